@@ -1,0 +1,112 @@
+/**
+ * What the behaviours need of storage. Implemented twice, in src/storage: PostgreSQL, and a
+ * memory twin for tests; both pass test/contract. Every promise settles within the storage
+ * deadline and rejects only when storage cannot be reached (`unavailable` to the caller).
+ * `seq` and `rev` are always taken inside the committing transaction.
+ */
+import type { Result } from "../src/protocol/errors.ts";
+import type { ConversationId, UserId } from "../src/protocol/ids.ts";
+import type { Conversation, Cursors, Message } from "../src/protocol/schemas.ts";
+
+export interface NewMessage {
+  conversationId: ConversationId;
+  senderId: UserId;
+  clientId: string;
+  body: string;
+  replyToSeq: number | null;
+}
+
+export interface Appended {
+  message: Message;
+  /** The `client_id` was seen: `message` is the first one as it is now, nothing was written. */
+  duplicate: boolean;
+}
+
+export interface CursorMark {
+  conversationId: ConversationId;
+  userId: UserId;
+  /** 0 to the conversation's last_seq (checked by the caller). */
+  seq: number;
+  /** `read` moves both cursors, else only `delivered`. */
+  read: boolean;
+}
+
+export interface Marked extends Cursors {
+  /** Whether either cursor moved. */
+  changed: boolean;
+}
+
+/** A change of members or title, with the conversation as it is after it. */
+export interface ConversationChange {
+  conversation: Conversation;
+  /** False when nothing had to be done (already a member, same title): no new rev. */
+  changed: boolean;
+}
+
+export interface ConversationStore {
+  /** The conversation with its members and their cursors; null when there is none. */
+  load(id: ConversationId): Promise<Conversation | null>;
+  /** The newest `limit` messages, by rising seq. */
+  newest(id: ConversationId, limit: number): Promise<Message[]>;
+  /** At most `limit` messages changed after `rev`, by rising rev. */
+  changedAfter(id: ConversationId, rev: number, limit: number): Promise<Message[]>;
+
+  /**
+   * Group-committed. Resolves in the order of the calls. Moves the sender's cursors to the
+   * message. Refuses: not_found (sender is no member), invalid_payload (no such reply_to_seq).
+   */
+  append(message: NewMessage): Promise<Result<Appended>>;
+  /** Group-committed; cursors never move back. Refuses: not_found (no member). */
+  mark(mark: CursorMark): Promise<Result<Marked>>;
+
+  /** Refuses: not_found, forbidden (not the sender), conflict (deleted). */
+  edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>>;
+  /**
+   * Refuses: not_found, forbidden. A message deleted before is answered as it is, and
+   * `changed` is false: no new rev.
+   */
+  remove(
+    id: ConversationId,
+    seq: number,
+    by: UserId,
+  ): Promise<Result<{ message: Message; changed: boolean }>>;
+
+  /**
+   * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).
+   * `memberIds` holds the creator. Refuses: not_found (a user that is not there).
+   */
+  create(
+    kind: "direct" | "group",
+    ownerId: UserId,
+    memberIds: UserId[],
+    title: string | null,
+  ): Promise<Result<{ created: boolean; conversation: Conversation }>>;
+  /** Refuses: not_found (no member), conflict (direct). */
+  retitle(id: ConversationId, by: UserId, title: string): Promise<Result<ConversationChange>>;
+  /**
+   * Refuses: not_found (caller no member, or a user that is not there), conflict (direct),
+   * invalid_payload (more than 1,000 members).
+   */
+  addMembers(
+    id: ConversationId,
+    by: UserId,
+    userIds: UserId[],
+  ): Promise<Result<ConversationChange>>;
+  /**
+   * The owner removes anyone, anyone removes themselves. The owner's leaving passes ownership
+   * to the member of longest standing. Refuses: not_found, forbidden, conflict (direct).
+   */
+  removeMember(id: ConversationId, by: UserId, userId: UserId): Promise<Result<ConversationChange>>;
+}
+
+export interface UserStore {
+  /** When the user was last seen, or null; rejects nothing for an unknown user: undefined. */
+  lastSeen(id: UserId): Promise<string | null | undefined>;
+  /** Group-committed; `at` is ISO 8601; an older value never replaces a newer one. */
+  saveLastSeen(id: UserId, at: string): Promise<void>;
+}
+
+export interface ActorPorts {
+  conversations: ConversationStore;
+  users: UserStore;
+}

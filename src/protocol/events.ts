@@ -1,0 +1,164 @@
+/**
+ * Every Socket.IO event of the contract: payload and acknowledgement of what clients send,
+ * payload of what the server sends, and the typed maps for socket.io and socket.io-client.
+ */
+import type { Static, TSchema } from "typebox";
+import Type from "typebox";
+import type { ErrorObject } from "./errors.ts";
+import {
+  Body,
+  ClientId,
+  Conversation,
+  Cursor,
+  Cursors,
+  Id,
+  Message,
+  Nullable,
+  Ordinal,
+  Receipt,
+  Request,
+  Status,
+  Time,
+  Unread,
+  User,
+} from "./schemas.ts";
+
+const UserIds = Type.Array(Id, { maxItems: 500 });
+const SYNC_CONVERSATIONS_MAX = 500;
+export const JOIN_LIMIT_DEFAULT = 50;
+
+/** Client → server: `payload` is validated, `ack` is what `{ok: true}` adds. */
+export const CLIENT_EVENTS = {
+  send_message: {
+    payload: Request({
+      conversation_id: Id,
+      client_id: ClientId,
+      body: Body,
+      reply_to_seq: Type.Optional(Nullable(Ordinal)),
+    }),
+    ack: Type.Object({ message: Message, duplicate: Type.Optional(Type.Literal(true)) }),
+  },
+  join_conversation: {
+    payload: Request({
+      conversation_id: Id,
+      after_rev: Type.Optional(Cursor),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+    }),
+    ack: Type.Object({
+      conversation: Conversation,
+      messages: Type.Array(Message),
+      has_more: Type.Boolean(),
+      typing: Type.Array(Id),
+    }),
+  },
+  leave_conversation: { payload: Request({ conversation_id: Id }), ack: Type.Object({}) },
+  typing: {
+    payload: Request({ conversation_id: Id, is_typing: Type.Boolean() }),
+    ack: Type.Object({}),
+  },
+  mark_delivered: { payload: Request({ conversation_id: Id, seq: Cursor }), ack: Cursors },
+  mark_read: { payload: Request({ conversation_id: Id, seq: Cursor }), ack: Cursors },
+  edit_message: {
+    payload: Request({ conversation_id: Id, seq: Ordinal, body: Body }),
+    ack: Type.Object({ message: Message }),
+  },
+  delete_message: {
+    payload: Request({ conversation_id: Id, seq: Ordinal }),
+    ack: Type.Object({ message: Message }),
+  },
+  sync: {
+    payload: Request({
+      conversations: Type.Array(Request({ conversation_id: Id, after_rev: Cursor }), {
+        maxItems: SYNC_CONVERSATIONS_MAX,
+      }),
+      complete: Type.Optional(Type.Boolean()),
+      notifications_after_seq: Type.Optional(Cursor),
+    }),
+    ack: Type.Object({
+      conversations: Type.Array(
+        Type.Object({
+          conversation_id: Id,
+          rev: Ordinal,
+          messages: Type.Array(Message),
+          conversation: Nullable(Conversation),
+          has_more: Type.Boolean(),
+          reset: Type.Boolean(),
+        }),
+      ),
+      receipts: Type.Array(Receipt),
+      removed: Type.Array(Id),
+      notifications: Type.Array(Type.Unknown()),
+      has_more: Type.Boolean(),
+    }),
+  },
+  watch_presence: {
+    payload: Request({ user_ids: UserIds }),
+    ack: Type.Object({ statuses: Type.Array(Status) }),
+  },
+  unwatch_presence: {
+    payload: Request({ user_ids: UserIds }),
+    ack: Type.Object({ statuses: Type.Array(Status) }),
+  },
+  set_status: {
+    payload: Request({ status: Type.Union([Type.Literal("online"), Type.Literal("away")]) }),
+    ack: Type.Object({}),
+  },
+  refresh_token: {
+    payload: Request({ token: Type.String({ minLength: 1, maxLength: 8192 }) }),
+    ack: Type.Object({ expires_at: Time }),
+  },
+} as const satisfies Record<string, { payload: TSchema; ack: TSchema }>;
+
+/** Server → client. */
+export const SERVER_EVENTS = {
+  ready: Type.Object({
+    user: User,
+    session_id: Type.String(),
+    server_time: Time,
+    token_expires_at: Time,
+    unread: Type.Object({ notifications: Type.Integer(), conversations: Type.Array(Unread) }),
+  }),
+  message: Message,
+  message_updated: Message,
+  typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
+  receipt: Receipt,
+  conversation_updated: Conversation,
+  user_status: Status,
+  token_expiring: Type.Object({ expires_at: Time }),
+  server_draining: Type.Object({ reconnect_in_ms: Type.Integer({ minimum: 0 }) }),
+  session_ended: Type.Object({
+    code: Type.String(),
+    message: Type.String(),
+    reconnect: Type.Boolean(),
+  }),
+} as const satisfies Record<string, TSchema>;
+
+export type ClientEventName = keyof typeof CLIENT_EVENTS;
+export type ServerEventName = keyof typeof SERVER_EVENTS;
+export type ClientPayload<E extends ClientEventName> = Static<(typeof CLIENT_EVENTS)[E]["payload"]>;
+export type ClientAck<E extends ClientEventName> = Static<(typeof CLIENT_EVENTS)[E]["ack"]>;
+export type ServerPayload<E extends ServerEventName> = Static<(typeof SERVER_EVENTS)[E]>;
+
+/** What an acknowledgement is called with. */
+export type Ack<T> = ({ ok: true } & T) | { ok: false; error: ErrorObject };
+
+export type ClientToServerEvents = {
+  [E in ClientEventName]: (
+    payload: ClientPayload<E>,
+    ack?: (answer: Ack<ClientAck<E>>) => void,
+  ) => void;
+};
+export type ServerToClientEvents = {
+  [E in ServerEventName]: (payload: ServerPayload<E>) => void;
+};
+
+/** Why the server ends a session; `session_ended.code`. */
+export type EndCode =
+  | "token_expired"
+  | "logged_out"
+  | "suspended"
+  | "rate_limited"
+  | "slow_consumer"
+  | "server_draining"
+  | "protocol_error"
+  | "internal";

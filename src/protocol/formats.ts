@@ -1,0 +1,14 @@
+/**
+ * The string formats that the schemas name, registered with TypeBox once, on import.
+ * Everything that compiles a schema imports this first (schemas.ts does).
+ */
+import Format from "typebox/format";
+import { isId } from "./ids.ts";
+import { BODY_MAX, isText, TITLE_MAX } from "./text.ts";
+
+Format.Set("id", isId);
+/** Message, post and comment bodies: 1–4,000 code points. */
+Format.Set("body", (value) => isText(value, BODY_MAX));
+/** Titles and display names: 1–80 code points. */
+Format.Set("title", (value) => isText(value, TITLE_MAX));
+Format.Set("time", (value) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value));

@@ -1,0 +1,143 @@
+/**
+ * The contract's building blocks and objects, as TypeBox schemas: the one source for
+ * validation, TypeScript types and the published documents. Requests refuse unknown keys;
+ * what the server sends may grow.
+ */
+import type { Static } from "typebox";
+import Type from "typebox";
+import "./formats.ts";
+import type { ConversationId, UserId } from "./ids.ts";
+
+/** A request object: unknown keys are refused. */
+export const Request = <T extends Parameters<typeof Type.Object>[0]>(properties: T) =>
+  Type.Object(properties, { additionalProperties: false });
+
+export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+export const Id = Type.String({ format: "id", description: "Decimal id.", examples: ["42"] });
+export const Time = Type.String({ format: "time", description: "ISO 8601, UTC, milliseconds." });
+/** `seq` and `rev`: counted from 1. */
+export const Ordinal = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
+/** A position between ordinals: 0 is before the first. */
+export const Cursor = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+export const Count = Type.Integer({ minimum: 0 });
+export const Body = Type.String({
+  format: "body",
+  description: "1–4,000 code points, not all white space; no control characters but tab, newline.",
+});
+export const Title = Type.String({ format: "title", description: "1–80 code points." });
+export const ClientId = Type.String({
+  pattern: "^[\\x20-\\x7e]{1,64}$",
+  description: "1–64 printable ASCII characters; the same one again makes no second message.",
+});
+export const Username = Type.String({
+  pattern: "^[A-Za-z0-9_.]{3,32}$",
+  description: "3–32 of a-z 0-9 _ . ; upper case is folded.",
+});
+export const Password = Type.String({
+  minLength: 8,
+  maxLength: 200,
+  description: "8–200 characters.",
+});
+
+export const PresenceStatus = Type.Union([
+  Type.Literal("online"),
+  Type.Literal("away"),
+  Type.Literal("offline"),
+]);
+
+export const User = Type.Object({
+  id: Id,
+  username: Type.String(),
+  display_name: Type.String(),
+  created_at: Time,
+});
+
+export const Tokens = Type.Object({
+  user: User,
+  access_token: Type.String(),
+  refresh_token: Type.String(),
+  expires_in: Type.Integer({ description: "Seconds until the access token expires." }),
+});
+
+export const Message = Type.Object({
+  id: Id,
+  conversation_id: Id,
+  seq: Ordinal,
+  rev: Ordinal,
+  sender_id: Id,
+  client_id: Type.String(),
+  body: Type.String(),
+  reply_to_seq: Nullable(Ordinal),
+  created_at: Time,
+  edited_at: Nullable(Time),
+  deleted_at: Nullable(Time),
+});
+
+export const Member = Type.Object({ user_id: Id, delivered_seq: Cursor, read_seq: Cursor });
+
+export const ConversationKind = Type.Union([Type.Literal("direct"), Type.Literal("group")]);
+
+export const Conversation = Type.Object({
+  id: Id,
+  kind: ConversationKind,
+  title: Nullable(Type.String()),
+  owner_id: Nullable(Id),
+  members: Type.Array(Member),
+  last_seq: Cursor,
+  rev: Ordinal,
+  created_at: Time,
+});
+
+/** An item of `GET /api/conversations`. */
+export const ConversationSummary = Type.Object({
+  ...Conversation.properties,
+  last_message: Nullable(Message),
+  unread_count: Count,
+  read_seq: Cursor,
+});
+
+export const Cursors = Type.Object({ delivered_seq: Cursor, read_seq: Cursor });
+
+export const Receipt = Type.Object({
+  conversation_id: Id,
+  user_id: Id,
+  delivered_seq: Cursor,
+  read_seq: Cursor,
+});
+
+export const Status = Type.Object({
+  user_id: Id,
+  status: PresenceStatus,
+  last_seen_at: Nullable(Time),
+});
+
+export const Unread = Type.Object({ conversation_id: Id, last_seq: Cursor, read_seq: Cursor });
+
+export const ErrorBody = Type.Object({
+  code: Type.String(),
+  message: Type.String(),
+  details: Type.Optional(Type.Unknown()),
+  retry_after_ms: Type.Optional(Type.Integer()),
+});
+
+/** One page of a list; `next_cursor` is null on the last. */
+export const Page = <T extends Type.TSchema>(item: T) =>
+  Type.Object({ items: Type.Array(item), next_cursor: Nullable(Type.String()) });
+
+export type User = Static<typeof User>;
+export type Tokens = Static<typeof Tokens>;
+export type Message = Static<typeof Message>;
+export type Member = Static<typeof Member>;
+export type Conversation = Static<typeof Conversation>;
+export type ConversationSummary = Static<typeof ConversationSummary>;
+export type ConversationKind = Static<typeof ConversationKind>;
+export type Cursors = Static<typeof Cursors>;
+export type Receipt = Static<typeof Receipt>;
+export type Status = Static<typeof Status>;
+export type PresenceStatus = Static<typeof PresenceStatus>;
+export type Unread = Static<typeof Unread>;
+
+/** Ids inside the server carry their brand; on the wire they are plain strings. */
+export const asUserId = (id: string): UserId => id as UserId;
+export const asConversationId = (id: string): ConversationId => id as ConversationId;

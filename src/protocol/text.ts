@@ -1,0 +1,37 @@
+/**
+ * The contract's text rules: lengths are counted in code points, text is well-formed
+ * Unicode, and of the control characters only tab and newline may stand in it.
+ * Text that passes is stored and sent exactly as it came.
+ */
+
+export const BODY_MAX = 4000;
+export const TITLE_MAX = 80;
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is this rule's job
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+/** Not all white space: at least one character outside Unicode's White_Space property. */
+const VISIBLE = /\P{White_Space}/u;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Length in Unicode code points (a surrogate pair counts once). */
+export function codePoints(text: string): number {
+  let count = text.length;
+  for (let i = 0; i < text.length - 1; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0xd800 && unit <= 0xdbff) {
+      const next = text.charCodeAt(i + 1);
+      if (next >= 0xdc00 && next <= 0xdfff) {
+        count--;
+        i++;
+      }
+    }
+  }
+  return count;
+}
+
+/** Whether `text` holds 1 to `max` code points, is well formed, visible and free of controls. */
+export function isText(text: string, max: number): boolean {
+  if (text.length === 0 || text.length > max * 2) return false;
+  if (text.length > max && codePoints(text) > max) return false;
+  return !CONTROL.test(text) && VISIBLE.test(text) && !LONE_SURROGATE.test(text);
+}

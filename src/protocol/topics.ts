@@ -1,0 +1,25 @@
+/**
+ * Topics: named streams of events that edges subscribe to while a local session listens.
+ * The same names are the Redis channels between hosts.
+ */
+import type { ConversationId, PostId, UserId } from "./ids.ts";
+
+export type Topic =
+  | `conversations:${string}`
+  | `notifications:${string}`
+  | `user_status:${string}`
+  | `like_updates:${string}`
+  | `comment_updates:${string}`
+  | "revocations";
+
+export const topicOf = {
+  /** Messages, edits, typing, receipts and changes of one conversation. */
+  conversation: (id: ConversationId): Topic => `conversations:${id}`,
+  /** What concerns one user's own sessions: notifications, new memberships, orders to end. */
+  user: (id: UserId): Topic => `notifications:${id}`,
+  status: (id: UserId): Topic => `user_status:${id}`,
+  likes: (id: PostId): Topic => `like_updates:${id}`,
+  comments: (id: PostId): Topic => `comment_updates:${id}`,
+  /** Ended logins; every edge always listens. */
+  revocations: (): Topic => "revocations",
+} as const;
