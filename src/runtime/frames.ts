@@ -1,0 +1,235 @@
+/**
+ * Frames: what travels between edges, actor threads, primaries and hosts. A frame is encoded
+ * once by its sender; whoever passes it on reads the fixed header and the short strings it
+ * routes by, and forwards the bytes as they are. Batches are frames back to back.
+ *
+ * Layout (big endian): u32 length · u8 type · u8 flags · u16 note length · u32 corr ·
+ * u32 view · u32 rev · u8 lengths of to, from, key, name, except · 3 spare ·
+ * to from key name except (latin1) · note (utf8) · body (utf8, to the end).
+ */
+export const FRAME = {
+  /** To an actor, wants an answer. `rev` is the milliseconds left to answer. */
+  ask: 1,
+  /** To an actor, wants none. */
+  tell: 2,
+  /** To the worker that asked; flag `ok` or the body is an error object. */
+  answer: 3,
+  /** A topic's event; `key` is the topic. */
+  event: 4,
+  /** Edge → primary: topics (body, one a line) to begin or stop hearing. Answered. */
+  subscribe: 5,
+  unsubscribe: 6,
+  /** Primary → worker → thread: the membership view (body). */
+  view: 7,
+  /** Rare talk between primary and worker; `name` says what, body is JSON. */
+  control: 8,
+} as const;
+export type FrameType = (typeof FRAME)[keyof typeof FRAME];
+
+export const FLAG = {
+  /** An answer that carries a value. */
+  ok: 1,
+  /** Sent on once already by a worker that was not the owner. */
+  forwarded: 2,
+  /** An ask that must not activate: answered `null` where there is no activation. */
+  peek: 4,
+  /** An answer that means: not the owner, look at your view again. */
+  notOwner: 8,
+} as const;
+
+export interface Frame {
+  type: FrameType;
+  flags: number;
+  /** Life id of the worker it goes to; "" for the primary, or for whoever listens. */
+  to: string;
+  /** Life id of the worker it comes from. */
+  from: string;
+  corr: number;
+  /** The sender's view number. */
+  view: number;
+  rev: number;
+  /** Actor address "kind:id", or topic. */
+  key: string;
+  /** Op, event or order. */
+  name: string;
+  except: string;
+  note: string;
+  body: string;
+}
+
+const HEADER_BYTES = 28;
+/** Past this a frame is a bug or an attack, never a batch to wait for. */
+export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
+
+const EMPTY: Frame = {
+  type: FRAME.control,
+  flags: 0,
+  to: "",
+  from: "",
+  corr: 0,
+  view: 0,
+  rev: 0,
+  key: "",
+  name: "",
+  except: "",
+  note: "",
+  body: "",
+};
+
+export function frame(type: FrameType, fields: Partial<Frame>): Frame {
+  return { ...EMPTY, ...fields, type };
+}
+
+/** A growing run of encoded frames: what one turn has to say to one neighbour. */
+export class FrameBatch {
+  #bytes = Buffer.allocUnsafe(4096);
+  #end = 0;
+  #frames = 0;
+
+  get byteLength(): number {
+    return this.#end;
+  }
+
+  get frames(): number {
+    return this.#frames;
+  }
+
+  push(f: Frame): void {
+    const noteBytes = f.note === "" ? 0 : Buffer.byteLength(f.note);
+    const fixed =
+      HEADER_BYTES +
+      f.to.length +
+      f.from.length +
+      f.key.length +
+      f.name.length +
+      f.except.length +
+      noteBytes;
+    // A UTF-16 unit is at most three bytes of UTF-8: room for the worst case, cut after.
+    this.#reserve(fixed + f.body.length * 3);
+    const b = this.#bytes;
+    const start = this.#end;
+    b[start + 4] = f.type;
+    b[start + 5] = f.flags;
+    b.writeUInt16BE(noteBytes, start + 6);
+    b.writeUInt32BE(f.corr, start + 8);
+    b.writeUInt32BE(f.view, start + 12);
+    b.writeUInt32BE(f.rev, start + 16);
+    b[start + 20] = f.to.length;
+    b[start + 21] = f.from.length;
+    b[start + 22] = f.key.length;
+    b[start + 23] = f.name.length;
+    b[start + 24] = f.except.length;
+    let at = start + HEADER_BYTES;
+    at += b.write(f.to, at, "latin1");
+    at += b.write(f.from, at, "latin1");
+    at += b.write(f.key, at, "latin1");
+    at += b.write(f.name, at, "latin1");
+    at += b.write(f.except, at, "latin1");
+    if (noteBytes > 0) at += b.write(f.note, at, "utf8");
+    if (f.body !== "") at += b.write(f.body, at, "utf8");
+    b.writeUInt32BE(at - start, start);
+    this.#end = at;
+    this.#frames++;
+  }
+
+  /** Adds frames that are encoded already. */
+  pushBytes(bytes: Uint8Array, frames = 1): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
+    this.#frames += frames;
+  }
+
+  /** The bytes so far, in a buffer of their own; the batch begins anew. */
+  take(): Buffer {
+    const taken = Buffer.allocUnsafeSlow(this.#end);
+    this.#bytes.copy(taken, 0, 0, this.#end);
+    this.#end = 0;
+    this.#frames = 0;
+    // A burst must not keep its high-water mark for ever.
+    if (this.#bytes.length > 1024 * 1024) this.#bytes = Buffer.allocUnsafe(4096);
+    return taken;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#end + bytes;
+    if (needed <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#end);
+    this.#bytes = grown;
+  }
+}
+
+export function encode(f: Frame): Buffer {
+  const batch = new FrameBatch();
+  batch.push(f);
+  return batch.take();
+}
+
+/** Length of the frame that begins at `at`. Throws when it cannot be one. */
+export function lengthAt(bytes: Buffer, at: number): number {
+  const length = bytes.readUInt32BE(at);
+  if (length < HEADER_BYTES || length > FRAME_BYTES_MAX) {
+    throw new Error(`frame of ${length} bytes at ${at}`);
+  }
+  return length;
+}
+
+/** What routing needs, without decoding the rest. */
+export interface FrameHead {
+  type: FrameType;
+  to: string;
+  key: string;
+  corr: number;
+}
+
+export function headAt(bytes: Buffer, at: number): FrameHead {
+  const toBytes = bytes[at + 20]!;
+  const keyAt = at + HEADER_BYTES + toBytes + bytes[at + 21]!;
+  return {
+    type: bytes[at + 4] as FrameType,
+    to: bytes.toString("latin1", at + HEADER_BYTES, at + HEADER_BYTES + toBytes),
+    key: bytes.toString("latin1", keyAt, keyAt + bytes[at + 22]!),
+    corr: bytes.readUInt32BE(at + 8),
+  };
+}
+
+export function decodeAt(bytes: Buffer, at: number): Frame {
+  const end = at + lengthAt(bytes, at);
+  let p = at + HEADER_BYTES;
+  const text = (length: number) => {
+    const value = length === 0 ? "" : bytes.toString("latin1", p, p + length);
+    p += length;
+    return value;
+  };
+  const to = text(bytes[at + 20]!);
+  const from = text(bytes[at + 21]!);
+  const key = text(bytes[at + 22]!);
+  const name = text(bytes[at + 23]!);
+  const except = text(bytes[at + 24]!);
+  const noteEnd = p + bytes.readUInt16BE(at + 6);
+  return {
+    type: bytes[at + 4] as FrameType,
+    flags: bytes[at + 5]!,
+    to,
+    from,
+    corr: bytes.readUInt32BE(at + 8),
+    view: bytes.readUInt32BE(at + 12),
+    rev: bytes.readUInt32BE(at + 16),
+    key,
+    name,
+    except,
+    note: noteEnd === p ? "" : bytes.toString("utf8", p, noteEnd),
+    body: noteEnd === end ? "" : bytes.toString("utf8", noteEnd, end),
+  };
+}
+
+/** Calls `each` with the place and length of every frame of a whole batch. */
+export function eachFrame(bytes: Buffer, each: (at: number, length: number) => void): void {
+  let at = 0;
+  while (at < bytes.length) {
+    const length = lengthAt(bytes, at);
+    each(at, length);
+    at += length;
+  }
+}

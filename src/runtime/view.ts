@@ -1,0 +1,79 @@
+/**
+ * The membership view: which workers are alive, as the primary last announced it, and the
+ * placement that follows from it. Everyone with the same view places every actor alike.
+ *
+ * Placement is rendezvous hashing of "kind:id" over slots (which outlive a restart of their
+ * worker), so that a worker that comes or goes moves only the actors that must move.
+ * Source: Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous" (1996).
+ */
+
+export interface WorkerRef {
+  /** One life of a worker; a restart takes a new one. At most 64 latin1 characters. */
+  life: string;
+  /** Its place, the same after a restart: "<host>/<n>". */
+  slot: string;
+}
+
+export interface View {
+  /** Rises with every change. */
+  number: number;
+  /** Sorted by slot. */
+  workers: WorkerRef[];
+}
+
+export const NO_VIEW: View = { number: 0, workers: [] };
+
+export class Placement {
+  readonly view: View;
+  readonly #seeds: number[];
+  readonly #lives: Set<string>;
+
+  constructor(view: View) {
+    this.view = view;
+    this.#seeds = view.workers.map((worker) => fnv1a(worker.slot, 0x811c9dc5));
+    this.#lives = new Set(view.workers.map((worker) => worker.life));
+  }
+
+  /** Life id of the worker that owns "kind:id"; null while no worker is known. */
+  ownerOf(key: string): string | null {
+    const { workers } = this.view;
+    if (workers.length === 1) return workers[0]!.life;
+    let best: string | null = null;
+    let bestScore = -1;
+    for (let i = 0; i < workers.length; i++) {
+      const score = mix(fnv1a(key, this.#seeds[i]!));
+      if (score > bestScore) {
+        bestScore = score;
+        best = workers[i]!.life;
+      }
+    }
+    return best;
+  }
+
+  isAlive(life: string): boolean {
+    return this.#lives.has(life);
+  }
+
+  /** Lives of `before` that this view no longer has. */
+  goneSince(before: Placement): Set<string> {
+    return new Set(
+      before.view.workers.map((worker) => worker.life).filter((life) => !this.#lives.has(life)),
+    );
+  }
+}
+
+function fnv1a(text: string, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+/** murmur3's finalizer: FNV alone leaves the high bits of short keys alike. */
+function mix(hash: number): number {
+  let h = hash;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
