@@ -1,0 +1,47 @@
+/**
+ * Control frames: the rare talk between the primary and its workers, as JSON bodies of
+ * `FRAME.control`. A `corr` other than 0 wants a `FRAME.answer` with the same `corr`.
+ */
+import type { WorkerConfig } from "../config.ts";
+
+export interface PrimaryOrders {
+  /** First frame on every pipe. */
+  configure: { config: WorkerConfig; life: string; slot: string };
+  /** Tell sessions, flush actors, say `drained`, and expect to be ended. */
+  drain: { deadline_ms: number };
+  /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
+  metrics: Record<string, never>;
+}
+
+export interface WorkerReports {
+  /** Configured, thread running, database reached: may be given sockets and actors. */
+  online: Record<string, never>;
+  drained: Record<string, never>;
+  /** Answered with `HostMetrics`. */
+  gather_metrics: Record<string, never>;
+  /** Answered with `HostHealth`; for /readyz. */
+  host_health: Record<string, never>;
+}
+
+/** One prom-client registry in JSON for each worker that answered in time, and the primary's. */
+export interface HostMetrics {
+  registries: unknown[];
+}
+
+export interface HostHealth {
+  workers: number;
+  workersOnline: number;
+  /** "none" where no REDIS_URL is set. */
+  relay: "none" | "connected" | "away";
+  draining: boolean;
+}
+
+/**
+ * With a socket over the cluster's IPC channel: a connection that the front door hands over,
+ * with what it has read of it. `api` for the HTTP server, `engine` for a WebSocket handshake.
+ */
+export interface SocketHandover {
+  type: "troupe:socket";
+  kind: "api" | "engine";
+  head: Buffer;
+}
