@@ -17,11 +17,16 @@ export interface WorkerRef {
 export interface View {
   /** Rises with every change. */
   number: number;
-  /** Sorted by slot. */
+  /** Those that actors are placed on, sorted by slot. */
   workers: WorkerRef[];
+  /**
+   * Lives that own no actors any more but still hold sessions and answer what they were
+   * asked. A life that is in neither list is gone, and its sessions with it.
+   */
+  draining: string[];
 }
 
-export const NO_VIEW: View = { number: 0, workers: [] };
+export const NO_VIEW: View = { number: 0, workers: [], draining: [] };
 
 export class Placement {
   readonly view: View;
@@ -31,7 +36,7 @@ export class Placement {
   constructor(view: View) {
     this.view = view;
     this.#seeds = view.workers.map((worker) => fnv1a(worker.slot, 0x811c9dc5));
-    this.#lives = new Set(view.workers.map((worker) => worker.life));
+    this.#lives = new Set([...view.workers.map((worker) => worker.life), ...view.draining]);
   }
 
   /** Life id of the worker that owns "kind:id"; null while no worker is known. */
@@ -50,15 +55,14 @@ export class Placement {
     return best;
   }
 
-  isAlive(life: string): boolean {
-    return this.#lives.has(life);
+  /** Whether one worker is all there is: nothing has to leave it. */
+  get isSolo(): boolean {
+    return this.#lives.size === 1;
   }
 
-  /** Lives of `before` that this view no longer has. */
+  /** Lives of `before` that this view has in neither list. */
   goneSince(before: Placement): Set<string> {
-    return new Set(
-      before.view.workers.map((worker) => worker.life).filter((life) => !this.#lives.has(life)),
-    );
+    return new Set([...before.#lives].filter((life) => !this.#lives.has(life)));
   }
 }
 

@@ -1,0 +1,422 @@
+/**
+ * The conversation actor: owns one conversation's members, order, cursors and typing. Every
+ * durable change is committed first, then published, then answered, in rising `rev`.
+ *
+ * Invariant: `seq` and `rev` come from storage. When a change comes back with a rev that does
+ * not follow ours, another activation wrote in between (two views for a moment): this one
+ * publishes what it committed and then passivates, so that the next message reads the truth.
+ */
+import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
+import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
+import { type Topic, topicOf } from "../src/protocol/topics.ts";
+import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
+import { advance } from "./delivery.ts";
+import { CONVERSATION_IDLE_MS, RING_MESSAGES, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
+import type { ActorPorts, ConversationChange } from "./ports.ts";
+import { changedSince, newestOf, type Ring, remember, ringOf } from "./ring.ts";
+import { NOBODY_TYPES, stepTyping, type Typing, type TypingEvent } from "./typing.ts";
+import { announceJoined } from "./user.ts";
+
+export interface ConversationState {
+  id: ConversationId;
+  topic: Topic;
+  conversation: Conversation;
+  members: Map<UserId, Member>;
+  typing: Typing;
+  /** Read on the first join. */
+  ring: Ring | null;
+  /** Sends that storage has not answered, by sender and client_id: who else waits for each. */
+  sending: Map<string, Reply[]>;
+}
+
+type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
+
+const TYPING_TIMER = "typing";
+const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
+const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
+
+export function conversationBehaviour(ports: ActorPorts): Behaviour<ConversationState> {
+  const store = ports.conversations;
+  const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
+
+  function send(state: ConversationState, body: Body<"send">, reply: Reply, ctx: Context): void {
+    if (body.reply_to_seq !== null && body.reply_to_seq > state.conversation.last_seq) {
+      reply.refuse(NO_SUCH_REPLY.error);
+      return;
+    }
+    const key = `${body.user}\n${body.client_id}`;
+    const waiting = state.sending.get(key);
+    if (waiting !== undefined) {
+      waiting.push(reply);
+      return;
+    }
+    if (state.sending.size >= SENDS_IN_FLIGHT_MAX) {
+      reply.refuse(REFUSALS.unavailable.error);
+      return;
+    }
+    const others: Reply[] = [];
+    state.sending.set(key, others);
+    const appended = store.append({
+      conversationId: state.id,
+      senderId: body.user,
+      clientId: body.client_id,
+      body: body.body,
+      replyToSeq: body.reply_to_seq,
+    });
+    ctx.run(
+      appended,
+      (result) => {
+        state.sending.delete(key);
+        if (!result.ok) {
+          for (const each of [reply, ...others]) each.refuse(result.error);
+          return;
+        }
+        const { message, duplicate } = result.value;
+        const text = JSON.stringify(message);
+        if (duplicate) {
+          reply.okText(`{"message":${text},"duplicate":true}`);
+        } else {
+          onAppended(state, message, text, body.session, ctx);
+          reply.okText(`{"message":${text}}`, message.rev);
+        }
+        for (const each of others) each.okText(`{"message":${text},"duplicate":true}`);
+      },
+      () => {
+        state.sending.delete(key);
+        for (const each of [reply, ...others]) each.refuse(REFUSALS.unavailable.error);
+      },
+    );
+  }
+
+  function onAppended(
+    state: ConversationState,
+    message: Message,
+    text: string,
+    session: SessionId | "",
+    ctx: Context,
+  ): void {
+    follow(state, message.rev, ctx);
+    state.conversation.last_seq = Math.max(state.conversation.last_seq, message.seq);
+    const sender = state.members.get(message.sender_id as UserId);
+    if (sender !== undefined) Object.assign(sender, advance(sender, message.seq, true));
+    if (state.ring !== null) remember(state.ring, message);
+    if (state.typing.size > 0) {
+      typingChanged(state, { type: "sent", user: message.sender_id as UserId }, ctx);
+    }
+    ctx.publish(state.topic, { name: "message", rev: message.rev, body: text, except: session });
+  }
+
+  function onUpdated(
+    state: ConversationState,
+    message: Message,
+    session: SessionId | "",
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    follow(state, message.rev, ctx);
+    if (state.ring !== null) remember(state.ring, message);
+    const text = JSON.stringify(message);
+    ctx.publish(state.topic, {
+      name: "message_updated",
+      rev: message.rev,
+      body: text,
+      except: session,
+    });
+    reply.okText(`{"message":${text}}`, message.rev);
+  }
+
+  function edit(state: ConversationState, body: Body<"edit">, reply: Reply, ctx: Context): void {
+    ctx.run(
+      store.edit(state.id, body.seq, body.user, body.body),
+      (result) => {
+        if (result.ok) onUpdated(state, result.value, body.session, reply, ctx);
+        else reply.refuse(result.error);
+      },
+      unavailable(reply),
+    );
+  }
+
+  function remove(
+    state: ConversationState,
+    body: Body<"delete">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      store.remove(state.id, body.seq, body.user),
+      (result) => {
+        if (!result.ok) reply.refuse(result.error);
+        else if (result.value.changed) {
+          onUpdated(state, result.value.message, body.session, reply, ctx);
+        } else reply.ok({ message: result.value.message });
+      },
+      unavailable(reply),
+    );
+  }
+
+  function mark(
+    state: ConversationState,
+    member: Member,
+    body: Body<"mark">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    if (body.seq > state.conversation.last_seq) {
+      reply.refuse(NO_SUCH_SEQ.error);
+      return;
+    }
+    if (advance(member, body.seq, body.read) === member) {
+      reply.ok({ delivered_seq: member.delivered_seq, read_seq: member.read_seq });
+      return;
+    }
+    ctx.run(
+      store.mark({
+        conversationId: state.id,
+        userId: body.user,
+        seq: body.seq,
+        read: body.read,
+      }),
+      (result) => {
+        if (!result.ok) {
+          reply.refuse(result.error);
+          return;
+        }
+        const { delivered_seq, read_seq, changed } = result.value;
+        Object.assign(member, advance(advance(member, delivered_seq, false), read_seq, true));
+        if (changed) {
+          const receipt = {
+            conversation_id: state.id,
+            user_id: body.user,
+            delivered_seq,
+            read_seq,
+          };
+          ctx.publish(state.topic, {
+            name: "receipt",
+            rev: 0,
+            body: JSON.stringify(receipt),
+            except: body.session,
+          });
+        }
+        reply.ok({ delivered_seq, read_seq });
+      },
+      unavailable(reply),
+    );
+  }
+
+  function join(state: ConversationState, body: Body<"join">, reply: Reply, ctx: Context): void {
+    const { ring } = state;
+    if (ring === null) {
+      const rev = state.conversation.rev;
+      ctx.run(
+        store.newest(state.id, RING_MESSAGES),
+        (newest) => {
+          // Changes that came back meanwhile are in what was read, or are missed by it: only a
+          // ring read at the rev we still have is known to be whole.
+          if (state.ring === null && state.conversation.rev === rev && state.sending.size === 0) {
+            state.ring = ringOf(newest, rev);
+          }
+          const answer = state.ring ?? ringOf(newest, state.conversation.rev);
+          joinFrom(state, answer, body, reply, ctx);
+        },
+        unavailable(reply),
+      );
+      return;
+    }
+    joinFrom(state, ring, body, reply, ctx);
+  }
+
+  function joinFrom(
+    state: ConversationState,
+    ring: Ring,
+    body: Body<"join">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const { limit, after_rev } = body;
+    const answer = (messages: Message[], hasMore: boolean) =>
+      reply.ok({
+        conversation: state.conversation,
+        messages,
+        has_more: hasMore,
+        typing: [...state.typing.keys()],
+      });
+    if (after_rev === null) {
+      const messages = newestOf(ring, limit);
+      answer(messages, (messages[0]?.seq ?? 1) > 1);
+      return;
+    }
+    const changed = changedSince(ring, after_rev);
+    if (changed !== null) {
+      answer(changed.slice(0, limit), changed.length > limit);
+      return;
+    }
+    ctx.run(
+      store.changedAfter(state.id, after_rev, limit + 1),
+      (messages) => answer(messages.slice(0, limit), messages.length > limit),
+      unavailable(reply),
+    );
+  }
+
+  function membershipChange(
+    state: ConversationState,
+    change: Promise<Awaited<ReturnType<typeof store.retitle>>>,
+    reply: Reply,
+    ctx: Context,
+    answer: (change: ConversationChange) => unknown,
+  ): void {
+    ctx.run(
+      change,
+      (result) => {
+        if (!result.ok) {
+          reply.refuse(result.error);
+          return;
+        }
+        const { conversation, changed } = result.value;
+        if (changed) onConversationChanged(state, conversation, ctx);
+        reply.ok(answer(result.value), changed ? conversation.rev : 0);
+      },
+      unavailable(reply),
+    );
+  }
+
+  function onConversationChanged(
+    state: ConversationState,
+    conversation: Conversation,
+    ctx: Context,
+  ): void {
+    follow(state, conversation.rev, ctx);
+    const before = state.members;
+    adopt(state, conversation);
+    ctx.publish(state.topic, {
+      name: "conversation_updated",
+      rev: conversation.rev,
+      body: JSON.stringify(conversation),
+    });
+    const added = [...state.members.keys()].filter((user) => !before.has(user));
+    if (added.length > 0) announceJoined(conversation, added, ctx);
+    for (const user of before.keys()) {
+      if (!state.members.has(user)) typingChanged(state, { type: "left", user }, ctx);
+    }
+  }
+
+  function typingChanged(state: ConversationState, event: TypingEvent, ctx: Context): void {
+    const { typing, notices, wakeInMs } = stepTyping(state.typing, event, ctx.nowMs);
+    state.typing = typing;
+    if (wakeInMs === null) ctx.cancel(TYPING_TIMER);
+    else ctx.after(wakeInMs, TYPING_TIMER);
+    for (const { user, isTyping } of notices) {
+      ctx.publish(state.topic, {
+        name: "typing",
+        rev: 0,
+        body: `{"conversation_id":"${state.id}","user_id":"${user}","is_typing":${isTyping}}`,
+        except: user,
+      });
+    }
+  }
+
+  return {
+    kind: "conversation",
+    idleMs: CONVERSATION_IDLE_MS,
+
+    async activate(id) {
+      const conversation = await store.load(id as ConversationId);
+      if (conversation === null) return null;
+      const state: ConversationState = {
+        id: id as ConversationId,
+        topic: topicOf.conversation(id as ConversationId),
+        conversation,
+        members: new Map(),
+        typing: NOBODY_TYPES,
+        ring: null,
+        sending: new Map(),
+      };
+      adopt(state, conversation);
+      return state;
+    },
+
+    receive(state: ConversationState, { op, body, reply }: Incoming, ctx: Context): void {
+      if (op === "session_closed") {
+        const { session } = body as Body<"session_closed">;
+        typingChanged(state, { type: "session_closed", session }, ctx);
+        return;
+      }
+      const { user } = body as { user: UserId };
+      const member = state.members.get(user);
+      if (member === undefined) {
+        reply.refuse(REFUSALS.conversationNotFound.error);
+        return;
+      }
+      switch (op as Exclude<keyof ConversationOps, "session_closed">) {
+        case "send":
+          send(state, body as Body<"send">, reply, ctx);
+          break;
+        case "edit":
+          edit(state, body as Body<"edit">, reply, ctx);
+          break;
+        case "delete":
+          remove(state, body as Body<"delete">, reply, ctx);
+          break;
+        case "mark":
+          mark(state, member, body as Body<"mark">, reply, ctx);
+          break;
+        case "typing": {
+          const { session, worker, is_typing } = body as Body<"typing">;
+          const by = { user, session: session as SessionId };
+          const event: TypingEvent = is_typing
+            ? { type: "started", ...by, worker }
+            : { type: "stopped", ...by };
+          typingChanged(state, event, ctx);
+          reply.okText("{}");
+          break;
+        }
+        case "join":
+          join(state, body as Body<"join">, reply, ctx);
+          break;
+        case "retitle": {
+          const change = store.retitle(state.id, user, (body as Body<"retitle">).title);
+          membershipChange(state, change, reply, ctx, ({ conversation }) => ({ conversation }));
+          break;
+        }
+        case "add_members": {
+          const change = store.addMembers(state.id, user, (body as Body<"add_members">).user_ids);
+          membershipChange(state, change, reply, ctx, ({ conversation }) => ({ conversation }));
+          break;
+        }
+        case "remove_member": {
+          const { user_id } = body as Body<"remove_member">;
+          const change = store.removeMember(state.id, user, user_id);
+          membershipChange(state, change, reply, ctx, () => ({}));
+          break;
+        }
+        default:
+          throw new Error(`conversation actor: unknown op ${op}`);
+      }
+    },
+
+    onTimer(state, _timer, ctx) {
+      typingChanged(state, { type: "time_up" }, ctx);
+    },
+
+    onWorkersGone(state, lives, ctx) {
+      if (state.typing.size > 0) typingChanged(state, { type: "workers_gone", lives }, ctx);
+    },
+
+    isBusy: (state) => state.typing.size > 0 || state.sending.size > 0,
+  };
+}
+
+/** Moves to a committed change's rev; a jump means that we are not the only activation. */
+function follow(state: ConversationState, rev: number, ctx: Context): void {
+  if (rev !== state.conversation.rev + 1) {
+    state.ring = null;
+    ctx.passivate();
+  }
+  state.conversation.rev = Math.max(state.conversation.rev, rev);
+}
+
+function adopt(state: ConversationState, conversation: Conversation): void {
+  state.conversation = conversation;
+  state.members = new Map(conversation.members.map((member) => [member.user_id as UserId, member]));
+}

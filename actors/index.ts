@@ -1,0 +1,16 @@
+/** Which behaviour runs which kind of actor. */
+import type { ActorKind } from "../src/protocol/actor-ops.ts";
+import type { Behaviour } from "./behaviour.ts";
+import { conversationBehaviour } from "./conversation.ts";
+import type { ActorPorts } from "./ports.ts";
+import { type UserRules, userBehaviour } from "./user.ts";
+
+export function behaviours(
+  ports: ActorPorts,
+  rules: UserRules,
+): Partial<Record<ActorKind, Behaviour>> {
+  return {
+    user: userBehaviour(ports, rules) as Behaviour,
+    conversation: conversationBehaviour(ports) as Behaviour,
+  };
+}

@@ -1,0 +1,27 @@
+/**
+ * Every cap and time of the behaviours, with its reason.
+ */
+
+/** Contract: typing ends by itself after this silence. */
+export const TYPING_SILENCE_MS = 5_000;
+
+/**
+ * After an actor has moved, the edges announce their sessions within milliseconds; until this
+ * is over nothing is published, so that half of the sessions never look like a change.
+ */
+export const PRESENCE_SETTLE_MS = 1_000;
+
+/** Newest messages a conversation keeps for joins: the largest page a join may ask for. */
+export const RING_MESSAGES = 100;
+
+/** What a join with `after_rev` and without `limit` answers at most. */
+export const JOIN_CHANGES_DEFAULT = 100;
+
+/** Reloading a user is one batched read: short enough to keep memory to those around. */
+export const USER_IDLE_MS = 60_000;
+
+/** Reloading a conversation is two reads: keep those with some activity. */
+export const CONVERSATION_IDLE_MS = 120_000;
+
+/** Asks of one conversation that storage has not answered yet; past it: `unavailable`. */
+export const SENDS_IN_FLIGHT_MAX = 5_000;

@@ -1,0 +1,187 @@
+/**
+ * Presence of one user, as a pure rule: sessions in, published status out.
+ *
+ * [PRS1] Of several sessions the best counts: online, away, offline.
+ * [PRS2] What an ended session takes away shows only after the grace period, and not at all
+ *        when a session is back by then: no flapping.
+ * [PRS3] What a user sets themselves shows at once.
+ * [PRS4] An actor that has just moved publishes nothing until the edges had time to announce
+ *        their sessions, and starts from what the edges last heard.
+ *
+ * Phases: `steady` (published is the truth) · `grace` (a session ended, a worse status waits
+ * for `untilMs`) · `settling` (moved here; sessions are still being announced).
+ */
+import type { SessionNote } from "../src/protocol/actor-ops.ts";
+import type { SessionId } from "../src/protocol/ids.ts";
+import type { PresenceStatus } from "../src/protocol/schemas.ts";
+import { PRESENCE_SETTLE_MS } from "./limits.ts";
+
+export interface PresenceSession {
+  worker: string;
+  status: SessionNote["status"];
+}
+
+type Phase =
+  | { is: "steady" }
+  | { is: "grace"; untilMs: number }
+  | { is: "settling"; sinceMs: number; untilMs: number };
+
+export interface Presence {
+  sessions: ReadonlyMap<SessionId, PresenceSession>;
+  published: PresenceStatus;
+  /** When the last session ended, or null if one lives or none was seen. */
+  lastEndedAtMs: number | null;
+  phase: Phase;
+}
+
+export type PresenceEvent =
+  | { type: "opened"; session: SessionId; worker: string; status: SessionNote["status"] }
+  | { type: "announced"; worker: string; sessions: readonly SessionNote[] }
+  | { type: "closed"; session: SessionId }
+  | { type: "set"; session: SessionId; worker: string; status: SessionNote["status"] }
+  | { type: "workers_gone"; lives: ReadonlySet<string> }
+  | { type: "known"; status: PresenceStatus }
+  | { type: "time_up" };
+
+export interface PresenceStep {
+  presence: Presence;
+  /** Publish this change; null: watchers hear nothing. */
+  notice: PresenceStatus | null;
+  /**
+   * The notice says again what watchers may know already (the actor moved): those who never
+   * heard a status take it as their first, not as a change.
+   */
+  isRestated: boolean;
+  /** Call again with `time_up` after this; null: no timer wanted. */
+  wakeInMs: number | null;
+}
+
+export const ABSENT: Presence = {
+  sessions: new Map(),
+  published: "offline",
+  lastEndedAtMs: null,
+  phase: { is: "steady" },
+};
+
+const RANK: Record<PresenceStatus, number> = { offline: 0, away: 1, online: 2 };
+
+/** [PRS1] */
+export function bestStatus(sessions: ReadonlyMap<SessionId, PresenceSession>): PresenceStatus {
+  let best: PresenceStatus = "offline";
+  for (const { status } of sessions.values()) {
+    if (RANK[status] > RANK[best]) best = status;
+  }
+  return best;
+}
+
+export function stepPresence(
+  before: Presence,
+  event: PresenceEvent,
+  nowMs: number,
+  graceMs: number,
+): PresenceStep {
+  const sessions = sessionsAfter(before.sessions, event);
+  const ended = before.sessions.size > 0 && sessions.size === 0;
+  const presence: Presence = {
+    ...before,
+    sessions,
+    lastEndedAtMs: sessions.size > 0 ? null : ended ? nowMs : before.lastEndedAtMs,
+  };
+  return settle(presence, event, nowMs, graceMs);
+}
+
+function settle(
+  presence: Presence,
+  event: PresenceEvent,
+  nowMs: number,
+  graceMs: number,
+): PresenceStep {
+  const { phase, published } = presence;
+  const actual = bestStatus(presence.sessions);
+  switch (phase.is) {
+    case "steady": {
+      const isMoved =
+        event.type === "announced" || (event.type === "known" && RANK[event.status] > 0);
+      if (isMoved && published === "offline") {
+        const known = event.type === "known" ? event.status : "offline";
+        return settling({ ...presence, published: known }, nowMs, nowMs);
+      }
+      if (RANK[actual] < RANK[published] && event.type !== "set") {
+        return grace(presence, nowMs + graceMs, nowMs);
+      }
+      return steady(presence, actual, false);
+    }
+    case "grace":
+      if (RANK[actual] >= RANK[published] || nowMs >= phase.untilMs) {
+        return steady(presence, actual, false);
+      }
+      return grace(presence, phase.untilMs, nowMs);
+    case "settling": {
+      const known = event.type === "known" && RANK[event.status] > RANK[published];
+      const told = known ? { ...presence, published: event.status } : presence;
+      if (nowMs < phase.untilMs) return settling(told, phase.sinceMs, nowMs);
+      if (RANK[actual] >= RANK[told.published]) return steady(told, actual, true);
+      const graceEndsAtMs = phase.sinceMs + graceMs;
+      if (nowMs >= graceEndsAtMs) return steady(told, actual, false);
+      return grace(told, graceEndsAtMs, nowMs);
+    }
+  }
+}
+
+function steady(presence: Presence, actual: PresenceStatus, isRestated: boolean): PresenceStep {
+  const notice = actual === presence.published && !isRestated ? null : actual;
+  return {
+    presence: { ...presence, published: actual, phase: { is: "steady" } },
+    notice,
+    isRestated,
+    wakeInMs: null,
+  };
+}
+
+function grace(presence: Presence, untilMs: number, nowMs: number): PresenceStep {
+  return {
+    presence: { ...presence, phase: { is: "grace", untilMs } },
+    notice: null,
+    isRestated: false,
+    wakeInMs: Math.max(0, untilMs - nowMs),
+  };
+}
+
+function settling(presence: Presence, sinceMs: number, nowMs: number): PresenceStep {
+  const untilMs = sinceMs + PRESENCE_SETTLE_MS;
+  return {
+    presence: { ...presence, phase: { is: "settling", sinceMs, untilMs } },
+    notice: null,
+    isRestated: false,
+    wakeInMs: Math.max(0, untilMs - nowMs),
+  };
+}
+
+function sessionsAfter(before: Presence["sessions"], event: PresenceEvent): Presence["sessions"] {
+  switch (event.type) {
+    case "opened":
+    case "set":
+      return new Map(before).set(event.session, { worker: event.worker, status: event.status });
+    case "announced": {
+      // The whole truth about that worker: what it does not name is gone from it.
+      const after = new Map([...before].filter(([, { worker }]) => worker !== event.worker));
+      for (const { session, status } of event.sessions) {
+        after.set(session, { worker: event.worker, status });
+      }
+      return after;
+    }
+    case "closed": {
+      if (!before.has(event.session)) return before;
+      const after = new Map(before);
+      after.delete(event.session);
+      return after;
+    }
+    case "workers_gone": {
+      const after = new Map([...before].filter(([, { worker }]) => !event.lives.has(worker)));
+      return after.size === before.size ? before : after;
+    }
+    case "known":
+    case "time_up":
+      return before;
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * One activation: a behaviour's state, the letters that wait for it, its timers, and the work
+ * it has begun. Turns are synchronous, so between two turns the state is whole.
+ *
+ * States: `loading` (the behaviour reads its state; letters wait in order) → `active` (a letter
+ * is a turn at once) → `ended` (dropped; what still comes back finds nothing). A turn that
+ * throws ends the activation: everyone who waits for it is answered `internal`.
+ */
+import type { Behaviour, Context, Incoming, Reply } from "../../actors/behaviour.ts";
+import { type ErrorObject, REFUSALS } from "../protocol/errors.ts";
+
+/** Letters waiting plus work begun, of one actor. Past it callers are told `unavailable`. */
+export const MAILBOX_MAX = 10_000;
+
+export interface Letter {
+  op: string;
+  body: string;
+  /** Milliseconds since the epoch after which nobody waits for the answer. */
+  expiresAtMs: number;
+  answer: AnswerSink;
+}
+
+/** Where one ask's answer goes; a tell's goes nowhere. */
+export type AnswerSink = ((ok: boolean, body: string, rev: number) => void) | null;
+
+/** What an activation needs of its host. */
+export interface ActivationHost {
+  nowMs(): number;
+  after(delayMs: number, ring: () => void): () => void;
+  /** A context's outward effects: ask, tell, publish. */
+  readonly effects: Pick<Context, "ask" | "tell" | "publish">;
+  onEnded(activation: Activation, bug: unknown): void;
+}
+
+type Phase =
+  | { is: "loading"; letters: Letter[] }
+  | { is: "active"; state: unknown }
+  | { is: "ended" };
+
+export class Activation {
+  readonly key: string;
+  readonly behaviour: Behaviour;
+  lastTurnAtMs: number;
+  readonly #host: ActivationHost;
+  readonly #timers = new Map<string, () => void>();
+  readonly #unanswered = new Set<ActorReply>();
+  #phase: Phase = { is: "loading", letters: [] };
+  #workBegun = 0;
+  #wantsPassivation = false;
+  #turnNowMs = 0;
+  readonly #context: Context;
+
+  constructor(key: string, id: string, behaviour: Behaviour, host: ActivationHost) {
+    this.key = key;
+    this.behaviour = behaviour;
+    this.#host = host;
+    this.lastTurnAtMs = host.nowMs();
+    this.#context = this.#makeContext();
+    behaviour.activate(id, this.lastTurnAtMs).then(
+      (state) => this.#onLoaded(state),
+      () => this.end(REFUSALS.unavailable.error),
+    );
+  }
+
+  /** Letters waiting and work begun. */
+  get depth(): number {
+    return (this.#phase.is === "loading" ? this.#phase.letters.length : 0) + this.#workBegun;
+  }
+
+  get isActive(): boolean {
+    return this.#phase.is === "active";
+  }
+
+  /** Whether dropping it now loses nothing and leaves nobody waiting. */
+  get isIdle(): boolean {
+    return (
+      this.#phase.is === "active" &&
+      this.#workBegun === 0 &&
+      this.#unanswered.size === 0 &&
+      this.#timers.size === 0 &&
+      !this.behaviour.isBusy(this.#phase.state)
+    );
+  }
+
+  get hasUnfinishedWork(): boolean {
+    return this.#phase.is === "loading" || this.#workBegun > 0 || this.#unanswered.size > 0;
+  }
+
+  receive(letter: Letter): void {
+    if (this.depth >= MAILBOX_MAX) {
+      letter.answer?.(false, JSON.stringify(REFUSALS.unavailable.error), 0);
+      return;
+    }
+    switch (this.#phase.is) {
+      case "loading":
+        this.#phase.letters.push(letter);
+        return;
+      case "active":
+        this.#handle(letter);
+        return;
+      case "ended":
+        letter.answer?.(false, JSON.stringify(REFUSALS.unavailable.error), 0);
+        return;
+    }
+  }
+
+  workersGone(lives: ReadonlySet<string>): void {
+    this.#turn((state, ctx) => this.behaviour.onWorkersGone(state, lives, ctx));
+  }
+
+  /** Ends it; whoever waits is refused with `error`. */
+  end(error: ErrorObject, bug?: unknown): void {
+    if (this.#phase.is === "ended") return;
+    const letters = this.#phase.is === "loading" ? this.#phase.letters : [];
+    this.#phase = { is: "ended" };
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    for (const reply of this.#unanswered) reply.refuse(error);
+    const text = JSON.stringify(error);
+    for (const letter of letters) letter.answer?.(false, text, 0);
+    this.#host.onEnded(this, bug);
+  }
+
+  #onLoaded(state: unknown): void {
+    if (this.#phase.is !== "loading") return;
+    if (state === null) {
+      this.end({ code: "not_found", message: `No such ${this.behaviour.kind}.` });
+      return;
+    }
+    const { letters } = this.#phase;
+    this.#phase = { is: "active", state };
+    const nowMs = this.#host.nowMs();
+    for (const letter of letters) {
+      if (letter.expiresAtMs > nowMs) this.receive(letter);
+    }
+  }
+
+  #handle(letter: Letter): void {
+    const reply = new ActorReply(letter.answer, this.#unanswered);
+    this.#turn((state, ctx) => {
+      const message: Incoming = { op: letter.op, body: JSON.parse(letter.body), reply };
+      this.behaviour.receive(state, message, ctx);
+    });
+  }
+
+  /** Runs one turn; a throw is a bug and ends this activation only. */
+  #turn(step: (state: unknown, ctx: Context) => void): void {
+    if (this.#phase.is !== "active") return;
+    this.#turnNowMs = this.#host.nowMs();
+    this.lastTurnAtMs = this.#turnNowMs;
+    try {
+      step(this.#phase.state, this.#context);
+    } catch (bug) {
+      this.end(REFUSALS.internal.error, bug);
+      return;
+    }
+    if (this.#wantsPassivation && !this.hasUnfinishedWork) this.end(REFUSALS.unavailable.error);
+  }
+
+  #makeContext(): Context {
+    const activation = this;
+    const { ask, tell, publish } = this.#host.effects;
+    return {
+      get nowMs() {
+        return activation.#turnNowMs;
+      },
+      ask(to, op, body, answered) {
+        activation.#workBegun++;
+        ask(to, op, body, (answer) => {
+          activation.#workBegun--;
+          activation.#turn(() => answered(answer));
+        });
+      },
+      tell,
+      publish,
+      after(delayMs, timer) {
+        activation.#timers.get(timer)?.();
+        const cancel = activation.#host.after(delayMs, () => {
+          activation.#timers.delete(timer);
+          activation.#turn((state, ctx) => activation.behaviour.onTimer(state, timer, ctx));
+        });
+        activation.#timers.set(timer, cancel);
+      },
+      cancel(timer) {
+        activation.#timers.get(timer)?.();
+        activation.#timers.delete(timer);
+      },
+      run(work, done, failed) {
+        activation.#workBegun++;
+        work.then(
+          (value) => {
+            activation.#workBegun--;
+            activation.#turn(() => done(value));
+          },
+          (fault) => {
+            activation.#workBegun--;
+            activation.#turn(() => failed(fault));
+          },
+        );
+      },
+      passivate() {
+        activation.#wantsPassivation = true;
+      },
+    };
+  }
+}
+
+class ActorReply implements Reply {
+  #answer: AnswerSink;
+  readonly #unanswered: Set<ActorReply>;
+
+  constructor(answer: AnswerSink, unanswered: Set<ActorReply>) {
+    this.#answer = answer;
+    this.#unanswered = unanswered;
+    if (answer !== null) unanswered.add(this);
+  }
+
+  ok(value: unknown, rev = 0): void {
+    this.okText(JSON.stringify(value), rev);
+  }
+
+  okText(body: string, rev = 0): void {
+    this.#give(true, body, rev);
+  }
+
+  refuse(error: ErrorObject): void {
+    this.#give(false, JSON.stringify(error), 0);
+  }
+
+  #give(ok: boolean, body: string, rev: number): void {
+    const answer = this.#answer;
+    if (answer === null) return;
+    this.#answer = null;
+    this.#unanswered.delete(this);
+    answer(ok, body, rev);
+  }
+}

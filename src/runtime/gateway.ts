@@ -1,0 +1,250 @@
+/**
+ * The asking side: turns `ask(kind, id, op)` into frames for the actor's owner and brings the
+ * answers back. One gateway on each edge, one in each actor thread (their `corr` numbers
+ * differ in the top bit, so an answer finds its way within a worker).
+ *
+ * Invariant: every ask is answered exactly once, by the actor, or with `unavailable` at its
+ * deadline. Lost on the way means asked again: after a view change when the owner is gone,
+ * and once more when the receiver says it is not the owner. An op that may not run twice is
+ * not repeated after its owner died with it.
+ */
+
+import type { Clock } from "../clock.ts";
+import type { ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
+import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
+import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
+import { NO_VIEW, Placement, type View } from "./view.ts";
+
+/** Longer than storage's own deadline, so that its refusal arrives first. */
+export const ASK_DEADLINE_MS = 10_000;
+const SWEEP_MS = 250;
+/** A few views can follow one another in a rolling restart; past this the cluster is in trouble. */
+const ATTEMPTS_MAX = 5;
+const PENDING_MAX = 100_000;
+
+/** Ops that must not run twice for one ask. */
+const ONCE_ONLY: ReadonlySet<string> = new Set(["create_conversation"]);
+
+/** The answer's JSON text and the rev it stands for, or the refusal's. */
+export type Answered = (ok: boolean, body: string, rev: number) => void;
+
+interface Pending {
+  key: string;
+  op: string;
+  body: string;
+  flags: number;
+  to: string;
+  attempts: number;
+  expiresAtMs: number;
+  answered: Answered;
+}
+
+export interface GatewayOptions {
+  clock: Clock;
+  /** Life id of the worker that asks. */
+  self: string;
+  /** Top bit of `corr`: 0 on the edge, 1 in the actor thread. */
+  side: "edge" | "thread";
+  send(frame: Frame): void;
+}
+
+const UNAVAILABLE_TEXT = JSON.stringify(REFUSALS.unavailable.error);
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #pending = new Map<number, Pending>();
+  readonly #corrBase: number;
+  #lastCorr = 0;
+  #placement = new Placement(NO_VIEW);
+  #cancelSweep: (() => void) | null = null;
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#corrBase = options.side === "thread" ? 0x80000000 : 0;
+  }
+
+  get placement(): Placement {
+    return this.#placement;
+  }
+
+  get pendingAsks(): number {
+    return this.#pending.size;
+  }
+
+  /** Never rejects. */
+  ask<K extends ActorKind, O extends Op<K>>(
+    kind: K,
+    id: string,
+    op: O,
+    body: OpBody<K, O>,
+  ): Promise<Result<OpAnswer<K, O>>> {
+    return new Promise((resolve) => {
+      this.askText(`${kind}:${id}`, op, JSON.stringify(body), 0, (ok, text) => {
+        resolve(
+          ok
+            ? { ok: true, value: JSON.parse(text) as OpAnswer<K, O> }
+            : { ok: false, error: JSON.parse(text) as ErrorObject },
+        );
+      });
+    });
+  }
+
+  /** Like `ask`, but an actor that is not active is left alone and answers null. */
+  peek<K extends ActorKind, O extends Op<K>>(
+    kind: K,
+    id: string,
+    op: O,
+    body: OpBody<K, O>,
+  ): Promise<Result<OpAnswer<K, O> | null>> {
+    return new Promise((resolve) => {
+      this.askText(`${kind}:${id}`, op, JSON.stringify(body), FLAG.peek, (ok, text) => {
+        resolve(
+          ok
+            ? { ok: true, value: JSON.parse(text) as OpAnswer<K, O> | null }
+            : { ok: false, error: JSON.parse(text) as ErrorObject },
+        );
+      });
+    });
+  }
+
+  tell<K extends ActorKind, O extends Op<K>>(kind: K, id: string, op: O, body: OpBody<K, O>): void {
+    const key = `${kind}:${id}`;
+    const to = this.#placement.ownerOf(key);
+    if (to === null) return;
+    this.#send(FRAME.tell, key, op, JSON.stringify(body), 0, to, 0);
+  }
+
+  /** The hot form: JSON text in, JSON text out, no promise. */
+  askText(key: string, op: string, body: string, flags: number, answered: Answered): void {
+    if (this.#pending.size >= PENDING_MAX) {
+      answered(false, UNAVAILABLE_TEXT, 0);
+      return;
+    }
+    const corr = this.#nextCorr();
+    const pending: Pending = {
+      key,
+      op,
+      body,
+      flags,
+      to: "",
+      attempts: 0,
+      expiresAtMs: this.#options.clock.nowMs() + ASK_DEADLINE_MS,
+      answered,
+    };
+    this.#pending.set(corr, pending);
+    this.#dispatch(corr, pending);
+    this.#cancelSweep ??= this.#options.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  onAnswer(f: Frame): void {
+    const pending = this.#pending.get(f.corr);
+    if (pending === undefined) return;
+    if ((f.flags & FLAG.notOwner) !== 0) {
+      // The view that explains it is on its way: setView asks again; if it is here already,
+      // ask at once.
+      const owner = this.#placement.ownerOf(pending.key);
+      pending.to = "";
+      if (owner !== f.from && owner !== null) this.#dispatch(f.corr, pending);
+      return;
+    }
+    this.#pending.delete(f.corr);
+    pending.answered((f.flags & FLAG.ok) !== 0, f.body, f.rev);
+  }
+
+  /**
+   * Takes a newer view. Asks that had no owner, or whose owner is gone, go to the new one;
+   * a draining worker still answers what it has been asked.
+   */
+  setView(view: View): void {
+    if (view.number <= this.#placement.view.number) return;
+    const before = this.#placement;
+    this.#placement = new Placement(view);
+    const gone = this.#placement.goneSince(before);
+    for (const [corr, pending] of this.#pending) {
+      if (pending.to === "") this.#dispatch(corr, pending);
+      else if (!gone.has(pending.to)) continue;
+      else if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+      else this.#dispatch(corr, pending);
+    }
+  }
+
+  /** Answers everything still open with `unavailable` and stops the sweep. */
+  close(): void {
+    this.#cancelSweep?.();
+    this.#cancelSweep = null;
+    for (const [corr, pending] of this.#pending) {
+      this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+    }
+  }
+
+  #dispatch(corr: number, pending: Pending): void {
+    const to = this.#placement.ownerOf(pending.key);
+    if (to === null) {
+      pending.to = "";
+      return;
+    }
+    if (pending.attempts >= ATTEMPTS_MAX) {
+      this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+      return;
+    }
+    pending.attempts++;
+    pending.to = to;
+    const budgetMs = Math.max(1, pending.expiresAtMs - this.#options.clock.nowMs());
+    this.#send(FRAME.ask, pending.key, pending.op, pending.body, corr, to, budgetMs, pending.flags);
+  }
+
+  #send(
+    type: typeof FRAME.ask | typeof FRAME.tell,
+    key: string,
+    name: string,
+    body: string,
+    corr: number,
+    to: string,
+    rev: number,
+    flags = 0,
+  ): void {
+    this.#options.send(
+      frame(type, {
+        to,
+        from: this.#options.self,
+        view: this.#placement.view.number,
+        key,
+        name,
+        body,
+        corr,
+        rev,
+        flags,
+      }),
+    );
+  }
+
+  #give(corr: number, pending: Pending, ok: boolean, body: string): void {
+    this.#pending.delete(corr);
+    pending.answered(ok, body, 0);
+  }
+
+  #nextCorr(): number {
+    do {
+      this.#lastCorr = (this.#lastCorr + 1) & 0x7fffffff;
+    } while (this.#lastCorr === 0 || this.#pending.has(this.#corrBase + this.#lastCorr));
+    return this.#corrBase + this.#lastCorr;
+  }
+
+  /** Every ask has the same deadline, so the oldest are first in the map. */
+  #sweep(): void {
+    this.#cancelSweep = null;
+    const nowMs = this.#options.clock.nowMs();
+    for (const [corr, pending] of this.#pending) {
+      if (pending.expiresAtMs > nowMs) break;
+      this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+    }
+    if (this.#pending.size > 0) {
+      this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
+    }
+  }
+}
+
+/** Whether an answer belongs to the actor thread's gateway rather than the edge's. */
+export function isThreadCorr(corr: number): boolean {
+  return corr >= 0x80000000;
+}

@@ -1,0 +1,267 @@
+/**
+ * The actor host: runs all activations of one actor thread. Frames come in through `deliver`,
+ * effects leave through `send`; it knows no chat word and no socket.
+ *
+ * Placement: a frame for an actor that lives elsewhere is passed on once to the owner this host
+ * knows, and after that answered `notOwner`. A frame under a newer view waits for that view.
+ * After a view change, activations that belong elsewhere are dropped as soon as their begun
+ * work is done; correctness never rests on there being one activation only.
+ */
+import type { Behaviour, Context, TopicEvent } from "../../actors/behaviour.ts";
+import type { Clock } from "../clock.ts";
+import type { ActorKind } from "../protocol/actor-ops.ts";
+import { REFUSALS } from "../protocol/errors.ts";
+import type { Topic } from "../protocol/topics.ts";
+import { Activation, type Letter } from "./activation.ts";
+import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
+import { Gateway } from "./gateway.ts";
+import type { View } from "./view.ts";
+
+const SWEEP_MS = 5_000;
+/** Memory: an idle activation is a few KB; past this many the idle ones go early. */
+const ACTIVATIONS_MAX = 200_000;
+/** Frames that came under a view which this host has yet to hear of. */
+const PARKED_MAX = 10_000;
+const PARKED_MS = 1_000;
+
+export interface HostOptions {
+  clock: Clock;
+  /** Life id of this worker. */
+  self: string;
+  behaviours: Partial<Record<ActorKind, Behaviour>>;
+  send(frame: Frame): void;
+  /** A turn threw: the activation is lost, the thread goes on. */
+  onBug(key: string, bug: unknown): void;
+}
+
+export interface HostStats {
+  actors: Record<string, number>;
+  mailboxDepth: number;
+}
+
+export class ActorHost {
+  readonly gateway: Gateway;
+  readonly #options: HostOptions;
+  readonly #activations = new Map<string, Activation>();
+  readonly #effects: Pick<Context, "ask" | "tell" | "publish">;
+  #parked: Frame[] = [];
+  #cancelParked: (() => void) | null = null;
+  #cancelSweep: () => void;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.gateway = new Gateway({
+      clock: options.clock,
+      self: options.self,
+      side: "thread",
+      send: (f) => this.#route(f),
+    });
+    this.#effects = {
+      ask: (to, op, body, answered) =>
+        void this.gateway.ask(to.kind, to.id, op, body).then(answered),
+      tell: (to, op, body) => this.gateway.tell(to.kind, to.id, op, body),
+      publish: (topic, event) => this.#publish(topic, event),
+    };
+    this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** An ask, tell or answer that reached this worker. */
+  deliver(f: Frame): void {
+    if (f.type === FRAME.answer) {
+      this.gateway.onAnswer(f);
+      return;
+    }
+    const { placement } = this.gateway;
+    if (f.view > placement.view.number) {
+      this.#park(f);
+      return;
+    }
+    if (placement.ownerOf(f.key) === this.#options.self) this.#receive(f);
+    else this.#passOn(f);
+  }
+
+  setView(view: View): void {
+    const before = this.gateway.placement;
+    this.gateway.setView(view);
+    const { placement } = this.gateway;
+    if (placement === before) return;
+    const gone = placement.goneSince(before);
+    for (const activation of [...this.#activations.values()]) {
+      if (placement.ownerOf(activation.key) !== this.#options.self) this.#release(activation);
+      else if (gone.size > 0) activation.workersGone(gone);
+    }
+    this.#unpark();
+  }
+
+  get stats(): HostStats {
+    const actors: Record<string, number> = {};
+    let mailboxDepth = 0;
+    for (const { behaviour, depth } of this.#activations.values()) {
+      actors[behaviour.kind] = (actors[behaviour.kind] ?? 0) + 1;
+      mailboxDepth += depth;
+    }
+    return { actors, mailboxDepth };
+  }
+
+  /** Begun work that callers or storage still wait for. */
+  get hasUnfinishedWork(): boolean {
+    for (const activation of this.#activations.values()) {
+      if (activation.hasUnfinishedWork) return true;
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#cancelSweep();
+    this.#cancelParked?.();
+    for (const activation of [...this.#activations.values()]) {
+      activation.end(REFUSALS.unavailable.error);
+    }
+    this.gateway.close();
+  }
+
+  #receive(f: Frame): void {
+    let activation = this.#activations.get(f.key);
+    if (activation === undefined) {
+      if ((f.flags & FLAG.peek) !== 0) {
+        this.#answer(f, true, "null", 0);
+        return;
+      }
+      activation = this.#activate(f);
+      if (activation === undefined) return;
+    }
+    const letter: Letter = {
+      op: f.name,
+      body: f.body,
+      expiresAtMs:
+        f.type === FRAME.ask ? this.#options.clock.nowMs() + f.rev : Number.POSITIVE_INFINITY,
+      answer: f.type === FRAME.ask ? (ok, body, rev) => this.#answer(f, ok, body, rev) : null,
+    };
+    activation.receive(letter);
+  }
+
+  #activate(f: Frame): Activation | undefined {
+    const colon = f.key.indexOf(":");
+    const behaviour = this.#options.behaviours[f.key.slice(0, colon) as ActorKind];
+    if (behaviour === undefined || this.#activations.size >= ACTIVATIONS_MAX) {
+      if (this.#activations.size >= ACTIVATIONS_MAX) this.#passivateIdle(0);
+      if (behaviour === undefined || this.#activations.size >= ACTIVATIONS_MAX) {
+        if (f.type === FRAME.ask) {
+          this.#answer(f, false, JSON.stringify(REFUSALS.unavailable.error), 0);
+        }
+        return undefined;
+      }
+    }
+    const { clock } = this.#options;
+    const activation = new Activation(f.key, f.key.slice(colon + 1), behaviour, {
+      nowMs: () => clock.nowMs(),
+      after: (delayMs, ring) => clock.after(delayMs, ring),
+      effects: this.#effects,
+      onEnded: (ended, bug) => {
+        if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
+        if (bug !== undefined) this.#options.onBug(ended.key, bug);
+      },
+    });
+    this.#activations.set(f.key, activation);
+    return activation;
+  }
+
+  #answer(f: Frame, ok: boolean, body: string, rev: number): void {
+    this.#route(
+      frame(FRAME.answer, {
+        to: f.from,
+        from: this.#options.self,
+        corr: f.corr,
+        flags: ok ? FLAG.ok : 0,
+        body,
+        rev,
+      }),
+    );
+  }
+
+  /** Not ours. The first time it goes on to the owner we know, the second time back. */
+  #passOn(f: Frame): void {
+    const owner = this.gateway.placement.ownerOf(f.key);
+    if ((f.flags & FLAG.forwarded) === 0 && owner !== null) {
+      this.#route({ ...f, to: owner, flags: f.flags | FLAG.forwarded });
+    } else if (f.type === FRAME.ask) {
+      this.#route(
+        frame(FRAME.answer, {
+          to: f.from,
+          from: this.#options.self,
+          corr: f.corr,
+          flags: FLAG.notOwner,
+        }),
+      );
+    }
+  }
+
+  /** Frames to ourselves stay here: asks between two actors of this thread. */
+  #route(f: Frame): void {
+    const isOwnTalk =
+      f.to === this.#options.self && (f.type !== FRAME.answer || f.corr >= 0x80000000);
+    if (isOwnTalk) queueMicrotask(() => this.deliver(f));
+    else this.#options.send(f);
+  }
+
+  #publish(topic: Topic, event: TopicEvent): void {
+    this.#options.send(
+      frame(FRAME.event, {
+        from: this.#options.self,
+        key: topic,
+        name: event.name,
+        rev: event.rev,
+        except: event.except ?? "",
+        note: event.note ?? "",
+        body: event.body,
+      }),
+    );
+  }
+
+  #release(activation: Activation): void {
+    if (!activation.hasUnfinishedWork) activation.end(REFUSALS.unavailable.error);
+    // Otherwise the sweep ends it when its work is done; new letters go to the new owner.
+  }
+
+  #park(f: Frame): void {
+    if (this.#parked.length >= PARKED_MAX) {
+      this.#passOn({ ...f, flags: f.flags | FLAG.forwarded });
+      return;
+    }
+    this.#parked.push(f);
+    this.#cancelParked ??= this.#options.clock.after(PARKED_MS, () => {
+      this.#cancelParked = null;
+      const parked = this.#parked;
+      this.#parked = [];
+      for (const waiting of parked) this.deliver({ ...waiting, view: 0 });
+    });
+  }
+
+  #unpark(): void {
+    this.#cancelParked?.();
+    this.#cancelParked = null;
+    const parked = this.#parked;
+    this.#parked = [];
+    for (const waiting of parked) this.deliver(waiting);
+  }
+
+  #sweep(): void {
+    for (const activation of [...this.#activations.values()]) {
+      const isOurs = this.gateway.placement.ownerOf(activation.key) === this.#options.self;
+      if (!isOurs) this.#release(activation);
+    }
+    this.#passivateIdle();
+    this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** Drops activations that have been idle for their kind's time, or for `idleMs`. */
+  #passivateIdle(idleMs?: number): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const activation of [...this.#activations.values()]) {
+      const limitMs = idleMs ?? activation.behaviour.idleMs;
+      if (nowMs - activation.lastTurnAtMs >= limitMs && activation.isIdle) {
+        activation.end(REFUSALS.unavailable.error);
+      }
+    }
+  }
+}
