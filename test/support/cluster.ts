@@ -1,0 +1,310 @@
+/**
+ * A whole Troupe as a user starts it: the built command in a process group of its own, with a
+ * scratch data directory and, for speed, a fresh database of the shared PostgreSQL. Tests drive
+ * it over its port and with signals only, and `stop` fails when anything of it is left.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { eventually, within } from "./eventually.ts";
+import { Api } from "./http.ts";
+import { Person } from "./person.ts";
+import { createDatabase, type TestDatabase } from "./postgres.ts";
+import {
+  familyOf,
+  isAlive,
+  kill,
+  ownerOfConnection,
+  type ProcessRef,
+  taggedWith,
+} from "./processes.ts";
+import type { Session } from "./session.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const CLI = join(ROOT, "dist/src/cli.js");
+const READY_DEADLINE_MS = 30_000;
+const STOP_DEADLINE_MS = 25_000;
+const LOG_TAIL_LINES = 80;
+
+export interface TroupeOptions {
+  /** Edge processes; 2, so that everything crosses processes half of the time. */
+  workers?: number;
+  /** Its own embedded PostgreSQL instead of a database of the shared one. */
+  embedded?: boolean;
+  /** Keeps an existing data directory, and leaves it behind. */
+  dataDir?: string;
+  databaseUrl?: string;
+  port?: number;
+  env?: Record<string, string>;
+  /** False: do not wait for readiness. */
+  waitUntilReady?: boolean;
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+export class Troupe {
+  readonly port: number;
+  readonly url: string;
+  readonly databaseUrl: string | null;
+  readonly dataDir: string;
+  readonly sessions = new Set<Session>();
+  readonly exited: Promise<Exit>;
+  /** Calls without a token. */
+  readonly http: Api;
+  stdout = "";
+  stderr = "";
+
+  readonly #child: ChildProcess;
+  readonly #tag: string;
+  readonly #cleanups: (() => Promise<void>)[];
+  #people = 0;
+
+  constructor(
+    child: ChildProcess,
+    tag: string,
+    port: number,
+    dataDir: string,
+    databaseUrl: string | null,
+    cleanups: (() => Promise<void>)[],
+  ) {
+    this.#child = child;
+    this.#tag = tag;
+    this.#cleanups = cleanups;
+    this.port = port;
+    this.url = `http://127.0.0.1:${port}`;
+    this.dataDir = dataDir;
+    this.databaseUrl = databaseUrl;
+    this.http = new Api(this.url, () => null);
+    child.stdout?.on("data", (chunk: Buffer) => {
+      this.stdout += chunk;
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.stderr += chunk;
+    });
+    this.exited = new Promise((resolve) => {
+      child.once("exit", (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  get hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  async untilReady(deadlineMs = READY_DEADLINE_MS): Promise<void> {
+    try {
+      await eventually(
+        "GET /readyz answers 200",
+        async () => {
+          if (this.hasExited) return true;
+          return (await this.http.get("/readyz")).status === 200;
+        },
+        deadlineMs,
+      );
+      if (this.hasExited) throw new Error(`it exited with ${this.#child.exitCode}`);
+    } catch (error) {
+      throw new Error(`Troupe did not become ready.\n${this.logTail()}`, { cause: error });
+    }
+  }
+
+  /** The primary and its workers by rising pid; the embedded PostgreSQL is not among them. */
+  pids(): { primary: number; workers: number[] } {
+    const primary = this.#child.pid!;
+    const workers = familyOf(primary)
+      .filter((found) => found.parentPid === primary && found.command.includes("worker.js"))
+      .map((found) => found.pid)
+      .sort((a, b) => a - b);
+    return { primary, workers };
+  }
+
+  /** Every process that belongs to this Troupe, PostgreSQL included. */
+  processes(): ProcessRef[] {
+    const found = new Map<number, ProcessRef>();
+    for (const ref of [...familyOf(this.#child.pid!), ...taggedWith(this.#tag)]) {
+      found.set(ref.pid, ref);
+    }
+    return [...found.values()];
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Kills the `n`th worker (from 0) and resolves once the kernel has taken it away. */
+  async killWorker(n: number, signal: NodeJS.Signals = "SIGKILL"): Promise<number> {
+    const pid = this.pids().workers[n];
+    if (pid === undefined) throw new Error(`there is no worker ${n}`);
+    process.kill(pid, signal);
+    await eventually(`worker ${pid} is gone`, () => !this.pids().workers.includes(pid));
+    return pid;
+  }
+
+  /** kill -9 of the primary, all workers and the embedded PostgreSQL at once. */
+  async killEverything(): Promise<void> {
+    const all = this.processes();
+    for (const ref of all) kill(ref, "SIGKILL");
+    await eventually("everything is gone", () => !all.some(isAlive));
+  }
+
+  /** Pid of the worker that serves this session; a WebSocket session's only. */
+  workerOf(session: Session): number {
+    const pid = ownerOfConnection(this.port, session.localPort, this.pids().workers);
+    if (pid === undefined) throw new Error(`no worker holds the connection of ${session.label}`);
+    return pid;
+  }
+
+  /** Registers someone with a unique username that begins with `name`. */
+  async user(name: string): Promise<Person> {
+    this.#people++;
+    const username = `${name}_${this.#people}_${randomBytes(3).toString("hex")}`;
+    return Person.register(this, username, name);
+  }
+
+  async users(...names: string[]): Promise<Person[]> {
+    return Promise.all(names.map((name) => this.user(name)));
+  }
+
+  /** One session for every worker: opens more until each worker serves one; surplus is closed. */
+  async sessionOnEachWorker(person: Person): Promise<Session[]> {
+    const { workers } = this.pids();
+    const chosen = new Map<number, Session>();
+    for (let i = 0; i < workers.length * 6 && chosen.size < workers.length; i++) {
+      const session = await person.connects();
+      const pid = this.workerOf(session);
+      if (chosen.has(pid)) await session.disconnects();
+      else chosen.set(pid, session);
+    }
+    if (chosen.size < workers.length) {
+      throw new Error(`${workers.length * 6} connections reached ${chosen.size} workers only`);
+    }
+    return [...chosen.values()];
+  }
+
+  /** Log lines (JSON) of pino's level `error` and above. */
+  errorsLogged(): string[] {
+    return this.stderr.split("\n").filter((line) => /"level":(50|60)\b/.test(line));
+  }
+
+  logTail(): string {
+    const tail = `${this.stdout}\n${this.stderr}`.trim().split("\n").slice(-LOG_TAIL_LINES);
+    return `--- the last of what it said ---\n${tail.join("\n")}`;
+  }
+
+  async closeSessions(): Promise<void> {
+    await Promise.all([...this.sessions].map((session) => session.disconnects()));
+  }
+
+  /** SIGTERM; fails unless it exits with 0 in time and leaves no process behind. */
+  async stop(): Promise<void> {
+    await this.closeSessions();
+    const all = this.processes();
+    let problem: string | undefined;
+    if (!this.hasExited) {
+      this.signal("SIGTERM");
+      try {
+        const exit = await within("it exits after SIGTERM", this.exited, STOP_DEADLINE_MS);
+        if (exit.code !== 0) problem = `it exited with ${exit.code ?? exit.signal}, not 0`;
+      } catch (error) {
+        problem = String(error);
+      }
+    }
+    const left = all.filter(isAlive);
+    for (const ref of left) kill(ref, "SIGKILL");
+    if (left.length > 0) {
+      problem ??= `left behind: ${left.map((ref) => `${ref.pid} ${ref.command}`).join("; ")}`;
+    }
+    await this.discard();
+    if (problem !== undefined) throw new Error(`stop: ${problem}\n${this.logTail()}`);
+  }
+
+  /** Takes away whatever is left, without judging it. For tests that end it their own way. */
+  async discard(): Promise<void> {
+    await this.closeSessions();
+    for (const ref of this.processes()) kill(ref, "SIGKILL");
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+    for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
+  }
+}
+
+export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> {
+  const tag = `TROUPE_TEST_RUN=${randomBytes(12).toString("hex")}`;
+  const cleanups: (() => Promise<void>)[] = [];
+  const dataDir = options.dataDir ?? (await scratchDir());
+  if (options.dataDir === undefined) {
+    cleanups.push(() => rm(dataDir, { recursive: true, force: true }));
+  }
+  const port = options.port ?? (await freePort());
+  let databaseUrl = options.databaseUrl ?? null;
+  if (databaseUrl === null && !options.embedded) {
+    const database: TestDatabase = await createDatabase();
+    databaseUrl = database.url;
+    cleanups.push(() => database.stop());
+  }
+  const env: Record<string, string> = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: process.env["HOME"] ?? "/",
+    PORT: String(port),
+    HOST: "127.0.0.1",
+    WORKERS: String(options.workers ?? 2),
+    DATA_DIR: dataDir,
+    RATE_LIMITS: "off",
+    [tag.split("=")[0]!]: tag.split("=")[1]!,
+  };
+  if (databaseUrl !== null) {
+    env["DATABASE_URL"] = databaseUrl;
+    env["JWT_SECRET"] = "a secret of the tests, more than 32 bytes long";
+  }
+  const child = spawn(process.execPath, [CLI, "start"], {
+    cwd: ROOT,
+    env: { ...env, ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const troupe = new Troupe(child, tag, port, dataDir, databaseUrl, cleanups);
+  if (options.waitUntilReady !== false) {
+    try {
+      await troupe.untilReady();
+    } catch (error) {
+      await troupe.discard();
+      throw error;
+    }
+  }
+  return troupe;
+}
+
+export function scratchDir(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "troupe-test-"));
+}
+
+const PORTS_FROM = 20_000;
+const PORTS_TO = 32_000;
+
+/** A free port below the range that outgoing connections take theirs from. */
+export async function freePort(): Promise<number> {
+  return eventually("a free port", async () => {
+    const port = PORTS_FROM + Math.floor(Math.random() * (PORTS_TO - PORTS_FROM));
+    const server = createServer();
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, "0.0.0.0", resolve);
+    });
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  });
+}
+
+/** Whether something listens on the loopback port. */
+export async function isPortFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
+}

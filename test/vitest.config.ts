@@ -1,0 +1,59 @@
+/**
+ * The test projects. `unit` needs nothing built and runs in threads; `contract` holds storage
+ * to one suite against a shared PostgreSQL; `integration` drives built servers, which are
+ * child processes, so its files run at most two at a time.
+ */
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const GLOBAL_SETUP = fileURLToPath(new URL("support/global-setup.ts", import.meta.url));
+const CORES_FOR_SERVERS = 2;
+
+export default defineConfig({
+  root: ROOT,
+  test: {
+    projects: [
+      {
+        root: ROOT,
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
+          pool: "threads",
+          maxWorkers: CORES_FOR_SERVERS,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        root: ROOT,
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          globalSetup: GLOBAL_SETUP,
+          pool: "forks",
+          maxWorkers: CORES_FOR_SERVERS,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        root: ROOT,
+        test: {
+          name: "integration",
+          include: [
+            "test/integration/**/*.test.ts",
+            "test/fault/**/*.test.ts",
+            "test/browser/**/*.test.ts",
+          ],
+          globalSetup: GLOBAL_SETUP,
+          pool: "forks",
+          maxWorkers: CORES_FOR_SERVERS,
+          testTimeout: 45_000,
+          hookTimeout: 90_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+});
