@@ -1,0 +1,213 @@
+/**
+ * The layout's import table (ARCHITECTURE.md), enforced: which folder may import which, and
+ * the house rules that a program can see: extensions, no cycles, module length.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const LINES_MAX = 500;
+
+interface Import {
+  specifier: string;
+  /** Path from the repository's root for our own modules, else the package's name. */
+  target: string;
+  ours: boolean;
+}
+
+interface Module {
+  path: string;
+  imports: Import[];
+  lines: number;
+}
+
+/** Directly under src/, shared by everyone on the server; [ARC3] keeps them small. */
+const SMALL = /^src\/(?!main|worker|thread|cli)[a-z-]+\.ts$/;
+const PROTOCOL = /^src\/protocol\//;
+const NODE = /^node:/;
+const PACKAGE = /^[^/:]+$|^@[^/]+\/[^/]+$/;
+
+/** What each folder may import; the first pattern that matches a module's path applies. */
+const TABLE: { of: RegExp; may: RegExp[]; never: RegExp[] }[] = [
+  {
+    of: /^src\/protocol\//,
+    may: [PROTOCOL, /^typebox$/],
+    never: [NODE, /^socket\.io/],
+  },
+  { of: /^actors\//, may: [PROTOCOL, /^actors\//], never: [NODE] },
+  {
+    of: /^src\/runtime\//,
+    may: [
+      PROTOCOL,
+      SMALL,
+      NODE,
+      /^src\/runtime\//,
+      /^actors\/(index|behaviour|ports)\.ts$/,
+      /^comlink$/,
+    ],
+    never: [/^src\/(edge|storage|relay|primary)\//, /^socket\.io/, /^pg$/, /^ioredis$/],
+  },
+  {
+    of: /^src\/storage\//,
+    may: [PROTOCOL, SMALL, NODE, /^src\/storage\//, /^actors\/ports\.ts$/, /^pg$/, /postgres/],
+    never: [/^src\/(edge|relay|runtime|primary)\//, /^socket\.io/],
+  },
+  {
+    of: /^src\/relay\//,
+    may: [PROTOCOL, SMALL, NODE, /^src\/relay\//, /^src\/runtime\/(frames|view)\.ts$/, /^ioredis$/],
+    never: [/^src\/(edge|storage|primary)\//, /^socket\.io/, /^pg$/],
+  },
+  {
+    of: /^src\/edge\//,
+    may: [PROTOCOL, SMALL, NODE, /^src\/edge\//, /^src\/runtime\/(gateway|control)\.ts$/, PACKAGE],
+    never: [/^actors\//, /^src\/(relay|storage|primary)\//, /^pg$/, /^ioredis$/],
+  },
+  {
+    of: /^src\/primary\//,
+    may: [PROTOCOL, SMALL, NODE, /^src\/primary\//, /^src\/runtime\//, PACKAGE],
+    never: [/^actors\//, /^src\/(edge|storage|relay)\//, /^pg$/, /^ioredis$/],
+  },
+  { of: /^src\/client\//, may: [PROTOCOL, /^src\/client\//, /^socket\.io-client$/], never: [NODE] },
+  {
+    of: /^src\/web\//,
+    may: [PROTOCOL, /^src\/(client|web)\//, /^socket\.io-client$/],
+    never: [NODE],
+  },
+  // The boxes and the small modules beside them assemble the rest.
+  { of: /^src\/[a-z-]+\.ts$/, may: [/./], never: [] },
+];
+
+/** Only these construct what reaches outside. */
+const ASSEMBLERS = /^src\/(main|worker|thread|cli)\.ts$/;
+const BOXED_FOLDERS = /^src\/(edge|storage|relay|primary)\//;
+
+const modules = ["src", "actors"].flatMap((folder) => modulesUnder(folder));
+
+describe("the import table", () => {
+  it("[ARC1] the walk finds the modules it is to judge", () => {
+    expect(modules.map((module) => module.path)).toContain("src/protocol/schemas.ts");
+    expect(modules.flatMap((module) => module.imports).length).toBeGreaterThan(10);
+  });
+
+  it("[ARC2] a folder imports only what the table allows", () => {
+    const broken = modules.flatMap((module) => {
+      const rule = TABLE.find((row) => row.of.test(module.path));
+      if (rule === undefined) return [`${module.path}: no rule for its folder`];
+      return module.imports
+        .filter(
+          ({ target }) =>
+            rule.never.some((pattern) => pattern.test(target)) ||
+            !rule.may.some((pattern) => pattern.test(target)),
+        )
+        .map(({ specifier }) => `${module.path} imports ${specifier}`);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  it("[ARC3] only main, worker, thread and cli reach into several boxes", () => {
+    const broken = modules
+      .filter((module) => /^src\/[a-z-]+\.ts$/.test(module.path) && !ASSEMBLERS.test(module.path))
+      .flatMap((module) =>
+        module.imports
+          .filter(({ target }) => BOXED_FOLDERS.test(target))
+          .map(({ specifier }) => `${module.path} imports ${specifier}`),
+      );
+    expect(broken).toEqual([]);
+  });
+
+  it("[ARC4] our own modules are imported by relative path with their .ts extension", () => {
+    const broken = modules.flatMap((module) =>
+      module.imports
+        .filter(({ ours, specifier }) => ours && !specifier.endsWith(".ts"))
+        .map(({ specifier }) => `${module.path} imports ${specifier}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  it("[ARC5] node's own modules are imported as node:", () => {
+    const broken = modules.flatMap((module) =>
+      module.imports
+        .filter(({ target }) => builtinModules.includes(target))
+        .map(({ specifier }) => `${module.path} imports ${specifier}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  it("[ARC6] no module imports itself by way of others", () => {
+    expect(cycles()).toEqual([]);
+  });
+
+  it(`[ARC7] no module is longer than ${LINES_MAX} lines`, () => {
+    const long = modules.filter((module) => module.lines > LINES_MAX);
+    expect(long.map((module) => `${module.path}: ${module.lines}`)).toEqual([]);
+  });
+
+  it("[ARC8] no barrels but actors/index.ts and src/client/index.ts, no default exports", () => {
+    const indexes = modules
+      .map((module) => module.path)
+      .filter((path) => /\/index\.ts$/.test(path));
+    expect(indexes.filter((path) => !/^(actors|src\/client)\/index\.ts$/.test(path))).toEqual([]);
+    const defaults = modules.filter((module) => /^export default\b/m.test(textOf(module.path)));
+    expect(defaults.map((module) => module.path)).toEqual([]);
+  });
+});
+
+function modulesUnder(folder: string): Module[] {
+  return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
+    .map((name) => join(folder, name).replaceAll("\\", "/"))
+    .map((path) => {
+      const text = textOf(path);
+      return { path, imports: importsOf(path, text), lines: text.split("\n").length - 1 };
+    });
+}
+
+function textOf(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+function importsOf(path: string, source: string): Import[] {
+  const text = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  const specifiers = [
+    ...text.matchAll(/^\s*(?:import|export)\b[^;"']*?\bfrom\s*["']([^"']+)["']/gm),
+    ...text.matchAll(/^\s*import\s*["']([^"']+)["']/gm),
+    ...text.matchAll(/\bimport\(\s*["']([^"']+)["']/g),
+  ].map((match) => match[1]!);
+  return specifiers.map((specifier) => {
+    const ours = specifier.startsWith(".");
+    const target = ours
+      ? relative(ROOT, resolve(ROOT, dirname(path), specifier)).replaceAll("\\", "/")
+      : packageOf(specifier);
+    return { specifier, target, ours };
+  });
+}
+
+/** "typebox/compile" → "typebox"; node's own keep their full name. */
+function packageOf(specifier: string): string {
+  if (specifier.startsWith("node:")) return specifier;
+  const parts = specifier.split("/");
+  return specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0]!;
+}
+
+function cycles(): string[] {
+  const importsByPath = new Map(modules.map((module) => [module.path, module.imports]));
+  const state = new Map<string, "open" | "done">();
+  const found: string[] = [];
+  const visit = (path: string, trail: string[]): void => {
+    if (state.get(path) === "done") return;
+    if (state.get(path) === "open") {
+      found.push([...trail.slice(trail.indexOf(path)), path].join(" → "));
+      return;
+    }
+    state.set(path, "open");
+    for (const { target, ours } of importsByPath.get(path) ?? []) {
+      if (ours) visit(target, [...trail, path]);
+    }
+    state.set(path, "done");
+  };
+  for (const { path } of modules) visit(path, []);
+  return found;
+}
