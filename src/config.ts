@@ -2,6 +2,11 @@
  * The configuration, from environment variables (table in README). Checked whole: every wrong
  * variable is named at once, with its meaning and what was found.
  */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { createSecureContext } from "node:tls";
+import { CONFIG_KEYS, type ConfigKey, defaultWorkers } from "./config-keys.ts";
+import { fileTrouble } from "./errors.ts";
 
 export interface Config {
   port: number;
@@ -24,6 +29,7 @@ export interface Config {
   refreshTokenTtlS: number;
   presenceGraceMs: number;
   rateLimits: boolean;
+  /** Absolute paths of PEM files, both or neither; null: no TLS. */
   tlsCert: string | null;
   tlsKey: string | null;
   trustProxy: boolean;
@@ -35,4 +41,128 @@ export interface Config {
 /** What a worker gets: nothing left open. */
 export interface WorkerConfig extends Config {
   databaseUrl: string;
+}
+
+/** One wrong variable. `wants` and `found` end the sentences "should be …" and "found …". */
+export interface ConfigProblem {
+  name: string;
+  meaning: string;
+  found: string;
+  wants: string;
+}
+
+export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: ConfigProblem[] };
+
+/** Reads all variables; an empty one counts as not set. Touches no file but the TLS pair. */
+export function loadConfig(env: Record<string, string | undefined>): ConfigResult {
+  const problems: ConfigProblem[] = [];
+
+  function report<T>(key: ConfigKey<T>, found: string, wants = key.wants): void {
+    if (problems.some((problem) => problem.name === key.name)) return;
+    problems.push({ name: key.name, meaning: key.meaning, found, wants });
+  }
+
+  function read<T>(key: ConfigKey<T>, unset: NoInfer<T>): T {
+    const text = env[key.name]?.trim() ?? "";
+    if (text === "") return unset;
+    const outcome = key.read(text);
+    if (outcome.ok) return outcome.value;
+    report(key, outcome.found ?? (key.secret ? "another value" : `"${text}"`));
+    return unset;
+  }
+
+  const optional = (key: ConfigKey<string>) => read<string | null>(key, null);
+  const isSet = (key: ConfigKey<unknown>) => (env[key.name]?.trim() ?? "") !== "";
+
+  const config: Config = {
+    port: read(CONFIG_KEYS.port, 3000),
+    host: read(CONFIG_KEYS.host, "0.0.0.0"),
+    workers: read(CONFIG_KEYS.workers, defaultWorkers()),
+    dataDir: read(CONFIG_KEYS.dataDir, resolve(".data")),
+    databaseUrl: optional(CONFIG_KEYS.databaseUrl),
+    redisUrl: optional(CONFIG_KEYS.redisUrl),
+    jwtSecret: optional(CONFIG_KEYS.jwtSecret),
+    jwtIssuer: read(CONFIG_KEYS.jwtIssuer, "troupe"),
+    jwtAudience: read(CONFIG_KEYS.jwtAudience, "troupe"),
+    jwtJwksUrl: optional(CONFIG_KEYS.jwtJwksUrl),
+    accessTokenTtlS: read(CONFIG_KEYS.accessTokenTtlS, 900),
+    refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
+    presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),
+    rateLimits: read(CONFIG_KEYS.rateLimits, true),
+    tlsCert: optional(CONFIG_KEYS.tlsCert),
+    tlsKey: optional(CONFIG_KEYS.tlsKey),
+    trustProxy: read(CONFIG_KEYS.trustProxy, false),
+    corsOrigin: read<string[] | null>(CONFIG_KEYS.corsOrigin, null),
+    logLevel: read(CONFIG_KEYS.logLevel, "info"),
+  };
+
+  // What follows concerns two variables each; a wrong one counts as set, so that mending one
+  // does not bring up the next.
+  if (isSet(CONFIG_KEYS.databaseUrl)) {
+    if (!isSet(CONFIG_KEYS.jwtSecret) && !isSet(CONFIG_KEYS.jwtJwksUrl)) {
+      report(
+        CONFIG_KEYS.jwtSecret,
+        "nothing, though DATABASE_URL is set",
+        `${CONFIG_KEYS.jwtSecret.wants}, or set JWT_JWKS_URL for an outside issuer`,
+      );
+    }
+  } else if (isSet(CONFIG_KEYS.redisUrl)) {
+    report(
+      CONFIG_KEYS.redisUrl,
+      "it without DATABASE_URL",
+      "set together with DATABASE_URL: hosts that share a Redis must share a database",
+    );
+  }
+  if (config.refreshTokenTtlS < config.accessTokenTtlS) {
+    report(
+      CONFIG_KEYS.refreshTokenTtlS,
+      `${config.refreshTokenTtlS}, less than ACCESS_TOKEN_TTL_S (${config.accessTokenTtlS})`,
+      "at least ACCESS_TOKEN_TTL_S: a login must outlive the tokens it gives",
+    );
+  }
+  checkTls(config, report);
+
+  return problems.length === 0 ? { ok: true, config } : { ok: false, problems };
+}
+
+/** The pair is there, readable, and belongs together: a wrong one would fail every handshake. */
+function checkTls(
+  config: Config,
+  report: (key: ConfigKey<string>, found: string, wants?: string) => void,
+): void {
+  const { tlsCert, tlsKey } = CONFIG_KEYS;
+  if (config.tlsCert === null && config.tlsKey === null) return;
+  const pem = (key: ConfigKey<string>, path: string): Buffer | null => {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      report(key, `${path}: ${fileTrouble(error)}`);
+      return null;
+    }
+  };
+  if (config.tlsCert === null) report(tlsCert, "nothing, though TLS_KEY is set");
+  if (config.tlsKey === null) report(tlsKey, "nothing, though TLS_CERT is set");
+  const cert = config.tlsCert === null ? null : pem(tlsCert, config.tlsCert);
+  const key = config.tlsKey === null ? null : pem(tlsKey, config.tlsKey);
+  if (cert === null || key === null) return;
+  try {
+    createSecureContext({ cert, key, minVersion: "TLSv1.2" });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    report(
+      tlsCert,
+      `${config.tlsCert}, which OpenSSL refuses with ${config.tlsKey}: ${why}`,
+      "a certificate in PEM form that belongs to the key in TLS_KEY",
+    );
+  }
+}
+
+/** All problems as one message for a person. */
+export function describeProblems(problems: ConfigProblem[]): string {
+  const count = problems.length === 1 ? "One variable is" : `${problems.length} variables are`;
+  const lines = problems.map(
+    ({ name, meaning, found, wants }) =>
+      `  ${name}  (${meaning})\n    found ${found}\n    should be ${wants}`,
+  );
+  return `The configuration is wrong. ${count} to be mended:\n\n${lines.join("\n\n")}\n`;
 }

@@ -1,0 +1,46 @@
+/**
+ * The errors that are not the contract's: a start that must not go on, and bugs. Refusals to
+ * clients are values (src/protocol/errors.ts).
+ */
+
+/**
+ * Troupe cannot start like this, and whoever started it can mend it. The message is one
+ * sentence for a person; the command line prints it without a stack and exits with 1.
+ */
+export class StartRefusal extends Error {
+  override readonly name = "StartRefusal";
+}
+
+/** Ends a `switch` over a union: a compile error where a case is missing, a bug where it runs. */
+export function unreachable(x: never): never {
+  throw new Error(`unreachable: ${JSON.stringify(x)}`);
+}
+
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`bug: ${message}`);
+}
+
+/** The system's code of an error ("ENOENT"); undefined where it has none. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Why the file system said no, in words; for the end of a sentence. */
+export function fileTrouble(error: unknown): string {
+  const code = errorCode(error);
+  return (code && FILE_TROUBLES[code]) ?? (error instanceof Error ? error.message : String(error));
+}
+
+const FILE_TROUBLES: Record<string, string> = {
+  EACCES: "permission denied",
+  EPERM: "not permitted",
+  EROFS: "the file system is read-only",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  ENOTDIR: "part of the path is a file, not a directory",
+  EEXIST: "it is a file, not a directory",
+  EISDIR: "it is a directory, not a file",
+  ENOENT: "it does not exist",
+  ENAMETOOLONG: "the path is too long",
+};

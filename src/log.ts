@@ -1,0 +1,52 @@
+/**
+ * The log: JSON lines on stderr (stdout belongs to the banner), one `event` a line with its
+ * ids and `ms`: `log.info({ event: "worker_online", worker, ms })`. Every box makes its own
+ * logger; secrets that slip into a line are cut out here.
+ */
+import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from "pino";
+
+export type Log = Logger;
+
+/** Keys whose values never reach the log, at the top of a line or one or two levels down. */
+const SECRET_KEYS = [
+  "token",
+  "access_token",
+  "refresh_token",
+  "accessToken",
+  "refreshToken",
+  "password",
+  "passwordHash",
+  "secret",
+  "jwtSecret",
+  "authorization",
+  "cookie",
+  "databaseUrl",
+  "redisUrl",
+];
+
+export interface LogOptions {
+  /** A pino level, or "silent". */
+  level: string;
+  /** What every line of this logger carries: `{ box: "worker", slot }`. */
+  bindings?: Record<string, unknown>;
+  /** Where lines go instead of stderr; for tests. */
+  to?: DestinationStream;
+}
+
+export function createLogger(options: LogOptions): Log {
+  // Synchronous: the last line before a crash is the one that matters, and hot paths log nothing.
+  const to = options.to ?? destination({ dest: 2, sync: true });
+  return pino(
+    {
+      level: options.level,
+      base: { pid: process.pid, ...options.bindings },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
+        censor: "[secret]",
+      },
+    },
+    to,
+  );
+}

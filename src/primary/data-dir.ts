@@ -1,0 +1,164 @@
+/**
+ * The data directory and its lock: one Troupe at a time. Opened by the primary before
+ * anything in it is touched.
+ *
+ * `lock` names its holder (pid, start time, nonce). A dead holder's place is taken by linking
+ * `lock.heir.<nonce>`, which succeeds for one process only, and then moving the heir's own
+ * claim over `lock`. Whoever ends the chain lock → heir → heir of the heir holds the lock.
+ * Invariant: `lock` changes before any heir file goes, so a claim on a chain that still
+ * begins as it was read cannot have been overtaken.
+ */
+import { randomBytes } from "node:crypto";
+import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { errorCode, fileTrouble, StartRefusal } from "../errors.ts";
+import { readOrMakeSecretFile } from "../secret-file.ts";
+import { processStart } from "./process-identity.ts";
+
+export interface DataDir {
+  /** Absolute. */
+  path: string;
+  /** Path of the lock file. */
+  lock: string;
+  /** Gives the directory free. Idempotent. */
+  release(): Promise<void>;
+}
+
+interface Claim {
+  pid: number;
+  start: string;
+  nonce: string;
+}
+
+/** A lock that keeps changing under us this often is not a race but a broken file system. */
+const TRIES_MAX = 100;
+
+/** Makes the directory (0700) where it is missing, and locks it. Refuses with StartRefusal. */
+export async function openDataDir(path: string): Promise<DataDir> {
+  const dir = resolve(path);
+  await makeDir(dir);
+  const start = await processStart(process.pid);
+  const mine: Claim = {
+    pid: process.pid,
+    start: start ?? "unknown",
+    nonce: randomBytes(12).toString("hex"),
+  };
+  const lock = join(dir, "lock");
+  const fresh = join(dir, `lock.new.${mine.nonce}`);
+  try {
+    await writeFile(fresh, `${JSON.stringify(mine)}\n`, { flag: "wx", mode: 0o644 });
+    try {
+      await take(dir, lock, fresh, mine);
+    } finally {
+      await rm(fresh, { force: true });
+    }
+    await sweep(dir);
+  } catch (error) {
+    if (error instanceof StartRefusal || errorCode(error) === undefined) throw error;
+    throw new StartRefusal(`DATA_DIR ${dir} cannot be written: ${fileTrouble(error)}.`);
+  }
+  let released = false;
+  return {
+    path: dir,
+    lock,
+    async release() {
+      if (released) return;
+      released = true;
+      if ((await readClaim(lock))?.nonce === mine.nonce) await rm(lock, { force: true });
+    },
+  };
+}
+
+/** The secret that signs tokens where JWT_SECRET is not set: made once, 64 hex digits. */
+export function readOrMakeSecret(dataDir: string): Promise<string> {
+  return readOrMakeSecretFile(join(dataDir, "jwt-secret"));
+}
+
+async function makeDir(dir: string): Promise<void> {
+  try {
+    await mkdir(dirname(dir), { recursive: true });
+    await mkdir(dir, { mode: 0o700 });
+  } catch (error) {
+    const isThere = errorCode(error) === "EEXIST" && (await stat(dir)).isDirectory();
+    if (isThere) return;
+    throw new StartRefusal(`DATA_DIR ${dir} cannot be made: ${fileTrouble(error)}.`);
+  }
+}
+
+async function take(dir: string, lock: string, fresh: string, mine: Claim): Promise<void> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    if (await linkIfAbsent(fresh, lock)) return;
+    const last = await lastOfChain(dir, lock);
+    if (last === null) continue;
+    if ((await processStart(last.pid)) === last.start) {
+      throw new StartRefusal(`DATA_DIR ${dir} is in use by another Troupe (pid ${last.pid}).`);
+    }
+    const heir = heirFile(dir, last.nonce);
+    if (!(await linkIfAbsent(fresh, heir))) continue;
+    if ((await lastOfChain(dir, lock))?.nonce === mine.nonce) {
+      await rename(fresh, lock);
+      return;
+    }
+    // The chain that this claim hangs on was cut off before the claim was made.
+    await rm(heir, { force: true });
+  }
+  throw new StartRefusal(`The lock in DATA_DIR ${dir} cannot be taken: it changes all the time.`);
+}
+
+/** Who holds the lock, dead or alive; null when nobody does or the chain was cut meanwhile. */
+async function lastOfChain(dir: string, lock: string): Promise<Claim | null> {
+  const root = await readClaim(lock);
+  let last = root;
+  while (last !== null) {
+    const heir = await readClaim(heirFile(dir, last.nonce));
+    if (heir === null) break;
+    last = heir;
+  }
+  return last !== root && (await readClaim(lock))?.nonce !== root?.nonce ? null : last;
+}
+
+async function readClaim(path: string): Promise<Claim | null> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw error;
+  }
+  return parseClaim(text);
+}
+
+/** Links appear with their content, so what does not parse was damaged: its holder is gone. */
+function parseClaim(text: string): Claim {
+  try {
+    const { pid, start, nonce } = JSON.parse(text) as Partial<Claim>;
+    if (Number.isSafeInteger(pid) && pid! > 0 && start && /^[0-9a-f]{24}$/.test(nonce ?? "")) {
+      return { pid: pid!, start, nonce: nonce! };
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return { pid: 0, start: "never", nonce: "damaged" };
+}
+
+const heirFile = (dir: string, nonce: string) => join(dir, `lock.heir.${nonce}`);
+
+async function linkIfAbsent(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/**
+ * Only the holder sweeps. An heir file it removes either led to the holder, or hangs on a claim
+ * that `lock` no longer begins with, which its maker finds out by itself.
+ */
+async function sweep(dir: string): Promise<void> {
+  for (const name of await readdir(dir)) {
+    if (name.startsWith("lock.heir.")) await rm(join(dir, name), { force: true });
+  }
+}
