@@ -1,0 +1,225 @@
+/**
+ * Who somebody is: accounts, logins and the tokens of HTTP calls and socket handshakes. Puts
+ * users, families and revocations on top of tokens.ts and passwords.ts.
+ *
+ * A login is a refresh-token family: each refresh spends one token for the next, a spent one
+ * shown again means that somebody else has it, and revokes the family; access tokens name
+ * their family and are refused with it. Refresh tokens are stored as SHA-256 only.
+ * Rejects only with OutOfReach; everything else is a Result.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { WorkerConfig } from "../config.ts";
+import type { AccountStore } from "../ports.ts";
+import { ok, REFUSALS, type Result, refused } from "../protocol/errors.ts";
+import { type FamilyId, isId, type UserId } from "../protocol/ids.ts";
+import { asUserId, type Tokens as TokenAnswer, type User } from "../protocol/schemas.ts";
+import { createJwks } from "./jwks.ts";
+import type { HttpLimits } from "./limits.ts";
+import { createPasswordTurns, hashPassword, isPassword } from "./passwords.ts";
+import { reached } from "./reached.ts";
+import { type Claims, createTokens } from "./tokens.ts";
+
+/** The caller of a request or the user of a session. */
+export interface Identity {
+  userId: UserId;
+  /** The login; null for service tokens and outside issuers. */
+  family: FamilyId | null;
+  expiresAtMs: number;
+  scope: readonly string[];
+}
+
+export interface Revocations {
+  isRevoked(family: FamilyId): boolean;
+  /** Refuses the family's tokens and ends its sessions, on every host. */
+  revoke(family: FamilyId, userId: UserId): void;
+}
+
+export interface AuthDeps {
+  config: WorkerConfig;
+  accounts: AccountStore;
+  revocations: Revocations;
+  limits: HttpLimits;
+  clock: Clock;
+  log: Logger;
+}
+
+export interface Auth {
+  /** Refuses: unauthorized, token_expired, unavailable. Never rejects. */
+  verify(token: string): Promise<Result<Identity>>;
+  /** `verify` where memory is enough, else undefined: no promise on the hot path. */
+  known(token: string): Result<Identity> | undefined;
+  register(username: string, password: string, displayName?: string): Promise<Result<TokenAnswer>>;
+  login(username: string, password: string): Promise<Result<TokenAnswer>>;
+  refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
+  /** Ends a login; a token that never was is no error. */
+  logout(refreshToken: string): Promise<Result<null>>;
+}
+
+/**
+ * The user of a service token, whose `sub` names a program: no account has this id, so that
+ * all that is asked of a user answers "not found".
+ */
+const SERVICE_USER = asUserId("0");
+const REFRESH_BYTES = 32;
+/** Subjects of an outside issuer whose user is known: about 150 bytes each. */
+const SUBJECTS_MAX = 50_000;
+
+const NOT_VALID = refused("unauthorized", "The access token is not valid.");
+const REVOKED = refused("unauthorized", "This login has ended. Log in again.");
+const WRONG_LOGIN = refused("unauthorized", "The username or the password is wrong.");
+const WRONG_REFRESH = refused("unauthorized", "The refresh token is not valid. Log in again.");
+const SUSPENDED = refused("forbidden", "This account is suspended.");
+const OUTSIDE = refused(
+  "forbidden",
+  "This server trusts an outside token issuer: accounts and tokens are had there.",
+);
+
+export async function createAuth(deps: AuthDeps): Promise<Auth> {
+  const { config, accounts, revocations, limits, clock, log } = deps;
+  const outside = config.jwtJwksUrl !== null;
+  const tokens = await createTokens({
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    secret: outside ? null : config.jwtSecret,
+    keys:
+      config.jwtJwksUrl === null
+        ? null
+        : createJwks({
+            url: config.jwtJwksUrl,
+            clock,
+            onFault: (fault) => log.warn({ event: "jwks_fetch_failed", err: fault }),
+          }),
+    ttlS: config.accessTokenTtlS,
+    clock,
+  });
+  const turns = createPasswordTurns();
+  const subjects = new Map<string, UserId>();
+
+  function identityOf(claims: Claims, userId: UserId): Result<Identity> {
+    const { family, expiresAtMs, scope } = claims;
+    if (family !== null && revocations.isRevoked(family)) return REVOKED;
+    return ok({ userId, family, expiresAtMs, scope });
+  }
+
+  /** The user a token speaks for; undefined when only the store can tell. */
+  function userOf(claims: Claims): UserId | null | undefined {
+    if (outside) return subjects.get(claims.subject);
+    if (isId(claims.subject)) return asUserId(claims.subject);
+    return claims.scope.length > 0 ? SERVICE_USER : null;
+  }
+
+  async function userOfSubject(subject: string): Promise<UserId> {
+    const user = await reached(accounts.bySubject(config.jwtIssuer, subject));
+    if (subjects.size >= SUBJECTS_MAX) subjects.clear();
+    subjects.set(subject, asUserId(user.id));
+    return asUserId(user.id);
+  }
+
+  async function answerWith(user: User, family: FamilyId, refreshToken: string) {
+    const { token, expiresInS } = await tokens.issue(asUserId(user.id), family);
+    return ok({
+      user,
+      access_token: token,
+      refresh_token: refreshToken,
+      expires_in: expiresInS,
+    });
+  }
+
+  async function begin(user: User): Promise<Result<TokenAnswer>> {
+    const refreshToken = newRefreshToken();
+    const family = await reached(
+      accounts.startFamily(asUserId(user.id), hashOf(refreshToken), refreshExpiry()),
+    );
+    return answerWith(user, family, refreshToken);
+  }
+
+  function refreshExpiry(): Date {
+    return new Date(clock.nowMs() + config.refreshTokenTtlS * 1000);
+  }
+
+  return {
+    known(token) {
+      const claims = tokens.known(token);
+      if (claims === undefined || !claims.ok) return claims;
+      const userId = userOf(claims.value);
+      if (userId === undefined) return undefined;
+      return userId === null ? NOT_VALID : identityOf(claims.value, userId);
+    },
+
+    async verify(token) {
+      try {
+        const claims = tokens.known(token) ?? (await tokens.check(token));
+        if (!claims.ok) return claims;
+        const userId = userOf(claims.value) ?? null;
+        if (userId !== null) return identityOf(claims.value, userId);
+        if (!outside) return NOT_VALID;
+        return identityOf(claims.value, await userOfSubject(claims.value.subject));
+      } catch (fault) {
+        log.error({ event: "token_check_failed", err: fault });
+        return REFUSALS.unavailable;
+      }
+    },
+
+    async register(username, password, displayName) {
+      if (outside) return OUTSIDE;
+      const hash = await turns.inTurn(() => hashPassword(password));
+      if (!hash.ok) return hash;
+      const name = username.toLowerCase();
+      const user = await reached(accounts.register(name, displayName ?? name, hash.value));
+      return user.ok ? begin(user.value) : user;
+    },
+
+    async login(username, password) {
+      if (outside) return OUTSIDE;
+      const name = username.toLowerCase();
+      const account = await reached(accounts.byUsername(name));
+      const turn = await turns.inTurn(async () => {
+        // Asked when the turn comes: guesses sent all at once wait here, and count.
+        const blocked = await limits.loginBlocked(name);
+        if (blocked !== null) return { ok: false as const, error: blocked };
+        if (await isPassword(password, account?.passwordHash ?? null)) return ok(null);
+        await limits.loginFailed(name);
+        return WRONG_LOGIN;
+      });
+      if (!turn.ok) return turn;
+      if (!turn.value.ok) return turn.value;
+      if (account === null) return WRONG_LOGIN;
+      return account.suspended ? SUSPENDED : begin(account.user);
+    },
+
+    async refresh(refreshToken) {
+      if (outside) return OUTSIDE;
+      const next = newRefreshToken();
+      const turn = await reached(
+        accounts.rotate(hashOf(refreshToken), hashOf(next), refreshExpiry()),
+      );
+      switch (turn.outcome) {
+        case "rotated":
+          return answerWith(turn.grant.user, turn.grant.family, next);
+        case "reused":
+          log.warn({ event: "refresh_token_reused", user_id: turn.userId, family: turn.family });
+          revocations.revoke(turn.family, turn.userId);
+          return WRONG_REFRESH;
+        case "unknown":
+          return WRONG_REFRESH;
+      }
+    },
+
+    async logout(refreshToken) {
+      if (outside) return OUTSIDE;
+      const ended = await reached(accounts.revokeByToken(hashOf(refreshToken)));
+      if (ended !== null) revocations.revoke(ended.family, ended.userId);
+      return ok(null);
+    },
+  };
+}
+
+function newRefreshToken(): string {
+  return randomBytes(REFRESH_BYTES).toString("base64url");
+}
+
+function hashOf(refreshToken: string): string {
+  return createHash("sha256").update(refreshToken).digest("hex");
+}

@@ -1,0 +1,250 @@
+/**
+ * The metrics of one worker, thread or primary: one registry each, added up for the host by
+ * `hostMetricsText`. What is counted on hot paths is a plain number here and reaches
+ * prom-client when somebody scrapes.
+ */
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
+
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
+
+/** A counter with two labels: no string is built and nothing allocated once a pair is known. */
+export class Tally {
+  readonly #counts = new Map<string, Map<string | number, { n: number }>>();
+
+  add(first: string, second: string | number = "", by = 1): void {
+    let row = this.#counts.get(first);
+    if (row === undefined) {
+      row = new Map();
+      this.#counts.set(first, row);
+    }
+    const cell = row.get(second);
+    if (cell === undefined) row.set(second, { n: by });
+    else cell.n += by;
+  }
+
+  each(visit: (first: string, second: string, count: number) => void): void {
+    for (const [first, row] of this.#counts) {
+      for (const [second, cell] of row) visit(first, String(second), cell.n);
+    }
+  }
+}
+
+export interface MetricsOptions {
+  /** Which part of a worker this registry belongs to; a thread shares its worker's process. */
+  part: "edge" | "thread" | "primary";
+  /** The worker's slot, or "primary": the label of what belongs to a process. */
+  worker: string;
+}
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Plain numbers: add to them. */
+  readonly counts: { sends: number; deliveries: number };
+  /** Frame type, direction ("in", "out"). */
+  readonly frames: Tally;
+  /** Client event. */
+  readonly events: Tally;
+  /** Client event, refusal code. */
+  readonly refusals: Tally;
+  /** Route path, status. */
+  readonly httpRequests: Tally;
+  /** Asked when scraped: set what this part knows. */
+  readonly gauges: {
+    sessions: () => number;
+    /** By actor kind. */
+    actors: () => Readonly<Record<string, number>>;
+    mailboxDepth: () => number;
+  };
+  /** One group commit. */
+  commit(rows: number, seconds: number): void;
+  /** This registry for the road: what `hostMetricsText` adds up. */
+  toJson(): Promise<unknown>;
+  close(): void;
+}
+
+/** Finer costs timers, coarser hides short stalls. */
+const LAG_RESOLUTION_MS = 20;
+/** Lag quantiles are over the last ten seconds or more, however often somebody scrapes. */
+const LAG_WINDOW_MS = 10_000;
+
+const ROWS_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+const SECONDS_BUCKETS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
+];
+
+export function createMetrics({ part, worker }: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counts = { sends: 0, deliveries: 0 };
+  const frames = new Tally();
+  const events = new Tally();
+  const refusals = new Tally();
+  const httpRequests = new Tally();
+  const gauges: Metrics["gauges"] = {
+    sessions: () => 0,
+    actors: () => ({}),
+    mailboxDepth: () => 0,
+  };
+
+  counter("troupe_sends_total", "Messages committed.", () => counts.sends);
+  counter("troupe_deliveries_total", "Events written to sockets.", () => counts.deliveries);
+  tally("troupe_frames_total", "Frames between threads, workers and hosts.", frames, [
+    "type",
+    "direction",
+  ]);
+  tally("troupe_events_total", "Events received from clients.", events, ["event"]);
+  tally("troupe_refusals_total", "Client events refused.", refusals, ["event", "code"]);
+  tally("http_requests_total", "HTTP requests answered.", httpRequests, ["route", "status"]);
+
+  gauge("troupe_sessions", "Sessions connected.", () => gauges.sessions());
+  gauge("troupe_mailbox_depth", "Messages waiting for actors.", () => gauges.mailboxDepth());
+  new Gauge({
+    name: "troupe_actors",
+    help: "Actors active.",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, count] of Object.entries(gauges.actors())) this.set({ kind }, count);
+    },
+  });
+
+  const commitRows = new Histogram({
+    name: "troupe_commit_batch_rows",
+    help: "Rows of one group commit.",
+    buckets: ROWS_BUCKETS,
+    registers,
+  });
+  const commitSeconds = new Histogram({
+    name: "troupe_commit_seconds",
+    help: "Seconds of one group commit.",
+    buckets: SECONDS_BUCKETS,
+    registers,
+  });
+
+  const lag = watchLag(part, registers);
+  if (part !== "thread") watchProcess(worker, registers);
+
+  function counter(name: string, help: string, value: () => number): void {
+    new Counter({
+      name,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(value());
+      },
+    });
+  }
+
+  function gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  }
+
+  function tally(name: string, help: string, source: Tally, labelNames: string[]): void {
+    const [first = "", second] = labelNames;
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        source.each((a, b, count) => {
+          this.inc(second === undefined ? { [first]: a } : { [first]: a, [second]: b }, count);
+        });
+      },
+    });
+  }
+
+  return {
+    registry,
+    counts,
+    frames,
+    events,
+    refusals,
+    httpRequests,
+    gauges,
+    commit(rows, seconds) {
+      commitRows.observe(rows);
+      commitSeconds.observe(seconds);
+    },
+    toJson: () => registry.getMetricsAsJSON(),
+    close: () => {
+      lag.disable();
+      registry.clear();
+    },
+  };
+}
+
+/** Adds registries up (a worker's edge and thread), in the form that `toJson` gives. */
+export async function addMetrics(registries: readonly unknown[]): Promise<unknown> {
+  return await added(registries).getMetricsAsJSON();
+}
+
+/** Prometheus text of all registries of a host: sums, and the worst where a sum means nothing. */
+export async function hostMetricsText(registries: readonly unknown[]): Promise<string> {
+  return await added(registries).metrics();
+}
+
+function added(registries: readonly unknown[]): Registry {
+  return AggregatorRegistry.aggregate(registries.filter((one) => Array.isArray(one)));
+}
+
+function watchLag(part: string, registers: Registry[]): IntervalHistogram {
+  const histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  histogram.enable();
+  let since = performance.now();
+  new Gauge({
+    name: "troupe_event_loop_lag_seconds",
+    help: "How late the event loop was, by quantile; the worst of the workers.",
+    labelNames: ["thread", "quantile"],
+    registers,
+    aggregator: "max",
+    collect() {
+      for (const [quantile, percent] of [
+        ["0.5", 50],
+        ["0.99", 99],
+      ] as const) {
+        // The histogram holds the time between two rings, the pause asked for included.
+        const lateMs = histogram.percentile(percent) / 1e6 - LAG_RESOLUTION_MS;
+        this.set({ thread: part, quantile }, Math.max(0, lateMs) / 1000);
+      }
+      if (performance.now() - since < LAG_WINDOW_MS) return;
+      since = performance.now();
+      histogram.reset();
+    },
+  });
+  return histogram;
+}
+
+function watchProcess(worker: string, registers: Registry[]): void {
+  new Gauge({
+    name: "process_resident_memory_bytes",
+    help: "Resident memory by process.",
+    labelNames: ["worker"],
+    registers,
+    collect() {
+      this.set({ worker }, process.memoryUsage.rss());
+    },
+  });
+  new Counter({
+    name: "process_cpu_seconds_total",
+    help: "User and system CPU seconds by process.",
+    labelNames: ["worker"],
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.reset();
+      this.inc({ worker }, (user + system) / 1e6);
+    },
+  });
+}

@@ -1,0 +1,347 @@
+/**
+ * Every HTTP route of the contract: method, path, what it takes, what it answers. The one
+ * source for the server's validation, its types and the published reference.
+ * Query and path values arrive as text; an integer or an array here says how they are read.
+ */
+import type { Static, TObject, TSchema } from "typebox";
+import Type from "typebox";
+import type { ErrorCode } from "./errors.ts";
+import {
+  Body,
+  ClientId,
+  Conversation,
+  ConversationSummary,
+  Cursor,
+  Cursors,
+  Id,
+  Message,
+  Nullable,
+  Ordinal,
+  Page,
+  Password,
+  Request,
+  Status,
+  Title,
+  Tokens,
+  User,
+  Username,
+} from "./schemas.ts";
+
+export const PAGE_LIMIT_DEFAULT = 50;
+export const PAGE_LIMIT_MAX = 100;
+export const MEMBERS_MAX = 1000;
+const PRESENCE_IDS_MAX = 500;
+
+const Limit = Type.Optional(
+  Type.Integer({
+    minimum: 1,
+    maximum: PAGE_LIMIT_MAX,
+    description: `1–${PAGE_LIMIT_MAX}, default ${PAGE_LIMIT_DEFAULT}.`,
+  }),
+);
+const PageCursor = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 256, description: "`next_cursor` of the page before." }),
+);
+const RefreshToken = Type.String({ minLength: 1, maxLength: 256 });
+
+const ById = Request({ id: Id });
+const ByMessage = Request({ id: Id, seq: Ordinal });
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+export type RouteGroup = "Accounts and tokens" | "Conversations" | "Presence" | "Operations";
+
+export interface RouteSpec {
+  group: RouteGroup;
+  method: Method;
+  /** Parameters are written `:name`. */
+  path: string;
+  summary: string;
+  /** Whether it wants `Authorization: Bearer …`. */
+  token: boolean;
+  params?: TObject;
+  query?: TObject;
+  body?: TObject;
+  /** By status; null where nothing is in the body, a string for a body that is not JSON. */
+  answers: Readonly<Record<number, TSchema | string | null>>;
+  /** What it refuses beyond what every route may (invalid_payload, rate_limited, …). */
+  refusals: readonly ErrorCode[];
+}
+
+export const ROUTES = {
+  register: {
+    group: "Accounts and tokens",
+    method: "POST",
+    path: "/api/auth/register",
+    summary: "Make an account and log it in.",
+    token: false,
+    body: Request({
+      username: Username,
+      password: Password,
+      display_name: Type.Optional(Title),
+    }),
+    answers: { 201: Tokens },
+    refusals: ["conflict", "forbidden"],
+  },
+  login: {
+    group: "Accounts and tokens",
+    method: "POST",
+    path: "/api/auth/login",
+    summary: "Log in with username and password.",
+    token: false,
+    // Not the register rules: what could never be an account is a wrong password like any other.
+    body: Request({
+      username: Type.String({ minLength: 1, maxLength: 200 }),
+      password: Type.String({ minLength: 1, maxLength: 200 }),
+    }),
+    answers: { 200: Tokens },
+    refusals: ["unauthorized", "forbidden"],
+  },
+  refresh: {
+    group: "Accounts and tokens",
+    method: "POST",
+    path: "/api/auth/refresh",
+    summary: "Spend a refresh token for new tokens. A spent one shown again revokes its login.",
+    token: false,
+    body: Request({ refresh_token: RefreshToken }),
+    answers: { 200: Tokens },
+    refusals: ["unauthorized", "forbidden"],
+  },
+  logout: {
+    group: "Accounts and tokens",
+    method: "POST",
+    path: "/api/auth/logout",
+    summary: "End a login: its tokens are refused from then on, its live sockets closed.",
+    token: false,
+    body: Request({ refresh_token: RefreshToken }),
+    answers: { 204: null },
+    refusals: ["forbidden"],
+  },
+  getMe: {
+    group: "Accounts and tokens",
+    method: "GET",
+    path: "/api/me",
+    summary: "The user of the token.",
+    token: true,
+    answers: { 200: User },
+    refusals: [],
+  },
+  updateMe: {
+    group: "Accounts and tokens",
+    method: "PATCH",
+    path: "/api/me",
+    summary: "Change one's own display name.",
+    token: true,
+    body: Request({ display_name: Type.Optional(Title) }),
+    answers: { 200: User },
+    refusals: [],
+  },
+  findUser: {
+    group: "Accounts and tokens",
+    method: "GET",
+    path: "/api/users",
+    summary: "The user of a username.",
+    token: true,
+    query: Request({ username: Username }),
+    answers: { 200: User },
+    refusals: ["not_found"],
+  },
+  getUser: {
+    group: "Accounts and tokens",
+    method: "GET",
+    path: "/api/users/:id",
+    summary: "The user of an id.",
+    token: true,
+    params: ById,
+    answers: { 200: User },
+    refusals: ["not_found"],
+  },
+
+  createConversation: {
+    group: "Conversations",
+    method: "POST",
+    path: "/api/conversations",
+    summary: "One other member and no title: the direct conversation of the pair. Else a group.",
+    token: true,
+    body: Request({
+      member_ids: Type.Array(Id, { maxItems: MEMBERS_MAX }),
+      title: Type.Optional(Nullable(Title)),
+    }),
+    answers: { 201: Conversation, 200: Conversation },
+    refusals: ["forbidden", "not_found"],
+  },
+  listConversations: {
+    group: "Conversations",
+    method: "GET",
+    path: "/api/conversations",
+    summary: "One's conversations, newest activity first.",
+    token: true,
+    query: Request({ limit: Limit, cursor: PageCursor }),
+    answers: { 200: Page(ConversationSummary) },
+    refusals: [],
+  },
+  getConversation: {
+    group: "Conversations",
+    method: "GET",
+    path: "/api/conversations/:id",
+    summary: "A conversation with its members and their cursors.",
+    token: true,
+    params: ById,
+    answers: { 200: Conversation },
+    refusals: ["not_found"],
+  },
+  retitleConversation: {
+    group: "Conversations",
+    method: "PATCH",
+    path: "/api/conversations/:id",
+    summary: "Change a group's title; any member may.",
+    token: true,
+    params: ById,
+    body: Request({ title: Title }),
+    answers: { 200: Conversation },
+    refusals: ["not_found", "conflict"],
+  },
+  addMembers: {
+    group: "Conversations",
+    method: "POST",
+    path: "/api/conversations/:id/members",
+    summary: "Add users to a group; any member may. A newcomer sees the whole history.",
+    token: true,
+    params: ById,
+    body: Request({ user_ids: Type.Array(Id, { minItems: 1, maxItems: MEMBERS_MAX }) }),
+    answers: { 200: Conversation },
+    refusals: ["not_found", "conflict", "forbidden"],
+  },
+  removeMember: {
+    group: "Conversations",
+    method: "DELETE",
+    path: "/api/conversations/:id/members/:user_id",
+    summary: "Leave a group, or as its owner remove somebody.",
+    token: true,
+    params: Request({ id: Id, user_id: Id }),
+    answers: { 204: null },
+    refusals: ["not_found", "conflict", "forbidden"],
+  },
+  listMessages: {
+    group: "Conversations",
+    method: "GET",
+    path: "/api/conversations/:id/messages",
+    summary: "The newest messages, those before `before_seq`, or the first after `after_seq`.",
+    token: true,
+    params: ById,
+    query: Request({
+      before_seq: Type.Optional(Ordinal),
+      after_seq: Type.Optional(Cursor),
+      limit: Limit,
+    }),
+    answers: { 200: Type.Object({ items: Type.Array(Message), has_more: Type.Boolean() }) },
+    refusals: ["not_found"],
+  },
+  sendMessage: {
+    group: "Conversations",
+    method: "POST",
+    path: "/api/conversations/:id/messages",
+    summary: "Send a message; 200 and the first message when `client_id` was seen before.",
+    token: true,
+    params: ById,
+    body: Request({
+      client_id: ClientId,
+      body: Body,
+      reply_to_seq: Type.Optional(Nullable(Ordinal)),
+    }),
+    answers: { 201: Message, 200: Message },
+    refusals: ["not_found", "forbidden"],
+  },
+  editMessage: {
+    group: "Conversations",
+    method: "PATCH",
+    path: "/api/conversations/:id/messages/:seq",
+    summary: "Change one's own message.",
+    token: true,
+    params: ByMessage,
+    body: Request({ body: Body }),
+    answers: { 200: Message },
+    refusals: ["not_found", "forbidden", "conflict"],
+  },
+  deleteMessage: {
+    group: "Conversations",
+    method: "DELETE",
+    path: "/api/conversations/:id/messages/:seq",
+    summary: "Delete one's own message; it stays with `deleted_at` and an empty body.",
+    token: true,
+    params: ByMessage,
+    answers: { 200: Message },
+    refusals: ["not_found", "forbidden"],
+  },
+  markRead: {
+    group: "Conversations",
+    method: "PUT",
+    path: "/api/conversations/:id/read",
+    summary: "Mark everything up to `seq` as read. Cursors never move back.",
+    token: true,
+    params: ById,
+    body: Request({ seq: Cursor }),
+    answers: { 200: Cursors },
+    refusals: ["not_found", "forbidden"],
+  },
+
+  listPresence: {
+    group: "Presence",
+    method: "GET",
+    path: "/api/presence",
+    summary: "The status of up to 500 users; ids separated by commas.",
+    token: true,
+    query: Request({
+      user_ids: Type.Array(Id, { minItems: 1, maxItems: PRESENCE_IDS_MAX }),
+    }),
+    answers: { 200: Type.Object({ items: Type.Array(Status) }) },
+    refusals: [],
+  },
+
+  healthz: {
+    group: "Operations",
+    method: "GET",
+    path: "/healthz",
+    summary: "200 while the process lives.",
+    token: false,
+    answers: { 200: Type.Object({ status: Type.Literal("alive") }) },
+    refusals: [],
+  },
+  readyz: {
+    group: "Operations",
+    method: "GET",
+    path: "/readyz",
+    summary: "200 when it can serve, else 503 with the reasons.",
+    token: false,
+    answers: {
+      200: Type.Object({ status: Type.Literal("ready") }),
+      503: Type.Object({ status: Type.Literal("unavailable"), reasons: Type.Array(Type.String()) }),
+    },
+    refusals: [],
+  },
+  metrics: {
+    group: "Operations",
+    method: "GET",
+    path: "/metrics",
+    summary: "Prometheus text, all workers of the host added up.",
+    token: false,
+    answers: { 200: "text/plain" },
+    refusals: [],
+  },
+} as const satisfies Record<string, RouteSpec>;
+
+export type RouteName = keyof typeof ROUTES;
+
+type Spec<R extends RouteName> = (typeof ROUTES)[R];
+type Part<R extends RouteName, P extends "params" | "query" | "body"> =
+  Spec<R> extends Record<P, infer S extends TObject> ? Static<S> : Record<never, never>;
+
+export type RouteParams<R extends RouteName> = Part<R, "params">;
+export type RouteQuery<R extends RouteName> = Part<R, "query">;
+export type RouteBody<R extends RouteName> = Part<R, "body">;
+
+/** A status the route has, with the body that belongs to it. */
+export type RouteAnswer<R extends RouteName> = {
+  [S in keyof Spec<R>["answers"]]: Spec<R>["answers"][S] extends infer A
+    ? { status: S; body: A extends TSchema ? Static<A> : A extends null ? null : string }
+    : never;
+}[keyof Spec<R>["answers"]];
