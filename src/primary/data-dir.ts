@@ -79,9 +79,18 @@ async function makeDir(dir: string): Promise<void> {
     await mkdir(dirname(dir), { recursive: true });
     await mkdir(dir, { mode: 0o700 });
   } catch (error) {
-    const isThere = errorCode(error) === "EEXIST" && (await stat(dir)).isDirectory();
-    if (isThere) return;
+    if (errorCode(error) === "EEXIST" && (await isDirectory(dir))) return;
     throw new StartRefusal(`DATA_DIR ${dir} cannot be made: ${fileTrouble(error)}.`);
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    // A link that leads nowhere.
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
   }
 }
 
@@ -154,11 +163,16 @@ async function linkIfAbsent(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * Only the holder sweeps. An heir file it removes either led to the holder, or hangs on a claim
- * that `lock` no longer begins with, which its maker finds out by itself.
+ * Clears what the dead left; only the holder does. An heir file removed here either led to the
+ * holder, or hangs on a claim that `lock` no longer begins with, which its maker finds out.
  */
 async function sweep(dir: string): Promise<void> {
   for (const name of await readdir(dir)) {
-    if (name.startsWith("lock.heir.")) await rm(join(dir, name), { force: true });
+    const path = join(dir, name);
+    if (name.startsWith("lock.heir.")) await rm(path, { force: true });
+    if (!name.startsWith("lock.new.")) continue;
+    const claim = await readClaim(path);
+    const isAlive = claim !== null && (await processStart(claim.pid)) === claim.start;
+    if (!isAlive) await rm(path, { force: true });
   }
 }
