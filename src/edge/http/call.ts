@@ -1,0 +1,35 @@
+/**
+ * What a route's handler gets and gives. Handlers are plain async functions from a checked
+ * call to a Result; they know neither fastify nor headers. Rejecting with OutOfReach is
+ * answered `unavailable`, with anything else `internal`.
+ */
+import type { Result } from "../../protocol/errors.ts";
+import type {
+  ROUTES,
+  RouteAnswer,
+  RouteBody,
+  RouteName,
+  RouteParams,
+  RouteQuery,
+} from "../../protocol/routes.ts";
+import type { Identity } from "../auth.ts";
+
+export interface Call<R extends RouteName> {
+  params: RouteParams<R>;
+  query: RouteQuery<R>;
+  body: RouteBody<R>;
+  /** Who calls; null where the route wants no token. */
+  caller: (typeof ROUTES)[R]["token"] extends true ? Identity : null;
+}
+
+export type Handler<R extends RouteName> = (call: Call<R>) => Promise<Result<RouteAnswer<R>>>;
+
+export type Handlers<R extends RouteName = RouteName> = { [Name in R]: Handler<Name> };
+
+/** A value as the answer with `status`; refusals pass. */
+export function answered<S extends number, T>(
+  status: S,
+  result: Result<T>,
+): Result<{ status: S; body: T }> {
+  return result.ok ? { ok: true, value: { status, body: result.value } } : result;
+}

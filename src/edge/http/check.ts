@@ -1,0 +1,122 @@
+/**
+ * Reads what a request brings, by the schemas of the routes table: path and query text is
+ * turned into the integers and lists that the schema names, then everything is checked by a
+ * compiled TypeBox validator. The one mechanism; fastify's own validation is not used.
+ */
+import type { TObject, TSchema } from "typebox";
+import { Compile } from "typebox/compile";
+import type { TLocalizedValidationError } from "typebox/error";
+import { ok, type Result, refused } from "../../protocol/errors.ts";
+
+export type Source = "path" | "query" | "body";
+
+export interface Problem {
+  in: Source;
+  /** Where, as in `member_ids/0`; "" for the whole. */
+  at: string;
+  problem: string;
+}
+
+export type Reader = (value: unknown) => Result<Record<string, unknown>>;
+
+/** More would be an echo of the request, not help. */
+const PROBLEMS_MAX = 10;
+
+const FORMATS: Readonly<Record<string, string>> = {
+  id: "must be an id: a decimal number as a string",
+  body: "must be 1–4,000 characters, not all white space, without control characters",
+  title: "must be 1–80 characters, not all white space, without control characters",
+};
+
+/** A reader for one part of a request. Refuses: invalid_payload, with the problems. */
+export function createReader(source: Source, schema: TObject): Reader {
+  const validator = Compile(schema);
+  const convert = source === "body" ? null : createConverter(schema);
+  return (value) => {
+    if (source === "body" && value === undefined) {
+      return refused("invalid_payload", "A JSON body is expected.");
+    }
+    const input = convert === null ? value : convert(value as Record<string, unknown>);
+    if (validator.Check(input)) return ok(input as Record<string, unknown>);
+    const problems = problemsOf(source, validator.Errors(input));
+    const first = problems[0];
+    return refused(
+      "invalid_payload",
+      first === undefined ? "The request is not valid." : sentence(first),
+      problems,
+    );
+  };
+}
+
+/** What is wrong, in words a client's author can use. */
+export function problemsOf(source: Source, errors: TLocalizedValidationError[]): Problem[] {
+  const problems: Problem[] = [];
+  for (const error of errors) {
+    if (problems.length === PROBLEMS_MAX) break;
+    const at = error.instancePath.slice(1).replaceAll("~1", "/").replaceAll("~0", "~");
+    switch (error.keyword) {
+      case "boolean":
+        problems.push({ in: source, at, problem: "is not known here" });
+        break;
+      // Both repeat what the errors beside them say better.
+      case "additionalProperties":
+      case "anyOf":
+        break;
+      case "required":
+        for (const name of error.params.requiredProperties) {
+          problems.push({
+            in: source,
+            at: at === "" ? name : `${at}/${name}`,
+            problem: "is missing",
+          });
+        }
+        break;
+      case "format":
+        problems.push({ in: source, at, problem: FORMATS[error.params.format] ?? error.message });
+        break;
+      case "pattern":
+        problems.push({
+          in: source,
+          at,
+          problem: "has characters or a length that are not allowed",
+        });
+        break;
+      default:
+        problems.push({ in: source, at, problem: error.message });
+    }
+  }
+  return problems;
+}
+
+function sentence({ in: source, at, problem }: Problem): string {
+  return `${source}${at === "" ? "" : `: ${at}`} ${problem}.`;
+}
+
+const INTEGER = /^(?:0|-?[1-9][0-9]{0,15})$/;
+
+type Convert = (text: unknown) => unknown;
+
+/** Text that does not read as its type stays text, for the validator to refuse. */
+function toInteger(text: unknown): unknown {
+  return typeof text === "string" && INTEGER.test(text) ? Number(text) : text;
+}
+
+function toList(text: unknown): unknown {
+  return typeof text === "string" ? text.split(",") : text;
+}
+
+function createConverter(schema: TObject) {
+  const converts: [string, Convert][] = [];
+  for (const [name, property] of Object.entries(schema.properties)) {
+    const type = (property as TSchema & { type?: string }).type;
+    if (type === "integer") converts.push([name, toInteger]);
+    else if (type === "array") converts.push([name, toList]);
+  }
+  return (value: Record<string, unknown>) => {
+    for (const [name, convert] of converts) {
+      const text = value[name];
+      if (text !== undefined) value[name] = convert(text);
+    }
+    return value;
+  };
+}
