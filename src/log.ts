@@ -27,7 +27,9 @@ const SECRET_KEYS = [
 export interface LogOptions {
   /** A pino level, or "silent". */
   level: string;
-  /** What every line of this logger carries: `{ box: "worker", slot }`. */
+  /** Which box writes: "primary", "worker", "thread". */
+  name?: string;
+  /** What every line of this logger carries: `{ worker, slot }`. */
   bindings?: Record<string, unknown>;
   /** Where lines go instead of stderr; for tests. */
   to?: DestinationStream;
@@ -39,7 +41,7 @@ export function createLogger(options: LogOptions): Log {
   return pino(
     {
       level: options.level,
-      base: { pid: process.pid, ...options.bindings },
+      base: { pid: process.pid, name: options.name, ...options.bindings },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: {

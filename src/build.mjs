@@ -1,0 +1,274 @@
+/**
+ * Builds dist/: the server with tsc, the web page with esbuild, migrations and static files
+ * copied. Plain JavaScript, for it runs before anything is compiled.
+ *
+ *   node src/build.mjs              builds, after another build that is under way
+ *   node src/build.mjs --if-stale   returns at once when dist/ is newer than its sources
+ *   node src/build.mjs --watch      builds, starts the server, and does both anew on a change
+ *
+ * Invariant: a new dist/ is made aside and its files renamed into place one by one, so nobody
+ * reads half a file and a failed build leaves the old one running.
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, relative } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const DIST = join(ROOT, "dist");
+const STAMP = join(DIST, ".stamp");
+const LOCK = join(DIST, ".lock");
+const ASIDE = `.new-${process.pid}`;
+const SOURCES = ["src", "actors", "bench", "tsconfig.json", "package.json"];
+const LOCK_POLL_MS = 50;
+/** A lock directory without its pid file is being made, or its maker died in between. */
+const LOCK_NAMELESS_MS = 2000;
+/** An editor's "save all" is several changes. */
+const SETTLE_MS = 100;
+
+const resolve = createRequire(import.meta.url).resolve;
+
+/** Files below `path`, sorted; hidden ones do not count. */
+function filesBelow(path) {
+  if (!existsSync(path)) return [];
+  if (statSync(path).isFile()) return [path];
+  return readdirSync(path, { withFileTypes: true })
+    .filter((entry) => !entry.name.startsWith("."))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const child = join(path, entry.name);
+      return entry.isDirectory() ? filesBelow(child) : [child];
+    });
+}
+
+function digestOfSources() {
+  const hash = createHash("sha256");
+  for (const file of SOURCES.flatMap((source) => filesBelow(join(ROOT, source)))) {
+    const { mtimeMs, size } = statSync(file);
+    hash.update(`${relative(ROOT, file)}\0${mtimeMs}\0${size}\n`);
+  }
+  return hash.digest("hex");
+}
+
+function isFresh(digest) {
+  return existsSync(STAMP) && readFileSync(STAMP, "utf8") === digest;
+}
+
+/** What the build needs of devDependencies; null when they are not installed. */
+function findTools() {
+  try {
+    return {
+      tsc: join(dirname(resolve("typescript/package.json")), "bin", "tsc"),
+      esbuild: resolve("esbuild"),
+    };
+  } catch (error) {
+    if (error.code === "MODULE_NOT_FOUND") return null;
+    throw error;
+  }
+}
+
+async function lock() {
+  mkdirSync(DIST, { recursive: true });
+  for (;;) {
+    try {
+      mkdirSync(LOCK);
+      writeFileSync(join(LOCK, "pid"), String(process.pid));
+      return;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw error;
+    }
+    if (isLockDead()) {
+      // Of two that find it dead, one renames it; the other waits for the new one.
+      const dead = `${LOCK}-dead-${process.pid}`;
+      try {
+        renameSync(LOCK, dead);
+        rmSync(dead, { recursive: true });
+      } catch (error) {
+        if (error.code !== "ENOENT") throw error;
+      }
+    } else {
+      await delay(LOCK_POLL_MS);
+    }
+  }
+}
+
+function isLockDead() {
+  try {
+    const pid = readFileSync(join(LOCK, "pid"), "utf8");
+    if (pid !== "") {
+      process.kill(Number(pid), 0);
+      return false;
+    }
+  } catch (error) {
+    if (error.code === "ESRCH") return true;
+    if (error.code === "EPERM") return false;
+    if (error.code !== "ENOENT") throw error;
+  }
+  try {
+    return Date.now() - statSync(LOCK).mtimeMs > LOCK_NAMELESS_MS;
+  } catch (error) {
+    if (error.code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function run(args) {
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
+    child.once("error", failed);
+    child.once("exit", (code) => done(code === 0));
+  });
+}
+
+/** Compiles and checks everything into `to`; false when something does not compile. */
+async function make(to, tools) {
+  const web = join(ROOT, "src", "web");
+  const page = join(web, "app", "main.ts");
+  const checks = [run([tools.tsc, "-p", "tsconfig.json", "--outDir", to])];
+  if (existsSync(page)) {
+    checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, to, tools));
+  }
+  copyBelow(join(ROOT, "src/storage/migrations"), join(to, "src/storage/migrations"), /\.sql$/);
+  copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
+  return (await Promise.all(checks)).every(Boolean);
+}
+
+async function bundle(page, to, tools) {
+  const { build } = await import(tools.esbuild);
+  try {
+    await build({
+      entryPoints: [page],
+      outfile: join(to, "src/web/app.js"),
+      bundle: true,
+      minify: true,
+      sourcemap: true,
+      format: "esm",
+      platform: "browser",
+      target: "es2022",
+      logLevel: "warning",
+      tsconfig: join(ROOT, "src/web/tsconfig.json"),
+    });
+    return true;
+  } catch (error) {
+    // esbuild has printed what is wrong.
+    if (Array.isArray(error.errors)) return false;
+    throw error;
+  }
+}
+
+function copyBelow(from, to, names) {
+  for (const file of filesBelow(from)) {
+    if (!names.test(file)) continue;
+    const target = join(to, relative(from, file));
+    mkdirSync(dirname(target), { recursive: true });
+    cpSync(file, target);
+  }
+}
+
+/** Moves the files of `aside` into dist/, and removes from dist/ what is not among them. */
+function moveIntoPlace(aside) {
+  const made = new Set();
+  for (const file of filesBelow(aside)) {
+    const path = relative(aside, file);
+    made.add(path);
+    mkdirSync(dirname(join(DIST, path)), { recursive: true });
+    renameSync(file, join(DIST, path));
+  }
+  for (const file of filesBelow(DIST)) {
+    if (!made.has(relative(DIST, file))) rmSync(file);
+  }
+}
+
+/** "built", "fresh" or "failed". */
+async function build(onlyIfStale) {
+  if (onlyIfStale && isFresh(digestOfSources())) return "fresh";
+  const tools = findTools();
+  if (tools === null) {
+    // Installed without devDependencies: what was built before is what there is.
+    if (existsSync(join(DIST, "src", "cli.js"))) return "fresh";
+    console.error("Troupe is not built, and the tools to build it are missing: run `npm ci`.");
+    return "failed";
+  }
+  await lock();
+  const aside = join(DIST, ASIDE);
+  try {
+    const digest = digestOfSources();
+    // Whoever held the lock before has just built the same.
+    if (onlyIfStale && isFresh(digest)) return "fresh";
+    for (const name of readdirSync(DIST)) {
+      if (name.startsWith(".new-")) rmSync(join(DIST, name), { recursive: true });
+    }
+    if (!(await make(aside, tools))) return "failed";
+    rmSync(STAMP, { force: true });
+    moveIntoPlace(aside);
+    writeFileSync(STAMP, digest);
+    return "built";
+  } finally {
+    rmSync(aside, { recursive: true, force: true });
+    rmSync(LOCK, { recursive: true, force: true });
+  }
+}
+
+async function buildAndServe() {
+  let server = null;
+  let isEnding = false;
+  let wake = () => undefined;
+  const changed = () => wake();
+
+  const stopServer = async () => {
+    if (server === null || server.exitCode !== null || server.signalCode !== null) return;
+    const gone = new Promise((done) => server.once("exit", done));
+    server.kill("SIGTERM");
+    await gone;
+  };
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.on(signal, () => {
+      isEnding = true;
+      changed();
+    });
+  }
+  const watchers = SOURCES.filter((source) => existsSync(join(ROOT, source))).map((source) =>
+    watch(join(ROOT, source), { recursive: true }, changed),
+  );
+
+  while (!isEnding) {
+    const nextChange = new Promise((done) => {
+      wake = done;
+    });
+    const outcome = await build(true);
+    if (!isEnding && outcome !== "failed" && (outcome === "built" || server === null)) {
+      await stopServer();
+      // A group of its own: Ctrl-C reaches it once, through this process.
+      server = spawn(process.execPath, [join(DIST, "src", "cli.js"), "start"], {
+        cwd: ROOT,
+        stdio: "inherit",
+        detached: true,
+      });
+    }
+    if (!isEnding) await nextChange;
+    if (!isEnding) await delay(SETTLE_MS);
+  }
+  for (const watcher of watchers) watcher.close();
+  await stopServer();
+}
+
+const args = process.argv.slice(2);
+if (args.includes("--watch")) {
+  await buildAndServe();
+} else if ((await build(args.includes("--if-stale"))) === "failed") {
+  process.exitCode = 1;
+}

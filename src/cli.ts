@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+/**
+ * The command line: `troupe start`, `troupe migrate`. Reads the configuration, and turns what
+ * keeps Troupe from starting into one sentence and exit code 1.
+ */
+import { readFileSync } from "node:fs";
+import { type Config, describeProblems, loadConfig } from "./config.ts";
+import { StartRefusal } from "./errors.ts";
+import { createLogger, type Log } from "./log.ts";
+
+const HELP = `Usage: troupe <command>
+
+  start      start Troupe on this host
+  migrate    bring the database up to this version, and exit
+  --help     show this
+  --version  show the version
+
+Configuration comes from environment variables (PORT, DATA_DIR, DATABASE_URL, …): see README.md.
+`;
+
+const COMMANDS: Record<string, (config: Config, log: Log) => Promise<void>> = {
+  async start(config, log) {
+    // Imported late: a wrong configuration is told without loading the server.
+    const { startPrimary } = await import("./main.ts");
+    await startPrimary(config, log);
+  },
+  async migrate(config, log) {
+    const { migrateOnce } = await import("./migrate-once.ts");
+    const { applied } = await migrateOnce(config, log);
+    process.stdout.write(
+      applied.length === 0 ? "The database is up to date.\n" : `Applied ${applied.join(", ")}.\n`,
+    );
+  },
+};
+
+function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+async function main(args: string[]): Promise<number | null> {
+  const [word = "", ...rest] = args;
+  if (word === "--help" || word === "-h" || word === "help" || rest.includes("--help")) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  if (word === "--version" || word === "-v") {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
+  if (command === undefined || rest.length > 0) {
+    const wrong = command === undefined ? word : rest[0];
+    if (wrong) process.stderr.write(`troupe: unknown command or option "${wrong}"\n\n`);
+    process.stderr.write(HELP);
+    return 2;
+  }
+  const outcome = loadConfig(process.env);
+  if (!outcome.ok) {
+    process.stderr.write(describeProblems(outcome.problems));
+    return 1;
+  }
+  await command(outcome.config, createLogger({ level: outcome.config.logLevel, name: "primary" }));
+  return null;
+}
+
+try {
+  const exitCode = await main(process.argv.slice(2));
+  if (exitCode !== null) process.exitCode = exitCode;
+} catch (error) {
+  const isForPeople = error instanceof StartRefusal;
+  process.stderr.write(isForPeople ? `${error.message}\n` : `${describe(error)}\n`);
+  // Not exitCode: a start that failed halfway may have left something that keeps the loop alive.
+  process.exit(1);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
