@@ -1,0 +1,65 @@
+/**
+ * How Troupe talks to PostgreSQL: the settings of every connection, and how values come back.
+ * bigints come as text (ids stay exact; mappers turn seq and rev into numbers), times as the
+ * contract's ISO text, arrays of bigints as arrays of text.
+ */
+import type { ClientBase, ClientConfig, CustomTypesConfig } from "pg";
+import pg from "pg";
+
+export interface StorageOptions {
+  /**
+   * Milliseconds after which a statement, and the wait for a connection, is given up and the
+   * caller hears `unavailable`. Default 5,000. Too small: busy spells become refusals; too
+   * large: callers wait long for a database that is away.
+   */
+  deadlineMs?: number;
+}
+
+export const DEADLINE_MS = 5_000;
+/** What the client waits beyond the server's own deadline, for an answer under way. */
+const GRACE_MS = 500;
+
+const INT8_ARRAY = 1016;
+const TIMESTAMPTZ = 1184;
+
+/**
+ * "2026-01-02 03:04:05.06+00", or the same with a T, to "2026-01-02T03:04:05.060Z". The session
+ * is in UTC, and columns hold no more than milliseconds.
+ */
+export function isoOf(text: string): string {
+  const offset = text.lastIndexOf("+");
+  const millis = text.slice(20, offset).padEnd(3, "0");
+  return `${text.slice(0, 10)}T${text.slice(11, 19)}.${millis}Z`;
+}
+
+function bigintsOf(text: string): string[] {
+  return text === "{}" ? [] : text.slice(1, -1).split(",");
+}
+
+function getTypeParser(oid: number, format?: "text" | "binary"): (value: string) => unknown {
+  if (oid === TIMESTAMPTZ) return isoOf;
+  if (oid === INT8_ARRAY) return bigintsOf;
+  return pg.types.getTypeParser(oid, format ?? "text");
+}
+
+// Plans of named statements are kept by the session and may date from when the tables were
+// empty; every query here finds its rows by index, so other plans are only ever a mistake.
+const SESSION =
+  "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET default_transaction_isolation = 'read committed';" +
+  " SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+export function connectionConfig(url: string, deadlineMs: number): ClientConfig {
+  return {
+    connectionString: url,
+    application_name: "troupe",
+    connectionTimeoutMillis: deadlineMs,
+    query_timeout: deadlineMs + GRACE_MS,
+    keepAlive: true,
+    types: { getTypeParser: getTypeParser as CustomTypesConfig["getTypeParser"] },
+  };
+}
+
+/** To be done once on every new connection. */
+export async function prepareSession(client: ClientBase, deadlineMs: number): Promise<void> {
+  await client.query(`${SESSION}; SET statement_timeout = ${Math.ceil(deadlineMs)}`);
+}

@@ -1,0 +1,32 @@
+/** The refusals of storage that are not in everyone's list, worded once for both adapters. */
+import { type ErrorObject, REFUSALS, refused } from "../protocol/errors.ts";
+
+export const MEMBERS_MAX = 1000;
+
+export const STORAGE_REFUSALS = {
+  noReply: refused("invalid_payload", "There is no message with that reply_to_seq."),
+  notSender: refused("forbidden", "Only its sender may change a message."),
+  messageDeleted: refused("conflict", "The message is deleted."),
+  notOwner: refused("forbidden", "Only the owner removes other members."),
+  directFixed: refused("conflict", "A direct conversation keeps its members and has no title."),
+  membersMax: refused("invalid_payload", `A conversation has at most ${MEMBERS_MAX} members.`),
+  usernameTaken: refused("conflict", "That username is taken."),
+} as const;
+
+export type Refusal = { ok: false; error: ErrorObject };
+
+/** What a conversation's functions answer instead of 'ok'; see migrations/0002-writes.sql. */
+export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
+  not_found: REFUSALS.conversationNotFound,
+  user_not_found: REFUSALS.userNotFound,
+  conflict: STORAGE_REFUSALS.directFixed,
+  forbidden: STORAGE_REFUSALS.notOwner,
+  invalid_payload: STORAGE_REFUSALS.membersMax,
+};
+
+export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
+  not_found: REFUSALS.conversationNotFound,
+  message_not_found: REFUSALS.messageNotFound,
+  forbidden: STORAGE_REFUSALS.notSender,
+  conflict: STORAGE_REFUSALS.messageDeleted,
+};

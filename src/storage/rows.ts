@@ -1,0 +1,97 @@
+/**
+ * Rows as they come from PostgreSQL (bigints as text, times as ISO text; see connection.ts), and
+ * the contract's objects made of them.
+ */
+import type { Conversation, Member, Message, User } from "../protocol/schemas.ts";
+
+export interface MessageRow {
+  id: string;
+  conversation_id: string;
+  seq: string;
+  rev: string;
+  sender_id: string;
+  client_id: string;
+  body: string;
+  reply_to_seq: string | null;
+  created_at: string;
+  edited_at: string | null;
+  deleted_at: string | null;
+}
+
+/** Columns of a MessageRow, of table alias `m`. */
+export const MESSAGE_COLUMNS =
+  "m.id, m.conversation_id, m.seq, m.rev, m.sender_id, m.client_id, m.body, m.reply_to_seq," +
+  " m.created_at, m.edited_at, m.deleted_at";
+
+export function messageOf(row: MessageRow): Message {
+  return {
+    id: row.id,
+    conversation_id: row.conversation_id,
+    seq: Number(row.seq),
+    rev: Number(row.rev),
+    sender_id: row.sender_id,
+    client_id: row.client_id,
+    body: row.body,
+    reply_to_seq: row.reply_to_seq === null ? null : Number(row.reply_to_seq),
+    created_at: row.created_at,
+    edited_at: row.edited_at,
+    deleted_at: row.deleted_at,
+  };
+}
+
+/** A row of the view conversation_rows. */
+export interface ConversationRow {
+  id: string;
+  kind: Conversation["kind"];
+  title: string | null;
+  owner_id: string | null;
+  last_seq: string;
+  rev: string;
+  created_at: string;
+  /** The three arrays run parallel, in the order in which members joined. */
+  member_ids: string[];
+  member_delivered: string[];
+  member_read: string[];
+}
+
+/** Columns of a ConversationRow, of view alias `v`. */
+export const CONVERSATION_COLUMNS =
+  "v.id, v.kind, v.title, v.owner_id, v.last_seq, v.rev, v.created_at," +
+  " v.member_ids, v.member_delivered, v.member_read";
+
+export function conversationOf(row: ConversationRow): Conversation {
+  const members: Member[] = row.member_ids.map((user_id, i) => ({
+    user_id,
+    delivered_seq: Number(row.member_delivered[i]),
+    read_seq: Number(row.member_read[i]),
+  }));
+  return {
+    id: row.id,
+    kind: row.kind,
+    title: row.title,
+    owner_id: row.owner_id,
+    members,
+    last_seq: Number(row.last_seq),
+    rev: Number(row.rev),
+    created_at: row.created_at,
+  };
+}
+
+export interface UserRow {
+  id: string;
+  username: string;
+  display_name: string;
+  created_at: string;
+}
+
+/** Columns of a UserRow, of table alias `u`. */
+export const USER_COLUMNS = "u.id, u.username, u.display_name, u.created_at";
+
+export function userOf(row: UserRow): User {
+  return {
+    id: row.id,
+    username: row.username,
+    display_name: row.display_name,
+    created_at: row.created_at,
+  };
+}
