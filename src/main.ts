@@ -1,0 +1,112 @@
+/**
+ * The primary: database, workers, port, in this order, and back in the opposite one. One of
+ * the three boxes. Started by the command line; `startPrimary` returns once everything it
+ * started has ended again.
+ */
+import { fileURLToPath } from "node:url";
+import type { Config, WorkerConfig } from "./config.ts";
+import { StartRefusal } from "./errors.ts";
+import type { Log } from "./log.ts";
+import { banner } from "./primary/banner.ts";
+import { openDataDir, readOrMakeSecret } from "./primary/data-dir.ts";
+import { Host } from "./primary/host.ts";
+import { listenForSignals, type Signals } from "./primary/signals.ts";
+import { startEmbedded } from "./storage/embedded.ts";
+import { StorageFault } from "./storage/fault.ts";
+import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
+
+const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
+
+/** What must be undone at the end, newest first. */
+type Cleanups = (() => Promise<void>)[];
+
+/**
+ * Runs until a signal or a lost database ends it; sets the exit code where that is no clean
+ * end. Rejects with a StartRefusal, nothing left running, when it cannot start.
+ */
+export async function startPrimary(config: Config, log: Log): Promise<void> {
+  const signals = listenForSignals();
+  const cleanups: Cleanups = [];
+  try {
+    await run(config, log, signals, cleanups);
+  } finally {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+    signals.close();
+  }
+  log.info({ event: "stopped" });
+}
+
+async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanups): Promise<void> {
+  const startedMs = performance.now();
+  let signal: string | null = null;
+  void signals.stop.then((name) => {
+    signal = name;
+  });
+  const database = await openDatabase(config, log, cleanups);
+  if (signal !== null) return;
+
+  const host = new Host({ config: database.workerConfig, workerPath: WORKER_PATH, log });
+  const port = await Promise.race([host.start(), signals.stop.then(() => null)]);
+  if (port === null) return host.kill();
+
+  const ms = Math.round(performance.now() - startedMs);
+  process.stdout.write(banner({ config, port, ms }));
+  log.info({ event: "ready", port, workers: config.workers, ms });
+  signals.onHangup = () => {
+    host.supervisor.roll().catch((error: unknown) => log.error({ event: "roll_failed", error }));
+  };
+
+  const why = await Promise.race([signals.stop, database.lost]);
+  log.info({ event: "stopping", why });
+  if (signal === null) process.exitCode = 1;
+  await stopHost(host, signals, log);
+}
+
+async function stopHost(host: Host, signals: Signals, log: Log): Promise<void> {
+  const forced = signals.force.then((name) => name);
+  const how = await Promise.race([host.stop().then(() => null), forced]);
+  if (how === null) return;
+  log.warn({ event: "stopping_at_once", why: how });
+  process.exitCode = 1;
+  await host.kill();
+}
+
+interface Database {
+  workerConfig: WorkerConfig;
+  /** Resolves with the reason when the embedded server has been given up. */
+  lost: Promise<string>;
+}
+
+/** DATABASE_URL leaves the data directory alone; the embedded PostgreSQL lives in it. */
+async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promise<Database> {
+  if (config.databaseUrl !== null) {
+    await bringUpToDate(config.databaseUrl, log);
+    const workerConfig = { ...config, databaseUrl: config.databaseUrl };
+    return { workerConfig, lost: new Promise(() => undefined) };
+  }
+  const dataDir = await openDataDir(config.dataDir);
+  cleanups.push(() => dataDir.release());
+  const postgres = await startEmbedded({ dataDir: dataDir.path, log });
+  cleanups.push(() => postgres.stop());
+  await bringUpToDate(postgres.url, log);
+  const isOwnIssuer = config.jwtSecret === null && config.jwtJwksUrl === null;
+  const jwtSecret = isOwnIssuer ? await readOrMakeSecret(dataDir.path) : config.jwtSecret;
+  return {
+    workerConfig: { ...config, databaseUrl: postgres.url, jwtSecret },
+    // It starts again by itself, on the same port, until that proves hopeless.
+    lost: postgres.exited.then(({ reason }) => `postgres: ${reason}`),
+  };
+}
+
+async function bringUpToDate(url: string, log: Log): Promise<void> {
+  try {
+    const { applied } = await migrate(url);
+    if (applied.length > 0) log.info({ event: "migrated", applied });
+  } catch (error) {
+    if (error instanceof NewerDatabaseError) throw new StartRefusal(error.message);
+    if (error instanceof StorageFault) {
+      throw new StartRefusal(`The database cannot be reached: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * The front door: owns the port, looks at the first request of each connection, and hands the
+ * connection to a worker. It answers nothing itself but refusals. Made by the host; the
+ * invariants: reads are stopped before a handle leaves, every socket has an error listener
+ * from its first moment, nobody waits for anybody else, and nothing from outside ends the
+ * primary. See request-head (where to), hand-over and session-door (how).
+ */
+import cluster, { type Worker } from "node:cluster";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { Counter, type Registry } from "prom-client";
+import { errorCode, StartRefusal, unreachable } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { SocketHandover } from "../runtime/control.ts";
+import { Placement, type WorkerRef } from "../runtime/view.ts";
+import { HandOver } from "./hand-over.ts";
+import { HEAD_LIMITS, type HeadLimits, type HeadOutcome, readHead } from "./head-reader.ts";
+import { HeldSockets } from "./held-sockets.ts";
+import { type Refusal, refusalBytes } from "./refusals.ts";
+import { routeOf } from "./request-head.ts";
+import { SessionDoor } from "./session-door.ts";
+import { isOurs, startReading } from "./socket-handle.ts";
+
+export interface ServingWorker extends WorkerRef {
+  worker: Worker;
+}
+
+export interface FrontDoorOptions {
+  /** TLS is on: bytes cannot be read here, the worker does the handshake. */
+  tls: boolean;
+  /** Online workers that are not draining. */
+  serving: () => readonly ServingWorker[];
+  log: Log;
+  registry: Registry;
+  limits?: HeadLimits;
+}
+
+/** As large as Linux allows by default: a reconnect storm must not meet a full queue. */
+const BACKLOG = 4096;
+/** Tries of a connection: one worker may die with it in line, hardly two. */
+const TRIES = 2;
+/** A worker's word of a new session can be a moment behind the client that uses it. */
+const UNKNOWN_SID_WAIT_MS = 50;
+/** For a refused client to read why: closing with bytes unread would reset its connection. */
+const LINGER_MS = 1000;
+
+export class FrontDoor {
+  readonly #options: FrontDoorOptions;
+  readonly #limits: HeadLimits;
+  readonly #server: Server;
+  readonly #held = new HeldSockets();
+  readonly #handOver = new HandOver(this.#held);
+  readonly #sessions = new SessionDoor(this.#held);
+  readonly #connections: Counter<"route">;
+  #turn = 0;
+  #closed = false;
+
+  constructor(options: FrontDoorOptions) {
+    this.#options = options;
+    this.#limits = options.limits ?? HEAD_LIMITS;
+    this.#connections = new Counter({
+      name: "troupe_front_door_connections_total",
+      help: "Connections by where the front door sent them",
+      labelNames: ["route"],
+      registers: [options.registry],
+    });
+    this.#server = createServer({ noDelay: true, pauseOnConnect: options.tls }, (socket) =>
+      this.#accept(socket),
+    );
+    cluster.on("disconnect", this.#workerGone);
+    cluster.on("exit", this.#workerGone);
+  }
+
+  /** Sockets that the primary holds at this moment; those of workers are not among them. */
+  get heldSockets(): number {
+    return this.#held.size;
+  }
+
+  /** Resolves with the port in use. Rejects with a StartRefusal when there is none to have. */
+  async listen(port: number, host: string): Promise<number> {
+    const server = this.#server;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once("error", reject);
+        server.listen({ port, host, backlog: BACKLOG }, () => {
+          server.off("error", reject);
+          if (this.#closed) server.close();
+          resolve();
+        });
+      });
+    } catch (error) {
+      throw new StartRefusal(listenTrouble(error, port, host), { cause: error });
+    }
+    // Out of file descriptors, most of all: connections fail, the door stays.
+    server.on("error", (error) => this.#options.log.error({ event: "accept_failed", error }));
+    return (server.address() as AddressInfo | null)?.port ?? port;
+  }
+
+  /** Stops accepting; what is being handed over goes on. */
+  stopAccepting(): void {
+    this.#closed = true;
+    if (this.#server.listening) this.#server.close();
+  }
+
+  /** Cuts what the primary still holds. */
+  close(): void {
+    this.stopAccepting();
+    this.#held.destroyAll();
+    this.#sessions.close();
+    cluster.off("disconnect", this.#workerGone);
+    cluster.off("exit", this.#workerGone);
+  }
+
+  readonly #workerGone = (worker: Worker) => {
+    this.#sessions.workerGone(worker);
+    this.#handOver.workerGone(worker);
+  };
+
+  #accept(socket: Socket): void {
+    // Node destroys it after an error; the listener only keeps that from ending the process.
+    socket.on("error", () => socket.destroy());
+    this.#held.add(socket);
+    if (this.#options.tls) {
+      this.#giveByAddress(socket);
+      return;
+    }
+    readHead(socket, this.#limits, (outcome) => this.#decide(socket, outcome));
+  }
+
+  #decide(socket: Socket, read: HeadOutcome): void {
+    switch (read.outcome) {
+      case "read":
+        this.#route(socket, read.bytes, read.head);
+        return;
+      case "garbage":
+        this.#refuse(socket, "garbage", "This is not an HTTP/1.1 request.");
+        return;
+      case "slow":
+        this.#refuse(socket, "slow", "The request's headers took too long.");
+        return;
+      case "large":
+        this.#refuse(socket, "large", "The request's headers are too large.");
+        return;
+      case "silent":
+        this.#connections.inc({ route: "silent" });
+        socket.destroy();
+        return;
+      default:
+        unreachable(read);
+    }
+  }
+
+  #route(socket: Socket, bytes: Buffer, head: string): void {
+    const route = routeOf(head);
+    switch (route.to) {
+      case "api":
+      case "engine":
+        this.#connections.inc({ route: route.to });
+        this.#give(socket, route.to, bytes, TRIES);
+        return;
+      case "session":
+        this.#connections.inc({ route: "session" });
+        if (this.#toOwner(socket, bytes, route)) return;
+        setTimeout(() => {
+          if (!isOurs(socket) || this.#toOwner(socket, bytes, route)) return;
+          // Any worker's engine says "Session ID unknown", and the client begins anew.
+          this.#give(socket, "engine", bytes, TRIES);
+        }, UNKNOWN_SID_WAIT_MS);
+        return;
+      case "refused":
+        this.#refuse(socket, "garbage", route.why);
+        return;
+      default:
+        unreachable(route);
+    }
+  }
+
+  #toOwner(
+    socket: Socket,
+    bytes: Buffer,
+    route: { sid: string; via: "sticky" | "direct"; tunnelled: boolean },
+  ): boolean {
+    const owner = this.#sessions.ownerOf(route.sid);
+    if (owner === null) return false;
+    if (route.via === "sticky") this.#sessions.give(socket, bytes, owner, route.tunnelled);
+    else {
+      this.#handOver.give(socket, owner, "engine", bytes, () =>
+        this.#give(socket, "engine", bytes, 1),
+      );
+    }
+    return true;
+  }
+
+  /** To the next worker in turn. */
+  #give(socket: Socket, kind: SocketHandover["kind"], bytes: Buffer, tries: number): void {
+    const serving = this.#options.serving();
+    if (tries === 0 || serving.length === 0) {
+      this.#refuse(socket, "unavailable", "No worker can take this connection. Try again.");
+      return;
+    }
+    this.#turn = (this.#turn + 1) % serving.length;
+    const { worker } = serving[this.#turn]!;
+    this.#handOver.give(socket, worker, kind, bytes, () =>
+      this.#give(socket, kind, bytes, tries - 1),
+    );
+  }
+
+  /** TLS: the same address to the same worker, so that long-polling finds its session. */
+  #giveByAddress(socket: Socket): void {
+    this.#connections.inc({ route: "tls" });
+    const serving = this.#options.serving();
+    const placement = new Placement({ number: 0, workers: [...serving], draining: [] });
+    const life = placement.ownerOf(socket.remoteAddress ?? "");
+    const chosen = serving.find((candidate) => candidate.life === life);
+    if (chosen === undefined) socket.destroy();
+    else {
+      this.#handOver.give(socket, chosen.worker, "api", Buffer.alloc(0), () => socket.destroy());
+    }
+  }
+
+  #refuse(socket: Socket, refusal: Refusal, message: string): void {
+    this.#connections.inc({ route: refusal });
+    if (!isOurs(socket)) return;
+    // What else it sends is thrown away until it has read the answer, or its time is up.
+    socket.on("data", () => undefined);
+    startReading(socket);
+    socket.end(refusalBytes(refusal, message));
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once("close", () => clearTimeout(timer));
+  }
+}
+
+function listenTrouble(error: unknown, port: number, host: string): string {
+  switch (errorCode(error)) {
+    case "EADDRINUSE":
+      return `Port ${port} is taken by another program: stop it, or set PORT to a free one.`;
+    case "EACCES":
+      return `Port ${port} needs rights that this user does not have: set PORT to 1024 or above.`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `HOST ${host} is no address of this machine: use one that is, or 0.0.0.0.`;
+    default:
+      return `Cannot listen on ${host} port ${port}: ${error instanceof Error ? error.message : error}.`;
+  }
+}

@@ -1,0 +1,65 @@
+/** What workers ask their primary about the whole host: metrics of everybody, and health. */
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { HostHealth, HostMetrics } from "../runtime/control.ts";
+import { FLAG } from "../runtime/frames.ts";
+import type { Supervisor } from "./supervisor.ts";
+
+/** A worker that stalls must not stall the scrape: it is left out. */
+const METRICS_DEADLINE_MS = 1000;
+
+export class HostReport {
+  readonly #supervisor: Supervisor;
+  readonly #metrics: Metrics;
+  readonly #relay: () => HostHealth["relay"];
+  readonly #log: Log;
+  #gathering: Promise<HostMetrics> | null = null;
+
+  constructor(
+    supervisor: Supervisor,
+    metrics: Metrics,
+    relay: () => HostHealth["relay"],
+    log: Log,
+  ) {
+    this.#supervisor = supervisor;
+    this.#metrics = metrics;
+    this.#relay = relay;
+    this.#log = log;
+  }
+
+  health(): HostHealth {
+    return {
+      workers: this.#supervisor.slotCount,
+      workersOnline: this.#supervisor.serving.length,
+      relay: this.#relay(),
+      draining: this.#supervisor.stopping,
+    };
+  }
+
+  /** Scrapes that meet share one round. */
+  metrics(): Promise<HostMetrics> {
+    this.#gathering ??= this.#gather().finally(() => {
+      this.#gathering = null;
+    });
+    return this.#gathering;
+  }
+
+  async #gather(): Promise<HostMetrics> {
+    const answering = this.#supervisor.lives.filter((life) => life.state.phase !== "starting");
+    const [own, ...answers] = await Promise.all([
+      this.#metrics.toJson(),
+      ...answering.map((life) => life.ask("metrics", {}, METRICS_DEADLINE_MS)),
+    ]);
+    const registries: unknown[] = [own];
+    for (const answer of answers) {
+      if (answer === null || (answer.flags & FLAG.ok) === 0) continue;
+      try {
+        registries.push(JSON.parse(answer.body));
+      } catch (error) {
+        // Ours wrote it: a bug, but not one that may cost the others their metrics.
+        this.#log.error({ event: "metrics_unreadable", worker: answer.from, error });
+      }
+    }
+    return { registries };
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * One running host, put together: front door, supervisor, switchboard and membership, and who
+ * tells whom. Made by src/main.ts once the database is there; knows no database itself.
+ *
+ *   worker pipe ─▶ switchboard ─▶ other pipes, uplink
+ *                      └ control ─▶ supervisor (online, drained) · host report (metrics, health)
+ *   supervisor ─ changed ─▶ membership ─ view ─▶ switchboard ─▶ all pipes
+ */
+import { Gauge } from "prom-client";
+import type { WorkerConfig } from "../config.ts";
+import type { Log } from "../log.ts";
+import { createMetrics } from "../metrics.ts";
+import type { HostHealth, WorkerReports } from "../runtime/control.ts";
+import { FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
+import { FrontDoor } from "./front-door.ts";
+import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
+import { HostReport } from "./host-report.ts";
+import { type Member, Membership } from "./membership.ts";
+import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
+import { NO_UPLINK, Switchboard, type Uplink } from "./switchboard.ts";
+import type { WorkerLife } from "./worker-life.ts";
+
+export interface HostOptions {
+  config: WorkerConfig;
+  /** Absolute path of the built worker. */
+  workerPath: string;
+  log: Log;
+  uplink?: Uplink;
+  relay?: () => HostHealth["relay"];
+  limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
+}
+
+export class Host {
+  readonly supervisor: Supervisor;
+  readonly frontDoor: FrontDoor;
+  readonly #config: WorkerConfig;
+  readonly #log: Log;
+  readonly #switchboard: Switchboard;
+  readonly #membership: Membership;
+  readonly #report: HostReport;
+  readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
+
+  constructor(options: HostOptions) {
+    const { config, log, workerPath } = options;
+    this.#config = config;
+    this.#log = log;
+    this.#switchboard = new Switchboard(
+      options.uplink ?? NO_UPLINK,
+      this.#metrics.frames,
+      (life, heard) => this.#heard(life, heard),
+    );
+    this.#membership = new Membership((view) => {
+      const body = JSON.stringify(view);
+      this.#switchboard.announce(frame(FRAME.view, { view: view.number, body }));
+    });
+    this.supervisor = new Supervisor(
+      { workerPath, config, log, limits: options.limits?.supervisor ?? {} },
+      {
+        forked: (life) => this.#switchboard.attach(life.ref.life, life.pipe),
+        frames: (life, bytes) => this.#switchboard.fromWorker(life.ref.life, bytes),
+        changed: () => this.#membership.update(this.#members(), this.supervisor.stopping),
+        lost: (life) => this.#switchboard.detach(life.ref.life),
+      },
+    );
+    this.frontDoor = new FrontDoor({
+      tls: config.tlsCert !== null,
+      serving: () => this.supervisor.serving,
+      log,
+      registry: this.#metrics.registry,
+      limits: { ...HEAD_LIMITS, ...options.limits?.head },
+    });
+    this.#report = new HostReport(
+      this.supervisor,
+      this.#metrics,
+      options.relay ?? (() => "none"),
+      log,
+    );
+    this.#addGauges();
+  }
+
+  /** Workers, then the port, which it resolves with. Rejects with a StartRefusal, and leaves nothing behind. */
+  async start(): Promise<number> {
+    try {
+      await this.supervisor.start();
+      return await this.frontDoor.listen(this.#config.port, this.#config.host);
+    } catch (error) {
+      await this.kill();
+      throw error;
+    }
+  }
+
+  /** Sessions told, port closed, actors flushed, workers ended. */
+  async stop(): Promise<void> {
+    await this.supervisor.stop(() => this.frontDoor.stopAccepting());
+    this.#close();
+  }
+
+  /** At once. */
+  async kill(): Promise<void> {
+    this.frontDoor.close();
+    await this.supervisor.killAll();
+    this.#close();
+  }
+
+  #close(): void {
+    this.frontDoor.close();
+    this.#metrics.close();
+  }
+
+  #members(): Member[] {
+    return this.supervisor.lives.flatMap((life) => {
+      const { phase } = life.state;
+      return phase === "online" || phase === "draining" ? [{ ref: life.ref, phase }] : [];
+    });
+  }
+
+  #heard(from: string, heard: Frame): void {
+    const life = this.supervisor.lifeOf(from);
+    if (life === undefined) return;
+    if (heard.type === FRAME.answer) {
+      life.answered(heard);
+      return;
+    }
+    switch (heard.name as keyof WorkerReports) {
+      case "online":
+      case "drained":
+        this.supervisor.reported(life, heard.name as "online" | "drained");
+        return;
+      case "host_health":
+        this.#answer(life, heard, this.#report.health());
+        return;
+      case "gather_metrics":
+        this.#report.metrics().then(
+          (metrics) => this.#answer(life, heard, metrics),
+          (error: unknown) => this.#log.error({ event: "metrics_failed", error }),
+        );
+        return;
+      default:
+        this.#log.warn({ event: "report_unknown", worker: from, name: heard.name });
+    }
+  }
+
+  #answer(life: WorkerLife, asked: Frame, value: unknown): void {
+    if (asked.corr === 0) return;
+    const { life: to } = life.ref;
+    const body = JSON.stringify(value);
+    life.pipe.send(frame(FRAME.answer, { flags: FLAG.ok, to, corr: asked.corr, body }));
+  }
+
+  #addGauges(): void {
+    const registers = [this.#metrics.registry];
+    const add = (name: string, help: string, value: () => number) => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(value());
+        },
+      });
+    };
+    add("troupe_workers_online", "Workers that serve.", () => this.supervisor.serving.length);
+    add(
+      "troupe_topics",
+      "Topics that somebody on this host hears.",
+      () => this.#switchboard.topics,
+    );
+    add("troupe_front_door_sockets", "Sockets that the primary holds.", () => {
+      return this.frontDoor.heldSockets;
+    });
+    add("troupe_pipe_queue_bytes", "Bytes that workers have not taken from the primary.", () =>
+      this.supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
+    );
+  }
+}

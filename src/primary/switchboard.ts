@@ -1,0 +1,226 @@
+/**
+ * Passes frames between the workers of a host, and through the uplink between hosts: events to
+ * those who hear their topic, asks, tells and answers to the life they name. Only headers are
+ * read, bytes go on as they came. What is addressed to the primary goes to `toPrimary`.
+ *
+ * Invariants: frames of one sender to one receiver keep their order, and a subscription is
+ * answered after it took effect and ahead of the topic's next event.
+ */
+import type { Tally } from "../metrics.ts";
+import {
+  decodeAt,
+  eachFrame,
+  encode,
+  FLAG,
+  FRAME,
+  type Frame,
+  type FrameType,
+  frame,
+  headAt,
+} from "../runtime/frames.ts";
+
+/** What the relay between hosts is to this host. */
+export interface Uplink {
+  /** An event of this host, for the other hosts. `bytes` are valid during the call only. */
+  publish(topic: string, bytes: Buffer): void;
+  /** To a worker of another host; false when no host has it. */
+  send(life: string, bytes: Buffer): boolean;
+  /**
+   * Somebody here begins, or nobody here wants any longer, to hear a topic. Null: done; else
+   * resolves when it is, and never rejects (a topic out of reach is a gap, healed later).
+   */
+  interest(topic: string, wanted: boolean): Promise<void> | null;
+}
+
+/** One host alone. */
+export const NO_UPLINK: Uplink = {
+  publish: () => undefined,
+  send: () => false,
+  interest: () => null,
+};
+
+const TYPE_NAMES = new Map<FrameType, string>(
+  Object.entries(FRAME).map(([name, type]) => [type, name]),
+);
+
+/** What the switchboard needs of a pipe. */
+export interface Line {
+  send(frame: Frame): void;
+  sendBytes(bytes: Uint8Array, frames?: number): void;
+}
+
+interface Member {
+  life: string;
+  line: Line;
+  topics: Set<string>;
+}
+
+export class Switchboard {
+  readonly #uplink: Uplink;
+  readonly #toPrimary: (life: string, frame: Frame) => void;
+  readonly #members = new Map<string, Member>();
+  readonly #hearers = new Map<string, Set<Member>>();
+  readonly #tally: Tally;
+  #viewNumber = 0;
+
+  constructor(uplink: Uplink, tally: Tally, toPrimary: (life: string, frame: Frame) => void) {
+    this.#uplink = uplink;
+    this.#tally = tally;
+    this.#toPrimary = toPrimary;
+  }
+
+  attach(life: string, line: Line): void {
+    this.#members.set(life, { life, line, topics: new Set() });
+  }
+
+  detach(life: string): void {
+    const member = this.#members.get(life);
+    if (member === undefined) return;
+    this.#members.delete(life);
+    for (const topic of member.topics) this.#unhear(member, topic);
+  }
+
+  /** To every worker; a view's number goes into the answers that the switchboard gives. */
+  announce(announced: Frame): void {
+    if (announced.type === FRAME.view) this.#viewNumber = announced.view;
+    for (const member of this.#members.values()) member.line.send(announced);
+  }
+
+  /** A batch from one of this host's workers. */
+  fromWorker(life: string, bytes: Buffer): void {
+    const member = this.#members.get(life);
+    if (member === undefined) return;
+    eachFrame(bytes, (at, length) => this.#route(member, bytes, at, length));
+  }
+
+  /** A batch from another host: events to those who hear them, the rest to its worker. */
+  fromUplink(bytes: Buffer): void {
+    eachFrame(bytes, (at, length) => this.#route(null, bytes, at, length));
+  }
+
+  get topics(): number {
+    return this.#hearers.size;
+  }
+
+  #route(source: Member | null, bytes: Buffer, at: number, length: number): void {
+    const { type, to, key } = headAt(bytes, at);
+    this.#tally.add(TYPE_NAMES.get(type) ?? "unknown", source === null ? "from_host" : "in");
+    switch (type) {
+      case FRAME.event: {
+        const one = bytes.subarray(at, at + length);
+        const hearers = this.#hearers.get(key);
+        if (hearers !== undefined) {
+          for (const member of hearers) {
+            if (member === source) continue;
+            member.line.sendBytes(one);
+            this.#tally.add("event", "out");
+          }
+        }
+        if (source !== null) this.#uplink.publish(key, one);
+        return;
+      }
+      case FRAME.ask:
+      case FRAME.tell:
+      case FRAME.answer:
+        this.#pass(source, to, bytes, at, length);
+        return;
+      case FRAME.subscribe:
+      case FRAME.unsubscribe:
+        if (source !== null) this.#subscription(source, decodeAt(bytes, at));
+        return;
+      case FRAME.control:
+        if (source !== null) this.#toPrimary(source.life, decodeAt(bytes, at));
+        return;
+      default:
+        // `view` is the primary's to say, and of other numbers this version knows nothing.
+        return;
+    }
+  }
+
+  #pass(source: Member | null, to: string, bytes: Buffer, at: number, length: number): void {
+    const one = bytes.subarray(at, at + length);
+    const member = this.#members.get(to);
+    if (member !== undefined) {
+      member.line.sendBytes(one);
+      return;
+    }
+    const type = bytes[at + 4];
+    if (to === "" && type === FRAME.answer) {
+      if (source !== null) this.#toPrimary(source.life, decodeAt(bytes, at));
+      return;
+    }
+    // What came from another host does not go out again: a stale view would make it circle.
+    if (source !== null && to !== "" && this.#uplink.send(to, one)) return;
+    if (type === FRAME.ask) this.#notOwner(decodeAt(bytes, at));
+  }
+
+  #notOwner(asked: Frame): void {
+    const answer = frame(FRAME.answer, {
+      flags: FLAG.notOwner,
+      to: asked.from,
+      corr: asked.corr,
+      view: this.#viewNumber,
+      key: asked.key,
+    });
+    this.#sendTo(asked.from, answer);
+  }
+
+  #sendTo(life: string, answer: Frame): void {
+    const member = this.#members.get(life);
+    if (member !== undefined) member.line.send(answer);
+    else this.#uplink.send(life, encode(answer));
+  }
+
+  #subscription(member: Member, asked: Frame): void {
+    const wanted = asked.type === FRAME.subscribe;
+    const pending: Promise<void>[] = [];
+    for (const topic of asked.body.split("\n")) {
+      if (topic === "") continue;
+      const effect = wanted ? this.#hear(member, topic) : this.#unhear(member, topic);
+      if (effect !== null) pending.push(effect);
+    }
+    if (asked.corr === 0) return;
+    const answer = frame(FRAME.answer, {
+      flags: FLAG.ok,
+      to: member.life,
+      corr: asked.corr,
+      view: this.#viewNumber,
+      body: "null",
+    });
+    if (pending.length === 0) member.line.send(answer);
+    else void Promise.all(pending).then(() => this.#members.get(member.life)?.line.send(answer));
+  }
+
+  #hear(member: Member, topic: string): Promise<void> | null {
+    member.topics.add(topic);
+    const hearers = this.#hearers.get(topic);
+    if (hearers !== undefined) {
+      hearers.add(member);
+      return this.#pendingInterest.get(topic) ?? null;
+    }
+    this.#hearers.set(topic, new Set([member]));
+    return this.#interest(topic, true);
+  }
+
+  #unhear(member: Member, topic: string): Promise<void> | null {
+    member.topics.delete(topic);
+    const hearers = this.#hearers.get(topic);
+    if (!hearers?.delete(member) || hearers.size > 0) return null;
+    this.#hearers.delete(topic);
+    return this.#interest(topic, false);
+  }
+
+  /** A second worker that wants the same topic must wait for the first one's confirmation. */
+  readonly #pendingInterest = new Map<string, Promise<void>>();
+
+  #interest(topic: string, wanted: boolean): Promise<void> | null {
+    this.#pendingInterest.delete(topic);
+    const effect = this.#uplink.interest(topic, wanted);
+    if (effect === null || !wanted) return effect;
+    const pending = effect.then(() => {
+      if (this.#pendingInterest.get(topic) === pending) this.#pendingInterest.delete(topic);
+    });
+    this.#pendingInterest.set(topic, pending);
+    return pending;
+  }
+}

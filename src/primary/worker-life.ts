@@ -1,0 +1,177 @@
+/**
+ * One forked worker process, from fork to exit: its state, its pipe, and what the primary asks
+ * it. Made by the supervisor. A worker counts as lost at the first sign (pipe, IPC channel or
+ * process ended), so that nobody waits for a process that only lingers.
+ */
+import cluster, { type Worker } from "node:cluster";
+import type { Duplex } from "node:stream";
+import type { WorkerConfig } from "../config.ts";
+import type { PrimaryOrders } from "../runtime/control.ts";
+import { FRAME, type Frame, frame } from "../runtime/frames.ts";
+import { PIPE_FD, Pipe } from "../runtime/pipe.ts";
+import type { WorkerRef } from "../runtime/view.ts";
+import { stepWorker, type WorkerEvent, type WorkerState } from "./worker-state.ts";
+
+export interface LifeEvents {
+  /** Whole frames from the worker; valid during the call only. */
+  frames(life: WorkerLife, bytes: Buffer): void;
+  /** Called once, when it is gone to us. */
+  lost(life: WorkerLife, why: string): void;
+  /** Called once, when the process has ended; after `lost`. */
+  exited(life: WorkerLife, how: string): void;
+}
+
+/** A process that has closed its side gets this long to end by itself, with its own code. */
+const LINGER_MS = 500;
+/** And one that was told to end. */
+const END_MS = 2000;
+
+export class WorkerLife {
+  readonly ref: WorkerRef;
+  readonly worker: Worker;
+  readonly pipe: Pipe;
+  /** Resolves with how the process ended. */
+  readonly exited: Promise<string>;
+  readonly #events: LifeEvents;
+  readonly #asks = new Map<number, (answer: Frame | null) => void>();
+  readonly #waiting = new Set<() => void>();
+  #state: WorkerState = { phase: "starting", sinceMs: performance.now() };
+  #corr = 0;
+  #killTimer: NodeJS.Timeout | undefined;
+
+  constructor(ref: WorkerRef, config: WorkerConfig, events: LifeEvents) {
+    this.ref = ref;
+    this.#events = events;
+    this.worker = cluster.fork(withoutSecrets());
+    // Sends to a dying worker fail here instead of ending the primary.
+    this.worker.on("error", (error) => this.#lose(error.message));
+    this.worker.on("disconnect", () => this.#lose("its IPC channel ended"));
+    this.exited = new Promise((resolve) => {
+      this.worker.on("exit", (code: number | null, signal: string | null) => {
+        clearTimeout(this.#killTimer);
+        const how = signal === null ? `exit code ${code}` : signal;
+        this.#lose(how);
+        events.exited(this, how);
+        resolve(how);
+      });
+    });
+    this.pipe = new Pipe(this.worker.process.stdio[PIPE_FD] as Duplex, {
+      frames: (bytes) => events.frames(this, bytes),
+      closed: (why) => this.#lose(`its pipe ended: ${why}`),
+    });
+    const body: PrimaryOrders["configure"] = { config, life: ref.life, slot: ref.slot };
+    this.#order("configure", body, 0);
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  get pid(): number | undefined {
+    return this.worker.process.pid;
+  }
+
+  /** Whether it is gone because it was told to go. */
+  get wasOrdered(): boolean {
+    return this.#state.phase === "gone" && this.#state.ordered;
+  }
+
+  /** How long a life that is gone was online. */
+  get servedMs(): number {
+    return this.#state.phase === "gone" ? this.#state.servedMs : 0;
+  }
+
+  /** Whether the event changed anything. */
+  move(event: WorkerEvent): boolean {
+    const next = stepWorker(this.#state, event, performance.now());
+    if (next === this.#state) return false;
+    this.#state = next;
+    for (const look of [...this.#waiting]) look();
+    return true;
+  }
+
+  /** Resolves once `reached` holds, at the latest after `deadlineMs`, with whether it held. */
+  until(reached: (state: WorkerState) => boolean, deadlineMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (held: boolean) => {
+        clearTimeout(timer);
+        this.#waiting.delete(look);
+        resolve(held);
+      };
+      const look = () => {
+        if (reached(this.#state)) settle(true);
+        else if (this.#state.phase === "gone") settle(false);
+      };
+      const timer = setTimeout(() => settle(false), deadlineMs);
+      this.#waiting.add(look);
+      look();
+    });
+  }
+
+  /** The worker's answer; null when none came in time, or it is gone. */
+  ask<Order extends keyof PrimaryOrders>(
+    name: Order,
+    body: PrimaryOrders[Order],
+    deadlineMs: number,
+  ): Promise<Frame | null> {
+    if (this.#state.phase === "gone") return Promise.resolve(null);
+    this.#corr = (this.#corr % 0x7fffffff) + 1;
+    const corr = this.#corr;
+    return new Promise((resolve) => {
+      const settle = (answer: Frame | null) => {
+        clearTimeout(timer);
+        this.#asks.delete(corr);
+        resolve(answer);
+      };
+      const timer = setTimeout(() => settle(null), deadlineMs);
+      this.#asks.set(corr, settle);
+      this.#order(name, body, corr);
+    });
+  }
+
+  /** An answer frame addressed to the primary. */
+  answered(answer: Frame): void {
+    this.#asks.get(answer.corr)?.(answer);
+  }
+
+  /** Ends a worker that has nothing left to do. */
+  async end(): Promise<void> {
+    this.pipe.close("ended by the primary");
+    if (this.worker.isConnected()) this.worker.process.disconnect();
+    this.#killAfter(END_MS);
+    await this.exited;
+  }
+
+  kill(): void {
+    this.worker.process.kill("SIGKILL");
+  }
+
+  #order<Order extends keyof PrimaryOrders>(
+    name: Order,
+    body: PrimaryOrders[Order],
+    corr: number,
+  ): void {
+    this.pipe.send(
+      frame(FRAME.control, { to: this.ref.life, name, corr, body: JSON.stringify(body) }),
+    );
+  }
+
+  #lose(why: string): void {
+    if (!this.move("lost")) return;
+    this.pipe.close(why);
+    for (const settle of [...this.#asks.values()]) settle(null);
+    this.#killAfter(LINGER_MS);
+    this.#events.lost(this, why);
+  }
+
+  #killAfter(delayMs: number): void {
+    if (this.worker.isDead()) return;
+    clearTimeout(this.#killTimer);
+    this.#killTimer = setTimeout(() => this.kill(), delayMs);
+  }
+}
+
+/** What `configure` carries need not lie in each worker's environment too. */
+function withoutSecrets(): Record<string, undefined> {
+  return { DATABASE_URL: undefined, REDIS_URL: undefined, JWT_SECRET: undefined };
+}

@@ -1,0 +1,40 @@
+/**
+ * The life of one worker process, as states. Pure; WorkerLife holds one, the supervisor acts
+ * on it. starting: forked, not yet `online`. online: gets connections and actors. draining:
+ * gets no new ones, still answers. gone: its process, or the talk with it, has ended.
+ * No way leads back: a restart is another life.
+ */
+import { unreachable } from "../errors.ts";
+
+export type WorkerState =
+  | { phase: "starting"; sinceMs: number }
+  | { phase: "online"; sinceMs: number }
+  | { phase: "draining"; sinceMs: number; drained: boolean }
+  /** `ordered`: it was told to go. `servedMs`: how long it was online before. */
+  | { phase: "gone"; sinceMs: number; ordered: boolean; servedMs: number };
+
+export type WorkerEvent = "online_reported" | "drain_ordered" | "drained_reported" | "lost";
+
+/** The state after `event`; the same object where the event means nothing any more. */
+export function stepWorker(state: WorkerState, event: WorkerEvent, nowMs: number): WorkerState {
+  switch (event) {
+    case "online_reported":
+      return state.phase === "starting" ? { phase: "online", sinceMs: nowMs } : state;
+    case "drain_ordered":
+      return state.phase === "starting" || state.phase === "online"
+        ? { phase: "draining", sinceMs: nowMs, drained: false }
+        : state;
+    case "drained_reported":
+      return state.phase === "draining" && !state.drained ? { ...state, drained: true } : state;
+    case "lost":
+      if (state.phase === "gone") return state;
+      return {
+        phase: "gone",
+        sinceMs: nowMs,
+        ordered: state.phase === "draining",
+        servedMs: state.phase === "online" ? nowMs - state.sinceMs : 0,
+      };
+    default:
+      return unreachable(event);
+  }
+}
