@@ -23,6 +23,7 @@ import {
   taggedWith,
 } from "./processes.ts";
 import type { Session } from "./session.ts";
+import { JWT_SECRET } from "./tokens.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLI = join(ROOT, "dist/src/cli.js");
@@ -259,7 +260,7 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> 
   };
   if (databaseUrl !== null) {
     env["DATABASE_URL"] = databaseUrl;
-    env["JWT_SECRET"] = "a secret of the tests, more than 32 bytes long";
+    env["JWT_SECRET"] = JWT_SECRET;
   }
   const child = spawn(process.execPath, [CLI, "start"], {
     cwd: ROOT,
