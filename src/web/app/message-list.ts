@@ -1,0 +1,126 @@
+/**
+ * The scrolling list of the open talk's messages. Stays at its end while the reader is there,
+ * keeps the reader's place when older messages come in above, fetches those on scroll-up, and
+ * offers a way down when new ones arrive out of sight.
+ */
+import type { Chat } from "./chat.ts";
+import { el, icon, keyedList, setText } from "./dom.ts";
+import { createRow, type RowActions } from "./message-row.ts";
+import { lastMessageOf, nameOf, newestRun, unreadOf } from "./selection.ts";
+import type { State } from "./state.ts";
+import { type Row, timelineOf } from "./timeline.ts";
+
+/** This near to the end counts as at the end. */
+const END_SLACK_PX = 48;
+/** Older messages are fetched this far ahead of the top. */
+const OLDER_AHEAD_PX = 400;
+
+export interface MessageList {
+  node: HTMLElement;
+  update(state: State): void;
+  scrollToEnd(): void;
+  stop(): void;
+}
+
+export function createMessageList(
+  chat: Chat,
+  actions: RowActions,
+  announce: (text: string) => void,
+): MessageList {
+  const list = el("ol", { class: "messages", attrs: { "aria-label": "Messages" } });
+  const older = el("p", { class: "older", attrs: { role: "status" } });
+  const empty = el("p", { class: "talk-empty", text: "No messages yet. Say hello!" });
+  const scroller = el("div", { class: "scroller", attrs: { tabindex: "0" } }, older, list, empty);
+  const downCount = el("span");
+  const down = el("button", { class: "down", attrs: { type: "button" } }, icon("down"), downCount);
+  down.hidden = true;
+  const render = keyedList<Row>(
+    list,
+    (row) => row.key,
+    (row) => createRow(row, actions),
+  );
+  let shownId: string | null = null;
+  let announcedSeq = 0;
+  let isAtEnd = true;
+  let isLoadingOlder = false;
+
+  const scrollToEnd = (): void => {
+    scroller.scrollTop = scroller.scrollHeight;
+  };
+
+  const noteEnd = (next: boolean): void => {
+    isAtEnd = next;
+    chat.attention.setAtEnd(next);
+  };
+
+  const loadOlder = async (): Promise<void> => {
+    const id = shownId;
+    const talk = id === null ? undefined : chat.store.get().talks.get(id);
+    const oldest = talk && newestRun(talk)[0];
+    if (id === null || isLoadingOlder || !talk?.isLoaded || !oldest || oldest.seq === 1) return;
+    isLoadingOlder = true;
+    setText(older, "Loading earlier messages…");
+    await chat.loadOlder(id);
+    isLoadingOlder = false;
+    setText(older, "");
+  };
+
+  scroller.addEventListener("scroll", () => {
+    const belowPx = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    noteEnd(belowPx < END_SLACK_PX);
+    down.hidden = belowPx < scroller.clientHeight / 2 + END_SLACK_PX;
+    if (scroller.scrollTop < OLDER_AHEAD_PX) void loadOlder();
+  });
+  down.addEventListener("click", scrollToEnd);
+
+  // The keyboard of a phone, the composer growing, a rotation: the end stays in sight.
+  const resizing = new ResizeObserver(() => {
+    if (isAtEnd) scrollToEnd();
+  });
+  resizing.observe(scroller);
+
+  const announceNews = (state: State): void => {
+    const talk = shownId === null ? undefined : state.talks.get(shownId);
+    const last = talk && lastMessageOf(talk);
+    if (!last || last.seq <= announcedSeq) return;
+    announcedSeq = last.seq;
+    if (last.sender_id !== state.me.id && last.deleted_at === null) {
+      announce(`${nameOf(state, last.sender_id)}: ${last.body}`);
+    }
+  };
+
+  return {
+    node: el("div", { class: "message-area" }, scroller, down),
+    update(state) {
+      const talk = state.openId === null ? undefined : state.talks.get(state.openId);
+      if (!talk) {
+        shownId = null;
+        return;
+      }
+      const isSwitched = shownId !== talk.conversation.id;
+      if (isSwitched) {
+        shownId = talk.conversation.id;
+        announcedSeq = talk.conversation.last_seq;
+        render([]);
+        noteEnd(true);
+      }
+      const rows = timelineOf(state, talk, state.openReadSeq);
+      const fromEndPx = scroller.scrollHeight - scroller.scrollTop;
+      const firstBefore = list.firstElementChild;
+      render(rows);
+      empty.hidden = rows.length > 0 || !talk.isLoaded;
+      if (isAtEnd) scrollToEnd();
+      // Rows came in above: what the reader looked at stays where it was.
+      else if (list.firstElementChild !== firstBefore)
+        scroller.scrollTop = scroller.scrollHeight - fromEndPx;
+      const unread = unreadOf(state, talk);
+      setText(downCount, unread > 0 ? String(unread) : "");
+      down.setAttribute("aria-label", unread > 0 ? `${unread} new messages` : "Newest messages");
+      if (!isSwitched) announceNews(state);
+      chat.people.need(rows.flatMap((row) => (row.kind === "message" ? row.senderId : [])));
+      if (talk.isLoaded && scroller.scrollTop < OLDER_AHEAD_PX) queueMicrotask(loadOlder);
+    },
+    scrollToEnd,
+    stop: () => resizing.disconnect(),
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Turns the messages of a talk into the rows of its list: day separators, the line where the
+ * unread ones begin, groups by sender, ticks, and what is still on its way. Pure; days are
+ * those of the browser's time zone.
+ */
+import type { Message } from "../../protocol/schemas.ts";
+import { newestRun, type Tick, tickOf } from "./selection.ts";
+import type { Outgoing, State, Talk } from "./state.ts";
+
+/** Messages of one sender closer than this stand together. */
+const GROUP_MS = 5 * 60_000;
+
+export interface MessageRow {
+  kind: "message";
+  key: string;
+  senderId: string;
+  isOwn: boolean;
+  isFirst: boolean;
+  isLast: boolean;
+  atMs: number;
+  body: string;
+  isEdited: boolean;
+  isDeleted: boolean;
+  tick: Tick | null;
+  problem: string | null;
+  /** Null while it is on its way. */
+  seq: number | null;
+  clientId: string;
+  quote: { senderId: string; body: string } | null;
+}
+
+export type Row =
+  | { kind: "day"; key: string; atMs: number }
+  | { kind: "unread"; key: string }
+  | MessageRow;
+
+function quoteOf(talk: Talk, replyToSeq: number | null): MessageRow["quote"] {
+  if (replyToSeq === null) return null;
+  const quoted = talk.messages.get(replyToSeq);
+  if (!quoted) return { senderId: "", body: "An earlier message" };
+  return { senderId: quoted.sender_id, body: quoted.deleted_at ? "Deleted message" : quoted.body };
+}
+
+function messageRow(state: State, talk: Talk, message: Message): MessageRow {
+  const isOwn = message.sender_id === state.me.id;
+  return {
+    kind: "message",
+    // An own message keeps its row when the ack turns it from waiting to sent.
+    key: isOwn ? `own:${message.client_id}` : `seq:${message.seq}`,
+    senderId: message.sender_id,
+    isOwn,
+    isFirst: true,
+    isLast: true,
+    atMs: Date.parse(message.created_at),
+    body: message.body,
+    isEdited: message.edited_at !== null,
+    isDeleted: message.deleted_at !== null,
+    tick: isOwn && message.deleted_at === null ? tickOf(state, talk, message) : null,
+    problem: null,
+    seq: message.seq,
+    clientId: message.client_id,
+    quote: message.deleted_at === null ? quoteOf(talk, message.reply_to_seq) : null,
+  };
+}
+
+function outgoingRow(state: State, talk: Talk, outgoing: Outgoing): MessageRow {
+  return {
+    kind: "message",
+    key: `own:${outgoing.clientId}`,
+    senderId: state.me.id,
+    isOwn: true,
+    isFirst: true,
+    isLast: true,
+    atMs: outgoing.createdAtMs,
+    body: outgoing.body,
+    isEdited: false,
+    isDeleted: false,
+    tick: outgoing.problem === null ? "sending" : "failed",
+    problem: outgoing.problem,
+    seq: null,
+    clientId: outgoing.clientId,
+    quote: quoteOf(talk, outgoing.replyToSeq),
+  };
+}
+
+function dayOf(atMs: number): string {
+  const date = new Date(atMs);
+  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+}
+
+/** The rows of `talk`, oldest first. `unreadAfterSeq`: own read cursor when it was opened. */
+export function timelineOf(state: State, talk: Talk, unreadAfterSeq: number): Row[] {
+  const sent = newestRun(talk).map((message) => messageRow(state, talk, message));
+  const waiting = state.outbox
+    .filter((outgoing) => outgoing.conversationId === talk.conversation.id)
+    .map((outgoing) => outgoingRow(state, talk, outgoing));
+  const rows: Row[] = [];
+  const days = new Set<string>();
+  let isUnreadMarked = false;
+  let previous: MessageRow | null = null;
+  for (const row of [...sent, ...waiting]) {
+    const day = dayOf(row.atMs);
+    if (!days.has(day)) {
+      days.add(day);
+      rows.push({ kind: "day", key: `day:${day}`, atMs: row.atMs });
+      previous = null;
+    }
+    if (!isUnreadMarked && !row.isOwn && row.seq !== null && row.seq > unreadAfterSeq) {
+      isUnreadMarked = true;
+      rows.push({ kind: "unread", key: "unread" });
+      previous = null;
+    }
+    if (previous && previous.senderId === row.senderId && row.atMs - previous.atMs < GROUP_MS) {
+      row.isFirst = false;
+      previous.isLast = false;
+    }
+    rows.push(row);
+    previous = row;
+  }
+  return rows;
+}
