@@ -1,0 +1,242 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { afterEach, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { CONFIG, type HttpApi, startHttpApi } from "../support/http-api.ts";
+
+let http: HttpApi;
+afterEach(() => http.stop());
+
+const SECRET = new TextEncoder().encode(CONFIG.jwtSecret ?? "");
+
+function signed(claims: Record<string, unknown>, alg = "HS256"): Promise<string> {
+  const nowS = Math.floor(Date.now() / 1000);
+  return new SignJWT({ iss: "troupe", aud: "troupe", iat: nowS, exp: nowS + 60, ...claims })
+    .setProtectedHeader({ alg })
+    .sign(SECRET);
+}
+
+const PASSWORD = "correct horse";
+
+describe("accounts", () => {
+  test("register, log in and be oneself; the username is folded", async () => {
+    http = await startHttpApi();
+    const made = await http.call("POST", "/api/auth/register", {
+      body: { username: "Ada.L", password: PASSWORD, display_name: "Ada ✨" },
+    });
+    expect(made.status).toBe(201);
+    expect(made.body.user).toMatchObject({ username: "ada.l", display_name: "Ada ✨" });
+    expect(made.body.expires_in).toBe(900);
+    expect(made.headers.get("cache-control")).toBe("no-store");
+
+    const login = await http.call("POST", "/api/auth/login", {
+      body: { username: "ADA.l", password: PASSWORD },
+    });
+    expect(login.status).toBe(200);
+    const me = await http.call("GET", "/api/me", { token: login.body.access_token });
+    expect(me.body).toEqual(made.body.user);
+    expect(me.headers.get("content-type")).toBe("application/json; charset=utf-8");
+  });
+
+  test("a taken username is a conflict, a wrong password and an unknown user are the same", async () => {
+    http = await startHttpApi();
+    await http.joins("bob");
+    const again = await http.call("POST", "/api/auth/register", {
+      body: { username: "BOB", password: PASSWORD },
+    });
+    expect([again.status, again.body.error.code]).toEqual([409, "conflict"]);
+    const wrong = await http.call("POST", "/api/auth/login", {
+      body: { username: "bob", password: "wrong horse" },
+    });
+    const nobody = await http.call("POST", "/api/auth/login", {
+      body: { username: "nobody", password: "wrong horse" },
+    });
+    expect(wrong.status).toBe(401);
+    expect(nobody.body).toEqual(wrong.body);
+  });
+
+  test("a refresh token is spent once; shown again it revokes the whole login", async () => {
+    http = await startHttpApi();
+    const bob = await http.joins("bob");
+    const refresh = (token: string) =>
+      http.call("POST", "/api/auth/refresh", { body: { refresh_token: token } });
+    const second = await refresh(bob.refresh);
+    expect(second.status).toBe(200);
+    expect((await http.call("GET", "/api/me", { token: second.body.access_token })).status).toBe(
+      200,
+    );
+
+    const reused = await refresh(bob.refresh);
+    expect([reused.status, reused.body.error.code]).toEqual([401, "unauthorized"]);
+    expect((await refresh(second.body.refresh_token)).status).toBe(401);
+    for (const token of [bob.access, second.body.access_token]) {
+      const me = await http.call("GET", "/api/me", { token });
+      expect([me.status, me.body.error.code]).toEqual([401, "unauthorized"]);
+    }
+  });
+
+  test("logout ends the login, access token included, and can be repeated", async () => {
+    http = await startHttpApi();
+    const bob = await http.joins("bob");
+    expect((await http.call("GET", "/api/me", { token: bob.access })).status).toBe(200);
+    for (let round = 0; round < 2; round++) {
+      const out = await http.call("POST", "/api/auth/logout", {
+        body: { refresh_token: bob.refresh },
+      });
+      expect([out.status, out.text]).toEqual([204, ""]);
+    }
+    expect((await http.call("GET", "/api/me", { token: bob.access })).status).toBe(401);
+  });
+
+  test("a suspended account cannot log in", async () => {
+    http = await startHttpApi();
+    const bob = await http.joins("bob");
+    http.accounts.suspended.add(bob.id);
+    const body = { username: "bob", password: PASSWORD };
+    expect((await http.call("POST", "/api/auth/login", { body })).status).toBe(403);
+  });
+
+  test("ten wrong passwords in a minute block the account's logins, not others", async () => {
+    http = await startHttpApi();
+    await http.joins("bob");
+    await http.joins("eve");
+    const login = (username: string, password: string) =>
+      http.call("POST", "/api/auth/login", { body: { username, password } });
+    for (let i = 0; i < 10; i++) expect((await login("bob", "wrong horse")).status).toBe(401);
+    const blocked = await login("bob", PASSWORD);
+    expect([blocked.status, blocked.body.error.code]).toEqual([429, "rate_limited"]);
+    expect(blocked.body.error.retry_after_ms).toBeGreaterThan(0);
+    expect(Number(blocked.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect((await login("eve", PASSWORD)).status).toBe(200);
+  });
+
+  test("storage out of reach is unavailable", async () => {
+    http = await startHttpApi();
+    http.accounts.away = true;
+    const body = { username: "bob", password: PASSWORD };
+    const answer = await http.call("POST", "/api/auth/register", { body });
+    expect([answer.status, answer.body.error.code]).toEqual([503, "unavailable"]);
+  });
+});
+
+describe("access tokens", () => {
+  test("what is missing, foreign, altered or expired is refused, the last with its own code", async () => {
+    http = await startHttpApi();
+    const bob = await http.joins("bob");
+    const nowS = Math.floor(Date.now() / 1000);
+    const [head = "", body = "", mark = ""] = bob.access.split(".");
+    const none = Buffer.from('{"alg":"none"}').toString("base64url");
+    const other = await new SignJWT({ sub: bob.id, iss: "troupe", aud: "troupe" })
+      .setProtectedHeader({ alg: "HS256" })
+      .setExpirationTime("1h")
+      .sign(new TextEncoder().encode("another secret, long enough for HS256"));
+    const bad = [
+      "nonsense",
+      other,
+      `${none}.${body}.`,
+      `${head}.${body}.${mark.startsWith("A") ? "B" : "A"}${mark.slice(1)}`,
+      await signed({ sub: bob.id }, "HS512"),
+      await signed({ sub: bob.id, iss: "somebody" }),
+      await signed({ sub: bob.id, aud: "somebody" }),
+      await signed({ sub: bob.id, exp: undefined }),
+      await signed({ sub: undefined }),
+      await signed({ sub: "not an id" }),
+      await signed({ sub: "999999" }),
+      await signed({ sub: bob.id, nbf: nowS + 60 }),
+      "x".repeat(9000),
+    ];
+    for (const token of bad) {
+      const answer = await http.call("GET", "/api/me", { token });
+      expect([answer.status, answer.body.error.code], token).toEqual([401, "unauthorized"]);
+      expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+    }
+    expect((await http.call("GET", "/api/me")).body.error.code).toBe("unauthorized");
+    for (let round = 0; round < 2; round++) {
+      const expired = await signed({ sub: bob.id, exp: nowS - 1 });
+      const answer = await http.call("GET", "/api/me", { token: expired });
+      expect([answer.status, answer.body.error.code]).toEqual([401, "token_expired"]);
+    }
+    const good = await signed({ sub: bob.id });
+    expect((await http.call("GET", "/api/me", { token: good })).status).toBe(200);
+  });
+
+  test("a token that was good is refused from the moment it expires", async () => {
+    let nowMs = Date.now();
+    http = await startHttpApi({}, { clock: { ...systemClock, nowMs: () => nowMs } });
+    const bob = await http.joins("bob");
+    expect((await http.call("GET", "/api/me", { token: bob.access })).status).toBe(200);
+    nowMs += CONFIG.accessTokenTtlS * 1000 + 1;
+    for (let round = 0; round < 2; round++) {
+      const answer = await http.call("GET", "/api/me", { token: bob.access });
+      expect(answer.body.error.code).toBe("token_expired");
+    }
+  });
+
+  test("a service token verifies with its scope and is nobody's user", async () => {
+    http = await startHttpApi();
+    const token = await signed({ sub: "billing", scope: "notify admin" });
+    const identity = await http.api.auth.verify(token);
+    expect(identity).toMatchObject({
+      ok: true,
+      value: { userId: "0", scope: ["notify", "admin"] },
+    });
+    expect((await http.call("GET", "/api/me", { token })).status).toBe(401);
+  });
+});
+
+describe("an outside issuer", () => {
+  test("its first valid token makes the user; keys rotate, and outlive the issuer's absence", async () => {
+    const first = await generateKeyPair("ES256");
+    const second = await generateKeyPair("ES256");
+    const keys = [{ ...(await exportJWK(first.publicKey)), kid: "one", alg: "ES256" }];
+    let fetches = 0;
+    const issuer = createServer((_request, response) => {
+      fetches++;
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ keys }));
+    });
+    await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve));
+    const { port } = issuer.address() as AddressInfo;
+    let nowMs = Date.now();
+    http = await startHttpApi(
+      { jwtJwksUrl: `http://127.0.0.1:${port}/keys`, jwtIssuer: "https://issuer.example" },
+      { clock: { ...systemClock, nowMs: () => nowMs } },
+    );
+    const token = (key: CryptoKey, kid: string, sub: string) =>
+      new SignJWT({ sub })
+        .setProtectedHeader({ alg: "ES256", kid })
+        .setIssuer("https://issuer.example")
+        .setAudience("troupe")
+        .setExpirationTime("1h")
+        .sign(key);
+    const me = async (key: CryptoKey, kid: string, sub: string) =>
+      http.call("GET", "/api/me", { token: await token(key, kid, sub) });
+
+    const [ada, adaAgain] = [
+      await me(first.privateKey, "one", "ada"),
+      await me(first.privateKey, "one", "ada"),
+    ];
+    expect(ada.status).toBe(200);
+    expect(adaAgain.body.id).toBe(ada.body.id);
+    expect(fetches).toBe(1);
+
+    // Unknown key ids ask the issuer again, but not every time.
+    expect((await me(second.privateKey, "two", "bob")).status).toBe(401);
+    keys.push({ ...(await exportJWK(second.publicKey)), kid: "two", alg: "ES256" });
+    expect((await me(second.privateKey, "two", "bob")).status).toBe(401);
+    nowMs += 6000;
+    expect((await me(second.privateKey, "two", "bob")).status).toBe(200);
+    expect(fetches).toBe(2);
+
+    await new Promise((resolve) => issuer.close(resolve));
+    nowMs += 3_000_000;
+    expect((await me(second.privateKey, "two", "carl")).status).toBe(200);
+
+    const hs = await signed({ sub: "1", iss: "https://issuer.example" });
+    expect((await http.call("GET", "/api/me", { token: hs })).status).toBe(401);
+    const body = { username: "ada", password: PASSWORD };
+    expect((await http.call("POST", "/api/auth/register", { body })).status).toBe(403);
+    expect((await http.call("POST", "/api/auth/login", { body })).status).toBe(403);
+  });
+});
