@@ -1,14 +1,14 @@
 /**
- * Reads what a request brings, by the schemas of the routes table: path and query text is
+ * Reads what a request or a socket event brings, by its schema: path and query text is
  * turned into the integers and lists that the schema names, then everything is checked by a
  * compiled TypeBox validator. The one mechanism; fastify's own validation is not used.
  */
 import type { TObject, TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import type { TLocalizedValidationError } from "typebox/error";
-import { ok, type Result, refused } from "../../protocol/errors.ts";
+import { ok, type Result, refused } from "../protocol/errors.ts";
 
-export type Source = "path" | "query" | "body";
+export type Source = "path" | "query" | "body" | "payload";
 
 export interface Problem {
   in: Source;
@@ -31,7 +31,8 @@ const FORMATS: Readonly<Record<string, string>> = {
 /** A reader for one part of a request. Refuses: invalid_payload, with the problems. */
 export function createReader(source: Source, schema: TObject): Reader {
   const validator = Compile(schema);
-  const convert = source === "body" ? null : createConverter(schema);
+  const isJson = source === "body" || source === "payload";
+  const convert = isJson ? null : createConverter(schema);
   return (value) => {
     if (source === "body" && value === undefined) {
       return refused("invalid_payload", "A JSON body is expected.");
