@@ -15,7 +15,7 @@ import type { AccountStore, Queries } from "../../ports.ts";
 import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { ROUTES, type RouteName, type RouteSpec } from "../../protocol/routes.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
-import { createReader, createReader, type Reader, type Reader } from "../check.ts";
+import { createReader, type Reader } from "../check.ts";
 import { addressOf, createHttpLimits, type HttpLimits } from "../limits.ts";
 import { OutOfReach } from "../reached.ts";
 import { accountRoutes } from "./accounts.ts";
