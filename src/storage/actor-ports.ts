@@ -7,18 +7,21 @@ import { Writer, type WriterOptions } from "./writer.ts";
 
 const READ_CONNECTIONS = 2;
 
-export interface ClosableActorPorts extends ActorPorts {
+export interface ActorStorage {
+  ports: ActorPorts;
   /** Writes what waits and leaves the database; the ports reject from then on. */
   close(): Promise<void>;
 }
 
 /** Connects with the first use. `url` is a migrated database; see migrate.ts. */
-export function createActorPorts(url: string, options: WriterOptions = {}): ClosableActorPorts {
+export function createActorPorts(url: string, options: WriterOptions = {}): ActorStorage {
   const database = new Database(url, READ_CONNECTIONS, options);
   const writer = new Writer(url, options);
   return {
-    conversations: new PostgresConversations(database, writer),
-    users: new PostgresUsers(database),
+    ports: {
+      conversations: new PostgresConversations(database, writer),
+      users: new PostgresUsers(database),
+    },
     async close() {
       await writer.close();
       await database.close();

@@ -2,7 +2,9 @@
  * Rows as they come from PostgreSQL (bigints as text, times as ISO text; see connection.ts), and
  * the contract's objects made of them.
  */
+
 import type { Conversation, Member, Message, User } from "../protocol/schemas.ts";
+import { isoOf } from "./connection.ts";
 
 export interface MessageRow {
   id: string;
@@ -37,6 +39,24 @@ export function messageOf(row: MessageRow): Message {
     edited_at: row.edited_at,
     deleted_at: row.deleted_at,
   };
+}
+
+/**
+ * A message of table alias `m` as JSON, for answers that hold several lists. Ids are text, for
+ * JSON's numbers would lose digits; times are as PostgreSQL writes them.
+ */
+export const MESSAGE_JSON =
+  "json_build_object('id', m.id::text, 'conversation_id', m.conversation_id::text, 'seq', m.seq," +
+  " 'rev', m.rev, 'sender_id', m.sender_id::text, 'client_id', m.client_id, 'body', m.body," +
+  " 'reply_to_seq', m.reply_to_seq, 'created_at', m.created_at, 'edited_at', m.edited_at," +
+  " 'deleted_at', m.deleted_at)";
+
+/** The message that MESSAGE_JSON made. */
+export function messageOfJson(message: Message): Message {
+  message.created_at = isoOf(message.created_at);
+  if (message.edited_at !== null) message.edited_at = isoOf(message.edited_at);
+  if (message.deleted_at !== null) message.deleted_at = isoOf(message.deleted_at);
+  return message;
 }
 
 /** A row of the view conversation_rows. */

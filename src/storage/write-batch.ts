@@ -8,8 +8,8 @@
 import type { Appended, CursorMark, Marked, NewMessage } from "../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Message } from "../protocol/schemas.ts";
-import { isoOf } from "./connection.ts";
 import { STORAGE_REFUSALS } from "./refusals.ts";
+import { messageOfJson } from "./rows.ts";
 
 /** Who waits for an answer. `reject` is for faults only. */
 export interface Waiter<T> {
@@ -162,7 +162,7 @@ export class WriteBatch {
         const message = addedMessage(jobs[0]!.message, row, n);
         settleSend(jobs, message, false);
       } else if (outcome === OUTCOME.duplicate && seen !== undefined) {
-        const message = withTimes(seen);
+        const message = messageOfJson(seen);
         settleSend(jobs, message, !isOwn(message, unknownSince));
       } else {
         const refusal =
@@ -186,15 +186,6 @@ function addedMessage(asked: NewMessage, row: BatchRow, n: number): Message {
     created_at: row.at!,
     edited_at: null,
     deleted_at: null,
-  };
-}
-
-function withTimes(message: Message): Message {
-  return {
-    ...message,
-    created_at: isoOf(message.created_at),
-    edited_at: message.edited_at && isoOf(message.edited_at),
-    deleted_at: message.deleted_at && isoOf(message.deleted_at),
   };
 }
 

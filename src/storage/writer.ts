@@ -45,13 +45,17 @@ type Timed<T> = T & { deadlineAt: number };
 type Change = { send: Timed<SendJob> } | { call: Timed<Call> };
 
 export interface WriterOptions extends StorageOptions {
+  /** Sends, marks and calls that may wait; past it they are refused. Default 20,000. */
   queueMax?: number;
+  /** After each committed batch: its rows, and the seconds it took. For metrics. */
+  onCommit?: (rows: number, seconds: number) => void;
 }
 
 export class Writer {
   readonly #url: string;
   readonly #deadlineMs: number;
   readonly #queueMax: number;
+  readonly #onCommit: (rows: number, seconds: number) => void;
   readonly #changes = new Fifo<Change>();
   readonly #marks = new Fifo<Timed<MarkJob>>();
   #client: Client | null = null;
@@ -65,6 +69,7 @@ export class Writer {
     this.#url = url;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
     this.#queueMax = options.queueMax ?? QUEUE_MAX;
+    this.#onCommit = options.onCommit ?? (() => undefined);
   }
 
   append(message: NewMessage): Promise<Result<Appended>> {
@@ -187,9 +192,11 @@ export class Writer {
       try {
         const client = await this.#connected(deadlineAt);
         sent = true;
+        const startedAt = performance.now();
         const { rows } = await client.query<BatchRow>({ ...WRITE_BATCH, values: batch.values() });
         const row = rows[0]!;
         if (row.at !== null) this.#settledAt = row.at;
+        this.#onCommit(batch.sends + batch.marks, (performance.now() - startedAt) / 1000);
         batch.settle(row, unknownSince);
         return;
       } catch (error) {

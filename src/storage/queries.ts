@@ -1,0 +1,215 @@
+/**
+ * Queries on PostgreSQL: the edge's reads, which go past the actors. Each is one statement, so
+ * that what it answers is one moment of the database.
+ */
+import type { Change, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../ports.ts";
+import type { ConversationId, UserId } from "../protocol/ids.ts";
+import type { Conversation, ConversationSummary, Message, User } from "../protocol/schemas.ts";
+import { USER_BY_ID } from "./accounts.ts";
+import { Batcher } from "./batcher.ts";
+import { changesOf } from "./changes.ts";
+import { decodePlace, encodePlace } from "./cursor.ts";
+import { openSessions } from "./openings.ts";
+import type { Database } from "./pool.ts";
+import {
+  CONVERSATION_COLUMNS,
+  type ConversationRow,
+  conversationOf,
+  MESSAGE_COLUMNS,
+  MESSAGE_JSON,
+  type MessageRow,
+  messageOf,
+  messageOfJson,
+  USER_COLUMNS,
+  type UserRow,
+  userOf,
+} from "./rows.ts";
+import { readSync } from "./sync.ts";
+import { readLastSeen } from "./users.ts";
+
+const REVS = {
+  name: "revs",
+  text: "SELECT c.id, c.rev FROM conversations c WHERE c.id = ANY ($1::bigint[])",
+};
+const CHANGES = {
+  name: "changes",
+  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages
+    FROM conversations c
+    JOIN conversation_rows v ON v.id = c.id
+    CROSS JOIN LATERAL (
+      SELECT json_agg(${MESSAGE_JSON} ORDER BY m.rev) AS messages
+      FROM (
+        SELECT * FROM messages y WHERE y.conversation_id = c.id AND y.rev > $2
+        ORDER BY y.rev LIMIT $3
+      ) m
+    ) x
+    WHERE c.id = $1`,
+};
+const CONVERSATION = {
+  name: "conversation_of_reader",
+  text: `SELECT ${CONVERSATION_COLUMNS} FROM conversation_members k
+    JOIN conversation_rows v ON v.id = k.conversation_id
+    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+};
+const CONVERSATIONS = {
+  name: "conversations_of_reader",
+  text: `SELECT ${CONVERSATION_COLUMNS}, p.read_seq, p.last_activity_at, ${MESSAGE_JSON} AS message
+    FROM (
+      SELECT c.id, c.last_seq, c.last_activity_at, k.read_seq
+      FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
+      WHERE k.user_id = $1
+        AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
+      ORDER BY c.last_activity_at DESC, c.id DESC LIMIT $2
+    ) p
+    JOIN conversation_rows v ON v.id = p.id
+    LEFT JOIN messages m ON m.conversation_id = p.id AND m.seq = p.last_seq
+    ORDER BY p.last_activity_at DESC, p.id DESC`,
+};
+// A row of nulls where the reader is a member and the window is empty; no row for others.
+const historyIn = (name: string, order: "ASC" | "DESC") => ({
+  name,
+  text: `SELECT ${MESSAGE_COLUMNS} FROM conversation_members k
+    LEFT JOIN LATERAL (
+      SELECT * FROM messages y
+      WHERE y.conversation_id = $2 AND y.seq > $3 AND y.seq < $4 ORDER BY y.seq ${order} LIMIT $5
+    ) m ON true
+    WHERE k.conversation_id = $2 AND k.user_id = $1
+    ORDER BY m.seq`,
+});
+const HISTORY_DOWN = historyIn("history_down", "DESC");
+const HISTORY_UP = historyIn("history_up", "ASC");
+const USER_BY_NAME = {
+  name: "user_by_name",
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.username = $1`,
+};
+const PING = { text: "SELECT 1" };
+
+export class PostgresQueries implements Queries {
+  readonly #database: Database;
+  readonly #openings: Batcher<UserId, SessionOpening | null>;
+  readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
+  readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#openings = new Batcher((ids) => openSessions(database, ids), {
+      batchMax: 64,
+      inFlightMax: 2,
+    });
+    const gathered = { batchMax: 256, inFlightMax: 2 };
+    this.#revs = new Batcher(async (asks) => {
+      const ids = [...new Set(asks.flat())];
+      const rows = await database.read<{ id: ConversationId; rev: string }>(REVS, [ids]);
+      const revs = new Map(rows.map((row) => [row.id, Number(row.rev)]));
+      return asks.map((ask) => picked(revs, ask));
+    }, gathered);
+    this.#lastSeen = new Batcher(async (asks) => {
+      const seen = await readLastSeen(database, [...new Set(asks.flat())]);
+      return asks.map((ask) => picked(seen, ask));
+    }, gathered);
+  }
+
+  openSession(userId: UserId): Promise<SessionOpening | null> {
+    return this.#openings.ask(userId);
+  }
+
+  revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
+    return this.#revs.ask(ids);
+  }
+
+  async changes(id: ConversationId, afterRev: number, limit: number): Promise<Change[]> {
+    const [row] = await this.#database.read<
+      ConversationRow & { meta_rev: string; messages: Message[] | null }
+    >(CHANGES, [id, afterRev, limit]);
+    if (!row) return [];
+    const messages = (row.messages ?? []).map(messageOfJson);
+    return changesOf(conversationOf(row), Number(row.meta_rev), messages, afterRev, limit);
+  }
+
+  sync(request: SyncRequest): Promise<SyncAnswer> {
+    return readSync(this.#database, request);
+  }
+
+  async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
+    const [row] = await this.#database.read<ConversationRow>(CONVERSATION, [reader, id]);
+    return row ? conversationOf(row) : null;
+  }
+
+  async conversations(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined> {
+    const place = cursor === null ? null : decodePlace(cursor);
+    if (place === undefined) return undefined;
+    const after = place === null ? [null, null] : [new Date(place.atMs).toISOString(), place.id];
+    const rows = await this.#database.read<
+      ConversationRow & { read_seq: string; last_activity_at: string; message: Message }
+    >(CONVERSATIONS, [reader, limit + 1, ...after]);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map((row) => ({
+        ...conversationOf(row),
+        last_message: row.message.id === null ? null : messageOfJson(row.message),
+        unread_count: Number(row.last_seq) - Number(row.read_seq),
+        read_seq: Number(row.read_seq),
+      })),
+      next_cursor:
+        rows.length > limit && last !== undefined
+          ? encodePlace({ atMs: Date.parse(last.last_activity_at), id: last.id })
+          : null,
+    };
+  }
+
+  async history(
+    reader: UserId,
+    id: ConversationId,
+    window: { beforeSeq: number | null; afterSeq: number | null; limit: number },
+  ): Promise<{ items: Message[]; has_more: boolean } | null> {
+    const isUp = window.afterSeq !== null && window.beforeSeq === null;
+    const rows = await this.#database.read<MessageRow | { seq: null }>(
+      isUp ? HISTORY_UP : HISTORY_DOWN,
+      [
+        reader,
+        id,
+        window.afterSeq ?? 0,
+        window.beforeSeq ?? Number.MAX_SAFE_INTEGER,
+        window.limit + 1,
+      ],
+    );
+    if (rows.length === 0) return null;
+    const items = rows.filter((row) => row.seq !== null).map(messageOf);
+    const has_more = items.length > window.limit;
+    // The one too many is the farthest from where the reader stands.
+    if (has_more) items.splice(isUp ? -1 : 0, 1);
+    return { items, has_more };
+  }
+
+  async user(id: UserId): Promise<User | null> {
+    const [row] = await this.#database.read<UserRow>(USER_BY_ID, [id]);
+    return row ? userOf(row) : null;
+  }
+
+  async userByName(username: string): Promise<User | null> {
+    const [row] = await this.#database.read<UserRow>(USER_BY_NAME, [username]);
+    return row ? userOf(row) : null;
+  }
+
+  lastSeen(ids: UserId[]): Promise<Map<UserId, string | null>> {
+    return this.#lastSeen.ask(ids);
+  }
+
+  async ping(): Promise<void> {
+    await this.#database.read(PING, []);
+  }
+}
+
+function picked<Key, Value>(from: Map<Key, Value>, keys: Key[]): Map<Key, Value> {
+  const found = new Map<Key, Value>();
+  for (const key of keys) {
+    const value = from.get(key);
+    if (value !== undefined) found.set(key, value);
+  }
+  return found;
+}
