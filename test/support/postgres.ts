@@ -22,7 +22,7 @@ interface EmbeddedModule {
   startEmbedded(options: { dataDir: string; log: unknown }): Promise<TestDatabase>;
 }
 interface LogModule {
-  createLogger(options: { level: string }): unknown;
+  createLogger(options: { level: string; name: string }): unknown;
 }
 interface MigrateModule {
   migrate(url: string): Promise<unknown>;
@@ -50,7 +50,10 @@ export async function startServer(): Promise<TestDatabase> {
   )) as EmbeddedModule;
   const { createLogger } = (await import(new URL("src/log.js", DIST).href)) as LogModule;
   const dataDir = await mkdtemp(join(tmpdir(), "troupe-test-pg-"));
-  const server = await startEmbedded({ dataDir, log: createLogger({ level: "warn" }) });
+  const server = await startEmbedded({
+    dataDir,
+    log: createLogger({ level: "warn", name: "test" }),
+  });
   return {
     url: server.url,
     async stop() {

@@ -12,6 +12,7 @@ export class RawConnection {
   readonly tcp: Socket;
   readonly closed: Promise<void>;
   received = "";
+  isClosed = false;
 
   private constructor(tcp: Socket) {
     this.tcp = tcp;
@@ -20,7 +21,12 @@ export class RawConnection {
     });
     // A reset is one of the ways in which the server may end it; "close" follows.
     tcp.on("error", () => undefined);
-    this.closed = new Promise((resolve) => tcp.once("close", () => resolve()));
+    this.closed = new Promise((resolve) =>
+      tcp.once("close", () => {
+        this.isClosed = true;
+        resolve();
+      }),
+    );
   }
 
   static async to(port: number): Promise<RawConnection> {
