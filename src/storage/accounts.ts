@@ -2,11 +2,11 @@
  * AccountStore on PostgreSQL: users, their passwords, and logins as families of refresh tokens.
  * Called by the edge's auth routes.
  */
-import { createHash } from "node:crypto";
 import type { Account, AccountStore, RefreshGrant } from "../ports.ts";
 import { ok, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import type { User } from "../protocol/schemas.ts";
+import { usernameOfSubject } from "./account-names.ts";
 import { StorageFault } from "./fault.ts";
 import type { Database } from "./pool.ts";
 import { STORAGE_REFUSALS } from "./refusals.ts";
@@ -64,15 +64,6 @@ const REVOKED_SINCE = {
 
 /** Names tried for an outside user before giving up; each clash is someone's chosen name. */
 const NAMES_MAX = 8;
-
-/**
- * A username for an outside user, who chose none: of the subject's hash, so that two hosts that
- * meet the same new user at once try the same. `attempt` is for names that are taken.
- */
-export function usernameOfSubject(issuer: string, subject: string, attempt: number): string {
-  const digest = createHash("sha256").update(`${attempt}\n${issuer}\n${subject}`).digest("hex");
-  return `user_${digest.slice(0, 16)}`;
-}
 
 export class PostgresAccounts implements AccountStore {
   readonly #database: Database;

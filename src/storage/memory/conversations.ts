@@ -1,0 +1,216 @@
+/** ConversationStore in memory; the twin of ../conversations.ts, held to the same suite. */
+import type {
+  Appended,
+  ConversationChange,
+  ConversationStore,
+  CursorMark,
+  Marked,
+  NewMessage,
+} from "../../../actors/ports.ts";
+import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Conversation, Message } from "../../protocol/schemas.ts";
+import { MEMBERS_MAX, type Refusal, STORAGE_REFUSALS } from "../refusals.ts";
+import {
+  changedMessages,
+  compareIds,
+  type MemoryTables,
+  newestMessages,
+  type StoredConversation,
+  shownConversation,
+} from "./tables.ts";
+
+export class MemoryConversations implements ConversationStore {
+  readonly #tables: MemoryTables;
+
+  constructor(tables: MemoryTables) {
+    this.#tables = tables;
+  }
+
+  async load(id: ConversationId): Promise<Conversation | null> {
+    const stored = this.#tables.conversations.get(id);
+    return stored ? shownConversation(stored) : null;
+  }
+
+  async newest(id: ConversationId, limit: number): Promise<Message[]> {
+    const stored = this.#tables.conversations.get(id);
+    return stored ? newestMessages(stored, limit) : [];
+  }
+
+  async changedAfter(id: ConversationId, rev: number, limit: number): Promise<Message[]> {
+    const stored = this.#tables.conversations.get(id);
+    return stored ? changedMessages(stored, rev, limit) : [];
+  }
+
+  async append(asked: NewMessage): Promise<Result<Appended>> {
+    const stored = this.#tables.conversationOf(asked.senderId, asked.conversationId);
+    if (!stored) return REFUSALS.conversationNotFound;
+    const key = `${asked.senderId} ${asked.clientId}`;
+    const seen = stored.seqs.get(key);
+    if (seen !== undefined) {
+      return ok({ message: { ...stored.messages[seen - 1]! }, duplicate: true });
+    }
+    if (asked.replyToSeq !== null && asked.replyToSeq > stored.messages.length) {
+      return STORAGE_REFUSALS.noReply;
+    }
+    const seq = stored.messages.length + 1;
+    stored.rev++;
+    const message: Message = {
+      id: this.#tables.nextId(),
+      conversation_id: asked.conversationId,
+      seq,
+      rev: stored.rev,
+      sender_id: asked.senderId,
+      client_id: asked.clientId,
+      body: asked.body,
+      reply_to_seq: asked.replyToSeq,
+      created_at: this.#tables.nowIso(),
+      edited_at: null,
+      deleted_at: null,
+    };
+    stored.messages.push(message);
+    stored.seqs.set(key, seq);
+    stored.lastActivityMs = this.#tables.nowMs();
+    const sender = stored.members.get(asked.senderId)!;
+    sender.deliveredSeq = seq;
+    sender.readSeq = seq;
+    return ok({ message: { ...message }, duplicate: false });
+  }
+
+  async mark({ conversationId, userId, seq, read }: CursorMark): Promise<Result<Marked>> {
+    const member = this.#tables.conversations.get(conversationId)?.members.get(userId);
+    if (!member) return REFUSALS.conversationNotFound;
+    const changed = seq > member.deliveredSeq || (read && seq > member.readSeq);
+    member.deliveredSeq = Math.max(member.deliveredSeq, seq);
+    if (read) member.readSeq = Math.max(member.readSeq, seq);
+    return ok({ delivered_seq: member.deliveredSeq, read_seq: member.readSeq, changed });
+  }
+
+  async edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>> {
+    const found = this.#ownMessage(id, seq, by);
+    if (!found.ok) return found;
+    const { stored, message } = found.value;
+    if (message.deleted_at !== null) return STORAGE_REFUSALS.messageDeleted;
+    message.rev = ++stored.rev;
+    message.body = body;
+    message.edited_at = this.#tables.nowIso();
+    return ok({ ...message });
+  }
+
+  async remove(
+    id: ConversationId,
+    seq: number,
+    by: UserId,
+  ): Promise<Result<{ message: Message; changed: boolean }>> {
+    const found = this.#ownMessage(id, seq, by);
+    if (!found.ok) return found;
+    const { stored, message } = found.value;
+    const changed = message.deleted_at === null;
+    if (changed) {
+      message.rev = ++stored.rev;
+      message.body = "";
+      message.deleted_at = this.#tables.nowIso();
+    }
+    return ok({ message: { ...message }, changed });
+  }
+
+  async create(
+    kind: "direct" | "group",
+    ownerId: UserId,
+    memberIds: UserId[],
+    title: string | null,
+  ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
+    const ids = [...new Set(memberIds)].sort(compareIds);
+    if (ids.some((id) => !this.#tables.users.has(id))) return REFUSALS.userNotFound;
+    const known = kind === "direct" ? this.#directOf(ids) : undefined;
+    if (known) return ok({ created: false, conversation: shownConversation(known) });
+    const stored: StoredConversation = {
+      id: this.#tables.nextId(),
+      kind,
+      title: kind === "direct" ? null : title,
+      ownerId: kind === "direct" ? null : ownerId,
+      members: new Map(),
+      rev: 1,
+      metaRev: 1,
+      lastActivityMs: this.#tables.nowMs(),
+      createdAt: this.#tables.nowIso(),
+      messages: [],
+      seqs: new Map(),
+    };
+    for (const userId of ids) stored.members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
+    this.#tables.conversations.set(stored.id, stored);
+    return ok({ created: true, conversation: shownConversation(stored) });
+  }
+
+  async retitle(
+    id: ConversationId,
+    by: UserId,
+    title: string,
+  ): Promise<Result<ConversationChange>> {
+    const found = this.#group(id, by);
+    if (!found.ok) return found;
+    const changed = found.value.title !== title;
+    found.value.title = title;
+    return changedTo(found.value, changed);
+  }
+
+  async addMembers(
+    id: ConversationId,
+    by: UserId,
+    userIds: UserId[],
+  ): Promise<Result<ConversationChange>> {
+    const found = this.#group(id, by);
+    if (!found.ok) return found;
+    const { members } = found.value;
+    const newIds = [...new Set(userIds)].filter((userId) => !members.has(userId)).sort(compareIds);
+    if (newIds.some((userId) => !this.#tables.users.has(userId))) return REFUSALS.userNotFound;
+    if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
+      return STORAGE_REFUSALS.membersMax;
+    }
+    for (const userId of newIds) members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
+    return changedTo(found.value, newIds.length > 0);
+  }
+
+  async removeMember(
+    id: ConversationId,
+    by: UserId,
+    userId: UserId,
+  ): Promise<Result<ConversationChange>> {
+    const found = this.#group(id, by);
+    if (!found.ok) return found;
+    const stored = found.value;
+    if (by !== userId && stored.ownerId !== by) return STORAGE_REFUSALS.notOwner;
+    if (!stored.members.delete(userId)) return REFUSALS.userNotFound;
+    if (stored.ownerId === userId) stored.ownerId = stored.members.keys().next().value ?? null;
+    return changedTo(stored, true);
+  }
+
+  #group(id: ConversationId, by: UserId): { ok: true; value: StoredConversation } | Refusal {
+    const stored = this.#tables.conversationOf(by, id);
+    if (!stored) return REFUSALS.conversationNotFound;
+    return stored.kind === "direct" ? STORAGE_REFUSALS.directFixed : ok(stored);
+  }
+
+  #ownMessage(
+    id: ConversationId,
+    seq: number,
+    by: UserId,
+  ): { ok: true; value: { stored: StoredConversation; message: Message } } | Refusal {
+    const stored = this.#tables.conversationOf(by, id);
+    if (!stored) return REFUSALS.conversationNotFound;
+    const message = stored.messages[seq - 1];
+    if (!message) return REFUSALS.messageNotFound;
+    return message.sender_id === by ? ok({ stored, message }) : STORAGE_REFUSALS.notSender;
+  }
+
+  #directOf(ids: UserId[]): StoredConversation | undefined {
+    return [...this.#tables.conversations.values()].find(
+      (stored) => stored.kind === "direct" && ids.every((id) => stored.members.has(id)),
+    );
+  }
+}
+
+function changedTo(stored: StoredConversation, changed: boolean): Result<ConversationChange> {
+  if (changed) stored.metaRev = ++stored.rev;
+  return ok({ conversation: shownConversation(stored), changed });
+}

@@ -1,0 +1,27 @@
+/**
+ * Storage without a database, for tests: the same ports as ../actor-ports.ts and
+ * ../edge-ports.ts. Ports made over the same tables see each other's writes, as hosts do.
+ */
+import type { ActorPorts } from "../../../actors/ports.ts";
+import type { AccountStore, Queries } from "../../ports.ts";
+import { MemoryAccounts } from "./accounts.ts";
+import { MemoryConversations } from "./conversations.ts";
+import { MemoryQueries } from "./queries.ts";
+import { MemoryTables } from "./tables.ts";
+import { MemoryUsers } from "./users.ts";
+
+export interface MemoryStorage {
+  tables: MemoryTables;
+  ports: ActorPorts;
+  accounts: AccountStore;
+  queries: Queries;
+}
+
+export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
+  return {
+    tables,
+    ports: { conversations: new MemoryConversations(tables), users: new MemoryUsers(tables) },
+    accounts: new MemoryAccounts(tables),
+    queries: new MemoryQueries(tables),
+  };
+}

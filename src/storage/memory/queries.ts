@@ -1,0 +1,203 @@
+/** Queries in memory; the twin of ../queries.ts, held to the same suite. */
+import type { Change, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../../ports.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import {
+  asConversationId,
+  asUserId,
+  type Conversation,
+  type ConversationSummary,
+  type Message,
+  type Receipt,
+  type User,
+} from "../../protocol/schemas.ts";
+import { changesOf } from "../changes.ts";
+import { decodePlace, encodePlace } from "../cursor.ts";
+import { LIVE_CONVERSATIONS_MAX } from "../openings.ts";
+import { answerSync, CHANGED_MAX, NEWEST_MAX, type SyncCandidate } from "../sync-answer.ts";
+import {
+  changedMessages,
+  compareIds,
+  type MemoryTables,
+  newestMessages,
+  type StoredConversation,
+  type StoredMember,
+  shownConversation,
+} from "./tables.ts";
+
+export class MemoryQueries implements Queries {
+  readonly #tables: MemoryTables;
+
+  constructor(tables: MemoryTables) {
+    this.#tables = tables;
+  }
+
+  async openSession(userId: UserId): Promise<SessionOpening | null> {
+    const stored = this.#tables.users.get(userId);
+    if (!stored) return null;
+    const own = this.#tables.conversationsOf(userId);
+    return {
+      user: { ...stored.user },
+      suspended: stored.suspended,
+      conversations: own.slice(0, LIVE_CONVERSATIONS_MAX).map((conversation) => ({
+        id: asConversationId(conversation.id),
+        rev: conversation.rev,
+        peer: asUserIdOrNull(peerIn(conversation, userId)?.userId),
+      })),
+      unread: own
+        .map((conversation) => ({
+          conversation_id: conversation.id,
+          last_seq: conversation.messages.length,
+          read_seq: conversation.members.get(userId)!.readSeq,
+        }))
+        .filter(({ last_seq, read_seq }) => last_seq > read_seq),
+    };
+  }
+
+  async revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
+    const revs = new Map<ConversationId, number>();
+    for (const id of ids) {
+      const stored = this.#tables.conversations.get(id);
+      if (stored) revs.set(id, stored.rev);
+    }
+    return revs;
+  }
+
+  async changes(id: ConversationId, afterRev: number, limit: number): Promise<Change[]> {
+    const stored = this.#tables.conversations.get(id);
+    if (!stored) return [];
+    const messages = changedMessages(stored, afterRev, limit);
+    return changesOf(shownConversation(stored), stored.metaRev, messages, afterRev, limit);
+  }
+
+  async sync({ userId, after, complete }: SyncRequest): Promise<SyncAnswer> {
+    const removed = new Set<string>(after.keys());
+    const receipts: Receipt[] = [];
+    const candidates: SyncCandidate[] = [];
+    for (const stored of this.#tables.conversationsOf(userId)) {
+      const afterRev = after.get(asConversationId(stored.id));
+      if (afterRev === undefined && !complete) continue;
+      removed.delete(stored.id);
+      const peer = afterRev === undefined ? undefined : peerIn(stored, userId);
+      if (peer) receipts.push(receiptOf(stored.id, peer));
+      if (afterRev !== stored.rev) candidates.push(candidateOf(stored, afterRev));
+    }
+    return answerSync(candidates, receipts, [...removed], false);
+  }
+
+  async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
+    const stored = this.#tables.conversationOf(reader, id);
+    return stored ? shownConversation(stored) : null;
+  }
+
+  async conversations(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined> {
+    const place = cursor === null ? null : decodePlace(cursor);
+    if (place === undefined) return undefined;
+    const rest = this.#tables
+      .conversationsOf(reader)
+      .filter(
+        ({ lastActivityMs, id }) =>
+          place === null ||
+          lastActivityMs < place.atMs ||
+          (lastActivityMs === place.atMs && compareIds(id, place.id) < 0),
+      );
+    const page = rest.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map((stored) => {
+        const { readSeq } = stored.members.get(reader)!;
+        return {
+          ...shownConversation(stored),
+          last_message: newestMessages(stored, 1)[0] ?? null,
+          unread_count: stored.messages.length - readSeq,
+          read_seq: readSeq,
+        };
+      }),
+      next_cursor:
+        rest.length > limit && last !== undefined
+          ? encodePlace({ atMs: last.lastActivityMs, id: last.id })
+          : null,
+    };
+  }
+
+  async history(
+    reader: UserId,
+    id: ConversationId,
+    {
+      beforeSeq,
+      afterSeq,
+      limit,
+    }: { beforeSeq: number | null; afterSeq: number | null; limit: number },
+  ): Promise<{ items: Message[]; has_more: boolean } | null> {
+    const stored = this.#tables.conversationOf(reader, id);
+    if (!stored) return null;
+    const inWindow = stored.messages.filter(
+      ({ seq }) => seq > (afterSeq ?? 0) && seq < (beforeSeq ?? Number.MAX_SAFE_INTEGER),
+    );
+    const isUp = afterSeq !== null && beforeSeq === null;
+    const from = isUp ? 0 : Math.max(0, inWindow.length - limit);
+    const items = inWindow.slice(from, from + limit).map((message) => ({ ...message }));
+    return { items, has_more: inWindow.length > limit };
+  }
+
+  async user(id: UserId): Promise<User | null> {
+    const stored = this.#tables.users.get(id);
+    return stored ? { ...stored.user } : null;
+  }
+
+  async userByName(username: string): Promise<User | null> {
+    for (const { user } of this.#tables.users.values()) {
+      if (user.username === username) return { ...user };
+    }
+    return null;
+  }
+
+  async lastSeen(ids: UserId[]): Promise<Map<UserId, string | null>> {
+    const seen = new Map<UserId, string | null>();
+    for (const id of ids) {
+      const stored = this.#tables.users.get(id);
+      if (stored) seen.set(id, stored.lastSeenAt);
+    }
+    return seen;
+  }
+
+  async ping(): Promise<void> {
+    await Promise.resolve();
+  }
+}
+
+function peerIn(stored: StoredConversation, userId: string): StoredMember | undefined {
+  if (stored.kind !== "direct") return undefined;
+  return [...stored.members.values()].find((member) => member.userId !== userId);
+}
+
+function asUserIdOrNull(id: string | undefined): UserId | null {
+  return id === undefined ? null : asUserId(id);
+}
+
+function receiptOf(conversationId: string, peer: StoredMember): Receipt {
+  return {
+    conversation_id: conversationId,
+    user_id: peer.userId,
+    delivered_seq: peer.deliveredSeq,
+    read_seq: peer.readSeq,
+  };
+}
+
+function candidateOf(stored: StoredConversation, afterRev: number | undefined): SyncCandidate {
+  const reset = afterRev !== undefined && afterRev > stored.rev;
+  const fresh = afterRev === undefined || reset;
+  return {
+    id: stored.id,
+    rev: stored.rev,
+    fresh,
+    reset,
+    conversation: fresh || stored.metaRev > afterRev ? shownConversation(stored) : null,
+    messages: fresh
+      ? newestMessages(stored, NEWEST_MAX)
+      : changedMessages(stored, afterRev, CHANGED_MAX + 1),
+  };
+}

@@ -1,0 +1,124 @@
+/**
+ * The memory twin's tables: what PostgreSQL would hold, for tests. Every operation is one
+ * synchronous step, so it is atomic by itself. Several ports may share one set of tables, as
+ * several hosts share a database.
+ */
+import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import type { Conversation, Message, User } from "../../protocol/schemas.ts";
+
+export interface StoredUser {
+  user: User;
+  passwordHash: string | null;
+  issuer: string | null;
+  subject: string | null;
+  suspended: boolean;
+  lastSeenAt: string | null;
+}
+
+export interface StoredMember {
+  userId: string;
+  deliveredSeq: number;
+  readSeq: number;
+}
+
+export interface StoredConversation {
+  id: string;
+  kind: Conversation["kind"];
+  title: string | null;
+  ownerId: string | null;
+  /** In the order in which they joined. */
+  members: Map<string, StoredMember>;
+  rev: number;
+  metaRev: number;
+  lastActivityMs: number;
+  createdAt: string;
+  /** By seq: the first has seq 1. */
+  messages: Message[];
+  /** Sender and client_id to seq. */
+  seqs: Map<string, number>;
+}
+
+export interface StoredFamily {
+  id: FamilyId;
+  userId: UserId;
+  revokedAtMs: number | null;
+}
+
+export interface StoredToken {
+  family: StoredFamily;
+  expiresAtMs: number;
+  spent: boolean;
+}
+
+export class MemoryTables {
+  readonly users = new Map<string, StoredUser>();
+  readonly conversations = new Map<string, StoredConversation>();
+  readonly families = new Map<string, StoredFamily>();
+  readonly tokens = new Map<string, StoredToken>();
+  readonly nowMs: () => number;
+  #ids = 0;
+
+  constructor(nowMs: () => number = Date.now) {
+    this.nowMs = nowMs;
+  }
+
+  nextId(): string {
+    return String(++this.#ids);
+  }
+
+  nowIso(): string {
+    return new Date(this.nowMs()).toISOString();
+  }
+
+  /** The conversation if `userId` is a member of it. */
+  conversationOf(userId: string, id: string): StoredConversation | undefined {
+    const found = this.conversations.get(id);
+    return found?.members.has(userId) ? found : undefined;
+  }
+
+  /** All of a member's conversations, most recently active first. */
+  conversationsOf(userId: string): StoredConversation[] {
+    return [...this.conversations.values()]
+      .filter((conversation) => conversation.members.has(userId))
+      .sort((a, b) => b.lastActivityMs - a.lastActivityMs || compareIds(b.id, a.id));
+  }
+}
+
+/** Ids in the order of their numbers. */
+export function compareIds(a: string, b: string): number {
+  return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** The contract's object of a stored conversation. */
+export function shownConversation(stored: StoredConversation): Conversation {
+  return {
+    id: stored.id,
+    kind: stored.kind,
+    title: stored.title,
+    owner_id: stored.ownerId,
+    members: Array.from(stored.members.values(), (member) => ({
+      user_id: member.userId,
+      delivered_seq: member.deliveredSeq,
+      read_seq: member.readSeq,
+    })),
+    last_seq: stored.messages.length,
+    rev: stored.rev,
+    created_at: stored.createdAt,
+  };
+}
+
+/** Messages changed after `rev`, by rising rev, as copies. */
+export function changedMessages(stored: StoredConversation, rev: number, limit: number): Message[] {
+  return stored.messages
+    .filter((message) => message.rev > rev)
+    .sort((a, b) => a.rev - b.rev)
+    .slice(0, limit)
+    .map((message) => ({ ...message }));
+}
+
+/** The newest `limit` messages by rising seq, as copies. */
+export function newestMessages(stored: StoredConversation, limit: number): Message[] {
+  return stored.messages
+    .slice(Math.max(0, stored.messages.length - limit))
+    .map((message) => ({ ...message }));
+}
