@@ -12,6 +12,7 @@ import { type Row, timelineOf } from "./timeline.ts";
 
 /** This near to the end counts as at the end. */
 const END_SLACK_PX = 48;
+const UNREAD_MARGIN_PX = 8;
 /** Older messages are fetched this far ahead of the top. */
 const OLDER_AHEAD_PX = 400;
 
@@ -40,12 +41,22 @@ export function createMessageList(
     (row) => createRow(row, actions),
   );
   let shownId: string | null = null;
+  /** The reader has been brought to where the unread messages of this talk begin. */
+  let isPlaced = false;
   let announcedSeq = 0;
   let isAtEnd = true;
   let isLoadingOlder = false;
 
   const scrollToEnd = (): void => {
     scroller.scrollTop = scroller.scrollHeight;
+  };
+
+  /** More unread than fit: start reading at the first of them. */
+  const showUnreadLine = (): void => {
+    const line = list.querySelector<HTMLElement>(".unread-line");
+    if (!line) return;
+    const abovePx = line.offsetTop - scroller.scrollTop;
+    if (abovePx < 0) scroller.scrollTop += abovePx - UNREAD_MARGIN_PX;
   };
 
   const noteEnd = (next: boolean): void => {
@@ -103,16 +114,22 @@ export function createMessageList(
         announcedSeq = talk.conversation.last_seq;
         render([]);
         noteEnd(true);
+        isPlaced = false;
       }
-      const rows = timelineOf(state, talk, state.openReadSeq);
+      const rows = timelineOf(state, talk);
       const fromEndPx = scroller.scrollHeight - scroller.scrollTop;
       const firstBefore = list.firstElementChild;
       render(rows);
       empty.hidden = rows.length > 0 || !talk.isLoaded;
       if (isAtEnd) scrollToEnd();
       // Rows came in above: what the reader looked at stays where it was.
-      else if (list.firstElementChild !== firstBefore)
+      else if (list.firstElementChild !== firstBefore) {
         scroller.scrollTop = scroller.scrollHeight - fromEndPx;
+      }
+      if (!isPlaced && talk.isLoaded) {
+        isPlaced = true;
+        showUnreadLine();
+      }
       const unread = unreadOf(state, talk);
       setText(downCount, unread > 0 ? String(unread) : "");
       down.setAttribute("aria-label", unread > 0 ? `${unread} new messages` : "Newest messages");

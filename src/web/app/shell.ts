@@ -36,6 +36,7 @@ export function createShell(chat: Chat, account: Account): Shell {
   const compose = (): void => openNewTalk(chat, showTalk);
   const list = createTalkList(chat, compose);
   const pane = createTalkPane(chat, {
+    chip: signs.smallChip,
     onBack: () => {
       location.hash = "#/";
     },

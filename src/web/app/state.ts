@@ -56,8 +56,8 @@ export interface State {
   statuses: ReadonlyMap<string, Status>;
   outbox: readonly Outgoing[];
   openId: string | null;
-  /** Where "new" begins in the open talk: own read cursor when it was opened. */
-  openReadSeq: number;
+  /** What was unread when the open talk was opened; null while that cannot be known. */
+  openMark: { readSeq: number; lastSeq: number } | null;
   link: LinkState;
   /** The list of conversations has been fetched once. */
   isListed: boolean;
@@ -71,7 +71,7 @@ export function initialState(me: User, outbox: readonly Outgoing[]): State {
     statuses: new Map(),
     outbox,
     openId: null,
-    openReadSeq: 0,
+    openMark: null,
     link: { kind: "connecting" },
     isListed: false,
   };
@@ -203,14 +203,14 @@ export function withConversation(state: State, incoming: Conversation): State {
     return withoutTalk(state, incoming.id);
   }
   const talk = state.talks.get(incoming.id);
-  if (!talk) return putTalk(state, newTalk(incoming));
+  if (!talk) return withOpenMark(putTalk(state, newTalk(incoming)));
   const conversation = mergeConversation(talk.conversation, incoming);
   return putTalk(state, noteRev({ ...talk, conversation }, incoming.rev));
 }
 
 /** A page of `GET /api/conversations`. */
 export function withSummaries(state: State, summaries: readonly ConversationSummary[]): State {
-  return summaries.reduce((next, summary) => {
+  const listed = summaries.reduce((next, summary) => {
     const { last_message, unread_count: _, read_seq, ...conversation } = summary;
     const talk = next.talks.get(conversation.id) ?? newTalk(conversation);
     const merged = mergeMessages(
@@ -220,6 +220,7 @@ export function withSummaries(state: State, summaries: readonly ConversationSumm
     const seen = raiseCursors(merged.conversation, next.me.id, read_seq, read_seq);
     return putTalk(next, noteRev({ ...merged, conversation: seen }, conversation.rev));
   }, state);
+  return withOpenMark(listed);
 }
 
 /** The ack of `join_conversation`: newest page, everyone's cursors, who types. */
@@ -229,7 +230,7 @@ export function withJoined(state: State, answer: ClientAck<"join_conversation">)
   const conversation = mergeConversation(talk.conversation, incoming);
   const typing = answer.typing.filter((userId) => userId !== state.me.id);
   const merged = { ...mergeMessages({ ...talk, conversation }, messages), typing, isLoaded: true };
-  return settleOutbox(putTalk(state, noteRev(merged, incoming.rev)), messages);
+  return withOpenMark(settleOutbox(putTalk(state, noteRev(merged, incoming.rev)), messages));
 }
 
 /** One answer of `sync`; `fresh` counts the messages of others that were not here before. */
@@ -310,13 +311,23 @@ export function withUsers(state: State, users: readonly User[]): State {
   return { ...state, users: next };
 }
 
+/** An address may name a talk before the list of talks is here: its mark is set later. */
+function withOpenMark(state: State): State {
+  if (state.openId === null || state.openMark !== null) return state;
+  const talk = state.talks.get(state.openId);
+  if (!talk) return state;
+  const openMark = { readSeq: readSeqOf(state, talk), lastSeq: talk.conversation.last_seq };
+  return { ...state, openMark };
+}
+
 export function withOpen(state: State, conversationId: string | null): State {
-  const talk = conversationId === null ? undefined : state.talks.get(conversationId);
-  return { ...state, openId: conversationId, openReadSeq: talk ? readSeqOf(state, talk) : 0 };
+  return withOpenMark({ ...state, openId: conversationId, openMark: null });
 }
 
 export function withOutgoing(state: State, outgoing: Outgoing): State {
-  return { ...state, outbox: [...state.outbox, outgoing] };
+  // Who answers has seen what was new.
+  const openMark = state.openMark && { readSeq: 0, lastSeq: 0 };
+  return { ...state, outbox: [...state.outbox, outgoing], openMark };
 }
 
 export function withoutOutgoing(state: State, clientId: string): State {

@@ -37,7 +37,9 @@ function createRow(chat: Chat, talk: Talk): KeyedEntry<Talk> {
   const unread = el("span", { class: "badge" });
   const presence = el("span", { class: "visually-hidden" });
   const link = el("a", { class: "row", attrs: { href: `#/c/${talk.conversation.id}` } });
-  link.append(avatar.node, title, presence, time, words, unread);
+  const top = el("span", { class: "row-line" }, title, presence, time);
+  const bottom = el("span", { class: "row-line" }, words, unread);
+  link.append(avatar.node, top, bottom);
   return {
     node: el("li", {}, link),
     update(next) {

@@ -21,6 +21,8 @@ export interface TalkPane {
 }
 
 export interface TalkPaneHooks {
+  /** Shown at the end of the header. */
+  chip: HTMLElement;
   onBack(): void;
   announce(text: string): void;
   onProblem(text: string): void;
@@ -46,7 +48,7 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
   back.classList.add("back");
   const heading = el("div", { class: "talk-heading" }, title, subtitle);
   const header = el("header", { class: "talk-header" });
-  header.append(back, personAvatar.node, groupAvatar.node, heading);
+  header.append(back, personAvatar.node, groupAvatar.node, heading, hooks.chip);
 
   const messageItems = (row: MessageRow, talkId: string, seq: number): MenuItem[] => {
     const name = row.isOwn ? "yourself" : nameOf(chat.store.get(), row.senderId);

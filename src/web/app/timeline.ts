@@ -88,8 +88,9 @@ function dayOf(atMs: number): string {
   return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
 }
 
-/** The rows of `talk`, oldest first. `unreadAfterSeq`: own read cursor when it was opened. */
-export function timelineOf(state: State, talk: Talk, unreadAfterSeq: number): Row[] {
+/** The rows of `talk`, oldest first; "new" is what was unread when it was opened. */
+export function timelineOf(state: State, talk: Talk): Row[] {
+  const { readSeq, lastSeq } = state.openMark ?? { readSeq: 0, lastSeq: 0 };
   const sent = newestRun(talk).map((message) => messageRow(state, talk, message));
   const waiting = state.outbox
     .filter((outgoing) => outgoing.conversationId === talk.conversation.id)
@@ -105,7 +106,8 @@ export function timelineOf(state: State, talk: Talk, unreadAfterSeq: number): Ro
       rows.push({ kind: "day", key: `day:${day}`, atMs: row.atMs });
       previous = null;
     }
-    if (!isUnreadMarked && !row.isOwn && row.seq !== null && row.seq > unreadAfterSeq) {
+    const isNew = row.seq !== null && row.seq > readSeq && row.seq <= lastSeq;
+    if (isNew && !isUnreadMarked && !row.isOwn) {
       isUnreadMarked = true;
       rows.push({ kind: "unread", key: "unread" });
       previous = null;
