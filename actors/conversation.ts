@@ -184,7 +184,11 @@ export function conversationBehaviour(ports: ActorPorts): Behaviour<Conversation
           return;
         }
         const { delivered_seq, read_seq, changed } = result.value;
-        Object.assign(member, advance(advance(member, delivered_seq, false), read_seq, true));
+        // Not the member this turn began with: a change of members meanwhile made new ones.
+        const now = state.members.get(body.user);
+        if (now !== undefined) {
+          Object.assign(now, advance(advance(now, delivered_seq, false), read_seq, true));
+        }
         if (changed) {
           const receipt = {
             conversation_id: state.id,

@@ -39,7 +39,9 @@ export function createReader(source: Source, schema: TObject): Reader {
     }
     const input = convert === null ? value : convert(value as Record<string, unknown>);
     if (validator.Check(input)) return ok(input as Record<string, unknown>);
-    const problems = problemsOf(source, validator.Errors(input));
+    const tooLong = tooLongList(schema, input);
+    const problems =
+      tooLong === null ? problemsOf(source, validator.Errors(input)) : [{ in: source, ...tooLong }];
     const first = problems[0];
     return refused(
       "invalid_payload",
@@ -47,6 +49,19 @@ export function createReader(source: Source, schema: TObject): Reader {
       problems,
     );
   };
+}
+
+/** Found first: to list what is wrong in each of 30,000 items takes tens of milliseconds. */
+function tooLongList(schema: TObject, input: unknown): { at: string; problem: string } | null {
+  if (typeof input !== "object" || input === null) return null;
+  for (const [at, property] of Object.entries(schema.properties)) {
+    const { maxItems } = property as TSchema & { maxItems?: number };
+    const list = (input as Record<string, unknown>)[at];
+    if (maxItems !== undefined && Array.isArray(list) && list.length > maxItems) {
+      return { at, problem: `must not have more than ${maxItems} items` };
+    }
+  }
+  return null;
 }
 
 /** What is wrong, in words a client's author can use. */

@@ -208,6 +208,7 @@ export class ActorHost {
     this.#options.send(
       frame(FRAME.event, {
         from: this.#options.self,
+        view: this.gateway.placement.view.number,
         key: topic,
         name: event.name,
         rev: event.rev,

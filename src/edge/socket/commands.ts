@@ -1,0 +1,208 @@
+/**
+ * What a client can ask over a socket: one handler an event, called with a validated payload.
+ * Truth is where the actor is, so a handler passes on and answers; `sync` reads storage.
+ *
+ * Every handler answers exactly once, through `ack`.
+ */
+import type { Queries } from "../../ports.ts";
+import type { ConversationOps } from "../../protocol/actor-ops.ts";
+import { type ErrorObject, refused } from "../../protocol/errors.ts";
+import {
+  type ClientEventName,
+  type ClientPayload,
+  JOIN_LIMIT_DEFAULT,
+} from "../../protocol/events.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { asConversationId, type Message } from "../../protocol/schemas.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import type { Auth } from "../auth.ts";
+import type { Session } from "./session.ts";
+import type { Streams } from "./streams.ts";
+import type { Watches } from "./watches.ts";
+
+const JOIN_CHANGES_DEFAULT = 100;
+type JoinAnswer = ConversationOps["join"]["answer"];
+
+export interface AckSink {
+  /** `body`: JSON text of what `{ok: true}` adds, "{}" for nothing. */
+  ok(body: string): void;
+  refuse(error: ErrorObject): void;
+}
+
+export interface CommandDeps {
+  life: string;
+  gateway: Gateway;
+  streams: Streams;
+  watches: Watches;
+  queries: Pick<Queries, "sync">;
+  auth: Auth;
+  /** The session's token was replaced: its expiry is another now. */
+  onTokenRefreshed(session: Session): void;
+}
+
+type Handler<E extends ClientEventName> = (
+  session: Session,
+  payload: ClientPayload<E>,
+  ack: AckSink,
+) => void | Promise<void>;
+
+export type Commands = { [E in ClientEventName]: Handler<E> };
+
+const NOT_YOURS = refused("forbidden", "The token belongs to another user.");
+
+export function createCommands(deps: CommandDeps): Commands {
+  const { life, gateway, streams, watches } = deps;
+
+  /**
+   * Asks the conversation's actor. The answer of a change waits for the events before it, as it
+   * stands for the event of its own rev.
+   */
+  function askConversation<O extends keyof ConversationOps>(
+    session: Session,
+    conversation: string,
+    op: O,
+    body: Omit<ConversationOps[O]["body"], "user" | "session">,
+    ack: AckSink,
+  ): void {
+    const text = JSON.stringify({ user: session.user, session: session.id, ...body });
+    gateway.askText(`conversation:${conversation}`, op, text, 0, (ok, answer, rev) => {
+      if (!ok) {
+        ack.refuse(JSON.parse(answer) as ErrorObject);
+        return;
+      }
+      const stream = rev > 0 ? streams.get(asConversationId(conversation)) : undefined;
+      if (stream?.sessions.has(session)) stream.ack(session, rev, () => ack.ok(answer));
+      else ack.ok(answer);
+    });
+  }
+
+  return {
+    send_message(session, { conversation_id, client_id, body, reply_to_seq }, ack) {
+      session.typingIn.delete(asConversationId(conversation_id));
+      const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
+      askConversation(session, conversation_id, "send", message, ack);
+    },
+
+    join_conversation(session, { conversation_id, after_rev, limit }, ack) {
+      const id = asConversationId(conversation_id);
+      const after = after_rev ?? null;
+      const window = {
+        after_rev: after,
+        limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
+      };
+      const isAttached = streams.get(id)?.sessions.has(session) === true;
+      const entering: AckSink = {
+        ok(answer) {
+          // The answer comes before every event after it, so the session enters in order.
+          session.left.delete(id);
+          streams.enter(session, id, (JSON.parse(answer) as JoinAnswer).conversation.rev);
+          ack.ok(answer);
+        },
+        refuse: (error) => ack.refuse(error),
+      };
+      askConversation(session, conversation_id, "join", window, isAttached ? ack : entering);
+    },
+
+    leave_conversation(session, { conversation_id }, ack) {
+      const id = asConversationId(conversation_id);
+      const stream = streams.get(id);
+      if (stream?.sessions.has(session)) {
+        stream.detach(session);
+        session.left.add(id);
+        endTyping(session, id);
+        ack.ok("{}");
+        return;
+      }
+      // Nothing comes of it here; whether there is such a conversation only its actor knows.
+      const window = { after_rev: null, limit: 1 };
+      askConversation(session, conversation_id, "join", window, {
+        ok() {
+          session.left.add(id);
+          ack.ok("{}");
+        },
+        refuse: (error) => ack.refuse(error),
+      });
+    },
+
+    typing(session, { conversation_id, is_typing }, ack) {
+      const id = asConversationId(conversation_id);
+      if (is_typing) session.typingIn.add(id);
+      else session.typingIn.delete(id);
+      askConversation(session, conversation_id, "typing", { worker: life, is_typing }, ack);
+    },
+
+    mark_delivered(session, { conversation_id, seq }, ack) {
+      askConversation(session, conversation_id, "mark", { seq, read: false }, ack);
+    },
+
+    mark_read(session, { conversation_id, seq }, ack) {
+      askConversation(session, conversation_id, "mark", { seq, read: true }, ack);
+    },
+
+    edit_message(session, { conversation_id, seq, body }, ack) {
+      askConversation(session, conversation_id, "edit", { seq, body }, ack);
+    },
+
+    delete_message(session, { conversation_id, seq }, ack) {
+      askConversation(session, conversation_id, "delete", { seq }, ack);
+    },
+
+    async sync(session, { conversations, complete }, ack) {
+      const after = new Map<ConversationId, number>();
+      for (const { conversation_id, after_rev } of conversations) {
+        after.set(asConversationId(conversation_id), after_rev);
+      }
+      const answer = await deps.queries.sync({
+        userId: session.user,
+        after,
+        complete: complete !== false,
+      });
+      ack.ok(JSON.stringify({ ...answer, notifications: [] as Message[] }));
+    },
+
+    async watch_presence(session, { user_ids }, ack) {
+      const users = [...new Set(user_ids)] as UserId[];
+      await watches.add(session, users);
+      ack.ok(JSON.stringify({ statuses: await watches.read(users) }));
+    },
+
+    async unwatch_presence(session, { user_ids }, ack) {
+      const users = [...new Set(user_ids)] as UserId[];
+      watches.removeUsers(session, users);
+      ack.ok(JSON.stringify({ statuses: await watches.read(users) }));
+    },
+
+    set_status(session, { status }, ack) {
+      session.status = status;
+      const body = JSON.stringify({ session: session.id, worker: life, status });
+      gateway.askText(`user:${session.user}`, "set_status", body, 0, (ok, answer) => {
+        if (ok) ack.ok("{}");
+        else ack.refuse(JSON.parse(answer) as ErrorObject);
+      });
+    },
+
+    async refresh_token(session, { token }, ack) {
+      const verified = await deps.auth.verify(token);
+      if (!verified.ok) {
+        ack.refuse(verified.error);
+        return;
+      }
+      const { userId, family, expiresAtMs } = verified.value;
+      if (userId !== session.user) {
+        ack.refuse(NOT_YOURS.error);
+        return;
+      }
+      session.family = family;
+      session.expiresAtMs = expiresAtMs;
+      session.isExpiryAnnounced = false;
+      ack.ok(JSON.stringify({ expires_at: new Date(expiresAtMs).toISOString() }));
+      deps.onTokenRefreshed(session);
+    },
+  };
+
+  /** [TYP4] */
+  function endTyping(session: Session, id: ConversationId): void {
+    if (!session.typingIn.delete(id)) return;
+    gateway.tell("conversation", id, "session_closed", { session: session.id });
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * One session: a connected socket of a user, as its edge knows it.
+ *
+ * Phases: `opening` (authenticated; its streams are being opened and what they say is held) →
+ * `live` (after `ready`) → `ended` (said so, closing or closed; nothing is sent any more).
+ */
+
+import type { EndCode, ServerPayload } from "../../protocol/events.ts";
+import type { ConversationId, FamilyId, SessionId, UserId } from "../../protocol/ids.ts";
+import type { Identity } from "../auth.ts";
+import type { Outlet } from "./outlet.ts";
+import { Packet } from "./packet.ts";
+import type { SessionLimits } from "./session-limits.ts";
+import type { Stream } from "./stream.ts";
+import type { Watch } from "./watches.ts";
+
+/** What an opening session may be sent before it is ready; past it, it is given up. */
+const HELD_MAX = 5_000;
+
+type Phase =
+  | { is: "opening"; held: { packet: Packet; latestKey: string | null }[] }
+  | { is: "live" }
+  | { is: "ended" };
+
+export interface Closing {
+  /** Closes the connection so that a client comes back by itself, or so that it does not. */
+  close(reconnect: boolean): void;
+}
+
+export class Session {
+  readonly id: SessionId;
+  readonly user: UserId;
+  readonly streams = new Set<Stream>();
+  readonly watches = new Set<Watch>();
+  readonly limits: SessionLimits;
+  /** Conversations in which this session said that its user types. */
+  readonly typingIn = new Set<ConversationId>();
+  /** Conversations that the client has left with `leave_conversation`. */
+  readonly left = new Set<ConversationId>();
+  status: "online" | "away" = "online";
+  family: FamilyId | null;
+  expiresAtMs: number;
+  isExpiryAnnounced = false;
+  readonly #outlet: Outlet;
+  readonly #closing: Closing;
+  #phase: Phase = { is: "opening", held: [] };
+
+  constructor(
+    id: SessionId,
+    identity: Identity,
+    outlet: Outlet,
+    limits: SessionLimits,
+    closing: Closing,
+  ) {
+    this.id = id;
+    this.user = identity.userId;
+    this.family = identity.family;
+    this.expiresAtMs = identity.expiresAtMs;
+    this.limits = limits;
+    this.#outlet = outlet;
+    this.#closing = closing;
+  }
+
+  get isLive(): boolean {
+    return this.#phase.is === "live";
+  }
+
+  get isEnded(): boolean {
+    return this.#phase.is === "ended";
+  }
+
+  get queuedBytes(): number {
+    return this.#outlet.queuedBytes;
+  }
+
+  /** Whether events of the conversation belong here and do not come yet. */
+  wantsStream(id: ConversationId): boolean {
+    if (this.isEnded || this.left.has(id)) return false;
+    for (const stream of this.streams) if (stream.id === id) return false;
+    return true;
+  }
+
+  send(packet: Packet, latestKey: string | null = null): void {
+    switch (this.#phase.is) {
+      case "live":
+        this.#outlet.send(packet, latestKey);
+        return;
+      case "opening":
+        if (this.#phase.held.length < HELD_MAX) this.#phase.held.push({ packet, latestKey });
+        else this.end("slow_consumer", "Too much happened while the session began.", true);
+        return;
+      case "ended":
+        return;
+    }
+  }
+
+  /** Sends `ready`, then what was held: `ready` is the first of all events. */
+  begin(ready: ServerPayload<"ready">): void {
+    if (this.#phase.is !== "opening") return;
+    const { held } = this.#phase;
+    this.#phase = { is: "live" };
+    this.#outlet.send(Packet.event("ready", JSON.stringify(ready)));
+    for (const { packet, latestKey } of held) this.#outlet.send(packet, latestKey);
+  }
+
+  /** Says why, and closes. */
+  end(code: EndCode, message: string, reconnect: boolean): void {
+    if (this.#phase.is === "ended") return;
+    this.#phase = { is: "ended" };
+    const payload: ServerPayload<"session_ended"> = { code, message, reconnect };
+    this.#outlet.sendLast(Packet.event("session_ended", JSON.stringify(payload)));
+    this.#closing.close(reconnect);
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.#phase = { is: "ended" };
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * All sessions of one edge, by id and by user: opens them, keeps their actors told of them,
+ * ends them when their time, their login or this worker is over.
+ *
+ * Invariant: an edge owns the truth about its sockets. When a user's actor moves, its new
+ * place is told of every session that lives here.
+ */
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import type { Queries, SessionOpening } from "../../ports.ts";
+import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import { topicOf } from "../../protocol/topics.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import type { Placement } from "../../runtime/view.ts";
+import type { Interests } from "../interests.ts";
+import { Packet } from "./packet.ts";
+import type { Session } from "./session.ts";
+import { UserLimits } from "./session-limits.ts";
+import type { Streams } from "./streams.ts";
+import type { Watches } from "./watches.ts";
+
+const EXPIRY_TICK_MS = 500;
+const EXPIRY_NOTICE_MS = 60_000;
+
+export interface SessionsOptions {
+  life: string;
+  clock: Clock;
+  log: Log;
+  gateway: Gateway;
+  interests: Interests;
+  streams: Streams;
+  watches: Watches;
+  queries: Pick<Queries, "openSession">;
+}
+
+interface LocalUser {
+  sessions: Set<Session>;
+  limits: UserLimits;
+}
+
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #users = new Map<UserId, LocalUser>();
+  #cancelTick: () => void;
+  size = 0;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.#cancelTick = options.clock.after(EXPIRY_TICK_MS, () => this.#tick());
+  }
+
+  ofUser(user: UserId): Iterable<Session> {
+    return this.#users.get(user)?.sessions ?? [];
+  }
+
+  *all(): Generator<Session> {
+    for (const { sessions } of this.#users.values()) yield* sessions;
+  }
+
+  limitsOf(user: UserId): UserLimits {
+    return this.#users.get(user)?.limits ?? new UserLimits();
+  }
+
+  /**
+   * Subscribes to all that concerns the session, and reads what `ready` says. Null: there is
+   * no such user. Rejects when storage or the primary is out of reach.
+   */
+  async open(session: Session, limits: UserLimits): Promise<SessionOpening | null> {
+    const { interests, queries, streams, watches } = this.#options;
+    this.#add(session, limits);
+    await interests.want(topicOf.user(session.user));
+    const opening = await queries.openSession(session.user);
+    if (opening === null || session.isEnded) return opening;
+    const peers = opening.conversations.flatMap(({ peer }) => peer ?? []);
+    await Promise.all([
+      streams.attach(
+        session,
+        opening.conversations.map(({ id }) => id).filter((id) => session.wantsStream(id)),
+      ),
+      watches.add(session, peers),
+    ]);
+    return opening;
+  }
+
+  /** The session is live: its user's actor hears of it. */
+  begun(session: Session, opening: SessionOpening): void {
+    const { gateway, life, watches, log } = this.#options;
+    const { id, status } = session;
+    gateway.tell("user", session.user, "session_opened", { session: id, worker: life, status });
+    this.#checkExpiry(session, this.#options.clock.nowMs());
+    const peers = opening.conversations.flatMap(({ peer }) => peer ?? []);
+    watches.prime(peers).catch((err: unknown) => log.warn({ event: "prime_failed", err }));
+  }
+
+  /** The session is over, for whatever reason. Idempotent. */
+  close(session: Session): void {
+    const local = this.#users.get(session.user);
+    if (local === undefined || !local.sessions.delete(session)) return;
+    const { gateway, interests, watches } = this.#options;
+    this.size--;
+    session.closed();
+    if (local.sessions.size === 0) this.#users.delete(session.user);
+    interests.release(topicOf.user(session.user));
+    for (const stream of [...session.streams]) stream.detach(session);
+    for (const watch of [...session.watches]) watches.remove(session, watch);
+    for (const id of session.typingIn) {
+      gateway.tell("conversation", id, "session_closed", { session: session.id });
+    }
+    gateway.tell("user", session.user, "session_closed", { session: session.id });
+  }
+
+  endFamily(family: FamilyId, user: UserId): void {
+    for (const session of [...this.ofUser(user)]) {
+      if (session.family === family) session.end("logged_out", "This login has ended.", false);
+    }
+  }
+
+  onView(now: Placement, before: Placement): void {
+    const { gateway, life } = this.#options;
+    for (const [user, { sessions }] of this.#users) {
+      const key = `user:${user}`;
+      if (now.ownerOf(key) === before.ownerOf(key)) continue;
+      const notes = [...sessions]
+        .filter((session) => session.isLive)
+        .map(({ id, status }) => ({ session: id, status }));
+      if (notes.length > 0) {
+        gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
+      }
+    }
+  }
+
+  /** Looks at a session's expiry right away: a refreshed token may be about to expire too. */
+  recheck(session: Session): void {
+    this.#checkExpiry(session, this.#options.clock.nowMs());
+  }
+
+  stop(): void {
+    this.#cancelTick();
+  }
+
+  #add(session: Session, limits: UserLimits): void {
+    let local = this.#users.get(session.user);
+    if (local === undefined) {
+      local = { sessions: new Set(), limits };
+      this.#users.set(session.user, local);
+    }
+    local.sessions.add(session);
+    this.size++;
+  }
+
+  /** One coarse wheel for all: a timer a socket would cost more than this walk. */
+  #tick(): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const session of this.all()) {
+      if (session.isLive) this.#checkExpiry(session, nowMs);
+    }
+    this.#cancelTick = this.#options.clock.after(EXPIRY_TICK_MS, () => this.#tick());
+  }
+
+  #checkExpiry(session: Session, nowMs: number): void {
+    const leftMs = session.expiresAtMs - nowMs;
+    if (leftMs <= 0) {
+      session.end("token_expired", "The access token has expired.", true);
+    } else if (leftMs <= EXPIRY_NOTICE_MS && !session.isExpiryAnnounced) {
+      session.isExpiryAnnounced = true;
+      const expires_at = new Date(session.expiresAtMs).toISOString();
+      session.send(Packet.event("token_expiring", JSON.stringify({ expires_at })));
+    }
+  }
+}

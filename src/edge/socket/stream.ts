@@ -1,0 +1,248 @@
+/**
+ * One conversation as one edge hears it: its events in order, for all local sessions at once.
+ *
+ * Invariant: durable events reach the sessions by rising `rev`, none skipped. An event that
+ * does not follow the last one, a new owner, or a hint that more has happened, makes the
+ * stream read what it missed from storage before it goes on.
+ *
+ * Phases: `opening` (subscribing, then reading where the conversation stands) → `live` ⇄
+ * `repairing` (reading what was missed). Events that arrive meanwhile wait, in order.
+ */
+import type { Change } from "../../ports.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Conversation } from "../../protocol/schemas.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import { Packet } from "./packet.ts";
+import type { Session } from "./session.ts";
+
+/** More than this waiting during a repair is given up and read from storage instead. */
+const WAITING_EVENTS_MAX = 5_000;
+/** An ack waits at most this long for the events before it. */
+const ACK_HOLD_MS = 5_000;
+
+export interface StreamHost {
+  /** The first local session came, or the last one left. */
+  occupied(stream: Stream, isOccupied: boolean): void;
+  /** Reads what `stream` missed and calls `repaired`; tries again while storage is away. */
+  repair(stream: Stream): void;
+  /** Local sessions of a user. */
+  sessionsOf(user: UserId): Iterable<Session>;
+  after(delayMs: number, ring: () => void): () => void;
+}
+
+type Phase =
+  | { is: "opening"; waiting: Frame[] }
+  | { is: "live" }
+  | { is: "repairing"; waiting: Frame[] };
+
+interface HeldAck {
+  rev: number;
+  session: Session;
+  release: () => void;
+}
+
+export class Stream {
+  readonly id: ConversationId;
+  readonly topic: Topic;
+  readonly sessions = new Set<Session>();
+  /** Resolves when the stream is live for the first time. */
+  readonly opened: Promise<void>;
+  /** Who types here, as the local sessions were told. */
+  readonly typing = new Set<string>();
+  #rev = 0;
+  #phase: Phase = { is: "opening", waiting: [] };
+  #markOpened: () => void = () => undefined;
+  #heldAcks: HeldAck[] = [];
+  /** Sessions whose ack stands for an event that has not come by yet, by rev. */
+  readonly #acked = new Map<number, Session>();
+  readonly #host: StreamHost;
+
+  constructor(id: ConversationId, host: StreamHost) {
+    this.id = id;
+    this.topic = topicOf.conversation(id);
+    this.#host = host;
+    this.opened = new Promise((resolve) => {
+      this.#markOpened = resolve;
+    });
+  }
+
+  get rev(): number {
+    return this.#rev;
+  }
+
+  get isLive(): boolean {
+    return this.#phase.is === "live";
+  }
+
+  attach(session: Session): void {
+    if (this.sessions.has(session)) return;
+    this.sessions.add(session);
+    session.streams.add(this);
+    if (this.sessions.size === 1) this.#host.occupied(this, true);
+  }
+
+  detach(session: Session): void {
+    if (!this.sessions.delete(session)) return;
+    session.streams.delete(this);
+    if (this.sessions.size === 0) this.#host.occupied(this, false);
+  }
+
+  /** The conversation stands at `rev`, read after the subscription was confirmed. */
+  open(rev: number): void {
+    if (this.#phase.is !== "opening") return;
+    this.#rev = rev;
+    this.#goLive();
+    this.#markOpened();
+  }
+
+  /** Begins at a `rev` whose event the sessions have: reads what came after it. */
+  openFrom(rev: number): void {
+    if (this.#phase.is !== "opening") return;
+    this.#rev = rev;
+    this.#repair(this.#phase.waiting);
+    this.#markOpened();
+  }
+
+  onEvent(event: Frame): void {
+    if (this.#phase.is !== "live") {
+      this.#wait(this.#phase.waiting, event);
+      return;
+    }
+    if (event.rev === 0) this.#deliverPassing(event);
+    else if (event.rev === this.#rev + 1)
+      this.#deliverDurable(event.name, event.rev, event.body, event.except);
+    else if (event.rev > this.#rev) this.#repair([event]);
+  }
+
+  /** Storage or an answer says that the conversation has come to `rev`. */
+  expect(rev: number): void {
+    if (this.#phase.is === "live" && rev > this.#rev) this.#repair([]);
+  }
+
+  /** What `StreamHost.repair` read, by rising rev. */
+  repaired(changes: readonly Change[]): void {
+    const updated = changes.find((change) => change.name === "conversation_updated");
+    // Whoever was removed meanwhile hears that first, and nothing that came after it.
+    if (updated !== undefined) this.#tellRemoved(updated.body);
+    for (const { name, rev, body } of changes) {
+      if (rev > this.#rev) this.#deliverDurable(name, rev, body, "");
+    }
+  }
+
+  /** The last batch of a repair was taken. */
+  repairDone(): void {
+    if (this.#phase.is === "repairing") this.#goLive();
+  }
+
+  /**
+   * Sends the ack of a session's own change when the events before it are out; it stands for
+   * the event of that rev.
+   */
+  ack(session: Session, rev: number, release: () => void): void {
+    if (rev > this.#rev) this.#acked.set(rev, session);
+    if (rev <= this.#rev + 1) {
+      release();
+      return;
+    }
+    const held: HeldAck = { rev, session, release };
+    this.#heldAcks.push(held);
+    this.#host.after(ACK_HOLD_MS, () => {
+      const at = this.#heldAcks.indexOf(held);
+      if (at >= 0) this.#heldAcks.splice(at, 1)[0]!.release();
+    });
+    this.expect(rev - 1);
+  }
+
+  /** The owner changed, so nobody will say that these stopped typing. */
+  endTyping(): void {
+    for (const user of this.typing) {
+      const body = `{"conversation_id":"${this.id}","user_id":"${user}","is_typing":false}`;
+      this.#fanOut(Packet.event("typing", body), "", user, `typing:${this.id}:${user}`);
+    }
+    this.typing.clear();
+  }
+
+  #repair(waiting: Frame[]): void {
+    this.#phase = { is: "repairing", waiting };
+    this.#host.repair(this);
+  }
+
+  #wait(waiting: Frame[], event: Frame): void {
+    if (waiting.length < WAITING_EVENTS_MAX) waiting.push(event);
+    // Dropped: the next durable event shows the gap and it is read from storage.
+  }
+
+  #goLive(): void {
+    const waiting = this.#phase.is === "live" ? [] : this.#phase.waiting;
+    this.#phase = { is: "live" };
+    for (const event of waiting) this.onEvent(event);
+  }
+
+  #deliverPassing(event: Frame): void {
+    const packet = Packet.event(event.name, event.body);
+    if (event.name !== "typing") {
+      // A receipt is the newest value of one member's cursors.
+      const key = `${event.name}:${this.id}:${event.note}`;
+      this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      return;
+    }
+    const user = event.except;
+    if (event.body.endsWith('"is_typing":true}')) this.typing.add(user);
+    else this.typing.delete(user);
+    this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
+  }
+
+  #deliverDurable(name: string, rev: number, body: string, except: string): void {
+    this.#rev = rev;
+    const acked = this.#acked.get(rev);
+    if (acked !== undefined) this.#acked.delete(rev);
+    const packet = Packet.event(name, body);
+    if (name === "conversation_updated") this.#deliverConversation(packet, body);
+    else this.#fanOut(packet, acked?.id ?? except, "", null);
+    if (this.#heldAcks.length > 0) this.#releaseAcks();
+  }
+
+  /** [ISO1] Members join the stream before the event that names them, and leave after it. */
+  #deliverConversation(packet: Packet, body: string): void {
+    const members = memberIdsOf(body);
+    for (const user of members) {
+      for (const session of this.#host.sessionsOf(user)) {
+        if (session.wantsStream(this.id)) this.attach(session);
+      }
+    }
+    this.#fanOut(packet, "", "", null);
+    for (const session of this.sessions) {
+      if (!members.has(session.user)) this.detach(session);
+    }
+  }
+
+  #tellRemoved(body: string): void {
+    const members = memberIdsOf(body);
+    const packet = Packet.event("conversation_updated", body);
+    for (const session of this.sessions) {
+      if (members.has(session.user)) continue;
+      session.send(packet);
+      this.detach(session);
+    }
+  }
+
+  #fanOut(packet: Packet, exceptSession: string, exceptUser: string, latest: string | null): void {
+    for (const session of this.sessions) {
+      if (session.id === exceptSession || session.user === exceptUser) continue;
+      session.send(packet, latest);
+    }
+  }
+
+  #releaseAcks(): void {
+    const ready = this.#heldAcks.filter((held) => held.rev <= this.#rev + 1);
+    this.#heldAcks = this.#heldAcks.filter((held) => held.rev > this.#rev + 1);
+    for (const { release } of ready) release();
+  }
+}
+
+/** The members that a `conversation_updated` names. */
+export function memberIdsOf(body: string): Set<UserId> {
+  const { members } = JSON.parse(body) as Conversation;
+  return new Set(members.map(({ user_id }) => user_id as UserId));
+}

@@ -1,0 +1,209 @@
+/**
+ * All conversation streams of one edge: opens them (subscribe, then read where each stands),
+ * repairs them, and lets them go when nobody here listens any more.
+ */
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import type { Queries } from "../../ports.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Topic } from "../../protocol/topics.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { Placement } from "../../runtime/view.ts";
+import type { Interests } from "../interests.ts";
+import { Packet } from "./packet.ts";
+import type { Session } from "./session.ts";
+import { memberIdsOf, Stream } from "./stream.ts";
+
+const REPAIR_PAGE = 500;
+const RETRY_MS = 500;
+/** A statement of a worker that died may still commit: look once more after this. */
+const SECOND_LOOK_MS = 2_000;
+
+export interface StreamsOptions {
+  clock: Clock;
+  log: Log;
+  queries: Pick<Queries, "revs" | "changes">;
+  interests: Interests;
+  sessionsOf(user: UserId): Iterable<Session>;
+}
+
+export class Streams {
+  readonly #options: StreamsOptions;
+  readonly #streams = new Map<ConversationId, Stream>();
+  #isClosed = false;
+
+  constructor(options: StreamsOptions) {
+    this.#options = options;
+  }
+
+  get(id: ConversationId): Stream | undefined {
+    return this.#streams.get(id);
+  }
+
+  /**
+   * Adds the session to the conversations' streams; resolves when all of them are live. What
+   * cannot be reached yet is tried again until it is.
+   */
+  async attach(session: Session, ids: readonly ConversationId[]): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const id of ids) {
+      const stream = this.#streams.get(id) ?? this.#make(id, null);
+      stream.attach(session);
+      if (!stream.isLive) waits.push(stream.opened);
+    }
+    await Promise.all(waits);
+  }
+
+  onEvent(event: Frame, placement: Placement): void {
+    const stream = this.#streams.get(event.key.slice("conversations:".length) as ConversationId);
+    if (stream === undefined) return;
+    const isPassing = event.rev === 0;
+    // An owner that has lost the actor cannot take back what it says of who types.
+    if (isPassing && isOutdated(event, `conversation:${stream.id}`, placement)) return;
+    stream.onEvent(event);
+  }
+
+  /**
+   * The sessions' user became a member at `rev`; `body` is the conversation as it was then.
+   * They hear that, and everything after it.
+   */
+  joined(sessions: Iterable<Session>, id: ConversationId, rev: number, body: string): void {
+    const packet = Packet.event("conversation_updated", body);
+    for (const session of sessions) {
+      if (!session.wantsStream(id)) continue;
+      const stream = this.#streams.get(id);
+      if (stream?.isLive && stream.rev < rev) {
+        // Still to come by on the stream, which takes its members in with it.
+        stream.expect(rev);
+      } else {
+        session.send(packet);
+        this.enter(session, id, rev);
+      }
+    }
+  }
+
+  /** The session has all up to `rev`: it hears everything after it. */
+  enter(session: Session, id: ConversationId, rev: number): void {
+    const stream = this.#streams.get(id) ?? this.#make(id, rev);
+    if (stream.isLive && stream.rev > rev) void this.#catchUp(session, stream, rev);
+    else stream.attach(session);
+  }
+
+  onView(now: Placement, before: Placement): void {
+    const gone = now.goneSince(before);
+    const orphaned: Stream[] = [];
+    for (const stream of this.#streams.values()) {
+      const key = `conversation:${stream.id}`;
+      const previous = before.ownerOf(key);
+      if (previous === now.ownerOf(key)) continue;
+      stream.endTyping();
+      if (previous !== null && gone.has(previous)) orphaned.push(stream);
+    }
+    if (orphaned.length === 0) return;
+    this.#audit(orphaned);
+    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(orphaned));
+  }
+
+  dropped(topic: Topic): void {
+    this.#streams.delete(topic.slice("conversations:".length) as ConversationId);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #make(id: ConversationId, fromRev: number | null): Stream {
+    const { clock, interests, sessionsOf } = this.#options;
+    const stream = new Stream(id, {
+      occupied: (which, isOccupied) => {
+        if (isOccupied) interests.want(which.topic).catch(() => undefined);
+        else interests.release(which.topic);
+      },
+      repair: (which) => void this.#repair(which),
+      sessionsOf,
+      after: (delayMs, ring) => clock.after(delayMs, ring),
+    });
+    this.#streams.set(id, stream);
+    void this.#open(stream, fromRev);
+    return stream;
+  }
+
+  /** Subscribe first (confirmed), then read, then apply what came meanwhile. */
+  async #open(stream: Stream, fromRev: number | null): Promise<void> {
+    const { interests, queries, clock, log } = this.#options;
+    while (!this.#isClosed && this.#streams.get(stream.id) === stream) {
+      try {
+        await interests.want(stream.topic);
+        if (fromRev !== null) stream.openFrom(fromRev);
+        else stream.open((await queries.revs([stream.id])).get(stream.id) ?? 0);
+        return;
+      } catch (error) {
+        log.warn({ event: "stream_waits", conversation: stream.id, err: error });
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+      } finally {
+        interests.release(stream.topic);
+      }
+    }
+  }
+
+  /** Brings one session from `rev` to where the stream is, and adds it there. */
+  async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
+    let reached = rev;
+    try {
+      while (reached < stream.rev) {
+        const changes = await this.#options.queries.changes(stream.id, reached, REPAIR_PAGE);
+        if (changes.length === 0) break;
+        const left = changes.find(({ name, body }) => isWithout(name, body, session.user));
+        if (left !== undefined) {
+          session.send(Packet.event(left.name, left.body));
+          return;
+        }
+        for (const change of changes) {
+          if (change.rev > stream.rev) break;
+          session.send(Packet.event(change.name, change.body));
+          reached = change.rev;
+        }
+      }
+    } catch (error) {
+      // The client has the conversation and its rev: its next sync brings the rest.
+      this.#options.log.warn({ event: "catch_up_failed", conversation: stream.id, err: error });
+    }
+    if (session.wantsStream(stream.id)) stream.attach(session);
+  }
+
+  async #repair(stream: Stream): Promise<void> {
+    const { queries, clock, log } = this.#options;
+    while (!this.#isClosed) {
+      try {
+        const changes = await queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        stream.repaired(changes);
+        if (changes.length < REPAIR_PAGE) break;
+      } catch (error) {
+        log.warn({ event: "repair_waits", conversation: stream.id, err: error });
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+      }
+    }
+    stream.repairDone();
+  }
+
+  async #audit(streams: readonly Stream[]): Promise<void> {
+    const { queries, clock } = this.#options;
+    try {
+      const revs = await queries.revs(streams.map((stream) => stream.id));
+      for (const stream of streams) stream.expect(revs.get(stream.id) ?? 0);
+    } catch {
+      // Storage is away, which is when this matters most: look again until it answers.
+      if (!this.#isClosed) clock.after(RETRY_MS, () => this.#audit(streams));
+    }
+  }
+}
+
+/** Whether this is the change that says `user` is no member any more. */
+function isWithout(name: string, body: string, user: UserId): boolean {
+  return name === "conversation_updated" && !memberIdsOf(body).has(user);
+}
+
+/** Whether `event` was published under an older view by a worker that owns the actor no more. */
+export function isOutdated(event: Frame, actor: string, placement: Placement): boolean {
+  return event.view < placement.view.number && placement.ownerOf(actor) !== event.from;
+}

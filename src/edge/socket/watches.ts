@@ -1,0 +1,118 @@
+/**
+ * Presence as one edge hears it: one watch for each user whom a local session watches, with
+ * the status last heard, so that a change is told once and later watchers need not ask.
+ *
+ * Invariant: a watch's status is what its sessions were told. When the user's actor moves, the
+ * edge tells the new place what it knew, so that nobody stays online whose worker died.
+ */
+import type { UserId } from "../../protocol/ids.ts";
+import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import type { Placement } from "../../runtime/view.ts";
+import type { Interests } from "../interests.ts";
+import { Packet } from "./packet.ts";
+import type { Session } from "./session.ts";
+import { isOutdated } from "./streams.ts";
+
+export interface Watch {
+  user: UserId;
+  sessions: Set<Session>;
+  /** Null: nothing heard yet. */
+  status: PresenceStatus | null;
+}
+
+export interface WatchesOptions {
+  gateway: Gateway;
+  interests: Interests;
+  /** Asks for statuses: of users that exist, in any order. Rejects when storage is away. */
+  statuses(users: readonly UserId[]): Promise<Status[]>;
+}
+
+export class Watches {
+  readonly #options: WatchesOptions;
+  readonly #watches = new Map<UserId, Watch>();
+
+  constructor(options: WatchesOptions) {
+    this.#options = options;
+  }
+
+  /** Adds the session as a watcher; resolves when no change can be missed any more. */
+  async add(session: Session, users: readonly UserId[]): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const user of users) {
+      const watch = this.#watchOf(user);
+      if (watch.sessions.size === 0) waits.push(this.#options.interests.want(topicOf.status(user)));
+      watch.sessions.add(session);
+      session.watches.add(watch);
+    }
+    await Promise.all(waits);
+  }
+
+  remove(session: Session, watch: Watch): void {
+    if (!watch.sessions.delete(session)) return;
+    session.watches.delete(watch);
+    if (watch.sessions.size === 0) this.#options.interests.release(topicOf.status(watch.user));
+  }
+
+  removeUsers(session: Session, users: readonly UserId[]): void {
+    for (const user of users) {
+      const watch = this.#watches.get(user);
+      if (watch !== undefined) this.remove(session, watch);
+    }
+  }
+
+  /** Statuses as they are now, which are then known here. */
+  async read(users: readonly UserId[]): Promise<Status[]> {
+    const statuses = await this.#options.statuses(users);
+    for (const { user_id, status } of statuses) {
+      const watch = this.#watches.get(user_id as UserId);
+      if (watch !== undefined) watch.status ??= status;
+    }
+    return statuses;
+  }
+
+  /** Asks in the background for what has not been heard of yet. */
+  async prime(users: readonly UserId[]): Promise<void> {
+    const unknown = users.filter((user) => this.#watches.get(user)?.status === null);
+    if (unknown.length > 0) await this.read(unknown);
+  }
+
+  onEvent(event: Frame, placement: Placement): void {
+    const user = event.key.slice("user_status:".length) as UserId;
+    const watch = this.#watches.get(user);
+    if (watch === undefined || isOutdated(event, `user:${user}`, placement)) return;
+    const { status } = JSON.parse(event.body) as Status;
+    const isFirst = watch.status === null;
+    if (watch.status === status) return;
+    watch.status = status;
+    // Said again by an actor that moved: news only to those who were told something else.
+    if (isFirst && event.note === "restated") return;
+    const packet = Packet.event("user_status", event.body);
+    for (const session of watch.sessions) session.send(packet, event.key);
+  }
+
+  onView(now: Placement, before: Placement): void {
+    for (const { user, status } of this.#watches.values()) {
+      const key = `user:${user}`;
+      if (now.ownerOf(key) === before.ownerOf(key)) continue;
+      if (status === null || status === "offline") continue;
+      // The answer is of no interest: what differs comes as an event.
+      void this.#options.gateway.ask("user", user, "status", { known: status });
+    }
+  }
+
+  dropped(topic: Topic): void {
+    this.#watches.delete(topic.slice("user_status:".length) as UserId);
+  }
+
+  #watchOf(user: UserId): Watch {
+    let watch = this.#watches.get(user);
+    if (watch === undefined) {
+      watch = { user, sessions: new Set(), status: null };
+      this.#watches.set(user, watch);
+    }
+    return watch;
+  }
+}

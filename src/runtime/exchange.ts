@@ -1,0 +1,220 @@
+/**
+ * Where a worker's frames cross: its edge, its actor thread, and the pipe to the primary.
+ * Runs on the edge's thread. Frames from the thread that concern others are passed on as bytes.
+ *
+ * Invariant: what the thread says reaches the edge and the primary in the order it was said,
+ * so an answer never overtakes the event that it stands for.
+ */
+import type { TopicEvent } from "../../actors/behaviour.ts";
+import type { Clock } from "../clock.ts";
+import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
+import type { Topic } from "../protocol/topics.ts";
+import type { BatchLink } from "./batch-link.ts";
+import type { WorkerReports } from "./control.ts";
+import { decodeAt, eachFrame, FLAG, FRAME, type Frame, frame, headAt } from "./frames.ts";
+import { Gateway, isThreadCorr } from "./gateway.ts";
+import type { Pipe } from "./pipe.ts";
+import type { Placement, View } from "./view.ts";
+
+const PRIMARY_DEADLINE_MS = 5_000;
+
+export interface ExchangeOptions {
+  life: string;
+  clock: Clock;
+  thread: BatchLink;
+  pipe: Pipe;
+  /** A topic's event, wherever it was published. */
+  onEvent(event: Frame): void;
+  /** A new view, after the gateway has taken it and before anything sent under it. */
+  onView(now: Placement, before: Placement): void;
+  /** An order of the primary; `reply` answers one that wants an answer. */
+  onControl(order: Frame, reply: (body: string) => void): void;
+  /** The end of a batch: the moment to flush what it has written to sockets. */
+  onBatchEnd(): void;
+}
+
+interface PrimaryCall {
+  settle(answer: Result<string>): void;
+  cancelDeadline(): void;
+}
+
+export class Exchange {
+  readonly gateway: Gateway;
+  readonly #options: ExchangeOptions;
+  readonly #calls = new Map<number, PrimaryCall>();
+  #lastCall = 0;
+  framesIn = 0;
+  framesOut = 0;
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options;
+    this.gateway = new Gateway({
+      clock: options.clock,
+      self: options.life,
+      side: "edge",
+      send: (f) => this.#dispatch(f),
+    });
+  }
+
+  get placement(): Placement {
+    return this.gateway.placement;
+  }
+
+  /** A batch from the actor thread. */
+  fromThread(batch: Buffer): void {
+    const { life, pipe } = this.#options;
+    const isSolo = this.placement.isSolo;
+    eachFrame(batch, (at, length) => {
+      this.framesIn++;
+      const { type, to, corr } = headAt(batch, at);
+      if (type === FRAME.event) {
+        if (!isSolo) pipe.sendBytes(batch.subarray(at, at + length));
+        this.#options.onEvent(decodeAt(batch, at));
+      } else if (to === life && type === FRAME.answer && !isThreadCorr(corr)) {
+        this.gateway.onAnswer(decodeAt(batch, at));
+      } else {
+        pipe.sendBytes(batch.subarray(at, at + length));
+      }
+    });
+    this.#options.onBatchEnd();
+  }
+
+  /** Whole frames from the primary. */
+  fromPrimary(bytes: Buffer): void {
+    const { thread } = this.#options;
+    eachFrame(bytes, (at, length) => {
+      this.framesIn++;
+      const { type, corr } = headAt(bytes, at);
+      switch (type) {
+        case FRAME.ask:
+        case FRAME.tell:
+          thread.sendBytes(bytes.subarray(at, at + length));
+          return;
+        case FRAME.event:
+          this.#options.onEvent(decodeAt(bytes, at));
+          return;
+        case FRAME.answer:
+          if (isThreadCorr(corr)) thread.sendBytes(bytes.subarray(at, at + length));
+          else this.#onAnswer(decodeAt(bytes, at));
+          return;
+        case FRAME.view:
+          thread.sendBytes(bytes.subarray(at, at + length));
+          this.#onView(JSON.parse(decodeAt(bytes, at).body) as View);
+          return;
+        case FRAME.control:
+          this.#onControl(decodeAt(bytes, at));
+          return;
+        case FRAME.subscribe:
+        case FRAME.unsubscribe:
+          return;
+      }
+    });
+    thread.flush();
+    this.#options.onBatchEnd();
+  }
+
+  /** Publishes from the edge itself (ended logins); actors publish through their thread. */
+  publish(topic: Topic, event: TopicEvent): void {
+    const f = frame(FRAME.event, {
+      from: this.#options.life,
+      view: this.placement.view.number,
+      key: topic,
+      name: event.name,
+      rev: event.rev,
+      body: event.body,
+      note: event.note ?? "",
+    });
+    this.framesOut++;
+    this.#options.pipe.send(f);
+    this.#options.onEvent(f);
+  }
+
+  /** Resolves when the primary has taken the topics in: from then on nothing is missed. */
+  async subscribe(topics: readonly string[]): Promise<void> {
+    const answer = this.#call(FRAME.subscribe, "", topics.join("\n"));
+    // Alone there is nobody to miss, and the primary takes frames in order anyway.
+    if (this.placement.isSolo) return;
+    const result = await answer;
+    if (!result.ok) throw new Error(`subscribe: ${result.error.message}`);
+  }
+
+  unsubscribe(topics: readonly string[]): void {
+    this.framesOut++;
+    this.#options.pipe.send(frame(FRAME.unsubscribe, { body: topics.join("\n") }));
+  }
+
+  /** Tells the primary something it does not answer. */
+  report<N extends keyof WorkerReports>(name: N, body: WorkerReports[N]): void {
+    this.#options.pipe.send(frame(FRAME.control, { name, body: JSON.stringify(body) }));
+  }
+
+  /** Asks the primary; refused `unavailable` when it does not answer in time. */
+  async askPrimary<T>(name: keyof WorkerReports): Promise<Result<T>> {
+    const answer = await this.#call(FRAME.control, name, "{}");
+    return answer.ok ? { ok: true, value: JSON.parse(answer.value) as T } : answer;
+  }
+
+  close(): void {
+    this.gateway.close();
+    for (const call of [...this.#calls.values()]) call.settle(REFUSALS.unavailable);
+  }
+
+  #dispatch(f: Frame): void {
+    this.framesOut++;
+    if (f.to === this.#options.life) this.#options.thread.send(f);
+    else this.#options.pipe.send(f);
+  }
+
+  #call(
+    type: typeof FRAME.subscribe | typeof FRAME.control,
+    name: string,
+    body: string,
+  ): Promise<Result<string>> {
+    return new Promise((resolve) => {
+      this.#lastCall = (this.#lastCall % 0x7fffffff) + 1;
+      const corr = this.#lastCall;
+      const settle = (answer: Result<string>) => {
+        cancelDeadline();
+        this.#calls.delete(corr);
+        resolve(answer);
+      };
+      const cancelDeadline = this.#options.clock.after(PRIMARY_DEADLINE_MS, () =>
+        settle(REFUSALS.unavailable),
+      );
+      this.#calls.set(corr, { settle, cancelDeadline });
+      this.framesOut++;
+      this.#options.pipe.send(frame(type, { corr, name, body, from: this.#options.life }));
+    });
+  }
+
+  #onAnswer(f: Frame): void {
+    // The primary answers in its own name, but for asks that it could not bring to anyone.
+    if (f.from !== "" || (f.flags & FLAG.notOwner) !== 0) {
+      this.gateway.onAnswer(f);
+      return;
+    }
+    const isOk = (f.flags & FLAG.ok) !== 0;
+    this.#calls
+      .get(f.corr)
+      ?.settle(
+        isOk
+          ? { ok: true, value: f.body }
+          : { ok: false, error: JSON.parse(f.body) as ErrorObject },
+      );
+  }
+
+  #onView(view: View): void {
+    const before = this.placement;
+    this.gateway.setView(view);
+    if (this.placement !== before) this.#options.onView(this.placement, before);
+  }
+
+  #onControl(order: Frame): void {
+    this.#options.onControl(order, (body) => {
+      if (order.corr === 0) return;
+      this.#options.pipe.send(
+        frame(FRAME.answer, { from: this.#options.life, corr: order.corr, flags: FLAG.ok, body }),
+      );
+    });
+  }
+}

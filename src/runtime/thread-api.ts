@@ -1,0 +1,23 @@
+/**
+ * What an actor thread offers its edge over comlink, and what it is started with. Shared by
+ * src/thread.ts (which exposes it) and src/worker.ts (which wraps it).
+ */
+import type { WorkerConfig } from "../config.ts";
+
+export interface ThreadStart {
+  config: WorkerConfig;
+  /** Life id of the worker. */
+  life: string;
+  slot: string;
+}
+
+export interface ThreadApi {
+  /** `deliver` takes the thread's batches to the edge. Resolves when storage answers. */
+  start(options: ThreadStart, deliver: (batch: Uint8Array) => Promise<void>): Promise<void>;
+  /** A batch of frames; resolves when its turns are done. */
+  submit(batch: Uint8Array): Promise<void>;
+  /** The thread's registry, as prom-client's `getMetricsAsJSON` gives it. */
+  metrics(): Promise<unknown>;
+  /** Waits for begun work, at most `deadlineMs`, and lets go of storage. */
+  stop(deadlineMs: number): Promise<void>;
+}

@@ -1,0 +1,95 @@
+/**
+ * The actor thread: one ActorHost with its storage, reached by its edge through comlink in
+ * batches. One of the three boxes; it alone constructs what actors need.
+ */
+import { parentPort } from "node:worker_threads";
+import * as Comlink from "comlink";
+import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
+import { behaviours } from "../actors/index.ts";
+import { systemClock } from "./clock.ts";
+import { createLogger } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { BatchLink } from "./runtime/batch-link.ts";
+import { decodeAt, eachFrame, FRAME } from "./runtime/frames.ts";
+import { ActorHost } from "./runtime/host.ts";
+import type { ThreadApi, ThreadStart } from "./runtime/thread-api.ts";
+import type { View } from "./runtime/view.ts";
+import { type ActorStorage, createActorPorts } from "./storage/actor-ports.ts";
+
+const IDLE_POLL_MS = 10;
+
+interface Running {
+  host: ActorHost;
+  link: BatchLink;
+  storage: ActorStorage;
+  metrics: Metrics;
+}
+
+let running: Running | null = null;
+
+function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Running {
+  const log = createLogger({
+    level: config.logLevel,
+    bindings: { box: "thread", worker: life },
+  });
+  const metrics = createMetrics({ part: "thread", worker: slot });
+  const storage = createActorPorts(config.databaseUrl, {
+    onCommit: (rows, seconds) => metrics.commit(rows, seconds),
+  });
+  const link = new BatchLink(
+    (batch) => deliver(Comlink.transfer(batch, [batch.buffer as ArrayBuffer])),
+    (reason) => {
+      log.fatal({ event: "edge_stuck", reason });
+      process.exit(1);
+    },
+  );
+  const host = new ActorHost({
+    clock: systemClock,
+    self: life,
+    behaviours: behaviours(storage.ports, { graceMs: config.presenceGraceMs }),
+    send: (f) => link.send(f),
+    onBug: (actor, bug) => log.error({ event: "actor_failed", actor, err: bug }),
+  });
+  metrics.gauges.actors = () => host.stats.actors;
+  metrics.gauges.mailboxDepth = () => host.stats.mailboxDepth;
+  return { host, link, storage, metrics };
+}
+
+type ThreadDeliver = Parameters<ThreadApi["start"]>[1];
+
+const api: ThreadApi = {
+  async start(options, deliver) {
+    running = start(options, deliver);
+  },
+
+  async submit(batch) {
+    if (running === null) return;
+    const { host, link } = running;
+    const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
+    eachFrame(bytes, (at) => {
+      const f = decodeAt(bytes, at);
+      if (f.type === FRAME.view) host.setView(JSON.parse(f.body) as View);
+      else host.deliver(f);
+    });
+    link.flush();
+  },
+
+  async metrics() {
+    return (await running?.metrics.toJson()) ?? [];
+  },
+
+  async stop(deadlineMs) {
+    if (running === null) return;
+    const { host, link, storage } = running;
+    const untilMs = systemClock.nowMs() + deadlineMs;
+    while (host.hasUnfinishedWork && systemClock.nowMs() < untilMs) {
+      await new Promise<void>((resolve) => systemClock.after(IDLE_POLL_MS, resolve));
+    }
+    host.close();
+    link.flush();
+    await storage.close();
+  },
+};
+
+if (parentPort === null) throw new Error("src/thread.ts runs as a worker thread");
+Comlink.expose(api, nodeEndpoint(parentPort));

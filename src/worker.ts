@@ -1,0 +1,179 @@
+/**
+ * The worker: an edge (Socket.IO and HTTP, on this thread) and its actor thread. One of the
+ * three boxes; it constructs the edge's adapters and wires the frames' crossing.
+ *
+ * Forked by the primary, which sends `configure` first. Leaves at once when the primary is
+ * gone, so that nothing lingers on the port.
+ */
+import { Socket as TcpSocket } from "node:net";
+import { Worker as Thread } from "node:worker_threads";
+import * as Comlink from "comlink";
+import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
+import { systemClock } from "./clock.ts";
+import { Edge } from "./edge/edge.ts";
+import { createApi } from "./edge/http/api.ts";
+import { createStrays } from "./edge/socket/strays.ts";
+import { createLogger, type Log } from "./log.ts";
+import { addMetrics, createMetrics } from "./metrics.ts";
+import type { Result } from "./protocol/errors.ts";
+import { BatchLink } from "./runtime/batch-link.ts";
+import type { HostHealth, HostMetrics, PrimaryOrders, SocketHandover } from "./runtime/control.ts";
+import { Exchange } from "./runtime/exchange.ts";
+import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
+import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
+import type { ThreadApi } from "./runtime/thread-api.ts";
+import { createEdgePorts } from "./storage/edge-ports.ts";
+
+/** Of the drain's time, what actors may use to finish when the sessions are gone. */
+const FLUSH_MS = 2_000;
+
+type Configuration = PrimaryOrders["configure"];
+
+/** What the primary's frames are given to: at first only `configure` is understood. */
+let onFrames: (bytes: Buffer) => void = (bytes) => {
+  const first = decodeAt(bytes, 0);
+  if (first.type !== FRAME.control || first.name !== "configure") {
+    throw new Error(`worker: ${first.name} before configure`);
+  }
+  const early: Buffer[] = [Buffer.from(bytes.subarray(bytes.readUInt32BE(0)))];
+  onFrames = (more) => early.push(Buffer.from(more));
+  start(JSON.parse(first.body) as Configuration).then(
+    (exchange) => {
+      onFrames = (more) => exchange.fromPrimary(more);
+      for (const batch of early) if (batch.length > 0) exchange.fromPrimary(batch);
+      exchange.report("online", {});
+    },
+    (error: unknown) => {
+      createLogger({ level: "info" }).fatal({ event: "worker_failed", err: error });
+      process.exit(1);
+    },
+  );
+};
+
+const pipe = new Pipe(new TcpSocket({ fd: PIPE_FD }), {
+  frames: (bytes) => onFrames(bytes),
+  closed: () => process.exit(0),
+});
+process.on("disconnect", () => process.exit(0));
+// The primary says when to stop; a terminal's signals reach the whole process group.
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
+process.on("SIGHUP", () => undefined);
+
+async function start({ config, life, slot }: Configuration): Promise<Exchange> {
+  const log = createLogger({ level: config.logLevel, bindings: { box: "worker", worker: life } });
+  const clock = systemClock;
+  const metrics = createMetrics({ part: "edge", worker: slot });
+  const storage = createEdgePorts(config.databaseUrl);
+  const { remote, submit } = startThread(log);
+
+  const exchange = new Exchange({
+    life,
+    clock,
+    pipe,
+    thread: new BatchLink(submit, (reason) => {
+      log.fatal({ event: "thread_stuck", reason });
+      process.exit(1);
+    }),
+    onEvent: (event) => edge.onEvent(event),
+    onView: (now, before) => edge.onView(now, before),
+    onControl: (order, reply) => void onControl(order, reply),
+    onBatchEnd: () => edge.turn.flush(),
+  });
+  const edge = await Edge.create({
+    config,
+    life,
+    exchange,
+    accounts: storage.accounts,
+    queries: storage.queries,
+    metrics,
+    clock,
+    random: Math.random,
+    log,
+  });
+  const strays = createStrays(edge.sockets.io);
+  const api = await createApi({
+    config,
+    accounts: storage.accounts,
+    queries: storage.queries,
+    gateway: exchange.gateway,
+    presence: edge.presence,
+    revocations: edge.revocations,
+    host: {
+      health: async () => taken(await exchange.askPrimary<HostHealth>("host_health")),
+      metrics: async () => taken(await exchange.askPrimary<HostMetrics>("gather_metrics")),
+    },
+    ready: () => (exchange.placement.view.workers.length > 0 ? [] : ["no view of the cluster yet"]),
+    clock,
+    log,
+    auth: edge.auth,
+    metrics,
+    engine: strays.onRequest,
+  });
+  api.server.on("upgrade", strays.onUpgrade);
+
+  await remote.start(
+    { config, life, slot },
+    Comlink.proxy(async (batch: Uint8Array) => {
+      exchange.fromThread(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength));
+    }),
+  );
+  await storage.queries.ping();
+
+  process.on("message", (message: SocketHandover, socket: TcpSocket | undefined) => {
+    if (message?.type !== "troupe:socket" || socket === undefined) return;
+    socket.on("error", () => socket.destroy());
+    const server = message.kind === "api" ? api.server : edge.sockets.httpServer;
+    server.emit("connection", socket);
+    if (message.head.length > 0) socket.unshift(message.head);
+    socket.resume();
+  });
+  // Ended logins must be known before the first session; the primary confirms when it reads.
+  void edge.start().catch((err: unknown) => {
+    log.fatal({ event: "worker_failed", err });
+    process.exit(1);
+  });
+
+  async function onControl(order: Frame, reply: (body: string) => void): Promise<void> {
+    switch (order.name as keyof PrimaryOrders) {
+      case "metrics": {
+        metrics.counts.deliveries = edge.turn.deliveries;
+        reply(JSON.stringify(await addMetrics([await metrics.toJson(), await remote.metrics()])));
+        return;
+      }
+      case "drain": {
+        const { deadline_ms } = JSON.parse(order.body) as PrimaryOrders["drain"];
+        log.info({ event: "draining", sessions: metrics.gauges.sessions() });
+        await edge.drain();
+        await api.close(Math.min(FLUSH_MS, deadline_ms));
+        await remote.stop(FLUSH_MS);
+        edge.close();
+        await storage.close();
+        exchange.report("drained", {});
+        return;
+      }
+      case "configure":
+        return;
+    }
+  }
+
+  return exchange;
+}
+
+function startThread(log: Log) {
+  const thread = new Thread(new URL("./thread.js", import.meta.url));
+  // Nothing that the thread owns outlives it: the whole worker is replaced.
+  thread.on("error", (error) => log.fatal({ event: "thread_failed", err: error }));
+  thread.on("exit", () => process.exit(1));
+  const remote = Comlink.wrap<ThreadApi>(nodeEndpoint(thread));
+  // Each property access of a remote makes a proxy: taken once.
+  const remoteSubmit = remote.submit;
+  const submit = (batch: Uint8Array) =>
+    remoteSubmit(Comlink.transfer(batch, [batch.buffer as ArrayBuffer]));
+  return { remote, submit };
+}
+
+function taken<T>(result: Result<T>): T {
+  if (!result.ok) throw new Error(result.error.message);
+  return result.value;
+}
