@@ -61,7 +61,7 @@ export interface Auth {
  * The user of a service token, whose `sub` names a program: no account has this id, so that
  * all that is asked of a user answers "not found".
  */
-const SERVICE_USER = asUserId("0");
+export const SERVICE_USER = asUserId("0");
 const REFRESH_BYTES = 32;
 /** Subjects of an outside issuer whose user is known: about 150 bytes each. */
 const SUBJECTS_MAX = 50_000;

@@ -116,7 +116,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     async check(token) {
       if (token.length === 0 || token.length > TOKEN_CHARS_MAX) return INVALID;
       try {
-        const claims = claimsOf(await verified(token));
+        const claims = claimsOf(await verified(token), keys === null);
         if (claims === null) return INVALID;
         if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
         remember(token, claims);
@@ -132,12 +132,13 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   };
 }
 
-function claimsOf(payload: JWTPayload): Claims | null {
+/** `fam` means a login only where we signed it: an outside issuer's may mean anything. */
+function claimsOf(payload: JWTPayload, isOwn: boolean): Claims | null {
   const { sub, exp, fam } = payload;
   if (typeof sub !== "string" || sub === "" || typeof exp !== "number") return null;
   return {
     subject: sub,
-    family: typeof fam === "string" ? (fam as FamilyId) : null,
+    family: isOwn && typeof fam === "string" ? (fam as FamilyId) : null,
     expiresAtMs: exp * 1000,
     scope: scopeOf(payload["scope"]),
   };

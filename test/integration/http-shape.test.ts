@@ -1,6 +1,9 @@
 /** What every HTTP answer has in common: shapes, statuses, headers, and what is not HTTP at all. */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { ROUTES } from "../../src/protocol/routes.ts";
 import { type HttpApi, startHttpApi } from "../support/http-api.ts";
@@ -236,7 +239,45 @@ describe("operations and pages", () => {
   });
 });
 
+describe("the built page", () => {
+  test("is served with its assets from memory, and only what is a web file", async () => {
+    const webRoot = await mkdtemp(join(tmpdir(), "troupe-web-"));
+    await mkdir(join(webRoot, "icons"));
+    await writeFile(join(webRoot, "index.html"), "<!doctype html><title>t</title>");
+    await writeFile(join(webRoot, "app.js"), "export {};");
+    await writeFile(join(webRoot, "icons", "a.svg"), "<svg/>");
+    await writeFile(join(webRoot, "secret.env"), "x");
+    http = await startHttpApi({}, { webRoot: `${webRoot}/` });
+    await rm(webRoot, { recursive: true });
+    const types = await Promise.all(
+      ["/", "/app.js", "/icons/a.svg"].map(async (path) => {
+        const answer = await http.call("GET", path);
+        return [answer.status, answer.headers.get("content-type")];
+      }),
+    );
+    expect(types).toEqual([
+      [200, "text/html; charset=utf-8"],
+      [200, "text/javascript; charset=utf-8"],
+      [200, "image/svg+xml"],
+    ]);
+    for (const path of ["/secret.env", "/index.html", "/../package.json", "/%2e%2e/package.json"]) {
+      expect((await http.call("GET", path)).status).toBe(404);
+    }
+  });
+});
+
 describe("connections", () => {
+  test("a JSON type without a body is no error where none is wanted", async () => {
+    http = await startHttpApi();
+    const bob = await http.joins("bob");
+    http.answers.set("remove_member", { ok: true, value: {} });
+    const answer = await http.call("DELETE", "/api/conversations/1/members/2", {
+      token: bob.access,
+      headers: { "content-type": "application/json" },
+    });
+    expect(answer.status).toBe(204);
+  });
+
   test("a connection is kept for many requests, and pipelined ones are answered in order", async () => {
     http = await startHttpApi();
     const answers = await raw(

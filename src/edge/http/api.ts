@@ -14,7 +14,7 @@ import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../metrics
 import type { AccountStore, Queries } from "../../ports.ts";
 import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { ROUTES, type RouteName, type RouteSpec } from "../../protocol/routes.ts";
-import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
+import { type Auth, createAuth, type Identity, type Revocations, SERVICE_USER } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
 import { addressOf, createHttpLimits, type HttpLimits } from "../limits.ts";
 import { OutOfReach } from "../reached.ts";
@@ -94,6 +94,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
+    // While it closes, what still arrives on a kept connection is answered like before.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX },
     serverFactory: (handler) => {
       server = createHttpServer(byEngine(deps.engine, handler));
@@ -131,7 +133,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     server: listener,
     auth,
     async close(deadlineMs = CLOSE_DEADLINE_MS) {
-      // Fastify then says `connection: close` and refuses what still comes in.
+      // Fastify then says `connection: close` with every answer.
       await app.close();
       await closeConnections(listener, deadlineMs);
     },
@@ -172,7 +174,9 @@ function createGates(
           replies.refuse(request, reply, identity.error);
           return;
         }
-        const limited = limits.userCall(identity.value.userId);
+        const { userId } = identity.value;
+        // A service speaks for all users at once, and is not the public.
+        const limited = userId === SERVICE_USER ? null : limits.userCall(userId);
         if (limited !== null) {
           replies.refuse(request, reply, limited);
           return;
