@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { expectErrorObject, upTo } from "../support/expectations.ts";
+import { chanceFrom, seedFor } from "../support/random.ts";
 import { RawConnection, RawWebSocket } from "../support/raw.ts";
 import type { Session } from "../support/session.ts";
 import { troupeForFile } from "../support/suite.ts";
@@ -203,9 +204,7 @@ describe("frames", () => {
   });
 
   it("[CTR-BAD8] random frames, before and after the handshake", async () => {
-    const seed = randomBytes(4).readUInt32LE();
-    console.info(`[CTR-BAD8] seed ${seed}`);
-    const random = randomFrom(seed);
+    const random = chanceFrom(seedFor("[CTR-BAD8]"));
     const { token } = await troupe().user("rude");
     for (const round of upTo(30)) {
       const rude =
@@ -350,14 +349,3 @@ describe("the port", () => {
     expect(poll.text).toMatch(/^0\{"sid":/);
   });
 });
-
-/** mulberry32: an integer below `n`, the same sequence for the same seed. */
-function randomFrom(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % n;
-  };
-}

@@ -194,6 +194,17 @@ export class Session {
     return answer;
   }
 
+  /** Emits once; null when no acknowledgement came in time, as when the connection was cut. */
+  async tries(event: string, payload: object, deadlineMs: number): Promise<AckAnswer | null> {
+    if (!this.isConnected) return null;
+    return new Promise((resolve) => {
+      this.socket.timeout(deadlineMs).emit(event, payload, (late: Error | null, ack: AckAnswer) => {
+        if (late === null) this.#add("ack", event, ack);
+        resolve(late === null ? ack : null);
+      });
+    });
+  }
+
   /** Emits and expects `ok: true`. */
   async does<E extends ClientEventName>(
     event: E,
