@@ -92,7 +92,9 @@ describe("accounts", () => {
   test("a suspended account cannot log in", async () => {
     http = await startHttpApi();
     const bob = await http.joins("bob");
-    http.accounts.suspended.add(bob.id);
+    const account = http.storage.tables.users.get(bob.id);
+    if (account === undefined) throw new Error("bob is not there");
+    account.suspended = true;
     const body = { username: "bob", password: PASSWORD };
     expect((await http.call("POST", "/api/auth/login", { body })).status).toBe(403);
   });
@@ -113,7 +115,7 @@ describe("accounts", () => {
 
   test("storage out of reach is unavailable", async () => {
     http = await startHttpApi();
-    http.accounts.away = true;
+    http.storage.accounts.register = () => Promise.reject(new Error("ECONNREFUSED"));
     const body = { username: "bob", password: PASSWORD };
     const answer = await http.call("POST", "/api/auth/register", { body });
     expect([answer.status, answer.body.error.code]).toEqual([503, "unavailable"]);

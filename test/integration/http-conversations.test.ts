@@ -181,11 +181,11 @@ test("malformed paths, queries and bodies are refused with details, before anybo
 
 test("history and lists are read by the caller, with defaults; what is not theirs is not found", async () => {
   const reads: unknown[] = [];
-  http.queries.history = (...read) => {
+  http.storage.queries.history = (...read) => {
     reads.push(read);
     return Promise.resolve({ items: [MESSAGE], has_more: true });
   };
-  http.queries.conversations = (...read) => {
+  http.storage.queries.conversations = (...read) => {
     reads.push(read);
     return Promise.resolve({ items: [], next_cursor: "n" });
   };
@@ -202,9 +202,9 @@ test("history and lists are read by the caller, with defaults; what is not their
     [bob.id, 50, "n"],
   ]);
   expect((await as("GET", "/api/conversations/7")).body.error.code).toBe("not_found");
-  http.queries.history = () => Promise.resolve(null);
+  http.storage.queries.history = () => Promise.resolve(null);
   expect((await as("GET", "/api/conversations/7/messages")).status).toBe(404);
-  http.queries.history = () => Promise.reject(new Error("ECONNREFUSED"));
+  http.storage.queries.history = () => Promise.reject(new Error("ECONNREFUSED"));
   expect((await as("GET", "/api/conversations/7/messages")).status).toBe(503);
 });
 

@@ -197,7 +197,7 @@ describe("operations and pages", () => {
     expect((await http.call("GET", "/healthz?probe=1")).status).toBe(200);
     expect((await http.call("GET", "/readyz")).body).toEqual({ status: "ready" });
     reasons.push("no actors placed");
-    http.queries.ping = () => Promise.reject(new Error("ECONNREFUSED"));
+    http.storage.queries.ping = () => Promise.reject(new Error("ECONNREFUSED"));
     const answer = await http.call("GET", "/readyz");
     expect(answer.status).toBe(503);
     expect(answer.body).toEqual({

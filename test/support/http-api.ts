@@ -1,17 +1,15 @@
 /**
  * The HTTP API over a real loopback port, the way a worker has it: a front door accepts,
- * reads the first bytes, and emits the connection on the API's server. Storage and actors are
- * small stand-ins that remember what they were asked.
+ * reads the first bytes, and emits the connection on the API's server. Storage is
+ * the memory twin; actors are a stand-in that remembers what it was asked.
  */
 import { createServer, type Server, type Socket } from "node:net";
 import pino from "pino";
 import { systemClock } from "../../src/clock.ts";
 import type { WorkerConfig } from "../../src/config.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
-import type { AccountStore, Queries } from "../../src/ports.ts";
-import { ok, type Result, refused } from "../../src/protocol/errors.ts";
-import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
-import type { User } from "../../src/protocol/schemas.ts";
+import { type Result, refused } from "../../src/protocol/errors.ts";
+import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 
 export const CONFIG: WorkerConfig = {
   port: 0,
@@ -59,8 +57,7 @@ export interface HttpApi {
   revoked: Set<string>;
   /** What the next asks are answered, by op. */
   answers: Map<string, Result<unknown>>;
-  accounts: MemoryAccounts;
-  queries: Queries;
+  storage: MemoryStorage;
   call(
     method: string,
     path: string,
@@ -78,8 +75,7 @@ export async function startHttpApi(
   const asked: Asked[] = [];
   const answers = new Map<string, Result<unknown>>();
   const revoked = new Set<string>();
-  const accounts = new MemoryAccounts();
-  const queries = overrides.queries ?? memoryQueries(accounts);
+  const storage = createMemoryStorage();
   const gateway = {
     ask(kind: string, id: string, op: string, body: unknown) {
       asked.push({ kind, id, op, body: body as Record<string, unknown> });
@@ -89,7 +85,8 @@ export async function startHttpApi(
 
   const api = await createApi({
     config: { ...CONFIG, ...config },
-    accounts,
+    accounts: storage.accounts,
+    queries: storage.queries,
     gateway,
     presence: {
       statuses: (ids) =>
@@ -110,7 +107,6 @@ export async function startHttpApi(
     clock: systemClock,
     log: pino({ level: "silent" }),
     ...overrides,
-    queries,
   });
   const door = await openDoor(api);
   const address = door.server.address();
@@ -143,8 +139,7 @@ export async function startHttpApi(
     asked,
     revoked,
     answers,
-    accounts,
-    queries,
+    storage,
     call,
     async joins(username) {
       const body = { username, password: "correct horse" };
@@ -184,116 +179,5 @@ async function openDoor(api: Api): Promise<{ server: Server; close(): Promise<vo
         server.close();
         resolve();
       }),
-  };
-}
-
-interface Family {
-  id: FamilyId;
-  userId: UserId;
-  current: string;
-  spent: Set<string>;
-  revoked: boolean;
-}
-
-export class MemoryAccounts implements AccountStore {
-  readonly users = new Map<string, { user: User; passwordHash: string | null }>();
-  readonly families: Family[] = [];
-  suspended = new Set<string>();
-  away = false;
-
-  async register(username: string, displayName: string, passwordHash: string) {
-    if (this.away) throw new Error("ECONNREFUSED");
-    for (const { user } of this.users.values()) {
-      if (user.username === username) return refused("conflict", "This username is taken.");
-    }
-    return ok(this.#add(username, displayName, passwordHash));
-  }
-
-  async byUsername(username: string) {
-    for (const { user, passwordHash } of this.users.values()) {
-      if (user.username === username) {
-        return { user, passwordHash, suspended: this.suspended.has(user.id) };
-      }
-    }
-    return null;
-  }
-
-  async byId(id: UserId) {
-    return this.users.get(id)?.user ?? null;
-  }
-
-  async bySubject(_issuer: string, subject: string) {
-    for (const { user } of this.users.values()) if (user.username === subject) return user;
-    return this.#add(subject, subject, null);
-  }
-
-  async rename(id: UserId, displayName: string) {
-    const held = this.users.get(id);
-    if (held === undefined) return refused("not_found", "No such user.");
-    held.user = { ...held.user, display_name: displayName };
-    return ok(held.user);
-  }
-
-  async startFamily(userId: UserId, tokenHash: string) {
-    const id = String(this.families.length + 1) as FamilyId;
-    this.families.push({ id, userId, current: tokenHash, spent: new Set(), revoked: false });
-    return id;
-  }
-
-  async rotate(tokenHash: string, nextHash: string) {
-    for (const family of this.families) {
-      if (family.spent.has(tokenHash)) {
-        family.revoked = true;
-        return { outcome: "reused" as const, family: family.id, userId: family.userId };
-      }
-      if (family.current !== tokenHash || family.revoked) continue;
-      family.spent.add(tokenHash);
-      family.current = nextHash;
-      const user = this.users.get(family.userId)!.user;
-      return { outcome: "rotated" as const, grant: { user, family: family.id } };
-    }
-    return { outcome: "unknown" as const };
-  }
-
-  async revokeByToken(tokenHash: string) {
-    for (const family of this.families) {
-      if (family.current !== tokenHash) continue;
-      family.revoked = true;
-      return { family: family.id, userId: family.userId };
-    }
-    return null;
-  }
-
-  async revokedSince() {
-    return this.families.filter((family) => family.revoked).map((family) => family.id);
-  }
-
-  #add(username: string, displayName: string, passwordHash: string | null): User {
-    const user = {
-      id: String(this.users.size + 1),
-      username,
-      display_name: displayName,
-      created_at: "2026-01-01T00:00:00.000Z",
-    };
-    this.users.set(user.id, { user, passwordHash });
-    return user;
-  }
-}
-
-export function memoryQueries(accounts: MemoryAccounts): Queries {
-  const unused = () => Promise.reject(new Error("not part of the HTTP side"));
-  return {
-    openSession: unused,
-    revs: unused,
-    changes: unused,
-    sync: unused,
-    lastSeen: unused,
-    conversation: () => Promise.resolve(null),
-    conversations: (_reader, _limit, cursor) =>
-      Promise.resolve(cursor === "bad" ? undefined : { items: [], next_cursor: null }),
-    history: () => Promise.resolve(null),
-    user: (id) => accounts.byId(id),
-    userByName: async (username) => (await accounts.byUsername(username))?.user ?? null,
-    ping: () => Promise.resolve(),
   };
 }
