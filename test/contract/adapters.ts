@@ -1,0 +1,123 @@
+/**
+ * The two storages that the contract suites run against. `host()` gives another host's ports
+ * over the same tables; whoever opened closes.
+ */
+import type { ActorPorts } from "../../actors/ports.ts";
+import type { AccountStore, Queries } from "../../src/ports.ts";
+import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
+import { createActorPorts } from "../../src/storage/actor-ports.ts";
+import { createEdgePorts } from "../../src/storage/edge-ports.ts";
+import { createMemoryStorage } from "../../src/storage/memory/ports.ts";
+import { migrate } from "../../src/storage/migrate.ts";
+import { startPostgres } from "../support/postgres.ts";
+
+export interface OpenStorage extends ActorPorts {
+  accounts: AccountStore;
+  queries: Queries;
+  host(): ActorPorts;
+  close(): Promise<void>;
+}
+
+export interface Adapter {
+  name: string;
+  open(): Promise<OpenStorage>;
+}
+
+export const ADAPTERS: Adapter[] = [
+  {
+    name: "memory",
+    async open() {
+      const { tables, ports, accounts, queries } = createMemoryStorage();
+      return {
+        ...ports,
+        accounts,
+        queries,
+        host: () => createMemoryStorage(tables).ports,
+        close: async () => undefined,
+      };
+    },
+  },
+  {
+    name: "postgres",
+    async open() {
+      const database = await startPostgres();
+      await migrate(database.url);
+      const actors = createActorPorts(database.url);
+      const edge = createEdgePorts(database.url);
+      const opened: { close(): Promise<void> }[] = [actors, edge];
+      return {
+        ...actors.ports,
+        accounts: edge.accounts,
+        queries: edge.queries,
+        host() {
+          const another = createActorPorts(database.url);
+          opened.push(another);
+          return another.ports;
+        },
+        async close() {
+          for (const each of opened) await each.close();
+          await database.stop();
+        },
+      };
+    },
+  },
+];
+
+let registered = 0;
+
+/** New users, in rising id. */
+export async function newUsers(storage: OpenStorage, count: number): Promise<UserId[]> {
+  const ids: UserId[] = [];
+  for (let i = 0; i < count; i++) {
+    registered++;
+    const made = await storage.accounts.register(
+      `user.${registered}`,
+      `User ${registered}`,
+      "hash",
+    );
+    if (!made.ok) throw new Error(made.error.message);
+    ids.push(asUserId(made.value.id));
+  }
+  return ids;
+}
+
+export async function newGroup(storage: OpenStorage, members: UserId[]): Promise<ConversationId> {
+  const made = await storage.conversations.create("group", members[0]!, members, "A group");
+  if (!made.ok) throw new Error(made.error.message);
+  return asConversationId(made.value.conversation.id);
+}
+
+export async function newDirect(storage: OpenStorage, pair: UserId[]): Promise<ConversationId> {
+  const made = await storage.conversations.create("direct", pair[0]!, pair, null);
+  if (!made.ok) throw new Error(made.error.message);
+  return asConversationId(made.value.conversation.id);
+}
+
+/** Appends `body`, whose client_id is the body too unless given. */
+export function say(
+  ports: ActorPorts,
+  conversationId: ConversationId,
+  senderId: UserId,
+  body: string,
+  { clientId = body.slice(0, 64), replyToSeq = null as number | null } = {},
+) {
+  return ports.conversations.append({ conversationId, senderId, clientId, body, replyToSeq });
+}
+
+/** The value of a Result that has to be one. */
+export async function granted<T>(
+  result: Promise<{ ok: true; value: T } | { ok: false; error: { code: string; message: string } }>,
+): Promise<T> {
+  const settled = await result;
+  if (!settled.ok) throw new Error(`${settled.error.code}: ${settled.error.message}`);
+  return settled.value;
+}
+
+/** The code of a refusal; "" of a value. */
+export async function codeOf(
+  result: Promise<{ ok: true } | { ok: false; error: { code: string } }>,
+): Promise<string> {
+  const settled = await result;
+  return settled.ok ? "" : settled.error.code;
+}
