@@ -33,6 +33,8 @@ interface Claim {
 /** A lock that keeps changing under us this often is not a race but a broken file system. */
 const TRIES_MAX = 100;
 
+const DAMAGED = "damaged";
+
 /** Makes the directory (0700) where it is missing, and locks it. Refuses with StartRefusal. */
 export async function openDataDir(path: string): Promise<DataDir> {
   const dir = resolve(path);
@@ -88,8 +90,8 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    // A link that leads nowhere.
-    if (errorCode(error) === "ENOENT") return false;
+    // A link that leads nowhere, or a file on the way.
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return false;
     throw error;
   }
 }
@@ -147,7 +149,7 @@ function parseClaim(text: string): Claim {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  return { pid: 0, start: "never", nonce: "damaged" };
+  return { pid: 0, start: "never", nonce: DAMAGED };
 }
 
 const heirFile = (dir: string, nonce: string) => join(dir, `lock.heir.${nonce}`);
@@ -172,7 +174,8 @@ async function sweep(dir: string): Promise<void> {
     if (name.startsWith("lock.heir.")) await rm(path, { force: true });
     if (!name.startsWith("lock.new.")) continue;
     const claim = await readClaim(path);
-    const isAlive = claim !== null && (await processStart(claim.pid)) === claim.start;
-    if (!isAlive) await rm(path, { force: true });
+    // Empty while its maker is between making and writing it.
+    if (claim === null || claim.nonce === DAMAGED) continue;
+    if ((await processStart(claim.pid)) !== claim.start) await rm(path, { force: true });
   }
 }

@@ -67,7 +67,7 @@ export async function locateBinaries(
   const copy = await copyOf(native, version, dataDir);
   const why = await whyUnusable(copy, account);
   if (why === null) {
-    log.info({ event: "postgres_programs_copied", path: copy });
+    log.info({ event: "postgres_runs_from_copy", path: copy });
     return programs(copy, major);
   }
   throw new StartRefusal(
@@ -105,12 +105,13 @@ function platformPackage(): { native: string; version: string } {
 /** Null when the programs run for `account`, with all their libraries; else why they do not. */
 async function whyUnusable(native: string, account: Account | null): Promise<string | null> {
   const options = { cwd: "/", env: SERVER_ENV, ...account };
+  const links = await linksOf(native);
   const tries = PROGRAMS.map(async (program) => {
     await run(join(native, "bin", program), ["--version"], options);
   });
   // The server loads more than `--version` does, and reads its templates as that account too.
   tries.push(run("/bin/sh", ["-c", READABLE, "sh", native], options).then(() => undefined));
-  tries.push(...(await links(native)).map(({ to }) => access(to)));
+  tries.push(...links.map(({ to }) => access(to)));
   const failed = (await Promise.allSettled(tries)).find((one) => one.status === "rejected");
   if (failed === undefined) return null;
   const reason: unknown = failed.reason;
@@ -120,7 +121,7 @@ async function whyUnusable(native: string, account: Account | null): Promise<str
 const READABLE =
   'test -r "$1/share/postgresql/postgres.bki" && test -r "$1/lib/postgresql/plpgsql.so"';
 
-async function links(native: string): Promise<{ from: string; to: string }[]> {
+async function linksOf(native: string): Promise<{ from: string; to: string }[]> {
   const list = JSON.parse(await readFile(join(native, "pg-symlinks.json"), "utf8")) as {
     source: string;
     target: string;
@@ -133,7 +134,7 @@ async function links(native: string): Promise<{ from: string; to: string }[]> {
 }
 
 async function mend(native: string): Promise<void> {
-  for (const { from, to } of await links(native)) {
+  for (const { from, to } of await linksOf(native)) {
     await symlink(from, to).catch((error: unknown) => {
       if (errorCode(error) !== "EEXIST") throw error;
     });

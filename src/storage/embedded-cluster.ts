@@ -10,8 +10,7 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chown, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
-import { userInfo } from "node:os";
+import { lchown, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { errorCode, fileTrouble, StartRefusal } from "../errors.ts";
@@ -95,7 +94,7 @@ function checkOwner(path: string, owner: Account | null): null {
   const uid = process.geteuid?.();
   if (owner === null || uid === undefined || owner.uid === uid) return null;
   throw new StartRefusal(
-    `The embedded database in ${path} belongs to uid ${owner.uid} and Troupe runs as ${userInfo().username} (uid ${uid}): start it as the owner, or give the whole directory to this user with chown -R.`,
+    `The embedded database in ${path} belongs to uid ${owner.uid} and Troupe runs as uid ${uid}: start it as the owner, or give the whole directory to this user with chown -R.`,
   );
 }
 
@@ -108,7 +107,7 @@ async function makeCluster(dataDir: string, cluster: Cluster, log: Log): Promise
   for (const dir of [aside, fresh]) await mkdir(dir, { mode: 0o700 });
   await writeSynced(passwordFile, `${cluster.password}\n`);
   if (account !== null) {
-    for (const one of [passwordFile, fresh, aside]) await chown(one, account.uid, account.gid);
+    for (const one of [passwordFile, fresh, aside]) await lchown(one, account.uid, account.gid);
   }
   const args = [
     `--pgdata=${account === null ? fresh : cluster.ownPath}`,
@@ -139,6 +138,9 @@ async function makeCluster(dataDir: string, cluster: Cluster, log: Log): Promise
 function saidBy(error: unknown): string {
   const stderr = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
   if (stderr.includes("No space left on device")) return "the disk is full";
+  if (stderr.includes("could not look up effective user ID")) {
+    return "PostgreSQL wants the user it runs as to have a name in /etc/passwd, so start Troupe as such a user, or set DATABASE_URL";
+  }
   const line = stderr.split("\n").find((one) => /\b(error|FATAL|PANIC):/.test(one));
   if (line !== undefined) return line.replace(/^.*?\b(error|FATAL|PANIC):\s*/, "");
   return error instanceof Error ? error.message.replace(/\s+/g, " ").trim() : String(error);
@@ -150,6 +152,9 @@ async function checkVersion(path: string, binaries: Binaries): Promise<void> {
     major = (await readFile(join(path, "PG_VERSION"), "utf8")).trim();
   } catch (error) {
     throw new StartRefusal(`${path} holds no PostgreSQL database: ${fileTrouble(error)}.`);
+  }
+  if (!/^\d{1,3}$/.test(major)) {
+    throw new StartRefusal(`${path} holds no PostgreSQL database: its PG_VERSION is no version.`);
   }
   if (major !== binaries.major) {
     throw new StartRefusal(

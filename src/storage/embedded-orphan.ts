@@ -7,7 +7,8 @@
  * whether a child of the old server still writes to the files.
  */
 import { execFile } from "node:child_process";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -37,8 +38,7 @@ export async function stopOrphan(path: string, log: Log): Promise<void> {
   if (!(pid > 0) || !isAlive(pid)) return;
   if (!(await isServerOf(pid, path))) {
     log.info({ event: "postgres_pid_file_stale", pid });
-    // Same inode, so the owner stays.
-    await writeFile(pidFile, [NO_PID, ...rest].join("\n"));
+    await rewrite(pidFile, [NO_PID, ...rest].join("\n"));
     return;
   }
   const startedMs = performance.now();
@@ -56,6 +56,21 @@ export async function stopOrphan(path: string, log: Log): Promise<void> {
     pid,
     ms: Math.round(performance.now() - startedMs),
   });
+}
+
+/**
+ * In place, so the owner stays. Root writes here into a directory of the unprivileged account,
+ * which must not be able to point it at another file.
+ */
+async function rewrite(pidFile: string, text: string): Promise<void> {
+  const file = await open(pidFile, constants.O_WRONLY | constants.O_NOFOLLOW);
+  try {
+    if ((await file.stat()).nlink !== 1) throw new StartRefusal(`${pidFile} is a linked file.`);
+    await file.truncate();
+    await file.writeFile(text);
+  } finally {
+    await file.close();
+  }
 }
 
 async function isGone(pid: number, path: string, patienceMs: number): Promise<boolean> {
