@@ -1,6 +1,7 @@
 /** The round picture of a person or group: initials on one of eight tints, and presence. */
 import type { PresenceStatus } from "../../protocol/schemas.ts";
-import { el, icon, setAttr, setText } from "./dom.ts";
+import { el, setAttr, setText } from "./dom.ts";
+import { icon } from "./icons.ts";
 import { initialsOf } from "./wording.ts";
 
 const TINTS = 8;

@@ -4,7 +4,8 @@
  */
 import { BODY_MAX, codePoints, isText } from "../../protocol/text.ts";
 import type { Chat } from "./chat.ts";
-import { el, icon, iconButton, setText } from "./dom.ts";
+import { el, iconButton, setText } from "./dom.ts";
+import { icon } from "./icons.ts";
 
 /** The server forgets a typist after 5 s of silence; this keeps well inside. */
 const TYPING_EVERY_MS = 2_000;

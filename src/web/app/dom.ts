@@ -2,6 +2,7 @@
  * The little the views need to make and keep elements. Text only ever goes in as text nodes:
  * there is no way here to set markup.
  */
+import { type IconName, icon } from "./icons.ts";
 
 interface Props {
   class?: string;
@@ -37,38 +38,6 @@ export function setAttr(element: Element, name: string, value: string | boolean 
 /** Writes only what changed: an unchanged text node keeps selection and screen readers still. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
-}
-
-const SVG = "http://www.w3.org/2000/svg";
-
-export type IconName =
-  | "back"
-  | "check"
-  | "checks"
-  | "clock"
-  | "close"
-  | "compose"
-  | "down"
-  | "group"
-  | "more"
-  | "send"
-  | "sign-out"
-  | "alert";
-
-/** A drawing of icons.svg, in the colour of the text around it; silent to screen readers. */
-export function icon(name: IconName): SVGSVGElement {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/icons.svg#${name}`);
-  svg.append(use);
-  return svg;
-}
-
-export function setIcon(svg: SVGSVGElement, name: IconName): void {
-  const use = svg.firstElementChild;
-  if (use) setAttr(use, "href", `/icons.svg#${name}`);
 }
 
 export function iconButton(name: IconName, label: string, onClick: () => void): HTMLButtonElement {

@@ -4,7 +4,8 @@
  * offers a way down when new ones arrive out of sight.
  */
 import type { Chat } from "./chat.ts";
-import { el, icon, keyedList, setText } from "./dom.ts";
+import { el, keyedList, setText } from "./dom.ts";
+import { icon } from "./icons.ts";
 import { createRow, type RowActions } from "./message-row.ts";
 import { lastMessageOf, nameOf, newestRun, unreadOf } from "./selection.ts";
 import type { State } from "./state.ts";

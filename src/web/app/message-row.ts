@@ -3,22 +3,14 @@
  */
 import { createAvatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
-import {
-  el,
-  type IconName,
-  icon,
-  iconButton,
-  type KeyedEntry,
-  setAttr,
-  setIcon,
-  setText,
-} from "./dom.ts";
+import { el, iconButton, type KeyedEntry, setAttr, setText } from "./dom.ts";
+import { type IconName, icon, setIcon } from "./icons.ts";
 import { nameOf, type Tick } from "./selection.ts";
 import type { MessageRow, Row } from "./timeline.ts";
 import { dayName, fullTime, splitLinks, timeOfDay } from "./wording.ts";
 
 const TICK_ICON: Record<Tick, IconName> = {
-  sending: "clock",
+  sending: "circle",
   failed: "alert",
   sent: "check",
   delivered: "checks",
@@ -57,7 +49,7 @@ function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
   const body = el("span", { class: "body" });
   const edited = el("span", { class: "edited", text: "edited" });
   const time = el("time");
-  const tickIcon = icon("clock");
+  const tickIcon = icon("circle");
   const tickText = el("span", { class: "visually-hidden" });
   const tick = el("span", { class: "tick" }, tickIcon, tickText);
   const meta = el("span", { class: "meta" }, edited, time, tick);
