@@ -118,7 +118,7 @@ export class Supervisor {
     await Promise.all(this.#slots.map((slot) => this.#firstOnline(this.#fork(slot))));
     this.#started = true;
     // One may have died while others were still coming up.
-    for (const slot of this.#slots) if (!isCovered(slot)) void this.#online(this.#fork(slot));
+    for (const slot of this.#slots) this.#replace(slot);
   }
 
   /** A worker's report that it can serve, or that it has drained. */
@@ -192,7 +192,7 @@ export class Supervisor {
       frames: (from, bytes) => this.#events.frames(from, bytes),
       lost: (gone, why) => this.#lost(slot, gone, why),
       exited: (gone, how) => {
-        const level = gone.wasOrdered ? "info" : "warn";
+        const level = gone.wasOrdered || this.#stopping ? "info" : "warn";
         this.#options.log[level]({ event: "worker_exited", worker: id, pid: gone.pid, how });
       },
     });
@@ -226,13 +226,25 @@ export class Supervisor {
     this.#changed();
     if (!this.#started || this.#stopping || life.wasOrdered) return;
     this.#options.log.warn({ event: "worker_lost", worker: life.ref.life, why });
-    const { backOff, delayMs } = stepBackOff(slot.backOff, life.servedMs, this.#limits.backOff);
+    this.#replaceLater(slot, life.servedMs);
+  }
+
+  #replaceLater(slot: Slot, servedMs: number): void {
+    const { backOff, delayMs } = stepBackOff(slot.backOff, servedMs, this.#limits.backOff);
     slot.backOff = backOff;
-    if (isCovered(slot)) return;
     clearTimeout(slot.retry);
-    slot.retry = setTimeout(() => {
-      if (!this.#stopping && !isCovered(slot)) void this.#online(this.#fork(slot));
-    }, delayMs);
+    slot.retry = setTimeout(() => this.#replace(slot), delayMs);
+  }
+
+  #replace(slot: Slot): void {
+    if (this.#stopping || isCovered(slot)) return;
+    try {
+      void this.#online(this.#fork(slot));
+    } catch (error) {
+      // No process to be had at this moment: as good as one that died at once.
+      this.#options.log.error({ event: "worker_fork_failed", slot: slot.name, error });
+      this.#replaceLater(slot, 0);
+    }
   }
 
   /** Of one worker in a roll. */

@@ -39,23 +39,36 @@ export class WorkerLife {
   #corr = 0;
   #killTimer: NodeJS.Timeout | undefined;
 
+  /** Throws when the system gives no process. */
   constructor(ref: WorkerRef, config: WorkerConfig, events: LifeEvents) {
     this.ref = ref;
     this.#events = events;
     this.worker = cluster.fork(withoutSecrets());
-    // Sends to a dying worker fail here instead of ending the primary.
-    this.worker.on("error", (error) => this.#lose(error.message));
-    this.worker.on("disconnect", () => this.#lose("its IPC channel ended"));
+    const stream = this.worker.process.stdio?.[PIPE_FD] as Duplex | null | undefined;
+    // Out of descriptors: Node gives a child without streams, and its error later.
+    if (!stream) {
+      this.worker.on("error", () => undefined);
+      throw new Error("the system gives no new process");
+    }
     this.exited = new Promise((resolve) => {
-      this.worker.on("exit", (code: number | null, signal: string | null) => {
+      const exited = (how: string) => {
         clearTimeout(this.#killTimer);
-        const how = signal === null ? `exit code ${code}` : signal;
         this.#lose(how);
         events.exited(this, how);
         resolve(how);
+      };
+      this.worker.on("exit", (code: number | null, signal: string | null) =>
+        exited(signal ?? `exit code ${code}`),
+      );
+      // Sends to a dying worker fail here instead of ending the primary. One that never came
+      // to be has no other event.
+      this.worker.on("error", (error) => {
+        if (this.pid === undefined) exited(error.message);
+        else this.#lose(error.message);
       });
     });
-    this.pipe = new Pipe(this.worker.process.stdio[PIPE_FD] as Duplex, {
+    this.worker.on("disconnect", () => this.#lose("its IPC channel ended"));
+    this.pipe = new Pipe(stream, {
       frames: (bytes) => events.frames(this, bytes),
       closed: (why) => this.#lose(`its pipe ended: ${why}`),
     });
@@ -165,7 +178,7 @@ export class WorkerLife {
   }
 
   #killAfter(delayMs: number): void {
-    if (this.worker.isDead()) return;
+    if (this.pid === undefined || this.worker.isDead()) return;
     clearTimeout(this.#killTimer);
     this.#killTimer = setTimeout(() => this.kill(), delayMs);
   }

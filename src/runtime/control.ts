@@ -7,7 +7,10 @@ import type { WorkerConfig } from "../config.ts";
 export interface PrimaryOrders {
   /** First frame on every pipe. */
   configure: { config: WorkerConfig; life: string; slot: string };
-  /** Tell sessions, flush actors, say `drained`, and expect to be ended. */
+  /**
+   * Tell sessions, flush actors, say `drained`, and expect to be ended. Answered when the
+   * sessions have been told: then the port may close (1.5 s later at the latest).
+   */
   drain: { deadline_ms: number };
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;

@@ -2,6 +2,7 @@
  * How connections reach workers, with real sockets, real worker processes and the real client
  * library, but workers without Troupe inside (test/support/door.ts).
  */
+import { readdirSync } from "node:fs";
 import { request } from "node:http";
 import { io, type Socket } from "socket.io-client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -251,6 +252,20 @@ describe("one door, two workers", () => {
     await within("closed", wire.closed);
   });
 
+  test("[FD10] no descriptor stays behind in the primary", async () => {
+    const descriptors = () => readdirSync(`/proc/${door.pid}/fd`).length;
+    await whoServes(door);
+    const before = descriptors();
+    for (let i = 0; i < 100; i++) {
+      const wire = await Wire.to(door);
+      if (i % 4 === 0) await wire.says("\0");
+      else await wire.says(GET);
+      await Promise.race([wire.answers(1), wire.closed]);
+      wire.socket.destroy();
+    }
+    await eventually("as many as before", () => descriptors() <= before);
+  });
+
   test("[SUP5] workers do not carry the primary's secrets in their environment", async () => {
     expect((await whoServes(door)).envSecret).toBeNull();
   });
@@ -338,6 +353,18 @@ describe("when workers die", () => {
     expect(answers).toContain('"code":"unavailable"');
     await door.onlineWorkers(2);
   });
+});
+
+test("[FD11] with TLS on, where no byte can be read, an address keeps its worker", async () => {
+  const door = await Door.opens({ env: { DOOR_TLS: "on", WORKERS: "3" } });
+  try {
+    // The worker would shake hands; this one speaks plainly, and shows where it came to.
+    const pids = new Set<number>();
+    for (let i = 0; i < 6; i++) pids.add((await whoServes(door)).pid);
+    expect(pids.size).toBe(1);
+  } finally {
+    await door.ends();
+  }
 });
 
 describe("starting, rolling, stopping", () => {
