@@ -30,9 +30,17 @@ async function migrateOrRefuse(url: string): Promise<{ applied: string[] }> {
   try {
     return await migrate(url);
   } catch (error) {
-    if (error instanceof NewerDatabaseError || error instanceof StorageFault) {
-      throw new StartRefusal(error.message, { cause: error });
+    if (error instanceof NewerDatabaseError) throw new StartRefusal(error.message);
+    if (error instanceof StorageFault) {
+      throw new StartRefusal(`The database cannot be migrated: ${reasonOf(error)}.`);
     }
     throw error;
   }
+}
+
+/** Without the fault's own address, which is this command. */
+function reasonOf(fault: StorageFault): string {
+  return fault.cause instanceof Error && fault.cause.message !== ""
+    ? fault.cause.message
+    : fault.message;
 }

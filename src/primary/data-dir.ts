@@ -33,6 +33,8 @@ interface Claim {
 /** A lock that keeps changing under us this often is not a race but a broken file system. */
 const TRIES_MAX = 100;
 
+/** Longer than it can take to write one line. */
+const WRITING_MS = 60_000;
 const DAMAGED = "damaged";
 
 /** Makes the directory (0700) where it is missing, and locks it. Refuses with StartRefusal. */
@@ -48,8 +50,8 @@ export async function openDataDir(path: string): Promise<DataDir> {
   const lock = join(dir, "lock");
   const fresh = join(dir, `lock.new.${mine.nonce}`);
   try {
-    await writeFile(fresh, `${JSON.stringify(mine)}\n`, { flag: "wx", mode: 0o644 });
     try {
+      await writeFile(fresh, `${JSON.stringify(mine)}\n`, { flag: "wx", mode: 0o644 });
       await take(dir, lock, fresh, mine);
     } finally {
       await rm(fresh, { force: true });
@@ -175,7 +177,16 @@ async function sweep(dir: string): Promise<void> {
     if (!name.startsWith("lock.new.")) continue;
     const claim = await readClaim(path);
     // Empty while its maker is between making and writing it.
-    if (claim === null || claim.nonce === DAMAGED) continue;
+    if (claim === null || (claim.nonce === DAMAGED && !(await isOld(path)))) continue;
     if ((await processStart(claim.pid)) !== claim.start) await rm(path, { force: true });
+  }
+}
+
+async function isOld(path: string): Promise<boolean> {
+  try {
+    return Date.now() - (await stat(path)).mtimeMs > WRITING_MS;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
   }
 }

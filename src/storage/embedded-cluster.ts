@@ -125,6 +125,7 @@ async function makeCluster(dataDir: string, cluster: Cluster, log: Log): Promise
   try {
     await run(cluster.binaries.initdb, args, { cwd: fresh, env: SERVER_ENV, ...account });
   } catch (error) {
+    await rm(aside, { recursive: true, force: true });
     throw new StartRefusal(`The embedded database cannot be made in ${dataDir}: ${saidBy(error)}.`);
   }
   await rename(fresh, cluster.path);
@@ -134,10 +135,15 @@ async function makeCluster(dataDir: string, cluster: Cluster, log: Log): Promise
   log.info({ event: "postgres_cluster_made", path: cluster.path, uid: account?.uid, ms });
 }
 
-/** What initdb or the server complained of, without its prefix and its advice. */
+/** Of a nearly full disk PostgreSQL says that a write came out short. */
+export function isDiskFull(complaint: string): boolean {
+  return /No space left on device|wrote only \d+ of \d+ bytes/.test(complaint);
+}
+
+/** What initdb complained of, without its prefix and its advice. */
 function saidBy(error: unknown): string {
   const stderr = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
-  if (stderr.includes("No space left on device")) return "the disk is full";
+  if (isDiskFull(stderr)) return "the disk is full";
   if (stderr.includes("could not look up effective user ID")) {
     return "PostgreSQL wants the user it runs as to have a name in /etc/passwd, so start Troupe as such a user, or set DATABASE_URL";
   }

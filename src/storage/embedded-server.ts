@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { StartRefusal } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { SERVER_ENV } from "./embedded-binaries.ts";
-import type { Cluster } from "./embedded-cluster.ts";
+import { type Cluster, isDiskFull } from "./embedded-cluster.ts";
 
 /** Without a word for so long, a start hangs. Recovery says where it is every 10 s. */
 const SILENCE_MS = 60_000;
@@ -148,7 +148,7 @@ function serverOf(child: ChildProcess, ended: Promise<ServerEnd>, log: Log): Ser
 }
 
 function inWords(complaint: string, code: number | null, signal: NodeJS.Signals | null): string {
-  if (complaint.includes("No space left on device")) return "the disk is full";
+  if (isDiskFull(complaint)) return "the disk is full";
   if (complaint !== "") return complaint;
   return signal === null ? `it exited with ${code}` : `it was ended by ${signal}`;
 }
