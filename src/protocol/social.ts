@@ -1,0 +1,64 @@
+/**
+ * The social half of the contract: posts, likes, comments, follows, blocks and notifications,
+ * as schemas. See schemas.ts for the building blocks.
+ */
+import type { Static } from "typebox";
+import Type from "typebox";
+import { Count, Cursor, Id, Nullable, Ordinal, Time } from "./schemas.ts";
+
+export const Post = Type.Object({
+  id: Id,
+  author_id: Id,
+  body: Type.String(),
+  like_count: Count,
+  comment_count: Count,
+  liked: Type.Boolean({ description: "Whether the reader likes it." }),
+  created_at: Time,
+});
+
+export const Comment = Type.Object({
+  id: Id,
+  post_id: Id,
+  author_id: Id,
+  body: Type.String(),
+  created_at: Time,
+});
+
+export const Liked = Type.Object({ post_id: Id, liked: Type.Boolean(), like_count: Count });
+export const Following = Type.Object({ user_id: Id, following: Type.Boolean() });
+export const Blocked = Type.Object({ user_id: Id, blocked: Type.Boolean() });
+
+export const PostCounts = Type.Object({ post_id: Id, like_count: Count, comment_count: Count });
+export const LikeUpdate = Type.Object({ post_id: Id, like_count: Count });
+export const CommentUpdate = Type.Object({ post_id: Id, comment_count: Count });
+
+/** Our own are `like`, `comment`, `follow` and `mention`; a service names its own. */
+export const NotificationType = Type.String({
+  pattern: "^[a-z][a-z0-9_.-]{0,63}$",
+  description: "1–64 of a-z 0-9 _ . - , beginning with a letter.",
+});
+
+export const Notification = Type.Object({
+  id: Id,
+  seq: Ordinal,
+  type: Type.String(),
+  message: Type.String(),
+  actor_id: Nullable(Id),
+  post_id: Nullable(Id),
+  comment_id: Nullable(Id),
+  count: Ordinal,
+  data: Type.Unknown({ description: "What a service sent along; null otherwise." }),
+  created_at: Time,
+  read_at: Nullable(Time),
+});
+
+export const NotificationsRead = Type.Object({ unread_count: Count });
+export const UpToSeq = Cursor;
+
+export type Post = Static<typeof Post>;
+export type Comment = Static<typeof Comment>;
+export type Liked = Static<typeof Liked>;
+export type Following = Static<typeof Following>;
+export type Blocked = Static<typeof Blocked>;
+export type PostCounts = Static<typeof PostCounts>;
+export type Notification = Static<typeof Notification>;
