@@ -54,7 +54,7 @@ export function createComposer(
   purposeBar.append(iconButton("close", "Cancel", () => setPurpose({ kind: "new" })));
   const form = el("form", { class: "composer" }, purposeBar, input, count, send);
 
-  const fit = (): void => {
+  const resize = (): void => {
     // Through the CSSOM: the page's policy allows no style attributes in markup.
     input.style.height = "auto";
     input.style.height = `${Math.min(input.scrollHeight, HEIGHT_MAX_PX)}px`;
@@ -75,7 +75,7 @@ export function createComposer(
 
   const setValue = (text: string): void => {
     input.value = text;
-    fit();
+    resize();
   };
 
   function setPurpose(next: Purpose): void {
@@ -117,7 +117,7 @@ export function createComposer(
   };
 
   input.addEventListener("input", () => {
-    fit();
+    resize();
     sayTyping(input.value.trim() !== "");
   });
   input.addEventListener("blur", () => sayTyping(false));

@@ -4,8 +4,9 @@
 import { createAvatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
 import { type Composer, createComposer } from "./composer.ts";
-import { askToConfirm } from "./dialogs.ts";
+import { askToConfirm } from "./dialog.ts";
 import { el, iconButton, setAttr, setText } from "./dom.ts";
+import { openGroup } from "./group-dialog.ts";
 import { createMessageList } from "./message-list.ts";
 import { createMessageMenu, type MenuItem } from "./message-menu.ts";
 import { nameOf, peerIdOf, presenceOf, titleOf } from "./selection.ts";
@@ -47,8 +48,12 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
   const back = iconButton("back", "Back to conversations", hooks.onBack);
   back.classList.add("back");
   const heading = el("div", { class: "talk-heading" }, title, subtitle);
+  const group = iconButton("group", "Group details", () => {
+    const { openId } = chat.store.get();
+    if (openId !== null) openGroup(chat, openId);
+  });
   const header = el("header", { class: "talk-header" });
-  header.append(back, personAvatar.node, groupAvatar.node, heading, hooks.chip);
+  header.append(back, personAvatar.node, groupAvatar.node, heading, hooks.chip, group);
 
   const messageItems = (row: MessageRow, talkId: string, seq: number): MenuItem[] => {
     const name = row.isOwn ? "yourself" : nameOf(chat.store.get(), row.senderId);
@@ -118,6 +123,7 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
         const peerId = peerIdOf(state, talk);
         personAvatar.node.hidden = peerId === null;
         groupAvatar.node.hidden = peerId !== null;
+        group.hidden = peerId !== null;
         const avatar = peerId === null ? groupAvatar : personAvatar;
         const presence = peerId === null ? null : presenceOf(state, peerId);
         avatar.update(peerId ?? talk.conversation.id, titleOf(state, talk), presence);

@@ -1,40 +1,15 @@
 /**
- * The two dialogs: a question before something is lost, and starting a conversation with one
- * person or a group found by their exact usernames.
+ * The dialog that starts a conversation, with one person or a group, found by their exact
+ * usernames.
  */
 import type { User } from "../../protocol/schemas.ts";
 import { isText, TITLE_MAX } from "../../protocol/text.ts";
 import { createAvatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
+import { showDialog } from "./dialog.ts";
 import { el, iconButton, keyedList, setAttr, setText } from "./dom.ts";
 
 const USERNAME = /^[A-Za-z0-9_.]{3,32}$/;
-
-/** Shows `node` until it closes, then takes it away. Esc and a click beside it close it. */
-function showDialog(node: HTMLDialogElement): void {
-  node.addEventListener("close", () => node.remove());
-  node.addEventListener("pointerdown", (event) => {
-    if (event.target === node) node.close();
-  });
-  document.body.append(node);
-  node.showModal();
-}
-
-export function askToConfirm(question: string, action: string, onConfirmed: () => void): void {
-  const attrs = { "aria-labelledby": "question" };
-  const node = el("dialog", { class: "dialog", attrs });
-  const cancel = el("button", { class: "button-quiet", text: "Cancel", attrs: { type: "button" } });
-  const confirm = el("button", { class: "button-danger", text: action, attrs: { type: "button" } });
-  cancel.addEventListener("click", () => node.close());
-  confirm.addEventListener("click", () => {
-    node.close();
-    onConfirmed();
-  });
-  const buttons = el("div", { class: "dialog-buttons" }, cancel, confirm);
-  const title = el("h2", { text: question, attrs: { id: "question" } });
-  node.append(el("div", { class: "dialog-body" }, title, buttons));
-  showDialog(node);
-}
 
 export function openNewTalk(chat: Chat, onCreated: (conversationId: string) => void): void {
   const chosen: User[] = [];
