@@ -6,34 +6,29 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock.ts";
 import type { WorkerConfig } from "../../config.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../metrics.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
-import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
+import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
 import { ROUTES, type RouteName, type RouteSpec } from "../../protocol/routes.ts";
-import { type Auth, createAuth, type Identity, type Revocations, SERVICE_USER } from "../auth.ts";
+import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
-import { addressOf, createHttpLimits, type HttpLimits } from "../limits.ts";
-import { OutOfReach } from "../reached.ts";
+import { createHttpLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
 import type { Handlers } from "./call.ts";
 import { type AskActors, conversationRoutes } from "./conversations.ts";
-import { allowPreflight, createCors, isPreflight } from "./cors.ts";
-import { createAllowedMethods } from "./known-paths.ts";
+import { createCors } from "./cors.ts";
+import { addFallbacks, answerFault } from "./fallbacks.ts";
+import { createGates, type Gates } from "./gates.ts";
 import { type HostReader, operationRoutes } from "./operations.ts";
 import { loadPages, servePages } from "./pages.ts";
 import { type PresenceReader, presenceRoutes } from "./presence.ts";
 import { createReplies, type Replies } from "./replies.ts";
-import {
-  answerClientError,
-  closeConnections,
-  countConnections,
-  createHttpServer,
-} from "./server.ts";
+import { answerClientError, closeConnections, createHttpServer } from "./server.ts";
 
 export interface ApiDeps {
   config: WorkerConfig;
@@ -64,12 +59,6 @@ export interface Api {
   close(deadlineMs?: number): Promise<void>;
 }
 
-declare module "fastify" {
-  interface FastifyRequest {
-    caller: Identity | null;
-  }
-}
-
 /** Dist layout: src/edge/http/api.js beside src/web. */
 const WEB_ROOT = fileURLToPath(new URL("../../web/", import.meta.url));
 const ENGINE_PATH = "/socket.io/";
@@ -77,9 +66,6 @@ const ENGINE_PATH = "/socket.io/";
 const PARAM_CHARS_MAX = 16_384;
 const CLOSE_DEADLINE_MS = 5_000;
 
-const NO_TOKEN = refused("unauthorized", "Send an access token: Authorization: Bearer ….").error;
-const NO_ROUTE = refused("not_found", "There is no such address.").error;
-const NOT_JSON_TYPE = refused("unsupported_media_type", "Send the body as application/json.").error;
 const BAD_URL = refused("invalid_payload", "The address is not valid.").error;
 
 export async function createApi(deps: ApiDeps): Promise<Api> {
@@ -99,7 +85,6 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     routerOptions: { maxParamLength: PARAM_CHARS_MAX },
     serverFactory: (handler) => {
       server = createHttpServer(byEngine(deps.engine, handler));
-      countConnections(server);
       return server;
     },
     clientErrorHandler: answerClientError,
@@ -115,7 +100,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
   };
-  const gates = createGates(auth, limits, replies, config);
+  const gates = createGates(auth, limits, replies, config.trustProxy);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
     addRoute(app, ROUTES[name], handlers[name] as AnyHandler, gates, replies, log);
   }
@@ -140,8 +125,6 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   };
 }
 
-type Gate = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
-
 /** Handlers as the router sees them; `Handlers` has checked each against its route. */
 type AnyHandler = (call: {
   params: unknown;
@@ -149,56 +132,6 @@ type AnyHandler = (call: {
   body: unknown;
   caller: Identity | null;
 }) => Promise<Result<{ status: number; body: unknown }>>;
-
-interface Gates {
-  token: Gate;
-  account: Gate;
-}
-
-/** What stands before the body is even read. */
-function createGates(
-  auth: Auth,
-  limits: HttpLimits,
-  replies: Replies,
-  config: WorkerConfig,
-): Gates {
-  return {
-    token(request, reply, done) {
-      const token = bearerOf(request.headers.authorization);
-      if (token === null) {
-        replies.refuse(request, reply, NO_TOKEN);
-        return;
-      }
-      const admit = (identity: Result<Identity>) => {
-        if (!identity.ok) {
-          replies.refuse(request, reply, identity.error);
-          return;
-        }
-        const { userId } = identity.value;
-        // A service speaks for all users at once, and is not the public.
-        const limited = userId === SERVICE_USER ? null : limits.userCall(userId);
-        if (limited !== null) {
-          replies.refuse(request, reply, limited);
-          return;
-        }
-        request.caller = identity.value;
-        done();
-      };
-      const known = auth.known(token);
-      if (known !== undefined) admit(known);
-      // `verify` never rejects.
-      else void auth.verify(token).then(admit);
-    },
-
-    account(request, reply, done) {
-      const limited = limits.authCall(addressOf(request.raw, config.trustProxy));
-      // Tokens must not stay in anybody's cache.
-      reply.header("cache-control", "no-store");
-      if (limited === null) done();
-      else replies.refuse(request, reply, limited);
-    },
-  };
-}
 
 function addRoute(
   app: FastifyInstance,
@@ -266,59 +199,6 @@ function queryReader(spec: RouteSpec): Reader | null {
   };
 }
 
-function addFallbacks(
-  app: FastifyInstance,
-  replies: Replies,
-  log: Logger,
-  routes: Iterable<{ method: string; path: string }>,
-): void {
-  const allowedMethods = createAllowedMethods(routes);
-
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = allowedMethods(pathOf(request.url));
-    if (request.method === "OPTIONS" && (allowed.length > 0 || isPreflight(request))) {
-      reply.header("allow", allowed.join(", "));
-      if (isPreflight(request)) allowPreflight(reply);
-      replies.send(request, reply, 204, null);
-    } else if (allowed.length > 0) {
-      reply.header("allow", allowed.join(", "));
-      const { method } = request;
-      const error = refused("method_not_allowed", `${method} is not possible here.`).error;
-      replies.refuse(request, reply, error);
-    } else replies.refuse(request, reply, NO_ROUTE);
-  });
-
-  app.setErrorHandler((error, request, reply) => {
-    answerFault(request, reply, error, replies, log);
-  });
-}
-
-function answerFault(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  fault: unknown,
-  replies: Replies,
-  log: Logger,
-): void {
-  const status = (fault as { statusCode?: unknown } | null)?.statusCode;
-  if (status === 415) {
-    replies.refuse(request, reply, NOT_JSON_TYPE);
-    return;
-  }
-  if (typeof status === "number" && status >= 400 && status < 500) {
-    const message = fault instanceof Error ? fault.message : "The request is not valid.";
-    replies.refuse(request, reply, refused("invalid_payload", message).error);
-    return;
-  }
-  const isOutOfReach = fault instanceof OutOfReach;
-  log.error({
-    event: isOutOfReach ? "storage_out_of_reach" : "http_fault",
-    route: `${request.method} ${request.routeOptions.url ?? "unknown"}`,
-    err: isOutOfReach ? fault.cause : fault,
-  });
-  replies.refuse(request, reply, (isOutOfReach ? REFUSALS.unavailable : REFUSALS.internal).error);
-}
-
 function byEngine(
   engine: ApiDeps["engine"],
   handler: (request: IncomingMessage, response: ServerResponse) => void,
@@ -328,16 +208,4 @@ function byEngine(
     if (request.url?.startsWith(ENGINE_PATH) === true) engine(request, response);
     else handler(request, response);
   };
-}
-
-const BEARER = /^Bearer +([\w\-.~+/]+=*) *$/i;
-
-function bearerOf(authorization: string | undefined): string | null {
-  if (authorization === undefined) return null;
-  return BEARER.exec(authorization)?.[1] ?? null;
-}
-
-function pathOf(url: string): string {
-  const end = url.search(/[?#]/);
-  return end === -1 ? url : url.slice(0, end);
 }

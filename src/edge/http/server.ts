@@ -29,6 +29,7 @@ export function createHttpServer(listener: RequestListener): Server {
   // Node begins to watch header and request timeouts, and to know idle connections, only when
   // a server listens; this one never does.
   server.emit("listening");
+  countConnections(server);
   return server;
 }
 
@@ -54,7 +55,7 @@ export function closeConnections(server: Server, deadlineMs: number): Promise<vo
 const openConnections = new WeakMap<Server, number>();
 
 /** Counts the connections, which a server that does not accept them itself does not. */
-export function countConnections(server: Server): void {
+function countConnections(server: Server): void {
   openConnections.set(server, 0);
   server.on("connection", (socket: Socket) => {
     openConnections.set(server, (openConnections.get(server) ?? 0) + 1);

@@ -1,0 +1,77 @@
+/**
+ * What stands before the body of a request is even read: the token and the limits.
+ */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { type Result, refused } from "../../protocol/errors.ts";
+import { type Auth, type Identity, SERVICE_USER } from "../auth.ts";
+import { addressOf, type HttpLimits } from "../limits.ts";
+import type { Replies } from "./replies.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    caller: Identity | null;
+  }
+}
+
+/** A fastify onRequest hook. */
+export type Gate = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
+
+const NO_TOKEN = refused("unauthorized", "Send an access token: Authorization: Bearer ….").error;
+
+export interface Gates {
+  /** Routes that want a token. */
+  token: Gate;
+  /** Routes that give tokens. */
+  account: Gate;
+}
+
+export function createGates(
+  auth: Auth,
+  limits: HttpLimits,
+  replies: Replies,
+  trustProxy: boolean,
+): Gates {
+  return {
+    token(request, reply, done) {
+      const token = bearerOf(request.headers.authorization);
+      if (token === null) {
+        replies.refuse(request, reply, NO_TOKEN);
+        return;
+      }
+      const admit = (identity: Result<Identity>) => {
+        if (!identity.ok) {
+          replies.refuse(request, reply, identity.error);
+          return;
+        }
+        const { userId } = identity.value;
+        // A service speaks for all users at once, and is not the public.
+        const limited = userId === SERVICE_USER ? null : limits.userCall(userId);
+        if (limited !== null) {
+          replies.refuse(request, reply, limited);
+          return;
+        }
+        request.caller = identity.value;
+        done();
+      };
+      const known = auth.known(token);
+      if (known !== undefined) admit(known);
+      // `verify` never rejects.
+      else void auth.verify(token).then(admit);
+    },
+
+    account(request, reply, done) {
+      const limited = limits.authCall(addressOf(request.raw, trustProxy));
+      // Tokens must not stay in anybody's cache.
+      reply.header("cache-control", "no-store");
+      if (limited === null) done();
+      else replies.refuse(request, reply, limited);
+    },
+  };
+}
+
+const BEARER = /^Bearer +([\w\-.~+/]+=*) *$/i;
+
+function bearerOf(authorization: string | undefined): string | null {
+  if (authorization === undefined) return null;
+  return BEARER.exec(authorization)?.[1] ?? null;
+}
