@@ -144,7 +144,10 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       case "drain": {
         const { deadline_ms } = JSON.parse(order.body) as PrimaryOrders["drain"];
         log.info({ event: "draining", sessions: metrics.gauges.sessions() });
-        await edge.drain();
+        const { gone } = edge.drain();
+        // Told: the primary may close the port now.
+        reply("null");
+        await gone;
         await api.close(Math.min(FLUSH_MS, deadline_ms));
         await remote.stop(FLUSH_MS);
         edge.close();

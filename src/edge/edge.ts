@@ -153,14 +153,13 @@ export class Edge {
   }
 
   /**
-   * Tells every session that the server drains, each with its own moment to come back, and
-   * resolves when all are gone.
+   * Tells every session that the server drains, each with its own moment to come back. `gone`
+   * resolves when they have gone or been closed.
    */
-  async drain(): Promise<void> {
+  drain(): { gone: Promise<void> } {
     const { clock, random } = this.#deps;
     this.sockets.refuseNew();
-    const sessions = [...this.#sessions.all()];
-    const closings = sessions.map((session) => {
+    const closings = [...this.#sessions.all()].map((session) => {
       const reconnect_in_ms = Math.floor(random() * RECONNECT_SPREAD_MS);
       session.send(Packet.event("server_draining", JSON.stringify({ reconnect_in_ms })));
       return new Promise<void>((resolve) => {
@@ -171,7 +170,7 @@ export class Edge {
       });
     });
     this.turn.flush();
-    await Promise.all(closings);
+    return { gone: Promise.all(closings).then(() => undefined) };
   }
 
   close(): void {
