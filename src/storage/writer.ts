@@ -273,7 +273,10 @@ export class Writer {
   }
 }
 
-/** Closes without waiting for the server, which may never answer. */
+/**
+ * Closes without waiting for the server, which may never answer. pg has no public way to that;
+ * [WRT6] would hang without it.
+ */
 function destroy(client: Client): void {
   client.end().catch(() => undefined);
   (

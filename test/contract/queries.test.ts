@@ -259,6 +259,30 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     expect(await storage.queries.revs([...held.keys()])).toEqual(held);
   });
 
+  it("[SYN6] one conversation larger than an answer comes in parts", async () => {
+    await talk();
+    const wide = "\u{1f600}".repeat(4000);
+    const sends = Array.from({ length: 40 }, (_, i) =>
+      granted(say(storage, direct, bob, wide, { clientId: `wide ${i}` })),
+    );
+    await Promise.all(sends);
+    const seqs: number[] = [];
+    for (let after = 2, hasMore = true; hasMore; ) {
+      const answer = await sync([[direct, after]], false);
+      const [synced] = answer.conversations;
+      expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThan(300 * 1024);
+      expect(answer.has_more).toBe(synced!.has_more);
+      expect(synced!.rev).toBe(synced!.messages.at(-1)!.rev);
+      seqs.push(...synced!.messages.map(({ seq }) => seq));
+      after = synced!.rev;
+      hasMore = answer.has_more;
+    }
+    expect(seqs).toEqual(Array.from({ length: 40 }, (_, i) => i + 2));
+    const [fresh] = (await sync([[group, 4]])).conversations;
+    expect(fresh).toMatchObject({ conversation_id: direct, has_more: false, rev: 42 });
+    expect(fresh!.messages.at(-1)!.seq).toBe(41);
+  });
+
   it("[OPS1] a ping is answered", async () => {
     await expect(storage.queries.ping()).resolves.toBeUndefined();
   });
