@@ -144,8 +144,9 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       case "drain": {
         const { deadline_ms } = JSON.parse(order.body) as PrimaryOrders["drain"];
         log.info({ event: "draining", sessions: metrics.gauges.sessions() });
-        const { gone } = edge.drain();
-        // Told: the primary may close the port now.
+        const { told, gone } = edge.drain();
+        await told;
+        // The primary may close the port now.
         reply("null");
         await gone;
         await api.close(Math.min(FLUSH_MS, deadline_ms));

@@ -29,6 +29,8 @@ import { Watches } from "./socket/watches.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
 const RECONNECT_SPREAD_MS = 2_500;
+/** A long-polling client that is between two requests comes with the next within this. */
+const TOLD_WITHIN_MS = 1_000;
 /** After its moment a session that has not gone by itself is closed. */
 const RECONNECT_PATIENCE_MS = 500;
 
@@ -153,13 +155,14 @@ export class Edge {
   }
 
   /**
-   * Tells every session that the server drains, each with its own moment to come back. `gone`
-   * resolves when they have gone or been closed.
+   * Tells every session that the server drains, each with its own moment to come back. `told`
+   * resolves when they have heard it, `gone` when they have gone or been closed.
    */
-  drain(): { gone: Promise<void> } {
+  drain(): { told: Promise<void>; gone: Promise<void> } {
     const { clock, random } = this.#deps;
     this.sockets.refuseNew();
-    const closings = [...this.#sessions.all()].map((session) => {
+    const sessions = [...this.#sessions.all()];
+    const closings = sessions.map((session) => {
       const reconnect_in_ms = Math.floor(random() * RECONNECT_SPREAD_MS);
       session.send(Packet.event("server_draining", JSON.stringify({ reconnect_in_ms })));
       return new Promise<void>((resolve) => {
@@ -170,7 +173,12 @@ export class Edge {
       });
     });
     this.turn.flush();
-    return { gone: Promise.all(closings).then(() => undefined) };
+    const taken = Promise.all(sessions.map((session) => session.whenTaken()));
+    const late = new Promise<void>((resolve) => clock.after(TOLD_WITHIN_MS, resolve));
+    return {
+      told: Promise.race([taken.then(() => undefined), late]),
+      gone: Promise.all(closings).then(() => undefined),
+    };
   }
 
   close(): void {

@@ -29,6 +29,7 @@ interface Conn {
   writeBuffer: { data?: string }[];
   transport: WebSocketTransport;
   write(text: string, options: { compress: boolean }): void;
+  once(event: "drain" | "close", listener: () => void): void;
 }
 
 const WS_OPEN = 1;
@@ -110,11 +111,14 @@ export class Outlet {
     return bytes;
   }
 
-  /** Frees everything at once, buffers included. */
-  terminate(): void {
-    this.#isGivenUp = true;
-    const { socket } = this.#conn.transport;
-    if (socket !== undefined) socket.terminate();
+  /** Resolves when nothing waits for the client's next long-polling request any more. */
+  whenTaken(): Promise<void> {
+    const conn = this.#conn;
+    if (conn.writeBuffer.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      conn.once("drain", resolve);
+      conn.once("close", resolve);
+    });
   }
 
   #write(packet: Packet): void {

@@ -69,8 +69,9 @@ export class Session {
     return this.#phase.is === "ended";
   }
 
-  get queuedBytes(): number {
-    return this.#outlet.queuedBytes;
+  /** Resolves when the client has taken what was sent, however it listens. */
+  whenTaken(): Promise<void> {
+    return this.#outlet.whenTaken();
   }
 
   /** Whether events of the conversation belong here and do not come yet. */
