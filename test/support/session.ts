@@ -189,20 +189,14 @@ export class Session {
 
   /** Emits with an acknowledgement; rejects when none comes. */
   async emits(event: string, ...args: unknown[]): Promise<AckAnswer> {
-    const answer = await this.#emitted(event, args);
-    this.#add("ack", event, answer);
-    return answer;
+    const answer = await this.#emitted(event, args, ACK_DEADLINE_MS);
+    if (answer !== null) return answer;
+    throw new Error(`${this.label}: no answer to "${event}" in ${ACK_DEADLINE_MS} ms`);
   }
 
   /** Emits once; null when no acknowledgement came in time, as when the connection was cut. */
   async tries(event: string, payload: object, deadlineMs: number): Promise<AckAnswer | null> {
-    if (!this.isConnected) return null;
-    return new Promise((resolve) => {
-      this.socket.timeout(deadlineMs).emit(event, payload, (late: Error | null, ack: AckAnswer) => {
-        if (late === null) this.#add("ack", event, ack);
-        resolve(late === null ? ack : null);
-      });
-    });
+    return this.isConnected ? this.#emitted(event, [payload], deadlineMs) : null;
   }
 
   /** Emits and expects `ok: true`. */
@@ -284,14 +278,15 @@ export class Session {
     this.#tcp.destroy();
   }
 
-  async #emitted(event: string, args: unknown[]): Promise<AckAnswer> {
-    try {
-      return await this.socket.timeout(ACK_DEADLINE_MS).emitWithAck(event, ...args);
-    } catch (error) {
-      throw new Error(`${this.label}: no answer to "${event}" in ${ACK_DEADLINE_MS} ms`, {
-        cause: error,
-      });
-    }
+  /** Recorded in the callback itself: a promise would let later events overtake the answer. */
+  #emitted(event: string, args: unknown[], deadlineMs: number): Promise<AckAnswer | null> {
+    return new Promise((resolve) => {
+      const answered = (late: Error | null, answer: AckAnswer) => {
+        if (late === null) this.#add("ack", event, answer);
+        resolve(late === null ? answer : null);
+      };
+      this.socket.timeout(deadlineMs).emit(event, ...args, answered);
+    });
   }
 
   #add(kind: Recorded["kind"], name: string, payload: unknown): void {
