@@ -7,6 +7,10 @@ import { readFileSync } from "node:fs";
 import { type Config, describeProblems, loadConfig } from "./config.ts";
 import { StartRefusal } from "./errors.ts";
 import { createLogger, type Log } from "./log.ts";
+import { openDataDir } from "./primary/data-dir.ts";
+import { startEmbedded } from "./storage/embedded.ts";
+import { StorageFault } from "./storage/fault.ts";
+import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
 
 const HELP = `Usage: troupe <command>
 
@@ -25,13 +29,50 @@ const COMMANDS: Record<string, (config: Config, log: Log) => Promise<void>> = {
     await startPrimary(config, log);
   },
   async migrate(config, log) {
-    const { migrateOnce } = await import("./migrate-once.ts");
     const { applied } = await migrateOnce(config, log);
     process.stdout.write(
       applied.length === 0 ? "The database is up to date.\n" : `Applied ${applied.join(", ")}.\n`,
     );
   },
 };
+
+/**
+ * Migrates the database that the configuration means and leaves it alone; the embedded one is
+ * started for it. A start migrates by itself: this is for who wants it done beforehand.
+ */
+async function migrateOnce(config: Config, log: Log): Promise<{ applied: string[] }> {
+  if (config.databaseUrl !== null) return migrateOrRefuse(config.databaseUrl);
+  const dataDir = await openDataDir(config.dataDir);
+  try {
+    const database = await startEmbedded({ dataDir: dataDir.path, log });
+    try {
+      return await migrateOrRefuse(database.url);
+    } finally {
+      await database.stop();
+    }
+  } finally {
+    await dataDir.release();
+  }
+}
+
+async function migrateOrRefuse(url: string): Promise<{ applied: string[] }> {
+  try {
+    return await migrate(url);
+  } catch (error) {
+    if (error instanceof NewerDatabaseError) throw new StartRefusal(error.message);
+    if (error instanceof StorageFault) {
+      throw new StartRefusal(`The database cannot be migrated: ${reasonOf(error)}.`);
+    }
+    throw error;
+  }
+}
+
+/** Without the fault's own address, which is this command. */
+function reasonOf(fault: StorageFault): string {
+  return fault.cause instanceof Error && fault.cause.message !== ""
+    ? fault.cause.message
+    : fault.message;
+}
 
 function version(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
