@@ -10,7 +10,13 @@ import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { USER_IDLE_MS } from "./limits.ts";
 import type { ActorPorts } from "./ports.ts";
-import { ABSENT, type Presence, type PresenceEvent, stepPresence } from "./presence.ts";
+import {
+  ABSENT,
+  type Presence,
+  type PresenceEvent,
+  shownStatus,
+  stepPresence,
+} from "./presence.ts";
 
 export interface UserState {
   id: UserId;
@@ -139,7 +145,7 @@ export function userBehaviour(ports: ActorPorts, rules: UserRules): Behaviour<Us
 function statusOf(state: UserState): Status {
   return {
     user_id: state.id,
-    status: state.presence.published,
+    status: shownStatus(state.presence),
     last_seen_at: state.lastSeenAt,
   };
 }
