@@ -35,7 +35,7 @@ export interface CommandDeps {
   streams: Streams;
   watches: Watches;
   queries: Pick<Queries, "sync">;
-  auth: Auth;
+  auth: Pick<Auth, "verify">;
   /** The session's token was replaced: its expiry is another now. */
   onTokenRefreshed(session: Session): void;
 }
