@@ -92,6 +92,7 @@ export class Edge {
     const sessionsOf = (user: UserId) => this.#sessions.ofUser(user);
     const streams = new Streams({ clock, log, queries, interests, sessionsOf });
     const watches = new Watches({
+      clock,
       gateway,
       interests,
       statuses: (users) => this.presence.statuses(users),
@@ -152,6 +153,13 @@ export class Edge {
     this.#sessions.onView(now, before);
     this.#watches.onView(now, before);
     this.#streams.onView(now, before);
+  }
+
+  /** Events of other hosts may have been missed, and ours by them. */
+  onGap(): void {
+    this.#streams.onGap();
+    this.#watches.onGap();
+    this.#sessions.onGap();
   }
 
   /**

@@ -12,6 +12,8 @@ export interface PrimaryOrders {
    * sessions have been told: then the port may close (1.5 s later at the latest).
    */
   drain: { deadline_ms: number };
+  /** Events of other hosts may have been missed: look, and tell the others what lives here. */
+  gap: Record<string, never>;
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;
 }

@@ -22,6 +22,8 @@ const PRIMARY_DEADLINE_MS = 5_000;
 
 export interface ExchangeOptions {
   life: string;
+  /** Whether there can be other hosts, whom no view may name yet. */
+  isCluster: boolean;
   clock: Clock;
   thread: Pick<BatchLink, "send" | "sendBytes" | "flush">;
   pipe: Pick<Pipe, "send" | "sendBytes">;
@@ -62,10 +64,14 @@ export class Exchange {
     return this.gateway.placement;
   }
 
+  get #isAlone(): boolean {
+    return !this.#options.isCluster && this.placement.isSolo;
+  }
+
   /** A batch from the actor thread. */
   fromThread(batch: Buffer): void {
     const { life, pipe } = this.#options;
-    const isSolo = this.placement.isSolo;
+    const isSolo = this.#isAlone;
     eachFrame(batch, (at, length) => {
       this.framesIn++;
       const { type, to, corr } = headAt(batch, at);
@@ -135,7 +141,7 @@ export class Exchange {
   async subscribe(topics: readonly string[]): Promise<void> {
     const answer = this.#call(FRAME.subscribe, "", topics.join("\n"));
     // Alone there is nobody to miss, and the primary takes frames in order anyway.
-    if (this.placement.isSolo) return;
+    if (this.#isAlone) return;
     const result = await answer;
     if (!result.ok) throw new Error(`subscribe: ${result.error.message}`);
   }

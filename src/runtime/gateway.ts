@@ -152,17 +152,17 @@ export class Gateway {
   }
 
   /**
-   * Takes a newer view. Asks that had no owner, or whose owner is gone, go to the new one;
+   * Takes a newer view. Asks that had no owner, or whose owner is lost, go to the new one;
    * a draining worker still answers what it has been asked.
    */
   setView(view: View): void {
     if (view.number <= this.#placement.view.number) return;
     const before = this.#placement;
     this.#placement = new Placement(view);
-    const gone = this.#placement.goneSince(before);
+    const lost = this.#placement.lostSince(before);
     for (const [corr, pending] of [...this.#pending]) {
       if (pending.to === "") this.#dispatch(corr, pending);
-      else if (!gone.has(pending.to)) continue;
+      else if (!lost.has(pending.to)) continue;
       else if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
       else this.#dispatch(corr, pending);
     }

@@ -116,22 +116,30 @@ export class Sessions {
   }
 
   onView(now: Placement, before: Placement): void {
-    const { gateway, life } = this.#options;
     for (const [user, { sessions }] of this.#users) {
       const key = `user:${user}`;
-      if (now.ownerOf(key) === before.ownerOf(key)) continue;
-      const notes = [...sessions]
-        .filter((session) => session.isLive)
-        .map(({ id, status }) => ({ session: id, status }));
-      if (notes.length > 0) {
-        gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
-      }
+      if (now.ownerOf(key) !== before.ownerOf(key)) this.#announce(user, sessions);
     }
+  }
+
+  /** The others may have counted these sessions as gone, or never heard of them. */
+  onGap(): void {
+    for (const [user, { sessions }] of this.#users) this.#announce(user, sessions);
   }
 
   /** Looks at a session's expiry right away: a refreshed token may be about to expire too. */
   recheck(session: Session): void {
     this.#checkExpiry(session, this.#options.clock.nowMs());
+  }
+
+  #announce(user: UserId, sessions: ReadonlySet<Session>): void {
+    const { gateway, life } = this.#options;
+    const notes = [...sessions]
+      .filter((session) => session.isLive)
+      .map(({ id, status }) => ({ session: id, status }));
+    if (notes.length > 0) {
+      gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
+    }
   }
 
   stop(): void {

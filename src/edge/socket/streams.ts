@@ -6,6 +6,7 @@
  * [STS2] A session that enters with what it has hears everything after it, once and in order.
  * [STS3] When the owner changes, typing ends here: nobody else would say so.
  * [STS4] When the owner died, what it may have committed unsaid is looked for.
+ * [STS6] After a gap between hosts all streams look for what they missed.
  * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  */
 import type { Clock } from "../../clock.ts";
@@ -110,6 +111,14 @@ export class Streams {
     if (orphaned.length === 0) return;
     this.#audit(orphaned);
     this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(orphaned));
+  }
+
+  /** [STS6] After a gap every stream reads what it missed. */
+  onGap(): void {
+    const streams = [...this.#streams.values()];
+    if (streams.length === 0) return;
+    void this.#audit(streams);
+    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(streams));
   }
 
   dropped(topic: Topic): void {

@@ -8,6 +8,7 @@
  * [WCH3] A status said again by an actor that moved is no news to who never heard another.
  * [WCH4] A session is a watcher when no change can be missed any more.
  */
+import type { Clock } from "../../clock.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
@@ -26,7 +27,11 @@ export interface Watch {
   status: PresenceStatus | null;
 }
 
+/** Longer than an actor that moved takes to settle. */
+const SETTLED_MS = 1_500;
+
 export interface WatchesOptions {
+  clock: Clock;
   gateway: Gateway;
   interests: Interests;
   /** Asks for statuses: of users that exist, in any order. Rejects when storage is away. */
@@ -101,14 +106,48 @@ export class Watches {
     for (const { user, status } of this.#watches.values()) {
       const key = `user:${user}`;
       if (now.ownerOf(key) === before.ownerOf(key)) continue;
+      // Cut off, this host cannot know of the others' sessions: their users stay as they were.
+      if (now.isCutOff) continue;
       if (status === null || status === "offline") continue;
       // The answer is of no interest: what differs comes as an event.
       void this.#options.gateway.ask("user", user, "status", { known: status });
     }
   }
 
+  /**
+   * [WCH5] After a gap between hosts, what was told may be old: actors hear what was known
+   * here, have time to settle, and then what differs is told.
+   */
+  onGap(): void {
+    for (const { user, status } of this.#watches.values()) {
+      if (status === null || status === "offline") continue;
+      void this.#options.gateway.ask("user", user, "status", { known: status });
+    }
+    this.#options.clock.after(SETTLED_MS, () => void this.#compare());
+  }
+
   dropped(topic: Topic): void {
     this.#watches.delete(topic.slice("user_status:".length) as UserId);
+  }
+
+  async #compare(): Promise<void> {
+    const users = [...this.#watches.values()].filter(({ sessions }) => sessions.size > 0);
+    let statuses: Status[];
+    try {
+      statuses = await this.#options.statuses(users.map(({ user }) => user));
+    } catch {
+      // Storage is away too: what differs stays until the next change or gap.
+      return;
+    }
+    for (const status of statuses) {
+      const watch = this.#watches.get(status.user_id as UserId);
+      if (watch === undefined || watch.status === status.status) continue;
+      const isFirst = watch.status === null;
+      watch.status = status.status;
+      if (isFirst) continue;
+      const packet = Packet.event("user_status", JSON.stringify(status));
+      for (const session of watch.sessions) session.send(packet, topicOf.status(watch.user));
+    }
   }
 
   #watchOf(user: UserId): Watch {
