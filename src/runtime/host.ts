@@ -129,6 +129,7 @@ export class ActorHost {
       return;
     }
     this.#post(f.key, {
+      from: f.from,
       op: f.name,
       body: f.body,
       expiresAtMs:
@@ -156,6 +157,7 @@ export class ActorHost {
     const activation = new Activation(key, key.slice(colon + 1), behaviour, {
       nowMs: () => clock.nowMs(),
       after: (delayMs, ring) => clock.after(delayMs, ring),
+      isGone: (life) => life !== this.#options.self && !this.gateway.placement.has(life),
       effects: this.#effects,
       onEnded: (ended, letters, bug) => {
         if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
