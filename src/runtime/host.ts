@@ -7,6 +7,7 @@
  * [HST2] A frame under a newer view waits for that view, a while.
  * [HST3] Activations that belong elsewhere go as soon as their begun work is done.
  * [HST4] What is idle for its kind's time and holds nothing goes too.
+ * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
  */
 import type { Behaviour, Context, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../clock.ts";

@@ -7,6 +7,7 @@
  * [PLC1] Everyone with the same view places every actor alike.
  * [PLC2] A worker that comes or goes moves only the actors that must move.
  * [PLC3] Workers own about equally many actors.
+ * [PLC4] A draining worker owns nothing and is not gone: its sessions live, its answers count.
  */
 
 export interface WorkerRef {
