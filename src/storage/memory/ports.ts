@@ -1,15 +1,17 @@
 /**
- * Storage without a database, for tests: the same ports as ../actor-ports.ts and
- * ../edge-ports.ts. Ports made over the same tables see each other's writes, as hosts do.
+ * Storage without a database, for tests: the same ports as ../actor-ports.ts, ../edge-ports.ts
+ * and ../recount.ts. Ports made over the same tables see each other's writes, as hosts do.
  */
 import type { ActorPorts } from "../../../actors/ports.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
+import type { RecountStore } from "../../social-queries.ts";
 import { MemoryAccounts } from "./accounts.ts";
 import { MemoryConversations } from "./conversations.ts";
 import { MemoryGraph } from "./graph.ts";
 import { MemoryNotifications } from "./notifications.ts";
 import { MemoryPosts } from "./posts.ts";
 import { MemoryQueries } from "./queries.ts";
+import { MemoryRecount } from "./recount.ts";
 import { MemoryTables } from "./tables.ts";
 import { MemoryUsers } from "./users.ts";
 
@@ -18,6 +20,7 @@ export interface MemoryStorage {
   ports: ActorPorts;
   accounts: AccountStore;
   queries: Queries;
+  recount: RecountStore;
 }
 
 export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
@@ -32,5 +35,6 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     },
     accounts: new MemoryAccounts(tables),
     queries: new MemoryQueries(tables),
+    recount: new MemoryRecount(tables),
   };
 }
