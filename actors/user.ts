@@ -134,8 +134,8 @@ export function userBehaviour(ports: ActorPorts, rules: UserRules): Behaviour<Us
       step(state, { type: "time_up" }, ctx);
     },
 
-    onWorkersGone(state, lives, ctx) {
-      step(state, { type: "workers_gone", lives }, ctx);
+    onWorkersGone(state, lives, ctx, mayBeBack) {
+      step(state, { type: mayBeBack ? "workers_doubted" : "workers_gone", lives }, ctx);
     },
 
     isBusy: (state) => state.presence.sessions.size > 0 || state.presence.phase.is !== "steady",

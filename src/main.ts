@@ -12,7 +12,8 @@ import { banner } from "./primary/banner.ts";
 import { openDataDir, readOrMakeSecret } from "./primary/data-dir.ts";
 import { Host, newHostId } from "./primary/host.ts";
 import { listenForSignals, type Signals } from "./primary/signals.ts";
-import { RedisRelay } from "./relay/redis.ts";
+import { HostRelay } from "./relay/relay.ts";
+import { UrlBus } from "./relay/url-bus.ts";
 import { startEmbedded } from "./storage/embedded.ts";
 import { StorageFault } from "./storage/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
@@ -52,7 +53,12 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
   const relay =
     redisUrl === null
       ? undefined
-      : new RedisRelay({ url: redisUrl, host: id, clock: systemClock, log });
+      : new HostRelay({
+          bus: new UrlBus(redisUrl, systemClock),
+          host: id,
+          clock: systemClock,
+          log,
+        });
   const host = new Host({
     config: database.workerConfig,
     workerPath: WORKER_PATH,

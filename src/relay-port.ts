@@ -1,6 +1,6 @@
 /**
- * What joins hosts, as a primary sees it. Implemented in src/relay (Redis, and memory for
- * tests); constructed by src/main.ts.
+ * What joins hosts, as a primary sees it. Implemented in src/relay (over Redis, and in memory
+ * for tests); constructed by src/main.ts.
  *
  * A relay is a wake-up, not a log: what it loses is announced as a gap, and edges read what
  * they missed from PostgreSQL.
@@ -26,12 +26,23 @@ export interface RelayEvents {
   cluster(cluster: Cluster): void;
   /** Redis is out of reach: other hosts are as they were, but cannot be heard. */
   away(): void;
-  /** Events of other hosts may have been missed up to now; all topics are heard again. */
-  gap(): void;
+  /**
+   * What that host (or "", every other host) and this one said to each other may be lost, up
+   * to now: events, asks, answers, and what edges tell actors. What follows is heard again.
+   */
+  gap(host: string): void;
+}
+
+export interface RelayCounts {
+  /** Messages of other hosts, and those sent to them or published. */
+  in: number;
+  out: number;
+  gaps: number;
 }
 
 export interface Relay {
   readonly state: "connected" | "away";
+  readonly counts: Readonly<RelayCounts>;
   /** Begins; resolves when joined, or when Redis is found to be away. */
   start(events: RelayEvents): Promise<void>;
   /**

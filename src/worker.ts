@@ -158,7 +158,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
         return;
       }
       case "gap":
-        edge.onGap();
+        edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
         return;
       case "configure":
         return;

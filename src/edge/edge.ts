@@ -8,7 +8,7 @@ import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { AccountStore, Queries } from "../ports.ts";
 import type { JoinedNote } from "../protocol/actor-ops.ts";
-import type { FamilyId, UserId } from "../protocol/ids.ts";
+import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
 import { type Topic, topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
@@ -20,6 +20,7 @@ import { createPresenceReader } from "./presence-reader.ts";
 import { RevokedLogins } from "./revocations.ts";
 import { createCommands } from "./socket/commands.ts";
 import { createDispatch } from "./socket/dispatch.ts";
+import { MissedOrders } from "./socket/missed-orders.ts";
 import { WriteTurn } from "./socket/outlet.ts";
 import { Packet } from "./socket/packet.ts";
 import { createSocketServer, type SocketServer } from "./socket/server.ts";
@@ -58,6 +59,7 @@ export class Edge {
   readonly #streams: Streams;
   readonly #watches: Watches;
   readonly #sessions: Sessions;
+  readonly #missed: MissedOrders;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
     const { clock, config, exchange, accounts, log } = deps;
@@ -81,7 +83,11 @@ export class Edge {
     this.revocations = revocations;
     this.turn = new WriteTurn();
     const { gateway } = exchange;
-    this.presence = createPresenceReader(gateway, queries);
+    this.presence = createPresenceReader({
+      gateway,
+      queries,
+      lastHeard: (user) => this.#watches.lastHeard(user),
+    });
     const interests = new Interests({
       clock,
       subscribe: (topics) => exchange.subscribe(topics),
@@ -108,6 +114,18 @@ export class Edge {
       streams,
       watches,
       queries,
+    });
+    this.#missed = new MissedOrders({
+      clock,
+      log,
+      queries,
+      users: () => this.#sessions.users(),
+      sessionsOf,
+      endLogins: async () => {
+        await this.revocations.load(deps.accounts);
+        this.#sessions.endLogins((family) => this.revocations.isRevoked(family));
+      },
+      joined: (user, id, rev, body) => this.#joined(user, id, rev, body),
     });
     const commands = createCommands({
       life,
@@ -155,11 +173,13 @@ export class Edge {
     this.#streams.onView(now, before);
   }
 
-  /** Events of other hosts may have been missed, and ours by them. */
-  onGap(): void {
+  /** What that host ("": every other one) and this edge said to each other may be lost. */
+  onGap(host: string): void {
+    const { exchange, life } = this.#deps;
     this.#streams.onGap();
     this.#watches.onGap();
-    this.#sessions.onGap();
+    this.#sessions.onGap(exchange.placement.livesAcross(life, host));
+    this.#missed.look();
   }
 
   /**
@@ -193,18 +213,22 @@ export class Edge {
     this.sockets.close();
     this.#sessions.stop();
     this.#streams.close();
+    this.#missed.close();
     this.#interests.close();
   }
 
   /** What concerns one user's own sessions. */
   #onUserEvent(event: Frame): void {
     const user = event.key.slice("notifications:".length) as UserId;
-    const sessions = this.#sessions.ofUser(user);
     if (event.name === "conversation_joined") {
       const { conversation_id, rev } = JSON.parse(event.note) as JoinedNote;
-      this.#streams.joined(sessions, conversation_id, rev, event.body);
-      this.#watchPeers(user, event.body);
+      this.#joined(user, conversation_id, rev, event.body);
     }
+  }
+
+  #joined(user: UserId, id: ConversationId, rev: number, body: string): void {
+    this.#streams.joined(this.#sessions.ofUser(user), id, rev, body);
+    this.#watchPeers(user, body);
   }
 
   /** Peers of a direct conversation watch each other from when they become so. */

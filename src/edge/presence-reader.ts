@@ -1,28 +1,47 @@
 /**
  * Statuses of users as they are now: from the user's actor where one is active, which it is
  * while a session lives; of the others only the time they were last seen is read.
+ *
+ * [PRR1] Cut off from other hosts, whoever is not found here is as they were when last heard.
+ * [PRR2] An actor out of reach is not an absent one: without anything heard there is no answer.
  */
 import type { Queries } from "../ports.ts";
 import type { UserId } from "../protocol/ids.ts";
-import type { Status } from "../protocol/schemas.ts";
+import type { PresenceStatus, Status } from "../protocol/schemas.ts";
 import type { Gateway } from "../runtime/gateway.ts";
 
-export function createPresenceReader(gateway: Gateway, queries: Pick<Queries, "lastSeen">) {
+export interface PresenceReaderDeps {
+  gateway: Gateway;
+  queries: Pick<Queries, "lastSeen">;
+  /** What this edge was told last of somebody whom it watches. */
+  lastHeard(user: UserId): PresenceStatus | null;
+}
+
+export function createPresenceReader({ gateway, queries, lastHeard }: PresenceReaderDeps) {
   return {
-    /** Users that do not exist are left out. Rejects when storage is away. */
+    /** Users that do not exist are left out. Rejects when storage or an actor is out of reach. */
     async statuses(users: readonly UserId[]): Promise<Status[]> {
       const found = new Map<UserId, Status>();
-      const inactive: UserId[] = [];
+      /** Of those without an active actor. */
+      const others = new Map<UserId, PresenceStatus>();
       await Promise.all(
         [...new Set(users)].map(async (user) => {
           const answer = await gateway.peek("user", user, "status", {});
-          if (answer.ok && answer.value !== null) found.set(user, answer.value);
-          else inactive.push(user);
+          if (answer.ok && answer.value !== null) {
+            found.set(user, answer.value);
+            return;
+          }
+          const isKnown = answer.ok && !gateway.placement.isCutOff;
+          const status = isKnown ? "offline" : lastHeard(user);
+          if (status === null && !answer.ok) {
+            throw new Error(`status of user ${user}: ${answer.error.message}`);
+          }
+          others.set(user, status ?? "offline");
         }),
       );
-      const lastSeen = inactive.length > 0 ? await queries.lastSeen(inactive) : new Map();
-      for (const [user, last_seen_at] of lastSeen) {
-        found.set(user, { user_id: user, status: "offline", last_seen_at });
+      if (others.size === 0) return users.flatMap((user) => found.get(user) ?? []);
+      for (const [user, last_seen_at] of await queries.lastSeen([...others.keys()])) {
+        found.set(user, { user_id: user, status: others.get(user) ?? "offline", last_seen_at });
       }
       return users.flatMap((user) => found.get(user) ?? []);
     },

@@ -7,12 +7,12 @@
  *   supervisor ─ changed ─▶ membership ─ view ─▶ switchboard ─▶ all pipes
  */
 import { randomBytes } from "node:crypto";
-import { Gauge } from "prom-client";
+import { Counter, Gauge } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { Relay } from "../relay-port.ts";
-import type { WorkerReports } from "../runtime/control.ts";
+import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
 import { FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
@@ -85,6 +85,7 @@ export class Host {
       log,
     );
     this.#addGauges();
+    if (this.#relay !== null) this.#addRelayMetrics(this.#relay);
   }
 
   /** Workers, then the port, which it resolves with. Rejects with a StartRefusal, and leaves nothing behind. */
@@ -94,7 +95,7 @@ export class Host {
         frames: (bytes) => this.#switchboard.fromUplink(bytes),
         cluster: (cluster) => this.#membership.onCluster(cluster),
         away: () => this.#membership.onAway(),
-        gap: () => this.#switchboard.announce(frame(FRAME.control, { name: "gap", body: "{}" })),
+        gap: (from) => this.#switchboard.announce(gapOrder(from)),
       });
       await this.supervisor.start();
       return await this.frontDoor.listen(this.#config.port, this.#config.host);
@@ -164,6 +165,38 @@ export class Host {
     life.pipe.send(frame(FRAME.answer, { flags: FLAG.ok, to, corr: asked.corr, body }));
   }
 
+  #addRelayMetrics(relay: Relay): void {
+    const registers = [this.#metrics.registry];
+    new Counter({
+      name: "troupe_relay_messages_total",
+      help: "Messages between this host and others; each carries what one turn had to say.",
+      labelNames: ["direction"],
+      registers,
+      collect() {
+        this.reset();
+        this.inc({ direction: "in" }, relay.counts.in);
+        this.inc({ direction: "out" }, relay.counts.out);
+      },
+    });
+    new Counter({
+      name: "troupe_relay_gaps_total",
+      help: "Times that what hosts said to each other may have been lost, and was looked for.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(relay.counts.gaps);
+      },
+    });
+    new Gauge({
+      name: "troupe_relay_state",
+      help: "1: the other hosts can be heard. 0: Redis is away.",
+      registers,
+      collect() {
+        this.set(relay.state === "connected" ? 1 : 0);
+      },
+    });
+  }
+
   #addGauges(): void {
     const registers = [this.#metrics.registry];
     const add = (name: string, help: string, value: () => number) => {
@@ -189,6 +222,11 @@ export class Host {
       this.supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
     );
   }
+}
+
+function gapOrder(host: string): Frame {
+  const body: PrimaryOrders["gap"] = { host };
+  return frame(FRAME.control, { name: "gap", body: JSON.stringify(body) });
 }
 
 /** A host's id is of one start: a restart is another host. Lives begin with it. */

@@ -1,7 +1,11 @@
 /**
  * Membership in Redis: one hash holds every host's lease and workers, the view's number, and a
  * digest of what that number stands for. One script renews, sweeps the dead and numbers the
- * view, atomically and by Redis' own clock, so that one number means one set of hosts.
+ * view, atomically and by Redis' own clock.
+ *
+ * [LSE1] One number means one set of hosts: whoever brings a number that stands for something
+ *        else with them, or is above it, makes it rise past both. So it never goes back for
+ *        anyone, though Redis may forget everything.
  */
 import type { Cluster, HostMembers } from "../relay-port.ts";
 
@@ -15,9 +19,28 @@ export const CLUSTER_KEY = "{troupe}:cluster";
 export const LEASE_MS = 3_500;
 export const RENEW_MS = 750;
 
+export interface LeaseRequest {
+  host: string;
+  /** JSON of HostMembers; "" leaves. */
+  members: string;
+  /** The highest number that this host has used, and what it stood for; "" for its own. */
+  number: number;
+  digest: string;
+}
+
+export interface LeaseAnswer {
+  cluster: Cluster;
+  digest: string;
+  /** The number is new: the other hosts should look. */
+  isNew: boolean;
+  /** This host was not among them: its lease had lapsed, or it has just come. */
+  wasOut: boolean;
+}
+
 /**
- * KEYS: the hash. ARGV: host id, members as JSON ("" to leave), lease in ms, floor of the number.
- * Answers: number, 1 if it is new, 1 if this host was not in, then id and members of each host.
+ * KEYS: the hash. ARGV: host id, members, lease in ms, number, digest.
+ * Answers: number, digest, 1 if it is new, 1 if this host was not in, then id and members of
+ * each host.
  */
 export const RENEW_SCRIPT = `
 local time = redis.call('TIME')
@@ -50,14 +73,14 @@ table.sort(ids)
 local parts = {}
 for _, id in ipairs(ids) do table.insert(parts, id .. members[id]) end
 local now_digest = redis.sha1hex(table.concat(parts, '\\n'))
-local floor = tonumber(ARGV[4])
+local theirs = tonumber(ARGV[4])
 local is_new = 0
-if now_digest ~= digest or view <= floor then
-  view = math.max(view, floor) + 1
+if now_digest ~= digest or view < theirs or (view == theirs and digest ~= ARGV[5]) then
+  view = math.max(view, theirs) + 1
   is_new = 1
   redis.call('HSET', KEYS[1], 'view', string.format('%.0f', view), 'digest', now_digest)
 end
-local answer = { view, is_new, 1 - was_in }
+local answer = { view, now_digest, is_new, 1 - was_in }
 for _, id in ipairs(ids) do
   table.insert(answer, id)
   table.insert(answer, members[id])
@@ -65,22 +88,19 @@ end
 return answer
 `;
 
-export interface Renewal {
-  cluster: Cluster;
-  /** The number is new: the other hosts should look. */
-  isNew: boolean;
-  /** This host's lease had lapsed, or it has just come. */
-  wasOut: boolean;
+export function scriptArguments({ host, members, number, digest }: LeaseRequest) {
+  return [CLUSTER_KEY, host, members, LEASE_MS, number, digest] as const;
 }
 
-export function renewalOf(answer: readonly (string | number)[]): Renewal {
-  const [number, isNew, wasOut, ...rest] = answer;
+export function leaseAnswerOf(answer: unknown): LeaseAnswer {
+  const [number, digest, isNew, wasOut, ...rest] = answer as (string | number)[];
   const hosts = new Map<string, HostMembers>();
   for (let i = 0; i < rest.length; i += 2) {
     hosts.set(String(rest[i]), JSON.parse(String(rest[i + 1])) as HostMembers);
   }
   return {
     cluster: { number: Number(number), hosts },
+    digest: String(digest),
     isNew: Number(isNew) === 1,
     wasOut: Number(wasOut) === 1,
   };

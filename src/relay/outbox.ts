@@ -5,6 +5,8 @@
  * [OBX1] Batches carry rising numbers and go one at a time, so a receiver that drops what is
  *        not above the last number drops exactly the repeats.
  * [OBX2] What is given up is said (`onLost`), never passed over in silence.
+ * [OBX3] What waits is bounded.
+ * [OBX4] A gap is told ahead of every frame that was pushed after it.
  */
 import type { Clock } from "../clock.ts";
 
@@ -12,39 +14,78 @@ const DEADLINE_MS = 5_000;
 const RETRY_MS = 100;
 /** What waits for a host that does not take it; past it the asks are as good as lost. */
 const QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+/** Hosts whose last number is remembered; each restart of a host is another one. */
+const HOSTS_MAX = 1_000;
+
+export interface Batch {
+  number: number;
+  isAfterGap: boolean;
+  frames: readonly Uint8Array[];
+}
 
 export interface OutboxOptions {
   clock: Clock;
   /** Rising, and never used before by this host. */
   nextNumber(): number;
-  /** Resolves with how many took it; rejects when Redis did not say. */
-  deliver(number: number, frames: readonly Uint8Array[]): Promise<number>;
-  /** A batch was given up. */
+  /** Resolves with how many took it; rejects when nobody can say. */
+  deliver(batch: Batch): Promise<number>;
+  /** Something was given up. */
   onLost(): void;
+  queueBytesMax?: number;
 }
 
 export class Outbox {
   readonly #options: OutboxOptions;
+  readonly #queueBytesMax: number;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
+  #isGapWaiting = false;
   #isUnderWay = false;
   #isScheduled = false;
   #isClosed = false;
+  readonly #whenSent: (() => void)[] = [];
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX;
   }
 
   /** `bytes` are copied: they are the caller's again afterwards. */
   push(bytes: Uint8Array): void {
     if (this.#isClosed) return;
-    if (this.#waitingBytes > QUEUE_BYTES_MAX) {
-      this.#waiting = [];
-      this.#waitingBytes = 0;
+    if (this.#waitingBytes > this.#queueBytesMax) {
+      this.#forget();
       this.#options.onLost();
     }
     this.#waiting.push(Uint8Array.prototype.slice.call(bytes));
     this.#waitingBytes += bytes.length;
+    this.#schedule();
+  }
+
+  /** [OBX4] */
+  gap(): void {
+    if (this.#isClosed) return;
+    this.#isGapWaiting = true;
+    this.#schedule();
+  }
+
+  /** Resolves when all of it has been taken or given up. */
+  sent(): Promise<void> {
+    if (!this.#isScheduled && !this.#isUnderWay) return Promise.resolve();
+    return new Promise((resolve) => this.#whenSent.push(resolve));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  #schedule(): void {
     if (this.#isScheduled || this.#isUnderWay) return;
     this.#isScheduled = true;
     setImmediate(() => {
@@ -53,33 +94,31 @@ export class Outbox {
     });
   }
 
-  close(): void {
-    this.#isClosed = true;
-    this.#waiting = [];
-  }
-
   async #run(): Promise<void> {
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
-    while (this.#waiting.length > 0 && !this.#isClosed) {
+    while ((this.#waiting.length > 0 || this.#isGapWaiting) && !this.#isClosed) {
       const frames = this.#waiting;
-      this.#waiting = [];
-      this.#waitingBytes = 0;
-      await this.#deliver(this.#options.nextNumber(), frames);
+      const isAfterGap = this.#isGapWaiting;
+      this.#forget();
+      this.#isGapWaiting = false;
+      await this.#deliver({ number: this.#options.nextNumber(), isAfterGap, frames });
     }
     this.#isUnderWay = false;
+    for (const resolve of this.#whenSent.splice(0)) resolve();
   }
 
-  async #deliver(number: number, frames: readonly Uint8Array[]): Promise<void> {
+  async #deliver(batch: Batch): Promise<void> {
     const { clock, deliver, onLost } = this.#options;
     const untilMs = clock.nowMs() + DEADLINE_MS;
     while (!this.#isClosed) {
       try {
         // Nobody took it: the host's subscriber is just coming back, or the host is gone.
-        if ((await deliver(number, frames)) > 0) return;
+        if ((await deliver(batch)) > 0) return;
       } catch {
         // Unknown whether it arrived: sent again under the same number.
       }
+      if (this.#isClosed) return;
       if (clock.nowMs() >= untilMs) {
         onLost();
         return;
@@ -95,8 +134,15 @@ export class Inbox {
 
   /** False: a repeat. */
   isNew(host: string, number: number): boolean {
-    if (number <= (this.#lastNumbers.get(host) ?? 0)) return false;
+    const last = this.#lastNumbers.get(host);
+    if (last !== undefined && number <= last) return false;
+    // The one heard of longest ago goes first.
+    this.#lastNumbers.delete(host);
     this.#lastNumbers.set(host, number);
+    if (this.#lastNumbers.size > HOSTS_MAX) {
+      const [oldest] = this.#lastNumbers.keys();
+      this.#lastNumbers.delete(oldest!);
+    }
     return true;
   }
 }

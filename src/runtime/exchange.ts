@@ -12,7 +12,7 @@ import type { Clock } from "../clock.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
 import type { BatchLink } from "./batch-link.ts";
-import type { WorkerReports } from "./control.ts";
+import type { PrimaryOrders, WorkerReports } from "./control.ts";
 import { decodeAt, eachFrame, FLAG, FRAME, type Frame, frame, headAt } from "./frames.ts";
 import { Gateway, isThreadCorr } from "./gateway.ts";
 import type { Pipe } from "./pipe.ts";
@@ -109,9 +109,12 @@ export class Exchange {
           thread.sendBytes(bytes.subarray(at, at + length));
           this.#onView(JSON.parse(decodeAt(bytes, at).body) as View);
           return;
-        case FRAME.control:
-          this.#onControl(decodeAt(bytes, at));
+        case FRAME.control: {
+          const order = decodeAt(bytes, at);
+          if (order.name === "gap") thread.sendBytes(bytes.subarray(at, at + length));
+          this.#onControl(order);
           return;
+        }
         case FRAME.subscribe:
         case FRAME.unsubscribe:
           return;
@@ -218,6 +221,10 @@ export class Exchange {
   }
 
   #onControl(order: Frame): void {
+    if (order.name === "gap") {
+      const { host } = JSON.parse(order.body) as PrimaryOrders["gap"];
+      this.gateway.onGap(this.placement.livesAcross(this.#options.life, host));
+    }
     this.#options.onControl(order, (body) => {
       if (order.corr === 0) return;
       this.#options.pipe.send(

@@ -162,9 +162,14 @@ export class Gateway {
     const lost = this.#placement.lostSince(before);
     for (const [corr, pending] of [...this.#pending]) {
       if (pending.to === "") this.#dispatch(corr, pending);
-      else if (!lost.has(pending.to)) continue;
-      else if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
-      else this.#dispatch(corr, pending);
+      else if (lost.has(pending.to)) this.#askAgain(corr, pending);
+    }
+  }
+
+  /** What was asked of these, or their answer, may be lost. */
+  onGap(lives: ReadonlySet<string>): void {
+    for (const [corr, pending] of [...this.#pending]) {
+      if (lives.has(pending.to)) this.#askAgain(corr, pending);
     }
   }
 
@@ -175,6 +180,12 @@ export class Gateway {
     for (const [corr, pending] of this.#pending) {
       this.#give(corr, pending, false, UNAVAILABLE_TEXT);
     }
+  }
+
+  /** [ASK4] */
+  #askAgain(corr: number, pending: Pending): void {
+    if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+    else this.#dispatch(corr, pending);
   }
 
   #dispatch(corr: number, pending: Pending): void {

@@ -17,6 +17,12 @@ export interface WorkerRef {
   slot: string;
 }
 
+/** Lives and slots begin with their host's id: "<host>.…", "<host>/<n>". */
+export function hostOfLife(life: string): string {
+  const end = life.indexOf(".");
+  return end < 0 ? life : life.slice(0, end);
+}
+
 export interface View {
   /** Rises with every change. */
   number: number;
@@ -75,9 +81,9 @@ export class Placement {
     return this.#away.size > 0;
   }
 
-  /** Whether that worker lives, draining ones included. */
+  /** Whether that worker lives, draining ones and those out of reach included. */
   has(life: string): boolean {
-    return this.#lives.has(life);
+    return this.#lives.has(life) || this.#away.has(life);
   }
 
   /** Lives that `before` knew and this view does not: their sessions are over. */
@@ -87,6 +93,19 @@ export class Placement {
         (life) => !this.#lives.has(life) && !this.#away.has(life),
       ),
     );
+  }
+
+  /**
+   * Lives that a worker cannot have talked with across a gap between its host and `host` ("":
+   * every other host).
+   */
+  livesAcross(self: string, host: string): Set<string> {
+    const own = hostOfLife(self);
+    const isAcross = (life: string) => {
+      const its = hostOfLife(life);
+      return host === "" ? its !== own : its === host;
+    };
+    return new Set([...this.#lives, ...this.#away].filter(isAcross));
   }
 
   /** Lives that `before` could ask and this view cannot: gone, or out of reach. */

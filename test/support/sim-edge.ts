@@ -49,9 +49,10 @@ export class SimEdge {
     this.#interests = interests;
     const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
     const streams = new Streams({ clock, log, queries, interests, sessionsOf });
-    const reader = createPresenceReader(gateway, queries);
+    const lastHeard = (user: UserId) => this.watches.lastHeard(user);
+    const reader = createPresenceReader({ gateway, queries, lastHeard });
     const statuses = (users: readonly UserId[]) => reader.statuses(users);
-    const watches = new Watches({ gateway, interests, statuses });
+    const watches = new Watches({ clock, gateway, interests, statuses });
     this.streams = streams;
     this.watches = watches;
     this.sessions = new Sessions({

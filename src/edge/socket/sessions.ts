@@ -53,6 +53,10 @@ export class Sessions {
     return this.#users.get(user)?.sessions ?? [];
   }
 
+  users(): Iterable<UserId> {
+    return this.#users.keys();
+  }
+
   *all(): Generator<Session> {
     for (const { sessions } of this.#users.values()) yield* sessions;
   }
@@ -115,6 +119,12 @@ export class Sessions {
     }
   }
 
+  endLogins(isEnded: (family: FamilyId) => boolean): void {
+    for (const { family, user } of [...this.all()]) {
+      if (family !== null && isEnded(family)) this.endFamily(family, user);
+    }
+  }
+
   onView(now: Placement, before: Placement): void {
     for (const [user, { sessions }] of this.#users) {
       const key = `user:${user}`;
@@ -122,9 +132,12 @@ export class Sessions {
     }
   }
 
-  /** The others may have counted these sessions as gone, or never heard of them. */
-  onGap(): void {
-    for (const [user, { sessions }] of this.#users) this.#announce(user, sessions);
+  /** Actors across a gap count only what is announced to them again. */
+  onGap(across: ReadonlySet<string>): void {
+    const { placement } = this.#options.gateway;
+    for (const [user, { sessions }] of this.#users) {
+      if (across.has(placement.ownerOf(`user:${user}`) ?? "")) this.#announce(user, sessions);
+    }
   }
 
   /** Looks at a session's expiry right away: a refreshed token may be about to expire too. */

@@ -102,8 +102,7 @@ export class Watches {
     watch.status = status;
     // Said again by an actor that moved: news only to those who were told something else.
     if (isFirst && event.note === "restated") return;
-    const packet = Packet.event("user_status", event.body);
-    for (const session of watch.sessions) session.send(packet, event.key);
+    this.#tell(watch, event.body);
   }
 
   onView(now: Placement, before: Placement): void {
@@ -118,15 +117,12 @@ export class Watches {
     }
   }
 
-  /**
-   * [WCH5] After a gap between hosts, what was told may be old: actors hear what was known
-   * here, have time to settle, and then what differs is told.
-   */
+  lastHeard(user: UserId): PresenceStatus | null {
+    return this.#watches.get(user)?.status ?? null;
+  }
+
+  /** [WCH5] After a gap between hosts actors settle first; then what differs is told. */
   onGap(): void {
-    for (const { user, status } of this.#watches.values()) {
-      if (status === null || status === "offline") continue;
-      void this.#options.gateway.ask("user", user, "status", { known: status });
-    }
     this.#options.clock.after(SETTLED_MS, () => void this.#compare());
   }
 
@@ -135,23 +131,35 @@ export class Watches {
   }
 
   async #compare(): Promise<void> {
-    const users = [...this.#watches.values()].filter(({ sessions }) => sessions.size > 0);
+    const { clock, gateway } = this.#options;
+    // Cut off again: the way back is another gap.
+    if (gateway.placement.isCutOff) return;
+    const told = new Map<UserId, PresenceStatus>();
+    for (const { user, sessions, status } of this.#watches.values()) {
+      if (sessions.size > 0 && status !== null) told.set(user, status);
+    }
+    if (told.size === 0) return;
     let statuses: Status[];
     try {
-      statuses = await this.#options.statuses(users.map(({ user }) => user));
+      statuses = await this.#options.statuses([...told.keys()]);
     } catch {
-      // Storage is away too: what differs stays until the next change or gap.
+      // Storage or an actor is out of reach: look again until they answer.
+      clock.after(SETTLED_MS, () => void this.#compare());
       return;
     }
     for (const status of statuses) {
       const watch = this.#watches.get(status.user_id as UserId);
-      if (watch === undefined || watch.status === status.status) continue;
-      const isFirst = watch.status === null;
+      // What changed meanwhile came as an event, which is newer than the answer.
+      if (watch === undefined || watch.status !== told.get(watch.user)) continue;
+      if (watch.status === status.status) continue;
       watch.status = status.status;
-      if (isFirst) continue;
-      const packet = Packet.event("user_status", JSON.stringify(status));
-      for (const session of watch.sessions) session.send(packet, topicOf.status(watch.user));
+      this.#tell(watch, JSON.stringify(status));
     }
+  }
+
+  #tell({ user, sessions }: Watch, body: string): void {
+    const packet = Packet.event("user_status", body);
+    for (const session of sessions) session.send(packet, topicOf.status(user));
   }
 
   #watchOf(user: UserId): Watch {
