@@ -46,8 +46,9 @@ export class Membership {
     const next = membersOf(members, hostStopping && !hasOthers);
     if (JSON.stringify(next) === JSON.stringify(this.#local)) return;
     this.#local = next;
-    if (this.#relay !== null) this.#relay.announce(next, this.#ownNumber);
     if (this.#relay === null || this.#relay.state === "away") this.#standAlone();
+    // After it: the number that was just used here must not come to mean anything else.
+    this.#relay?.announce(next, this.#ownNumber);
   }
 
   /** [MBR1] */

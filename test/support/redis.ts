@@ -106,12 +106,10 @@ export class RedisServer {
 
 export class RedisCluster {
   readonly servers: RedisServer[];
-  readonly url: string;
   readonly #folder: string;
 
   private constructor(servers: RedisServer[], folder: string) {
     this.servers = servers;
-    this.url = servers[0]!.url;
     this.#folder = folder;
   }
 
@@ -119,15 +117,26 @@ export class RedisCluster {
     if (CLI === null) throw new Error(whyNoRedisCluster ?? "");
     const folder = await mkdtemp(join(tmpdir(), "troupe-test-redis-"));
     const servers: RedisServer[] = [];
+    const cluster = new RedisCluster(servers, folder);
+    try {
+      await cluster.#form();
+    } catch (error) {
+      await cluster.dies();
+      throw error;
+    }
+    return cluster;
+  }
+
+  async #form(): Promise<void> {
+    const { servers } = this;
     for (const n of [0, 1, 2]) {
       const ofCluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
       // The cluster's own port is 10,000 above the other.
-      const file = ["--dir", folder, "--cluster-config-file", `nodes-${n}.conf`];
+      const file = ["--dir", this.#folder, "--cluster-config-file", `nodes-${n}.conf`];
       servers.push(await RedisServer.start([...ofCluster, ...file]));
     }
-    const cluster = new RedisCluster(servers, folder);
     const nodes = servers.map(({ port }) => `127.0.0.1:${port}`);
-    execFileSync(CLI, ["--cluster", "create", ...nodes, "--cluster-yes"], { stdio: "pipe" });
+    execFileSync(CLI ?? "", ["--cluster", "create", ...nodes, "--cluster-yes"], { stdio: "pipe" });
     await eventually(
       "the cluster is whole",
       async () => {
@@ -136,7 +145,10 @@ export class RedisCluster {
       },
       20_000,
     );
-    return cluster;
+  }
+
+  get url(): string {
+    return this.servers[0]!.url;
   }
 
   async channels(pattern = "*"): Promise<string[]> {
