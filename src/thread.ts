@@ -47,7 +47,11 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
     clock: systemClock,
     self: life,
     behaviours: behaviours(storage.ports, { graceMs: config.presenceGraceMs }),
-    send: (f) => link.send(f),
+    send(f) {
+      // Every committed message is published once, by its actor.
+      if (f.type === FRAME.event && f.name === "message") metrics.counts.sends++;
+      link.send(f);
+    },
     onBug: (actor, bug) => log.error({ event: "actor_failed", actor, err: bug }),
   });
   metrics.gauges.actors = () => host.stats.actors;

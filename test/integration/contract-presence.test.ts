@@ -170,10 +170,10 @@ describe("watching", () => {
       expect.objectContaining({ user_id: cleo!.id, status: "online" }),
     );
     const session = await ann!.connects();
-    expect(await watcher.next("user_status")).toMatchObject({ user_id: ann!.id, status: "online" });
+    await watcher.next("user_status", (now) => now.user_id === ann!.id && now.status === "online");
     await watcher.does("unwatch_presence", { user_ids: [ann!.id] });
     await session.does("set_status", { status: "away" });
-    await watcher.never("user_status", SILENCE_MS);
+    await watcher.never("user_status", SILENCE_MS, ({ user_id }) => user_id === ann!.id);
     const again = await watcher.does("watch_presence", { user_ids: [ann!.id] });
     expect(again.statuses).toMatchObject([{ user_id: ann!.id, status: "away" }]);
   });
