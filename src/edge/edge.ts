@@ -7,25 +7,28 @@ import type { WorkerConfig } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { AccountStore, Queries } from "../ports.ts";
-import type { JoinedNote } from "../protocol/actor-ops.ts";
+import type { UserOrders } from "../protocol/actor-ops.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
+import type { Conversation } from "../protocol/schemas.ts";
 import { type Topic, topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
 import { type Auth, createAuth } from "./auth.ts";
+import type { PresenceReader } from "./http/presence.ts";
 import { Interests } from "./interests.ts";
 import { createHttpLimits } from "./limits.ts";
-import { createPresenceReader } from "./presence-reader.ts";
+import { readStatuses } from "./presence-reader.ts";
 import { RevokedLogins } from "./revocations.ts";
 import { createCommands } from "./socket/commands.ts";
 import { createDispatch } from "./socket/dispatch.ts";
 import { WriteTurn } from "./socket/outlet.ts";
 import { Packet } from "./socket/packet.ts";
+import { PostWatches } from "./socket/post-watches.ts";
 import { createSocketServer, type SocketServer } from "./socket/server.ts";
 import { Sessions } from "./socket/sessions.ts";
 import { Streams } from "./socket/streams.ts";
-import { Watches } from "./socket/watches.ts";
+import { hidden, WATCH_REASON, Watches, type WatchReason } from "./socket/watches.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
 const RECONNECT_SPREAD_MS = 2_500;
@@ -50,13 +53,15 @@ export interface EdgeDeps {
 export class Edge {
   readonly auth: Auth;
   readonly revocations: RevokedLogins;
-  readonly presence: ReturnType<typeof createPresenceReader>;
+  /** Presence as HTTP asks for it. */
+  readonly presence: PresenceReader;
   readonly sockets: SocketServer;
   readonly turn: WriteTurn;
   readonly #deps: EdgeDeps;
   readonly #interests: Interests;
   readonly #streams: Streams;
   readonly #watches: Watches;
+  readonly #postWatches: PostWatches;
   readonly #sessions: Sessions;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
@@ -81,7 +86,17 @@ export class Edge {
     this.revocations = revocations;
     this.turn = new WriteTurn();
     const { gateway } = exchange;
-    this.presence = createPresenceReader(gateway, queries);
+    const statuses = (users: readonly UserId[]) => readStatuses(gateway, queries, users);
+    this.presence = {
+      async statuses(viewer, users) {
+        const [found, apart] = await Promise.all([
+          statuses(users),
+          queries.blockedAmong(viewer, users),
+        ]);
+        const isApart = new Set<string>(apart);
+        return found.map((status) => (isApart.has(status.user_id) ? hidden(status) : status));
+      },
+    };
     const interests = new Interests({
       clock,
       subscribe: (topics) => exchange.subscribe(topics),
@@ -94,8 +109,11 @@ export class Edge {
     const watches = new Watches({
       gateway,
       interests,
-      statuses: (users) => this.presence.statuses(users),
+      statuses,
+      isApart: (user, other) => this.#sessions.isApart(user, other),
     });
+    const postWatches = new PostWatches(interests);
+    this.#postWatches = postWatches;
     this.#streams = streams;
     this.#watches = watches;
     this.#sessions = new Sessions({
@@ -106,6 +124,7 @@ export class Edge {
       interests,
       streams,
       watches,
+      postWatches,
       queries,
     });
     const commands = createCommands({
@@ -113,6 +132,7 @@ export class Edge {
       gateway,
       streams,
       watches,
+      postWatches,
       queries,
       auth,
       onTokenRefreshed: (session) => this.#sessions.recheck(session),
@@ -145,6 +165,8 @@ export class Edge {
     if (key.startsWith("conversations:")) this.#streams.onEvent(event, placement);
     else if (key.startsWith("user_status:")) this.#watches.onEvent(event, placement);
     else if (key.startsWith("notifications:")) this.#onUserEvent(event);
+    else if (key.startsWith("like_updates:")) this.#postWatches.onEvent(event);
+    else if (key.startsWith("comment_updates:")) this.#postWatches.onEvent(event);
     else if (key === topicOf.revocations()) this.revocations.onEvent(event);
   }
 
@@ -192,26 +214,48 @@ export class Edge {
   #onUserEvent(event: Frame): void {
     const user = event.key.slice("notifications:".length) as UserId;
     const sessions = this.#sessions.ofUser(user);
-    if (event.name === "conversation_joined") {
-      const { conversation_id, rev } = JSON.parse(event.note) as JoinedNote;
-      this.#streams.joined(sessions, conversation_id, rev, event.body);
-      this.#watchPeers(user, event.body);
+    switch (event.name as keyof UserOrders | UserEvent) {
+      case "conversation_joined": {
+        const { conversation_id, rev } = noteOf(event, "conversation_joined");
+        this.#streams.joined(sessions, conversation_id, rev, event.body);
+        this.#watchUsers(user, peersIn(event.body, user), WATCH_REASON.peer);
+        return;
+      }
+      case "following_changed": {
+        const { user_id, following } = noteOf(event, "following_changed");
+        const reason = WATCH_REASON.follow;
+        if (following) this.#watchUsers(user, [user_id], reason);
+        else for (const session of sessions) this.#watches.withdraw(session, [user_id], reason);
+        return;
+      }
+      case "apart_changed": {
+        const { user_id, is_apart } = noteOf(event, "apart_changed");
+        this.#sessions.apartChanged(user, user_id, is_apart);
+        return;
+      }
+      case "notification": {
+        const packet = Packet.event(event.name, event.body);
+        for (const session of sessions) session.send(packet);
+        return;
+      }
+      case "like_update":
+      case "comment_update": {
+        const packet = Packet.event(event.name, event.body);
+        const { post_id } = JSON.parse(event.body) as { post_id: string };
+        for (const session of sessions) session.send(packet, `${event.name}:${post_id}`);
+        return;
+      }
     }
   }
 
-  /** Peers of a direct conversation watch each other from when they become so. */
-  #watchPeers(user: UserId, body: string): void {
-    const { kind, members } = JSON.parse(body) as {
-      kind: string;
-      members: { user_id: UserId }[];
-    };
-    if (kind !== "direct") return;
-    const peers = members.map(({ user_id }) => user_id).filter((id) => id !== user);
+  /** Direct peers and followers watch from when they become so. */
+  #watchUsers(user: UserId, watched: readonly UserId[], reason: WatchReason): void {
+    if (watched.length === 0) return;
     const { log } = this.#deps;
     for (const session of this.#sessions.ofUser(user)) {
       this.#watches
-        .add(session, peers)
-        .then(() => this.#watches.prime(peers))
+        .add(session, watched, reason)
+        .then(() => this.#watches.prime(watched))
         .catch((err: unknown) => log.warn({ event: "watch_failed", err }));
     }
   }
@@ -220,4 +264,18 @@ export class Edge {
     if (topic.startsWith("conversations:")) this.#streams.dropped(topic);
     else if (topic.startsWith("user_status:")) this.#watches.dropped(topic);
   }
+}
+
+/** Events that reach the user's sessions as they are. */
+type UserEvent = "notification" | "like_update" | "comment_update";
+
+function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
+  return JSON.parse(event.note) as UserOrders[O];
+}
+
+/** The other of a direct conversation; nobody for a group. */
+function peersIn(conversation: string, user: UserId): UserId[] {
+  const { kind, members } = JSON.parse(conversation) as Conversation;
+  if (kind !== "direct") return [];
+  return members.map(({ user_id }) => user_id as UserId).filter((id) => id !== user);
 }

@@ -19,6 +19,8 @@ const KIND_OF: Record<ClientEventName, Kind> = {
   sync: "read",
   watch_presence: "watch",
   unwatch_presence: "watch",
+  watch_posts: "watch",
+  unwatch_posts: "watch",
   set_status: "watch",
   refresh_token: "watch",
 };

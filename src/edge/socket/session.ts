@@ -10,6 +10,7 @@ import type { ConversationId, FamilyId, SessionId, UserId } from "../../protocol
 import type { Identity } from "../auth.ts";
 import type { Outlet } from "./outlet.ts";
 import { Packet } from "./packet.ts";
+import type { PostWatch } from "./post-watches.ts";
 import type { SessionLimits } from "./session-limits.ts";
 import type { Stream } from "./stream.ts";
 import type { Watch } from "./watches.ts";
@@ -31,7 +32,9 @@ export class Session {
   readonly id: SessionId;
   readonly user: UserId;
   readonly streams = new Set<Stream>();
-  readonly watches = new Set<Watch>();
+  /** Whose presence comes here, and why (bits of WATCH_REASON). */
+  readonly watches = new Map<Watch, number>();
+  readonly postWatches = new Set<PostWatch>();
   readonly limits: SessionLimits;
   /** Conversations in which this session said that its user types. */
   readonly typingIn = new Set<ConversationId>();
