@@ -62,7 +62,7 @@ const TABLE: { of: RegExp; may: RegExp[]; never: RegExp[] }[] = [
   },
   {
     of: /^src\/edge\//,
-    may: [PROTOCOL, SMALL, NODE, /^src\/edge\//, /^src\/runtime\/(gateway|control)\.ts$/, PACKAGE],
+    may: [PROTOCOL, SMALL, NODE, /^src\/edge\//, /^src\/runtime\/(gateway|exchange|frames|view|control)\.ts$/, PACKAGE],
     never: [/^actors\//, /^src\/(relay|storage|primary)\//, /^pg$/, /^ioredis$/],
   },
   {

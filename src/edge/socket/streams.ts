@@ -10,6 +10,7 @@ import type { Topic } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
 import { memberIdsOf, Stream } from "./stream.ts";
@@ -201,9 +202,4 @@ export class Streams {
 /** Whether this is the change that says `user` is no member any more. */
 function isWithout(name: string, body: string, user: UserId): boolean {
   return name === "conversation_updated" && !memberIdsOf(body).has(user);
-}
-
-/** Whether `event` was published under an older view by a worker that owns the actor no more. */
-export function isOutdated(event: Frame, actor: string, placement: Placement): boolean {
-  return event.view < placement.view.number && placement.ownerOf(actor) !== event.from;
 }

@@ -6,22 +6,15 @@
  * edge tells the new place what it knew, so that nobody stays online whose worker died.
  */
 import type { UserId } from "../../protocol/ids.ts";
-import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
+import type { Status } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
-import type { Session } from "./session.ts";
-import { isOutdated } from "./streams.ts";
-
-export interface Watch {
-  user: UserId;
-  sessions: Set<Session>;
-  /** Null: nothing heard yet. */
-  status: PresenceStatus | null;
-}
+import type { Session, Watch } from "./session.ts";
 
 /** Why a session watches somebody; it hears of them while one reason stands. */
 export const WATCH_REASON = { peer: 1, follow: 2, asked: 4 } as const;
