@@ -59,6 +59,8 @@ export class Session {
   readonly typingIn = new Set<ConversationId>();
   /** Conversations that the client has left with `leave_conversation`. */
   readonly left = new Set<ConversationId>();
+  /** Conversations whose stream it enters once it has read what it lacks. */
+  readonly entering = new Set<ConversationId>();
   status: "online" | "away" = "online";
   family: FamilyId | null;
   expiresAtMs: number;
@@ -98,7 +100,7 @@ export class Session {
 
   /** Whether events of the conversation belong here and do not come yet. */
   wantsStream(id: ConversationId): boolean {
-    if (this.isEnded || this.left.has(id)) return false;
+    if (this.isEnded || this.left.has(id) || this.entering.has(id)) return false;
     for (const stream of this.streams) if (stream.id === id) return false;
     return true;
   }

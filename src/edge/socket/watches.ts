@@ -2,8 +2,11 @@
  * Presence as one edge hears it: one watch for each user whom a local session watches, with
  * the status last heard, so that a change is told once and later watchers need not ask.
  *
- * Invariant: a watch's status is what its sessions were told. When the user's actor moves, the
- * edge tells the new place what it knew, so that nobody stays online whose worker died.
+ * [WCH1] A watch's status is what its sessions were told; they hear each change of it once.
+ * [WCH2] When the user's actor moves, the edge tells the new place what it knew, so that nobody
+ *        stays online whose worker died.
+ * [WCH3] A status said again by an actor that moved is no news to who never heard another.
+ * [WCH4] A session is a watcher when no change can be missed any more.
  */
 import type { UserId } from "../../protocol/ids.ts";
 import type { Status } from "../../protocol/schemas.ts";
@@ -42,7 +45,8 @@ export class Watches {
     const waits: Promise<void>[] = [];
     for (const user of users) {
       const watch = this.#watchOf(user);
-      if (watch.sessions.size === 0) waits.push(this.#options.interests.want(topicOf.status(user)));
+      if (watch.sessions.has(session)) continue;
+      waits.push(this.#options.interests.want(topicOf.status(user)));
       watch.sessions.add(session);
       session.watches.set(watch, (session.watches.get(watch) ?? 0) | reason);
     }
@@ -52,7 +56,7 @@ export class Watches {
   remove(session: Session, watch: Watch): void {
     if (!watch.sessions.delete(session)) return;
     session.watches.delete(watch);
-    if (watch.sessions.size === 0) this.#options.interests.release(topicOf.status(watch.user));
+    this.#options.interests.release(topicOf.status(watch.user));
   }
 
   /** One reason is gone; others may stand. */
