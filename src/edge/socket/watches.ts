@@ -45,10 +45,10 @@ export class Watches {
     const waits: Promise<void>[] = [];
     for (const user of users) {
       const watch = this.#watchOf(user);
+      session.watches.set(watch, (session.watches.get(watch) ?? 0) | reason);
       if (watch.sessions.has(session)) continue;
       waits.push(this.#options.interests.want(topicOf.status(user)));
       watch.sessions.add(session);
-      session.watches.set(watch, (session.watches.get(watch) ?? 0) | reason);
     }
     await Promise.all(waits);
   }
