@@ -5,7 +5,8 @@
 import type { TSchema } from "typebox";
 import { ERROR_STATUS } from "../../protocol/errors.ts";
 import { CLIENT_EVENTS, SERVER_EVENTS } from "../../protocol/events.ts";
-import { ROUTES, type RouteGroup, type RouteSpec } from "../../protocol/routes.ts";
+import type { RouteGroup, RouteSpec } from "../../protocol/route-spec.ts";
+import { ROUTES } from "../../protocol/routes.ts";
 
 export const DOCS_STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
