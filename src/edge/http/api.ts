@@ -79,7 +79,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const limits = createHttpLimits(config.rateLimits, clock);
   const auth = deps.auth ?? (await createAuth({ ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
-  const replies = createReplies(createCors(config.corsOrigin), count);
+  const cors = createCors(config.corsOrigin);
+  const replies = createReplies(cors, count);
   let server: Server | undefined;
 
   const app = fastify({
@@ -113,7 +114,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     addRoute(app, ROUTES[name], handlers[name] as AnyHandler, gates, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
-  servePages(app, pages, count);
+  servePages(app, pages, cors, count);
   addFallbacks(app, replies, log, [
     ...Object.values(ROUTES),
     ...pages.map(({ path }) => ({ method: "GET", path })),
