@@ -1,10 +1,12 @@
 /**
- * The conversation actor: owns one conversation's members, order, cursors and typing. Every
- * durable change is committed first, then published, then answered, in rising `rev`.
+ * The conversation actor: owns one conversation's members, order, cursors and typing.
  *
- * Invariant: `seq` and `rev` come from storage. When a change comes back with a rev that does
- * not follow ours, another activation wrote in between (two views for a moment): this one
- * publishes what it committed and then passivates, so that the next message reads the truth.
+ * [CNV1] Every durable change is committed first, then published, then answered, in rising rev.
+ * [CNV2] One `client_id` of one sender makes one message, also while the first is on its way.
+ * [CNV3] `seq` and `rev` come from storage. A rev that does not follow ours means that another
+ *        activation wrote in between (two views for a moment): this one publishes what it
+ *        committed and passivates, so that the next message reads the truth.
+ * [ISO2] Who is no member is told that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
@@ -324,21 +326,6 @@ export function conversationBehaviour(
     }
   }
 
-  function typingChanged(state: ConversationState, event: TypingEvent, ctx: Context): void {
-    const { typing, notices, wakeInMs } = stepTyping(state.typing, event, ctx.nowMs);
-    state.typing = typing;
-    if (wakeInMs === null) ctx.cancel(TYPING_TIMER);
-    else ctx.after(wakeInMs, TYPING_TIMER);
-    for (const { user, isTyping } of notices) {
-      ctx.publish(state.topic, {
-        name: "typing",
-        rev: 0,
-        body: `{"conversation_id":"${state.id}","user_id":"${user}","is_typing":${isTyping}}`,
-        except: user,
-      });
-    }
-  }
-
   return {
     kind: "conversation",
     idleMs: CONVERSATION_IDLE_MS,
@@ -450,10 +437,27 @@ export function conversationBehaviour(
   };
 }
 
+function typingChanged(state: ConversationState, event: TypingEvent, ctx: Context): void {
+  const { typing, notices, wakeInMs } = stepTyping(state.typing, event, ctx.nowMs);
+  state.typing = typing;
+  if (wakeInMs === null) ctx.cancel(TYPING_TIMER);
+  else ctx.after(wakeInMs, TYPING_TIMER);
+  for (const { user, isTyping } of notices) {
+    ctx.publish(state.topic, {
+      name: "typing",
+      rev: 0,
+      body: `{"conversation_id":"${state.id}","user_id":"${user}","is_typing":${isTyping}}`,
+      except: user,
+    });
+  }
+}
+
 /** Moves to a committed change's rev; a jump means that we are not the only activation. */
 function follow(state: ConversationState, rev: number, ctx: Context): void {
   if (rev !== state.conversation.rev + 1) {
     state.ring = null;
+    // Nobody here will be left to say that they stopped.
+    typingChanged(state, { type: "let_go" }, ctx);
     ctx.passivate();
   }
   state.conversation.rev = Math.max(state.conversation.rev, rev);

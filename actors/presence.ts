@@ -7,9 +7,8 @@
  * [PRS3] What a user sets themselves shows at once.
  * [PRS4] An actor that has just moved publishes nothing until the edges had time to announce
  *        their sessions, and starts from what the edges last heard.
- *
- * Phases: `steady` (published is the truth) · `grace` (a session ended, a worse status waits
- * for `untilMs`) · `settling` (moved here; sessions are still being announced).
+ * [PRS5] Who asks meanwhile is told the better of both: never offline while a session lives.
+ * [PRS6] Whose sessions died with the actor was last seen when it moved.
  */
 import type { SessionNote } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";
@@ -22,8 +21,11 @@ export interface PresenceSession {
 }
 
 type Phase =
+  /** Published is the truth. */
   | { is: "steady" }
+  /** A session ended; a worse status waits for `untilMs`. */
   | { is: "grace"; untilMs: number }
+  /** Moved here; sessions are still being announced. */
   | { is: "settling"; sinceMs: number; untilMs: number };
 
 export interface Presence {
@@ -74,6 +76,13 @@ export function bestStatus(sessions: ReadonlyMap<SessionId, PresenceSession>): P
   return best;
 }
 
+/** [PRS5] What a user's status is, for whoever asks. */
+export function shownStatus({ phase, published, sessions }: Presence): PresenceStatus {
+  if (phase.is !== "settling") return published;
+  const announced = bestStatus(sessions);
+  return RANK[announced] > RANK[published] ? announced : published;
+}
+
 export function stepPresence(
   before: Presence,
   event: PresenceEvent,
@@ -81,7 +90,9 @@ export function stepPresence(
   graceMs: number,
 ): PresenceStep {
   const sessions = sessionsAfter(before.sessions, event);
-  const ended = before.sessions.size > 0 && sessions.size === 0;
+  // [PRS6]
+  const wasHere = event.type === "known" && RANK[event.status] > 0 && before.lastEndedAtMs === null;
+  const ended = (before.sessions.size > 0 || wasHere) && sessions.size === 0;
   const presence: Presence = {
     ...before,
     sessions,

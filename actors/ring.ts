@@ -1,8 +1,9 @@
 /**
  * The newest messages of a conversation, kept for joins. Pure bookkeeping over plain arrays.
  *
- * Invariant: the ring holds the newest messages without a hole, by rising seq, each as it is
- * now; and every message that changed after `completeAfterRev`.
+ * [RNG1] It holds the newest messages without a hole, by rising seq, each as it is now.
+ * [RNG2] It holds every message that changed after `completeAfterRev`, and says when that is
+ *        not enough.
  */
 import type { Message } from "../src/protocol/schemas.ts";
 import { RING_MESSAGES } from "./limits.ts";

@@ -5,6 +5,7 @@
  * [TYP2] Typing ends by itself after 5 s of silence.
  * [TYP3] It ends with that user's message.
  * [TYP4] It ends at once when the last session in which that user types ends.
+ * [TYP5] It ends for all when the actor lets go of what it knows of them.
  */
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
 import { TYPING_SILENCE_MS } from "./limits.ts";
@@ -22,7 +23,7 @@ export type TypingEvent =
   | { type: "sent" | "left"; user: UserId }
   | { type: "session_closed"; session: SessionId }
   | { type: "workers_gone"; lives: ReadonlySet<string> }
-  | { type: "time_up" };
+  | { type: "time_up" | "let_go" };
 
 export interface TypingNotice {
   user: UserId;
@@ -87,5 +88,7 @@ function isOver(
       return event.lives.has(entry.worker);
     case "time_up":
       return entry.untilMs <= nowMs;
+    case "let_go":
+      return true;
   }
 }

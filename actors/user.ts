@@ -13,7 +13,13 @@ import { emptyInbox, type Inbox, LIKES_TIMER, likesChanged, notify } from "./inb
 import { USER_IDLE_MS } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts } from "./ports.ts";
-import { ABSENT, type Presence, type PresenceEvent, stepPresence } from "./presence.ts";
+import {
+  ABSENT,
+  type Presence,
+  type PresenceEvent,
+  shownStatus,
+  stepPresence,
+} from "./presence.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
 export interface UserState {
@@ -266,7 +272,7 @@ export function userBehaviour(
 function statusOf(state: UserState): Status {
   return {
     user_id: state.id,
-    status: state.presence.published,
+    status: shownStatus(state.presence),
     last_seen_at: state.lastSeenAt,
   };
 }

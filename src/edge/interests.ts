@@ -3,12 +3,17 @@
  * batches, kept a little longer than needed so that a reconnect does not drop and take them
  * again.
  *
- * Invariant: `want` resolves when nothing published from then on can be missed.
+ * [INT1] `want` resolves when nothing published from then on can be missed.
+ * [INT2] What is wanted in one turn of the event loop is one frame.
+ * [INT3] A topic that nobody wants any more is kept for a while, then dropped once.
+ * [INT4] A topic is asked for again until the primary has taken it in. Every `want` has its
+ *        `release`, also one that was rejected.
  */
 import type { Clock } from "../clock.ts";
 import type { Topic } from "../protocol/topics.ts";
 
 const LINGER_MS = 10_000;
+const RETRY_MS = 500;
 
 export interface InterestsOptions {
   clock: Clock;
@@ -27,8 +32,12 @@ interface Interest {
 export class Interests {
   readonly #options: InterestsOptions;
   readonly #interests = new Map<Topic, Interest>();
+  /** Not taken in by the primary: to be asked for again. */
+  readonly #unconfirmed = new Set<Topic>();
+  #isClosed = false;
   #next: { topics: Topic[]; confirmed: Promise<void> } | null = null;
   #cancelSweep: (() => void) | null = null;
+  #cancelRetry: (() => void) | null = null;
 
   constructor(options: InterestsOptions) {
     this.#options = options;
@@ -38,21 +47,16 @@ export class Interests {
     return this.#interests.size;
   }
 
-  /** Rejects when the primary did not answer; the topic is dropped again then. */
+  /** Rejects when the primary did not answer; the topic stays wanted and is tried again. */
   want(topic: Topic): Promise<void> {
     const known = this.#interests.get(topic);
     if (known !== undefined) {
       known.wanted++;
       return known.confirmed;
     }
-    this.#next ??= this.#gather();
-    this.#next.topics.push(topic);
-    this.#interests.set(topic, {
-      wanted: 1,
-      confirmed: this.#next.confirmed,
-      unwantedSinceMs: 0,
-    });
-    return this.#next.confirmed;
+    const confirmed = this.#subscribe(topic);
+    this.#interests.set(topic, { wanted: 1, confirmed, unwantedSinceMs: 0 });
+    return confirmed;
   }
 
   release(topic: Topic): void {
@@ -66,23 +70,44 @@ export class Interests {
 
   close(): void {
     this.#cancelSweep?.();
+    this.#cancelRetry?.();
+    this.#isClosed = true;
   }
 
-  /** Everything wanted in one turn of the event loop is one frame. */
+  #subscribe(topic: Topic): Promise<void> {
+    this.#next ??= this.#gather();
+    this.#next.topics.push(topic);
+    return this.#next.confirmed;
+  }
+
+  /** [INT2] */
   #gather(): { topics: Topic[]; confirmed: Promise<void> } {
     const topics: Topic[] = [];
     const confirmed = new Promise<void>((resolve, reject) => {
       setImmediate(() => {
         this.#next = null;
         this.#options.subscribe(topics).then(resolve, (error: unknown) => {
-          for (const topic of topics) this.#interests.delete(topic);
           reject(error);
+          for (const topic of topics) this.#unconfirmed.add(topic);
+          if (!this.#isClosed) {
+            this.#cancelRetry ??= this.#options.clock.after(RETRY_MS, () => this.#retry());
+          }
         });
       });
     });
     // Whoever wanted it hears of the failure; this chain alone must not count as unhandled.
     confirmed.catch(() => undefined);
     return { topics, confirmed };
+  }
+
+  #retry(): void {
+    this.#cancelRetry = null;
+    const topics = [...this.#unconfirmed];
+    this.#unconfirmed.clear();
+    for (const topic of topics) {
+      const interest = this.#interests.get(topic);
+      if (interest !== undefined) interest.confirmed = this.#subscribe(topic);
+    }
   }
 
   #sweep(): void {

@@ -1,6 +1,8 @@
 /**
- * Identifiers. On the wire every id is a decimal string of a positive bigint ("42");
- * brands keep one kind from being passed where another belongs.
+ * Identifiers. Brands keep one kind from being passed where another belongs.
+ *
+ * [IDS1] On the wire an id is a decimal string of a positive bigint ("42").
+ * [IDS2] A number is no id.
  */
 type Brand<T, Name extends string> = T & { readonly __brand: Name };
 

@@ -1,7 +1,10 @@
 /**
- * The contract's text rules: lengths are counted in code points, text is well-formed
- * Unicode, and of the control characters only tab and newline may stand in it.
- * Text that passes is stored and sent exactly as it came.
+ * The contract's text rules. Text that passes is stored and sent exactly as it came.
+ *
+ * [TXT1] Lengths are counted in code points.
+ * [TXT2] Text is well-formed Unicode.
+ * [TXT3] Of the control characters only tab and newline may stand in it.
+ * [TXT4] White space alone is no text.
  */
 
 export const BODY_MAX = 4000;

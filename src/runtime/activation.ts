@@ -2,9 +2,11 @@
  * One activation: a behaviour's state, the letters that wait for it, its timers, and the work
  * it has begun. Turns are synchronous, so between two turns the state is whole.
  *
- * States: `loading` (the behaviour reads its state; letters wait in order) → `active` (a letter
- * is a turn at once) → `ended` (dropped; what still comes back finds nothing). A turn that
- * throws ends the activation: everyone who waits for it is answered `internal`.
+ * [ACT1] While it loads or passivates letters wait, in order; none is lost or turned round.
+ * [ACT2] What waits is bounded; past it callers are told `unavailable`.
+ * [ACT3] A turn that throws costs this activation: who waits for it is answered `internal`.
+ * [ACT4] It ends when the work it has begun is done; letters that came meanwhile go to the next.
+ * [ACT5] A timer rings once, unless set anew or cancelled, and never after the end.
  */
 import type { Behaviour, Context, Incoming, Reply } from "../../actors/behaviour.ts";
 import { type ErrorObject, REFUSALS } from "../protocol/errors.ts";
@@ -29,12 +31,18 @@ export interface ActivationHost {
   after(delayMs: number, ring: () => void): () => void;
   /** A context's outward effects: ask, tell, publish. */
   readonly effects: Pick<Context, "ask" | "tell" | "publish">;
-  onEnded(activation: Activation, bug: unknown): void;
+  /** `letters` came too late for this activation and want the next one. */
+  onEnded(activation: Activation, letters: readonly Letter[], bug: unknown): void;
 }
 
 type Phase =
+  /** The behaviour reads its state. */
   | { is: "loading"; letters: Letter[] }
+  /** A letter is a turn at once. */
   | { is: "active"; state: unknown }
+  /** Begun work comes to its end; nothing new is begun. */
+  | { is: "passivating"; state: unknown; letters: Letter[] }
+  /** What still comes back finds nothing. */
   | { is: "ended" };
 
 export class Activation {
@@ -47,6 +55,7 @@ export class Activation {
   #phase: Phase = { is: "loading", letters: [] };
   #workBegun = 0;
   #wantsPassivation = false;
+  #isTakingLettersIn = false;
   #turnNowMs = 0;
   readonly #context: Context;
 
@@ -64,11 +73,8 @@ export class Activation {
 
   /** Letters waiting and work begun. */
   get depth(): number {
-    return (this.#phase.is === "loading" ? this.#phase.letters.length : 0) + this.#workBegun;
-  }
-
-  get isActive(): boolean {
-    return this.#phase.is === "active";
+    const waiting = "letters" in this.#phase ? this.#phase.letters.length : 0;
+    return waiting + this.#workBegun;
   }
 
   /** Whether dropping it now loses nothing and leaves nobody waiting. */
@@ -93,6 +99,7 @@ export class Activation {
     }
     switch (this.#phase.is) {
       case "loading":
+      case "passivating":
         this.#phase.letters.push(letter);
         return;
       case "active":
@@ -108,17 +115,25 @@ export class Activation {
     this.#turn((state, ctx) => this.behaviour.onWorkersGone(state, lives, ctx));
   }
 
-  /** Ends it; whoever waits is refused with `error`. */
+  /** Lets it go as soon as its begun work is done: the actor belongs elsewhere. */
+  retire(): void {
+    this.#wantsPassivation = true;
+    this.#passivateIfWanted();
+  }
+
+  /** Ends it now; whoever waits is refused with `error`. */
   end(error: ErrorObject, bug?: unknown): void {
-    if (this.#phase.is === "ended") return;
-    const letters = this.#phase.is === "loading" ? this.#phase.letters : [];
+    const { is } = this.#phase;
+    if (is === "ended") return;
+    const letters = "letters" in this.#phase ? this.#phase.letters : [];
     this.#phase = { is: "ended" };
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    this.#cancelTimers();
     for (const reply of this.#unanswered) reply.refuse(error);
-    const text = JSON.stringify(error);
-    for (const letter of letters) letter.answer?.(false, text, 0);
-    this.#host.onEnded(this, bug);
+    if (is === "loading") {
+      const text = JSON.stringify(error);
+      for (const letter of letters) letter.answer?.(false, text, 0);
+    }
+    this.#host.onEnded(this, is === "passivating" ? letters : [], bug);
   }
 
   #onLoaded(state: unknown): void {
@@ -130,9 +145,12 @@ export class Activation {
     const { letters } = this.#phase;
     this.#phase = { is: "active", state };
     const nowMs = this.#host.nowMs();
+    this.#isTakingLettersIn = true;
     for (const letter of letters) {
       if (letter.expiresAtMs > nowMs) this.receive(letter);
     }
+    this.#isTakingLettersIn = false;
+    this.#passivateIfWanted();
   }
 
   #handle(letter: Letter): void {
@@ -145,7 +163,7 @@ export class Activation {
 
   /** Runs one turn; a throw is a bug and ends this activation only. */
   #turn(step: (state: unknown, ctx: Context) => void): void {
-    if (this.#phase.is !== "active") return;
+    if (this.#phase.is !== "active" && this.#phase.is !== "passivating") return;
     this.#turnNowMs = this.#host.nowMs();
     this.lastTurnAtMs = this.#turnNowMs;
     try {
@@ -154,7 +172,23 @@ export class Activation {
       this.end(REFUSALS.internal.error, bug);
       return;
     }
-    if (this.#wantsPassivation && !this.hasUnfinishedWork) this.end(REFUSALS.unavailable.error);
+    this.#passivateIfWanted();
+  }
+
+  #passivateIfWanted(): void {
+    if (!this.#wantsPassivation || this.#isTakingLettersIn) return;
+    if (this.#phase.is === "active") {
+      this.#cancelTimers();
+      this.#phase = { is: "passivating", state: this.#phase.state, letters: [] };
+    }
+    if (this.#phase.is === "passivating" && !this.hasUnfinishedWork) {
+      this.end(REFUSALS.unavailable.error);
+    }
+  }
+
+  #cancelTimers(): void {
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
   }
 
   #makeContext(): Context {
@@ -175,6 +209,7 @@ export class Activation {
       publish,
       after(delayMs, timer) {
         activation.#timers.get(timer)?.();
+        if (activation.#phase.is !== "active") return;
         const cancel = activation.#host.after(delayMs, () => {
           activation.#timers.delete(timer);
           activation.#turn((state, ctx) => activation.behaviour.onTimer(state, timer, ctx));

@@ -2,8 +2,10 @@
  * Where a worker's frames cross: its edge, its actor thread, and the pipe to the primary.
  * Runs on the edge's thread. Frames from the thread that concern others are passed on as bytes.
  *
- * Invariant: what the thread says reaches the edge and the primary in the order it was said,
- * so an answer never overtakes the event that it stands for.
+ * [XCH1] What the thread says reaches the edge and the primary in the order it was said, so an
+ *        answer never overtakes the event that it stands for.
+ * [XCH2] A worker that is alone sends no event out.
+ * [XCH3] A subscription is done when the primary has confirmed it, or has failed in time.
  */
 import type { TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../clock.ts";
@@ -21,8 +23,8 @@ const PRIMARY_DEADLINE_MS = 5_000;
 export interface ExchangeOptions {
   life: string;
   clock: Clock;
-  thread: BatchLink;
-  pipe: Pipe;
+  thread: Pick<BatchLink, "send" | "sendBytes" | "flush">;
+  pipe: Pick<Pipe, "send" | "sendBytes">;
   /** A topic's event, wherever it was published. */
   onEvent(event: Frame): void;
   /** A new view, after the gateway has taken it and before anything sent under it. */

@@ -3,12 +3,12 @@
  * answers back. One gateway on each edge, one in each actor thread (their `corr` numbers
  * differ in the top bit, so an answer finds its way within a worker).
  *
- * Invariant: every ask is answered exactly once, by the actor, or with `unavailable` at its
- * deadline. Lost on the way means asked again: after a view change when the owner is gone,
- * and once more when the receiver says it is not the owner. An op that may not run twice is
- * not repeated after its owner died with it.
+ * [ASK1] Every ask is answered exactly once: by the actor, or with `unavailable`.
+ * [ASK2] An ask that nobody answered by its deadline is answered `unavailable`.
+ * [ASK3] Lost on the way means asked again: when the owner is gone from the view, and when the
+ *        receiver is not the owner. What an earlier attempt hears is no answer any more.
+ * [ASK4] An op that may not run twice is not repeated after its owner died with it.
  */
-
 import type { Clock } from "../clock.ts";
 import type { ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
@@ -18,8 +18,8 @@ import { NO_VIEW, Placement, type View } from "./view.ts";
 /** Longer than storage's own deadline, so that its refusal arrives first. */
 export const ASK_DEADLINE_MS = 10_000;
 const SWEEP_MS = 250;
-/** A few views can follow one another in a rolling restart; past this the cluster is in trouble. */
-const ATTEMPTS_MAX = 5;
+/** At one a sweep, some seconds: past them this view and the others' will not agree in time. */
+const ATTEMPTS_MAX = 20;
 const PENDING_MAX = 100_000;
 
 /** Ops that must not run twice for one ask. */
@@ -33,6 +33,7 @@ interface Pending {
   op: string;
   body: string;
   flags: number;
+  /** Who has it; "" while no view names an owner that would take it. */
   to: string;
   attempts: number;
   expiresAtMs: number;
@@ -120,7 +121,6 @@ export class Gateway {
       answered(false, UNAVAILABLE_TEXT, 0);
       return;
     }
-    const corr = this.#nextCorr();
     const pending: Pending = {
       key,
       op,
@@ -131,6 +131,7 @@ export class Gateway {
       expiresAtMs: this.#options.clock.nowMs() + ASK_DEADLINE_MS,
       answered,
     };
+    const corr = this.#nextCorr();
     this.#pending.set(corr, pending);
     this.#dispatch(corr, pending);
     this.#cancelSweep ??= this.#options.clock.after(SWEEP_MS, () => this.#sweep());
@@ -140,11 +141,10 @@ export class Gateway {
     const pending = this.#pending.get(f.corr);
     if (pending === undefined) return;
     if ((f.flags & FLAG.notOwner) !== 0) {
-      // The view that explains it is on its way: setView asks again; if it is here already,
-      // ask at once.
-      const owner = this.#placement.ownerOf(pending.key);
+      // The view that explains it is here, or on its way: setView or the sweep asks again.
+      const refusedBy = pending.to;
       pending.to = "";
-      if (owner !== f.from && owner !== null) this.#dispatch(f.corr, pending);
+      if (this.#placement.ownerOf(pending.key) !== refusedBy) this.#dispatch(f.corr, pending);
       return;
     }
     this.#pending.delete(f.corr);
@@ -160,7 +160,7 @@ export class Gateway {
     const before = this.#placement;
     this.#placement = new Placement(view);
     const gone = this.#placement.goneSince(before);
-    for (const [corr, pending] of this.#pending) {
+    for (const [corr, pending] of [...this.#pending]) {
       if (pending.to === "") this.#dispatch(corr, pending);
       else if (!gone.has(pending.to)) continue;
       else if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
@@ -187,10 +187,17 @@ export class Gateway {
       this.#give(corr, pending, false, UNAVAILABLE_TEXT);
       return;
     }
+    let attempt = corr;
+    if (pending.attempts > 0) {
+      this.#pending.delete(corr);
+      attempt = this.#nextCorr();
+      this.#pending.set(attempt, pending);
+    }
     pending.attempts++;
     pending.to = to;
     const budgetMs = Math.max(1, pending.expiresAtMs - this.#options.clock.nowMs());
-    this.#send(FRAME.ask, pending.key, pending.op, pending.body, corr, to, budgetMs, pending.flags);
+    const { key, op, body, flags } = pending;
+    this.#send(FRAME.ask, key, op, body, attempt, to, budgetMs, flags);
   }
 
   #send(
@@ -230,13 +237,12 @@ export class Gateway {
     return this.#corrBase + this.#lastCorr;
   }
 
-  /** Every ask has the same deadline, so the oldest are first in the map. */
   #sweep(): void {
     this.#cancelSweep = null;
     const nowMs = this.#options.clock.nowMs();
-    for (const [corr, pending] of this.#pending) {
-      if (pending.expiresAtMs > nowMs) break;
-      this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+    for (const [corr, pending] of [...this.#pending]) {
+      if (pending.expiresAtMs <= nowMs) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+      else if (pending.to === "") this.#dispatch(corr, pending);
     }
     if (this.#pending.size > 0) {
       this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());

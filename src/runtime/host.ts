@@ -2,10 +2,11 @@
  * The actor host: runs all activations of one actor thread. Frames come in through `deliver`,
  * effects leave through `send`; it knows no chat word and no socket.
  *
- * Placement: a frame for an actor that lives elsewhere is passed on once to the owner this host
- * knows, and after that answered `notOwner`. A frame under a newer view waits for that view.
- * After a view change, activations that belong elsewhere are dropped as soon as their begun
- * work is done; correctness never rests on there being one activation only.
+ * [HST1] A frame for an actor that lives elsewhere is passed on once to the owner this host
+ *        knows, and after that answered `notOwner`.
+ * [HST2] A frame under a newer view waits for that view, a while.
+ * [HST3] Activations that belong elsewhere go as soon as their begun work is done.
+ * [HST4] What is idle for its kind's time and holds nothing goes too.
  */
 import type { Behaviour, Context, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../clock.ts";
@@ -44,6 +45,7 @@ export class ActorHost {
   readonly #options: HostOptions;
   readonly #activations = new Map<string, Activation>();
   readonly #effects: Pick<Context, "ask" | "tell" | "publish">;
+  #isClosed = false;
   #parked: Frame[] = [];
   #cancelParked: (() => void) | null = null;
   #cancelSweep: () => void;
@@ -87,7 +89,7 @@ export class ActorHost {
     if (placement === before) return;
     const gone = placement.goneSince(before);
     for (const activation of [...this.#activations.values()]) {
-      if (placement.ownerOf(activation.key) !== this.#options.self) this.#release(activation);
+      if (placement.ownerOf(activation.key) !== this.#options.self) activation.retire();
       else if (gone.size > 0) activation.workersGone(gone);
     }
     this.#unpark();
@@ -112,6 +114,7 @@ export class ActorHost {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancelSweep();
     this.#cancelParked?.();
     for (const activation of [...this.#activations.values()]) {
@@ -121,48 +124,46 @@ export class ActorHost {
   }
 
   #receive(f: Frame): void {
-    let activation = this.#activations.get(f.key);
-    if (activation === undefined) {
-      if ((f.flags & FLAG.peek) !== 0) {
-        this.#answer(f, true, "null", 0);
-        return;
-      }
-      activation = this.#activate(f);
-      if (activation === undefined) return;
+    if ((f.flags & FLAG.peek) !== 0 && !this.#activations.has(f.key)) {
+      this.#answer(f, true, "null", 0);
+      return;
     }
-    const letter: Letter = {
+    this.#post(f.key, {
       op: f.name,
       body: f.body,
       expiresAtMs:
         f.type === FRAME.ask ? this.#options.clock.nowMs() + f.rev : Number.POSITIVE_INFINITY,
       answer: f.type === FRAME.ask ? (ok, body, rev) => this.#answer(f, ok, body, rev) : null,
-    };
-    activation.receive(letter);
+    });
   }
 
-  #activate(f: Frame): Activation | undefined {
-    const colon = f.key.indexOf(":");
-    const behaviour = this.#options.behaviours[f.key.slice(0, colon) as ActorKind];
-    if (behaviour === undefined || this.#activations.size >= ACTIVATIONS_MAX) {
-      if (this.#activations.size >= ACTIVATIONS_MAX) this.#passivateIdle(0);
-      if (behaviour === undefined || this.#activations.size >= ACTIVATIONS_MAX) {
-        if (f.type === FRAME.ask) {
-          this.#answer(f, false, JSON.stringify(REFUSALS.unavailable.error), 0);
-        }
-        return undefined;
-      }
+  #post(key: string, letter: Letter): void {
+    const activation = this.#activations.get(key) ?? this.#activate(key);
+    if (activation !== undefined) activation.receive(letter);
+    else letter.answer?.(false, JSON.stringify(REFUSALS.unavailable.error), 0);
+  }
+
+  /** Undefined: nothing runs such actors, or there are too many. */
+  #activate(key: string): Activation | undefined {
+    const colon = key.indexOf(":");
+    const behaviour = this.#options.behaviours[key.slice(0, colon) as ActorKind];
+    if (behaviour === undefined || this.#isClosed) return undefined;
+    if (this.#activations.size >= ACTIVATIONS_MAX) {
+      this.#passivateIdle(0);
+      if (this.#activations.size >= ACTIVATIONS_MAX) return undefined;
     }
     const { clock } = this.#options;
-    const activation = new Activation(f.key, f.key.slice(colon + 1), behaviour, {
+    const activation = new Activation(key, key.slice(colon + 1), behaviour, {
       nowMs: () => clock.nowMs(),
       after: (delayMs, ring) => clock.after(delayMs, ring),
       effects: this.#effects,
-      onEnded: (ended, bug) => {
+      onEnded: (ended, letters, bug) => {
         if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
         if (bug !== undefined) this.#options.onBug(ended.key, bug);
+        for (const letter of letters) this.#post(ended.key, letter);
       },
     });
-    this.#activations.set(f.key, activation);
+    this.#activations.set(key, activation);
     return activation;
   }
 
@@ -219,11 +220,6 @@ export class ActorHost {
     );
   }
 
-  #release(activation: Activation): void {
-    if (!activation.hasUnfinishedWork) activation.end(REFUSALS.unavailable.error);
-    // Otherwise the sweep ends it when its work is done; new letters go to the new owner.
-  }
-
   #park(f: Frame): void {
     if (this.#parked.length >= PARKED_MAX) {
       this.#passOn({ ...f, flags: f.flags | FLAG.forwarded });
@@ -248,8 +244,9 @@ export class ActorHost {
 
   #sweep(): void {
     for (const activation of [...this.#activations.values()]) {
-      const isOurs = this.gateway.placement.ownerOf(activation.key) === this.#options.self;
-      if (!isOurs) this.#release(activation);
+      // One made by a frame that found no owner in time.
+      if (this.gateway.placement.ownerOf(activation.key) !== this.#options.self)
+        activation.retire();
     }
     this.#passivateIdle();
     this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());

@@ -255,7 +255,7 @@ describe.skipIf(!hasChromium)("the page", () => {
     expect(await graces.bodies()).toEqual(await adas.bodies());
   });
 
-  it("[PAGE6] earlier messages come in on scrolling up, without moving what is read", async () => {
+  it("[PAGE6] earlier messages come in on scrolling up, whole and in order", async () => {
     const { ada, adas, conversation } = await twoTalking();
     for (let n = 1; n <= 120; n++) await ada.posts(conversation.id, `line ${n}`);
     await adas.sees("line 120");

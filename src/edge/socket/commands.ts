@@ -39,7 +39,7 @@ export interface CommandDeps {
   watches: Watches;
   postWatches: PostWatches;
   queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter">;
-  auth: Auth;
+  auth: Pick<Auth, "verify">;
   /** The session's token was replaced: its expiry is another now. */
   onTokenRefreshed(session: Session): void;
 }

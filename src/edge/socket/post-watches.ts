@@ -7,13 +7,7 @@ import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Interests } from "../interests.ts";
 import { Packet } from "./packet.ts";
-import type { Session } from "./session.ts";
-
-export interface PostWatch {
-  post: PostId;
-  author: UserId;
-  sessions: Set<Session>;
-}
+import type { PostWatch, Session } from "./session.ts";
 
 export class PostWatches {
   readonly #interests: Interests;

@@ -1,12 +1,10 @@
 /**
  * One conversation as one edge hears it: its events in order, for all local sessions at once.
  *
- * Invariant: durable events reach the sessions by rising `rev`, none skipped. An event that
- * does not follow the last one, a new owner, or a hint that more has happened, makes the
- * stream read what it missed from storage before it goes on.
- *
- * Phases: `opening` (subscribing, then reading where the conversation stands) → `live` ⇄
- * `repairing` (reading what was missed). Events that arrive meanwhile wait, in order.
+ * [STM1] Durable events reach the sessions by rising `rev`, none skipped: what does not follow
+ *        the last one, or a hint that more has happened, is read from storage first.
+ * [STM2] The ack of a session's own change waits for the events before it, and stands for it.
+ * [ISO1] Members join the stream before the event that names them, and leave after it.
  */
 import type { Change } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
@@ -32,8 +30,10 @@ export interface StreamHost {
 }
 
 type Phase =
+  /** Subscribing, then reading where the conversation stands. Events wait, in order. */
   | { is: "opening"; waiting: Frame[] }
   | { is: "live" }
+  /** Reading what was missed. */
   | { is: "repairing"; waiting: Frame[] };
 
 interface HeldAck {
@@ -203,7 +203,7 @@ export class Stream {
     if (this.#heldAcks.length > 0) this.#releaseAcks();
   }
 
-  /** [ISO1] Members join the stream before the event that names them, and leave after it. */
+  /** [ISO1] */
   #deliverConversation(packet: Packet, body: string): void {
     const members = memberIdsOf(body);
     for (const user of members) {

@@ -1,6 +1,12 @@
 /**
- * All conversation streams of one edge: opens them (subscribe, then read where each stands),
- * repairs them, and lets them go when nobody here listens any more.
+ * All conversation streams of one edge: opens them, repairs them, and lets them go when nobody
+ * here listens any more.
+ *
+ * [STS1] Subscribe first (confirmed), then read where it stands, then apply what came meanwhile.
+ * [STS2] A session that enters with what it has hears everything after it, once and in order.
+ * [STS3] When the owner changes, typing ends here: nobody else would say so.
+ * [STS4] When the owner died, what it may have committed unsaid is looked for.
+ * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
@@ -10,6 +16,7 @@ import type { Topic } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
 import { memberIdsOf, Stream } from "./stream.ts";
@@ -57,9 +64,10 @@ export class Streams {
   onEvent(event: Frame, placement: Placement): void {
     const stream = this.#streams.get(event.key.slice("conversations:".length) as ConversationId);
     if (stream === undefined) return;
-    const isPassing = event.rev === 0;
     // An owner that has lost the actor cannot take back what it says of who types.
-    if (isPassing && isOutdated(event, `conversation:${stream.id}`, placement)) return;
+    if (event.name === "typing" && isOutdated(event, `conversation:${stream.id}`, placement)) {
+      return;
+    }
     stream.onEvent(event);
   }
 
@@ -85,6 +93,7 @@ export class Streams {
   /** The session has all up to `rev`: it hears everything after it. */
   enter(session: Session, id: ConversationId, rev: number): void {
     const stream = this.#streams.get(id) ?? this.#make(id, rev);
+    if (session.entering.has(id)) return;
     if (stream.isLive && stream.rev > rev) void this.#catchUp(session, stream, rev);
     else stream.attach(session);
   }
@@ -149,6 +158,7 @@ export class Streams {
   /** Brings one session from `rev` to where the stream is, and adds it there. */
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
     let reached = rev;
+    session.entering.add(stream.id);
     try {
       while (reached < stream.rev) {
         const changes = await this.#options.queries.changes(stream.id, reached, REPAIR_PAGE);
@@ -156,8 +166,11 @@ export class Streams {
         const left = changes.find(({ name, body }) => isWithout(name, body, session.user));
         if (left !== undefined) {
           session.send(Packet.event(left.name, left.body));
+          session.entering.delete(stream.id);
           return;
         }
+        // Nothing up to the stream's rev is left that a later change has not replaced.
+        if (changes[0]!.rev > stream.rev) break;
         for (const change of changes) {
           if (change.rev > stream.rev) break;
           session.send(Packet.event(change.name, change.body));
@@ -168,6 +181,7 @@ export class Streams {
       // The client has the conversation and its rev: its next sync brings the rest.
       this.#options.log.warn({ event: "catch_up_failed", conversation: stream.id, err: error });
     }
+    session.entering.delete(stream.id);
     if (session.wantsStream(stream.id)) stream.attach(session);
   }
 
@@ -201,9 +215,4 @@ export class Streams {
 /** Whether this is the change that says `user` is no member any more. */
 function isWithout(name: string, body: string, user: UserId): boolean {
   return name === "conversation_updated" && !memberIdsOf(body).has(user);
-}
-
-/** Whether `event` was published under an older view by a worker that owns the actor no more. */
-export function isOutdated(event: Frame, actor: string, placement: Placement): boolean {
-  return event.view < placement.view.number && placement.ownerOf(actor) !== event.from;
 }

@@ -2,26 +2,22 @@
  * Presence as one edge hears it: one watch for each user whom a local session watches, with
  * the status last heard, so that a change is told once and later watchers need not ask.
  *
- * Invariant: a watch's status is what its sessions were told. When the user's actor moves, the
- * edge tells the new place what it knew, so that nobody stays online whose worker died.
+ * [WCH1] A watch's status is what its sessions were told; they hear each change of it once.
+ * [WCH2] When the user's actor moves, the edge tells the new place what it knew, so that nobody
+ *        stays online whose worker died.
+ * [WCH3] A status said again by an actor that moved is no news to who never heard another.
+ * [WCH4] A session is a watcher when no change can be missed any more.
  */
 import type { UserId } from "../../protocol/ids.ts";
-import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
+import type { Status } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
-import type { Session } from "./session.ts";
-import { isOutdated } from "./streams.ts";
-
-export interface Watch {
-  user: UserId;
-  sessions: Set<Session>;
-  /** Null: nothing heard yet. */
-  status: PresenceStatus | null;
-}
+import type { Session, Watch } from "./session.ts";
 
 /** Why a session watches somebody; it hears of them while one reason stands. */
 export const WATCH_REASON = { peer: 1, follow: 2, asked: 4 } as const;
@@ -49,9 +45,10 @@ export class Watches {
     const waits: Promise<void>[] = [];
     for (const user of users) {
       const watch = this.#watchOf(user);
-      if (watch.sessions.size === 0) waits.push(this.#options.interests.want(topicOf.status(user)));
-      watch.sessions.add(session);
       session.watches.set(watch, (session.watches.get(watch) ?? 0) | reason);
+      if (watch.sessions.has(session)) continue;
+      waits.push(this.#options.interests.want(topicOf.status(user)));
+      watch.sessions.add(session);
     }
     await Promise.all(waits);
   }
@@ -59,7 +56,7 @@ export class Watches {
   remove(session: Session, watch: Watch): void {
     if (!watch.sessions.delete(session)) return;
     session.watches.delete(watch);
-    if (watch.sessions.size === 0) this.#options.interests.release(topicOf.status(watch.user));
+    this.#options.interests.release(topicOf.status(watch.user));
   }
 
   /** One reason is gone; others may stand. */

@@ -13,6 +13,12 @@ const REFRESH_LOCK = "troupe.refresh";
 const SPARE_MS = 10_000;
 /** Renewing in place begins this long before the end, or at a third of a shorter life. */
 const LEAD_MS = 60_000;
+/**
+ * Tabs are processes, and what one writes to localStorage reaches the others a little later:
+ * whoever came next at once would read, and spend, the refresh token that was just spent.
+ */
+const SETTLE_MS = 1_000;
+const UNLOCKED_SPREAD_MS = 2_000;
 
 interface Login {
   user: User;
@@ -63,10 +69,25 @@ function writeLogin(tokens: Tokens): User {
   return tokens.user;
 }
 
-/** One tab at a time. Web Locks exist in secure contexts only; without them, one call a tab. */
-function exclusively<T>(work: () => Promise<T>): Promise<T> {
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** One tab at a time; resolves as soon as `work` has. */
+async function exclusively<T>(work: () => Promise<T>): Promise<T> {
   const locks = (navigator as { locks?: LockManager }).locks;
-  return locks ? locks.request(REFRESH_LOCK, work) : work();
+  if (!locks) {
+    // Web Locks exist in secure contexts only. Without them tabs at least do not go together.
+    await delay(Math.random() * UNLOCKED_SPREAD_MS);
+    return work();
+  }
+  return new Promise((resolve, reject) => {
+    const held = locks.request(REFRESH_LOCK, async () => {
+      const result = work();
+      resolve(result);
+      await result;
+      await delay(SETTLE_MS);
+    });
+    held.catch(reject);
+  });
 }
 
 /** `onEnded`: the login is over, here or in another tab; a message where there is one to show. */

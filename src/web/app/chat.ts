@@ -30,6 +30,7 @@ import {
 import { createStore, type Store } from "./store.ts";
 
 const HISTORY_PAGE = 50;
+const JOIN_RETRY_MS = 2_000;
 /** An event that overtook another by this much has not overtaken it: it is missing. */
 const GAP_PATIENCE_MS = 1_500;
 /** The contract's cap on the users of one `watch_presence`. */
@@ -62,6 +63,7 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
   const people = createPeople(api, store);
   const gate = createLiveGate<() => void>();
   const watched = new Set<string>();
+  let joinTimer: ReturnType<typeof setTimeout> | undefined;
   let gapTimer: ReturnType<typeof setTimeout> | undefined;
   let hasBeenOnline = false;
 
@@ -148,7 +150,21 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
       conversation_id: conversationId,
       limit: HISTORY_PAGE,
     });
-    if (!answer.ok) return;
+    if (!answer.ok) {
+      const isOpen = store.get().openId === conversationId;
+      if (answer.error.code === "unavailable" || answer.error.code === "rate_limited") {
+        const delayMs = answer.error.retry_after_ms ?? JOIN_RETRY_MS;
+        // After a reconnect the open talk is joined anyway.
+        if (isOpen && store.get().link.kind === "online") {
+          clearTimeout(joinTimer);
+          joinTimer = setTimeout(() => void join(conversationId), delayMs);
+        }
+      } else if (isOpen && !store.get().talks.has(conversationId)) {
+        // An address that leads nowhere, or no longer.
+        store.update((state) => withOpen(state, null));
+      }
+      return;
+    }
     store.update((state) => withJoined(state, answer.value));
     watchMembers(answer.value);
     if (talksWithGaps(store.get()).length > 0) gapTimer ??= setTimeout(fillGaps, GAP_PATIENCE_MS);
@@ -239,6 +255,7 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
     retryConnection: link.retryNow,
     stop() {
       clearTimeout(gapTimer);
+      clearTimeout(joinTimer);
       link.stop();
       outbox.stop();
       attention.stop();

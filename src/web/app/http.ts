@@ -3,7 +3,6 @@
  * dead network like any other refusal.
  */
 import { type Result, refused } from "../../protocol/errors.ts";
-import type { Account } from "./account.ts";
 
 const TIMEOUT_MS = 15_000;
 
@@ -40,10 +39,16 @@ export async function callApi<T>(
   }
 }
 
+/** Where the tokens come from: the account. */
+interface TokenSource {
+  accessToken(): Promise<Result<string>>;
+  renewedToken(stale: string): Promise<Result<string>>;
+}
+
 /** Calls in the name of the signed-in user. */
 export type Api = <T>(method: Method, path: string, body?: unknown) => Promise<Result<T>>;
 
-export function createApi(account: Account): Api {
+export function createApi(account: TokenSource): Api {
   return async <T>(method: Method, path: string, body?: unknown): Promise<Result<T>> => {
     const token = await account.accessToken();
     if (!token.ok) return token;

@@ -117,7 +117,9 @@ export function createMessageList(
         noteEnd(true);
         isPlaced = false;
       }
-      const rows = timelineOf(state, talk);
+      // One message now and a page of them in a moment would jump; offline it is all there is.
+      const canLoad = state.link.kind !== "reconnecting" && state.link.kind !== "stopped";
+      const rows = talk.isLoaded || !canLoad ? timelineOf(state, talk) : [];
       const fromEndPx = scroller.scrollHeight - scroller.scrollTop;
       const firstBefore = list.firstElementChild;
       render(rows);

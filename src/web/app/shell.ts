@@ -57,6 +57,7 @@ export function createShell(chat: Chat, account: Account): Shell {
   side.append(el("header", { class: "side-header" }, brand, tools), list.node, me);
   const node = el("div", { class: "shell" }, side, pane.node, signs.banner, live);
 
+  let shownId: string | null = null;
   const render = (state: State): void => {
     const { display_name, username, id } = state.me;
     avatar.update(id, display_name || username, null);
@@ -69,8 +70,10 @@ export function createShell(chat: Chat, account: Account): Shell {
     const title = unread > 0 ? `(${unread}) Troupe` : "Troupe";
     if (document.title !== title) document.title = title;
     // The open talk is gone: this user was removed, or the address was never right.
-    const wanted = openIdOfAddress();
-    if (wanted !== null && state.isListed && state.openId === null) location.hash = "#/";
+    if (shownId !== null && state.openId === null && openIdOfAddress() === shownId) {
+      location.hash = "#/";
+    }
+    shownId = state.openId;
   };
 
   const followAddress = (): void => chat.open(openIdOfAddress());

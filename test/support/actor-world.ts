@@ -1,0 +1,284 @@
+/**
+ * A cluster in one process and without real time: workers with their real edges (exchange,
+ * streams, watches, sessions, commands) and actor hosts, joined by the real switchboard over
+ * lines with seeded delays, on one memory store that takes its time. Tests open sessions as
+ * clients do, kill and add workers, and move the clock.
+ *
+ * Everything that happens follows from the seed: the same seed, the same history.
+ */
+import { behaviours } from "../../actors/index.ts";
+import type { ActorPorts } from "../../actors/ports.ts";
+import { Tally } from "../../src/metrics.ts";
+import { NO_UPLINK, Switchboard } from "../../src/primary/switchboard.ts";
+import type { ErrorObject } from "../../src/protocol/errors.ts";
+import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
+import { Exchange } from "../../src/runtime/exchange.ts";
+import { decodeAt, eachFrame, encode, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import { ActorHost } from "../../src/runtime/host.ts";
+import type { View } from "../../src/runtime/view.ts";
+import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
+import { MemoryTables } from "../../src/storage/memory/tables.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { type Chance, chanceFrom } from "./random.ts";
+import { SimClient } from "./sim-client.ts";
+import { SimEdge } from "./sim-edge.ts";
+
+export const GRACE_MS = 5_000;
+const LINE_DELAY_MS_MAX = 8;
+const STORE_DELAY_MS_MAX = 12;
+
+/** One direction between two boxes: in order, each batch late by chance. */
+export class SlowLine {
+  readonly #world: World;
+  readonly #deliver: (bytes: Buffer) => void;
+  #lastAtMs = 0;
+  isCut = false;
+
+  constructor(world: World, deliver: (bytes: Buffer) => void) {
+    this.#world = world;
+    this.#deliver = deliver;
+  }
+
+  send(sent: Frame): void {
+    this.sendBytes(encode(sent));
+  }
+
+  sendBytes(bytes: Uint8Array): void {
+    const copy = Buffer.from(bytes);
+    const { clock, chance } = this.#world;
+    const atMs = Math.max(this.#lastAtMs, clock.nowMs() + chance(LINE_DELAY_MS_MAX));
+    this.#lastAtMs = atMs;
+    clock.after(atMs - clock.nowMs(), () => {
+      if (!this.isCut) this.#deliver(copy);
+    });
+  }
+
+  flush(): void {
+    // Nothing gathers here: every frame has a moment of its own.
+  }
+}
+
+export class SimWorker {
+  readonly life: string;
+  readonly slot: string;
+  readonly edge: SimEdge;
+  readonly host: ActorHost;
+  readonly #lines: SlowLine[];
+  isDead = false;
+
+  constructor(world: World, life: string, slot: string, slow: SlowStore) {
+    this.life = life;
+    this.slot = slot;
+    const { clock, switchboard, storage } = world;
+    const toEdge = new SlowLine(world, (bytes) => exchange.fromPrimary(bytes));
+    const toPrimary = new SlowLine(world, (bytes) => switchboard.fromWorker(life, bytes));
+    const toThread = new SlowLine(world, (bytes) => this.#inThread(bytes));
+    const fromThread = new SlowLine(world, (bytes) => exchange.fromThread(bytes));
+    this.#lines = [toEdge, toPrimary, toThread, fromThread];
+    const exchange: Exchange = new Exchange({
+      life,
+      clock,
+      pipe: toPrimary,
+      thread: toThread,
+      onEvent: (event) => this.edge.onEvent(event),
+      onView: (now, before) => this.edge.onView(now, before),
+      onControl: () => undefined,
+      onBatchEnd: () => undefined,
+    });
+    this.edge = new SimEdge({ life, clock, exchange, queries: slow.wrap(storage.queries) });
+    const ports: ActorPorts = {
+      conversations: slow.wrap(storage.ports.conversations),
+      users: slow.wrap(storage.ports.users),
+    };
+    this.host = new ActorHost({
+      clock,
+      self: life,
+      behaviours: behaviours(ports, { graceMs: GRACE_MS }),
+      send: (sent) => fromThread.send(sent),
+      onBug: (key, bug) => world.bugs.push({ key, bug }),
+    });
+    switchboard.attach(life, toEdge);
+  }
+
+  /** Gone between two instructions: what it had said and was not heard is lost. */
+  die(): void {
+    this.isDead = true;
+    for (const line of this.#lines) line.isCut = true;
+    this.edge.die();
+    this.host.close();
+  }
+
+  #inThread(bytes: Buffer): void {
+    eachFrame(bytes, (at) => {
+      const f = decodeAt(bytes, at);
+      if (f.type === FRAME.view) this.host.setView(JSON.parse(f.body) as View);
+      else this.host.deliver(f);
+    });
+  }
+}
+
+/** A store's answers and statements late by chance, in the order of the calls of one worker. */
+class SlowStore {
+  readonly #world: World;
+  #statementsAtMs = 0;
+  #answersAtMs = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  wrap<T extends object>(store: T): T {
+    return new Proxy(store, {
+      get: (target, name) => {
+        const method: unknown = Reflect.get(target, name, target);
+        if (typeof method !== "function") return method;
+        return (...args: unknown[]) => this.#late(() => method.apply(target, args));
+      },
+    });
+  }
+
+  /** A worker that dies meanwhile does not take its statement back. */
+  #late(run: () => Promise<unknown>): Promise<unknown> {
+    const { clock, chance } = this.#world;
+    const nowMs = clock.nowMs();
+    this.#statementsAtMs = Math.max(this.#statementsAtMs, nowMs + chance(STORE_DELAY_MS_MAX));
+    this.#answersAtMs = Math.max(
+      this.#answersAtMs,
+      this.#statementsAtMs + chance(STORE_DELAY_MS_MAX),
+    );
+    const answerInMs = this.#answersAtMs - this.#statementsAtMs;
+    return new Promise((resolve, reject) => {
+      clock.after(this.#statementsAtMs - nowMs, () => {
+        const answer = run();
+        clock.after(answerInMs, () => answer.then(resolve, reject));
+      });
+    });
+  }
+}
+
+export class World {
+  readonly clock = new FakeClock();
+  readonly chance: Chance;
+  readonly storage: MemoryStorage;
+  readonly switchboard: Switchboard;
+  readonly workers: SimWorker[] = [];
+  readonly clients: SimClient[] = [];
+  readonly bugs: { key: string; bug: unknown }[] = [];
+  #lives = 0;
+  #viewNumber = 0;
+  #names = 0;
+
+  constructor(seed: number) {
+    this.chance = chanceFrom(seed);
+    this.storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
+    this.switchboard = new Switchboard(NO_UPLINK, new Tally(), () => undefined);
+  }
+
+  get alive(): SimWorker[] {
+    return this.workers.filter((worker) => !worker.isDead);
+  }
+
+  /** Starts a worker in the lowest free slot. */
+  addWorker(): SimWorker {
+    const taken = new Set(this.alive.map((worker) => worker.slot));
+    let n = 0;
+    while (taken.has(`host/${n}`)) n++;
+    const life = `life${++this.#lives}`;
+    const worker = new SimWorker(this, life, `host/${n}`, new SlowStore(this));
+    this.workers.push(worker);
+    this.#announceView();
+    return worker;
+  }
+
+  killWorker(worker: SimWorker): void {
+    worker.die();
+    this.switchboard.detach(worker.life);
+    this.#announceView();
+  }
+
+  async user(): Promise<UserId> {
+    const name = `user.${++this.#names}`;
+    const made = await this.storage.accounts.register(name, name, "hash");
+    if (!made.ok) throw new Error(made.error.message);
+    return asUserId(made.value.id);
+  }
+
+  async users(count: number): Promise<UserId[]> {
+    const users: UserId[] = [];
+    for (let n = 0; n < count; n++) users.push(await this.user());
+    return users;
+  }
+
+  async group(members: UserId[]): Promise<ConversationId> {
+    return this.#conversation("group", members, "A group");
+  }
+
+  async direct(pair: [UserId, UserId]): Promise<ConversationId> {
+    return this.#conversation("direct", pair, null);
+  }
+
+  /** A client of `user`; `connects` gives it a session. */
+  client(user: UserId): SimClient {
+    const client = new SimClient(this, user);
+    this.clients.push(client);
+    return client;
+  }
+
+  /** A client with a session that is ready. */
+  async connected(user: UserId, worker: SimWorker = this.alive[0]!): Promise<SimClient> {
+    const client = this.client(user);
+    client.connects(worker);
+    await this.until(`user ${user} is ready`, () => client.isReady);
+    return client;
+  }
+
+  async passes(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+  }
+
+  /** Moves time on until `holds`. */
+  async until(what: string, holds: () => boolean, withinMs = 30_000): Promise<void> {
+    const endMs = this.clock.nowMs() + withinMs;
+    while (!holds()) {
+      if (this.clock.nowMs() >= endMs) throw new Error(`not within ${withinMs} ms: ${what}`);
+      await this.clock.advance(1);
+    }
+  }
+
+  /** Ends everything; what is left on the clock is a leak. */
+  async close(): Promise<void> {
+    for (const client of this.clients) client.disconnects();
+    await this.clock.advance(60_000);
+    for (const worker of this.alive) worker.die();
+    await this.clock.advance(60_000);
+    if (this.clock.pending > 0) throw new Error(`${this.clock.pending} timers were left`);
+    if (this.bugs.length > 0) {
+      throw new Error(`bugs in actors: ${this.bugs.map(({ key, bug }) => `${key}: ${bug}`)}`);
+    }
+  }
+
+  #announceView(): void {
+    const workers = this.alive
+      .map(({ life, slot }) => ({ life, slot }))
+      .sort((a, b) => (a.slot < b.slot ? -1 : 1));
+    const view: View = { number: ++this.#viewNumber, workers, draining: [] };
+    this.switchboard.announce(frame(FRAME.view, { view: view.number, body: JSON.stringify(view) }));
+  }
+
+  async #conversation(
+    kind: "direct" | "group",
+    members: UserId[],
+    title: string | null,
+  ): Promise<ConversationId> {
+    const store = this.storage.ports.conversations;
+    const made = await store.create(kind, members[0]!, members, title);
+    if (!made.ok) throw new Error(made.error.message);
+    return asConversationId(made.value.conversation.id);
+  }
+}
+
+/** What a command was answered. */
+export type Answer =
+  | { ok: true; value: Record<string, unknown> }
+  | { ok: false; error: ErrorObject };

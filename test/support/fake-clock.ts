@@ -1,0 +1,67 @@
+/**
+ * A Clock that a test owns: time moves only in `advance`, bells ring in the order of their
+ * times, and before it moves on everything that a bell set off (promises, immediates) is done.
+ */
+import type { Clock } from "../../src/clock.ts";
+
+interface Bell {
+  atMs: number;
+  order: number;
+  ring: () => void;
+}
+
+/** Promises that wait on an immediate, which wait on a promise …: enough turns for all of ours. */
+const TURNS_TO_SETTLE = 4;
+const START_MS = Date.parse("2026-01-01T00:00:00.000Z");
+
+export class FakeClock implements Clock {
+  #nowMs = START_MS;
+  #order = 0;
+  readonly #bells = new Set<Bell>();
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, ring: () => void): () => void {
+    const bell: Bell = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, ring };
+    this.#bells.add(bell);
+    return () => this.#bells.delete(bell);
+  }
+
+  /** Bells that have not rung: what a test leaves behind. */
+  get pending(): number {
+    return this.#bells.size;
+  }
+
+  /** Moves time on by `ms`, ringing what is due on the way. */
+  async advance(ms: number): Promise<void> {
+    const endMs = this.#nowMs + ms;
+    await settled();
+    for (;;) {
+      const due = this.#nextDue(endMs);
+      if (due.length === 0) break;
+      this.#nowMs = due[0]!.atMs;
+      for (const bell of due) if (this.#bells.delete(bell)) bell.ring();
+      await settled();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /** All bells of the earliest moment up to `endMs`, in the order in which they were set. */
+  #nextDue(endMs: number): Bell[] {
+    let earliestMs = Number.POSITIVE_INFINITY;
+    for (const { atMs } of this.#bells) earliestMs = Math.min(earliestMs, atMs);
+    if (earliestMs > endMs) return [];
+    return [...this.#bells]
+      .filter((bell) => bell.atMs === earliestMs)
+      .sort((a, b) => a.order - b.order);
+  }
+}
+
+/** Resolves when what the event loop holds now, and what that sets off, has run. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < TURNS_TO_SETTLE; turn++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}

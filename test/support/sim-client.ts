@@ -1,0 +1,316 @@
+/**
+ * A client of a simulated cluster: opens sessions, sends commands, and keeps what it hears as
+ * an application would (messages by seq, a rev a conversation, who types, who is online). Each
+ * packet is held against the contract as it comes; what is wrong is collected in `complaints`.
+ */
+import type { Socket as EngineSocket } from "engine.io";
+import type { AckSink, Commands } from "../../src/edge/socket/commands.ts";
+import { Outlet, WriteTurn } from "../../src/edge/socket/outlet.ts";
+import { Session } from "../../src/edge/socket/session.ts";
+import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
+import type { ClientEventName, ClientPayload } from "../../src/protocol/events.ts";
+import type { ConversationId, SessionId, UserId } from "../../src/protocol/ids.ts";
+import type { Conversation, Message, PresenceStatus, Status } from "../../src/protocol/schemas.ts";
+import type { Answer, SimWorker, World } from "./actor-world.ts";
+
+/** What one conversation is to a client. */
+export interface KnownConversation {
+  rev: number;
+  messages: Map<number, Message>;
+  members: Set<string> | null;
+  typing: Set<string>;
+  /** Revs that the present session was given, by event or by ack, in order. */
+  revs: number[];
+}
+
+let sessionsMade = 0;
+
+export class SimClient {
+  readonly user: UserId;
+  readonly known = new Map<ConversationId, KnownConversation>();
+  readonly statuses = new Map<string, PresenceStatus>();
+  readonly heardStatuses: Status[] = [];
+  readonly heard: { name: string; body: unknown; atMs: number }[] = [];
+  readonly complaints: string[] = [];
+  /** When the present session began to be ready. */
+  readySinceMs = 0;
+  /** Commands answered, and how often each. */
+  readonly answers: number[] = [];
+  readonly #world: World;
+  #session: Session | null = null;
+  #worker: SimWorker | null = null;
+  #isSynced = false;
+
+  constructor(world: World, user: UserId) {
+    this.#world = world;
+    this.user = user;
+  }
+
+  get isReady(): boolean {
+    return this.#isSynced && this.isConnected;
+  }
+
+  get isConnected(): boolean {
+    return this.#session?.isLive === true && this.#worker?.isDead === false;
+  }
+
+  get worker(): SimWorker | null {
+    return this.#worker;
+  }
+
+  get session(): SessionId {
+    if (this.#session === null) throw new Error("the client has no session");
+    return this.#session.id;
+  }
+
+  connects(worker: SimWorker): void {
+    this.disconnects();
+    const { edge } = worker;
+    const id = `s${++sessionsMade}` as SessionId;
+    const expiresAtMs = this.#world.clock.nowMs() + 1e9;
+    const session: Session = new Session(
+      id,
+      { userId: this.user, family: null, expiresAtMs, scope: [] },
+      new Outlet(this.#conn(id), new WriteTurn(), () => this.complaints.push("slow consumer")),
+      new SessionLimits(null),
+      { close: () => edge.sessions.close(session) },
+    );
+    this.#session = session;
+    this.#worker = worker;
+    this.#isSynced = false;
+    for (const known of this.known.values()) {
+      known.revs.length = 0;
+      known.typing.clear();
+    }
+    edge.sessions.open(session, edge.sessions.limitsOf(this.user)).then(
+      (opening) => {
+        if (worker.isDead || session.isEnded || opening === null) return;
+        session.begin({
+          user: opening.user,
+          session_id: id,
+          server_time: "",
+          token_expires_at: "",
+          unread: { notifications: 0, conversations: opening.unread },
+        });
+        edge.sessions.begun(session, opening);
+        this.readySinceMs = this.#world.clock.nowMs();
+        this.#sync();
+      },
+      // The primary or storage was out of reach: as with a real server, the client tries again.
+      () => {
+        edge.sessions.close(session);
+        if (this.#session === session && !worker.isDead) this.connects(worker);
+      },
+    );
+  }
+
+  /** The connection ends; its edge notices at once. */
+  disconnects(): void {
+    const session = this.#session;
+    const worker = this.#worker;
+    this.#session = null;
+    this.#worker = null;
+    if (session !== null && worker !== null && !worker.isDead) worker.edge.sessions.close(session);
+  }
+
+  /** A command; resolves with its answer, never when the session dies first. */
+  says<E extends ClientEventName>(event: E, payload: ClientPayload<E>): Promise<Answer> {
+    const session = this.#session;
+    const worker = this.#worker;
+    if (session === null || worker === null) throw new Error("the client is not connected");
+    const n = this.answers.push(0) - 1;
+    return new Promise((resolve) => {
+      const sink: AckSink = {
+        ok: (body) => {
+          const value = JSON.parse(body) as Record<string, unknown>;
+          if (this.#answered(n, session)) {
+            this.#onAck(event, value);
+            resolve({ ok: true, value });
+          }
+        },
+        refuse: (error) => {
+          if (this.#answered(n, session)) resolve({ ok: false, error });
+        },
+      };
+      const handle = worker.edge.commands[event] as Commands[E];
+      handle(session, payload, sink)?.catch((fault: unknown) => {
+        sink.refuse({ code: "unavailable", message: String(fault) });
+      });
+    });
+  }
+
+  sends(conversation_id: ConversationId, client_id: string, body = client_id): Promise<Answer> {
+    return this.says("send_message", { conversation_id, client_id, body });
+  }
+
+  /** Over HTTP: by the gateway of the worker, with no session. */
+  async changesMembers(
+    id: ConversationId,
+    change: { add: UserId[] } | { remove: UserId },
+  ): Promise<Answer> {
+    const gateway = this.#worker!.edge.exchange.gateway;
+    const acting = { user: this.user, session: "" as const };
+    const answer =
+      "add" in change
+        ? await gateway.ask("conversation", id, "add_members", { ...acting, user_ids: change.add })
+        : await gateway.ask("conversation", id, "remove_member", {
+            ...acting,
+            user_id: change.remove,
+          });
+    return answer.ok ? { ok: true, value: {} } : answer;
+  }
+
+  conversation(id: ConversationId): KnownConversation {
+    let known = this.known.get(id);
+    if (known === undefined) {
+      known = { rev: 0, messages: new Map(), members: null, typing: new Set(), revs: [] };
+      this.known.set(id, known);
+    }
+    return known;
+  }
+
+  names(name: string): unknown[] {
+    return this.heard.filter((one) => one.name === name).map((one) => one.body);
+  }
+
+  /** What the server asks once of each command. */
+  #answered(n: number, session: Session): boolean {
+    this.answers[n]!++;
+    if (this.answers[n]! > 1) this.complaints.push(`command ${n} was answered twice`);
+    return session === this.#session;
+  }
+
+  async #sync(): Promise<void> {
+    const conversations = [...this.known].map(([conversation_id, { rev }]) => ({
+      conversation_id,
+      after_rev: rev,
+    }));
+    const answer = await this.says("sync", { conversations, complete: true });
+    if (!answer.ok) {
+      this.#world.clock.after(100, () => {
+        if (this.isConnected) void this.#sync();
+      });
+      return;
+    }
+    const {
+      conversations: synced,
+      removed,
+      has_more,
+    } = answer.value as {
+      conversations: {
+        conversation_id: ConversationId;
+        rev: number;
+        messages: Message[];
+        conversation: Conversation | null;
+        has_more: boolean;
+      }[];
+      removed: ConversationId[];
+      has_more: boolean;
+    };
+    for (const id of removed) this.known.delete(id);
+    for (const one of synced) {
+      const known = this.conversation(one.conversation_id);
+      for (const message of one.messages) this.#take(known, message);
+      if (one.conversation !== null) this.#takeConversation(known, one.conversation);
+      known.rev = Math.max(known.rev, one.rev);
+    }
+    if (has_more || synced.some((one) => one.has_more)) await this.#sync();
+    else this.#isSynced = true;
+  }
+
+  #onAck(event: ClientEventName, value: Record<string, unknown>): void {
+    if (event === "send_message" || event === "edit_message" || event === "delete_message") {
+      const message = value["message"] as Message;
+      const known = this.conversation(message.conversation_id as ConversationId);
+      if (value["duplicate"] !== true) known.revs.push(message.rev);
+      this.#take(known, message);
+    }
+    if (event === "watch_presence") {
+      for (const status of value["statuses"] as Status[]) {
+        this.statuses.set(status.user_id, status.status);
+      }
+    }
+  }
+
+  #onEvent(name: string, body: unknown): void {
+    const atMs = this.#world.clock.nowMs();
+    this.heard.push({ name, body, atMs });
+    switch (name) {
+      case "message":
+      case "message_updated": {
+        const message = body as Message;
+        const known = this.conversation(message.conversation_id as ConversationId);
+        this.#rises(known, message.conversation_id, message.rev);
+        this.#take(known, message);
+        known.rev = Math.max(known.rev, message.rev);
+        return;
+      }
+      case "conversation_updated": {
+        const conversation = body as Conversation;
+        const known = this.conversation(conversation.id as ConversationId);
+        this.#rises(known, conversation.id, conversation.rev);
+        this.#takeConversation(known, conversation);
+        known.rev = Math.max(known.rev, conversation.rev);
+        return;
+      }
+      case "typing": {
+        const { conversation_id, user_id, is_typing } = body as {
+          conversation_id: ConversationId;
+          user_id: string;
+          is_typing: boolean;
+        };
+        const { typing } = this.conversation(conversation_id);
+        if (user_id === this.user) this.complaints.push("was told of its own typing");
+        if (is_typing) typing.add(user_id);
+        else typing.delete(user_id);
+        return;
+      }
+      case "user_status":
+        this.#onStatus(body as Status);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #onStatus(status: Status): void {
+    const { user_id } = status;
+    this.heardStatuses.push(status);
+    if (this.statuses.get(user_id) === status.status) {
+      this.complaints.push(`user ${user_id} is ${status.status}, said twice`);
+    }
+    this.statuses.set(user_id, status.status);
+  }
+
+  /** [STM1] */
+  #rises(known: KnownConversation, id: string, rev: number): void {
+    const last = known.revs.at(-1) ?? 0;
+    if (rev <= last) this.complaints.push(`conversation ${id}: rev ${rev} after ${last}`);
+    known.revs.push(rev);
+  }
+
+  #take(known: KnownConversation, message: Message): void {
+    const before = known.messages.get(message.seq);
+    if (before === undefined || before.rev < message.rev) known.messages.set(message.seq, message);
+  }
+
+  #takeConversation(known: KnownConversation, conversation: Conversation): void {
+    known.members = new Set(conversation.members.map(({ user_id }) => user_id));
+  }
+
+  /** The far end of the connection: what is written to it has arrived. */
+  #conn(id: SessionId): EngineSocket {
+    const conn = {
+      readyState: "open",
+      upgrading: false,
+      writeBuffer: [],
+      transport: { name: "polling" },
+      write: (text: string) => {
+        if (this.#session?.id !== id || this.#worker?.isDead === true) return;
+        const [name, body] = JSON.parse(text.slice(1)) as [string, unknown];
+        this.#onEvent(name, body);
+      },
+    };
+    return conn as unknown as EngineSocket;
+  }
+}

@@ -1,0 +1,234 @@
+import { describe, expect, test } from "vitest";
+import { PRESENCE_SETTLE_MS } from "../../actors/limits.ts";
+import {
+  ABSENT,
+  bestStatus,
+  type Presence,
+  type PresenceEvent,
+  shownStatus,
+  stepPresence,
+} from "../../actors/presence.ts";
+import type { SessionId } from "../../src/protocol/ids.ts";
+import type { PresenceStatus } from "../../src/protocol/schemas.ts";
+
+const GRACE_MS = 5_000;
+const PHONE = "phone" as SessionId;
+const LAPTOP = "laptop" as SessionId;
+
+/** One user's presence over time; rings its own timer as the runtime would. */
+class Person {
+  nowMs = 1_000_000;
+  presence: Presence = ABSENT;
+  readonly heard: { status: PresenceStatus; atMs: number; isRestated: boolean }[] = [];
+  #wakeAtMs: number | null = null;
+
+  is(event: PresenceEvent): this {
+    const step = stepPresence(this.presence, event, this.nowMs, GRACE_MS);
+    this.presence = step.presence;
+    this.#wakeAtMs = step.wakeInMs === null ? null : this.nowMs + step.wakeInMs;
+    if (step.notice !== null) {
+      this.heard.push({ status: step.notice, atMs: this.nowMs, isRestated: step.isRestated });
+    }
+    return this;
+  }
+
+  opens(session: SessionId, worker = "w1", status: "online" | "away" = "online"): this {
+    return this.is({ type: "opened", session, worker, status });
+  }
+
+  closes(session: SessionId): this {
+    return this.is({ type: "closed", session });
+  }
+
+  sets(session: SessionId, status: "online" | "away", worker = "w1"): this {
+    return this.is({ type: "set", session, worker, status });
+  }
+
+  announcedBy(worker: string, ...sessions: [SessionId, "online" | "away"][]): this {
+    const notes = sessions.map(([session, status]) => ({ session, status }));
+    return this.is({ type: "announced", worker, sessions: notes });
+  }
+
+  waits(ms: number): this {
+    const endMs = this.nowMs + ms;
+    while (this.#wakeAtMs !== null && this.#wakeAtMs <= endMs) {
+      this.nowMs = this.#wakeAtMs;
+      this.is({ type: "time_up" });
+    }
+    this.nowMs = endMs;
+    return this;
+  }
+
+  get statuses(): PresenceStatus[] {
+    return this.heard.map(({ status }) => status);
+  }
+}
+
+describe("several sessions", () => {
+  test("[PRS1] the best of the sessions counts", () => {
+    const person = new Person().opens(PHONE, "w1", "away");
+    expect(bestStatus(person.presence.sessions)).toBe("away");
+    person.opens(LAPTOP, "w2");
+    expect(bestStatus(person.presence.sessions)).toBe("online");
+    expect(person.statuses).toEqual(["away", "online"]);
+  });
+
+  test("[PRS1] one of two sessions that ends changes nothing", () => {
+    const person = new Person().opens(PHONE).opens(LAPTOP).closes(PHONE).waits(60_000);
+    expect(person.statuses).toEqual(["online"]);
+  });
+
+  test("[PRS1] the same session opened twice is one session", () => {
+    const person = new Person().opens(PHONE).opens(PHONE).closes(PHONE).waits(GRACE_MS);
+    expect(person.statuses).toEqual(["online", "offline"]);
+  });
+});
+
+describe("grace", () => {
+  test("[PRS2] the last session's end shows exactly after the grace period", () => {
+    const person = new Person().opens(PHONE);
+    const endedAtMs = person.nowMs;
+    person.closes(PHONE).waits(GRACE_MS - 1);
+    expect(person.statuses).toEqual(["online"]);
+    person.waits(1);
+    expect(person.heard.at(-1)).toEqual({
+      status: "offline",
+      atMs: endedAtMs + GRACE_MS,
+      isRestated: false,
+    });
+    expect(person.presence.lastEndedAtMs).toBe(endedAtMs);
+  });
+
+  test("[PRS2] a session that is back within the grace period leaves no trace", () => {
+    const person = new Person().opens(PHONE);
+    for (let i = 0; i < 20; i++)
+      person
+        .closes(PHONE)
+        .waits(GRACE_MS - 1)
+        .opens(PHONE)
+        .waits(10);
+    expect(person.statuses).toEqual(["online"]);
+    expect(person.presence.lastEndedAtMs).toBeNull();
+  });
+
+  test("[PRS2] a second end inside the grace period does not prolong it", () => {
+    const person = new Person().opens(PHONE).opens(LAPTOP, "w2", "away").closes(PHONE);
+    person.waits(4_000).closes(LAPTOP).waits(1_000);
+    expect(person.statuses).toEqual(["online", "offline"]);
+  });
+
+  test("[PRS2] the online one of two ends: away after the grace period", () => {
+    const person = new Person().opens(PHONE).opens(LAPTOP, "w2", "away").closes(PHONE);
+    expect(person.waits(GRACE_MS).statuses).toEqual(["online", "away"]);
+  });
+
+  test("[PRS2] coming back away within the grace period shows away at its end", () => {
+    const person = new Person().opens(PHONE).closes(PHONE).waits(100).opens(PHONE, "w1", "away");
+    expect(person.statuses).toEqual(["online"]);
+    expect(person.waits(GRACE_MS).statuses).toEqual(["online", "away"]);
+  });
+
+  test("[PRS2] an end that nobody knows of is no end", () => {
+    expect(new Person().closes(PHONE).waits(GRACE_MS * 2).statuses).toEqual([]);
+  });
+});
+
+describe("set_status", () => {
+  test("[PRS3] what a user sets shows at once, down and up", () => {
+    const person = new Person().opens(PHONE).sets(PHONE, "away").sets(PHONE, "online");
+    expect(person.statuses).toEqual(["online", "away", "online"]);
+  });
+
+  test("[PRS3] setting the same again says nothing", () => {
+    expect(new Person().opens(PHONE).sets(PHONE, "online").statuses).toEqual(["online"]);
+  });
+
+  test("[PRS3] away on one of two online sessions changes nothing", () => {
+    const person = new Person().opens(PHONE).opens(LAPTOP).sets(PHONE, "away").waits(60_000);
+    expect(person.statuses).toEqual(["online"]);
+  });
+});
+
+describe("workers gone", () => {
+  test("[PRS2] sessions of a dead worker end, those of others do not", () => {
+    const person = new Person().opens(PHONE, "w1").opens(LAPTOP, "w2", "away");
+    person.is({ type: "workers_gone", lives: new Set(["w1"]) }).waits(GRACE_MS);
+    expect(person.statuses).toEqual(["online", "away"]);
+    person.is({ type: "workers_gone", lives: new Set(["w2"]) }).waits(GRACE_MS);
+    expect(person.statuses).toEqual(["online", "away", "offline"]);
+  });
+
+  test("[PRS2] a worker without sessions of this user is nothing to it", () => {
+    const person = new Person().opens(PHONE, "w1");
+    const before = person.presence;
+    person.is({ type: "workers_gone", lives: new Set(["w9"]) });
+    expect(person.presence.sessions).toBe(before.sessions);
+  });
+});
+
+describe("after a move", () => {
+  test("[PRS4] nothing is published until the edges had time to announce", () => {
+    const person = new Person().announcedBy("w1", [PHONE, "away"]).waits(PRESENCE_SETTLE_MS - 1);
+    expect(person.statuses).toEqual([]);
+    person.announcedBy("w2", [LAPTOP, "online"]);
+    expect(person.statuses).toEqual([]);
+    person.waits(1);
+    expect(person.heard).toEqual([{ status: "online", atMs: person.nowMs, isRestated: true }]);
+  });
+
+  test("[PRS4] a status that is still true is only said again", () => {
+    const person = new Person().is({ type: "known", status: "online" });
+    person.announcedBy("w1", [PHONE, "online"]).waits(60_000);
+    expect(person.heard.map(({ isRestated }) => isRestated)).toEqual([true]);
+  });
+
+  test("[PRS4] known to be online, and nobody announces: offline after the grace period", () => {
+    const person = new Person();
+    const movedAtMs = person.nowMs;
+    person.is({ type: "known", status: "online" }).waits(60_000);
+    expect(person.heard).toEqual([
+      { status: "offline", atMs: movedAtMs + GRACE_MS, isRestated: false },
+    ]);
+  });
+
+  test("[PRS4] known to be online, back away: away after the grace period, never offline", () => {
+    const person = new Person().is({ type: "known", status: "online" });
+    person.announcedBy("w1", [PHONE, "away"]).waits(60_000);
+    expect(person.statuses).toEqual(["away"]);
+  });
+
+  test("[PRS4] an announcement is the whole truth about its worker", () => {
+    const person = new Person().opens(PHONE, "w1").opens(LAPTOP, "w2");
+    person.announcedBy("w1").announcedBy("w2", [LAPTOP, "away"]).waits(GRACE_MS);
+    expect([...person.presence.sessions.keys()]).toEqual([LAPTOP]);
+    expect(person.statuses).toEqual(["online", "away"]);
+  });
+
+  test("[PRS4] settling is not prolonged for ever by announcements", () => {
+    const person = new Person();
+    for (let i = 0; i < 30; i++) person.announcedBy("w1", [PHONE, "online"]).waits(100);
+    expect(person.statuses).toEqual(["online"]);
+  });
+
+  test("[PRS5] while it settles, the better of known and announced is shown", () => {
+    const person = new Person().announcedBy("w1", [PHONE, "away"]);
+    expect(shownStatus(person.presence)).toBe("away");
+    person.is({ type: "known", status: "online" });
+    expect(shownStatus(person.presence)).toBe("online");
+    person.waits(60_000);
+    expect(shownStatus(person.presence)).toBe("away");
+  });
+
+  test("[PRS6] who was known and does not come back was last there when the actor moved", () => {
+    const person = new Person();
+    const movedAtMs = person.nowMs;
+    person.is({ type: "known", status: "online" }).waits(60_000);
+    expect(person.presence.lastEndedAtMs).toBe(movedAtMs);
+  });
+
+  test("[PRS4] known to be offline moves nothing", () => {
+    const person = new Person().is({ type: "known", status: "offline" }).waits(60_000);
+    expect(person.statuses).toEqual([]);
+    expect(person.presence.phase.is).toBe("steady");
+  });
+});
