@@ -6,6 +6,9 @@ import type { ActorPorts } from "../../../actors/ports.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
 import { MemoryAccounts } from "./accounts.ts";
 import { MemoryConversations } from "./conversations.ts";
+import { MemoryGraph } from "./graph.ts";
+import { MemoryNotifications } from "./notifications.ts";
+import { MemoryPosts } from "./posts.ts";
 import { MemoryQueries } from "./queries.ts";
 import { MemoryTables } from "./tables.ts";
 import { MemoryUsers } from "./users.ts";
@@ -20,7 +23,13 @@ export interface MemoryStorage {
 export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
   return {
     tables,
-    ports: { conversations: new MemoryConversations(tables), users: new MemoryUsers(tables) },
+    ports: {
+      conversations: new MemoryConversations(tables),
+      users: new MemoryUsers(tables),
+      posts: new MemoryPosts(tables),
+      notifications: new MemoryNotifications(tables),
+      graph: new MemoryGraph(tables),
+    },
     accounts: new MemoryAccounts(tables),
     queries: new MemoryQueries(tables),
   };
