@@ -9,9 +9,13 @@ import { JWT_SECRET } from "./tokens.ts";
 
 const TTL_S = 600;
 
-export function serviceToken(scopes: ServiceScope[], subject = "shop"): Promise<string> {
+export function serviceTokenOf(
+  secret: string,
+  scopes: ServiceScope[],
+  subject = "shop",
+): Promise<string> {
   return mintServiceToken({
-    secret: JWT_SECRET,
+    secret,
     issuer: "troupe",
     audience: "troupe",
     subject,
@@ -29,7 +33,7 @@ export class Service {
   }
 
   static async of(troupe: Troupe, ...scopes: ServiceScope[]): Promise<Service> {
-    const token = await serviceToken(scopes);
+    const token = await serviceTokenOf(JWT_SECRET, scopes);
     return new Service(new Api(troupe.url, () => token));
   }
 

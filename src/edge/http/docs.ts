@@ -201,7 +201,8 @@ ${example(exampleOf(payload, false))}`,
 function objects(): Group {
   const entries = Object.entries(NAMED_SCHEMAS).map(([name, schema]) => {
     const anchor = objectAnchor(name);
-    const body = `${fieldTable(rowsOf(schema, ""))}\n${example(exampleOf(schema, true))}`;
+    const value = name === "Error" ? errorExample("rate_limited") : exampleOf(schema, true);
+    const body = `${fieldTable(rowsOf(schema, ""))}\n${example(value)}`;
     return { badge: "", label: name, anchor, html: entry("", name, anchor, body) };
   });
   return { name: "Objects", entries };
