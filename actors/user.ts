@@ -1,6 +1,8 @@
 /**
- * The user actor: owns one user's sessions and presence, and makes conversations on the
- * user's behalf. Rules are in presence.ts; this sequences them and emits their effects.
+ * The user actor: owns one user's sessions and presence (rules in presence.ts).
+ *
+ * [USR1] It makes conversations on the user's behalf; those taken in hear of it on their topic.
+ * [USR2] A user that is not there is not found.
  */
 import type { UserOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
