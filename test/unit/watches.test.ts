@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Interests } from "../../src/edge/interests.ts";
-import { Watches } from "../../src/edge/socket/watches.ts";
+import { WATCH_REASON, Watches } from "../../src/edge/socket/watches.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
@@ -11,6 +11,7 @@ import { FakeClock, settled } from "../support/fake-clock.ts";
 import { FarEnd } from "../support/far-end.ts";
 
 const ANN = "1" as UserId;
+const ME = "9" as UserId;
 const BOB = "2" as UserId;
 
 let clock: FakeClock;
@@ -39,7 +40,7 @@ beforeEach(() => {
   });
   gateway = new Gateway({ clock, self: "w1", side: "edge", send: (f) => sent.push(f) });
   const statuses = async (users: readonly UserId[]) => users.map((user) => statusOf(user));
-  watches = new Watches({ gateway, interests, statuses });
+  watches = new Watches({ gateway, interests, statuses, isApart: () => false });
 });
 
 afterEach(() => {
@@ -72,7 +73,7 @@ const heard = (far: FarEnd) => far.events("user_status").map((one) => one["statu
 
 async function watcher(...users: UserId[]): Promise<FarEnd> {
   const far = new FarEnd({ user: "9" }).begins();
-  await watches.add(far.session, users);
+  await watches.add(far.session, users, WATCH_REASON.asked);
   return far;
 }
 
@@ -89,14 +90,14 @@ test("[WCH1] each change is told once to everyone who watches", async () => {
 test("[WCH1] what was asked for is known, and not said again", async () => {
   truth.set(ANN, "online");
   const far = await watcher(ANN);
-  expect(await watches.read([ANN])).toEqual([statusOf(ANN)]);
+  expect(await watches.read(ME, [ANN])).toEqual([statusOf(ANN)]);
   says(ANN, "online");
   expect(heard(far)).toEqual([]);
 });
 
 test("[WCH1] an answer older than the event that overtook it does not stand", async () => {
   const far = await watcher(ANN);
-  const reading = watches.read([ANN]);
+  const reading = watches.read(ME, [ANN]);
   says(ANN, "online");
   expect(await reading).toEqual([statusOf(ANN, "online")]);
   expect(heard(far)).toEqual(["online"]);
@@ -165,7 +166,7 @@ test("[WCH4] after the last watcher the topic lingers, then it is dropped and fo
 
 test("[WCH4] watched twice by one session it is one watch", async () => {
   const far = await watcher(ANN);
-  await watches.add(far.session, [ANN, ANN]);
+  await watches.add(far.session, [ANN, ANN], WATCH_REASON.asked);
   says(ANN, "online");
   expect(heard(far)).toEqual(["online"]);
   watches.removeUsers(far.session, [ANN]);
