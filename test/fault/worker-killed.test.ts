@@ -17,7 +17,7 @@ import { noSocketsLeft } from "../support/suite.ts";
 const WORKERS = 3;
 const PEOPLE = ["ann", "bob", "cleo", "dora", "emil", "fay"];
 /** Sends of one person under way at once: enough that a kill always meets a commit in flight. */
-const SENDS_AT_ONCE = 4;
+const SENDS_AT_ONCE = 3;
 const RETRY_PAUSE_MS = 50;
 const ACK_DEADLINE_MS = 1500;
 const BACK_WITHIN_MS = 10_000;
@@ -62,7 +62,7 @@ class Sender {
       if (this.#chance(4) === 0) this.typesWithoutWaiting(conversation);
       await this.sendsUntilAcked(conversation);
       if (this.#chance(10) === 0) await this.editsSomething();
-      await delay(this.#chance(10));
+      await delay(this.#chance(30));
     }
   }
 
