@@ -6,12 +6,14 @@
  * [STS2] A session that enters with what it has hears everything after it, once and in order.
  * [STS3] When the owner changes, typing ends here: nobody else would say so.
  * [STS4] When the owner died, what it may have committed unsaid is looked for.
+ * [STS6] What is read again carries the rev of its change, which is a client's cursor.
  * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { Queries } from "../../ports.ts";
+import type { Change, Queries } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Conversation } from "../../protocol/schemas.ts";
 import type { Topic } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
@@ -166,7 +168,7 @@ export class Streams {
     session.entering.add(stream.id);
     try {
       while (reached < stream.rev) {
-        const changes = await this.#options.queries.changes(stream.id, reached, REPAIR_PAGE);
+        const changes = await this.#changes(stream.id, reached);
         if (changes.length === 0) break;
         const left = changes.find(({ name, body }) => isWithout(name, body, session.user));
         if (left !== undefined) {
@@ -190,11 +192,15 @@ export class Streams {
     if (session.wantsStream(stream.id)) stream.attach(session);
   }
 
+  async #changes(id: ConversationId, afterRev: number): Promise<Change[]> {
+    return (await this.#options.queries.changes(id, afterRev, REPAIR_PAGE)).map(atItsRev);
+  }
+
   async #repair(stream: Stream): Promise<void> {
-    const { queries, clock, log } = this.#options;
+    const { clock, log } = this.#options;
     while (!this.#isClosed) {
       try {
-        const changes = await queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        const changes = await this.#changes(stream.id, stream.rev);
         stream.repaired(changes);
         if (changes.length < REPAIR_PAGE) break;
       } catch (error) {
@@ -215,6 +221,16 @@ export class Streams {
       if (!this.#isClosed) clock.after(RETRY_MS, () => this.#audit(streams));
     }
   }
+}
+
+/**
+ * Storage shows a conversation as it is now, with its newest rev. A client that took that for
+ * its cursor would never ask for the messages between this change and that rev.
+ */
+function atItsRev(change: Change): Change {
+  if (change.name !== "conversation_updated") return change;
+  const conversation = JSON.parse(change.body) as Conversation;
+  return { ...change, body: JSON.stringify({ ...conversation, rev: change.rev }) };
 }
 
 /** Whether this is the change that says `user` is no member any more. */
