@@ -79,23 +79,19 @@ export class Streams {
     const packet = Packet.event("conversation_updated", body);
     for (const session of sessions) {
       if (!session.wantsStream(id)) continue;
-      const stream = this.#streams.get(id);
-      if (stream?.isLive && stream.rev < rev) {
-        // Still to come by on the stream, which takes its members in with it.
-        stream.expect(rev);
-      } else {
-        session.send(packet);
-        this.enter(session, id, rev);
-      }
+      session.send(packet);
+      this.enter(session, id, rev);
     }
   }
 
   /** The session has all up to `rev`: it hears everything after it. */
   enter(session: Session, id: ConversationId, rev: number): void {
-    const stream = this.#streams.get(id) ?? this.#make(id, rev);
-    if (session.entering.has(id)) return;
-    if (stream.isLive && stream.rev > rev) void this.#catchUp(session, stream, rev);
-    else stream.attach(session);
+    const stream = this.#streams.get(id);
+    if (stream === undefined) this.#make(id, rev).attach(session);
+    else if (stream.sessions.has(session) || session.entering.has(id)) return;
+    else if (stream.isOpening) this.#enterLater(session, stream, rev);
+    else if (stream.rev > rev) void this.#catchUp(session, stream, rev);
+    else stream.attach(session, rev);
   }
 
   onView(now: Placement, before: Placement): void {
@@ -153,6 +149,15 @@ export class Streams {
         interests.release(stream.topic);
       }
     }
+  }
+
+  /** Where the stream will begin is not known yet. */
+  #enterLater(session: Session, stream: Stream, rev: number): void {
+    session.entering.add(stream.id);
+    void stream.opened.then(() => {
+      session.entering.delete(stream.id);
+      if (session.wantsStream(stream.id)) this.enter(session, stream.id, rev);
+    });
   }
 
   /** Brings one session from `rev` to where the stream is, and adds it there. */

@@ -45,10 +45,10 @@ export class Watches {
     const waits: Promise<void>[] = [];
     for (const user of users) {
       const watch = this.#watchOf(user);
+      session.watches.set(watch, (session.watches.get(watch) ?? 0) | reason);
       if (watch.sessions.has(session)) continue;
       waits.push(this.#options.interests.want(topicOf.status(user)));
       watch.sessions.add(session);
-      session.watches.set(watch, (session.watches.get(watch) ?? 0) | reason);
     }
     await Promise.all(waits);
   }
@@ -140,13 +140,18 @@ export class Watches {
     this.#watches.delete(topic.slice("user_status:".length) as UserId);
   }
 
+  /**
+   * Statuses as they are now, which are then known here. Of those known already what the
+   * sessions were told stands: an answer can be older than the event that overtook it.
+   */
   async #learn(users: readonly UserId[]): Promise<Status[]> {
     const statuses = await this.#options.statuses(users);
-    for (const { user_id, status } of statuses) {
-      const watch = this.#watches.get(user_id as UserId);
-      if (watch !== undefined) watch.status ??= status;
-    }
-    return statuses;
+    return statuses.map((read) => {
+      const watch = this.#watches.get(read.user_id as UserId);
+      if (watch === undefined) return read;
+      watch.status ??= read.status;
+      return { ...read, status: watch.status };
+    });
   }
 
   #watchOf(user: UserId): Watch {
