@@ -117,8 +117,6 @@ async function recount(config: Config, log: Log, mend: boolean): Promise<number>
     } catch (error) {
       if (!(error instanceof StorageFault)) throw error;
       throw new StartRefusal(`The database cannot be read: ${reasonOf(error)}.`);
-    } finally {
-      await store.close();
     }
   });
   if (differences.length === 0) {
