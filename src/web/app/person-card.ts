@@ -70,7 +70,7 @@ export function openPerson(chat: Chat, userId: string): void {
     setText(username, user?.username ? `@${user.username}` : "");
     setText(presence, isMe ? "This is you" : presenceText(status, Date.now()));
     setText(follow, isFollowed() ? "Following" : "Follow");
-    setAttr(follow, "aria-pressed", String(isFollowed()));
+    setAttr(follow, "title", isFollowed() ? "Follow no longer" : null);
     follow.classList.toggle("is-on", isFollowed());
     setText(block, isBlocked() ? "Unblock" : "Block");
     follow.hidden = isMe || isBlocked();
