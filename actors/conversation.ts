@@ -6,6 +6,7 @@
  * [CNV3] `seq` and `rev` come from storage. A rev that does not follow ours means that another
  *        activation wrote in between (two views for a moment): this one publishes what it
  *        committed and passivates, so that the next message reads the truth.
+ * [CNV4] A reply names a message that is there.
  * [ISO2] Who is no member is told that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";

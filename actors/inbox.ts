@@ -141,8 +141,13 @@ function countRest(
       const message = likeSentence(name, likers.length);
       return ports.notifications.grow(user, made.value.id, likers.length - 1, last, message);
     }
-    const message = likeSentence(name, grown.count + likers.length);
-    return ports.notifications.grow(user, grown.id, likers.length, last, message);
+    const count = grown.count + likers.length;
+    const store = ports.notifications;
+    const words = likeSentence(name, count);
+    const result = await store.grow(user, grown.id, likers.length, last, words);
+    if (result.ok || result.error.code !== "not_found") return result;
+    // The last of them has been blocked meanwhile: counted, but not named.
+    return store.grow(user, grown.id, likers.length, null, likeSentence(null, count));
   };
   enqueue(inbox, user, { write, done: () => undefined }, ctx);
 }

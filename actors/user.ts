@@ -2,6 +2,9 @@
  * The user actor: owns one user's sessions, presence and notifications, and acts on the user's
  * behalf where what is made has no actor yet (conversations, posts) or is a tie between two
  * users (follows, blocks). Rules are in presence.ts and notices.ts; this sequences them.
+ *
+ * [USR1] It makes conversations on the user's behalf; those taken in hear of it on their topic.
+ * [USR2] A user that is not there is not found.
  */
 import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";

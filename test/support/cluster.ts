@@ -183,6 +183,7 @@ export class Troupe {
       else chosen.set(pid, session);
     }
     if (chosen.size < workers.length) {
+      await Promise.all([...chosen.values()].map((session) => session.disconnects()));
       throw new Error(`${workers.length * 6} connections reached ${chosen.size} workers only`);
     }
     return [...chosen.values()];

@@ -282,17 +282,19 @@ export class Session {
     this.#tcp.destroy();
   }
 
-  /** Recorded in the callback itself: a promise would let later events overtake the answer. */
+  /**
+   * Recorded in the callback itself: a promise would let later events overtake the answer. One
+   * that comes after the deadline is recorded, too, for the client library has handed it over.
+   */
   #emitted(event: string, args: unknown[], deadlineMs: number): Promise<AckAnswer | null> {
     return new Promise((resolve) => {
-      const answered = (late: Error | null, answer: AckAnswer) => {
-        if (late === null) {
-          seeAck(event, answer);
-          this.#add("ack", event, answer);
-        }
-        resolve(late === null ? answer : null);
-      };
-      this.socket.timeout(deadlineMs).emit(event, ...args, answered);
+      const late = setTimeout(() => resolve(null), deadlineMs);
+      this.socket.emit(event, ...args, (answer: AckAnswer) => {
+        clearTimeout(late);
+        seeAck(event, answer);
+        this.#add("ack", event, answer);
+        resolve(answer);
+      });
     });
   }
 

@@ -2,8 +2,11 @@
  * All sessions of one edge, by id and by user: opens them, keeps their actors told of them,
  * ends them when their time, their login or this worker is over.
  *
- * Invariant: an edge owns the truth about its sockets. When a user's actor moves, its new
- * place is told of every session that lives here.
+ * [SES1] An edge owns the truth about its sockets: the user's actor hears of each that begins
+ *        and ends, and when it moves its new place is told of all that live here.
+ * [SES2] A session that is over leaves nothing behind, whatever it was doing.
+ * [SES3] A token's expiry is announced, and ends the session unless it was refreshed.
+ * [SES4] A login that has ended takes its sessions with it, and no others.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";

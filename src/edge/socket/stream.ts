@@ -4,6 +4,8 @@
  * [STM1] Durable events reach the sessions by rising `rev`, none skipped: what does not follow
  *        the last one, or a hint that more has happened, is read from storage first.
  * [STM2] The ack of a session's own change waits for the events before it, and stands for it.
+ * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
+ * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
  */
 import type { Change } from "../../ports.ts";
