@@ -244,6 +244,18 @@ describe("entering", () => {
   });
 });
 
+test("[STS6] a change of members that is read again carries the rev of that change", async () => {
+  const far = comes(bob);
+  await streams.attach(far.session, [room]);
+  const acting = { user: ann, session: "" };
+  await actors.asks(`conversation:${room}`, "retitle", { ...acting, title: "Another" });
+  const missed = await says(2);
+  hears(missed.slice(-1));
+  await settled();
+  expect(far.events("conversation_updated")).toMatchObject([{ rev: 2, title: "Another" }]);
+  expect(revs(far)).toEqual([3, 4]);
+});
+
 describe("owners that move", () => {
   const typing = (from: string, viewNumber: number) =>
     frame(FRAME.event, {

@@ -6,6 +6,7 @@
  * [STS2] A session that enters with what it has hears everything after it, once and in order.
  * [STS3] When the owner changes, typing ends here: nobody else would say so.
  * [STS4] When the owner died, what it may have committed unsaid is looked for.
+ * [STS6] What is read again carries the rev of its change, which is a client's cursor.
  * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  */
 import type { Clock } from "../../clock.ts";
@@ -191,10 +192,10 @@ export class Streams {
   }
 
   async #repair(stream: Stream): Promise<void> {
-    const { queries, clock, log } = this.#options;
+    const { clock, log } = this.#options;
     while (!this.#isClosed) {
       try {
-        const changes = await queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        const changes = await this.#options.queries.changes(stream.id, stream.rev, REPAIR_PAGE);
         stream.repaired(changes);
         if (changes.length < REPAIR_PAGE) break;
       } catch (error) {
