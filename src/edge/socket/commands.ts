@@ -85,7 +85,18 @@ export function createCommands(deps: CommandDeps): Commands {
     send_message(session, { conversation_id, client_id, body, reply_to_seq }, ack) {
       session.typingIn.delete(asConversationId(conversation_id));
       const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
-      askConversation(session, conversation_id, "send", message, ack);
+      const key = `${conversation_id} ${client_id}`;
+      session.sending.add(key);
+      askConversation(session, conversation_id, "send", message, {
+        ok(answer) {
+          session.sending.delete(key);
+          ack.ok(answer);
+        },
+        refuse(error) {
+          session.sending.delete(key);
+          ack.refuse(error);
+        },
+      });
     },
 
     join_conversation(session, { conversation_id, after_rev, limit }, ack) {
