@@ -10,40 +10,40 @@ import type { UserId } from "../protocol/ids.ts";
 import type { PresenceStatus, Status } from "../protocol/schemas.ts";
 import type { Gateway } from "../runtime/gateway.ts";
 
-export interface PresenceReaderDeps {
+export interface StatusSources {
   gateway: Gateway;
   queries: Pick<Queries, "lastSeen">;
   /** What this edge was told last of somebody whom it watches. */
   lastHeard(user: UserId): PresenceStatus | null;
 }
 
-export function createPresenceReader({ gateway, queries, lastHeard }: PresenceReaderDeps) {
-  return {
-    /** Users that do not exist are left out. Rejects when storage or an actor is out of reach. */
-    async statuses(users: readonly UserId[]): Promise<Status[]> {
-      const found = new Map<UserId, Status>();
-      /** Of those without an active actor. */
-      const others = new Map<UserId, PresenceStatus>();
-      await Promise.all(
-        [...new Set(users)].map(async (user) => {
-          const answer = await gateway.peek("user", user, "status", {});
-          if (answer.ok && answer.value !== null) {
-            found.set(user, answer.value);
-            return;
-          }
-          const isKnown = answer.ok && !gateway.placement.isCutOff;
-          const status = isKnown ? "offline" : lastHeard(user);
-          if (status === null && !answer.ok) {
-            throw new Error(`status of user ${user}: ${answer.error.message}`);
-          }
-          others.set(user, status ?? "offline");
-        }),
-      );
-      if (others.size === 0) return users.flatMap((user) => found.get(user) ?? []);
-      for (const [user, last_seen_at] of await queries.lastSeen([...others.keys()])) {
-        found.set(user, { user_id: user, status: others.get(user) ?? "offline", last_seen_at });
+/** Users that do not exist are left out. Rejects when storage or an actor is out of reach. */
+export async function readStatuses(
+  { gateway, queries, lastHeard }: StatusSources,
+  users: readonly UserId[],
+): Promise<Status[]> {
+  const found = new Map<UserId, Status>();
+  /** Of those without an active actor. */
+  const others = new Map<UserId, PresenceStatus>();
+  await Promise.all(
+    [...new Set(users)].map(async (user) => {
+      const answer = await gateway.peek("user", user, "status", {});
+      if (answer.ok && answer.value !== null) {
+        found.set(user, answer.value);
+        return;
       }
-      return users.flatMap((user) => found.get(user) ?? []);
-    },
-  };
+      const isAbsent = answer.ok && !gateway.placement.isCutOff;
+      const status = isAbsent ? "offline" : lastHeard(user);
+      if (status === null && !answer.ok) {
+        throw new Error(`status of user ${user}: ${answer.error.message}`);
+      }
+      others.set(user, status ?? "offline");
+    }),
+  );
+  if (others.size > 0) {
+    for (const [user, last_seen_at] of await queries.lastSeen([...others.keys()])) {
+      found.set(user, { user_id: user, status: others.get(user) ?? "offline", last_seen_at });
+    }
+  }
+  return users.flatMap((user) => found.get(user) ?? []);
 }

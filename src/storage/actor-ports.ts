@@ -10,7 +10,7 @@ import { PostgresNotifications } from "./notifications.ts";
 import { Database } from "./pool.ts";
 import { PostgresPosts } from "./posts.ts";
 import { PostgresUsers } from "./users.ts";
-import { Writer, type WriterOptions } from "./writer.ts";
+import { QUEUE_MAX, Writer, type WriterOptions } from "./writer.ts";
 
 const READ_CONNECTIONS = 2;
 /** Likes, comments and notifications have one statement under way each. */
@@ -27,9 +27,12 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
   const database = new Database(url, READ_CONNECTIONS, options);
   const writer = new Writer(url, options);
   const writes = new Database(url, SOCIAL_CONNECTIONS, options);
-  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
-  const posts = new PostgresPosts(database, writes, deadlineMs);
-  const notifications = new PostgresNotifications(database, writes, deadlineMs);
+  const limits = {
+    deadlineMs: options.deadlineMs ?? DEADLINE_MS,
+    queueMax: options.queueMax ?? QUEUE_MAX,
+  };
+  const posts = new PostgresPosts(database, writes, limits);
+  const notifications = new PostgresNotifications(database, writes, limits);
   return {
     ports: {
       conversations: new PostgresConversations(database, writer),

@@ -25,7 +25,6 @@ import {
   type MessageRow,
   messageOf,
 } from "./rows.ts";
-import { joinedBlocks, NOT_APART } from "./social-rows.ts";
 import type { Writer } from "./writer.ts";
 
 export const LOAD = {
@@ -49,11 +48,11 @@ const CHANGED_AFTER = {
       ORDER BY x.rev LIMIT a.most
     ) m ORDER BY a.n, m.rev`,
 };
-// Joined, for a kept plan of EXISTS might read the whole table. Groups have no pair.
 const APART = {
   name: "apart_conversations",
-  text: `SELECT c.id FROM conversations c ${joinedBlocks("c.direct_lo", "c.direct_hi")}
-    WHERE c.id = ANY ($1::bigint[]) AND NOT (${NOT_APART})`,
+  text: `SELECT c.id FROM conversations c
+    JOIN conversation_members m ON m.conversation_id = c.id AND m.user_id = c.direct_lo
+    WHERE c.id = ANY ($1::bigint[]) AND m.apart`,
 };
 const CHANGE_MESSAGE = {
   name: "change_message",

@@ -12,13 +12,16 @@ import { Fifo } from "./fifo.ts";
 
 /** Rows in one statement. More gains little and delays the first of them. */
 const BATCH_ROWS_MAX = 256;
-/** Rows that may wait; past it the database is not keeping up. */
-const QUEUE_MAX = 20_000;
 
-export interface LaneOptions<Row> {
-  name: string;
+export interface LaneLimits {
   /** Milliseconds that a row may wait for its turn. */
   deadlineMs: number;
+  /** Rows that may wait; past it the database is not keeping up, and more are refused. */
+  queueMax: number;
+}
+
+export interface LaneOptions<Row> extends LaneLimits {
+  name: string;
   /** Rows of the same key go one after another; null: no such tie. */
   keyOf: (row: Row) => string | null;
 }
@@ -49,9 +52,9 @@ export class Lane<Row, Answer> {
 
   /** Rejects with StorageFault: whether the row was written is unknown. */
   write(row: Row): Promise<Result<Answer>> {
-    if (this.#closed || this.#waiting >= QUEUE_MAX) return Promise.resolve(REFUSALS.unavailable);
+    const { keyOf, deadlineMs, queueMax } = this.#options;
+    if (this.#closed || this.#waiting >= queueMax) return Promise.resolve(REFUSALS.unavailable);
     return new Promise((resolve, reject) => {
-      const { keyOf, deadlineMs } = this.#options;
       const key = keyOf(row);
       const job = { row, key, deadlineAt: performance.now() + deadlineMs, resolve, reject };
       this.#waiting++;

@@ -7,7 +7,7 @@ import { ok, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { UserId } from "../protocol/ids.ts";
 import type { Notification } from "../protocol/social.ts";
 import { Batcher } from "./batcher.ts";
-import { Lane } from "./lane.ts";
+import { Lane, type LaneLimits } from "./lane.ts";
 import type { Database } from "./pool.ts";
 import { SOCIAL_REFUSALS } from "./refusals.ts";
 import { notificationOfJson } from "./social-rows.ts";
@@ -47,7 +47,7 @@ export class PostgresNotifications implements NotificationStore {
   readonly #news: Lane<News, Notification | null>;
 
   /** `writes`: connections of their own, for a batch may wait for a user's lock. */
-  constructor(database: Database, writes: Database, deadlineMs: number) {
+  constructor(database: Database, writes: Database, limits: LaneLimits) {
     this.#writes = writes;
     this.#load = new Batcher((ids) => loadCounters(database, ids), {
       batchMax: 256,
@@ -55,7 +55,7 @@ export class PostgresNotifications implements NotificationStore {
     });
     this.#news = new Lane((news) => writeNews(writes, news), {
       name: "notifications",
-      deadlineMs,
+      ...limits,
       keyOf: ({ userId, growsId }) => (growsId === null ? null : `${userId} ${growsId}`),
     });
   }

@@ -7,7 +7,7 @@ import { ok, type Result } from "../protocol/errors.ts";
 import type { PostId, UserId } from "../protocol/ids.ts";
 import type { Comment, Post } from "../protocol/social.ts";
 import { Batcher } from "./batcher.ts";
-import { Lane } from "./lane.ts";
+import { Lane, type LaneLimits } from "./lane.ts";
 import type { Database } from "./pool.ts";
 import { SOCIAL_REFUSALS } from "./refusals.ts";
 import { type PostRow, postOf } from "./social-rows.ts";
@@ -53,7 +53,7 @@ export class PostgresPosts implements PostStore {
   readonly #comments: Lane<NewComment, Commented>;
 
   /** `writes`: connections of their own, for a batch may wait for a post's lock. */
-  constructor(database: Database, writes: Database, deadlineMs: number) {
+  constructor(database: Database, writes: Database, limits: LaneLimits) {
     this.#database = database;
     this.#load = new Batcher((ids) => loadPosts(database, ids), {
       batchMax: 256,
@@ -61,12 +61,12 @@ export class PostgresPosts implements PostStore {
     });
     this.#likes = new Lane((changes) => writeLikes(writes, changes), {
       name: "likes",
-      deadlineMs,
+      ...limits,
       keyOf: ({ postId, userId }) => `${postId} ${userId}`,
     });
     this.#comments = new Lane((added) => writeComments(writes, added), {
       name: "comments",
-      deadlineMs,
+      ...limits,
       keyOf: () => null,
     });
   }

@@ -30,6 +30,9 @@ interface Recounted {
 }
 
 const ONE_ROW = "t.id = $1::bigint";
+const MEMBER_ROW =
+  "t.conversation_id = split_part($1, '/', 1)::bigint" +
+  " AND t.user_id = split_part($1, '/', 2)::bigint";
 const LIKES = "(SELECT count(*) FROM likes x WHERE x.post_id = t.id)";
 const COMMENTS = "(SELECT count(*) FROM comments x WHERE x.post_id = t.id)";
 const LAST_SEQ = "(SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.conversation_id = t.id)";
@@ -41,6 +44,12 @@ const NOTIFIED =
 
 const grouped = (table: string, key: string, value: string) =>
   `(SELECT x.${key} AS id, ${value} AS counted FROM ${table} x GROUP BY x.${key})`;
+
+/** Blocks between the two of a direct conversation; a group has no pair. */
+const blockOf = (conversation: string) =>
+  `SELECT y.blocker_id FROM blocks y WHERE (y.blocker_id, y.blocked_id) IN (
+    (${conversation}.direct_lo, ${conversation}.direct_hi),
+    (${conversation}.direct_hi, ${conversation}.direct_lo))`;
 
 /** Sets against sets, for whole tables; `counted` again one by one, for the few that differ. */
 const RECOUNTED: Recounted[] = [
@@ -93,6 +102,19 @@ const RECOUNTED: Recounted[] = [
     counted: NOTIFIED,
     isRow: "t.user_id = $1::bigint",
   },
+  {
+    what: "conversation_members.apart",
+    table: "conversation_members",
+    column: "apart",
+    differing: `SELECT t.conversation_id || '/' || t.user_id AS id, t.apart::int AS stored,
+        (b.blocker_id IS NOT NULL)::int AS counted
+      FROM conversation_members t JOIN conversations v ON v.id = t.conversation_id
+      LEFT JOIN LATERAL (${blockOf("v")} LIMIT 1) b ON true`,
+    counted: `EXISTS (
+      SELECT 1 FROM conversations v JOIN LATERAL (${blockOf("v")}) b ON true
+      WHERE v.id = t.conversation_id)`,
+    isRow: MEMBER_ROW,
+  },
   // After the conversations, whose last_seq is the bound.
   ...["delivered_seq", "read_seq"].map((column) => ({
     what: `conversation_members.${column}`,
@@ -103,8 +125,7 @@ const RECOUNTED: Recounted[] = [
       FROM conversation_members t JOIN conversations v ON v.id = t.conversation_id`,
     counted: `least(t.${column},
       (SELECT v.last_seq FROM conversations v WHERE v.id = t.conversation_id))`,
-    isRow: `t.conversation_id = split_part($1, '/', 1)::bigint
-      AND t.user_id = split_part($1, '/', 2)::bigint`,
+    isRow: MEMBER_ROW,
   })),
 ];
 

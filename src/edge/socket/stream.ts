@@ -4,11 +4,13 @@
  * [STM1] Durable events reach the sessions by rising `rev`, none skipped: what does not follow
  *        the last one, or a hint that more has happened, is read from storage first.
  * [STM2] The ack of a session's own change waits for the events before it, and stands for it.
+ * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
+ * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
  */
 import type { Change } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Conversation } from "../../protocol/schemas.ts";
+import type { Conversation, Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { Packet } from "./packet.ts";
@@ -135,8 +137,18 @@ export class Stream {
     // Whoever was removed meanwhile hears that first, and nothing that came after it.
     if (updated !== undefined) this.#tellRemoved(updated.body);
     for (const { name, rev, body } of changes) {
-      if (rev > this.#rev) this.#deliverDurable(name, rev, body, "");
+      if (rev <= this.#rev) continue;
+      this.#deliverDurable(name, rev, body, name === "message" ? this.#senderOf(body) : "");
     }
+  }
+
+  /** [STM2] The session whose ack for this message is still under way; "" for none. */
+  #senderOf(body: string): string {
+    const { sender_id, client_id } = JSON.parse(body) as Message;
+    for (const session of this.#host.sessionsOf(sender_id as UserId)) {
+      if (session.sending.has(`${this.id} ${client_id}`)) return session.id;
+    }
+    return "";
   }
 
   /** The last batch of a repair was taken. */

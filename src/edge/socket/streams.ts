@@ -6,8 +6,9 @@
  * [STS2] A session that enters with what it has hears everything after it, once and in order.
  * [STS3] When the owner changes, typing ends here: nobody else would say so.
  * [STS4] When the owner died, what it may have committed unsaid is looked for.
- * [STS6] After a gap between hosts all streams look for what they missed.
  * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
+ * [STS6] What is read again carries the rev of its change, which is a client's cursor.
+ * [STS7] After a gap between hosts all streams look for what they missed.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
@@ -17,6 +18,7 @@ import type { Topic } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
 import { memberIdsOf, Stream } from "./stream.ts";
@@ -109,7 +111,7 @@ export class Streams {
     this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(orphaned));
   }
 
-  /** [STS6] After a gap every stream reads what it missed. */
+  /** [STS7] After a gap every stream reads what it missed. */
   onGap(): void {
     const streams = [...this.#streams.values()];
     if (streams.length === 0) return;
@@ -199,10 +201,10 @@ export class Streams {
   }
 
   async #repair(stream: Stream): Promise<void> {
-    const { queries, clock, log } = this.#options;
+    const { clock, log } = this.#options;
     while (!this.#isClosed) {
       try {
-        const changes = await queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        const changes = await this.#options.queries.changes(stream.id, stream.rev, REPAIR_PAGE);
         stream.repaired(changes);
         if (changes.length < REPAIR_PAGE) break;
       } catch (error) {
@@ -228,9 +230,4 @@ export class Streams {
 /** Whether this is the change that says `user` is no member any more. */
 function isWithout(name: string, body: string, user: UserId): boolean {
   return name === "conversation_updated" && !memberIdsOf(body).has(user);
-}
-
-/** Whether `event` was published under an older view by a worker that owns the actor no more. */
-export function isOutdated(event: Frame, actor: string, placement: Placement): boolean {
-  return event.view < placement.view.number && placement.ownerOf(actor) !== event.from;
 }

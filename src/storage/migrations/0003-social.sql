@@ -63,6 +63,10 @@ CREATE TABLE notifications (
 );
 CREATE INDEX notifications_unread ON notifications (user_id, seq) WHERE read_at IS NULL;
 
+-- Whether a block stands between the two of a direct conversation, either way round; false in
+-- groups. Kept by block_user, so that sends and marks find it in a row that they read anyway.
+ALTER TABLE conversation_members ADD COLUMN apart boolean NOT NULL DEFAULT false;
+
 -- Whether a block stands between two users, either way round.
 CREATE FUNCTION is_apart(p_one bigint, p_other bigint) RETURNS boolean
 LANGUAGE plpgsql STABLE AS $$
@@ -348,7 +352,7 @@ BEGIN
     RETURN;
   END IF;
   outcome := 'ok';
-  -- Locked: sends under way commit first, and none commits once this block has.
+  -- Locked, before its members: sends under way commit first, and none once this block has.
   SELECT c.id INTO direct_id FROM conversations c
   WHERE c.kind = 'direct' AND c.direct_lo = least(p_by, p_user)
     AND c.direct_hi = greatest(p_by, p_user)
@@ -363,6 +367,8 @@ BEGIN
     changed := FOUND;
   END IF;
   apart := is_apart(p_by, p_user);
+  UPDATE conversation_members m SET apart = block_user.apart
+  WHERE m.conversation_id = direct_id AND m.apart <> block_user.apart;
   RETURN NEXT;
 END
 $$;

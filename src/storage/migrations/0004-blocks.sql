@@ -34,7 +34,7 @@ BEGIN
         CASE
           WHEN m.user_id IS NULL THEN 2
           WHEN d.seq IS NOT NULL THEN 1
-          WHEN a.blocker_id IS NOT NULL OR b.blocker_id IS NOT NULL THEN 4
+          WHEN m.apart THEN 4
           WHEN i.r > v.last_seq THEN 3
           ELSE 0
         END AS outcome
@@ -43,9 +43,6 @@ BEGIN
       LEFT JOIN conversation_members m ON m.conversation_id = i.c AND m.user_id = i.s
       LEFT JOIN messages d
         ON d.conversation_id = i.c AND d.sender_id = i.s AND d.client_id = i.k
-      -- Only a direct conversation has a pair: for groups these compare with null.
-      LEFT JOIN blocks a ON a.blocker_id = v.direct_lo AND a.blocked_id = v.direct_hi
-      LEFT JOIN blocks b ON b.blocker_id = v.direct_hi AND b.blocked_id = v.direct_lo
     ), ranked AS (
       SELECT k.*, count(*) FILTER (WHERE k.outcome = 0)
         OVER (PARTITION BY k.c ORDER BY k.n ROWS UNBOUNDED PRECEDING) AS rank
@@ -90,13 +87,10 @@ BEGIN
   IF marks IS NOT NULL THEN
     WITH before AS MATERIALIZED (
       SELECT i.n, i.c, i.u, i.d, i.r, m.delivered_seq, m.read_seq,
-        a.blocker_id IS NOT NULL OR b.blocker_id IS NOT NULL AS apart
+        coalesce(m.apart, false) AS apart
       FROM ROWS FROM (json_to_recordset(marks) AS (c bigint, u bigint, d bigint, r bigint))
         WITH ORDINALITY AS i (c, u, d, r, n)
       LEFT JOIN conversation_members m ON m.conversation_id = i.c AND m.user_id = i.u
-      LEFT JOIN conversations v ON v.id = m.conversation_id
-      LEFT JOIN blocks a ON a.blocker_id = v.direct_lo AND a.blocked_id = v.direct_hi
-      LEFT JOIN blocks b ON b.blocker_id = v.direct_hi AND b.blocked_id = v.direct_lo
       ORDER BY i.c, i.u
     ), moved AS (
       UPDATE conversation_members m
@@ -180,23 +174,21 @@ RETURNS TABLE (
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-  found_lo bigint;
-  found_hi bigint;
+  found_apart boolean;
   next_rev bigint;
   found_sender bigint;
   found_deleted boolean;
 BEGIN
-  SELECT c.rev + 1, c.direct_lo, c.direct_hi INTO next_rev, found_lo, found_hi
-  FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
+  SELECT c.rev + 1 INTO next_rev FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
+  SELECT k.apart INTO found_apart FROM conversation_members k
+  WHERE k.conversation_id = p_id AND k.user_id = p_by;
   SELECT m.sender_id, m.deleted_at IS NOT NULL INTO found_sender, found_deleted
   FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
   outcome := CASE
-    WHEN NOT EXISTS (
-      SELECT 1 FROM conversation_members k WHERE k.conversation_id = p_id AND k.user_id = p_by
-    ) THEN 'not_found'
+    WHEN found_apart IS NULL THEN 'not_found'
     WHEN found_sender IS NULL THEN 'message_not_found'
     WHEN found_sender <> p_by THEN 'forbidden'
-    WHEN p_body IS NOT NULL AND found_lo IS NOT NULL AND is_apart(found_lo, found_hi) THEN 'apart'
+    WHEN p_body IS NOT NULL AND found_apart THEN 'apart'
     WHEN found_deleted AND p_body IS NOT NULL THEN 'conflict'
     ELSE 'ok'
   END;
