@@ -2,7 +2,8 @@
  * Statuses of users as they are now: from the user's actor where one is active, which it is
  * while a session lives; of the others only the time they were last seen is read.
  *
- * [PRR1] Cut off from other hosts, whoever is not found here is as they were when last heard.
+ * [PRR1] Who is not found is as they were when last heard of, if they are watched here: their
+ *        actor has just moved, or this host is cut off from the one where they are.
  * [PRR2] An actor out of reach is not an absent one: without anything heard there is no answer.
  */
 import type { Queries } from "../ports.ts";
@@ -32,8 +33,7 @@ export async function readStatuses(
         found.set(user, answer.value);
         return;
       }
-      const isAbsent = answer.ok && !gateway.placement.isCutOff;
-      const status = isAbsent ? "offline" : lastHeard(user);
+      const status = lastHeard(user);
       if (status === null && !answer.ok) {
         throw new Error(`status of user ${user}: ${answer.error.message}`);
       }

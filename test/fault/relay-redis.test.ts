@@ -180,9 +180,11 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     const { b, annHere, bob } = happening;
     cluster.wires[1]!.cut();
     await cluster.untilAway(b);
-    await bothSend(happening, "cut off");
+    // What goes to an actor over there waits until it is back, or its lease is over.
+    const sending = bothSend(happening, "cut off");
     cluster.wires[1]!.mends();
     await cluster.untilJoined();
+    await sending;
     await allHeard(happening, "cut off");
     await annHere.never("user_status", 6_500, (it) => it.user_id === bob.id);
   });
