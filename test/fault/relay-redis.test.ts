@@ -107,6 +107,7 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     // What the other host has to learn afterwards.
     const dora = await a.user("dora");
     const made = await ann.startsGroup(bob, dora);
+    await dora.api.post(`/api/users/${bob.id}/follow`);
     const again = await ann.signsInAgain();
     const annThere = await connectsTo(b, again);
     await a.http.post("/api/auth/logout", { refresh_token: again.login.refresh_token });
@@ -116,6 +117,7 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     await cluster.untilJoined();
     await allHeard(happening, "without Redis");
     await bobThere.next("conversation_updated", ({ id }) => id === made.id, BACK_WITHIN_MS);
+    await bobThere.next("notification", ({ type }) => type === "follow", BACK_WITHIN_MS);
     await annHere.sends(made.id, "welcome");
     await bobThere.next("message", ({ body }) => body === "welcome");
     expect((await annThere.next("session_ended", undefined, BACK_WITHIN_MS)).code).toBe(

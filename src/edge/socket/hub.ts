@@ -18,6 +18,7 @@ import { Interests } from "../interests.ts";
 import { readStatuses } from "../presence-reader.ts";
 import { type Commands, createCommands } from "./commands.ts";
 import { MissedOrders } from "./missed-orders.ts";
+import { NotificationFeeds } from "./notification-feeds.ts";
 import { Packet } from "./packet.ts";
 import { PostWatches } from "./post-watches.ts";
 import { Sessions } from "./sessions.ts";
@@ -45,6 +46,7 @@ export class Hub {
   readonly watches: Watches;
   readonly #postWatches: PostWatches;
   readonly #missed: MissedOrders;
+  readonly #notifications: NotificationFeeds;
   readonly #deps: HubDeps;
 
   constructor(deps: HubDeps) {
@@ -77,7 +79,10 @@ export class Hub {
     this.streams = streams;
     this.watches = watches;
     this.#postWatches = postWatches;
-    this.sessions = new Sessions({ ...live, clock, log, interests });
+    const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
+    const notifications = new NotificationFeeds({ clock, log, queries, sessionsOf });
+    this.#notifications = notifications;
+    this.sessions = new Sessions({ ...live, clock, log, interests, notifications });
     this.#missed = new MissedOrders({
       clock,
       log,
@@ -85,6 +90,7 @@ export class Hub {
       sessions: this.sessions,
       endLogins: deps.endLogins,
       joined: (user, id, rev, body) => this.#joined(user, id, rev, body),
+      notified: (user, seq) => notifications.stands(user, seq),
       followingChanged: (user, other, following) => this.#followingChanged(user, other, following),
     });
     this.commands = createCommands({
@@ -159,8 +165,7 @@ export class Hub {
         return;
       }
       case "notification": {
-        const packet = Packet.event(event.name, event.body);
-        for (const session of sessions) session.send(packet);
+        this.#notifications.onEvent(user, event);
         return;
       }
       case "like_update":

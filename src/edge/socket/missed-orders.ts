@@ -1,7 +1,7 @@
 /**
  * What orders to this edge may have said during a gap between hosts, read from storage: which
- * logins have ended, who is suspended or behind a block, whom local users follow, and into
- * which conversations they have come.
+ * logins have ended, who is suspended or behind a block, whom local users follow, which
+ * notifications they have, and into which conversations they have come.
  * What follows from streams and watches, these look for themselves.
  *
  * [MSO1] Tries until storage answers; gaps that meet share one more round.
@@ -26,6 +26,8 @@ export interface MissedOrdersOptions {
   endLogins(): Promise<void>;
   /** The user became a member; `body` is the conversation as it is at `rev`. */
   joined(user: UserId, id: ConversationId, rev: number, body: string): void;
+  /** Storage has come to this `seq` of the user's notifications. */
+  notified(user: UserId, seq: number): void;
   followingChanged(user: UserId, other: UserId, following: boolean): void;
 }
 
@@ -81,6 +83,7 @@ export class MissedOrders {
     }
     this.#part(user, opening);
     this.#follow(user, opening);
+    this.#options.notified(user, opening.notificationSeq);
     await this.#join(user, opening);
   }
 

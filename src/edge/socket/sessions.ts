@@ -16,6 +16,7 @@ import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import type { NotificationFeeds } from "./notification-feeds.ts";
 import { Packet } from "./packet.ts";
 import type { PostWatches } from "./post-watches.ts";
 import type { Session } from "./session.ts";
@@ -35,6 +36,7 @@ export interface SessionsOptions {
   streams: Streams;
   watches: Watches;
   postWatches: PostWatches;
+  notifications: NotificationFeeds;
   queries: Pick<Queries, "openSession">;
 }
 
@@ -101,13 +103,15 @@ export class Sessions {
    * no such user. Rejects when storage or the primary is out of reach.
    */
   async open(session: Session, limits: UserLimits): Promise<SessionOpening | null> {
-    const { interests, queries, streams, watches } = this.#options;
+    const { interests, queries, streams, watches, notifications } = this.#options;
     this.#add(session, limits);
+    notifications.begin(session.user);
     await interests.want(topicOf.user(session.user));
     const opening = await queries.openSession(session.user);
     if (opening === null || session.isEnded) return opening;
     const local = this.#users.get(session.user);
     if (local !== undefined) local.apart = new Set(opening.blocked);
+    notifications.stands(session.user, opening.notificationSeq);
     await Promise.all([
       streams.attach(
         session,
@@ -134,10 +138,13 @@ export class Sessions {
   close(session: Session): void {
     const local = this.#users.get(session.user);
     if (local === undefined || !local.sessions.delete(session)) return;
-    const { gateway, interests, watches, postWatches } = this.#options;
+    const { gateway, interests, watches, postWatches, notifications } = this.#options;
     this.size--;
     session.closed();
-    if (local.sessions.size === 0) this.#users.delete(session.user);
+    if (local.sessions.size === 0) {
+      this.#users.delete(session.user);
+      notifications.end(session.user);
+    }
     interests.release(topicOf.user(session.user));
     for (const stream of [...session.streams]) stream.detach(session);
     for (const watch of [...session.watches.keys()]) watches.remove(session, watch);
