@@ -167,7 +167,7 @@ describe.each(ADAPTERS)("notifications in $name", ({ open }) => {
     expect(items[1]!.read_at).toMatch(ISO);
     expect(await storage.queries.openSession(alice)).toMatchObject({
       unreadNotifications: 1,
-      notificationSeq: 1,
+      notificationSeq: 4,
     });
     expect(await storage.queries.openSession(bob)).toMatchObject({ unreadNotifications: 1 });
     expect(await mark(Number.MAX_SAFE_INTEGER)).toEqual({ unreadCount: 0, changed: true });
