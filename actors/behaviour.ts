@@ -72,8 +72,11 @@ export interface Behaviour<State = unknown> {
   activate(id: string, nowMs: number): Promise<State | null>;
   receive(state: State, message: Incoming, ctx: Context): void;
   onTimer(state: State, timer: string, ctx: Context): void;
-  /** Workers left the cluster; sessions on them are gone. */
-  onWorkersGone(state: State, workers: ReadonlySet<string>, ctx: Context): void;
+  /**
+   * Workers left the cluster; sessions on them are gone. With `mayBeBack` what was said of
+   * them may be lost: those that still live are announced again at once.
+   */
+  onWorkersGone(state: State, workers: ReadonlySet<string>, ctx: Context, mayBeBack: boolean): void;
   /** Whether the activation holds something that is nowhere else (sessions, typing). */
   isBusy(state: State): boolean;
 }

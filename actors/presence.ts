@@ -8,6 +8,7 @@
  * [PRS4] An actor that has just moved publishes nothing until the edges had time to announce
  *        their sessions, and starts from what the edges last heard.
  * [PRS5] Who asks meanwhile is told the better of both: never offline while a session lives.
+ * [PRS7] Whose sessions are in doubt settles likewise: those that live are announced again.
  * [PRS6] Whose sessions died with the actor was last seen when it moved.
  */
 import type { SessionNote } from "../src/protocol/actor-ops.ts";
@@ -42,6 +43,8 @@ export type PresenceEvent =
   | { type: "closed"; session: SessionId }
   | { type: "set"; session: SessionId; worker: string; status: SessionNote["status"] }
   | { type: "workers_gone"; lives: ReadonlySet<string> }
+  /** Their sessions count again once they are announced. */
+  | { type: "workers_doubted"; lives: ReadonlySet<string> }
   | { type: "known"; status: PresenceStatus }
   | { type: "time_up" };
 
@@ -117,6 +120,9 @@ function settle(
         const known = event.type === "known" ? event.status : "offline";
         return settling({ ...presence, published: known }, nowMs, nowMs);
       }
+      if (RANK[actual] < RANK[published] && event.type === "workers_doubted") {
+        return settling(presence, nowMs, nowMs);
+      }
       if (RANK[actual] < RANK[published] && event.type !== "set") {
         return grace(presence, nowMs + graceMs, nowMs);
       }
@@ -187,7 +193,8 @@ function sessionsAfter(before: Presence["sessions"], event: PresenceEvent): Pres
       after.delete(event.session);
       return after;
     }
-    case "workers_gone": {
+    case "workers_gone":
+    case "workers_doubted": {
       const after = new Map([...before].filter(([, { worker }]) => !event.lives.has(worker)));
       return after.size === before.size ? before : after;
     }

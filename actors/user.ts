@@ -260,8 +260,8 @@ export function userBehaviour(
       else step(state, { type: "time_up" }, ctx);
     },
 
-    onWorkersGone(state, lives, ctx) {
-      step(state, { type: "workers_gone", lives }, ctx);
+    onWorkersGone(state, lives, ctx, mayBeBack) {
+      step(state, { type: mayBeBack ? "workers_doubted" : "workers_gone", lives }, ctx);
     },
 
     isBusy: ({ presence, inbox }) =>

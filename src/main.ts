@@ -4,13 +4,16 @@
  * started has ended again.
  */
 import { fileURLToPath } from "node:url";
+import { systemClock } from "./clock.ts";
 import type { Config, WorkerConfig } from "./config.ts";
 import { StartRefusal } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { banner } from "./primary/banner.ts";
 import { openDataDir, readOrMakeSecret } from "./primary/data-dir.ts";
-import { Host } from "./primary/host.ts";
+import { Host, newHostId } from "./primary/host.ts";
 import { listenForSignals, type Signals } from "./primary/signals.ts";
+import { HostRelay } from "./relay/relay.ts";
+import { UrlBus } from "./relay/url-bus.ts";
 import { startEmbedded } from "./storage/embedded.ts";
 import { StorageFault } from "./storage/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
@@ -45,7 +48,24 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
   const database = await openDatabase(config, log, cleanups);
   if (signal !== null) return;
 
-  const host = new Host({ config: database.workerConfig, workerPath: WORKER_PATH, log });
+  const id = newHostId();
+  const { redisUrl } = config;
+  const relay =
+    redisUrl === null
+      ? undefined
+      : new HostRelay({
+          bus: new UrlBus(redisUrl, systemClock),
+          host: id,
+          clock: systemClock,
+          log,
+        });
+  const host = new Host({
+    config: database.workerConfig,
+    workerPath: WORKER_PATH,
+    log,
+    host: id,
+    ...(relay && { relay }),
+  });
   const port = await Promise.race([host.start(), signals.stop.then(() => null)]);
   if (port === null) return host.kill();
 

@@ -10,7 +10,8 @@ import { systemClock } from "./clock.ts";
 import { createLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
-import { decodeAt, eachFrame, FRAME } from "./runtime/frames.ts";
+import type { PrimaryOrders } from "./runtime/control.ts";
+import { decodeAt, eachFrame, FRAME, type Frame } from "./runtime/frames.ts";
 import { ActorHost } from "./runtime/host.ts";
 import type { ThreadApi, ThreadStart } from "./runtime/thread-api.ts";
 import type { View } from "./runtime/view.ts";
@@ -59,6 +60,11 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
   return { host, link, storage, metrics };
 }
 
+/** The one order that concerns actors. */
+function gapOf(order: Frame): string {
+  return (JSON.parse(order.body) as PrimaryOrders["gap"]).host;
+}
+
 type ThreadDeliver = Parameters<ThreadApi["start"]>[1];
 
 const api: ThreadApi = {
@@ -73,6 +79,7 @@ const api: ThreadApi = {
     eachFrame(bytes, (at) => {
       const f = decodeAt(bytes, at);
       if (f.type === FRAME.view) host.setView(JSON.parse(f.body) as View);
+      else if (f.type === FRAME.control) host.onGap(gapOf(f));
       else host.deliver(f);
     });
     link.flush();

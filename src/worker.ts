@@ -69,6 +69,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
 
   const exchange = new Exchange({
     life,
+    isCluster: config.redisUrl !== null,
     clock,
     pipe,
     thread: new BatchLink(submit, (reason) => {
@@ -156,6 +157,9 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
         exchange.report("drained", {});
         return;
       }
+      case "gap":
+        edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
+        return;
       case "configure":
         return;
     }

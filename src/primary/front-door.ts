@@ -208,7 +208,7 @@ export class FrontDoor {
   #giveByAddress(socket: Socket): void {
     this.#connections.inc({ route: "tls" });
     const serving = this.#options.serving();
-    const placement = new Placement({ number: 0, workers: [...serving], draining: [] });
+    const placement = new Placement({ number: 0, workers: [...serving], draining: [], away: [] });
     const life = placement.ownerOf(socket.remoteAddress ?? "");
     const chosen = serving.find((candidate) => candidate.life === life);
     if (chosen === undefined) socket.destroy();

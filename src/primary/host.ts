@@ -6,18 +6,20 @@
  *                      └ control ─▶ supervisor (online, drained) · host report (metrics, health)
  *   supervisor ─ changed ─▶ membership ─ view ─▶ switchboard ─▶ all pipes
  */
-import { Gauge } from "prom-client";
+import { randomBytes } from "node:crypto";
+import { Counter, Gauge } from "prom-client";
 import type { WorkerConfig } from "../config.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
-import type { HostHealth, WorkerReports } from "../runtime/control.ts";
+import type { Relay } from "../relay-port.ts";
+import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
 import { FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
 import { type Member, Membership } from "./membership.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
-import { NO_UPLINK, Switchboard, type Uplink } from "./switchboard.ts";
+import { NO_UPLINK, Switchboard } from "./switchboard.ts";
 import type { WorkerLife } from "./worker-life.ts";
 
 export interface HostOptions {
@@ -25,8 +27,9 @@ export interface HostOptions {
   /** Absolute path of the built worker. */
   workerPath: string;
   log: Log;
-  uplink?: Uplink;
-  relay?: () => HostHealth["relay"];
+  /** This start of this host; see `hostId`. */
+  host?: string;
+  relay?: Relay;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
 }
 
@@ -37,24 +40,30 @@ export class Host {
   readonly #log: Log;
   readonly #switchboard: Switchboard;
   readonly #membership: Membership;
+  readonly #relay: Relay | null;
   readonly #report: HostReport;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 
   constructor(options: HostOptions) {
-    const { config, log, workerPath } = options;
+    const { config, log, workerPath, host = newHostId() } = options;
+    this.#relay = options.relay ?? null;
     this.#config = config;
     this.#log = log;
     this.#switchboard = new Switchboard(
-      options.uplink ?? NO_UPLINK,
+      options.relay ?? NO_UPLINK,
       this.#metrics.frames,
       (life, heard) => this.#heard(life, heard),
     );
-    this.#membership = new Membership((view) => {
-      const body = JSON.stringify(view);
-      this.#switchboard.announce(frame(FRAME.view, { view: view.number, body }));
-    });
+    this.#membership = new Membership(
+      (view) => {
+        const body = JSON.stringify(view);
+        this.#switchboard.announce(frame(FRAME.view, { view: view.number, body }));
+      },
+      host,
+      this.#relay,
+    );
     this.supervisor = new Supervisor(
-      { workerPath, config, log, limits: options.limits?.supervisor ?? {} },
+      { host, workerPath, config, log, limits: options.limits?.supervisor ?? {} },
       {
         forked: (life) => this.#switchboard.attach(life.ref.life, life.pipe),
         frames: (life, bytes) => this.#switchboard.fromWorker(life.ref.life, bytes),
@@ -72,15 +81,22 @@ export class Host {
     this.#report = new HostReport(
       this.supervisor,
       this.#metrics,
-      options.relay ?? (() => "none"),
+      () => this.#relay?.state ?? "none",
       log,
     );
     this.#addGauges();
+    if (this.#relay !== null) this.#addRelayMetrics(this.#relay);
   }
 
   /** Workers, then the port, which it resolves with. Rejects with a StartRefusal, and leaves nothing behind. */
   async start(): Promise<number> {
     try {
+      await this.#relay?.start({
+        frames: (bytes) => this.#switchboard.fromUplink(bytes),
+        cluster: (cluster) => this.#membership.onCluster(cluster),
+        away: () => this.#membership.onAway(),
+        gap: (from) => this.#switchboard.announce(gapOrder(from)),
+      });
       await this.supervisor.start();
       return await this.frontDoor.listen(this.#config.port, this.#config.host);
     } catch (error) {
@@ -92,6 +108,7 @@ export class Host {
   /** Sessions told, port closed, actors flushed, workers ended. */
   async stop(): Promise<void> {
     await this.supervisor.stop(() => this.frontDoor.stopAccepting());
+    await this.#relay?.close();
     this.#close();
   }
 
@@ -99,6 +116,7 @@ export class Host {
   async kill(): Promise<void> {
     this.frontDoor.close();
     await this.supervisor.killAll();
+    await this.#relay?.close();
     this.#close();
   }
 
@@ -147,6 +165,38 @@ export class Host {
     life.pipe.send(frame(FRAME.answer, { flags: FLAG.ok, to, corr: asked.corr, body }));
   }
 
+  #addRelayMetrics(relay: Relay): void {
+    const registers = [this.#metrics.registry];
+    new Counter({
+      name: "troupe_relay_messages_total",
+      help: "Messages between this host and others; each carries what one turn had to say.",
+      labelNames: ["direction"],
+      registers,
+      collect() {
+        this.reset();
+        this.inc({ direction: "in" }, relay.counts.in);
+        this.inc({ direction: "out" }, relay.counts.out);
+      },
+    });
+    new Counter({
+      name: "troupe_relay_gaps_total",
+      help: "Times that what hosts said to each other may have been lost, and was looked for.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(relay.counts.gaps);
+      },
+    });
+    new Gauge({
+      name: "troupe_relay_state",
+      help: "1: the other hosts can be heard. 0: Redis is away.",
+      registers,
+      collect() {
+        this.set(relay.state === "connected" ? 1 : 0);
+      },
+    });
+  }
+
   #addGauges(): void {
     const registers = [this.#metrics.registry];
     const add = (name: string, help: string, value: () => number) => {
@@ -172,4 +222,14 @@ export class Host {
       this.supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
     );
   }
+}
+
+function gapOrder(host: string): Frame {
+  const body: PrimaryOrders["gap"] = { host };
+  return frame(FRAME.control, { name: "gap", body: JSON.stringify(body) });
+}
+
+/** A host's id is of one start: a restart is another host. Lives begin with it. */
+export function newHostId(): string {
+  return randomBytes(4).toString("hex");
 }

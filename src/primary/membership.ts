@@ -1,9 +1,14 @@
 /**
- * The membership view of this host: who owns actors, who still holds sessions. Told to all
- * workers at each change, ahead of any frame that is routed under it (same pipe, in order).
- * A worker that drains gives up its place at once, so that its actors move while it still
- * answers; when the whole host stops there is nowhere to move to, and places stay.
+ * The membership view: who owns actors, who still holds sessions. Told to all workers at each
+ * change, ahead of any frame that is routed under it (same pipe, in order). A worker that
+ * drains gives up its place at once, so that its actors move while it still answers; when a
+ * host stops that is the only one there is nowhere to move to, and places stay.
+ *
+ * [MBR1] With a relay, a number stands for the same workers on every host: it comes from there.
+ * [MBR2] While the relay is away the view is this host's own, under numbers of its own, and
+ *        the others' lives are `away`: not gone.
  */
+import type { Cluster, HostMembers, Relay } from "../relay-port.ts";
 import { NO_VIEW, type View, type WorkerRef } from "../runtime/view.ts";
 
 export interface Member {
@@ -12,43 +17,97 @@ export interface Member {
 }
 
 export class Membership {
+  readonly #host: string;
+  readonly #relay: Pick<Relay, "announce" | "state"> | null;
   readonly #announce: (view: View) => void;
+  #local: HostMembers = { workers: [], draining: [] };
+  #cluster: Cluster = { number: 0, hosts: new Map() };
   #view = NO_VIEW;
+  /** The last number that did not come from the relay; 0 when the relay has one above it. */
+  #ownNumber = 0;
 
-  constructor(announce: (view: View) => void) {
+  constructor(
+    announce: (view: View) => void,
+    host: string,
+    relay: Pick<Relay, "announce" | "state"> | null = null,
+  ) {
     this.#announce = announce;
+    this.#host = host;
+    this.#relay = relay;
   }
 
   get view(): View {
     return this.#view;
   }
 
+  /** This host's workers have changed. */
   update(members: readonly Member[], hostStopping: boolean): void {
-    const next = viewOf(members, hostStopping, this.#view.number + 1);
-    if (sameMembers(next, this.#view)) return;
-    this.#view = next;
-    this.#announce(next);
+    const hasOthers = this.#relay?.state === "connected" && this.#cluster.hosts.size > 1;
+    const next = membersOf(members, hostStopping && !hasOthers);
+    if (JSON.stringify(next) === JSON.stringify(this.#local)) return;
+    this.#local = next;
+    if (this.#relay === null || this.#relay.state === "away") this.#standAlone();
+    // After it: the number that was just used here must not come to mean anything else.
+    this.#relay?.announce(next, this.#ownNumber);
+  }
+
+  /** [MBR1] */
+  onCluster(cluster: Cluster): void {
+    if (cluster.number <= this.#view.number) return;
+    this.#cluster = cluster;
+    this.#ownNumber = 0;
+    const hosts = [...cluster.hosts.values()];
+    this.#take({
+      number: cluster.number,
+      workers: sorted(hosts.flatMap(({ workers }) => workers)),
+      draining: hosts.flatMap(({ draining }) => draining).sort(compare),
+      away: [],
+    });
+  }
+
+  /** [MBR2] */
+  onAway(): void {
+    this.#standAlone();
+    this.#relay?.announce(this.#local, this.#ownNumber);
+  }
+
+  #standAlone(): void {
+    const others = [...this.#cluster.hosts].filter(([host]) => host !== this.#host);
+    this.#ownNumber = this.#view.number + 1;
+    this.#take({
+      number: this.#ownNumber,
+      workers: this.#local.workers,
+      draining: this.#local.draining,
+      away: others
+        .flatMap(([, { workers, draining }]) => [...workers.map(({ life }) => life), ...draining])
+        .sort(compare),
+    });
+  }
+
+  #take(view: View): void {
+    this.#view = view;
+    this.#announce(view);
   }
 }
 
-export function viewOf(members: readonly Member[], hostStopping: boolean, number: number): View {
-  const isPlaced = (member: Member) => hostStopping || member.phase === "online";
-  const placed = members.filter(isPlaced).map((member) => member.ref);
-  const others = members.filter((member) => !isPlaced(member)).map((member) => member.ref.life);
+export function membersOf(members: readonly Member[], keepsPlaces: boolean): HostMembers {
+  const isPlaced = (member: Member) => keepsPlaces || member.phase === "online";
   return {
-    number,
-    workers: placed
-      .map(({ life, slot }) => ({ life, slot }))
-      .sort((a, b) => compare(a.slot, b.slot) || compare(a.life, b.life)),
-    draining: others.sort(compare),
+    workers: sorted(members.filter(isPlaced).map(({ ref }) => ref)),
+    draining: members
+      .filter((member) => !isPlaced(member))
+      .map(({ ref }) => ref.life)
+      .sort(compare),
   };
+}
+
+function sorted(workers: readonly WorkerRef[]): WorkerRef[] {
+  return workers
+    .map(({ life, slot }) => ({ life, slot }))
+    .sort((a, b) => compare(a.slot, b.slot) || compare(a.life, b.life));
 }
 
 function compare(a: string, b: string): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
-}
-
-function sameMembers(a: View, b: View): boolean {
-  return JSON.stringify({ ...a, number: 0 }) === JSON.stringify({ ...b, number: 0 });
 }

@@ -7,7 +7,6 @@
  * the stop has begun.
  */
 import cluster, { type ClusterSettings } from "node:cluster";
-import { randomBytes } from "node:crypto";
 import type { WorkerConfig } from "../config.ts";
 import { StartRefusal } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -42,6 +41,8 @@ const LIMITS: SupervisorLimits = {
 };
 
 export interface SupervisorOptions {
+  /** Host id: of one start, so that lives of an earlier one are never taken for these. */
+  host: string;
   /** Absolute path of the built worker. */
   workerPath: string;
   config: WorkerConfig;
@@ -58,8 +59,6 @@ interface Slot {
 }
 
 export class Supervisor {
-  /** Short, random for each start: lives of an earlier start are never taken for these. */
-  readonly hostId = randomBytes(4).toString("hex");
   readonly #options: SupervisorOptions;
   readonly #limits: SupervisorLimits;
   readonly #events: SupervisorEvents;
@@ -76,7 +75,7 @@ export class Supervisor {
     this.#events = events;
     this.#slots = Array.from({ length: options.config.workers }, (_, n) => ({
       n,
-      name: `${this.hostId}/${n}`,
+      name: `${options.host}/${n}`,
       lives: new Set(),
       backOff: RESTED,
       retry: undefined,
@@ -187,7 +186,7 @@ export class Supervisor {
 
   #fork(slot: Slot): WorkerLife {
     this.#lifeCount++;
-    const id = `${this.hostId}.${slot.n}.${this.#lifeCount.toString(36)}`;
+    const id = `${this.#options.host}.${slot.n}.${this.#lifeCount.toString(36)}`;
     const life = new WorkerLife({ life: id, slot: slot.name }, this.#options.config, {
       frames: (from, bytes) => this.#events.frames(from, bytes),
       lost: (gone, why) => this.#lost(slot, gone, why),

@@ -282,7 +282,11 @@ export const ROUTES = {
     summary: "200 when it can serve, else 503 with the reasons.",
     token: false,
     answers: {
-      200: Type.Object({ status: Type.Literal("ready") }),
+      200: Type.Object({
+        status: Type.Union([Type.Literal("ready"), Type.Literal("degraded")], {
+          description: "degraded: it serves, but Redis is away and other hosts cannot be heard.",
+        }),
+      }),
       503: Type.Object({ status: Type.Literal("unavailable"), reasons: Type.Array(Type.String()) }),
     },
     refusals: [],

@@ -116,8 +116,8 @@ export class Activation {
     }
   }
 
-  workersGone(lives: ReadonlySet<string>): void {
-    this.#turn((state, ctx) => this.behaviour.onWorkersGone(state, lives, ctx));
+  workersGone(lives: ReadonlySet<string>, mayBeBack = false): void {
+    this.#turn((state, ctx) => this.behaviour.onWorkersGone(state, lives, ctx, mayBeBack));
   }
 
   /** Lets it go as soon as its begun work is done: the actor belongs elsewhere. */

@@ -12,6 +12,11 @@ export interface PrimaryOrders {
    * sessions have been told: then the port may close (1.5 s later at the latest).
    */
   drain: { deadline_ms: number };
+  /**
+   * What this host and that one ("": every other one) said to each other may be lost: look
+   * what was missed, ask again, and tell what lives here. Actors doubt the sessions there.
+   */
+  gap: { host: string };
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;
 }

@@ -12,7 +12,7 @@ import type { Clock } from "../clock.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
 import type { BatchLink } from "./batch-link.ts";
-import type { WorkerReports } from "./control.ts";
+import type { PrimaryOrders, WorkerReports } from "./control.ts";
 import { decodeAt, eachFrame, FLAG, FRAME, type Frame, frame, headAt } from "./frames.ts";
 import { Gateway, isThreadCorr } from "./gateway.ts";
 import type { Pipe } from "./pipe.ts";
@@ -22,6 +22,8 @@ const PRIMARY_DEADLINE_MS = 5_000;
 
 export interface ExchangeOptions {
   life: string;
+  /** Whether there can be other hosts, whom no view may name yet. */
+  isCluster: boolean;
   clock: Clock;
   thread: Pick<BatchLink, "send" | "sendBytes" | "flush">;
   pipe: Pick<Pipe, "send" | "sendBytes">;
@@ -62,10 +64,14 @@ export class Exchange {
     return this.gateway.placement;
   }
 
+  get #isAlone(): boolean {
+    return !this.#options.isCluster && this.placement.isSolo;
+  }
+
   /** A batch from the actor thread. */
   fromThread(batch: Buffer): void {
     const { life, pipe } = this.#options;
-    const isSolo = this.placement.isSolo;
+    const isSolo = this.#isAlone;
     eachFrame(batch, (at, length) => {
       this.framesIn++;
       const { type, to, corr } = headAt(batch, at);
@@ -103,9 +109,12 @@ export class Exchange {
           thread.sendBytes(bytes.subarray(at, at + length));
           this.#onView(JSON.parse(decodeAt(bytes, at).body) as View);
           return;
-        case FRAME.control:
-          this.#onControl(decodeAt(bytes, at));
+        case FRAME.control: {
+          const order = decodeAt(bytes, at);
+          if (order.name === "gap") thread.sendBytes(bytes.subarray(at, at + length));
+          this.#onControl(order);
           return;
+        }
         case FRAME.subscribe:
         case FRAME.unsubscribe:
           return;
@@ -135,7 +144,7 @@ export class Exchange {
   async subscribe(topics: readonly string[]): Promise<void> {
     const answer = this.#call(FRAME.subscribe, "", topics.join("\n"));
     // Alone there is nobody to miss, and the primary takes frames in order anyway.
-    if (this.placement.isSolo) return;
+    if (this.#isAlone) return;
     const result = await answer;
     if (!result.ok) throw new Error(`subscribe: ${result.error.message}`);
   }
@@ -212,6 +221,10 @@ export class Exchange {
   }
 
   #onControl(order: Frame): void {
+    if (order.name === "gap") {
+      const { host } = JSON.parse(order.body) as PrimaryOrders["gap"];
+      this.gateway.onGap(this.placement.livesAcross(this.#options.life, host));
+    }
     this.#options.onControl(order, (body) => {
       if (order.corr === 0) return;
       this.#options.pipe.send(

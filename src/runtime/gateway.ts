@@ -152,19 +152,24 @@ export class Gateway {
   }
 
   /**
-   * Takes a newer view. Asks that had no owner, or whose owner is gone, go to the new one;
+   * Takes a newer view. Asks that had no owner, or whose owner is lost, go to the new one;
    * a draining worker still answers what it has been asked.
    */
   setView(view: View): void {
     if (view.number <= this.#placement.view.number) return;
     const before = this.#placement;
     this.#placement = new Placement(view);
-    const gone = this.#placement.goneSince(before);
+    const lost = this.#placement.lostSince(before);
     for (const [corr, pending] of [...this.#pending]) {
       if (pending.to === "") this.#dispatch(corr, pending);
-      else if (!gone.has(pending.to)) continue;
-      else if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
-      else this.#dispatch(corr, pending);
+      else if (lost.has(pending.to)) this.#askAgain(corr, pending);
+    }
+  }
+
+  /** What was asked of these, or their answer, may be lost. */
+  onGap(lives: ReadonlySet<string>): void {
+    for (const [corr, pending] of [...this.#pending]) {
+      if (lives.has(pending.to)) this.#askAgain(corr, pending);
     }
   }
 
@@ -175,6 +180,12 @@ export class Gateway {
     for (const [corr, pending] of this.#pending) {
       this.#give(corr, pending, false, UNAVAILABLE_TEXT);
     }
+  }
+
+  /** [ASK4] */
+  #askAgain(corr: number, pending: Pending): void {
+    if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+    else this.#dispatch(corr, pending);
   }
 
   #dispatch(corr: number, pending: Pending): void {

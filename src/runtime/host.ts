@@ -7,6 +7,7 @@
  * [HST2] A frame under a newer view waits for that view, a while.
  * [HST3] Activations that belong elsewhere go as soon as their begun work is done.
  * [HST4] What is idle for its kind's time and holds nothing goes too.
+ * [HST5] After a gap between hosts, sessions over there count again when they are announced.
  * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
  */
 import type { Behaviour, Context, TopicEvent } from "../../actors/behaviour.ts";
@@ -24,7 +25,7 @@ const SWEEP_MS = 5_000;
 const ACTIVATIONS_MAX = 200_000;
 /** Frames that came under a view which this host has yet to hear of. */
 const PARKED_MAX = 10_000;
-const PARKED_MS = 1_000;
+const PARKED_MS = 3_000;
 
 export interface HostOptions {
   clock: Clock;
@@ -94,6 +95,16 @@ export class ActorHost {
       else if (gone.size > 0) activation.workersGone(gone);
     }
     this.#unpark();
+  }
+
+  /** [HST5] What was said between this host and that one ("": every other one) may be lost. */
+  onGap(host: string): void {
+    const lives = this.gateway.placement.livesAcross(this.#options.self, host);
+    if (lives.size === 0) return;
+    for (const activation of [...this.#activations.values()]) {
+      activation.workersGone(lives, true);
+    }
+    this.gateway.onGap(lives);
   }
 
   get stats(): HostStats {

@@ -17,6 +17,12 @@ export interface WorkerRef {
   slot: string;
 }
 
+/** Lives and slots begin with their host's id: "<host>.…", "<host>/<n>". */
+export function hostOfLife(life: string): string {
+  const end = life.indexOf(".");
+  return end < 0 ? life : life.slice(0, end);
+}
+
 export interface View {
   /** Rises with every change. */
   number: number;
@@ -27,19 +33,26 @@ export interface View {
    * asked. A life that is in neither list is gone, and its sessions with it.
    */
   draining: string[];
+  /**
+   * Lives of other hosts that cannot be reached now, and may well be alive: their sessions
+   * keep what is known of them, but nothing is placed on them and nothing is waited for.
+   */
+  away: string[];
 }
 
-export const NO_VIEW: View = { number: 0, workers: [], draining: [] };
+export const NO_VIEW: View = { number: 0, workers: [], draining: [], away: [] };
 
 export class Placement {
   readonly view: View;
   readonly #seeds: number[];
   readonly #lives: Set<string>;
+  readonly #away: Set<string>;
 
   constructor(view: View) {
     this.view = view;
     this.#seeds = view.workers.map((worker) => fnv1a(worker.slot, 0x811c9dc5));
     this.#lives = new Set([...view.workers.map((worker) => worker.life), ...view.draining]);
+    this.#away = new Set(view.away);
   }
 
   /** Life id of the worker that owns "kind:id"; null while no worker is known. */
@@ -60,16 +73,43 @@ export class Placement {
 
   /** Whether one worker is all there is: nothing has to leave it. */
   get isSolo(): boolean {
-    return this.#lives.size === 1;
+    return this.#lives.size === 1 && this.#away.size === 0;
   }
 
-  /** Whether that worker lives, draining ones included. */
+  /** Whether other hosts cannot be heard: what is known of their sessions may be old. */
+  get isCutOff(): boolean {
+    return this.#away.size > 0;
+  }
+
+  /** Whether that worker lives, draining ones and those out of reach included. */
   has(life: string): boolean {
-    return this.#lives.has(life);
+    return this.#lives.has(life) || this.#away.has(life);
   }
 
-  /** Lives of `before` that this view has in neither list. */
+  /** Lives that `before` knew and this view does not: their sessions are over. */
   goneSince(before: Placement): Set<string> {
+    return new Set(
+      [...before.#lives, ...before.#away].filter(
+        (life) => !this.#lives.has(life) && !this.#away.has(life),
+      ),
+    );
+  }
+
+  /**
+   * Lives that a worker cannot have talked with across a gap between its host and `host` ("":
+   * every other host).
+   */
+  livesAcross(self: string, host: string): Set<string> {
+    const own = hostOfLife(self);
+    const isAcross = (life: string) => {
+      const its = hostOfLife(life);
+      return host === "" ? its !== own : its === host;
+    };
+    return new Set([...this.#lives, ...this.#away].filter(isAcross));
+  }
+
+  /** Lives that `before` could ask and this view cannot: gone, or out of reach. */
+  lostSince(before: Placement): Set<string> {
     return new Set([...before.#lives].filter((life) => !this.#lives.has(life)));
   }
 }

@@ -79,6 +79,7 @@ export class SimWorker {
     this.#lines = [toEdge, toPrimary, toThread, fromThread];
     const exchange: Exchange = new Exchange({
       life,
+      isCluster: false,
       clock,
       pipe: toPrimary,
       thread: toThread,
@@ -317,7 +318,7 @@ export class World {
     const workers = this.alive
       .map(({ life, slot }) => ({ life, slot }))
       .sort((a, b) => (a.slot < b.slot ? -1 : 1));
-    const view: View = { number: ++this.#viewNumber, workers, draining: [] };
+    const view: View = { number: ++this.#viewNumber, workers, draining: [], away: [] };
     this.switchboard.announce(frame(FRAME.view, { view: view.number, body: JSON.stringify(view) }));
   }
 

@@ -52,6 +52,7 @@ export class SoloActors {
       number: ++this.#viewNumber,
       workers: [{ life: SELF, slot: SELF }],
       draining,
+      away: [],
     };
     this.host.setView(view);
   }

@@ -45,6 +45,7 @@ beforeEach(() => {
   edge = [];
   exchange = new Exchange({
     life: "w1",
+    isCluster: false,
     clock,
     pipe: primary,
     thread,
@@ -68,6 +69,7 @@ function takes(number: number, lives: string[]): void {
     number,
     workers: lives.map((life) => ({ life, slot: life })),
     draining: [],
+    away: [],
   };
   exchange.fromPrimary(encode(frame(FRAME.view, { view: number, body: JSON.stringify(view) })));
   edge.length = 0;
@@ -135,7 +137,7 @@ describe("from the primary", () => {
   });
 
   test("[XCH1] a view reaches the thread, the gateway and the edge, before what follows it", () => {
-    const view: View = { number: 1, workers: [{ life: "w1", slot: "w1" }], draining: [] };
+    const view: View = { number: 1, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] };
     const said = frame(FRAME.view, { view: 1, body: JSON.stringify(view) });
     exchange.fromPrimary(batch(said, event(2)));
     expect(thread.frames).toEqual([said]);

@@ -23,7 +23,7 @@ afterEach(() => {
 
 /** Each worker has a slot of its own name. */
 function view(number: number, lives: string[], draining: string[] = []): View {
-  return { number, workers: lives.map((life) => ({ life, slot: life })), draining };
+  return { number, workers: lives.map((life) => ({ life, slot: life })), draining, away: [] };
 }
 
 function asks(op = "send", key = "conversation:1"): void {

@@ -34,7 +34,7 @@ afterEach(() => {
 });
 
 function view(number: number, lives: string[]): View {
-  return { number, workers: lives.map((life) => ({ life, slot: life })), draining: [] };
+  return { number, workers: lives.map((life) => ({ life, slot: life })), draining: [], away: [] };
 }
 
 /** A key that `life` owns when these live. */
@@ -174,7 +174,7 @@ describe("placement", () => {
   test("[HST2] a view that does not come: after a while it is passed on as is known", async () => {
     host.setView(view(1, ["me"]));
     asks("echo", 1, { view: 9 });
-    await clock.advance(1_000);
+    await clock.advance(3_000);
     expect(answers()).toEqual(["1 1"]);
   });
 

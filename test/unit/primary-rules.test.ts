@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { BACK_OFF, RESTED, stepBackOff } from "../../src/primary/back-off.ts";
-import { type Member, Membership, viewOf } from "../../src/primary/membership.ts";
+import { type Member, Membership, membersOf } from "../../src/primary/membership.ts";
 import { maybeRequest, routeOf } from "../../src/primary/request-head.ts";
 import { stepWorker, type WorkerState } from "../../src/primary/worker-state.ts";
 import type { View } from "../../src/runtime/view.ts";
@@ -134,8 +134,7 @@ describe("the membership view", () => {
   });
 
   test("[VIEW1] sorted by slot; who drains owns nothing more, but is not gone", () => {
-    expect(viewOf([member(2), member(0), member(1, "draining")], false, 7)).toEqual({
-      number: 7,
+    expect(membersOf([member(2), member(0), member(1, "draining")], false)).toEqual({
       workers: [
         { life: "h.0.1", slot: "h/0" },
         { life: "h.2.1", slot: "h/2" },
@@ -146,7 +145,7 @@ describe("the membership view", () => {
 
   test("[VIEW2] the number rises with each change, and only then", () => {
     const announced: View[] = [];
-    const membership = new Membership((view) => announced.push(view));
+    const membership = new Membership((view) => announced.push(view), "h");
     membership.update([member(0)], false);
     membership.update([member(0)], false);
     membership.update([member(1), member(0)], false);
@@ -161,7 +160,7 @@ describe("the membership view", () => {
 
   test("[VIEW3] when the whole host stops, actors stay where they are to the end", () => {
     const announced: View[] = [];
-    const membership = new Membership((view) => announced.push(view));
+    const membership = new Membership((view) => announced.push(view), "h");
     membership.update([member(0), member(1)], false);
     membership.update([member(0, "draining"), member(1)], true);
     membership.update([member(0, "draining"), member(1, "draining")], true);

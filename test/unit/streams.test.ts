@@ -91,7 +91,7 @@ async function says(count: number): Promise<Frame[]> {
 
 function view(number: number, lives: string[]): Placement {
   const workers = lives.map((life) => ({ life, slot: life }));
-  return new Placement({ number, workers, draining: [] } satisfies View);
+  return new Placement({ number, workers, draining: [], away: [] } satisfies View);
 }
 
 const SOLO = view(1, ["w1"]);

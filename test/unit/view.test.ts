@@ -6,7 +6,7 @@ const KEYS = Array.from({ length: 4_000 }, (_, n) => `${n % 2 ? "user" : "conver
 
 function viewOf(slots: string[], number = 1, draining: string[] = []): View {
   const workers = [...slots].sort().map((slot) => ({ slot, life: `${slot}@${number}` }));
-  return { number, workers, draining };
+  return { number, workers, draining, away: [] };
 }
 
 const slots = (count: number) => Array.from({ length: count }, (_, n) => `host/${n}`);

@@ -40,7 +40,7 @@ beforeEach(() => {
   });
   gateway = new Gateway({ clock, self: "w1", side: "edge", send: (f) => sent.push(f) });
   const statuses = async (users: readonly UserId[]) => users.map((user) => statusOf(user));
-  watches = new Watches({ gateway, interests, statuses, isApart: () => false });
+  watches = new Watches({ clock, gateway, interests, statuses, isApart: () => false });
 });
 
 afterEach(() => {
@@ -66,7 +66,7 @@ function says(user: UserId, status: PresenceStatus, note = "", from = "w1"): voi
 
 function view(number: number, lives: string[]): Placement {
   const workers = lives.map((life) => ({ life, slot: life }));
-  return new Placement({ number, workers, draining: [] } satisfies View);
+  return new Placement({ number, workers, draining: [], away: [] } satisfies View);
 }
 
 const heard = (far: FarEnd) => far.events("user_status").map((one) => one["status"]);
@@ -107,7 +107,7 @@ test("[WCH2] the new place of a user who was there is told so; of others nothing
   await watcher(ANN, BOB);
   says(ANN, "online");
   says(BOB, "offline");
-  gateway.setView({ number: 2, workers: [{ life: "w2", slot: "w2" }], draining: [] });
+  gateway.setView({ number: 2, workers: [{ life: "w2", slot: "w2" }], draining: [], away: [] });
   watches.onView(view(2, ["w2"]), view(1, ["w1"]));
   expect(sent).toMatchObject([
     { to: "w2", key: "user:1", name: "status", body: '{"known":"online"}' },

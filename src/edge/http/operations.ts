@@ -30,6 +30,8 @@ const METRICS_DEADLINE_MS = 4000;
 
 export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "readyz" | "metrics"> {
   let looking: Promise<string[]> | null = null;
+  /** Redis is away: this host serves, but the others cannot be heard. */
+  let isDegraded = false;
 
   async function look(): Promise<string[]> {
     const reasons = deps.ready();
@@ -38,6 +40,7 @@ export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "rea
       within(LOOK_DEADLINE_MS, deps.host.health()),
     ]);
     if (database.status === "rejected") reasons.push("the database does not answer");
+    isDegraded = health.status === "fulfilled" && health.value.relay === "away";
     if (health.status === "rejected") reasons.push("the primary does not answer");
     else {
       if (health.value.draining) reasons.push("the host is draining");
@@ -59,7 +62,7 @@ export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "rea
     async readyz() {
       const reasons = await reasonsNow();
       return reasons.length === 0
-        ? answered(200, ok({ status: "ready" as const }))
+        ? answered(200, ok({ status: isDegraded ? ("degraded" as const) : ("ready" as const) }))
         : answered(503, ok({ status: "unavailable" as const, reasons }));
     },
 

@@ -5,9 +5,9 @@
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { Queries } from "../../ports.ts";
+import type { Queries, SessionOpening } from "../../ports.ts";
 import type { UserOrders } from "../../protocol/actor-ops.ts";
-import type { UserId } from "../../protocol/ids.ts";
+import type { ConversationId, FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Status } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Exchange } from "../../runtime/exchange.ts";
@@ -15,8 +15,10 @@ import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Auth } from "../auth.ts";
 import { Interests } from "../interests.ts";
-import { readStatuses } from "../presence-reader.ts";
+import { readStatuses, type StatusSources } from "../presence-reader.ts";
 import { type Commands, createCommands } from "./commands.ts";
+import { MissedOrders } from "./missed-orders.ts";
+import { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
 import { PostWatches } from "./post-watches.ts";
 import { Sessions } from "./sessions.ts";
@@ -30,6 +32,8 @@ export interface HubDeps {
   auth: Pick<Auth, "verify">;
   /** Logins ended somewhere. */
   onRevoked(event: Frame): void;
+  /** Reads which logins have ended, and resolves with what tells them. */
+  readRevoked(): Promise<(family: FamilyId) => boolean>;
   clock: Clock;
   log: Log;
 }
@@ -41,7 +45,10 @@ export class Hub {
   readonly streams: Streams;
   readonly watches: Watches;
   readonly #postWatches: PostWatches;
+  readonly #notified: Notified;
+  readonly #missed: MissedOrders;
   readonly #deps: HubDeps;
+  readonly #statusSources: StatusSources;
 
   constructor(deps: HubDeps) {
     const { life, exchange, queries, auth, clock, log } = deps;
@@ -61,18 +68,33 @@ export class Hub {
       sessionsOf: (user) => this.sessions.ofUser(user),
     });
     const watches = new Watches({
+      clock,
       gateway,
       interests,
-      statuses: (users) => readStatuses(gateway, queries, users),
+      statuses: (users) => readStatuses(this.#statusSources, users),
       isApart: (user, other) => this.sessions.isApart(user, other),
     });
     const postWatches = new PostWatches(interests);
+    const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
+    const notified = new Notified({ clock, log, queries, sessionsOf });
+    this.#notified = notified;
+    this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
     const live = { life, gateway, streams, watches, postWatches, queries };
     this.interests = interests;
     this.streams = streams;
     this.watches = watches;
     this.#postWatches = postWatches;
-    this.sessions = new Sessions({ ...live, clock, log, interests });
+    this.sessions = new Sessions({ ...live, clock, log, interests, notified });
+    this.#missed = new MissedOrders({
+      clock,
+      log,
+      queries,
+      users: () => this.sessions.users(),
+      sessionsOf,
+      endLogins: async () => this.sessions.endLogins(await deps.readRevoked()),
+      joined: (user, id, rev, body) => this.#joined(user, id, rev, body),
+      tied: (user, opening) => this.#tied(user, opening),
+    });
     this.commands = createCommands({
       ...live,
       auth,
@@ -82,9 +104,9 @@ export class Hub {
 
   /** Statuses of others as `viewer`, who need not be connected, may see them. */
   async statuses(viewer: UserId, users: readonly UserId[]): Promise<Status[]> {
-    const { exchange, queries } = this.#deps;
+    const { queries } = this.#deps;
     const [found, apart] = await Promise.all([
-      readStatuses(exchange.gateway, queries, users),
+      readStatuses(this.#statusSources, users),
       queries.blockedAmong(viewer, users),
     ]);
     const isApart = new Set<string>(apart);
@@ -108,7 +130,22 @@ export class Hub {
     this.streams.onView(now, before);
   }
 
+  /** What that host ("": every other one) and this edge said to each other may be lost. */
+  onGap(host: string): void {
+    const { exchange, life, queries } = this.#deps;
+    this.streams.onGap();
+    this.watches.onGap();
+    this.sessions.onGap(exchange.placement.livesAcross(life, host));
+    this.#notified.onGap();
+    this.#postWatches.onGap(queries).catch((err: unknown) => {
+      // The next update of each post says the count anew.
+      this.#deps.log.warn({ event: "counts_unread", err });
+    });
+    this.#missed.look();
+  }
+
   close(): void {
+    this.#missed.close();
     this.sessions.stop();
     this.streams.close();
     this.interests.close();
@@ -121,8 +158,7 @@ export class Hub {
     switch (event.name as keyof UserOrders | UserEvent) {
       case "conversation_joined": {
         const { conversation_id, rev } = noteOf(event, "conversation_joined");
-        this.streams.joined(sessions, conversation_id, rev, event.body);
-        this.#watchUsers(user, peersIn(event.body, user), WATCH_REASON.peer);
+        this.#joined(user, conversation_id, rev, event.body);
         return;
       }
       case "following_changed": {
@@ -137,11 +173,9 @@ export class Hub {
         this.sessions.apartChanged(user, user_id, is_apart);
         return;
       }
-      case "notification": {
-        const packet = Packet.event(event.name, event.body);
-        for (const session of sessions) session.send(packet);
+      case "notification":
+        this.#notified.onEvent(user, event.rev, event.body);
         return;
-      }
       case "like_update":
       case "comment_update": {
         const packet = Packet.event(event.name, event.body);
@@ -150,6 +184,21 @@ export class Hub {
         return;
       }
     }
+  }
+
+  #joined(user: UserId, id: ConversationId, rev: number, body: string): void {
+    this.streams.joined(this.sessions.ofUser(user), id, rev, body);
+    this.#watchUsers(user, peersIn(body, user), WATCH_REASON.peer);
+  }
+
+  /** Follows and blocks as storage has them. */
+  #tied(user: UserId, { blocked, followees }: SessionOpening): void {
+    const apart = new Set(blocked);
+    for (const other of this.sessions.apartFrom(user)) {
+      if (!apart.has(other)) this.sessions.apartChanged(user, other, false);
+    }
+    for (const other of apart) this.sessions.apartChanged(user, other, true);
+    this.#watchUsers(user, followees, WATCH_REASON.follow);
   }
 
   /** Direct peers and followers watch from when they become so. */

@@ -16,6 +16,7 @@ import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import type { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
 import type { PostWatches } from "./post-watches.ts";
 import type { Session } from "./session.ts";
@@ -35,6 +36,7 @@ export interface SessionsOptions {
   streams: Streams;
   watches: Watches;
   postWatches: PostWatches;
+  notified: Notified;
   queries: Pick<Queries, "openSession">;
 }
 
@@ -60,6 +62,10 @@ export class Sessions {
     return this.#users.get(user)?.sessions ?? [];
   }
 
+  users(): Iterable<UserId> {
+    return this.#users.keys();
+  }
+
   *all(): Generator<Session> {
     for (const { sessions } of this.#users.values()) yield* sessions;
   }
@@ -83,6 +89,10 @@ export class Sessions {
     }
   }
 
+  apartFrom(user: UserId): UserId[] {
+    return [...(this.#users.get(user)?.apart ?? [])];
+  }
+
   limitsOf(user: UserId): UserLimits {
     return this.#users.get(user)?.limits ?? new UserLimits();
   }
@@ -99,6 +109,7 @@ export class Sessions {
     if (opening === null || session.isEnded) return opening;
     const local = this.#users.get(session.user);
     if (local !== undefined) local.apart = new Set(opening.blocked);
+    this.#options.notified.begin(session.user, opening.lastNotificationSeq);
     await Promise.all([
       streams.attach(
         session,
@@ -128,7 +139,10 @@ export class Sessions {
     const { gateway, interests, watches, postWatches } = this.#options;
     this.size--;
     session.closed();
-    if (local.sessions.size === 0) this.#users.delete(session.user);
+    if (local.sessions.size === 0) {
+      this.#users.delete(session.user);
+      this.#options.notified.end(session.user);
+    }
     interests.release(topicOf.user(session.user));
     for (const stream of [...session.streams]) stream.detach(session);
     for (const watch of [...session.watches.keys()]) watches.remove(session, watch);
@@ -145,23 +159,40 @@ export class Sessions {
     }
   }
 
+  endLogins(isEnded: (family: FamilyId) => boolean): void {
+    for (const { family, user } of [...this.all()]) {
+      if (family !== null && isEnded(family)) this.endFamily(family, user);
+    }
+  }
+
   onView(now: Placement, before: Placement): void {
-    const { gateway, life } = this.#options;
     for (const [user, { sessions }] of this.#users) {
       const key = `user:${user}`;
-      if (now.ownerOf(key) === before.ownerOf(key)) continue;
-      const notes = [...sessions]
-        .filter((session) => session.isLive)
-        .map(({ id, status }) => ({ session: id, status }));
-      if (notes.length > 0) {
-        gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
-      }
+      if (now.ownerOf(key) !== before.ownerOf(key)) this.#announce(user, sessions);
+    }
+  }
+
+  /** Actors across a gap count only what is announced to them again. */
+  onGap(across: ReadonlySet<string>): void {
+    const { placement } = this.#options.gateway;
+    for (const [user, { sessions }] of this.#users) {
+      if (across.has(placement.ownerOf(`user:${user}`) ?? "")) this.#announce(user, sessions);
     }
   }
 
   /** Looks at a session's expiry right away: a refreshed token may be about to expire too. */
   recheck(session: Session): void {
     this.#checkExpiry(session, this.#options.clock.nowMs());
+  }
+
+  #announce(user: UserId, sessions: ReadonlySet<Session>): void {
+    const { gateway, life } = this.#options;
+    const notes = [...sessions]
+      .filter((session) => session.isLive)
+      .map(({ id, status }) => ({ session: id, status }));
+    if (notes.length > 0) {
+      gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
+    }
   }
 
   stop(): void {

@@ -110,6 +110,14 @@ export class Streams {
     this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(orphaned));
   }
 
+  /** [STS6] After a gap every stream reads what it missed. */
+  onGap(): void {
+    const streams = [...this.#streams.values()];
+    if (streams.length === 0) return;
+    void this.#audit(streams);
+    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(streams));
+  }
+
   dropped(topic: Topic): void {
     this.#streams.delete(topic.slice("conversations:".length) as ConversationId);
   }

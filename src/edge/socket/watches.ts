@@ -8,8 +8,9 @@
  * [WCH3] A status said again by an actor that moved is no news to who never heard another.
  * [WCH4] A session is a watcher when no change can be missed any more.
  */
+import type { Clock } from "../../clock.ts";
 import type { UserId } from "../../protocol/ids.ts";
-import type { Status } from "../../protocol/schemas.ts";
+import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
@@ -23,7 +24,11 @@ import type { Session, Watch } from "./session.ts";
 export const WATCH_REASON = { peer: 1, follow: 2, asked: 4 } as const;
 export type WatchReason = (typeof WATCH_REASON)[keyof typeof WATCH_REASON];
 
+/** Longer than an actor that moved takes to settle. */
+const SETTLED_MS = 1_500;
+
 export interface WatchesOptions {
+  clock: Clock;
   gateway: Gateway;
   interests: Interests;
   /** Asks for statuses: of users that exist, in any order. Rejects when storage is away. */
@@ -120,20 +125,28 @@ export class Watches {
     watch.status = status;
     // Said again by an actor that moved: news only to those who were told something else.
     if (isFirst && event.note === "restated") return;
-    const packet = Packet.event("user_status", event.body);
-    for (const session of watch.sessions) {
-      if (!this.#options.isApart(session.user, user)) session.send(packet, event.key);
-    }
+    this.#tell(watch, event.body);
   }
 
   onView(now: Placement, before: Placement): void {
     for (const { user, status } of this.#watches.values()) {
       const key = `user:${user}`;
       if (now.ownerOf(key) === before.ownerOf(key)) continue;
+      // Cut off, this host cannot know of the others' sessions: their users stay as they were.
+      if (now.isCutOff) continue;
       if (status === null || status === "offline") continue;
       // The answer is of no interest: what differs comes as an event.
       void this.#options.gateway.ask("user", user, "status", { known: status });
     }
+  }
+
+  lastHeard(user: UserId): PresenceStatus | null {
+    return this.#watches.get(user)?.status ?? null;
+  }
+
+  /** [WCH5] After a gap between hosts actors settle first; then what differs is told. */
+  onGap(): void {
+    this.#options.clock.after(SETTLED_MS, () => void this.#compare());
   }
 
   dropped(topic: Topic): void {
@@ -152,6 +165,40 @@ export class Watches {
       watch.status ??= read.status;
       return { ...read, status: watch.status };
     });
+  }
+
+  async #compare(): Promise<void> {
+    const { clock, gateway } = this.#options;
+    // Cut off again: the way back is another gap.
+    if (gateway.placement.isCutOff) return;
+    const told = new Map<UserId, PresenceStatus>();
+    for (const { user, sessions, status } of this.#watches.values()) {
+      if (sessions.size > 0 && status !== null) told.set(user, status);
+    }
+    if (told.size === 0) return;
+    let statuses: Status[];
+    try {
+      statuses = await this.#options.statuses([...told.keys()]);
+    } catch {
+      // Storage or an actor is out of reach: look again until they answer.
+      clock.after(SETTLED_MS, () => void this.#compare());
+      return;
+    }
+    for (const status of statuses) {
+      const watch = this.#watches.get(status.user_id as UserId);
+      // What changed meanwhile came as an event, which is newer than the answer.
+      if (watch === undefined || watch.status !== told.get(watch.user)) continue;
+      if (watch.status === status.status) continue;
+      watch.status = status.status;
+      this.#tell(watch, JSON.stringify(status));
+    }
+  }
+
+  #tell({ user, sessions }: Watch, body: string): void {
+    const packet = Packet.event("user_status", body);
+    for (const session of sessions) {
+      if (!this.#options.isApart(session.user, user)) session.send(packet, topicOf.status(user));
+    }
   }
 
   #watchOf(user: UserId): Watch {

@@ -1,0 +1,251 @@
+/**
+ * The bus in memory: hosts of one process on one network, on a clock that a test owns, with
+ * switches for what a real one does to messages. The lease follows lease.ts' script; one
+ * contract suite holds both.
+ */
+import { createHash } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import type { Bus, BusEvents } from "./bus.ts";
+import { LEASE_MS, type LeaseAnswer, type LeaseRequest } from "./lease.ts";
+
+const TIMEOUT_MS = 1_000;
+const REOPEN_MS = 50;
+
+interface Faults {
+  /** Every message takes this long. */
+  delayMs: number;
+  /** Messages that are published and reach nobody. */
+  drops: (channel: string) => boolean;
+  /** Order of messages of different channels that travel at once. */
+  shuffle: <T>(items: T[]) => T[];
+}
+
+const NO_FAULTS: Faults = { delayMs: 0, drops: () => false, shuffle: (items) => items };
+
+interface Travelling {
+  channel: string;
+  message: Buffer;
+  to: MemoryBus;
+  connection: number;
+}
+
+export class MemoryNetwork {
+  readonly clock: Clock;
+  readonly buses = new Set<MemoryBus>();
+  faults: Faults = NO_FAULTS;
+  #isDown = false;
+  #frozen: (() => void)[] | null = null;
+  readonly #cut = new Set<MemoryBus>();
+  #leases = new Map<string, { untilMs: number; members: string }>();
+  #number = 0;
+  #digest = "";
+  #travelling: Travelling[] = [];
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  bus(): MemoryBus {
+    const bus = new MemoryBus(this);
+    this.buses.add(bus);
+    return bus;
+  }
+
+  heal(): void {
+    this.faults = NO_FAULTS;
+  }
+
+  /** Channels that somebody hears. */
+  get channels(): Set<string> {
+    return new Set([...this.buses].flatMap((bus) => [...bus.heard]));
+  }
+
+  isReachable(bus: MemoryBus): boolean {
+    return !this.#isDown && !this.#cut.has(bus);
+  }
+
+  /** One host is cut off, or no longer. */
+  partition(bus: MemoryBus, isCut = true): void {
+    if (isCut) this.#cut.add(bus);
+    else this.#cut.delete(bus);
+    if (isCut) bus.lose("cut off");
+  }
+
+  /** Everybody loses it; it comes back empty. */
+  kill(): void {
+    this.#isDown = true;
+    this.#leases.clear();
+    this.#number = 0;
+    this.#digest = "";
+    for (const bus of this.buses) bus.lose("killed");
+  }
+
+  revive(): void {
+    this.#isDown = false;
+  }
+
+  /** Connections stay, nothing is answered; what was said meanwhile is done afterwards. */
+  freeze(): void {
+    this.#frozen ??= [];
+  }
+
+  thaw(): void {
+    const held = this.#frozen ?? [];
+    this.#frozen = null;
+    for (const go of held) go();
+  }
+
+  /** What the server does with one command: now, after a thaw, or never for who has gone. */
+  run<T>(bus: MemoryBus, command: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!bus.isOpen) {
+        reject(new Error("not connected"));
+        return;
+      }
+      const cancel = this.clock.after(TIMEOUT_MS, () => reject(new Error("timed out")));
+      const go = () => {
+        cancel();
+        resolve(command());
+      };
+      if (this.#frozen !== null) this.#frozen.push(go);
+      else queueMicrotask(go);
+    });
+  }
+
+  publish(channel: string, message: Buffer): number {
+    const hearers = [...this.buses].filter((bus) => bus.heard.has(channel));
+    if (!this.faults.drops(channel)) {
+      for (const to of hearers) {
+        const { connection } = to;
+        this.#travelling.push({ channel, message: Buffer.from(message), to, connection });
+      }
+      if (this.faults.delayMs > 0) this.clock.after(this.faults.delayMs, () => this.#arrive());
+      else setImmediate(() => this.#arrive());
+    }
+    return hearers.length;
+  }
+
+  renew({ host, members, number, digest }: LeaseRequest): LeaseAnswer {
+    const nowMs = this.clock.nowMs();
+    const wasOut = !this.#leases.has(host);
+    if (members === "") this.#leases.delete(host);
+    else this.#leases.set(host, { untilMs: nowMs + LEASE_MS, members });
+    for (const [id, { untilMs }] of this.#leases) if (untilMs < nowMs) this.#leases.delete(id);
+    const hosts = [...this.#leases].sort(([a], [b]) => (a < b ? -1 : 1));
+    const parts = hosts.map(([id, lease]) => id + lease.members);
+    const nowDigest = createHash("sha1").update(parts.join("\n")).digest("hex");
+    const isNew =
+      nowDigest !== this.#digest ||
+      this.#number < number ||
+      (this.#number === number && this.#digest !== digest);
+    if (isNew) {
+      this.#number = Math.max(this.#number, number) + 1;
+      this.#digest = nowDigest;
+    }
+    return {
+      cluster: {
+        number: this.#number,
+        hosts: new Map(hosts.map(([id, lease]) => [id, JSON.parse(lease.members)])),
+      },
+      digest: nowDigest,
+      isNew,
+      wasOut,
+    };
+  }
+
+  #arrive(): void {
+    const arriving = this.faults.shuffle(this.#travelling.splice(0));
+    for (const { channel, message, to, connection } of arriving) {
+      if (to.connection === connection && to.heard.has(channel)) to.hear(channel, message);
+    }
+  }
+}
+
+export class MemoryBus implements Bus {
+  readonly heard = new Set<string>();
+  /** Which of its connections this is. */
+  connection = 0;
+  isOpen = false;
+  readonly #network: MemoryNetwork;
+  #events: BusEvents | null = null;
+  #cancelReopen: () => void = () => undefined;
+
+  constructor(network: MemoryNetwork) {
+    this.#network = network;
+  }
+
+  start(events: BusEvents): void {
+    this.#events = events;
+    this.#open();
+  }
+
+  publish(channel: string, message: Buffer): Promise<number> {
+    const copy = Buffer.from(message);
+    return this.#network.run(this, () => this.#network.publish(channel, copy));
+  }
+
+  subscribe(channels: readonly string[]): Promise<void> {
+    return this.#network.run(this, () => {
+      for (const channel of channels) this.heard.add(channel);
+    });
+  }
+
+  unsubscribe(channels: readonly string[]): Promise<void> {
+    return this.#network.run(this, () => {
+      for (const channel of channels) this.heard.delete(channel);
+    });
+  }
+
+  renew(request: LeaseRequest): Promise<LeaseAnswer> {
+    return this.#network.run(this, () => this.#network.renew(request));
+  }
+
+  probe(): Promise<void> {
+    return this.#network.run(this, () => undefined);
+  }
+
+  reset(): void {
+    this.#disconnect();
+    this.#reopen();
+  }
+
+  close(): void {
+    this.#events = null;
+    this.#cancelReopen();
+    this.#disconnect();
+    this.#network.buses.delete(this);
+  }
+
+  hear(channel: string, message: Buffer): void {
+    this.#events?.message(channel, message);
+  }
+
+  lose(why: string): void {
+    this.#disconnect();
+    this.#events?.broken(why);
+    this.#reopen();
+  }
+
+  #disconnect(): void {
+    this.isOpen = false;
+    this.connection++;
+    this.heard.clear();
+  }
+
+  #reopen(): void {
+    this.#cancelReopen();
+    if (this.#events === null) return;
+    this.#cancelReopen = this.#network.clock.after(REOPEN_MS, () => this.#open());
+  }
+
+  #open(): void {
+    if (this.isOpen) return;
+    if (!this.#network.isReachable(this)) {
+      this.#events?.broken("unreachable");
+      this.#reopen();
+      return;
+    }
+    this.isOpen = true;
+    this.#events?.opened();
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Actor frames to one other host: in order, in batches, tried again until they are taken or
+ * their time is over. While one batch is on its way the next gathers.
+ *
+ * [OBX1] Batches carry rising numbers and go one at a time, so a receiver that drops what is
+ *        not above the last number drops exactly the repeats.
+ * [OBX2] What is given up is said (`onLost`), never passed over in silence.
+ * [OBX3] What waits is bounded.
+ * [OBX4] A gap is told ahead of every frame that was pushed after it.
+ */
+import type { Clock } from "../clock.ts";
+
+const DEADLINE_MS = 5_000;
+const RETRY_MS = 100;
+/** What waits for a host that does not take it; past it the asks are as good as lost. */
+const QUEUE_BYTES_MAX = 32 * 1024 * 1024;
+/** Hosts whose last number is remembered; each restart of a host is another one. */
+const HOSTS_MAX = 1_000;
+
+export interface Batch {
+  number: number;
+  isAfterGap: boolean;
+  frames: readonly Uint8Array[];
+}
+
+export interface OutboxOptions {
+  clock: Clock;
+  /** Rising, and never used before by this host. */
+  nextNumber(): number;
+  /** Resolves with how many took it; rejects when nobody can say. */
+  deliver(batch: Batch): Promise<number>;
+  /** Something was given up. */
+  onLost(): void;
+  queueBytesMax?: number;
+}
+
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #queueBytesMax: number;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #isGapWaiting = false;
+  #isUnderWay = false;
+  #isScheduled = false;
+  #isClosed = false;
+  readonly #whenSent: (() => void)[] = [];
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+    this.#queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX;
+  }
+
+  /** `bytes` are copied: they are the caller's again afterwards. */
+  push(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    if (this.#waitingBytes > this.#queueBytesMax) {
+      this.#forget();
+      this.#options.onLost();
+    }
+    this.#waiting.push(Uint8Array.prototype.slice.call(bytes));
+    this.#waitingBytes += bytes.length;
+    this.#schedule();
+  }
+
+  /** [OBX4] */
+  gap(): void {
+    if (this.#isClosed) return;
+    this.#isGapWaiting = true;
+    this.#schedule();
+  }
+
+  /** Resolves when all of it has been taken or given up. */
+  sent(): Promise<void> {
+    if (!this.#isScheduled && !this.#isUnderWay) return Promise.resolve();
+    return new Promise((resolve) => this.#whenSent.push(resolve));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#isUnderWay) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    if (this.#isUnderWay) return;
+    this.#isUnderWay = true;
+    while ((this.#waiting.length > 0 || this.#isGapWaiting) && !this.#isClosed) {
+      const frames = this.#waiting;
+      const isAfterGap = this.#isGapWaiting;
+      this.#forget();
+      this.#isGapWaiting = false;
+      await this.#deliver({ number: this.#options.nextNumber(), isAfterGap, frames });
+    }
+    this.#isUnderWay = false;
+    for (const resolve of this.#whenSent.splice(0)) resolve();
+  }
+
+  async #deliver(batch: Batch): Promise<void> {
+    const { clock, deliver, onLost } = this.#options;
+    const untilMs = clock.nowMs() + DEADLINE_MS;
+    while (!this.#isClosed) {
+      try {
+        // Nobody took it: the host's subscriber is just coming back, or the host is gone.
+        if ((await deliver(batch)) > 0) return;
+      } catch {
+        // Unknown whether it arrived: sent again under the same number.
+      }
+      if (this.#isClosed) return;
+      if (clock.nowMs() >= untilMs) {
+        onLost();
+        return;
+      }
+      await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+    }
+  }
+}
+
+/** The receiving side: which batches of each host have been seen. */
+export class Inbox {
+  readonly #lastNumbers = new Map<string, number>();
+
+  /** False: a repeat. */
+  isNew(host: string, number: number): boolean {
+    const last = this.#lastNumbers.get(host);
+    if (last !== undefined && number <= last) return false;
+    // The one heard of longest ago goes first.
+    this.#lastNumbers.delete(host);
+    this.#lastNumbers.set(host, number);
+    if (this.#lastNumbers.size > HOSTS_MAX) {
+      const [oldest] = this.#lastNumbers.keys();
+      this.#lastNumbers.delete(oldest!);
+    }
+    return true;
+  }
+}

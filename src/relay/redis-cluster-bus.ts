@@ -1,0 +1,205 @@
+/**
+ * The bus over a Redis Cluster, with sharded pub/sub: a message goes to one shard instead of
+ * every node. ioredis publishes and follows the slots; the subscribers are ours, one
+ * connection for each master, for its own group subscribes again by itself and says nothing
+ * when that fails.
+ *
+ * A slot that moves, a master that changes, a subscriber that ends: any of them may have lost
+ * messages, so each is `broken`, and all subscribers begin anew.
+ */
+import { Cluster, Redis } from "ioredis";
+import type { Clock } from "../clock.ts";
+import type { Bus, BusEvents } from "./bus.ts";
+import { keySlot } from "./key-slot.ts";
+import {
+  type LeaseAnswer,
+  type LeaseRequest,
+  leaseAnswerOf,
+  RENEW_SCRIPT,
+  scriptArguments,
+} from "./lease.ts";
+import { CONNECTION, reconnectDelayMs } from "./redis-options.ts";
+
+const SLOTS_REFRESH_MS = 2_000;
+const REOPEN_MS = 250;
+
+export class RedisClusterBus implements Bus {
+  readonly #cluster: Cluster;
+  readonly #clock: Clock;
+  /** By the address of their master, as the slots name it. */
+  #subscribers = new Map<string, Redis>();
+  #events: BusEvents | null = null;
+  #state: "closed" | "opening" | "open" = "closed";
+  #cancelReopen: () => void = () => undefined;
+
+  constructor(url: string, clock: Clock) {
+    this.#clock = clock;
+    const { lazyConnect, enableOfflineQueue, ...redisOptions } = CONNECTION;
+    this.#cluster = new Cluster([url], {
+      lazyConnect: lazyConnect ?? true,
+      enableOfflineQueue: enableOfflineQueue ?? false,
+      enableAutoPipelining: true,
+      clusterRetryStrategy: reconnectDelayMs,
+      slotsRefreshInterval: SLOTS_REFRESH_MS,
+      redisOptions: { ...redisOptions, ...credentialsOf(url) },
+    });
+  }
+
+  start(events: BusEvents): void {
+    this.#events = events;
+    let lastError: unknown;
+    this.#cluster.on("error", (error: unknown) => {
+      lastError = error;
+    });
+    this.#cluster.on("ready", () => void this.#open());
+    this.#cluster.on("close", () => this.#break("cluster lost", lastError));
+    // What it rejects with is told as an event.
+    this.#cluster.connect().catch(() => undefined);
+  }
+
+  publish(channel: string, message: Buffer): Promise<number> {
+    return this.#cluster.spublish(channel, message) as Promise<number>;
+  }
+
+  async subscribe(channels: readonly string[]): Promise<void> {
+    await this.#eachSlot(channels, (subscriber, ofSlot) => subscriber.ssubscribe(...ofSlot));
+  }
+
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    await this.#eachSlot(channels, (subscriber, ofSlot) => subscriber.sunsubscribe(...ofSlot));
+  }
+
+  async renew(request: LeaseRequest): Promise<LeaseAnswer> {
+    return leaseAnswerOf(await this.#cluster.eval(RENEW_SCRIPT, 1, ...scriptArguments(request)));
+  }
+
+  async probe(): Promise<void> {
+    const masters = this.#masters();
+    const isSame =
+      masters.size === this.#subscribers.size &&
+      [...masters].every((address) => this.#subscribers.has(address));
+    if (!isSame) throw new Error("the cluster's masters have changed");
+    await Promise.all([...this.#subscribers.values()].map((subscriber) => subscriber.ping()));
+  }
+
+  reset(): void {
+    this.#drop();
+    this.#reopenLater();
+  }
+
+  close(): void {
+    this.#events = null;
+    this.#cancelReopen();
+    this.#drop();
+    this.#cluster.disconnect();
+  }
+
+  /** One connection to each master, all or none. */
+  async #open(): Promise<void> {
+    if (this.#state !== "closed" || this.#events === null || this.#cluster.status !== "ready") {
+      return;
+    }
+    this.#state = "opening";
+    const subscribers = new Map<string, Redis>();
+    for (const address of this.#masters()) {
+      const node = this.#cluster
+        .nodes("master")
+        .find(({ options }) => `${options.host}:${options.port}` === address);
+      if (node !== undefined) subscribers.set(address, this.#subscriberOf(node));
+    }
+    this.#subscribers = subscribers;
+    try {
+      if (subscribers.size === 0) throw new Error("the cluster has no master");
+      await Promise.all([...subscribers.values()].map((subscriber) => subscriber.connect()));
+    } catch (error) {
+      if (this.#subscribers === subscribers) this.#break("a node is unreachable", error);
+      return;
+    }
+    if (this.#subscribers !== subscribers) return;
+    this.#state = "open";
+    this.#events.opened();
+  }
+
+  #subscriberOf(node: Redis): Redis {
+    const { host, port, username, password, tls, db } = node.options;
+    const subscriber = new Redis({
+      ...CONNECTION,
+      ...{ host, port, username, password, tls, db },
+      // A node that went is followed by new subscribers, for its slots may be elsewhere.
+      retryStrategy: () => null,
+    });
+    let lastError: unknown;
+    subscriber.on("error", (error) => {
+      lastError = error;
+    });
+    const isCurrent = () => [...this.#subscribers.values()].includes(subscriber);
+    subscriber.on("close", () => {
+      if (isCurrent()) this.#break("a node was lost", lastError);
+    });
+    // Of ioredis: a slot of what is subscribed here has gone elsewhere.
+    subscriber.on("moved", () => {
+      if (isCurrent()) this.#break("a slot has moved");
+    });
+    subscriber.on("smessageBuffer", (channel: Buffer, message: Buffer) => {
+      if (isCurrent()) this.#events?.message(channel.toString("latin1"), message);
+    });
+    return subscriber;
+  }
+
+  #break(why: string, error?: unknown): void {
+    this.#drop();
+    this.#events?.broken(why, error);
+    this.#reopenLater();
+  }
+
+  #drop(): void {
+    this.#state = "closed";
+    const dropped = this.#subscribers;
+    this.#subscribers = new Map();
+    for (const subscriber of dropped.values()) subscriber.disconnect();
+  }
+
+  #reopenLater(): void {
+    this.#cancelReopen();
+    if (this.#events === null) return;
+    // A cluster that is lost itself opens the rest when it is ready.
+    this.#cancelReopen = this.#clock.after(REOPEN_MS, () => void this.#open());
+  }
+
+  #masters(): Set<string> {
+    const masters = new Set<string>();
+    for (const nodes of this.#cluster.slots) if (nodes?.[0] !== undefined) masters.add(nodes[0]);
+    return masters;
+  }
+
+  /** One command for each slot, all at once. */
+  async #eachSlot(
+    channels: readonly string[],
+    command: (subscriber: Redis, ofSlot: string[]) => Promise<unknown>,
+  ): Promise<void> {
+    const bySlot = new Map<number, string[]>();
+    for (const channel of new Set(channels)) {
+      const slot = keySlot(channel);
+      const ofSlot = bySlot.get(slot);
+      if (ofSlot !== undefined) ofSlot.push(channel);
+      else bySlot.set(slot, [channel]);
+    }
+    await Promise.all(
+      [...bySlot].map(([slot, ofSlot]) => {
+        const subscriber = this.#subscribers.get(this.#cluster.slots[slot]?.[0] ?? "");
+        if (subscriber === undefined) throw new Error(`no master for slot ${slot}`);
+        return command(subscriber, ofSlot);
+      }),
+    );
+  }
+}
+
+/** Every node is reached with what the URL says of the first. */
+function credentialsOf(url: string) {
+  const { username, password, protocol, hostname } = new URL(url);
+  return {
+    ...(username !== "" && { username: decodeURIComponent(username) }),
+    ...(password !== "" && { password: decodeURIComponent(password) }),
+    ...(protocol === "rediss:" && { tls: { servername: hostname } }),
+  };
+}

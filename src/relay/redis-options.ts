@@ -1,0 +1,26 @@
+/**
+ * How connections to Redis are made. Read in ioredis 6 and tried: a queue for the time without
+ * Redis, commands sent again, subscriptions taken again by themselves would each hide a loss.
+ */
+import type { RedisOptions } from "ioredis";
+
+const COMMAND_TIMEOUT_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+const RECONNECT_MS_MAX = 500;
+
+export const CONNECTION: RedisOptions = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  // One that is given up does not answer the goodbye either.
+  disconnectTimeout: 100,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  autoResubscribe: false,
+  // A frozen Redis keeps its connections: only a deadline shows it.
+  commandTimeout: COMMAND_TIMEOUT_MS,
+};
+
+export function reconnectDelayMs(tries: number): number {
+  return Math.min(50 * tries, RECONNECT_MS_MAX);
+}

@@ -1,0 +1,330 @@
+/**
+ * The relay over a bus: topics are channels of the same name, actor frames go on the target
+ * host's channel, membership is a lease (lease.ts). The bus holds the only copy of nothing.
+ *
+ * [RLY1] `away`: nothing can be heard; no lease is kept, for who does not hear is no member.
+ * [RLY2] `joining`: all is heard again, but hosts known before are still missing (a Redis that
+ *        was killed comes back empty): they are waited for, a while.
+ * [RLY3] `connected`. Coming here is a gap: told here after the cluster's view, and to every
+ *        other host ahead of all frames that follow. So is anything that could not be said.
+ * [RLY4] Whatever fails or hangs leads to `away`, and from there everything begins anew.
+ */
+import type { Clock } from "../clock.ts";
+import type { Log } from "../log.ts";
+import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../relay-port.ts";
+import { hostOfLife } from "../runtime/view.ts";
+import type { Bus } from "./bus.ts";
+import { KIND, type Kind, opened, sealed } from "./envelope.ts";
+import { type LeaseAnswer, RENEW_MS } from "./lease.ts";
+import { Inbox, Outbox } from "./outbox.ts";
+import { Subscriptions } from "./subscriptions.ts";
+
+/** Said here when the cluster's number is new; everybody looks anyway, a little later. */
+const NEWS_CHANNEL = "{troupe}:news";
+/** How long hosts known before are waited for; all reconnect within half of it. */
+const REJOIN_MS = 1_500;
+const REJOIN_LOOK_MS = 250;
+const LAST_WORDS_MS = 500;
+
+export interface HostRelayOptions {
+  bus: Bus;
+  host: string;
+  clock: Clock;
+  log: Log;
+}
+
+type State = { is: "away" } | { is: "joining"; untilMs: number } | { is: "connected" };
+
+export class HostRelay implements Relay {
+  readonly counts: RelayCounts = { in: 0, out: 0, gaps: 0 };
+  readonly #options: HostRelayOptions;
+  readonly #subscriptions: Subscriptions;
+  readonly #outboxes = new Map<string, Outbox>();
+  readonly #inbox = new Inbox();
+  #events: RelayEvents | null = null;
+  #settleStart: () => void = () => undefined;
+  #state: State = { is: "away" };
+  /** Everything wanted is subscribed. */
+  #isHearing = false;
+  #members: HostMembers = { workers: [], draining: [] };
+  /** The highest number that was used here, and what it stood for: "" where this host alone. */
+  #mark = { number: 0, digest: "" };
+  #known: Cluster = { number: 0, hosts: new Map() };
+  #toPublish = new Map<string, Uint8Array[]>();
+  #isPublishScheduled = false;
+  /** One count for all hosts, so that it rises for each of them whatever comes between. */
+  #lastNumber = 0;
+  #hasLost = false;
+  #renewing: Promise<void> | null = null;
+  #renewAgain = false;
+  readonly #cancels = new Map<"tick" | "look", () => void>();
+  #isClosed = false;
+
+  constructor(options: HostRelayOptions) {
+    this.#options = options;
+    this.#subscriptions = new Subscriptions(options.bus, (error) => this.#fail("subscribe", error));
+    void this.#subscriptions.want(NEWS_CHANNEL, true);
+    void this.#subscriptions.want(hostChannel(options.host), true);
+  }
+
+  get state(): "connected" | "away" {
+    return this.#state.is === "away" ? "away" : "connected";
+  }
+
+  start(events: RelayEvents): Promise<void> {
+    this.#events = events;
+    const settled = new Promise<void>((resolve) => {
+      this.#settleStart = resolve;
+    });
+    this.#options.bus.start({
+      opened: () => void this.#onOpened(),
+      broken: (why, error) => this.#goAway(why, error),
+      message: (channel, message) => this.#onMessage(channel, message),
+    });
+    this.#tick();
+    return settled;
+  }
+
+  announce(members: HostMembers, floor: number): void {
+    this.#members = members;
+    if (floor > this.#mark.number) this.#mark = { number: floor, digest: "" };
+    void this.#renew();
+  }
+
+  publish(topic: string, bytes: Buffer): void {
+    // The way back is a gap, and everybody reads what was missed.
+    if (this.#state.is === "away") return;
+    const waiting = this.#toPublish.get(topic);
+    const copy = Uint8Array.prototype.slice.call(bytes);
+    if (waiting !== undefined) waiting.push(copy);
+    else this.#toPublish.set(topic, [copy]);
+    if (this.#isPublishScheduled) return;
+    this.#isPublishScheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  send(life: string, bytes: Buffer): boolean {
+    if (this.#state.is === "away") return false;
+    this.#outboxTo(hostOfLife(life)).push(bytes);
+    return true;
+  }
+
+  interest(topic: string, wanted: boolean): Promise<void> | null {
+    const effect = this.#subscriptions.want(topic, wanted);
+    return wanted ? effect : null;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#settleStart();
+    for (const cancel of this.#cancels.values()) cancel();
+    this.#flush();
+    const { bus, host, clock } = this.#options;
+    // What was answered last should still arrive.
+    const outboxes = [...this.#outboxes.values()];
+    await Promise.race([
+      Promise.all(outboxes.map((outbox) => outbox.sent())),
+      new Promise<void>((resolve) => clock.after(LAST_WORDS_MS, resolve)),
+    ]);
+    for (const outbox of outboxes) outbox.close();
+    await this.#renewing;
+    try {
+      if (this.#state.is !== "away") {
+        await bus.renew({ host, members: "", ...this.#mark });
+        await bus.publish(NEWS_CHANNEL, NEWS);
+      }
+    } catch {
+      // Out of reach: the lease runs out by itself.
+    }
+    bus.close();
+  }
+
+  #outboxTo(host: string): Outbox {
+    let outbox = this.#outboxes.get(host);
+    if (outbox === undefined) {
+      outbox = new Outbox({
+        clock: this.#options.clock,
+        nextNumber: () => ++this.#lastNumber,
+        deliver: ({ number, isAfterGap, frames }) =>
+          this.#say(
+            hostChannel(host),
+            isAfterGap ? KIND.framesAfterGap : KIND.frames,
+            number,
+            frames,
+          ),
+        onLost: () => {
+          this.#options.log.warn({ event: "frames_lost", host });
+          this.#hasLost = true;
+        },
+      });
+      this.#outboxes.set(host, outbox);
+    }
+    return outbox;
+  }
+
+  #say(
+    channel: string,
+    kind: Kind,
+    number: number,
+    frames: readonly Uint8Array[],
+  ): Promise<number> {
+    this.counts.out++;
+    const { bus, host } = this.#options;
+    return bus.publish(channel, sealed(host, kind, number, frames));
+  }
+
+  #flush(): void {
+    this.#isPublishScheduled = false;
+    const batches = this.#toPublish;
+    this.#toPublish = new Map();
+    for (const [topic, frames] of batches) {
+      this.#say(topic, KIND.events, 0, frames).catch(() => {
+        this.#hasLost = true;
+      });
+    }
+  }
+
+  async #onOpened(): Promise<void> {
+    if (!(await this.#subscriptions.connected())) return;
+    this.#isHearing = true;
+    await this.#renew();
+  }
+
+  #tick(): void {
+    if (this.#isClosed) return;
+    const { bus, clock } = this.#options;
+    const cancel = clock.after(RENEW_MS, () => {
+      if (this.#isHearing) {
+        bus.probe().catch((error: unknown) => this.#fail("silent", error));
+        void this.#renew();
+      }
+      this.#tick();
+    });
+    this.#cancels.set("tick", cancel);
+  }
+
+  /** One renewal at a time; a call meanwhile makes one more. */
+  #renew(): Promise<void> {
+    if (this.#isClosed || !this.#isHearing) return Promise.resolve();
+    if (this.#renewing !== null) {
+      this.#renewAgain = true;
+      return this.#renewing;
+    }
+    this.#renewing = this.#renewOnce().finally(() => {
+      this.#renewing = null;
+      if (!this.#renewAgain) return;
+      this.#renewAgain = false;
+      void this.#renew();
+    });
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
+    const { bus, host } = this.#options;
+    const asked = this.#mark;
+    let answer: LeaseAnswer;
+    try {
+      answer = await bus.renew({ host, members: JSON.stringify(this.#members), ...asked });
+      if (answer.isNew) await bus.publish(NEWS_CHANNEL, NEWS);
+    } catch (error) {
+      this.#fail("lease", error);
+      return;
+    }
+    if (!this.#isHearing || this.#isClosed) return;
+    // Asked before a number of our own was used: it may not be above that.
+    if (this.#mark !== asked && answer.cluster.number <= this.#mark.number) {
+      this.#renewAgain = true;
+      return;
+    }
+    this.#onLease(answer);
+  }
+
+  #onLease({ cluster, digest, wasOut }: LeaseAnswer): void {
+    const { clock, log } = this.#options;
+    if (this.#state.is === "away") {
+      this.#state = { is: "joining", untilMs: clock.nowMs() + REJOIN_MS };
+    }
+    const isJoining = this.#state.is === "joining";
+    if (this.#state.is === "joining") {
+      const isMissing = [...this.#known.hosts.keys()].some((id) => !cluster.hosts.has(id));
+      if (isMissing && clock.nowMs() < this.#state.untilMs) {
+        this.#cancels.get("look")?.();
+        this.#cancels.set(
+          "look",
+          clock.after(REJOIN_LOOK_MS, () => void this.#renew()),
+        );
+        return;
+      }
+      this.#state = { is: "connected" };
+      log.info({ event: "relay_joined", hosts: cluster.hosts.size });
+    }
+    this.#mark = { number: cluster.number, digest };
+    if (cluster.number !== this.#known.number) {
+      this.#known = cluster;
+      for (const [id, outbox] of this.#outboxes) {
+        if (cluster.hosts.has(id)) continue;
+        outbox.close();
+        this.#outboxes.delete(id);
+      }
+      this.#events?.cluster(cluster);
+    }
+    // Out though it believed to be in: the others counted all that lives here as gone.
+    if (isJoining || wasOut || this.#hasLost) this.#gap();
+    this.#settleStart();
+  }
+
+  /** [RLY3] */
+  #gap(): void {
+    this.#hasLost = false;
+    this.counts.gaps++;
+    for (const id of this.#known.hosts.keys()) {
+      if (id !== this.#options.host) this.#outboxTo(id).gap();
+    }
+    this.#events?.gap("");
+  }
+
+  /** [RLY4] */
+  #fail(why: "subscribe" | "silent" | "lease", error: unknown): void {
+    // One failure ends it; others of the same connection come late.
+    if (!this.#isHearing && why !== "subscribe") return;
+    this.#goAway(why, error);
+    this.#options.bus.reset();
+  }
+
+  #goAway(why: string, error?: unknown): void {
+    this.#isHearing = false;
+    this.#subscriptions.disconnected();
+    this.#settleStart();
+    if (this.#state.is === "away" || this.#isClosed) return;
+    this.#state = { is: "away" };
+    this.#options.log.warn({ event: "relay_away", why, err: error });
+    this.#cancels.get("look")?.();
+    this.#toPublish.clear();
+    for (const outbox of this.#outboxes.values()) outbox.close();
+    this.#outboxes.clear();
+    this.#events?.away();
+  }
+
+  #onMessage(channel: string, message: Buffer): void {
+    if (channel === NEWS_CHANNEL) {
+      void this.#renew();
+      return;
+    }
+    const { host, kind, number, frames } = opened(message);
+    if (host === this.#options.host) return;
+    this.counts.in++;
+    if (kind !== KIND.events && !this.#inbox.isNew(host, number)) return;
+    if (kind === KIND.framesAfterGap) {
+      this.counts.gaps++;
+      this.#events?.gap(host);
+    }
+    if (frames.length > 0) this.#events?.frames(frames);
+  }
+}
+
+const NEWS = Buffer.from("view");
+
+function hostChannel(host: string): string {
+  return `host:${host}`;
+}

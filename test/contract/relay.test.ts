@@ -1,0 +1,227 @@
+/** One suite for every bus: what hosts hear of one another, and how they lose and find it. */
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { whyNoRedis, whyNoRedisCluster } from "../support/redis.ts";
+import {
+  membersOf,
+  memoryWorld,
+  RelayHost,
+  redisClusterWorld,
+  redisWorld,
+  type World,
+} from "../support/relay-scene.ts";
+
+const WORLDS = [
+  { name: "memory", start: memoryWorld, skipped: null, isWired: true },
+  { name: "Redis", start: redisWorld, skipped: whyNoRedis, isWired: true },
+  { name: "a Redis Cluster", start: redisClusterWorld, skipped: whyNoRedisCluster, isWired: false },
+];
+
+for (const { name, start, skipped, isWired } of WORLDS) {
+  describe.skipIf(skipped !== null)(`a relay over ${name}${skipped ? `: ${skipped}` : ""}`, () => {
+    let world: World;
+    let hosts: RelayHost[];
+
+    beforeEach(async () => {
+      world = await start();
+      hosts = [];
+    });
+
+    afterEach(async () => {
+      world.thaws();
+      await Promise.race([
+        Promise.all(hosts.map(({ relay }) => relay.close())),
+        world.passes(5_000),
+      ]);
+      await world.stop();
+    });
+
+    async function join(...ids: string[]): Promise<RelayHost[]> {
+      for (const id of ids) hosts.push(await RelayHost.starts(id, world));
+      await all(hosts, "have joined");
+      return hosts;
+    }
+
+    const all = (joined: RelayHost[], what: string) =>
+      world.until(`all ${what}`, () => joined.every((host) => host.sees(...joined)));
+
+    it("[MBR1] all see the same hosts under the same number, and those who leave are out", async () => {
+      const [a, b, c] = await join("a", "b", "c");
+      await world.until("all have the same number", () => {
+        return new Set(hosts.map(({ cluster }) => cluster?.number)).size === 1;
+      });
+      expect(a!.cluster?.hosts.get("b")).toEqual(membersOf("b"));
+      await c!.relay.close();
+      await world.until("c is out", () => a!.sees(a!, b!) && b!.sees(a!, b!));
+    });
+
+    it("[MBR1] a number comes with a change only", async () => {
+      const [a, b] = await join("a", "b");
+      const before = a!.cluster?.number;
+      await world.passes(2_500);
+      expect(a!.cluster?.number).toBe(before);
+      b!.relay.announce({ ...membersOf("b"), draining: ["b.0.0"] }, 0);
+      await world.until("a has heard of it", () => {
+        return a!.cluster?.hosts.get("b")?.draining.length === 1;
+      });
+      expect(a!.cluster?.number).toBeGreaterThan(before!);
+    });
+
+    it("[LSE1] a number used without Redis is passed by", async () => {
+      const [a, b] = await join("a", "b");
+      a!.relay.announce({ workers: [], draining: [] }, 40);
+      await world.until("both are past it", () => {
+        return (a!.cluster?.number ?? 0) > 40 && a!.cluster?.number === b!.cluster?.number;
+      });
+    });
+
+    it("[BUS2] frames to a host arrive there, once and in order", async () => {
+      const [a, b, c] = await join("a", "b", "c");
+      const sent = Array.from({ length: 500 }, (_, n) => `${n}`);
+      for (const n of sent) {
+        expect(a!.tells(b!, n)).toBe(true);
+        if (Number(n) % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      await world.until("all have come", () => b!.names.length >= sent.length);
+      expect(b!.names).toEqual(sent);
+      expect(c!.names).toEqual([]);
+    });
+
+    it("[SUB1] a topic is heard from when it is confirmed until it is given up", async () => {
+      const [a, b, c] = await join("a", "b", "c");
+      expect(await world.channels()).not.toContain("conversations:1");
+      await b!.relay.interest("conversations:1", true);
+      a!.publishes("conversations:1", "first");
+      a!.publishes("conversations:2", "nobody's");
+      await world.until("b hears it", () => b!.names.length > 0);
+      b!.relay.interest("conversations:1", false);
+      await world.until("the channel is gone", async () => {
+        return !(await world.channels()).includes("conversations:1");
+      });
+      a!.publishes("conversations:1", "second");
+      a!.tells(b!, "last");
+      await world.until("b hears the last", () => b!.names.includes("last"));
+      expect(b!.names).toEqual(["first", "last"]);
+      expect([...a!.names, ...c!.names]).toEqual([]);
+    });
+
+    it("[SUB2] many topics at once are all heard", async () => {
+      const [a, b] = await join("a", "b");
+      const topics = Array.from({ length: 1_500 }, (_, n) => `conversations:${n}`);
+      await Promise.all(topics.map((topic) => b!.relay.interest(topic, true)));
+      for (const topic of topics) a!.publishes(topic, topic);
+      await world.until("all are heard", () => b!.names.length === topics.length);
+      expect(new Set(b!.names)).toEqual(new Set(topics));
+    });
+
+    it("[RLY3] Redis is killed and comes back empty: numbers rise, topics are heard, all know of the gap", {
+      timeout: 60_000,
+    }, async () => {
+      const [a, b] = await join("a", "b");
+      await b!.relay.interest("conversations:1", true);
+      const before = a!.cluster!.number;
+      await world.dies();
+      await world.until("both are away", () => hosts.every(({ relay }) => relay.state === "away"));
+      expect(a!.tells(b!, "lost")).toBe(false);
+      // Wanted while nothing can be heard.
+      await b!.relay.interest("conversations:2", true);
+      for (const host of hosts) {
+        host.forgets();
+        host.relay.announce(membersOf(host.id), before + 1);
+      }
+      await world.comesBack();
+      await all(hosts, "are back");
+      await world.until("both were told of both gaps", () => {
+        return (
+          hosts.every(({ gaps }) => gaps.includes("")) &&
+          a!.gaps.includes("b") &&
+          b!.gaps.includes("a")
+        );
+      });
+      expect(a!.cluster!.number).toBeGreaterThan(before + 1);
+      // Nobody counted the other as gone.
+      for (const host of hosts) {
+        const seen = host.told.flatMap((it) => (it.what === "cluster" ? [it.cluster] : []));
+        for (const { hosts: members } of seen) expect(members.size).toBe(2);
+      }
+      a!.publishes("conversations:1", "one");
+      a!.publishes("conversations:2", "two");
+      await world.until("both topics are heard", () => b!.names.length === 2);
+    });
+
+    it("[RLY4] a frozen Redis is away, and back when it thaws", { timeout: 60_000 }, async () => {
+      const [a, b] = await join("a", "b");
+      world.freezes();
+      a!.tells(b!, "early");
+      await world.until("both are away", () => hosts.every(({ relay }) => relay.state === "away"));
+      await world.passes(3_000);
+      world.thaws();
+      await all(hosts, "are back");
+      a!.tells(b!, "late");
+      await world.until("b hears again", () => b!.names.includes("late"));
+      expect(b!.names.filter((it) => it === "late")).toHaveLength(1);
+      expect(b!.gaps).toContain("a");
+    });
+
+    it.skipIf(!isWired)(
+      "[OBX4] the other host hears of a gap ahead of what was said after it",
+      async () => {
+        const [a, b] = await join("a", "b");
+        a!.isCut(true);
+        await world.until("a is away", () => a!.relay.state === "away");
+        b!.forgets();
+        a!.isCut(false);
+        await world.until("a is back", () => a!.relay.state === "connected" && a!.sees(a!, b!));
+        a!.tells(b!, "after");
+        await world.until("b hears it", () => b!.names.includes("after"));
+        const order = b!.told.flatMap((it) =>
+          it.what === "gap" ? ["gap"] : it.what === "frame" ? [it.name] : [],
+        );
+        expect(order).toEqual(["gap", "after"]);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[RLY1] a host that is cut off is out when its lease is over, and back with a new number",
+      {
+        timeout: 60_000,
+      },
+      async () => {
+        const [a, b, c] = await join("a", "b", "c");
+        b!.isCut(true);
+        await world.until("b is away", () => b!.relay.state === "away");
+        await world.until("the others go on without it", () => a!.sees(a!, c!) && c!.sees(a!, c!));
+        const alone = a!.cluster!.number;
+        b!.relay.announce(membersOf("b"), alone + 5);
+        b!.isCut(false);
+        await all(hosts, "are together again");
+        expect(b!.cluster!.number).toBeGreaterThan(alone + 5);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[BUS1] a connection on which nothing passes any more counts as lost",
+      {
+        timeout: 60_000,
+      },
+      async () => {
+        const [a, b] = await join("a", "b");
+        a!.goesSilent(true);
+        await world.until("a is away", () => a!.relay.state === "away");
+        await world.until("b goes on alone", () => b!.sees(b!));
+        a!.goesSilent(false);
+        await all(hosts, "are together again");
+      },
+    );
+
+    it("[RLY4] started without Redis, it joins when there is one", {
+      timeout: 60_000,
+    }, async () => {
+      await world.dies();
+      hosts.push(await RelayHost.starts("a", world));
+      await world.passes(300);
+      expect(hosts[0]!.relay.state).toBe("away");
+      await world.comesBack();
+      await all(hosts, "have joined");
+    });
+  });
+}

@@ -1,0 +1,214 @@
+/** Redis dies, freezes, or is out of one host's reach: what is delayed, and what must not be. */
+import { afterEach, describe, expect, it } from "vitest";
+import type { Troupe } from "../support/cluster.ts";
+import { ClusterOfHosts, connectsTo } from "../support/cluster-of-hosts.ts";
+import { eventually } from "../support/eventually.ts";
+import { revTrail } from "../support/expectations.ts";
+import type { Person } from "../support/person.ts";
+import { whyNoRedis } from "../support/redis.ts";
+import type { Session } from "../support/session.ts";
+import { noSocketsLeft } from "../support/suite.ts";
+
+const BACK_WITHIN_MS = 15_000;
+/** Contract: presence is true again this soon after Redis is back. */
+const TRUE_WITHIN_MS = 10_000;
+
+let cluster: ClusterOfHosts;
+
+afterEach(async (context) => {
+  if (context.task.result?.state === "fail") console.error(cluster.logTail());
+  await cluster.discard();
+  await noSocketsLeft();
+});
+
+interface Scene {
+  a: Troupe;
+  b: Troupe;
+  ann: Person;
+  bob: Person;
+  cleo: Person;
+  groups: string[];
+  /** Ann and cleo on a, bob and cleo on b. */
+  annHere: Session;
+  cleoHere: Session;
+  bobThere: Session;
+  cleoThere: Session;
+}
+
+async function scene(): Promise<Scene> {
+  cluster = await ClusterOfHosts.start(2);
+  const [a, b] = cluster.hosts as [Troupe, Troupe];
+  const [ann, bob, cleo] = (await a.users("ann", "bob", "cleo")) as [Person, Person, Person];
+  const groups: string[] = [];
+  for (let n = 0; n < 6; n++) groups.push((await ann.startsGroup(bob, cleo)).id);
+  await ann.startsDirect(bob);
+  await ann.startsDirect(cleo);
+  const annHere = await ann.connects();
+  const bobThere = await connectsTo(b, bob);
+  const cleoHere = await cleo.connects();
+  const cleoThere = await connectsTo(b, cleo);
+  for (const id of [bob.id, cleo.id]) {
+    await annHere.next("user_status", (it) => it.user_id === id && it.status === "online");
+  }
+  return { a, b, ann, bob, cleo, groups, annHere, cleoHere, bobThere, cleoThere };
+}
+
+/** Both sides send while they cannot hear each other; every send is acknowledged. */
+async function bothSend({ annHere, bobThere, groups }: Scene, what: string): Promise<void> {
+  for (const id of groups) {
+    await annHere.sends(id, `ann ${what}`);
+    await bobThere.sends(id, `bob ${what}`);
+  }
+}
+
+async function allHeard({ annHere, bobThere, groups }: Scene, what: string): Promise<void> {
+  await eventually(
+    `both have heard what the other said ${what}`,
+    () =>
+      annHere.heard("message", ({ body }) => body === `bob ${what}`).length === groups.length &&
+      bobThere.heard("message", ({ body }) => body === `ann ${what}`).length === groups.length,
+    BACK_WITHIN_MS,
+  );
+  for (const id of groups) {
+    for (const session of [annHere, bobThere]) {
+      expect(revTrail(session, id).violations).toEqual([]);
+    }
+  }
+}
+
+function statusesOf(session: Session, person: Person): string[] {
+  return session
+    .heard("user_status", ({ user_id }) => user_id === person.id)
+    .map(({ status }) => status);
+}
+
+async function presenceOver(host: Troupe, asking: Person, of: Person): Promise<string | undefined> {
+  const headers = { Authorization: `Bearer ${asking.token}` };
+  const path = `/api/presence?user_ids=${of.id}`;
+  const { body } = await host.http.get<{ items: { status: string }[] }>(path, { headers });
+  return body.items[0]?.status;
+}
+
+describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedis}` : ""}`, () => {
+  it("[RDS1] killed and back empty: nothing is lost, presence keeps its value and is true again", {
+    timeout: 120_000,
+  }, async () => {
+    const happening = await scene();
+    const { a, b, ann, bob, cleo, annHere, bobThere, cleoThere } = happening;
+    await cluster.redis.dies();
+    await cluster.untilAway(a);
+    await cluster.untilAway(b);
+    await bothSend(happening, "without Redis");
+    // What bob is cannot be known here: as he was last.
+    expect(await presenceOver(a, ann, bob)).toBe("online");
+    const { statuses } = await annHere.does("watch_presence", { user_ids: [bob.id] });
+    expect(statuses.map(({ status }) => status)).toEqual(["online"]);
+
+    // What the other host has to learn afterwards.
+    const dora = await a.user("dora");
+    const made = await ann.startsGroup(bob, dora);
+    const again = await ann.signsInAgain();
+    const annThere = await connectsTo(b, again);
+    await a.http.post("/api/auth/logout", { refresh_token: again.login.refresh_token });
+    await cleoThere.disconnects();
+
+    await cluster.redis.comesBack();
+    await cluster.untilJoined();
+    await allHeard(happening, "without Redis");
+    await bobThere.next("conversation_updated", ({ id }) => id === made.id, BACK_WITHIN_MS);
+    await annHere.sends(made.id, "welcome");
+    await bobThere.next("message", ({ body }) => body === "welcome");
+    expect((await annThere.next("session_ended", undefined, BACK_WITHIN_MS)).code).toBe(
+      "logged_out",
+    );
+    await bothSend(happening, "with Redis again");
+    await allHeard(happening, "with Redis again");
+
+    // Cleo's session here is all that is left of hers; when it goes she is offline everywhere.
+    await happening.cleoHere.disconnects();
+    await annHere.next(
+      "user_status",
+      (it) => it.user_id === cleo.id && it.status === "offline",
+      TRUE_WITHIN_MS,
+    );
+    expect(statusesOf(annHere, bob)).toEqual(["online"]);
+    expect(await presenceOver(b, bob, ann)).toBe("online");
+  });
+
+  it("[RDS2] a session that ended while nobody could say so is no ghost afterwards", {
+    timeout: 120_000,
+  }, async () => {
+    const { a, b, bob, cleo, annHere, cleoHere, cleoThere, bobThere } = await scene();
+    await cluster.redis.dies();
+    await cluster.untilAway(a);
+    await cluster.untilAway(b);
+    await bobThere.disconnects();
+    await cleoHere.disconnects();
+    await cleoThere.disconnects();
+    await cluster.redis.comesBack();
+    for (const person of [bob, cleo]) {
+      await annHere.next(
+        "user_status",
+        (it) => it.user_id === person.id && it.status === "offline",
+        TRUE_WITHIN_MS + BACK_WITHIN_MS,
+      );
+    }
+    await cluster.untilJoined();
+  });
+
+  it("[RDS3] frozen: degraded, sends are acknowledged, all arrives when it goes on", {
+    timeout: 120_000,
+  }, async () => {
+    const happening = await scene();
+    const { a, b, annHere, bob } = happening;
+    cluster.redis.freezes();
+    await cluster.untilAway(a);
+    await cluster.untilAway(b);
+    await bothSend(happening, "frozen");
+    cluster.redis.thaws();
+    await cluster.untilJoined();
+    await allHeard(happening, "frozen");
+    await bothSend(happening, "thawed");
+    await allHeard(happening, "thawed");
+    await annHere.never("user_status", 6_500, (it) => it.user_id === bob.id);
+  });
+
+  it("[RDS4] one host cut off for a moment: the others keep its users, and miss nothing", {
+    timeout: 120_000,
+  }, async () => {
+    const happening = await scene();
+    const { b, annHere, bob } = happening;
+    cluster.wires[1]!.cut();
+    await cluster.untilAway(b);
+    await bothSend(happening, "cut off");
+    cluster.wires[1]!.mends();
+    await cluster.untilJoined();
+    await allHeard(happening, "cut off");
+    await annHere.never("user_status", 6_500, (it) => it.user_id === bob.id);
+  });
+
+  it("[RDS5] one host cut off for long: its users are offline to the others, and back with it", {
+    timeout: 120_000,
+  }, async () => {
+    const happening = await scene();
+    const { b, annHere, bob, cleo } = happening;
+    cluster.wires[1]!.cut();
+    await cluster.untilAway(b);
+    await annHere.next(
+      "user_status",
+      (it) => it.user_id === bob.id && it.status === "offline",
+      TRUE_WITHIN_MS,
+    );
+    await bothSend(happening, "apart");
+    cluster.wires[1]!.mends();
+    await annHere.next(
+      "user_status",
+      (it) => it.user_id === bob.id && it.status === "online",
+      TRUE_WITHIN_MS,
+    );
+    await cluster.untilJoined();
+    await allHeard(happening, "apart");
+    // She was here all the time.
+    expect(statusesOf(annHere, cleo)).toEqual(["online"]);
+  });
+});

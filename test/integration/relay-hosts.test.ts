@@ -1,0 +1,252 @@
+/** Several real hosts on one Redis: who hears what, what it costs the others, who leaves and dies. */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Troupe } from "../support/cluster.ts";
+import { ClusterOfHosts, connectsTo, metric, readiness } from "../support/cluster-of-hosts.ts";
+import { eventually } from "../support/eventually.ts";
+import { revTrail } from "../support/expectations.ts";
+import { whyNoRedis } from "../support/redis.ts";
+import { noSocketsLeft } from "../support/suite.ts";
+
+/** [INT3] What nobody wants any more lingers this long, and the sweep comes up to as much later. */
+const TOPICS_GONE_WITHIN_MS = 25_000;
+const OFFLINE_WITHIN_MS = 10_000;
+
+let cluster: ClusterOfHosts;
+
+describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}` : ""}`, () => {
+  let a: Troupe;
+  let b: Troupe;
+  let c: Troupe;
+
+  beforeAll(async () => {
+    cluster = await ClusterOfHosts.start(3);
+    [a, b, c] = cluster.hosts as [Troupe, Troupe, Troupe];
+  });
+
+  afterEach(async (context) => {
+    await Promise.all(cluster.hosts.map((host) => host.closeSessions()));
+    if (context.task.result?.state === "fail") console.error(cluster.logTail());
+  });
+
+  afterAll(async () => {
+    const errors = cluster?.hosts.flatMap((host) => host.errorsLogged()) ?? [];
+    await cluster?.discard();
+    await noSocketsLeft();
+    expect(errors).toEqual([]);
+  });
+
+  it("[CST1] members on three hosts hear every message once and in order", async () => {
+    const [ann, bob, cleo] = await a.users("ann", "bob", "cleo");
+    const group = await ann!.startsGroup(bob!, cleo!);
+    const sessions = [await ann!.connects(), await connectsTo(b, bob!), await connectsTo(c, cleo!)];
+    for (let n = 0; n < 30; n++) await sessions[n % 3]!.sends(group.id, `${n}`);
+    await eventually("all have heard all", () =>
+      sessions.every((session) => session.heard("message").length === 20),
+    );
+    for (const session of sessions) expect(revTrail(session, group.id).violations).toEqual([]);
+  });
+
+  it("[CST2] presence, typing and receipts cross hosts", async () => {
+    const [ann, bob] = await a.users("ann", "bob");
+    const direct = await ann!.startsDirect(bob!);
+    const annHere = await ann!.connects();
+    const bobThere = await connectsTo(b, bob!);
+    await annHere.next("user_status", ({ user_id, status }) => {
+      return user_id === bob!.id && status === "online";
+    });
+    await bobThere.types(direct.id, true);
+    await annHere.next("typing", ({ is_typing }) => is_typing);
+    const { seq } = await annHere.sends(direct.id, "hi");
+    await bobThere.next("message");
+    await bobThere.marksRead(direct.id, seq);
+    await annHere.next(
+      "receipt",
+      ({ user_id, read_seq }) => user_id === bob!.id && read_seq === seq,
+    );
+    await bobThere.disconnects();
+    await annHere.next("user_status", ({ status }) => status === "offline", OFFLINE_WITHIN_MS);
+  });
+
+  it("[CST3] a conversation of one host costs the others nothing", async () => {
+    const [ann, bob] = await a.users("ann", "bob");
+    const annHere = await ann!.connects();
+    const bobHere = await bob!.connects();
+    const heardByOthers = async () =>
+      (await metric(b, "troupe_relay_messages_total", { direction: "in" })) +
+      (await metric(c, "troupe_relay_messages_total", { direction: "in" })) +
+      (await metric(b, "troupe_frames_total", { direction: "from_host" })) +
+      (await metric(c, "troupe_frames_total", { direction: "from_host" }));
+    // Every third conversation or so has its actor on the host of its members.
+    for (let tries = 0; tries < 30; tries++) {
+      const group = await ann!.startsGroup(bob!);
+      await annHere.sends(group.id, "where are you?");
+      const before = await heardByOthers();
+      for (let n = 0; n < 10; n++) await annHere.sends(group.id, `${n}`);
+      await bobHere.next("message", ({ body, conversation_id }) => {
+        return body === "9" && conversation_id === group.id;
+      });
+      if ((await heardByOthers()) === before) return;
+    }
+    throw new Error("of 30 conversations each cost another host something");
+  });
+
+  it("[CST4] a topic is subscribed in Redis while a session needs it", {
+    timeout: 60_000,
+  }, async () => {
+    const [ann, bob] = await a.users("ann", "bob");
+    const group = await ann!.startsGroup(bob!);
+    const topics = [`conversations:${group.id}`, `notifications:${bob!.id}`];
+    const subscribed = async () => {
+      const channels = await cluster.redis.channels();
+      return topics.filter((topic) => channels.includes(topic));
+    };
+    expect(await subscribed()).toEqual([]);
+    const bobThere = await connectsTo(b, bob!);
+    expect(await subscribed()).toEqual(topics);
+    await bobThere.disconnects();
+    await eventually(
+      "the topics are given up",
+      async () => (await subscribed()).length === 0,
+      TOPICS_GONE_WITHIN_MS,
+    );
+  });
+
+  it("[CST5] a logout on one host ends the sessions on the others within a second", async () => {
+    const ann = await a.user("ann");
+    const there = await connectsTo(b, ann);
+    const token = ann.token;
+    await c.http.post("/api/auth/logout", { refresh_token: ann.login.refresh_token });
+    const ended = await there.next("session_ended", undefined, 1_000);
+    expect(ended).toMatchObject({ code: "logged_out", reconnect: false });
+    for (const host of cluster.hosts) {
+      const headers = { Authorization: `Bearer ${token}` };
+      await eventually(
+        "the token is refused everywhere",
+        async () => {
+          return (await host.http.get("/api/me", { headers })).status === 401;
+        },
+        1_000,
+      );
+    }
+  });
+});
+
+describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
+  afterEach(async (context) => {
+    if (context.task.result?.state === "fail") console.error(cluster.logTail());
+    await cluster.discard();
+    await noSocketsLeft();
+  });
+
+  it("[CST6] a host is killed: its actors move, its users are offline within 10 s", {
+    timeout: 90_000,
+  }, async () => {
+    cluster = await ClusterOfHosts.start(3);
+    const [a, b, c] = cluster.hosts as [Troupe, Troupe, Troupe];
+    const [ann, bob, cleo] = await a.users("ann", "bob", "cleo");
+    const groups = [];
+    for (let n = 0; n < 9; n++) groups.push(await ann!.startsGroup(bob!, cleo!));
+    await ann!.startsDirect(bob!);
+    await ann!.startsDirect(cleo!);
+    const annHere = await ann!.connects();
+    const cleoThere = await connectsTo(c, cleo!);
+    await connectsTo(b, bob!);
+    await annHere.next(
+      "user_status",
+      ({ user_id, status }) => user_id === bob!.id && status === "online",
+    );
+    await b.killEverything();
+    const killedAtMs = performance.now();
+    // Of nine conversations some were on the dead host; none is left without an answer.
+    await Promise.all(
+      groups.map(async (group) => {
+        const client_id = ann!.nextClientId();
+        const payload = { conversation_id: group.id, client_id, body: "after" };
+        await eventually(
+          "the send is acknowledged",
+          async () => {
+            const answer = await annHere.emits("send_message", payload);
+            if (!answer.ok && answer.error?.code !== "unavailable")
+              throw new Error(answer.error?.code);
+            return answer.ok;
+          },
+          15_000,
+        );
+      }),
+    );
+    await annHere.next(
+      "user_status",
+      ({ user_id, status }) => user_id === bob!.id && status === "offline",
+      OFFLINE_WITHIN_MS - (performance.now() - killedAtMs),
+    );
+    await eventually("cleo hears all of them once", () => {
+      const after = cleoThere.heard("message", ({ body }) => body === "after");
+      return after.length === groups.length;
+    });
+    const cleosStatus = annHere.heard("user_status", ({ user_id }) => user_id === cleo!.id);
+    expect(cleosStatus.map(({ status }) => status)).not.toContain("offline");
+    for (const group of groups) expect(revTrail(cleoThere, group.id).violations).toEqual([]);
+  });
+
+  it("[CST7] SIGTERM of one of two: nothing is refused, clients come back on the other", {
+    timeout: 90_000,
+  }, async () => {
+    cluster = await ClusterOfHosts.start(2);
+    const [a, b] = cluster.hosts as [Troupe, Troupe];
+    const [ann, bob] = await a.users("ann", "bob");
+    const groups = [];
+    for (let n = 0; n < 6; n++) groups.push(await ann!.startsGroup(bob!));
+    await ann!.startsDirect(bob!);
+    const annHere = await ann!.connects();
+    const bobThere = await connectsTo(b, bob!);
+    await annHere.next("user_status", ({ status }) => status === "online");
+    b.signal("SIGTERM");
+    await bobThere.next("server_draining");
+    let hasExited = false;
+    void b.exited.then(() => {
+      hasExited = true;
+    });
+    let sent = 0;
+    while (!hasExited) {
+      await annHere.sends(groups[sent % groups.length]!.id, `${sent}`);
+      sent++;
+    }
+    await bobThere.untilDisconnected();
+    const bobHere = await connectsTo(a, bob!);
+    const { conversations } = await bobHere.syncs({});
+    const received = conversations.flatMap(({ messages }) => messages);
+    expect(received).toHaveLength(sent);
+    // Away for less than the grace, so nobody was told.
+    expect(annHere.heard("user_status").map(({ status }) => status)).toEqual(["online"]);
+    expect(await b.exited).toEqual({ code: 0, signal: null });
+    expect(await readiness(a)).toBe("ready");
+  });
+
+  it("[CST8] a host that joins takes over actors, and nobody notices", {
+    timeout: 90_000,
+  }, async () => {
+    cluster = await ClusterOfHosts.start(2);
+    const [a, b] = cluster.hosts as [Troupe, Troupe];
+    const [ann, bob] = await a.users("ann", "bob");
+    const groups = [];
+    for (let n = 0; n < 6; n++) groups.push(await ann!.startsGroup(bob!));
+    await ann!.startsDirect(bob!);
+    const annHere = await ann!.connects();
+    const bobThere = await connectsTo(b, bob!);
+    await annHere.next("user_status", ({ status }) => status === "online");
+    let isJoined = false;
+    const joining = cluster.adds().then(() => {
+      isJoined = true;
+    });
+    let sent = 0;
+    while (!isJoined) {
+      await annHere.sends(groups[sent % groups.length]!.id, `${sent}`);
+      sent++;
+    }
+    await joining;
+    await eventually("bob has heard all", () => bobThere.heard("message").length === sent);
+    for (const group of groups) expect(revTrail(bobThere, group.id).violations).toEqual([]);
+    await annHere.never("user_status", 6_500);
+    expect(await metric(cluster.hosts[2]!, "troupe_relay_state")).toBe(1);
+  });
+});

@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { Membership } from "../../src/primary/membership.ts";
+import type { HostMembers } from "../../src/relay-port.ts";
+import { Placement, type View } from "../../src/runtime/view.ts";
+
+const membersOf = (host: string, ...workers: number[]): HostMembers => ({
+  workers: workers.map((n) => ({ life: `${host}.${n}.1`, slot: `${host}/${n}` })),
+  draining: [],
+});
+const online = (n: number) => ({
+  ref: { life: `a.${n}.1`, slot: `a/${n}` },
+  phase: "online" as const,
+});
+
+/** Host a, with a relay that the test plays. */
+function hostA() {
+  const views: View[] = [];
+  const announced: { members: HostMembers; floor: number }[] = [];
+  const relay = {
+    state: "connected" as "connected" | "away",
+    announce: (members: HostMembers, floor: number) => announced.push({ members, floor }),
+  };
+  const membership = new Membership((view) => views.push(view), "a", relay);
+  const cluster = (number: number, ...hosts: [string, HostMembers][]) =>
+    membership.onCluster({ number, hosts: new Map(hosts) });
+  return { views, announced, relay, membership, cluster };
+}
+
+describe("membership with a relay", () => {
+  test("[MBR1] a change here is announced, and is a view only when the relay has numbered it", () => {
+    const { views, announced, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    expect(views).toEqual([]);
+    expect(announced).toEqual([{ members: membersOf("a", 0), floor: 0 }]);
+    cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    expect(views.map(({ number, workers }) => [number, workers.length])).toEqual([[7, 2]]);
+  });
+
+  test("[MBR1] nothing changed: nothing announced, no view", () => {
+    const { views, announced, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    membership.update([online(0)], false);
+    expect(announced).toHaveLength(1);
+    cluster(7, ["a", membersOf("a", 0)]);
+    cluster(7, ["a", membersOf("a", 0)]);
+    cluster(6, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    expect(views.map(({ number }) => number)).toEqual([7]);
+  });
+
+  test("[MBR2] away: this host's own view under its own number, the others away and not gone", () => {
+    const { views, announced, relay, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0, 1)]);
+    relay.state = "away";
+    membership.onAway();
+    const view = views.at(-1)!;
+    expect(view).toMatchObject({ number: 8, draining: [], away: ["b.0.1", "b.1.1"] });
+    expect(view.workers.map(({ life }) => life)).toEqual(["a.0.1"]);
+    // The relay is told which number it must not give to anything else.
+    expect(announced.at(-1)?.floor).toBe(8);
+    const placement = new Placement(view);
+    expect(placement.isCutOff).toBe(true);
+    expect(placement.isSolo).toBe(false);
+    expect([...placement.goneSince(new Placement(views[0]!))]).toEqual([]);
+    expect([...placement.lostSince(new Placement(views[0]!))]).toEqual(["b.0.1", "b.1.1"]);
+  });
+
+  test("[MBR2] changes while away are views of its own, numbered on, and known to the relay", () => {
+    const { views, announced, relay, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    cluster(7, ["a", membersOf("a", 0)]);
+    relay.state = "away";
+    membership.onAway();
+    membership.update([online(0), online(1)], false);
+    membership.update([online(1)], false);
+    expect(views.map(({ number }) => number)).toEqual([7, 8, 9, 10]);
+    expect(announced.at(-1)?.floor).toBe(10);
+  });
+
+  test("[MBR1] back: the cluster's number is taken when it is above every number used here", () => {
+    const { views, relay, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    relay.state = "away";
+    membership.onAway();
+    relay.state = "connected";
+    cluster(8, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    expect(views.at(-1)?.number).toBe(8);
+    expect(views.at(-1)?.away).toEqual(["b.0.1"]);
+    cluster(9, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    expect(views.at(-1)).toMatchObject({ number: 9, away: [] });
+    for (let i = 1; i < views.length; i++) {
+      expect(views[i]!.number).toBeGreaterThan(views[i - 1]!.number);
+    }
+  });
+
+  test("[MBR2] a host that died meanwhile is gone in the first view after", () => {
+    const { views, relay, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    relay.state = "away";
+    membership.onAway();
+    cluster(9, ["a", membersOf("a", 0)]);
+    const [before, now] = views.slice(-2).map((view) => new Placement(view));
+    expect([...now!.goneSince(before!)]).toEqual(["b.0.1"]);
+  });
+
+  test("[MBR1] stopping, its workers give up their places where others can take them", () => {
+    const { announced, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    membership.update([{ ...online(0), phase: "draining" }], true);
+    expect(announced.at(-1)?.members).toEqual({ workers: [], draining: ["a.0.1"] });
+  });
+
+  test("[MBR2] stopping alone or cut off, they keep them", () => {
+    const { announced, relay, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    relay.state = "away";
+    membership.onAway();
+    membership.update([{ ...online(0), phase: "draining" }], true);
+    expect(announced.at(-1)?.members.workers).toHaveLength(1);
+  });
+});
+
+describe("across a gap", () => {
+  test("[HST5] are the lives of that host, or of every other one", () => {
+    const view: View = {
+      number: 1,
+      workers: [...membersOf("a", 0, 1).workers, ...membersOf("b", 0).workers],
+      draining: ["c.0.1"],
+      away: ["d.0.1"],
+    };
+    const placement = new Placement(view);
+    expect([...placement.livesAcross("a.0.1", "b")]).toEqual(["b.0.1"]);
+    expect([...placement.livesAcross("a.0.1", "")].sort()).toEqual(["b.0.1", "c.0.1", "d.0.1"]);
+  });
+});
