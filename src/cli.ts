@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `troupe start`, `troupe migrate`. Reads the configuration, and turns what
+ * The command line: `troupe start`, `migrate`, `chaos`. Reads the configuration, and turns what
  * keeps Troupe from starting into one sentence and exit code 1.
  */
 import { readFileSync } from "node:fs";
@@ -16,6 +16,7 @@ const HELP = `Usage: troupe <command>
 
   start      start Troupe on this host
   migrate    bring the database up to this version, and exit
+  chaos      inject faults into hosts of its own and check the promises (chaos --help)
   --help     show this
   --version  show the version
 
@@ -81,6 +82,11 @@ function version(): string {
 
 async function main(args: string[]): Promise<number | null> {
   const [word = "", ...rest] = args;
+  // Has options of its own, and starts hosts with a configuration of their own.
+  if (word === "chaos") {
+    const { chaos } = await import("../bench/chaos/main.ts");
+    return chaos(rest);
+  }
   if (word === "--help" || word === "-h" || word === "help" || rest.includes("--help")) {
     process.stdout.write(HELP);
     return 0;
