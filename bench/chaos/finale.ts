@@ -32,11 +32,11 @@ export async function askFinalFacts(
     client: client.index,
     conversations: client.replica.final(),
   }));
-  await until(
-    () => shownTyping(recorder.records, recorder.nowMs()).length === 0,
-    TYPING_ENDS_WITHIN_MS,
-    100,
-  );
+  const seen = {
+    clients: scene.clients.map(({ name, user }) => ({ name, user })),
+    records: recorder.records,
+  };
+  await until(() => shownTyping(seen, recorder.nowMs()).length === 0, TYPING_ENDS_WITHIN_MS, 100);
   const typing = await askTyping(scene);
   const conversations: FinalConversation[] = [];
   for (const id of scene.conversations) {

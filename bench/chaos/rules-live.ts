@@ -2,13 +2,15 @@
 import { factsOf } from "./fault-table.ts";
 import type { History } from "./history.ts";
 import { Look, type Rule } from "./rule.ts";
-import { isLiveFrom, shownTyping } from "./sessions.ts";
+import { isLiveFrom, isRemovalOf, type SessionTrail, shownTyping } from "./sessions.ts";
 
 /** A session counts as living through a moment when it lived this long before and after. */
 const BEFORE_MS = 3000;
 const AFTER_MS = 1000;
 /** After a fault that lets hosts lose sight of each other: until presence is true again. */
 const PRESENCE_LAG_MS = 10_000;
+/** Promise 4 gives 10 s, and a busy machine a little more. */
+const SHOWN_AFTER_MS = 11_000;
 /** Silence after which typing ends by itself, and what a death or a busy machine may add. */
 const TYPING_EXPIRES_MS = 5000;
 const TYPING_SLACK_MS = 4000;
@@ -84,6 +86,55 @@ const toldOnce: Rule = {
   },
 };
 
+/** [CHP4] What a client last heard, at each probe and when its session ends. */
+const watchersShowTruth: Rule = {
+  id: "CHP4",
+  promise: 4,
+  title: "who watches shows, 10 s later at most, who is there",
+  check({ history, sessions }) {
+    const look = new Look();
+    const probesMs = history.records
+      .filter((rec) => rec.kind === "presence_probe")
+      .map((rec) => rec.atMs);
+    const users = new Map<string, SessionTrail[]>();
+    for (const session of sessions) {
+      users.set(session.user, [...(users.get(session.user) ?? []), session]);
+    }
+    for (const watcher of sessions) {
+      const endMs = watcher.toMs ?? history.endedAtMs;
+      const momentsMs = [...probesMs, endMs].filter(
+        (atMs) =>
+          atMs <= endMs && atMs >= watcher.fromMs + SHOWN_AFTER_MS && !mayLag(history, atMs),
+      );
+      for (const atMs of momentsMs) {
+        const shown = new Map<string, string>();
+        for (const rec of watcher.records) {
+          if (rec.atMs > atMs) break;
+          if (rec.kind === "status") shown.set(rec.user, rec.status);
+        }
+        for (const [user, status] of shown) {
+          const truth = truthOf(users.get(user) ?? [], atMs);
+          const isTrue = truth === null || (truth === "online") === (status !== "offline");
+          const what = () =>
+            `${watcher.name} shows at ${Math.round(atMs)} ms that user ${user} is ${status}, who was ${truth}`;
+          look.at(isTrue, what);
+        }
+      }
+    }
+    return look.verdict;
+  },
+};
+
+/** Null where it has changed within the time that a change may take to be told. */
+function truthOf(sessions: SessionTrail[], atMs: number): "online" | "offline" | null {
+  const fromMs = atMs - SHOWN_AFTER_MS;
+  if (sessions.some((session) => isLiveFrom(session, fromMs, atMs))) return "online";
+  const isTouched = sessions.some(
+    ({ fromMs: beganMs, toMs }) => beganMs <= atMs && (toMs === null || toMs >= fromMs),
+  );
+  return isTouched ? null : "offline";
+}
+
 /** [CHT1] */
 const noTypingLeft: Rule = {
   id: "CHT1",
@@ -95,7 +146,7 @@ const noTypingLeft: Rule = {
       const what = () => `conversation ${conversation}: ${users.length} still type at the end`;
       look.at(users.length === 0, what, users);
     }
-    const shown = shownTyping(history.records, history.endedAtMs);
+    const shown = shownTyping(history, history.endedAtMs);
     const looked = history.records.filter((rec) => rec.kind === "typing").length;
     look.looked += looked;
     for (const one of shown) {
@@ -127,7 +178,13 @@ const typingEnds: Rule = {
         const next = typing
           .slice(i + 1)
           .find((one) => one.conversation === rec.conversation && one.user === rec.user);
-        const untilMs = Math.min(next?.atMs ?? endMs, endMs);
+        const removal = session.records.find(
+          (one) =>
+            one.atMs >= rec.atMs &&
+            isRemovalOf(session.user, one) &&
+            one.conversation === rec.conversation,
+        );
+        const untilMs = Math.min(next?.atMs ?? endMs, removal?.atMs ?? endMs, endMs);
         const keystrokes = tries.get(`${rec.conversation} ${rec.user}`) ?? [];
         const lastMs = keystrokes.reduce((a, b) => (b <= untilMs && b > a ? b : a), rec.atMs);
         const ms = Math.round(untilMs - lastMs);
@@ -193,6 +250,7 @@ export const LIVE_RULES: readonly Rule[] = [
   presenceTrue,
   neverOfflineWhileThere,
   toldOnce,
+  watchersShowTruth,
   noTypingLeft,
   typingEnds,
   unreadRecounted,

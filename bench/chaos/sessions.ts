@@ -2,7 +2,7 @@
  * A history seen by session: what one client recorded between one connect and the end of that
  * connection. Pure; shared by the rules and the report.
  */
-import type { History, Rec } from "./history.ts";
+import type { ChangeRecord, History, Rec } from "./history.ts";
 
 export type OfClient = Extract<Rec, { client: number }>;
 
@@ -57,6 +57,11 @@ export function isLiveFrom(session: SessionTrail, fromMs: number, toMs: number):
   return session.fromMs <= fromMs && (session.toMs === null || session.toMs >= toMs);
 }
 
+/** The change that puts `user` out of a conversation. */
+export function isRemovalOf(user: string, rec: Rec): rec is ChangeRecord {
+  return rec.kind === "change" && rec.members !== undefined && !rec.members.includes(user);
+}
+
 export interface ShownTyping {
   client: number;
   conversation: string;
@@ -64,13 +69,24 @@ export interface ShownTyping {
   sinceMs: number;
 }
 
-/** Who is shown as typing at `atMs` by the clients that are connected then. */
-export function shownTyping(records: readonly Rec[], atMs: number): ShownTyping[] {
+/**
+ * Who is shown as typing at `atMs` by the clients that are connected then. One who is put out
+ * of a conversation forgets it, and is owed no end of a typing.
+ */
+export function shownTyping(
+  history: Pick<History, "clients" | "records">,
+  atMs: number,
+): ShownTyping[] {
+  const { clients, records } = history;
   const shown = new Map<string, ShownTyping>();
   for (const rec of records) {
     if (rec.atMs > atMs) break;
     if (rec.kind === "connected" || rec.kind === "disconnected") {
       for (const [key, one] of shown) if (one.client === rec.client) shown.delete(key);
+    } else if (rec.kind === "change" && isRemovalOf(clients[rec.client]!.user, rec)) {
+      for (const [key, one] of shown) {
+        if (one.client === rec.client && one.conversation === rec.conversation) shown.delete(key);
+      }
     } else if (rec.kind === "typing") {
       const { client, conversation, user } = rec;
       const key = `${client} ${conversation} ${user}`;
