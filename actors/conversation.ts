@@ -6,6 +6,7 @@
  * [CNV3] `seq` and `rev` come from storage. A rev that does not follow ours means that another
  *        activation wrote in between (two views for a moment): this one publishes what it
  *        committed and passivates, so that the next message reads the truth.
+ * [CNV4] A reply names a message that is there.
  * [ISO2] Who is no member is told that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
@@ -16,8 +17,10 @@ import { type Topic, topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { advance } from "./delivery.ts";
 import { CONVERSATION_IDLE_MS, RING_MESSAGES, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
+import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
 import { changedSince, newestOf, type Ring, remember, ringOf } from "./ring.ts";
+import type { SocialPorts } from "./social-ports.ts";
 import { NOBODY_TYPES, stepTyping, type Typing, type TypingEvent } from "./typing.ts";
 import { announceJoined } from "./user.ts";
 
@@ -26,6 +29,8 @@ export interface ConversationState {
   topic: Topic;
   conversation: Conversation;
   members: Map<UserId, Member>;
+  /** A block stands between the two of a direct conversation: history only. */
+  isApart: boolean;
   typing: Typing;
   /** Read on the first join. */
   ring: Ring | null;
@@ -37,9 +42,12 @@ type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 const TYPING_TIMER = "typing";
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
+const APART = refused("forbidden", "One of you has blocked the other.");
 const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
-export function conversationBehaviour(ports: ActorPorts): Behaviour<ConversationState> {
+export function conversationBehaviour(
+  ports: ActorPorts & SocialPorts,
+): Behaviour<ConversationState> {
   const store = ports.conversations;
   const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
 
@@ -108,6 +116,18 @@ export function conversationBehaviour(ports: ActorPorts): Behaviour<Conversation
       typingChanged(state, { type: "sent", user: message.sender_id as UserId }, ctx);
     }
     ctx.publish(state.topic, { name: "message", rev: message.rev, body: text, except: session });
+    const { id: conversation_id } = state;
+    const where = {
+      post_id: null,
+      comment_id: null,
+      data: { conversation_id, seq: message.seq },
+    };
+    // Only members may know that there is such a message.
+    const reaches = (user: UserId) => state.members.has(user);
+    const by = message.sender_id as UserId;
+    if (message.body.includes("@")) {
+      notifyMentioned(ports, { by, text: message.body, where, reaches }, ctx);
+    }
   }
 
   function onUpdated(
@@ -312,13 +332,17 @@ export function conversationBehaviour(ports: ActorPorts): Behaviour<Conversation
     idleMs: CONVERSATION_IDLE_MS,
 
     async activate(id) {
-      const conversation = await store.load(id as ConversationId);
+      const [conversation, isApart] = await Promise.all([
+        store.load(id as ConversationId),
+        store.apart(id as ConversationId),
+      ]);
       if (conversation === null) return null;
       const state: ConversationState = {
         id: id as ConversationId,
         topic: topicOf.conversation(id as ConversationId),
         conversation,
         members: new Map(),
+        isApart,
         typing: NOBODY_TYPES,
         ring: null,
         sending: new Map(),
@@ -333,13 +357,29 @@ export function conversationBehaviour(ports: ActorPorts): Behaviour<Conversation
         typingChanged(state, { type: "session_closed", session }, ctx);
         return;
       }
+      if (op === "apart_changed") {
+        const { is_apart } = body as Body<"apart_changed">;
+        state.isApart = is_apart;
+        if (is_apart) {
+          for (const user of state.members.keys()) {
+            typingChanged(state, { type: "left", user }, ctx);
+          }
+        }
+        reply.ok(null);
+        return;
+      }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
       if (member === undefined) {
         reply.refuse(REFUSALS.conversationNotFound.error);
         return;
       }
-      switch (op as Exclude<keyof ConversationOps, "session_closed">) {
+      // [BLK1] What stays under a block: history, and deleting what is one's own.
+      if (state.isApart && op !== "join" && op !== "delete") {
+        reply.refuse(APART.error);
+        return;
+      }
+      switch (op as Exclude<keyof ConversationOps, "session_closed" | "apart_changed">) {
         case "send":
           send(state, body as Body<"send">, reply, ctx);
           break;

@@ -3,7 +3,9 @@
  *
  * [DLV1] A mark is cumulative: it covers everything up to its seq.
  * [DLV2] `read` implies `delivered`.
- * [DLV3] A cursor never moves back.
+ * [DLV3] A cursor never moves back; a mark that moves nothing is no change.
+ * [DLV4] Past the conversation's last message there is nothing to mark.
+ * [DLV5] A send moves its sender's own cursors.
  */
 import type { Cursors } from "../src/protocol/schemas.ts";
 

@@ -3,14 +3,17 @@ import type { ActorKind } from "../src/protocol/actor-ops.ts";
 import type { Behaviour } from "./behaviour.ts";
 import { conversationBehaviour } from "./conversation.ts";
 import type { ActorPorts } from "./ports.ts";
+import { postBehaviour } from "./post.ts";
+import type { SocialPorts } from "./social-ports.ts";
 import { type UserRules, userBehaviour } from "./user.ts";
 
 export function behaviours(
-  ports: ActorPorts,
+  ports: ActorPorts & SocialPorts,
   rules: UserRules,
 ): Partial<Record<ActorKind, Behaviour>> {
   return {
     user: userBehaviour(ports, rules) as Behaviour,
     conversation: conversationBehaviour(ports) as Behaviour,
+    post: postBehaviour(ports) as Behaviour,
   };
 }

@@ -25,3 +25,24 @@ export const CONVERSATION_IDLE_MS = 120_000;
 
 /** Asks of one conversation that storage has not answered yet; past it: `unavailable`. */
 export const SENDS_IN_FLIGHT_MAX = 5_000;
+
+/** Contract: at most 10 updates a second for one post; a little less, for clocks and networks. */
+export const POST_UPDATE_EVERY_MS = 110;
+
+/** Reloading a post is one batched read. */
+export const POST_IDLE_MS = 60_000;
+
+/** Likers that wait for the author's actor; past it some are counted but not notified of. */
+export const LIKERS_WAITING_MAX = 100_000;
+
+/** Contract: likes of one post inside this window are one notification. */
+export const LIKES_WINDOW_MS = 5_000;
+
+/** More names in one text would make it a megaphone. */
+export const MENTIONS_MAX = 20;
+
+/** Notifications of one user that storage has not taken yet. */
+export const NOTIFICATIONS_WAITING_MAX = 10_000;
+
+/** Before what another actor could not take is tried again. */
+export const RETRY_MS = 1_000;

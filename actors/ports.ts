@@ -7,6 +7,7 @@
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Cursors, Message } from "../src/protocol/schemas.ts";
+import type { SocialPorts } from "./social-ports.ts";
 
 export interface NewMessage {
   conversationId: ConversationId;
@@ -46,6 +47,8 @@ export interface ConversationChange {
 export interface ConversationStore {
   /** The conversation with its members and their cursors; null when there is none. */
   load(id: ConversationId): Promise<Conversation | null>;
+  /** Whether a block stands between the two of a direct conversation; false for a group. */
+  apart(id: ConversationId): Promise<boolean>;
   /** The newest `limit` messages, by rising seq. */
   newest(id: ConversationId, limit: number): Promise<Message[]>;
   /** At most `limit` messages changed after `rev`, by rising rev. */
@@ -53,13 +56,14 @@ export interface ConversationStore {
 
   /**
    * Group-committed. Resolves in the order of the calls. Moves the sender's cursors to the
-   * message. Refuses: not_found (sender is no member), invalid_payload (no such reply_to_seq).
+   * message. Refuses: not_found (sender is no member), invalid_payload (no such reply_to_seq),
+   * forbidden (a block in a direct one; a client_id that was seen is answered all the same).
    */
   append(message: NewMessage): Promise<Result<Appended>>;
-  /** Group-committed; cursors never move back. Refuses: not_found (no member). */
+  /** Group-committed; cursors never move back. Refuses: not_found (no member), forbidden (block). */
   mark(mark: CursorMark): Promise<Result<Marked>>;
 
-  /** Refuses: not_found, forbidden (not the sender), conflict (deleted). */
+  /** Refuses: not_found, forbidden (not the sender, or a block), conflict (deleted). */
   edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>>;
   /**
    * Refuses: not_found, forbidden. A message deleted before is answered as it is, and
@@ -73,7 +77,8 @@ export interface ConversationStore {
 
   /**
    * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).
-   * `memberIds` holds the creator. Refuses: not_found (a user that is not there).
+   * `memberIds` holds the creator. Refuses: not_found (a user that is not there), forbidden (a
+   * new direct one under a block).
    */
   create(
     kind: "direct" | "group",
@@ -106,7 +111,7 @@ export interface UserStore {
   saveLastSeen(id: UserId, at: string): Promise<void>;
 }
 
-export interface ActorPorts {
+export interface ActorPorts extends SocialPorts {
   conversations: ConversationStore;
   users: UserStore;
 }

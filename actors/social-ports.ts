@@ -71,7 +71,8 @@ export interface NotificationStore {
    */
   add(notification: NewNotification): Promise<Result<Notification | null>>;
   /**
-   * Counts `by` more in it: next seq, unread again, new message. Refuses: not_found.
+   * Counts `by` more in it: next seq, unread again, new message. Refuses: not_found (none, or
+   * its user is the actor, or they block one another).
    */
   grow(
     userId: UserId,

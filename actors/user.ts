@@ -1,14 +1,20 @@
 /**
- * The user actor: owns one user's sessions and presence, and makes conversations on the
- * user's behalf. Rules are in presence.ts; this sequences them and emits their effects.
+ * The user actor: owns one user's sessions, presence and notifications, and acts on the user's
+ * behalf where what is made has no actor yet (conversations, posts) or is a tie between two
+ * users (follows, blocks). Rules are in presence.ts and notices.ts; this sequences them.
+ *
+ * [USR1] It makes conversations on the user's behalf; those taken in hear of it on their topic.
+ * [USR2] A user that is not there is not found.
  */
-import type { UserOps } from "../src/protocol/actor-ops.ts";
+import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
-import type { UserId } from "../src/protocol/ids.ts";
+import type { PostId, UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Status } from "../src/protocol/schemas.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
+import { emptyInbox, type Inbox, LIKES_TIMER, likesChanged, notify } from "./inbox.ts";
 import { USER_IDLE_MS } from "./limits.ts";
+import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts } from "./ports.ts";
 import {
   ABSENT,
@@ -17,11 +23,13 @@ import {
   shownStatus,
   stepPresence,
 } from "./presence.ts";
+import type { SocialPorts } from "./social-ports.ts";
 
 export interface UserState {
   id: UserId;
   presence: Presence;
   lastSeenAt: string | null;
+  inbox: Inbox;
 }
 
 export interface UserRules {
@@ -31,7 +39,10 @@ export interface UserRules {
 
 const PRESENCE_TIMER = "presence";
 
-export function userBehaviour(ports: ActorPorts, rules: UserRules): Behaviour<UserState> {
+export function userBehaviour(
+  ports: ActorPorts & SocialPorts,
+  rules: UserRules,
+): Behaviour<UserState> {
   function step(state: UserState, event: PresenceEvent, ctx: Context): void {
     const { presence, notice, isRestated, wakeInMs } = stepPresence(
       state.presence,
@@ -64,6 +75,8 @@ export function userBehaviour(ports: ActorPorts, rules: UserRules): Behaviour<Us
     );
   }
 
+  const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
+
   function createConversation(
     state: UserState,
     body: UserOps["create_conversation"]["body"],
@@ -83,7 +96,86 @@ export function userBehaviour(ports: ActorPorts, rules: UserRules): Behaviour<Us
         if (created) announceJoined(conversation, conversation.members.map(memberId), ctx);
         reply.ok({ created, conversation });
       },
-      () => reply.refuse(REFUSALS.unavailable.error),
+      unavailable(reply),
+    );
+  }
+
+  function createPost(
+    state: UserState,
+    { body }: UserOps["create_post"]["body"],
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      ports.posts.create(state.id, body),
+      (post) => {
+        reply.ok(post);
+        const where = { post_id: post.id as PostId, comment_id: null, data: null };
+        notifyMentioned(ports, { by: state.id, text: body, where, reaches: () => true }, ctx);
+      },
+      unavailable(reply),
+    );
+  }
+
+  function follow(
+    state: UserState,
+    { user_id, following }: UserOps["follow"]["body"],
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      Promise.all([
+        ports.graph.follow(state.id, user_id, following),
+        ports.graph.displayName(state.id),
+      ]),
+      ([result, name]) => {
+        if (!result.ok) {
+          reply.refuse(result.error);
+          return;
+        }
+        reply.ok({ user_id, following });
+        if (!result.value.changed) return;
+        order(ctx, state.id, "following_changed", { user_id, following });
+        if (!following) return;
+        const notice = {
+          type: "follow",
+          message: `${name ?? "Somebody"} follows you now`,
+          actor_id: state.id,
+          post_id: null,
+          comment_id: null,
+          data: null,
+        };
+        ctx.ask({ kind: "user", id: user_id }, "notify", notice, () => undefined);
+      },
+      unavailable(reply),
+    );
+  }
+
+  /** Answered when the pair's conversation knows: from then on it refuses. */
+  function block(
+    state: UserState,
+    { user_id, blocked }: UserOps["block"]["body"],
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      ports.graph.block(state.id, user_id, blocked),
+      (result) => {
+        if (!result.ok) {
+          reply.refuse(result.error);
+          return;
+        }
+        const { isApart, direct } = result.value;
+        order(ctx, state.id, "apart_changed", { user_id, is_apart: isApart });
+        order(ctx, user_id, "apart_changed", { user_id: state.id, is_apart: isApart });
+        if (direct === null) {
+          reply.ok({ user_id, blocked });
+          return;
+        }
+        const to = { kind: "conversation" as const, id: direct };
+        ctx.ask(to, "apart_changed", { is_apart: isApart }, () => reply.ok({ user_id, blocked }));
+      },
+      unavailable(reply),
     );
   }
 
@@ -94,7 +186,7 @@ export function userBehaviour(ports: ActorPorts, rules: UserRules): Behaviour<Us
     async activate(id) {
       const lastSeenAt = await ports.users.lastSeen(id as UserId);
       if (lastSeenAt === undefined) return null;
-      return { id: id as UserId, presence: ABSENT, lastSeenAt };
+      return { id: id as UserId, presence: ABSENT, lastSeenAt, inbox: emptyInbox() };
     },
 
     receive(state: UserState, { op, body, reply }: Incoming, ctx: Context): void {
@@ -125,20 +217,58 @@ export function userBehaviour(ports: ActorPorts, rules: UserRules): Behaviour<Us
         case "create_conversation":
           createConversation(state, body as UserOps["create_conversation"]["body"], reply, ctx);
           break;
+        case "create_post":
+          createPost(state, body as UserOps["create_post"]["body"], reply, ctx);
+          break;
+        case "follow":
+          follow(state, body as UserOps["follow"]["body"], reply, ctx);
+          break;
+        case "block":
+          block(state, body as UserOps["block"]["body"], reply, ctx);
+          break;
+        case "notify": {
+          const notice = body as UserOps["notify"]["body"];
+          notify(state.inbox, state.id, notice, ports, ctx, (result) => {
+            if (result.ok) reply.ok(result.value);
+            else reply.refuse(result.error);
+          });
+          break;
+        }
+        case "post_liked": {
+          const { post_id, likers } = body as UserOps["post_liked"]["body"];
+          likesChanged(state.inbox, state.id, { type: "liked", post: post_id, likers }, ports, ctx);
+          reply.ok(null);
+          break;
+        }
+        case "read_notifications": {
+          const { up_to_seq } = body as UserOps["read_notifications"]["body"];
+          ctx.run(
+            ports.notifications.markRead(state.id, up_to_seq),
+            ({ unreadCount }) => reply.ok({ unread_count: unreadCount }),
+            unavailable(reply),
+          );
+          break;
+        }
         default:
           throw new Error(`user actor: unknown op ${op}`);
       }
     },
 
-    onTimer(state, _timer, ctx) {
-      step(state, { type: "time_up" }, ctx);
+    onTimer(state, timer, ctx) {
+      if (timer === LIKES_TIMER)
+        likesChanged(state.inbox, state.id, { type: "time_up" }, ports, ctx);
+      else step(state, { type: "time_up" }, ctx);
     },
 
     onWorkersGone(state, lives, ctx) {
       step(state, { type: "workers_gone", lives }, ctx);
     },
 
-    isBusy: (state) => state.presence.sessions.size > 0 || state.presence.phase.is !== "steady",
+    isBusy: ({ presence, inbox }) =>
+      presence.sessions.size > 0 ||
+      presence.phase.is !== "steady" ||
+      inbox.likes.size > 0 ||
+      inbox.jobs.length > 0,
   };
 }
 
@@ -148,6 +278,16 @@ function statusOf(state: UserState): Status {
     status: shownStatus(state.presence),
     last_seen_at: state.lastSeenAt,
   };
+}
+
+/** An order to the edges where `user` has sessions. */
+function order<O extends keyof UserOrders>(
+  ctx: Context,
+  user: UserId,
+  name: O,
+  note: UserOrders[O],
+): void {
+  ctx.publish(topicOf.user(user), { name, rev: 0, body: "{}", note: JSON.stringify(note) });
 }
 
 const memberId = (member: { user_id: string }) => member.user_id as UserId;

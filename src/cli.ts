@@ -1,21 +1,39 @@
 #!/usr/bin/env node
 /**
- * The command line: `troupe start`, `migrate`, `chaos`. Reads the configuration, and turns what
- * keeps Troupe from starting into one sentence and exit code 1.
+ * The command line. Reads the configuration and the options, and turns what keeps a command
+ * from doing its work into one sentence and exit code 1.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  differenceTable,
+  type OptionsResult,
+  readNoOptions,
+  readRecountOptions,
+  readTokenOptions,
+  type TokenCommand,
+} from "./command-options.ts";
 import { type Config, describeProblems, loadConfig } from "./config.ts";
+import { mintServiceToken } from "./edge/service-token.ts";
 import { StartRefusal } from "./errors.ts";
 import { createLogger, type Log } from "./log.ts";
-import { openDataDir } from "./primary/data-dir.ts";
+import { DataDirInUse, openDataDir, readSecret } from "./primary/data-dir.ts";
 import { startEmbedded } from "./storage/embedded.ts";
+import { runningEmbeddedUrl } from "./storage/embedded-running.ts";
 import { StorageFault } from "./storage/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
+import { createRecount } from "./storage/recount.ts";
 
-const HELP = `Usage: troupe <command>
+const HELP = `Usage: troupe <command> [options]
 
   start      start Troupe on this host
   migrate    bring the database up to this version, and exit
+  token      print a token with which another back end may call the API
+               --scope <words>   what it may do: notify, admin
+               --sub <name>      who it is for (service)
+               --ttl <time>      how long it is good: 90s, 15m, 12h, 30d (30d)
+  recount    compare every stored count with what it counts; exit code 1 where they differ
+               --mend            correct what differs
   chaos      inject faults into hosts of its own and check the promises (chaos --help)
   --help     show this
   --version  show the version
@@ -23,36 +41,143 @@ const HELP = `Usage: troupe <command>
 Configuration comes from environment variables (PORT, DATA_DIR, DATABASE_URL, …): see README.md.
 `;
 
-const COMMANDS: Record<string, (config: Config, log: Log) => Promise<void>> = {
-  async start(config, log) {
-    // Imported late: a wrong configuration is told without loading the server.
-    const { startPrimary } = await import("./main.ts");
-    await startPrimary(config, log);
-  },
-  async migrate(config, log) {
-    const { applied } = await migrateOnce(config, log);
-    process.stdout.write(
-      applied.length === 0 ? "The database is up to date.\n" : `Applied ${applied.join(", ")}.\n`,
-    );
-  },
+interface Command<T> {
+  options(args: string[]): OptionsResult<T>;
+  /** Answers the exit code; null leaves it as it is. */
+  run(config: Config, log: Log, options: T): Promise<number | null>;
+}
+
+/** Each command with its own options. */
+type AnyCommand = (
+  args: string[],
+) => { ok: true; run: (config: Config, log: Log) => Promise<number | null> } | Problem;
+type Problem = { ok: false; problem: string };
+
+function command<T>({ options, run }: Command<T>): AnyCommand {
+  return (args) => {
+    const read = options(args);
+    return read.ok ? { ok: true, run: (config, log) => run(config, log, read.options) } : read;
+  };
+}
+
+const COMMANDS: Record<string, AnyCommand> = {
+  start: command({
+    options: readNoOptions,
+    async run(config, log) {
+      // Imported late: a wrong configuration is told without loading the server.
+      const { startPrimary } = await import("./main.ts");
+      await startPrimary(config, log);
+      return null;
+    },
+  }),
+  migrate: command({
+    options: readNoOptions,
+    async run(config, log) {
+      const { applied } = await withDatabase(config, log, migrateOrRefuse);
+      process.stdout.write(
+        applied.length === 0 ? "The database is up to date.\n" : `Applied ${applied.join(", ")}.\n`,
+      );
+      return 0;
+    },
+  }),
+  token: command({ options: readTokenOptions, run: printToken }),
+  recount: command({
+    options: readRecountOptions,
+    run: (config, log, { mend }) => recount(config, log, mend),
+  }),
 };
 
+async function printToken(config: Config, _log: Log, options: TokenCommand): Promise<number> {
+  if (config.jwtJwksUrl !== null) {
+    throw new StartRefusal(
+      "This deployment trusts an outside token issuer (JWT_JWKS_URL): service tokens are had there.",
+    );
+  }
+  const secret = config.jwtSecret ?? (await readSecret(config.dataDir));
+  if (secret === null) {
+    throw new StartRefusal(
+      `There is no secret in DATA_DIR ${config.dataDir} yet: start Troupe once, or set DATA_DIR or JWT_SECRET as the server has it.`,
+    );
+  }
+  const token = await mintServiceToken({
+    ...options,
+    secret,
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    nowMs: Date.now(),
+  });
+  process.stdout.write(`${token}\n`);
+  return 0;
+}
+
+async function recount(config: Config, log: Log, mend: boolean): Promise<number> {
+  const differences = await withRunningDatabase(config, log, async (url) => {
+    const store = createRecount(url);
+    try {
+      return await store.recount(mend);
+    } catch (error) {
+      if (!(error instanceof StorageFault)) throw error;
+      throw new StartRefusal(`The database cannot be read: ${reasonOf(error)}.`);
+    }
+  });
+  if (differences.length === 0) {
+    process.stdout.write("Every count is right.\n");
+    return 0;
+  }
+  process.stdout.write(differenceTable(differences));
+  const found = differences.length === 1 ? "1 count" : `${differences.length} counts`;
+  process.stderr.write(
+    mend ? `Corrected ${found}.\n` : `Found ${found} that differ: --mend corrects them.\n`,
+  );
+  return mend ? 0 : 1;
+}
+
 /**
- * Migrates the database that the configuration means and leaves it alone; the embedded one is
- * started for it. A start migrates by itself: this is for who wants it done beforehand.
+ * Lends the database that the configuration means; the embedded one is started for it. A
+ * start migrates by itself: this is for who wants it done beforehand.
  */
-async function migrateOnce(config: Config, log: Log): Promise<{ applied: string[] }> {
-  if (config.databaseUrl !== null) return migrateOrRefuse(config.databaseUrl);
+async function withDatabase<T>(
+  config: Config,
+  log: Log,
+  work: (url: string) => Promise<T>,
+): Promise<T> {
+  if (config.databaseUrl !== null) return work(config.databaseUrl);
   const dataDir = await openDataDir(config.dataDir);
   try {
     const database = await startEmbedded({ dataDir: dataDir.path, log });
     try {
-      return await migrateOrRefuse(database.url);
+      return await work(database.url);
     } finally {
       await database.stop();
     }
   } finally {
     await dataDir.release();
+  }
+}
+
+/** The same, of a server that may be running, and of this version's tables where it is not. */
+async function withRunningDatabase<T>(
+  config: Config,
+  log: Log,
+  work: (url: string) => Promise<T>,
+): Promise<T> {
+  if (config.databaseUrl === null && !existsSync(join(config.dataDir, "postgres"))) {
+    throw new StartRefusal(
+      `There is no database in DATA_DIR ${config.dataDir}: set it, or DATABASE_URL, as the server has it.`,
+    );
+  }
+  try {
+    return await withDatabase(config, log, async (url) => {
+      if (config.databaseUrl === null) await migrateOrRefuse(url);
+      return work(url);
+    });
+  } catch (error) {
+    if (!(error instanceof DataDirInUse)) throw error;
+    const url = await runningEmbeddedUrl(config.dataDir);
+    if (url !== null) return work(url);
+    throw new StartRefusal(
+      `The database in ${config.dataDir} is just being started or stopped: try again.`,
+    );
   }
 }
 
@@ -82,7 +207,7 @@ function version(): string {
 
 async function main(args: string[]): Promise<number | null> {
   const [word = "", ...rest] = args;
-  // Has options of its own, and starts hosts with a configuration of their own.
+  // Starts hosts with a configuration of their own, and has a help of its own.
   if (word === "chaos") {
     const { chaos } = await import("../bench/chaos/main.ts");
     return chaos(rest);
@@ -95,10 +220,10 @@ async function main(args: string[]): Promise<number | null> {
     process.stdout.write(`${version()}\n`);
     return 0;
   }
-  const command = Object.hasOwn(COMMANDS, word) ? COMMANDS[word] : undefined;
-  if (command === undefined || rest.length > 0) {
-    const wrong = command === undefined ? word : rest[0];
-    if (wrong) process.stderr.write(`troupe: unknown command or option "${wrong}"\n\n`);
+  const read = Object.hasOwn(COMMANDS, word) ? COMMANDS[word]?.(rest) : undefined;
+  if (read === undefined || !read.ok) {
+    const problem = read?.problem ?? (word && `unknown command "${word}"`);
+    if (problem) process.stderr.write(`troupe: ${problem}\n\n`);
     process.stderr.write(HELP);
     return 2;
   }
@@ -107,8 +232,10 @@ async function main(args: string[]): Promise<number | null> {
     process.stderr.write(describeProblems(outcome.problems));
     return 1;
   }
-  await command(outcome.config, createLogger({ level: outcome.config.logLevel, name: "primary" }));
-  return null;
+  return read.run(
+    outcome.config,
+    createLogger({ level: outcome.config.logLevel, name: "primary" }),
+  );
 }
 
 try {

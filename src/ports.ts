@@ -15,6 +15,7 @@ import type {
   Unread,
   User,
 } from "./protocol/schemas.ts";
+import type { SocialOpening, SocialQueries } from "./social-queries.ts";
 
 export interface Account {
   user: User;
@@ -60,7 +61,7 @@ export interface AccountStore {
 }
 
 /** What a session needs to begin; see edge/socket. */
-export interface SessionOpening {
+export interface SessionOpening extends SocialOpening {
   user: User;
   suspended: boolean;
   /** The 500 most recently active conversations, with the other's id where direct. */
@@ -101,7 +102,7 @@ export interface Change {
   body: string;
 }
 
-export interface Queries {
+export interface Queries extends SocialQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /** Current rev of each conversation that exists. */
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;

@@ -18,6 +18,16 @@ export async function readOrMakeSecretFile(path: string): Promise<string> {
   }
 }
 
+/** Null where there is none; it is not made. Refuses like `readOrMakeSecretFile`. */
+export async function readSecretFile(path: string): Promise<string | null> {
+  try {
+    return await readSecret(path);
+  } catch (error) {
+    if (error instanceof StartRefusal) throw error;
+    throw new StartRefusal(`The secret in ${path} cannot be used: ${fileTrouble(error)}.`);
+  }
+}
+
 async function readSecret(path: string): Promise<string | null> {
   let text: string;
   try {

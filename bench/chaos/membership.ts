@@ -45,6 +45,16 @@ export class Membership {
     return is;
   }
 
+  /** Whether `user` was put out of it at some time, and had to begin anew. */
+  hasLeft(conversation: string, user: string): boolean {
+    let was = false;
+    for (const { members } of this.#tellings.get(conversation) ?? []) {
+      if (was && !members.has(user)) return true;
+      was = members.has(user);
+    }
+    return false;
+  }
+
   /** Whether the change itself concerns `user`: in it, or put out of it by this very change. */
   concerns(conversation: string, user: string, rev: number): boolean {
     return this.has(conversation, user, rev) || this.has(conversation, user, rev - 1);

@@ -1,5 +1,6 @@
 /** What a rule of the checker is, and what it finds. Rules are pure functions of a history. */
 import type { History, MessageFact } from "./history.ts";
+import { Lineage } from "./lineage.ts";
 import { Membership } from "./membership.ts";
 import { type SessionTrail, sessionsOf } from "./sessions.ts";
 
@@ -29,6 +30,7 @@ export class HistoryView {
   readonly history: History;
   readonly sessions: SessionTrail[];
   readonly membership: Membership;
+  readonly lineage: Lineage;
   /** Final messages by conversation and seq. */
   readonly messages: Map<string, Map<number, MessageFact>>;
 
@@ -36,6 +38,7 @@ export class HistoryView {
     this.history = history;
     this.sessions = sessionsOf(history);
     this.membership = new Membership(history);
+    this.lineage = new Lineage(history);
     this.messages = new Map(
       history.final.conversations.map(({ id, messages }) => [
         id,

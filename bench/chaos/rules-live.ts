@@ -202,7 +202,7 @@ const unreadRecounted: Rule = {
   id: "CHU1",
   promise: 3,
   title: "unread equals a recount",
-  check({ history, messages }) {
+  check({ history, messages, membership }) {
     const look = new Look();
     const marks = marksOf(history);
     for (const { user, conversations } of history.final.unread) {
@@ -212,6 +212,8 @@ const unreadRecounted: Rule = {
         const counted = stored.filter(({ seq }) => seq > one.readSeq).length;
         const what = () => `${where}: unread_count ${one.unreadCount}, counted ${counted}`;
         look.at(one.unreadCount === counted, what, one);
+        // Who leaves loses their cursors: what they marked before says nothing.
+        if (membership.hasLeft(one.id, user)) continue;
         const mark = marks.get(`${one.id} ${user}`) ?? { acked: 0, tried: 0 };
         const own = stored.filter(({ sender }) => sender === user).map(({ seq }) => seq);
         const lastOwn = own.reduce((a, b) => Math.max(a, b), 0);

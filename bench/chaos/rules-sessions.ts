@@ -15,9 +15,12 @@ function changesByConversation(session: SessionTrail): Map<string, ChangeRecord[
   return found;
 }
 
-/** Revs above `from` and below `to` that nothing in `known` covers, while the user was in it. */
+/**
+ * Revs above `from` and below `to` that nothing in `known` covers, not even by a later change of
+ * the same thing, while the user was in it.
+ */
 function missing(
-  { membership }: HistoryView,
+  { membership, lineage }: HistoryView,
   session: SessionTrail,
   conversation: string,
   from: number,
@@ -26,12 +29,17 @@ function missing(
 ): number[] {
   const revs: number[] = [];
   for (let rev = from + 1; rev < to; rev++) {
-    if (!known.has(rev) && membership.has(conversation, session.user, rev)) revs.push(rev);
+    if (known.has(rev) || !membership.has(conversation, session.user, rev)) continue;
+    if (!lineage.isSuperseded(conversation, rev, known)) revs.push(rev);
   }
   return revs;
 }
 
-/** [CHS1] An answer to a repeated `client_id` may come at any time: it shows the message as it is. */
+/**
+ * [CHS1] An answer to a repeated `client_id` may come at any time: it shows the message as it is.
+ * So may the ack of what was heard as an event already: a change read again from storage after
+ * a death does not know whose request it answers.
+ */
 const risingOrder: Rule = {
   id: "CHS1",
   promise: 3,
@@ -41,10 +49,15 @@ const risingOrder: Rule = {
     for (const session of sessions) {
       for (const [conversation, changes] of changesByConversation(session)) {
         let last: ChangeRecord | undefined;
-        for (const change of changes.filter(({ via }) => via !== "duplicate")) {
+        const heard = new Set<number>();
+        for (const change of changes) {
+          if (change.via === "duplicate") continue;
+          if (change.via === "ack" && heard.has(change.rev)) continue;
+          if (change.via === "event") heard.add(change.rev);
           const before = last;
           const what = () =>
-            `${session.name}, conversation ${conversation}: rev ${change.rev} after ${before?.rev}`;
+            `${session.name}, conversation ${conversation}: ` +
+            `${change.via} of rev ${change.rev} after ${before?.rev}`;
           look.at(before === undefined || change.rev > before.rev, what, before, change);
           if (before === undefined || change.rev > before.rev) last = change;
         }

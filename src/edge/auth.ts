@@ -14,6 +14,7 @@ import type { WorkerConfig } from "../config.ts";
 import type { AccountStore } from "../ports.ts";
 import { ok, REFUSALS, type Result, refused } from "../protocol/errors.ts";
 import { type FamilyId, isId, type UserId } from "../protocol/ids.ts";
+import { SERVICE_SCOPES } from "../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../protocol/schemas.ts";
 import { createJwks } from "./jwks.ts";
 import type { HttpLimits } from "./limits.ts";
@@ -58,10 +59,11 @@ export interface Auth {
 }
 
 /**
- * The user of a service token, whose `sub` names a program: no account has this id, so that
- * all that is asked of a user answers "not found".
+ * The user of a service token, whose `sub` names a program: no account has this id, and the
+ * routes of users refuse it.
  */
 export const SERVICE_USER = asUserId("0");
+const isServiceScope = (word: string) => (SERVICE_SCOPES as readonly string[]).includes(word);
 const REFRESH_BYTES = 32;
 /** Subjects of an outside issuer whose user is known: about 150 bytes each. */
 const SUBJECTS_MAX = 50_000;
@@ -105,6 +107,8 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
 
   /** The user a token speaks for; undefined when only the store can tell. */
   function userOf(claims: Claims): UserId | null | undefined {
+    // Whatever its subject: a program must not become a user, nor act as one.
+    if (claims.scope.some(isServiceScope)) return SERVICE_USER;
     if (outside) return subjects.get(claims.subject);
     if (isId(claims.subject)) return asUserId(claims.subject);
     return claims.scope.length > 0 ? SERVICE_USER : null;

@@ -26,6 +26,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   id: "must be an id: a decimal number as a string",
   body: "must be 1–4,000 characters, not all white space, without control characters",
   title: "must be 1–80 characters, not all white space, without control characters",
+  notice: "must be 1–500 characters, not all white space, without control characters",
 };
 
 /** A reader for one part of a request. Refuses: invalid_payload, with the problems. */

@@ -7,24 +7,25 @@ import type { UserId } from "../protocol/ids.ts";
 import type { Status } from "../protocol/schemas.ts";
 import type { Gateway } from "../runtime/gateway.ts";
 
-export function createPresenceReader(gateway: Gateway, queries: Pick<Queries, "lastSeen">) {
-  return {
-    /** Users that do not exist are left out. Rejects when storage is away. */
-    async statuses(users: readonly UserId[]): Promise<Status[]> {
-      const found = new Map<UserId, Status>();
-      const inactive: UserId[] = [];
-      await Promise.all(
-        [...new Set(users)].map(async (user) => {
-          const answer = await gateway.peek("user", user, "status", {});
-          if (answer.ok && answer.value !== null) found.set(user, answer.value);
-          else inactive.push(user);
-        }),
-      );
-      const lastSeen = inactive.length > 0 ? await queries.lastSeen(inactive) : new Map();
-      for (const [user, last_seen_at] of lastSeen) {
-        found.set(user, { user_id: user, status: "offline", last_seen_at });
-      }
-      return users.flatMap((user) => found.get(user) ?? []);
-    },
-  };
+/** Users that do not exist are left out. Rejects when storage is away. */
+export async function readStatuses(
+  gateway: Gateway,
+  queries: Pick<Queries, "lastSeen">,
+  users: readonly UserId[],
+): Promise<Status[]> {
+  const found = new Map<UserId, Status>();
+  const inactive: UserId[] = [];
+  await Promise.all(
+    [...new Set(users)].map(async (user) => {
+      const answer = await gateway.peek("user", user, "status", {});
+      if (answer.ok && answer.value !== null) found.set(user, answer.value);
+      else inactive.push(user);
+    }),
+  );
+  if (inactive.length > 0) {
+    for (const [user, last_seen_at] of await queries.lastSeen(inactive)) {
+      found.set(user, { user_id: user, status: "offline", last_seen_at });
+    }
+  }
+  return users.flatMap((user) => found.get(user) ?? []);
 }

@@ -12,7 +12,7 @@ import { randomBytes } from "node:crypto";
 import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errorCode, fileTrouble, StartRefusal } from "../errors.ts";
-import { readOrMakeSecretFile } from "../secret-file.ts";
+import { readOrMakeSecretFile, readSecretFile } from "../secret-file.ts";
 import { processStart } from "./process-identity.ts";
 
 export interface DataDir {
@@ -23,6 +23,9 @@ export interface DataDir {
   /** Gives the directory free. Idempotent. */
   release(): Promise<void>;
 }
+
+/** Another Troupe holds the directory. */
+export class DataDirInUse extends StartRefusal {}
 
 interface Claim {
   pid: number;
@@ -78,6 +81,11 @@ export function readOrMakeSecret(dataDir: string): Promise<string> {
   return readOrMakeSecretFile(join(dataDir, "jwt-secret"));
 }
 
+/** The same where it has been made; null where not. */
+export function readSecret(dataDir: string): Promise<string | null> {
+  return readSecretFile(join(dataDir, "jwt-secret"));
+}
+
 async function makeDir(dir: string): Promise<void> {
   try {
     await mkdir(dirname(dir), { recursive: true });
@@ -104,7 +112,7 @@ async function take(dir: string, lock: string, fresh: string, mine: Claim): Prom
     const last = await lastOfChain(dir, lock);
     if (last === null) continue;
     if ((await processStart(last.pid)) === last.start) {
-      throw new StartRefusal(`DATA_DIR ${dir} is in use by another Troupe (pid ${last.pid}).`);
+      throw new DataDirInUse(`DATA_DIR ${dir} is in use by another Troupe (pid ${last.pid}).`);
     }
     const heir = heirFile(dir, last.nonce);
     if (!(await linkIfAbsent(fresh, heir))) continue;

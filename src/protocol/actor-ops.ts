@@ -3,8 +3,10 @@
  * (callees) share. Bodies travel as JSON inside frames; they are made by our own code, so
  * they are typed here and not validated again.
  */
-import type { ConversationId, SessionId, UserId } from "./ids.ts";
+import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
 import type { Conversation, Cursors, Message, PresenceStatus, Status } from "./schemas.ts";
+
+import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
 
 export type ActorKind = "user" | "conversation" | "post";
 
@@ -32,6 +34,24 @@ export interface UserOps {
     body: { member_ids: UserId[]; title: string | null };
     answer: { created: boolean; conversation: Conversation };
   };
+  create_post: { body: { body: string }; answer: Post };
+  follow: { body: { user_id: UserId; following: boolean }; answer: Following };
+  block: { body: { user_id: UserId; blocked: boolean }; answer: Blocked };
+  /** A notification for this user; answers null when it is none (own act, or a block). */
+  notify: { body: Notice; answer: Notification | null };
+  /** These users liked that post of this user: gathered into one notification a window. */
+  post_liked: { body: { post_id: PostId; likers: UserId[] }; answer: null };
+  read_notifications: { body: { up_to_seq: number }; answer: { unread_count: number } };
+}
+
+/** What happened, for the user it concerns. `message` is a sentence about the actor. */
+export interface Notice {
+  type: string;
+  message: string;
+  actor_id: UserId | null;
+  post_id: PostId | null;
+  comment_id: string | null;
+  data: unknown;
 }
 
 /** Who acts: the user, and the socket it came by ("" over HTTP). */
@@ -63,10 +83,15 @@ export interface ConversationOps {
   retitle: { body: Acting & { title: string }; answer: { conversation: Conversation } };
   add_members: { body: Acting & { user_ids: UserId[] }; answer: { conversation: Conversation } };
   remove_member: { body: Acting & { user_id: UserId }; answer: Record<string, never> };
+  /** A block between the two of a direct conversation came or went. */
+  apart_changed: { body: { is_apart: boolean }; answer: null };
 }
 
-/** Posts come with the social graph; the kind is reserved so that placement knows it. */
-export type PostOps = Record<never, { body: unknown; answer: unknown }>;
+export interface PostOps {
+  like: { body: { user: UserId; liked: boolean }; answer: Liked };
+  comment: { body: { user: UserId; body: string }; answer: Comment };
+  delete: { body: { user: UserId }; answer: Record<string, never> };
+}
 
 export interface ActorOps {
   user: UserOps;
@@ -84,7 +109,19 @@ export type OpAnswer<K extends ActorKind, O extends Op<K>> = ActorOps[K][O] exte
   ? A
   : never;
 
-/** On `notifications:{user}`, name `conversation_joined`: the user is a member from `rev` on. */
+/**
+ * On `notifications:{user}`: orders to the edges about that user, beside the events that reach
+ * the user's sessions as they are (`notification`, and `like_update` and `comment_update` of
+ * the user's own posts).
+ */
+export interface UserOrders {
+  conversation_joined: JoinedNote;
+  /** A block with the other came or went, whoever made it. */
+  apart_changed: { user_id: UserId; is_apart: boolean };
+  following_changed: { user_id: UserId; following: boolean };
+}
+
+/** Name `conversation_joined`: the user is a member from `rev` on. */
 export interface JoinedNote {
   conversation_id: ConversationId;
   rev: number;

@@ -22,8 +22,11 @@ import {
   Unread,
   User,
 } from "./schemas.ts";
+import { CommentUpdate, LikeUpdate, Notification, PostCounts } from "./social.ts";
 
 const UserIds = Type.Array(Id, { maxItems: 500 });
+const PostIds = Type.Array(Id, { maxItems: 200 });
+const PostCountsOf = Type.Object({ posts: Type.Array(PostCounts) });
 const SYNC_CONVERSATIONS_MAX = 500;
 export const JOIN_LIMIT_DEFAULT = 50;
 
@@ -87,7 +90,7 @@ export const CLIENT_EVENTS = {
       ),
       receipts: Type.Array(Receipt),
       removed: Type.Array(Id),
-      notifications: Type.Array(Type.Unknown()),
+      notifications: Type.Array(Notification),
       has_more: Type.Boolean(),
     }),
   },
@@ -103,6 +106,8 @@ export const CLIENT_EVENTS = {
     payload: Request({ status: Type.Union([Type.Literal("online"), Type.Literal("away")]) }),
     ack: Type.Object({}),
   },
+  watch_posts: { payload: Request({ post_ids: PostIds }), ack: PostCountsOf },
+  unwatch_posts: { payload: Request({ post_ids: PostIds }), ack: PostCountsOf },
   refresh_token: {
     payload: Request({ token: Type.String({ minLength: 1, maxLength: 8192 }) }),
     ack: Type.Object({ expires_at: Time }),
@@ -123,6 +128,9 @@ export const SERVER_EVENTS = {
   typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
   receipt: Receipt,
   conversation_updated: Conversation,
+  notification: Notification,
+  like_update: LikeUpdate,
+  comment_update: CommentUpdate,
   user_status: Status,
   token_expiring: Type.Object({ expires_at: Time }),
   server_draining: Type.Object({ reconnect_in_ms: Type.Integer({ minimum: 0 }) }),

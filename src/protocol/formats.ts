@@ -4,11 +4,13 @@
  */
 import Format from "typebox/format";
 import { isId } from "./ids.ts";
-import { BODY_MAX, isText, TITLE_MAX } from "./text.ts";
+import { BODY_MAX, isText, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
 Format.Set("id", isId);
 /** Message, post and comment bodies: 1–4,000 code points. */
 Format.Set("body", (value) => isText(value, BODY_MAX));
 /** Titles and display names: 1–80 code points. */
 Format.Set("title", (value) => isText(value, TITLE_MAX));
+/** The sentence of a notification: 1–500 code points. */
+Format.Set("notice", (value) => isText(value, NOTICE_MAX));
 Format.Set("time", (value) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value));

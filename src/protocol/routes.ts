@@ -5,7 +5,7 @@
  */
 import type { Static, TObject, TSchema } from "typebox";
 import Type from "typebox";
-import type { ErrorCode } from "./errors.ts";
+import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
   Body,
   ClientId,
@@ -26,46 +26,13 @@ import {
   User,
   Username,
 } from "./schemas.ts";
+import { SOCIAL_ROUTES } from "./social-routes.ts";
 
-export const PAGE_LIMIT_DEFAULT = 50;
-export const PAGE_LIMIT_MAX = 100;
 export const MEMBERS_MAX = 1000;
 const PRESENCE_IDS_MAX = 500;
 
-const Limit = Type.Optional(
-  Type.Integer({
-    minimum: 1,
-    maximum: PAGE_LIMIT_MAX,
-    description: `1–${PAGE_LIMIT_MAX}, default ${PAGE_LIMIT_DEFAULT}.`,
-  }),
-);
-const PageCursor = Type.Optional(
-  Type.String({ minLength: 1, maxLength: 256, description: "`next_cursor` of the page before." }),
-);
 const RefreshToken = Type.String({ minLength: 1, maxLength: 256 });
-
-const ById = Request({ id: Id });
 const ByMessage = Request({ id: Id, seq: Ordinal });
-
-export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-export type RouteGroup = "Accounts and tokens" | "Conversations" | "Presence" | "Operations";
-
-export interface RouteSpec {
-  group: RouteGroup;
-  method: Method;
-  /** Parameters are written `:name`. */
-  path: string;
-  summary: string;
-  /** Whether it wants `Authorization: Bearer …`. */
-  token: boolean;
-  params?: TObject;
-  query?: TObject;
-  body?: TObject;
-  /** By status; null where nothing is in the body, a string for a body that is not JSON. */
-  answers: Readonly<Record<number, TSchema | string | null>>;
-  /** What it refuses beyond what every route may (invalid_payload, rate_limited, …). */
-  refusals: readonly ErrorCode[];
-}
 
 export const ROUTES = {
   register: {
@@ -155,6 +122,8 @@ export const ROUTES = {
     answers: { 200: User },
     refusals: ["not_found"],
   },
+
+  ...SOCIAL_ROUTES,
 
   createConversation: {
     group: "Conversations",
@@ -285,7 +254,7 @@ export const ROUTES = {
   },
 
   listPresence: {
-    group: "Presence",
+    group: "Notifications and presence",
     method: "GET",
     path: "/api/presence",
     summary: "The status of up to 500 users; ids separated by commas.",

@@ -9,6 +9,8 @@
 
 export const BODY_MAX = 4000;
 export const TITLE_MAX = 80;
+/** The sentence of a notification that a service sends. */
+export const NOTICE_MAX = 500;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is this rule's job
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;

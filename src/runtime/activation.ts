@@ -1,12 +1,13 @@
 /**
- * One activation: a behaviour's state, the letters that wait for it, its timers, and the work
- * it has begun. Turns are synchronous, so between two turns the state is whole.
+ * One activation: a behaviour's state, the letters that wait for it, its timers, its work.
  *
  * [ACT1] While it loads or passivates letters wait, in order; none is lost or turned round.
  * [ACT2] What waits is bounded; past it callers are told `unavailable`.
  * [ACT3] A turn that throws costs this activation: who waits for it is answered `internal`.
  * [ACT4] It ends when the work it has begun is done; letters that came meanwhile go to the next.
  * [ACT5] A timer rings once, unless set anew or cancelled, and never after the end.
+ * [ACT6] A letter of a worker that is gone by the time of its turn is no turn: what it says of
+ *        sessions would stay for ever.
  */
 import type { Behaviour, Context, Incoming, Reply } from "../../actors/behaviour.ts";
 import { type ErrorObject, REFUSALS } from "../protocol/errors.ts";
@@ -15,6 +16,8 @@ import { type ErrorObject, REFUSALS } from "../protocol/errors.ts";
 export const MAILBOX_MAX = 10_000;
 
 export interface Letter {
+  /** Life id of the worker that wrote it. */
+  from: string;
   op: string;
   body: string;
   /** Milliseconds since the epoch after which nobody waits for the answer. */
@@ -29,6 +32,8 @@ export type AnswerSink = ((ok: boolean, body: string, rev: number) => void) | nu
 export interface ActivationHost {
   nowMs(): number;
   after(delayMs: number, ring: () => void): () => void;
+  /** Whether that worker is out of the cluster, and its sessions with it. */
+  isGone(life: string): boolean;
   /** A context's outward effects: ask, tell, publish. */
   readonly effects: Pick<Context, "ask" | "tell" | "publish">;
   /** `letters` came too late for this activation and want the next one. */
@@ -154,6 +159,8 @@ export class Activation {
   }
 
   #handle(letter: Letter): void {
+    // What it says of its sessions is over, and nobody is left to be answered.
+    if (this.#host.isGone(letter.from)) return;
     const reply = new ActorReply(letter.answer, this.#unanswered);
     this.#turn((state, ctx) => {
       const message: Incoming = { op: letter.op, body: JSON.parse(letter.body), reply };

@@ -1,7 +1,9 @@
 /**
- * Frames: what travels between edges, actor threads, primaries and hosts. A frame is encoded
- * once by its sender; whoever passes it on reads the fixed header and the short strings it
- * routes by, and forwards the bytes as they are. Batches are frames back to back.
+ * Frames: what travels between edges, actor threads, primaries and hosts.
+ *
+ * [FRM1] Encoded once by its sender, a frame is passed on as bytes; batches are frames in a row.
+ * [FRM2] Who routes it reads the fixed header and the short strings, never the body.
+ * [FRM3] A length that no frame can have is refused, before anything waits for it.
  *
  * Layout (big endian): u32 length · u8 type · u8 flags · u16 note length · u32 corr ·
  * u32 view · u32 rev · u8 lengths of to, from, key, name, except · 3 spare ·

@@ -7,6 +7,7 @@
  * [HST2] A frame under a newer view waits for that view, a while.
  * [HST3] Activations that belong elsewhere go as soon as their begun work is done.
  * [HST4] What is idle for its kind's time and holds nothing goes too.
+ * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
  */
 import type { Behaviour, Context, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../clock.ts";
@@ -129,6 +130,7 @@ export class ActorHost {
       return;
     }
     this.#post(f.key, {
+      from: f.from,
       op: f.name,
       body: f.body,
       expiresAtMs:
@@ -156,6 +158,7 @@ export class ActorHost {
     const activation = new Activation(key, key.slice(colon + 1), behaviour, {
       nowMs: () => clock.nowMs(),
       after: (delayMs, ring) => clock.after(delayMs, ring),
+      isGone: (life) => life !== this.#options.self && !this.gateway.placement.has(life),
       effects: this.#effects,
       onEnded: (ended, letters, bug) => {
         if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);

@@ -1,10 +1,11 @@
 /**
  * Frames over a byte stream: the pipe between a worker and its primary (file descriptor 4 of
- * each worker, made by the supervisor). What one turn of the event loop says leaves as one
- * write; what arrives is cut into whole frames.
+ * each worker, made by the supervisor).
  *
- * Invariant: order is kept. Bound: when more than `queueBytesMax` wait unread by the other
- * side, the pipe ends with `overflow`, for a neighbour that far behind is as good as dead.
+ * [PIP1] Frames arrive whole and in order.
+ * [PIP2] What one turn of the event loop says leaves as one write.
+ * [PIP3] A neighbour that breaks the rules, or is so far behind that it is as good as dead, ends
+ *        the pipe, once.
  */
 import type { Duplex } from "node:stream";
 import { type Frame, FrameBatch, lengthAt } from "./frames.ts";

@@ -1,10 +1,13 @@
 /**
  * The membership view: which workers are alive, as the primary last announced it, and the
- * placement that follows from it. Everyone with the same view places every actor alike.
+ * placement that follows from it: rendezvous hashing of "kind:id" over slots (which outlive a
+ * restart of their worker). Thaler and Ravishankar, "A Name-Based Mapping Scheme for
+ * Rendezvous" (1996).
  *
- * Placement is rendezvous hashing of "kind:id" over slots (which outlive a restart of their
- * worker), so that a worker that comes or goes moves only the actors that must move.
- * Source: Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous" (1996).
+ * [PLC1] Everyone with the same view places every actor alike.
+ * [PLC2] A worker that comes or goes moves only the actors that must move.
+ * [PLC3] Workers own about equally many actors.
+ * [PLC4] A draining worker owns nothing and is not gone: its sessions live, its answers count.
  */
 
 export interface WorkerRef {
@@ -58,6 +61,11 @@ export class Placement {
   /** Whether one worker is all there is: nothing has to leave it. */
   get isSolo(): boolean {
     return this.#lives.size === 1;
+  }
+
+  /** Whether that worker lives, draining ones included. */
+  has(life: string): boolean {
+    return this.#lives.has(life);
   }
 
   /** Lives of `before` that this view has in neither list. */

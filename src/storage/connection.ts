@@ -43,10 +43,12 @@ function getTypeParser(oid: number, format?: "text" | "binary"): (value: string)
 }
 
 // Plans of named statements are kept by the session and may date from when the tables were
-// empty; every query here finds its rows by index, so other plans are only ever a mistake.
+// empty; every query here finds its rows by index, so other plans are only ever a mistake. (A
+// bitmap would read and sort all posts of an author for the newest of them.)
 const SESSION =
   "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET default_transaction_isolation = 'read committed';" +
-  " SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+  " SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;" +
+  " SET enable_bitmapscan = off";
 
 export function connectionConfig(url: string, deadlineMs: number): ClientConfig {
   return {

@@ -48,6 +48,12 @@ const CHANGED_AFTER = {
       ORDER BY x.rev LIMIT a.most
     ) m ORDER BY a.n, m.rev`,
 };
+const APART = {
+  name: "apart_conversations",
+  text: `SELECT c.id FROM conversations c
+    JOIN conversation_members m ON m.conversation_id = c.id AND m.user_id = c.direct_lo
+    WHERE c.id = ANY ($1::bigint[]) AND m.apart`,
+};
 const CHANGE_MESSAGE = {
   name: "change_message",
   text: "SELECT * FROM change_message($1, $2, $3, $4)",
@@ -65,6 +71,7 @@ type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 export class PostgresConversations implements ConversationStore {
   readonly #writer: Writer;
   readonly #load: Batcher<ConversationId, Conversation | null>;
+  readonly #apart: Batcher<ConversationId, boolean>;
   readonly #newest: Batcher<{ id: ConversationId; limit: number }, Message[]>;
   readonly #changed: Batcher<{ id: ConversationId; rev: number; limit: number }, Message[]>;
 
@@ -77,6 +84,11 @@ export class PostgresConversations implements ConversationStore {
         const row = byId.get(id);
         return row ? conversationOf(row) : null;
       });
+    }, GATHERED);
+    this.#apart = new Batcher(async (ids) => {
+      const rows = await database.read<{ id: ConversationId }>(APART, [ids]);
+      const apart = new Set(rows.map((row) => row.id));
+      return ids.map((id) => apart.has(id));
     }, GATHERED);
     this.#newest = new Batcher(async (asks) => {
       const values = [asks.map((ask) => ask.id), asks.map((ask) => ask.limit)];
@@ -96,6 +108,10 @@ export class PostgresConversations implements ConversationStore {
 
   load(id: ConversationId): Promise<Conversation | null> {
     return this.#load.ask(id);
+  }
+
+  apart(id: ConversationId): Promise<boolean> {
+    return this.#apart.ask(id);
   }
 
   newest(id: ConversationId, limit: number): Promise<Message[]> {

@@ -23,6 +23,11 @@ const run = promisify(execFile);
 
 export const SUPERUSER = "troupe";
 
+/** With the password in it: never to be logged. */
+export function embeddedUrl(password: string, port: number): string {
+  return `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/postgres`;
+}
+
 export interface Cluster {
   path: string;
   /** What to tell PostgreSQL that its directory is, when it is started in `path`. */

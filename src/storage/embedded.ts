@@ -9,7 +9,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { StartRefusal } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Cluster, openCluster, SUPERUSER } from "./embedded-cluster.ts";
+import { type Cluster, embeddedUrl, openCluster } from "./embedded-cluster.ts";
 import { stopOrphan } from "./embedded-orphan.ts";
 import { freePort, launchServer, type Server } from "./embedded-server.ts";
 
@@ -76,7 +76,7 @@ class Embedded implements EmbeddedPostgres {
   #revival: Promise<void> = Promise.resolve();
 
   constructor(cluster: Cluster, port: number, server: Server, log: Log) {
-    this.url = `postgres://${SUPERUSER}:${cluster.password}@127.0.0.1:${port}/postgres`;
+    this.url = embeddedUrl(cluster.password, port);
     this.#cluster = cluster;
     this.#port = port;
     this.#log = log;

@@ -12,7 +12,19 @@ export const LIVE_CONVERSATIONS_MAX = 500;
 // One walk over the user's memberships yields both lists. peers: 0 where not direct.
 const OPEN_SESSIONS = {
   name: "open_sessions",
-  text: `SELECT ${USER_COLUMNS}, u.suspended_at IS NOT NULL AS suspended, l.*
+  text: `SELECT ${USER_COLUMNS}, u.suspended_at IS NOT NULL AS suspended, l.*,
+      (
+        SELECT array_agg(f.followee_id) FROM follows f WHERE f.follower_id = u.id
+      ) AS followees,
+      (
+        SELECT array_agg(x.id) FROM (
+          SELECT b.blocked_id AS id FROM blocks b WHERE b.blocker_id = u.id
+          UNION SELECT b.blocker_id FROM blocks b WHERE b.blocked_id = u.id
+        ) x
+      ) AS blocked,
+      (
+        SELECT count(*) FROM notifications o WHERE o.user_id = u.id AND o.read_at IS NULL
+      ) AS unread_notifications
     FROM users u
     CROSS JOIN LATERAL (
       SELECT
@@ -41,6 +53,9 @@ interface OpeningRow extends UserRow {
   unread_ids: string[] | null;
   unread_last: string[] | null;
   unread_read: string[] | null;
+  followees: UserId[] | null;
+  blocked: UserId[] | null;
+  unread_notifications: string;
 }
 
 /** One answer a user, in order; null where there is no such user. */
@@ -71,5 +86,8 @@ function openingOf(row: OpeningRow): SessionOpening {
       last_seq: Number(row.unread_last?.[i]),
       read_seq: Number(row.unread_read?.[i]),
     })),
+    followees: row.followees ?? [],
+    blocked: row.blocked ?? [],
+    unreadNotifications: Number(row.unread_notifications),
   };
 }

@@ -43,7 +43,8 @@ export class Database {
     try {
       return await this.#run<Row>(statement, values);
     } catch (error) {
-      if (faultOf(error, "read") === null || isTimeout(error)) throw this.#judged(error, statement);
+      const isLost = faultOf(error, "read") !== null && !isTimeout(error);
+      if (!isLost && !isRetryable(error)) throw this.#judged(error, statement);
       return await this.write<Row>(statement, values);
     }
   }

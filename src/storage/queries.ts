@@ -24,6 +24,7 @@ import {
   type UserRow,
   userOf,
 } from "./rows.ts";
+import { PostgresSocialQueries } from "./social-queries.ts";
 import { readSync } from "./sync.ts";
 import { readLastSeen } from "./users.ts";
 
@@ -84,13 +85,14 @@ const USER_BY_NAME = {
 };
 const PING = { text: "SELECT 1" };
 
-export class PostgresQueries implements Queries {
+export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #database: Database;
   readonly #openings: Batcher<UserId, SessionOpening | null>;
   readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
 
   constructor(database: Database) {
+    super(database);
     this.#database = database;
     this.#openings = new Batcher((ids) => openSessions(database, ids), {
       batchMax: 64,

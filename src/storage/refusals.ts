@@ -10,17 +10,27 @@ export const STORAGE_REFUSALS = {
   notOwner: refused("forbidden", "Only the owner removes other members."),
   directFixed: refused("conflict", "A direct conversation keeps its members and has no title."),
   membersMax: refused("invalid_payload", `A conversation has at most ${MEMBERS_MAX} members.`),
+  apart: refused("forbidden", "This is not possible between you and that user."),
   usernameTaken: refused("conflict", "That username is taken."),
+} as const;
+
+export const SOCIAL_REFUSALS = {
+  postNotFound: refused("not_found", "No such post."),
+  notificationNotFound: refused("not_found", "No such notification."),
+  notAuthor: refused("forbidden", "Only its author may delete a post."),
+  followsSelf: refused("invalid_payload", "Nobody follows themselves."),
+  blocksSelf: refused("invalid_payload", "Nobody blocks themselves."),
 } as const;
 
 export type Refusal = { ok: false; error: ErrorObject };
 
-/** What a conversation's functions answer instead of 'ok'; see migrations/0002-writes.sql. */
+/** What a conversation's functions answer instead of 'ok'; see migrations/0002 and 0004. */
 export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
   user_not_found: REFUSALS.userNotFound,
   conflict: STORAGE_REFUSALS.directFixed,
   forbidden: STORAGE_REFUSALS.notOwner,
+  apart: STORAGE_REFUSALS.apart,
   invalid_payload: STORAGE_REFUSALS.membersMax,
 };
 
@@ -28,5 +38,6 @@ export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
   message_not_found: REFUSALS.messageNotFound,
   forbidden: STORAGE_REFUSALS.notSender,
+  apart: STORAGE_REFUSALS.apart,
   conflict: STORAGE_REFUSALS.messageDeleted,
 };

@@ -1,6 +1,6 @@
 /**
  * One batch of the writer: sends and cursor marks that commit together in one call of the
- * function write_batch (migrations/0002-writes.sql). Callers that ask for the same thing share
+ * function write_batch (migrations/0002 and 0004). Callers that ask for the same thing share
  * a row of it: two sends with one client_id make one message, marks of one member fold together.
  *
  * Invariant: sends keep the order in which they were added.
@@ -8,7 +8,7 @@
 import type { Appended, CursorMark, Marked, NewMessage } from "../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Message } from "../protocol/schemas.ts";
-import { STORAGE_REFUSALS } from "./refusals.ts";
+import { type Refusal, STORAGE_REFUSALS } from "./refusals.ts";
 import { messageOfJson } from "./rows.ts";
 
 /** Who waits for an answer. `reject` is for faults only. */
@@ -41,7 +41,9 @@ export const WRITE_BATCH = {
   text: "SELECT * FROM write_batch($1, $2, $3)",
 };
 
-const OUTCOME = { added: 0, duplicate: 1, outsider: 2, noReply: 3 } as const;
+const OUTCOME = { added: 0, duplicate: 1, outsider: 2, noReply: 3, apart: 4 } as const;
+/** In place of a mark's old cursor; -1 where there is no such member. */
+const OLD_DELIVERED_APART = -2;
 
 interface MarkRow {
   c: string;
@@ -145,7 +147,7 @@ export class WriteBatch {
     }
   }
 
-  refuse(refusal: { ok: false; error: (typeof REFUSALS.internal)["error"] }): void {
+  refuse(refusal: Refusal): void {
     for (const job of this.jobs) job.resolve(refusal);
   }
 
@@ -165,9 +167,7 @@ export class WriteBatch {
         const message = messageOfJson(seen);
         settleSend(jobs, message, !isOwn(message, unknownSince));
       } else {
-        const refusal =
-          outcome === OUTCOME.noReply ? STORAGE_REFUSALS.noReply : REFUSALS.conversationNotFound;
-        for (const job of jobs) job.resolve(refusal);
+        for (const job of jobs) job.resolve(sendRefusal(outcome));
       }
     }
   }
@@ -189,6 +189,11 @@ function addedMessage(asked: NewMessage, row: BatchRow, n: number): Message {
   };
 }
 
+function sendRefusal(outcome: number | undefined): Refusal {
+  if (outcome === OUTCOME.noReply) return STORAGE_REFUSALS.noReply;
+  return outcome === OUTCOME.apart ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
+}
+
 function isOwn(message: Message, unknownSince: string | null): boolean {
   return (
     unknownSince !== null &&
@@ -206,7 +211,9 @@ function settleSend(jobs: SendJob[], message: Message, duplicate: boolean): void
 
 function settleMark(mark: MarkRow, oldDelivered: number, oldRead: number): void {
   if (oldDelivered < 0) {
-    for (const job of mark.jobs) job.resolve(REFUSALS.conversationNotFound);
+    const isApart = oldDelivered === OLD_DELIVERED_APART;
+    const refusal = isApart ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
+    for (const job of mark.jobs) job.resolve(refusal);
     return;
   }
   // The row's one update stands for its marks one after another.

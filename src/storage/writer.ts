@@ -30,7 +30,7 @@ import {
 /** Rows of each kind in one statement. More gains little and delays the first of them. */
 const BATCH_ROWS_MAX = 256;
 /** Calls that may wait. Some 0.2 s of full speed; past it the database is not keeping up. */
-const QUEUE_MAX = 20_000;
+export const QUEUE_MAX = 20_000;
 /** Of a batch that was rolled back as a deadlock's victim. */
 const TRIES_MAX = 3;
 const RECONNECT_MS = 100;

@@ -72,12 +72,12 @@ class Screen {
   }
 
   async types(text: string): Promise<void> {
-    await this.page.locator("textarea").pressSequentially(text);
+    await this.page.locator(".composer textarea").pressSequentially(text);
   }
 
   async sends(text: string): Promise<void> {
-    await this.page.fill("textarea", text);
-    await this.page.press("textarea", "Enter");
+    await this.page.fill(".composer textarea", text);
+    await this.page.press(".composer textarea", "Enter");
   }
 
   async sees(text: string): Promise<void> {
@@ -195,7 +195,7 @@ describe.skipIf(!hasChromium)("the page", () => {
 
     await graces.types("an ans");
     await adas.page.waitForSelector(".subtitle[data-typing]");
-    await graces.page.fill("textarea", "");
+    await graces.page.fill(".composer textarea", "");
     await adas.page.waitForSelector(".subtitle:not([data-typing])");
     await graces.sends("an answer");
     await adas.sees("an answer");

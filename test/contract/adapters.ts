@@ -6,15 +6,21 @@ import type { ActorPorts } from "../../actors/ports.ts";
 import type { AccountStore, Queries } from "../../src/ports.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
+import type { RecountStore } from "../../src/social-queries.ts";
 import { createActorPorts } from "../../src/storage/actor-ports.ts";
 import { createEdgePorts } from "../../src/storage/edge-ports.ts";
 import { createMemoryStorage } from "../../src/storage/memory/ports.ts";
+import type { MemoryTables } from "../../src/storage/memory/tables.ts";
 import { migrate } from "../../src/storage/migrate.ts";
-import { startPostgres } from "../support/postgres.ts";
+import { createRecount } from "../../src/storage/recount.ts";
+import { administer, startPostgres } from "../support/postgres.ts";
 
 export interface OpenStorage extends ActorPorts {
   accounts: AccountStore;
   queries: Queries;
+  recount: RecountStore;
+  /** Makes a figure that recount looks at wrong by `by`; `what` and `id` as recount names them. */
+  plant(what: string, id: string, by: number): Promise<void>;
   host(): ActorPorts;
   close(): Promise<void>;
 }
@@ -28,11 +34,13 @@ export const ADAPTERS: Adapter[] = [
   {
     name: "memory",
     async open() {
-      const { tables, ports, accounts, queries } = createMemoryStorage();
+      const { tables, ports, accounts, queries, recount } = createMemoryStorage();
       return {
         ...ports,
         accounts,
         queries,
+        recount,
+        plant: async (what, id, by) => plantInMemory(tables, what, id, by),
         host: () => createMemoryStorage(tables).ports,
         close: async () => undefined,
       };
@@ -50,6 +58,17 @@ export const ADAPTERS: Adapter[] = [
         ...actors.ports,
         accounts: edge.accounts,
         queries: edge.queries,
+        recount: createRecount(database.url),
+        async plant(what, id, by) {
+          const [table, column] = what.split(".");
+          const [key, user] = id.split("/");
+          const row =
+            table === "conversation_members"
+              ? `conversation_id = ${key} AND user_id = ${user}`
+              : `${table === "notification_counters" ? "user_id" : "id"} = ${key}`;
+          const sql = `UPDATE ${table} SET ${column} = ${column} + ${by} WHERE ${row}`;
+          await administer(database.url, sql);
+        },
         host() {
           const another = createActorPorts(database.url);
           opened.push(another);
@@ -63,6 +82,18 @@ export const ADAPTERS: Adapter[] = [
     },
   },
 ];
+
+function plantInMemory(tables: MemoryTables, what: string, id: string, by: number): void {
+  const [key, user] = id.split("/") as [string, string | undefined];
+  const { social, conversations } = tables;
+  if (what === "posts.like_count") social.posts.get(key)!.likeCount += by;
+  else if (what === "posts.comment_count") social.posts.get(key)!.commentCount += by;
+  else if (what === "conversations.rev") conversations.get(key)!.rev += by;
+  else if (what === "notification_counters.last_seq") social.notificationsOf(key).lastSeq += by;
+  else if (what === "conversation_members.read_seq") {
+    conversations.get(key)!.members.get(user!)!.readSeq += by;
+  } else throw new Error(`no such figure in memory: ${what}`);
+}
 
 let registered = 0;
 

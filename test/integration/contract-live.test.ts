@@ -91,6 +91,7 @@ describe("messages", () => {
       if (!hasLast()) await session.next("message", (message) => message.rev === last);
       const trail = revTrail(session, group.id);
       expect(trail.violations).toEqual([]);
+      expect(trail.echoes).toEqual([]);
       expect(trail.changes).toBe(sessions.length * perSession);
     }
   });
@@ -106,7 +107,7 @@ describe("messages", () => {
     for (const i of upTo(30)) await session.sends(group.id, `${i}`);
     expect(session.transport).toBe(settled);
     await listener.next("message", (message) => message.seq === 30);
-    expect(revTrail(listener, group.id)).toEqual({ violations: [], changes: 30 });
+    expect(revTrail(listener, group.id)).toEqual({ violations: [], echoes: [], changes: 30 });
     await listener.sends(group.id, "back");
     expect(await session.next("message")).toMatchObject({ body: "back" });
   });
@@ -121,7 +122,7 @@ describe("members", () => {
     expect(await other.next("conversation_updated")).toEqual(direct);
     const message = await own.sends(direct.id, "at once");
     expect(await other.next("message")).toEqual(message);
-    expect(revTrail(other, direct.id)).toEqual({ violations: [], changes: 2 });
+    expect(revTrail(other, direct.id)).toEqual({ violations: [], echoes: [], changes: 2 });
   });
 
   it("[CTR-LIV8] a change of title or members reaches the members, the added included", async () => {

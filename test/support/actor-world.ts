@@ -12,11 +12,12 @@ import { Tally } from "../../src/metrics.ts";
 import { NO_UPLINK, Switchboard } from "../../src/primary/switchboard.ts";
 import type { ErrorObject } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
-import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
+import { asConversationId, asUserId, type Conversation } from "../../src/protocol/schemas.ts";
 import { Exchange } from "../../src/runtime/exchange.ts";
 import { decodeAt, eachFrame, encode, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { ActorHost } from "../../src/runtime/host.ts";
 import type { View } from "../../src/runtime/view.ts";
+import { MemoryConversations } from "../../src/storage/memory/conversations.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { MemoryTables } from "../../src/storage/memory/tables.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -90,6 +91,9 @@ export class SimWorker {
     const ports: ActorPorts = {
       conversations: slow.wrap(storage.ports.conversations),
       users: slow.wrap(storage.ports.users),
+      posts: slow.wrap(storage.ports.posts),
+      notifications: slow.wrap(storage.ports.notifications),
+      graph: slow.wrap(storage.ports.graph),
     };
     this.host = new ActorHost({
       clock,
@@ -157,6 +161,49 @@ class SlowStore {
   }
 }
 
+/** Who was a member from which rev on, and since when. */
+export interface MembershipRecord {
+  rev: number;
+  members: ReadonlySet<string>;
+  atMs: number;
+}
+
+class RecordedConversations extends MemoryConversations {
+  readonly records = new Map<string, MembershipRecord[]>();
+  readonly #nowMs: () => number;
+
+  constructor(tables: MemoryTables) {
+    super(tables);
+    this.#nowMs = tables.nowMs;
+  }
+
+  override async create(...args: Parameters<MemoryConversations["create"]>) {
+    const made = await super.create(...args);
+    if (made.ok) this.#record(made.value.conversation);
+    return made;
+  }
+
+  override async addMembers(...args: Parameters<MemoryConversations["addMembers"]>) {
+    const changed = await super.addMembers(...args);
+    if (changed.ok) this.#record(changed.value.conversation);
+    return changed;
+  }
+
+  override async removeMember(...args: Parameters<MemoryConversations["removeMember"]>) {
+    const changed = await super.removeMember(...args);
+    if (changed.ok) this.#record(changed.value.conversation);
+    return changed;
+  }
+
+  #record({ id, rev, members }: Conversation): void {
+    const records = this.records.get(id) ?? [];
+    this.records.set(id, records);
+    if ((records.at(-1)?.rev ?? 0) >= rev) return;
+    const ids = new Set(members.map(({ user_id }) => user_id));
+    records.push({ rev, members: ids, atMs: this.#nowMs() });
+  }
+}
+
 export class World {
   readonly clock = new FakeClock();
   readonly chance: Chance;
@@ -165,13 +212,16 @@ export class World {
   readonly workers: SimWorker[] = [];
   readonly clients: SimClient[] = [];
   readonly bugs: { key: string; bug: unknown }[] = [];
+  readonly #conversations: RecordedConversations;
   #lives = 0;
   #viewNumber = 0;
   #names = 0;
 
   constructor(seed: number) {
     this.chance = chanceFrom(seed);
-    this.storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
+    const storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
+    this.#conversations = new RecordedConversations(storage.tables);
+    this.storage = { ...storage, ports: { ...storage.ports, conversations: this.#conversations } };
     this.switchboard = new Switchboard(NO_UPLINK, new Tally(), () => undefined);
   }
 
@@ -195,6 +245,11 @@ export class World {
     worker.die();
     this.switchboard.detach(worker.life);
     this.#announceView();
+  }
+
+  /** By rising rev. */
+  membershipsOf(id: ConversationId): readonly MembershipRecord[] {
+    return this.#conversations.records.get(id) ?? [];
   }
 
   async user(): Promise<UserId> {

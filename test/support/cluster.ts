@@ -10,6 +10,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { takeBreaches } from "./conformity.ts";
 import { eventually, within } from "./eventually.ts";
 import { Api } from "./http.ts";
 import { Person } from "./person.ts";
@@ -182,6 +183,7 @@ export class Troupe {
       else chosen.set(pid, session);
     }
     if (chosen.size < workers.length) {
+      await Promise.all([...chosen.values()].map((session) => session.disconnects()));
       throw new Error(`${workers.length * 6} connections reached ${chosen.size} workers only`);
     }
     return [...chosen.values()];
@@ -221,6 +223,8 @@ export class Troupe {
       problem ??= `left behind: ${left.map((ref) => `${ref.pid} ${ref.command}`).join("; ")}`;
     }
     await this.discard();
+    const breaches = takeBreaches();
+    if (breaches.length > 0) problem ??= `against the contract: ${breaches.join("; ")}`;
     if (problem !== undefined) throw new Error(`stop: ${problem}\n${this.logTail()}`);
   }
 

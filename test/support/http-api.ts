@@ -10,6 +10,7 @@ import type { WorkerConfig } from "../../src/config.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
 import { type Result, refused } from "../../src/protocol/errors.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
+import { seeAnswer, takeBreaches } from "./conformity.ts";
 
 export const CONFIG: WorkerConfig = {
   port: 0,
@@ -89,7 +90,7 @@ export async function startHttpApi(
     queries: storage.queries,
     gateway,
     presence: {
-      statuses: (ids) =>
+      statuses: (_viewer, ids) =>
         Promise.resolve(
           ids.map((id) => ({ user_id: id, status: "offline" as const, last_seen_at: null })),
         ),
@@ -124,12 +125,10 @@ export async function startHttpApi(
     const answer = await fetch(url + path, init);
     const text = await answer.text();
     const isJson = answer.headers.get("content-type")?.includes("json") === true;
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      text,
-      body: isJson && text !== "" ? JSON.parse(text) : undefined,
-    };
+    const body = isJson && text !== "" ? JSON.parse(text) : undefined;
+    const contentType = answer.headers.get("content-type") ?? undefined;
+    seeAnswer({ method, path, status: answer.status, contentType, body: body ?? null });
+    return { status: answer.status, headers: answer.headers, text, body };
   };
 
   return {
@@ -151,6 +150,8 @@ export async function startHttpApi(
     async stop() {
       await door.close();
       await api.close(500);
+      const breaches = takeBreaches();
+      if (breaches.length > 0) throw new Error(`against the contract:\n${breaches.join("\n")}`);
     },
   };
 }

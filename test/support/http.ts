@@ -4,6 +4,7 @@
  */
 import http from "node:http";
 import type { ErrorObject } from "../../src/protocol/errors.ts";
+import { seeAnswer } from "./conformity.ts";
 
 const DEADLINE_MS = 15_000;
 
@@ -89,12 +90,11 @@ export class Api {
           response.on("error", reject);
           response.on("end", () => {
             const text = Buffer.concat(chunks).toString("utf8");
-            resolve({
-              status: response.statusCode ?? 0,
-              body: parsed(text, response.headers["content-type"]) as T,
-              text,
-              headers: response.headers,
-            });
+            const contentType = response.headers["content-type"];
+            const status = response.statusCode ?? 0;
+            const answer = parsed(text, contentType);
+            seeAnswer({ method, path, status, contentType, body: answer });
+            resolve({ status, body: answer as T, text, headers: response.headers });
           });
         },
       );

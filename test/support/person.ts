@@ -1,5 +1,7 @@
 /** Someone with an account: calls the API with their token and opens sessions. */
 import type { Conversation, Message, User } from "../../src/protocol/schemas.ts";
+import type { Comment, Liked, Notification, Post } from "../../src/protocol/social.ts";
+import type { ListPage } from "../../src/social-queries.ts";
 import type { Troupe } from "./cluster.ts";
 import { type Answer, Api } from "./http.ts";
 import { type ConnectOptions, Session } from "./session.ts";
@@ -79,6 +81,62 @@ export class Person {
     const path = `/api/conversations/${conversationId}/messages`;
     const payload = { client_id: this.nextClientId(), body };
     return expectStatus(await this.api.post<Message>(path, payload), 201);
+  }
+
+  async publishes(body: string): Promise<Post> {
+    return expectStatus(await this.api.post<Post>("/api/posts", { body }), 201);
+  }
+
+  /** The post as this person sees it. */
+  async sees(post: { id: string }): Promise<Post> {
+    return expectStatus(await this.api.get<Post>(`/api/posts/${post.id}`), 200);
+  }
+
+  async likes(post: { id: string }): Promise<Liked> {
+    return expectStatus(await this.api.post<Liked>(`/api/posts/${post.id}/like`), 200);
+  }
+
+  async unlikes(post: { id: string }): Promise<Liked> {
+    return expectStatus(await this.api.delete<Liked>(`/api/posts/${post.id}/like`), 200);
+  }
+
+  async comments(post: { id: string }, body: string): Promise<Comment> {
+    const answer = await this.api.post<Comment>(`/api/posts/${post.id}/comments`, { body });
+    return expectStatus(answer, 201);
+  }
+
+  async follows(other: Person): Promise<void> {
+    const answer = await this.api.post(`/api/users/${other.id}/follow`);
+    expectStatus<unknown>(answer, 200);
+  }
+
+  async blocks(other: Person): Promise<void> {
+    const answer = await this.api.post(`/api/users/${other.id}/block`);
+    expectStatus<unknown>(answer, 200);
+  }
+
+  async unblocks(other: Person): Promise<void> {
+    const answer = await this.api.delete(`/api/users/${other.id}/block`);
+    expectStatus<unknown>(answer, 200);
+  }
+
+  /** Every item of a list, page by page; `limit` a page. */
+  async lists<T>(path: string, limit = 100): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | null = null;
+    do {
+      const query: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+      const answer = await this.api.get<ListPage<T>>(`${path}?limit=${limit}${query}`);
+      const page: ListPage<T> = expectStatus(answer, 200);
+      items.push(...page.items);
+      cursor = page.next_cursor;
+    } while (cursor !== null);
+    return items;
+  }
+
+  /** All notifications, newest first. */
+  notices(): Promise<Notification[]> {
+    return this.lists<Notification>("/api/notifications");
   }
 
   nextClientId(): string {

@@ -15,6 +15,7 @@ import type {
 } from "../../src/protocol/events.ts";
 import type { Cursors, Message } from "../../src/protocol/schemas.ts";
 import type { Troupe } from "./cluster.ts";
+import { seeAck, seeEvent } from "./conformity.ts";
 import { within } from "./eventually.ts";
 
 const NEXT_DEADLINE_MS = 5000;
@@ -75,7 +76,10 @@ export class Session {
       ...(options.tokenInHeader ? { extraHeaders: header } : {}),
       ...(options.token && !options.tokenInHeader ? { auth: { token: options.token } } : {}),
     });
-    this.socket.onAny((name: string, payload: unknown) => this.#add("event", name, payload));
+    this.socket.onAny((name: string, payload: unknown) => {
+      seeEvent(name, payload);
+      this.#add("event", name, payload);
+    });
     this.socket.on("connect", () => this.#add("connect", "connect", null));
     this.socket.on("disconnect", (reason) => this.#add("disconnect", reason, null));
     troupe.sessions.add(this);
@@ -248,7 +252,7 @@ export class Session {
   /** `held`: conversation id → rev. */
   async syncs(
     held: Record<string, number>,
-    extra: { complete?: boolean } = {},
+    extra: { complete?: boolean; notifications_after_seq?: number } = {},
   ): Promise<ClientAck<"sync">> {
     return this.does("sync", {
       conversations: Object.entries(held).map(([conversation_id, after_rev]) => ({
@@ -278,14 +282,19 @@ export class Session {
     this.#tcp.destroy();
   }
 
-  /** Recorded in the callback itself: a promise would let later events overtake the answer. */
+  /**
+   * Recorded in the callback itself: a promise would let later events overtake the answer. One
+   * that comes after the deadline is recorded, too, for the client library has handed it over.
+   */
   #emitted(event: string, args: unknown[], deadlineMs: number): Promise<AckAnswer | null> {
     return new Promise((resolve) => {
-      const answered = (late: Error | null, answer: AckAnswer) => {
-        if (late === null) this.#add("ack", event, answer);
-        resolve(late === null ? answer : null);
-      };
-      this.socket.timeout(deadlineMs).emit(event, ...args, answered);
+      const late = setTimeout(() => resolve(null), deadlineMs);
+      this.socket.emit(event, ...args, (answer: AckAnswer) => {
+        clearTimeout(late);
+        seeAck(event, answer);
+        this.#add("ack", event, answer);
+        resolve(answer);
+      });
     });
   }
 

@@ -16,12 +16,19 @@ import type { Answer, SimWorker, World } from "./actor-world.ts";
 /** What one conversation is to a client. */
 export interface KnownConversation {
   rev: number;
+  /** What came live before the answer of `sync`: it must not hide what came before it. */
+  liveRev: number;
+  /** It has all that changed after this; 0, or where it was taken in again. */
+  fromRev: number;
   messages: Map<number, Message>;
   members: Set<string> | null;
   typing: Set<string>;
   /** Revs that the present session was given, by event or by ack, in order. */
   revs: number[];
 }
+
+/** What is true may take this long to be heard, and what was true to be forgotten. */
+const HEARSAY_MS = 150;
 
 let sessionsMade = 0;
 
@@ -78,7 +85,10 @@ export class SimClient {
     this.#session = session;
     this.#worker = worker;
     this.#isSynced = false;
+    this.statuses.clear();
+    const held = new Map([...this.known].map(([room, { rev }]) => [room, rev]));
     for (const known of this.known.values()) {
+      known.liveRev = 0;
       known.revs.length = 0;
       known.typing.clear();
     }
@@ -94,7 +104,7 @@ export class SimClient {
         });
         edge.sessions.begun(session, opening);
         this.readySinceMs = this.#world.clock.nowMs();
-        this.#sync();
+        void this.#sync(held);
       },
       // The primary or storage was out of reach: as with a real server, the client tries again.
       () => {
@@ -163,7 +173,15 @@ export class SimClient {
   conversation(id: ConversationId): KnownConversation {
     let known = this.known.get(id);
     if (known === undefined) {
-      known = { rev: 0, messages: new Map(), members: null, typing: new Set(), revs: [] };
+      known = {
+        rev: 0,
+        liveRev: 0,
+        fromRev: 0,
+        messages: new Map(),
+        members: null,
+        typing: new Set(),
+        revs: [],
+      };
       this.known.set(id, known);
     }
     return known;
@@ -180,15 +198,15 @@ export class SimClient {
     return session === this.#session;
   }
 
-  async #sync(): Promise<void> {
-    const conversations = [...this.known].map(([conversation_id, { rev }]) => ({
+  async #sync(held: Map<ConversationId, number>): Promise<void> {
+    const conversations = [...held].map(([conversation_id, after_rev]) => ({
       conversation_id,
-      after_rev: rev,
+      after_rev,
     }));
     const answer = await this.says("sync", { conversations, complete: true });
     if (!answer.ok) {
       this.#world.clock.after(100, () => {
-        if (this.isConnected) void this.#sync();
+        if (this.isConnected) void this.#sync(held);
       });
       return;
     }
@@ -207,15 +225,37 @@ export class SimClient {
       removed: ConversationId[];
       has_more: boolean;
     };
-    for (const id of removed) this.known.delete(id);
+    for (const id of removed) {
+      this.known.delete(id);
+      held.delete(id);
+    }
     for (const one of synced) {
       const known = this.conversation(one.conversation_id);
       for (const message of one.messages) this.#take(known, message);
       if (one.conversation !== null) this.#takeConversation(known, one.conversation);
       known.rev = Math.max(known.rev, one.rev);
+      held.set(one.conversation_id, one.rev);
     }
-    if (has_more || synced.some((one) => one.has_more)) await this.#sync();
-    else this.#isSynced = true;
+    if (has_more || synced.some((one) => one.has_more)) await this.#sync(held);
+    else this.#synced();
+  }
+
+  #advance(known: KnownConversation, rev: number): void {
+    if (this.#isSynced) known.rev = Math.max(known.rev, rev);
+    else known.liveRev = Math.max(known.liveRev, rev);
+  }
+
+  #synced(): void {
+    this.#isSynced = true;
+    for (const known of this.known.values()) known.rev = Math.max(known.rev, known.liveRev);
+  }
+
+  /** Removed from a conversation, an application puts it away. */
+  #forget(known: KnownConversation): void {
+    known.messages.clear();
+    known.typing.clear();
+    known.rev = 0;
+    known.liveRev = 0;
   }
 
   #onAck(event: ClientEventName, value: Record<string, unknown>): void {
@@ -224,6 +264,19 @@ export class SimClient {
       const known = this.conversation(message.conversation_id as ConversationId);
       if (value["duplicate"] !== true) known.revs.push(message.rev);
       this.#take(known, message);
+    }
+    if (event === "join_conversation") {
+      const { conversation, messages, typing } = value as unknown as {
+        conversation: Conversation;
+        messages: Message[];
+        typing: string[];
+      };
+      const known = this.conversation(conversation.id as ConversationId);
+      for (const message of messages) this.#take(known, message);
+      this.#takeConversation(known, conversation);
+      known.rev = Math.max(known.rev, conversation.rev);
+      known.revs.push(conversation.rev);
+      known.typing = new Set(typing.filter((user) => user !== this.user));
     }
     if (event === "watch_presence") {
       for (const status of value["statuses"] as Status[]) {
@@ -241,16 +294,21 @@ export class SimClient {
         const message = body as Message;
         const known = this.conversation(message.conversation_id as ConversationId);
         this.#rises(known, message.conversation_id, message.rev);
+        this.#isAllowed(name, message.conversation_id as ConversationId, message.rev);
         this.#take(known, message);
-        known.rev = Math.max(known.rev, message.rev);
+        this.#advance(known, message.rev);
         return;
       }
       case "conversation_updated": {
         const conversation = body as Conversation;
         const known = this.conversation(conversation.id as ConversationId);
         this.#rises(known, conversation.id, conversation.rev);
+        const wasMember = known.members?.has(this.user) === true;
         this.#takeConversation(known, conversation);
-        known.rev = Math.max(known.rev, conversation.rev);
+        if (known.members?.has(this.user)) {
+          if (!wasMember) known.fromRev = conversation.rev;
+          this.#advance(known, conversation.rev);
+        } else this.#forget(known);
         return;
       }
       case "typing": {
@@ -260,6 +318,7 @@ export class SimClient {
           is_typing: boolean;
         };
         const { typing } = this.conversation(conversation_id);
+        this.#isAllowed("typing", conversation_id, null);
         if (user_id === this.user) this.complaints.push("was told of its own typing");
         if (is_typing) typing.add(user_id);
         else typing.delete(user_id);
@@ -279,7 +338,32 @@ export class SimClient {
     if (this.statuses.get(user_id) === status.status) {
       this.complaints.push(`user ${user_id} is ${status.status}, said twice`);
     }
+    const { clients, clock } = this.#world;
+    const isThere = clients.some(
+      (client) =>
+        client.user === user_id &&
+        client.isConnected &&
+        clock.nowMs() - client.readySinceMs > HEARSAY_MS,
+    );
+    if (status.status === "offline" && isThere) {
+      this.complaints.push(`user ${user_id} is offline, it says, and has a session`);
+    }
     this.statuses.set(user_id, status.status);
+  }
+
+  /** [ISO1] `rev` null: an event that is not durable. */
+  #isAllowed(name: string, id: ConversationId, rev: number | null): void {
+    const { clock } = this.#world;
+    const records = this.#world.membershipsOf(id);
+    const record =
+      rev === null
+        ? records.findLast(({ atMs }) => atMs <= clock.nowMs() - HEARSAY_MS)
+        : records.findLast((one) => one.rev <= rev);
+    // A member sees the whole history, also of a time when they were none.
+    const isNow = records.at(-1)?.members.has(this.user) === true;
+    if (record?.members.has(this.user) === false && !isNow) {
+      this.complaints.push(`${name} ${rev ?? ""} of conversation ${id}, which is not theirs`);
+    }
   }
 
   /** [STM1] */

@@ -5,6 +5,7 @@
  */
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { startTroupe, type Troupe, type TroupeOptions } from "./cluster.ts";
+import { takeBreaches } from "./conformity.ts";
 import { eventually } from "./eventually.ts";
 
 export function troupeForFile(options: TroupeOptions = {}): () => Troupe {
@@ -16,9 +17,11 @@ export function troupeForFile(options: TroupeOptions = {}): () => Troupe {
 
   afterEach(async (context) => {
     await troupe?.closeSessions();
+    const breaches = takeBreaches();
     if (context.task.result?.state === "fail" && troupe !== undefined) {
       console.error(troupe.logTail());
     }
+    if (breaches.length > 0) throw new Error(`against the contract:\n${breaches.join("\n")}`);
   });
 
   afterAll(async () => {

@@ -54,7 +54,15 @@ const TABLE: { of: RegExp; may: RegExp[]; mayType?: RegExp[]; never: RegExp[] }[
   },
   {
     of: /^src\/storage\//,
-    may: [PROTOCOL, SMALL, NODE, /^src\/storage\//, /^actors\/ports\.ts$/, /^pg$/, /postgres/],
+    may: [
+      PROTOCOL,
+      SMALL,
+      NODE,
+      /^src\/storage\//,
+      /^actors\/(social-)?ports\.ts$/,
+      /^pg$/,
+      /postgres/,
+    ],
     never: [/^src\/(edge|relay|runtime|primary)\//, /^socket\.io/],
   },
   {

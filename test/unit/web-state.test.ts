@@ -31,7 +31,7 @@ import {
   withUsers,
 } from "../../src/web/app/state.ts";
 import { type MessageRow, timelineOf } from "../../src/web/app/timeline.ts";
-import { caughtUpText, initialsOf, presenceText, splitLinks } from "../../src/web/app/wording.ts";
+import { caughtUpText, initialsOf, presenceText, splitText } from "../../src/web/app/wording.ts";
 
 const CREATED_AT = "2026-05-04T10:00:00.000Z";
 const NOON_MS = Date.parse("2026-05-04T12:00:00.000Z");
@@ -342,7 +342,7 @@ describe("rows", () => {
   });
 
   it("[WEB25] links leave out the punctuation behind them, initials leave out symbols", () => {
-    const parts = splitLinks("see https://a.example/x?y=1, or javascript:alert(1)");
+    const parts = splitText("see https://a.example/x?y=1, or javascript:alert(1)");
     expect(parts.map((part) => part.href)).toEqual([null, "https://a.example/x?y=1", null]);
     expect(parts.map((part) => part.text).join("")).toBe(
       "see https://a.example/x?y=1, or javascript:alert(1)",

@@ -13,7 +13,9 @@ import type { WorkerConfig } from "../../config.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../metrics.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
-import { ROUTES, type RouteName, type RouteSpec } from "../../protocol/routes.ts";
+import type { RouteSpec } from "../../protocol/route-spec.ts";
+import { ROUTES, type RouteName } from "../../protocol/routes.ts";
+import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
 import { createHttpLimits } from "../limits.ts";
@@ -24,8 +26,11 @@ import { type AskActors, conversationRoutes } from "./conversations.ts";
 import { createCors } from "./cors.ts";
 import { addFallbacks, answerFault } from "./fallbacks.ts";
 import { createGates, type Gates } from "./gates.ts";
+import { graphRoutes } from "./graph.ts";
+import { notificationRoutes } from "./notifications.ts";
 import { type HostReader, operationRoutes } from "./operations.ts";
 import { loadPages, servePages } from "./pages.ts";
+import { postRoutes } from "./posts.ts";
 import { type PresenceReader, presenceRoutes } from "./presence.ts";
 import { createReplies, type Replies } from "./replies.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server.ts";
@@ -33,7 +38,7 @@ import { answerClientError, closeConnections, createHttpServer } from "./server.
 export interface ApiDeps {
   config: WorkerConfig;
   accounts: AccountStore;
-  queries: Queries;
+  queries: Queries & SocialQueries;
   gateway: AskActors;
   presence: PresenceReader;
   revocations: Revocations;
@@ -74,7 +79,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const limits = createHttpLimits(config.rateLimits, clock);
   const auth = deps.auth ?? (await createAuth({ ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
-  const replies = createReplies(createCors(config.corsOrigin), count);
+  const cors = createCors(config.corsOrigin);
+  const replies = createReplies(cors, count);
   let server: Server | undefined;
 
   const app = fastify({
@@ -96,7 +102,10 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
 
   const handlers: Handlers = {
     ...accountRoutes(auth, deps.accounts, deps.queries),
+    ...postRoutes(deps.gateway, deps.queries),
+    ...graphRoutes(deps.gateway),
     ...conversationRoutes(deps.gateway, deps.queries),
+    ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
   };
@@ -105,7 +114,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     addRoute(app, ROUTES[name], handlers[name] as AnyHandler, gates, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
-  servePages(app, pages, count);
+  servePages(app, pages, cors, count);
   addFallbacks(app, replies, log, [
     ...Object.values(ROUTES),
     ...pages.map(({ path }) => ({ method: "GET", path })),
@@ -163,7 +172,11 @@ function addRoute(
   app.route({
     method: spec.method,
     url: spec.path,
-    ...(spec.token ? { onRequest: gates.token } : isApi ? { onRequest: gates.account } : {}),
+    ...(spec.token
+      ? { onRequest: gates.token(spec.scope ?? null) }
+      : isApi
+        ? { onRequest: gates.account }
+        : {}),
     handler(request, reply) {
       const refusal = input(request);
       if (refusal !== null) {

@@ -3,7 +3,7 @@
  * call to a Result; they know neither fastify nor headers. Rejecting with OutOfReach is
  * answered `unavailable`, with anything else `internal`.
  */
-import type { Result } from "../../protocol/errors.ts";
+import { type Result, refused } from "../../protocol/errors.ts";
 import type {
   ROUTES,
   RouteAnswer,
@@ -13,6 +13,7 @@ import type {
   RouteQuery,
 } from "../../protocol/routes.ts";
 import type { Identity } from "../auth.ts";
+import type { Source } from "../check.ts";
 
 export interface Call<R extends RouteName> {
   params: RouteParams<R>;
@@ -33,3 +34,10 @@ export function answered<S extends number, T>(
 ): Result<{ status: S; body: T }> {
   return result.ok ? { ok: true, value: { status, body: result.value } } : result;
 }
+
+/** A refusal that the schemas cannot say, in their form. */
+export function badField(source: Source, at: string, problem: string) {
+  return refused("invalid_payload", `${source}: ${at} ${problem}.`, [{ in: source, at, problem }]);
+}
+
+export const BAD_CURSOR = badField("query", "cursor", "is not one that this list gave");

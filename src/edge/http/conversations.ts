@@ -5,12 +5,13 @@
  */
 import type { Queries } from "../../ports.ts";
 import { ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
-import { MEMBERS_MAX, PAGE_LIMIT_DEFAULT } from "../../protocol/routes.ts";
+import { PAGE_LIMIT_DEFAULT } from "../../protocol/route-spec.ts";
+import { MEMBERS_MAX } from "../../protocol/routes.ts";
 import { asConversationId, asUserId } from "../../protocol/schemas.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Identity } from "../auth.ts";
 import { reached } from "../reached.ts";
-import { answered, type Handlers } from "./call.ts";
+import { answered, BAD_CURSOR, type Handlers } from "./call.ts";
 
 type Route =
   | "createConversation"
@@ -30,9 +31,6 @@ const NO_OTHERS = refused("invalid_payload", "body: member_ids names nobody but 
 ]);
 const TOO_MANY = refused("invalid_payload", `A group has at most ${MEMBERS_MAX} members.`, [
   { in: "body", at: "member_ids", problem: `makes more than ${MEMBERS_MAX} members` },
-]);
-const BAD_CURSOR = refused("invalid_payload", "query: cursor is not one that this list gave.", [
-  { in: "query", at: "cursor", problem: "is not one that this list gave" },
 ]);
 const TWO_WAYS = refused(
   "invalid_payload",

@@ -3,146 +3,220 @@
  * it cannot say anything else than what is checked. No script, no outside request.
  */
 import type { TSchema } from "typebox";
-import { ERROR_STATUS } from "../../protocol/errors.ts";
-import { CLIENT_EVENTS, SERVER_EVENTS } from "../../protocol/events.ts";
-import { ROUTES, type RouteGroup, type RouteSpec } from "../../protocol/routes.ts";
+import { ERROR_STATUS, type ErrorCode } from "../../protocol/errors.ts";
+import {
+  CLIENT_EVENT_SUMMARIES,
+  ERROR_MEANINGS,
+  SERVER_EVENT_SUMMARIES,
+} from "../../protocol/event-summaries.ts";
+import {
+  CLIENT_EVENTS,
+  type ClientEventName,
+  SERVER_EVENTS,
+  type ServerEventName,
+} from "../../protocol/events.ts";
+import { errorExample, exampleOf } from "../../protocol/examples.ts";
+import { type JsonObject, NAMED_SCHEMAS, partsOf } from "../../protocol/published.ts";
+import { type RouteGroup, type RouteSpec, refusalsOf } from "../../protocol/route-spec.ts";
+import { ROUTES } from "../../protocol/routes.ts";
+import {
+  errorAnchor,
+  escaped,
+  example,
+  fieldRow,
+  fieldTable,
+  objectAnchor,
+  prose,
+  rowsOf,
+  shapeOf,
+  slug,
+  table,
+} from "./docs-html.ts";
+import { INTRODUCTION, LIMITS } from "./docs-text.ts";
 
-export const DOCS_STYLE = `
-:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-h2 { margin-top: 2.5rem; border-bottom: 1px solid color-mix(in srgb, currentColor 25%, transparent); }
-h3 { margin: 1.75rem 0 0.25rem; font-size: 1rem; }
-h3 code { font-weight: 600; }
-p { margin: 0.25rem 0; }
-pre { margin: 0.25rem 0; padding: 0.5rem 0.75rem; overflow-x: auto; white-space: pre-wrap;
-  background: color-mix(in srgb, currentColor 8%, transparent); border-radius: 4px; }
-table { border-collapse: collapse; }
-td, th { padding: 0.15rem 1rem 0.15rem 0; text-align: left; }
-.label { opacity: 0.7; font-size: 0.875rem; }
-`;
+interface Group {
+  name: string;
+  entries: { badge: string; label: string; anchor: string; html: string }[];
+}
 
 export function docsPage(): string {
-  const parts: string[] = [];
-  for (const group of groupsOf(Object.values(ROUTES))) {
-    parts.push(`<h2 id="${slug(group.name)}">${escaped(group.name)}</h2>`);
-    for (const route of group.routes) parts.push(routeSection(route));
-  }
-  parts.push('<h2 id="client-events">Events from the client</h2>');
-  for (const [name, { payload, ack }] of Object.entries(CLIENT_EVENTS)) {
-    parts.push(heading(name), labelled("payload", payload), labelled("acknowledgement adds", ack));
-  }
-  parts.push('<h2 id="server-events">Events from the server</h2>');
-  for (const [name, payload] of Object.entries(SERVER_EVENTS)) {
-    parts.push(heading(name), labelled("payload", payload));
-  }
-  parts.push('<h2 id="errors">Errors</h2>', errorsTable());
+  const groups = [...routeGroups(), clientEvents(), serverEvents(), objects()];
+  const sections = groups.map(
+    ({ name, entries }) =>
+      `<h2 id="${slug(name)}">${escaped(name)}</h2>\n${entries.map(({ html }) => html).join("\n")}`,
+  );
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Troupe API reference</title>
+<link rel="icon" href="/favicon.svg">
 <link rel="stylesheet" href="/docs.css">
 </head>
 <body>
-<h1>Troupe API reference</h1>
-<p>JSON over HTTP, and Socket.IO at <code>/socket.io</code>. Ids are decimal strings, times ISO
-8601 UTC with milliseconds. Routes marked with a token want
-<code>Authorization: Bearer &lt;access token&gt;</code>. Unknown keys in a request are refused;
-clients must ignore unknown keys in what they receive.</p>
-${parts.join("\n")}
+<nav aria-label="Contents">
+<a class="name" href="#top">Troupe</a>
+<p class="documents"><a href="/api/openapi.json">OpenAPI</a> <a href="/api/asyncapi.json">AsyncAPI</a> <a href="/">Demo</a></p>
+${groups.map(contents).join("\n")}
+<ul><li><a href="#errors">Errors</a></li><li><a href="#limits">Limits</a></li></ul>
+</nav>
+<main id="top">
+${INTRODUCTION}
+${sections.join("\n")}
+<h2 id="errors">Errors</h2>
+${errors()}
+<h2 id="limits">Limits</h2>
+${table(
+  ["what", "limit", ""],
+  LIMITS.map((row) => row.map(prose)),
+)}
+</main>
 </body>
 </html>
 `;
 }
 
-function groupsOf(routes: readonly RouteSpec[]): { name: RouteGroup; routes: RouteSpec[] }[] {
-  const groups = new Map<RouteGroup, RouteSpec[]>();
-  for (const route of routes) {
-    const group = groups.get(route.group);
-    if (group === undefined) groups.set(route.group, [route]);
-    else group.push(route);
-  }
-  return [...groups].map(([name, members]) => ({ name, routes: members }));
-}
-
-function routeSection(route: RouteSpec): string {
-  const lines = [heading(`${route.method} ${route.path}`), `<p>${escaped(route.summary)}</p>`];
-  lines.push(`<p class="label">${route.token ? "Wants a token." : "No token."}</p>`);
-  if (route.query !== undefined) lines.push(labelled("query", route.query));
-  if (route.body !== undefined) lines.push(labelled("body", route.body));
-  for (const [status, answer] of Object.entries(route.answers)) {
-    if (answer === null) lines.push(`<p class="label">${status}, no body</p>`);
-    else if (typeof answer === "string") {
-      lines.push(`<p class="label">${status}, ${escaped(answer)}</p>`);
-    } else lines.push(labelled(status, answer));
-  }
-  if (route.refusals.length > 0) {
-    lines.push(`<p class="label">Refuses: ${route.refusals.join(", ")}.</p>`);
-  }
-  return lines.join("\n");
-}
-
-function errorsTable(): string {
-  const rows = Object.entries(ERROR_STATUS).map(
-    ([code, status]) => `<tr><td><code>${code}</code></td><td>${status}</td></tr>`,
+function contents({ name, entries }: Group): string {
+  const items = entries.map(
+    ({ badge, label, anchor }) =>
+      `<li><a href="#${anchor}">${badgeOf(badge)}<span class="path">${escaped(label)}</span></a></li>`,
   );
-  return `<pre>{ "error": { "code", "message", "details"?, "retry_after_ms"? } }</pre>
-<table><tr><th>code</th><th>HTTP status</th></tr>${rows.join("")}</table>`;
+  return `<details open><summary>${escaped(name)}</summary><ul>${items.join("\n")}</ul></details>`;
 }
 
-function heading(text: string): string {
-  return `<h3 id="${slug(text)}"><code>${escaped(text)}</code></h3>`;
+function badgeOf(word: string): string {
+  return word === "" ? "" : `<span class="badge ${word}">${word}</span>`;
 }
 
-function labelled(label: string, schema: TSchema): string {
-  return `<p class="label">${escaped(label)}</p><pre>${escaped(shape(schema))}</pre>`;
+function entry(badge: string, label: string, anchor: string, body: string): string {
+  return `<section class="entry" id="${anchor}">
+<h3>${badgeOf(badge)}<a class="self" href="#${anchor}"><code>${escaped(label)}</code></a></h3>
+${body}
+</section>`;
 }
 
-/** The parts of JSON Schema that our schemas use. */
-interface Shape {
-  type?: string;
-  format?: string;
-  const?: unknown;
-  anyOf?: TSchema[];
-  items?: TSchema;
-  properties?: Record<string, TSchema>;
-  required?: string[];
-  minimum?: number;
-  maximum?: number;
-  maxItems?: number;
-}
-
-/** A schema the way a person writes it. */
-function shape(schema: TSchema, indent = ""): string {
-  const it = schema as Shape;
-  if (it.const !== undefined) return JSON.stringify(it.const);
-  if (it.anyOf !== undefined) return it.anyOf.map((one) => shape(one, indent)).join(" | ");
-  if (it.type === "array" && it.items !== undefined) {
-    const most = it.maxItems === undefined ? "" : ` (at most ${it.maxItems})`;
-    return `[ ${shape(it.items, indent)} … ]${most}`;
+function routeGroups(): Group[] {
+  const groups = new Map<RouteGroup, Group>();
+  for (const spec of Object.values<RouteSpec>(ROUTES)) {
+    const anchor = slug(`${spec.method} ${spec.path}`);
+    const html = entry(spec.method, spec.path, anchor, routeBody(spec));
+    const made = { badge: spec.method, label: spec.path, anchor, html };
+    const group = groups.get(spec.group);
+    if (group === undefined) groups.set(spec.group, { name: spec.group, entries: [made] });
+    else group.entries.push(made);
   }
-  if (it.type === "object" && it.properties !== undefined) {
-    const names = Object.entries(it.properties);
-    if (names.length === 0) return "{}";
-    const inner = `${indent}  `;
-    const lines = names.map(([name, property]) => {
-      const optional = it.required?.includes(name) === true ? "" : "?";
-      return `${inner}${name}${optional}: ${shape(property, inner)}`;
-    });
-    return `{\n${lines.join("\n")}\n${indent}}`;
+  return [...groups.values()];
+}
+
+function routeBody(spec: RouteSpec): string {
+  const parts = [`<p>${prose(spec.summary)}</p>`, `<p class="quiet">${admission(spec)}</p>`];
+  for (const [label, schema] of [
+    ["Path", spec.params],
+    ["Query", spec.query],
+    ["Body", spec.body],
+  ] as const) {
+    if (schema === undefined) continue;
+    const required = partsOf(schema).required ?? [];
+    const rows =
+      label === "Body"
+        ? rowsOf(schema, "")
+        : Object.entries<TSchema>(schema.properties).map(([name, property]) =>
+            fieldRow(name, property, required.includes(name)),
+          );
+    parts.push(`<h4>${label}</h4>`, fieldTable(rows));
   }
-  if (it.format !== undefined) return it.format;
-  return it.type ?? "any";
+  if (spec.body !== undefined) parts.push(example(exampleOf(spec.body, true), "Example body"));
+  for (const [status, answer] of Object.entries(spec.answers)) {
+    parts.push(`<h4>Answer <span class="code">${status}</span></h4>`);
+    if (answer === null) parts.push('<p class="quiet">No body.</p>');
+    else if (typeof answer === "string") parts.push(`<p>${escaped(answer)}</p>`);
+    else parts.push(shapeOf(answer), example(exampleOf(answer, false)));
+  }
+  const codes = refusalsOf(spec);
+  if (codes.length > 0) parts.push("<h4>Refuses</h4>", chips(codes));
+  return parts.join("\n");
 }
 
-function slug(text: string): string {
-  return text
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, "-")
-    .replace(/^-|-$/g, "");
+function admission({ token, scope }: RouteSpec): string {
+  if (!token) return "No token.";
+  return scope === undefined
+    ? "Wants an access token."
+    : `Wants a service token whose scope contains <code>${scope}</code>.`;
 }
 
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+function chips(codes: readonly ErrorCode[]): string {
+  const items = codes.map(
+    (code) => `<li><a href="#${errorAnchor(code)}">${code} · ${ERROR_STATUS[code]}</a></li>`,
+  );
+  return `<ul class="chips">${items.join("")}</ul>`;
+}
+
+function clientEvents(): Group {
+  const names = Object.keys(CLIENT_EVENTS) as ClientEventName[];
+  return {
+    name: "Events from the client",
+    entries: names.map((name) => {
+      const { payload, ack } = CLIENT_EVENTS[name];
+      const anchor = slug(`emit ${name}`);
+      const answer = { ok: true, ...(exampleOf(ack, false) as JsonObject) };
+      const html = entry(
+        "client",
+        name,
+        anchor,
+        `<p>${prose(CLIENT_EVENT_SUMMARIES[name])}</p>
+<h4>Payload</h4>
+${shapeOf(payload)}
+${example(exampleOf(payload, true), "Example payload")}
+<h4>Acknowledgement adds to <span class="code">{ ok: true }</span></h4>
+${shapeOf(ack)}
+${example(answer, "Example acknowledgement")}`,
+      );
+      return { badge: "client", label: name, anchor, html };
+    }),
+  };
+}
+
+function serverEvents(): Group {
+  const names = Object.keys(SERVER_EVENTS) as ServerEventName[];
+  return {
+    name: "Events from the server",
+    entries: names.map((name) => {
+      const payload = SERVER_EVENTS[name];
+      const anchor = slug(`on ${name}`);
+      const html = entry(
+        "server",
+        name,
+        anchor,
+        `<p>${prose(SERVER_EVENT_SUMMARIES[name])}</p>
+<h4>Payload</h4>
+${shapeOf(payload)}
+${example(exampleOf(payload, false))}`,
+      );
+      return { badge: "server", label: name, anchor, html };
+    }),
+  };
+}
+
+function objects(): Group {
+  const entries = Object.entries(NAMED_SCHEMAS).map(([name, schema]) => {
+    const anchor = objectAnchor(name);
+    const value = name === "Error" ? errorExample("rate_limited") : exampleOf(schema, true);
+    const body = `${fieldTable(rowsOf(schema, ""))}\n${example(value)}`;
+    return { badge: "", label: name, anchor, html: entry("", name, anchor, body) };
+  });
+  return { name: "Objects", entries };
+}
+
+function errors(): string {
+  const rows = (Object.keys(ERROR_STATUS) as ErrorCode[]).map((code) => [
+    `<code id="${errorAnchor(code)}">${code}</code>`,
+    String(ERROR_STATUS[code]),
+    prose(ERROR_MEANINGS[code]),
+  ]);
+  return `<p>HTTP answers with the status and the error; an acknowledgement is
+<code>{ "ok": false, "error": … }</code>, a refused handshake <code>connect_error</code> with the
+error as <code>err.data</code>.</p>
+<pre>${escaped(JSON.stringify({ error: errorExample("rate_limited") }, null, 2))}</pre>
+${table(["code", "status", "meaning"], rows)}`;
 }

@@ -1,19 +1,22 @@
 /**
- * The demo page and its assets, read into memory once from what the build made, and the API
- * reference. Served with an ETag and asked again each time, so that a deploy shows at once;
+ * The demo page and its assets, read into memory once from what the build made, and the
+ * published contract. Served with an ETag and asked again each time, so that a deploy shows at once;
  * nothing inline, nothing from elsewhere.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { extname, join, sep } from "node:path";
 import type { FastifyInstance } from "fastify";
-import { DOCS_STYLE, docsPage } from "./docs.ts";
+import type { Cors } from "./cors.ts";
+import { contractDocuments } from "./documents.ts";
 
 export interface Page {
   path: string;
   type: string;
   bytes: Buffer;
   etag: string;
+  /** Whether pages of other origins may read it. */
+  isShared: boolean;
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -43,10 +46,9 @@ const HEADERS = {
 
 /** All pages; of `webRoot` nothing where the build has not made it. */
 export function loadPages(webRoot: string): Page[] {
-  const pages: Page[] = [
-    page("/docs", TYPES[".html"]!, Buffer.from(docsPage())),
-    page("/docs.css", TYPES[".css"]!, Buffer.from(DOCS_STYLE)),
-  ];
+  const pages = contractDocuments().map(({ path, type, text, isShared }) =>
+    page(path, type, Buffer.from(text), isShared),
+  );
   const files = existsSync(webRoot)
     ? readdirSync(webRoot, { recursive: true, withFileTypes: true })
     : [];
@@ -56,7 +58,7 @@ export function loadPages(webRoot: string): Page[] {
     const name = join(file.parentPath, file.name);
     const path = name.slice(webRoot.replace(/[\\/]$/, "").length).replaceAll(sep, "/");
     const bytes = readFileSync(name);
-    pages.push(page(path === "/index.html" ? "/" : path, type, bytes));
+    pages.push(page(path === "/index.html" ? "/" : path, type, bytes, false));
   }
   return pages;
 }
@@ -64,10 +66,12 @@ export function loadPages(webRoot: string): Page[] {
 export function servePages(
   app: FastifyInstance,
   pages: readonly Page[],
+  cors: Cors,
   count: (route: string, status: number) => void,
 ): void {
-  for (const { path, type, bytes, etag } of pages) {
+  for (const { path, type, bytes, etag, isShared } of pages) {
     app.get(path, (request, reply) => {
+      if (isShared) cors(request, reply);
       reply.headers(HEADERS).header("etag", etag);
       const isHeld = request.headers["if-none-match"]?.includes(etag) === true;
       count(path, isHeld ? 304 : 200);
@@ -77,7 +81,7 @@ export function servePages(
   }
 }
 
-function page(path: string, type: string, bytes: Buffer): Page {
+function page(path: string, type: string, bytes: Buffer, isShared: boolean): Page {
   const hash = createHash("sha256").update(bytes).digest("base64url").slice(0, 22);
-  return { path, type, bytes, etag: `"${hash}"` };
+  return { path, type, bytes, etag: `"${hash}"`, isShared };
 }

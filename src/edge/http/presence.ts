@@ -7,15 +7,15 @@ import { reached } from "../reached.ts";
 import { answered, type Handlers } from "./call.ts";
 
 export interface PresenceReader {
-  /** One status an id, in the order of the ids. */
-  statuses(ids: UserId[]): Promise<Status[]>;
+  /** One status an id that exists, in the order of the ids, as the viewer may see it. */
+  statuses(viewer: UserId, ids: readonly UserId[]): Promise<Status[]>;
 }
 
 export function presenceRoutes(presence: PresenceReader): Handlers<"listPresence"> {
   return {
-    async listPresence({ query }) {
+    async listPresence({ caller, query }) {
       const ids = [...new Set(query.user_ids)].map(asUserId);
-      return answered(200, ok({ items: await reached(presence.statuses(ids)) }));
+      return answered(200, ok({ items: await reached(presence.statuses(caller.userId, ids)) }));
     },
   };
 }

@@ -12,15 +12,18 @@ import {
   type ClientPayload,
   JOIN_LIMIT_DEFAULT,
 } from "../../protocol/events.ts";
-import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import { asConversationId, type Message } from "../../protocol/schemas.ts";
+import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
+import { asConversationId } from "../../protocol/schemas.ts";
+import type { PostCounts } from "../../protocol/social.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth.ts";
+import type { PostWatches } from "./post-watches.ts";
 import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
-import type { Watches } from "./watches.ts";
+import { WATCH_REASON, type Watches } from "./watches.ts";
 
 const JOIN_CHANGES_DEFAULT = 100;
+const SYNC_NOTIFICATIONS_MAX = 200;
 type JoinAnswer = ConversationOps["join"]["answer"];
 
 export interface AckSink {
@@ -34,7 +37,8 @@ export interface CommandDeps {
   gateway: Gateway;
   streams: Streams;
   watches: Watches;
-  queries: Pick<Queries, "sync">;
+  postWatches: PostWatches;
+  queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter">;
   auth: Pick<Auth, "verify">;
   /** The session's token was replaced: its expiry is another now. */
   onTokenRefreshed(session: Session): void;
@@ -51,7 +55,7 @@ export type Commands = { [E in ClientEventName]: Handler<E> };
 const NOT_YOURS = refused("forbidden", "The token belongs to another user.");
 
 export function createCommands(deps: CommandDeps): Commands {
-  const { life, gateway, streams, watches } = deps;
+  const { life, gateway, streams, watches, postWatches } = deps;
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -147,29 +151,64 @@ export function createCommands(deps: CommandDeps): Commands {
       askConversation(session, conversation_id, "delete", { seq }, ack);
     },
 
-    async sync(session, { conversations, complete }, ack) {
+    async sync(session, { conversations, complete, notifications_after_seq }, ack) {
       const after = new Map<ConversationId, number>();
       for (const { conversation_id, after_rev } of conversations) {
         after.set(asConversationId(conversation_id), after_rev);
       }
-      const answer = await deps.queries.sync({
-        userId: session.user,
-        after,
-        complete: complete !== false,
-      });
-      ack.ok(JSON.stringify({ ...answer, notifications: [] as Message[] }));
+      const [answer, notifications] = await Promise.all([
+        deps.queries.sync({ userId: session.user, after, complete: complete !== false }),
+        notifications_after_seq === undefined
+          ? []
+          : deps.queries.notificationsAfter(
+              session.user,
+              notifications_after_seq,
+              SYNC_NOTIFICATIONS_MAX + 1,
+            ),
+      ]);
+      const isCut = notifications.length > SYNC_NOTIFICATIONS_MAX;
+      ack.ok(
+        JSON.stringify({
+          ...answer,
+          notifications: notifications.slice(0, SYNC_NOTIFICATIONS_MAX),
+          has_more: answer.has_more || isCut,
+        }),
+      );
     },
 
     async watch_presence(session, { user_ids }, ack) {
       const users = [...new Set(user_ids)] as UserId[];
-      await watches.add(session, users);
-      ack.ok(JSON.stringify({ statuses: await watches.read(users) }));
+      await watches.add(session, users, WATCH_REASON.asked);
+      ack.ok(JSON.stringify({ statuses: await watches.read(session.user, users) }));
     },
 
     async unwatch_presence(session, { user_ids }, ack) {
       const users = [...new Set(user_ids)] as UserId[];
       watches.removeUsers(session, users);
-      ack.ok(JSON.stringify({ statuses: await watches.read(users) }));
+      ack.ok(JSON.stringify({ statuses: await watches.read(session.user, users) }));
+    },
+
+    async watch_posts(session, { post_ids }, ack) {
+      const ids = [...new Set(post_ids)] as PostId[];
+      // Heard first, read then: no update between the two is missed.
+      await postWatches.hear(ids);
+      try {
+        const counts = await deps.queries.postCounts(session.user, ids);
+        if (session.isEnded) return;
+        for (const { post_id, author_id } of counts) {
+          postWatches.add(session, post_id as PostId, author_id as UserId);
+        }
+        ack.ok(JSON.stringify({ posts: counts.map(publicCounts) }));
+      } finally {
+        postWatches.unhear(ids);
+      }
+    },
+
+    async unwatch_posts(session, { post_ids }, ack) {
+      const ids = [...new Set(post_ids)] as PostId[];
+      postWatches.removePosts(session, ids);
+      const counts = await deps.queries.postCounts(session.user, ids);
+      ack.ok(JSON.stringify({ posts: counts.map(publicCounts) }));
     },
 
     set_status(session, { status }, ack) {
@@ -205,4 +244,8 @@ export function createCommands(deps: CommandDeps): Commands {
     if (!session.typingIn.delete(id)) return;
     gateway.tell("conversation", id, "session_closed", { session: session.id });
   }
+}
+
+function publicCounts({ post_id, like_count, comment_count }: PostCounts): PostCounts {
+  return { post_id, like_count, comment_count };
 }

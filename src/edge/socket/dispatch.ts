@@ -2,9 +2,11 @@
  * From a Socket.IO packet to a command and back: checks the packet's form, the limits and the
  * payload's schema, then calls the handler. Takes the place of socket.io's own event dispatch
  * (`Socket.onevent`), which would cost a listener a socket and an event, and could not see the
- * acknowledgement's id; a test pins what this leans on.
+ * acknowledgement's id; outlet.test.ts pins what this leans on.
  *
- * Invariant: a packet that wants an acknowledgement gets exactly one, whatever is in it.
+ * [DSP1] A packet that wants an acknowledgement gets exactly one, whatever is in it.
+ * [DSP2] A handler's throw is `internal`, its rejection `unavailable`.
+ * [DSP3] Too much is refused, then the session is ended.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";

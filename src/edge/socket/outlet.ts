@@ -3,11 +3,10 @@
  * the turn of the event loop: a system call is about 10 µs here and nearly the whole cost of a
  * delivery (measured, room of 500: 13 µs a delivery as socket.io writes, 3.4 µs corked).
  *
- * Order is kept with what engine.io itself writes: as soon as anything waits in its buffer,
- * or the transport is not a plain open WebSocket, packets take engine.io's own way.
- *
- * Bounded: past `LATEST_ONLY_BYTES` unread, events that are only the newest value are merged;
- * past `QUEUE_BYTES_MAX` the reader is given up.
+ * [OUT1] Order is kept with what engine.io itself writes: as soon as anything waits in its
+ *        buffer, or the transport is no plain open WebSocket, packets take engine.io's way.
+ * [OUT2] Past `LATEST_ONLY_BYTES` unread, of events that are a newest value only that is kept.
+ * [OUT3] Past `QUEUE_BYTES_MAX` the reader is given up, once.
  */
 import type { Socket as TcpSocket } from "node:net";
 import type { Socket as EngineSocket } from "engine.io";
@@ -140,12 +139,25 @@ export class Outlet {
   }
 
   #keepLatest(key: string, packet: Packet): void {
-    this.#latest ??= new Map();
+    if (this.#latest === null) {
+      this.#latest = new Map();
+      this.#awaitDrain();
+    }
     if (this.#latest.size >= LATEST_KEPT_MAX && !this.#latest.has(key)) return;
     this.#latest.set(key, packet);
-    this.#conn.transport.socket?._socket?.once("drain", () => {
-      if (this.#latest !== null && !this.#isGivenUp) this.#releaseLatest();
-    });
+  }
+
+  #awaitDrain(): void {
+    const { transport, writeBuffer } = this.#conn;
+    const drained = () => {
+      if (this.#latest === null || this.#isGivenUp) return;
+      if (this.queuedBytes > LATEST_ONLY_BYTES) this.#awaitDrain();
+      else this.#releaseLatest();
+    };
+    const tcp = transport.socket?._socket;
+    // What waits in engine.io's own buffer goes when engine.io says so.
+    if (tcp != null && writeBuffer.length === 0) tcp.once("drain", drained);
+    else this.#conn.once("drain", drained);
   }
 
   #releaseLatest(): void {

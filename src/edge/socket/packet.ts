@@ -1,7 +1,10 @@
 /**
- * One outgoing Socket.IO packet, encoded once however many sockets it goes to. Over WebSocket
- * it is a ready frame in one buffer (as it comes, socket.io writes header and payload apart);
- * over long-polling engine.io encodes the text itself.
+ * One outgoing Socket.IO packet.
+ *
+ * [PKT1] Over long-polling it is text, which engine.io encodes itself.
+ * [PKT2] Over WebSocket it is a ready frame in one buffer (socket.io writes header and payload
+ *        apart).
+ * [PKT3] It is encoded once, however many sockets it goes to.
  */
 export class Packet {
   /** Socket.IO text, e.g. `2["message",{…}]`. */

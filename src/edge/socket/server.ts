@@ -129,7 +129,10 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       session_id: session.id,
       server_time: new Date(clock.nowMs()).toISOString(),
       token_expires_at: new Date(session.expiresAtMs).toISOString(),
-      unread: { notifications: 0, conversations: opening.unread },
+      unread: {
+        notifications: opening.unreadNotifications,
+        conversations: opening.unread,
+      },
     });
     sessions.begun(session, opening);
   });

@@ -1,6 +1,11 @@
 /**
- * How much one session may ask. Token buckets by kind of event, shared by the sessions of a
- * user on this edge; and a count of refusals, which ends a session that does not stop.
+ * How much one session may ask.
+ *
+ * [LIM1] A burst gets through; past it events are refused with the time to wait.
+ * [LIM2] Each kind of event has a bucket of its own.
+ * [LIM3] The sessions of a user on this edge share them.
+ * [LIM4] A session that is refused again and again, and does not stop, is ended.
+ * [LIM5] With limits off everything is allowed.
  */
 import type { ClientEventName } from "../../protocol/events.ts";
 import { TokenBucket } from "../limits.ts";
@@ -19,6 +24,8 @@ const KIND_OF: Record<ClientEventName, Kind> = {
   sync: "read",
   watch_presence: "watch",
   unwatch_presence: "watch",
+  watch_posts: "watch",
+  unwatch_posts: "watch",
   set_status: "watch",
   refresh_token: "watch",
 };

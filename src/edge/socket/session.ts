@@ -6,13 +6,12 @@
  */
 
 import type { EndCode, ServerPayload } from "../../protocol/events.ts";
-import type { ConversationId, FamilyId, SessionId, UserId } from "../../protocol/ids.ts";
+import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
+import type { PresenceStatus } from "../../protocol/schemas.ts";
 import type { Identity } from "../auth.ts";
 import type { Outlet } from "./outlet.ts";
 import { Packet } from "./packet.ts";
 import type { SessionLimits } from "./session-limits.ts";
-import type { Stream } from "./stream.ts";
-import type { Watch } from "./watches.ts";
 
 /** What an opening session may be sent before it is ready; past it, it is given up. */
 const HELD_MAX = 5_000;
@@ -22,6 +21,27 @@ type Phase =
   | { is: "live" }
   | { is: "ended" };
 
+/** A conversation's stream, as the session it feeds sees it; see stream.ts. */
+export interface AttachedStream {
+  readonly id: ConversationId;
+  detach(session: Session): void;
+}
+
+/** A user whose presence comes to these sessions; see watches.ts. */
+export interface Watch {
+  user: UserId;
+  sessions: Set<Session>;
+  /** Null: nothing heard yet. */
+  status: PresenceStatus | null;
+}
+
+/** A post whose counts come to these sessions; see post-watches.ts. */
+export interface PostWatch {
+  post: PostId;
+  author: UserId;
+  sessions: Set<Session>;
+}
+
 export interface Closing {
   /** Closes the connection so that a client comes back by itself, or so that it does not. */
   close(reconnect: boolean): void;
@@ -30,8 +50,10 @@ export interface Closing {
 export class Session {
   readonly id: SessionId;
   readonly user: UserId;
-  readonly streams = new Set<Stream>();
-  readonly watches = new Set<Watch>();
+  readonly streams = new Set<AttachedStream>();
+  /** Whose presence comes here, and why (bits of WATCH_REASON). */
+  readonly watches = new Map<Watch, number>();
+  readonly postWatches = new Set<PostWatch>();
   readonly limits: SessionLimits;
   /** Conversations in which this session said that its user types. */
   readonly typingIn = new Set<ConversationId>();

@@ -2,8 +2,11 @@
  * All sessions of one edge, by id and by user: opens them, keeps their actors told of them,
  * ends them when their time, their login or this worker is over.
  *
- * Invariant: an edge owns the truth about its sockets. When a user's actor moves, its new
- * place is told of every session that lives here.
+ * [SES1] An edge owns the truth about its sockets: the user's actor hears of each that begins
+ *        and ends, and when it moves its new place is told of all that live here.
+ * [SES2] A session that is over leaves nothing behind, whatever it was doing.
+ * [SES3] A token's expiry is announced, and ends the session unless it was refreshed.
+ * [SES4] A login that has ended takes its sessions with it, and no others.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
@@ -14,10 +17,11 @@ import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
 import { Packet } from "./packet.ts";
+import type { PostWatches } from "./post-watches.ts";
 import type { Session } from "./session.ts";
 import { UserLimits } from "./session-limits.ts";
 import type { Streams } from "./streams.ts";
-import type { Watches } from "./watches.ts";
+import { WATCH_REASON, type Watches } from "./watches.ts";
 
 const EXPIRY_TICK_MS = 500;
 const EXPIRY_NOTICE_MS = 60_000;
@@ -30,12 +34,15 @@ export interface SessionsOptions {
   interests: Interests;
   streams: Streams;
   watches: Watches;
+  postWatches: PostWatches;
   queries: Pick<Queries, "openSession">;
 }
 
 interface LocalUser {
   sessions: Set<Session>;
   limits: UserLimits;
+  /** Everyone behind a block with this user, either way round. */
+  apart: Set<UserId>;
 }
 
 export class Sessions {
@@ -57,6 +64,25 @@ export class Sessions {
     for (const { sessions } of this.#users.values()) yield* sessions;
   }
 
+  isApart(user: UserId, other: UserId): boolean {
+    return this.#users.get(user)?.apart.has(other) === true;
+  }
+
+  /** A block between the two came or went. */
+  apartChanged(user: UserId, other: UserId, isApart: boolean): void {
+    const local = this.#users.get(user);
+    if (local === undefined || local.apart.has(other) === isApart) return;
+    if (isApart) local.apart.add(other);
+    else local.apart.delete(other);
+    const { watches, postWatches, log } = this.#options;
+    for (const session of local.sessions) {
+      if (isApart) postWatches.removeAuthor(session, other);
+      watches
+        .apartChanged(session, other, isApart)
+        .catch((err: unknown) => log.warn({ event: "status_unread", err }));
+    }
+  }
+
   limitsOf(user: UserId): UserLimits {
     return this.#users.get(user)?.limits ?? new UserLimits();
   }
@@ -71,13 +97,15 @@ export class Sessions {
     await interests.want(topicOf.user(session.user));
     const opening = await queries.openSession(session.user);
     if (opening === null || session.isEnded) return opening;
-    const peers = opening.conversations.flatMap(({ peer }) => peer ?? []);
+    const local = this.#users.get(session.user);
+    if (local !== undefined) local.apart = new Set(opening.blocked);
     await Promise.all([
       streams.attach(
         session,
         opening.conversations.map(({ id }) => id).filter((id) => session.wantsStream(id)),
       ),
-      watches.add(session, peers),
+      watches.add(session, peersOf(opening), WATCH_REASON.peer),
+      watches.add(session, opening.followees, WATCH_REASON.follow),
     ]);
     return opening;
   }
@@ -88,21 +116,23 @@ export class Sessions {
     const { id, status } = session;
     gateway.tell("user", session.user, "session_opened", { session: id, worker: life, status });
     this.#checkExpiry(session, this.#options.clock.nowMs());
-    const peers = opening.conversations.flatMap(({ peer }) => peer ?? []);
-    watches.prime(peers).catch((err: unknown) => log.warn({ event: "prime_failed", err }));
+    watches
+      .prime([...peersOf(opening), ...opening.followees])
+      .catch((err: unknown) => log.warn({ event: "prime_failed", err }));
   }
 
   /** The session is over, for whatever reason. Idempotent. */
   close(session: Session): void {
     const local = this.#users.get(session.user);
     if (local === undefined || !local.sessions.delete(session)) return;
-    const { gateway, interests, watches } = this.#options;
+    const { gateway, interests, watches, postWatches } = this.#options;
     this.size--;
     session.closed();
     if (local.sessions.size === 0) this.#users.delete(session.user);
     interests.release(topicOf.user(session.user));
     for (const stream of [...session.streams]) stream.detach(session);
-    for (const watch of [...session.watches]) watches.remove(session, watch);
+    for (const watch of [...session.watches.keys()]) watches.remove(session, watch);
+    for (const watch of [...session.postWatches]) postWatches.remove(session, watch);
     for (const id of session.typingIn) {
       gateway.tell("conversation", id, "session_closed", { session: session.id });
     }
@@ -141,7 +171,7 @@ export class Sessions {
   #add(session: Session, limits: UserLimits): void {
     let local = this.#users.get(session.user);
     if (local === undefined) {
-      local = { sessions: new Set(), limits };
+      local = { sessions: new Set(), limits, apart: new Set() };
       this.#users.set(session.user, local);
     }
     local.sessions.add(session);
@@ -167,4 +197,8 @@ export class Sessions {
       session.send(Packet.event("token_expiring", JSON.stringify({ expires_at })));
     }
   }
+}
+
+function peersOf(opening: SessionOpening): UserId[] {
+  return opening.conversations.flatMap(({ peer }) => peer ?? []);
 }

@@ -4,6 +4,8 @@
  * [STM1] Durable events reach the sessions by rising `rev`, none skipped: what does not follow
  *        the last one, or a hint that more has happened, is read from storage first.
  * [STM2] The ack of a session's own change waits for the events before it, and stands for it.
+ * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
+ * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
  */
 import type { Change } from "../../ports.ts";
@@ -56,6 +58,8 @@ export class Stream {
   #heldAcks: HeldAck[] = [];
   /** Sessions whose ack stands for an event that has not come by yet, by rev. */
   readonly #acked = new Map<number, Session>();
+  /** Sessions that came with a later rev than this stream's, which they have already. */
+  readonly #ahead = new Map<Session, number>();
   readonly #host: StreamHost;
 
   constructor(id: ConversationId, host: StreamHost) {
@@ -75,15 +79,22 @@ export class Stream {
     return this.#phase.is === "live";
   }
 
-  attach(session: Session): void {
+  get isOpening(): boolean {
+    return this.#phase.is === "opening";
+  }
+
+  /** `haveRev`: the session has everything up to it, also what is still to come by here. */
+  attach(session: Session, haveRev = 0): void {
     if (this.sessions.has(session)) return;
     this.sessions.add(session);
+    if (haveRev > this.#rev) this.#ahead.set(session, haveRev);
     session.streams.add(this);
     if (this.sessions.size === 1) this.#host.occupied(this, true);
   }
 
   detach(session: Session): void {
     if (!this.sessions.delete(session)) return;
+    this.#ahead.delete(session);
     session.streams.delete(this);
     if (this.sessions.size === 0) this.#host.occupied(this, false);
   }
@@ -199,7 +210,10 @@ export class Stream {
     if (acked !== undefined) this.#acked.delete(rev);
     const packet = Packet.event(name, body);
     if (name === "conversation_updated") this.#deliverConversation(packet, body);
-    else this.#fanOut(packet, acked?.id ?? except, "", null);
+    else this.#fanOutDurable(packet, acked?.id ?? except);
+    for (const [session, haveRev] of this.#ahead) {
+      if (haveRev <= rev) this.#ahead.delete(session);
+    }
     if (this.#heldAcks.length > 0) this.#releaseAcks();
   }
 
@@ -211,8 +225,10 @@ export class Stream {
         if (session.wantsStream(this.id)) this.attach(session);
       }
     }
-    this.#fanOut(packet, "", "", null);
+    this.#fanOutDurable(packet, "");
     for (const session of this.sessions) {
+      // What such a session was told is newer than this.
+      if (this.#ahead.has(session)) continue;
       if (!members.has(session.user)) this.detach(session);
     }
   }
@@ -224,6 +240,12 @@ export class Stream {
       if (members.has(session.user)) continue;
       session.send(packet);
       this.detach(session);
+    }
+  }
+
+  #fanOutDurable(packet: Packet, exceptSession: string): void {
+    for (const session of this.sessions) {
+      if (session.id !== exceptSession && !this.#ahead.has(session)) session.send(packet);
     }
   }
 

@@ -6,16 +6,19 @@
  * [STS2] A session that enters with what it has hears everything after it, once and in order.
  * [STS3] When the owner changes, typing ends here: nobody else would say so.
  * [STS4] When the owner died, what it may have committed unsaid is looked for.
+ * [STS6] What is read again carries the rev of its change, which is a client's cursor.
  * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { Queries } from "../../ports.ts";
+import type { Change, Queries } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Conversation } from "../../protocol/schemas.ts";
 import type { Topic } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
 import { memberIdsOf, Stream } from "./stream.ts";
@@ -78,23 +81,19 @@ export class Streams {
     const packet = Packet.event("conversation_updated", body);
     for (const session of sessions) {
       if (!session.wantsStream(id)) continue;
-      const stream = this.#streams.get(id);
-      if (stream?.isLive && stream.rev < rev) {
-        // Still to come by on the stream, which takes its members in with it.
-        stream.expect(rev);
-      } else {
-        session.send(packet);
-        this.enter(session, id, rev);
-      }
+      session.send(packet);
+      this.enter(session, id, rev);
     }
   }
 
   /** The session has all up to `rev`: it hears everything after it. */
   enter(session: Session, id: ConversationId, rev: number): void {
-    const stream = this.#streams.get(id) ?? this.#make(id, rev);
-    if (session.entering.has(id)) return;
-    if (stream.isLive && stream.rev > rev) void this.#catchUp(session, stream, rev);
-    else stream.attach(session);
+    const stream = this.#streams.get(id);
+    if (stream === undefined) this.#make(id, rev).attach(session);
+    else if (stream.sessions.has(session) || session.entering.has(id)) return;
+    else if (stream.isOpening) this.#enterLater(session, stream, rev);
+    else if (stream.rev > rev) void this.#catchUp(session, stream, rev);
+    else stream.attach(session, rev);
   }
 
   onView(now: Placement, before: Placement): void {
@@ -154,13 +153,22 @@ export class Streams {
     }
   }
 
+  /** Where the stream will begin is not known yet. */
+  #enterLater(session: Session, stream: Stream, rev: number): void {
+    session.entering.add(stream.id);
+    void stream.opened.then(() => {
+      session.entering.delete(stream.id);
+      if (session.wantsStream(stream.id)) this.enter(session, stream.id, rev);
+    });
+  }
+
   /** Brings one session from `rev` to where the stream is, and adds it there. */
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
     let reached = rev;
     session.entering.add(stream.id);
     try {
       while (reached < stream.rev) {
-        const changes = await this.#options.queries.changes(stream.id, reached, REPAIR_PAGE);
+        const changes = await this.#changes(stream.id, reached);
         if (changes.length === 0) break;
         const left = changes.find(({ name, body }) => isWithout(name, body, session.user));
         if (left !== undefined) {
@@ -184,11 +192,15 @@ export class Streams {
     if (session.wantsStream(stream.id)) stream.attach(session);
   }
 
+  async #changes(id: ConversationId, afterRev: number): Promise<Change[]> {
+    return (await this.#options.queries.changes(id, afterRev, REPAIR_PAGE)).map(atItsRev);
+  }
+
   async #repair(stream: Stream): Promise<void> {
-    const { queries, clock, log } = this.#options;
+    const { clock, log } = this.#options;
     while (!this.#isClosed) {
       try {
-        const changes = await queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        const changes = await this.#changes(stream.id, stream.rev);
         stream.repaired(changes);
         if (changes.length < REPAIR_PAGE) break;
       } catch (error) {
@@ -211,12 +223,17 @@ export class Streams {
   }
 }
 
+/**
+ * Storage shows a conversation as it is now, with its newest rev. A client that took that for
+ * its cursor would never ask for the messages between this change and that rev.
+ */
+function atItsRev(change: Change): Change {
+  if (change.name !== "conversation_updated") return change;
+  const conversation = JSON.parse(change.body) as Conversation;
+  return { ...change, body: JSON.stringify({ ...conversation, rev: change.rev }) };
+}
+
 /** Whether this is the change that says `user` is no member any more. */
 function isWithout(name: string, body: string, user: UserId): boolean {
   return name === "conversation_updated" && !memberIdsOf(body).has(user);
-}
-
-/** Whether `event` was published under an older view by a worker that owns the actor no more. */
-export function isOutdated(event: Frame, actor: string, placement: Placement): boolean {
-  return event.view < placement.view.number && placement.ownerOf(actor) !== event.from;
 }

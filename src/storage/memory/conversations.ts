@@ -32,6 +32,11 @@ export class MemoryConversations implements ConversationStore {
     return stored ? shownConversation(stored) : null;
   }
 
+  async apart(id: ConversationId): Promise<boolean> {
+    const stored = this.#tables.conversations.get(id);
+    return stored !== undefined && this.#tables.isApart(stored);
+  }
+
   async newest(id: ConversationId, limit: number): Promise<Message[]> {
     const stored = this.#tables.conversations.get(id);
     return stored ? newestMessages(stored, limit) : [];
@@ -50,6 +55,7 @@ export class MemoryConversations implements ConversationStore {
     if (seen !== undefined) {
       return ok({ message: { ...stored.messages[seen - 1]! }, duplicate: true });
     }
+    if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
     if (asked.replyToSeq !== null && asked.replyToSeq > stored.messages.length) {
       return STORAGE_REFUSALS.noReply;
     }
@@ -78,8 +84,10 @@ export class MemoryConversations implements ConversationStore {
   }
 
   async mark({ conversationId, userId, seq, read }: CursorMark): Promise<Result<Marked>> {
-    const member = this.#tables.conversations.get(conversationId)?.members.get(userId);
-    if (!member) return REFUSALS.conversationNotFound;
+    const stored = this.#tables.conversationOf(userId, conversationId);
+    const member = stored?.members.get(userId);
+    if (!stored || !member) return REFUSALS.conversationNotFound;
+    if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
     const changed = seq > member.deliveredSeq || (read && seq > member.readSeq);
     member.deliveredSeq = Math.max(member.deliveredSeq, seq);
     if (read) member.readSeq = Math.max(member.readSeq, seq);
@@ -90,6 +98,7 @@ export class MemoryConversations implements ConversationStore {
     const found = this.#ownMessage(id, seq, by);
     if (!found.ok) return found;
     const { stored, message } = found.value;
+    if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
     if (message.deleted_at !== null) return STORAGE_REFUSALS.messageDeleted;
     message.rev = ++stored.rev;
     message.body = body;
@@ -122,8 +131,11 @@ export class MemoryConversations implements ConversationStore {
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const ids = [...new Set(memberIds)].sort(compareIds);
     if (ids.some((id) => !this.#tables.users.has(id))) return REFUSALS.userNotFound;
-    const known = kind === "direct" ? this.#directOf(ids) : undefined;
+    const known = kind === "direct" ? this.#tables.directOf(ids) : undefined;
     if (known) return ok({ created: false, conversation: shownConversation(known) });
+    if (kind === "direct" && this.#tables.social.isApart(ids[0]!, ids[1]!)) {
+      return STORAGE_REFUSALS.apart;
+    }
     const stored: StoredConversation = {
       id: this.#tables.nextId(),
       kind,
@@ -201,12 +213,6 @@ export class MemoryConversations implements ConversationStore {
     const message = stored.messages[seq - 1];
     if (!message) return REFUSALS.messageNotFound;
     return message.sender_id === by ? ok({ stored, message }) : STORAGE_REFUSALS.notSender;
-  }
-
-  #directOf(ids: UserId[]): StoredConversation | undefined {
-    return [...this.#tables.conversations.values()].find(
-      (stored) => stored.kind === "direct" && ids.every((id) => stored.members.has(id)),
-    );
   }
 }
 

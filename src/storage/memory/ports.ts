@@ -1,12 +1,17 @@
 /**
- * Storage without a database, for tests: the same ports as ../actor-ports.ts and
- * ../edge-ports.ts. Ports made over the same tables see each other's writes, as hosts do.
+ * Storage without a database, for tests: the same ports as ../actor-ports.ts, ../edge-ports.ts
+ * and ../recount.ts. Ports made over the same tables see each other's writes, as hosts do.
  */
 import type { ActorPorts } from "../../../actors/ports.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
+import type { RecountStore } from "../../social-queries.ts";
 import { MemoryAccounts } from "./accounts.ts";
 import { MemoryConversations } from "./conversations.ts";
+import { MemoryGraph } from "./graph.ts";
+import { MemoryNotifications } from "./notifications.ts";
+import { MemoryPosts } from "./posts.ts";
 import { MemoryQueries } from "./queries.ts";
+import { MemoryRecount } from "./recount.ts";
 import { MemoryTables } from "./tables.ts";
 import { MemoryUsers } from "./users.ts";
 
@@ -15,13 +20,21 @@ export interface MemoryStorage {
   ports: ActorPorts;
   accounts: AccountStore;
   queries: Queries;
+  recount: RecountStore;
 }
 
 export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
   return {
     tables,
-    ports: { conversations: new MemoryConversations(tables), users: new MemoryUsers(tables) },
+    ports: {
+      conversations: new MemoryConversations(tables),
+      users: new MemoryUsers(tables),
+      posts: new MemoryPosts(tables),
+      notifications: new MemoryNotifications(tables),
+      graph: new MemoryGraph(tables),
+    },
     accounts: new MemoryAccounts(tables),
     queries: new MemoryQueries(tables),
+    recount: new MemoryRecount(tables),
   };
 }

@@ -14,6 +14,7 @@ import { changesOf } from "../changes.ts";
 import { decodePlace, encodePlace } from "../cursor.ts";
 import { LIVE_CONVERSATIONS_MAX } from "../openings.ts";
 import { answerSync, CHANGED_MAX, NEWEST_MAX, type SyncCandidate } from "../sync-answer.ts";
+import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
 import {
   changedMessages,
   compareIds,
@@ -24,10 +25,11 @@ import {
   shownConversation,
 } from "./tables.ts";
 
-export class MemoryQueries implements Queries {
+export class MemoryQueries extends MemorySocialQueries implements Queries {
   readonly #tables: MemoryTables;
 
   constructor(tables: MemoryTables) {
+    super(tables);
     this.#tables = tables;
   }
 
@@ -50,6 +52,7 @@ export class MemoryQueries implements Queries {
           read_seq: conversation.members.get(userId)!.readSeq,
         }))
         .filter(({ last_seq, read_seq }) => last_seq > read_seq),
+      ...socialOpening(this.#tables, userId),
     };
   }
 

@@ -5,6 +5,7 @@
  */
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message, User } from "../../protocol/schemas.ts";
+import { SocialTables } from "./social-tables.ts";
 
 export interface StoredUser {
   user: User;
@@ -55,6 +56,7 @@ export class MemoryTables {
   readonly conversations = new Map<string, StoredConversation>();
   readonly families = new Map<string, StoredFamily>();
   readonly tokens = new Map<string, StoredToken>();
+  readonly social = new SocialTables();
   readonly nowMs: () => number;
   #ids = 0;
 
@@ -74,6 +76,20 @@ export class MemoryTables {
   conversationOf(userId: string, id: string): StoredConversation | undefined {
     const found = this.conversations.get(id);
     return found?.members.has(userId) ? found : undefined;
+  }
+
+  /** The one direct conversation of a pair. */
+  directOf(pair: readonly string[]): StoredConversation | undefined {
+    return [...this.conversations.values()].find(
+      ({ kind, members }) => kind === "direct" && pair.every((id) => members.has(id)),
+    );
+  }
+
+  /** Whether a block stands between the two of a direct conversation. */
+  isApart({ kind, members }: StoredConversation): boolean {
+    const [one, other] = [...members.keys()];
+    if (kind !== "direct" || one === undefined || other === undefined) return false;
+    return this.social.isApart(one, other);
   }
 
   /** All of a member's conversations, most recently active first. */

@@ -5,6 +5,7 @@
  */
 import type { Result } from "../../protocol/errors.ts";
 import type { ConversationSummary } from "../../protocol/schemas.ts";
+import type { Notification } from "../../protocol/social.ts";
 import type { Api } from "./http.ts";
 import type { Ask } from "./link.ts";
 import { SYNC_CONVERSATIONS_MAX, syncRequests } from "./selection.ts";
@@ -21,6 +22,13 @@ const RETRY_MS = 1_000;
 interface ListPage {
   items: ConversationSummary[];
   next_cursor: string | null;
+}
+
+/** The notifications' part of `sync`. */
+interface NoticeSync {
+  /** Null while nothing is known: then the newest page will do. */
+  afterSeq(): number | null;
+  takeMissed(missed: readonly Notification[]): void;
 }
 
 async function loadList(api: Api, store: Store): Promise<boolean> {
@@ -44,13 +52,17 @@ export async function syncTalks(
   store: Store,
   talksOf: (state: State) => Talk[],
   isComplete: boolean,
+  notices?: NoticeSync,
 ): Promise<number | null> {
   let fresh = 0;
   for (let round = 0; round < ROUNDS_MAX; round++) {
     let hasMore = false;
     for (const request of syncRequests(talksOf(store.get()), isComplete)) {
-      const answer = await ask("sync", request);
+      const afterSeq = notices?.afterSeq() ?? null;
+      const since = afterSeq === null ? {} : { notifications_after_seq: afterSeq };
+      const answer = await ask("sync", { ...request, ...since });
       if (!answer.ok) return null;
+      notices?.takeMissed(answer.value.notifications);
       store.update((state) => {
         const synced = withSynced(state, answer.value);
         fresh += synced.fresh;
@@ -63,18 +75,21 @@ export async function syncTalks(
   return fresh;
 }
 
+const allTalks = (state: State): Talk[] => [...state.talks.values()];
+
 /** Resolves with the count of new messages, or null once the session is gone. */
 export async function catchUp(
   api: Api,
   ask: Ask,
   store: Store,
+  notices: NoticeSync,
   isCurrent: () => boolean,
 ): Promise<number | null> {
   while (isCurrent()) {
     const isListed = store.get().isListed || (await loadList(api, store));
     if (isListed) {
       store.update((state) => (state.isListed ? state : { ...state, isListed: true }));
-      const fresh = await syncTalks(ask, store, (state) => [...state.talks.values()], true);
+      const fresh = await syncTalks(ask, store, allTalks, true, notices);
       // Parts of a list are never `complete`: conversations that are new stand on its first page.
       const isWhole =
         store.get().talks.size <= SYNC_CONVERSATIONS_MAX || (await loadList(api, store));

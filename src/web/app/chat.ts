@@ -4,7 +4,7 @@
  */
 import type { Result } from "../../protocol/errors.ts";
 import type { ClientAck, ServerPayload } from "../../protocol/events.ts";
-import type { Conversation, Message, User } from "../../protocol/schemas.ts";
+import type { Conversation, Message, Status, User } from "../../protocol/schemas.ts";
 import type { Account } from "./account.ts";
 import { type Attention, createAttention } from "./attention.ts";
 import { catchUp, createLiveGate, syncTalks } from "./catch-up.ts";
@@ -13,8 +13,10 @@ import { createLink, type LiveEvent } from "./link.ts";
 import { createOutbox, type Outbox, storedOutbox } from "./outbox.ts";
 import { createPeople, type People } from "./people.ts";
 import { newestRun, peerIdOf, talksWithGaps } from "./selection.ts";
+import { createSocial, type Social } from "./social.ts";
 import {
   initialState,
+  type State,
   withConversation,
   withHistory,
   withJoined,
@@ -33,6 +35,12 @@ const HISTORY_PAGE = 50;
 const JOIN_RETRY_MS = 2_000;
 /** An event that overtook another by this much has not overtaken it: it is missing. */
 const GAP_PATIENCE_MS = 1_500;
+const LATEST_VALUES: ReadonlySet<LiveEvent> = new Set([
+  "user_status",
+  "receipt",
+  "like_update",
+  "comment_update",
+]);
 /** The contract's cap on the users of one `watch_presence`. */
 const WATCH_MAX = 500;
 
@@ -41,12 +49,15 @@ export interface Chat {
   people: People;
   outbox: Outbox;
   attention: Attention;
+  social: Social;
   open(conversationId: string | null): void;
   /** Resolves once the page before the oldest shown message is here, or could not be had. */
   loadOlder(conversationId: string): Promise<void>;
   edit(conversationId: string, seq: number, body: string): Promise<Result<unknown>>;
   remove(conversationId: string, seq: number): Promise<Result<unknown>>;
   setTyping(conversationId: string, isTyping: boolean): void;
+  /** Learns how somebody is right now, once. */
+  lookAt(userId: string): Promise<void>;
   findUser(username: string): Promise<Result<User>>;
   create(memberIds: string[], title: string | null): Promise<Result<Conversation>>;
   rename(conversationId: string, title: string): Promise<Result<unknown>>;
@@ -77,7 +88,8 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
       store.update((s) =>
         withUsers({ ...withUnread(s, ready.unread.conversations), me: ready.user }, [ready.user]),
       );
-      const fresh = await catchUp(api, link.ask, store, isCurrent);
+      social.inbox.noteUnread(ready.unread.notifications);
+      const fresh = await catchUp(api, link.ask, store, social.inbox, isCurrent);
       if (!isCurrent()) return;
       for (const apply of gate.open()) apply();
       if (fresh !== null && hasBeenOnline) onCaughtUp(fresh);
@@ -89,20 +101,23 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
       watchPeers();
       const { openId } = store.get();
       if (openId !== null) void join(openId);
+      social.resume();
     },
     onEvent: (event, payload) => takeEvent(event, payload),
   });
-  const outbox = createOutbox(store, link.ask, () => store.get().link.kind === "online");
+  const isOnline = (): boolean => store.get().link.kind === "online";
+  const outbox = createOutbox(store, link.ask, isOnline);
   const attention = createAttention(store, link.ask);
+  const social = createSocial(me.id, api, link.ask, isOnline);
 
-  function withoutTypingUnlessLive(state: ReturnType<Store["get"]>, kind: string) {
+  function withoutTypingUnlessLive(state: State, kind: string) {
     return kind === "online" || kind === "syncing" ? state : withoutTyping(state);
   }
 
-  /** Ephemeral events apply at once; those that change a conversation wait for the catch-up. */
+  /** Latest values apply at once; what is numbered waits for the catch-up. */
   function takeEvent<E extends LiveEvent>(event: E, payload: ServerPayload<E>): void {
     const apply = (): void => applyEvent(event, payload);
-    if (event === "user_status" || event === "receipt" || !gate.holds(apply)) apply();
+    if (LATEST_VALUES.has(event) || !gate.holds(apply)) apply();
   }
 
   function applyEvent(event: LiveEvent, payload: ServerPayload<LiveEvent>): void {
@@ -132,6 +147,13 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
         break;
       case "user_status":
         store.update((state) => withStatuses(state, [payload as ServerPayload<"user_status">]));
+        break;
+      case "notification":
+        social.inbox.take(payload as ServerPayload<"notification">);
+        break;
+      case "like_update":
+      case "comment_update":
+        social.takeCounts(payload as ServerPayload<"like_update" | "comment_update">);
         break;
       default:
         throw new Error(`unhandled event ${String(event satisfies never)}`);
@@ -211,6 +233,7 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
     people,
     outbox,
     attention,
+    social,
     open(conversationId) {
       if (store.get().openId === conversationId) return;
       store.update((state) => withOpen(state, conversationId));
@@ -234,6 +257,10 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
     setTyping(conversation_id, is_typing) {
       if (store.get().link.kind === "online")
         void link.ask("typing", { conversation_id, is_typing });
+    },
+    async lookAt(userId) {
+      const answer = await api<{ items: Status[] }>("GET", `/api/presence?user_ids=${userId}`);
+      if (answer.ok) store.update((state) => withStatuses(state, answer.value.items));
     },
     async findUser(username) {
       const answer = await api<User>("GET", `/api/users?username=${encodeURIComponent(username)}`);
@@ -259,6 +286,7 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
       link.stop();
       outbox.stop();
       attention.stop();
+      social.stop();
       people.stop();
     },
   };

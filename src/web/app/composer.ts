@@ -6,6 +6,7 @@ import { BODY_MAX, codePoints, isText } from "../../protocol/text.ts";
 import type { Chat } from "./chat.ts";
 import { el, iconButton, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
+import { typedText } from "./wording.ts";
 
 /** The server forgets a typist after 5 s of silence; this keeps well inside. */
 const TYPING_EVERY_MS = 2_000;
@@ -97,11 +98,7 @@ export function createComposer(
   };
 
   const submit = (): void => {
-    // Control characters that a paste brings along would be refused.
-    const body = input.value
-      .replace(/\r\n?/g, "\n")
-      .replace(/[^\P{Cc}\t\n]/gu, "")
-      .trim();
+    const body = typedText(input.value);
     if (talkId === null || !isText(body, BODY_MAX)) return;
     sayTyping(false);
     if (purpose.kind === "edit") {

@@ -19,8 +19,8 @@ const CHIP_TEXT: Record<LinkState["kind"], string> = {
 
 export interface ConnectionSigns {
   chip: HTMLElement;
-  /** The same for the open talk on a phone, where the side bar is hidden; it does not speak. */
-  smallChip: HTMLElement;
+  /** One more for a header on a phone, where the side bar is hidden; it does not speak. */
+  smallChip(): HTMLElement;
   banner: HTMLElement;
   update(state: State): void;
   /** Shows `text` for a few seconds. */
@@ -32,9 +32,7 @@ export function createConnectionSigns(onRetry: () => void): ConnectionSigns {
   const label = el("span");
   const chip = el("span", { class: "chip", attrs: { role: "status" } });
   chip.append(el("span", { class: "chip-dot" }), label);
-  const smallChip = el("span", { class: "chip chip-small", attrs: { "aria-hidden": "true" } });
-  const smallLabel = el("span");
-  smallChip.append(el("span", { class: "chip-dot" }), smallLabel);
+  const chips = [{ chip, label }];
   const text = el("span", { attrs: { role: "status" } });
   const retry = el("button", { class: "button-link", text: "Try now", attrs: { type: "button" } });
   retry.addEventListener("click", onRetry);
@@ -61,15 +59,21 @@ export function createConnectionSigns(onRetry: () => void): ConnectionSigns {
 
   return {
     chip,
-    smallChip,
+    smallChip() {
+      const more = el("span", { class: "chip chip-small", attrs: { "aria-hidden": "true" } });
+      const moreLabel = el("span");
+      more.append(el("span", { class: "chip-dot" }), moreLabel);
+      chips.push({ chip: more, label: moreLabel });
+      return more;
+    },
     banner,
     update(state) {
       if (state.link === link) return;
       link = state.link;
-      setText(label, CHIP_TEXT[link.kind]);
-      setText(smallLabel, CHIP_TEXT[link.kind]);
-      setAttr(chip, "data-link", link.kind);
-      setAttr(smallChip, "data-link", link.kind);
+      for (const shown of chips) {
+        setText(shown.label, CHIP_TEXT[link.kind]);
+        setAttr(shown.chip, "data-link", link.kind);
+      }
       clearTimeout(bannerTimer);
       if (link.kind === "reconnecting" || link.kind === "stopped") {
         bannerTimer = setTimeout(showLink, banner.hidden ? BANNER_AFTER_MS : 0);

@@ -43,6 +43,9 @@ const LIVE_EVENTS = [
   "receipt",
   "conversation_updated",
   "user_status",
+  "notification",
+  "like_update",
+  "comment_update",
 ] as const satisfies readonly ServerEventName[];
 export type LiveEvent = (typeof LIVE_EVENTS)[number];
 

@@ -1,5 +1,5 @@
 /**
- * The small menu of one message. Keyboard: arrows move, Enter chooses, Esc closes and gives
+ * The small menu of one message or post. Keyboard: arrows move, Enter chooses, Esc closes and gives
  * the focus back; a click or a scroll elsewhere closes.
  */
 import { el } from "./dom.ts";

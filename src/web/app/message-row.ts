@@ -5,9 +5,10 @@ import { createAvatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
 import { el, iconButton, type KeyedEntry, setAttr, setText } from "./dom.ts";
 import { type IconName, icon, setIcon } from "./icons.ts";
+import { setRichText } from "./rich-text.ts";
 import { nameOf, type Tick } from "./selection.ts";
 import type { MessageRow, Row } from "./timeline.ts";
-import { dayName, fullTime, splitLinks, timeOfDay } from "./wording.ts";
+import { dayName, fullTime, timeOfDay } from "./wording.ts";
 
 const TICK_ICON: Record<Tick, IconName> = {
   sending: "circle",
@@ -28,14 +29,6 @@ const TICK_TEXT: Record<Tick, string> = {
 export interface RowActions {
   chat: Chat;
   openMenu(row: MessageRow, button: HTMLElement): void;
-}
-
-function setBody(node: HTMLElement, body: string): void {
-  const parts = splitLinks(body).map(({ text, href }) => {
-    if (href === null) return text;
-    return el("a", { text, attrs: { href, target: "_blank", rel: "noopener noreferrer" } });
-  });
-  node.replaceChildren(...parts);
 }
 
 function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
@@ -105,7 +98,7 @@ function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
       const words = row.isDeleted ? "Message deleted" : row.body;
       if (words !== shownBody) {
         shownBody = words;
-        setBody(body, words);
+        setRichText(body, words);
       }
       edited.hidden = !row.isEdited || row.isDeleted;
       setText(time, timeOfDay(row.atMs));

@@ -1,13 +1,22 @@
 /**
- * The signed-in page: side bar with the conversations, the open one beside it (or over it on
- * a phone), the connection's signs, and the address `#/c/{id}` in step with what is open.
+ * The signed-in page: the rail, the conversations, and beside them (or over them on a phone)
+ * the open talk, the feed or a post, with the connection's signs; what is open is in step with
+ * the address.
  */
 import type { Account } from "./account.ts";
 import { createAvatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
 import { createConnectionSigns } from "./connection-chip.ts";
 import { el, iconButton, setAttr, setText } from "./dom.ts";
+import { createFeedPane } from "./feed-pane.ts";
+import { openFindPerson } from "./find-person-dialog.ts";
+import { createMessageMenu } from "./message-menu.ts";
 import { openNewTalk } from "./new-talk-dialog.ts";
+import { createNoticePanel } from "./notice-panel.ts";
+import { openPerson } from "./person-card.ts";
+import { createPostPane } from "./post-pane.ts";
+import { createRail } from "./rail.ts";
+import { FEED_ADDRESS, routeOf, talkAddress } from "./route.ts";
 import { unreadTotal } from "./selection.ts";
 import type { State } from "./state.ts";
 import { createTalkList } from "./talk-list.ts";
@@ -23,26 +32,47 @@ export interface Shell {
   stop(): void;
 }
 
-function openIdOfAddress(): string | null {
-  return /^#\/c\/([1-9]\d{0,18})$/.exec(location.hash)?.[1] ?? null;
-}
-
 export function createShell(chat: Chat, account: Account): Shell {
+  const { social } = chat;
   const signs = createConnectionSigns(chat.retryConnection);
   const live = el("div", { class: "visually-hidden", attrs: { "aria-live": "polite" } });
-  const showTalk = (conversationId: string): void => {
-    location.hash = `#/c/${conversationId}`;
+  const goTo = (address: string): void => {
+    location.hash = address;
   };
-  const compose = (): void => openNewTalk(chat, showTalk);
+  const compose = (): void => openNewTalk(chat, (id) => goTo(talkAddress(id)));
+  const showPerson = (userId: string): void => openPerson(chat, userId);
+  const onProblem = (text: string): void => signs.notice(text, "bad");
   const list = createTalkList(chat, compose);
   const pane = createTalkPane(chat, {
-    chip: signs.smallChip,
-    onBack: () => {
-      location.hash = "#/";
-    },
+    chip: signs.smallChip(),
+    onBack: () => goTo(talkAddress(null)),
+    openPerson: showPerson,
     announce: (text) => setText(live, text),
-    onProblem: (text) => signs.notice(text, "bad"),
+    onProblem,
   });
+  const menu = createMessageMenu();
+  const postActions = {
+    social,
+    state: chat.store.get,
+    menu,
+    openPerson: showPerson,
+    onProblem,
+  };
+  const feedPane = createFeedPane(chat, {
+    ...postActions,
+    chip: signs.smallChip(),
+    findPeople: () => openFindPerson(chat, (user) => showPerson(user.id)),
+  });
+  const postPane = createPostPane(chat, {
+    ...postActions,
+    chip: signs.smallChip(),
+    onBack: () => goTo(FEED_ADDRESS),
+  });
+  const rail = createRail(() => {
+    if (notices.isOpen()) notices.close(true);
+    else notices.open();
+  });
+  const notices = createNoticePanel(chat, rail.bell, showPerson);
 
   const avatar = createAvatar(false);
   const name = el("span", { class: "me-name" });
@@ -55,9 +85,20 @@ export function createShell(chat: Chat, account: Account): Shell {
   const side = el("nav", { class: "side", attrs: { "aria-label": "Conversations" } });
   const brand = el("h1", { class: "brand", text: "Troupe" });
   side.append(el("header", { class: "side-header" }, brand, tools), list.node, me);
-  const node = el("div", { class: "shell" }, side, pane.node, signs.banner, live);
+  const node = el("div", { class: "shell" }, rail.node, notices.node, side, pane.node);
+  node.append(feedPane.node, postPane.node, menu.node, signs.banner, live);
 
   let shownId: string | null = null;
+  let route = routeOf(location.hash);
+
+  const showUnread = (): void => {
+    const talks = unreadTotal(chat.store.get());
+    const { unread } = social.inbox.store.get();
+    rail.update(route.view, talks, unread);
+    const title = talks + unread > 0 ? `(${talks + unread}) Troupe` : "Troupe";
+    if (document.title !== title) document.title = title;
+  };
+
   const render = (state: State): void => {
     const { display_name, username, id } = state.me;
     avatar.update(id, display_name || username, null);
@@ -65,40 +106,64 @@ export function createShell(chat: Chat, account: Account): Shell {
     signs.update(state);
     list.update(state);
     pane.update(state);
-    setAttr(node, "data-open", state.openId !== null);
-    const unread = unreadTotal(state);
-    const title = unread > 0 ? `(${unread}) Troupe` : "Troupe";
-    if (document.title !== title) document.title = title;
+    feedPane.refresh();
+    postPane.refresh();
+    notices.refresh();
+    setAttr(node, "data-open", state.openId !== null || route.view !== "talks");
+    showUnread();
     // The open talk is gone: this user was removed, or the address was never right.
-    if (shownId !== null && state.openId === null && openIdOfAddress() === shownId) {
-      location.hash = "#/";
+    const addressId = route.view === "talks" ? route.talkId : null;
+    if (shownId !== null && state.openId === null && addressId === shownId) {
+      goTo(talkAddress(null));
     }
     shownId = state.openId;
   };
 
-  const followAddress = (): void => chat.open(openIdOfAddress());
-  const onKey = (event: KeyboardEvent): void => {
-    if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
-    location.hash = "#/";
+  const followAddress = (): void => {
+    route = routeOf(location.hash);
+    menu.close();
+    notices.close(false);
+    setAttr(node, "data-view", route.view);
+    // What is written to, or read alone, has the whole of a phone.
+    setAttr(
+      node,
+      "data-alone",
+      route.view === "post" || (route.view === "talks" && !!route.talkId),
+    );
+    pane.node.hidden = route.view !== "talks";
+    feedPane.setShown(route.view === "feed");
+    postPane.setPost(route.view === "post" ? route.postId : null);
+    social.feed.setShown(route.view !== "talks");
+    chat.open(route.view === "talks" ? route.talkId : null);
+    render(chat.store.get());
   };
 
-  const unsubscribe = chat.store.subscribe(render);
+  const onKey = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || document.querySelector("dialog[open]")) return;
+    if (notices.isOpen()) notices.close(true);
+    else if (route.view === "post") goTo(FEED_ADDRESS);
+    else if (route.view === "talks") goTo(talkAddress(null));
+  };
+
+  const unsubscribes = [chat.store.subscribe(render), social.inbox.store.subscribe(showUnread)];
   const refreshTimer = setInterval(() => render(chat.store.get()), REFRESH_MS);
   addEventListener("hashchange", followAddress);
   addEventListener("keydown", onKey);
   followAddress();
-  render(chat.store.get());
 
   return {
     node,
     showCaughtUp: (fresh) => signs.notice(caughtUpText(fresh)),
     stop() {
-      unsubscribe();
+      for (const unsubscribe of unsubscribes) unsubscribe();
       clearInterval(refreshTimer);
       removeEventListener("hashchange", followAddress);
       removeEventListener("keydown", onKey);
       signs.stop();
       pane.stop();
+      feedPane.stop();
+      postPane.stop();
+      notices.stop();
       document.title = "Troupe";
     },
   };

@@ -1,20 +1,21 @@
 /**
- * Holds the one state of a signed-in page and tells its listeners of changes, at most once a
- * turn of the event loop. Not by animation frames: a hidden tab must still count its unread.
+ * Holds a state of the signed-in page and tells its listeners of changes, at most once a turn
+ * of the event loop. Not by animation frames: a hidden tab must still count its unread.
  */
 import type { State } from "./state.ts";
 
-export interface Store {
-  get(): State;
-  update(change: (state: State) => State): void;
+/** Unless said otherwise, the conversations' state. */
+export interface Store<S = State> {
+  get(): S;
+  update(change: (state: S) => S): void;
   /** Returns the way to stop listening. */
-  subscribe(listener: (state: State) => void): () => void;
+  subscribe(listener: (state: S) => void): () => void;
 }
 
-export function createStore(initial: State): Store {
+export function createStore<S>(initial: S): Store<S> {
   let state = initial;
   let isScheduled = false;
-  const listeners = new Set<(state: State) => void>();
+  const listeners = new Set<(state: S) => void>();
 
   const tell = (): void => {
     isScheduled = false;

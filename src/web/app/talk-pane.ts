@@ -25,6 +25,7 @@ export interface TalkPaneHooks {
   /** Shown at the end of the header. */
   chip: HTMLElement;
   onBack(): void;
+  openPerson(userId: string): void;
   announce(text: string): void;
   onProblem(text: string): void;
 }
@@ -48,12 +49,18 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
   const back = iconButton("back", "Back to conversations", hooks.onBack);
   back.classList.add("back");
   const heading = el("div", { class: "talk-heading" }, title, subtitle);
+  const person = iconButton("person", "About this person", () => {
+    const state = chat.store.get();
+    const talk = state.openId === null ? undefined : state.talks.get(state.openId);
+    const peerId = talk && peerIdOf(state, talk);
+    if (peerId) hooks.openPerson(peerId);
+  });
   const group = iconButton("group", "Group details", () => {
     const { openId } = chat.store.get();
     if (openId !== null) openGroup(chat, openId);
   });
   const header = el("header", { class: "talk-header" });
-  header.append(back, personAvatar.node, groupAvatar.node, heading, hooks.chip, group);
+  header.append(back, personAvatar.node, groupAvatar.node, heading, hooks.chip, person, group);
 
   const messageItems = (row: MessageRow, talkId: string, seq: number): MenuItem[] => {
     const name = row.isOwn ? "yourself" : nameOf(chat.store.get(), row.senderId);
@@ -124,6 +131,7 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
         personAvatar.node.hidden = peerId === null;
         groupAvatar.node.hidden = peerId !== null;
         group.hidden = peerId !== null;
+        person.hidden = peerId === null;
         const avatar = peerId === null ? groupAvatar : personAvatar;
         const presence = peerId === null ? null : presenceOf(state, peerId);
         avatar.update(peerId ?? talk.conversation.id, titleOf(state, talk), presence);

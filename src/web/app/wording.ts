@@ -70,10 +70,54 @@ export function initialsOf(name: string): string {
   return first.join("").toUpperCase() || "·";
 }
 
-/** Splits a text at its web addresses, so that views can make them links. */
-export function splitLinks(text: string): { text: string; href: string | null }[] {
+export interface TextPart {
+  text: string;
+  /** A web address. */
+  href: string | null;
+  /** `@username`: emphasised, whether or not somebody has that name. */
+  isMention: boolean;
+}
+
+function splitMentions(text: string): TextPart[] {
+  const parts: TextPart[] = [];
+  let from = 0;
+  // As the server reads them; a name may end in a dot, but more often the sentence does.
+  for (const match of text.matchAll(/(^|[^\w.@/])(@[a-z0-9_.]{2,31}[a-z0-9_])/gi)) {
+    const at = match.index + (match[1]?.length ?? 0);
+    const name = match[2] ?? "";
+    if (at > from) parts.push({ text: text.slice(from, at), href: null, isMention: false });
+    parts.push({ text: name, href: null, isMention: true });
+    from = at + name.length;
+  }
+  if (from < text.length) parts.push({ text: text.slice(from), href: null, isMention: false });
+  return parts;
+}
+
+/** Splits a text at its web addresses and mentions, so that views can show them as such. */
+export function splitText(text: string): TextPart[] {
   return text
     .split(/(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]'])/)
     .filter((part) => part !== "")
-    .map((part) => ({ text: part, href: /^https?:\/\//.test(part) ? part : null }));
+    .flatMap((part) =>
+      /^https?:\/\//.test(part)
+        ? { text: part, href: part, isMention: false }
+        : splitMentions(part),
+    );
 }
+
+/** What was typed or pasted, without what the server would refuse for its look alone. */
+export function typedText(value: string): string {
+  return value
+    .replace(/\r\n?/g, "\n")
+    .replace(/[^\P{Cc}\t\n]/gu, "")
+    .trim();
+}
+
+const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
+
+/** "0", "999", "1.2K": never wider than four or five signs. */
+export const shortCount = (count: number): string =>
+  count < 1000 ? String(count) : compact.format(count);
+
+export const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;

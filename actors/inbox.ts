@@ -1,0 +1,174 @@
+/**
+ * One user's notifications, as the user actor keeps them: written one after another, so that
+ * sessions hear them by rising `seq`, and published when committed.
+ */
+import type { Notice } from "../src/protocol/actor-ops.ts";
+import { type ErrorObject, REFUSALS, type Result } from "../src/protocol/errors.ts";
+import type { PostId, UserId } from "../src/protocol/ids.ts";
+import type { Notification } from "../src/protocol/social.ts";
+import { topicOf } from "../src/protocol/topics.ts";
+import type { Context } from "./behaviour.ts";
+import { NOTIFICATIONS_WAITING_MAX } from "./limits.ts";
+import {
+  type LikesEvent,
+  type LikesWindows,
+  likeSentence,
+  NO_LIKES,
+  stepLikes,
+} from "./notices.ts";
+import type { SocialPorts } from "./social-ports.ts";
+
+export interface Inbox {
+  likes: LikesWindows;
+  /** The notification of each open or just closed window of likes. */
+  likeNotifications: Map<PostId, Notification>;
+  /** What is still to be written, in order; the first is under way. */
+  jobs: Job[];
+}
+
+interface Job {
+  write(): Promise<Result<Notification | null>>;
+  done(result: Result<Notification | null>): void;
+}
+
+export const LIKES_TIMER = "likes";
+
+export function emptyInbox(): Inbox {
+  return { likes: NO_LIKES, likeNotifications: new Map(), jobs: [] };
+}
+
+/** `done` hears the committed notification, or null when there is none to be. */
+export function notify(
+  inbox: Inbox,
+  user: UserId,
+  notice: Notice,
+  ports: SocialPorts,
+  ctx: Context,
+  done: (result: Result<Notification | null>) => void,
+): void {
+  const write = () =>
+    ports.notifications.add({
+      userId: user,
+      type: notice.type,
+      message: notice.message,
+      actorId: notice.actor_id,
+      postId: notice.post_id,
+      commentId: notice.comment_id,
+      data: notice.data,
+    });
+  enqueue(inbox, user, { write, done }, ctx);
+}
+
+/** Likes of one of the user's posts, or the end of a window. */
+export function likesChanged(
+  inbox: Inbox,
+  user: UserId,
+  event: LikesEvent,
+  ports: SocialPorts,
+  ctx: Context,
+): void {
+  const step = stepLikes(inbox.likes, event, ctx.nowMs);
+  inbox.likes = step.windows;
+  if (step.wakeInMs !== null) ctx.after(step.wakeInMs, LIKES_TIMER);
+  for (const { post, likers } of step.rest) countRest(inbox, user, post, likers, ports, ctx);
+  for (const { post, liker } of step.first) {
+    addFirst(inbox, user, post, liker, ports, ctx);
+  }
+}
+
+function addFirst(
+  inbox: Inbox,
+  user: UserId,
+  post: PostId,
+  liker: UserId,
+  ports: SocialPorts,
+  ctx: Context,
+): void {
+  inbox.likeNotifications.delete(post);
+  const write = async () => {
+    const name = await ports.graph.displayName(liker);
+    return ports.notifications.add({
+      userId: user,
+      type: "like",
+      message: likeSentence(name, 1),
+      actorId: liker,
+      postId: post,
+      commentId: null,
+      data: null,
+    });
+  };
+  const done = (result: Result<Notification | null>) => {
+    if (result.ok && result.value !== null) inbox.likeNotifications.set(post, result.value);
+  };
+  enqueue(inbox, user, { write, done }, ctx);
+}
+
+function countRest(
+  inbox: Inbox,
+  user: UserId,
+  post: PostId,
+  likers: readonly UserId[],
+  ports: SocialPorts,
+  ctx: Context,
+): void {
+  const write = async (): Promise<Result<Notification | null>> => {
+    // Looked up now: the first like's notification is written by then, or is not to be.
+    const grown = inbox.likeNotifications.get(post);
+    const last = likers.at(-1)!;
+    const name = await ports.graph.displayName(last);
+    if (grown === undefined) {
+      const made = await ports.notifications.add({
+        userId: user,
+        type: "like",
+        message: likeSentence(name, likers.length),
+        actorId: last,
+        postId: post,
+        commentId: null,
+        data: null,
+      });
+      if (!made.ok || made.value === null || likers.length === 1) return made;
+      const message = likeSentence(name, likers.length);
+      return ports.notifications.grow(user, made.value.id, likers.length - 1, last, message);
+    }
+    const count = grown.count + likers.length;
+    const store = ports.notifications;
+    const words = likeSentence(name, count);
+    const result = await store.grow(user, grown.id, likers.length, last, words);
+    if (result.ok || result.error.code !== "not_found") return result;
+    // The last of them has been blocked meanwhile: counted, but not named.
+    return store.grow(user, grown.id, likers.length, null, likeSentence(null, count));
+  };
+  const done = () => {
+    if (!inbox.likes.has(post)) inbox.likeNotifications.delete(post);
+  };
+  enqueue(inbox, user, { write, done }, ctx);
+}
+
+function enqueue(inbox: Inbox, user: UserId, job: Job, ctx: Context): void {
+  if (inbox.jobs.length >= NOTIFICATIONS_WAITING_MAX) {
+    job.done(REFUSALS.unavailable);
+    return;
+  }
+  inbox.jobs.push(job);
+  if (inbox.jobs.length === 1) next(inbox, user, ctx);
+}
+
+function next(inbox: Inbox, user: UserId, ctx: Context): void {
+  const job = inbox.jobs[0];
+  if (job === undefined) return;
+  const settle = (result: Result<Notification | null>) => {
+    inbox.jobs.shift();
+    if (result.ok && result.value !== null) {
+      ctx.publish(topicOf.user(user), {
+        name: "notification",
+        rev: result.value.seq,
+        body: JSON.stringify(result.value),
+      });
+    }
+    job.done(result);
+    next(inbox, user, ctx);
+  };
+  ctx.run(job.write(), settle, () => settle({ ok: false, error: unavailable }));
+}
+
+const unavailable: ErrorObject = REFUSALS.unavailable.error;

@@ -1,0 +1,70 @@
+/**
+ * Which notifications a burst of likes becomes, as a pure rule.
+ *
+ * [NTF1] The first like of a post is a notification at once.
+ * [NTF2] The rest of the window's likes are counted into it together, at the window's end.
+ * [NTF3] Nobody is counted twice in one window.
+ */
+import type { PostId, UserId } from "../src/protocol/ids.ts";
+import { LIKES_WINDOW_MS } from "./limits.ts";
+
+/** Likes of one post, from the first of them for the window's time. */
+export interface LikesWindow {
+  endsAtMs: number;
+  counted: ReadonlySet<UserId>;
+  /** Who is not in the notification yet, in order. */
+  waiting: readonly UserId[];
+}
+
+export type LikesWindows = ReadonlyMap<PostId, LikesWindow>;
+
+export interface LikesStep {
+  windows: LikesWindows;
+  /** Make a notification of this like. */
+  first: { post: PostId; liker: UserId }[];
+  /** The window is over: count these into its notification. */
+  rest: { post: PostId; likers: readonly UserId[] }[];
+  /** Call again with `time_up` after this; null: no window is open. */
+  wakeInMs: number | null;
+}
+
+export type LikesEvent =
+  | { type: "liked"; post: PostId; likers: readonly UserId[] }
+  | { type: "time_up" };
+
+export const NO_LIKES: LikesWindows = new Map();
+
+export function stepLikes(before: LikesWindows, event: LikesEvent, nowMs: number): LikesStep {
+  const windows = new Map<PostId, LikesWindow>();
+  const first: LikesStep["first"] = [];
+  const rest: LikesStep["rest"] = [];
+  for (const [post, window] of before) {
+    if (window.endsAtMs > nowMs) windows.set(post, window);
+    else if (window.waiting.length > 0) rest.push({ post, likers: window.waiting });
+  }
+  if (event.type === "liked") {
+    const { post } = event;
+    const open = windows.get(post);
+    const counted = new Set(open?.counted);
+    const waiting = [...(open?.waiting ?? [])];
+    for (const liker of event.likers) {
+      if (counted.has(liker)) continue;
+      counted.add(liker);
+      if (counted.size === 1) first.push({ post, liker });
+      else waiting.push(liker);
+    }
+    const endsAtMs = open?.endsAtMs ?? nowMs + LIKES_WINDOW_MS;
+    if (counted.size > 0) windows.set(post, { endsAtMs, counted, waiting });
+  }
+  let nextMs = Number.POSITIVE_INFINITY;
+  for (const { endsAtMs } of windows.values()) nextMs = Math.min(nextMs, endsAtMs);
+  return { windows, first, rest, wakeInMs: windows.size === 0 ? null : nextMs - nowMs };
+}
+
+/** The words of a like notification of `count` people, the last of them named. */
+export function likeSentence(name: string | null, count: number): string {
+  const who = name ?? "Somebody";
+  if (count === 1) return `${who} liked your post`;
+  const others = count - 1;
+  return `${who} and ${others} ${others === 1 ? "other" : "others"} liked your post`;
+}

@@ -1,0 +1,40 @@
+/**
+ * A value that is told at most so often, the last one always; as a pure rule.
+ *
+ * [THR1] Two tellings are at least `everyMs` apart.
+ * [THR2] The first change after a quiet spell is told at once.
+ * [THR3] The last value is always told.
+ */
+export interface Throttle {
+  toldAtMs: number;
+  isWaiting: boolean;
+}
+
+export const QUIET: Throttle = { toldAtMs: Number.NEGATIVE_INFINITY, isWaiting: false };
+
+export interface ThrottleStep {
+  throttle: Throttle;
+  /** Tell the value now. */
+  tell: boolean;
+  /** Call again with `time_up` after this; null: nothing waits anew. */
+  wakeInMs: number | null;
+}
+
+export function stepThrottle(
+  before: Throttle,
+  event: "changed" | "time_up",
+  nowMs: number,
+  everyMs: number,
+): ThrottleStep {
+  const dueInMs = before.toldAtMs + everyMs - nowMs;
+  if (event === "changed" && before.isWaiting) {
+    return { throttle: before, tell: false, wakeInMs: null };
+  }
+  if (event === "time_up" && !before.isWaiting) {
+    return { throttle: before, tell: false, wakeInMs: null };
+  }
+  if (dueInMs > 0) {
+    return { throttle: { ...before, isWaiting: true }, tell: false, wakeInMs: dueInMs };
+  }
+  return { throttle: { toldAtMs: nowMs, isWaiting: false }, tell: true, wakeInMs: null };
+}

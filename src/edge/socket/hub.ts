@@ -1,0 +1,184 @@
+/**
+ * The live half of an edge, without sockets and HTTP: what comes in as topics' events and
+ * views, and whom of the local sessions it concerns. Put together here once, for the worker
+ * and for the simulated cluster of the tests.
+ */
+import type { Clock } from "../../clock.ts";
+import type { Log } from "../../log.ts";
+import type { Queries } from "../../ports.ts";
+import type { UserOrders } from "../../protocol/actor-ops.ts";
+import type { UserId } from "../../protocol/ids.ts";
+import type { Conversation, Status } from "../../protocol/schemas.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
+import type { Exchange } from "../../runtime/exchange.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { Placement } from "../../runtime/view.ts";
+import type { Auth } from "../auth.ts";
+import { Interests } from "../interests.ts";
+import { readStatuses } from "../presence-reader.ts";
+import { type Commands, createCommands } from "./commands.ts";
+import { Packet } from "./packet.ts";
+import { PostWatches } from "./post-watches.ts";
+import { Sessions } from "./sessions.ts";
+import { Streams } from "./streams.ts";
+import { hidden, WATCH_REASON, Watches, type WatchReason } from "./watches.ts";
+
+export interface HubDeps {
+  life: string;
+  exchange: Exchange;
+  queries: Queries;
+  auth: Pick<Auth, "verify">;
+  /** Logins ended somewhere. */
+  onRevoked(event: Frame): void;
+  clock: Clock;
+  log: Log;
+}
+
+export class Hub {
+  readonly commands: Commands;
+  readonly interests: Interests;
+  readonly sessions: Sessions;
+  readonly streams: Streams;
+  readonly watches: Watches;
+  readonly #postWatches: PostWatches;
+  readonly #deps: HubDeps;
+
+  constructor(deps: HubDeps) {
+    const { life, exchange, queries, auth, clock, log } = deps;
+    const { gateway } = exchange;
+    this.#deps = deps;
+    const interests = new Interests({
+      clock,
+      subscribe: (topics) => exchange.subscribe(topics),
+      unsubscribe: (topics) => exchange.unsubscribe(topics),
+      onDropped: (topic) => this.#dropped(topic),
+    });
+    const streams = new Streams({
+      clock,
+      log,
+      queries,
+      interests,
+      sessionsOf: (user) => this.sessions.ofUser(user),
+    });
+    const watches = new Watches({
+      gateway,
+      interests,
+      statuses: (users) => readStatuses(gateway, queries, users),
+      isApart: (user, other) => this.sessions.isApart(user, other),
+    });
+    const postWatches = new PostWatches(interests);
+    const live = { life, gateway, streams, watches, postWatches, queries };
+    this.interests = interests;
+    this.streams = streams;
+    this.watches = watches;
+    this.#postWatches = postWatches;
+    this.sessions = new Sessions({ ...live, clock, log, interests });
+    this.commands = createCommands({
+      ...live,
+      auth,
+      onTokenRefreshed: (session) => this.sessions.recheck(session),
+    });
+  }
+
+  /** Statuses of others as `viewer`, who need not be connected, may see them. */
+  async statuses(viewer: UserId, users: readonly UserId[]): Promise<Status[]> {
+    const { exchange, queries } = this.#deps;
+    const [found, apart] = await Promise.all([
+      readStatuses(exchange.gateway, queries, users),
+      queries.blockedAmong(viewer, users),
+    ]);
+    const isApart = new Set<string>(apart);
+    return found.map((status) => (isApart.has(status.user_id) ? hidden(status) : status));
+  }
+
+  onEvent(event: Frame): void {
+    const { placement } = this.#deps.exchange;
+    const { key } = event;
+    if (key.startsWith("conversations:")) this.streams.onEvent(event, placement);
+    else if (key.startsWith("user_status:")) this.watches.onEvent(event, placement);
+    else if (key.startsWith("notifications:")) this.#onUserEvent(event);
+    else if (key.startsWith("like_updates:")) this.#postWatches.onEvent(event);
+    else if (key.startsWith("comment_updates:")) this.#postWatches.onEvent(event);
+    else if (key === topicOf.revocations()) this.#deps.onRevoked(event);
+  }
+
+  onView(now: Placement, before: Placement): void {
+    this.sessions.onView(now, before);
+    this.watches.onView(now, before);
+    this.streams.onView(now, before);
+  }
+
+  close(): void {
+    this.sessions.stop();
+    this.streams.close();
+    this.interests.close();
+  }
+
+  /** What concerns one user's own sessions. */
+  #onUserEvent(event: Frame): void {
+    const user = event.key.slice("notifications:".length) as UserId;
+    const sessions = this.sessions.ofUser(user);
+    switch (event.name as keyof UserOrders | UserEvent) {
+      case "conversation_joined": {
+        const { conversation_id, rev } = noteOf(event, "conversation_joined");
+        this.streams.joined(sessions, conversation_id, rev, event.body);
+        this.#watchUsers(user, peersIn(event.body, user), WATCH_REASON.peer);
+        return;
+      }
+      case "following_changed": {
+        const { user_id, following } = noteOf(event, "following_changed");
+        const reason = WATCH_REASON.follow;
+        if (following) this.#watchUsers(user, [user_id], reason);
+        else for (const session of sessions) this.watches.withdraw(session, [user_id], reason);
+        return;
+      }
+      case "apart_changed": {
+        const { user_id, is_apart } = noteOf(event, "apart_changed");
+        this.sessions.apartChanged(user, user_id, is_apart);
+        return;
+      }
+      case "notification": {
+        const packet = Packet.event(event.name, event.body);
+        for (const session of sessions) session.send(packet);
+        return;
+      }
+      case "like_update":
+      case "comment_update": {
+        const packet = Packet.event(event.name, event.body);
+        const { post_id } = JSON.parse(event.body) as { post_id: string };
+        for (const session of sessions) session.send(packet, `${event.name}:${post_id}`);
+        return;
+      }
+    }
+  }
+
+  /** Direct peers and followers watch from when they become so. */
+  #watchUsers(user: UserId, watched: readonly UserId[], reason: WatchReason): void {
+    if (watched.length === 0) return;
+    for (const session of this.sessions.ofUser(user)) {
+      this.watches
+        .add(session, watched, reason)
+        .then(() => this.watches.prime(watched))
+        .catch((err: unknown) => this.#deps.log.warn({ event: "watch_failed", err }));
+    }
+  }
+
+  #dropped(topic: Topic): void {
+    if (topic.startsWith("conversations:")) this.streams.dropped(topic);
+    else if (topic.startsWith("user_status:")) this.watches.dropped(topic);
+  }
+}
+
+/** Events that reach the user's sessions as they are. */
+type UserEvent = "notification" | "like_update" | "comment_update";
+
+function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
+  return JSON.parse(event.note) as UserOrders[O];
+}
+
+/** The other of a direct conversation; nobody for a group. */
+function peersIn(conversation: string, user: UserId): UserId[] {
+  const { kind, members } = JSON.parse(conversation) as Conversation;
+  if (kind !== "direct") return [];
+  return members.map(({ user_id }) => user_id as UserId).filter((id) => id !== user);
+}

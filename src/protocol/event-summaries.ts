@@ -1,0 +1,58 @@
+/** One sentence about each event and each error code, for the published documents. */
+import type { ErrorCode } from "./errors.ts";
+import type { ClientEventName, ServerEventName } from "./events.ts";
+
+export const CLIENT_EVENT_SUMMARIES: Record<ClientEventName, string> = {
+  send_message:
+    "Send a message. The same `client_id` again makes no second one: it answers the first, with `duplicate`. Acknowledged after the commit.",
+  join_conversation:
+    "Receive a conversation's live events on this socket, and read what changed after `after_rev`, or without it the newest messages.",
+  leave_conversation: "Receive no more live events of a conversation on this socket.",
+  typing: "Say that one types, or no longer does. Ends by itself after 5 s of silence.",
+  mark_delivered: "Mark everything up to `seq` as delivered. Never moves back.",
+  mark_read: "Mark everything up to `seq` as read, and so as delivered. Never moves back.",
+  edit_message: "Change one's own message.",
+  delete_message: "Delete one's own message; it stays with `deleted_at` and an empty body.",
+  sync: "Fetch all that changed since the held `rev` of each conversation; to be called after every reconnect, and again while `has_more` is true.",
+  watch_presence: "Hear of these users' status from now on; answers it as it is.",
+  unwatch_presence: "Hear of these users' status no longer.",
+  set_status: "Say how present this socket is. Of several sessions the best counts.",
+  watch_posts: "Hear of these posts' counts from now on; answers them as they are.",
+  unwatch_posts: "Hear of these posts' counts no longer.",
+  refresh_token: "Go on with a newer access token of the same user, on the same connection.",
+};
+
+export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
+  ready: "The first event of a connection: who one is, and what is unread.",
+  message: "A new message, to every session of every member but the socket that sent it.",
+  message_updated: "An edit or a deletion, likewise.",
+  typing: "Another member types, or no longer does.",
+  receipt: "How far a member has received and read.",
+  conversation_updated:
+    "Members or title changed. For who was removed it is the last event of that conversation.",
+  notification: "A notification, new or grown, to every session of its user.",
+  like_update:
+    "A post's likes, to its author and those who watch it; at most 10 a second, the last value always.",
+  comment_update: "A post's comments, likewise.",
+  user_status:
+    "A watched user came, went, or is away. Those one follows and peers of direct conversations are watched by themselves.",
+  token_expiring: "The access token ends soon: answer with `refresh_token`, or be closed.",
+  server_draining: "The server restarts: reconnect after this time, best before it closes.",
+  session_ended: "The server is about to close this socket; `reconnect` says whether to come back.",
+};
+
+export const ERROR_MEANINGS: Record<ErrorCode, string> = {
+  invalid_payload:
+    "The request is malformed: a wrong type, a missing or an unknown key, a value out of range, a bad cursor, an unknown event. `details` names the places.",
+  unauthorized: "There is no valid token, or its login has ended. Log in again.",
+  token_expired: "The access token has expired. Refresh it and try again.",
+  forbidden: "The caller may see it but not do this.",
+  not_found: "There is no such thing, or the caller may not know of it.",
+  method_not_allowed: "The address has other methods; the header `Allow` lists them.",
+  conflict: "It contradicts what is there: a taken username, an edit of a deleted message.",
+  payload_too_large: "The body is larger than 64 KiB.",
+  unsupported_media_type: "The body is not `application/json`.",
+  rate_limited: "Too much at once. Try again after `retry_after_ms`.",
+  internal: "Something went wrong on the server.",
+  unavailable: "The server cannot do this right now. Nothing was done that it did not answer for.",
+};

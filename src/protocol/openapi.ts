@@ -1,0 +1,179 @@
+/**
+ * The HTTP half of the contract as an OpenAPI 3.1 document, made from the routes table: what it
+ * says is what the server checks. Pure; served by edge/http/documents.ts.
+ */
+import type { TObject, TSchema } from "typebox";
+import { ERROR_STATUS, type ErrorCode } from "./errors.ts";
+import { ERROR_MEANINGS } from "./event-summaries.ts";
+import { errorExample, exampleOf } from "./examples.ts";
+import { type JsonObject, partsOf, published, publishedComponents } from "./published.ts";
+import { type RouteSpec, refusalsOf } from "./route-spec.ts";
+import { ROUTES } from "./routes.ts";
+
+/** Of the contract; grows when it changes incompatibly. */
+export const CONTRACT_VERSION = "1";
+
+export const CONTRACT_DESCRIPTION =
+  "Ids are decimal strings, times ISO 8601 in UTC with milliseconds. Unknown keys in a request " +
+  "are refused; ignore unknown keys in what you receive.";
+
+const GROUP_NOTES: Readonly<Record<RouteSpec["group"], string>> = {
+  "Accounts and tokens": "Registering, logging in, and users.",
+  "Social graph": "Posts, likes, comments, follows and blocks.",
+  Conversations: "Direct and group conversations, and their messages.",
+  "Notifications and presence": "What a user is told, and who is there.",
+  Operations: "For load balancers and monitoring.",
+};
+
+export const BEARER_NOTE = "An access token from register, login or refresh, or an outside issuer.";
+export const SERVICE_NOTE = "A token of another back end, made with `troupe token --scope …`.";
+
+export function openApiDocument(): JsonObject {
+  const paths: JsonObject = {};
+  for (const [name, spec] of Object.entries<RouteSpec>(ROUTES)) {
+    const path = spec.path.replace(/:(\w+)/g, "{$1}");
+    const item = (paths[path] ?? {}) as JsonObject;
+    item[spec.method.toLowerCase()] = operation(name, spec);
+    paths[path] = item;
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Troupe HTTP API",
+      version: CONTRACT_VERSION,
+      summary: "Posts, conversations, notifications and presence.",
+      description: `${CONTRACT_DESCRIPTION} Live events come over Socket.IO: see /api/asyncapi.json.`,
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "/" }],
+    tags: Object.entries(GROUP_NOTES).map(([name, description]) => ({ name, description })),
+    paths,
+    components: {
+      schemas: publishedComponents(),
+      examples: errorExamples(),
+      securitySchemes: {
+        access_token: {
+          type: "http",
+          scheme: "bearer",
+          bearerFormat: "JWT",
+          description: BEARER_NOTE,
+        },
+        service_token: {
+          type: "http",
+          scheme: "bearer",
+          bearerFormat: "JWT",
+          description: SERVICE_NOTE,
+        },
+      },
+    },
+  };
+}
+
+function operation(name: string, spec: RouteSpec): JsonObject {
+  const parameters = [
+    ...(spec.params === undefined ? [] : parametersOf("path", spec.params)),
+    ...(spec.query === undefined ? [] : parametersOf("query", spec.query)),
+  ];
+  return {
+    operationId: name,
+    tags: [spec.group],
+    summary: spec.summary,
+    security: securityOf(spec),
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(spec.body === undefined ? {} : { requestBody: requestBody(spec.body) }),
+    responses: responsesOf(spec),
+  };
+}
+
+function securityOf(spec: RouteSpec): JsonObject[] {
+  if (!spec.token) return [];
+  return spec.scope === undefined ? [{ access_token: [] }] : [{ service_token: [spec.scope] }];
+}
+
+function parametersOf(place: "path" | "query", schema: TObject): JsonObject[] {
+  const required = partsOf(schema).required ?? [];
+  return Object.entries<TSchema>(schema.properties).map(([name, property]) => {
+    const { description, ...type } = published(property);
+    return {
+      name,
+      in: place,
+      required: required.includes(name),
+      ...(description === undefined ? {} : { description }),
+      schema: type,
+      // Commas, not the name again for each.
+      ...(partsOf(property).type === "array" ? { style: "form", explode: false } : {}),
+      example: exampleOf(property, true, name),
+    };
+  });
+}
+
+function requestBody(schema: TObject): JsonObject {
+  return {
+    required: true,
+    content: {
+      "application/json": { schema: published(schema), example: exampleOf(schema, true) },
+    },
+  };
+}
+
+function responsesOf(spec: RouteSpec): JsonObject {
+  const responses: JsonObject = {};
+  for (const [status, answer] of Object.entries(spec.answers)) {
+    responses[status] = answerOf(Number(status), answer);
+  }
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of refusalsOf(spec)) {
+    const status = ERROR_STATUS[code];
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) {
+    responses[status] = refusal(status, codes);
+  }
+  return responses;
+}
+
+const STATUS_WORDS: Readonly<Record<number, string>> = {
+  200: "Done.",
+  201: "Made.",
+  204: "Done; there is nothing to say.",
+  503: "Not possible right now.",
+};
+
+function answerOf(status: number, answer: TSchema | string | null): JsonObject {
+  const description = STATUS_WORDS[status] ?? "Answered.";
+  if (answer === null) return { description };
+  if (typeof answer === "string") {
+    return { description, content: { [answer]: { schema: { type: "string" } } } };
+  }
+  return {
+    description,
+    content: {
+      "application/json": { schema: published(answer), example: exampleOf(answer, false) },
+    },
+  };
+}
+
+function refusal(status: number, codes: readonly ErrorCode[]): JsonObject {
+  const examples: JsonObject = {};
+  for (const code of codes) examples[code] = { $ref: `#/components/examples/${code}` };
+  return {
+    description: codes.map((code) => `\`${code}\`: ${ERROR_MEANINGS[code]}`).join("\n\n"),
+    ...(status === 429
+      ? { headers: { "Retry-After": header("Seconds to wait.", "integer") } }
+      : {}),
+    ...(status === 401 ? { headers: { "WWW-Authenticate": header("`Bearer`.", "string") } } : {}),
+    content: {
+      "application/json": { schema: { $ref: "#/components/schemas/ErrorAnswer" }, examples },
+    },
+  };
+}
+
+const header = (description: string, type: string) => ({ description, schema: { type } });
+
+function errorExamples(): JsonObject {
+  const examples: JsonObject = {};
+  for (const code of Object.keys(ERROR_STATUS) as ErrorCode[]) {
+    examples[code] = { summary: ERROR_MEANINGS[code], value: { error: errorExample(code) } };
+  }
+  return examples;
+}

@@ -1,0 +1,145 @@
+/**
+ * Our schemas as others read them: plain JSON Schema 2020-12, with the objects that have a name
+ * referred to by it, and the formats of ours said in words that every validator knows. Used by
+ * openapi.ts, asyncapi.ts and the reference page.
+ */
+import type { TSchema } from "typebox";
+import { ERROR_STATUS } from "./errors.ts";
+import {
+  Conversation,
+  ConversationSummary,
+  Cursors,
+  ErrorBody,
+  Member,
+  Message,
+  Receipt,
+  Status,
+  Tokens,
+  Unread,
+  User,
+} from "./schemas.ts";
+import {
+  Blocked,
+  Comment,
+  CommentUpdate,
+  Following,
+  Liked,
+  LikeUpdate,
+  Notification,
+  NotificationsRead,
+  Post,
+  PostCounts,
+} from "./social.ts";
+import { BODY_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
+
+/** Objects of the contract that have a name. */
+export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
+  User,
+  Tokens,
+  Post,
+  Comment,
+  Liked,
+  Following,
+  Blocked,
+  PostCounts,
+  LikeUpdate,
+  CommentUpdate,
+  Conversation,
+  ConversationSummary,
+  Member,
+  Cursors,
+  Message,
+  Receipt,
+  Unread,
+  Notification,
+  NotificationsRead,
+  Status,
+  Error: ErrorBody,
+};
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/** The parts of JSON Schema that our schemas use. */
+export interface SchemaParts {
+  type?: string;
+  format?: string;
+  pattern?: string;
+  description?: string;
+  const?: Json;
+  examples?: Json[];
+  anyOf?: TSchema[];
+  items?: TSchema;
+  properties?: Record<string, TSchema>;
+  patternProperties?: Record<string, TSchema>;
+  required?: string[];
+  additionalProperties?: boolean;
+  minimum?: number;
+  maximum?: number;
+  minLength?: number;
+  maxLength?: number;
+  minItems?: number;
+  maxItems?: number;
+}
+
+export const partsOf = (schema: TSchema): SchemaParts => schema as SchemaParts;
+
+/** What our formats mean to somebody else's validator; lengths are in code points there too. */
+const FORMATS: Readonly<Record<string, JsonObject>> = {
+  id: { pattern: "^[1-9][0-9]{0,18}$" },
+  time: { format: "date-time" },
+  body: { minLength: 1, maxLength: BODY_MAX },
+  title: { minLength: 1, maxLength: TITLE_MAX },
+  notice: { minLength: 1, maxLength: NOTICE_MAX },
+};
+
+/** By text, for an optional property holds a copy of its schema. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  Object.entries(NAMED_SCHEMAS).map(([name, schema]) => [JSON.stringify(schema), name]),
+);
+
+export function nameOf(schema: TSchema): string | undefined {
+  return NAMES.get(JSON.stringify(schema));
+}
+
+/** The schema in plain JSON; objects with a name become references. */
+export function published(schema: TSchema): JsonObject {
+  const name = nameOf(schema);
+  return name === undefined ? plain(schema) : { $ref: `#/components/schemas/${name}` };
+}
+
+/** `components.schemas` of both documents. */
+export function publishedComponents(): JsonObject {
+  const components: JsonObject = {};
+  for (const [name, schema] of Object.entries(NAMED_SCHEMAS)) components[name] = plain(schema);
+  const error = components["Error"] as { properties: JsonObject };
+  error.properties["code"] = { type: "string", enum: Object.keys(ERROR_STATUS) };
+  components["ErrorAnswer"] = {
+    type: "object",
+    required: ["error"],
+    properties: { error: { $ref: "#/components/schemas/Error" } },
+  };
+  return components;
+}
+
+function plain(schema: TSchema): JsonObject {
+  const { anyOf, items, properties, patternProperties, format, ...rest } = partsOf(schema);
+  const out = JSON.parse(JSON.stringify(rest)) as JsonObject;
+  if (format !== undefined) Object.assign(out, FORMATS[format] ?? { format });
+  if (items !== undefined) out["items"] = published(items);
+  if (properties !== undefined) out["properties"] = publishedEach(properties);
+  // A record: any key will do.
+  if (patternProperties !== undefined) out["additionalProperties"] = true;
+  if (anyOf === undefined) return out;
+  const literals = anyOf.map((one) => partsOf(one).const);
+  if (literals.every((literal) => typeof literal === "string")) {
+    return { ...out, type: "string", enum: literals };
+  }
+  return { ...out, anyOf: anyOf.map(published) };
+}
+
+export function publishedEach(properties: Readonly<Record<string, TSchema>>): JsonObject {
+  const each: JsonObject = {};
+  for (const [name, schema] of Object.entries(properties)) each[name] = published(schema);
+  return each;
+}

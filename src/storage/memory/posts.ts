@@ -1,0 +1,98 @@
+/** PostStore in memory; the twin of ../posts.ts, held to the same suite. */
+import type {
+  LikeChange,
+  LikeOutcome,
+  PostRecord,
+  PostStore,
+} from "../../../actors/social-ports.ts";
+import { ok, type Result } from "../../protocol/errors.ts";
+import type { PostId, UserId } from "../../protocol/ids.ts";
+import { asUserId } from "../../protocol/schemas.ts";
+import type { Comment, Post } from "../../protocol/social.ts";
+import { SOCIAL_REFUSALS } from "../refusals.ts";
+import type { StoredPost } from "./social-tables.ts";
+import type { MemoryTables } from "./tables.ts";
+
+export class MemoryPosts implements PostStore {
+  readonly #tables: MemoryTables;
+
+  constructor(tables: MemoryTables) {
+    this.#tables = tables;
+  }
+
+  async create(authorId: UserId, body: string): Promise<Post> {
+    const stored: StoredPost = {
+      id: this.#tables.nextId(),
+      authorId,
+      body,
+      likeCount: 0,
+      commentCount: 0,
+      likes: new Set(),
+      comments: [],
+      createdAt: this.#tables.nowIso(),
+      deleted: false,
+    };
+    this.#tables.social.posts.set(stored.id, stored);
+    return shownPost(stored, authorId);
+  }
+
+  async load(id: PostId): Promise<PostRecord | null> {
+    const stored = this.#tables.social.posts.get(id);
+    if (!stored || stored.deleted) return null;
+    const { likeCount, commentCount } = stored;
+    return { id, authorId: asUserId(stored.authorId), likeCount, commentCount };
+  }
+
+  async like({ postId, userId, liked }: LikeChange): Promise<Result<LikeOutcome>> {
+    const stored = this.#tables.social.postOf(userId, postId);
+    if (!stored) return SOCIAL_REFUSALS.postNotFound;
+    const changed = stored.likes.has(userId) !== liked;
+    if (changed) {
+      if (liked) stored.likes.add(userId);
+      else stored.likes.delete(userId);
+      stored.likeCount += liked ? 1 : -1;
+    }
+    return ok({ likeCount: stored.likeCount, changed });
+  }
+
+  async comment(
+    postId: PostId,
+    authorId: UserId,
+    body: string,
+  ): Promise<Result<{ comment: Comment; commentCount: number }>> {
+    const stored = this.#tables.social.postOf(authorId, postId);
+    if (!stored) return SOCIAL_REFUSALS.postNotFound;
+    const comment: Comment = {
+      id: this.#tables.nextId(),
+      post_id: postId,
+      author_id: authorId,
+      body,
+      created_at: this.#tables.nowIso(),
+    };
+    stored.comments.push(comment);
+    stored.commentCount++;
+    return ok({ comment: { ...comment }, commentCount: stored.commentCount });
+  }
+
+  async remove(id: PostId, by: UserId): Promise<Result<null>> {
+    const stored = this.#tables.social.postOf(by, id);
+    if (!stored) return SOCIAL_REFUSALS.postNotFound;
+    if (stored.authorId !== by) return SOCIAL_REFUSALS.notAuthor;
+    stored.deleted = true;
+    stored.body = "";
+    return ok(null);
+  }
+}
+
+/** The contract's object of a stored post. */
+export function shownPost(stored: StoredPost, reader: string): Post {
+  return {
+    id: stored.id,
+    author_id: stored.authorId,
+    body: stored.body,
+    like_count: stored.likeCount,
+    comment_count: stored.commentCount,
+    liked: stored.likes.has(reader),
+    created_at: stored.createdAt,
+  };
+}

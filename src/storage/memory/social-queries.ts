@@ -1,0 +1,107 @@
+/** SocialQueries in memory; the twin of ../social-queries.ts, held to the same suite. */
+import type { PostId, UserId } from "../../protocol/ids.ts";
+import { asUserId } from "../../protocol/schemas.ts";
+import type { Comment, Notification, Post, PostCounts } from "../../protocol/social.ts";
+import type { ListPage, SocialOpening, SocialQueries } from "../../social-queries.ts";
+import { decodeListCursor } from "../list-cursor.ts";
+import { pageOf } from "../social-queries.ts";
+import { shownPost } from "./posts.ts";
+import { compareIds, type MemoryTables } from "./tables.ts";
+
+export class MemorySocialQueries implements SocialQueries {
+  readonly #tables: MemoryTables;
+
+  constructor(tables: MemoryTables) {
+    this.#tables = tables;
+  }
+
+  async post(reader: UserId, id: PostId): Promise<Post | null> {
+    const stored = this.#tables.social.postOf(reader, id);
+    return stored ? shownPost(stored, reader) : null;
+  }
+
+  async feed(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<ListPage<Post> | undefined> {
+    const below = cursor === null ? null : decodeListCursor("feed", cursor);
+    if (below === undefined) return undefined;
+    const { posts, follows } = this.#tables.social;
+    const authors = new Set([reader, ...(follows.get(reader) ?? [])]);
+    const found = [...posts.values()]
+      .filter((post) => !post.deleted && authors.has(post.authorId))
+      .filter(({ id }) => below === null || compareIds(id, below) < 0)
+      .reverse()
+      .map((post) => shownPost(post, reader));
+    return pageOf("feed", found, limit, ({ id }) => id);
+  }
+
+  async comments(
+    reader: UserId,
+    post: PostId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<ListPage<Comment> | null | undefined> {
+    const above = cursor === null ? null : decodeListCursor("comments", cursor);
+    if (above === undefined) return undefined;
+    const stored = this.#tables.social.postOf(reader, post);
+    if (!stored) return null;
+    const found = stored.comments
+      .filter(({ id }) => above === null || compareIds(id, above) > 0)
+      .map((comment) => ({ ...comment }));
+    return pageOf("comments", found, limit, ({ id }) => id);
+  }
+
+  async postCounts(
+    reader: UserId,
+    ids: readonly PostId[],
+  ): Promise<(PostCounts & { author_id: string })[]> {
+    return ids.flatMap((id) => {
+      const stored = this.#tables.social.postOf(reader, id);
+      if (!stored) return [];
+      const { authorId, likeCount, commentCount } = stored;
+      const counts = { like_count: likeCount, comment_count: commentCount };
+      return [{ post_id: id, author_id: authorId, ...counts }];
+    });
+  }
+
+  async notifications(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<(ListPage<Notification> & { unread_count: number }) | undefined> {
+    const below = cursor === null ? null : decodeListCursor("notifications", cursor);
+    if (below === undefined) return undefined;
+    const { social } = this.#tables;
+    const found = (social.notifications.get(reader)?.items ?? [])
+      .filter(({ seq }) => below === null || seq < Number(below))
+      .reverse()
+      .map((notification) => ({ ...notification }));
+    return {
+      ...pageOf("notifications", found, limit, ({ seq }) => String(seq)),
+      unread_count: social.unreadOf(reader),
+    };
+  }
+
+  async notificationsAfter(reader: UserId, seq: number, limit: number): Promise<Notification[]> {
+    return (this.#tables.social.notifications.get(reader)?.items ?? [])
+      .filter((notification) => notification.seq > seq)
+      .slice(0, limit)
+      .map((notification) => ({ ...notification }));
+  }
+
+  async blockedAmong(reader: UserId, users: readonly UserId[]): Promise<UserId[]> {
+    return users.filter((other) => this.#tables.social.isApart(reader, other));
+  }
+}
+
+/** The social part of a session's opening. */
+export function socialOpening(tables: MemoryTables, userId: UserId): SocialOpening {
+  const { social } = tables;
+  return {
+    followees: Array.from(social.follows.get(userId) ?? [], asUserId),
+    blocked: Array.from(tables.users.keys(), asUserId).filter((id) => social.isApart(userId, id)),
+    unreadNotifications: social.unreadOf(userId),
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * The page's main navigation: a rail at the side on a desktop, a bar at the bottom on a phone.
+ * Conversations, feed, and the bell, each with what is unread.
+ */
+import { el, setAttr, setText } from "./dom.ts";
+import { type IconName, icon } from "./icons.ts";
+import { FEED_ADDRESS, talkAddress } from "./route.ts";
+
+export interface Rail {
+  node: HTMLElement;
+  bell: HTMLButtonElement;
+  update(view: "talks" | "feed" | "post", unreadTalks: number, unreadNotices: number): void;
+}
+
+function badge(what: string): { node: HTMLElement; update(count: number): void } {
+  const node = el("span", { class: "badge rail-badge" });
+  return {
+    node,
+    update(count) {
+      setText(node, count > 99 ? "99+" : String(count));
+      setAttr(node, "aria-label", `${count} ${what}`);
+      node.hidden = count === 0;
+    },
+  };
+}
+
+const face = (name: IconName, label: string): [Node, Node] => [
+  icon(name),
+  el("span", { class: "rail-label", text: label }),
+];
+
+export function createRail(onBell: () => void): Rail {
+  const talksBadge = badge("unread messages");
+  const bellBadge = badge("unread");
+  const talks = el("a", { class: "rail-item", attrs: { href: talkAddress(null) } });
+  talks.append(...face("talks", "Talks"), talksBadge.node);
+  const feed = el("a", { class: "rail-item", attrs: { href: FEED_ADDRESS } });
+  feed.append(...face("feed", "Feed"));
+  const bell = el("button", {
+    class: "rail-item bell",
+    attrs: { type: "button", "aria-expanded": "false", "aria-controls": "notices" },
+  });
+  bell.append(...face("bell", "Notifications"), bellBadge.node);
+  bell.addEventListener("click", onBell);
+  return {
+    node: el("nav", { class: "rail", attrs: { "aria-label": "Main" } }, talks, feed, bell),
+    bell,
+    update(view, unreadTalks, unreadNotices) {
+      setAttr(talks, "aria-current", view === "talks" ? "page" : null);
+      setAttr(feed, "aria-current", view === "talks" ? null : "page");
+      talksBadge.update(unreadTalks);
+      bellBadge.update(unreadNotices);
+    },
+  };
+}

@@ -1,0 +1,254 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { Stream } from "../../src/edge/socket/stream.ts";
+import type { Change } from "../../src/ports.ts";
+import { asConversationId } from "../../src/protocol/schemas.ts";
+import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { FarEnd } from "../support/far-end.ts";
+
+const ROOM = asConversationId("5");
+
+let clock: FakeClock;
+let repairs: number;
+let occupied: boolean[];
+let local: FarEnd[];
+let stream: Stream;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  repairs = 0;
+  occupied = [];
+  local = [];
+  stream = new Stream(ROOM, {
+    occupied: (_stream, isOccupied) => occupied.push(isOccupied),
+    repair: () => {
+      repairs++;
+    },
+    sessionsOf: (user) =>
+      local.filter(({ session }) => session.user === user).map((far) => far.session),
+    after: (delayMs, ring) => clock.after(delayMs, ring),
+  });
+});
+
+/** A live session of `user` on this edge. */
+function comes(user: string, session = `s${user}`): FarEnd {
+  const far = new FarEnd({ user, session }).begins();
+  local.push(far);
+  return far;
+}
+
+function joins(user: string, session?: string): FarEnd {
+  const far = comes(user, session);
+  stream.attach(far.session);
+  return far;
+}
+
+function event(fields: Partial<Frame>): Frame {
+  return frame(FRAME.event, { key: `conversations:${ROOM}`, name: "message", ...fields });
+}
+
+const message = (rev: number, except = "") => event({ rev, except, body: `{"rev":${rev}}` });
+
+function members(rev: number, users: string[]): Frame {
+  return event({ rev, name: "conversation_updated", body: updated(rev, users) });
+}
+
+function updated(rev: number, users: string[]): string {
+  return JSON.stringify({ id: ROOM, rev, members: users.map((user_id) => ({ user_id })) });
+}
+
+const typing = (user: string, isTyping: boolean) =>
+  event({
+    name: "typing",
+    rev: 0,
+    except: user,
+    body: `{"conversation_id":"5","user_id":"${user}","is_typing":${isTyping}}`,
+  });
+
+const change = (rev: number): Change => ({ name: "message", rev, body: `{"rev":${rev}}` });
+const revs = (far: FarEnd) =>
+  far.heard.map((one) => (JSON.parse(one.slice(one.indexOf("{"))) as { rev: number }).rev);
+
+describe("order", () => {
+  test("[STM1] what comes while it opens waits, and what it has already is dropped", () => {
+    const ann = joins("1");
+    stream.onEvent(message(3));
+    stream.onEvent(message(4));
+    stream.onEvent(message(5));
+    expect(ann.texts).toEqual([]);
+    stream.open(4);
+    expect(revs(ann)).toEqual([5]);
+  });
+
+  test("[STM1] a gap is read from storage before it goes on", () => {
+    const ann = joins("1");
+    stream.open(1);
+    stream.onEvent(message(4));
+    stream.onEvent(message(5));
+    expect(repairs).toBe(1);
+    expect(ann.texts).toEqual([]);
+    stream.repaired([change(2), change(3), change(4)]);
+    stream.repairDone();
+    expect(revs(ann)).toEqual([2, 3, 4, 5]);
+  });
+
+  test("[STM1] a repair that reads further than the events is no double", () => {
+    const ann = joins("1");
+    stream.open(1);
+    stream.onEvent(message(3));
+    stream.repaired([change(2), change(3), change(4), change(5)]);
+    stream.repairDone();
+    stream.onEvent(message(4));
+    stream.onEvent(message(5));
+    stream.onEvent(message(6));
+    expect(revs(ann)).toEqual([2, 3, 4, 5, 6]);
+  });
+
+  test("[STM1] a hint that more has happened reads it, once", () => {
+    joins("1");
+    stream.open(3);
+    stream.expect(3);
+    expect(repairs).toBe(0);
+    stream.expect(4);
+    stream.expect(5);
+    expect(repairs).toBe(1);
+  });
+
+  test("[STM1] a session that came with more than the stream hears only what is newer", () => {
+    stream.open(3);
+    const ann = comes("1");
+    stream.attach(ann.session, 5);
+    const bob = joins("2");
+    for (const rev of [4, 5, 6]) stream.onEvent(message(rev));
+    expect(revs(bob)).toEqual([4, 5, 6]);
+    expect(revs(ann)).toEqual([6]);
+  });
+
+  test("[STM1] in that time it still hears what is not durable", () => {
+    stream.open(3);
+    const ann = comes("1");
+    stream.attach(ann.session, 5);
+    stream.onEvent(typing("2", true));
+    expect(ann.events("typing")).toHaveLength(1);
+  });
+});
+
+describe("acknowledgements", () => {
+  test("[STM2] an ack that is next, or behind, is released at once", () => {
+    const ann = joins("1");
+    stream.open(3);
+    const released: number[] = [];
+    stream.ack(ann.session, 4, () => released.push(4));
+    stream.ack(ann.session, 2, () => released.push(2));
+    expect(released).toEqual([4, 2]);
+  });
+
+  test("[STM2] it waits for the events before it, and stands for its own", () => {
+    const [ann, bob] = [joins("1"), joins("2")];
+    stream.open(3);
+    stream.ack(ann.session, 6, () => ann.texts.push('2["ack",{"rev":6}]'));
+    expect(repairs).toBe(1);
+    stream.onEvent(message(4));
+    stream.onEvent(message(5));
+    stream.repaired([change(4), change(5), change(6)]);
+    stream.repairDone();
+    expect(revs(ann)).toEqual([4, 5, 6]);
+    expect(ann.events("ack")).toHaveLength(1);
+    expect(revs(bob)).toEqual([4, 5, 6]);
+  });
+
+  test("[STM2] the socket that sent it does not hear its message, the user's others do", () => {
+    const [phone, laptop] = [joins("1", "phone"), joins("1", "laptop")];
+    stream.open(1);
+    stream.onEvent(message(2, "phone"));
+    expect(phone.texts).toEqual([]);
+    expect(revs(laptop)).toEqual([2]);
+  });
+
+  test("[STM2] no ack waits for ever", async () => {
+    const ann = joins("1");
+    stream.open(3);
+    let isReleased = false;
+    stream.ack(ann.session, 9, () => {
+      isReleased = true;
+    });
+    await clock.advance(4_999);
+    expect(isReleased).toBe(false);
+    await clock.advance(1);
+    expect(isReleased).toBe(true);
+  });
+});
+
+describe("members", () => {
+  test("[ISO1] who is added hears the event that adds them, and what follows", () => {
+    const ann = joins("1");
+    const bob = comes("2");
+    stream.open(1);
+    stream.onEvent(message(2));
+    stream.onEvent(members(3, ["1", "2"]));
+    stream.onEvent(message(4));
+    expect(revs(ann)).toEqual([2, 3, 4]);
+    expect(revs(bob)).toEqual([3, 4]);
+  });
+
+  test("[ISO1] who is removed hears that last", () => {
+    const [ann, bob] = [joins("1"), joins("2")];
+    stream.open(1);
+    stream.onEvent(members(2, ["1"]));
+    stream.onEvent(message(3));
+    stream.onEvent(typing("1", true));
+    expect(revs(bob)).toEqual([2]);
+    expect(revs(ann)).toEqual([2, 3]);
+    expect(bob.session.streams.size).toBe(0);
+  });
+
+  test("[ISO1] removed during a gap: nothing that came after the removal", () => {
+    const bob = joins("2");
+    stream.open(1);
+    stream.onEvent(message(4));
+    stream.repaired([
+      change(2),
+      { name: "conversation_updated", rev: 3, body: updated(3, ["1"]) },
+      change(4),
+    ]);
+    stream.repairDone();
+    expect(bob.events("conversation_updated")).toHaveLength(1);
+    expect(bob.events("message")).toEqual([]);
+  });
+
+  test("[ISO1] who left on their own is not taken back by a change of others", () => {
+    const ann = joins("1");
+    stream.open(1);
+    stream.detach(ann.session);
+    ann.session.left.add(ROOM);
+    stream.onEvent(members(2, ["1", "2"]));
+    expect(ann.texts).toEqual([]);
+  });
+});
+
+describe("typing", () => {
+  test("[STM3] the user who types hears nothing of it, in no session", () => {
+    const [phone, laptop, bob] = [joins("1", "phone"), joins("1", "laptop"), joins("2")];
+    stream.open(1);
+    stream.onEvent(typing("1", true));
+    expect([...phone.texts, ...laptop.texts]).toEqual([]);
+    expect(bob.events("typing")).toMatchObject([{ user_id: "1", is_typing: true }]);
+  });
+
+  test("[STM3] when the owner is gone, who types is said to have stopped, once", () => {
+    const bob = joins("2");
+    stream.open(1);
+    stream.onEvent(typing("1", true));
+    stream.endTyping();
+    stream.endTyping();
+    expect(bob.events("typing").map(({ is_typing }) => is_typing)).toEqual([true, false]);
+  });
+});
+
+test("[STM4] the first session and the last are told of", () => {
+  const [ann, bob] = [joins("1"), joins("2")];
+  stream.detach(ann.session);
+  stream.detach(ann.session);
+  stream.detach(bob.session);
+  expect(occupied).toEqual([true, false]);
+});

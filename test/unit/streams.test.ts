@@ -1,0 +1,325 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Interests } from "../../src/edge/interests.ts";
+import { Streams } from "../../src/edge/socket/streams.ts";
+import { createLogger } from "../../src/log.ts";
+import type { Queries } from "../../src/ports.ts";
+import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import { Placement, type View } from "../../src/runtime/view.ts";
+import { deferred } from "../support/box-behaviour.ts";
+import { settled } from "../support/fake-clock.ts";
+import { FarEnd } from "../support/far-end.ts";
+import { SoloActors } from "../support/solo-actors.ts";
+
+let actors: SoloActors;
+let interests: Interests;
+let streams: Streams;
+let local: FarEnd[];
+let frames: string[];
+let ann: UserId;
+let bob: UserId;
+let room: ConversationId;
+/** Held reads of storage, each waiting for the test. */
+let held: ReturnType<typeof deferred<void>>[] | null;
+let primary: () => Promise<void>;
+let isStorageAway: boolean;
+
+beforeEach(async () => {
+  actors = new SoloActors();
+  local = [];
+  frames = [];
+  held = null;
+  isStorageAway = false;
+  primary = () => Promise.resolve();
+  interests = new Interests({
+    clock: actors.clock,
+    subscribe: (topics) => {
+      frames.push(...topics.map((topic) => `+${topic}`));
+      return primary();
+    },
+    unsubscribe: (topics) => frames.push(...topics.map((topic) => `-${topic}`)),
+    onDropped: (topic) => streams.dropped(topic),
+  });
+  const read = async <T>(query: () => Promise<T>): Promise<T> => {
+    const answer = query();
+    if (held !== null) {
+      const wait = deferred<void>();
+      held.push(wait);
+      await wait.promise;
+    }
+    if (isStorageAway) throw new Error("no route");
+    return answer;
+  };
+  const { queries } = actors.storage;
+  const slow: Pick<Queries, "revs" | "changes"> = {
+    revs: (ids) => read(() => queries.revs(ids)),
+    changes: (...args) => read(() => queries.changes(...args)),
+  };
+  streams = new Streams({
+    clock: actors.clock,
+    log: createLogger({ level: "silent" }),
+    queries: slow,
+    interests,
+    sessionsOf: (user) =>
+      local.filter((far) => far.session.user === user).map((far) => far.session),
+  });
+  [ann, bob] = (await actors.users(2)) as [UserId, UserId];
+  room = await actors.group([ann, bob]);
+});
+
+afterEach(() => {
+  streams.close();
+  interests.close();
+  actors.host.close();
+});
+
+function comes(user: UserId): FarEnd {
+  const far = new FarEnd({ user }).begins();
+  local.push(far);
+  return far;
+}
+
+/** Sends `count` messages, which this edge hears of only by `hears`. */
+async function says(count: number): Promise<Frame[]> {
+  const from = actors.events.length;
+  for (let n = 0; n < count; n++) {
+    const body = { user: ann, session: "", client_id: `c${actors.events.length}`, body: "x" };
+    await actors.asks(`conversation:${room}`, "send", { ...body, reply_to_seq: null });
+  }
+  return actors.events.slice(from);
+}
+
+function view(number: number, lives: string[]): Placement {
+  const workers = lives.map((life) => ({ life, slot: life }));
+  return new Placement({ number, workers, draining: [] } satisfies View);
+}
+
+const SOLO = view(1, ["w1"]);
+const hears = (events: Frame[]) => {
+  for (const event of events) streams.onEvent(event, SOLO);
+};
+const revs = (far: FarEnd) => far.events("message").map((one) => one["rev"]);
+
+describe("opening", () => {
+  test("[STS1] it subscribes, then reads, then takes what came meanwhile", async () => {
+    held = [];
+    const far = comes(bob);
+    const attached = streams.attach(far.session, [room]);
+    await settled();
+    expect(frames).toEqual([`+conversations:${room}`]);
+    const events = await says(2);
+    hears(events);
+    expect(far.texts).toEqual([]);
+    for (const wait of held) wait.resolve();
+    held = null;
+    await attached;
+    expect(revs(far)).toEqual([2, 3]);
+  });
+
+  test("[STS1] nothing is read before the primary has confirmed", async () => {
+    const confirmed = deferred<void>();
+    primary = () => confirmed.promise;
+    held = [];
+    void streams.attach(comes(bob).session, [room]);
+    await settled();
+    expect(held).toEqual([]);
+    confirmed.resolve();
+    await settled();
+    expect(held).toHaveLength(1);
+  });
+
+  test("[STS1] storage away: it tries until it is back, and misses nothing", async () => {
+    isStorageAway = true;
+    const far = comes(bob);
+    const attached = streams.attach(far.session, [room]);
+    await actors.clock.advance(2_000);
+    isStorageAway = false;
+    await actors.clock.advance(1_000);
+    await attached;
+    hears(await says(1));
+    expect(revs(far)).toEqual([2]);
+  });
+
+  test("[STS1] a primary that answered late keeps the topic for as long as it is wanted", async () => {
+    primary = () => Promise.reject(new Error("no answer"));
+    const far = comes(bob);
+    const attached = streams.attach(far.session, [room]);
+    await settled();
+    primary = () => Promise.resolve();
+    await actors.clock.advance(2_000);
+    await attached;
+    await actors.clock.advance(60_000);
+    hears(await says(1));
+    expect(revs(far)).toEqual([2]);
+  });
+
+  test("[STS1] after the last session it lingers, then the topic is dropped", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, [room]);
+    streams.get(room)!.detach(far.session);
+    await actors.clock.advance(30_000);
+    expect(frames).toEqual([`+conversations:${room}`, `-conversations:${room}`]);
+    expect(streams.get(room)).toBeUndefined();
+  });
+});
+
+describe("entering", () => {
+  test("[STS2] behind the stream: what is lacking is read first, then it is live", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, [room]);
+    hears(await says(3));
+    streams.enter(late.session, room, 2);
+    await settled();
+    expect(revs(late)).toEqual([3, 4]);
+    hears(await says(1));
+    expect(revs(late)).toEqual([3, 4, 5]);
+  });
+
+  test("[STS2] what comes while it reads comes after, once", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, [room]);
+    hears(await says(2));
+    held = [];
+    streams.enter(late.session, room, 1);
+    streams.enter(late.session, room, 1);
+    hears(await says(2));
+    while (held.length > 0) {
+      held.shift()!.resolve();
+      await settled();
+    }
+    expect(revs(late)).toEqual([2, 3, 4, 5]);
+  });
+
+  test("[STS2] all that it lacked was replaced by what is not here yet: no endless reading", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, [room]);
+    hears(await says(1));
+    const acting = { user: ann, session: "" };
+    await actors.asks(`conversation:${room}`, "edit", { ...acting, seq: 1, body: "y" });
+    const edited = actors.events.at(-1)!;
+    streams.enter(late.session, room, 1);
+    await settled();
+    expect(late.texts).toEqual([]);
+    hears([edited]);
+    expect(late.events("message_updated")).toMatchObject([{ rev: 3 }]);
+  });
+
+  test("[STS2] ahead of the stream it hears nothing twice", async () => {
+    const [ready, early] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, [room]);
+    const events = await says(3);
+    streams.enter(early.session, room, 3);
+    hears(events);
+    expect(revs(early)).toEqual([4]);
+    expect(revs(ready)).toEqual([2, 3, 4]);
+  });
+
+  test("[STS2] while the stream opens, it enters where it belongs", async () => {
+    held = [];
+    const [first, second] = [comes(ann), comes(bob)];
+    const attached = streams.attach(first.session, [room]);
+    await settled();
+    const events = await says(2);
+    streams.enter(second.session, room, 2);
+    const opening = held;
+    held = null;
+    for (const wait of opening) wait.resolve();
+    await attached;
+    hears(events);
+    await settled();
+    expect(revs(second)).toEqual([3]);
+  });
+
+  test("[ISO1] removed while it reads: it hears that, and nothing after it", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, [room]);
+    hears(await says(2));
+    const acting = { user: ann, session: "" };
+    await actors.asks(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
+    streams.enter(late.session, room, 1);
+    await settled();
+    hears(actors.events.slice(-1));
+    hears(await says(1));
+    expect(late.heard.map((one) => one.split(" ")[0])).toEqual(["conversation_updated"]);
+  });
+});
+
+test("[STS6] a change of members that is read again carries the rev of that change", async () => {
+  const far = comes(bob);
+  await streams.attach(far.session, [room]);
+  const acting = { user: ann, session: "" };
+  await actors.asks(`conversation:${room}`, "retitle", { ...acting, title: "Another" });
+  const missed = await says(2);
+  hears(missed.slice(-1));
+  await settled();
+  expect(far.events("conversation_updated")).toMatchObject([{ rev: 2, title: "Another" }]);
+  expect(revs(far)).toEqual([3, 4]);
+});
+
+describe("owners that move", () => {
+  const typing = (from: string, viewNumber: number) =>
+    frame(FRAME.event, {
+      key: `conversations:${room}`,
+      name: "typing",
+      from,
+      view: viewNumber,
+      except: ann,
+      body: `{"conversation_id":"${room}","user_id":"${ann}","is_typing":true}`,
+    });
+
+  test("[STS3] typing ends with the owner that knew of it, and the old one is not believed", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, [room]);
+    streams.onEvent(typing("w1", 1), SOLO);
+    const moved = view(2, ["w2"]);
+    streams.onView(moved, SOLO);
+    streams.onEvent(typing("w1", 1), moved);
+    expect(far.events("typing").map((one) => one["is_typing"])).toEqual([true, false]);
+    await actors.clock.advance(5_000);
+  });
+
+  test("[STS4] what the dead owner committed and did not say is found, and looked for twice", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, [room]);
+    await says(1);
+    streams.onView(view(2, ["w2"]), SOLO);
+    await settled();
+    expect(revs(far)).toEqual([2]);
+    await says(1);
+    await actors.clock.advance(2_000);
+    expect(revs(far)).toEqual([2, 3]);
+  });
+
+  test("[STS5] a receipt of the old owner counts", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, [room]);
+    const receipt = frame(FRAME.event, {
+      key: `conversations:${room}`,
+      name: "receipt",
+      from: "w1",
+      view: 1,
+      body: `{"user_id":"${ann}","read_seq":1}`,
+    });
+    streams.onEvent(receipt, view(2, ["w2"]));
+    expect(far.events("receipt")).toHaveLength(1);
+  });
+});
+
+test("[ISO1] taken in by news of one's own: told once, then everything after", async () => {
+  const [carl] = (await actors.users(1)) as [UserId];
+  const [far, ready] = [comes(carl), comes(ann)];
+  await streams.attach(ready.session, [room]);
+  await actors.asks(`conversation:${room}`, "add_members", {
+    user: ann,
+    session: "",
+    user_ids: [carl],
+  });
+  const [updated, joined] = actors.events.slice(-2) as [Frame, Frame];
+  const { rev } = JSON.parse(joined.note) as { rev: number };
+  streams.joined([far.session], room, rev, joined.body);
+  hears([updated]);
+  streams.joined([far.session], room, rev, joined.body);
+  hears(await says(1));
+  await settled();
+  expect(far.heard.map((one) => one.split(" ")[0])).toEqual(["conversation_updated", "message"]);
+});

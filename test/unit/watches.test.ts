@@ -1,0 +1,175 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Interests } from "../../src/edge/interests.ts";
+import { WATCH_REASON, Watches } from "../../src/edge/socket/watches.ts";
+import type { UserId } from "../../src/protocol/ids.ts";
+import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
+import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import { Gateway } from "../../src/runtime/gateway.ts";
+import { Placement, type View } from "../../src/runtime/view.ts";
+import { deferred } from "../support/box-behaviour.ts";
+import { FakeClock, settled } from "../support/fake-clock.ts";
+import { FarEnd } from "../support/far-end.ts";
+
+const ANN = "1" as UserId;
+const ME = "9" as UserId;
+const BOB = "2" as UserId;
+
+let clock: FakeClock;
+let interests: Interests;
+let gateway: Gateway;
+let watches: Watches;
+let frames: string[];
+let sent: Frame[];
+let truth: Map<UserId, PresenceStatus>;
+let primary: () => Promise<void>;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  frames = [];
+  sent = [];
+  truth = new Map();
+  primary = () => Promise.resolve();
+  interests = new Interests({
+    clock,
+    subscribe: (topics) => {
+      frames.push(...topics.map((topic) => `+${topic}`));
+      return primary();
+    },
+    unsubscribe: (topics) => frames.push(...topics.map((topic) => `-${topic}`)),
+    onDropped: (topic) => watches.dropped(topic),
+  });
+  gateway = new Gateway({ clock, self: "w1", side: "edge", send: (f) => sent.push(f) });
+  const statuses = async (users: readonly UserId[]) => users.map((user) => statusOf(user));
+  watches = new Watches({ gateway, interests, statuses, isApart: () => false });
+});
+
+afterEach(() => {
+  interests.close();
+  gateway.close();
+});
+
+function statusOf(user: UserId, status = truth.get(user) ?? "offline"): Status {
+  return { user_id: user, status, last_seen_at: null };
+}
+
+function says(user: UserId, status: PresenceStatus, note = "", from = "w1"): void {
+  const event = frame(FRAME.event, {
+    key: `user_status:${user}`,
+    name: "user_status",
+    from,
+    view: 1,
+    note,
+    body: JSON.stringify(statusOf(user, status)),
+  });
+  watches.onEvent(event, view(1, ["w1"]));
+}
+
+function view(number: number, lives: string[]): Placement {
+  const workers = lives.map((life) => ({ life, slot: life }));
+  return new Placement({ number, workers, draining: [] } satisfies View);
+}
+
+const heard = (far: FarEnd) => far.events("user_status").map((one) => one["status"]);
+
+async function watcher(...users: UserId[]): Promise<FarEnd> {
+  const far = new FarEnd({ user: "9" }).begins();
+  await watches.add(far.session, users, WATCH_REASON.asked);
+  return far;
+}
+
+test("[WCH1] each change is told once to everyone who watches", async () => {
+  const [one, other] = [await watcher(ANN), await watcher(ANN, BOB)];
+  says(ANN, "online");
+  says(ANN, "online");
+  says(ANN, "away");
+  says(BOB, "online");
+  expect(heard(one)).toEqual(["online", "away"]);
+  expect(heard(other)).toEqual(["online", "away", "online"]);
+});
+
+test("[WCH1] what was asked for is known, and not said again", async () => {
+  truth.set(ANN, "online");
+  const far = await watcher(ANN);
+  expect(await watches.read(ME, [ANN])).toEqual([statusOf(ANN)]);
+  says(ANN, "online");
+  expect(heard(far)).toEqual([]);
+});
+
+test("[WCH1] an answer older than the event that overtook it does not stand", async () => {
+  const far = await watcher(ANN);
+  const reading = watches.read(ME, [ANN]);
+  says(ANN, "online");
+  expect(await reading).toEqual([statusOf(ANN, "online")]);
+  expect(heard(far)).toEqual(["online"]);
+});
+
+test("[WCH2] the new place of a user who was there is told so; of others nothing", async () => {
+  await watcher(ANN, BOB);
+  says(ANN, "online");
+  says(BOB, "offline");
+  gateway.setView({ number: 2, workers: [{ life: "w2", slot: "w2" }], draining: [] });
+  watches.onView(view(2, ["w2"]), view(1, ["w1"]));
+  expect(sent).toMatchObject([
+    { to: "w2", key: "user:1", name: "status", body: '{"known":"online"}' },
+  ]);
+});
+
+test("[WCH2] a worker that owns the user no more is not believed", async () => {
+  const far = await watcher(ANN);
+  const old = frame(FRAME.event, {
+    key: `user_status:${ANN}`,
+    from: "w1",
+    view: 1,
+    body: JSON.stringify(statusOf(ANN, "offline")),
+  });
+  says(ANN, "online");
+  watches.onEvent(old, view(2, ["w2"]));
+  expect(heard(far)).toEqual(["online"]);
+});
+
+test("[WCH3] said again after a move: news only to who was told something else", async () => {
+  const [fresh, told] = [await watcher(ANN), await watcher(BOB)];
+  says(BOB, "online");
+  says(ANN, "online", "restated");
+  says(BOB, "away", "restated");
+  expect(heard(fresh)).toEqual([]);
+  expect(heard(told)).toEqual(["online", "away"]);
+});
+
+test("[WCH4] a second watcher waits for the confirmation as the first does", async () => {
+  const confirmed = deferred<void>();
+  primary = () => confirmed.promise;
+  const done: string[] = [];
+  void watcher(ANN).then(() => done.push("first"));
+  await settled();
+  void watcher(ANN).then(() => done.push("second"));
+  await settled();
+  expect(done).toEqual([]);
+  confirmed.resolve();
+  await settled();
+  expect(done).toEqual(["first", "second"]);
+});
+
+test("[WCH4] after the last watcher the topic lingers, then it is dropped and forgotten", async () => {
+  const [one, other] = [await watcher(ANN), await watcher(ANN)];
+  says(ANN, "online");
+  watches.removeUsers(one.session, [ANN, BOB]);
+  watches.removeUsers(one.session, [ANN]);
+  await clock.advance(30_000);
+  says(ANN, "away");
+  expect(heard(other)).toEqual(["online", "away"]);
+  expect(heard(one)).toEqual(["online"]);
+  watches.removeUsers(other.session, [ANN]);
+  await clock.advance(30_000);
+  expect(frames).toEqual([`+user_status:${ANN}`, `-user_status:${ANN}`]);
+});
+
+test("[WCH4] watched twice by one session it is one watch", async () => {
+  const far = await watcher(ANN);
+  await watches.add(far.session, [ANN, ANN], WATCH_REASON.asked);
+  says(ANN, "online");
+  expect(heard(far)).toEqual(["online"]);
+  watches.removeUsers(far.session, [ANN]);
+  await clock.advance(30_000);
+  expect(interests.size).toBe(0);
+});
