@@ -101,8 +101,10 @@ const syncFills: Rule = {
     for (const session of view.sessions) {
       const changes = changesByConversation(session);
       const standing = new Map<string, number>();
+      let isWhole = false;
       for (const rec of session.records) {
         if (rec.kind !== "synced") continue;
+        isWhole = !rec.hasMore && !rec.conversations.some((one) => one.hasMore);
         for (const [conversation, afterRev] of rec.unchanged) {
           if (!rec.hasMore) standing.set(conversation, afterRev);
         }
@@ -123,6 +125,8 @@ const syncFills: Rule = {
           look.at(left.length === 0, what, left.slice(0, 20), rec);
         }
       }
+      // A session that ended before its sync had come to the end is owed nothing yet.
+      if (!isWhole) continue;
       for (const [conversation, rev] of standing) {
         const heard = changes.get(conversation) ?? [];
         if (heard.length === 0) continue;
