@@ -1,7 +1,7 @@
 /**
  * What one client believes, merged from its events, its own acks and its syncs, as any client
- * of the contract would. Pure. `rev` of a conversation is the point up to which nothing is
- * missing: it is what the client syncs from, and it heals nothing by itself.
+ * of the contract would. Pure. `rev` of a conversation is the highest it has heard, for changes
+ * come in rising order: it is what the client syncs from. It heals no hole by itself.
  */
 import { createHash } from "node:crypto";
 import type { ClientAck } from "../../src/protocol/events.ts";
@@ -10,8 +10,6 @@ import type { FinalReplica, MessageFact } from "./history.ts";
 
 interface Held {
   rev: number;
-  /** Revs that came before one that is missing. */
-  ahead: Set<number>;
   baseSeq: number;
   lastSeq: number;
   messages: Map<
@@ -63,7 +61,7 @@ export class Replica {
     if (isOwnAck && !this.has(message.conversation_id)) return;
     const held = this.#at(message.conversation_id, message.rev - 1, message.seq - 1);
     this.#put(held, message);
-    advance(held, message.rev);
+    held.rev = Math.max(held.rev, message.rev);
   }
 
   applyConversation(conversation: Conversation): void {
@@ -72,7 +70,7 @@ export class Replica {
       return;
     }
     const held = this.#at(conversation.id, conversation.rev - 1, conversation.last_seq);
-    advance(held, conversation.rev);
+    held.rev = Math.max(held.rev, conversation.rev);
   }
 
   applySync(answer: ClientAck<"sync">): void {
@@ -84,8 +82,7 @@ export class Replica {
       const held = this.#at(conversation_id, 0, baseSeq);
       for (const message of messages) this.#put(held, message);
       held.lastSeq = Math.max(held.lastSeq, conversation?.last_seq ?? 0);
-      if (rev > held.rev) held.rev = rev;
-      drain(held);
+      held.rev = Math.max(held.rev, rev);
     }
   }
 
@@ -103,7 +100,7 @@ export class Replica {
   #at(id: string, rev: number, baseSeq: number): Held {
     let held = this.#held.get(id);
     if (held === undefined) {
-      held = { rev, ahead: new Set(), baseSeq, lastSeq: baseSeq, messages: new Map() };
+      held = { rev, baseSeq, lastSeq: baseSeq, messages: new Map() };
       this.#held.set(id, held);
     }
     return held;
@@ -121,16 +118,6 @@ export class Replica {
       deleted: message.deleted_at !== null,
     });
   }
-}
-
-function advance(held: Held, rev: number): void {
-  if (rev > held.rev) held.ahead.add(rev);
-  drain(held);
-}
-
-function drain(held: Held): void {
-  while (held.ahead.delete(held.rev + 1)) held.rev++;
-  for (const rev of held.ahead) if (rev <= held.rev) held.ahead.delete(rev);
 }
 
 export function digestOf(body: string, isDeleted: boolean): string {
