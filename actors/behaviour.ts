@@ -21,7 +21,7 @@ export interface TopicEvent {
   rev: number;
   /** The session or user that does not receive it. */
   except?: SessionId | UserId | "";
-  /** JSON text for the edges, which clients never see. */
+  /** A word or JSON text for the edges, which clients never see. */
   note?: string;
 }
 

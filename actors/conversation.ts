@@ -223,6 +223,8 @@ export function conversationBehaviour(
             rev: 0,
             body: JSON.stringify(receipt),
             except: body.session,
+            // Whose newest cursors these are: older ones may be dropped for a slow reader.
+            note: body.user,
           });
         }
         reply.ok({ delivered_seq, read_seq });

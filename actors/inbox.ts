@@ -20,10 +20,15 @@ import type { SocialPorts } from "./social-ports.ts";
 
 export interface Inbox {
   likes: LikesWindows;
-  /** The notification of each open or just closed window of likes. */
-  likeNotifications: Map<PostId, Notification>;
+  /** What each open window of likes became; filled when it is written. */
+  likeNotifications: Map<PostId, Written>;
   /** What is still to be written, in order; the first is under way. */
   jobs: Job[];
+}
+
+/** The notification of a window's first like; null until it is written, or when there is none. */
+interface Written {
+  notification: Notification | null;
 }
 
 interface Job {
@@ -74,6 +79,9 @@ export function likesChanged(
   for (const { post, liker } of step.first) {
     addFirst(inbox, user, post, liker, ports, ctx);
   }
+  for (const post of inbox.likeNotifications.keys()) {
+    if (!step.windows.has(post)) inbox.likeNotifications.delete(post);
+  }
 }
 
 function addFirst(
@@ -84,7 +92,9 @@ function addFirst(
   ports: SocialPorts,
   ctx: Context,
 ): void {
-  inbox.likeNotifications.delete(post);
+  // Its own from the start: the window before may still be to be counted.
+  const written: Written = { notification: null };
+  inbox.likeNotifications.set(post, written);
   const write = async () => {
     const name = await ports.graph.displayName(liker);
     return ports.notifications.add({
@@ -98,7 +108,7 @@ function addFirst(
     });
   };
   const done = (result: Result<Notification | null>) => {
-    if (result.ok && result.value !== null) inbox.likeNotifications.set(post, result.value);
+    if (result.ok) written.notification = result.value;
   };
   enqueue(inbox, user, { write, done }, ctx);
 }
@@ -111,12 +121,13 @@ function countRest(
   ports: SocialPorts,
   ctx: Context,
 ): void {
+  const written = inbox.likeNotifications.get(post);
   const write = async (): Promise<Result<Notification | null>> => {
-    // Looked up now: the first like's notification is written by then, or is not to be.
-    const grown = inbox.likeNotifications.get(post);
+    // Looked into now: the first like's notification is written by then, or is not to be.
+    const grown = written?.notification ?? null;
     const last = likers.at(-1)!;
     const name = await ports.graph.displayName(last);
-    if (grown === undefined) {
+    if (grown === null) {
       const made = await ports.notifications.add({
         userId: user,
         type: "like",
@@ -138,10 +149,7 @@ function countRest(
     // The last of them has been blocked meanwhile: counted, but not named.
     return store.grow(user, grown.id, likers.length, null, likeSentence(null, count));
   };
-  const done = () => {
-    if (!inbox.likes.has(post)) inbox.likeNotifications.delete(post);
-  };
-  enqueue(inbox, user, { write, done }, ctx);
+  enqueue(inbox, user, { write, done: () => undefined }, ctx);
 }
 
 function enqueue(inbox: Inbox, user: UserId, job: Job, ctx: Context): void {

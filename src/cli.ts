@@ -112,9 +112,8 @@ async function printToken(config: Config, _log: Log, options: TokenCommand): Pro
 
 async function recount(config: Config, log: Log, mend: boolean): Promise<number> {
   const differences = await withRunningDatabase(config, log, async (url) => {
-    const store = createRecount(url);
     try {
-      return await store.recount(mend);
+      return await createRecount(url).recount(mend);
     } catch (error) {
       if (!(error instanceof StorageFault)) throw error;
       throw new StartRefusal(`The database cannot be read: ${reasonOf(error)}.`);

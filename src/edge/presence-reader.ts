@@ -7,7 +7,7 @@ import type { UserId } from "../protocol/ids.ts";
 import type { Status } from "../protocol/schemas.ts";
 import type { Gateway } from "../runtime/gateway.ts";
 
-/** Users that do not exist are left out. Rejects when storage is away. */
+/** Users that do not exist are left out. Rejects when storage or an actor's place is away. */
 export async function readStatuses(
   gateway: Gateway,
   queries: Pick<Queries, "lastSeen">,
@@ -18,7 +18,8 @@ export async function readStatuses(
   await Promise.all(
     [...new Set(users)].map(async (user) => {
       const answer = await gateway.peek("user", user, "status", {});
-      if (answer.ok && answer.value !== null) found.set(user, answer.value);
+      if (!answer.ok) throw new Error(`status of user ${user}: ${answer.error.message}`);
+      if (answer.value !== null) found.set(user, answer.value);
       else inactive.push(user);
     }),
   );

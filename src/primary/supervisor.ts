@@ -35,7 +35,7 @@ export interface SupervisorLimits {
 }
 
 const LIMITS: SupervisorLimits = {
-  onlineMs: 15_000,
+  onlineMs: 30_000,
   drainMs: 10_000,
   toldMs: 1500,
   backOff: BACK_OFF,

@@ -23,7 +23,7 @@ const ATTEMPTS_MAX = 20;
 const PENDING_MAX = 100_000;
 
 /** Ops that must not run twice for one ask. */
-const ONCE_ONLY: ReadonlySet<string> = new Set(["create_conversation"]);
+const ONCE_ONLY: ReadonlySet<string> = new Set(["create_conversation", "create_post", "comment"]);
 
 /** The answer's JSON text and the rev it stands for, or the refusal's. */
 export type Answered = (ok: boolean, body: string, rev: number) => void;

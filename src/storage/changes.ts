@@ -23,7 +23,9 @@ export function changesOf(
     changes.push({
       name: "conversation_updated",
       rev: metaRev,
-      body: JSON.stringify(conversation),
+      // Not the conversation's own rev: a client that took that as its cursor would never ask
+      // for the messages in between.
+      body: JSON.stringify({ ...conversation, rev: metaRev }),
     });
     changes.sort((a, b) => a.rev - b.rev);
   }

@@ -15,6 +15,7 @@ import {
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
 import { asConversationId } from "../../protocol/schemas.ts";
 import type { PostCounts } from "../../protocol/social.ts";
+import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth.ts";
 import type { PostWatches } from "./post-watches.ts";
@@ -84,7 +85,18 @@ export function createCommands(deps: CommandDeps): Commands {
     send_message(session, { conversation_id, client_id, body, reply_to_seq }, ack) {
       session.typingIn.delete(asConversationId(conversation_id));
       const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
-      askConversation(session, conversation_id, "send", message, ack);
+      const key = `${conversation_id} ${client_id}`;
+      session.sending.add(key);
+      askConversation(session, conversation_id, "send", message, {
+        ok(answer) {
+          session.sending.delete(key);
+          ack.ok(answer);
+        },
+        refuse(error) {
+          session.sending.delete(key);
+          ack.refuse(error);
+        },
+      });
     },
 
     join_conversation(session, { conversation_id, after_rev, limit }, ack) {
@@ -188,20 +200,23 @@ export function createCommands(deps: CommandDeps): Commands {
       ack.ok(JSON.stringify({ statuses: await watches.read(session.user, users) }));
     },
 
-    async watch_posts(session, { post_ids }, ack) {
+    watch_posts(session, { post_ids }, ack) {
       const ids = [...new Set(post_ids)] as PostId[];
-      // Heard first, read then: no update between the two is missed.
-      await postWatches.hear(ids);
-      try {
+      return postWatches.listening(ids, async ({ confirmed, heard }) => {
+        await confirmed;
         const counts = await deps.queries.postCounts(session.user, ids);
         if (session.isEnded) return;
-        for (const { post_id, author_id } of counts) {
-          postWatches.add(session, post_id as PostId, author_id as UserId);
-        }
         ack.ok(JSON.stringify({ posts: counts.map(publicCounts) }));
-      } finally {
-        postWatches.unhear(ids);
-      }
+        for (const { post_id, author_id } of counts) {
+          const post = post_id as PostId;
+          postWatches.add(session, post, author_id as UserId);
+          if (author_id === session.user) continue;
+          for (const topic of [topicOf.likes(post), topicOf.comments(post)]) {
+            const packet = heard.get(topic);
+            if (packet !== undefined) session.send(packet, topic);
+          }
+        }
+      });
     },
 
     async unwatch_posts(session, { post_ids }, ack) {

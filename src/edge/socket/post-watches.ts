@@ -9,33 +9,42 @@ import type { Interests } from "../interests.ts";
 import { Packet } from "./packet.ts";
 import type { PostWatch, Session } from "./session.ts";
 
+/** Posts that are listened to while their counts are read, before anybody watches them. */
+export interface Listening {
+  /** Resolves when no update of these posts can be missed any more. */
+  confirmed: Promise<void>;
+  /** The newest update of each kind that came meanwhile, by its topic. */
+  heard: Map<string, Packet>;
+}
+
 export class PostWatches {
   readonly #interests: Interests;
   readonly #watches = new Map<PostId, PostWatch>();
+  readonly #listening = new Set<{ posts: ReadonlySet<PostId>; heard: Map<string, Packet> }>();
 
   constructor(interests: Interests) {
     this.#interests = interests;
   }
 
-  /** Resolves when no update of these posts can be missed any more. */
-  async hear(posts: readonly PostId[]): Promise<void> {
-    await Promise.all(
-      posts.flatMap((post) => [
-        this.#interests.want(topicOf.likes(post)),
-        this.#interests.want(topicOf.comments(post)),
-      ]),
-    );
-  }
-
-  /** Lets go of what `hear` took; watches keep their own hold. */
-  unhear(posts: readonly PostId[]): void {
-    for (const post of posts) {
-      this.#interests.release(topicOf.likes(post));
-      this.#interests.release(topicOf.comments(post));
+  /**
+   * [PWT1] Listened to first, read then: what comes between the two is held in `heard`, for
+   * after the answer. `work` ends the listening; watches keep their own hold of the topics.
+   */
+  async listening(
+    posts: readonly PostId[],
+    work: (listening: Listening) => Promise<void>,
+  ): Promise<void> {
+    const entry = { posts: new Set(posts), heard: new Map<string, Packet>() };
+    this.#listening.add(entry);
+    try {
+      await work({ confirmed: this.#hear(posts), heard: entry.heard });
+    } finally {
+      this.#listening.delete(entry);
+      this.#unhear(posts);
     }
   }
 
-  /** The session may see the post; call between `hear` and `unhear`. */
+  /** The session may see the post. */
   add(session: Session, post: PostId, author: UserId): void {
     let watch = this.#watches.get(post);
     if (watch === undefined) {
@@ -43,7 +52,8 @@ export class PostWatches {
       this.#watches.set(post, watch);
     }
     if (watch.sessions.has(session)) return;
-    if (watch.sessions.size === 0) void this.hear([post]).catch(() => undefined);
+    // Heard already by whoever listens: its failure is theirs to report.
+    if (watch.sessions.size === 0) this.#hear([post]).catch(() => undefined);
     watch.sessions.add(session);
     session.postWatches.add(watch);
   }
@@ -53,7 +63,7 @@ export class PostWatches {
     session.postWatches.delete(watch);
     if (watch.sessions.size > 0) return;
     this.#watches.delete(watch.post);
-    this.unhear([watch.post]);
+    this.#unhear([watch.post]);
   }
 
   removePosts(session: Session, posts: readonly PostId[]): void {
@@ -71,11 +81,31 @@ export class PostWatches {
   }
 
   onEvent(event: Frame): void {
-    const watch = this.#watches.get(event.key.slice(event.key.indexOf(":") + 1) as PostId);
-    if (watch === undefined) return;
+    const post = event.key.slice(event.key.indexOf(":") + 1) as PostId;
     const packet = Packet.event(event.name, event.body);
+    for (const { posts, heard } of this.#listening) {
+      if (posts.has(post)) heard.set(event.key, packet);
+    }
+    const watch = this.#watches.get(post);
+    if (watch === undefined) return;
     for (const session of watch.sessions) {
       if (session.user !== watch.author) session.send(packet, event.key as Topic);
+    }
+  }
+
+  async #hear(posts: readonly PostId[]): Promise<void> {
+    await Promise.all(
+      posts.flatMap((post) => [
+        this.#interests.want(topicOf.likes(post)),
+        this.#interests.want(topicOf.comments(post)),
+      ]),
+    );
+  }
+
+  #unhear(posts: readonly PostId[]): void {
+    for (const post of posts) {
+      this.#interests.release(topicOf.likes(post));
+      this.#interests.release(topicOf.comments(post));
     }
   }
 }

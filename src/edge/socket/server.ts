@@ -17,7 +17,7 @@ import type { SessionOpening } from "../../ports.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
-import type { Auth } from "../auth.ts";
+import { type Auth, SERVICE_USER } from "../auth.ts";
 import type { ClientPacket } from "./dispatch.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
 import { Session } from "./session.ts";
@@ -62,6 +62,7 @@ type TroupeSocket = Socket<
 >;
 
 const NO_TOKEN = refused("unauthorized", "Send an access token in auth.token.");
+const NO_SERVICE = refused("forbidden", "A service token opens no session.");
 const NO_USER = refused("unauthorized", "There is no such user.");
 const SUSPENDED = refused("forbidden", "This account is suspended.");
 
@@ -144,6 +145,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     const verified = deps.auth.known(token) ?? (await deps.auth.verify(token));
     if (!verified.ok) return verified.error;
     const identity = verified.value;
+    if (identity.userId === SERVICE_USER) return NO_SERVICE.error;
 
     const userLimits = sessions.limitsOf(identity.userId);
     const session: Session = new Session(

@@ -57,6 +57,8 @@ export class Session {
   readonly limits: SessionLimits;
   /** Conversations in which this session said that its user types. */
   readonly typingIn = new Set<ConversationId>();
+  /** Sends that are not answered yet: "conversation client_id". */
+  readonly sending = new Set<string>();
   /** Conversations that the client has left with `leave_conversation`. */
   readonly left = new Set<ConversationId>();
   /** Conversations whose stream it enters once it has read what it lacks. */

@@ -10,7 +10,7 @@
  */
 import type { Change } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Conversation } from "../../protocol/schemas.ts";
+import type { Conversation, Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { Packet } from "./packet.ts";
@@ -137,8 +137,18 @@ export class Stream {
     // Whoever was removed meanwhile hears that first, and nothing that came after it.
     if (updated !== undefined) this.#tellRemoved(updated.body);
     for (const { name, rev, body } of changes) {
-      if (rev > this.#rev) this.#deliverDurable(name, rev, body, "");
+      if (rev <= this.#rev) continue;
+      this.#deliverDurable(name, rev, body, name === "message" ? this.#senderOf(body) : "");
     }
+  }
+
+  /** [STM2] The session whose ack for this message is still under way; "" for none. */
+  #senderOf(body: string): string {
+    const { sender_id, client_id } = JSON.parse(body) as Message;
+    for (const session of this.#host.sessionsOf(sender_id as UserId)) {
+      if (session.sending.has(`${this.id} ${client_id}`)) return session.id;
+    }
+    return "";
   }
 
   /** The last batch of a repair was taken. */

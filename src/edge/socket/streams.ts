@@ -11,9 +11,8 @@
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { Change, Queries } from "../../ports.ts";
+import type { Queries } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Conversation } from "../../protocol/schemas.ts";
 import type { Topic } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
@@ -168,7 +167,7 @@ export class Streams {
     session.entering.add(stream.id);
     try {
       while (reached < stream.rev) {
-        const changes = await this.#changes(stream.id, reached);
+        const changes = await this.#options.queries.changes(stream.id, reached, REPAIR_PAGE);
         if (changes.length === 0) break;
         const left = changes.find(({ name, body }) => isWithout(name, body, session.user));
         if (left !== undefined) {
@@ -192,15 +191,11 @@ export class Streams {
     if (session.wantsStream(stream.id)) stream.attach(session);
   }
 
-  async #changes(id: ConversationId, afterRev: number): Promise<Change[]> {
-    return (await this.#options.queries.changes(id, afterRev, REPAIR_PAGE)).map(atItsRev);
-  }
-
   async #repair(stream: Stream): Promise<void> {
     const { clock, log } = this.#options;
     while (!this.#isClosed) {
       try {
-        const changes = await this.#changes(stream.id, stream.rev);
+        const changes = await this.#options.queries.changes(stream.id, stream.rev, REPAIR_PAGE);
         stream.repaired(changes);
         if (changes.length < REPAIR_PAGE) break;
       } catch (error) {
@@ -221,16 +216,6 @@ export class Streams {
       if (!this.#isClosed) clock.after(RETRY_MS, () => this.#audit(streams));
     }
   }
-}
-
-/**
- * Storage shows a conversation as it is now, with its newest rev. A client that took that for
- * its cursor would never ask for the messages between this change and that rev.
- */
-function atItsRev(change: Change): Change {
-  if (change.name !== "conversation_updated") return change;
-  const conversation = JSON.parse(change.body) as Conversation;
-  return { ...change, body: JSON.stringify({ ...conversation, rev: change.rev }) };
 }
 
 /** Whether this is the change that says `user` is no member any more. */
