@@ -22,7 +22,11 @@ export interface Judged extends Verdict {
 
 export function judge(history: History): Judged[] {
   const view = new HistoryView(history);
-  return RULES.map((rule) => {
+  // A run that broke off before the end asked nobody what is stored: that is said by CHF2, and
+  // must not look like loss.
+  const isCutShort = history.broken !== undefined && history.final.conversations.length === 0;
+  const rules = isCutShort ? RULES.filter((rule) => !MESSAGE_RULES.includes(rule)) : RULES;
+  return rules.map((rule) => {
     const verdict = rule.check(view);
     const { id, promise, title } = rule;
     return { id, promise, title, ...verdict, holds: verdict.findings.length === 0 };

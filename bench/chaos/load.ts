@@ -42,6 +42,14 @@ export class Load {
     clearTimeout(timer);
   }
 
+  /** Ends without waiting for any answer. */
+  async abandon(): Promise<void> {
+    this.#hasGivenUp = true;
+    this.#isStopping = true;
+    for (const client of this.#scene.clients) client.retire();
+    await Promise.all(this.#running);
+  }
+
   async #live(client: Client, chance: Chance): Promise<void> {
     while (!this.#isStopping) {
       await delay(between(chance, PAUSE_MS));
@@ -102,7 +110,7 @@ export class Load {
     client.rest();
     const untilMs = performance.now() + between(chance, REST_MS);
     while (performance.now() < untilMs && !this.#isStopping) await delay(50);
-    client.begin();
+    if (!this.#hasGivenUp) client.begin();
   }
 
   async #keepDoor(chance: Chance): Promise<void> {

@@ -90,20 +90,21 @@ async function play(options: Options, { world, recorder, history, progress, abor
         if (abort.aborted || (round > 0 && recorder.nowMs() > deadlineMs)) break;
         const total = Math.max(options.faults.length + 1, deadlineMs / 8000);
         progress.step(injected, total, name);
-        await injectOnce(name, { world, scene, chance }, recorder);
+        await injectOnce(name, { world, scene, chance }, recorder, abort);
         injected++;
       }
       if (abort.aborted || options.faults.length === 0) break;
     }
-    if (abort.aborted) throw new Error("stopped by a signal");
+    abort.throwIfAborted();
     await delay(between(chance, CALM_MS));
     progress.step(9, 10, "asking for the final facts");
     await load.stop();
     history.loadEndedAtMs = recorder.nowMs();
     history.final = await askFinalFacts(world, scene, recorder);
   } catch (error) {
-    history.broken = error instanceof Error ? error.message : String(error);
-    await load.stop();
+    const reason = abort.aborted ? "it was stopped, or took too long" : error;
+    history.broken = reason instanceof Error ? reason.message : String(reason);
+    await load.abandon();
   } finally {
     history.endedAtMs = recorder.nowMs();
     sampler.stop();
@@ -111,9 +112,15 @@ async function play(options: Options, { world, recorder, history, progress, abor
   }
 }
 
-async function injectOnce(name: FaultName, stage: Stage, recorder: Recorder): Promise<void> {
+/** Rejects when it is aborted; what was not healed then ends with the world. */
+async function injectOnce(
+  name: FaultName,
+  stage: Stage,
+  recorder: Recorder,
+  signal: AbortSignal,
+): Promise<void> {
   const { world, scene, chance } = stage;
-  await delay(between(chance, CALM_MS));
+  await delay(between(chance, CALM_MS), undefined, { signal });
   const record: FaultRecord = {
     fault: name,
     detail: "",
@@ -125,7 +132,7 @@ async function injectOnce(name: FaultName, stage: Stage, recorder: Recorder): Pr
   recorder.faults.push(record);
   const injection = await INJECTORS[name](stage);
   record.detail = injection.detail;
-  await delay(between(chance, factsOf(name).holdMs));
+  await delay(between(chance, factsOf(name).holdMs), undefined, { signal });
   record.claims = await injection.heal();
   record.healedAtMs = recorder.nowMs();
   const isBack = async () => {

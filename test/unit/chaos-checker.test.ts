@@ -350,6 +350,13 @@ describe("the chaos checker", () => {
     expect(brokenIn(history)).toEqual([]);
   });
 
+  it("[CHK6] a run that broke off before its end is told as that, and not as loss", () => {
+    const history = goodHistory();
+    history.broken = "stopped";
+    history.final = { conversations: [], replicas: [], unread: [], typing: [] };
+    expect(brokenIn(history)).toEqual(["CHF2"]);
+  });
+
   it("[CHK5] what a non-member did not hear is no hole", () => {
     const history = goodHistory();
     const back: Rec = {
