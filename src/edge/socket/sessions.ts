@@ -111,10 +111,7 @@ export class Sessions {
     if (local !== undefined) local.apart = new Set(opening.blocked);
     this.#options.notified.begin(session.user, opening.lastNotificationSeq);
     await Promise.all([
-      streams.attach(
-        session,
-        opening.conversations.map(({ id }) => id).filter((id) => session.wantsStream(id)),
-      ),
+      streams.attach(session, new Map(opening.conversations.map(({ id, rev }) => [id, rev]))),
       watches.add(session, peersOf(opening), WATCH_REASON.peer),
       watches.add(session, opening.followees, WATCH_REASON.follow),
     ]);
