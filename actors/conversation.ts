@@ -86,12 +86,14 @@ export function conversationBehaviour(
         const { message, duplicate } = result.value;
         const text = JSON.stringify(message);
         if (duplicate) {
-          reply.okText(`{"message":${text},"duplicate":true}`);
+          reply.okText(`{"message":${text},"duplicate":true}`, message.rev);
         } else {
           onAppended(state, message, text, body.session, ctx);
           reply.okText(`{"message":${text}}`, message.rev);
         }
-        for (const each of others) each.okText(`{"message":${text},"duplicate":true}`);
+        for (const each of others) {
+          each.okText(`{"message":${text},"duplicate":true}`, message.rev);
+        }
       },
       () => {
         state.sending.delete(key);
@@ -115,7 +117,13 @@ export function conversationBehaviour(
     if (state.typing.size > 0) {
       typingChanged(state, { type: "sent", user: message.sender_id as UserId }, ctx);
     }
-    ctx.publish(state.topic, { name: "message", rev: message.rev, body: text, except: session });
+    ctx.publish(state.topic, {
+      name: "message",
+      rev: message.rev,
+      body: text,
+      except: session,
+      note: `c${message.client_id}`,
+    });
     const { id: conversation_id } = state;
     const where = {
       post_id: null,
@@ -145,6 +153,7 @@ export function conversationBehaviour(
       rev: message.rev,
       body: text,
       except: session,
+      note: `s${message.seq}`,
     });
     reply.okText(`{"message":${text}}`, message.rev);
   }

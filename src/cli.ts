@@ -34,6 +34,7 @@ const HELP = `Usage: troupe <command> [options]
                --ttl <time>      how long it is good: 90s, 15m, 12h, 30d (30d)
   recount    compare every stored count with what it counts; exit code 1 where they differ
                --mend            correct what differs
+  chaos      inject faults into hosts of its own and check the promises (chaos --help)
   --help     show this
   --version  show the version
 
@@ -205,6 +206,11 @@ function version(): string {
 
 async function main(args: string[]): Promise<number | null> {
   const [word = "", ...rest] = args;
+  // Starts hosts with a configuration of their own, and has a help of its own.
+  if (word === "chaos") {
+    const { chaos } = await import("../bench/chaos/main.ts");
+    return chaos(rest);
+  }
   if (word === "--help" || word === "-h" || word === "help" || rest.includes("--help")) {
     process.stdout.write(HELP);
     return 0;

@@ -51,8 +51,8 @@ export interface SocialOpening {
   /** Everyone behind a block with the user, either way round. */
   blocked: UserId[];
   unreadNotifications: number;
-  /** The newest change of the user's notifications; 0 before the first. */
-  notificationSeq: number;
+  /** The newest `seq`; 0 where there is no notification. */
+  lastNotificationSeq: number;
 }
 
 /** A recount of what is stored against what is counted; `troupe recount`. */

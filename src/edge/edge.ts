@@ -7,6 +7,7 @@ import type { WorkerConfig } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { AccountStore, Queries } from "../ports.ts";
+import type { FamilyId } from "../protocol/ids.ts";
 import { topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
@@ -62,15 +63,14 @@ export class Edge {
     });
     const limits = createHttpLimits(config.rateLimits, clock);
     const auth = await createAuth({ config, accounts, revocations, limits, clock, log });
-    hub = new Hub({
-      ...deps,
-      auth,
-      onRevoked: (event) => revocations.onEvent(event),
-      async endLogins() {
+    const logins = {
+      onRevoked: (event: Frame) => revocations.onEvent(event),
+      readRevoked: async () => {
         await revocations.load(accounts);
-        hub?.sessions.endLogins((family) => revocations.isRevoked(family));
+        return (family: FamilyId) => revocations.isRevoked(family);
       },
-    });
+    };
+    hub = new Hub({ ...deps, auth, ...logins });
     return new Edge(deps, auth, revocations, hub);
   }
 
@@ -107,6 +107,7 @@ export class Edge {
     this.#hub.onView(now, before);
   }
 
+  /** What that host ("": every other one) and this edge said to each other may be lost. */
   onGap(host: string): void {
     this.#hub.onGap(host);
   }

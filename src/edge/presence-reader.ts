@@ -2,9 +2,8 @@
  * Statuses of users as they are now: from the user's actor where one is active, which it is
  * while a session lives; of the others only the time they were last seen is read.
  *
- * [PRR1] Who is not found is as they were when last heard of, if they are watched here: their
- *        actor has just moved, or this host is cut off from the one where they are.
- * [PRR2] An actor out of reach is not an absent one: without anything heard there is no answer.
+ * While other hosts cannot be heard, who has no actor here may well be online there: what this
+ * edge was told last of them stands.
  */
 import type { Queries } from "../ports.ts";
 import type { UserId } from "../protocol/ids.ts";

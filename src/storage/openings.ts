@@ -25,9 +25,9 @@ const OPEN_SESSIONS = {
       (
         SELECT count(*) FROM notifications o WHERE o.user_id = u.id AND o.read_at IS NULL
       ) AS unread_notifications,
-      coalesce((
-        SELECT k.last_seq FROM notification_counters k WHERE k.user_id = u.id
-      ), 0) AS notification_seq
+      coalesce(
+        (SELECT n.last_seq FROM notification_counters n WHERE n.user_id = u.id), 0
+      ) AS last_notification_seq
     FROM users u
     CROSS JOIN LATERAL (
       SELECT
@@ -59,7 +59,7 @@ interface OpeningRow extends UserRow {
   followees: UserId[] | null;
   blocked: UserId[] | null;
   unread_notifications: string;
-  notification_seq: string;
+  last_notification_seq: string;
 }
 
 /** One answer a user, in order; null where there is no such user. */
@@ -93,6 +93,6 @@ function openingOf(row: OpeningRow): SessionOpening {
     followees: row.followees ?? [],
     blocked: row.blocked ?? [],
     unreadNotifications: Number(row.unread_notifications),
-    notificationSeq: Number(row.notification_seq),
+    lastNotificationSeq: Number(row.last_notification_seq),
   };
 }

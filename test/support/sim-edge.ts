@@ -33,7 +33,7 @@ export class SimEdge {
       ...options,
       auth: { verify: async () => REFUSALS.unavailable },
       onRevoked: () => undefined,
-      endLogins: async () => undefined,
+      readRevoked: async () => () => false,
       log: createLogger({ level: "silent" }),
     });
     this.commands = this.#hub.commands;

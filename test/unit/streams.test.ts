@@ -79,6 +79,11 @@ function comes(user: UserId): FarEnd {
   return far;
 }
 
+/** What a session reads of the conversation when it opens. */
+function known(): Map<ConversationId, number> {
+  return new Map([[room, actors.storage.tables.conversations.get(room)!.rev]]);
+}
+
 /** Sends `count` messages, which this edge hears of only by `hears`. */
 async function says(count: number): Promise<Frame[]> {
   const from = actors.events.length;
@@ -104,7 +109,7 @@ describe("opening", () => {
   test("[STS1] it subscribes, then reads, then takes what came meanwhile", async () => {
     held = [];
     const far = comes(bob);
-    const attached = streams.attach(far.session, [room]);
+    const attached = streams.attach(far.session, known());
     await settled();
     expect(frames).toEqual([`+conversations:${room}`]);
     const events = await says(2);
@@ -120,7 +125,7 @@ describe("opening", () => {
     const confirmed = deferred<void>();
     primary = () => confirmed.promise;
     held = [];
-    void streams.attach(comes(bob).session, [room]);
+    void streams.attach(comes(bob).session, known());
     await settled();
     expect(held).toEqual([]);
     confirmed.resolve();
@@ -131,7 +136,7 @@ describe("opening", () => {
   test("[STS1] storage away: it tries until it is back, and misses nothing", async () => {
     isStorageAway = true;
     const far = comes(bob);
-    const attached = streams.attach(far.session, [room]);
+    const attached = streams.attach(far.session, known());
     await actors.clock.advance(2_000);
     isStorageAway = false;
     await actors.clock.advance(1_000);
@@ -143,7 +148,7 @@ describe("opening", () => {
   test("[STS1] a primary that answered late keeps the topic for as long as it is wanted", async () => {
     primary = () => Promise.reject(new Error("no answer"));
     const far = comes(bob);
-    const attached = streams.attach(far.session, [room]);
+    const attached = streams.attach(far.session, known());
     await settled();
     primary = () => Promise.resolve();
     await actors.clock.advance(2_000);
@@ -155,7 +160,7 @@ describe("opening", () => {
 
   test("[STS1] after the last session it lingers, then the topic is dropped", async () => {
     const far = comes(bob);
-    await streams.attach(far.session, [room]);
+    await streams.attach(far.session, known());
     streams.get(room)!.detach(far.session);
     await actors.clock.advance(30_000);
     expect(frames).toEqual([`+conversations:${room}`, `-conversations:${room}`]);
@@ -166,7 +171,7 @@ describe("opening", () => {
 describe("entering", () => {
   test("[STS2] behind the stream: what is lacking is read first, then it is live", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
-    await streams.attach(ready.session, [room]);
+    await streams.attach(ready.session, known());
     hears(await says(3));
     streams.enter(late.session, room, 2);
     await settled();
@@ -177,7 +182,7 @@ describe("entering", () => {
 
   test("[STS2] what comes while it reads comes after, once", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
-    await streams.attach(ready.session, [room]);
+    await streams.attach(ready.session, known());
     hears(await says(2));
     held = [];
     streams.enter(late.session, room, 1);
@@ -192,7 +197,7 @@ describe("entering", () => {
 
   test("[STS2] all that it lacked was replaced by what is not here yet: no endless reading", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
-    await streams.attach(ready.session, [room]);
+    await streams.attach(ready.session, known());
     hears(await says(1));
     const acting = { user: ann, session: "" };
     await actors.asks(`conversation:${room}`, "edit", { ...acting, seq: 1, body: "y" });
@@ -206,7 +211,7 @@ describe("entering", () => {
 
   test("[STS2] ahead of the stream it hears nothing twice", async () => {
     const [ready, early] = [comes(ann), comes(bob)];
-    await streams.attach(ready.session, [room]);
+    await streams.attach(ready.session, known());
     const events = await says(3);
     streams.enter(early.session, room, 3);
     hears(events);
@@ -217,7 +222,7 @@ describe("entering", () => {
   test("[STS2] while the stream opens, it enters where it belongs", async () => {
     held = [];
     const [first, second] = [comes(ann), comes(bob)];
-    const attached = streams.attach(first.session, [room]);
+    const attached = streams.attach(first.session, known());
     await settled();
     const events = await says(2);
     streams.enter(second.session, room, 2);
@@ -232,7 +237,7 @@ describe("entering", () => {
 
   test("[ISO1] removed while it reads: it hears that, and nothing after it", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
-    await streams.attach(ready.session, [room]);
+    await streams.attach(ready.session, known());
     hears(await says(2));
     const acting = { user: ann, session: "" };
     await actors.asks(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
@@ -246,7 +251,7 @@ describe("entering", () => {
 
 test("[STS6] a change of members that is read again carries the rev of that change", async () => {
   const far = comes(bob);
-  await streams.attach(far.session, [room]);
+  await streams.attach(far.session, known());
   const acting = { user: ann, session: "" };
   await actors.asks(`conversation:${room}`, "retitle", { ...acting, title: "Another" });
   const missed = await says(2);
@@ -269,7 +274,7 @@ describe("owners that move", () => {
 
   test("[STS3] typing ends with the owner that knew of it, and the old one is not believed", async () => {
     const far = comes(bob);
-    await streams.attach(far.session, [room]);
+    await streams.attach(far.session, known());
     streams.onEvent(typing("w1", 1), SOLO);
     const moved = view(2, ["w2"]);
     streams.onView(moved, SOLO);
@@ -280,7 +285,7 @@ describe("owners that move", () => {
 
   test("[STS4] what the dead owner committed and did not say is found, and looked for twice", async () => {
     const far = comes(bob);
-    await streams.attach(far.session, [room]);
+    await streams.attach(far.session, known());
     await says(1);
     streams.onView(view(2, ["w2"]), SOLO);
     await settled();
@@ -292,7 +297,7 @@ describe("owners that move", () => {
 
   test("[STS5] a receipt of the old owner counts", async () => {
     const far = comes(bob);
-    await streams.attach(far.session, [room]);
+    await streams.attach(far.session, known());
     const receipt = frame(FRAME.event, {
       key: `conversations:${room}`,
       name: "receipt",
@@ -308,7 +313,7 @@ describe("owners that move", () => {
 test("[ISO1] taken in by news of one's own: told once, then everything after", async () => {
   const [carl] = (await actors.users(1)) as [UserId];
   const [far, ready] = [comes(carl), comes(ann)];
-  await streams.attach(ready.session, [room]);
+  await streams.attach(ready.session, known());
   await actors.asks(`conversation:${room}`, "add_members", {
     user: ann,
     session: "",

@@ -20,6 +20,7 @@ import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth.ts";
 import type { PostWatches } from "./post-watches.ts";
 import type { Session } from "./session.ts";
+import { typingEnded } from "./stream.ts";
 import type { Streams } from "./streams.ts";
 import { WATCH_REASON, type Watches } from "./watches.ts";
 
@@ -85,18 +86,8 @@ export function createCommands(deps: CommandDeps): Commands {
     send_message(session, { conversation_id, client_id, body, reply_to_seq }, ack) {
       session.typingIn.delete(asConversationId(conversation_id));
       const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
-      const key = `${conversation_id} ${client_id}`;
-      session.sending.add(key);
-      askConversation(session, conversation_id, "send", message, {
-        ok(answer) {
-          session.sending.delete(key);
-          ack.ok(answer);
-        },
-        refuse(error) {
-          session.sending.delete(key);
-          ack.refuse(error);
-        },
-      });
+      const key = `${conversation_id} c${client_id}`;
+      askConversation(session, conversation_id, "send", message, awaited(session, key, ack));
     },
 
     join_conversation(session, { conversation_id, after_rev, limit }, ack) {
@@ -111,8 +102,11 @@ export function createCommands(deps: CommandDeps): Commands {
         ok(answer) {
           // The answer comes before every event after it, so the session enters in order.
           session.left.delete(id);
-          streams.enter(session, id, (JSON.parse(answer) as JoinAnswer).conversation.rev);
+          const { conversation, typing } = JSON.parse(answer) as JoinAnswer;
+          const entering = streams.enter(session, id, conversation.rev);
           ack.ok(answer);
+          if (entering === null || typing.length === 0) return;
+          void entering.then(() => endStaleTyping(session, conversation_id, typing));
         },
         refuse: (error) => ack.refuse(error),
       };
@@ -156,11 +150,13 @@ export function createCommands(deps: CommandDeps): Commands {
     },
 
     edit_message(session, { conversation_id, seq, body }, ack) {
-      askConversation(session, conversation_id, "edit", { seq, body }, ack);
+      const key = `${conversation_id} s${seq}`;
+      askConversation(session, conversation_id, "edit", { seq, body }, awaited(session, key, ack));
     },
 
     delete_message(session, { conversation_id, seq }, ack) {
-      askConversation(session, conversation_id, "delete", { seq }, ack);
+      const key = `${conversation_id} s${seq}`;
+      askConversation(session, conversation_id, "delete", { seq }, awaited(session, key, ack));
     },
 
     async sync(session, { conversations, complete, notifications_after_seq }, ack) {
@@ -254,11 +250,47 @@ export function createCommands(deps: CommandDeps): Commands {
     },
   };
 
+  /** Who stopped typing while the session was on its way into the stream. */
+  function endStaleTyping(session: Session, id: string, told: readonly UserId[]): void {
+    const window = { after_rev: null, limit: 1 };
+    askConversation(session, id, "join", window, {
+      ok(answer) {
+        const { typing } = JSON.parse(answer) as JoinAnswer;
+        for (const user of told) {
+          if (!typing.includes(user)) session.send(typingEnded(id, user));
+        }
+      },
+      // No member any more: nothing of it is to be heard.
+      refuse: () => undefined,
+    });
+  }
+
   /** [TYP4] */
   function endTyping(session: Session, id: ConversationId): void {
     if (!session.typingIn.delete(id)) return;
     gateway.tell("conversation", id, "session_closed", { session: session.id });
   }
+}
+
+/**
+ * The ack of a session's own change. The event of the change, where it comes by first, is as
+ * good as the answer: so the ack keeps its place among the events (promise 3).
+ */
+function awaited(session: Session, key: string, ack: AckSink): AckSink {
+  let isAnswered = false;
+  const once = (answer: () => void) => {
+    if (!isAnswered) answer();
+    isAnswered = true;
+  };
+  session.awaiting.set(key, (message) => once(() => ack.ok(`{"message":${message}}`)));
+  const done = (answer: () => void) => {
+    session.awaiting.delete(key);
+    once(answer);
+  };
+  return {
+    ok: (answer) => done(() => ack.ok(answer)),
+    refuse: (error) => done(() => ack.refuse(error)),
+  };
 }
 
 function publicCounts({ post_id, like_count, comment_count }: PostCounts): PostCounts {

@@ -5,9 +5,9 @@
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { Queries } from "../../ports.ts";
+import type { Queries, SessionOpening } from "../../ports.ts";
 import type { UserOrders } from "../../protocol/actor-ops.ts";
-import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { ConversationId, FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Status } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Exchange } from "../../runtime/exchange.ts";
@@ -15,10 +15,10 @@ import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Auth } from "../auth.ts";
 import { Interests } from "../interests.ts";
-import { readStatuses } from "../presence-reader.ts";
+import { readStatuses, type StatusSources } from "../presence-reader.ts";
 import { type Commands, createCommands } from "./commands.ts";
 import { MissedOrders } from "./missed-orders.ts";
-import { NotificationFeeds } from "./notification-feeds.ts";
+import { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
 import { PostWatches } from "./post-watches.ts";
 import { Sessions } from "./sessions.ts";
@@ -32,8 +32,8 @@ export interface HubDeps {
   auth: Pick<Auth, "verify">;
   /** Logins ended somewhere. */
   onRevoked(event: Frame): void;
-  /** Reads which logins have ended, and ends their sessions. Rejects when storage is away. */
-  endLogins(): Promise<void>;
+  /** Reads which logins have ended, and resolves with what tells them. */
+  readRevoked(): Promise<(family: FamilyId) => boolean>;
   clock: Clock;
   log: Log;
 }
@@ -45,9 +45,10 @@ export class Hub {
   readonly streams: Streams;
   readonly watches: Watches;
   readonly #postWatches: PostWatches;
+  readonly #notified: Notified;
   readonly #missed: MissedOrders;
-  readonly #notifications: NotificationFeeds;
   readonly #deps: HubDeps;
+  readonly #statusSources: StatusSources;
 
   constructor(deps: HubDeps) {
     const { life, exchange, queries, auth, clock, log } = deps;
@@ -70,28 +71,29 @@ export class Hub {
       clock,
       gateway,
       interests,
-      statuses: (users) => this.#read(users),
+      statuses: (users) => readStatuses(this.#statusSources, users),
       isApart: (user, other) => this.sessions.isApart(user, other),
     });
     const postWatches = new PostWatches(interests);
+    const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
+    const notified = new Notified({ clock, log, queries, sessionsOf });
+    this.#notified = notified;
+    this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
     const live = { life, gateway, streams, watches, postWatches, queries };
     this.interests = interests;
     this.streams = streams;
     this.watches = watches;
     this.#postWatches = postWatches;
-    const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
-    const notifications = new NotificationFeeds({ clock, log, queries, sessionsOf });
-    this.#notifications = notifications;
-    this.sessions = new Sessions({ ...live, clock, log, interests, notifications });
+    this.sessions = new Sessions({ ...live, clock, log, interests, notified });
     this.#missed = new MissedOrders({
       clock,
       log,
       queries,
-      sessions: this.sessions,
-      endLogins: deps.endLogins,
+      users: () => this.sessions.users(),
+      sessionsOf,
+      endLogins: async () => this.sessions.endLogins(await deps.readRevoked()),
       joined: (user, id, rev, body) => this.#joined(user, id, rev, body),
-      notified: (user, seq) => notifications.stands(user, seq),
-      followingChanged: (user, other, following) => this.#followingChanged(user, other, following),
+      tied: (user, opening) => this.#tied(user, opening),
     });
     this.commands = createCommands({
       ...live,
@@ -104,7 +106,7 @@ export class Hub {
   async statuses(viewer: UserId, users: readonly UserId[]): Promise<Status[]> {
     const { queries } = this.#deps;
     const [found, apart] = await Promise.all([
-      this.#read(users),
+      readStatuses(this.#statusSources, users),
       queries.blockedAmong(viewer, users),
     ]);
     const isApart = new Set<string>(apart);
@@ -130,17 +132,22 @@ export class Hub {
 
   /** What that host ("": every other one) and this edge said to each other may be lost. */
   onGap(host: string): void {
-    const { exchange, life } = this.#deps;
-    this.sessions.onGap(exchange.placement.livesAcross(life, host));
+    const { exchange, life, queries } = this.#deps;
     this.streams.onGap();
     this.watches.onGap();
+    this.sessions.onGap(exchange.placement.livesAcross(life, host));
+    this.#notified.onGap();
+    this.#postWatches.onGap(queries).catch((err: unknown) => {
+      // The next update of each post says the count anew.
+      this.#deps.log.warn({ event: "counts_unread", err });
+    });
     this.#missed.look();
   }
 
   close(): void {
+    this.#missed.close();
     this.sessions.stop();
     this.streams.close();
-    this.#missed.close();
     this.interests.close();
   }
 
@@ -156,7 +163,9 @@ export class Hub {
       }
       case "following_changed": {
         const { user_id, following } = noteOf(event, "following_changed");
-        this.#followingChanged(user, user_id, following);
+        const reason = WATCH_REASON.follow;
+        if (following) this.#watchUsers(user, [user_id], reason);
+        else for (const session of sessions) this.watches.withdraw(session, [user_id], reason);
         return;
       }
       case "apart_changed": {
@@ -164,10 +173,9 @@ export class Hub {
         this.sessions.apartChanged(user, user_id, is_apart);
         return;
       }
-      case "notification": {
-        this.#notifications.onEvent(user, event);
+      case "notification":
+        this.#notified.onEvent(user, event.rev, event.body);
         return;
-      }
       case "like_update":
       case "comment_update": {
         const packet = Packet.event(event.name, event.body);
@@ -178,25 +186,19 @@ export class Hub {
     }
   }
 
-  #read(users: readonly UserId[]): Promise<Status[]> {
-    const { exchange, queries } = this.#deps;
-    const lastHeard = (user: UserId) => this.watches.lastHeard(user);
-    return readStatuses({ gateway: exchange.gateway, queries, lastHeard }, users);
-  }
-
   #joined(user: UserId, id: ConversationId, rev: number, body: string): void {
     this.streams.joined(this.sessions.ofUser(user), id, rev, body);
     this.#watchUsers(user, peersIn(body, user), WATCH_REASON.peer);
   }
 
-  #followingChanged(user: UserId, other: UserId, following: boolean): void {
-    const reason = WATCH_REASON.follow;
-    if (following) this.#watchUsers(user, [other], reason);
-    else {
-      for (const session of this.sessions.ofUser(user)) {
-        this.watches.withdraw(session, [other], reason);
-      }
+  /** Follows and blocks as storage has them. */
+  #tied(user: UserId, { blocked, followees }: SessionOpening): void {
+    const apart = new Set(blocked);
+    for (const other of this.sessions.apartFrom(user)) {
+      if (!apart.has(other)) this.sessions.apartChanged(user, other, false);
     }
+    for (const other of apart) this.sessions.apartChanged(user, other, true);
+    this.#watchUsers(user, followees, WATCH_REASON.follow);
   }
 
   /** Direct peers and followers watch from when they become so. */

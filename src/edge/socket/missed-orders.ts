@@ -1,7 +1,6 @@
 /**
  * What orders to this edge may have said during a gap between hosts, read from storage: which
- * logins have ended, who is suspended or behind a block, whom local users follow, which
- * notifications they have, and into which conversations they have come.
+ * logins have ended, who is suspended, and into which conversations local users have come.
  * What follows from streams and watches, these look for themselves.
  *
  * [MSO1] Tries until storage answers; gaps that meet share one more round.
@@ -11,8 +10,7 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
 import type { Queries, SessionOpening } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Sessions } from "./sessions.ts";
-import { WATCH_REASON } from "./watches.ts";
+import type { Session } from "./session.ts";
 
 const USERS_AT_ONCE = 200;
 const RETRY_MS = 500;
@@ -21,14 +19,15 @@ export interface MissedOrdersOptions {
   clock: Clock;
   log: Log;
   queries: Pick<Queries, "openSession" | "conversation">;
-  sessions: Pick<Sessions, "users" | "ofUser" | "apartChanged" | "apartFrom">;
+  /** Local users with sessions. */
+  users(): Iterable<UserId>;
+  sessionsOf(user: UserId): Iterable<Session>;
   /** Reads which logins have ended, and ends their sessions. */
   endLogins(): Promise<void>;
   /** The user became a member; `body` is the conversation as it is at `rev`. */
   joined(user: UserId, id: ConversationId, rev: number, body: string): void;
-  /** Storage has come to this `seq` of the user's notifications. */
-  notified(user: UserId, seq: number): void;
-  followingChanged(user: UserId, other: UserId, following: boolean): void;
+  /** The user's follows and blocks as they are now. */
+  tied(user: UserId, opening: SessionOpening): void;
 }
 
 export class MissedOrders {
@@ -51,13 +50,13 @@ export class MissedOrders {
   }
 
   async #lookUntilDone(): Promise<void> {
-    const { clock, log, sessions, endLogins } = this.#options;
+    const { clock, log, users, endLogins } = this.#options;
     this.#isLooking = true;
     while (this.#looksAgain && !this.#isClosed) {
       this.#looksAgain = false;
       try {
         await endLogins();
-        const all = [...sessions.users()];
+        const all = [...users()];
         for (let at = 0; at < all.length && !this.#isClosed; at += USERS_AT_ONCE) {
           const some = all.slice(at, at + USERS_AT_ONCE);
           await Promise.all(some.map((user) => this.#lookAt(user)));
@@ -72,51 +71,24 @@ export class MissedOrders {
   }
 
   async #lookAt(user: UserId): Promise<void> {
-    const { queries, sessions } = this.#options;
+    const { queries, sessionsOf } = this.#options;
     const opening = await queries.openSession(user);
     if (opening === null) return;
     if (opening.suspended) {
-      for (const session of [...sessions.ofUser(user)]) {
+      for (const session of [...sessionsOf(user)]) {
         session.end("suspended", "This account is suspended.", false);
       }
       return;
     }
-    this.#part(user, opening);
-    this.#follow(user, opening);
-    this.#options.notified(user, opening.notificationSeq);
+    this.#options.tied(user, opening);
     await this.#join(user, opening);
   }
 
-  #part(user: UserId, { blocked }: SessionOpening): void {
-    const { sessions } = this.#options;
-    const now = new Set(blocked);
-    const before = sessions.apartFrom(user);
-    for (const other of now) if (!before.has(other)) sessions.apartChanged(user, other, true);
-    for (const other of [...before]) {
-      if (!now.has(other)) sessions.apartChanged(user, other, false);
-    }
-  }
-
-  #follow(user: UserId, { followees }: SessionOpening): void {
-    const { sessions, followingChanged } = this.#options;
-    const now = new Set(followees);
-    const before = new Set<UserId>();
-    for (const session of sessions.ofUser(user)) {
-      // An opening session reads this list itself.
-      if (!session.isLive) continue;
-      for (const [watch, reasons] of session.watches) {
-        if ((reasons & WATCH_REASON.follow) !== 0) before.add(watch.user);
-      }
-    }
-    for (const other of now) if (!before.has(other)) followingChanged(user, other, true);
-    for (const other of before) if (!now.has(other)) followingChanged(user, other, false);
-  }
-
   async #join(user: UserId, opening: SessionOpening): Promise<void> {
-    const { queries, sessions, joined } = this.#options;
+    const { queries, sessionsOf, joined } = this.#options;
     for (const { id } of opening.conversations) {
       // An opening session reads this list itself.
-      const isMissing = [...sessions.ofUser(user)].some((it) => it.isLive && it.wantsStream(id));
+      const isMissing = [...sessionsOf(user)].some((it) => it.isLive && it.wantsStream(id));
       if (!isMissing) continue;
       const conversation = await queries.conversation(user, id);
       if (conversation !== null) joined(user, id, conversation.rev, JSON.stringify(conversation));

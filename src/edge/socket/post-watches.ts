@@ -5,6 +5,7 @@
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
+import type { SocialQueries } from "../../social-queries.ts";
 import type { Interests } from "../interests.ts";
 import { Packet } from "./packet.ts";
 import type { PostWatch, Session } from "./session.ts";
@@ -90,6 +91,23 @@ export class PostWatches {
     if (watch === undefined) return;
     for (const session of watch.sessions) {
       if (session.user !== watch.author) session.send(packet, event.key as Topic);
+    }
+  }
+
+  /** After a gap between hosts the counts are read, and told to who watches. */
+  async onGap(queries: Pick<SocialQueries, "postCounts">): Promise<void> {
+    const sessions = new Set([...this.#watches.values()].flatMap((watch) => [...watch.sessions]));
+    for (const session of sessions) {
+      const posts = [...session.postWatches].map(({ post }) => post);
+      for (const { post_id, like_count, comment_count } of await queries.postCounts(
+        session.user,
+        posts,
+      )) {
+        const likes = JSON.stringify({ post_id, like_count });
+        const comments = JSON.stringify({ post_id, comment_count });
+        session.send(Packet.event("like_update", likes), topicOf.likes(post_id as PostId));
+        session.send(Packet.event("comment_update", comments), topicOf.comments(post_id as PostId));
+      }
     }
   }
 

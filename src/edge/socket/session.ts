@@ -57,12 +57,15 @@ export class Session {
   readonly limits: SessionLimits;
   /** Conversations in which this session said that its user types. */
   readonly typingIn = new Set<ConversationId>();
-  /** Sends that are not answered yet: "conversation client_id". */
-  readonly sending = new Set<string>();
+  /**
+   * Its own changes that are not answered yet, by "conversation c<client_id>" or "conversation
+   * s<seq>", and how each is answered with the message's JSON text.
+   */
+  readonly awaiting = new Map<string, (message: string) => void>();
   /** Conversations that the client has left with `leave_conversation`. */
   readonly left = new Set<ConversationId>();
-  /** Conversations whose stream it enters once it has read what it lacks. */
-  readonly entering = new Set<ConversationId>();
+  /** Conversations whose stream it enters once it has read what it lacks; settles then. */
+  readonly entering = new Map<ConversationId, Promise<void>>();
   status: "online" | "away" = "online";
   family: FamilyId | null;
   expiresAtMs: number;
@@ -119,6 +122,15 @@ export class Session {
       case "ended":
         return;
     }
+  }
+
+  /** Answers its own change with the message; false: it has been answered otherwise. */
+  answers(change: string, message: string): boolean {
+    const answer = this.awaiting.get(change);
+    if (answer === undefined) return false;
+    this.awaiting.delete(change);
+    answer(message);
+    return true;
   }
 
   /** Sends `ready`, then what was held: `ready` is the first of all events. */

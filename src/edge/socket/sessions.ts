@@ -16,7 +16,7 @@ import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
-import type { NotificationFeeds } from "./notification-feeds.ts";
+import type { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
 import type { PostWatches } from "./post-watches.ts";
 import type { Session } from "./session.ts";
@@ -36,7 +36,7 @@ export interface SessionsOptions {
   streams: Streams;
   watches: Watches;
   postWatches: PostWatches;
-  notifications: NotificationFeeds;
+  notified: Notified;
   queries: Pick<Queries, "openSession">;
 }
 
@@ -74,11 +74,6 @@ export class Sessions {
     return this.#users.get(user)?.apart.has(other) === true;
   }
 
-  /** Everyone behind a block with a local user. */
-  apartFrom(user: UserId): ReadonlySet<UserId> {
-    return this.#users.get(user)?.apart ?? new Set();
-  }
-
   /** A block between the two came or went. */
   apartChanged(user: UserId, other: UserId, isApart: boolean): void {
     const local = this.#users.get(user);
@@ -94,6 +89,10 @@ export class Sessions {
     }
   }
 
+  apartFrom(user: UserId): UserId[] {
+    return [...(this.#users.get(user)?.apart ?? [])];
+  }
+
   limitsOf(user: UserId): UserLimits {
     return this.#users.get(user)?.limits ?? new UserLimits();
   }
@@ -103,20 +102,16 @@ export class Sessions {
    * no such user. Rejects when storage or the primary is out of reach.
    */
   async open(session: Session, limits: UserLimits): Promise<SessionOpening | null> {
-    const { interests, queries, streams, watches, notifications } = this.#options;
+    const { interests, queries, streams, watches } = this.#options;
     this.#add(session, limits);
-    notifications.begin(session.user);
     await interests.want(topicOf.user(session.user));
     const opening = await queries.openSession(session.user);
     if (opening === null || session.isEnded) return opening;
     const local = this.#users.get(session.user);
     if (local !== undefined) local.apart = new Set(opening.blocked);
-    notifications.stands(session.user, opening.notificationSeq);
+    this.#options.notified.begin(session.user, opening.lastNotificationSeq);
     await Promise.all([
-      streams.attach(
-        session,
-        opening.conversations.map(({ id }) => id).filter((id) => session.wantsStream(id)),
-      ),
+      streams.attach(session, new Map(opening.conversations.map(({ id, rev }) => [id, rev]))),
       watches.add(session, peersOf(opening), WATCH_REASON.peer),
       watches.add(session, opening.followees, WATCH_REASON.follow),
     ]);
@@ -138,12 +133,12 @@ export class Sessions {
   close(session: Session): void {
     const local = this.#users.get(session.user);
     if (local === undefined || !local.sessions.delete(session)) return;
-    const { gateway, interests, watches, postWatches, notifications } = this.#options;
+    const { gateway, interests, watches, postWatches } = this.#options;
     this.size--;
     session.closed();
     if (local.sessions.size === 0) {
       this.#users.delete(session.user);
-      notifications.end(session.user);
+      this.#options.notified.end(session.user);
     }
     interests.release(topicOf.user(session.user));
     for (const stream of [...session.streams]) stream.detach(session);

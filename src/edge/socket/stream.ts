@@ -3,7 +3,8 @@
  *
  * [STM1] Durable events reach the sessions by rising `rev`, none skipped: what does not follow
  *        the last one, or a hint that more has happened, is read from storage first.
- * [STM2] The ack of a session's own change waits for the events before it, and stands for it.
+ * [STM2] The ack of a session's own change stands for its event, in its place: it waits for the
+ *        events before it, and leaves with the event where that comes by first.
  * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
  * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
@@ -122,7 +123,7 @@ export class Stream {
     }
     if (event.rev === 0) this.#deliverPassing(event);
     else if (event.rev === this.#rev + 1)
-      this.#deliverDurable(event.name, event.rev, event.body, event.except);
+      this.#deliverDurable(event.name, event.rev, event.body, event.except, event.note);
     else if (event.rev > this.#rev) this.#repair([event]);
   }
 
@@ -138,17 +139,19 @@ export class Stream {
     if (updated !== undefined) this.#tellRemoved(updated.body);
     for (const { name, rev, body } of changes) {
       if (rev <= this.#rev) continue;
-      this.#deliverDurable(name, rev, body, name === "message" ? this.#senderOf(body) : "");
+      const own = name === "conversation_updated" ? null : this.#ownerOf(name, body);
+      this.#deliverDurable(name, rev, body, own?.session.id ?? "", own?.what ?? "");
     }
   }
 
-  /** [STM2] The session whose ack for this message is still under way; "" for none. */
-  #senderOf(body: string): string {
-    const { sender_id, client_id } = JSON.parse(body) as Message;
+  /** [STM2] The session that made this change and has no answer yet. */
+  #ownerOf(name: string, body: string): { session: Session; what: string } | null {
+    const { sender_id, client_id, seq } = JSON.parse(body) as Message;
+    const what = name === "message" ? `c${client_id}` : `s${seq}`;
     for (const session of this.#host.sessionsOf(sender_id as UserId)) {
-      if (session.sending.has(`${this.id} ${client_id}`)) return session.id;
+      if (session.awaiting.has(`${this.id} ${what}`)) return { session, what };
     }
-    return "";
+    return null;
   }
 
   /** The last batch of a repair was taken. */
@@ -178,8 +181,7 @@ export class Stream {
   /** The owner changed, so nobody will say that these stopped typing. */
   endTyping(): void {
     for (const user of this.typing) {
-      const body = `{"conversation_id":"${this.id}","user_id":"${user}","is_typing":false}`;
-      this.#fanOut(Packet.event("typing", body), "", user, `typing:${this.id}:${user}`);
+      this.#fanOut(typingEnded(this.id, user), "", user, `typing:${this.id}:${user}`);
     }
     this.typing.clear();
   }
@@ -214,13 +216,14 @@ export class Stream {
     this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }
 
-  #deliverDurable(name: string, rev: number, body: string, except: string): void {
+  /** `what`: of the session's own change; see Session.awaiting. */
+  #deliverDurable(name: string, rev: number, body: string, except: string, what: string): void {
     this.#rev = rev;
     const acked = this.#acked.get(rev);
     if (acked !== undefined) this.#acked.delete(rev);
     const packet = Packet.event(name, body);
     if (name === "conversation_updated") this.#deliverConversation(packet, body);
-    else this.#fanOutDurable(packet, acked?.id ?? except);
+    else this.#fanOutDurable(packet, acked ?? null, except, what, body);
     for (const [session, haveRev] of this.#ahead) {
       if (haveRev <= rev) this.#ahead.delete(session);
     }
@@ -235,7 +238,7 @@ export class Stream {
         if (session.wantsStream(this.id)) this.attach(session);
       }
     }
-    this.#fanOutDurable(packet, "");
+    this.#fanOutDurable(packet, null, "", "", body);
     for (const session of this.sessions) {
       // What such a session was told is newer than this.
       if (this.#ahead.has(session)) continue;
@@ -253,9 +256,19 @@ export class Stream {
     }
   }
 
-  #fanOutDurable(packet: Packet, exceptSession: string): void {
+  /** `acked` has this change by its ack; `maker` made it and is answered with it, or told. */
+  #fanOutDurable(
+    packet: Packet,
+    acked: Session | null,
+    maker: string,
+    what: string,
+    body: string,
+  ): void {
     for (const session of this.sessions) {
-      if (session.id !== exceptSession && !this.#ahead.has(session)) session.send(packet);
+      if (session === acked || this.#ahead.has(session)) continue;
+      if (session.id !== maker || !session.answers(`${this.id} ${what}`, body)) {
+        session.send(packet);
+      }
     }
   }
 
@@ -271,6 +284,12 @@ export class Stream {
     this.#heldAcks = this.#heldAcks.filter((held) => held.rev > this.#rev + 1);
     for (const { release } of ready) release();
   }
+}
+
+/** `typing`, with `is_typing` false. */
+export function typingEnded(conversation: string, user: string): Packet {
+  const body = `{"conversation_id":"${conversation}","user_id":"${user}","is_typing":false}`;
+  return Packet.event("typing", body);
 }
 
 /** The members that a `conversation_updated` names. */

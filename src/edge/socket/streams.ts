@@ -6,9 +6,8 @@
  * [STS2] A session that enters with what it has hears everything after it, once and in order.
  * [STS3] When the owner changes, typing ends here: nobody else would say so.
  * [STS4] When the owner died, what it may have committed unsaid is looked for.
- * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  * [STS6] What is read again carries the rev of its change, which is a client's cursor.
- * [STS7] After a gap between hosts all streams look for what they missed.
+ * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
@@ -50,15 +49,15 @@ export class Streams {
   }
 
   /**
-   * Adds the session to the conversations' streams; resolves when all of them are live. What
-   * cannot be reached yet is tried again until it is.
+   * Adds a session that begins to the streams of its conversations, each from the rev that was
+   * read of it: a change of members since then is heard like any other. Resolves when it is in
+   * all of them; what cannot be reached yet is tried again until it is.
    */
-  async attach(session: Session, ids: readonly ConversationId[]): Promise<void> {
+  async attach(session: Session, known: ReadonlyMap<ConversationId, number>): Promise<void> {
     const waits: Promise<void>[] = [];
-    for (const id of ids) {
-      const stream = this.#streams.get(id) ?? this.#make(id, null);
-      stream.attach(session);
-      if (!stream.isLive) waits.push(stream.opened);
+    for (const [id, rev] of known) {
+      const wait = this.enter(session, id, rev);
+      if (wait !== null) waits.push(wait);
     }
     await Promise.all(waits);
   }
@@ -82,18 +81,33 @@ export class Streams {
     for (const session of sessions) {
       if (!session.wantsStream(id)) continue;
       session.send(packet);
-      this.enter(session, id, rev);
+      void this.enter(session, id, rev);
     }
   }
 
-  /** The session has all up to `rev`: it hears everything after it. */
-  enter(session: Session, id: ConversationId, rev: number): void {
+  /**
+   * The session has all up to `rev`: it hears everything after it. Null: it is in; else resolves
+   * when it is, and never rejects.
+   */
+  enter(session: Session, id: ConversationId, rev: number): Promise<void> | null {
     const stream = this.#streams.get(id);
-    if (stream === undefined) this.#make(id, rev).attach(session);
-    else if (stream.sessions.has(session) || session.entering.has(id)) return;
-    else if (stream.isOpening) this.#enterLater(session, stream, rev);
-    else if (stream.rev > rev) void this.#catchUp(session, stream, rev);
-    else stream.attach(session, rev);
+    if (stream === undefined) {
+      const made = this.#make(id, rev);
+      made.attach(session);
+      return made.opened;
+    }
+    if (stream.sessions.has(session)) return null;
+    const underWay = session.entering.get(id);
+    if (underWay !== undefined) return underWay;
+    if (!stream.isOpening && stream.rev <= rev) {
+      stream.attach(session, rev);
+      return null;
+    }
+    const way = stream.isOpening
+      ? this.#enterLater(session, stream, rev)
+      : this.#catchUp(session, stream, rev);
+    session.entering.set(id, way);
+    return way;
   }
 
   onView(now: Placement, before: Placement): void {
@@ -111,7 +125,7 @@ export class Streams {
     this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(orphaned));
   }
 
-  /** [STS7] After a gap every stream reads what it missed. */
+  /** [STS6] After a gap every stream reads what it missed. */
   onGap(): void {
     const streams = [...this.#streams.values()];
     if (streams.length === 0) return;
@@ -127,7 +141,7 @@ export class Streams {
     this.#isClosed = true;
   }
 
-  #make(id: ConversationId, fromRev: number | null): Stream {
+  #make(id: ConversationId, fromRev: number): Stream {
     const { clock, interests, sessionsOf } = this.#options;
     const stream = new Stream(id, {
       occupied: (which, isOccupied) => {
@@ -144,13 +158,14 @@ export class Streams {
   }
 
   /** Subscribe first (confirmed), then read, then apply what came meanwhile. */
-  async #open(stream: Stream, fromRev: number | null): Promise<void> {
+  async #open(stream: Stream, fromRev: number): Promise<void> {
     const { interests, queries, clock, log } = this.#options;
     while (!this.#isClosed && this.#streams.get(stream.id) === stream) {
       try {
         await interests.want(stream.topic);
-        if (fromRev !== null) stream.openFrom(fromRev);
-        else stream.open((await queries.revs([stream.id])).get(stream.id) ?? 0);
+        const rev = (await queries.revs([stream.id])).get(stream.id);
+        if (rev === fromRev) stream.open(rev);
+        else stream.openFrom(fromRev);
         return;
       } catch (error) {
         log.warn({ event: "stream_waits", conversation: stream.id, err: error });
@@ -162,35 +177,32 @@ export class Streams {
   }
 
   /** Where the stream will begin is not known yet. */
-  #enterLater(session: Session, stream: Stream, rev: number): void {
-    session.entering.add(stream.id);
-    void stream.opened.then(() => {
-      session.entering.delete(stream.id);
-      if (session.wantsStream(stream.id)) this.enter(session, stream.id, rev);
-    });
+  async #enterLater(session: Session, stream: Stream, rev: number): Promise<void> {
+    await stream.opened;
+    session.entering.delete(stream.id);
+    if (session.wantsStream(stream.id)) await this.enter(session, stream.id, rev);
   }
 
   /** Brings one session from `rev` to where the stream is, and adds it there. */
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
     let reached = rev;
-    session.entering.add(stream.id);
     try {
       while (reached < stream.rev) {
+        const target = stream.rev;
         const changes = await this.#options.queries.changes(stream.id, reached, REPAIR_PAGE);
-        if (changes.length === 0) break;
         const left = changes.find(({ name, body }) => isWithout(name, body, session.user));
         if (left !== undefined) {
           session.send(Packet.event(left.name, left.body));
           session.entering.delete(stream.id);
           return;
         }
-        // Nothing up to the stream's rev is left that a later change has not replaced.
-        if (changes[0]!.rev > stream.rev) break;
         for (const change of changes) {
           if (change.rev > stream.rev) break;
           session.send(Packet.event(change.name, change.body));
           reached = change.rev;
         }
+        // What is left up to there has been replaced by a later change.
+        if (changes.length < REPAIR_PAGE) reached = Math.max(reached, target);
       }
     } catch (error) {
       // The client has the conversation and its rev: its next sync brings the rest.

@@ -7,7 +7,6 @@
  *        stays online whose worker died.
  * [WCH3] A status said again by an actor that moved is no news to who never heard another.
  * [WCH4] A session is a watcher when no change can be missed any more.
- * [WCH5] After a gap between hosts actors settle first; then what differs is told.
  */
 import type { Clock } from "../../clock.ts";
 import type { UserId } from "../../protocol/ids.ts";
@@ -145,13 +144,27 @@ export class Watches {
     return this.#watches.get(user)?.status ?? null;
   }
 
-  /** [WCH5] */
+  /** [WCH5] After a gap between hosts actors settle first; then what differs is told. */
   onGap(): void {
     this.#options.clock.after(SETTLED_MS, () => void this.#compare());
   }
 
   dropped(topic: Topic): void {
     this.#watches.delete(topic.slice("user_status:".length) as UserId);
+  }
+
+  /**
+   * Statuses as they are now, which are then known here. Of those known already what the
+   * sessions were told stands: an answer can be older than the event that overtook it.
+   */
+  async #learn(users: readonly UserId[]): Promise<Status[]> {
+    const statuses = await this.#options.statuses(users);
+    return statuses.map((read) => {
+      const watch = this.#watches.get(read.user_id as UserId);
+      if (watch === undefined) return read;
+      watch.status ??= read.status;
+      return { ...read, status: watch.status };
+    });
   }
 
   /**
@@ -198,20 +211,6 @@ export class Watches {
     for (const session of sessions) {
       if (!this.#options.isApart(session.user, user)) session.send(packet, topicOf.status(user));
     }
-  }
-
-  /**
-   * Statuses as they are now, which are then known here. Of those known already what the
-   * sessions were told stands: an answer can be older than the event that overtook it.
-   */
-  async #learn(users: readonly UserId[]): Promise<Status[]> {
-    const statuses = await this.#options.statuses(users);
-    return statuses.map((read) => {
-      const watch = this.#watches.get(read.user_id as UserId);
-      if (watch === undefined) return read;
-      watch.status ??= read.status;
-      return { ...read, status: watch.status };
-    });
   }
 
   #watchOf(user: UserId): Watch {

@@ -103,6 +103,6 @@ export function socialOpening(tables: MemoryTables, userId: UserId): SocialOpeni
     followees: Array.from(social.follows.get(userId) ?? [], asUserId),
     blocked: Array.from(tables.users.keys(), asUserId).filter((id) => social.isApart(userId, id)),
     unreadNotifications: social.unreadOf(userId),
-    notificationSeq: social.notifications.get(userId)?.lastSeq ?? 0,
+    lastNotificationSeq: social.notifications.get(userId)?.lastSeq ?? 0,
   };
 }

@@ -1,0 +1,124 @@
+/**
+ * The PostgreSQL of a run: the product's own embedded one in a scratch directory, or a database
+ * made in the server that DATABASE_URL names, behind a link, since that server is not ours to
+ * stop. Faults treat both alike.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import pg from "pg";
+import { StartRefusal } from "../../src/errors.ts";
+import type { Log } from "../../src/log.ts";
+import { startEmbedded } from "../../src/storage/embedded.ts";
+import { Link } from "./link.ts";
+import { descendantsOf, signal } from "./processes.ts";
+import { until } from "./waiting.ts";
+
+export interface DatabaseBox {
+  url: string;
+  /** Ends all connections at once; resolves when it answers again. A sentence on how. */
+  crash(signalName: "SIGKILL" | "SIGINT" | "SIGQUIT"): Promise<string>;
+  pause(): void;
+  resume(): void;
+  /** Resolves when everything of it is gone. */
+  stop(): Promise<void>;
+}
+
+const BACK_WITHIN_MS = 20_000;
+/** How long a server that is not ours stays out of reach. */
+const AWAY_MS = 1500;
+
+export async function openDatabase(scratchDir: string, log: Log): Promise<DatabaseBox> {
+  const given = process.env["DATABASE_URL"];
+  return given ? openGiven(given) : openEmbedded(scratchDir, log);
+}
+
+async function openEmbedded(scratchDir: string, log: Log): Promise<DatabaseBox> {
+  const dataDir = join(scratchDir, "postgres");
+  await mkdir(dataDir, { recursive: true });
+  const server = await startEmbedded({ dataDir, log });
+  const paused = new Set<number>();
+  const resume = () => {
+    for (const pid of paused) signal(pid, "SIGCONT");
+    paused.clear();
+  };
+  return {
+    url: server.url,
+    async crash(signalName) {
+      const pid = server.pid();
+      if (pid === null) throw new Error("PostgreSQL is down already");
+      signal(pid, signalName);
+      const isBack = async () => server.pid() !== pid && (await answers(server.url));
+      const ms = await until(isBack, BACK_WITHIN_MS);
+      if (ms === null) throw new Error(`PostgreSQL is not back ${BACK_WITHIN_MS} ms after a kill`);
+      return `${signalName}, back after ${ms} ms`;
+    },
+    pause() {
+      const pid = server.pid();
+      if (pid === null) return;
+      // The postmaster first, so that no backend is born behind the walk.
+      for (const one of [pid, ...descendantsOf(pid).map((ref) => ref.pid)]) {
+        if (signal(one, "SIGSTOP")) paused.add(one);
+      }
+    },
+    resume,
+    async stop() {
+      resume();
+      await server.stop();
+    },
+  };
+}
+
+async function openGiven(given: string): Promise<DatabaseBox> {
+  const name = `troupe_chaos_${randomBytes(6).toString("hex")}`;
+  const direct = new URL(given);
+  try {
+    await administer(given, `CREATE DATABASE ${name}`);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartRefusal(`DATABASE_URL cannot be used: ${why}.`, { cause: error });
+  }
+  const link = await Link.start({ host: direct.hostname, port: Number(direct.port || 5432) });
+  const through = new URL(given);
+  through.hostname = "127.0.0.1";
+  through.port = String(link.port);
+  through.pathname = `/${name}`;
+  return {
+    url: through.href,
+    async crash() {
+      link.set("cut");
+      await until(() => false, AWAY_MS);
+      link.set("open");
+      return `all connections cut for ${AWAY_MS} ms`;
+    },
+    pause: () => link.set("frozen"),
+    resume: () => link.set("open"),
+    async stop() {
+      await link.close();
+      await administer(given, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    await administer(url, "SELECT 1");
+    return true;
+  } catch (error) {
+    // Starting up, refusing, resetting: asked again.
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
+
+async function administer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  // A connection that breaks also fails the query under way, which reports it.
+  client.on("error", () => undefined);
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}

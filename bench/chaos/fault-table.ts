@@ -1,0 +1,57 @@
+/**
+ * The faults: what each needs, how long it lasts, and what must hold meanwhile. Plain values,
+ * for the plan, the injector (injectors.ts) and the checker alike.
+ */
+
+export interface FaultFacts {
+  title: string;
+  /** `redis`: one must be there. `cluster`: two hosts. */
+  needs: "nothing" | "redis" | "cluster";
+  /** Shortest and longest time between injecting and healing. */
+  holdMs: readonly [number, number];
+  /** Every send is still acknowledged meanwhile, this long after it was begun at the latest. */
+  sendsWithinMs?: number;
+  /** /readyz of each host says `degraded` meanwhile; of `redis-cut` the cut host's only. */
+  saysDegraded?: true;
+  /** Once healed, what was missed has reached every session that stayed, this much later. */
+  caughtUpWithinMs?: number;
+  /** Hosts may take each other for dead meanwhile, and their users for offline. */
+  presenceMayLag?: true;
+}
+
+/** Longer than a host's lease (5 s): the others have noticed by then. */
+const PAST_LEASE_MS = [6000, 8000] as const;
+const REDIS_AWAY = {
+  holdMs: PAST_LEASE_MS,
+  sendsWithinMs: 6000,
+  saysDegraded: true,
+  caughtUpWithinMs: 2000,
+  presenceMayLag: true,
+} as const;
+
+/** In the order of the report. */
+export const FAULTS = {
+  "worker-kill": { title: "kill -9 of a worker", needs: "nothing", holdMs: [500, 1500] },
+  "primary-kill": { title: "kill -9 of a primary", needs: "nothing", holdMs: [500, 1500] },
+  "host-kill": { title: "kill -9 of a whole host", needs: "nothing", holdMs: [1000, 7000] },
+  "host-drain": { title: "SIGTERM drains a host", needs: "nothing", holdMs: [200, 1000] },
+  "host-roll": { title: "SIGHUP replaces a host's workers", needs: "nothing", holdMs: [0, 500] },
+  "redis-kill": { title: "kill -9 of Redis", needs: "redis", ...REDIS_AWAY },
+  "redis-pause": { title: "Redis stops answering", needs: "redis", ...REDIS_AWAY },
+  "redis-cut": { title: "Redis is cut off from one host", needs: "cluster", ...REDIS_AWAY },
+  "postgres-restart": { title: "PostgreSQL restarts", needs: "nothing", holdMs: [500, 1500] },
+  "postgres-pause": { title: "PostgreSQL stops answering", needs: "nothing", holdMs: [2000, 7000] },
+  "slow-reader": { title: "a client stops reading", needs: "nothing", holdMs: [500, 1500] },
+  "reconnect-storm": {
+    title: "all clients drop and return at once",
+    needs: "nothing",
+    holdMs: [500, 1000],
+  },
+} as const satisfies Record<string, FaultFacts>;
+
+export type FaultName = keyof typeof FAULTS;
+export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
+
+export function factsOf(name: FaultName): FaultFacts {
+  return FAULTS[name];
+}

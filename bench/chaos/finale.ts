@@ -1,0 +1,148 @@
+/**
+ * The end of a run, after the load has stopped: waits until nothing moves any more, then asks
+ * the server what is true, and lets some leave for good. Everything is written down; judging
+ * is the checker's.
+ */
+import type { Conversation, ConversationSummary, Message } from "../../src/protocol/schemas.ts";
+import { api } from "./api.ts";
+import type { FinalConversation, FinalFacts, FinalUnread, Recorder } from "./history.ts";
+import { probePresence } from "./probes.ts";
+import { factOf } from "./replica.ts";
+import { anyHost, type Person, type Scene } from "./scene.ts";
+import { shownTyping } from "./sessions.ts";
+import { until } from "./waiting.ts";
+import type { World } from "./world.ts";
+
+const SETTLED_WITHIN_MS = 15_000;
+const TYPING_ENDS_WITHIN_MS = 9000;
+const PAGE = 100;
+/** Of the people, those who leave for good at the end. */
+const LEAVERS = 2;
+
+export async function askFinalFacts(
+  world: World,
+  scene: Scene,
+  recorder: Recorder,
+): Promise<FinalFacts> {
+  const ports = world.hosts.map((host) => host.port);
+  await until(() => scene.clients.every((client) => client.isSettled), SETTLED_WITHIN_MS);
+  await until(() => hasConverged(ports, scene), SETTLED_WITHIN_MS, 200);
+  // Live state alone: what a reconnect would heal must show here.
+  const replicas = scene.clients.map((client) => ({
+    client: client.index,
+    conversations: client.replica.final(),
+  }));
+  const seen = {
+    clients: scene.clients.map(({ name, user }) => ({ name, user })),
+    records: recorder.records,
+  };
+  await until(() => shownTyping(seen, recorder.nowMs()).length === 0, TYPING_ENDS_WITHIN_MS, 100);
+  const typing = await askTyping(scene);
+  const conversations: FinalConversation[] = [];
+  for (const id of scene.conversations) {
+    conversations.push(await askConversation(ports, memberOf(scene, id), id));
+  }
+  const unread: FinalUnread[] = [];
+  for (const person of scene.people) unread.push(await askUnread(ports, person));
+  await probePresence("at the end", world.hosts, scene, recorder);
+  const leavers = scene.people.slice(0, LEAVERS);
+  for (const client of leavers.flatMap((person) => person.clients)) client.rest();
+  await probePresence("after some have left", world.hosts, scene, recorder);
+  await until(
+    () => leavers.every((person) => person.clients.every((one) => one.hasRestedFor(7000))),
+    SETTLED_WITHIN_MS,
+  );
+  await probePresence("of those who have left", world.hosts, scene, recorder, 3000);
+  return { conversations, replicas, unread, typing };
+}
+
+/** Whether each client stands where the server does. */
+async function hasConverged(ports: number[], scene: Scene): Promise<boolean> {
+  for (const id of scene.conversations) {
+    const { token } = memberOf(scene, id).login;
+    const path = `/api/conversations/${id}`;
+    const answer = await anyHost(ports, (port) => api<Conversation>(port, "GET", path, { token }));
+    if (answer.body === null || answer.status !== 200) return false;
+    const { rev, members } = answer.body;
+    const inIt = new Set(members.map((member) => member.user_id));
+    const behind = scene.clients.find(
+      (client) => inIt.has(client.user) && client.replica.revOf(id) !== rev,
+    );
+    if (behind !== undefined) return false;
+  }
+  return true;
+}
+
+/** Somebody who never leaves it. */
+function memberOf(scene: Scene, id: string): Person {
+  const staying = scene.people.filter((person) => !scene.door.floaters.includes(person));
+  const found =
+    id === scene.door.id
+      ? scene.door.owner
+      : (staying.find((person) => person.clients[0]!.replica.has(id)) ??
+        scene.people.find((person) => person.clients[0]!.replica.has(id)));
+  return found ?? scene.people[0]!;
+}
+
+async function askTyping(scene: Scene): Promise<FinalFacts["typing"]> {
+  const typing: FinalFacts["typing"] = [];
+  for (const conversation_id of scene.conversations) {
+    const client = memberOf(scene, conversation_id).clients[0]!;
+    const outcome = await client.does("join_conversation", { conversation_id, limit: 1 });
+    if (!outcome.ok) throw new Error(`join_conversation at the end: ${outcome.code}`);
+    typing.push({ conversation: conversation_id, users: outcome.answer.typing });
+  }
+  return typing;
+}
+
+async function askConversation(
+  ports: number[],
+  person: Person,
+  id: string,
+): Promise<FinalConversation> {
+  const found = await asked<Conversation>(ports, person, `/api/conversations/${id}`);
+  const messages: Message[] = [];
+  for (let isMore = true; isMore; ) {
+    const after = messages.at(-1)?.seq ?? 0;
+    const path = `/api/conversations/${id}/messages?after_seq=${after}&limit=${PAGE}`;
+    const page = await asked<{ items: Message[]; has_more: boolean }>(ports, person, path);
+    messages.push(...page.items);
+    isMore = page.has_more && page.items.length > 0;
+  }
+  return {
+    id,
+    kind: found.kind,
+    rev: found.rev,
+    lastSeq: found.last_seq,
+    members: found.members.map((member) => ({
+      user: member.user_id,
+      deliveredSeq: member.delivered_seq,
+      readSeq: member.read_seq,
+    })),
+    messages: messages.map(factOf),
+  };
+}
+
+async function askUnread(ports: number[], person: Person): Promise<FinalUnread> {
+  const path = `/api/conversations?limit=${PAGE}`;
+  const page = await asked<{ items: ConversationSummary[] }>(ports, person, path);
+  return {
+    user: person.userId,
+    conversations: page.items.map((one) => ({
+      id: one.id,
+      lastSeq: one.last_seq,
+      readSeq: one.read_seq,
+      unreadCount: one.unread_count,
+    })),
+  };
+}
+
+async function asked<T>(ports: number[], person: Person, path: string): Promise<T> {
+  if (person.login.isStale) await person.login.renew(ports[0]!);
+  const { token } = person.login;
+  const answer = await anyHost(ports, (port) => api<T>(port, "GET", path, { token }));
+  if (answer.status !== 200 || answer.body === null) {
+    throw new Error(`GET ${path} at the end answers ${answer.status}`);
+  }
+  return answer.body;
+}

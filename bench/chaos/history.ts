@@ -1,0 +1,191 @@
+/**
+ * What happened in a run, as plain values: all that the checker judges and the report shows.
+ * Clients and probes write it through a `Recorder`; times are milliseconds since its begin,
+ * of one clock. A history is complete without the programs that made it (history.json).
+ */
+import type { FaultName } from "./fault-table.ts";
+
+/** How a client came to know of a change: heard, as the ack of its own, or of a repeated send. */
+export type Via = "event" | "ack" | "duplicate";
+
+interface At {
+  atMs: number;
+}
+interface Of extends At {
+  /** Index into `History.clients`. */
+  client: number;
+}
+
+/** A durable change of a conversation as one client learned of it. */
+export interface ChangeRecord extends Of {
+  kind: "change";
+  via: Via;
+  name: string;
+  conversation: string;
+  rev: number;
+  /** Of a message; absent for a change of the conversation itself. */
+  message?: MessageFact;
+  /** After a change of the conversation itself. */
+  members?: string[];
+}
+
+export interface MessageFact {
+  id: string;
+  seq: number;
+  rev: number;
+  sender: string;
+  clientId: string;
+  /** Of body and deletion: equal digests, equal content. */
+  digest: string;
+  deleted: boolean;
+}
+
+export interface SyncedConversation {
+  conversation: string;
+  /** What the client said it has; null where it did not list it. */
+  afterRev: number | null;
+  rev: number;
+  /** [seq, rev] of each message in the answer. */
+  messages: [number, number][];
+  members?: string[];
+  hasMore: boolean;
+  reset: boolean;
+}
+
+export type Rec =
+  | ChangeRecord
+  | (Of & { kind: "connected"; host: number; session: string })
+  | (Of & { kind: "disconnected"; reason: string })
+  | (Of & { kind: "refused_connect"; host: number; code: string })
+  | (Of & { kind: "told"; what: "server_draining" | "session_ended"; code: string })
+  /** A command leaves; `op` numbers it in its client, all tries of one send share it. */
+  | (Of & {
+      kind: "tried";
+      op: number;
+      name: string;
+      conversation: string;
+      clientId?: string;
+      digest?: string;
+      seq?: number;
+    })
+  | (Of & { kind: "answered"; op: number; name: string; ok: boolean; code: string; ms: number })
+  /** The connection ended first: nobody owes this answer. */
+  | (Of & { kind: "cut_off"; op: number; name: string })
+  /** The deadline passed on a connection that lived. */
+  | (Of & { kind: "unanswered"; op: number; name: string; ms: number })
+  | (Of & {
+      kind: "synced";
+      conversations: SyncedConversation[];
+      /** Asked for, and neither in the answer nor removed: unchanged. */
+      unchanged: [string, number][];
+      removed: string[];
+      hasMore: boolean;
+    })
+  | (Of & { kind: "marked"; conversation: string; deliveredSeq: number; readSeq: number })
+  | (Of & {
+      kind: "receipt";
+      conversation: string;
+      user: string;
+      deliveredSeq: number;
+      readSeq: number;
+    })
+  | (Of & { kind: "typing"; conversation: string; user: string; isTyping: boolean })
+  | (Of & { kind: "status"; user: string; status: string; via: "event" | "ack" })
+  /** The reader stops reading its socket, or goes on. */
+  | (Of & { kind: "reading"; isReading: boolean })
+  | (At & { kind: "ready_sample"; host: number; status: number; word: string })
+  | (At & { kind: "memory_sample"; host: number; workerRssMbMax: number })
+  | (At & {
+      kind: "presence_probe";
+      why: string;
+      /** Until every reachable host told the truth; null when that took too long. */
+      trueAfterMs: number | null;
+      wrong: string[];
+    });
+
+export interface FaultRecord {
+  fault: FaultName;
+  /** Which host, worker, signal. */
+  detail: string;
+  injectedAtMs: number;
+  /** When what the harness does to heal it was done; null when it could not be. */
+  healedAtMs: number | null;
+  /** All hosts ready, all clients back, presence true; null when that took too long. */
+  recoveredAtMs: number | null;
+  claims: Claim[];
+}
+
+/** Something that this fault must bring about, as it was found. */
+export interface Claim {
+  claim: string;
+  holds: boolean;
+  found: string;
+}
+
+export interface FinalConversation {
+  id: string;
+  kind: string;
+  rev: number;
+  lastSeq: number;
+  members: { user: string; deliveredSeq: number; readSeq: number }[];
+  messages: MessageFact[];
+}
+
+export interface FinalReplica {
+  client: number;
+  conversations: {
+    id: string;
+    rev: number;
+    /** Messages up to this seq were there before the client came to know the conversation. */
+    baseSeq: number;
+    messages: { seq: number; rev: number; digest: string }[];
+  }[];
+}
+
+export interface FinalUnread {
+  user: string;
+  conversations: { id: string; lastSeq: number; readSeq: number; unreadCount: number }[];
+}
+
+export interface FinalFacts {
+  conversations: FinalConversation[];
+  replicas: FinalReplica[];
+  unread: FinalUnread[];
+  /** Who is typing, as `join_conversation` answers after all have stopped. */
+  typing: { conversation: string; users: string[] }[];
+}
+
+export interface History {
+  seed: number;
+  command: string;
+  startedAt: string;
+  hosts: number;
+  workers: number;
+  clients: { name: string; user: string }[];
+  records: Rec[];
+  faults: FaultRecord[];
+  /** When the load stopped. */
+  loadEndedAtMs: number;
+  endedAtMs: number;
+  final: FinalFacts;
+  /** Why the run could not be brought to its end; absent when it was. */
+  broken?: string;
+}
+
+/** Past this a run is too long to be kept in memory: 200 bytes each. */
+const RECORDS_MAX = 2_000_000;
+
+export class Recorder {
+  readonly records: Rec[] = [];
+  readonly faults: FaultRecord[] = [];
+  readonly #beganMs = performance.now();
+
+  nowMs(): number {
+    return Math.round((performance.now() - this.#beganMs) * 10) / 10;
+  }
+
+  add(rec: Rec): void {
+    if (this.records.length >= RECORDS_MAX) throw new Error("the history is full: a shorter run");
+    this.records.push(rec);
+  }
+}

@@ -1,0 +1,243 @@
+/**
+ * How each fault is done to the world, and how it is undone. An injector answers with what it
+ * did in words and with its cure; the cure resolves when the harness has done its part, with
+ * claims: what this fault must have brought about, as it was found.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { type Chance, pick } from "./chance.ts";
+import type { Client } from "./client.ts";
+import type { FaultName } from "./fault-table.ts";
+import type { Claim } from "./history.ts";
+import type { HostBox } from "./host-box.ts";
+import { signal } from "./processes.ts";
+import type { RedisBox } from "./redis-box.ts";
+import type { Scene } from "./scene.ts";
+import { until, withinMs } from "./waiting.ts";
+import { Wire } from "./wire.ts";
+import type { World } from "./world.ts";
+
+export interface Injection {
+  detail: string;
+  heal(): Promise<Claim[]>;
+}
+
+export interface Stage {
+  world: World;
+  scene: Scene;
+  chance: Chance;
+}
+
+type Injector = (stage: Stage) => Promise<Injection> | Injection;
+
+/** A worker's replacement waits with back-off and for a start of about a second. */
+const REPLACED_WITHIN_MS = 15_000;
+/** "The workers leave within a second", and as much again for a busy machine. */
+const WORKERS_LEAVE_WITHIN_MS = 2000;
+/** Workers are given 10 s, and what follows is quick. */
+const DRAINED_WITHIN_MS = 13_000;
+const ROLLED_WITHIN_MS = 60_000;
+const CLOSED_WITHIN_MS = 8000;
+const STORM_WAVES = 3;
+const STORM_EXTRA = 30;
+/** Four thousand characters outside the BMP: 16 kB on the wire, 500 of them 8 MB. */
+const FLOOD_BODY = "\u{1F30A}".repeat(4000);
+const FLOOD_MESSAGES = 500;
+const FLOOD_AT_ONCE = 8;
+
+export const INJECTORS: Record<FaultName, Injector> = {
+  "worker-kill": ({ world, chance }) => {
+    const host = pick(chance, world.hosts);
+    const before = host.workerPids();
+    const victim = pick(chance, before);
+    signal(victim, "SIGKILL");
+    return {
+      detail: `worker ${victim} of ${host.name}`,
+      heal: async () => {
+        const isReplaced = () =>
+          host.workerPids().filter((pid) => pid !== victim).length === before.length;
+        const ms = await until(isReplaced, REPLACED_WITHIN_MS);
+        return [claim("the worker is replaced", ms !== null, ms)];
+      },
+    };
+  },
+
+  "primary-kill": ({ world, chance }) => {
+    const host = pick(chance, world.hosts);
+    host.signalPrimary("SIGKILL");
+    const left = until(() => host.isGone(), WORKERS_LEAVE_WITHIN_MS);
+    return {
+      detail: host.name,
+      heal: async () => {
+        const ms = await left;
+        if (ms === null) host.killAll();
+        await host.start();
+        return [claim("its workers leave within a second or so", ms !== null, ms)];
+      },
+    };
+  },
+
+  "host-kill": ({ world, chance }) => {
+    const host = pick(chance, world.hosts);
+    host.killAll();
+    return {
+      detail: host.name,
+      heal: async () => {
+        await host.start();
+        return [];
+      },
+    };
+  },
+
+  "host-drain": ({ world, scene, chance }) => {
+    const host = pick(chance, world.hosts);
+    const there = scene.clients.filter((client) => client.host === host.index);
+    host.signalPrimary("SIGTERM");
+    return {
+      detail: `${host.name} with ${there.length} sessions`,
+      heal: async () => {
+        const beganMs = performance.now();
+        const exit = await withinMs(host.exited, DRAINED_WITHIN_MS, null);
+        const ms = exit === null ? null : Math.round(performance.now() - beganMs);
+        const isGone = host.isGone();
+        await host.stop();
+        await host.start();
+        return [
+          claim("it ends in time", exit !== null, ms),
+          claim("it ends with 0", exit?.code === 0, exit?.code ?? exit?.signal ?? "not at all"),
+          claim("nothing of it is left", isGone, isGone),
+        ];
+      },
+    };
+  },
+
+  "host-roll": ({ world, chance }) => {
+    const host = pick(chance, world.hosts);
+    const before = host.workerPids();
+    host.signalPrimary("SIGHUP");
+    return {
+      detail: `${host.name}, ${before.length} workers`,
+      heal: async () => {
+        const isRolled = () => {
+          const now = host.workerPids();
+          return now.length === before.length && now.every((pid) => !before.includes(pid));
+        };
+        const ms = await until(isRolled, ROLLED_WITHIN_MS, 100);
+        return [claim("every worker is replaced", ms !== null, ms)];
+      },
+    };
+  },
+
+  "redis-kill": async ({ world }) => {
+    const redis = redisOf(world);
+    await redis.kill();
+    return { detail: "SIGKILL", heal: () => redis.revive().then(() => []) };
+  },
+
+  "redis-pause": ({ world }) => {
+    const redis = redisOf(world);
+    redis.pause();
+    return { detail: "SIGSTOP", heal: () => done(() => redis.resume()) };
+  },
+
+  "redis-cut": ({ world, chance }) => {
+    const redis = redisOf(world);
+    const host = pick(chance, world.hosts);
+    redis.cut(host.index);
+    return { detail: host.name, heal: () => done(() => redis.mend(host.index)) };
+  },
+
+  "postgres-restart": ({ world, chance }) => {
+    const how = pick(chance, ["SIGKILL", "SIGQUIT", "SIGINT"] as const);
+    // A crash that fails to heal is this run's failure, told when the cure waits for it.
+    const crash = world.database.crash(how).then(
+      (text) => ({ ok: true, text }),
+      (error: unknown) => ({ ok: false, text: String(error) }),
+    );
+    return {
+      detail: how,
+      heal: async () => {
+        const { ok, text } = await crash;
+        return [claim("it answers again", ok, text)];
+      },
+    };
+  },
+
+  "postgres-pause": ({ world }) => {
+    world.database.pause();
+    return { detail: "", heal: () => done(() => world.database.resume()) };
+  },
+
+  "slow-reader": async (stage) => {
+    const { flood } = stage.scene;
+    const reader = flood.reader.clients[0]!;
+    await until(() => reader.isSettled, REPLACED_WITHIN_MS);
+    reader.stopReading();
+    const sent = await floods(stage);
+    return {
+      detail: `${reader.name}, ${sent} messages of 16 kB`,
+      heal: async () => {
+        const isOnTheSame = reader.connection;
+        reader.goOnReading();
+        const isClosed = () => reader.connection !== isOnTheSame;
+        const ms = await until(isClosed, CLOSED_WITHIN_MS);
+        return [claim("the server had closed it", ms !== null, ms)];
+      },
+    };
+  },
+
+  "reconnect-storm": async ({ world, scene, chance }) => {
+    const extra: Wire[] = [];
+    for (let wave = 0; wave < STORM_WAVES; wave++) {
+      const live = scene.clients.filter((client) => client.isLive);
+      for (const client of live) client.drop(true);
+      for (let i = 0; i < STORM_EXTRA && live.length > 0; i++) {
+        extra.push(stranger(pick(chance, world.hosts), pick(chance, live)));
+      }
+      await delay(200 + chance(400));
+    }
+    for (const wire of extra) wire.drop();
+    return {
+      detail: `${STORM_WAVES} waves, ${extra.length} sessions more`,
+      heal: () => Promise.resolve([]),
+    };
+  },
+};
+
+/** One more session of somebody who is there anyway; nobody listens to it. */
+function stranger(host: HostBox, client: Client): Wire {
+  const ignore = () => undefined;
+  const events = { connected: ignore, refused: ignore, event: ignore, closed: ignore };
+  return new Wire(host.port, client.login.token, events);
+}
+
+async function floods({ scene }: Stage): Promise<number> {
+  const { id, senders } = scene.flood;
+  let left = FLOOD_MESSAGES;
+  let sent = 0;
+  const pours = async (client: Client) => {
+    while (left > 0 && client.isLive) {
+      left--;
+      if (await client.sends(id, FLOOD_BODY, () => client.isLive)) sent++;
+    }
+  };
+  const clients = senders.map((person) => person.clients[0]!);
+  await Promise.all(
+    clients.flatMap((client) => Array.from({ length: FLOOD_AT_ONCE }, () => pours(client))),
+  );
+  return sent;
+}
+
+function redisOf({ redis }: World): RedisBox {
+  if (redis === null) throw new Error("this world has no Redis");
+  return redis;
+}
+
+function done(cure: () => void): Promise<Claim[]> {
+  cure();
+  return Promise.resolve([]);
+}
+
+function claim(sentence: string, holds: boolean, found: unknown): Claim {
+  const text = typeof found === "number" ? `${found} ms` : String(found ?? "not in time");
+  return { claim: sentence, holds, found: text };
+}

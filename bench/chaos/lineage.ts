@@ -1,0 +1,29 @@
+/**
+ * Which changes of a conversation are changes of the same thing: a message's revs, or those of
+ * its members and title. What was committed unsaid is read again from storage, and there a thing
+ * has its last rev only, which stands for the earlier ones.
+ */
+import type { History } from "./history.ts";
+
+export class Lineage {
+  /** Conversation and rev → the thing; the thing → its revs. */
+  readonly #things = new Map<string, string>();
+  readonly #revs = new Map<string, Set<number>>();
+
+  constructor(history: Pick<History, "records">) {
+    for (const rec of history.records) {
+      if (rec.kind !== "change") continue;
+      const part = rec.message === undefined ? "members" : `seq ${rec.message.seq}`;
+      const thing = `${rec.conversation} ${part}`;
+      this.#things.set(`${rec.conversation} ${rec.rev}`, thing);
+      this.#revs.set(thing, (this.#revs.get(thing) ?? new Set()).add(rec.rev));
+    }
+  }
+
+  /** Whether one of `heard` is a later change of the same thing as `rev`. */
+  isSuperseded(conversation: string, rev: number, heard: ReadonlySet<number>): boolean {
+    const thing = this.#things.get(`${conversation} ${rev}`);
+    if (thing === undefined) return false;
+    return [...this.#revs.get(thing)!].some((later) => later > rev && heard.has(later));
+  }
+}

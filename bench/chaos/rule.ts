@@ -1,0 +1,73 @@
+/** What a rule of the checker is, and what it finds. Rules are pure functions of a history. */
+import type { History, MessageFact } from "./history.ts";
+import { Lineage } from "./lineage.ts";
+import { Membership } from "./membership.ts";
+import { type SessionTrail, sessionsOf } from "./sessions.ts";
+
+export interface Finding {
+  /** One sentence: who, what, when. */
+  what: string;
+  /** The records or facts that show it. */
+  evidence: unknown[];
+}
+
+export interface Verdict {
+  findings: Finding[];
+  /** How many things were held against the rule; a rule that saw nothing proved nothing. */
+  looked: number;
+}
+
+export interface Rule {
+  id: string;
+  /** Number of the promise in the wire contract that it belongs to. */
+  promise: number;
+  title: string;
+  check(view: HistoryView): Verdict;
+}
+
+/** A history with what many rules derive from it, derived once. */
+export class HistoryView {
+  readonly history: History;
+  readonly sessions: SessionTrail[];
+  readonly membership: Membership;
+  readonly lineage: Lineage;
+  /** Final messages by conversation and seq. */
+  readonly messages: Map<string, Map<number, MessageFact>>;
+
+  constructor(history: History) {
+    this.history = history;
+    this.sessions = sessionsOf(history);
+    this.membership = new Membership(history);
+    this.lineage = new Lineage(history);
+    this.messages = new Map(
+      history.final.conversations.map(({ id, messages }) => [
+        id,
+        new Map(messages.map((message) => [message.seq, message])),
+      ]),
+    );
+  }
+
+  nameOf(user: string): string {
+    const client = this.history.clients.find((one) => one.user === user);
+    return client?.name.split("/")[0] ?? `user ${user}`;
+  }
+}
+
+/** Findings of one rule past this many say nothing new. */
+const FINDINGS_MAX = 200;
+
+/** Gathers findings while a rule looks. */
+export class Look {
+  readonly findings: Finding[] = [];
+  looked = 0;
+
+  at(holds: boolean, what: () => string, ...evidence: unknown[]): void {
+    this.looked++;
+    if (holds || this.findings.length >= FINDINGS_MAX) return;
+    this.findings.push({ what: what(), evidence });
+  }
+
+  get verdict(): Verdict {
+    return { findings: this.findings, looked: this.looked };
+  }
+}

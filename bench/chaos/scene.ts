@@ -1,0 +1,110 @@
+/**
+ * Who is there and what they talk in: people with one or two clients each, groups, pairs, a
+ * group whose members come and go, and one for the flood that a slow reader must not survive.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Conversation } from "../../src/protocol/schemas.ts";
+import { type ApiAnswer, api } from "./api.ts";
+import { chanceOf } from "./chance.ts";
+import { Client } from "./client.ts";
+import type { Recorder } from "./history.ts";
+import { Login } from "./login.ts";
+import type { Options } from "./options.ts";
+import { until } from "./waiting.ts";
+
+export interface Person {
+  userId: string;
+  login: Login;
+  clients: Client[];
+}
+
+export interface Scene {
+  people: Person[];
+  clients: Client[];
+  /** Where everybody talks; the door and the flood are not among them. */
+  talks: string[];
+  /** `owner` lets the `floaters` in and out. */
+  door: { id: string; owner: Person; floaters: Person[] };
+  flood: { id: string; senders: Person[]; reader: Person };
+  /** All of the above. */
+  conversations: string[];
+}
+
+const CONNECT_MS = 30_000;
+
+export async function openScene(
+  options: Options,
+  ports: number[],
+  recorder: Recorder,
+): Promise<Scene> {
+  const people: Person[] = [];
+  const clients: Client[] = [];
+  for (let i = 0; i < options.people; i++) {
+    const username = `p${String(i + 1).padStart(2, "0")}`;
+    const port = ports[i % ports.length]!;
+    const logins = [await Login.register(port, username)];
+    if (i % 2 === 0) logins.push(await Login.again(port, username));
+    const own = logins.map((login, n) => {
+      const name = `${username}/${n + 1}`;
+      const chance = chanceOf(options.seed, name);
+      return new Client({ index: clients.length + n, name, login, ports, chance, recorder });
+    });
+    clients.push(...own);
+    people.push({ userId: logins[0]!.userId, login: logins[0]!, clients: own });
+  }
+
+  const port = ports[0]!;
+  const begins = async (owner: Person, others: Person[], title?: string): Promise<string> => {
+    const body = {
+      member_ids: others.map((person) => person.userId),
+      ...(title === undefined ? {} : { title }),
+    };
+    const { token } = owner.login;
+    const answer = await api<Conversation>(port, "POST", "/api/conversations", { token, body });
+    if (answer.body === null || answer.status >= 300) {
+      throw new Error(`a conversation was refused with ${answer.status}`);
+    }
+    return answer.body.id;
+  };
+  const [first, second, third, fourth] = people as [Person, Person, Person, Person];
+  const half = Math.ceil(people.length / 2);
+  const talks = [
+    await begins(first, people.slice(1), "everyone"),
+    await begins(second, [first, ...people.slice(2, half)], "this side"),
+    await begins(people.at(-1)!, people.slice(half, -1).concat(second), "that side"),
+  ];
+  for (let i = 0; i + 1 < people.length; i += 2) {
+    talks.push(await begins(people[i]!, [people[i + 1]!]));
+  }
+  const floaters = people.slice(-2);
+  const door = { id: await begins(first, [second, third], "the door"), owner: first, floaters };
+  const flood = {
+    id: await begins(first, [second, third, fourth], "the flood"),
+    senders: [first, second, third],
+    reader: fourth,
+  };
+
+  const userIds = people.map((person) => person.userId);
+  for (const client of clients) {
+    client.watches(userIds.filter((id) => id !== client.user));
+    client.begin();
+    await delay(5);
+  }
+  if ((await until(() => clients.every((client) => client.isSettled), CONNECT_MS)) === null) {
+    throw new Error("not all clients could connect at the start");
+  }
+  return { people, clients, talks, door, flood, conversations: [...talks, door.id, flood.id] };
+}
+
+/** Asks each port in turn, twice over, until one answers. */
+export async function anyHost<T>(
+  ports: number[],
+  call: (port: number) => Promise<ApiAnswer<T>>,
+): Promise<ApiAnswer<T>> {
+  let answer: ApiAnswer<T> = { status: 0, body: null };
+  for (const port of [...ports, ...ports]) {
+    answer = await call(port);
+    if (answer.status !== 0 && answer.status !== 503) return answer;
+  }
+  return answer;
+}

@@ -1,0 +1,72 @@
+/**
+ * The world of a run: PostgreSQL, Redis where there is one, and the hosts. `stop` ends all that
+ * was started, in the opposite order, also after half a start.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createLogger } from "../../src/log.ts";
+import { type DatabaseBox, openDatabase } from "./database-box.ts";
+import { HostBox } from "./host-box.ts";
+import { type Options, wantsRedis } from "./options.ts";
+import { freePort } from "./ports.ts";
+import { openRedis, type RedisBox } from "./redis-box.ts";
+
+/** Long enough to be renewed several times in a run, short enough that it must be. */
+const ACCESS_TOKEN_TTL_S = 40;
+
+export interface World {
+  readonly hosts: HostBox[];
+  readonly database: DatabaseBox;
+  readonly redis: RedisBox | null;
+  stop(): Promise<void>;
+}
+
+/** `runDir` exists; logs go there. */
+export async function startWorld(options: Options, runDir: string): Promise<World> {
+  const cleanups: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  };
+  try {
+    const scratchDir = await mkdtemp(join(tmpdir(), "troupe-chaos-"));
+    cleanups.push(() => rm(scratchDir, { recursive: true, force: true }));
+    const database = await openDatabase(
+      scratchDir,
+      createLogger({ level: "fatal", name: "chaos" }),
+    );
+    cleanups.push(() => database.stop());
+    let redis: RedisBox | null = null;
+    if (wantsRedis(options)) {
+      redis = await openRedis(scratchDir, options.hosts, options.mayInstall);
+      cleanups.push(redis.stop);
+    }
+    const hosts = await Promise.all(
+      Array.from({ length: options.hosts }, async (_, index) => {
+        const env: Record<string, string> = {
+          DATABASE_URL: database.url,
+          JWT_SECRET: secret,
+          DATA_DIR: join(scratchDir, `host-${index + 1}`),
+          WORKERS: String(options.workers),
+          RATE_LIMITS: "off",
+          ACCESS_TOKEN_TTL_S: String(ACCESS_TOKEN_TTL_S),
+        };
+        if (redis !== null) env["REDIS_URL"] = redis.urls[index]!;
+        const logPath = join(runDir, `host-${index + 1}.log`);
+        return new HostBox({ index, port: await freePort(), env, logPath });
+      }),
+    );
+    cleanups.push(async () => {
+      await Promise.all(hosts.map((host) => host.stop()));
+    });
+    await Promise.all(hosts.map((host) => host.start()));
+    return { hosts, database, redis, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Good for this process only: nobody else's tokens fit these hosts. */
+const secret = randomBytes(32).toString("hex");
