@@ -2,8 +2,8 @@
  * Statuses of users as they are now: from the user's actor where one is active, which it is
  * while a session lives; of the others only the time they were last seen is read.
  *
- * While other hosts cannot be heard, who has no actor here may well be online there: what this
- * edge was told last of them stands.
+ * Who is not found is as this edge was told last, if it watches them: their actor has just
+ * moved, or this host is cut off from the one where they are.
  */
 import type { Queries } from "../ports.ts";
 import type { UserId } from "../protocol/ids.ts";
@@ -32,8 +32,7 @@ export async function readStatuses(
         found.set(user, answer.value);
         return;
       }
-      const isKnown = answer.ok && !gateway.placement.isCutOff;
-      const status = isKnown ? "offline" : lastHeard(user);
+      const status = lastHeard(user);
       if (status === null && !answer.ok) {
         throw new Error(`status of user ${user}: ${answer.error.message}`);
       }

@@ -100,16 +100,16 @@ export class RedisClusterBus implements Bus {
       return;
     }
     this.#state = "opening";
+    const masters = this.#masters();
     const subscribers = new Map<string, Redis>();
-    for (const address of this.#masters()) {
-      const node = this.#cluster
-        .nodes("master")
-        .find(({ options }) => `${options.host}:${options.port}` === address);
-      if (node !== undefined) subscribers.set(address, this.#subscriberOf(node));
+    for (const node of this.#cluster.nodes("master")) {
+      const address = `${node.options.host}:${node.options.port}`;
+      if (masters.has(address)) subscribers.set(address, this.#subscriberOf(node));
     }
     this.#subscribers = subscribers;
     try {
-      if (subscribers.size === 0) throw new Error("the cluster has no master");
+      // ioredis lets go of a node that it cannot reach.
+      if (masters.size === 0 || subscribers.size < masters.size) throw new Error("a node is gone");
       await Promise.all([...subscribers.values()].map((subscriber) => subscriber.connect()));
     } catch (error) {
       if (this.#subscribers === subscribers) this.#break("a node is unreachable", error);
@@ -162,8 +162,11 @@ export class RedisClusterBus implements Bus {
   #reopenLater(): void {
     this.#cancelReopen();
     if (this.#events === null) return;
-    // A cluster that is lost itself opens the rest when it is ready.
-    this.#cancelReopen = this.#clock.after(REOPEN_MS, () => void this.#open());
+    this.#cancelReopen = this.#clock.after(REOPEN_MS, () => {
+      // A cluster that is lost itself opens the rest when it is ready.
+      if (this.#cluster.status !== "ready") return;
+      this.#cluster.refreshSlotsCache(() => void this.#open());
+    });
   }
 
   #masters(): Set<string> {

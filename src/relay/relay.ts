@@ -7,6 +7,7 @@
  *        was killed comes back empty): they are waited for, a while.
  * [RLY3] `connected`. Coming here is a gap: told here after the cluster's view, and to every
  *        other host ahead of all frames that follow. So is anything that could not be said.
+ *        Only who has just started, and lived nowhere, has missed and said nothing.
  * [RLY4] Whatever fails or hangs leads to `away`, and from there everything begins anew.
  */
 import type { Clock } from "../clock.ts";
@@ -246,6 +247,8 @@ export class HostRelay implements Relay {
       this.#state = { is: "joining", untilMs: clock.nowMs() + REJOIN_MS };
     }
     const isJoining = this.#state.is === "joining";
+    const { workers, draining } = this.#members;
+    const isNewborn = this.#known.number === 0 && workers.length + draining.length === 0;
     if (this.#state.is === "joining") {
       const isMissing = [...this.#known.hosts.keys()].some((id) => !cluster.hosts.has(id));
       if (isMissing && clock.nowMs() < this.#state.untilMs) {
@@ -270,7 +273,8 @@ export class HostRelay implements Relay {
       this.#events?.cluster(cluster);
     }
     // Out though it believed to be in: the others counted all that lives here as gone.
-    if (isJoining || wasOut || this.#hasLost) this.#gap();
+    if (isNewborn) this.#hasLost = false;
+    else if (isJoining || wasOut || this.#hasLost) this.#gap();
     this.#settleStart();
   }
 

@@ -107,6 +107,7 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     // What the other host has to learn afterwards.
     const dora = await a.user("dora");
     const made = await ann.startsGroup(bob, dora);
+    await dora.api.post(`/api/users/${bob.id}/follow`);
     const again = await ann.signsInAgain();
     const annThere = await connectsTo(b, again);
     await a.http.post("/api/auth/logout", { refresh_token: again.login.refresh_token });
@@ -116,6 +117,7 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     await cluster.untilJoined();
     await allHeard(happening, "without Redis");
     await bobThere.next("conversation_updated", ({ id }) => id === made.id, BACK_WITHIN_MS);
+    await bobThere.next("notification", ({ type }) => type === "follow", BACK_WITHIN_MS);
     await annHere.sends(made.id, "welcome");
     await bobThere.next("message", ({ body }) => body === "welcome");
     expect((await annThere.next("session_ended", undefined, BACK_WITHIN_MS)).code).toBe(
@@ -180,9 +182,11 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     const { b, annHere, bob } = happening;
     cluster.wires[1]!.cut();
     await cluster.untilAway(b);
-    await bothSend(happening, "cut off");
+    // What goes to an actor over there waits until it is back, or its lease is over.
+    const sending = bothSend(happening, "cut off");
     cluster.wires[1]!.mends();
     await cluster.untilJoined();
+    await sending;
     await allHeard(happening, "cut off");
     await annHere.never("user_status", 6_500, (it) => it.user_id === bob.id);
   });

@@ -193,6 +193,28 @@ describe("owners that move", () => {
   });
 });
 
+describe("after a gap between hosts", () => {
+  test("[ASK3] what was asked over there is asked again, and the first answer is late", () => {
+    gateway.setView(view(1, ["a"]));
+    asks();
+    gateway.onGap(new Set(["elsewhere"]));
+    expect(destinations()).toEqual(["a"]);
+    gateway.onGap(new Set(["a"]));
+    expect(destinations()).toEqual(["a", "a"]);
+    answer(sent[0]!);
+    expect(answers).toEqual([]);
+    answer(sent[1]!);
+    expect(answers).toEqual(['send: "done" 4']);
+  });
+
+  test("[ASK4] what may not run twice is answered instead", () => {
+    gateway.setView(view(1, ["a"]));
+    asks("create_conversation", "user:1");
+    gateway.onGap(new Set(["a"]));
+    expect(answers).toEqual(["create_conversation: unavailable"]);
+  });
+});
+
 test("[ASK1] a tell without an owner goes nowhere; with one it goes once", () => {
   gateway.tell("user", "1", "session_closed", { session: "s1" as never });
   expect(sent).toEqual([]);

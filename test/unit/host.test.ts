@@ -247,6 +247,34 @@ describe("placement", () => {
   });
 });
 
+describe("after a gap between hosts", () => {
+  test("[HST5] actors doubt the sessions over there; those of their own host stay", async () => {
+    const lives = ["me", "a.0.1", "b.0.1"];
+    host.setView(view(1, lives));
+    asks("echo", 1, { key: keyOf("me", lives) });
+    await settled();
+    host.onGap("a");
+    expect(box.happened).toContain("gone a.0.1");
+    host.onGap("");
+    expect(box.happened).toContain("gone a.0.1,b.0.1");
+    host.onGap("c");
+    expect(box.happened.filter((one) => one.startsWith("gone"))).toHaveLength(2);
+  });
+
+  test("[PLC5] what a worker out of reach has said still counts", async () => {
+    box.loading = deferred<BoxState | null>();
+    const lives = ["me", "a.0.1"];
+    host.setView(view(1, lives));
+    const key = keyOf("me", lives);
+    asks("echo", "I live", { key, from: "a.0.1" });
+    host.setView({ ...view(2, ["me"]), away: ["a.0.1"] });
+    box.loading.resolve({ id: "1", isBusy: false });
+    await settled();
+    expect(box.happened.filter((one) => one.startsWith("echo"))).toHaveLength(1);
+    expect(box.happened.filter((one) => one.startsWith("gone"))).toEqual([]);
+  });
+});
+
 describe("idling", () => {
   test("[HST4] an actor that is idle for its kind's time goes, a used one stays", async () => {
     host.setView(view(1, ["me"]));

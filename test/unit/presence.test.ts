@@ -166,6 +166,41 @@ describe("workers gone", () => {
   });
 });
 
+describe("sessions in doubt", () => {
+  const doubted = { type: "workers_doubted", lives: new Set(["w1"]) } as const;
+
+  test("[PRS7] announced again at once: nobody hears of it", () => {
+    const person = new Person().opens(PHONE);
+    const before = person.heard.length;
+    person.is(doubted);
+    expect(shownStatus(person.presence)).toBe("online");
+    person.is({
+      type: "announced",
+      worker: "w1",
+      sessions: [{ session: PHONE, status: "online" }],
+    });
+    person.waits(PRESENCE_SETTLE_MS + GRACE_MS);
+    const changes = person.heard.slice(before).filter(({ isRestated }) => !isRestated);
+    expect(changes).toEqual([]);
+    expect(shownStatus(person.presence)).toBe("online");
+  });
+
+  test("[PRS7] not announced: offline after the grace period", () => {
+    const person = new Person().opens(PHONE);
+    const sinceMs = person.nowMs;
+    person.is(doubted);
+    person.waits(GRACE_MS + 1);
+    expect(person.heard.at(-1)).toMatchObject({ status: "offline", atMs: sinceMs + GRACE_MS });
+  });
+
+  test("[PRS7] sessions elsewhere are not in doubt", () => {
+    const person = new Person().opens(PHONE).opens(LAPTOP, "w2");
+    const before = person.heard.length;
+    person.is(doubted).waits(GRACE_MS * 2);
+    expect(person.heard).toHaveLength(before);
+  });
+});
+
 describe("after a move", () => {
   test("[PRS4] nothing is published until the edges had time to announce", () => {
     const person = new Person().announcedBy("w1", [PHONE, "away"]).waits(PRESENCE_SETTLE_MS - 1);

@@ -25,6 +25,8 @@ interface Progress {
   /** The last that the sessions were told. */
   seq: number;
   isReading: boolean;
+  /** The highest that was heard of while it was being read. */
+  heard: number;
 }
 
 export class Notified {
@@ -37,7 +39,7 @@ export class Notified {
 
   /** The user's first session here begins; `seq` is their newest. */
   begin(user: UserId, seq: number): void {
-    if (!this.#progress.has(user)) this.#progress.set(user, { seq, isReading: false });
+    if (!this.#progress.has(user)) this.#progress.set(user, { seq, isReading: false, heard: 0 });
   }
 
   /** The user's last session here is over. */
@@ -47,8 +49,9 @@ export class Notified {
 
   onEvent(user: UserId, seq: number, body: string): void {
     const progress = this.#progress.get(user);
-    if (progress === undefined || seq <= progress.seq || progress.isReading) return;
-    if (seq === progress.seq + 1) {
+    if (progress === undefined || seq <= progress.seq) return;
+    if (progress.isReading) progress.heard = Math.max(progress.heard, seq);
+    else if (seq === progress.seq + 1) {
       progress.seq = seq;
       this.#tell(user, body);
     } else void this.#read(user, progress);
@@ -60,19 +63,20 @@ export class Notified {
     }
   }
 
-  /** What comes meanwhile is in what is read, or in the page after it. */
+  /** What comes meanwhile is in what is read, or in a page after it. */
   async #read(user: UserId, progress: Progress): Promise<void> {
     const { clock, log, queries } = this.#options;
     progress.isReading = true;
     let isMore = true;
     while (isMore && this.#progress.get(user) === progress) {
+      const { heard } = progress;
       try {
         const missed = await queries.notificationsAfter(user, progress.seq, PAGE);
         for (const notification of missed) {
           progress.seq = notification.seq;
           this.#tell(user, JSON.stringify(notification));
         }
-        isMore = missed.length > 0;
+        isMore = missed.length > 0 || progress.heard > heard;
       } catch (error) {
         log.warn({ event: "notifications_wait", user, err: error });
         await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));

@@ -167,6 +167,10 @@ export class Watches {
     });
   }
 
+  /**
+   * Of those who were there their actor is asked, which settles from what was known where it
+   * has moved or gone; of those who were not it need not be woken.
+   */
   async #compare(): Promise<void> {
     const { clock, gateway } = this.#options;
     // Cut off again: the way back is another gap.
@@ -175,10 +179,18 @@ export class Watches {
     for (const { user, sessions, status } of this.#watches.values()) {
       if (sessions.size > 0 && status !== null) told.set(user, status);
     }
-    if (told.size === 0) return;
+    const absent = [...told.keys()].filter((user) => told.get(user) === "offline");
+    const present = [...told.keys()].filter((user) => told.get(user) !== "offline");
     let statuses: Status[];
     try {
-      statuses = await this.#options.statuses([...told.keys()]);
+      const asked = present.map(async (user) => {
+        const known = told.get(user) ?? "offline";
+        const answer = await gateway.ask("user", user, "status", { known });
+        if (!answer.ok) throw new Error(answer.error.message);
+        return answer.value;
+      });
+      const read = absent.length > 0 ? this.#options.statuses(absent) : [];
+      statuses = (await Promise.all([read, Promise.all(asked)])).flat();
     } catch {
       // Storage or an actor is out of reach: look again until they answer.
       clock.after(SETTLED_MS, () => void this.#compare());
