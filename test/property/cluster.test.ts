@@ -19,6 +19,8 @@ const FAILED_ONCE = [
   [4060129609, "sessions announced by a worker that died meanwhile stayed for ever"],
   [4057074642, "a member taken in again heard of it twice"],
   [425471278, "a status asked for while the actor settled was then said again"],
+  [2871220846, "typing that waited for a repair outlived its owner"],
+  [3046744653, "an edit that ran twice was heard once by its maker"],
   [4186877214, "a change of members read again claimed the newest rev for its own"],
   [961041645, "a client that lost its connection before its sync was answered"],
 ] as const;

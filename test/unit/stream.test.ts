@@ -26,6 +26,7 @@ beforeEach(() => {
     },
     sessionsOf: (user) =>
       local.filter(({ session }) => session.user === user).map((far) => far.session),
+    isOutdated: () => false,
     after: (delayMs, ring) => clock.after(delayMs, ring),
   });
 });
@@ -160,9 +161,30 @@ describe("acknowledgements", () => {
   test("[STM2] the socket that sent it does not hear its message, the user's others do", () => {
     const [phone, laptop] = [joins("1", "phone"), joins("1", "laptop")];
     stream.open(1);
+    const answered: string[] = [];
+    phone.session.awaiting.set(`${ROOM} cx`, (text) => answered.push(text));
+    const sent = { ...message(2, "phone"), note: "cx" };
+    stream.onEvent(sent);
+    expect(phone.texts).toEqual([]);
+    expect(answered).toEqual([sent.body]);
+    expect(revs(laptop)).toEqual([2]);
+  });
+
+  test("[STM2] a change whose answer has come already is not heard again", () => {
+    const phone = joins("1", "phone");
+    stream.open(1);
+    stream.ack(phone.session, 2, () => undefined);
     stream.onEvent(message(2, "phone"));
     expect(phone.texts).toEqual([]);
-    expect(revs(laptop)).toEqual([2]);
+  });
+
+  test("[STM2] a change that ran twice is heard the second time", () => {
+    const phone = joins("1", "phone");
+    stream.open(1);
+    phone.session.awaiting.set(`${ROOM} s1`, () => undefined);
+    stream.onEvent({ ...message(2, "phone"), note: "s1" });
+    stream.onEvent({ ...message(3, "phone"), note: "s1" });
+    expect(revs(phone)).toEqual([3]);
   });
 
   test("[STM2] no ack waits for ever", async () => {
@@ -239,8 +261,8 @@ describe("typing", () => {
     const bob = joins("2");
     stream.open(1);
     stream.onEvent(typing("1", true));
-    stream.endTyping();
-    stream.endTyping();
+    stream.endTyping("elsewhere");
+    stream.endTyping("elsewhere");
     expect(bob.events("typing").map(({ is_typing }) => is_typing)).toEqual([true, false]);
   });
 });

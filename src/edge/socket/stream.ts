@@ -29,6 +29,8 @@ export interface StreamHost {
   repair(stream: Stream): void;
   /** Local sessions of a user. */
   sessionsOf(user: UserId): Iterable<Session>;
+  /** Whether who published it owns the actor no more, and so cannot take back what it says. */
+  isOutdated(event: Frame, actor: string): boolean;
   after(delayMs: number, ring: () => void): () => void;
 }
 
@@ -51,8 +53,8 @@ export class Stream {
   readonly sessions = new Set<Session>();
   /** Resolves when the stream is live for the first time. */
   readonly opened: Promise<void>;
-  /** Who types here, as the local sessions were told. */
-  readonly typing = new Set<string>();
+  /** Who types here, as the local sessions were told, and the life that said so. */
+  readonly typing = new Map<string, string>();
   #rev = 0;
   #phase: Phase = { is: "opening", waiting: [] };
   #markOpened: () => void = () => undefined;
@@ -178,12 +180,13 @@ export class Stream {
     this.expect(rev - 1);
   }
 
-  /** The owner changed, so nobody will say that these stopped typing. */
-  endTyping(): void {
-    for (const user of this.typing) {
+  /** Ends what another than the owner said: nobody would say that these stopped typing. */
+  endTyping(owner: string | null): void {
+    for (const [user, life] of this.typing) {
+      if (life === owner) continue;
+      this.typing.delete(user);
       this.#fanOut(typingEnded(this.id, user), "", user, `typing:${this.id}:${user}`);
     }
-    this.typing.clear();
   }
 
   #repair(waiting: Frame[]): void {
@@ -210,8 +213,10 @@ export class Stream {
       this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
       return;
     }
+    // It may have waited here while the actor moved.
+    if (this.#host.isOutdated(event, `conversation:${this.id}`)) return;
     const user = event.except;
-    if (event.body.endsWith('"is_typing":true}')) this.typing.add(user);
+    if (event.body.endsWith('"is_typing":true}')) this.typing.set(user, event.from);
     else this.typing.delete(user);
     this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }

@@ -38,6 +38,7 @@ export interface StreamsOptions {
 export class Streams {
   readonly #options: StreamsOptions;
   readonly #streams = new Map<ConversationId, Stream>();
+  #placement: Placement | null = null;
   #isClosed = false;
 
   constructor(options: StreamsOptions) {
@@ -63,13 +64,9 @@ export class Streams {
   }
 
   onEvent(event: Frame, placement: Placement): void {
+    this.#placement = placement;
     const stream = this.#streams.get(event.key.slice("conversations:".length) as ConversationId);
-    if (stream === undefined) return;
-    // An owner that has lost the actor cannot take back what it says of who types.
-    if (event.name === "typing" && isOutdated(event, `conversation:${stream.id}`, placement)) {
-      return;
-    }
-    stream.onEvent(event);
+    stream?.onEvent(event);
   }
 
   /**
@@ -111,13 +108,15 @@ export class Streams {
   }
 
   onView(now: Placement, before: Placement): void {
+    this.#placement = now;
     const gone = now.goneSince(before);
     const orphaned: Stream[] = [];
     for (const stream of this.#streams.values()) {
       const key = `conversation:${stream.id}`;
       const previous = before.ownerOf(key);
-      if (previous === now.ownerOf(key)) continue;
-      stream.endTyping();
+      const owner = now.ownerOf(key);
+      stream.endTyping(owner);
+      if (previous === owner) continue;
       if (previous !== null && gone.has(previous)) orphaned.push(stream);
     }
     if (orphaned.length === 0) return;
@@ -150,6 +149,8 @@ export class Streams {
       },
       repair: (which) => void this.#repair(which),
       sessionsOf,
+      isOutdated: (event, actor) =>
+        this.#placement !== null && isOutdated(event, actor, this.#placement),
       after: (delayMs, ring) => clock.after(delayMs, ring),
     });
     this.#streams.set(id, stream);
