@@ -297,6 +297,7 @@ export class Client {
   }
 
   async #catchUp(wire: Wire): Promise<void> {
+    this.replica.beginCatchUp();
     if (this.#watched.length > 0) void this.does("watch_presence", { user_ids: this.#watched });
     for (let rounds = 0; rounds < SYNC_ROUNDS_MAX; rounds++) {
       const isCurrent = this.#state.at === "live" && this.#state.wire === wire;
@@ -310,6 +311,7 @@ export class Client {
         !outcome.answer.has_more && outcome.answer.conversations.every((one) => !one.has_more);
       if (isWhole) {
         this.#isSynced = true;
+        this.replica.endCatchUp();
         return;
       }
     }
@@ -401,9 +403,12 @@ export class Client {
   }
 
   #onMessage(via: Via, name: string, message: Message): void {
-    this.replica.applyMessage(message, via !== "event");
     const { conversation_id: conversation, rev } = message;
-    this.#add({ kind: "change", via, name, conversation, rev, message: factOf(message) });
+    // A message that was deleted before is answered as it is: no change.
+    const isOld = name === "delete_message" && this.replica.knows(message);
+    this.replica.applyMessage(message, via !== "event");
+    const as = via === "ack" && isOld ? "duplicate" : via;
+    this.#add({ kind: "change", via: as, name, conversation, rev, message: factOf(message) });
   }
 
   async #freshToken(port: number): Promise<void> {

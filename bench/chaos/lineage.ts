@@ -20,6 +20,11 @@ export class Lineage {
     }
   }
 
+  /** Whether anybody heard of a change with this rev. */
+  isHeard(conversation: string, rev: number): boolean {
+    return this.#things.has(`${conversation} ${rev}`);
+  }
+
   /** Whether one of `heard` is a later change of the same thing as `rev`. */
   isSuperseded(conversation: string, rev: number, heard: ReadonlySet<number>): boolean {
     const thing = this.#things.get(`${conversation} ${rev}`);

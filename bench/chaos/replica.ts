@@ -1,7 +1,8 @@
 /**
  * What one client believes, merged from its events, its own acks and its syncs, as any client
- * of the contract would. Pure. `rev` of a conversation is the highest it has heard, for changes
- * come in rising order: it is what the client syncs from. It heals no hole by itself.
+ * of the contract would. Pure. `rev` of a conversation is what the client syncs from: the
+ * highest it has heard, for changes come in rising order; but until a session has caught up,
+ * what comes live does not hide what its syncs are still to bring.
  */
 import { createHash } from "node:crypto";
 import type { ClientAck } from "../../src/protocol/events.ts";
@@ -10,6 +11,8 @@ import type { FinalReplica, MessageFact } from "./history.ts";
 
 interface Held {
   rev: number;
+  /** The highest heard live. */
+  heard: number;
   baseSeq: number;
   lastSeq: number;
   messages: Map<
@@ -21,6 +24,7 @@ interface Held {
 export class Replica {
   readonly user: string;
   readonly #held = new Map<string, Held>();
+  #isCatchingUp = false;
 
   constructor(user: string) {
     this.user = user;
@@ -56,12 +60,28 @@ export class Replica {
     }));
   }
 
+  /** A session begins: it has yet to sync. */
+  beginCatchUp(): void {
+    this.#isCatchingUp = true;
+  }
+
+  /** Everything up to what was heard live is here. */
+  endCatchUp(): void {
+    this.#isCatchingUp = false;
+    for (const held of this.#held.values()) held.rev = Math.max(held.rev, held.heard);
+  }
+
+  /** Whether it holds this message as it is, or newer. */
+  knows({ conversation_id, seq, rev }: Message): boolean {
+    return (this.#held.get(conversation_id)?.messages.get(seq)?.rev ?? 0) >= rev;
+  }
+
   applyMessage(message: Message, isOwnAck: boolean): void {
     // The ack of what was sent just before one was removed brings nothing back.
     if (isOwnAck && !this.has(message.conversation_id)) return;
     const held = this.#at(message.conversation_id, message.rev - 1, message.seq - 1);
     this.#put(held, message);
-    held.rev = Math.max(held.rev, message.rev);
+    this.#hear(held, message.rev);
   }
 
   applyConversation(conversation: Conversation): void {
@@ -70,7 +90,7 @@ export class Replica {
       return;
     }
     const held = this.#at(conversation.id, conversation.rev - 1, conversation.last_seq);
-    held.rev = Math.max(held.rev, conversation.rev);
+    this.#hear(held, conversation.rev);
   }
 
   applySync(answer: ClientAck<"sync">): void {
@@ -100,10 +120,15 @@ export class Replica {
   #at(id: string, rev: number, baseSeq: number): Held {
     let held = this.#held.get(id);
     if (held === undefined) {
-      held = { rev, baseSeq, lastSeq: baseSeq, messages: new Map() };
+      held = { rev, heard: rev, baseSeq, lastSeq: baseSeq, messages: new Map() };
       this.#held.set(id, held);
     }
     return held;
+  }
+
+  #hear(held: Held, rev: number): void {
+    held.heard = Math.max(held.heard, rev);
+    if (!this.#isCatchingUp || rev === held.rev + 1) held.rev = Math.max(held.rev, rev);
   }
 
   #put(held: Held, message: Message): void {

@@ -20,7 +20,7 @@ function changesByConversation(session: SessionTrail): Map<string, ChangeRecord[
  * the same thing, while the user was in it.
  */
 function missing(
-  { membership, lineage }: HistoryView,
+  { membership, lineage, messages }: HistoryView,
   session: SessionTrail,
   conversation: string,
   from: number,
@@ -28,7 +28,10 @@ function missing(
   known: ReadonlySet<number>,
 ): number[] {
   const revs: number[] = [];
+  const standing = new Set([...(messages.get(conversation)?.values() ?? [])].map(({ rev }) => rev));
   for (let rev = from + 1; rev < to; rev++) {
+    // Nobody heard of it and no message stands at it: replaced before it was read by anyone.
+    if (!lineage.isHeard(conversation, rev) && !standing.has(rev)) continue;
     if (known.has(rev) || !membership.has(conversation, session.user, rev)) continue;
     if (!lineage.isSuperseded(conversation, rev, known)) revs.push(rev);
   }
