@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { FAULT_NAMES, type FaultName, factsOf } from "../../bench/chaos/fault-table.ts";
 import { redisProgram } from "../../bench/chaos/redis-program.ts";
 import { StartRefusal } from "../../src/errors.ts";
-import { brokenPromises, chaosRun } from "../support/chaos.ts";
+import { brokenPromises, chaosRun, isChaosWanted } from "../support/chaos.ts";
 
 const FAULTS: FaultName[] = [
   ...FAULT_NAMES.filter((name) => factsOf(name).needs !== "nothing"),
@@ -23,14 +23,7 @@ async function findRedis(): Promise<string | null> {
   }
 }
 
-/**
- * Two hosts under every fault of Redis still show a receipt that moves back and revs whose
- * change was replaced while it could not be told: until those are settled this runs on demand.
- */
-const isWanted = process.env["CHAOS_HOSTS"] === "1";
-if (!isWanted) console.warn("skipped: chaos over two hosts runs with CHAOS_HOSTS=1");
-
-const hasRedis = isWanted && (await findRedis()) !== null;
+const hasRedis = isChaosWanted && (await findRedis()) !== null;
 
 describe.skipIf(!hasRedis)("chaos", () => {
   it("[CHX3] every promise is kept by two hosts while Redis is killed, paused and cut off", {
