@@ -37,7 +37,13 @@ export async function askFinalFacts(
     records: recorder.records,
   };
   await until(() => shownTyping(seen, recorder.nowMs()).length === 0, TYPING_ENDS_WITHIN_MS, 100);
-  const typing = await askTyping(scene);
+  let typing = await askTyping(scene);
+  // Who came after somebody began to type was not shown it: the last of them has its 5 s, too.
+  const untilMs = recorder.nowMs() + TYPING_ENDS_WITHIN_MS;
+  while (typing.some(({ users }) => users.length > 0) && recorder.nowMs() < untilMs) {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    typing = await askTyping(scene);
+  }
   const conversations: FinalConversation[] = [];
   for (const id of scene.conversations) {
     conversations.push(await askConversation(ports, memberOf(scene, id), id));
