@@ -277,6 +277,9 @@ export function createCommands(deps: CommandDeps): Commands {
  * good as the answer: so the ack keeps its place among the events (promise 3).
  */
 function awaited(session: Session, key: string, ack: AckSink): AckSink {
+  // Asked again before the first was answered: the event is the first one's, and this is answered
+  // as the repetition that it is.
+  if (session.awaiting.has(key)) return ack;
   let isAnswered = false;
   const once = (answer: () => void) => {
     if (!isAnswered) answer();
