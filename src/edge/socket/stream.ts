@@ -6,15 +6,17 @@
  * [STM2] The ack of a session's own change stands for its event, in its place: it waits for the
  *        events before it, and leaves with the event where that comes by first.
  * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
+ * [STM5] A receipt that would move somebody's cursors back is not told.
  * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
  */
-import type { Change } from "../../ports.ts";
+import type { Changes } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { Packet } from "./packet.ts";
+import { Receipts } from "./receipts.ts";
 import type { Session } from "./session.ts";
 
 /** More than this waiting during a repair is given up and read from storage instead. */
@@ -63,6 +65,7 @@ export class Stream {
   readonly #acked = new Map<number, Session>();
   /** Sessions that came with a later rev than this stream's, which they have already. */
   readonly #ahead = new Map<Session, number>();
+  readonly #receipts = new Receipts();
   readonly #host: StreamHost;
 
   constructor(id: ConversationId, host: StreamHost) {
@@ -135,25 +138,27 @@ export class Stream {
   }
 
   /** What `StreamHost.repair` read, by rising rev. */
-  repaired(changes: readonly Change[]): void {
-    const updated = changes.find((change) => change.name === "conversation_updated");
-    // Whoever was removed meanwhile hears that first, and nothing that came after it.
-    if (updated !== undefined) this.#tellRemoved(updated.body);
+  repaired({ changes, forgotten }: Changes): void {
+    if (forgotten !== null) this.#tellRemoved(forgotten.rev, forgotten.body);
     for (const { name, rev, body } of changes) {
       if (rev <= this.#rev) continue;
-      const own = name === "conversation_updated" ? null : this.#ownerOf(name, body);
-      this.#deliverDurable(name, rev, body, own?.session.id ?? "", own?.what ?? "");
+      if (name === "conversation_updated") {
+        this.#deliverDurable(name, rev, body, "", "");
+        continue;
+      }
+      const { maker, what } = this.#makerOf(name, body);
+      this.#deliverDurable(name, rev, body, maker?.id ?? "", what);
     }
   }
 
   /** [STM2] The session that made this change and has no answer yet. */
-  #ownerOf(name: string, body: string): { session: Session; what: string } | null {
+  #makerOf(name: string, body: string): { maker: Session | null; what: string } {
     const { sender_id, client_id, seq } = JSON.parse(body) as Message;
     const what = name === "message" ? `c${client_id}` : `s${seq}`;
     for (const session of this.#host.sessionsOf(sender_id as UserId)) {
-      if (session.awaiting.has(`${this.id} ${what}`)) return { session, what };
+      if (session.awaits(`${this.id} ${what}`, body)) return { maker: session, what };
     }
-    return null;
+    return { maker: null, what };
   }
 
   /** The last batch of a repair was taken. */
@@ -206,11 +211,18 @@ export class Stream {
   }
 
   #deliverPassing(event: Frame): void {
+    if (event.name === "receipt") {
+      const body = this.#receipts.advanced(event.body);
+      if (body === null) return;
+      // The newest value of one member's cursors.
+      const key = `receipt:${this.id}:${event.note}`;
+      const packet = Packet.event("receipt", body);
+      this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      return;
+    }
     const packet = Packet.event(event.name, event.body);
     if (event.name !== "typing") {
-      // A receipt is the newest value of one member's cursors.
-      const key = `${event.name}:${this.id}:${event.note}`;
-      this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      this.#fanOut(packet, event.except, "", null);
       return;
     }
     // It may have waited here while the actor moved.
@@ -221,7 +233,7 @@ export class Stream {
     this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }
 
-  /** `what`: of the session's own change; see Session.awaiting. */
+  /** `what`: of the session's own change; see Session.awaits. */
   #deliverDurable(name: string, rev: number, body: string, except: string, what: string): void {
     this.#rev = rev;
     const acked = this.#acked.get(rev);
@@ -238,6 +250,7 @@ export class Stream {
   /** [ISO1] */
   #deliverConversation(packet: Packet, body: string): void {
     const members = memberIdsOf(body);
+    this.#receipts.keepOnly(members);
     for (const user of members) {
       for (const session of this.#host.sessionsOf(user)) {
         if (session.wantsStream(this.id)) this.attach(session);
@@ -251,11 +264,13 @@ export class Stream {
     }
   }
 
-  #tellRemoved(body: string): void {
+  /** What came before `rev` is not known: who was removed hears that, and nothing before it. */
+  #tellRemoved(rev: number, body: string): void {
     const members = memberIdsOf(body);
     const packet = Packet.event("conversation_updated", body);
+    this.#receipts.keepOnly(new Set());
     for (const session of this.sessions) {
-      if (members.has(session.user)) continue;
+      if (members.has(session.user) || (this.#ahead.get(session) ?? 0) >= rev) continue;
       session.send(packet);
       this.detach(session);
     }
