@@ -284,7 +284,7 @@ export class SimClient {
     if (event === "send_message" || event === "edit_message" || event === "delete_message") {
       const message = value["message"] as Message;
       const known = this.conversation(message.conversation_id as ConversationId);
-      if (value["duplicate"] !== true) this.#isAcked(known, message);
+      this.#isAcked(known, message);
       this.#take(known, message);
     }
     if (event === "join_conversation") {
@@ -407,7 +407,10 @@ export class SimClient {
     known.revs.push(rev);
   }
 
-  /** [STM2] The ack of an own change has the place of its event, if that has not been heard. */
+  /**
+   * [STM2] The ack of an own change has the place of its event, if that has not been heard; also
+   * one that says "duplicate", for a worker's death may have the exchange ask twice.
+   */
   #isAcked(known: KnownConversation, { conversation_id, rev }: Message): void {
     if (known.isLeft || rev <= (known.revs.at(-1) ?? known.syncedRev)) return;
     this.#follows(known, conversation_id, rev);

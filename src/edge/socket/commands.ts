@@ -128,6 +128,9 @@ export function createCommands(deps: CommandDeps): Commands {
       askConversation(session, conversation_id, "join", window, {
         ok() {
           session.left.add(id);
+          // Taken in meanwhile, by whoever adds its user at this moment.
+          streams.get(id)?.detach(session);
+          endTyping(session, id);
           ack.ok("{}");
         },
         refuse: (error) => ack.refuse(error),
