@@ -34,6 +34,11 @@ export interface AckSink {
   refuse(error: ErrorObject): void;
 }
 
+/** Of a change whose event may answer it, too. */
+interface ChangeAck extends AckSink {
+  readonly isAnswered: boolean;
+}
+
 export interface CommandDeps {
   life: string;
   gateway: Gateway;
@@ -76,9 +81,15 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(JSON.parse(answer) as ErrorObject);
         return;
       }
-      const stream = rev > 0 ? streams.get(asConversationId(conversation)) : undefined;
-      if (stream?.sessions.has(session)) stream.ack(session, rev, () => ack.ok(answer));
-      else ack.ok(answer);
+      if (rev === 0) {
+        ack.ok(answer);
+        return;
+      }
+      streams.ack(session, asConversationId(conversation), rev, () => {
+        const isFirst = !isAnswered(ack);
+        ack.ok(answer);
+        return isFirst;
+      });
     });
   }
 
@@ -282,7 +293,7 @@ export function createCommands(deps: CommandDeps): Commands {
  * The ack of a session's own change. The event of the change, where it comes by first, is as
  * good as the answer: so the ack keeps its place among the events (promise 3).
  */
-function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: AckSink): AckSink {
+function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: AckSink): ChangeAck {
   let isAnswered = false;
   const once = (answer: () => void) => {
     if (!isAnswered) answer();
@@ -298,9 +309,17 @@ function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: Ac
     once(answer);
   };
   return {
+    get isAnswered() {
+      return isAnswered;
+    },
     ok: (answer) => done(() => ack.ok(answer)),
     refuse: (error) => done(() => ack.refuse(error)),
   };
+}
+
+/** Whether an event has answered it. */
+function isAnswered(ack: AckSink): boolean {
+  return "isAnswered" in ack && ack.isAnswered === true;
 }
 
 function publicCounts({ post_id, like_count, comment_count }: PostCounts): PostCounts {

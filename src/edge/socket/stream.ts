@@ -22,7 +22,10 @@ import type { Session } from "./session.ts";
 /** More than this waiting during a repair is given up and read from storage instead. */
 const WAITING_EVENTS_MAX = 5_000;
 /** An ack waits at most this long for the events before it. */
-const ACK_HOLD_MS = 5_000;
+export const ACK_HOLD_MS = 5_000;
+
+/** Sends an ack; false: an event has answered it already. */
+export type Release = () => boolean;
 
 export interface StreamHost {
   /** The first local session came, or the last one left. */
@@ -46,7 +49,7 @@ type Phase =
 interface HeldAck {
   rev: number;
   session: Session;
-  release: () => void;
+  release: Release;
 }
 
 export class Stream {
@@ -153,9 +156,8 @@ export class Stream {
 
   /** [STM2] The session that made this change and has no answer yet. */
   #makerOf(name: string, body: string): { maker: Session | null; what: string } {
-    const { sender_id, client_id, seq } = JSON.parse(body) as Message;
-    const what = name === "message" ? `c${client_id}` : `s${seq}`;
-    for (const session of this.#host.sessionsOf(sender_id as UserId)) {
+    const { sender, what } = whatOf(name, body);
+    for (const session of this.#host.sessionsOf(sender)) {
       if (session.awaits(`${this.id} ${what}`, body)) return { maker: session, what };
     }
     return { maker: null, what };
@@ -170,19 +172,23 @@ export class Stream {
    * Sends the ack of a session's own change when the events before it are out; it stands for
    * the event of that rev.
    */
-  ack(session: Session, rev: number, release: () => void): void {
-    if (rev > this.#rev) this.#acked.set(rev, session);
+  ack(session: Session, rev: number, release: Release): void {
+    const held: HeldAck = { rev, session, release };
     if (rev <= this.#rev + 1) {
-      release();
+      this.#release(held);
       return;
     }
-    const held: HeldAck = { rev, session, release };
     this.#heldAcks.push(held);
     this.#host.after(ACK_HOLD_MS, () => {
       const at = this.#heldAcks.indexOf(held);
-      if (at >= 0) this.#heldAcks.splice(at, 1)[0]!.release();
+      if (at >= 0) this.#release(this.#heldAcks.splice(at, 1)[0]!);
     });
     this.expect(rev - 1);
+  }
+
+  /** A change that ran twice was answered by its first event: then the second is told. */
+  #release({ rev, session, release }: HeldAck): void {
+    if (release() && rev > this.#rev) this.#acked.set(rev, session);
   }
 
   /** Ends what another than the owner said: nobody would say that these stopped typing. */
@@ -302,7 +308,7 @@ export class Stream {
   #releaseAcks(): void {
     const ready = this.#heldAcks.filter((held) => held.rev <= this.#rev + 1);
     this.#heldAcks = this.#heldAcks.filter((held) => held.rev > this.#rev + 1);
-    for (const { release } of ready) release();
+    for (const held of ready) this.#release(held);
   }
 }
 
@@ -310,6 +316,12 @@ export class Stream {
 export function typingEnded(conversation: string, user: string): Packet {
   const body = `{"conversation_id":"${conversation}","user_id":"${user}","is_typing":false}`;
   return Packet.event("typing", body);
+}
+
+/** Who made a change of a message, and what that session awaits; see Session.awaits. */
+export function whatOf(name: string, body: string): { sender: UserId; what: string } {
+  const { sender_id, client_id, seq } = JSON.parse(body) as Message;
+  return { sender: sender_id as UserId, what: name === "message" ? `c${client_id}` : `s${seq}` };
 }
 
 /** The members that a `conversation_updated` names. */

@@ -20,7 +20,7 @@ import type { Interests } from "../interests.ts";
 import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
-import { memberIdsOf, Stream } from "./stream.ts";
+import { ACK_HOLD_MS, memberIdsOf, type Release, Stream, whatOf } from "./stream.ts";
 
 const REPAIR_PAGE = 500;
 const RETRY_MS = 500;
@@ -107,6 +107,28 @@ export class Streams {
     return way;
   }
 
+  /** [STM2] Also of a session that is on its way in: it hears what came before first. */
+  ack(session: Session, id: ConversationId, rev: number, release: Release): void {
+    const entering = session.entering.get(id);
+    if (entering === undefined) {
+      const stream = this.#streams.get(id);
+      if (stream?.sessions.has(session)) stream.ack(session, rev, release);
+      else release();
+      return;
+    }
+    let isHeld = true;
+    const noLonger = () => {
+      cancel();
+      if (isHeld) this.ack(session, id, rev, release);
+      isHeld = false;
+    };
+    const cancel = this.#options.clock.after(ACK_HOLD_MS, () => {
+      isHeld = false;
+      release();
+    });
+    void entering.then(noLonger);
+  }
+
   onView(now: Placement, before: Placement): void {
     this.#placement = now;
     const gone = now.goneSince(before);
@@ -188,7 +210,7 @@ export class Streams {
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
     const { clock, log, queries } = this.#options;
     const { id } = stream;
-    const told = new Told(session);
+    const told = new Told(session, id);
     let reached = rev;
     while (reached < stream.rev && !session.isEnded && !session.left.has(id)) {
       if (this.#isClosed) return;
@@ -245,21 +267,30 @@ export class Streams {
 /** [ISO1] What one session that catches up is told: only what came while it was a member. */
 class Told {
   readonly #session: Session;
+  readonly #id: ConversationId;
   isMember = true;
 
-  constructor(session: Session) {
+  constructor(session: Session, id: ConversationId) {
     this.#session = session;
+    this.#id = id;
   }
 
   of({ name, body }: Change): void {
     const wasMember = this.isMember;
     if (name === "conversation_updated") this.isMember = this.#isIn(body);
+    else if (this.#isAnswered(name, body)) return;
     if (wasMember || this.isMember) this.#session.send(Packet.event(name, body));
   }
 
   /** Changes of members before this one are forgotten. */
   ofRemoval(change: Change): void {
     if (this.isMember && !this.#isIn(change.body)) this.of(change);
+  }
+
+  /** [STM2] */
+  #isAnswered(name: string, body: string): boolean {
+    const { sender, what } = whatOf(name, body);
+    return sender === this.#session.user && this.#session.answers(`${this.#id} ${what}`, body);
   }
 
   #isIn(body: string): boolean {
