@@ -176,6 +176,11 @@ export class SimClient {
     return answer.ok ? { ok: true, value: {} } : answer;
   }
 
+  async retitles(id: ConversationId, title: string): Promise<void> {
+    const body = { user: this.user, session: "" as const, title };
+    await this.#worker!.edge.exchange.gateway.ask("conversation", id, "retitle", body);
+  }
+
   conversation(id: ConversationId): KnownConversation {
     let known = this.known.get(id);
     if (known === undefined) {
