@@ -54,6 +54,8 @@ export interface Metrics {
     sessions: () => number;
     /** By actor kind. */
     actors: () => Readonly<Record<string, number>>;
+    /** By actor kind, since the start. */
+    activated: () => Readonly<Record<string, number>>;
     mailboxDepth: () => number;
   };
   /** One group commit. */
@@ -84,6 +86,7 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
   const gauges: Metrics["gauges"] = {
     sessions: () => 0,
     actors: () => ({}),
+    activated: () => ({}),
     mailboxDepth: () => 0,
   };
 
@@ -107,6 +110,17 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
     collect() {
       this.reset();
       for (const [kind, count] of Object.entries(gauges.actors())) this.set({ kind }, count);
+    },
+  });
+
+  new Counter({
+    name: "troupe_activations_total",
+    help: "Actors that became active.",
+    labelNames: ["kind"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [kind, count] of Object.entries(gauges.activated())) this.inc({ kind }, count);
     },
   });
 
