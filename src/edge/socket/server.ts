@@ -13,12 +13,15 @@ import { Server, type Socket } from "socket.io";
 import type { Clock } from "../../clock.ts";
 import type { WorkerConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
+import type { Metrics } from "../../metrics.ts";
 import type { SessionOpening } from "../../ports.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { type Auth, SERVICE_USER } from "../auth.ts";
+import type { EdgeLimits } from "../limits.ts";
 import type { ClientPacket } from "./dispatch.ts";
+import { Intake } from "./intake.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
 import { Session } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
@@ -30,11 +33,15 @@ const FRAME_BYTES_MAX = 64 * 1024;
 const CONNECT_TIMEOUT_MS = 8_000;
 /** A client that was refused or ended and does not close its side. */
 const CLOSE_TIMEOUT_MS = 3_000;
+/** One that floods: time to hear why, though it is not read any more. */
+const ABUSE_CLOSE_TIMEOUT_MS = 500;
 
 export interface SocketServerDeps {
   config: WorkerConfig;
   auth: Auth;
   sessions: Sessions;
+  limits: EdgeLimits;
+  metrics: Metrics;
   dispatch(session: Session, packet: ClientPacket): void;
   turn: WriteTurn;
   clock: Clock;
@@ -67,7 +74,7 @@ const NO_USER = refused("unauthorized", "There is no such user.");
 const SUSPENDED = refused("forbidden", "This account is suspended.");
 
 export function createSocketServer(deps: SocketServerDeps): SocketServer {
-  const { config, sessions, clock, log } = deps;
+  const { config, sessions, limits, metrics, clock, log } = deps;
   const httpServer = createServer((_request, response) => response.writeHead(404).end());
   let isRefusing = false;
   const io = new Server<
@@ -146,14 +153,27 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     if (!verified.ok) return verified.error;
     const identity = verified.value;
     if (identity.userId === SERVICE_USER) return NO_SERVICE.error;
+    const limited = limits.handshake(identity.userId);
+    if (limited !== null) return limited;
 
-    const userLimits = sessions.limitsOf(identity.userId);
+    const sessionLimits = new SessionLimits(config.rateLimits ? limits : null, identity.userId);
+    const intake = new Intake(socket.conn, {
+      clock,
+      limits: sessionLimits,
+      onHeld: () => metrics.limits.add("session", "held"),
+    });
     const session: Session = new Session(
       socket.id as SessionId,
       identity,
       new Outlet(socket.conn, deps.turn, () => giveUp(socket)),
-      new SessionLimits(config.rateLimits ? userLimits : null),
-      { close: (reconnect) => closeConnection(socket, reconnect) },
+      sessionLimits,
+      {
+        close(reconnect, code) {
+          metrics.ended.add(code);
+          closeConnection(socket, reconnect);
+          if (code === "rate_limited") cut(socket, intake);
+        },
+      },
     );
     socket.data.session = session;
     takeOverEvents(socket, (packet) => {
@@ -165,11 +185,18 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       closeSoon(socket);
     });
     if (socket.conn.readyState !== "open") return REFUSALS.unavailable.error;
-    const opening = await sessions.open(session, userLimits);
+    const opening = await sessions.open(session);
     if (opening === null) return NO_USER.error;
     if (opening.suspended) return SUSPENDED.error;
     socket.data.opening = opening;
     return null;
+  }
+
+  /** It goes on sending until it is cut: what it sends is not read, and its user waits. */
+  function cut(socket: TroupeSocket, intake: Intake): void {
+    limits.endedForAbuse(socket.data.session.user);
+    intake.stop();
+    clock.after(ABUSE_CLOSE_TIMEOUT_MS, () => terminate(socket));
   }
 
   function giveUp(socket: TroupeSocket): void {
