@@ -111,8 +111,8 @@ export const LIMIT_KEYS = {
   ),
   session: key(
     "SESSION",
-    "1000/s burst 500",
-    "packets of any kind read from one session; past it the server stops reading for a moment",
+    "500/s burst 200",
+    "packets of any kind from one session; faster ones wait, and are not read meanwhile",
     "a busy client is slowed down",
     "one connection can take a worker's whole time",
   ),
@@ -139,7 +139,7 @@ export const LIMIT_KEYS = {
   ),
   http_user: key(
     "HTTP_USER",
-    "100/s burst 1000",
+    "100/s burst 600",
     "HTTP calls of one user",
     "a client that loads its lists is refused",
     "one loop can take the database's time",

@@ -45,10 +45,10 @@ export class TokenBucket {
     return this.#tokens >= 1 ? 0 : Math.ceil((1 - this.#tokens) / this.#perMs);
   }
 
-  /** Whether it can owe no more. */
-  isBroke(nowMs: number): boolean {
+  /** What is there; below 0 what is owed. */
+  level(nowMs: number): number {
     this.#refill(nowMs);
-    return this.#tokens <= -this.#debtMax;
+    return this.#tokens;
   }
 
   /** Whether nothing has been taken for so long that a new bucket would be the same. */

@@ -94,7 +94,8 @@ test("[LIM4] whose session was ended waits before the next, and longer for sever
 test("[LIM5] with limits off everything is allowed", () => {
   const session = new SessionLimits(null, "1");
   expect(allowed(session, null)).toBe(10_000);
-  expect(session.arrived(NOW_MS)).toBe(0);
+  for (let n = 0; n < 10_000; n++) expect(session.arrived(NOW_MS)).toBe(true);
+  expect(session.isDue(1, NOW_MS)).toBe(true);
 });
 
 test("[LIM5] one kind can be off alone", () => {
@@ -103,30 +104,26 @@ test("[LIM5] one kind can be off alone", () => {
   expect(allowed(sessionOf("1"), "typing")).toBe(5);
 });
 
-test("[LIM6] past its rate a session is not read until its debt is paid", () => {
+test("[LIM6] past its rate a session's packets are due one by one, none earlier for waiting", () => {
   limits = edgeWith({ session: { perS: 100, burst: 10 } });
   const session = sessionOf("1");
-  for (let n = 0; n < 9; n++) expect(session.arrived(NOW_MS)).toBe(0);
-  expect(session.arrived(NOW_MS)).toBe(10);
-  // What had been read with it comes on.
-  for (let n = 0; n < 50; n++) session.arrived(NOW_MS);
-  expect(session.heldMs(NOW_MS)).toBe(510);
-  expect(session.heldMs(NOW_MS + 509)).toBeGreaterThan(0);
-  expect(session.heldMs(NOW_MS + 510)).toBe(0);
+  for (let n = 0; n < 10; n++) expect(session.arrived(NOW_MS)).toBe(true);
+  for (let n = 0; n < 50; n++) expect(session.arrived(NOW_MS)).toBe(false);
+  expect(session.isDue(50, NOW_MS)).toBe(false);
+  expect(session.isDue(50, NOW_MS + 10)).toBe(true);
+  expect(session.isDue(49, NOW_MS + 10)).toBe(false);
+  expect(session.isDue(1, NOW_MS + 500)).toBe(true);
+  expect(session.isDue(0, NOW_MS + 500)).toBe(false);
+  expect(session.isDue(0, NOW_MS + 510)).toBe(true);
 });
 
-test("[LIM6] what cannot be held back is refused, whatever it is, and ends in abuse", () => {
+test("[LIM6] what finds no room to wait is refused, and ends in abuse", () => {
   limits = edgeWith({ session: { perS: 100, burst: 10 }, refused: { perS: 1, burst: 3 } });
   const session = sessionOf("1");
-  const verdicts: string[] = [];
-  for (let n = 0; n < 2_015; n++) {
-    session.arrived(NOW_MS);
-    verdicts.push(session.take("set_status", NOW_MS).is);
-  }
-  expect(verdicts.indexOf("refused")).toBe(2_009);
-  expect(verdicts.slice(2_009)).toEqual([
-    ...["refused", "refused", "refused", "abuse", "abuse", "abuse"],
-  ]);
+  for (let n = 0; n < 20; n++) session.arrived(NOW_MS);
+  const verdicts = [1, 2, 3, 4].map(() => session.overrun(NOW_MS));
+  expect(verdicts.map(({ is }) => is)).toEqual(["refused", "refused", "refused", "abuse"]);
+  expect(verdicts[0]).toEqual({ is: "refused", retryAfterMs: 110 });
 });
 
 test("allowed and refused are counted by kind", () => {

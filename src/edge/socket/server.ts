@@ -42,7 +42,7 @@ export interface SocketServerDeps {
   sessions: Sessions;
   limits: EdgeLimits;
   metrics: Metrics;
-  dispatch(session: Session, packet: ClientPacket): void;
+  dispatch(session: Session, packet: ClientPacket, isOverrun?: boolean): void;
   turn: WriteTurn;
   clock: Clock;
   log: Log;
@@ -160,6 +160,13 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     const intake = new Intake(socket.conn, {
       clock,
       limits: sessionLimits,
+      take: (packet) => {
+        if (session.isLive) deps.dispatch(session, packet);
+      },
+      refuse: (packet) => {
+        metrics.limits.add("session", "refused");
+        if (session.isLive) deps.dispatch(session, packet, true);
+      },
       onHeld: () => metrics.limits.add("session", "held"),
     });
     const session: Session = new Session(
@@ -176,9 +183,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       },
     );
     socket.data.session = session;
-    takeOverEvents(socket, (packet) => {
-      if (session.isLive) deps.dispatch(session, packet);
-    });
+    takeOverEvents(socket, (packet) => intake.event(packet));
     socket.conn.once("close", () => sessions.close(session));
     socket.once("disconnect", () => {
       sessions.close(session);

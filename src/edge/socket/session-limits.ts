@@ -6,8 +6,8 @@
  * [LIM3] The sessions of a user share them, also those that come after.
  * [LIM4] A session that is refused again and again, and does not stop, is ended.
  * [LIM5] With limits off everything is allowed.
- * [LIM6] What a session sends faster than it is read waits in its own connection; what cannot
- *        wait there (long-polling, what was read already) is refused unread.
+ * [LIM6] What a session sends faster than it may waits for its turn; what finds no room to wait
+ *        is refused. See intake.ts.
  */
 import type { LimitKind } from "../../limit-keys.ts";
 import type { ClientEventName } from "../../protocol/events.ts";
@@ -43,13 +43,8 @@ export type Verdict =
   | { is: "abuse" };
 
 const ALLOWED: Verdict = { is: "allowed" };
-/** After a wait at least this much can be read: waking up for one packet costs more than it. */
-const HOLD_MIN_MS = 10;
-/**
- * Packets that may come after reading should have stopped: the 64 KiB that node reads at once
- * hold about 1,100 of the smallest events.
- */
-const OVERDRAFT = 2_000;
+/** Packets that may come after reading has stopped: more than the intake lets wait. */
+const OVERDRAFT = 4_000;
 
 export class SessionLimits {
   readonly #limits: EdgeLimits | null;
@@ -65,26 +60,36 @@ export class SessionLimits {
     this.#packets = packets === null ? null : new TokenBucket(packets, OVERDRAFT);
   }
 
-  /** A packet was read. 0, or the milliseconds for which no more should be. */
-  arrived(nowMs: number): number {
-    this.#packets?.debit(1, nowMs);
-    return this.heldMs(nowMs);
+  /** A packet was read; false: no more should be, for now. */
+  arrived(nowMs: number): boolean {
+    if (this.#packets === null) return true;
+    this.#packets.debit(1, nowMs);
+    return this.#packets.level(nowMs) >= 0;
   }
 
-  /** The milliseconds for which nothing should be read. */
-  heldMs(nowMs: number): number {
-    const waitMs = this.#packets?.retryAfterMs(nowMs) ?? 0;
-    return waitMs === 0 ? 0 : Math.max(waitMs, HOLD_MIN_MS);
+  /**
+   * Whether the first of `waiting` packets, all of which have been counted, may be heard; of
+   * none, whether the next may be read.
+   */
+  isDue(waiting: number, nowMs: number): boolean {
+    return this.#packets === null || this.#packets.level(nowMs) + waiting >= 1;
   }
 
   /** `event` null: no event of the contract. */
   take(event: ClientEventName | null, nowMs: number): Verdict {
     if (this.#limits === null) return ALLOWED;
-    let waitMs = 0;
-    if (this.#packets?.isBroke(nowMs)) waitMs = this.#packets.retryAfterMs(nowMs);
-    else waitMs = this.#limits.take(event === null ? "bad" : KIND_OF[event], this.#user, nowMs);
-    if (waitMs === 0) return ALLOWED;
-    return this.#isAbuse(nowMs) ? { is: "abuse" } : { is: "refused", retryAfterMs: waitMs };
+    const kind = event === null ? "bad" : KIND_OF[event];
+    const waitMs = this.#limits.take(kind, this.#user, nowMs);
+    return waitMs === 0 ? ALLOWED : this.#refused(waitMs, nowMs);
+  }
+
+  /** Refuses an event that found no room to wait. */
+  overrun(nowMs: number): Verdict {
+    return this.#refused(Math.max(1, this.#packets?.retryAfterMs(nowMs) ?? 1), nowMs);
+  }
+
+  #refused(retryAfterMs: number, nowMs: number): Verdict {
+    return this.#isAbuse(nowMs) ? { is: "abuse" } : { is: "refused", retryAfterMs };
   }
 
   #isAbuse(nowMs: number): boolean {
