@@ -1,6 +1,6 @@
 /** The configuration: what is taken, what is refused, and how the refusal reads. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -239,6 +239,13 @@ describe("the message", () => {
       expect(key.name).toMatch(/^RATE_LIMIT_[A-Z_]+$/);
       expect(key.tooSmall?.length).toBeGreaterThan(20);
       expect(key.tooLarge?.length).toBeGreaterThan(20);
+    }
+  });
+
+  test("[CFG7] README names every limit with its default", () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    for (const key of Object.values(LIMIT_KEYS)) {
+      expect(readme).toContain(`| \`${key.name}\` | \`${key.default}\` |`);
     }
   });
 
