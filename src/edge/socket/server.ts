@@ -35,6 +35,10 @@ const CONNECT_TIMEOUT_MS = 8_000;
 const CLOSE_TIMEOUT_MS = 3_000;
 /** One that floods: time to hear why, though it is not read any more. */
 const ABUSE_CLOSE_TIMEOUT_MS = 500;
+/** Who comes back at once is told so late: else every refusal is the next attempt's start. */
+const LIMITED_ANSWER_MS = 1_000;
+/** That many wait for theirs at a time, 20 KB each; more are told at once. */
+const LIMITED_WAITING_MAX = 500;
 
 export interface SocketServerDeps {
   config: WorkerConfig;
@@ -100,6 +104,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
   // The namespace's calls to all workers of the host; no event of the contract rides on it.
   io.adapter(createAdapter());
 
+  let limitedWaiting = 0;
   /** Clients whose CONNECT is being looked at: a second one meanwhile is no client of ours. */
   const connecting = new WeakSet<object>();
 
@@ -154,7 +159,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     const identity = verified.value;
     if (identity.userId === SERVICE_USER) return NO_SERVICE.error;
     const limited = limits.handshake(identity.userId);
-    if (limited !== null) return limited;
+    if (limited !== null) return later(limited);
 
     const sessionLimits = new SessionLimits(config.rateLimits ? limits : null, identity.userId);
     const intake = new Intake(socket.conn, {
@@ -195,6 +200,16 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     if (opening.suspended) return SUSPENDED.error;
     socket.data.opening = opening;
     return null;
+  }
+
+  async function later(refusal: ErrorObject): Promise<ErrorObject> {
+    const askedMs = refusal.retry_after_ms ?? 0;
+    if (limitedWaiting >= LIMITED_WAITING_MAX) return refusal;
+    limitedWaiting++;
+    const delayMs = Math.min(LIMITED_ANSWER_MS, askedMs);
+    await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+    limitedWaiting--;
+    return { ...refusal, retry_after_ms: Math.max(1, askedMs - delayMs) };
   }
 
   /** It goes on sending until it is cut: what it sends is not read, and its user waits. */
