@@ -108,6 +108,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     clock,
     log,
     auth: edge.auth,
+    limits: edge.limits,
     metrics,
     engine: strays.onRequest,
   });

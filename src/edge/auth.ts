@@ -17,7 +17,7 @@ import { type FamilyId, isId, type UserId } from "../protocol/ids.ts";
 import { SERVICE_SCOPES } from "../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../protocol/schemas.ts";
 import { createJwks } from "./jwks.ts";
-import type { HttpLimits } from "./limits.ts";
+import type { EdgeLimits } from "./limits.ts";
 import { createPasswordTurns, hashPassword, isPassword } from "./passwords.ts";
 import { reached } from "./reached.ts";
 import { type Claims, createTokens } from "./tokens.ts";
@@ -41,7 +41,7 @@ export interface AuthDeps {
   config: WorkerConfig;
   accounts: AccountStore;
   revocations: Revocations;
-  limits: HttpLimits;
+  limits: Pick<EdgeLimits, "loginTry">;
   clock: Clock;
   log: Logger;
 }
@@ -52,7 +52,8 @@ export interface Auth {
   /** `verify` where memory is enough, else undefined: no promise on the hot path. */
   known(token: string): Result<Identity> | undefined;
   register(username: string, password: string, displayName?: string): Promise<Result<TokenAnswer>>;
-  login(username: string, password: string): Promise<Result<TokenAnswer>>;
+  /** `address`: whom a wrong password counts for, beside the account. */
+  login(username: string, password: string, address: string): Promise<Result<TokenAnswer>>;
   refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
   /** Ends a login; a token that never was is no error. */
   logout(refreshToken: string): Promise<Result<null>>;
@@ -175,17 +176,20 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       return user.ok ? begin(user.value) : user;
     },
 
-    async login(username, password) {
+    async login(username, password, address) {
       if (outside) return OUTSIDE;
       const name = username.toLowerCase();
       const account = await reached(accounts.byUsername(name));
       const turn = await turns.inTurn(async () => {
         // Asked when the turn comes: guesses sent all at once wait here, and count.
-        const blocked = await limits.loginBlocked(name);
-        if (blocked !== null) return { ok: false as const, error: blocked };
-        if (await isPassword(password, account?.passwordHash ?? null)) return ok(null);
-        await limits.loginFailed(name);
-        return WRONG_LOGIN;
+        const place = limits.loginTry(name, address);
+        if ("code" in place) return { ok: false as const, error: place };
+        if (!(await isPassword(password, account?.passwordHash ?? null))) {
+          place.failed();
+          return WRONG_LOGIN;
+        }
+        place.succeeded();
+        return ok(null);
       });
       if (!turn.ok) return turn;
       if (!turn.value.ok) return turn.value;

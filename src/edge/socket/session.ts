@@ -52,7 +52,7 @@ export interface AwaitedChange {
 
 export interface Closing {
   /** Closes the connection so that a client comes back by itself, or so that it does not. */
-  close(reconnect: boolean): void;
+  close(reconnect: boolean, code: EndCode): void;
 }
 
 export class Session {
@@ -178,7 +178,7 @@ export class Session {
     this.#phase = { is: "ended" };
     const payload: ServerPayload<"session_ended"> = { code, message, reconnect };
     this.#outlet.sendLast(Packet.event("session_ended", JSON.stringify(payload)));
-    this.#closing.close(reconnect);
+    this.#closing.close(reconnect, code);
   }
 
   /** The connection is gone. */
