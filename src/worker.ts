@@ -119,7 +119,8 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       exchange.fromThread(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength));
     }),
   );
-  await storage.queries.ping();
+  // Storage is reached, and nobody is served before it is known who is shut out.
+  await edge.revocations.load();
 
   process.on("message", (message: SocketHandover, socket: TcpSocket | undefined) => {
     if (message?.type !== "troupe:socket" || socket === undefined) return;
@@ -129,7 +130,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     if (message.head.length > 0) socket.unshift(message.head);
     socket.resume();
   });
-  // Ended logins must be known before the first session; the primary confirms when it reads.
+  // From here on edges are heard too; the primary confirms when it reads.
   void edge.start().catch((err: unknown) => {
     log.fatal({ event: "worker_failed", err });
     process.exit(1);

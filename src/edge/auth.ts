@@ -31,10 +31,14 @@ export interface Identity {
   scope: readonly string[];
 }
 
+/** Whom this edge knows to be shut out; what it is told, every edge of every host hears. */
 export interface Revocations {
   isRevoked(family: FamilyId): boolean;
-  /** Refuses the family's tokens and ends its sessions, on every host. */
+  isSuspended(user: UserId): boolean;
+  /** Refuses the family's tokens and ends its sessions. */
   revoke(family: FamilyId, userId: UserId): void;
+  /** Refuses the user's tokens and ends their sessions, or lets them in again. */
+  suspend(user: UserId, suspended: boolean): void;
 }
 
 export interface AuthDeps {
@@ -47,7 +51,7 @@ export interface AuthDeps {
 }
 
 export interface Auth {
-  /** Refuses: unauthorized, token_expired, unavailable. Never rejects. */
+  /** Refuses: unauthorized, token_expired, forbidden (suspended), unavailable. Never rejects. */
   verify(token: string): Promise<Result<Identity>>;
   /** `verify` where memory is enough, else undefined: no promise on the hot path. */
   known(token: string): Result<Identity> | undefined;
@@ -56,6 +60,8 @@ export interface Auth {
   refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
   /** Ends a login; a token that never was is no error. */
   logout(refreshToken: string): Promise<Result<null>>;
+  /** Idempotent. Refuses: not_found. */
+  suspend(user: UserId, suspended: boolean): Promise<Result<null>>;
 }
 
 /**
@@ -101,6 +107,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
 
   function identityOf(claims: Claims, userId: UserId): Result<Identity> {
     const { family, expiresAtMs, scope } = claims;
+    if (revocations.isSuspended(userId)) return SUSPENDED;
     if (family !== null && revocations.isRevoked(family)) return REVOKED;
     return ok({ userId, family, expiresAtMs, scope });
   }
@@ -206,6 +213,8 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
           log.warn({ event: "refresh_token_reused", user_id: turn.userId, family: turn.family });
           revocations.revoke(turn.family, turn.userId);
           return WRONG_REFRESH;
+        case "suspended":
+          return SUSPENDED;
         case "unknown":
           return WRONG_REFRESH;
       }
@@ -216,6 +225,15 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       const ended = await reached(accounts.revokeByToken(hashOf(refreshToken)));
       if (ended !== null) revocations.revoke(ended.family, ended.userId);
       return ok(null);
+    },
+
+    async suspend(user, suspended) {
+      const done = await reached(accounts.suspend(user, suspended));
+      if (!done.ok) return done;
+      // Said also when nothing changed: the first time it may not have been heard everywhere.
+      revocations.suspend(user, suspended);
+      log.info({ event: "suspension", user_id: user, suspended });
+      return done;
     },
   };
 }

@@ -15,7 +15,7 @@ import type { Placement } from "../runtime/view.ts";
 import { type Auth, createAuth } from "./auth.ts";
 import type { PresenceReader } from "./http/presence.ts";
 import { createHttpLimits } from "./limits.ts";
-import { RevokedLogins } from "./revocations.ts";
+import { KnownRevocations } from "./revocations.ts";
 import { createDispatch } from "./socket/dispatch.ts";
 import { Hub } from "./socket/hub.ts";
 import { WriteTurn } from "./socket/outlet.ts";
@@ -44,7 +44,7 @@ export interface EdgeDeps {
 
 export class Edge {
   readonly auth: Auth;
-  readonly revocations: RevokedLogins;
+  readonly revocations: KnownRevocations;
   /** Presence as HTTP asks for it. */
   readonly presence: PresenceReader;
   readonly sockets: SocketServer;
@@ -55,18 +55,22 @@ export class Edge {
   static async create(deps: EdgeDeps): Promise<Edge> {
     const { clock, config, exchange, accounts, log } = deps;
     let hub: Hub | null = null;
-    const revocations = new RevokedLogins({
+    const revocations = new KnownRevocations({
       clock,
+      log,
+      accounts,
       accessTokenTtlS: config.accessTokenTtlS,
       exchange: () => exchange,
       onRevoked: (family, user) => hub?.sessions.endFamily(family, user),
+      onRevokedFound: () => hub?.sessions.endLogins((family) => revocations.isRevoked(family)),
+      onSuspended: (user) => hub?.sessions.endUser(user),
     });
     const limits = createHttpLimits(config.rateLimits, clock);
     const auth = await createAuth({ config, accounts, revocations, limits, clock, log });
     const logins = {
       onRevoked: (event: Frame) => revocations.onEvent(event),
       readRevoked: async () => {
-        await revocations.load(accounts);
+        await revocations.load();
         return (family: FamilyId) => revocations.isRevoked(family);
       },
     };
@@ -74,7 +78,7 @@ export class Edge {
     return new Edge(deps, auth, revocations, hub);
   }
 
-  private constructor(deps: EdgeDeps, auth: Auth, revocations: RevokedLogins, hub: Hub) {
+  private constructor(deps: EdgeDeps, auth: Auth, revocations: KnownRevocations, hub: Hub) {
     const { config, metrics, clock, log } = deps;
     this.#deps = deps;
     this.#hub = hub;
@@ -93,10 +97,10 @@ export class Edge {
     metrics.gauges.sessions = () => hub.sessions.size;
   }
 
-  /** Hears of ended logins from now on, and reads which there have been. */
+  /** Hears of ended logins and suspensions from now on, and reads which there have been. */
   async start(): Promise<void> {
     await this.#hub.interests.want(topicOf.revocations());
-    await this.revocations.load(this.#deps.accounts);
+    await this.revocations.start();
   }
 
   onEvent(event: Frame): void {
@@ -140,6 +144,7 @@ export class Edge {
   }
 
   close(): void {
+    this.revocations.stop();
     this.sockets.close();
     this.#hub.close();
   }

@@ -20,6 +20,6 @@ export const topicOf = {
   status: (id: UserId): Topic => `user_status:${id}`,
   likes: (id: PostId): Topic => `like_updates:${id}`,
   comments: (id: PostId): Topic => `comment_updates:${id}`,
-  /** Ended logins; every edge always listens. */
+  /** Ended logins and suspensions; every edge always listens. */
   revocations: (): Topic => "revocations",
 } as const;
