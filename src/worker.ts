@@ -17,7 +17,13 @@ import { createLogger, type Log } from "./log.ts";
 import { addMetrics, createMetrics } from "./metrics.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
-import type { HostHealth, HostMetrics, PrimaryOrders, SocketHandover } from "./runtime/control.ts";
+import type {
+  HostHealth,
+  HostMetrics,
+  IssuerKeySet,
+  PrimaryOrders,
+  SocketHandover,
+} from "./runtime/control.ts";
 import { Exchange } from "./runtime/exchange.ts";
 import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
@@ -90,6 +96,8 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     metrics,
     clock,
     random: Math.random,
+    askIssuerKeys: async (newer) =>
+      taken(await exchange.askPrimary<IssuerKeySet | null>("issuer_keys", { newer })),
     log,
   });
   const strays = createStrays(edge.sockets.io);
@@ -160,6 +168,9 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       }
       case "gap":
         edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
+        return;
+      case "issuer_keys":
+        edge.auth.onIssuerKeys(JSON.parse(order.body) as PrimaryOrders["issuer_keys"]);
         return;
       case "configure":
         return;

@@ -16,9 +16,10 @@ import { ok, REFUSALS, type Result, refused } from "../protocol/errors.ts";
 import { type FamilyId, isId, type UserId } from "../protocol/ids.ts";
 import { SERVICE_SCOPES } from "../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../protocol/schemas.ts";
-import { createJwks } from "./jwks.ts";
+import type { IssuerKeySet } from "../runtime/control.ts";
+import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
 import type { HttpLimits } from "./limits.ts";
-import { createPasswordTurns, hashPassword, isPassword } from "./passwords.ts";
+import { createPasswordTurns, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
 import { reached } from "./reached.ts";
 import { type Claims, createTokens } from "./tokens.ts";
 
@@ -46,6 +47,8 @@ export interface AuthDeps {
   accounts: AccountStore;
   revocations: Revocations;
   limits: HttpLimits;
+  /** Used where JWT_JWKS_URL is set. */
+  askIssuerKeys: AskIssuerKeys;
   clock: Clock;
   log: Logger;
 }
@@ -60,6 +63,8 @@ export interface Auth {
   refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
   /** Ends a login; a token that never was is no error. */
   logout(refreshToken: string): Promise<Result<null>>;
+  /** The outside issuer's keys are others now. */
+  onIssuerKeys(set: IssuerKeySet): void;
   /** Idempotent. Refuses: not_found. */
   suspend(user: UserId, suspended: boolean): Promise<Result<null>>;
 }
@@ -87,18 +92,13 @@ const OUTSIDE = refused(
 export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const { config, accounts, revocations, limits, clock, log } = deps;
   const outside = config.jwtJwksUrl !== null;
+  // What was checked with a withdrawn key must be checked again.
+  const keys = outside ? createHeldKeys(deps.askIssuerKeys, () => tokens.forget()) : null;
   const tokens = await createTokens({
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
     secret: outside ? null : config.jwtSecret,
-    keys:
-      config.jwtJwksUrl === null
-        ? null
-        : createJwks({
-            url: config.jwtJwksUrl,
-            clock,
-            onFault: (fault) => log.warn({ event: "jwks_fetch_failed", err: fault }),
-          }),
+    keys: keys?.keyOf ?? null,
     ttlS: config.accessTokenTtlS,
     clock,
   });
@@ -146,6 +146,13 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     return answerWith(user, family, refreshToken);
   }
 
+  /** The password is at hand only now: a hash from before the cost was raised is made anew. */
+  async function strengthen(user: User, password: string, hash: string): Promise<void> {
+    if (!isWeakHash(hash)) return;
+    const stronger = await hashPassword(password);
+    await reached(accounts.rehash(asUserId(user.id), hash, stronger));
+  }
+
   function refreshExpiry(): Date {
     return new Date(clock.nowMs() + config.refreshTokenTtlS * 1000);
   }
@@ -190,7 +197,11 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
         // Asked when the turn comes: guesses sent all at once wait here, and count.
         const blocked = await limits.loginBlocked(name);
         if (blocked !== null) return { ok: false as const, error: blocked };
-        if (await isPassword(password, account?.passwordHash ?? null)) return ok(null);
+        const hash = account?.passwordHash ?? null;
+        if (await isPassword(password, hash)) {
+          if (account !== null && hash !== null) await strengthen(account.user, password, hash);
+          return ok(null);
+        }
         await limits.loginFailed(name);
         return WRONG_LOGIN;
       });
@@ -225,6 +236,10 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       const ended = await reached(accounts.revokeByToken(hashOf(refreshToken)));
       if (ended !== null) revocations.revoke(ended.family, ended.userId);
       return ok(null);
+    },
+
+    onIssuerKeys(set) {
+      keys?.adopt(set);
     },
 
     async suspend(user, suspended) {

@@ -14,6 +14,7 @@ import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
 import { type Auth, createAuth } from "./auth.ts";
 import type { PresenceReader } from "./http/presence.ts";
+import type { AskIssuerKeys } from "./jwks.ts";
 import { createHttpLimits } from "./limits.ts";
 import { KnownRevocations } from "./revocations.ts";
 import { createDispatch } from "./socket/dispatch.ts";
@@ -39,6 +40,7 @@ export interface EdgeDeps {
   clock: Clock;
   /** 0 to 1, for the jitter of reconnects. */
   random(): number;
+  askIssuerKeys: AskIssuerKeys;
   log: Log;
 }
 
@@ -53,7 +55,7 @@ export class Edge {
   readonly #deps: EdgeDeps;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
-    const { clock, config, exchange, accounts, log } = deps;
+    const { clock, config, exchange, accounts, askIssuerKeys, log } = deps;
     let hub: Hub | null = null;
     const revocations = new KnownRevocations({
       clock,
@@ -66,7 +68,15 @@ export class Edge {
       onSuspended: (user) => hub?.sessions.endUser(user),
     });
     const limits = createHttpLimits(config.rateLimits, clock);
-    const auth = await createAuth({ config, accounts, revocations, limits, clock, log });
+    const auth = await createAuth({
+      config,
+      accounts,
+      revocations,
+      limits,
+      askIssuerKeys,
+      clock,
+      log,
+    });
     const logins = {
       onRevoked: (event: Frame) => revocations.onEvent(event),
       readRevoked: async () => {

@@ -18,6 +18,7 @@ import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
+import type { AskIssuerKeys } from "../jwks.ts";
 import { createHttpLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
@@ -49,6 +50,7 @@ export interface ApiDeps {
   log: Logger;
   /** Shared with the socket edge; made here where it is not given. */
   auth?: Auth;
+  askIssuerKeys?: AskIssuerKeys;
   metrics?: Metrics;
   /** Takes requests for /socket.io/ that come on a connection of the API. */
   engine?: (request: IncomingMessage, response: ServerResponse) => void;
@@ -77,7 +79,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const { config, clock, log } = deps;
   const metrics = deps.metrics ?? createMetrics({ part: "edge", worker: "" });
   const limits = createHttpLimits(config.rateLimits, clock);
-  const auth = deps.auth ?? (await createAuth({ ...deps, limits }));
+  const auth =
+    deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const cors = createCors(config.corsOrigin);
   const replies = createReplies(cors, count);
