@@ -75,6 +75,7 @@ export interface Auth {
  */
 export const SERVICE_USER = asUserId("0");
 const isServiceScope = (word: string) => (SERVICE_SCOPES as readonly string[]).includes(word);
+const USERNAME = /^[a-z0-9_.]{3,32}$/;
 const REFRESH_BYTES = 32;
 /** Subjects of an outside issuer whose user is known: about 150 bytes each. */
 const SUBJECTS_MAX = 50_000;
@@ -192,7 +193,8 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     async login(username, password) {
       if (outside) return OUTSIDE;
       const name = username.toLowerCase();
-      const account = await reached(accounts.byUsername(name));
+      // What can be nobody's name is not looked up: PostgreSQL would not even take some of it.
+      const account = USERNAME.test(name) ? await reached(accounts.byUsername(name)) : null;
       const turn = await turns.inTurn(async () => {
         // Asked when the turn comes: guesses sent all at once wait here, and count.
         const blocked = await limits.loginBlocked(name);

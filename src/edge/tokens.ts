@@ -50,6 +50,8 @@ const KNOWN_MAX = 20_000;
 export const TOKEN_CHARS_MAX = 8192;
 /** For `nbf` of an issuer whose clock is ahead of ours. Expiry gets no tolerance. */
 const CLOCK_TOLERANCE_S = 5;
+/** RFC 7515, 7.1: three parts without padding; jose would read some that are not. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters. */
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 /** RFC 7519, 5.1, and RFC 9068: none said, or one that means an access token. */
@@ -133,7 +135,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     },
 
     async check(token) {
-      if (token.length === 0 || token.length > TOKEN_CHARS_MAX) return INVALID;
+      if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) return INVALID;
       const began = generation;
       try {
         const claims = claimsOf(await verified(token), keys === null);

@@ -23,9 +23,10 @@ export async function issuerKey(kid: string, alg = "ES256"): Promise<IssuerKey> 
 export function signedBy(
   key: IssuerKey,
   claims: JWTPayload & Record<string, unknown>,
+  typ = "JWT",
 ): Promise<string> {
   return new SignJWT(claims)
-    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ: "JWT" })
+    .setProtectedHeader({ alg: key.alg, kid: key.kid, typ })
     .setIssuer(ISSUER_NAME)
     .setAudience("troupe")
     .setIssuedAt()
