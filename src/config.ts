@@ -56,7 +56,10 @@ export interface ConfigProblem {
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: ConfigProblem[] };
 
-/** Reads all variables; an empty one counts as not set. Touches no file but the TLS pair. */
+/**
+ * Reads all variables; an empty one counts as not set. Touches no file but the TLS pair and
+ * a local key set.
+ */
 export function loadConfig(env: Record<string, string | undefined>): ConfigResult {
   const problems: ConfigProblem[] = [];
 

@@ -14,8 +14,9 @@ import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
 import { type Auth, createAuth } from "./auth.ts";
 import type { PresenceReader } from "./http/presence.ts";
+import type { AskIssuerKeys } from "./jwks.ts";
 import { EdgeLimits } from "./limits.ts";
-import { RevokedLogins } from "./revocations.ts";
+import { KnownRevocations } from "./revocations.ts";
 import { createDispatch } from "./socket/dispatch.ts";
 import { Hub } from "./socket/hub.ts";
 import { WriteTurn } from "./socket/outlet.ts";
@@ -40,6 +41,7 @@ export interface EdgeDeps {
   clock: Clock;
   /** 0 to 1, for the jitter of reconnects. */
   random(): number;
+  askIssuerKeys: AskIssuerKeys;
   log: Log;
 }
 
@@ -47,13 +49,13 @@ interface EdgeParts {
   auth: Auth;
   limits: EdgeLimits;
   spending: Spending;
-  revocations: RevokedLogins;
+  revocations: KnownRevocations;
   hub: Hub;
 }
 
 export class Edge {
   readonly auth: Auth;
-  readonly revocations: RevokedLogins;
+  readonly revocations: KnownRevocations;
   /** Presence as HTTP asks for it. */
   readonly presence: PresenceReader;
   readonly limits: EdgeLimits;
@@ -64,13 +66,17 @@ export class Edge {
   readonly #deps: EdgeDeps;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
-    const { clock, config, exchange, accounts, log } = deps;
+    const { clock, config, exchange, accounts, askIssuerKeys, log } = deps;
     let hub: Hub | null = null;
-    const revocations = new RevokedLogins({
+    const revocations = new KnownRevocations({
       clock,
+      log,
+      accounts,
       accessTokenTtlS: config.accessTokenTtlS,
       exchange: () => exchange,
       onRevoked: (family, user) => hub?.sessions.endFamily(family, user),
+      onRevokedFound: () => hub?.sessions.endLogins((family) => revocations.isRevoked(family)),
+      onSuspended: (user) => hub?.sessions.endUser(user),
     });
     const spending = new Spending({
       clock,
@@ -83,11 +89,19 @@ export class Edge {
       tally: deps.metrics.limits,
       sharing: spending,
     });
-    const auth = await createAuth({ config, accounts, revocations, limits, clock, log });
+    const auth = await createAuth({
+      config,
+      accounts,
+      revocations,
+      limits,
+      askIssuerKeys,
+      clock,
+      log,
+    });
     const logins = {
       onRevoked: (event: Frame) => revocations.onEvent(event),
       readRevoked: async () => {
-        await revocations.load(accounts);
+        await revocations.load();
         return (family: FamilyId) => revocations.isRevoked(family);
       },
     };
@@ -118,12 +132,12 @@ export class Edge {
     metrics.gauges.sessions = () => hub.sessions.size;
   }
 
-  /** Hears of ended logins from now on, and reads which there have been. */
+  /** Hears of ended logins and suspensions from now on, and reads which there have been. */
   async start(): Promise<void> {
     const { config } = this.#deps;
     if (config.rateLimits) await this.#hub.interests.want(topicOf.limits());
     await this.#hub.interests.want(topicOf.revocations());
-    await this.revocations.load(this.#deps.accounts);
+    await this.revocations.start();
   }
 
   onEvent(event: Frame): void {
@@ -168,6 +182,7 @@ export class Edge {
   }
 
   close(): void {
+    this.revocations.stop();
     this.sockets.close();
     this.#spending.close();
     this.#hub.close();

@@ -21,7 +21,7 @@ export const topicOf = {
   status: (id: UserId): Topic => `user_status:${id}`,
   likes: (id: PostId): Topic => `like_updates:${id}`,
   comments: (id: PostId): Topic => `comment_updates:${id}`,
-  /** Ended logins; every edge always listens. */
+  /** Ended logins and suspensions; every edge always listens. */
   revocations: (): Topic => "revocations",
   /** What of shared rate limits was spent; every edge always listens. */
   limits: (): Topic => "limits",

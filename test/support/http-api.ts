@@ -78,6 +78,7 @@ export async function startHttpApi(
   const asked: Asked[] = [];
   const answers = new Map<string, Result<unknown>>();
   const revoked = new Set<string>();
+  const suspended = new Set<string>();
   const storage = createMemoryStorage();
   const gateway = {
     ask(kind: string, id: string, op: string, body: unknown) {
@@ -100,6 +101,9 @@ export async function startHttpApi(
     revocations: {
       isRevoked: (family) => revoked.has(family),
       revoke: (family) => void revoked.add(family),
+      isSuspended: (user) => suspended.has(user),
+      suspend: (user, isSuspended) =>
+        void (isSuspended ? suspended.add(user) : suspended.delete(user)),
     },
     host: {
       health: () =>

@@ -127,7 +127,7 @@ describe("values", () => {
     ["WORKERS", ["0", "257", "auto"]],
     ["DATABASE_URL", ["mysql://x/y", "localhost:5432", "postgres://"]],
     ["JWT_SECRET", ["short", "x".repeat(31)]],
-    ["JWT_JWKS_URL", ["ftp://x/y", "jwks.json"]],
+    ["JWT_JWKS_URL", ["ftp://x/y", "jwks.json", "file:///nowhere/jwks.json", "file://host/x"]],
     ["ACCESS_TOKEN_TTL_S", ["0", "15m"]],
     ["REFRESH_TOKEN_TTL_S", ["0", "forever", "899"]],
     ["PRESENCE_GRACE_MS", ["-5", "5s", "600001"]],

@@ -18,6 +18,7 @@ import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
+import type { AskIssuerKeys } from "../jwks.ts";
 import { EdgeLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
@@ -50,6 +51,7 @@ export interface ApiDeps {
   /** Shared with the socket edge; made here where it is not given. */
   auth?: Auth;
   limits?: EdgeLimits;
+  askIssuerKeys?: AskIssuerKeys;
   metrics?: Metrics;
   /** Takes requests for /socket.io/ that come on a connection of the API. */
   engine?: (request: IncomingMessage, response: ServerResponse) => void;
@@ -84,7 +86,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
       clock,
       tally: metrics.limits,
     });
-  const auth = deps.auth ?? (await createAuth({ ...deps, limits }));
+  const auth =
+    deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const cors = createCors(config.corsOrigin);
   const replies = createReplies(cors, count);

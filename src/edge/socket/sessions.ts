@@ -6,7 +6,7 @@
  *        and ends, and when it moves its new place is told of all that live here.
  * [SES2] A session that is over leaves nothing behind, whatever it was doing.
  * [SES3] A token's expiry is announced, and ends the session unless it was refreshed.
- * [SES4] A login that has ended takes its sessions with it, and no others.
+ * [SES4] A login that has ended takes its sessions with it, and no others; a suspended user all.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
@@ -147,6 +147,12 @@ export class Sessions {
   endFamily(family: FamilyId, user: UserId): void {
     for (const session of [...this.ofUser(user)]) {
       if (session.family === family) session.end("logged_out", "This login has ended.", false);
+    }
+  }
+
+  endUser(user: UserId): void {
+    for (const session of [...this.ofUser(user)]) {
+      session.end("suspended", "This account is suspended.", false);
     }
   }
 
