@@ -6,11 +6,12 @@
  *
  * Knows neither users nor revocations; auth.ts puts those on top.
  */
-import { randomUUID, webcrypto } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../clock.ts";
 import { ok, type Result, refused } from "../protocol/errors.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
+import { hs256Payload } from "./hs256.ts";
 
 /** What a checked token says. */
 export interface Claims {
@@ -59,22 +60,40 @@ export class KeysUnavailable extends Error {}
 
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
   const { issuer, audience, clock, keys } = options;
-  const secret = options.secret === null ? null : await hmacKey(options.secret);
+  const secret = options.secret === null ? null : Buffer.from(options.secret);
   const known = new Map<string, Claims>();
 
-  async function verified(token: string): Promise<JWTPayload> {
-    const rules = {
+  /** An outside issuer's token; throws what jose throws. */
+  async function outside(token: string, issuerKeys: JWTVerifyGetKey): Promise<Result<Claims>> {
+    const { payload } = await jwtVerify(token, issuerKeys, {
       issuer,
       audience,
       requiredClaims: ["sub", "exp"],
       clockTolerance: CLOCK_TOLERANCE_S,
       currentDate: new Date(clock.nowMs()),
-    };
-    if (keys !== null) {
-      return (await jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })).payload;
-    }
+      algorithms: OUTSIDE_ALGORITHMS,
+    });
+    return judged(claimsOf(payload, false));
+  }
+
+  function own(token: string): Result<Claims> {
     if (secret === null) throw new Error("neither a JWT secret nor an outside issuer is set");
-    return (await jwtVerify(token, secret, { ...rules, algorithms: ["HS256"] })).payload;
+    const payload = payloadOf(hs256Payload(token, secret));
+    if (payload === null || !isMeant(payload)) return INVALID;
+    return judged(claimsOf(payload, true));
+  }
+
+  /** The registered claims that jose checks of an outside token (RFC 7519, 4.1). */
+  function isMeant({ iss, aud, nbf, iat }: JWTPayload): boolean {
+    const latestNbf = clock.nowMs() / 1000 + CLOCK_TOLERANCE_S;
+    const isStarted = nbf === undefined || (typeof nbf === "number" && nbf <= latestNbf);
+    const isForUs = aud === audience || (Array.isArray(aud) && aud.includes(audience));
+    return iss === issuer && isForUs && isStarted && (iat === undefined || typeof iat === "number");
+  }
+
+  function judged(claims: Claims | null): Result<Claims> {
+    if (claims === null) return INVALID;
+    return claims.expiresAtMs <= clock.nowMs() ? EXPIRED : ok(claims);
   }
 
   function remember(token: string, claims: Claims): void {
@@ -116,11 +135,9 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     async check(token) {
       if (token.length === 0 || token.length > TOKEN_CHARS_MAX) return INVALID;
       try {
-        const claims = claimsOf(await verified(token), keys === null);
-        if (claims === null) return INVALID;
-        if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
-        remember(token, claims);
-        return ok(claims);
+        const claims = keys === null ? own(token) : await outside(token, keys);
+        if (claims.ok) remember(token, claims.value);
+        return claims;
       } catch (error) {
         if (error instanceof errors.JWTExpired) return EXPIRED;
         if (error instanceof KeysUnavailable) return NO_KEYS;
@@ -151,8 +168,15 @@ function scopeOf(scope: unknown): readonly string[] {
   return [];
 }
 
-function hmacKey(secret: string): Promise<webcrypto.CryptoKey> {
-  const usages: ("sign" | "verify")[] = ["sign", "verify"];
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  return webcrypto.subtle.importKey("raw", Buffer.from(secret), algorithm, false, usages);
+/** Signed by us, but perhaps by a program that holds our secret: null unless an object. */
+function payloadOf(text: string | null): JWTPayload | null {
+  if (text === null) return null;
+  try {
+    const payload: unknown = JSON.parse(text);
+    const isObject = typeof payload === "object" && payload !== null && !Array.isArray(payload);
+    return isObject ? (payload as JWTPayload) : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
