@@ -22,6 +22,7 @@ import { type Auth, SERVICE_USER } from "../auth.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { ClientPacket } from "./dispatch.ts";
 import { Intake } from "./intake.ts";
+import { slim, slimUpgrades, stickyView } from "./lean.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
 import { Session } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
@@ -63,7 +64,8 @@ export interface SocketServer {
 
 interface SocketData {
   session: Session;
-  opening: SessionOpening;
+  /** Until the session has begun. */
+  opening?: SessionOpening;
 }
 type TroupeSocket = Socket<
   ClientToServerEvents,
@@ -100,7 +102,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       else decide(null, true);
     },
   });
-  setupWorker(io as unknown as Server);
+  setupWorker(stickyView(io as unknown as Server));
+  slimUpgrades(io as unknown as Server, deps.turn);
   // The namespace's calls to all workers of the host; no event of the contract rides on it.
   io.adapter(createAdapter());
 
@@ -122,6 +125,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       .then((refusal) => {
         connecting.delete(socket.client);
         if (refusal === null) {
+          // Socket.IO's answer to CONNECT and `ready` leave together.
+          socket.data.session.hold();
           next();
           return;
         }
@@ -133,7 +138,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
 
   io.on("connection", (socket) => {
     const { session, opening } = socket.data;
-    if (session.isEnded) {
+    if (session.isEnded || opening === undefined) {
       socket.disconnect(true);
       return;
     }
@@ -148,6 +153,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       },
     });
     sessions.begun(session, opening);
+    socket.data = { session };
+    slim(socket as unknown as Socket);
   });
 
   /** Null: welcome, and `socket.data` is set. */
