@@ -22,7 +22,8 @@ import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
 import { ACK_HOLD_MS, memberIdsOf, type Release, Stream, whatOf } from "./stream.ts";
 
-const REPAIR_PAGE = 500;
+/** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */
+const REPAIR_PAGE = 100;
 const RETRY_MS = 500;
 /** A statement of a worker that died may still commit: look once more after this. */
 const SECOND_LOOK_MS = 2_000;
