@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileTrouble } from "./errors.ts";
+import { LIMIT_KEYS } from "./limit-keys.ts";
 
 export type Read<T> = { ok: true; value: T } | { ok: false; found?: string };
 
@@ -214,12 +215,13 @@ export const CONFIG_KEYS = {
   },
   rateLimits: {
     name: "RATE_LIMITS",
-    meaning: "limits on connections, logins and events; off only for load tests",
+    meaning: "all limits below, on or off at once; off only for load tests",
     unit: "",
     default: "on",
     wants: "on or off",
     read: onOff,
   },
+  ...LIMIT_KEYS,
   tlsCert: {
     name: "TLS_CERT",
     meaning: "PEM file with the certificate chain; turns TLS on, with TLS_KEY",

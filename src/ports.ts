@@ -111,16 +111,30 @@ export interface SyncAnswer {
 export interface Change {
   name: "message" | "message_updated" | "conversation_updated";
   rev: number;
-  /** JSON text of the payload, as it would have been published. */
+  /** JSON text of the payload as it was published, but for members' cursors. */
   body: string;
+}
+
+export interface Changes {
+  changes: Change[];
+  /** Whether there may be more after the last of them. */
+  hasMore: boolean;
+  /**
+   * The oldest change of members that is still known, where there were others before it: whoever
+   * they removed is told by this one, and hears nothing else.
+   */
+  forgotten: Change | null;
 }
 
 export interface Queries extends SocialQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /** Current rev of each conversation that exists. */
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;
-  /** Durable changes with rev in (afterRev, …], at most `limit`. */
-  changes(id: ConversationId, afterRev: number, limit: number): Promise<Change[]>;
+  /**
+   * Durable changes with rev in (afterRev, …], at most `limit`, none skipped that is less than
+   * about an hour old; of older ones those that were not replaced since.
+   */
+  changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes>;
   sync(request: SyncRequest): Promise<SyncAnswer>;
 
   /** Null when there is none or `reader` is no member. */

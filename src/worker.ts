@@ -116,6 +116,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     clock,
     log,
     auth: edge.auth,
+    limits: edge.limits,
     metrics,
     engine: strays.onRequest,
   });

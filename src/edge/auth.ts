@@ -19,7 +19,7 @@ import { SERVICE_SCOPES } from "../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../protocol/schemas.ts";
 import type { IssuerKeySet } from "../runtime/control.ts";
 import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
-import type { HttpLimits } from "./limits.ts";
+import type { EdgeLimits } from "./limits.ts";
 import { createPasswordTurns, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
 import { reached } from "./reached.ts";
 import { type Claims, createTokens } from "./tokens.ts";
@@ -47,7 +47,7 @@ export interface AuthDeps {
   config: WorkerConfig;
   accounts: AccountStore;
   revocations: Revocations;
-  limits: HttpLimits;
+  limits: Pick<EdgeLimits, "loginTry">;
   /** Used where JWT_JWKS_URL is set. */
   askIssuerKeys: AskIssuerKeys;
   clock: Clock;
@@ -60,7 +60,8 @@ export interface Auth {
   /** `verify` where memory is enough, else undefined: no promise on the hot path. */
   known(token: string): Result<Identity> | undefined;
   register(username: string, password: string, displayName?: string): Promise<Result<TokenAnswer>>;
-  login(username: string, password: string): Promise<Result<TokenAnswer>>;
+  /** `address`: whom a wrong password counts for, beside the account. */
+  login(username: string, password: string, address: string): Promise<Result<TokenAnswer>>;
   refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
   /** Ends a login; a token that never was is no error. */
   logout(refreshToken: string): Promise<Result<null>>;
@@ -202,22 +203,23 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       return user.ok ? begin(user.value) : user;
     },
 
-    async login(username, password) {
+    async login(username, password, address) {
       if (outside) return OUTSIDE;
       const name = username.toLowerCase();
       // What can be nobody's name is not looked up: PostgreSQL would not even take some of it.
       const account = USERNAME.test(name) ? await reached(accounts.byUsername(name)) : null;
       const turn = await turns.inTurn(async () => {
         // Asked when the turn comes: guesses sent all at once wait here, and count.
-        const blocked = await limits.loginBlocked(name);
-        if (blocked !== null) return { ok: false as const, error: blocked };
+        const place = limits.loginTry(name, address);
+        if ("code" in place) return { ok: false as const, error: place };
         const hash = account?.passwordHash ?? null;
-        if (await isPassword(password, hash)) {
-          if (account !== null && hash !== null) await strengthen(account.user, password, hash);
-          return ok(null);
+        if (!(await isPassword(password, hash))) {
+          place.failed();
+          return WRONG_LOGIN;
         }
-        await limits.loginFailed(name);
-        return WRONG_LOGIN;
+        place.succeeded();
+        if (account !== null && hash !== null) await strengthen(account.user, password, hash);
+        return ok(null);
       });
       if (!turn.ok) return turn;
       if (!turn.value.ok) return turn.value;

@@ -10,7 +10,8 @@ export type Topic =
   | `user_status:${string}`
   | `like_updates:${string}`
   | `comment_updates:${string}`
-  | "revocations";
+  | "revocations"
+  | "limits";
 
 export const topicOf = {
   /** Messages, edits, typing, receipts and changes of one conversation. */
@@ -22,4 +23,6 @@ export const topicOf = {
   comments: (id: PostId): Topic => `comment_updates:${id}`,
   /** Ended logins and suspensions; every edge always listens. */
   revocations: (): Topic => "revocations",
+  /** What of shared rate limits was spent; every edge always listens. */
+  limits: (): Topic => "limits",
 } as const;

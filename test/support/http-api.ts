@@ -8,6 +8,7 @@ import pino from "pino";
 import { systemClock } from "../../src/clock.ts";
 import type { WorkerConfig } from "../../src/config.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
+import { DEFAULT_LIMITS } from "../../src/limit-keys.ts";
 import { type Result, refused } from "../../src/protocol/errors.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { seeAnswer, takeBreaches } from "./conformity.ts";
@@ -27,6 +28,7 @@ export const CONFIG: WorkerConfig = {
   refreshTokenTtlS: 3600,
   presenceGraceMs: 5000,
   rateLimits: true,
+  limits: DEFAULT_LIMITS,
   tlsCert: null,
   tlsKey: null,
   trustProxy: false,

@@ -39,8 +39,8 @@ export function accountRoutes(
     async register({ body }) {
       return answered(201, await auth.register(body.username, body.password, body.display_name));
     },
-    async login({ body }) {
-      return answered(200, await auth.login(body.username, body.password));
+    async login({ body, address }) {
+      return answered(200, await auth.login(body.username, body.password, address));
     },
     async refresh({ body }) {
       return answered(200, await auth.refresh(body.refresh_token));

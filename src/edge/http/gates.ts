@@ -5,12 +5,14 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Result, refused } from "../../protocol/errors.ts";
 import { type Act, judge } from "../../protocol/policy.ts";
 import { type Auth, factsOf, type Identity, SERVICE_USER } from "../auth.ts";
-import { addressOf, type HttpLimits } from "../limits.ts";
+import { addressOf, type EdgeLimits } from "../limits.ts";
 import type { Replies } from "./replies.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     caller: Identity | null;
+    /** Whom the request counts for; see addressOf. */
+    address: string;
   }
 }
 
@@ -28,13 +30,22 @@ export interface Gates {
 
 export function createGates(
   auth: Auth,
-  limits: HttpLimits,
+  limits: EdgeLimits,
   replies: Replies,
   trustProxy: boolean,
 ): Gates {
   return {
     token: (act) => (request, reply, done) => {
       const token = bearerOf(request.headers.authorization);
+      const known = token === null ? undefined : auth.known(token);
+      // A service speaks for all users at once, and is not the public: no limit.
+      const isService = known?.ok === true && known.value.userId === SERVICE_USER;
+      request.address = addressOf(request.raw, trustProxy);
+      const limited = isService ? null : limits.httpCall(request.address);
+      if (limited !== null) {
+        replies.refuse(request, reply, limited);
+        return;
+      }
       if (token === null) {
         replies.refuse(request, reply, NO_TOKEN);
         return;
@@ -45,7 +56,6 @@ export function createGates(
           return;
         }
         const { userId } = identity.value;
-        // A service speaks for all users at once, and is not the public: no limit.
         const refusal =
           judge(act, factsOf(identity.value)) ??
           (userId === SERVICE_USER ? null : limits.userCall(userId));
@@ -56,14 +66,14 @@ export function createGates(
         request.caller = identity.value;
         done();
       };
-      const known = auth.known(token);
       if (known !== undefined) admit(known);
       // `verify` never rejects.
       else void auth.verify(token).then(admit);
     },
 
     account(request, reply, done) {
-      const limited = limits.authCall(addressOf(request.raw, trustProxy));
+      request.address = addressOf(request.raw, trustProxy);
+      const limited = limits.httpCall(request.address) ?? limits.authCall(request.address);
       // Tokens must not stay in anybody's cache.
       reply.header("cache-control", "no-store");
       if (limited === null) done();
