@@ -7,7 +7,7 @@
  */
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { CLIENT_EVENTS, type ClientEventName } from "../../src/protocol/events.ts";
 import type { RouteSpec } from "../../src/protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../src/protocol/routes.ts";
@@ -41,6 +41,7 @@ let serviceToken: string;
 let honest: [Session, Session];
 let secretTalk: string;
 let canary: Session;
+let bystanders: [Person, Person, Person];
 const secret = `canary ${randomBytes(8).toString("hex")}`;
 let workers: number[];
 
@@ -60,14 +61,19 @@ beforeAll(async () => {
   for (const n of [1, 2, 3]) await rude.posts(group.id, `message ${n}`);
   const talk = await ann.startsDirect(bob);
   secretTalk = talk.id;
-  honest = [await ann.connects(), await bob.connects()];
-  await honest[0].sends(talk.id, secret);
+  await ann.posts(talk.id, secret);
   // Registered after everybody whose id is in the pool, so that no guess adds them to anything.
-  canary = await (await troupe().user("canary")).connects();
+  bystanders = [ann, bob, await troupe().user("canary")];
   ids = [group.id, direct.id, talk.id, post.id, others.id, rude.id, second.id, third.id];
   serviceToken = await serviceTokenOf(JWT_SECRET, ["notify"]);
   workers = troupe().pids().workers;
   console.info(`fuzz: FUZZ_SEED=${SEED} FUZZ_SECONDS=${SECONDS}`);
+});
+
+beforeEach(async () => {
+  const [ann, bob, other] = bystanders;
+  honest = [await ann.connects(), await bob.connects()];
+  canary = await other.connects();
 });
 
 /** What holds after every part, whatever was in it. */
