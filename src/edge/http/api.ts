@@ -13,6 +13,7 @@ import type { WorkerConfig } from "../../config.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../metrics.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
+import { ACT_OF_ROUTE } from "../../protocol/policy.ts";
 import type { RouteSpec } from "../../protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
@@ -122,7 +123,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   };
   const gates = createGates(auth, limits, replies, config.trustProxy);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
-    addRoute(app, ROUTES[name], handlers[name] as AnyHandler, gates, replies, log);
+    addRoute(app, name, handlers[name] as AnyHandler, gates, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
   servePages(app, pages, cors, count);
@@ -156,12 +157,13 @@ type AnyHandler = (call: {
 
 function addRoute(
   app: FastifyInstance,
-  spec: RouteSpec,
+  name: RouteName,
   handler: AnyHandler,
   gates: Gates,
   replies: Replies,
   log: Logger,
 ): void {
+  const spec: RouteSpec = ROUTES[name];
   const isApi = spec.path.startsWith("/api/");
   const readParams = spec.params === undefined ? null : createReader("path", spec.params);
   const readBody = spec.body === undefined ? null : createReader("body", spec.body);
@@ -185,7 +187,7 @@ function addRoute(
     method: spec.method,
     url: spec.path,
     ...(spec.token
-      ? { onRequest: gates.token(spec.scope ?? null) }
+      ? { onRequest: gates.token(ACT_OF_ROUTE[name]) }
       : isApi
         ? { onRequest: gates.account }
         : {}),

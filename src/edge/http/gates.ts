@@ -2,10 +2,9 @@
  * What stands before the body of a request is even read: the token and the limits.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
-import type { UserId } from "../../protocol/ids.ts";
-import type { ServiceScope } from "../../protocol/route-spec.ts";
-import { type Auth, type Identity, SERVICE_USER } from "../auth.ts";
+import { type Result, refused } from "../../protocol/errors.ts";
+import { type Act, judge } from "../../protocol/policy.ts";
+import { type Auth, factsOf, type Identity, SERVICE_USER } from "../auth.ts";
 import { addressOf, type EdgeLimits } from "../limits.ts";
 import type { Replies } from "./replies.ts";
 
@@ -20,15 +19,11 @@ declare module "fastify" {
 /** A fastify onRequest hook. */
 export type Gate = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
 
-const NO_SERVICE = refused(
-  "forbidden",
-  "A service token acts for no user. Use a user's access token here.",
-).error;
 const NO_TOKEN = refused("unauthorized", "Send an access token: Authorization: Bearer ….").error;
 
 export interface Gates {
-  /** Routes that want a user's token, or a service's with this scope. */
-  token(scope: ServiceScope | null): Gate;
+  /** Routes that want a token, and of whom the act's rules say. */
+  token(act: Act): Gate;
   /** Routes that give tokens. */
   account: Gate;
 }
@@ -39,11 +34,8 @@ export function createGates(
   replies: Replies,
   trustProxy: boolean,
 ): Gates {
-  const limitedUser = (user: UserId): ErrorObject | null =>
-    user === SERVICE_USER ? NO_SERVICE : limits.userCall(user);
-
   return {
-    token: (scope) => (request, reply, done) => {
+    token: (act) => (request, reply, done) => {
       const token = bearerOf(request.headers.authorization);
       const known = token === null ? undefined : auth.known(token);
       // A service speaks for all users at once, and is not the public: no limit.
@@ -65,7 +57,8 @@ export function createGates(
         }
         const { userId } = identity.value;
         const refusal =
-          scope === null ? limitedUser(userId) : serviceRefusal(identity.value, scope);
+          judge(act, factsOf(identity.value)) ??
+          (userId === SERVICE_USER ? null : limits.userCall(userId));
         if (refusal !== null) {
           replies.refuse(request, reply, refusal);
           return;
@@ -87,12 +80,6 @@ export function createGates(
       else replies.refuse(request, reply, limited);
     },
   };
-}
-
-function serviceRefusal(identity: Identity, scope: ServiceScope): ErrorObject | null {
-  if (identity.userId === SERVICE_USER && identity.scope.includes(scope)) return null;
-  const message = `This wants a service token whose scope contains "${scope}".`;
-  return refused("forbidden", message).error;
 }
 
 const BEARER = /^Bearer +([\w\-.~+/]+=*) *$/i;

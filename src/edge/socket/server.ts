@@ -18,7 +18,8 @@ import type { SessionOpening } from "../../ports.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
-import { type Auth, SERVICE_USER } from "../auth.ts";
+import { judge } from "../../protocol/policy.ts";
+import { type Auth, factsOf } from "../auth.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { ClientPacket } from "./dispatch.ts";
 import { Intake } from "./intake.ts";
@@ -75,9 +76,7 @@ type TroupeSocket = Socket<
 >;
 
 const NO_TOKEN = refused("unauthorized", "Send an access token in auth.token.");
-const NO_SERVICE = refused("forbidden", "A service token opens no session.");
 const NO_USER = refused("unauthorized", "There is no such user.");
-const SUSPENDED = refused("forbidden", "This account is suspended.");
 
 export function createSocketServer(deps: SocketServerDeps): SocketServer {
   const { config, sessions, limits, metrics, clock, log } = deps;
@@ -164,7 +163,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     const verified = deps.auth.known(token) ?? (await deps.auth.verify(token));
     if (!verified.ok) return verified.error;
     const identity = verified.value;
-    if (identity.userId === SERVICE_USER) return NO_SERVICE.error;
+    const refusal = judge("connect", factsOf(identity));
+    if (refusal !== null) return refusal;
     const limited = limits.handshake(identity.userId);
     if (limited !== null) return later(limited);
 
@@ -204,9 +204,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     if (socket.conn.readyState !== "open") return REFUSALS.unavailable.error;
     const opening = await sessions.open(session);
     if (opening === null) return NO_USER.error;
-    if (opening.suspended) return SUSPENDED.error;
     socket.data.opening = opening;
-    return null;
+    return judge("connect", { admitted: !opening.suspended });
   }
 
   async function later(refusal: ErrorObject): Promise<ErrorObject> {
