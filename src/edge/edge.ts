@@ -87,6 +87,7 @@ export class Edge {
       sessions: hub.sessions,
       dispatch: createDispatch({ commands: hub.commands, metrics, clock, log }),
       turn: this.turn,
+      countRefusal: (code) => metrics.refusals.add("handshake", code),
       clock,
       log,
     });

@@ -18,6 +18,7 @@ import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
+import { createClientReader } from "../client-address.ts";
 import { createHttpLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
@@ -33,6 +34,7 @@ import { loadPages, servePages } from "./pages.ts";
 import { postRoutes } from "./posts.ts";
 import { type PresenceReader, presenceRoutes } from "./presence.ts";
 import { createReplies, type Replies } from "./replies.ts";
+import { createSecurityHeaders, createTransportSecurity } from "./security-headers.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server.ts";
 
 export interface ApiDeps {
@@ -80,7 +82,12 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const auth = deps.auth ?? (await createAuth({ ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const cors = createCors(config.corsOrigin);
-  const replies = createReplies(cors, count);
+  const clients = createClientReader(config.trustProxy);
+  const secure = createSecurityHeaders(clients);
+  const replies = createReplies((request, reply) => {
+    secure(request.raw, (name, value) => void reply.header(name, value));
+    cors(request, reply);
+  }, count);
   let server: Server | undefined;
 
   const app = fastify({
@@ -109,12 +116,13 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
   };
-  const gates = createGates(auth, limits, replies, config.trustProxy);
+  const gates = createGates(auth, limits, replies, clients);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
     addRoute(app, ROUTES[name], handlers[name] as AnyHandler, gates, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
-  servePages(app, pages, cors, count);
+  const transport = createTransportSecurity(clients);
+  servePages(app, pages, cors, transport, count);
   addFallbacks(app, replies, log, [
     ...Object.values(ROUTES),
     ...pages.map(({ path }) => ({ method: "GET", path })),

@@ -6,7 +6,8 @@ import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts
 import type { UserId } from "../../protocol/ids.ts";
 import type { ServiceScope } from "../../protocol/route-spec.ts";
 import { type Auth, type Identity, SERVICE_USER } from "../auth.ts";
-import { addressOf, type HttpLimits } from "../limits.ts";
+import type { ClientReader } from "../client-address.ts";
+import type { HttpLimits } from "../limits.ts";
 import type { Replies } from "./replies.ts";
 
 declare module "fastify" {
@@ -35,7 +36,7 @@ export function createGates(
   auth: Auth,
   limits: HttpLimits,
   replies: Replies,
-  trustProxy: boolean,
+  clients: ClientReader,
 ): Gates {
   const limitedUser = (user: UserId): ErrorObject | null =>
     user === SERVICE_USER ? NO_SERVICE : limits.userCall(user);
@@ -70,7 +71,7 @@ export function createGates(
     },
 
     account(request, reply, done) {
-      const limited = limits.authCall(addressOf(request.raw, trustProxy));
+      const limited = limits.authCall(clients.addressOf(request.raw));
       // Tokens must not stay in anybody's cache.
       reply.header("cache-control", "no-store");
       if (limited === null) done();

@@ -5,7 +5,7 @@
  *
  * Never lets a client's misbehaviour escape: every hook that socket.io calls catches.
  */
-import { createServer, type Server as HttpServer, type IncomingMessage } from "node:http";
+import type { Server as HttpServer, IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
 import { createAdapter } from "@socket.io/cluster-adapter";
 import { setupWorker } from "@socket.io/sticky";
@@ -18,7 +18,9 @@ import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { type Auth, SERVICE_USER } from "../auth.ts";
+import { createHttpServer } from "../http/server.ts";
 import type { ClientPacket } from "./dispatch.ts";
+import { createHandshakeGate } from "./handshake-gate.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
 import { Session } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
@@ -37,6 +39,8 @@ export interface SocketServerDeps {
   sessions: Sessions;
   dispatch(session: Session, packet: ClientPacket): void;
   turn: WriteTurn;
+  /** A handshake refused before it reached Socket.IO. */
+  countRefusal(code: string): void;
   clock: Clock;
   log: Log;
 }
@@ -68,7 +72,7 @@ const SUSPENDED = refused("forbidden", "This account is suspended.");
 
 export function createSocketServer(deps: SocketServerDeps): SocketServer {
   const { config, sessions, clock, log } = deps;
-  const httpServer = createServer((_request, response) => response.writeHead(404).end());
+  const httpServer = createHttpServer((_request, response) => response.writeHead(404).end());
   let isRefusing = false;
   const io = new Server<
     ClientToServerEvents,
@@ -89,6 +93,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       else decide(null, true);
     },
   });
+  io.engine.use(createHandshakeGate({ config, clock, count: deps.countRefusal }));
   setupWorker(io as unknown as Server);
   // The namespace's calls to all workers of the host; no event of the contract rides on it.
   io.adapter(createAdapter());
