@@ -22,6 +22,7 @@ import { BatchLink } from "./runtime/batch-link.ts";
 import type {
   HostHealth,
   HostMetrics,
+  IssuerKeySet,
   PrimaryOrders,
   SocketHandover,
   TlsMaterial,
@@ -98,6 +99,8 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     metrics,
     clock,
     random: Math.random,
+    askIssuerKeys: async (newer) =>
+      taken(await exchange.askPrimary<IssuerKeySet | null>("issuer_keys", { newer })),
     log,
   });
   const strays = createStrays(edge.sockets.io, tls === null);
@@ -116,6 +119,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     clock,
     log,
     auth: edge.auth,
+    limits: edge.limits,
     metrics,
     engine: strays.onRequest,
   });
@@ -140,7 +144,8 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
       exchange.fromThread(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength));
     }),
   );
-  await storage.queries.ping();
+  // Storage is reached, and nobody is served before it is known who is shut out.
+  await edge.revocations.load();
 
   process.on("message", (message: SocketHandover, socket: TcpSocket | undefined) => {
     if (message?.type !== "troupe:socket" || socket === undefined) return;
@@ -155,7 +160,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     if (message.head.length > 0) socket.unshift(message.head);
     socket.resume();
   });
-  // Ended logins must be known before the first session; the primary confirms when it reads.
+  // From here on edges are heard too; the primary confirms when it reads.
   void edge.start().catch((err: unknown) => {
     log.fatal({ event: "worker_failed", err });
     process.exit(1);
@@ -188,6 +193,9 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
         return;
       case "gap":
         edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
+        return;
+      case "issuer_keys":
+        edge.auth.onIssuerKeys(JSON.parse(order.body) as PrimaryOrders["issuer_keys"]);
         return;
       case "configure":
         return;

@@ -40,6 +40,8 @@ export interface Tokens {
   check(token: string): Promise<Result<Claims>>;
   /** The same from memory, or undefined when this token has not been checked lately. */
   known(token: string): Result<Claims> | undefined;
+  /** Checks every token again: the keys have changed. */
+  forget(): void;
 }
 
 /** About 1 KB each with the token's text: 20 MB at the most, for the sessions of one worker. */
@@ -48,6 +50,12 @@ const KNOWN_MAX = 20_000;
 export const TOKEN_CHARS_MAX = 8192;
 /** For `nbf` of an issuer whose clock is ahead of ours. Expiry gets no tolerance. */
 const CLOCK_TOLERANCE_S = 5;
+/** RFC 7515, 7.1: three parts without padding; jose would read some that are not. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters. */
+const SUBJECT = /^[\x20-\x7e]{1,255}$/;
+/** RFC 7519, 5.1, and RFC 9068: none said, or one that means an access token. */
+const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
 const OUTSIDE_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 
 const INVALID = refused("unauthorized", "The access token is not valid.");
@@ -61,6 +69,8 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   const { issuer, audience, clock, keys } = options;
   const secret = options.secret === null ? null : await hmacKey(options.secret);
   const known = new Map<string, Claims>();
+  /** Raised when the keys change: what is being checked meanwhile is not kept. */
+  let generation = 0;
 
   async function verified(token: string): Promise<JWTPayload> {
     const rules = {
@@ -70,11 +80,17 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       clockTolerance: CLOCK_TOLERANCE_S,
       currentDate: new Date(clock.nowMs()),
     };
-    if (keys !== null) {
-      return (await jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })).payload;
-    }
+    const { payload, protectedHeader } = await (keys !== null
+      ? jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })
+      : jwtVerify(token, ownKey(), { ...rules, algorithms: ["HS256"] }));
+    if (TYPES.includes(protectedHeader.typ?.toLowerCase())) return payload;
+    // A logout token, a DPoP proof: signed by the same issuer, and no key to anything here.
+    throw new errors.JWTInvalid("the token's typ is not that of an access token");
+  }
+
+  function ownKey(): webcrypto.CryptoKey {
     if (secret === null) throw new Error("neither a JWT secret nor an outside issuer is set");
-    return (await jwtVerify(token, secret, { ...rules, algorithms: ["HS256"] })).payload;
+    return secret;
   }
 
   function remember(token: string, claims: Claims): void {
@@ -113,13 +129,19 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       return ok(claims);
     },
 
+    forget() {
+      generation++;
+      known.clear();
+    },
+
     async check(token) {
-      if (token.length === 0 || token.length > TOKEN_CHARS_MAX) return INVALID;
+      if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) return INVALID;
+      const began = generation;
       try {
         const claims = claimsOf(await verified(token), keys === null);
         if (claims === null) return INVALID;
         if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
-        remember(token, claims);
+        if (began === generation) remember(token, claims);
         return ok(claims);
       } catch (error) {
         if (error instanceof errors.JWTExpired) return EXPIRED;
@@ -135,7 +157,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 /** `fam` means a login only where we signed it: an outside issuer's may mean anything. */
 function claimsOf(payload: JWTPayload, isOwn: boolean): Claims | null {
   const { sub, exp, fam } = payload;
-  if (typeof sub !== "string" || sub === "" || typeof exp !== "number") return null;
+  if (typeof sub !== "string" || !SUBJECT.test(sub) || typeof exp !== "number") return null;
   return {
     subject: sub,
     family: isOwn && typeof fam === "string" ? (fam as FamilyId) : null,

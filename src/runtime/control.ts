@@ -20,6 +20,8 @@ export interface PrimaryOrders {
   gap: { host: string };
   /** A new certificate, for connections from now on. Answered with null, or with what is wrong. */
   tls: TlsMaterial;
+  /** An outside token issuer has changed its keys. */
+  issuer_keys: IssuerKeySet;
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;
 }
@@ -34,6 +36,14 @@ export interface WorkerReports {
   gather_metrics: Record<string, never>;
   /** Answered with `HostHealth`; for /readyz. */
   host_health: Record<string, never>;
+  /** Answered with `IssuerKeySet | null`; `newer`: read again first, if that was not just done. */
+  issuer_keys: { newer: boolean };
+}
+
+/** An outside issuer's public keys, as JSON text of a JWKS; `version` rises with each change. */
+export interface IssuerKeySet {
+  keys: string;
+  version: number;
 }
 
 /** What a worker shakes hands with. */

@@ -38,7 +38,9 @@ export interface HostOptions {
 }
 
 export interface HostStats {
+  /** Of each kind: those that are active, and how many ever became so. */
   actors: Record<string, number>;
+  activated: Record<string, number>;
   mailboxDepth: number;
 }
 
@@ -46,6 +48,7 @@ export class ActorHost {
   readonly gateway: Gateway;
   readonly #options: HostOptions;
   readonly #activations = new Map<string, Activation>();
+  readonly #activated: Record<string, number> = {};
   readonly #effects: Pick<Context, "ask" | "tell" | "publish">;
   #isClosed = false;
   #parked: Frame[] = [];
@@ -114,7 +117,7 @@ export class ActorHost {
       actors[behaviour.kind] = (actors[behaviour.kind] ?? 0) + 1;
       mailboxDepth += depth;
     }
-    return { actors, mailboxDepth };
+    return { actors, activated: { ...this.#activated }, mailboxDepth };
   }
 
   /** Begun work that callers or storage still wait for. */
@@ -178,6 +181,7 @@ export class ActorHost {
       },
     });
     this.#activations.set(key, activation);
+    this.#activated[behaviour.kind] = (this.#activated[behaviour.kind] ?? 0) + 1;
     return activation;
   }
 

@@ -9,7 +9,8 @@ import { noSocketsLeft } from "../support/suite.ts";
 
 const PROXY = "127.0.0.2";
 const STRANGER = "127.0.0.3";
-/** More than one address may log in at once (src/edge/limits.ts). */
+const AUTH = { RATE_LIMIT_AUTH: "1/s burst 300" };
+/** More than one address may log in at once. */
 const LOGINS = 320;
 
 const POLL = "/socket.io/?EIO=4&transport=polling";
@@ -61,6 +62,7 @@ describe.each([
   let troupe: Troupe;
   beforeAll(async () => {
     const env = {
+      ...AUTH,
       RATE_LIMITS: "on",
       TRUST_PROXY: trust,
       CONNECTION_BURST: "20",
@@ -110,7 +112,7 @@ describe("without TRUST_PROXY, or from elsewhere than the proxy", () => {
     ["no TRUST_PROXY", {}],
     ["another peer than the one named", { TRUST_PROXY: PROXY }],
   ])("[PRX8] the header is ignored: %s", async (_, trust) => {
-    const troupe = await startTroupe({ workers: 1, env: { RATE_LIMITS: "on", ...trust } });
+    const troupe = await startTroupe({ workers: 1, env: { ...AUTH, RATE_LIMITS: "on", ...trust } });
     try {
       const forger = await logsIn(troupe, STRANGER, LOGINS, (i) => `1.2.${i >> 8}.${i & 255}`);
       expect(limited(forger)).toBeGreaterThan(0);

@@ -9,7 +9,8 @@ import type { WorkerConfig } from "../../config.ts";
 import { type ErrorObject, refused } from "../../protocol/errors.ts";
 import { type ClientReader, createClientReader } from "../client-address.ts";
 import { createSecurityHeaders } from "../http/security-headers.ts";
-import { KeyedBuckets, tooMany } from "../limits.ts";
+import { KeyedBuckets } from "../keyed-buckets.ts";
+import { tooMany } from "../limits.ts";
 
 export interface HandshakeGateDeps {
   config: WorkerConfig;
@@ -62,7 +63,10 @@ function createRate(
 ): (request: IncomingMessage) => ErrorObject | null {
   if (!config.rateLimits || config.trustProxy === false) return () => null;
   const share = (whole: number) => Math.max(1, whole / config.workers);
-  const buckets = new KeyedBuckets(share(config.connectionRatePerS), share(config.connectionBurst));
+  const buckets = new KeyedBuckets({
+    perS: share(config.connectionRatePerS),
+    burst: share(config.connectionBurst),
+  });
   return (request) => {
     if (/[?&]sid=/.test(request.url ?? "")) return null;
     const waitMs = buckets.take(clients.addressOf(request), clock.nowMs());
