@@ -30,6 +30,12 @@ export interface TlsDoor {
   renew(material: TlsMaterial): void;
 }
 
+interface Undecided {
+  name: string;
+  ticket: number;
+  isSettled: boolean;
+}
+
 /** A handshake is two round trips, and a slow phone's take a second each. */
 const HANDSHAKE_MS = 5_000;
 /** How long a client may come back without a full handshake. */
@@ -44,8 +50,8 @@ export function createTlsDoor(options: TlsDoorOptions): TlsDoor {
     labelNames: ["outcome"],
     registers: [options.registry],
   });
-  /** Tickets of undecided connections. The four-tuple names one for as long as it lives. */
-  const undecided = new Map<string, number>();
+  /** By what names a connection to both sides, its raw socket and the one that decrypts. */
+  const undecided = new Map<string, Undecided>();
   let reported: number[] = [];
 
   const server = createServer(
@@ -62,11 +68,11 @@ export function createTlsDoor(options: TlsDoorOptions): TlsDoor {
     socket.destroy();
   });
 
-  function settle(name: string): void {
-    const ticket = undecided.get(name);
-    if (ticket === undefined) return;
-    undecided.delete(name);
-    if (reported.push(ticket) > 1) return;
+  function settle(connection: Undecided): void {
+    if (connection.isSettled) return;
+    connection.isSettled = true;
+    if (undecided.get(connection.name) === connection) undecided.delete(connection.name);
+    if (reported.push(connection.ticket) > 1) return;
     setImmediate(() => {
       const tickets = reported;
       reported = [];
@@ -76,19 +82,23 @@ export function createTlsDoor(options: TlsDoorOptions): TlsDoor {
 
   return {
     take(socket, hello, ticket) {
-      const name = nameOf(socket);
-      undecided.set(name, ticket);
-      socket.once("close", () => settle(name));
-      if (socket.destroyed) {
-        settle(name);
+      const connection: Undecided = { name: nameOf(socket), ticket, isSettled: false };
+      // It has no peer any more: gone on its way here.
+      if (socket.destroyed || socket.remotePort === undefined) {
+        settle(connection);
+        socket.destroy();
         return;
       }
+      undecided.set(connection.name, connection);
+      socket.once("close", () => settle(connection));
       // The TLS engine takes what waits in the socket first.
       socket.unshift(hello);
       server.emit("connection", socket);
     },
     requested(socket) {
-      if (undecided.size > 0) settle(nameOf(socket));
+      if (undecided.size === 0) return;
+      const connection = undecided.get(nameOf(socket));
+      if (connection !== undefined) settle(connection);
     },
     renew: (material) => server.setSecureContext(contextOf(material)),
   };

@@ -280,6 +280,8 @@ export class FrontDoor {
     if (guest !== null) {
       this.#options.guard.handedOver(guest);
       this.#shaking.set(ticket, { guest, worker: chosen.worker });
+      // Closed while it stood in line: its worker will not hear of it. Once sent it says nothing.
+      socket.once("close", () => this.#settleTicket(ticket));
     }
     const failed = () => {
       this.#settleTicket(ticket);

@@ -1,6 +1,7 @@
 /** Floods of 500 connections from one address: honest people hardly notice, memory stays flat. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTroupe, type Troupe } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
 import { HonestPeople } from "../support/flood.ts";
 import { endures } from "../support/flood-verdict.ts";
 import { noSocketsLeft } from "../support/suite.ts";
@@ -42,4 +43,15 @@ test("[FLD5] connection after connection: past its rate the address is refused",
   expect(answers["429"]).toBeGreaterThan(0);
   const answered = Object.values(answers).reduce((sum, count) => sum + count, 0);
   expect(closed).toBeGreaterThan(answered);
+});
+
+test("[FLD7] when the floods are over, nothing of them is left at the door", async () => {
+  await eventually(
+    "no connection is undecided",
+    async () => {
+      const { text } = await troupe.http.get<string>("/metrics");
+      return /^troupe_front_door_undecided 0$/m.test(text);
+    },
+    30_000,
+  );
 });

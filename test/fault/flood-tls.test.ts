@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeCertificate } from "../support/certificates.ts";
 import { startTroupe, type Troupe } from "../support/cluster.ts";
+import { eventually } from "../support/eventually.ts";
 import { HonestPeople } from "../support/flood.ts";
 import { endures } from "../support/flood-verdict.ts";
 import { noSocketsLeft } from "../support/suite.ts";
@@ -52,4 +53,15 @@ test("[FLD6] handshake after handshake: past its rate the address is cut", async
   expect(closed).toBeGreaterThan(0);
   const { text } = await troupe.http.get<string>("/metrics");
   expect(text).toMatch(/troupe_front_door_limited_total\{how="cut"\} [1-9]/);
+});
+
+test("[FLD7] when the floods are over, nothing of them is left at the door", async () => {
+  await eventually(
+    "no connection is undecided",
+    async () => {
+      const { text } = await troupe.http.get<string>("/metrics");
+      return /^troupe_front_door_undecided 0$/m.test(text);
+    },
+    30_000,
+  );
 });
