@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { makeCertificate } from "../support/certificates.ts";
 import { startTroupe, type Troupe } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
@@ -11,6 +11,11 @@ import { endures } from "../support/flood-verdict.ts";
 import { noSocketsLeft } from "../support/suite.ts";
 
 let dir: string;
+/** Three rounds, where the machine is busy with something else. */
+const DEADLINE_MS = 120_000;
+
+vi.setConfig({ testTimeout: DEADLINE_MS });
+
 let troupe: Troupe;
 let people: HonestPeople;
 beforeAll(async () => {
