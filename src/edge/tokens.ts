@@ -6,11 +6,12 @@
  *
  * Knows neither users nor revocations; auth.ts puts those on top.
  */
-import { randomUUID, webcrypto } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../clock.ts";
 import { ok, type Result, refused } from "../protocol/errors.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
+import { verifiedHs256 } from "./hs256.ts";
 
 /** What a checked token says. */
 export interface Claims {
@@ -67,30 +68,43 @@ export class KeysUnavailable extends Error {}
 
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
   const { issuer, audience, clock, keys } = options;
-  const secret = options.secret === null ? null : await hmacKey(options.secret);
+  const secret = options.secret === null ? null : Buffer.from(options.secret);
   const known = new Map<string, Claims>();
   /** Raised when the keys change: what is being checked meanwhile is not kept. */
   let generation = 0;
 
-  async function verified(token: string): Promise<JWTPayload> {
-    const rules = {
+  /** An outside issuer's token; throws what jose throws. */
+  async function outside(token: string, issuerKeys: JWTVerifyGetKey): Promise<Result<Claims>> {
+    const { payload, protectedHeader } = await jwtVerify(token, issuerKeys, {
       issuer,
       audience,
       requiredClaims: ["sub", "exp"],
       clockTolerance: CLOCK_TOLERANCE_S,
       currentDate: new Date(clock.nowMs()),
-    };
-    const { payload, protectedHeader } = await (keys !== null
-      ? jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })
-      : jwtVerify(token, ownKey(), { ...rules, algorithms: ["HS256"] }));
-    if (TYPES.includes(protectedHeader.typ?.toLowerCase())) return payload;
-    // A logout token, a DPoP proof: signed by the same issuer, and no key to anything here.
-    throw new errors.JWTInvalid("the token's typ is not that of an access token");
+      algorithms: OUTSIDE_ALGORITHMS,
+    });
+    if (!isAccessToken(protectedHeader.typ)) return INVALID;
+    return judged(claimsOf(payload, false));
   }
 
-  function ownKey(): webcrypto.CryptoKey {
+  function own(token: string): Result<Claims> {
     if (secret === null) throw new Error("neither a JWT secret nor an outside issuer is set");
-    return secret;
+    const verified = verifiedHs256(token, secret);
+    if (verified === null || !isAccessToken(verified.typ)) return INVALID;
+    return isMeant(verified.payload) ? judged(claimsOf(verified.payload, true)) : INVALID;
+  }
+
+  /** The registered claims that jose checks of an outside token (RFC 7519, 4.1). */
+  function isMeant({ iss, aud, nbf, iat }: JWTPayload): boolean {
+    const latestNbf = clock.nowMs() / 1000 + CLOCK_TOLERANCE_S;
+    const isStarted = nbf === undefined || (typeof nbf === "number" && nbf <= latestNbf);
+    const isForUs = aud === audience || (Array.isArray(aud) && aud.includes(audience));
+    return iss === issuer && isForUs && isStarted && (iat === undefined || typeof iat === "number");
+  }
+
+  function judged(claims: Claims | null): Result<Claims> {
+    if (claims === null) return INVALID;
+    return claims.expiresAtMs <= clock.nowMs() ? EXPIRED : ok(claims);
   }
 
   function remember(token: string, claims: Claims): void {
@@ -138,11 +152,9 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) return INVALID;
       const began = generation;
       try {
-        const claims = claimsOf(await verified(token), keys === null);
-        if (claims === null) return INVALID;
-        if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
-        if (began === generation) remember(token, claims);
-        return ok(claims);
+        const claims = keys === null ? own(token) : await outside(token, keys);
+        if (claims.ok && began === generation) remember(token, claims.value);
+        return claims;
       } catch (error) {
         if (error instanceof errors.JWTExpired) return EXPIRED;
         if (error instanceof KeysUnavailable) return NO_KEYS;
@@ -173,8 +185,7 @@ function scopeOf(scope: unknown): readonly string[] {
   return [];
 }
 
-function hmacKey(secret: string): Promise<webcrypto.CryptoKey> {
-  const usages: ("sign" | "verify")[] = ["sign", "verify"];
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  return webcrypto.subtle.importKey("raw", Buffer.from(secret), algorithm, false, usages);
+/** No logout token, no DPoP proof: those are signed by the same issuer and no key to anything. */
+function isAccessToken(typ: unknown): boolean {
+  return TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : undefined);
 }

@@ -35,15 +35,17 @@ export function createHandshakeGate(deps: HandshakeGateDeps): EngineMiddleware {
   const takes = createRate(config, clients, clock);
 
   return (request, response, next) => {
-    secure(request, (name, value) => response.setHeader(name, value));
+    // They are for what a browser can show; a handshake's answer shows nothing.
+    const isUpgrade = request.headers.upgrade !== undefined;
+    if (!isUpgrade) secure(request, (name, value) => response.setHeader(name, value));
     const refusal = isForeign(request, config.corsOrigin) ? FOREIGN : takes(request);
     if (refusal === null) {
       next();
       return;
     }
     deps.count(refusal.code);
-    if (request.headers.upgrade === undefined) refuse(response, refusal);
-    else refuseUpgrade(request, refusal);
+    if (isUpgrade) refuseUpgrade(request, refusal);
+    else refuse(response, refusal);
   };
 }
 

@@ -24,6 +24,7 @@ import type { EdgeLimits } from "../limits.ts";
 import type { ClientPacket } from "./dispatch.ts";
 import { createHandshakeGate } from "./handshake-gate.ts";
 import { Intake } from "./intake.ts";
+import { slim, slimUpgrades, stickyView } from "./lean.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
 import { Session } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
@@ -65,7 +66,8 @@ export interface SocketServer {
 
 interface SocketData {
   session: Session;
-  opening: SessionOpening;
+  /** Until the session has begun. */
+  opening?: SessionOpening;
 }
 type TroupeSocket = Socket<
   ClientToServerEvents,
@@ -109,7 +111,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       count: (code) => metrics.refusals.add("handshake", code),
     }),
   );
-  setupWorker(io as unknown as Server);
+  setupWorker(stickyView(io as unknown as Server));
+  slimUpgrades(io as unknown as Server, deps.turn);
   // The namespace's calls to all workers of the host; no event of the contract rides on it.
   io.adapter(createAdapter());
 
@@ -131,6 +134,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       .then((refusal) => {
         connecting.delete(socket.client);
         if (refusal === null) {
+          // Socket.IO's answer to CONNECT and `ready` leave together.
+          socket.data.session.hold();
           next();
           return;
         }
@@ -142,7 +147,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
 
   io.on("connection", (socket) => {
     const { session, opening } = socket.data;
-    if (session.isEnded) {
+    if (session.isEnded || opening === undefined) {
       socket.disconnect(true);
       return;
     }
@@ -157,6 +162,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       },
     });
     sessions.begun(session, opening);
+    socket.data = { session };
+    slim(socket as unknown as Socket);
   });
 
   /** Null: welcome, and `socket.data` is set. */

@@ -108,6 +108,11 @@ export class Session {
     return this.#outlet.whenTaken();
   }
 
+  /** See Outlet.hold. */
+  hold(): void {
+    this.#outlet.hold();
+  }
+
   /** Whether events of the conversation belong here and do not come yet. */
   wantsStream(id: ConversationId): boolean {
     if (this.isEnded || this.left.has(id) || this.entering.has(id)) return false;
