@@ -2,6 +2,7 @@
  * The front door's limits, with real connections from loopback addresses of their own: the
  * machine's own address is not limited, so that 127.0.0.1 stands for who is never in question.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Door, Wire } from "../support/door.ts";
 import { eventually, within } from "../support/eventually.ts";
@@ -68,6 +69,33 @@ describe("rates", () => {
       return statusOf(text!) === "200" ? text : undefined;
     });
     expect(afterwards).toContain('"served":"api"');
+  });
+});
+
+describe("a crowd behind one address", () => {
+  const CLIENTS = 600;
+
+  test("[DOOR1] that comes all at once, and tries again as clients do, gets in", async () => {
+    const door = await Door.opens({
+      limits: LIMITS,
+      env: { CONNECTION_BURST: "300", CONNECTION_RATE_PER_S: "100" },
+    });
+    try {
+      let tries = 0;
+      const comesIn = async () => {
+        for (;;) {
+          tries++;
+          const [text] = await asks(door, "127.0.0.8", 1);
+          if (statusOf(text!) === "200") return;
+          // A client's own back-off, with its jitter.
+          await delay(500 + Math.random() * 500);
+        }
+      };
+      await within("all are in", Promise.all(Array.from({ length: CLIENTS }, comesIn)), 20_000);
+      expect(tries).toBeGreaterThan(CLIENTS);
+    } finally {
+      await door.ends();
+    }
   });
 });
 
