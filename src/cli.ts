@@ -3,7 +3,7 @@
  * The command line. Reads the configuration and the options, and turns what keeps a command
  * from doing its work into one sentence and exit code 1.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   differenceTable,
@@ -23,6 +23,7 @@ import { runningEmbeddedUrl } from "./storage/embedded-running.ts";
 import { StorageFault } from "./storage/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
 import { createRecount } from "./storage/recount.ts";
+import { packageVersion } from "./version.ts";
 
 const HELP = `Usage: troupe <command> [options]
 
@@ -199,11 +200,6 @@ function reasonOf(fault: StorageFault): string {
     : fault.message;
 }
 
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
-
 async function main(args: string[]): Promise<number | null> {
   const [word = "", ...rest] = args;
   // Starts hosts with a configuration of their own, and has a help of its own.
@@ -216,7 +212,7 @@ async function main(args: string[]): Promise<number | null> {
     return 0;
   }
   if (word === "--version" || word === "-v") {
-    process.stdout.write(`${version()}\n`);
+    process.stdout.write(`${packageVersion()}\n`);
     return 0;
   }
   const read = Object.hasOwn(COMMANDS, word) ? COMMANDS[word]?.(rest) : undefined;

@@ -12,9 +12,13 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./clock.ts";
 import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
+import { createOps } from "./edge/ops.ts";
+import { createOpsAnswers } from "./edge/ops-answers.ts";
 import { createStrays } from "./edge/socket/strays.ts";
+import { FaultRing } from "./fault-ring.ts";
 import { createLogger, type Log } from "./log.ts";
 import { addMetrics, createMetrics } from "./metrics.ts";
+import type { OpsQuestion } from "./ops-ports.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
 import type { HostHealth, HostMetrics, PrimaryOrders, SocketHandover } from "./runtime/control.ts";
@@ -61,7 +65,10 @@ process.on("SIGTERM", () => undefined);
 process.on("SIGHUP", () => undefined);
 
 async function start({ config, life, slot }: Configuration): Promise<Exchange> {
-  const log = createLogger({ level: config.logLevel, bindings: { box: "worker", worker: life } });
+  const faults = new FaultRing(systemClock, life);
+  const log = faults.tap(
+    createLogger({ level: config.logLevel, bindings: { box: "worker", worker: life } }),
+  );
   const clock = systemClock;
   const metrics = createMetrics({ part: "edge", worker: slot });
   const storage = createEdgePorts(config.databaseUrl);
@@ -92,6 +99,18 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     random: Math.random,
     log,
   });
+  const answerOps = createOpsAnswers({
+    metrics,
+    vitals: edge.vitals,
+    faults,
+    sessionsOf: (user) => edge.sessionsOf(user),
+    deliveries: () => edge.turn.deliveries,
+    async thread() {
+      const report = await remote.report();
+      if (report === null) throw new Error("the actor thread has not started");
+      return report;
+    },
+  });
   const strays = createStrays(edge.sockets.io);
   const api = await createApi({
     config,
@@ -104,6 +123,12 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       health: async () => taken(await exchange.askPrimary<HostHealth>("host_health")),
       metrics: async () => taken(await exchange.askPrimary<HostMetrics>("gather_metrics")),
     },
+    ops: createOps({
+      queries: storage.ops,
+      gateway: exchange.gateway,
+      ask: (question) => exchange.askPrimary("ops", question),
+      clock,
+    }),
     ready: () => (exchange.placement.view.workers.length > 0 ? [] : ["no view of the cluster yet"]),
     clock,
     log,
@@ -140,6 +165,10 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       case "metrics": {
         metrics.counts.deliveries = edge.turn.deliveries;
         reply(JSON.stringify(await addMetrics([await metrics.toJson(), await remote.metrics()])));
+        return;
+      }
+      case "ops": {
+        reply(JSON.stringify(await answerOps(JSON.parse(order.body) as OpsQuestion)));
         return;
       }
       case "drain": {

@@ -8,16 +8,21 @@
  */
 import { randomBytes } from "node:crypto";
 import { Counter, Gauge } from "prom-client";
+import { systemClock } from "../clock.ts";
 import type { WorkerConfig } from "../config.ts";
+import { FaultRing } from "../fault-ring.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
+import type { OpsQuestion } from "../ops-ports.ts";
 import type { Relay } from "../relay-port.ts";
 import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
-import { FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
+import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
+import { HostTalk } from "./host-talk.ts";
 import { type Member, Membership } from "./membership.ts";
+import { HostOps, OPS_TALK } from "./ops.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
 import type { WorkerLife } from "./worker-life.ts";
@@ -30,6 +35,9 @@ export interface HostOptions {
   /** This start of this host; see `hostId`. */
   host?: string;
   relay?: Relay;
+  /** What operators are shown of the log; see fault-ring.ts. */
+  faults?: FaultRing;
+  version?: string;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
 }
 
@@ -42,6 +50,9 @@ export class Host {
   readonly #membership: Membership;
   readonly #relay: Relay | null;
   readonly #report: HostReport;
+  readonly #faults: FaultRing;
+  readonly #talk: HostTalk;
+  readonly #ops: HostOps;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 
   constructor(options: HostOptions) {
@@ -84,6 +95,28 @@ export class Host {
       () => this.#relay?.state ?? "none",
       log,
     );
+    this.#faults = options.faults ?? new FaultRing(systemClock);
+    this.#talk = new HostTalk({
+      self: host,
+      send: (to, said) => this.#relay?.send(to, encode(said)) ?? false,
+      answer: (name, body) =>
+        name === OPS_TALK
+          ? this.#ops.own(JSON.parse(body) as OpsQuestion).then((value) => JSON.stringify(value))
+          : null,
+      onFault: (err) => log.error({ event: "host_answer_failed", err }),
+    });
+    this.#ops = new HostOps({
+      host,
+      version: options.version ?? "",
+      supervisor: this.supervisor,
+      metrics: this.#metrics,
+      relay: this.#relay,
+      talk: this.#talk,
+      faults: this.#faults,
+      view: () => this.#membership.view,
+      sockets: () => this.frontDoor.heldSockets,
+      topics: () => this.#switchboard.topics,
+    });
     this.#addGauges();
     if (this.#relay !== null) this.#addRelayMetrics(this.#relay);
   }
@@ -95,7 +128,10 @@ export class Host {
         frames: (bytes) => this.#switchboard.fromUplink(bytes),
         cluster: (cluster) => this.#membership.onCluster(cluster),
         away: () => this.#membership.onAway(),
-        gap: (from) => this.#switchboard.announce(gapOrder(from)),
+        gap: (from) => {
+          this.#faults.note("warn", { event: "relay_gap", host: from });
+          this.#switchboard.announce(gapOrder(from));
+        },
       });
       await this.supervisor.start();
       return await this.frontDoor.listen(this.#config.port, this.#config.host);
@@ -122,6 +158,7 @@ export class Host {
 
   #close(): void {
     this.frontDoor.close();
+    this.#talk.close();
     this.#metrics.close();
   }
 
@@ -133,6 +170,7 @@ export class Host {
   }
 
   #heard(from: string, heard: Frame): void {
+    if (from === "") this.#talk.heard(heard);
     const life = this.supervisor.lifeOf(from);
     if (life === undefined) return;
     if (heard.type === FRAME.answer) {
@@ -143,6 +181,8 @@ export class Host {
       case "online":
       case "drained":
         this.supervisor.reported(life, heard.name as "online" | "drained");
+        if (heard.name === "online")
+          this.#faults.note("info", { event: "worker_online", worker: from });
         return;
       case "host_health":
         this.#answer(life, heard, this.#report.health());
@@ -151,6 +191,12 @@ export class Host {
         this.#report.metrics().then(
           (metrics) => this.#answer(life, heard, metrics),
           (error: unknown) => this.#log.error({ event: "metrics_failed", error }),
+        );
+        return;
+      case "ops":
+        this.#ops.cluster(JSON.parse(heard.body) as OpsQuestion).then(
+          (answer) => this.#answer(life, heard, answer),
+          (err: unknown) => this.#log.error({ event: "ops_failed", err }),
         );
         return;
       default:

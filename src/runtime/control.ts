@@ -3,6 +3,7 @@
  * `FRAME.control`. A `corr` other than 0 wants a `FRAME.answer` with the same `corr`.
  */
 import type { WorkerConfig } from "../config.ts";
+import type { OpsQuestion } from "../ops-ports.ts";
 
 export interface PrimaryOrders {
   /** First frame on every pipe. */
@@ -19,6 +20,8 @@ export interface PrimaryOrders {
   gap: { host: string };
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;
+  /** Answer with that question's `WorkerAnswers`, of this worker. */
+  ops: OpsQuestion;
 }
 
 export interface WorkerReports {
@@ -29,6 +32,8 @@ export interface WorkerReports {
   gather_metrics: Record<string, never>;
   /** Answered with `HostHealth`; for /readyz. */
   host_health: Record<string, never>;
+  /** Answered with that question's `ClusterAnswers`, of all hosts. */
+  ops: OpsQuestion;
 }
 
 /** One prom-client registry in JSON for each worker that answered in time, and the primary's. */

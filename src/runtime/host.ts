@@ -40,6 +40,8 @@ export interface HostOptions {
 export interface HostStats {
   actors: Record<string, number>;
   mailboxDepth: number;
+  /** Of the actor for whom most waits. */
+  mailboxDeepest: number;
 }
 
 export class ActorHost {
@@ -110,11 +112,13 @@ export class ActorHost {
   get stats(): HostStats {
     const actors: Record<string, number> = {};
     let mailboxDepth = 0;
+    let mailboxDeepest = 0;
     for (const { behaviour, depth } of this.#activations.values()) {
       actors[behaviour.kind] = (actors[behaviour.kind] ?? 0) + 1;
       mailboxDepth += depth;
+      if (depth > mailboxDeepest) mailboxDeepest = depth;
     }
-    return { actors, mailboxDepth };
+    return { actors, mailboxDepth, mailboxDeepest };
   }
 
   /** Begun work that callers or storage still wait for. */

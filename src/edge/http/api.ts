@@ -19,6 +19,7 @@ import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
 import { createHttpLimits } from "../limits.ts";
+import type { Ops } from "../ops.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
 import type { Handlers } from "./call.ts";
@@ -29,6 +30,7 @@ import { createGates, type Gates } from "./gates.ts";
 import { graphRoutes } from "./graph.ts";
 import { notificationRoutes } from "./notifications.ts";
 import { type HostReader, operationRoutes } from "./operations.ts";
+import { opsRoutes } from "./ops.ts";
 import { loadPages, servePages } from "./pages.ts";
 import { postRoutes } from "./posts.ts";
 import { type PresenceReader, presenceRoutes } from "./presence.ts";
@@ -43,6 +45,7 @@ export interface ApiDeps {
   presence: PresenceReader;
   revocations: Revocations;
   host: HostReader;
+  ops: Ops;
   /** Why this worker cannot serve; empty when it can. */
   ready: () => string[];
   clock: Clock;
@@ -108,6 +111,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
+    ...opsRoutes(deps.ops),
   };
   const gates = createGates(auth, limits, replies, config.trustProxy);
   for (const name of Object.keys(ROUTES) as RouteName[]) {

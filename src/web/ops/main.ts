@@ -1,0 +1,2 @@
+/** The operator's page's entry. */
+export const placeholder = document.getElementById("ops");
