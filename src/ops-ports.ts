@@ -69,7 +69,8 @@ export interface HostPart<A> {
 
 /** What the primary answers its worker. */
 export interface ClusterAnswers {
-  vitals: { answered_by: string; view: number; hosts: OpsHost[] };
+  /** `at`: when the counts were gathered, ISO. */
+  vitals: { at: string; answered_by: string; view: number; hosts: OpsHost[] };
   sessions: HostPart<WorkerAnswers["sessions"]>[];
   end_sessions: HostPart<WorkerAnswers["end_sessions"]>[];
 }

@@ -109,7 +109,6 @@ export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
       const [cluster, looked] = await Promise.all([ask({ ask: "vitals" }), database()]);
       if (!cluster.ok) return cluster;
       return ok({
-        at: new Date(clock.nowMs()).toISOString(),
         ...cluster.value,
         bounds: { latency_ms: LATENCY_BOUNDS_MS, commit_rows: ROWS_BOUNDS },
         database: looked,

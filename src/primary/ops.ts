@@ -89,7 +89,7 @@ export class HostOps {
       }),
     ]);
     hosts.sort((a, b) => (a.host < b.host ? -1 : 1));
-    return { answered_by: host, view: view().number, hosts };
+    return { at: new Date().toISOString(), answered_by: host, view: view().number, hosts };
   }
 
   async #hostVitals(): Promise<OpsHost> {

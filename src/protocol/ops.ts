@@ -120,6 +120,7 @@ export const OpsDatabase = Type.Object({
 });
 
 export const OpsSummary = Type.Object({
+  /** When the counts were gathered: an answer may be a second old, and is then the same again. */
   at: Time,
   answered_by: Type.String({ description: "The host that was asked." }),
   view: Count,
