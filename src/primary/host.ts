@@ -181,8 +181,6 @@ export class Host {
       case "online":
       case "drained":
         this.supervisor.reported(life, heard.name as "online" | "drained");
-        if (heard.name === "online")
-          this.#faults.note("info", { event: "worker_online", worker: from });
         return;
       case "host_health":
         this.#answer(life, heard, this.#report.health());

@@ -1,7 +1,7 @@
 /** The recent faults of all hosts, newest first, in sentences. */
 import type { Fault, OpsSummary } from "../../protocol/ops.ts";
 import { el, keyedList, setAttr, setText } from "../app/dom.ts";
-import { agoText, faultText, hostOf, momentText, plural, timeText } from "./wording.ts";
+import { agoText, faultText, momentText, plural, timeText } from "./wording.ts";
 
 const SHOWN_MAX = 60;
 
@@ -58,22 +58,23 @@ export function createFaults(): Faults {
         (vitals?.faults ?? []).map((fault) => ({ ...fault, host })),
       );
       told.sort((a, b) => (a.at < b.at ? 1 : -1));
-      // The start of a host's own workers is no news.
-      const news = told.filter((fault) => fault.event !== "worker_online" || hasCause(fault, told));
+      const news = told.filter((fault) => isNews(fault, told));
       update(news.slice(0, SHOWN_MAX));
       none.hidden = news.length > 0;
     },
   };
 }
 
-/** Whether a worker of that host was lost before, so that this one is its replacement. */
-function hasCause(online: Told, told: readonly Told[]): boolean {
+/** What ends a fault, by what began it: without that it is a host's start, and no news. */
+const CAUSES: Readonly<Record<string, readonly string[]>> = {
+  worker_online: ["worker_lost", "worker_exited", "worker_start_too_slow"],
+  relay_joined: ["relay_away"],
+};
+
+function isNews(fault: Told, told: readonly Told[]): boolean {
+  const causes = CAUSES[fault.event];
+  if (causes === undefined) return true;
   return told.some(
-    ({ host, event, at, worker }) =>
-      host === online.host &&
-      at <= online.at &&
-      event !== "worker_online" &&
-      worker !== null &&
-      hostOf(worker) === online.host,
+    ({ host, event, at }) => host === fault.host && at <= fault.at && causes.includes(event),
   );
 }

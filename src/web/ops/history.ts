@@ -9,7 +9,7 @@ import { type Figures, figuresBetween } from "./rates.ts";
 const RATE_SUMMARIES = 3;
 /** Quantiles over about ten: with a few sends a second one would be noise. */
 const QUANTILE_SUMMARIES = 10;
-export const POINTS_MAX = 120;
+const POINTS_MAX = 120;
 
 export interface History {
   summaries: readonly OpsSummary[];

@@ -143,7 +143,7 @@ function showRedis(box: Shared, { hosts }: OpsSummary): void {
   const away = relays.filter(({ state }) => state === "away").length;
   const pings = relays.flatMap(({ ping_ms }) => ping_ms ?? []);
   const gaps = relays.reduce((sum, relay) => sum + relay.gaps, 0);
-  const facts = plural(gaps, "gap looked into", "gaps looked into");
+  const facts = gaps === 0 ? "no gaps" : plural(gaps, "gap looked into", "gaps looked into");
   if (away > 0) box.show("bad", `away for ${away} of ${relays.length}`, facts);
   else {
     const ping = pings.length === 0 ? "connected" : `answers in ${msText(Math.max(...pings))}`;
@@ -158,11 +158,9 @@ function showDatabase(box: Shared, { database }: OpsSummary): void {
   }
   const { version, ping_ms, connections, connections_max, cache_hit_ratio } = database;
   const share = connections / connections_max;
-  const parts = [
-    `version ${version}`,
-    `${connections} of ${connections_max} connections`,
-    `about ${plural(database.messages, "message")}, ${plural(database.users, "user")}`,
-  ];
+  const parts = [`version ${version}`, `${connections} of ${connections_max} connections`];
+  // 0 until PostgreSQL has looked at the table for the first time.
+  if (database.messages > 0) parts.push(`about ${plural(database.messages, "message")}`);
   if (cache_hit_ratio !== null) parts.push(`${(cache_hit_ratio * 100).toFixed(1)} % from memory`);
   if (database.deadlocks > 0) parts.push(plural(database.deadlocks, "deadlock"));
   if (database.oldest_transaction_ms > 5_000) {

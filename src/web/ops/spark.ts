@@ -1,10 +1,11 @@
 /** A small chart of the last two minutes: one or two lines over the same scale, as SVG. */
 import { setAttr } from "../app/dom.ts";
-import { POINTS_MAX } from "./history.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 120;
 const HEIGHT = 32;
+/** A chart that has just begun grows from the right over this many points, then is all there is. */
+const POINTS_MIN = 40;
 /** Room for the line's own width. */
 const INSET = 1.5;
 
@@ -46,13 +47,14 @@ type Point = readonly [x: number, y: number];
 /** Runs of values without a hole, as points of the drawing. */
 function runsOf(values: readonly (number | null)[], top: number): Point[][] {
   const runs: Point[][] = [[]];
-  const first = POINTS_MAX - values.length;
+  const width = Math.max(POINTS_MIN, values.length);
+  const first = width - values.length;
   for (const [at, value] of values.entries()) {
     if (value === null) {
       if (runs.at(-1)!.length > 0) runs.push([]);
       continue;
     }
-    const x = ((first + at) / (POINTS_MAX - 1)) * WIDTH;
+    const x = ((first + at) / (width - 1)) * WIDTH;
     const share = top === 0 ? 0 : value / top;
     runs.at(-1)!.push([x, HEIGHT - INSET - share * (HEIGHT - 2 * INSET)]);
   }

@@ -84,6 +84,4 @@ export function faultText({ event, detail }: Pick<Fault, "event" | "detail">): s
   return detail === null ? `${sentence}.` : `${sentence} (${detail}).`;
 }
 
-/** Ids of hosts are eight hex digits; lives and slots begin with them. */
-export const hostOf = (lifeOrSlot: string): string => lifeOrSlot.split(/[./]/, 1)[0]!;
 export const slotNumber = (slot: string): string => slot.split("/").at(-1) ?? slot;

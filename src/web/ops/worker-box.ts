@@ -31,12 +31,14 @@ export function createWorkerBox(): WorkerBox {
   const head = el("div", { class: "worker-head" }, name, phase);
 
   const sessions = el("b", { class: "big" });
+  const sessionsUnit = el("span");
+  const actorsUnit = el("span");
   const edgeFacts = el("dl");
   const edge = el(
     "div",
     { class: "half edge" },
     el("h5", { text: "Edge" }),
-    el("p", { class: "amount" }, sessions, " sessions"),
+    el("p", { class: "amount" }, sessions, " ", sessionsUnit),
     edgeFacts,
   );
   const events = fact(edgeFacts, "in");
@@ -55,7 +57,7 @@ export function createWorkerBox(): WorkerBox {
     "div",
     { class: "half thread" },
     el("h5", { text: "Actor thread" }),
-    el("p", { class: "amount" }, actors, " actors"),
+    el("p", { class: "amount" }, actors, " ", actorsUnit),
     kinds,
     threadFacts,
   );
@@ -91,12 +93,14 @@ export function createWorkerBox(): WorkerBox {
       load.style.setProperty("--load", cpu.toFixed(3));
       setAttr(load, "title", `${((figures?.cpu ?? 0) * 100).toFixed(0)} % of a core`);
       setText(sessions, countText(vitals.sessions));
+      setText(sessionsUnit, vitals.sessions === 1 ? "session" : "sessions");
       events(`${rateText(figures?.eventsPerS ?? 0)}/s`);
       deliveries(`${rateText(figures?.deliveriesPerS ?? 0)}/s`);
       edgeLag(msText(vitals.edge_lag_ms), vitals.edge_lag_ms > LAG_WARN_MS);
       const counts = KINDS.map((kind) => vitals.actors[kind] ?? 0);
       const total = counts.reduce((sum, count) => sum + count, 0);
       setText(actors, countText(total));
+      setText(actorsUnit, total === 1 ? "actor" : "actors");
       const words = KINDS.map((kind, at) => plural(counts[at]!, kind)).join(", ");
       setAttr(kinds, "aria-label", words);
       setAttr(kinds, "title", words);
