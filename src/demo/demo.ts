@@ -4,6 +4,7 @@
  * that is said to be meant.
  */
 import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import { StartRefusal } from "../errors.ts";
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { Message } from "../protocol/schemas.ts";
@@ -46,6 +47,8 @@ export async function runDemo(
     options.password ?? (isOwn ? DEMO_PASSWORD : randomBytes(9).toString("base64url"));
   const ending = new AbortController();
   const ends = AbortSignal.any([over, ending.signal]);
+  // Every pause and call of every person listens for the end: many, and no leak.
+  setMaxListeners(0, ends);
   const people: Person[] = [];
   let life: Life | null = null;
   let troubles = 0;

@@ -19,8 +19,8 @@ export function banner({ config, port, ms, opsToken }: BannerFacts): string {
     ["address", first!],
     ...others.map((address): [string, string] => ["", address]),
     ["docs", `${first}/docs`],
-    ["operate", `${first}/ops  (${opsHint(config, opsToken)})`],
-    ...(opsToken === null ? [] : [["", opsToken] satisfies [string, string]]),
+    ["operate", `${first}/ops`],
+    ["", opsHint(config, opsToken)],
     ["workers", String(config.workers)],
     ["database", database(config)],
     ["stop", "Ctrl-C or SIGTERM (a second one: at once); SIGHUP: new workers, one by one"],
@@ -30,9 +30,9 @@ export function banner({ config, port, ms, opsToken }: BannerFacts): string {
 }
 
 function opsHint(config: Config, opsToken: string | null): string {
-  if (opsToken !== null) return "with this token, shown this once and good for 30 days:";
+  if (opsToken !== null) return `with this token, shown once, good for 30 days: ${opsToken}`;
   if (config.jwtJwksUrl !== null) return 'with a token of your issuer whose scope has "ops"';
-  return "with a token: troupe token --scope ops";
+  return "with the token that `troupe token --scope ops` prints";
 }
 
 function addresses(config: Config, port: number): string[] {

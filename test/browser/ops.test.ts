@@ -13,6 +13,7 @@ import type { Troupe } from "../support/cluster.ts";
 import { ClusterOfHosts, connectsTo } from "../support/cluster-of-hosts.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Person } from "../support/person.ts";
+import { whyNoRedis } from "../support/redis.ts";
 import { serviceTokenOf } from "../support/service.ts";
 import type { Session } from "../support/session.ts";
 import { JWT_SECRET } from "../support/tokens.ts";
@@ -27,7 +28,7 @@ const RETURN_DEADLINE_MS = 20_000;
 /** Between two messages of the talk that goes on in the background. */
 const TALK_EVERY_MS = 40;
 
-describe.skipIf(!hasChromium)("the operator's page", () => {
+describe.skipIf(!hasChromium || whyNoRedis !== null)("the operator's page", () => {
   let cluster: ClusterOfHosts;
   let browser: Browser;
   let shots: string;
