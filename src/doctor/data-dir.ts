@@ -19,14 +19,15 @@ export async function checkDataDir(path: string): Promise<Finding> {
   return fine(check, there === path ? `${path} is writable` : `${path} will be made`);
 }
 
-/** `path`, or the nearest folder above it that there is. */
+/** `path`, or the nearest above it that there is; a file where one is in the way. */
 export async function nearestFolder(path: string): Promise<string> {
   for (let at = path; ; at = dirname(at)) {
     try {
-      if ((await stat(at)).isDirectory() || dirname(at) === at) return at;
+      await stat(at);
+      return at;
     } catch (error) {
-      if (errorCode(error) !== "ENOENT" && errorCode(error) !== "ENOTDIR") return at;
-      if (dirname(at) === at) return at;
+      const isMissing = errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR";
+      if (!isMissing || dirname(at) === at) return at;
     }
   }
 }

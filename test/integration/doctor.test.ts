@@ -113,7 +113,7 @@ describe("troupe doctor", () => {
   });
 
   test("[DOC] a port that another program has; one that a Troupe has is no trouble", async () => {
-    const other = createServer((socket) => socket.end("hello\n"));
+    const other = createServer((socket) => socket.resume().end("hello\n"));
     await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
     try {
       const { port } = other.address() as AddressInfo;
