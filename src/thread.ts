@@ -69,6 +69,7 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
     onBug: (actor, bug) => log.error({ event: "actor_failed", actor, err: bug }),
   });
   metrics.gauges.actors = () => host.stats.actors;
+  metrics.gauges.activated = () => host.stats.activated;
   metrics.gauges.mailboxDepth = () => host.stats.mailboxDepth;
   const report = (): ThreadReport => {
     const { actors, mailboxDepth: waiting, mailboxDeepest: deepest } = host.stats;

@@ -21,6 +21,7 @@ import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
 import { HostTalk } from "./host-talk.ts";
+import { IssuerKeys } from "./issuer-keys.ts";
 import { type Member, Membership } from "./membership.ts";
 import { HostOps, OPS_TALK } from "./ops.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
@@ -53,6 +54,7 @@ export class Host {
   readonly #faults: FaultRing;
   readonly #talk: HostTalk;
   readonly #ops: HostOps;
+  readonly #issuerKeys: IssuerKeys | null;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 
   constructor(options: HostOptions) {
@@ -117,12 +119,25 @@ export class Host {
       sockets: () => this.frontDoor.heldSockets,
       topics: () => this.#switchboard.topics,
     });
+    this.#issuerKeys =
+      config.jwtJwksUrl === null
+        ? null
+        : new IssuerKeys({
+            url: config.jwtJwksUrl,
+            clock: systemClock,
+            onChange: (set) => {
+              log.info({ event: "issuer_keys_changed", version: set.version });
+              this.#switchboard.announce(order("issuer_keys", set));
+            },
+            onFault: (fault) => log.warn({ event: "issuer_keys_unread", err: fault }),
+          });
     this.#addGauges();
     if (this.#relay !== null) this.#addRelayMetrics(this.#relay);
   }
 
   /** Workers, then the port, which it resolves with. Rejects with a StartRefusal, and leaves nothing behind. */
   async start(): Promise<number> {
+    this.#issuerKeys?.start();
     try {
       await this.#relay?.start({
         frames: (bytes) => this.#switchboard.fromUplink(bytes),
@@ -130,7 +145,7 @@ export class Host {
         away: () => this.#membership.onAway(),
         gap: (from) => {
           this.#faults.note("warn", { event: "relay_gap", host: from });
-          this.#switchboard.announce(gapOrder(from));
+          this.#switchboard.announce(order("gap", { host: from }));
         },
       });
       await this.supervisor.start();
@@ -159,6 +174,7 @@ export class Host {
   #close(): void {
     this.frontDoor.close();
     this.#talk.close();
+    this.#issuerKeys?.close();
     this.#metrics.close();
   }
 
@@ -197,6 +213,11 @@ export class Host {
           (err: unknown) => this.#log.error({ event: "ops_failed", err }),
         );
         return;
+      case "issuer_keys": {
+        const { newer } = JSON.parse(heard.body) as WorkerReports["issuer_keys"];
+        void this.#issuerKeys?.ask(newer).then((set) => this.#answer(life, heard, set));
+        return;
+      }
       default:
         this.#log.warn({ event: "report_unknown", worker: from, name: heard.name });
     }
@@ -268,9 +289,8 @@ export class Host {
   }
 }
 
-function gapOrder(host: string): Frame {
-  const body: PrimaryOrders["gap"] = { host };
-  return frame(FRAME.control, { name: "gap", body: JSON.stringify(body) });
+function order<N extends "gap" | "issuer_keys">(name: N, body: PrimaryOrders[N]): Frame {
+  return frame(FRAME.control, { name, body: JSON.stringify(body) });
 }
 
 /** A host's id is of one start: a restart is another host. Lives begin with it. */
