@@ -59,7 +59,9 @@ export function loadPages(webRoot: string): Page[] {
     const name = join(file.parentPath, file.name);
     const path = name.slice(webRoot.replace(/[\\/]$/, "").length).replaceAll(sep, "/");
     const bytes = readFileSync(name);
-    pages.push(page(path === "/index.html" ? "/" : path, type, bytes, false));
+    // Each folder's page has the folder's address: "/", "/ops".
+    const address = path.replace(/\/index\.html$/, "");
+    pages.push(page(address === "" ? "/" : address, type, bytes, false));
   }
   return pages;
 }
