@@ -23,7 +23,10 @@ export function createFresh(): Fresh {
       // One that begins later is news from where this user has read.
       const ownSeq = memberOf(held, after.me?.id ?? "")?.read_seq ?? 0;
       let seq = Math.min(told.get(id) ?? (after.isListed ? ownSeq : last_seq), last_seq);
-      const news = [...held.messages.values()].filter((message) => message.seq > seq);
+      // A page of history may reach beyond what has come so far.
+      const news = [...held.messages.values()].filter(
+        (message) => message.seq > seq && message.seq <= last_seq,
+      );
       for (const message of news.sort((a, b) => a.seq - b.seq)) {
         fresh.push(message);
         seq = message.seq;

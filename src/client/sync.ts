@@ -169,6 +169,10 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
           check(conversationId);
         } else if (!isPassing(answer.error)) {
           update(takeLeft(conversationId));
+        } else if (get().connection.is === "online") {
+          // After the next reconnect it is asked for anyway, where it is still wanted.
+          const delayMs = answer.error.retry_after_ms ?? backOffMs(2, random());
+          clock.after(delayMs, () => void join(conversationId));
         }
       },
     );
@@ -189,7 +193,9 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   function join(conversationId: string): Promise<void> {
     const before = joining.get(conversationId);
     if (before) return before;
-    const joined = joinOnce(conversationId).finally(() => joining.delete(conversationId));
+    const joined = joinOnce(conversationId).finally(() => {
+      if (joining.get(conversationId) === joined) joining.delete(conversationId);
+    });
     joining.set(conversationId, joined);
     return joined;
   }
@@ -197,6 +203,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   return {
     async catchUp(unread, isCurrent) {
       isCatchingUp = true;
+      joining.clear();
       cancelPause();
       for (let n = 0; isCurrent(); n++) {
         if (await attempt()) break;

@@ -83,8 +83,10 @@ class SimConnection {
     this.isCut = true;
     const { clock, chance } = this.#world;
     clock.after(chance(NOTICED_MS_MAX), () => this.#closeSession());
-    if (tellClient) clock.after(chance(NOTICED_MS_MAX), () => this.#handlers.onClosed("cut"));
-    for (const lost of this.#pending) clock.after(chance(NOTICED_MS_MAX), lost);
+    clock.after(tellClient ? chance(NOTICED_MS_MAX) : 0, () => {
+      for (const lost of this.#pending) lost();
+      if (tellClient) this.#handlers.onClosed("cut");
+    });
   }
 
   ask<E extends ClientEventName>(
