@@ -3,25 +3,23 @@
  * what an application can see (as Readables) and do. What is done rejects with TroupeError;
  * what is sent goes out when it can, see `send`.
  */
-import type { Result } from "../protocol/errors.ts";
-import type { ServerEventName, ServerPayload } from "../protocol/events.ts";
+import type {
+  ClientAck,
+  ClientEventName,
+  ClientPayload,
+  ServerEventName,
+  ServerPayload,
+} from "../protocol/events.ts";
 import type { Conversation, Message, Status, User } from "../protocol/schemas.ts";
-import type { PostCounts } from "../protocol/social.ts";
 import { type Api, createApi } from "./api.ts";
 import { TroupeError } from "./error.ts";
 import { createFresh } from "./fresh.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
 import { watchNetwork } from "./network.ts";
-import { isUncountable, takeNotification, takePage, takeRead } from "./notifications.ts";
 import { createOutbox, type Sending } from "./outbox.ts";
 import type { ClientPorts } from "./ports.ts";
-import {
-  type ConnectionState,
-  INITIAL_STATE,
-  type NotificationState,
-  type State,
-} from "./state.ts";
+import { type ConnectionState, INITIAL_STATE, type State } from "./state.ts";
 import * as steps from "./steps.ts";
 import type { OutboxStorage } from "./storage.ts";
 import { createStore, type Readable, select } from "./store.ts";
@@ -30,7 +28,7 @@ import { ownTimers } from "./timers.ts";
 import { createTokens, type GetToken } from "./tokens.ts";
 import { createTyping } from "./typing.ts";
 import { type ConversationView, viewOf, viewsOf } from "./views.ts";
-import { createWatches, type Watches } from "./watches.ts";
+import { createWatches, watching } from "./watches.ts";
 
 const HISTORY_PAGE = 50;
 /** Of a conversation that is not open, this many messages are kept at least, twice at most. */
@@ -58,10 +56,6 @@ export interface Client {
   conversation(id: string): Readable<ConversationView | null>;
   /** Watched while it is subscribed to. Null: not known. */
   presence(userId: string): Readable<Status | null>;
-  /** Watched while it is subscribed to. Undefined: not known; null: there is no such post. */
-  postCounts(postId: string): Readable<PostCounts | null | undefined>;
-  /** Its list is empty until `loadNotifications`; its count is always there. */
-  readonly notifications: Readable<NotificationState>;
 
   /** Resolves when everything is here; rejects when the connection is closed. */
   online(): Promise<User>;
@@ -89,20 +83,13 @@ export interface Client {
   typing(conversationId: string): void;
   stopTyping(conversationId: string): void;
   createConversation(memberIds: readonly string[], title?: string): Promise<Conversation>;
-  rename(conversationId: string, title: string): Promise<Conversation>;
-  addMembers(conversationId: string, userIds: readonly string[]): Promise<Conversation>;
-  /** Oneself: leaves it. */
-  removeMember(conversationId: string, userId: string): Promise<void>;
 
   watchPresence(userIds: readonly string[]): () => void;
-  watchPosts(postIds: readonly string[]): () => void;
-  loadNotifications(): Promise<void>;
-  loadOlderNotifications(): Promise<void>;
-  /** Up to `seq`, or all that is here. */
-  markNotificationsRead(upToSeq?: number): Promise<void>;
 
-  /** Every other call of the contract, see api.ts. */
+  /** Every HTTP call of the contract, see api.ts; what it changes comes back as events. */
   readonly api: Api;
+  /** Every command of the contract on the socket; rejects with TroupeError. */
+  ask<E extends ClientEventName>(event: E, payload: ClientPayload<E>): Promise<ClientAck<E>>;
   /** Each new message once and in order, also those that came while the connection was away. */
   onMessage(listener: (message: Message) => void): () => void;
   /** The server's events as they come; the state holds what they mean. */
@@ -133,6 +120,10 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     }
   }
 
+  function tellOf(name: ServerEventName, payload: unknown): void {
+    for (const listener of eventListeners) tell(() => listener(name, payload));
+  }
+
   function update(step: steps.Step): void {
     const before = get();
     const after = step(before);
@@ -152,13 +143,14 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       else typing.forget(null);
     },
     async onReady(ready, isCurrent) {
+      tellOf("ready", ready);
       update(steps.takeReady(ready, presence.ids()));
       if (isAway) void ask("set_status", { status: "away" });
       await sync.catchUp(ready.unread, isCurrent);
     },
     onEvent(name, payload) {
       takeEvent(name, payload);
-      for (const listener of eventListeners) tell(() => listener(name, payload));
+      tellOf(name, payload);
     },
   });
   const { ask } = link;
@@ -188,24 +180,11 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     async watch(user_ids) {
       const answer = await ask("watch_presence", { user_ids });
       if (answer.ok) update(steps.takeStatuses(answer.value.statuses));
-      return answer;
+      return answer.ok;
     },
-    unwatch(user_ids) {
+    async unwatch(user_ids) {
       update(steps.forgetStatuses(user_ids));
-      return ask("unwatch_presence", { user_ids });
-    },
-  });
-  const posts = createWatches({
-    ports,
-    isOnline,
-    async watch(post_ids) {
-      const answer = await ask("watch_posts", { post_ids });
-      if (answer.ok) update(steps.takePosts(post_ids, answer.value.posts));
-      return answer;
-    },
-    unwatch(post_ids) {
-      update(steps.forgetPosts(post_ids));
-      return ask("unwatch_posts", { post_ids });
+      return (await ask("unwatch_presence", { user_ids })).ok;
     },
   });
   const stopWatchingNetwork = watchNetwork(link.retryNow, link.lost);
@@ -214,9 +193,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     outbox.flush();
     marks.look();
     presence.restart();
-    posts.restart();
     for (const id of opened.keys()) void sync.join(id);
-    if (get().notifications.seq !== null) void refreshNotifications();
   }
 
   function takeReceipt(receipt: ServerPayload<"receipt">): void {
@@ -252,17 +229,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       case "user_status":
         update(steps.takeStatuses([payload as Status]));
         break;
-      case "like_update":
-      case "comment_update":
-        update(steps.takeCounts(payload as { post_id: string }));
-        break;
-      case "notification": {
-        const notification = payload as ServerPayload<"notification">;
-        const isCounted = !isUncountable(get().notifications, notification);
-        update(steps.onNotifications((state) => takeNotification(state, notification)));
-        if (!isCounted) void refreshNotifications();
-        break;
-      }
     }
   }
 
@@ -273,25 +239,19 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     return conversation;
   }
 
-  async function changeMessage(asked: Promise<Result<{ message: Message }>>): Promise<Message> {
-    const answer = await asked;
+  async function demand<E extends ClientEventName>(
+    event: E,
+    payload: ClientPayload<E>,
+  ): Promise<ClientAck<E>> {
+    const answer = await ask(event, payload);
     if (!answer.ok) throw new TroupeError(answer.error);
-    takeMessage(answer.value.message, false);
-    return answer.value.message;
+    return answer.value;
   }
 
-  async function loadNotifications(): Promise<void> {
-    const page = await api("GET /api/notifications", {});
-    update(steps.onNotifications((state) => takePage(state, page, true)));
-  }
-
-  async function refreshNotifications(): Promise<void> {
-    try {
-      await loadNotifications();
-    } catch (error) {
-      // Out of reach: the next session, or the next notification, asks again.
-      if (!(error instanceof TroupeError)) throw error;
-    }
+  async function changeMessage(asked: Promise<{ message: Message }>): Promise<Message> {
+    const { message } = await asked;
+    takeMessage(message, false);
+    return message;
   }
 
   link.start();
@@ -308,13 +268,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         presence,
         id,
       ),
-    postCounts: (id) =>
-      watching(
-        select(store, (state) => state.posts.get(id)),
-        posts,
-        id,
-      ),
-    notifications: select(store, (state) => state.notifications),
 
     online: () => untilOnline(store),
     retryNow: link.retryNow,
@@ -362,9 +315,9 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     retry: outbox.retry,
     discard: outbox.discard,
     edit: (conversation_id, seq, body) =>
-      changeMessage(ask("edit_message", { conversation_id, seq, body })),
+      changeMessage(demand("edit_message", { conversation_id, seq, body })),
     remove: (conversation_id, seq) =>
-      changeMessage(ask("delete_message", { conversation_id, seq })),
+      changeMessage(demand("delete_message", { conversation_id, seq })),
     markRead(id, seq) {
       const held = get().conversations.get(id);
       const upTo = seq ?? held?.conversation.last_seq;
@@ -379,35 +332,11 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
           ...(title === undefined ? {} : { title }),
         }),
       ),
-    rename: async (id, title) =>
-      takeConversation(await api("PATCH /api/conversations/:id", { id, title })),
-    addMembers: async (id, userIds) =>
-      takeConversation(
-        await api("POST /api/conversations/:id/members", { id, user_ids: [...userIds] }),
-      ),
-    async removeMember(id, user_id) {
-      await api("DELETE /api/conversations/:id/members/:user_id", { id, user_id });
-    },
 
     watchPresence: presence.add,
-    watchPosts: posts.add,
-    loadNotifications,
-    async loadOlderNotifications() {
-      const { nextCursor } = get().notifications;
-      if (nextCursor === null) return;
-      const page = await api("GET /api/notifications", { cursor: nextCursor });
-      update(steps.onNotifications((state) => takePage(state, page, false)));
-    },
-    async markNotificationsRead(upToSeq = get().notifications.items[0]?.seq) {
-      if (upToSeq === undefined) return;
-      const answer = await api("PUT /api/notifications/read", { up_to_seq: upToSeq });
-      const readAt = new Date(ports.clock.nowMs()).toISOString();
-      update(
-        steps.onNotifications((state) => takeRead(state, upToSeq, readAt, answer.unread_count)),
-      );
-    },
 
     api,
+    ask: demand,
     onMessage(listener) {
       messageListeners.add(listener);
       return () => messageListeners.delete(listener);
@@ -419,21 +348,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       };
       eventListeners.add(own);
       return () => eventListeners.delete(own);
-    },
-  };
-}
-
-/** `source`, watched at the server for as long as anybody listens to it. */
-function watching<T>(source: Readable<T>, watches: Watches, id: string): Readable<T> {
-  return {
-    get: source.get,
-    subscribe(listener) {
-      const release = watches.add([id]);
-      const unsubscribe = source.subscribe(listener);
-      return () => {
-        unsubscribe();
-        release();
-      };
     },
   };
 }

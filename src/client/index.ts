@@ -9,7 +9,7 @@
  */
 import { type Api, createApi, fetchCall } from "./api.ts";
 import { type Client, type ClientOptions, createClient } from "./client.ts";
-import type { ClientClock } from "./ports.ts";
+import { systemClock } from "./clock.ts";
 import { makeSocket, type Transports } from "./socket.ts";
 import { createTokens, fixedToken, type GetToken } from "./tokens.ts";
 
@@ -17,7 +17,7 @@ export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";
 export type { Sending } from "./outbox.ts";
-export type { ConnectionState, Disconnect, NotificationState, Outgoing } from "./state.ts";
+export type { ConnectionState, Disconnect, Outgoing } from "./state.ts";
 export { type OutboxStorage, type WebStorage, webOutbox } from "./storage.ts";
 export type { Readable } from "./store.ts";
 export type { GetToken } from "./tokens.ts";
@@ -35,14 +35,6 @@ export type ConnectOptions = Credentials &
     /** Default: WebSocket, with long-polling where that cannot be had. */
     transports?: Transports;
   };
-
-const systemClock: ClientClock = {
-  nowMs: () => Date.now(),
-  after(delayMs, ring) {
-    const timer = setTimeout(ring, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 /** 128 random bits. Not randomUUID: that exists in secure contexts only. */
 function newClientId(): string {

@@ -1,11 +1,19 @@
 /**
- * The notifications: how events, `sync` and pages of the list become one list and a count.
- * Pure.
+ * The notifications: how events and pages of the list become one list and a count. Pure.
  *
  * [SDK4] A notification is never replaced by one of a lower `seq`; one that grew counts once.
  */
 import type { Notification } from "../protocol/social.ts";
-import type { NotificationState } from "./state.ts";
+
+export interface NotificationState {
+  /** By falling seq. */
+  items: readonly Notification[];
+  unread: number;
+  /** Whether the newest page is in `items`. */
+  isLoaded: boolean;
+  /** For the pages below; null at the end. */
+  nextCursor: string | null;
+}
 
 export interface NotificationPage {
   items: readonly Notification[];
@@ -35,44 +43,34 @@ export function isUncountable(state: NotificationState, one: Notification): bool
 
 export function takeNotification(state: NotificationState, one: Notification): NotificationState {
   const before = state.items.find(({ id }) => id === one.id);
-  if (one.seq <= (before?.seq ?? state.seq ?? 0)) return state;
+  if (before && one.seq <= before.seq) return state;
   const isOneMore = one.read_at === null && before?.read_at !== null;
   return {
     ...state,
     items: merge(state.items, [one]),
-    seq: state.seq === null ? null : Math.max(state.seq, one.seq),
     unread: state.unread + (isOneMore ? 1 : 0),
   };
 }
 
-/** What `sync` brought; counted by the first page, which is asked for next. */
-export function takeMissed(
-  state: NotificationState,
-  missed: readonly Notification[],
-): NotificationState {
-  if (missed.length === 0) return state;
-  const items = merge(state.items, missed);
-  return { ...state, items, seq: Math.max(state.seq ?? 0, items[0]!.seq) };
+export function takeOlder(state: NotificationState, page: NotificationPage): NotificationState {
+  return { ...state, items: merge(state.items, page.items), nextCursor: page.next_cursor };
 }
 
-/** A page of the list. The first one's count is exact up to its newest. */
-export function takePage(
-  state: NotificationState,
-  page: NotificationPage,
-  isFirst: boolean,
-): NotificationState {
-  const items = merge(state.items, page.items);
-  if (!isFirst) return { ...state, items, nextCursor: page.next_cursor };
-  const topSeq = page.items[0]?.seq ?? 0;
+/** The newest page. Its count is exact up to its newest; what came live since is newer. */
+export function takeNewest(state: NotificationState, page: NotificationPage): NotificationState {
+  const seqs = page.items.map(({ seq }) => seq);
+  const topSeq = seqs[0] ?? 0;
+  const newer = state.items.filter(({ seq }) => seq > topSeq);
   const isIn = new Set(page.items.map(({ id }) => id));
-  const newer = items.filter(
-    ({ id, seq, read_at }) => seq > topSeq && read_at === null && !isIn.has(id),
-  );
+  // Where the page does not reach down to what is held, what lies between is not known.
+  const isJoined = state.isLoaded && state.items.some(({ seq }) => seqs.includes(seq));
   return {
-    items,
-    unread: page.unread_count + newer.length,
-    seq: Math.max(state.seq ?? 0, topSeq, items[0]?.seq ?? 0),
-    nextCursor: state.seq === null ? page.next_cursor : state.nextCursor,
+    items: merge(isJoined ? state.items : newer, page.items),
+    unread:
+      page.unread_count +
+      newer.filter(({ id, read_at }) => read_at === null && !isIn.has(id)).length,
+    isLoaded: true,
+    nextCursor: isJoined ? state.nextCursor : page.next_cursor,
   };
 }
 

@@ -18,7 +18,8 @@ import {
 import type { Status } from "../protocol/schemas.ts";
 import type { PostCounts } from "../protocol/social.ts";
 import type { Client } from "./client.ts";
-import type { ConnectionState, NotificationState } from "./state.ts";
+import { inboxOf, type NotificationState, postWatchOf } from "./social.ts";
+import type { ConnectionState } from "./state.ts";
 import type { Readable } from "./store.ts";
 import type { ConversationView } from "./views.ts";
 
@@ -61,15 +62,17 @@ export function usePresence(userId: string): Status | null {
 /** Undefined: not known yet; null: there is no such post. */
 export function usePostCounts(postId: string): PostCounts | null | undefined {
   const client = useTroupe();
-  return useReadable(useMemo(() => client.postCounts(postId), [client, postId]));
+  return useReadable(useMemo(() => postWatchOf(client).counts(postId), [client, postId]));
 }
 
-/** The newest page and the unread count; `client.loadOlderNotifications()` adds a page. */
+/** The newest page and the unread count; `inboxOf(client).loadOlder()` adds a page. */
 export function useNotifications(): NotificationState {
   const client = useTroupe();
   useEffect(() => {
     // Out of reach now: the count is shown, and the next notification brings the list.
-    client.loadNotifications().catch(() => undefined);
+    inboxOf(client)
+      .load()
+      .catch(() => undefined);
   }, [client]);
-  return useReadable(client.notifications);
+  return useReadable(inboxOf(client).state);
 }

@@ -5,7 +5,6 @@
 import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
 import type { EndCode } from "../protocol/events.ts";
 import type { Conversation, Message, Receipt, Status, User } from "../protocol/schemas.ts";
-import type { Notification, PostCounts } from "../protocol/social.ts";
 
 /** Why there is no connection. */
 export type Disconnect =
@@ -69,16 +68,6 @@ export interface Held {
   liveFromSeq: number;
 }
 
-export interface NotificationState {
-  /** By falling seq. */
-  items: readonly Notification[];
-  unread: number;
-  /** Everything up to here is known; null until the list was loaded. */
-  seq: number | null;
-  /** For the pages below; null at the end. */
-  nextCursor: string | null;
-}
-
 export interface State {
   connection: ConnectionState;
   me: User | null;
@@ -88,9 +77,6 @@ export interface State {
   /** The list of conversations has been read once. */
   isListed: boolean;
   statuses: ReadonlyMap<string, Status>;
-  /** Null: there is no such post, or it is not to be seen. */
-  posts: ReadonlyMap<string, PostCounts | null>;
-  notifications: NotificationState;
   outbox: readonly Outgoing[];
 }
 
@@ -101,7 +87,5 @@ export const INITIAL_STATE: State = {
   left: new Map(),
   isListed: false,
   statuses: new Map(),
-  posts: new Map(),
-  notifications: { items: [], unread: 0, seq: null, nextCursor: null },
   outbox: [],
 };

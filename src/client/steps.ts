@@ -12,7 +12,6 @@ import type {
   Receipt,
   Status,
 } from "../protocol/schemas.ts";
-import type { PostCounts } from "../protocol/social.ts";
 import {
   mergeMessages,
   newHeld,
@@ -21,8 +20,7 @@ import {
   takeReceipts,
   takeSynced,
 } from "./held.ts";
-import { takeMissed } from "./notifications.ts";
-import type { ConnectionState, Held, NotificationState, Outgoing, State } from "./state.ts";
+import type { ConnectionState, Held, Outgoing, State } from "./state.ts";
 
 export type Step = (state: State) => State;
 
@@ -83,12 +81,11 @@ export const takeConnection =
 
 /** A session begins. Of users who are not `watched` nobody tells what happened meanwhile. */
 export const takeReady =
-  ({ user, unread }: ServerPayload<"ready">, watched: ReadonlySet<string>): Step =>
+  ({ user }: ServerPayload<"ready">, watched: ReadonlySet<string>): Step =>
   (state) => ({
     ...mapHeld(state, (held) => ({ ...held, liveFromSeq: Infinity })),
     me: user,
     statuses: new Map([...state.statuses].filter(([id]) => watched.has(id))),
-    notifications: { ...state.notifications, unread: unread.notifications },
     left: new Map(),
   });
 
@@ -171,7 +168,7 @@ export const takeSync =
     for (const step of [...answer.receipts.map(takeReceipt), ...answer.removed.map(takeLeft)]) {
       next = step(next);
     }
-    return { ...next, notifications: takeMissed(next.notifications, answer.notifications) };
+    return next;
   };
 
 export const takeJoin =
@@ -227,33 +224,6 @@ export const takeStatuses =
 export const forgetStatuses =
   (userIds: readonly string[]): Step =>
   (state) => ({ ...state, statuses: without(state.statuses, userIds) });
-
-/** A live count; of a post that is not watched (one's own) the other half would be a guess. */
-export const takeCounts =
-  (counts: { post_id: string }): Step =>
-  (state) => {
-    const held = state.posts.get(counts.post_id);
-    if (!held) return state;
-    return { ...state, posts: put(state.posts, [[counts.post_id, { ...held, ...counts }]]) };
-  };
-
-export const takePosts =
-  (asked: readonly string[], posts: readonly PostCounts[]): Step =>
-  (state) => ({
-    ...state,
-    posts: put<PostCounts | null>(state.posts, [
-      ...asked.map((id): [string, null] => [id, null]),
-      ...posts.map((post): [string, PostCounts] => [post.post_id, post]),
-    ]),
-  });
-
-export const forgetPosts =
-  (postIds: readonly string[]): Step =>
-  (state) => ({ ...state, posts: without(state.posts, postIds) });
-
-export const onNotifications =
-  (change: (notifications: NotificationState) => NotificationState): Step =>
-  (state) => ({ ...state, notifications: change(state.notifications) });
 
 export const addOutgoing =
   (outgoing: readonly Outgoing[]): Step =>

@@ -98,14 +98,12 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   async function round(held: readonly Held[], complete: boolean): Promise<boolean | null> {
     let isMore: boolean | null = false;
     for (let from = 0; from === 0 || from < held.length; from += CONVERSATIONS_MAX) {
-      const { seq } = get().notifications;
       const payload: ClientPayload<"sync"> = {
         conversations: held.slice(from, from + CONVERSATIONS_MAX).map(({ conversation, rev }) => ({
           conversation_id: conversation.id,
           after_rev: rev,
         })),
         complete,
-        ...(seq === null ? {} : { notifications_after_seq: seq }),
       };
       await hearing(
         () => ask("sync", payload),

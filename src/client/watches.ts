@@ -3,9 +3,9 @@
  * what nobody does any more, and asks for all of it again in each session. Presence and posts
  * are two of these.
  */
-import type { Result } from "../protocol/errors.ts";
 import { backOffMs } from "./back-off.ts";
 import type { ClientPorts } from "./ports.ts";
+import type { Readable } from "./store.ts";
 
 /** What only flies by is not asked for. */
 const GATHER_MS = 50;
@@ -21,10 +21,11 @@ export interface Watches {
 }
 
 export interface WatchesOptions {
-  ports: ClientPorts;
+  ports: Pick<ClientPorts, "clock" | "random">;
   isOnline(): boolean;
-  watch(ids: string[]): Promise<Result<unknown>>;
-  unwatch(ids: string[]): Promise<Result<unknown>>;
+  /** Both: whether it was done. */
+  watch(ids: string[]): Promise<boolean>;
+  unwatch(ids: string[]): Promise<boolean>;
 }
 
 export function createWatches({ ports, isOnline, watch, unwatch }: WatchesOptions): Watches {
@@ -48,9 +49,9 @@ export function createWatches({ ports, isOnline, watch, unwatch }: WatchesOption
     const less = [...mine].filter((id) => !counts.has(id)).slice(0, BATCH_MAX);
     if (more.length + less.length === 0) return;
     isBusy = true;
-    const gone = less.length === 0 || (await unwatch(less)).ok;
+    const gone = less.length === 0 || (await unwatch(less));
     if (gone) for (const id of less) mine.delete(id);
-    const come = more.length === 0 || (await watch(more)).ok;
+    const come = more.length === 0 || (await watch(more));
     if (come) for (const id of more) mine.add(id);
     isBusy = false;
     failures = gone && come ? 0 : failures + 1;
@@ -76,6 +77,21 @@ export function createWatches({ ports, isOnline, watch, unwatch }: WatchesOption
     restart() {
       watched = new Set();
       schedule(0);
+    },
+  };
+}
+
+/** `source`, watched at the server for as long as anybody listens to it. */
+export function watching<T>(source: Readable<T>, watches: Watches, id: string): Readable<T> {
+  return {
+    get: source.get,
+    subscribe(listener) {
+      const release = watches.add([id]);
+      const unsubscribe = source.subscribe(listener);
+      return () => {
+        unsubscribe();
+        release();
+      };
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The client SDK against a real Troupe: what two people see of each other, and a back end. */
 import { afterEach, describe, expect, it } from "vitest";
 import { createCaller, progressOf, TroupeError } from "../../src/client/index.ts";
+import { inboxOf, postWatchOf } from "../../src/client/social.ts";
 import { SdkClients, until } from "../support/sdk.ts";
 import { serviceTokenOf } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
@@ -116,12 +117,12 @@ describe("one person's client", () => {
     await until("nothing is known of bob", presence, (status) => status === null);
 
     const post = await ann!.publishes("like me");
-    const counts = b.client.postCounts(post.id);
+    const counts = postWatchOf(b.client).counts(post.id);
     const watches = counts.subscribe(() => undefined);
     await until("the counts", counts, (found) => found?.like_count === 0);
     await ann!.likes(post);
     await until("the like", counts, (found) => found?.like_count === 1);
-    const gone = b.client.postCounts("999999");
+    const gone = postWatchOf(b.client).counts("999999");
     const watchesGone = gone.subscribe(() => undefined);
     await until("that there is no such post", gone, (found) => found === null);
     watches();
@@ -142,13 +143,13 @@ describe("a back end", () => {
       message: "It is on its way.",
       data: { order: 7 },
     });
-    const { notifications } = client;
-    await until("one unread", notifications, ({ unread }) => unread === 1);
-    await client.loadNotifications();
-    expect(notifications.get()).toMatchObject({ unread: 1, items: [{ id: sent.id }] });
-    await client.markNotificationsRead();
-    expect(notifications.get().unread).toBe(0);
-    expect(notifications.get().items[0]?.read_at).not.toBeNull();
+    const { state, load, markRead } = inboxOf(client);
+    await until("one unread", state, ({ unread }) => unread === 1);
+    await load();
+    expect(state.get()).toMatchObject({ unread: 1, items: [{ id: sent.id }] });
+    await markRead();
+    expect(state.get().unread).toBe(0);
+    expect(state.get().items[0]?.read_at).not.toBeNull();
     await expect(
       backEnd("POST /api/notifications", { user_id: "999999", type: "a", message: "b" }),
     ).rejects.toMatchObject({ code: "not_found" });
