@@ -28,7 +28,7 @@ import { ownTimers } from "./timers.ts";
 import { createTokens, type GetToken } from "./tokens.ts";
 import { createTyping } from "./typing.ts";
 import { type ConversationView, viewOf, viewsOf } from "./views.ts";
-import { createWatches, watching } from "./watches.ts";
+import { createCounts, createWatches, watching } from "./watches.ts";
 
 const HISTORY_PAGE = 50;
 /** Of a conversation that is not open, this many messages are kept at least, twice at most. */
@@ -103,7 +103,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
   const tokens = createTokens(options.getToken);
   const api = createApi(ports.call, tokens);
   const fresh = createFresh();
-  const opened = new Map<string, number>();
+  const opened = createCounts(() => undefined);
   const messageListeners = new Set<(message: Message) => void>();
   const eventListeners = new Set<(name: ServerEventName, payload: unknown) => void>();
   let isAway = false;
@@ -144,7 +144,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     },
     async onReady(ready, isCurrent) {
       tellOf("ready", ready);
-      update(steps.takeReady(ready, presence.ids()));
+      update(steps.takeReady(ready, presence.has));
       if (isAway) void ask("set_status", { status: "away" });
       await sync.catchUp(ready.unread, isCurrent);
     },
@@ -183,7 +183,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       return answer.ok;
     },
     async unwatch(user_ids) {
-      update(steps.forgetStatuses(user_ids));
+      update(steps.takeStatuses([], user_ids));
       return (await ask("unwatch_presence", { user_ids })).ok;
     },
   });
@@ -193,7 +193,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     outbox.flush();
     marks.look();
     presence.restart();
-    for (const id of opened.keys()) void sync.join(id);
+    for (const id of opened.ids()) void sync.join(id);
   }
 
   function takeReceipt(receipt: ServerPayload<"receipt">): void {
@@ -284,17 +284,8 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     },
 
     open(id) {
-      const count = opened.get(id) ?? 0;
-      opened.set(id, count + 1);
-      if (count === 0 && isOnline()) void sync.join(id);
-      let isOver = false;
-      return () => {
-        const left = (opened.get(id) ?? 1) - 1;
-        if (isOver) return;
-        isOver = true;
-        if (left > 0) opened.set(id, left);
-        else opened.delete(id);
-      };
+      if (isOnline() && !opened.has(id)) void sync.join(id);
+      return opened.add([id]);
     },
     async loadOlder(id, limit = HISTORY_PAGE) {
       const view = viewOf(get(), id);
@@ -359,9 +350,8 @@ function untilOnline(store: Readable<State>): Promise<User> {
       if (connection.is === "online" && me) resolve(me);
       else if (connection.is === "closed") {
         const { reason } = connection;
-        const message = "message" in reason ? reason.message : "The connection is closed.";
         const code = reason.by === "refused" ? reason.code : "unavailable";
-        reject(new TroupeError({ code, message }));
+        reject(new TroupeError({ code, message: "The connection is closed.", details: reason }));
       } else return false;
       return true;
     };

@@ -60,6 +60,8 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
   let isIdle = true;
   let isStopped = true;
   let token = "";
+  /** What the server does not take any more. */
+  let stale: string | null = null;
   /** What the server said before it closed the connection. */
   let farewell: Disconnect | null = null;
   /** Not before this; the server's wish. 0: none. */
@@ -103,16 +105,16 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     isIdle = false;
     farewell = null;
     onState({ is: "connecting", attempt });
-    const answer = await tokens.current();
+    const answer = await (stale === null ? tokens.current() : tokens.renewed(stale));
     if (mine !== session || isStopped) return;
-    if (answer.ok) open(answer.value);
-    else refusedBy(answer.error);
-  }
-
-  function open(next: string): void {
-    token = next;
+    if (!answer.ok) {
+      refusedBy(answer.error);
+      return;
+    }
+    stale = null;
+    token = answer.value;
     cancelNext = clock.after(READY_DEADLINE_MS, () => {
-      wait({ by: "network", detail: "The server did not say that it is ready." });
+      wait({ by: "network", detail: "no ready in time" });
     });
     socket.open(token);
   }
@@ -123,17 +125,11 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     else wait(reason, retry_after_ms);
   }
 
-  async function renewAndOpen(refusal: ErrorObject): Promise<void> {
-    end();
-    const mine = session;
-    isIdle = false;
-    onState({ is: "connecting", attempt });
-    const answer = await tokens.renewed(token);
-    if (mine !== session || isStopped) return;
-    if (!answer.ok) refusedBy(answer.error);
-    // A second refusal in a row is not about age: no hurry.
-    else if (attempt++ === 0) open(answer.value);
-    else wait({ by: "refused", code: refusal.code, message: refusal.message });
+  /** The server wants another token: at once, but not twice in a row. */
+  function renew(reason: Disconnect): void {
+    stale = token;
+    if (attempt++ === 0) void connect();
+    else wait(reason);
   }
 
   const ask: Ask = (event, payload) => socket.ask(event, payload, ANSWER_DEADLINE_MS);
@@ -206,17 +202,14 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     onClosed(detail) {
       if (isStopped) return;
       const reason = farewell ?? { by: "network", detail };
-      const isExpired = reason.by === "server" && reason.code === "token_expired";
-      if (isExpired) {
-        attempt = 0;
-        void renewAndOpen({ code: "token_expired", message: reason.message });
-      } else wait(reason);
+      if (reason.by === "server" && reason.code === "token_expired") renew(reason);
+      else wait(reason);
     },
     onRefused(refusal, detail) {
       if (isStopped) return;
       if (!refusal) wait({ by: "network", detail });
       else if (refusal.code === "token_expired" || refusal.code === "unauthorized") {
-        void renewAndOpen(refusal);
+        renew({ by: "refused", code: refusal.code, message: refusal.message });
       } else refusedBy(refusal);
     },
   });
@@ -234,7 +227,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
       void connect();
     },
     lost() {
-      if (!isStopped) wait({ by: "network", detail: "The network is away." });
+      if (!isStopped) wait({ by: "network", detail: "offline" });
     },
     ask,
   };

@@ -26,14 +26,6 @@ export type Step = (state: State) => State;
 
 const LEFT_MAX = 1_000;
 
-function put<V>(map: ReadonlyMap<string, V>, entries: Iterable<[string, V]>): Map<string, V> {
-  return new Map([...map, ...entries]);
-}
-
-function without<V>(map: ReadonlyMap<string, V>, keys: readonly string[]): Map<string, V> {
-  return new Map([...map].filter(([key]) => !keys.includes(key)));
-}
-
 const mapHeld = (state: State, change: (held: Held) => Held): State => ({
   ...state,
   conversations: new Map([...state.conversations].map(([id, held]) => [id, change(held)])),
@@ -79,13 +71,13 @@ export const takeConnection =
     return { ...next, connection };
   };
 
-/** A session begins. Of users who are not `watched` nobody tells what happened meanwhile. */
+/** A session begins. Of users who are not watched nobody tells what happened meanwhile. */
 export const takeReady =
-  ({ user }: ServerPayload<"ready">, watched: ReadonlySet<string>): Step =>
+  ({ user }: ServerPayload<"ready">, isWatched: (userId: string) => boolean): Step =>
   (state) => ({
     ...mapHeld(state, (held) => ({ ...held, liveFromSeq: Infinity })),
     me: user,
-    statuses: new Map([...state.statuses].filter(([id]) => watched.has(id))),
+    statuses: new Map([...state.statuses].filter(([id]) => isWatched(id))),
     left: new Map(),
   });
 
@@ -113,8 +105,8 @@ export const takeConversation =
 function leave(state: State, id: string, rev: number): State {
   return {
     ...state,
-    left: new Map([...put(state.left, [[id, rev]])].slice(-LEFT_MAX)),
-    conversations: without(state.conversations, [id]),
+    left: new Map([...state.left, [id, rev] as const].slice(-LEFT_MAX)),
+    conversations: new Map([...state.conversations].filter(([held]) => held !== id)),
     outbox: state.outbox.filter(({ conversationId }) => conversationId !== id),
   };
 }
@@ -211,19 +203,15 @@ export const trim = (id: string, messagesMax: number): Step =>
     return { ...held, messages: new Map(newest) };
   });
 
+/** `forgotten`: of whom nothing is known any more. */
 export const takeStatuses =
-  (statuses: readonly Status[]): Step =>
-  (state) => ({
-    ...state,
-    statuses: put(
-      state.statuses,
-      statuses.map((status) => [status.user_id, status]),
-    ),
-  });
-
-export const forgetStatuses =
-  (userIds: readonly string[]): Step =>
-  (state) => ({ ...state, statuses: without(state.statuses, userIds) });
+  (statuses: readonly Status[], forgotten: readonly string[] = []): Step =>
+  (state) => {
+    const next = new Map(state.statuses);
+    for (const status of statuses) next.set(status.user_id, status);
+    for (const userId of forgotten) next.delete(userId);
+    return { ...state, statuses: next };
+  };
 
 export const addOutgoing =
   (outgoing: readonly Outgoing[]): Step =>

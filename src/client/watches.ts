@@ -12,10 +12,32 @@ const GATHER_MS = 50;
 /** The contract's cap on the ids of one request, the lower of the two. */
 const BATCH_MAX = 200;
 
-export interface Watches {
-  /** Returns the way to end it. */
+export interface Counts {
+  has(id: string): boolean;
+  ids(): string[];
+  /** Returns the way to take it back, once. */
   add(ids: readonly string[]): () => void;
-  ids(): ReadonlySet<string>;
+}
+
+/** How many hold each id; `onChange` is called when that may have changed what is held. */
+export function createCounts(onChange: () => void): Counts {
+  const holders = new Map<symbol, readonly string[]>();
+  const ids = (): string[] => [...new Set([...holders.values()].flat())];
+  return {
+    has: (id) => ids().includes(id),
+    ids,
+    add(held) {
+      const holder = Symbol();
+      holders.set(holder, held);
+      onChange();
+      return () => {
+        if (holders.delete(holder)) onChange();
+      };
+    },
+  };
+}
+
+export interface Watches extends Counts {
   /** A session began: it watches nothing yet. */
   restart(): void;
 }
@@ -29,7 +51,7 @@ export interface WatchesOptions {
 }
 
 export function createWatches({ ports, isOnline, watch, unwatch }: WatchesOptions): Watches {
-  const counts = new Map<string, number>();
+  const counts = createCounts(() => schedule(GATHER_MS));
   let watched = new Set<string>();
   let isBusy = false;
   let failures = 0;
@@ -45,8 +67,9 @@ export function createWatches({ ports, isOnline, watch, unwatch }: WatchesOption
     isDue = false;
     if (isBusy || !isOnline()) return;
     const mine = watched;
-    const more = [...counts.keys()].filter((id) => !mine.has(id)).slice(0, BATCH_MAX);
-    const less = [...mine].filter((id) => !counts.has(id)).slice(0, BATCH_MAX);
+    const wanted = counts.ids();
+    const more = wanted.filter((id) => !mine.has(id)).slice(0, BATCH_MAX);
+    const less = [...mine].filter((id) => !wanted.includes(id)).slice(0, BATCH_MAX);
     if (more.length + less.length === 0) return;
     isBusy = true;
     const gone = less.length === 0 || (await unwatch(less));
@@ -59,21 +82,7 @@ export function createWatches({ ports, isOnline, watch, unwatch }: WatchesOption
   }
 
   return {
-    add(ids) {
-      const own = new Set(ids);
-      for (const id of own) counts.set(id, (counts.get(id) ?? 0) + 1);
-      schedule(GATHER_MS);
-      return () => {
-        for (const id of own) {
-          const count = (counts.get(id) ?? 0) - 1;
-          if (count > 0) counts.set(id, count);
-          else counts.delete(id);
-        }
-        own.clear();
-        schedule(GATHER_MS);
-      };
-    },
-    ids: () => new Set(counts.keys()),
+    ...counts,
     restart() {
       watched = new Set();
       schedule(0);

@@ -45,7 +45,7 @@ const begun: State = [
       token_expires_at: AT,
       unread: { notifications: 0, conversations: [] },
     },
-    new Set(),
+    () => false,
   ),
   steps.takeConversation(conversation(1)),
 ].reduce<State>((state, step) => step(state), INITIAL_STATE);
@@ -169,7 +169,7 @@ describe("cursors", () => {
         token_expires_at: AT,
         unread: { notifications: 0, conversations: [] },
       },
-      new Set(),
+      () => false,
     )(before);
     const after = [heard(3, 4), synced(4, [message(2, 3), message(3, 4)]), steps.takeUnread([])];
     const state = after.reduce((next, step) => step(next), again);
