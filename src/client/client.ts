@@ -88,8 +88,15 @@ export interface Client {
 
   /** Every HTTP call of the contract, see api.ts; what it changes comes back as events. */
   readonly api: Api;
-  /** Every command of the contract on the socket; rejects with TroupeError. */
-  ask<E extends ClientEventName>(event: E, payload: ClientPayload<E>): Promise<ClientAck<E>>;
+  /**
+   * Every command of the contract on the socket; rejects with TroupeError. `take` is called with
+   * the answer before any event that came after it, which the promise cannot promise.
+   */
+  ask<E extends ClientEventName>(
+    event: E,
+    payload: ClientPayload<E>,
+    take?: (answer: ClientAck<E>) => void,
+  ): Promise<ClientAck<E>>;
   /** Each new message once and in order, also those that came while the connection was away. */
   onMessage(listener: (message: Message) => void): () => void;
   /** The server's events as they come; the state holds what they mean. */
@@ -178,8 +185,9 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     ports,
     isOnline,
     async watch(user_ids) {
-      const answer = await ask("watch_presence", { user_ids });
-      if (answer.ok) update(steps.takeStatuses(answer.value.statuses));
+      const answer = await ask("watch_presence", { user_ids }, ({ statuses }) =>
+        update(steps.takeStatuses(statuses)),
+      );
       return answer.ok;
     },
     async unwatch(user_ids) {
@@ -242,15 +250,20 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
   async function demand<E extends ClientEventName>(
     event: E,
     payload: ClientPayload<E>,
+    take?: (answer: ClientAck<E>) => void,
   ): Promise<ClientAck<E>> {
-    const answer = await ask(event, payload);
+    const answer = await ask(event, payload, take);
     if (!answer.ok) throw new TroupeError(answer.error);
     return answer.value;
   }
 
-  async function changeMessage(asked: Promise<{ message: Message }>): Promise<Message> {
-    const { message } = await asked;
-    takeMessage(message, false);
+  async function changeMessage<E extends "edit_message" | "delete_message">(
+    event: E,
+    payload: ClientPayload<E>,
+  ): Promise<Message> {
+    const { message } = await demand(event, payload, (answer) =>
+      takeMessage(answer.message, false),
+    );
     return message;
   }
 
@@ -306,9 +319,8 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     retry: outbox.retry,
     discard: outbox.discard,
     edit: (conversation_id, seq, body) =>
-      changeMessage(demand("edit_message", { conversation_id, seq, body })),
-    remove: (conversation_id, seq) =>
-      changeMessage(demand("delete_message", { conversation_id, seq })),
+      changeMessage("edit_message", { conversation_id, seq, body }),
+    remove: (conversation_id, seq) => changeMessage("delete_message", { conversation_id, seq }),
     markRead(id, seq) {
       const held = get().conversations.get(id);
       const upTo = seq ?? held?.conversation.last_seq;

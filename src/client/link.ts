@@ -28,9 +28,11 @@ const PENALTY_MS = 5_000;
 /** Where `token_expiring` leaves as much time as the contract says, or nearly. */
 const NOTICE_MS = 55_000;
 
+/** `take` is called with the answer before any event that came after it. */
 export type Ask = <E extends ClientEventName>(
   event: E,
   payload: ClientPayload<E>,
+  take?: (answer: ClientAck<E>) => void,
 ) => Promise<Result<ClientAck<E>>>;
 
 export interface LinkOptions {
@@ -132,7 +134,13 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     else wait(reason);
   }
 
-  const ask: Ask = (event, payload) => socket.ask(event, payload, ANSWER_DEADLINE_MS);
+  const ask: Ask = (event, payload, take) =>
+    new Promise((resolve) => {
+      socket.ask(event, payload, ANSWER_DEADLINE_MS, (answer) => {
+        if (answer.ok) take?.(answer.value);
+        resolve(answer);
+      });
+    });
 
   async function renewInPlace(expiresAtMs: number): Promise<void> {
     const mine = session;

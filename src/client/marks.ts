@@ -61,11 +61,12 @@ export function createMarks(options: MarksOptions): Marks {
   async function mark(id: string, isRead: boolean, seq: number): Promise<void> {
     busy.add(id);
     const payload = { conversation_id: id, seq };
-    const answer = await ask(isRead ? "mark_read" : "mark_delivered", payload);
+    const answer = await ask(isRead ? "mark_read" : "mark_delivered", payload, (cursors) =>
+      onMarked(id, cursors),
+    );
     busy.delete(id);
     if (answer.ok) {
       failures = 0;
-      onMarked(id, answer.value);
       look();
     } else if (!isPassing(answer.error)) refusedAt.set(id, seq);
     else look(answer.error.retry_after_ms ?? GATHER_MS + backOffMs(failures++, ports.random()));

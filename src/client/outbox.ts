@@ -87,21 +87,26 @@ export function createOutbox(options: OutboxOptions): Outbox {
     if (!next) return;
     const { clientId, body, replyToSeq } = next;
     busy.add(conversationId);
-    const answer = await ask("send_message", {
+    const payload = {
       conversation_id: conversationId,
       client_id: clientId,
       body,
       ...(replyToSeq === null ? {} : { reply_to_seq: replyToSeq }),
-    });
-    busy.delete(conversationId);
-    if (answer.ok) {
-      const { message, duplicate } = answer.value;
-      failures.delete(conversationId);
+    };
+    const answer = await ask("send_message", payload, ({ message, duplicate }) => {
       committed.add(clientId);
       update(takeMessage(message, !duplicate));
       // Beyond a gap it is not shown yet: then it leaves with the gap.
       const isAhead = get().conversations.get(conversationId)?.ahead.has(message.rev);
-      if (!isAhead) update(removeOutgoing(clientId));
+      if (!isAhead) {
+        update(removeOutgoing(clientId));
+        committed.delete(clientId);
+      }
+    });
+    busy.delete(conversationId);
+    if (answer.ok) {
+      const { message } = answer.value;
+      failures.delete(conversationId);
       settle(clientId, message);
       void keep((port) => port.remove(clientId));
     } else if (isPassing(answer.error)) {

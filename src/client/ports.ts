@@ -29,12 +29,16 @@ export interface SocketHandlers {
 export interface SocketPort {
   open(token: string): void;
   close(): void;
-  /** Refused with `unavailable` when there is no connection or no answer within the deadline. */
+  /**
+   * Calls `take` once, in the order of the events; with `unavailable` when there is no connection
+   * or no answer within the deadline.
+   */
   ask<E extends ClientEventName>(
     event: E,
     payload: ClientPayload<E>,
     deadlineMs: number,
-  ): Promise<Result<ClientAck<E>>>;
+    take: (answer: Result<ClientAck<E>>) => void,
+  ): void;
 }
 
 /** One HTTP call of the contract; never rejects. `path` begins with `/api`. */

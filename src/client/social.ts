@@ -134,7 +134,7 @@ export const postWatchOf = once((client: Client): PostWatch => {
     isOnline: () => client.connection.get().is === "online",
     watch: (post_ids) =>
       attempt(
-        client.ask("watch_posts", { post_ids }).then(({ posts }) => {
+        client.ask("watch_posts", { post_ids }, ({ posts }) => {
           // What is not answered is not there.
           put(post_ids.map((id) => [id, null]));
           put(posts.map((post) => [post.post_id, post]));

@@ -4,10 +4,14 @@
  */
 import { io } from "socket.io-client";
 import type { ErrorObject } from "../protocol/errors.ts";
+import type { Ack } from "../protocol/events.ts";
 import { refusal } from "./error.ts";
 import type { SocketHandlers, SocketPort } from "./ports.ts";
 
 const CONNECT_DEADLINE_MS = 10_000;
+
+// biome-ignore lint/suspicious/noExplicitAny: typed by the event, which the port names
+type Answer = Ack<any>;
 
 export type Transports = ("websocket" | "polling")[];
 
@@ -40,14 +44,14 @@ export function makeSocket(
       socket.connect();
     },
     close: () => void socket.disconnect(),
-    async ask(event, payload, deadlineMs) {
-      if (!socket.connected) return refusal("Not connected right now.");
-      try {
-        const answer = await socket.timeout(deadlineMs).emitWithAck(event, payload);
-        return answer.ok ? { ok: true, value: answer } : { ok: false, error: answer.error };
-      } catch (error) {
-        // No answer in time, or the connection went away before it.
-        return refusal(`No answer: ${error}`);
+    ask(event, payload, deadlineMs, take) {
+      if (!socket.connected) take(refusal("Not connected."));
+      else {
+        // Not emitWithAck: a promise would let events that come after the answer overtake it.
+        socket.timeout(deadlineMs).emit(event, payload, (error: Error | null, answer: Answer) => {
+          if (error) take(refusal(error.message));
+          else take(answer.ok ? { ok: true, value: answer } : { ok: false, error: answer.error });
+        });
       }
     },
   };

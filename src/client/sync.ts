@@ -5,7 +5,7 @@
  */
 import type { ClientAck, ClientPayload, ServerPayload } from "../protocol/events.ts";
 import type { Receipt } from "../protocol/schemas.ts";
-import type { Api } from "./api.ts";
+import type { Api, CallAnswer } from "./api.ts";
 import { backOffMs } from "./back-off.ts";
 import { isPassing, TroupeError } from "./error.ts";
 import type { Ask } from "./link.ts";
@@ -56,16 +56,15 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   const spokenOf = new Set<string>();
   const joining = new Map<string, Promise<void>>();
 
-  /** Runs `fetch` and hands its answer on with the receipts heard meanwhile. */
-  async function hearing<T>(
-    fetch: () => Promise<T>,
+  /** What is asked for goes to `take`, with the receipts heard meanwhile. */
+  async function hearing<T, R>(
+    asked: (take: (answer: T) => void) => Promise<R>,
     take: (answer: T, heard: readonly Receipt[]) => void,
-  ): Promise<void> {
+  ): Promise<R> {
     const from = receipts.length;
     asking++;
     try {
-      const answer = await fetch();
-      take(answer, receipts.slice(from));
+      return await asked((answer) => take(answer, receipts.slice(from)));
     } finally {
       if (--asking === 0) receipts = [];
     }
@@ -78,7 +77,8 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
         const query: { limit: number; cursor?: string } = { limit: LIST_PAGE };
         if (cursor !== null) query.cursor = cursor;
         await hearing(
-          () => api("GET /api/conversations", query),
+          async (take: (page: CallAnswer<"GET /api/conversations">) => void) =>
+            take(await api("GET /api/conversations", query)),
           ({ items, next_cursor }, heard) => {
             cursor = next_cursor;
             update(takeListed(items, heard));
@@ -96,7 +96,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
 
   /** One round over `held`; null: it failed, else whether there is more. */
   async function round(held: readonly Held[], complete: boolean): Promise<boolean | null> {
-    let isMore: boolean | null = false;
+    let isMore = false;
     for (let from = 0; from === 0 || from < held.length; from += CONVERSATIONS_MAX) {
       const payload: ClientPayload<"sync"> = {
         conversations: held.slice(from, from + CONVERSATIONS_MAX).map(({ conversation, rev }) => ({
@@ -105,18 +105,14 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
         })),
         complete,
       };
-      await hearing(
-        () => ask("sync", payload),
+      const answer = await hearing(
+        (take: (answer: ClientAck<"sync">) => void) => ask("sync", payload, take),
         (answer, heard) => {
-          if (!answer.ok) {
-            isMore = null;
-            return;
-          }
-          update(takeSync(answer.value, heard));
-          if (isMore !== null) isMore ||= hasMore(answer.value);
+          update(takeSync(answer, heard));
+          isMore ||= answer.has_more || answer.conversations.some((entry) => entry.has_more);
         },
       );
-      if (isMore === null) return null;
+      if (!answer.ok) return null;
     }
     return isMore;
   }
@@ -159,21 +155,18 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     const isFresh = !held?.isLoaded;
     const after = isFresh ? {} : { after_rev: held.rev };
     const payload = { conversation_id: conversationId, limit: isFresh ? 50 : 100, ...after };
-    await hearing(
-      () => ask("join_conversation", payload),
-      (answer, heard) => {
-        if (answer.ok) {
-          update(takeJoin(answer.value, isFresh, heard));
-          check(conversationId);
-        } else if (!isPassing(answer.error)) {
-          update(takeLeft(conversationId));
-        } else if (get().connection.is === "online") {
-          // After the next reconnect it is asked for anyway, where it is still wanted.
-          const delayMs = answer.error.retry_after_ms ?? backOffMs(2, random());
-          clock.after(delayMs, () => void join(conversationId));
-        }
-      },
+    const answer = await hearing(
+      (take: (answer: ClientAck<"join_conversation">) => void) =>
+        ask("join_conversation", payload, take),
+      (answer, heard) => update(takeJoin(answer, isFresh, heard)),
     );
+    if (answer.ok) check(conversationId);
+    else if (!isPassing(answer.error)) update(takeLeft(conversationId));
+    else if (get().connection.is === "online") {
+      // After the next reconnect it is asked for anyway, where it is still wanted.
+      const delayMs = answer.error.retry_after_ms ?? backOffMs(2, random());
+      clock.after(delayMs, () => void join(conversationId));
+    }
   }
 
   function check(conversationId: string): void {
@@ -228,8 +221,4 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
 /** Whether its last message, at least, is here. */
 function isShowable({ isLoaded, messages, conversation }: Held): boolean {
   return isLoaded || messages.size > 0 || conversation.last_seq === 0;
-}
-
-function hasMore({ has_more, conversations }: ClientAck<"sync">): boolean {
-  return has_more || conversations.some((entry) => entry.has_more);
 }

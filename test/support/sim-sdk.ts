@@ -93,25 +93,24 @@ class SimConnection {
     event: E,
     payload: ClientPayload<E>,
     deadlineMs: number,
-  ): Promise<Result<ClientAck<E>>> {
-    return new Promise((resolve) => {
-      const settle = (answer: Result<ClientAck<E>>): void => {
-        cancel();
-        this.#pending.delete(lost);
-        resolve(answer);
-      };
-      const lost = (): void => settle(REFUSALS.unavailable);
-      const cancel = this.#world.clock.after(deadlineMs, lost);
-      this.#pending.add(lost);
-      if (this.isCut) return;
-      const sink: AckSink = {
-        ok: (body) => this.#down(() => settle({ ok: true, value: JSON.parse(body) })),
-        refuse: (error) => this.#down(() => settle({ ok: false, error })),
-      };
-      this.#up(() => {
-        const handle = this.#worker.edge.commands[event] as Commands[E];
-        handle(this.#session, payload, sink)?.catch(() => sink.refuse(REFUSALS.unavailable.error));
-      });
+    take: (answer: Result<ClientAck<E>>) => void,
+  ): void {
+    const settle = (answer: Result<ClientAck<E>>): void => {
+      if (!this.#pending.delete(lost)) return;
+      cancel();
+      take(answer);
+    };
+    const lost = (): void => settle(REFUSALS.unavailable);
+    const cancel = this.#world.clock.after(deadlineMs, lost);
+    this.#pending.add(lost);
+    if (this.isCut) return;
+    const sink: AckSink = {
+      ok: (body) => this.#down(() => settle({ ok: true, value: JSON.parse(body) })),
+      refuse: (error) => this.#down(() => settle({ ok: false, error })),
+    };
+    this.#up(() => {
+      const handle = this.#worker.edge.commands[event] as Commands[E];
+      handle(this.#session, payload, sink)?.catch(() => sink.refuse(REFUSALS.unavailable.error));
     });
   }
 
@@ -251,8 +250,10 @@ export class SimSdk {
         this.#connection?.cut(false);
         this.#connection = null;
       },
-      ask: async (event, payload, deadlineMs) =>
-        this.#connection?.ask(event, payload, deadlineMs) ?? REFUSALS.unavailable,
+      ask: (event, payload, deadlineMs, take) => {
+        if (this.#connection === null) take(REFUSALS.unavailable);
+        else this.#connection.ask(event, payload, deadlineMs, take);
+      },
     };
   }
 

@@ -37,9 +37,9 @@ beforeEach(() => {
         return {
           open: (token) => opened.push(token),
           close: () => undefined,
-          ask: async (event, payload) => {
+          ask: (event, payload, _, take) => {
             asked.push({ event, payload });
-            return refused("unavailable", "none");
+            take(refused("unavailable", "none"));
           },
         };
       },
