@@ -139,6 +139,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       for (const listener of messageListeners) tell(() => listener(message));
     }
     if (before.conversations !== after.conversations) marks.look();
+    outbox.look(before);
   }
 
   const link = createLink({

@@ -28,6 +28,8 @@ export function createFresh(): Fresh {
         (message) => message.seq > seq && message.seq <= last_seq,
       );
       for (const message of news.sort((a, b) => a.seq - b.seq)) {
+        // Changed later than those after it, it comes later.
+        if (held.rev < held.heardRev && message.seq > seq + 1) break;
         fresh.push(message);
         seq = message.seq;
       }

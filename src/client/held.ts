@@ -149,7 +149,7 @@ export function takeChange(held: Held, change: Change): Held {
 /** What `sync` says of it; undefined where it speaks of a conversation that is not held. */
 export function takeSynced(
   held: Held | undefined,
-  { conversation, messages, rev, reset }: Synced,
+  { conversation, messages, rev, reset, has_more }: Synced,
   receipts: readonly Receipt[],
 ): Held | undefined {
   if (!held || reset) {
@@ -157,9 +157,14 @@ export function takeSynced(
     const fresh = takeReceipts(newHeld(conversation, messages), receipts);
     return { ...fresh, isLoaded: true, typing: held?.typing ?? [] };
   }
-  if (!conversation) return settle(append(held, messages), rev);
-  const next = takeMeta(held, conversation, receipts, held.rev <= conversation.rev);
-  return settle({ ...next, messages: mergeMessages(held.messages, messages) }, rev);
+  const next = conversation
+    ? {
+        ...takeMeta(held, conversation, receipts, held.rev <= conversation.rev),
+        messages: mergeMessages(held.messages, messages),
+      }
+    : append(held, messages);
+  // Where there is more, at least the next rev is missing.
+  return settle({ ...next, heardRev: Math.max(held.heardRev, rev + (has_more ? 1 : 0)) }, rev);
 }
 
 /** The answer of `join_conversation`; `isFresh`: asked for its newest page. */

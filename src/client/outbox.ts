@@ -31,6 +31,8 @@ export interface Outbox {
   discard(clientId: string): void;
   /** Sends all that waits; called when the connection is online. */
   flush(): void;
+  /** The state changed: what has left its outbox is settled, whoever brought the news. */
+  look(before: State): void;
   stop(): void;
 }
 
@@ -72,6 +74,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   function settle(clientId: string, settled: Message | ErrorObject): void {
     const waiting = promised.get(clientId);
     promised.delete(clientId);
+    committed.delete(clientId);
     if ("code" in settled) waiting?.reject(new TroupeError(settled));
     else waiting?.resolve(settled);
   }
@@ -95,20 +98,15 @@ export function createOutbox(options: OutboxOptions): Outbox {
     };
     const answer = await ask("send_message", payload, ({ message, duplicate }) => {
       committed.add(clientId);
+      promised.get(clientId)?.resolve(message);
       update(takeMessage(message, !duplicate));
       // Beyond a gap it is not shown yet: then it leaves with the gap.
       const isAhead = get().conversations.get(conversationId)?.ahead.has(message.rev);
-      if (!isAhead) {
-        update(removeOutgoing(clientId));
-        committed.delete(clientId);
-      }
+      if (!isAhead) update(removeOutgoing(clientId));
     });
     busy.delete(conversationId);
     if (answer.ok) {
-      const { message } = answer.value;
       failures.delete(conversationId);
-      settle(clientId, message);
-      void keep((port) => port.remove(clientId));
     } else if (isPassing(answer.error)) {
       retryLater(conversationId, answer.error);
       return;
@@ -170,11 +168,24 @@ export function createOutbox(options: OutboxOptions): Outbox {
       flush();
     },
     discard(clientId) {
-      update(removeOutgoing(clientId));
       settle(clientId, refusal("Discarded.", "conflict").error);
-      void keep((port) => port.remove(clientId));
+      update(removeOutgoing(clientId));
     },
     flush,
+    look(before) {
+      const { outbox, conversations, me } = get();
+      if (outbox === before.outbox) return;
+      const left = new Set(outbox.map(({ clientId }) => clientId));
+      for (const { clientId, conversationId } of before.outbox) {
+        if (left.has(clientId)) continue;
+        const messages = [...(conversations.get(conversationId)?.messages.values() ?? [])];
+        const arrived = messages.find(
+          ({ client_id, sender_id }) => client_id === clientId && sender_id === me?.id,
+        );
+        settle(clientId, arrived ?? refusal("Not a member.", "not_found").error);
+        void keep((port) => port.remove(clientId));
+      }
+    },
     stop() {
       isStopped = true;
       for (const clientId of [...promised.keys()]) settle(clientId, refusal(CLOSED).error);

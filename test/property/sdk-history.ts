@@ -19,6 +19,8 @@ interface Sent {
   sdk: SimSdk;
   room: ConversationId;
   sending: Sending;
+  /** What became of it. */
+  end: "unsettled" | "committed" | "refused";
 }
 
 export class SdkHistory {
@@ -93,7 +95,16 @@ export class SdkHistory {
 
   #sends(sdk: SimSdk, room: ConversationId): void {
     const body = `${this.#sent.length} of ${sdk.user}`;
-    this.#sent.push({ sdk, room, sending: sdk.client.send(room, body) });
+    const sent: Sent = { sdk, room, sending: sdk.client.send(room, body), end: "unsettled" };
+    this.#sent.push(sent);
+    sent.sending.committed.then(
+      () => {
+        sent.end = "committed";
+      },
+      () => {
+        sent.end = "refused";
+      },
+    );
   }
 
   #changesMessage(sdk: SimSdk, room: ConversationId): void {
@@ -186,6 +197,13 @@ export class SdkHistory {
   /** Every message once; those of one client in one conversation in the order of the sends. */
   #checkSent(): void {
     const { conversations } = this.world.storage.tables;
+    for (const { room, sending, end } of this.#sent) {
+      const { messages } = conversations.get(room)!;
+      const found = messages.filter(({ client_id }) => client_id === sending.clientId).length;
+      expect(end, `the end of ${sending.clientId}`).not.toBe("unsettled");
+      // A refusal may be of the membership's end, after a commit whose answer was lost.
+      if (end === "committed") expect(found, `${sending.clientId} was acknowledged`).toBe(1);
+    }
     for (const room of this.#rooms) {
       const { messages } = conversations.get(room)!;
       for (const sdk of this.sdks) {

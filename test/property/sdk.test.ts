@@ -9,11 +9,14 @@ import { chanceFrom, seedFor } from "../support/random.ts";
 import { SdkHistory } from "./sdk-history.ts";
 
 /** TEST_RUNS=… for a long night. */
-const RUNS = Number(process.env["TEST_RUNS"] ?? 10);
+const RUNS = Number(process.env["TEST_RUNS"] ?? 5);
 const STEPS = 200;
 
 /** Seeds that showed a bug once. */
-const FAILED_ONCE: (readonly [number, string])[] = [];
+const FAILED_ONCE = [
+  [4170431490, "an event overtook the answer before it that came in the same turn", false],
+  [4073082235, "a join of the session before kept the next from asking", false],
+] as const;
 
 async function holds(seed: number, workersDie: boolean): Promise<void> {
   const history = new SdkHistory(seed, STEPS, workersDie);
@@ -27,8 +30,8 @@ async function holds(seed: number, workersDie: boolean): Promise<void> {
 }
 
 describe("the SDK's state", () => {
-  test.each(FAILED_ONCE)("[SDK5] %i: %s", async (seed) => {
-    await holds(seed, true);
+  test.each(FAILED_ONCE)("[SDK5] %i: %s", async (seed, _, workersDie) => {
+    await holds(seed, workersDie);
   });
 
   test.each([
