@@ -52,12 +52,12 @@ class SimConnection {
       id,
       { userId: user, family: null, expiresAtMs, scope: [] },
       new Outlet(this.#conn(), new WriteTurn(), () => undefined),
-      new SessionLimits(null),
+      new SessionLimits(null, user),
       { close: () => this.#closedByServer() },
     );
     this.#session = session;
     const { sessions } = worker.edge;
-    sessions.open(session, sessions.limitsOf(user)).then(
+    sessions.open(session).then(
       (opening) => {
         if (worker.isDead || session.isEnded || opening === null) return;
         session.begin({
