@@ -3,14 +3,16 @@
  * arrives once and in order, and everybody sees the same in the end.
  */
 import { afterEach, describe, expect, it } from "vitest";
+import { createCaller } from "../../src/client/index.ts";
 import { type OutboxStorage, webOutbox } from "../../src/client/storage.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
 import { WeakLink } from "../contract/weak-link.ts";
 import { eventually } from "../support/eventually.ts";
-import type { Login, Person } from "../support/person.ts";
+import type { Person } from "../support/person.ts";
 import { SdkClients, type SdkUser, until } from "../support/sdk.ts";
+import { serviceTokenOf } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
-import { resigned } from "../support/tokens.ts";
+import { JWT_SECRET, resigned } from "../support/tokens.ts";
 
 const troupe = troupeForFile({ workers: 2, env: { RATE_LIMITS: "off" } });
 const clients = new SdkClients();
@@ -204,15 +206,28 @@ describe("the token's life", () => {
     await troupe().http.post("/api/auth/logout", { refresh_token: ann.login.refresh_token });
     const ended = await until("the end", a.client.connection, ({ is }) => is === "closed");
     expect(ended).toMatchObject({ reason: { by: "server", code: "logged_out" } });
-    const again = await troupe().http.post<Login>("/api/auth/login", {
-      username: ann.user.username,
-      password: "correct horse battery",
+    expect(await a.client.online().catch((error: unknown) => error)).toMatchObject({
+      code: "unavailable",
     });
-    ann.login = again.body;
+  });
+
+  it("[SDK29] a suspension ends the client, and does not let it back", async () => {
+    const ann = await troupe().user("ann");
+    const a = clients.of(ann);
+    await a.isOnline();
+    const token = await serviceTokenOf(JWT_SECRET, ["admin"]);
+    const operator = createCaller({ url: troupe().url, token });
+    await operator("POST /api/users/:id/suspend", { id: ann.id });
+    const { connection } = a.client;
+    const ended = await until("the end", connection, ({ is }) => is === "closed");
+    expect(ended).toMatchObject({ reason: { by: "server", code: "suspended" } });
     a.client.retryNow();
-    await until("another end", a.client.connection, (connection) => {
-      return connection.is === "closed" || connection.is === "online";
-    });
+    const refused = await until(
+      "a refusal",
+      connection,
+      (now) => now.is === "closed" && now.reason.by === "refused",
+    );
+    expect(refused).toMatchObject({ reason: { code: "forbidden" } });
   });
 });
 
