@@ -35,6 +35,7 @@ const HELP = `Usage: troupe <command> [options]
   recount    compare every stored count with what it counts; exit code 1 where they differ
                --mend            correct what differs
   chaos      inject faults into hosts of its own and check the promises (chaos --help)
+  bench      measure throughput, latency, CPU and memory, here or elsewhere (bench --help)
   --help     show this
   --version  show the version
 
@@ -206,10 +207,14 @@ function version(): string {
 
 async function main(args: string[]): Promise<number | null> {
   const [word = "", ...rest] = args;
-  // Starts hosts with a configuration of their own, and has a help of its own.
+  // These start hosts with a configuration of their own, and have a help of their own.
   if (word === "chaos") {
     const { chaos } = await import("../bench/chaos/main.ts");
     return chaos(rest);
+  }
+  if (word === "bench") {
+    const { bench } = await import("../bench/main.ts");
+    return bench(rest);
   }
   if (word === "--help" || word === "-h" || word === "help" || rest.includes("--help")) {
     process.stdout.write(HELP);
