@@ -62,6 +62,11 @@ export class LeanClient {
     this.#scanner = this.#newScanner();
   }
 
+  /** Has begun to connect and is not ready yet. */
+  get isOnItsWay(): boolean {
+    return this.#state !== "ready" && this.#state !== "closed";
+  }
+
   get isReady(): boolean {
     return this.#state === "ready";
   }
@@ -93,9 +98,19 @@ export class LeanClient {
       socket = connect({ host, port, noDelay: true, onread, ...localAddress });
     }
     this.#socket = socket;
-    socket.once("connect", () => this.#events.reached(this));
-    socket.on("error", (error) => this.#end(error.message));
-    socket.on("close", () => this.#end("closed by the server"));
+    // A connection that was dropped may still say its last when the next is there.
+    const ifCurrent = (what: () => void) => () => {
+      if (this.#socket === socket) what();
+    };
+    socket.once(
+      "connect",
+      ifCurrent(() => this.#events.reached(this)),
+    );
+    socket.on("error", (error) => ifCurrent(() => this.#end(error.message))());
+    socket.on(
+      "close",
+      ifCurrent(() => this.#end("closed by the server")),
+    );
     // The request may leave with the handshake's last packet: written before it is connected.
     socket.write(
       `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: ${host}:${port}\r\n` +
@@ -118,6 +133,11 @@ export class LeanClient {
 
   uncork(): void {
     this.#socket?.uncork();
+  }
+
+  /** Ends what takes too long; the fleet hears of it. */
+  giveUp(why: string): void {
+    this.#end(why);
   }
 
   /** As a cut cable: no goodbye. */

@@ -22,6 +22,9 @@ const DRAIN_MS = 20_000;
 const OPEN_MS = 120_000;
 const ASK_MS = 60_000;
 const RETRY_MS = 250;
+const TRIES_MAX = 4;
+const HANDSHAKE_MS = 10_000;
+const SWEEP_MS = 500;
 /** Below the 511 that a listening Node lets wait: a dropped SYN comes again only after 1 s. */
 const REACHING_MAX = 200;
 const CODE_M = "m".charCodeAt(0);
@@ -99,28 +102,32 @@ class Tally {
   }
 }
 
+/** Who is refused or hears nothing tries again, a few times: `failed` counts the tries. */
 function open(specs: ClientSpec[], inFlightMax: number): Promise<Report> {
   clients = specs.map((spec, index) => new LeanClient(index, spec, events));
   const tally = new Tally();
   const begunUs = new Map<LeanClient, number>();
-  let next = 0;
+  const queue = clients.map((client) => ({ client, tries: 0 })).reverse();
+  const triesOf = new Map<LeanClient, number>();
   return new Promise((resolve) => {
     const settle = () => {
       clearTimeout(deadline);
-      for (const client of begunUs.keys()) tally.fail(`client ${client.index}: no answer in time`);
+      clearInterval(sweep);
       onReady = () => undefined;
       onClosed = () => undefined;
       resolve(tally.report());
     };
     const more = () => {
-      while (begunUs.size < inFlightMax && next < clients.length) {
-        const client = clients[next++]!;
+      while (begunUs.size < inFlightMax && queue.length > 0) {
+        const { client, tries } = queue.pop()!;
         begunUs.set(client, nowUs());
+        triesOf.set(client, tries + 1);
         client.open();
       }
       if (begunUs.size === 0) settle();
     };
     const deadline = setTimeout(settle, OPEN_MS);
+    const sweep = setInterval(() => giveUpLate(begunUs), SWEEP_MS);
     onReady = (client) => {
       tally.finish(begunUs.get(client) ?? nowUs());
       begunUs.delete(client);
@@ -129,10 +136,19 @@ function open(specs: ClientSpec[], inFlightMax: number): Promise<Report> {
     onClosed = (client, why) => {
       tally.fail(why);
       begunUs.delete(client);
+      const tries = triesOf.get(client) ?? 0;
+      if (tries < TRIES_MAX) queue.unshift({ client, tries });
       more();
     };
     more();
   });
+}
+
+function giveUpLate(begunUs: ReadonlyMap<LeanClient, number>): void {
+  const lateUs = nowUs() - HANDSHAKE_MS * 1000;
+  for (const [client, sinceUs] of begunUs) {
+    if (sinceUs < lateUs && client.isOnItsWay) client.giveUp("no answer to the handshake");
+  }
 }
 
 function ask(jobs: AskJob[], inFlightMax: number): Promise<Report> {
@@ -261,19 +277,23 @@ function storm(syncs: string[]): Promise<Report> {
   const startedUs = nowUs();
   const queue = [...clients];
   const reaching = new Set<LeanClient>();
+  const begunUs = new Map<LeanClient, number>();
   return new Promise((resolve) => {
     const settle = () => {
       clearTimeout(deadline);
+      clearInterval(sweep);
       onReady = () => undefined;
       onReached = () => undefined;
       onClosed = () => undefined;
       resolve(tally.report());
     };
     const deadline = setTimeout(settle, OPEN_MS);
+    const sweep = setInterval(() => giveUpLate(begunUs), SWEEP_MS);
     const more = () => {
       while (reaching.size < REACHING_MAX && queue.length > 0) {
         const client = queue.pop()!;
         reaching.add(client);
+        begunUs.set(client, nowUs());
         client.open();
       }
     };
