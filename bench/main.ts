@@ -4,13 +4,24 @@
  * started and reports what there is.
  */
 
+import { COMMITS } from "./limits/commits.ts";
+import { startBare, startDatabaseAlone, startPastDoor } from "./limits/stacks.ts";
 import { type Options, parseOptions, repeatCommand } from "./options.ts";
 import type { Outcome } from "./outcome.ts";
-import { AGAINST_PLAIN, compare, type Row } from "./report/comparison.ts";
+import {
+  AGAINST_LIMITS,
+  AGAINST_PLAIN,
+  compare,
+  GROWTH_AIM,
+  type Row,
+} from "./report/comparison.ts";
 import { writeResults } from "./report/results.ts";
 import { asText, comparisonTable, outcomeTable } from "./report/tables.ts";
 import { type Contender, type Run, Runner } from "./runner.ts";
+import { GROWTH, HOLD } from "./scenarios/crowd.ts";
+import { HISTORY } from "./scenarios/http.ts";
 import { SCENARIOS } from "./scenarios/scenarios.ts";
+import { DURABLE, FANOUT } from "./scenarios/talk.ts";
 import { remoteStack, startStack } from "./stack.ts";
 import { canReadProcesses } from "./support/process-figures.ts";
 
@@ -78,6 +89,10 @@ function planOf(options: Options): BenchPlan {
   const { workers, rounds, targets } = options;
   const troupe: Contender = { name: "troupe", start: () => startStack("troupe", { workers }) };
   const plain: Contender = { name: "plain", start: () => startStack("plain", { workers }) };
+  const bare = (mode: "raw" | "ws"): Contender => ({
+    name: mode,
+    start: () => startBare(mode, workers),
+  });
   const scenarios = SCENARIOS.filter(({ name }) => options.scenarios.includes(name));
   const runsOf = (contenders: Contender[]) =>
     scenarios.map((scenario): Run => ({ scenario, contenders }));
@@ -99,8 +114,39 @@ function planOf(options: Options): BenchPlan {
         compare: (outcomes) => compare(AGAINST_PLAIN, outcomes, "troupe", "plain"),
       };
     case "limits":
-    case "growth":
+      return {
+        runs: [
+          { scenario: FANOUT, contenders: [troupe, bare("raw"), bare("ws")] },
+          { scenario: DURABLE, contenders: [troupe] },
+          {
+            scenario: COMMITS,
+            contenders: [{ name: "postgres", start: () => startDatabaseAlone(workers) }],
+          },
+          {
+            scenario: HISTORY,
+            contenders: [troupe, { name: "past the door", start: () => startPastDoor(workers) }],
+          },
+        ],
+        rounds,
+        first: "troupe",
+        second: "limit",
+        compare: (outcomes) => compare(AGAINST_LIMITS, outcomes, "troupe", ""),
+      };
+    case "growth": {
+      const [many, few] = [10_000, 100].map((clients) => ({
+        ...troupe,
+        name: `${clients.toLocaleString("en-GB")} sessions`,
+        clients,
+      })) as [Contender, Contender];
+      return {
+        runs: [{ scenario: GROWTH, contenders: [many, few] }],
+        rounds,
+        first: many.name,
+        second: few.name,
+        compare: (outcomes) => compare(GROWTH_AIM, outcomes, many.name, few.name),
+      };
+    }
     case "hold":
-      throw new Error("not yet");
+      return { runs: [{ scenario: HOLD, contenders: [troupe] }], ...alone };
   }
 }

@@ -12,6 +12,8 @@ import { type Progress, startProgress } from "./support/progress.ts";
 export interface Contender {
   name: string;
   start(): Promise<Stack>;
+  /** Instead of the plan's. */
+  clients?: number;
 }
 
 export interface Run {
@@ -61,10 +63,11 @@ export class Runner {
       this.#live = units === undefined ? () => "" : () => units().toLocaleString("en-GB");
       this.#progress.step(this.#share, 1, `${title}: ${text}`);
     };
+    const plan = { ...this.#plan, clients: contender.clients ?? this.#plan.clients };
     say("starting");
     const stack = await contender.start();
     try {
-      const outcome = await scenario.run({ stack, plan: this.#plan, say });
+      const outcome = await scenario.run({ stack, plan, say });
       return { ...outcome, subject: contender.name };
     } finally {
       this.#live = () => "";

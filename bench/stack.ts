@@ -5,7 +5,7 @@
  * started, also after half a start.
  */
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,6 +32,9 @@ export interface Stack extends Subject {
   town: Town;
   /** False: a deployment elsewhere. */
   isOwn: boolean;
+  /** 0 where it is not known. */
+  workers: number;
+  databaseUrl: string | null;
   stop(): Promise<void>;
 }
 
@@ -52,12 +55,8 @@ export async function startStack(kind: ServerKind, options: StackOptions): Promi
   try {
     const scratchDir = await mkdtemp(join(tmpdir(), "troupe-bench-"));
     cleanups.push(() => rm(scratchDir, { recursive: true, force: true }));
-    const dataDir = join(scratchDir, "database");
-    await mkdir(dataDir);
-    const log = createLogger({ level: "fatal", name: "bench" });
-    const database = await startEmbedded({ dataDir, log });
-    cleanups.push(() => database.stop());
-    await migrate(database.url);
+    const database = await startDatabase();
+    cleanups.push(database.stop);
     const secret = randomBytes(32).toString("hex");
     const env: Record<string, string> = {
       DATABASE_URL: database.url,
@@ -91,11 +90,43 @@ export async function startStack(kind: ServerKind, options: StackOptions): Promi
       url: `http://127.0.0.1:${port}`,
       town: new SqlTown(database.url, secret),
       isOwn: true,
+      workers: options.workers,
+      databaseUrl: database.url,
       roots: () => pids().flatMap(([kind, pid]) => (pid === null ? [] : [{ kind, pid }])),
       stop,
     };
   } catch (error) {
     await stop();
+    throw error;
+  }
+}
+
+export interface Database {
+  url: string;
+  pid(): number | null;
+  stop(): Promise<void>;
+}
+
+/** An embedded PostgreSQL with Troupe's settings and tables, and nothing in them. */
+export async function startDatabase(): Promise<Database> {
+  const dataDir = await mkdtemp(join(tmpdir(), "troupe-bench-database-"));
+  const remove = () => rm(dataDir, { recursive: true, force: true });
+  try {
+    const log = createLogger({ level: "fatal", name: "bench" });
+    const database = await startEmbedded({ dataDir, log });
+    const stop = async () => {
+      await database.stop();
+      await remove();
+    };
+    try {
+      await migrate(database.url);
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+    return { url: database.url, pid: () => database.pid(), stop };
+  } catch (error) {
+    await remove();
     throw error;
   }
 }
@@ -128,6 +159,8 @@ export async function remoteStack(targets: readonly string[]): Promise<Stack> {
     url: origins[0]!,
     town: new HttpTown(origins[0]!),
     isOwn: false,
+    workers: 0,
+    databaseUrl: null,
     roots: () => [],
     stop: async () => undefined,
   };

@@ -11,6 +11,8 @@ export interface Figure {
   name: string;
   /** Null where an outcome does not have it. */
   of(outcome: Outcome): number | null;
+  /** Where the second's outcome is found when not under the same scenario and the usual name. */
+  beside?: { scenario: string; subject: string };
   /** Ratio of the first to the second; null: only shown. */
   aim: { atMost: number } | { atLeast: number } | null;
 }
@@ -63,6 +65,56 @@ export const AGAINST_PLAIN: readonly Figure[] = [
   { scenario: "login", name: "logins a second", of: rate, aim: null },
 ];
 
+/** Against what the machine can do at all. */
+export const AGAINST_LIMITS: readonly Figure[] = [
+  {
+    scenario: "fanout",
+    name: "deliveries a second, of raw corked writes",
+    of: rate,
+    aim: { atLeast: 0.5 },
+    beside: { scenario: "fanout", subject: "raw" },
+  },
+  {
+    scenario: "fanout",
+    name: "CPU a delivery, µs, of raw corked writes",
+    of: cpu,
+    aim: null,
+    beside: { scenario: "fanout", subject: "raw" },
+  },
+  {
+    scenario: "fanout",
+    name: "deliveries a second, of bare ws",
+    of: rate,
+    aim: null,
+    beside: { scenario: "fanout", subject: "ws" },
+  },
+  {
+    scenario: "durable",
+    name: "messages a second, of bare group commit",
+    of: rate,
+    aim: { atLeast: 0.4 },
+    beside: { scenario: "commits", subject: "postgres" },
+  },
+  {
+    scenario: "history",
+    name: "reads a second, of the same past the front door",
+    of: rate,
+    aim: { atLeast: 0.8 },
+    beside: { scenario: "history", subject: "past the door" },
+  },
+];
+
+/** Ten thousand sessions beside a hundred. */
+export const GROWTH_AIM: readonly Figure[] = [
+  { scenario: "growth", name: "CPU a message, µs", of: cpu, aim: { atMost: 1.15 } },
+  {
+    scenario: "growth",
+    name: "send → receive p99, ms",
+    of: ({ latencies }) => latencies?.p99 ?? null,
+    aim: null,
+  },
+];
+
 function extra(name: string): Figure["of"] {
   return (outcome) => outcome.extra[name] ?? null;
 }
@@ -74,14 +126,14 @@ export function compare(
   first: string,
   second: string,
 ): Row[] {
-  return figures.flatMap(({ scenario, name, of, aim }) => {
-    const valuesOf = (subject: string) =>
+  return figures.flatMap(({ scenario, name, of, aim, beside }) => {
+    const valuesOf = (where: string, subject: string) =>
       outcomes
-        .filter((one) => one.scenario === scenario && one.subject === subject)
+        .filter((one) => one.scenario === where && one.subject === subject)
         .map(of)
         .filter((value) => value !== null);
-    const ours = valuesOf(first);
-    const theirs = valuesOf(second);
+    const ours = valuesOf(scenario, first);
+    const theirs = valuesOf(beside?.scenario ?? scenario, beside?.subject ?? second);
     if (ours.length === 0 || theirs.length === 0) return [];
     const ratio = medianOf(ours) / medianOf(theirs);
     return [

@@ -7,6 +7,7 @@ import { errorCode } from "../../src/errors.ts";
 import { type Options, repeatCommand } from "../options.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Row } from "./comparison.ts";
+import { reportPage } from "./page.ts";
 import { asMarkdown, comparisonTable, outcomeTable } from "./tables.ts";
 
 export interface Results {
@@ -35,7 +36,7 @@ export async function writeResults(results: Results): Promise<{ html: string; js
   const html = join(dir, "report.html");
   const { outcomes, rows } = results;
   await writeFile(json, JSON.stringify({ circumstances, rows, outcomes }, null, 1));
-  await writeFile(html, "");
+  await writeFile(html, reportPage({ ...results, circumstances }));
   if (results.options.savePath !== null) {
     await append(results.options.savePath, markdownSection(results, circumstances));
   }
