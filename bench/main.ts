@@ -25,6 +25,8 @@ import { DURABLE, FANOUT } from "./scenarios/talk.ts";
 import { remoteStack, startStack } from "./stack.ts";
 import { canReadProcesses } from "./support/process-figures.ts";
 
+const CHECK_CLIENTS = 300;
+
 /** The exit code. Rejects with a StartRefusal when something needed is missing. */
 export async function bench(args: string[]): Promise<number> {
   const parsed = parseOptions(args);
@@ -144,6 +146,24 @@ function planOf(options: Options): BenchPlan {
         first: many.name,
         second: few.name,
         compare: (outcomes) => compare(GROWTH_AIM, outcomes, many.name, few.name),
+      };
+    }
+    case "check": {
+      const few = { clients: options.plan.clients ?? CHECK_CLIENTS };
+      return {
+        runs: [
+          {
+            scenario: FANOUT,
+            contenders: [
+              { ...troupe, ...few },
+              { ...bare("ws"), ...few },
+            ],
+          },
+        ],
+        rounds: 1,
+        first: "troupe",
+        second: "bare ws",
+        compare: (outcomes) => compare(CHECK_AIM, outcomes, "troupe", ""),
       };
     }
     case "hold":

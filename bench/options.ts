@@ -9,7 +9,7 @@ import { SCENARIOS } from "./scenarios/scenarios.ts";
 
 export interface Options {
   /** "scenarios" and "against" run `scenarios`. */
-  does: "scenarios" | "against" | "target" | "limits" | "growth" | "hold";
+  does: "scenarios" | "against" | "target" | "limits" | "growth" | "hold" | "check";
   scenarios: string[];
   plan: Plan;
   workers: number;
@@ -27,12 +27,12 @@ export type OptionsResult =
 
 const CLIENTS_MAX = 100_000;
 const ROUNDS_USUAL = 3;
-const SPECIAL = ["limits", "growth", "hold"] as const;
+const SPECIAL = ["limits", "growth", "hold", "check"] as const;
 
 export const HELP = `Usage: troupe bench [scenario …] [options]
        troupe bench [scenario …] --against plain
        troupe bench [scenario …] --target https://chat.example.com
-       troupe bench limits | growth | hold
+       troupe bench limits | growth | hold | check
 
 Measures a server that it starts itself, with an embedded PostgreSQL of its own, fresh for each
 scenario. Prints a table; a JSON file and an HTML report with charts go to .data/bench.
@@ -48,6 +48,7 @@ Beyond them:
             Troupe, as a ratio
   growth    cost of a message with 10,000 sessions and 20,000 conversations against 100 and 200
   hold      40,000 connections with messages flowing
+  check     a few seconds for CI: a delivery's CPU beside that of a bare ws server
 
   --seconds N      of each measurement (default 4)
   --clients N      clients or HTTP connections, where a scenario has its own number
@@ -118,7 +119,7 @@ export function parseOptions(given: string[]): OptionsResult {
   }
   const isAgainst = values.against !== undefined;
   if ([special !== undefined, isAgainst, targets.length > 0].filter(Boolean).length > 1) {
-    problems.push("limits, growth, hold, --against and --target exclude each other.");
+    problems.push("limits, growth, hold, check, --against and --target exclude each other.");
   }
   const does =
     special ?? (isAgainst ? "against" : targets.length > 0 ? "target" : ("scenarios" as const));
@@ -165,7 +166,7 @@ export function repeatCommand({
 }: Options): string {
   const words = ["npm run bench --"];
   const runsAll = scenarios.length === SCENARIOS.length;
-  if (does === "limits" || does === "growth" || does === "hold") words.push(does);
+  if (SPECIAL.some((word) => word === does)) words.push(does);
   else if (!runsAll) words.push(...scenarios);
   if (does === "against") words.push("--against plain");
   for (const target of targets) words.push(`--target ${target}`);

@@ -366,6 +366,7 @@ function say(message: Message): void {
 offsetUs = nowUs() - performance.now() * 1000;
 process.on("message", (order: Order) => void obey(order).then(say));
 process.on("disconnect", () => process.exit(0));
-// Ctrl-C reaches the whole group; the bench says when it is over.
+// Ctrl-C, and a timeout, reach the whole group; the bench says when it is over.
 process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);
 setInterval(() => say({ type: "tick", counts: counts() }), TICK_MS);

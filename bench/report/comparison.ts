@@ -104,6 +104,17 @@ export const AGAINST_LIMITS: readonly Figure[] = [
   },
 ];
 
+/** For every change: two figures of one run, of which none depends on how fast the machine is. */
+export const CHECK_AIM: readonly Figure[] = [
+  {
+    scenario: "fanout",
+    name: "CPU a delivery, µs, of bare ws",
+    of: cpu,
+    aim: { atMost: 0.5 },
+    beside: { scenario: "fanout", subject: "ws" },
+  },
+];
+
 /** Ten thousand sessions beside a hundred. */
 export const GROWTH_AIM: readonly Figure[] = [
   { scenario: "growth", name: "CPU a message, µs", of: cpu, aim: { atMost: 1.15 } },
