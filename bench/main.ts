@@ -11,6 +11,7 @@ import type { Outcome } from "./outcome.ts";
 import {
   AGAINST_LIMITS,
   AGAINST_PLAIN,
+  CHECK_AIM,
   compare,
   GROWTH_AIM,
   type Row,
