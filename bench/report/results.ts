@@ -58,13 +58,24 @@ export function circumstancesOf({ options, startedAt }: Results): Circumstances 
 export function markdownSection(results: Results, circumstances: Circumstances): string {
   const { outcomes, rows, first, second, options } = results;
   return [
-    `## ${circumstances.startedAt.slice(0, 10)}: ${options.does === "scenarios" ? options.scenarios.join(", ") : options.does}`,
+    `## ${titleOf(options)}`,
     "",
     `\`${circumstances.command}\` at ${circumstances.commit}. ${circumstances.machine}.`,
     "",
     ...(rows.length > 0 ? [asMarkdown(comparisonTable(rows, first, second))] : []),
     asMarkdown(outcomeTable(outcomes)),
   ].join("\n");
+}
+
+function titleOf({ does, scenarios, rounds }: Options): string {
+  switch (does) {
+    case "scenarios":
+      return scenarios.join(", ");
+    case "against":
+      return `${scenarios.join(", ")} against plain, ${rounds} rounds by turns`;
+    default:
+      return does;
+  }
 }
 
 async function append(path: string, section: string): Promise<void> {

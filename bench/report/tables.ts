@@ -38,7 +38,7 @@ export function outcomeTable(outcomes: readonly Outcome[]): Table {
 
 export function comparisonTable(rows: readonly Row[], first: string, second: string): Table {
   return {
-    head: ["scenario", "figure", first, second, "ratio", "aim", ""],
+    head: ["scenario", "figure", first, second, "ratio", "aim", "", "rounds"],
     rows: rows.map((row) => [
       row.scenario,
       row.figure,
@@ -47,6 +47,7 @@ export function comparisonTable(rows: readonly Row[], first: string, second: str
       `${shown(row.ratio)}×`,
       row.aim,
       row.isMet === null ? "" : row.isMet ? "met" : "NOT MET",
+      String(row.rounds),
     ]),
   };
 }
