@@ -17,6 +17,7 @@ import { UrlBus } from "./relay/url-bus.ts";
 import { startEmbedded } from "./storage/embedded.ts";
 import { StorageFault } from "./storage/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
+import { Pruning } from "./storage/pruning.ts";
 
 const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
 
@@ -47,6 +48,10 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
   });
   const database = await openDatabase(config, log, cleanups);
   if (signal !== null) return;
+
+  const url = database.workerConfig.databaseUrl;
+  const pruning = new Pruning({ url, clock: systemClock, log });
+  cleanups.push(() => pruning.close());
 
   const id = newHostId();
   const { redisUrl } = config;

@@ -24,6 +24,11 @@ export interface Account {
   suspended: boolean;
 }
 
+export interface Suspension {
+  user: UserId;
+  suspended: boolean;
+}
+
 export interface RefreshGrant {
   user: User;
   family: FamilyId;
@@ -40,10 +45,17 @@ export interface AccountStore {
 
   /** Begins a refresh-token family. `tokenHash` is SHA-256 of the token, hex. */
   startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId>;
+  /** Idempotent. Refuses: not_found. */
+  suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
+  /** Users suspended or let back in since then, as they are now. */
+  suspensionsSince(since: Date): Promise<Suspension[]>;
+  /** In place of `oldHash`, unless the password was changed meanwhile. */
+  rehash(id: UserId, oldHash: string, newHash: string): Promise<void>;
+
   /**
    * Spends a refresh token and puts `nextHash` in its place, in one transaction. Refuses:
    * unauthorized (unknown, expired, revoked), and with `reused` the family that a spent token
-   * was shown of, which this call has revoked.
+   * was shown of, which this call has revoked. A suspended user's token is not spent.
    */
   rotate(
     tokenHash: string,
@@ -52,6 +64,7 @@ export interface AccountStore {
   ): Promise<
     | { outcome: "rotated"; grant: RefreshGrant }
     | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "suspended" }
     | { outcome: "unknown" }
   >;
   /** Revokes the family of a refresh token; null when there is none. Idempotent. */
@@ -98,16 +111,30 @@ export interface SyncAnswer {
 export interface Change {
   name: "message" | "message_updated" | "conversation_updated";
   rev: number;
-  /** JSON text of the payload, as it would have been published. */
+  /** JSON text of the payload as it was published, but for members' cursors. */
   body: string;
+}
+
+export interface Changes {
+  changes: Change[];
+  /** Whether there may be more after the last of them. */
+  hasMore: boolean;
+  /**
+   * The oldest change of members that is still known, where there were others before it: whoever
+   * they removed is told by this one, and hears nothing else.
+   */
+  forgotten: Change | null;
 }
 
 export interface Queries extends SocialQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /** Current rev of each conversation that exists. */
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;
-  /** Durable changes with rev in (afterRev, …], at most `limit`. */
-  changes(id: ConversationId, afterRev: number, limit: number): Promise<Change[]>;
+  /**
+   * Durable changes with rev in (afterRev, …], at most `limit`, none skipped that is less than
+   * about an hour old; of older ones those that were not replaced since.
+   */
+  changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes>;
   sync(request: SyncRequest): Promise<SyncAnswer>;
 
   /** Null when there is none or `reader` is no member. */

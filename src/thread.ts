@@ -56,6 +56,7 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
     onBug: (actor, bug) => log.error({ event: "actor_failed", actor, err: bug }),
   });
   metrics.gauges.actors = () => host.stats.actors;
+  metrics.gauges.activated = () => host.stats.activated;
   metrics.gauges.mailboxDepth = () => host.stats.mailboxDepth;
   return { host, link, storage, metrics };
 }

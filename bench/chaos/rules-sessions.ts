@@ -201,7 +201,7 @@ const everythingAnswered: Rule = {
   },
 };
 
-/** [CHS6] Receipts of one session, and each user's own marks over all of that client. */
+/** [CHS6] Receipts of one session. Who leaves a conversation begins anew on coming back. */
 const cursorsRise: Rule = {
   id: "CHS6",
   promise: 3,
@@ -211,6 +211,12 @@ const cursorsRise: Rule = {
     for (const session of sessions) {
       const last = new Map<string, { deliveredSeq: number; readSeq: number }>();
       for (const rec of session.records) {
+        if (rec.kind === "change" && rec.members !== undefined) {
+          for (const key of last.keys()) {
+            const [conversation, user] = key.split(" ") as [string, string];
+            if (conversation === rec.conversation && !rec.members.includes(user)) last.delete(key);
+          }
+        }
         if (rec.kind !== "receipt") continue;
         const key = `${rec.conversation} ${rec.user}`;
         const before = last.get(key);

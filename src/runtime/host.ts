@@ -10,12 +10,12 @@
  * [HST5] After a gap between hosts, sessions over there count again when they are announced.
  * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
  */
-import type { Behaviour, Context, TopicEvent } from "../../actors/behaviour.ts";
+import type { Behaviour, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../clock.ts";
 import type { ActorKind } from "../protocol/actor-ops.ts";
 import { REFUSALS } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
-import { Activation, type Letter } from "./activation.ts";
+import { Activation, type ActivationHost, type Letter } from "./activation.ts";
 import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
 import { Gateway } from "./gateway.ts";
 import type { View } from "./view.ts";
@@ -38,7 +38,9 @@ export interface HostOptions {
 }
 
 export interface HostStats {
+  /** Of each kind: those that are active, and how many ever became so. */
   actors: Record<string, number>;
+  activated: Record<string, number>;
   mailboxDepth: number;
 }
 
@@ -46,7 +48,8 @@ export class ActorHost {
   readonly gateway: Gateway;
   readonly #options: HostOptions;
   readonly #activations = new Map<string, Activation>();
-  readonly #effects: Pick<Context, "ask" | "tell" | "publish">;
+  readonly #activated: Record<string, number> = {};
+  readonly #activationHost: ActivationHost;
   #isClosed = false;
   #parked: Frame[] = [];
   #cancelParked: (() => void) | null = null;
@@ -60,12 +63,7 @@ export class ActorHost {
       side: "thread",
       send: (f) => this.#route(f),
     });
-    this.#effects = {
-      ask: (to, op, body, answered) =>
-        void this.gateway.ask(to.kind, to.id, op, body).then(answered),
-      tell: (to, op, body) => this.gateway.tell(to.kind, to.id, op, body),
-      publish: (topic, event) => this.#publish(topic, event),
-    };
+    this.#activationHost = this.#hostOfActivations();
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
   }
 
@@ -114,7 +112,7 @@ export class ActorHost {
       actors[behaviour.kind] = (actors[behaviour.kind] ?? 0) + 1;
       mailboxDepth += depth;
     }
-    return { actors, mailboxDepth };
+    return { actors, activated: { ...this.#activated }, mailboxDepth };
   }
 
   /** Begun work that callers or storage still wait for. */
@@ -156,6 +154,27 @@ export class ActorHost {
     else letter.answer?.(false, JSON.stringify(REFUSALS.unavailable.error), 0);
   }
 
+  /** One for all of them. */
+  #hostOfActivations(): ActivationHost {
+    const { clock, self } = this.#options;
+    return {
+      nowMs: () => clock.nowMs(),
+      after: (delayMs, ring) => clock.after(delayMs, ring),
+      isGone: (life) => life !== self && !this.gateway.placement.has(life),
+      effects: {
+        ask: (to, op, body, answered) =>
+          void this.gateway.ask(to.kind, to.id, op, body).then(answered),
+        tell: (to, op, body) => this.gateway.tell(to.kind, to.id, op, body),
+        publish: (topic, event) => this.#publish(topic, event),
+      },
+      onEnded: (ended, letters, bug) => {
+        if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
+        if (bug !== undefined) this.#options.onBug(ended.key, bug);
+        for (const letter of letters) this.#post(ended.key, letter);
+      },
+    };
+  }
+
   /** Undefined: nothing runs such actors, or there are too many. */
   #activate(key: string): Activation | undefined {
     const colon = key.indexOf(":");
@@ -165,19 +184,9 @@ export class ActorHost {
       this.#passivateIdle(0);
       if (this.#activations.size >= ACTIVATIONS_MAX) return undefined;
     }
-    const { clock } = this.#options;
-    const activation = new Activation(key, key.slice(colon + 1), behaviour, {
-      nowMs: () => clock.nowMs(),
-      after: (delayMs, ring) => clock.after(delayMs, ring),
-      isGone: (life) => life !== this.#options.self && !this.gateway.placement.has(life),
-      effects: this.#effects,
-      onEnded: (ended, letters, bug) => {
-        if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
-        if (bug !== undefined) this.#options.onBug(ended.key, bug);
-        for (const letter of letters) this.#post(ended.key, letter);
-      },
-    });
+    const activation = new Activation(key, key.slice(colon + 1), behaviour, this.#activationHost);
     this.#activations.set(key, activation);
+    this.#activated[behaviour.kind] = (this.#activated[behaviour.kind] ?? 0) + 1;
     return activation;
   }
 

@@ -2,12 +2,12 @@
  * Queries on PostgreSQL: the edge's reads, which go past the actors. Each is one statement, so
  * that what it answers is one moment of the database.
  */
-import type { Change, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../ports.ts";
+import type { Changes, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../ports.ts";
 import type { ConversationId, UserId } from "../protocol/ids.ts";
 import type { Conversation, ConversationSummary, Message, User } from "../protocol/schemas.ts";
 import { USER_BY_ID } from "./accounts.ts";
 import { Batcher } from "./batcher.ts";
-import { changesOf } from "./changes.ts";
+import { type ConversationUndo, changesOf, NO_CHANGES } from "./changes.ts";
 import { decodePlace, encodePlace } from "./cursor.ts";
 import { openSessions } from "./openings.ts";
 import type { Database } from "./pool.ts";
@@ -26,7 +26,7 @@ import {
 } from "./rows.ts";
 import { PostgresSocialQueries } from "./social-queries.ts";
 import { readSync } from "./sync.ts";
-import { readLastSeen } from "./users.ts";
+import { readLastSeen, STORM_PACE_MS } from "./users.ts";
 
 const REVS = {
   name: "revs",
@@ -34,16 +34,34 @@ const REVS = {
 };
 const CHANGES = {
   name: "changes",
-  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages
+  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, u.undos
     FROM conversations c
     JOIN conversation_rows v ON v.id = c.id
     CROSS JOIN LATERAL (
       SELECT json_agg(${MESSAGE_JSON} ORDER BY m.rev) AS messages
       FROM (
-        SELECT * FROM messages y WHERE y.conversation_id = c.id AND y.rev > $2
-        ORDER BY y.rev LIMIT $3
+        (SELECT ${MESSAGE_COLUMNS} FROM messages m
+          WHERE m.conversation_id = c.id AND m.rev > $2 ORDER BY m.rev LIMIT $3)
+        UNION ALL
+        (SELECT m.id, m.conversation_id, m.seq, r.rev, m.sender_id, m.client_id, r.body,
+            m.reply_to_seq, m.created_at, r.edited_at, NULL AS deleted_at
+          FROM message_versions r
+          JOIN messages m ON m.conversation_id = r.conversation_id AND m.seq = r.seq
+          WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3)
+        ORDER BY rev LIMIT $3
       ) m
     ) x
+    CROSS JOIN LATERAL (
+      SELECT json_agg(json_build_object(
+        'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
+        'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
+        'addedIds', g.added_ids::text[],
+        'removed', CASE WHEN g.removed_id IS NOT NULL THEN json_build_object(
+          'place', g.removed_place, 'member', json_build_object('user_id', g.removed_id::text,
+            'delivered_seq', g.removed_delivered, 'read_seq', g.removed_read)) END
+      )) AS undos
+      FROM conversation_changes g WHERE g.conversation_id = c.id AND g.rev > $2
+    ) u
     WHERE c.id = $1`,
 };
 const CONVERSATION = {
@@ -94,11 +112,9 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   constructor(database: Database) {
     super(database);
     this.#database = database;
-    this.#openings = new Batcher((ids) => openSessions(database, ids), {
-      batchMax: 64,
-      inFlightMax: 2,
-    });
-    const gathered = { batchMax: 256, inFlightMax: 2 };
+    // Of a thousand sessions that come back at once the next hundred share a statement.
+    const gathered = { batchMax: 256, inFlightMax: 1, everyMs: STORM_PACE_MS };
+    this.#openings = new Batcher((ids) => openSessions(database, ids), gathered);
     this.#revs = new Batcher(async (asks) => {
       const ids = [...new Set(asks.flat())];
       const rows = await database.read<{ id: ConversationId; rev: string }>(REVS, [ids]);
@@ -119,13 +135,22 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return this.#revs.ask(ids);
   }
 
-  async changes(id: ConversationId, afterRev: number, limit: number): Promise<Change[]> {
+  async changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes> {
     const [row] = await this.#database.read<
-      ConversationRow & { meta_rev: string; messages: Message[] | null }
+      ConversationRow & {
+        meta_rev: string;
+        messages: Message[] | null;
+        undos: ConversationUndo[] | null;
+      }
     >(CHANGES, [id, afterRev, limit]);
-    if (!row) return [];
-    const messages = (row.messages ?? []).map(messageOfJson);
-    return changesOf(conversationOf(row), Number(row.meta_rev), messages, afterRev, limit);
+    if (!row) return NO_CHANGES;
+    const stored = {
+      conversation: conversationOf(row),
+      metaRev: Number(row.meta_rev),
+      messages: (row.messages ?? []).map(messageOfJson),
+      undos: row.undos ?? [],
+    };
+    return changesOf(stored, afterRev, limit);
   }
 
   sync(request: SyncRequest): Promise<SyncAnswer> {

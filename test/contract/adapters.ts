@@ -3,7 +3,7 @@
  * over the same tables; whoever opened closes.
  */
 import type { ActorPorts } from "../../actors/ports.ts";
-import type { AccountStore, Queries } from "../../src/ports.ts";
+import type { AccountStore, Change, Queries } from "../../src/ports.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
 import type { RecountStore } from "../../src/social-queries.ts";
@@ -12,6 +12,7 @@ import { createEdgePorts } from "../../src/storage/edge-ports.ts";
 import { createMemoryStorage } from "../../src/storage/memory/ports.ts";
 import type { MemoryTables } from "../../src/storage/memory/tables.ts";
 import { migrate } from "../../src/storage/migrate.ts";
+import { pruneReplaced } from "../../src/storage/pruning.ts";
 import { createRecount } from "../../src/storage/recount.ts";
 import { administer, startPostgres } from "../support/postgres.ts";
 
@@ -22,6 +23,8 @@ export interface OpenStorage extends ActorPorts {
   /** Makes a figure that recount looks at wrong by `by`; `what` and `id` as recount names them. */
   plant(what: string, id: string, by: number): Promise<void>;
   host(): ActorPorts;
+  /** Forgets what was replaced more than `keptMs` ago; the number of rows. */
+  prune(keptMs: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -42,6 +45,7 @@ export const ADAPTERS: Adapter[] = [
         recount,
         plant: async (what, id, by) => plantInMemory(tables, what, id, by),
         host: () => createMemoryStorage(tables).ports,
+        prune: async (keptMs) => tables.pruneReplaced(keptMs),
         close: async () => undefined,
       };
     },
@@ -74,6 +78,7 @@ export const ADAPTERS: Adapter[] = [
           opened.push(another);
           return another.ports;
         },
+        prune: (keptMs) => pruneReplaced(database.url, keptMs),
         async close() {
           for (const each of opened) await each.close();
           await database.stop();
@@ -134,6 +139,25 @@ export function say(
   { clientId = body.slice(0, 64), replyToSeq = null as number | null } = {},
 ) {
   return ports.conversations.append({ conversationId, senderId, clientId, body, replyToSeq });
+}
+
+/** Every change after `rev`, as an edge reads them that missed them. */
+export async function everyChange(
+  { queries }: Pick<OpenStorage, "queries">,
+  id: ConversationId,
+  rev = 0,
+  page = 500,
+): Promise<Change[]> {
+  const all: Change[] = [];
+  for (let afterRev = rev; ; afterRev = all.at(-1)?.rev ?? rev) {
+    const { changes, hasMore } = await queries.changes(id, afterRev, page);
+    all.push(...changes);
+    if (!hasMore) return all;
+    if (changes.length === 0 && afterRev < (await queries.revs([id])).get(id)!) {
+      throw new Error(`no change after rev ${afterRev}, and there should be more`);
+    }
+    if (changes.length === 0) return all;
+  }
 }
 
 /** The value of a Result that has to be one. */

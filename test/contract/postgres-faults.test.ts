@@ -183,8 +183,8 @@ describe("PostgreSQL storage in trouble", () => {
       complete: false,
     });
     expect(synced.conversations[0]?.messages).toEqual([message]);
-    const [change] = await edge.queries.changes(id, 2, 1);
-    expect(JSON.parse(change!.body)).toEqual(message);
+    const { changes } = await edge.queries.changes(id, 2, 1);
+    expect(JSON.parse(changes[0]!.body)).toEqual(message);
   });
 });
 

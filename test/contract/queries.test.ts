@@ -74,7 +74,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     await granted(storage.conversations.retitle(group, bob, "New"));
     await granted(storage.conversations.edit(group, 1, alice, "g1!"));
     const { message } = await granted(say(storage, group, carol, "g4"));
-    const changes = await storage.queries.changes(group, 2, 10);
+    const { changes } = await storage.queries.changes(group, 2, 10);
     expect(changes.map(({ name, rev }) => [name, rev])).toEqual([
       ["message", 3],
       ["message", 4],
@@ -84,10 +84,21 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     ]);
     expect(JSON.parse(changes[4]!.body)).toEqual(message);
     const now = await storage.conversations.load(group);
-    expect(JSON.parse(changes[2]!.body)).toEqual({ ...now, rev: 5 });
-    expect(await storage.queries.changes(group, 2, 3)).toEqual(changes.slice(0, 3));
-    expect(await storage.queries.changes(group, 7, 10)).toEqual([]);
-    expect(await storage.queries.changes(NOWHERE, 0, 10)).toEqual([]);
+    expect(now).toMatchObject({ rev: 7, last_seq: 4 });
+    const cursors = now!.members.map((member) => ({
+      ...member,
+      delivered_seq: Math.min(3, member.delivered_seq),
+      read_seq: Math.min(3, member.read_seq),
+    }));
+    expect(JSON.parse(changes[2]!.body)).toEqual({ ...now, rev: 5, last_seq: 3, members: cursors });
+    const none = { changes: [], hasMore: false, forgotten: null };
+    expect(await storage.queries.changes(group, 2, 3)).toEqual({
+      changes: changes.slice(0, 3),
+      hasMore: true,
+      forgotten: null,
+    });
+    expect(await storage.queries.changes(group, 7, 10)).toEqual(none);
+    expect(await storage.queries.changes(NOWHERE, 0, 10)).toEqual(none);
   });
 
   it("[HTTP1] only members see a conversation and its history", async () => {

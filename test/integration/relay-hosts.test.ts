@@ -1,5 +1,6 @@
 /** Several real hosts on one Redis: who hears what, what it costs the others, who leaves and dies. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Conversation } from "../../src/protocol/schemas.ts";
 import type { Troupe } from "../support/cluster.ts";
 import { ClusterOfHosts, connectsTo, metric, readiness } from "../support/cluster-of-hosts.ts";
 import { eventually } from "../support/eventually.ts";
@@ -10,6 +11,8 @@ import { noSocketsLeft } from "../support/suite.ts";
 /** [INT3] What nobody wants any more lingers this long, and the sweep comes up to as much later. */
 const TOPICS_GONE_WITHIN_MS = 25_000;
 const OFFLINE_WITHIN_MS = 10_000;
+/** Enough that a third of them is some in any case. */
+const MANY_GROUPS = 48;
 
 let cluster: ClusterOfHosts;
 
@@ -252,5 +255,46 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
     for (const group of groups) expect(revTrail(bobThere, group.id).violations).toEqual([]);
     await annHere.never("user_status", 6_500);
     expect(await metric(cluster.hosts[2]!, "troupe_relay_state")).toBe(1);
+  });
+
+  it("[CST9] a host that joins or leaves moves only the actors that must move", {
+    timeout: 90_000,
+  }, async () => {
+    cluster = await ClusterOfHosts.start(2);
+    const [a, b] = cluster.hosts as [Troupe, Troupe];
+    const [ann, bob] = await a.users("ann", "bob");
+    const groups: Conversation[] = [];
+    for (let n = 0; n < MANY_GROUPS; n++) groups.push(await ann!.startsGroup(bob!));
+    const annHere = await ann!.connects();
+    const sendsInAll = async () => {
+      for (const group of groups) await annHere.sends(group.id, "hello");
+    };
+    const sum = async (name: string, hosts: Troupe[]) => {
+      const each = hosts.map((host) => metric(host, name, { kind: "conversation" }));
+      return (await Promise.all(each)).reduce((one, other) => one + other, 0);
+    };
+    const active = (...hosts: Troupe[]) => sum("troupe_actors", hosts);
+    const activated = (...hosts: Troupe[]) => sum("troupe_activations_total", hosts);
+    await sendsInAll();
+    expect(await active(a, b)).toBe(MANY_GROUPS);
+    const before = await activated(a, b);
+
+    const c = await cluster.adds();
+    await eventually("the others have let go of what moves", async () => {
+      return (await active(a, b)) < MANY_GROUPS;
+    });
+    const moved = MANY_GROUPS - (await active(a, b));
+    // A third, give or take.
+    expect(moved).toBeGreaterThan(MANY_GROUPS / 6);
+    expect(moved).toBeLessThan(MANY_GROUPS / 2);
+    await sendsInAll();
+    expect(await activated(a, b), "those that stayed were not begun anew").toBe(before);
+    expect([await active(c), await activated(c)]).toEqual([moved, moved]);
+
+    c.signal("SIGTERM");
+    await c.exited;
+    await sendsInAll();
+    expect(await active(a, b)).toBe(MANY_GROUPS);
+    expect(await activated(a, b), "only those of the host that left").toBe(before + moved);
   });
 });

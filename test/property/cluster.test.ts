@@ -1,5 +1,6 @@
 /**
  * [WLD2] Without faults every session hears everything, in order and once.
+ * [WLD4] Two edits of one message at once are each answered with their own text.
  * [WLD3] Workers that die and come leave no trace once it is quiet.
  *
  * Random histories of a simulated cluster. A seed that fails is printed; it becomes a line of
@@ -13,6 +14,7 @@ import { History, type HistoryOptions } from "./history.ts";
 const RUNS = Number(process.env["TEST_RUNS"] ?? 12);
 const CALM: HistoryOptions = { steps: 150, faults: false };
 const ROUGH: HistoryOptions = { steps: 250, faults: true };
+const BUSY: HistoryOptions = { steps: 250, faults: true, busy: true };
 
 /** Seeds of rough histories that showed a bug once. */
 const FAILED_ONCE = [
@@ -22,7 +24,13 @@ const FAILED_ONCE = [
   [2871220846, "typing that waited for a repair outlived its owner"],
   [3046744653, "an edit that ran twice was heard once by its maker"],
   [4186877214, "a change of members read again claimed the newest rev for its own"],
+  [1178312271, "a conversation left in the moment of being taken in was heard all the same"],
   [961041645, "a client that lost its connection before its sync was answered"],
+] as const;
+
+/** Of calm ones. */
+const FAILED_ONCE_CALM = [
+  [3264878834, "a message sent before its maker was in the stream was heard after its ack"],
 ] as const;
 
 async function holds(seed: number, options: HistoryOptions): Promise<void> {
@@ -48,6 +56,10 @@ describe("histories that failed once", () => {
   test.each(FAILED_ONCE)("[WLD3] %i: %s", async (seed) => {
     await holds(seed, ROUGH);
   });
+
+  test.each(FAILED_ONCE_CALM)("[WLD2] %i: %s", async (seed) => {
+    await holds(seed, CALM);
+  });
 });
 
 describe("random histories", () => {
@@ -57,5 +69,9 @@ describe("random histories", () => {
 
   test("[WLD3] workers that die and come leave no trace once it is quiet", async () => {
     for (const seed of seeds("rough histories")) await holds(seed, ROUGH);
+  }, 60_000);
+
+  test("[WLD4] edits at once and changes of title and members are heard rev by rev", async () => {
+    for (const seed of seeds("busy histories")) await holds(seed, BUSY);
   }, 60_000);
 });

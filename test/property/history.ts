@@ -27,6 +27,8 @@ export interface HistoryOptions {
   steps: number;
   /** Whether workers die and sessions end. */
   faults: boolean;
+  /** Whether titles change too, and messages are edited twice at once. */
+  busy?: boolean;
 }
 
 export class History {
@@ -70,6 +72,9 @@ export class History {
     const { chance } = world;
     const client = this.#oneOf(world.clients);
     const room = this.#oneOf(this.#rooms);
+    if (this.#options.busy === true && client.isConnected && chance(10) === 0) {
+      void client.retitles(this.#rooms[chance(2)]!, `title ${chance(3)}`);
+    }
     if (!client.isConnected) {
       if (client.worker === null || client.worker.isDead) this.#connects(client);
       return;
@@ -119,7 +124,14 @@ export class History {
 
   async #edits(client: SimClient, room: ConversationId): Promise<void> {
     const seq = 1 + this.world.chance(12);
-    await client.says("edit_message", { conversation_id: room, seq, body: `edit ${seq}` });
+    const edits = async (body: string) => {
+      const answer = await client.says("edit_message", { conversation_id: room, seq, body });
+      if (!answer.ok) return;
+      const { message } = answer.value as { message: Message };
+      if (message.body !== body) client.complaints.push(`${body} was answered ${message.body}`);
+    };
+    const again = this.#options.busy === true ? [`edit ${seq} again`] : [];
+    await Promise.all([`edit ${seq}`, ...again].map(edits));
   }
 
   async #deletes(client: SimClient, room: ConversationId): Promise<void> {

@@ -25,6 +25,10 @@ export interface KnownConversation {
   typing: Set<string>;
   /** Revs that the present session was given, by event or by ack, in order. */
   revs: number[];
+  /** Where the sync of the present session came to; 0 before that. */
+  syncedRev: number;
+  /** The present session has left it, or was put out of it: only acks come. */
+  isLeft: boolean;
 }
 
 /** What is true may take this long to be heard, and what was true to be forgotten. */
@@ -79,7 +83,7 @@ export class SimClient {
       id,
       { userId: this.user, family: null, expiresAtMs, scope: [] },
       new Outlet(this.#conn(id), new WriteTurn(), () => this.complaints.push("slow consumer")),
-      new SessionLimits(null),
+      new SessionLimits(null, this.user),
       { close: () => edge.sessions.close(session) },
     );
     this.#session = session;
@@ -90,9 +94,11 @@ export class SimClient {
     for (const known of this.known.values()) {
       known.liveRev = 0;
       known.revs.length = 0;
+      known.syncedRev = 0;
+      known.isLeft = false;
       known.typing.clear();
     }
-    edge.sessions.open(session, edge.sessions.limitsOf(this.user)).then(
+    edge.sessions.open(session).then(
       (opening) => {
         if (worker.isDead || session.isEnded || opening === null) return;
         session.begin({
@@ -134,7 +140,7 @@ export class SimClient {
         ok: (body) => {
           const value = JSON.parse(body) as Record<string, unknown>;
           if (this.#answered(n, session)) {
-            this.#onAck(event, value);
+            this.#onAck(event, payload, value);
             resolve({ ok: true, value });
           }
         },
@@ -170,6 +176,11 @@ export class SimClient {
     return answer.ok ? { ok: true, value: {} } : answer;
   }
 
+  async retitles(id: ConversationId, title: string): Promise<void> {
+    const body = { user: this.user, session: "" as const, title };
+    await this.#worker!.edge.exchange.gateway.ask("conversation", id, "retitle", body);
+  }
+
   conversation(id: ConversationId): KnownConversation {
     let known = this.known.get(id);
     if (known === undefined) {
@@ -181,6 +192,8 @@ export class SimClient {
         members: null,
         typing: new Set(),
         revs: [],
+        syncedRev: 0,
+        isLeft: false,
       };
       this.known.set(id, known);
     }
@@ -237,7 +250,7 @@ export class SimClient {
       held.set(one.conversation_id, one.rev);
     }
     if (has_more || synced.some((one) => one.has_more)) await this.#sync(held);
-    else this.#synced();
+    else this.#synced(held);
   }
 
   #advance(known: KnownConversation, rev: number): void {
@@ -245,9 +258,20 @@ export class SimClient {
     else known.liveRev = Math.max(known.liveRev, rev);
   }
 
-  #synced(): void {
+  /** [STS2] What came live follows what `sync` brought. */
+  #synced(held: Map<ConversationId, number>): void {
     this.#isSynced = true;
-    for (const known of this.known.values()) known.rev = Math.max(known.rev, known.liveRev);
+    for (const [id, known] of this.known) {
+      known.rev = Math.max(known.rev, known.liveRev);
+      known.syncedRev = known.members?.has(this.user) ? (held.get(id) ?? 0) : 0;
+      const first = known.revs[0];
+      if (first !== undefined) this.#followsSync(known, id, first);
+    }
+  }
+
+  #followsSync(known: KnownConversation, id: string, first: number): void {
+    if (known.syncedRev === 0 || first <= known.syncedRev + 1) return;
+    this.complaints.push(`conversation ${id}: synced to ${known.syncedRev}, then heard ${first}`);
   }
 
   /** Removed from a conversation, an application puts it away. */
@@ -256,13 +280,16 @@ export class SimClient {
     known.typing.clear();
     known.rev = 0;
     known.liveRev = 0;
+    known.syncedRev = 0;
+    known.revs.length = 0;
+    known.isLeft = true;
   }
 
-  #onAck(event: ClientEventName, value: Record<string, unknown>): void {
+  #onAck(event: ClientEventName, asked: object, value: Record<string, unknown>): void {
     if (event === "send_message" || event === "edit_message" || event === "delete_message") {
       const message = value["message"] as Message;
       const known = this.conversation(message.conversation_id as ConversationId);
-      if (value["duplicate"] !== true) known.revs.push(message.rev);
+      this.#isAcked(known, message);
       this.#take(known, message);
     }
     if (event === "join_conversation") {
@@ -275,14 +302,24 @@ export class SimClient {
       for (const message of messages) this.#take(known, message);
       this.#takeConversation(known, conversation);
       known.rev = Math.max(known.rev, conversation.rev);
-      known.revs.push(conversation.rev);
+      known.revs = [conversation.rev];
+      known.isLeft = false;
       known.typing = new Set(typing.filter((user) => user !== this.user));
     }
+    if (event === "leave_conversation") this.#leaves(asked as ClientPayload<"leave_conversation">);
     if (event === "watch_presence") {
       for (const status of value["statuses"] as Status[]) {
         this.statuses.set(status.user_id, status.status);
       }
     }
+  }
+
+  #leaves({ conversation_id }: ClientPayload<"leave_conversation">): void {
+    const known = this.conversation(conversation_id as ConversationId);
+    known.typing.clear();
+    known.revs.length = 0;
+    known.syncedRev = 0;
+    known.isLeft = true;
   }
 
   #onEvent(name: string, body: unknown): void {
@@ -293,7 +330,7 @@ export class SimClient {
       case "message_updated": {
         const message = body as Message;
         const known = this.conversation(message.conversation_id as ConversationId);
-        this.#rises(known, message.conversation_id, message.rev);
+        this.#follows(known, message.conversation_id, message.rev);
         this.#isAllowed(name, message.conversation_id as ConversationId, message.rev);
         this.#take(known, message);
         this.#advance(known, message.rev);
@@ -302,10 +339,11 @@ export class SimClient {
       case "conversation_updated": {
         const conversation = body as Conversation;
         const known = this.conversation(conversation.id as ConversationId);
-        this.#rises(known, conversation.id, conversation.rev);
+        this.#follows(known, conversation.id, conversation.rev);
         const wasMember = known.members?.has(this.user) === true;
         this.#takeConversation(known, conversation);
         if (known.members?.has(this.user)) {
+          known.isLeft = false;
           if (!wasMember) known.fromRev = conversation.rev;
           this.#advance(known, conversation.rev);
         } else this.#forget(known);
@@ -366,11 +404,21 @@ export class SimClient {
     }
   }
 
-  /** [STM1] */
-  #rises(known: KnownConversation, id: string, rev: number): void {
-    const last = known.revs.at(-1) ?? 0;
-    if (rev <= last) this.complaints.push(`conversation ${id}: rev ${rev} after ${last}`);
+  /** [STM1] Each rev follows the one before it, none skipped. */
+  #follows(known: KnownConversation, id: string, rev: number): void {
+    const last = known.revs.at(-1);
+    if (last === undefined) this.#followsSync(known, id, rev);
+    else if (rev !== last + 1) this.complaints.push(`conversation ${id}: rev ${rev} after ${last}`);
     known.revs.push(rev);
+  }
+
+  /**
+   * [STM2] The ack of an own change has the place of its event, if that has not been heard; also
+   * one that says "duplicate", for a worker's death may have the exchange ask twice.
+   */
+  #isAcked(known: KnownConversation, { conversation_id, rev }: Message): void {
+    if (known.isLeft || rev <= (known.revs.at(-1) ?? known.syncedRev)) return;
+    this.#follows(known, conversation_id, rev);
   }
 
   #take(known: KnownConversation, message: Message): void {

@@ -25,12 +25,14 @@ describe("metrics", () => {
     metrics.httpRequests.add("/api/me", 200);
     metrics.gauges.sessions = () => 5;
     metrics.gauges.actors = () => ({ user: 2 });
+    metrics.gauges.activated = () => ({ user: 7 });
     for (let scrape = 0; scrape < 2; scrape++) {
       const text = await metrics.registry.metrics();
       for (const line of [
         "troupe_sends_total 3",
         "troupe_sessions 5",
         'troupe_actors{kind="user"} 2',
+        'troupe_activations_total{kind="user"} 7',
         'troupe_frames_total{type="ask",direction="in"} 3',
         'troupe_events_total{event="typing"} 1',
         'troupe_refusals_total{event="typing",code="not_found"} 1',

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { Stream } from "../../src/edge/socket/stream.ts";
-import type { Change } from "../../src/ports.ts";
-import { asConversationId } from "../../src/protocol/schemas.ts";
+import type { Change, Changes } from "../../src/ports.ts";
+import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { FarEnd } from "../support/far-end.ts";
@@ -67,6 +67,22 @@ const typing = (user: string, isTyping: boolean) =>
   });
 
 const change = (rev: number): Change => ({ name: "message", rev, body: `{"rev":${rev}}` });
+const membersChange = (rev: number, users: string[]): Change => ({
+  name: "conversation_updated",
+  rev,
+  body: updated(rev, users),
+});
+const read = (...changes: Change[]): Changes => ({ changes, hasMore: false, forgotten: null });
+
+function waits(
+  far: FarEnd,
+  what: string,
+  answer: (message: string) => void,
+  is: ((message: Message) => boolean) | null = null,
+): void {
+  far.session.waitFor(`${ROOM} ${what}`, { is, answer });
+}
+
 const revs = (far: FarEnd) =>
   far.heard.map((one) => (JSON.parse(one.slice(one.indexOf("{"))) as { rev: number }).rev);
 
@@ -88,7 +104,7 @@ describe("order", () => {
     stream.onEvent(message(5));
     expect(repairs).toBe(1);
     expect(ann.texts).toEqual([]);
-    stream.repaired([change(2), change(3), change(4)]);
+    stream.repaired(read(change(2), change(3), change(4)));
     stream.repairDone();
     expect(revs(ann)).toEqual([2, 3, 4, 5]);
   });
@@ -97,7 +113,7 @@ describe("order", () => {
     const ann = joins("1");
     stream.open(1);
     stream.onEvent(message(3));
-    stream.repaired([change(2), change(3), change(4), change(5)]);
+    stream.repaired(read(change(2), change(3), change(4), change(5)));
     stream.repairDone();
     stream.onEvent(message(4));
     stream.onEvent(message(5));
@@ -139,19 +155,19 @@ describe("acknowledgements", () => {
     const ann = joins("1");
     stream.open(3);
     const released: number[] = [];
-    stream.ack(ann.session, 4, () => released.push(4));
-    stream.ack(ann.session, 2, () => released.push(2));
+    stream.ack(ann.session, 4, () => released.push(4) > 0);
+    stream.ack(ann.session, 2, () => released.push(2) > 0);
     expect(released).toEqual([4, 2]);
   });
 
   test("[STM2] it waits for the events before it, and stands for its own", () => {
     const [ann, bob] = [joins("1"), joins("2")];
     stream.open(3);
-    stream.ack(ann.session, 6, () => ann.texts.push('2["ack",{"rev":6}]'));
+    stream.ack(ann.session, 6, () => ann.texts.push('2["ack",{"rev":6}]') > 0);
     expect(repairs).toBe(1);
     stream.onEvent(message(4));
     stream.onEvent(message(5));
-    stream.repaired([change(4), change(5), change(6)]);
+    stream.repaired(read(change(4), change(5), change(6)));
     stream.repairDone();
     expect(revs(ann)).toEqual([4, 5, 6]);
     expect(ann.events("ack")).toHaveLength(1);
@@ -162,7 +178,7 @@ describe("acknowledgements", () => {
     const [phone, laptop] = [joins("1", "phone"), joins("1", "laptop")];
     stream.open(1);
     const answered: string[] = [];
-    phone.session.awaiting.set(`${ROOM} cx`, (text) => answered.push(text));
+    waits(phone, "cx", (text) => answered.push(text));
     const sent = { ...message(2, "phone"), note: "cx" };
     stream.onEvent(sent);
     expect(phone.texts).toEqual([]);
@@ -173,7 +189,7 @@ describe("acknowledgements", () => {
   test("[STM2] a change whose answer has come already is not heard again", () => {
     const phone = joins("1", "phone");
     stream.open(1);
-    stream.ack(phone.session, 2, () => undefined);
+    stream.ack(phone.session, 2, () => true);
     stream.onEvent(message(2, "phone"));
     expect(phone.texts).toEqual([]);
   });
@@ -181,10 +197,45 @@ describe("acknowledgements", () => {
   test("[STM2] a change that ran twice is heard the second time", () => {
     const phone = joins("1", "phone");
     stream.open(1);
-    phone.session.awaiting.set(`${ROOM} s1`, () => undefined);
+    waits(phone, "s1", () => undefined);
     stream.onEvent({ ...message(2, "phone"), note: "s1" });
     stream.onEvent({ ...message(3, "phone"), note: "s1" });
     expect(revs(phone)).toEqual([3]);
+  });
+
+  test("[STM2] an ack that the event of its first run has answered stands for no second one", () => {
+    const phone = joins("1", "phone");
+    stream.open(1);
+    let isAnswered = false;
+    waits(phone, "s1", () => {
+      isAnswered = true;
+    });
+    stream.ack(phone.session, 3, () => !isAnswered);
+    stream.onEvent({ ...message(2, "phone"), note: "s1" });
+    stream.repaired(read());
+    stream.repairDone();
+    expect(isAnswered).toBe(true);
+    stream.onEvent({ ...message(3, "phone"), note: "s1" });
+    expect(revs(phone)).toEqual([3]);
+  });
+
+  test("[STM2] two edits of one message at once are answered each by its own event", () => {
+    const phone = joins("1", "phone");
+    stream.open(1);
+    const answered: string[] = [];
+    for (const text of ["one", "two", "three"]) {
+      const is = (found: Message) => found.body === text;
+      waits(phone, "s1", (body) => answered.push(`${text}: ${JSON.parse(body).rev}`), is);
+    }
+    const edited = (rev: number, body: string) =>
+      stream.onEvent({ ...message(rev, "phone"), note: "s1", body: JSON.stringify({ rev, body }) });
+    // The second was refused, and ran all the same; others may overtake on their way, too.
+    edited(2, "one");
+    edited(3, "three");
+    edited(4, "two");
+    edited(5, "one");
+    expect(answered).toEqual(["one: 2", "three: 3", "two: 4"]);
+    expect(revs(phone), "what nobody waits for is heard").toEqual([5]);
   });
 
   test("[STM2] no ack waits for ever", async () => {
@@ -193,6 +244,7 @@ describe("acknowledgements", () => {
     let isReleased = false;
     stream.ack(ann.session, 9, () => {
       isReleased = true;
+      return true;
     });
     await clock.advance(4_999);
     expect(isReleased).toBe(false);
@@ -228,14 +280,36 @@ describe("members", () => {
     const bob = joins("2");
     stream.open(1);
     stream.onEvent(message(4));
-    stream.repaired([
-      change(2),
-      { name: "conversation_updated", rev: 3, body: updated(3, ["1"]) },
-      change(4),
-    ]);
+    stream.repaired(read(change(2), membersChange(3, ["1"]), change(4)));
     stream.repairDone();
-    expect(bob.events("conversation_updated")).toHaveLength(1);
-    expect(bob.events("message")).toEqual([]);
+    expect(revs(bob)).toEqual([2, 3]);
+  });
+
+  test("[ISO1] removed and taken in again during a gap: nothing of the time between", () => {
+    const [ann, bob] = [joins("1"), joins("2")];
+    stream.open(1);
+    stream.expect(6);
+    const changes = [membersChange(2, ["1"]), change(3), membersChange(4, ["1", "2"]), change(5)];
+    stream.repaired(read(...changes));
+    stream.repairDone();
+    expect(revs(ann)).toEqual([2, 3, 4, 5]);
+    expect(revs(bob)).toEqual([2, 4, 5]);
+  });
+
+  test("[ISO1] removed by a change that is forgotten: that is heard first, and nothing else", () => {
+    const [ann, bob] = [joins("1"), joins("2")];
+    const ahead = comes("3");
+    stream.open(1);
+    stream.attach(ahead.session, 9);
+    stream.expect(8);
+    const forgotten = membersChange(7, ["1"]);
+    stream.repaired({ changes: [change(3), forgotten, change(8)], hasMore: false, forgotten });
+    stream.repairDone();
+    stream.onEvent(message(9));
+    expect(revs(bob)).toEqual([7]);
+    expect(revs(ann)).toEqual([3, 7, 8, 9]);
+    stream.onEvent(message(10));
+    expect(revs(ahead), "what it was told is newer than the removal").toEqual([10]);
   });
 
   test("[ISO1] who left on their own is not taken back by a change of others", () => {
@@ -264,6 +338,62 @@ describe("typing", () => {
     stream.endTyping("elsewhere");
     stream.endTyping("elsewhere");
     expect(bob.events("typing").map(({ is_typing }) => is_typing)).toEqual([true, false]);
+  });
+});
+
+describe("receipts", () => {
+  const receipt = (user_id: string, delivered_seq: number, read_seq: number) =>
+    event({
+      name: "receipt",
+      note: user_id,
+      body: JSON.stringify({ conversation_id: ROOM, user_id, delivered_seq, read_seq }),
+    });
+  const cursors = (far: FarEnd) =>
+    far.events("receipt").map((one) => [one["user_id"], one["delivered_seq"], one["read_seq"]]);
+
+  test("[STM5] one that would move cursors back, or not at all, is not told", () => {
+    const ann = joins("1");
+    stream.open(1);
+    for (const [user, delivered, read] of [
+      ["2", 5, 3],
+      ["2", 4, 3],
+      ["2", 5, 3],
+      ["3", 1, 1],
+      ["2", 5, 4],
+    ] as const) {
+      stream.onEvent(receipt(user, delivered, read));
+    }
+    expect(cursors(ann)).toEqual([
+      ["2", 5, 3],
+      ["3", 1, 1],
+      ["2", 5, 4],
+    ]);
+  });
+
+  test("[STM5] one that is ahead in one cursor and behind in the other is told with the newest of both", () => {
+    const ann = joins("1");
+    stream.open(1);
+    stream.onEvent(receipt("2", 5, 3));
+    stream.onEvent(receipt("2", 7, 2));
+    stream.onEvent(receipt("2", 6, 4));
+    expect(cursors(ann)).toEqual([
+      ["2", 5, 3],
+      ["2", 7, 3],
+      ["2", 7, 4],
+    ]);
+  });
+
+  test("[STM5] who left and came back begins anew", () => {
+    const ann = joins("1");
+    stream.open(1);
+    stream.onEvent(receipt("2", 5, 5));
+    stream.onEvent(members(2, ["1"]));
+    stream.onEvent(members(3, ["1", "2"]));
+    stream.onEvent(receipt("2", 1, 0));
+    expect(cursors(ann)).toEqual([
+      ["2", 5, 5],
+      ["2", 1, 0],
+    ]);
   });
 });
 

@@ -94,6 +94,13 @@ async function says(count: number): Promise<Frame[]> {
   return actors.events.slice(from);
 }
 
+/** Ann edits the first message, which this edge hears of only by `hears`. */
+async function edits(): Promise<Frame> {
+  const body = { user: ann, session: "", seq: 1, body: "y" };
+  await actors.asks(`conversation:${room}`, "edit", body);
+  return actors.events.at(-1)!;
+}
+
 function view(number: number, lives: string[]): Placement {
   const workers = lives.map((life) => ({ life, slot: life }));
   return new Placement({ number, workers, draining: [], away: [] } satisfies View);
@@ -195,18 +202,59 @@ describe("entering", () => {
     expect(revs(late)).toEqual([2, 3, 4, 5]);
   });
 
-  test("[STS2] all that it lacked was replaced by what is not here yet: no endless reading", async () => {
+  test("[STS2] what it lacked is told as it was, also when it has been replaced since", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
     hears(await says(1));
-    const acting = { user: ann, session: "" };
-    await actors.asks(`conversation:${room}`, "edit", { ...acting, seq: 1, body: "y" });
-    const edited = actors.events.at(-1)!;
+    const edited = await edits();
+    streams.enter(late.session, room, 1);
+    await settled();
+    expect(late.events("message")).toMatchObject([{ rev: 2, body: "x" }]);
+    hears([edited]);
+    expect(late.events("message_updated")).toMatchObject([{ rev: 3, body: "y" }]);
+  });
+
+  test("[STS2] all that it lacked was replaced and is forgotten: no endless reading", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, known());
+    hears(await says(1));
+    const edited = await edits();
+    actors.storage.tables.pruneReplaced(-1);
     streams.enter(late.session, room, 1);
     await settled();
     expect(late.texts).toEqual([]);
     hears([edited]);
     expect(late.events("message_updated")).toMatchObject([{ rev: 3 }]);
+  });
+
+  test("[STS2] storage away while it reads: it hears what it lacks when storage is back", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, known());
+    hears(await says(2));
+    isStorageAway = true;
+    const entered = streams.enter(late.session, room, 1);
+    await actors.clock.advance(2_000);
+    hears(await says(1));
+    isStorageAway = false;
+    await actors.clock.advance(1_000);
+    await entered;
+    expect(revs(late)).toEqual([2, 3, 4]);
+  });
+
+  test("[STS2] the stream it is to enter was let go meanwhile: it enters another", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, known());
+    hears(await says(2));
+    isStorageAway = true;
+    const entered = streams.enter(late.session, room, 1);
+    streams.get(room)!.detach(ready.session);
+    await actors.clock.advance(60_000);
+    expect(streams.get(room), "the stream lingers").toBeUndefined();
+    isStorageAway = false;
+    await actors.clock.advance(1_000);
+    await entered;
+    hears(await says(1));
+    expect(revs(late)).toEqual([2, 3, 4]);
   });
 
   test("[STS2] ahead of the stream it hears nothing twice", async () => {
@@ -235,6 +283,28 @@ describe("entering", () => {
     expect(revs(second)).toEqual([3]);
   });
 
+  test("[ISO1] removed and taken in again while it reads: nothing of the time between", async () => {
+    const [ready, late] = [comes(ann), comes(bob)];
+    await streams.attach(ready.session, known());
+    const acting = { user: ann, session: "" };
+    await says(1);
+    await actors.asks(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
+    await says(1);
+    await actors.asks(`conversation:${room}`, "add_members", { ...acting, user_ids: [bob] });
+    hears(await says(1));
+    await settled();
+    streams.get(room)!.detach(late.session);
+    late.texts.length = 0;
+    streams.enter(late.session, room, 1);
+    await settled();
+    const all = late.texts.map(
+      (text) => (JSON.parse(text.slice(1)) as [string, { rev: number }])[1].rev,
+    );
+    expect(all).toEqual([2, 3, 5, 6]);
+    hears(await says(1));
+    expect(revs(late).at(-1)).toBe(7);
+  });
+
   test("[ISO1] removed while it reads: it hears that, and nothing after it", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
@@ -245,7 +315,11 @@ describe("entering", () => {
     await settled();
     hears(actors.events.slice(-1));
     hears(await says(1));
-    expect(late.heard.map((one) => one.split(" ")[0])).toEqual(["conversation_updated"]);
+    expect(late.heard.map((one) => one.split(" ")[0])).toEqual([
+      "message",
+      "message",
+      "conversation_updated",
+    ]);
   });
 });
 

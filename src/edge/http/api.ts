@@ -18,7 +18,8 @@ import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
-import { createHttpLimits } from "../limits.ts";
+import type { AskIssuerKeys } from "../jwks.ts";
+import { EdgeLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
 import type { Handlers } from "./call.ts";
@@ -49,6 +50,8 @@ export interface ApiDeps {
   log: Logger;
   /** Shared with the socket edge; made here where it is not given. */
   auth?: Auth;
+  limits?: EdgeLimits;
+  askIssuerKeys?: AskIssuerKeys;
   metrics?: Metrics;
   /** Takes requests for /socket.io/ that come on a connection of the API. */
   engine?: (request: IncomingMessage, response: ServerResponse) => void;
@@ -76,8 +79,15 @@ const BAD_URL = refused("invalid_payload", "The address is not valid.").error;
 export async function createApi(deps: ApiDeps): Promise<Api> {
   const { config, clock, log } = deps;
   const metrics = deps.metrics ?? createMetrics({ part: "edge", worker: "" });
-  const limits = createHttpLimits(config.rateLimits, clock);
-  const auth = deps.auth ?? (await createAuth({ ...deps, limits }));
+  const limits =
+    deps.limits ??
+    new EdgeLimits({
+      limits: config.rateLimits ? config.limits : null,
+      clock,
+      tally: metrics.limits,
+    });
+  const auth =
+    deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const cors = createCors(config.corsOrigin);
   const replies = createReplies(cors, count);
@@ -97,6 +107,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     frameworkErrors: (_error, request, reply) => replies.refuse(request, reply, BAD_URL),
   });
   app.decorateRequest("caller", null);
+  app.decorateRequest("address", "");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", readJson);
 
@@ -140,6 +151,7 @@ type AnyHandler = (call: {
   query: unknown;
   body: unknown;
   caller: Identity | null;
+  address: string;
 }) => Promise<Result<{ status: number; body: unknown }>>;
 
 function addRoute(
@@ -186,8 +198,8 @@ function addRoute(
         replies.refuse(request, reply, refusal);
         return;
       }
-      const { params, query, body, caller } = request;
-      handler({ params, query, body, caller }).then(
+      const { params, query, body, caller, address } = request;
+      handler({ params, query, body, caller, address }).then(
         (result) => {
           if (!result.ok) replies.refuse(request, reply, result.error);
           else if (typeof spec.answers[result.value.status] === "string") {

@@ -6,12 +6,14 @@ import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts
 import type { UserId } from "../../protocol/ids.ts";
 import type { ServiceScope } from "../../protocol/route-spec.ts";
 import { type Auth, type Identity, SERVICE_USER } from "../auth.ts";
-import { addressOf, type HttpLimits } from "../limits.ts";
+import { addressOf, type EdgeLimits } from "../limits.ts";
 import type { Replies } from "./replies.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     caller: Identity | null;
+    /** Whom the request counts for; see addressOf. */
+    address: string;
   }
 }
 
@@ -33,7 +35,7 @@ export interface Gates {
 
 export function createGates(
   auth: Auth,
-  limits: HttpLimits,
+  limits: EdgeLimits,
   replies: Replies,
   trustProxy: boolean,
 ): Gates {
@@ -43,6 +45,15 @@ export function createGates(
   return {
     token: (scope) => (request, reply, done) => {
       const token = bearerOf(request.headers.authorization);
+      const known = token === null ? undefined : auth.known(token);
+      // A service speaks for all users at once, and is not the public: no limit.
+      const isService = known?.ok === true && known.value.userId === SERVICE_USER;
+      request.address = addressOf(request.raw, trustProxy);
+      const limited = isService ? null : limits.httpCall(request.address);
+      if (limited !== null) {
+        replies.refuse(request, reply, limited);
+        return;
+      }
       if (token === null) {
         replies.refuse(request, reply, NO_TOKEN);
         return;
@@ -53,7 +64,6 @@ export function createGates(
           return;
         }
         const { userId } = identity.value;
-        // A service speaks for all users at once, and is not the public: no limit.
         const refusal =
           scope === null ? limitedUser(userId) : serviceRefusal(identity.value, scope);
         if (refusal !== null) {
@@ -63,14 +73,14 @@ export function createGates(
         request.caller = identity.value;
         done();
       };
-      const known = auth.known(token);
       if (known !== undefined) admit(known);
       // `verify` never rejects.
       else void auth.verify(token).then(admit);
     },
 
     account(request, reply, done) {
-      const limited = limits.authCall(addressOf(request.raw, trustProxy));
+      request.address = addressOf(request.raw, trustProxy);
+      const limited = limits.httpCall(request.address) ?? limits.authCall(request.address);
       // Tokens must not stay in anybody's cache.
       reply.header("cache-control", "no-store");
       if (limited === null) done();

@@ -13,13 +13,13 @@ import {
   JOIN_LIMIT_DEFAULT,
 } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
-import { asConversationId } from "../../protocol/schemas.ts";
+import { asConversationId, type Message } from "../../protocol/schemas.ts";
 import type { PostCounts } from "../../protocol/social.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth.ts";
 import type { PostWatches } from "./post-watches.ts";
-import type { Session } from "./session.ts";
+import type { AwaitedChange, Session } from "./session.ts";
 import { typingEnded } from "./stream.ts";
 import type { Streams } from "./streams.ts";
 import { WATCH_REASON, type Watches } from "./watches.ts";
@@ -32,6 +32,11 @@ export interface AckSink {
   /** `body`: JSON text of what `{ok: true}` adds, "{}" for nothing. */
   ok(body: string): void;
   refuse(error: ErrorObject): void;
+}
+
+/** Of a change whose event may answer it, too. */
+interface ChangeAck extends AckSink {
+  readonly isAnswered: boolean;
 }
 
 export interface CommandDeps {
@@ -76,9 +81,15 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(JSON.parse(answer) as ErrorObject);
         return;
       }
-      const stream = rev > 0 ? streams.get(asConversationId(conversation)) : undefined;
-      if (stream?.sessions.has(session)) stream.ack(session, rev, () => ack.ok(answer));
-      else ack.ok(answer);
+      if (rev === 0) {
+        ack.ok(answer);
+        return;
+      }
+      streams.ack(session, asConversationId(conversation), rev, () => {
+        const isFirst = !isAnswered(ack);
+        ack.ok(answer);
+        return isFirst;
+      });
     });
   }
 
@@ -87,7 +98,7 @@ export function createCommands(deps: CommandDeps): Commands {
       session.typingIn.delete(asConversationId(conversation_id));
       const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
       const key = `${conversation_id} c${client_id}`;
-      askConversation(session, conversation_id, "send", message, awaited(session, key, ack));
+      askConversation(session, conversation_id, "send", message, awaited(session, key, null, ack));
     },
 
     join_conversation(session, { conversation_id, after_rev, limit }, ack) {
@@ -128,6 +139,9 @@ export function createCommands(deps: CommandDeps): Commands {
       askConversation(session, conversation_id, "join", window, {
         ok() {
           session.left.add(id);
+          // Taken in meanwhile, by whoever adds its user at this moment.
+          streams.get(id)?.detach(session);
+          endTyping(session, id);
           ack.ok("{}");
         },
         refuse: (error) => ack.refuse(error),
@@ -151,12 +165,15 @@ export function createCommands(deps: CommandDeps): Commands {
 
     edit_message(session, { conversation_id, seq, body }, ack) {
       const key = `${conversation_id} s${seq}`;
-      askConversation(session, conversation_id, "edit", { seq, body }, awaited(session, key, ack));
+      const is = (message: Message) => message.deleted_at === null && message.body === body;
+      const sink = awaited(session, key, is, ack);
+      askConversation(session, conversation_id, "edit", { seq, body }, sink);
     },
 
     delete_message(session, { conversation_id, seq }, ack) {
       const key = `${conversation_id} s${seq}`;
-      askConversation(session, conversation_id, "delete", { seq }, awaited(session, key, ack));
+      const sink = awaited(session, key, ({ deleted_at }) => deleted_at !== null, ack);
+      askConversation(session, conversation_id, "delete", { seq }, sink);
     },
 
     async sync(session, { conversations, complete, notifications_after_seq }, ack) {
@@ -276,24 +293,33 @@ export function createCommands(deps: CommandDeps): Commands {
  * The ack of a session's own change. The event of the change, where it comes by first, is as
  * good as the answer: so the ack keeps its place among the events (promise 3).
  */
-function awaited(session: Session, key: string, ack: AckSink): AckSink {
-  // Asked again before the first was answered: the event is the first one's, and this is answered
-  // as the repetition that it is.
-  if (session.awaiting.has(key)) return ack;
+function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: AckSink): ChangeAck {
   let isAnswered = false;
   const once = (answer: () => void) => {
     if (!isAnswered) answer();
     isAnswered = true;
   };
-  session.awaiting.set(key, (message) => once(() => ack.ok(`{"message":${message}}`)));
+  const change: AwaitedChange = {
+    is,
+    answer: (message) => once(() => ack.ok(`{"message":${message}}`)),
+  };
+  session.waitFor(key, change);
   const done = (answer: () => void) => {
-    session.awaiting.delete(key);
+    session.waitsNoMore(key, change);
     once(answer);
   };
   return {
+    get isAnswered() {
+      return isAnswered;
+    },
     ok: (answer) => done(() => ack.ok(answer)),
     refuse: (error) => done(() => ack.refuse(error)),
   };
+}
+
+/** Whether an event has answered it. */
+function isAnswered(ack: AckSink): boolean {
+  return "isAnswered" in ack && ack.isAnswered === true;
 }
 
 function publicCounts({ post_id, like_count, comment_count }: PostCounts): PostCounts {

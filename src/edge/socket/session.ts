@@ -7,7 +7,7 @@
 
 import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
-import type { PresenceStatus } from "../../protocol/schemas.ts";
+import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
 import type { Identity } from "../auth.ts";
 import type { Outlet } from "./outlet.ts";
 import { Packet } from "./packet.ts";
@@ -42,9 +42,17 @@ export interface PostWatch {
   sessions: Set<Session>;
 }
 
+/** A change of a message that a session asked for; its event is as good as its answer. */
+export interface AwaitedChange {
+  /** Whether a message that came by is what this change made of it; null: any is. */
+  is: ((message: Message) => boolean) | null;
+  /** Takes the message's JSON text. */
+  answer(message: string): void;
+}
+
 export interface Closing {
   /** Closes the connection so that a client comes back by itself, or so that it does not. */
-  close(reconnect: boolean): void;
+  close(reconnect: boolean, code: EndCode): void;
 }
 
 export class Session {
@@ -57,11 +65,8 @@ export class Session {
   readonly limits: SessionLimits;
   /** Conversations in which this session said that its user types. */
   readonly typingIn = new Set<ConversationId>();
-  /**
-   * Its own changes that are not answered yet, by "conversation c<client_id>" or "conversation
-   * s<seq>", and how each is answered with the message's JSON text.
-   */
-  readonly awaiting = new Map<string, (message: string) => void>();
+  /** Its own changes that are not answered yet, in the order in which it asked for them. */
+  readonly #awaited = new Map<string, AwaitedChange[]>();
   /** Conversations that the client has left with `leave_conversation`. */
   readonly left = new Set<ConversationId>();
   /** Conversations whose stream it enters once it has read what it lacks; settles then. */
@@ -103,6 +108,11 @@ export class Session {
     return this.#outlet.whenTaken();
   }
 
+  /** See Outlet.hold. */
+  hold(): void {
+    this.#outlet.hold();
+  }
+
   /** Whether events of the conversation belong here and do not come yet. */
   wantsStream(id: ConversationId): boolean {
     if (this.isEnded || this.left.has(id) || this.entering.has(id)) return false;
@@ -124,13 +134,38 @@ export class Session {
     }
   }
 
+  /** `key`: "conversation c<client_id>" or "conversation s<seq>". */
+  waitFor(key: string, change: AwaitedChange): void {
+    const queue = this.#awaited.get(key);
+    if (queue === undefined) this.#awaited.set(key, [change]);
+    else queue.push(change);
+  }
+
+  /** The change has its answer. */
+  waitsNoMore(key: string, change: AwaitedChange): void {
+    const rest = this.#awaited.get(key)?.filter((one) => one !== change) ?? [];
+    if (rest.length > 0) this.#awaited.set(key, rest);
+    else this.#awaited.delete(key);
+  }
+
+  /** Whether it asked for this change of a message and has no answer yet. */
+  awaits(key: string, message: string): boolean {
+    return this.#awaitedAs(key, message) !== undefined;
+  }
+
   /** Answers its own change with the message; false: it has been answered otherwise. */
-  answers(change: string, message: string): boolean {
-    const answer = this.awaiting.get(change);
-    if (answer === undefined) return false;
-    this.awaiting.delete(change);
-    answer(message);
+  answers(key: string, message: string): boolean {
+    const change = this.#awaitedAs(key, message);
+    if (change === undefined) return false;
+    this.waitsNoMore(key, change);
+    change.answer(message);
     return true;
+  }
+
+  #awaitedAs(key: string, message: string): AwaitedChange | undefined {
+    const queue = this.#awaited.get(key);
+    if (queue === undefined) return undefined;
+    return queue.find((change) => change.is === null || change.is(JSON.parse(message) as Message));
   }
 
   /** Sends `ready`, then what was held: `ready` is the first of all events. */
@@ -148,7 +183,7 @@ export class Session {
     this.#phase = { is: "ended" };
     const payload: ServerPayload<"session_ended"> = { code, message, reconnect };
     this.#outlet.sendLast(Packet.event("session_ended", JSON.stringify(payload)));
-    this.#closing.close(reconnect);
+    this.#closing.close(reconnect, code);
   }
 
   /** The connection is gone. */

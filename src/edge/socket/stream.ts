@@ -6,21 +6,26 @@
  * [STM2] The ack of a session's own change stands for its event, in its place: it waits for the
  *        events before it, and leaves with the event where that comes by first.
  * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
+ * [STM5] A receipt that would move somebody's cursors back is not told.
  * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
  */
-import type { Change } from "../../ports.ts";
+import type { Changes } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { Packet } from "./packet.ts";
+import { Receipts } from "./receipts.ts";
 import type { Session } from "./session.ts";
 
 /** More than this waiting during a repair is given up and read from storage instead. */
 const WAITING_EVENTS_MAX = 5_000;
 /** An ack waits at most this long for the events before it. */
-const ACK_HOLD_MS = 5_000;
+export const ACK_HOLD_MS = 5_000;
+
+/** Sends an ack; false: an event has answered it already. */
+export type Release = () => boolean;
 
 export interface StreamHost {
   /** The first local session came, or the last one left. */
@@ -44,7 +49,7 @@ type Phase =
 interface HeldAck {
   rev: number;
   session: Session;
-  release: () => void;
+  release: Release;
 }
 
 export class Stream {
@@ -63,6 +68,7 @@ export class Stream {
   readonly #acked = new Map<number, Session>();
   /** Sessions that came with a later rev than this stream's, which they have already. */
   readonly #ahead = new Map<Session, number>();
+  readonly #receipts = new Receipts();
   readonly #host: StreamHost;
 
   constructor(id: ConversationId, host: StreamHost) {
@@ -135,25 +141,26 @@ export class Stream {
   }
 
   /** What `StreamHost.repair` read, by rising rev. */
-  repaired(changes: readonly Change[]): void {
-    const updated = changes.find((change) => change.name === "conversation_updated");
-    // Whoever was removed meanwhile hears that first, and nothing that came after it.
-    if (updated !== undefined) this.#tellRemoved(updated.body);
+  repaired({ changes, forgotten }: Changes): void {
+    if (forgotten !== null) this.#tellRemoved(forgotten.rev, forgotten.body);
     for (const { name, rev, body } of changes) {
       if (rev <= this.#rev) continue;
-      const own = name === "conversation_updated" ? null : this.#ownerOf(name, body);
-      this.#deliverDurable(name, rev, body, own?.session.id ?? "", own?.what ?? "");
+      if (name === "conversation_updated") {
+        this.#deliverDurable(name, rev, body, "", "");
+        continue;
+      }
+      const { maker, what } = this.#makerOf(name, body);
+      this.#deliverDurable(name, rev, body, maker?.id ?? "", what);
     }
   }
 
   /** [STM2] The session that made this change and has no answer yet. */
-  #ownerOf(name: string, body: string): { session: Session; what: string } | null {
-    const { sender_id, client_id, seq } = JSON.parse(body) as Message;
-    const what = name === "message" ? `c${client_id}` : `s${seq}`;
-    for (const session of this.#host.sessionsOf(sender_id as UserId)) {
-      if (session.awaiting.has(`${this.id} ${what}`)) return { session, what };
+  #makerOf(name: string, body: string): { maker: Session | null; what: string } {
+    const { sender, what } = whatOf(name, body);
+    for (const session of this.#host.sessionsOf(sender)) {
+      if (session.awaits(`${this.id} ${what}`, body)) return { maker: session, what };
     }
-    return null;
+    return { maker: null, what };
   }
 
   /** The last batch of a repair was taken. */
@@ -165,19 +172,23 @@ export class Stream {
    * Sends the ack of a session's own change when the events before it are out; it stands for
    * the event of that rev.
    */
-  ack(session: Session, rev: number, release: () => void): void {
-    if (rev > this.#rev) this.#acked.set(rev, session);
+  ack(session: Session, rev: number, release: Release): void {
+    const held: HeldAck = { rev, session, release };
     if (rev <= this.#rev + 1) {
-      release();
+      this.#release(held);
       return;
     }
-    const held: HeldAck = { rev, session, release };
     this.#heldAcks.push(held);
     this.#host.after(ACK_HOLD_MS, () => {
       const at = this.#heldAcks.indexOf(held);
-      if (at >= 0) this.#heldAcks.splice(at, 1)[0]!.release();
+      if (at >= 0) this.#release(this.#heldAcks.splice(at, 1)[0]!);
     });
     this.expect(rev - 1);
+  }
+
+  /** A change that ran twice was answered by its first event: then the second is told. */
+  #release({ rev, session, release }: HeldAck): void {
+    if (release() && rev > this.#rev) this.#acked.set(rev, session);
   }
 
   /** Ends what another than the owner said: nobody would say that these stopped typing. */
@@ -206,11 +217,18 @@ export class Stream {
   }
 
   #deliverPassing(event: Frame): void {
+    if (event.name === "receipt") {
+      const body = this.#receipts.advanced(event.body);
+      if (body === null) return;
+      // The newest value of one member's cursors.
+      const key = `receipt:${this.id}:${event.note}`;
+      const packet = Packet.event("receipt", body);
+      this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      return;
+    }
     const packet = Packet.event(event.name, event.body);
     if (event.name !== "typing") {
-      // A receipt is the newest value of one member's cursors.
-      const key = `${event.name}:${this.id}:${event.note}`;
-      this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      this.#fanOut(packet, event.except, "", null);
       return;
     }
     // It may have waited here while the actor moved.
@@ -221,7 +239,7 @@ export class Stream {
     this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }
 
-  /** `what`: of the session's own change; see Session.awaiting. */
+  /** `what`: of the session's own change; see Session.awaits. */
   #deliverDurable(name: string, rev: number, body: string, except: string, what: string): void {
     this.#rev = rev;
     const acked = this.#acked.get(rev);
@@ -238,6 +256,7 @@ export class Stream {
   /** [ISO1] */
   #deliverConversation(packet: Packet, body: string): void {
     const members = memberIdsOf(body);
+    this.#receipts.keepOnly(members);
     for (const user of members) {
       for (const session of this.#host.sessionsOf(user)) {
         if (session.wantsStream(this.id)) this.attach(session);
@@ -251,11 +270,13 @@ export class Stream {
     }
   }
 
-  #tellRemoved(body: string): void {
+  /** What came before `rev` is not known: who was removed hears that, and nothing before it. */
+  #tellRemoved(rev: number, body: string): void {
     const members = memberIdsOf(body);
     const packet = Packet.event("conversation_updated", body);
+    this.#receipts.keepOnly(new Set());
     for (const session of this.sessions) {
-      if (members.has(session.user)) continue;
+      if (members.has(session.user) || (this.#ahead.get(session) ?? 0) >= rev) continue;
       session.send(packet);
       this.detach(session);
     }
@@ -287,7 +308,7 @@ export class Stream {
   #releaseAcks(): void {
     const ready = this.#heldAcks.filter((held) => held.rev <= this.#rev + 1);
     this.#heldAcks = this.#heldAcks.filter((held) => held.rev > this.#rev + 1);
-    for (const { release } of ready) release();
+    for (const held of ready) this.#release(held);
   }
 }
 
@@ -295,6 +316,12 @@ export class Stream {
 export function typingEnded(conversation: string, user: string): Packet {
   const body = `{"conversation_id":"${conversation}","user_id":"${user}","is_typing":false}`;
   return Packet.event("typing", body);
+}
+
+/** Who made a change of a message, and what that session awaits; see Session.awaits. */
+export function whatOf(name: string, body: string): { sender: UserId; what: string } {
+  const { sender_id, client_id, seq } = JSON.parse(body) as Message;
+  return { sender: sender_id as UserId, what: name === "message" ? `c${client_id}` : `s${seq}` };
 }
 
 /** The members that a `conversation_updated` names. */

@@ -11,7 +11,7 @@
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
-import type { Queries } from "../../ports.ts";
+import type { Change, Queries } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Topic } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
@@ -20,7 +20,7 @@ import type { Interests } from "../interests.ts";
 import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
-import { memberIdsOf, Stream } from "./stream.ts";
+import { ACK_HOLD_MS, memberIdsOf, type Release, Stream, whatOf } from "./stream.ts";
 
 const REPAIR_PAGE = 500;
 const RETRY_MS = 500;
@@ -107,6 +107,28 @@ export class Streams {
     return way;
   }
 
+  /** [STM2] Also of a session that is on its way in: it hears what came before first. */
+  ack(session: Session, id: ConversationId, rev: number, release: Release): void {
+    const entering = session.entering.get(id);
+    if (entering === undefined) {
+      const stream = this.#streams.get(id);
+      if (stream?.sessions.has(session)) stream.ack(session, rev, release);
+      else release();
+      return;
+    }
+    let isHeld = true;
+    const noLonger = () => {
+      cancel();
+      if (isHeld) this.ack(session, id, rev, release);
+      isHeld = false;
+    };
+    const cancel = this.#options.clock.after(ACK_HOLD_MS, () => {
+      isHeld = false;
+      release();
+    });
+    void entering.then(noLonger);
+  }
+
   onView(now: Placement, before: Placement): void {
     this.#placement = now;
     const gone = now.goneSince(before);
@@ -184,42 +206,44 @@ export class Streams {
     if (session.wantsStream(stream.id)) await this.enter(session, stream.id, rev);
   }
 
-  /** Brings one session from `rev` to where the stream is, and adds it there. */
+  /** Brings one session from `rev` to where the stream is, and adds it there. Never rejects. */
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
+    const { clock, log, queries } = this.#options;
+    const { id } = stream;
+    const told = new Told(session, id);
     let reached = rev;
-    try {
-      while (reached < stream.rev) {
-        const target = stream.rev;
-        const changes = await this.#options.queries.changes(stream.id, reached, REPAIR_PAGE);
-        const left = changes.find(({ name, body }) => isWithout(name, body, session.user));
-        if (left !== undefined) {
-          session.send(Packet.event(left.name, left.body));
-          session.entering.delete(stream.id);
-          return;
-        }
+    while (reached < stream.rev && !session.isEnded && !session.left.has(id)) {
+      if (this.#isClosed) return;
+      const target = stream.rev;
+      try {
+        const { changes, hasMore, forgotten } = await queries.changes(id, reached, REPAIR_PAGE);
+        if (forgotten !== null) told.ofRemoval(forgotten);
         for (const change of changes) {
           if (change.rev > stream.rev) break;
-          session.send(Packet.event(change.name, change.body));
+          told.of(change);
           reached = change.rev;
         }
-        // What is left up to there has been replaced by a later change.
-        if (changes.length < REPAIR_PAGE) reached = Math.max(reached, target);
+        // What is left up to there is older than what is kept, and was replaced.
+        if (!hasMore) reached = Math.max(reached, target);
+      } catch (error) {
+        log.warn({ event: "catch_up_waits", conversation: id, err: error });
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
       }
-    } catch (error) {
-      // The client has the conversation and its rev: its next sync brings the rest.
-      this.#options.log.warn({ event: "catch_up_failed", conversation: stream.id, err: error });
     }
-    session.entering.delete(stream.id);
-    if (session.wantsStream(stream.id)) stream.attach(session);
+    session.entering.delete(id);
+    if (!told.isMember || !session.wantsStream(id)) return;
+    if (this.#streams.get(id) === stream) stream.attach(session);
+    // Nobody else listened meanwhile, and it was let go.
+    else await this.enter(session, id, reached);
   }
 
   async #repair(stream: Stream): Promise<void> {
     const { clock, log } = this.#options;
     while (!this.#isClosed) {
       try {
-        const changes = await this.#options.queries.changes(stream.id, stream.rev, REPAIR_PAGE);
-        stream.repaired(changes);
-        if (changes.length < REPAIR_PAGE) break;
+        const read = await this.#options.queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        stream.repaired(read);
+        if (!read.hasMore) break;
       } catch (error) {
         log.warn({ event: "repair_waits", conversation: stream.id, err: error });
         await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
@@ -240,7 +264,36 @@ export class Streams {
   }
 }
 
-/** Whether this is the change that says `user` is no member any more. */
-function isWithout(name: string, body: string, user: UserId): boolean {
-  return name === "conversation_updated" && !memberIdsOf(body).has(user);
+/** [ISO1] What one session that catches up is told: only what came while it was a member. */
+class Told {
+  readonly #session: Session;
+  readonly #id: ConversationId;
+  isMember = true;
+
+  constructor(session: Session, id: ConversationId) {
+    this.#session = session;
+    this.#id = id;
+  }
+
+  of({ name, body }: Change): void {
+    const wasMember = this.isMember;
+    if (name === "conversation_updated") this.isMember = this.#isIn(body);
+    else if (this.#isAnswered(name, body)) return;
+    if (wasMember || this.isMember) this.#session.send(Packet.event(name, body));
+  }
+
+  /** Changes of members before this one are forgotten. */
+  ofRemoval(change: Change): void {
+    if (this.isMember && !this.#isIn(change.body)) this.of(change);
+  }
+
+  /** [STM2] */
+  #isAnswered(name: string, body: string): boolean {
+    const { sender, what } = whatOf(name, body);
+    return sender === this.#session.user && this.#session.answers(`${this.#id} ${what}`, body);
+  }
+
+  #isIn(body: string): boolean {
+    return memberIdsOf(body).has(this.#session.user);
+  }
 }

@@ -100,6 +100,7 @@ export class MemoryConversations implements ConversationStore {
     const { stored, message } = found.value;
     if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
     if (message.deleted_at !== null) return STORAGE_REFUSALS.messageDeleted;
+    this.#keep(stored, message);
     message.rev = ++stored.rev;
     message.body = body;
     message.edited_at = this.#tables.nowIso();
@@ -116,6 +117,7 @@ export class MemoryConversations implements ConversationStore {
     const { stored, message } = found.value;
     const changed = message.deleted_at === null;
     if (changed) {
+      this.#keep(stored, message);
       message.rev = ++stored.rev;
       message.body = "";
       message.deleted_at = this.#tables.nowIso();
@@ -148,6 +150,8 @@ export class MemoryConversations implements ConversationStore {
       createdAt: this.#tables.nowIso(),
       messages: [],
       seqs: new Map(),
+      versions: [],
+      undos: [],
     };
     for (const userId of ids) stored.members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
     this.#tables.conversations.set(stored.id, stored);
@@ -161,9 +165,11 @@ export class MemoryConversations implements ConversationStore {
   ): Promise<Result<ConversationChange>> {
     const found = this.#group(id, by);
     if (!found.ok) return found;
-    const changed = found.value.title !== title;
-    found.value.title = title;
-    return changedTo(found.value, changed);
+    const stored = found.value;
+    const undo = this.#undoOf(stored);
+    if (stored.title === title) return unchanged(stored);
+    stored.title = title;
+    return changedTo(stored, undo);
   }
 
   async addMembers(
@@ -179,8 +185,10 @@ export class MemoryConversations implements ConversationStore {
     if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
       return STORAGE_REFUSALS.membersMax;
     }
+    if (newIds.length === 0) return unchanged(found.value);
+    const undo = { ...this.#undoOf(found.value), addedIds: newIds };
     for (const userId of newIds) members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
-    return changedTo(found.value, newIds.length > 0);
+    return changedTo(found.value, undo);
   }
 
   async removeMember(
@@ -192,9 +200,32 @@ export class MemoryConversations implements ConversationStore {
     if (!found.ok) return found;
     const stored = found.value;
     if (by !== userId && stored.ownerId !== by) return STORAGE_REFUSALS.notOwner;
-    if (!stored.members.delete(userId)) return REFUSALS.userNotFound;
+    const place = [...stored.members.keys()].indexOf(userId);
+    if (place < 0) return REFUSALS.userNotFound;
+    const member = shownConversation(stored).members[place]!;
+    const undo = { ...this.#undoOf(stored), removed: { member, place } };
+    stored.members.delete(userId);
     if (stored.ownerId === userId) stored.ownerId = stored.members.keys().next().value ?? null;
-    return changedTo(stored, true);
+    return changedTo(stored, undo);
+  }
+
+  /** Keeps what is about to be replaced. */
+  #keep(stored: StoredConversation, message: Message): void {
+    stored.versions.push({ ...message, replacedAtMs: this.#tables.nowMs() });
+  }
+
+  /** Of the change that is about to be made. */
+  #undoOf(stored: StoredConversation): StoredConversation["undos"][number] {
+    return {
+      rev: stored.rev + 1,
+      beforeRev: stored.metaRev,
+      lastSeq: stored.messages.length,
+      titleBefore: stored.title,
+      ownerBefore: stored.ownerId,
+      addedIds: [],
+      removed: null,
+      changedAtMs: this.#tables.nowMs(),
+    };
   }
 
   #group(id: ConversationId, by: UserId): { ok: true; value: StoredConversation } | Refusal {
@@ -216,7 +247,15 @@ export class MemoryConversations implements ConversationStore {
   }
 }
 
-function changedTo(stored: StoredConversation, changed: boolean): Result<ConversationChange> {
-  if (changed) stored.metaRev = ++stored.rev;
-  return ok({ conversation: shownConversation(stored), changed });
+function changedTo(
+  stored: StoredConversation,
+  undo: StoredConversation["undos"][number],
+): Result<ConversationChange> {
+  stored.metaRev = ++stored.rev;
+  stored.undos.push(undo);
+  return ok({ conversation: shownConversation(stored), changed: true });
+}
+
+function unchanged(stored: StoredConversation): Result<ConversationChange> {
+  return ok({ conversation: shownConversation(stored), changed: false });
 }

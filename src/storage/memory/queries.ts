@@ -1,5 +1,5 @@
 /** Queries in memory; the twin of ../queries.ts, held to the same suite. */
-import type { Change, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../../ports.ts";
+import type { Changes, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import {
   asConversationId,
@@ -10,7 +10,7 @@ import {
   type Receipt,
   type User,
 } from "../../protocol/schemas.ts";
-import { changesOf } from "../changes.ts";
+import { changesOf, NO_CHANGES } from "../changes.ts";
 import { decodePlace, encodePlace } from "../cursor.ts";
 import { LIVE_CONVERSATIONS_MAX } from "../openings.ts";
 import { answerSync, CHANGED_MAX, NEWEST_MAX, type SyncCandidate } from "../sync-answer.ts";
@@ -18,6 +18,7 @@ import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
 import {
   changedMessages,
   compareIds,
+  everyVersion,
   type MemoryTables,
   newestMessages,
   type StoredConversation,
@@ -65,11 +66,13 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return revs;
   }
 
-  async changes(id: ConversationId, afterRev: number, limit: number): Promise<Change[]> {
+  async changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes> {
     const stored = this.#tables.conversations.get(id);
-    if (!stored) return [];
-    const messages = changedMessages(stored, afterRev, limit);
-    return changesOf(shownConversation(stored), stored.metaRev, messages, afterRev, limit);
+    if (!stored) return NO_CHANGES;
+    const { metaRev, undos } = stored;
+    const messages = everyVersion(stored, afterRev, limit);
+    const conversation = shownConversation(stored);
+    return changesOf({ conversation, metaRev, messages, undos }, afterRev, limit);
   }
 
   async sync({ userId, after, complete }: SyncRequest): Promise<SyncAnswer> {

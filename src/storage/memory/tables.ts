@@ -5,6 +5,7 @@
  */
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message, User } from "../../protocol/schemas.ts";
+import type { ConversationUndo } from "../changes.ts";
 import { SocialTables } from "./social-tables.ts";
 
 export interface StoredUser {
@@ -13,6 +14,7 @@ export interface StoredUser {
   issuer: string | null;
   subject: string | null;
   suspended: boolean;
+  suspensionChangedAtMs: number | null;
   lastSeenAt: string | null;
 }
 
@@ -37,6 +39,9 @@ export interface StoredConversation {
   messages: Message[];
   /** Sender and client_id to seq. */
   seqs: Map<string, number>;
+  /** Messages as they were before they were replaced, and what each change of members did. */
+  versions: (Message & { replacedAtMs: number })[];
+  undos: (ConversationUndo & { changedAtMs: number })[];
 }
 
 export interface StoredFamily {
@@ -92,6 +97,19 @@ export class MemoryTables {
     return this.social.isApart(one, other);
   }
 
+  /** Forgets what was replaced more than `keptMs` ago, as ../pruning.ts does; the number of rows. */
+  pruneReplaced(keptMs: number): number {
+    const untilMs = this.nowMs() - keptMs;
+    let pruned = 0;
+    for (const stored of this.conversations.values()) {
+      const before = stored.versions.length + stored.undos.length;
+      stored.versions = stored.versions.filter(({ replacedAtMs }) => replacedAtMs >= untilMs);
+      stored.undos = stored.undos.filter(({ changedAtMs }) => changedAtMs >= untilMs);
+      pruned += before - stored.versions.length - stored.undos.length;
+    }
+    return pruned;
+  }
+
   /** All of a member's conversations, most recently active first. */
   conversationsOf(userId: string): StoredConversation[] {
     return [...this.conversations.values()]
@@ -124,12 +142,22 @@ export function shownConversation(stored: StoredConversation): Conversation {
 }
 
 /** Messages changed after `rev`, by rising rev, as copies. */
-export function changedMessages(stored: StoredConversation, rev: number, limit: number): Message[] {
+export function changedMessages(
+  stored: Pick<StoredConversation, "messages">,
+  rev: number,
+  limit: number,
+): Message[] {
   return stored.messages
     .filter((message) => message.rev > rev)
     .sort((a, b) => a.rev - b.rev)
     .slice(0, limit)
     .map((message) => ({ ...message }));
+}
+
+/** Messages and what they were before they were replaced, after `rev`, by rising rev. */
+export function everyVersion(stored: StoredConversation, rev: number, limit: number): Message[] {
+  const before = stored.versions.map(({ replacedAtMs: _, ...message }) => message);
+  return changedMessages({ messages: [...stored.messages, ...before] }, rev, limit);
 }
 
 /** The newest `limit` messages by rising seq, as copies. */

@@ -1,0 +1,183 @@
+/** What later changes replaced, told again in order: one suite for both storages. */
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Change } from "../../src/ports.ts";
+import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import type { Conversation, Message } from "../../src/protocol/schemas.ts";
+import {
+  ADAPTERS,
+  everyChange,
+  granted,
+  newGroup,
+  newUsers,
+  type OpenStorage,
+  say,
+} from "./adapters.ts";
+
+/** What was published with a change, but for cursors, which are told as they are now. */
+const published = (change: Conversation | Message): string => {
+  if (!("members" in change)) return JSON.stringify(change);
+  return JSON.stringify({ ...change, members: change.members.map(({ user_id }) => user_id) });
+};
+const told = ({ body }: Change) => published(JSON.parse(body) as Conversation | Message);
+
+describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
+  let storage: OpenStorage;
+  let alice: UserId;
+  let bob: UserId;
+  let carol: UserId;
+  let dora: UserId;
+  let group: ConversationId;
+
+  beforeAll(async () => {
+    storage = await open();
+    [alice, bob, carol, dora] = (await newUsers(storage, 4)) as [UserId, UserId, UserId, UserId];
+  });
+  beforeEach(async () => {
+    group = await newGroup(storage, [alice, bob, carol]);
+  });
+  afterAll(() => storage?.close());
+
+  it("[GAP2] an edited and deleted message is told with each of its revs", async () => {
+    const { conversations } = storage;
+    const sent = await granted(say(storage, group, alice, "first"));
+    const edited = await granted(conversations.edit(group, 1, alice, "second"));
+    const again = await granted(conversations.edit(group, 1, alice, "third"));
+    const deleted = await granted(conversations.remove(group, 1, alice));
+    const { changes } = await storage.queries.changes(group, 1, 10);
+    expect(changes.map(({ name, rev }) => [name, rev])).toEqual([
+      ["message", 2],
+      ["message_updated", 3],
+      ["message_updated", 4],
+      ["message_updated", 5],
+    ]);
+    const bodies = changes.map(({ body }) => JSON.parse(body));
+    expect(bodies).toEqual([sent.message, edited, again, deleted.message]);
+  });
+
+  it("[GAP2] members and title are told as they were at each rev", async () => {
+    const { conversations } = storage;
+    const published = [await conversations.load(group)];
+    const does = async (change: ReturnType<typeof conversations.retitle>) => {
+      published.push((await granted(change)).conversation);
+    };
+    await does(conversations.retitle(group, bob, "New"));
+    await does(conversations.addMembers(group, bob, [dora]));
+    await does(conversations.removeMember(group, alice, alice));
+    await does(conversations.removeMember(group, carol, carol));
+    await does(conversations.addMembers(group, bob, [alice, carol]));
+    await does(conversations.retitle(group, bob, "Newer"));
+    expect(published.map((one) => one?.owner_id)).toEqual([
+      alice,
+      alice,
+      alice,
+      bob,
+      bob,
+      bob,
+      bob,
+    ]);
+    const { changes } = await storage.queries.changes(group, 0, 10);
+    expect(changes.map(({ body }) => JSON.parse(body))).toEqual(published);
+  });
+
+  it("[GAP2] any history is told rev by rev as it was published, from any rev and in any pages", async () => {
+    const { conversations } = storage;
+    const users = [alice, bob, carol, dora];
+    const step = fc.record({
+      what: fc.constantFrom("say", "edit", "edit", "delete", "retitle", "add", "remove", "mark"),
+      by: fc.nat(3),
+      whom: fc.nat(3),
+      seq: fc.integer({ min: 1, max: 4 }),
+    });
+    const plans = fc.array(step, { minLength: 1, maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        plans,
+        fc.nat(60),
+        fc.integer({ min: 1, max: 7 }),
+        async (plan, from, page) => {
+          const id = await newGroup(storage, users.slice(0, 3));
+          const all: (Conversation | Message)[] = [(await conversations.load(id))!];
+          for (const [n, { what, by, whom, seq }] of plan.entries()) {
+            const user = users[by]!;
+            if (what === "mark") {
+              await conversations.mark({ conversationId: id, userId: user, seq: 1, read: true });
+            } else if (what === "say") {
+              const said = await say(storage, id, user, `text ${n}`);
+              if (said.ok) all.push(said.value.message);
+            } else if (what === "edit") {
+              const edited = await conversations.edit(id, seq, user, `edit ${n}`);
+              if (edited.ok) all.push(edited.value);
+            } else if (what === "delete") {
+              const deleted = await conversations.remove(id, seq, user);
+              if (deleted.ok && deleted.value.changed) all.push(deleted.value.message);
+            } else {
+              const changed = await (what === "retitle"
+                ? conversations.retitle(id, user, `title ${whom}`)
+                : what === "add"
+                  ? conversations.addMembers(id, user, [users[whom]!, users[seq - 1]!])
+                  : conversations.removeMember(id, user, users[whom]!));
+              if (changed.ok && changed.value.changed) all.push(changed.value.conversation);
+            }
+          }
+          const after = from % (all.length + 1);
+          const changes = await everyChange(storage, id, after, page);
+          expect(changes.map(({ rev }) => rev)).toEqual(all.slice(after).map(({ rev }) => rev));
+          expect(changes.map(told)).toEqual(all.slice(after).map(published));
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it("[GAP2] more changes of members than a page may hold come in pages, none skipped", async () => {
+    const titles = Array.from({ length: 50 }, (_, n) => `title ${n}`);
+    for (const title of titles) await granted(storage.conversations.retitle(group, bob, title));
+    await granted(say(storage, group, alice, "last"));
+    const first = await storage.queries.changes(group, 1, 500);
+    expect(first.changes.length).toBeLessThan(50);
+    expect(first.hasMore).toBe(true);
+    const revs = (await everyChange(storage, group, 1)).map(({ rev }) => rev);
+    expect(revs).toEqual(Array.from({ length: 51 }, (_, n) => n + 2));
+  });
+
+  it("[GAP3] what was replaced is forgotten in time; then a gap is told as things stand", async () => {
+    const { conversations } = storage;
+    await granted(say(storage, group, alice, "secret", { clientId: "c1" }));
+    await granted(conversations.edit(group, 1, alice, "less so"));
+    await granted(conversations.remove(group, 1, alice));
+    await granted(conversations.removeMember(group, bob, bob));
+    await granted(conversations.retitle(group, carol, "New"));
+    await granted(conversations.retitle(group, carol, "Newer"));
+    const before = await storage.queries.changes(group, 1, 10);
+    expect(before.changes.map(({ rev }) => rev)).toEqual([2, 3, 4, 5, 6, 7]);
+    expect(before.forgotten).toBeNull();
+    await storage.prune(60_000);
+    expect(await storage.queries.changes(group, 1, 10)).toEqual(before);
+
+    expect(await storage.prune(-60_000)).toBeGreaterThanOrEqual(5);
+    expect(await storage.prune(-60_000)).toBe(0);
+    const { changes, forgotten } = await storage.queries.changes(group, 1, 10);
+    expect(changes.map(({ name, rev }) => [name, rev])).toEqual([
+      ["message_updated", 4],
+      ["conversation_updated", 7],
+    ]);
+    expect(JSON.stringify(changes)).not.toContain("secret");
+    expect(forgotten, "bob must hear that he is out before anything else").toEqual(changes[1]);
+    expect(JSON.parse(forgotten!.body)).toEqual(await conversations.load(group));
+    // From the last change of members on nothing of them is unknown.
+    expect((await storage.queries.changes(group, 7, 10)).forgotten).toBeNull();
+  });
+
+  it("[GAP3] of a chain whose older part is forgotten the rest is told as it was", async () => {
+    const { conversations } = storage;
+    await granted(conversations.removeMember(group, bob, bob));
+    const kept = await granted(conversations.retitle(group, carol, "New"));
+    await storage.prune(-60_000);
+    await granted(conversations.retitle(group, carol, "Newer"));
+    const { changes, forgotten } = await storage.queries.changes(group, 1, 10);
+    expect(changes.map(({ rev }) => rev)).toEqual([3, 4]);
+    expect(JSON.parse(changes[0]!.body)).toEqual(kept.conversation);
+    expect(forgotten).toEqual(changes[0]);
+  });
+});
