@@ -56,6 +56,9 @@ async function benchAll(options: Options, abort: AbortSignal): Promise<number> {
   const plan = planOf(options);
   try {
     await runner.all(plan.runs, plan.rounds);
+  } catch (error) {
+    // Ctrl-C and timeouts reach the processes of a measurement too: what breaks then is no news.
+    if (!abort.aborted) throw error;
   } finally {
     const { outcomes } = runner;
     if (outcomes.length > 0) {
