@@ -4,6 +4,8 @@
  */
 import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Progress, startProgress } from "../support/progress.ts";
+import { until } from "../support/waiting.ts";
 import { type Chance, chanceOf, shuffled } from "./chance.ts";
 import { type FaultName, factsOf } from "./fault-table.ts";
 import { askFinalFacts } from "./finale.ts";
@@ -12,9 +14,7 @@ import { INJECTORS, type Stage } from "./injectors.ts";
 import { Load } from "./load.ts";
 import { type Options, repeatCommand } from "./options.ts";
 import { probePresence, Sampler } from "./probes.ts";
-import { type Progress, startProgress } from "./progress.ts";
 import { openScene } from "./scene.ts";
-import { until } from "./waiting.ts";
 import { startWorld } from "./world.ts";
 
 /** Ordinary life before each fault. */
