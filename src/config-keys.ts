@@ -3,8 +3,12 @@
  * is too small or too large, and how its text is read. `loadConfig` reads by this table and
  * the documentation is made from it.
  */
+import { accessSync, constants } from "node:fs";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fileTrouble } from "./errors.ts";
+import { LIMIT_KEYS } from "./limit-keys.ts";
 
 export type Read<T> = { ok: true; value: T } | { ok: false; found?: string };
 
@@ -64,6 +68,18 @@ function url(...protocols: string[]): (text: string) => Read<string> {
     if (protocols.includes(protocol) && hosted) return right(text);
     return { ok: false, found: shownUrl(text) };
   };
+}
+
+function jwksUrl(text: string): Read<string> {
+  if (!text.startsWith("file:")) return url("https:", "http:")(text);
+  try {
+    const path = fileURLToPath(text);
+    accessSync(path, constants.R_OK);
+    return right(text);
+  } catch (error) {
+    // Not a path, or not to be read.
+    return { ok: false, found: `"${text}": ${fileTrouble(error)}` };
+  }
 }
 
 function origins(text: string): Read<string[] | null> {
@@ -161,11 +177,11 @@ export const CONFIG_KEYS = {
   },
   jwtJwksUrl: {
     name: "JWT_JWKS_URL",
-    meaning: "where an outside issuer publishes its keys; its tokens replace Troupe's own",
+    meaning: "where an outside issuer's keys (JWKS) are; its tokens replace Troupe's own",
     unit: "",
     default: "",
-    wants: "an http or https URL",
-    read: url("https:", "http:"),
+    wants: "an http or https URL, or file:///path of a readable file",
+    read: jwksUrl,
   },
   accessTokenTtlS: {
     name: "ACCESS_TOKEN_TTL_S",
@@ -199,12 +215,13 @@ export const CONFIG_KEYS = {
   },
   rateLimits: {
     name: "RATE_LIMITS",
-    meaning: "limits on connections, logins and events; off only for load tests",
+    meaning: "all limits below, on or off at once; off only for load tests",
     unit: "",
     default: "on",
     wants: "on or off",
     read: onOff,
   },
+  ...LIMIT_KEYS,
   tlsCert: {
     name: "TLS_CERT",
     meaning: "PEM file with the certificate chain; turns TLS on, with TLS_KEY",

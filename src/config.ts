@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import { CONFIG_KEYS, type ConfigKey, defaultWorkers } from "./config-keys.ts";
 import { fileTrouble } from "./errors.ts";
+import { type Limits, limitsBy } from "./limit-keys.ts";
 
 export interface Config {
   port: number;
@@ -28,7 +29,9 @@ export interface Config {
   accessTokenTtlS: number;
   refreshTokenTtlS: number;
   presenceGraceMs: number;
+  /** False: none of `limits` holds. */
   rateLimits: boolean;
+  limits: Limits;
   /** Absolute paths of PEM files, both or neither; null: no TLS. */
   tlsCert: string | null;
   tlsKey: string | null;
@@ -53,7 +56,10 @@ export interface ConfigProblem {
 
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: ConfigProblem[] };
 
-/** Reads all variables; an empty one counts as not set. Touches no file but the TLS pair. */
+/**
+ * Reads all variables; an empty one counts as not set. Touches no file but the TLS pair and
+ * a local key set.
+ */
 export function loadConfig(env: Record<string, string | undefined>): ConfigResult {
   const problems: ConfigProblem[] = [];
 
@@ -89,6 +95,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
     presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),
     rateLimits: read(CONFIG_KEYS.rateLimits, true),
+    limits: limitsBy(read),
     tlsCert: optional(CONFIG_KEYS.tlsCert),
     tlsKey: optional(CONFIG_KEYS.tlsKey),
     trustProxy: read(CONFIG_KEYS.trustProxy, false),

@@ -49,6 +49,10 @@ export interface Metrics {
   readonly refusals: Tally;
   /** Route path, status. */
   readonly httpRequests: Tally;
+  /** Kind of rate limit, verdict. */
+  readonly limits: Tally;
+  /** Why the server ended a session. */
+  readonly ended: Tally;
   /** Asked when scraped: set what this part knows. */
   readonly gauges: {
     sessions: () => number;
@@ -83,6 +87,8 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
   const events = new Tally();
   const refusals = new Tally();
   const httpRequests = new Tally();
+  const limits = new Tally();
+  const ended = new Tally();
   const gauges: Metrics["gauges"] = {
     sessions: () => 0,
     actors: () => ({}),
@@ -98,6 +104,11 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
   ]);
   tally("troupe_events_total", "Events received from clients.", events, ["event"]);
   tally("troupe_refusals_total", "Client events refused.", refusals, ["event", "code"]);
+  tally("troupe_limits_total", "Asked of rate limits, by kind and verdict.", limits, [
+    "kind",
+    "verdict",
+  ]);
+  tally("troupe_sessions_ended_total", "Sessions ended by the server.", ended, ["code"]);
   tally("http_requests_total", "HTTP requests answered.", httpRequests, ["route", "status"]);
 
   gauge("troupe_sessions", "Sessions connected.", () => gauges.sessions());
@@ -186,6 +197,8 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
     events,
     refusals,
     httpRequests,
+    limits,
+    ended,
     gauges,
     commit(rows, seconds) {
       commitRows.observe(rows);

@@ -24,6 +24,11 @@ export interface Account {
   suspended: boolean;
 }
 
+export interface Suspension {
+  user: UserId;
+  suspended: boolean;
+}
+
 export interface RefreshGrant {
   user: User;
   family: FamilyId;
@@ -40,10 +45,17 @@ export interface AccountStore {
 
   /** Begins a refresh-token family. `tokenHash` is SHA-256 of the token, hex. */
   startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId>;
+  /** Idempotent. Refuses: not_found. */
+  suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
+  /** Users suspended or let back in since then, as they are now. */
+  suspensionsSince(since: Date): Promise<Suspension[]>;
+  /** In place of `oldHash`, unless the password was changed meanwhile. */
+  rehash(id: UserId, oldHash: string, newHash: string): Promise<void>;
+
   /**
    * Spends a refresh token and puts `nextHash` in its place, in one transaction. Refuses:
    * unauthorized (unknown, expired, revoked), and with `reused` the family that a spent token
-   * was shown of, which this call has revoked.
+   * was shown of, which this call has revoked. A suspended user's token is not spent.
    */
   rotate(
     tokenHash: string,
@@ -52,6 +64,7 @@ export interface AccountStore {
   ): Promise<
     | { outcome: "rotated"; grant: RefreshGrant }
     | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "suspended" }
     | { outcome: "unknown" }
   >;
   /** Revokes the family of a refresh token; null when there is none. Idempotent. */

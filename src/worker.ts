@@ -17,7 +17,13 @@ import { createLogger, type Log } from "./log.ts";
 import { addMetrics, createMetrics } from "./metrics.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
-import type { HostHealth, HostMetrics, PrimaryOrders, SocketHandover } from "./runtime/control.ts";
+import type {
+  HostHealth,
+  HostMetrics,
+  IssuerKeySet,
+  PrimaryOrders,
+  SocketHandover,
+} from "./runtime/control.ts";
 import { Exchange } from "./runtime/exchange.ts";
 import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
@@ -90,6 +96,8 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     metrics,
     clock,
     random: Math.random,
+    askIssuerKeys: async (newer) =>
+      taken(await exchange.askPrimary<IssuerKeySet | null>("issuer_keys", { newer })),
     log,
   });
   const strays = createStrays(edge.sockets.io);
@@ -108,6 +116,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     clock,
     log,
     auth: edge.auth,
+    limits: edge.limits,
     metrics,
     engine: strays.onRequest,
   });
@@ -119,7 +128,8 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       exchange.fromThread(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength));
     }),
   );
-  await storage.queries.ping();
+  // Storage is reached, and nobody is served before it is known who is shut out.
+  await edge.revocations.load();
 
   process.on("message", (message: SocketHandover, socket: TcpSocket | undefined) => {
     if (message?.type !== "troupe:socket" || socket === undefined) return;
@@ -129,7 +139,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     if (message.head.length > 0) socket.unshift(message.head);
     socket.resume();
   });
-  // Ended logins must be known before the first session; the primary confirms when it reads.
+  // From here on edges are heard too; the primary confirms when it reads.
   void edge.start().catch((err: unknown) => {
     log.fatal({ event: "worker_failed", err });
     process.exit(1);
@@ -159,6 +169,9 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       }
       case "gap":
         edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
+        return;
+      case "issuer_keys":
+        edge.auth.onIssuerKeys(JSON.parse(order.body) as PrimaryOrders["issuer_keys"]);
         return;
       case "configure":
         return;

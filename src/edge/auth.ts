@@ -14,11 +14,13 @@ import type { WorkerConfig } from "../config.ts";
 import type { AccountStore } from "../ports.ts";
 import { ok, REFUSALS, type Result, refused } from "../protocol/errors.ts";
 import { type FamilyId, isId, type UserId } from "../protocol/ids.ts";
+import { type Facts, RULES } from "../protocol/policy.ts";
 import { SERVICE_SCOPES } from "../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../protocol/schemas.ts";
-import { createJwks } from "./jwks.ts";
-import type { HttpLimits } from "./limits.ts";
-import { createPasswordTurns, hashPassword, isPassword } from "./passwords.ts";
+import type { IssuerKeySet } from "../runtime/control.ts";
+import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
+import type { EdgeLimits } from "./limits.ts";
+import { createPasswordTurns, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
 import { reached } from "./reached.ts";
 import { type Claims, createTokens } from "./tokens.ts";
 
@@ -31,31 +33,42 @@ export interface Identity {
   scope: readonly string[];
 }
 
+/** Whom this edge knows to be shut out; what it is told, every edge of every host hears. */
 export interface Revocations {
   isRevoked(family: FamilyId): boolean;
-  /** Refuses the family's tokens and ends its sessions, on every host. */
+  isSuspended(user: UserId): boolean;
+  /** Refuses the family's tokens and ends its sessions. */
   revoke(family: FamilyId, userId: UserId): void;
+  /** Refuses the user's tokens and ends their sessions, or lets them in again. */
+  suspend(user: UserId, suspended: boolean): void;
 }
 
 export interface AuthDeps {
   config: WorkerConfig;
   accounts: AccountStore;
   revocations: Revocations;
-  limits: HttpLimits;
+  limits: Pick<EdgeLimits, "loginTry">;
+  /** Used where JWT_JWKS_URL is set. */
+  askIssuerKeys: AskIssuerKeys;
   clock: Clock;
   log: Logger;
 }
 
 export interface Auth {
-  /** Refuses: unauthorized, token_expired, unavailable. Never rejects. */
+  /** Refuses: unauthorized, token_expired, forbidden (suspended), unavailable. Never rejects. */
   verify(token: string): Promise<Result<Identity>>;
   /** `verify` where memory is enough, else undefined: no promise on the hot path. */
   known(token: string): Result<Identity> | undefined;
   register(username: string, password: string, displayName?: string): Promise<Result<TokenAnswer>>;
-  login(username: string, password: string): Promise<Result<TokenAnswer>>;
+  /** `address`: whom a wrong password counts for, beside the account. */
+  login(username: string, password: string, address: string): Promise<Result<TokenAnswer>>;
   refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
   /** Ends a login; a token that never was is no error. */
   logout(refreshToken: string): Promise<Result<null>>;
+  /** The outside issuer's keys are others now. */
+  onIssuerKeys(set: IssuerKeySet): void;
+  /** Idempotent. Refuses: not_found. */
+  suspend(user: UserId, suspended: boolean): Promise<Result<null>>;
 }
 
 /**
@@ -63,7 +76,19 @@ export interface Auth {
  * routes of users refuse it.
  */
 export const SERVICE_USER = asUserId("0");
+
+/** What a verified token says about its bearer; who is suspended has no identity. */
+export function factsOf({ userId, scope }: Identity): Facts {
+  const isService = userId === SERVICE_USER;
+  return {
+    user: !isService,
+    notify: isService && scope.includes("notify"),
+    admin: isService && scope.includes("admin"),
+  };
+}
+
 const isServiceScope = (word: string) => (SERVICE_SCOPES as readonly string[]).includes(word);
+const USERNAME = /^[a-z0-9_.]{3,32}$/;
 const REFRESH_BYTES = 32;
 /** Subjects of an outside issuer whose user is known: about 150 bytes each. */
 const SUBJECTS_MAX = 50_000;
@@ -72,7 +97,7 @@ const NOT_VALID = refused("unauthorized", "The access token is not valid.");
 const REVOKED = refused("unauthorized", "This login has ended. Log in again.");
 const WRONG_LOGIN = refused("unauthorized", "The username or the password is wrong.");
 const WRONG_REFRESH = refused("unauthorized", "The refresh token is not valid. Log in again.");
-const SUSPENDED = refused("forbidden", "This account is suspended.");
+const SUSPENDED = RULES.admitted;
 const OUTSIDE = refused(
   "forbidden",
   "This server trusts an outside token issuer: accounts and tokens are had there.",
@@ -81,18 +106,13 @@ const OUTSIDE = refused(
 export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const { config, accounts, revocations, limits, clock, log } = deps;
   const outside = config.jwtJwksUrl !== null;
+  // What was checked with a withdrawn key must be checked again.
+  const keys = outside ? createHeldKeys(deps.askIssuerKeys, () => tokens.forget()) : null;
   const tokens = await createTokens({
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
     secret: outside ? null : config.jwtSecret,
-    keys:
-      config.jwtJwksUrl === null
-        ? null
-        : createJwks({
-            url: config.jwtJwksUrl,
-            clock,
-            onFault: (fault) => log.warn({ event: "jwks_fetch_failed", err: fault }),
-          }),
+    keys: keys?.keyOf ?? null,
     ttlS: config.accessTokenTtlS,
     clock,
   });
@@ -101,6 +121,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
 
   function identityOf(claims: Claims, userId: UserId): Result<Identity> {
     const { family, expiresAtMs, scope } = claims;
+    if (revocations.isSuspended(userId)) return SUSPENDED;
     if (family !== null && revocations.isRevoked(family)) return REVOKED;
     return ok({ userId, family, expiresAtMs, scope });
   }
@@ -139,6 +160,13 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     return answerWith(user, family, refreshToken);
   }
 
+  /** The password is at hand only now: a hash from before the cost was raised is made anew. */
+  async function strengthen(user: User, password: string, hash: string): Promise<void> {
+    if (!isWeakHash(hash)) return;
+    const stronger = await hashPassword(password);
+    await reached(accounts.rehash(asUserId(user.id), hash, stronger));
+  }
+
   function refreshExpiry(): Date {
     return new Date(clock.nowMs() + config.refreshTokenTtlS * 1000);
   }
@@ -175,17 +203,23 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       return user.ok ? begin(user.value) : user;
     },
 
-    async login(username, password) {
+    async login(username, password, address) {
       if (outside) return OUTSIDE;
       const name = username.toLowerCase();
-      const account = await reached(accounts.byUsername(name));
+      // What can be nobody's name is not looked up: PostgreSQL would not even take some of it.
+      const account = USERNAME.test(name) ? await reached(accounts.byUsername(name)) : null;
       const turn = await turns.inTurn(async () => {
         // Asked when the turn comes: guesses sent all at once wait here, and count.
-        const blocked = await limits.loginBlocked(name);
-        if (blocked !== null) return { ok: false as const, error: blocked };
-        if (await isPassword(password, account?.passwordHash ?? null)) return ok(null);
-        await limits.loginFailed(name);
-        return WRONG_LOGIN;
+        const place = limits.loginTry(name, address);
+        if ("code" in place) return { ok: false as const, error: place };
+        const hash = account?.passwordHash ?? null;
+        if (!(await isPassword(password, hash))) {
+          place.failed();
+          return WRONG_LOGIN;
+        }
+        place.succeeded();
+        if (account !== null && hash !== null) await strengthen(account.user, password, hash);
+        return ok(null);
       });
       if (!turn.ok) return turn;
       if (!turn.value.ok) return turn.value;
@@ -206,6 +240,8 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
           log.warn({ event: "refresh_token_reused", user_id: turn.userId, family: turn.family });
           revocations.revoke(turn.family, turn.userId);
           return WRONG_REFRESH;
+        case "suspended":
+          return SUSPENDED;
         case "unknown":
           return WRONG_REFRESH;
       }
@@ -216,6 +252,19 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       const ended = await reached(accounts.revokeByToken(hashOf(refreshToken)));
       if (ended !== null) revocations.revoke(ended.family, ended.userId);
       return ok(null);
+    },
+
+    onIssuerKeys(set) {
+      keys?.adopt(set);
+    },
+
+    async suspend(user, suspended) {
+      const done = await reached(accounts.suspend(user, suspended));
+      if (!done.ok) return done;
+      // Said also when nothing changed: the first time it may not have been heard everywhere.
+      revocations.suspend(user, suspended);
+      log.info({ event: "suspension", user_id: user, suspended });
+      return done;
     },
   };
 }

@@ -14,13 +14,15 @@ import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
 import { type Auth, createAuth } from "./auth.ts";
 import type { PresenceReader } from "./http/presence.ts";
-import { createHttpLimits } from "./limits.ts";
-import { RevokedLogins } from "./revocations.ts";
+import type { AskIssuerKeys } from "./jwks.ts";
+import { EdgeLimits } from "./limits.ts";
+import { KnownRevocations } from "./revocations.ts";
 import { createDispatch } from "./socket/dispatch.ts";
 import { Hub } from "./socket/hub.ts";
 import { WriteTurn } from "./socket/outlet.ts";
 import { Packet } from "./socket/packet.ts";
 import { createSocketServer, type SocketServer } from "./socket/server.ts";
+import { Spending } from "./spending.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
 const RECONNECT_SPREAD_MS = 2_500;
@@ -39,52 +41,89 @@ export interface EdgeDeps {
   clock: Clock;
   /** 0 to 1, for the jitter of reconnects. */
   random(): number;
+  askIssuerKeys: AskIssuerKeys;
   log: Log;
+}
+
+interface EdgeParts {
+  auth: Auth;
+  limits: EdgeLimits;
+  spending: Spending;
+  revocations: KnownRevocations;
+  hub: Hub;
 }
 
 export class Edge {
   readonly auth: Auth;
-  readonly revocations: RevokedLogins;
+  readonly revocations: KnownRevocations;
   /** Presence as HTTP asks for it. */
   readonly presence: PresenceReader;
+  readonly limits: EdgeLimits;
   readonly sockets: SocketServer;
   readonly turn = new WriteTurn();
   readonly #hub: Hub;
+  readonly #spending: Spending;
   readonly #deps: EdgeDeps;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
-    const { clock, config, exchange, accounts, log } = deps;
+    const { clock, config, exchange, accounts, askIssuerKeys, log } = deps;
     let hub: Hub | null = null;
-    const revocations = new RevokedLogins({
+    const revocations = new KnownRevocations({
       clock,
+      log,
+      accounts,
       accessTokenTtlS: config.accessTokenTtlS,
       exchange: () => exchange,
       onRevoked: (family, user) => hub?.sessions.endFamily(family, user),
+      onRevokedFound: () => hub?.sessions.endLogins((family) => revocations.isRevoked(family)),
+      onSuspended: (user) => hub?.sessions.endUser(user),
     });
-    const limits = createHttpLimits(config.rateLimits, clock);
-    const auth = await createAuth({ config, accounts, revocations, limits, clock, log });
+    const spending = new Spending({
+      clock,
+      edges: () => exchange.placement.view.workers.length,
+      publish: (body) => exchange.publish(topicOf.limits(), { name: "spent", rev: 0, body }),
+    });
+    const limits = new EdgeLimits({
+      limits: config.rateLimits ? config.limits : null,
+      clock,
+      tally: deps.metrics.limits,
+      sharing: spending,
+    });
+    const auth = await createAuth({
+      config,
+      accounts,
+      revocations,
+      limits,
+      askIssuerKeys,
+      clock,
+      log,
+    });
     const logins = {
       onRevoked: (event: Frame) => revocations.onEvent(event),
       readRevoked: async () => {
-        await revocations.load(accounts);
+        await revocations.load();
         return (family: FamilyId) => revocations.isRevoked(family);
       },
     };
     hub = new Hub({ ...deps, auth, ...logins });
-    return new Edge(deps, auth, revocations, hub);
+    return new Edge(deps, { auth, limits, spending, revocations, hub });
   }
 
-  private constructor(deps: EdgeDeps, auth: Auth, revocations: RevokedLogins, hub: Hub) {
+  private constructor(deps: EdgeDeps, { auth, limits, spending, revocations, hub }: EdgeParts) {
     const { config, metrics, clock, log } = deps;
     this.#deps = deps;
     this.#hub = hub;
+    this.#spending = spending;
     this.auth = auth;
+    this.limits = limits;
     this.revocations = revocations;
     this.presence = hub;
     this.sockets = createSocketServer({
       config,
       auth,
       sessions: hub.sessions,
+      limits,
+      metrics,
       dispatch: createDispatch({ commands: hub.commands, metrics, clock, log }),
       turn: this.turn,
       clock,
@@ -93,14 +132,17 @@ export class Edge {
     metrics.gauges.sessions = () => hub.sessions.size;
   }
 
-  /** Hears of ended logins from now on, and reads which there have been. */
+  /** Hears of ended logins and suspensions from now on, and reads which there have been. */
   async start(): Promise<void> {
+    const { config } = this.#deps;
+    if (config.rateLimits) await this.#hub.interests.want(topicOf.limits());
     await this.#hub.interests.want(topicOf.revocations());
-    await this.revocations.load(this.#deps.accounts);
+    await this.revocations.start();
   }
 
   onEvent(event: Frame): void {
-    this.#hub.onEvent(event);
+    if (event.key !== topicOf.limits()) this.#hub.onEvent(event);
+    else if (event.from !== this.#deps.life) this.#spending.heard(event.body);
   }
 
   onView(now: Placement, before: Placement): void {
@@ -140,7 +182,9 @@ export class Edge {
   }
 
   close(): void {
+    this.revocations.stop();
     this.sockets.close();
+    this.#spending.close();
     this.#hub.close();
   }
 }

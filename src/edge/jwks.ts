@@ -1,78 +1,57 @@
 /**
- * The keys of an outside token issuer, fetched from its JWKS address. jose's own remote set
- * refuses valid tokens when one refresh fails and asks an unreachable address without pause;
- * this one keeps the last good set, asks at most every few seconds, and fetches early only
- * for a key id it does not know (the issuer has rotated).
+ * The keys of an outside token issuer as one edge holds them. The primary reads them for the
+ * whole host and says when they change; an edge asks at its start, and for a key id that it
+ * does not know, because the issuer may just have rotated.
  */
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
-import type { Clock } from "../clock.ts";
+import type { IssuerKeySet } from "../runtime/control.ts";
 import { KeysUnavailable } from "./tokens.ts";
 
-/** Rotated keys are usually published a day ahead; ten minutes bounds the use of a withdrawn one. */
-const FRESH_MS = 10 * 60_000;
-/** A stranger's made-up key ids must not become a flood on the issuer. */
-const PAUSE_MS = 5_000;
-const FETCH_TIMEOUT_MS = 5_000;
+/** The primary's set; null when there is none yet. `isNewer`: one that was just read. */
+export type AskIssuerKeys = (isNewer: boolean) => Promise<IssuerKeySet | null>;
 
-type KeySet = ReturnType<typeof createLocalJWKSet>;
-
-export interface JwksOptions {
-  url: string;
-  clock: Clock;
-  /** Told of every failed fetch. */
-  onFault(fault: unknown): void;
+export interface HeldKeys {
+  keyOf: JWTVerifyGetKey;
+  /** Another set is in force. */
+  adopt(set: IssuerKeySet): void;
 }
 
-export function createJwks({ url, clock, onFault }: JwksOptions): JWTVerifyGetKey {
-  let keys: KeySet | null = null;
-  let fetchedAtMs = 0;
-  let askedAtMs = 0;
-  let fetching: Promise<void> | null = null;
+export function createHeldKeys(ask: AskIssuerKeys, onChange: () => void): HeldKeys {
+  let held: { version: number; find: ReturnType<typeof createLocalJWKSet> } | null = null;
 
-  async function load(): Promise<void> {
-    try {
-      const answer = await fetch(url, {
-        headers: { accept: "application/json" },
-        redirect: "error",
-        signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-      });
-      if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
-      keys = createLocalJWKSet((await answer.json()) as JSONWebKeySet);
-      fetchedAtMs = clock.nowMs();
-    } catch (fault) {
-      // The last good set stays; the caller sees null only before the first success.
-      onFault(fault);
-    }
+  function adopt(set: IssuerKeySet): void {
+    // Answers may come in another order than they were given.
+    if (held !== null && set.version <= held.version) return;
+    const isFirst = held === null;
+    const find = createLocalJWKSet(JSON.parse(set.keys) as JSONWebKeySet);
+    held = { version: set.version, find };
+    if (!isFirst) onChange();
   }
 
-  /** One fetch at a time, never two within PAUSE_MS. */
-  function renew(): Promise<void> {
-    if (fetching !== null) return fetching;
-    if (askedAtMs !== 0 && clock.nowMs() - askedAtMs < PAUSE_MS) return Promise.resolve();
-    askedAtMs = clock.nowMs();
-    fetching = load().finally(() => {
-      fetching = null;
-    });
-    return fetching;
+  async function renew(isNewer: boolean): Promise<void> {
+    const set = await ask(isNewer);
+    if (set !== null) adopt(set);
   }
 
-  function current(): KeySet {
-    if (keys === null) throw new KeysUnavailable(url);
-    return keys;
+  function current() {
+    if (held === null) throw new KeysUnavailable("the token issuer's keys are not there yet");
+    return held;
   }
 
-  return async (header, token) => {
-    if (keys === null) await renew();
-    else if (clock.nowMs() - fetchedAtMs > FRESH_MS) void renew();
-    const held = current();
-    try {
-      return await held(header, token);
-    } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      await renew();
-      const renewed = current();
-      if (renewed === held) throw error;
-      return renewed(header, token);
-    }
+  return {
+    adopt,
+    keyOf: async (header, token) => {
+      if (held === null) await renew(false);
+      const before = current();
+      try {
+        return await before.find(header, token);
+      } catch (error) {
+        if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+        await renew(true);
+        // The primary may have said the new set before it answered.
+        if (current() === before) throw error;
+        return current().find(header, token);
+      }
+    },
   };
 }

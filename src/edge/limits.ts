@@ -1,159 +1,136 @@
 /**
- * How often somebody may do something. Token buckets for what is hot (no allocation, no timer),
- * rate-limiter-flexible for logins. All of it is per worker: a client whose connections are
- * spread over n workers gets up to n times as much, and the figures leave room for that.
+ * How often somebody may do something, on one edge: the buckets of every kind (limit-keys.ts),
+ * and what HTTP, logins, handshakes and events ask of them. Use is shared with the other edges
+ * of the cluster (spending.ts), so what is said here of a user or an address holds everywhere.
  */
 import type { IncomingMessage } from "node:http";
 import { isIPv6 } from "node:net";
-import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Clock } from "../clock.ts";
+import { type Allowance, LIMIT_KINDS, type LimitKind, type Limits } from "../limit-keys.ts";
+import type { Tally } from "../metrics.ts";
 import type { ErrorObject } from "../protocol/errors.ts";
+import { KeyedBuckets, type Sharing, UNSHARED } from "./keyed-buckets.ts";
 
-/** A bucket of `burst` that refills at `ratePerS`. Times are milliseconds and never run back. */
-export class TokenBucket {
-  readonly #ratePerMs: number;
-  readonly #burst: number;
-  #tokens: number;
-  #atMs = 0;
-
-  constructor(ratePerS: number, burst: number) {
-    this.#ratePerMs = ratePerS / 1000;
-    this.#burst = burst;
-    this.#tokens = burst;
-  }
-
-  /** Takes one; false when there is none. */
-  take(nowMs: number): boolean {
-    this.#refill(nowMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
-    return true;
-  }
-
-  /** Milliseconds until one is there; 0 when it is. */
-  retryAfterMs(nowMs: number): number {
-    this.#refill(nowMs);
-    return this.#tokens >= 1 ? 0 : Math.ceil((1 - this.#tokens) / this.#ratePerMs);
-  }
-
-  /** Whether nothing has been taken for so long that a new bucket would be the same. */
-  isFull(nowMs: number): boolean {
-    this.#refill(nowMs);
-    return this.#tokens >= this.#burst;
-  }
-
-  #refill(nowMs: number): void {
-    const elapsedMs = nowMs - this.#atMs;
-    if (elapsedMs <= 0) return;
-    this.#tokens = Math.min(this.#burst, this.#tokens + elapsedMs * this.#ratePerMs);
-    this.#atMs = nowMs;
-  }
+export interface EdgeLimitsOptions {
+  /** Null: RATE_LIMITS=off. */
+  limits: Limits | null;
+  clock: Clock;
+  /** Kind, verdict. */
+  tally: Tally;
+  sharing?: Sharing & { add(kind: LimitKind, buckets: KeyedBuckets): void };
 }
 
-/** Past this many keys the full buckets are dropped: 100 bytes each, so about 10 MB. */
-const KEYS_MAX = 100_000;
+/** A password about to be checked: a place is taken for it, kept if it was wrong. */
+export interface LoginTry {
+  failed(): void;
+  succeeded(): void;
+}
 
-/** One bucket a key. */
-export class KeyedBuckets {
-  readonly #ratePerS: number;
-  readonly #burst: number;
-  readonly #keysMax: number;
-  readonly #buckets = new Map<string, TokenBucket>();
+/** Of one session; kept by the session itself. */
+const OWN: readonly LimitKind[] = ["session", "refused"];
 
-  constructor(ratePerS: number, burst: number, keysMax: number = KEYS_MAX) {
-    this.#ratePerS = ratePerS;
-    this.#burst = burst;
-    this.#keysMax = keysMax;
-  }
+const ENDED = "A session was ended for too many events. Try again later.";
 
-  get size(): number {
-    return this.#buckets.size;
-  }
+export class EdgeLimits {
+  readonly #options: EdgeLimitsOptions;
+  readonly #kinds = new Map<LimitKind, KeyedBuckets>();
 
-  /** 0 when it may go on, else the milliseconds after which it can. */
-  take(key: string, nowMs: number): number {
-    let bucket = this.#buckets.get(key);
-    if (bucket === undefined) {
-      if (this.#buckets.size >= this.#keysMax) this.#makeRoom(nowMs);
-      bucket = new TokenBucket(this.#ratePerS, this.#burst);
-      this.#buckets.set(key, bucket);
-    }
-    return bucket.take(nowMs) ? 0 : bucket.retryAfterMs(nowMs);
-  }
-
-  #makeRoom(nowMs: number): void {
-    for (const [key, bucket] of this.#buckets) {
-      if (bucket.isFull(nowMs)) this.#buckets.delete(key);
-    }
-    // All are in use, which only a flood of made-up keys does: the oldest half goes, so that
-    // this walk is not made for each of them.
-    if (this.#buckets.size < this.#keysMax) return;
-    let surplus = Math.ceil(this.#keysMax / 2);
-    for (const key of this.#buckets.keys()) {
-      if (surplus-- <= 0) break;
-      this.#buckets.delete(key);
+  constructor(options: EdgeLimitsOptions) {
+    this.#options = options;
+    const { limits, sharing } = options;
+    for (const kind of limits === null ? [] : LIMIT_KINDS) {
+      const allowance = limits?.[kind] ?? null;
+      if (allowance === null || OWN.includes(kind)) continue;
+      const buckets = new KeyedBuckets(allowance, sharing ?? UNSHARED);
+      this.#kinds.set(kind, buckets);
+      sharing?.add(kind, buckets);
     }
   }
-}
 
-/** Guessing one account's password: ten wrong ones a minute are more than a person needs. */
-const LOGIN_FAILURES = { points: 10, duration: 60 } as const;
-/**
- * Register, login, refresh, logout from one address. An office, a campus or a mobile network
- * is one address for hundreds of people, and after a deploy they all refresh at once.
- */
-const AUTH_BURST = 300;
-const AUTH_RATE_PER_S = 10;
-/** All other calls of one user: far above what a person's clients do, below what one loop can. */
-const USER_BURST = 400;
-const USER_RATE_PER_S = 100;
-
-export interface HttpLimits {
-  /** Null, or the refusal. */
-  authCall(address: string): ErrorObject | null;
-  userCall(userId: string): ErrorObject | null;
-  /** Whether `username` has too many wrong passwords behind it. */
-  loginBlocked(username: string): Promise<ErrorObject | null>;
-  loginFailed(username: string): Promise<void>;
-}
-
-const NO_LIMITS: HttpLimits = {
-  authCall: () => null,
-  userCall: () => null,
-  loginBlocked: () => Promise.resolve(null),
-  loginFailed: () => Promise.resolve(),
-};
-
-export function createHttpLimits(enabled: boolean, clock: Clock): HttpLimits {
-  if (!enabled) return NO_LIMITS;
-  const addresses = new KeyedBuckets(AUTH_RATE_PER_S, AUTH_BURST);
-  const users = new KeyedBuckets(USER_RATE_PER_S, USER_BURST);
-  const failures = new RateLimiterMemory(LOGIN_FAILURES);
-
-  function answer(retryAfterMs: number): ErrorObject | null {
-    return retryAfterMs === 0 ? null : tooMany(retryAfterMs);
+  /** What one session has for itself; null: not limited. */
+  own(kind: "session" | "refused"): Allowance | null {
+    return this.#options.limits?.[kind] ?? null;
   }
 
-  return {
-    authCall: (address) => answer(addresses.take(address, clock.nowMs())),
-    userCall: (userId) => answer(users.take(userId, clock.nowMs())),
-    async loginBlocked(username) {
-      const state = await failures.get(username);
-      if (state === null || state.consumedPoints < LOGIN_FAILURES.points) return null;
-      return tooMany(Math.max(1, state.msBeforeNext));
-    },
-    async loginFailed(username) {
-      await failures.penalty(username);
-    },
-  };
+  /** 0, or the milliseconds to wait. */
+  take(kind: LimitKind, key: string, nowMs: number): number {
+    const buckets = this.#kinds.get(kind);
+    if (buckets === undefined) return 0;
+    const waitMs = buckets.take(key, nowMs);
+    this.#options.tally.add(kind, waitMs === 0 ? "allowed" : "refused");
+    return waitMs;
+  }
+
+  /** Any call to the API. Null, or the refusal. */
+  httpCall(address: string): ErrorObject | null {
+    return this.#refusal("http_address", address);
+  }
+
+  userCall(userId: string): ErrorObject | null {
+    return this.#refusal("http_user", userId);
+  }
+
+  /** Register, login, refresh, logout. */
+  authCall(address: string): ErrorObject | null {
+    return this.#refusal("auth", address);
+  }
+
+  /** Who was ended for abuse waits; who opens sessions one after another, too. */
+  handshake(userId: string): ErrorObject | null {
+    const waitMs = this.#kinds.get("ended")?.waitMs(userId, this.#options.clock.nowMs()) ?? 0;
+    if (waitMs === 0) return this.#refusal("handshake", userId);
+    this.#options.tally.add("ended", "refused");
+    return tooMany(waitMs, ENDED);
+  }
+
+  /** A session of this user was ended for abuse. */
+  endedForAbuse(userId: string): void {
+    this.#kinds.get("ended")?.spend(userId, this.#options.clock.nowMs());
+  }
+
+  /** Ask when the password's turn has come: guesses sent all at once wait there, and count. */
+  loginTry(account: string, address: string): LoginTry | ErrorObject {
+    const { clock, tally } = this.#options;
+    const places = [
+      ["login", account],
+      ["login_address", address],
+    ] as const;
+    const taken: [KeyedBuckets, string][] = [];
+    const undo = () => {
+      for (const [buckets, key] of taken) buckets.giveBack(key);
+    };
+    for (const [kind, key] of places) {
+      const buckets = this.#kinds.get(kind);
+      if (buckets === undefined) continue;
+      const waitMs = buckets.reserve(key, clock.nowMs());
+      if (waitMs > 0) {
+        undo();
+        tally.add(kind, "refused");
+        return tooMany(waitMs);
+      }
+      taken.push([buckets, key]);
+    }
+    return {
+      failed() {
+        for (const [buckets, key] of taken) buckets.tell(key, clock.nowMs());
+        // Counted: wrong passwords that were still let through.
+        for (const [kind] of places) tally.add(kind, "allowed");
+      },
+      succeeded: undo,
+    };
+  }
+
+  #refusal(kind: LimitKind, key: string): ErrorObject | null {
+    const waitMs = this.take(kind, key, this.#options.clock.nowMs());
+    return waitMs === 0 ? null : tooMany(waitMs);
+  }
 }
 
-export function tooMany(retryAfterMs: number): ErrorObject {
-  return {
-    code: "rate_limited",
-    message: "Too many requests. Try again later.",
-    retry_after_ms: retryAfterMs,
-  };
+export function tooMany(
+  retryAfterMs: number,
+  message = "Too many requests. Try again later.",
+): ErrorObject {
+  return { code: "rate_limited", message, retry_after_ms: retryAfterMs };
 }
 
 /**

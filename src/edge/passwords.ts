@@ -81,6 +81,12 @@ export async function isPassword(password: string, hash: string | null): Promise
   return timingSafeEqual(key, parsed.key) && hash !== null;
 }
 
+/** Whether the hash was made with a lower cost than new ones are. */
+export function isWeakHash(hash: string): boolean {
+  const cost = parse(hash)?.cost;
+  return cost !== undefined && cost.N * cost.r * cost.p < COST.N * COST.r * COST.p;
+}
+
 type Cost = Required<Pick<ScryptOptions, "N" | "r" | "p">>;
 
 function derive(password: string, salt: Buffer, bytes: number, cost: Cost): Promise<Buffer> {

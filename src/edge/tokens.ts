@@ -6,11 +6,12 @@
  *
  * Knows neither users nor revocations; auth.ts puts those on top.
  */
-import { randomUUID, webcrypto } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
 import type { Clock } from "../clock.ts";
 import { ok, type Result, refused } from "../protocol/errors.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
+import { verifiedHs256 } from "./hs256.ts";
 
 /** What a checked token says. */
 export interface Claims {
@@ -40,6 +41,8 @@ export interface Tokens {
   check(token: string): Promise<Result<Claims>>;
   /** The same from memory, or undefined when this token has not been checked lately. */
   known(token: string): Result<Claims> | undefined;
+  /** Checks every token again: the keys have changed. */
+  forget(): void;
 }
 
 /** About 1 KB each with the token's text: 20 MB at the most, for the sessions of one worker. */
@@ -48,6 +51,12 @@ const KNOWN_MAX = 20_000;
 export const TOKEN_CHARS_MAX = 8192;
 /** For `nbf` of an issuer whose clock is ahead of ours. Expiry gets no tolerance. */
 const CLOCK_TOLERANCE_S = 5;
+/** RFC 7515, 7.1: three parts without padding; jose would read some that are not. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters. */
+const SUBJECT = /^[\x20-\x7e]{1,255}$/;
+/** RFC 7519, 5.1, and RFC 9068: none said, or one that means an access token. */
+const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
 const OUTSIDE_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 
 const INVALID = refused("unauthorized", "The access token is not valid.");
@@ -59,22 +68,43 @@ export class KeysUnavailable extends Error {}
 
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
   const { issuer, audience, clock, keys } = options;
-  const secret = options.secret === null ? null : await hmacKey(options.secret);
+  const secret = options.secret === null ? null : Buffer.from(options.secret);
   const known = new Map<string, Claims>();
+  /** Raised when the keys change: what is being checked meanwhile is not kept. */
+  let generation = 0;
 
-  async function verified(token: string): Promise<JWTPayload> {
-    const rules = {
+  /** An outside issuer's token; throws what jose throws. */
+  async function outside(token: string, issuerKeys: JWTVerifyGetKey): Promise<Result<Claims>> {
+    const { payload, protectedHeader } = await jwtVerify(token, issuerKeys, {
       issuer,
       audience,
       requiredClaims: ["sub", "exp"],
       clockTolerance: CLOCK_TOLERANCE_S,
       currentDate: new Date(clock.nowMs()),
-    };
-    if (keys !== null) {
-      return (await jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })).payload;
-    }
+      algorithms: OUTSIDE_ALGORITHMS,
+    });
+    if (!isAccessToken(protectedHeader.typ)) return INVALID;
+    return judged(claimsOf(payload, false));
+  }
+
+  function own(token: string): Result<Claims> {
     if (secret === null) throw new Error("neither a JWT secret nor an outside issuer is set");
-    return (await jwtVerify(token, secret, { ...rules, algorithms: ["HS256"] })).payload;
+    const verified = verifiedHs256(token, secret);
+    if (verified === null || !isAccessToken(verified.typ)) return INVALID;
+    return isMeant(verified.payload) ? judged(claimsOf(verified.payload, true)) : INVALID;
+  }
+
+  /** The registered claims that jose checks of an outside token (RFC 7519, 4.1). */
+  function isMeant({ iss, aud, nbf, iat }: JWTPayload): boolean {
+    const latestNbf = clock.nowMs() / 1000 + CLOCK_TOLERANCE_S;
+    const isStarted = nbf === undefined || (typeof nbf === "number" && nbf <= latestNbf);
+    const isForUs = aud === audience || (Array.isArray(aud) && aud.includes(audience));
+    return iss === issuer && isForUs && isStarted && (iat === undefined || typeof iat === "number");
+  }
+
+  function judged(claims: Claims | null): Result<Claims> {
+    if (claims === null) return INVALID;
+    return claims.expiresAtMs <= clock.nowMs() ? EXPIRED : ok(claims);
   }
 
   function remember(token: string, claims: Claims): void {
@@ -113,14 +143,18 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       return ok(claims);
     },
 
+    forget() {
+      generation++;
+      known.clear();
+    },
+
     async check(token) {
-      if (token.length === 0 || token.length > TOKEN_CHARS_MAX) return INVALID;
+      if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) return INVALID;
+      const began = generation;
       try {
-        const claims = claimsOf(await verified(token), keys === null);
-        if (claims === null) return INVALID;
-        if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
-        remember(token, claims);
-        return ok(claims);
+        const claims = keys === null ? own(token) : await outside(token, keys);
+        if (claims.ok && began === generation) remember(token, claims.value);
+        return claims;
       } catch (error) {
         if (error instanceof errors.JWTExpired) return EXPIRED;
         if (error instanceof KeysUnavailable) return NO_KEYS;
@@ -135,7 +169,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 /** `fam` means a login only where we signed it: an outside issuer's may mean anything. */
 function claimsOf(payload: JWTPayload, isOwn: boolean): Claims | null {
   const { sub, exp, fam } = payload;
-  if (typeof sub !== "string" || sub === "" || typeof exp !== "number") return null;
+  if (typeof sub !== "string" || !SUBJECT.test(sub) || typeof exp !== "number") return null;
   return {
     subject: sub,
     family: isOwn && typeof fam === "string" ? (fam as FamilyId) : null,
@@ -151,8 +185,7 @@ function scopeOf(scope: unknown): readonly string[] {
   return [];
 }
 
-function hmacKey(secret: string): Promise<webcrypto.CryptoKey> {
-  const usages: ("sign" | "verify")[] = ["sign", "verify"];
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  return webcrypto.subtle.importKey("raw", Buffer.from(secret), algorithm, false, usages);
+/** No logout token, no DPoP proof: those are signed by the same issuer and no key to anything. */
+function isAccessToken(typ: unknown): boolean {
+  return TYPES.includes(typeof typ === "string" ? typ.toLowerCase() : undefined);
 }

@@ -8,6 +8,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { Counter, Gauge } from "prom-client";
+import { systemClock } from "../clock.ts";
 import type { WorkerConfig } from "../config.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
@@ -17,6 +18,7 @@ import { FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
+import { IssuerKeys } from "./issuer-keys.ts";
 import { type Member, Membership } from "./membership.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
@@ -42,6 +44,7 @@ export class Host {
   readonly #membership: Membership;
   readonly #relay: Relay | null;
   readonly #report: HostReport;
+  readonly #issuerKeys: IssuerKeys | null;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 
   constructor(options: HostOptions) {
@@ -84,18 +87,31 @@ export class Host {
       () => this.#relay?.state ?? "none",
       log,
     );
+    this.#issuerKeys =
+      config.jwtJwksUrl === null
+        ? null
+        : new IssuerKeys({
+            url: config.jwtJwksUrl,
+            clock: systemClock,
+            onChange: (set) => {
+              log.info({ event: "issuer_keys_changed", version: set.version });
+              this.#switchboard.announce(order("issuer_keys", set));
+            },
+            onFault: (fault) => log.warn({ event: "issuer_keys_unread", err: fault }),
+          });
     this.#addGauges();
     if (this.#relay !== null) this.#addRelayMetrics(this.#relay);
   }
 
   /** Workers, then the port, which it resolves with. Rejects with a StartRefusal, and leaves nothing behind. */
   async start(): Promise<number> {
+    this.#issuerKeys?.start();
     try {
       await this.#relay?.start({
         frames: (bytes) => this.#switchboard.fromUplink(bytes),
         cluster: (cluster) => this.#membership.onCluster(cluster),
         away: () => this.#membership.onAway(),
-        gap: (from) => this.#switchboard.announce(gapOrder(from)),
+        gap: (from) => this.#switchboard.announce(order("gap", { host: from })),
       });
       await this.supervisor.start();
       return await this.frontDoor.listen(this.#config.port, this.#config.host);
@@ -122,6 +138,7 @@ export class Host {
 
   #close(): void {
     this.frontDoor.close();
+    this.#issuerKeys?.close();
     this.#metrics.close();
   }
 
@@ -153,6 +170,11 @@ export class Host {
           (error: unknown) => this.#log.error({ event: "metrics_failed", error }),
         );
         return;
+      case "issuer_keys": {
+        const { newer } = JSON.parse(heard.body) as WorkerReports["issuer_keys"];
+        void this.#issuerKeys?.ask(newer).then((set) => this.#answer(life, heard, set));
+        return;
+      }
       default:
         this.#log.warn({ event: "report_unknown", worker: from, name: heard.name });
     }
@@ -224,9 +246,8 @@ export class Host {
   }
 }
 
-function gapOrder(host: string): Frame {
-  const body: PrimaryOrders["gap"] = { host };
-  return frame(FRAME.control, { name: "gap", body: JSON.stringify(body) });
+function order<N extends "gap" | "issuer_keys">(name: N, body: PrimaryOrders[N]): Frame {
+  return frame(FRAME.control, { name, body: JSON.stringify(body) });
 }
 
 /** A host's id is of one start: a restart is another host. Lives begin with it. */

@@ -52,14 +52,16 @@ export interface Line {
 interface Member {
   life: string;
   line: Line;
-  topics: Set<string>;
 }
+
+/** Who hears a topic: most topics are heard by one worker, and there are many topics. */
+type Hearers = Member | Set<Member>;
 
 export class Switchboard {
   readonly #uplink: Uplink;
   readonly #toPrimary: (life: string, frame: Frame) => void;
   readonly #members = new Map<string, Member>();
-  readonly #hearers = new Map<string, Set<Member>>();
+  readonly #hearers = new Map<string, Hearers>();
   readonly #tally: Tally;
   #viewNumber = 0;
 
@@ -70,14 +72,14 @@ export class Switchboard {
   }
 
   attach(life: string, line: Line): void {
-    this.#members.set(life, { life, line, topics: new Set() });
+    this.#members.set(life, { life, line });
   }
 
   detach(life: string): void {
     const member = this.#members.get(life);
     if (member === undefined) return;
     this.#members.delete(life);
-    for (const topic of member.topics) this.#unhear(member, topic);
+    for (const topic of [...this.#hearers.keys()]) this.#unhear(member, topic);
   }
 
   /** To every worker; a view's number goes into the answers that the switchboard gives. */
@@ -109,13 +111,9 @@ export class Switchboard {
       case FRAME.event: {
         const one = bytes.subarray(at, at + length);
         const hearers = this.#hearers.get(key);
-        if (hearers !== undefined) {
-          for (const member of hearers) {
-            if (member === source) continue;
-            member.line.sendBytes(one);
-            this.#tally.add("event", "out");
-          }
-        }
+        if (hearers instanceof Set) {
+          for (const member of hearers) this.#tellOf(member, source, one);
+        } else if (hearers !== undefined) this.#tellOf(hearers, source, one);
         if (source !== null) this.#uplink.publish(key, one);
         return;
       }
@@ -135,6 +133,12 @@ export class Switchboard {
         // `view` is the primary's to say, and of other numbers this version knows nothing.
         return;
     }
+  }
+
+  #tellOf(hearer: Member, source: Member | null, event: Uint8Array): void {
+    if (hearer === source) return;
+    hearer.line.sendBytes(event);
+    this.#tally.add("event", "out");
   }
 
   #pass(source: Member | null, to: string, bytes: Buffer, at: number, length: number): void {
@@ -192,20 +196,22 @@ export class Switchboard {
   }
 
   #hear(member: Member, topic: string): Promise<void> | null {
-    member.topics.add(topic);
     const hearers = this.#hearers.get(topic);
-    if (hearers !== undefined) {
-      hearers.add(member);
-      return this.#pendingInterest.get(topic) ?? null;
+    if (hearers === undefined) {
+      this.#hearers.set(topic, member);
+      return this.#interest(topic, true);
     }
-    this.#hearers.set(topic, new Set([member]));
-    return this.#interest(topic, true);
+    if (hearers instanceof Set) hearers.add(member);
+    else if (hearers !== member) this.#hearers.set(topic, new Set([hearers, member]));
+    return this.#pendingInterest.get(topic) ?? null;
   }
 
   #unhear(member: Member, topic: string): Promise<void> | null {
-    member.topics.delete(topic);
     const hearers = this.#hearers.get(topic);
-    if (!hearers?.delete(member) || hearers.size > 0) return null;
+    if (hearers instanceof Set) {
+      hearers.delete(member);
+      if (hearers.size > 0) return null;
+    } else if (hearers !== member) return null;
     this.#hearers.delete(topic);
     return this.#interest(topic, false);
   }

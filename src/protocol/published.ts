@@ -29,6 +29,7 @@ import {
   NotificationsRead,
   Post,
   PostCounts,
+  Suspended,
 } from "./social.ts";
 import { BODY_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
@@ -41,6 +42,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Liked,
   Following,
   Blocked,
+  Suspended,
   PostCounts,
   LikeUpdate,
   CommentUpdate,

@@ -14,6 +14,7 @@ import {
   NotificationsRead,
   NotificationType,
   Post,
+  Suspended,
   UpToSeq,
 } from "./social.ts";
 
@@ -192,6 +193,28 @@ export const SOCIAL_ROUTES = {
       data: Type.Optional(NotificationData),
     }),
     answers: { 201: Notification },
+    refusals: ["not_found"],
+  },
+  suspendUser: {
+    group: "Accounts and tokens",
+    method: "POST",
+    path: "/api/users/:id/suspend",
+    summary: "Suspend a user: live sessions end everywhere, and nothing lets the user in.",
+    token: true,
+    scope: "admin",
+    params: ById,
+    answers: { 200: Suspended },
+    refusals: ["not_found"],
+  },
+  restoreUser: {
+    group: "Accounts and tokens",
+    method: "DELETE",
+    path: "/api/users/:id/suspend",
+    summary: "Lift a suspension.",
+    token: true,
+    scope: "admin",
+    params: ById,
+    answers: { 200: Suspended },
     refusals: ["not_found"],
   },
 } as const satisfies Record<string, RouteSpec>;

@@ -28,6 +28,8 @@ export const Liked = Type.Object({ post_id: Id, liked: Type.Boolean(), like_coun
 export const Following = Type.Object({ user_id: Id, following: Type.Boolean() });
 export const Blocked = Type.Object({ user_id: Id, blocked: Type.Boolean() });
 
+export const Suspended = Type.Object({ user_id: Id, suspended: Type.Boolean() });
+
 export const PostCounts = Type.Object({ post_id: Id, like_count: Count, comment_count: Count });
 export const LikeUpdate = Type.Object({ post_id: Id, like_count: Count });
 export const CommentUpdate = Type.Object({ post_id: Id, comment_count: Count });
@@ -60,5 +62,6 @@ export type Comment = Static<typeof Comment>;
 export type Liked = Static<typeof Liked>;
 export type Following = Static<typeof Following>;
 export type Blocked = Static<typeof Blocked>;
+export type Suspended = Static<typeof Suspended>;
 export type PostCounts = Static<typeof PostCounts>;
 export type Notification = Static<typeof Notification>;

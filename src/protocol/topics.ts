@@ -10,7 +10,8 @@ export type Topic =
   | `user_status:${string}`
   | `like_updates:${string}`
   | `comment_updates:${string}`
-  | "revocations";
+  | "revocations"
+  | "limits";
 
 export const topicOf = {
   /** Messages, edits, typing, receipts and changes of one conversation. */
@@ -20,6 +21,8 @@ export const topicOf = {
   status: (id: UserId): Topic => `user_status:${id}`,
   likes: (id: PostId): Topic => `like_updates:${id}`,
   comments: (id: PostId): Topic => `comment_updates:${id}`,
-  /** Ended logins; every edge always listens. */
+  /** Ended logins and suspensions; every edge always listens. */
   revocations: (): Topic => "revocations",
+  /** What of shared rate limits was spent; every edge always listens. */
+  limits: (): Topic => "limits",
 } as const;

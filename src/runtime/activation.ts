@@ -1,5 +1,6 @@
 /**
- * One activation: a behaviour's state, the letters that wait for it, its timers, its work.
+ * One activation: a behaviour's state, the letters that wait for it, its timers, its work. It is
+ * itself the context that its behaviour sees: a user that idles online should cost little.
  *
  * [ACT1] While it loads or passivates letters wait, in order; none is lost or turned round.
  * [ACT2] What waits is bounded; past it callers are told `unavailable`.
@@ -9,8 +10,10 @@
  * [ACT6] A letter of a worker that is gone by the time of its turn is no turn: what it says of
  *        sessions would stay for ever.
  */
-import type { Behaviour, Context, Incoming, Reply } from "../../actors/behaviour.ts";
-import { type ErrorObject, REFUSALS } from "../protocol/errors.ts";
+import type { Behaviour, Context, Incoming, Reply, TopicEvent } from "../../actors/behaviour.ts";
+import type { ActorAddress, ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
+import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
+import type { Topic } from "../protocol/topics.ts";
 
 /** Letters waiting plus work begun, of one actor. Past it callers are told `unavailable`. */
 export const MAILBOX_MAX = 10_000;
@@ -50,26 +53,25 @@ type Phase =
   /** What still comes back finds nothing. */
   | { is: "ended" };
 
-export class Activation {
+export class Activation implements Context {
   readonly key: string;
   readonly behaviour: Behaviour;
   lastTurnAtMs: number;
   readonly #host: ActivationHost;
-  readonly #timers = new Map<string, () => void>();
-  readonly #unanswered = new Set<ActorReply>();
+  /** Null while there is none, here and below: most actors idle. */
+  #timers: Map<string, () => void> | null = null;
+  #unanswered: Set<ActorReply> | null = null;
   #phase: Phase = { is: "loading", letters: [] };
   #workBegun = 0;
   #wantsPassivation = false;
   #isTakingLettersIn = false;
   #turnNowMs = 0;
-  readonly #context: Context;
 
   constructor(key: string, id: string, behaviour: Behaviour, host: ActivationHost) {
     this.key = key;
     this.behaviour = behaviour;
     this.#host = host;
     this.lastTurnAtMs = host.nowMs();
-    this.#context = this.#makeContext();
     behaviour.activate(id, this.lastTurnAtMs).then(
       (state) => this.#onLoaded(state),
       () => this.end(REFUSALS.unavailable.error),
@@ -87,14 +89,15 @@ export class Activation {
     return (
       this.#phase.is === "active" &&
       this.#workBegun === 0 &&
-      this.#unanswered.size === 0 &&
-      this.#timers.size === 0 &&
+      (this.#unanswered?.size ?? 0) === 0 &&
+      (this.#timers?.size ?? 0) === 0 &&
       !this.behaviour.isBusy(this.#phase.state)
     );
   }
 
   get hasUnfinishedWork(): boolean {
-    return this.#phase.is === "loading" || this.#workBegun > 0 || this.#unanswered.size > 0;
+    const unanswered = this.#unanswered?.size ?? 0;
+    return this.#phase.is === "loading" || this.#workBegun > 0 || unanswered > 0;
   }
 
   receive(letter: Letter): void {
@@ -133,12 +136,77 @@ export class Activation {
     const letters = "letters" in this.#phase ? this.#phase.letters : [];
     this.#phase = { is: "ended" };
     this.#cancelTimers();
-    for (const reply of this.#unanswered) reply.refuse(error);
+    for (const reply of this.#unanswered ?? []) reply.refuse(error);
     if (is === "loading") {
       const text = JSON.stringify(error);
       for (const letter of letters) letter.answer?.(false, text, 0);
     }
     this.#host.onEnded(this, is === "passivating" ? letters : [], bug);
+  }
+
+  // What its behaviour may do; see Context.
+
+  get nowMs(): number {
+    return this.#turnNowMs;
+  }
+
+  ask<K extends ActorKind, O extends Op<K>>(
+    to: ActorAddress & { kind: K },
+    op: O,
+    body: OpBody<K, O>,
+    answered: (answer: Result<OpAnswer<K, O>>) => void,
+  ): void {
+    this.#workBegun++;
+    this.#host.effects.ask(to, op, body, (answer) => {
+      this.#workBegun--;
+      this.#turn(() => answered(answer));
+    });
+  }
+
+  tell<K extends ActorKind, O extends Op<K>>(
+    to: ActorAddress & { kind: K },
+    op: O,
+    body: OpBody<K, O>,
+  ): void {
+    this.#host.effects.tell(to, op, body);
+  }
+
+  publish(topic: Topic, event: TopicEvent): void {
+    this.#host.effects.publish(topic, event);
+  }
+
+  after(delayMs: number, timer: string): void {
+    this.#timers?.get(timer)?.();
+    if (this.#phase.is !== "active") return;
+    const cancel = this.#host.after(delayMs, () => {
+      this.#timers?.delete(timer);
+      this.#turn((state, ctx) => this.behaviour.onTimer(state, timer, ctx));
+    });
+    this.#timers ??= new Map();
+    this.#timers.set(timer, cancel);
+  }
+
+  cancel(timer: string): void {
+    this.#timers?.get(timer)?.();
+    this.#timers?.delete(timer);
+  }
+
+  run<T>(work: Promise<T>, done: (value: T) => void, failed: (fault: unknown) => void): void {
+    this.#workBegun++;
+    work.then(
+      (value) => {
+        this.#workBegun--;
+        this.#turn(() => done(value));
+      },
+      (fault) => {
+        this.#workBegun--;
+        this.#turn(() => failed(fault));
+      },
+    );
+  }
+
+  passivate(): void {
+    this.#wantsPassivation = true;
   }
 
   #onLoaded(state: unknown): void {
@@ -161,11 +229,17 @@ export class Activation {
   #handle(letter: Letter): void {
     // What it says of its sessions is over, and nobody is left to be answered.
     if (this.#host.isGone(letter.from)) return;
-    const reply = new ActorReply(letter.answer, this.#unanswered);
+    const reply = this.#replyTo(letter);
     this.#turn((state, ctx) => {
       const message: Incoming = { op: letter.op, body: JSON.parse(letter.body), reply };
       this.behaviour.receive(state, message, ctx);
     });
+  }
+
+  #replyTo({ answer }: Letter): Reply {
+    if (answer === null) return NO_REPLY;
+    this.#unanswered ??= new Set();
+    return new ActorReply(answer, this.#unanswered);
   }
 
   /** Runs one turn; a throw is a bug and ends this activation only. */
@@ -174,7 +248,7 @@ export class Activation {
     this.#turnNowMs = this.#host.nowMs();
     this.lastTurnAtMs = this.#turnNowMs;
     try {
-      step(this.#phase.state, this.#context);
+      step(this.#phase.state, this);
     } catch (bug) {
       this.end(REFUSALS.internal.error, bug);
       return;
@@ -194,67 +268,26 @@ export class Activation {
   }
 
   #cancelTimers(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
-  }
-
-  #makeContext(): Context {
-    const activation = this;
-    const { ask, tell, publish } = this.#host.effects;
-    return {
-      get nowMs() {
-        return activation.#turnNowMs;
-      },
-      ask(to, op, body, answered) {
-        activation.#workBegun++;
-        ask(to, op, body, (answer) => {
-          activation.#workBegun--;
-          activation.#turn(() => answered(answer));
-        });
-      },
-      tell,
-      publish,
-      after(delayMs, timer) {
-        activation.#timers.get(timer)?.();
-        if (activation.#phase.is !== "active") return;
-        const cancel = activation.#host.after(delayMs, () => {
-          activation.#timers.delete(timer);
-          activation.#turn((state, ctx) => activation.behaviour.onTimer(state, timer, ctx));
-        });
-        activation.#timers.set(timer, cancel);
-      },
-      cancel(timer) {
-        activation.#timers.get(timer)?.();
-        activation.#timers.delete(timer);
-      },
-      run(work, done, failed) {
-        activation.#workBegun++;
-        work.then(
-          (value) => {
-            activation.#workBegun--;
-            activation.#turn(() => done(value));
-          },
-          (fault) => {
-            activation.#workBegun--;
-            activation.#turn(() => failed(fault));
-          },
-        );
-      },
-      passivate() {
-        activation.#wantsPassivation = true;
-      },
-    };
+    for (const cancel of this.#timers?.values() ?? []) cancel();
+    this.#timers = null;
   }
 }
 
+/** A tell's. */
+const NO_REPLY: Reply = {
+  ok: () => undefined,
+  okText: () => undefined,
+  refuse: () => undefined,
+};
+
 class ActorReply implements Reply {
-  #answer: AnswerSink;
+  #answer: NonNullable<AnswerSink> | null;
   readonly #unanswered: Set<ActorReply>;
 
-  constructor(answer: AnswerSink, unanswered: Set<ActorReply>) {
+  constructor(answer: NonNullable<AnswerSink>, unanswered: Set<ActorReply>) {
     this.#answer = answer;
     this.#unanswered = unanswered;
-    if (answer !== null) unanswered.add(this);
+    unanswered.add(this);
   }
 
   ok(value: unknown, rev = 0): void {

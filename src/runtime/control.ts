@@ -17,6 +17,8 @@ export interface PrimaryOrders {
    * what was missed, ask again, and tell what lives here. Actors doubt the sessions there.
    */
   gap: { host: string };
+  /** An outside token issuer has changed its keys. */
+  issuer_keys: IssuerKeySet;
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;
 }
@@ -29,6 +31,14 @@ export interface WorkerReports {
   gather_metrics: Record<string, never>;
   /** Answered with `HostHealth`; for /readyz. */
   host_health: Record<string, never>;
+  /** Answered with `IssuerKeySet | null`; `newer`: read again first, if that was not just done. */
+  issuer_keys: { newer: boolean };
+}
+
+/** An outside issuer's public keys, as JSON text of a JWKS; `version` rises with each change. */
+export interface IssuerKeySet {
+  keys: string;
+  version: number;
 }
 
 /** One prom-client registry in JSON for each worker that answered in time, and the primary's. */

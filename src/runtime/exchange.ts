@@ -160,8 +160,8 @@ export class Exchange {
   }
 
   /** Asks the primary; refused `unavailable` when it does not answer in time. */
-  async askPrimary<T>(name: keyof WorkerReports): Promise<Result<T>> {
-    const answer = await this.#call(FRAME.control, name, "{}");
+  async askPrimary<T>(name: keyof WorkerReports, body: object = {}): Promise<Result<T>> {
+    const answer = await this.#call(FRAME.control, name, JSON.stringify(body));
     return answer.ok ? { ok: true, value: JSON.parse(answer.value) as T } : answer;
   }
 

@@ -10,12 +10,12 @@
  * [HST5] After a gap between hosts, sessions over there count again when they are announced.
  * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
  */
-import type { Behaviour, Context, TopicEvent } from "../../actors/behaviour.ts";
+import type { Behaviour, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../clock.ts";
 import type { ActorKind } from "../protocol/actor-ops.ts";
 import { REFUSALS } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
-import { Activation, type Letter } from "./activation.ts";
+import { Activation, type ActivationHost, type Letter } from "./activation.ts";
 import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
 import { Gateway } from "./gateway.ts";
 import type { View } from "./view.ts";
@@ -49,7 +49,7 @@ export class ActorHost {
   readonly #options: HostOptions;
   readonly #activations = new Map<string, Activation>();
   readonly #activated: Record<string, number> = {};
-  readonly #effects: Pick<Context, "ask" | "tell" | "publish">;
+  readonly #activationHost: ActivationHost;
   #isClosed = false;
   #parked: Frame[] = [];
   #cancelParked: (() => void) | null = null;
@@ -63,12 +63,7 @@ export class ActorHost {
       side: "thread",
       send: (f) => this.#route(f),
     });
-    this.#effects = {
-      ask: (to, op, body, answered) =>
-        void this.gateway.ask(to.kind, to.id, op, body).then(answered),
-      tell: (to, op, body) => this.gateway.tell(to.kind, to.id, op, body),
-      publish: (topic, event) => this.#publish(topic, event),
-    };
+    this.#activationHost = this.#hostOfActivations();
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
   }
 
@@ -159,6 +154,27 @@ export class ActorHost {
     else letter.answer?.(false, JSON.stringify(REFUSALS.unavailable.error), 0);
   }
 
+  /** One for all of them. */
+  #hostOfActivations(): ActivationHost {
+    const { clock, self } = this.#options;
+    return {
+      nowMs: () => clock.nowMs(),
+      after: (delayMs, ring) => clock.after(delayMs, ring),
+      isGone: (life) => life !== self && !this.gateway.placement.has(life),
+      effects: {
+        ask: (to, op, body, answered) =>
+          void this.gateway.ask(to.kind, to.id, op, body).then(answered),
+        tell: (to, op, body) => this.gateway.tell(to.kind, to.id, op, body),
+        publish: (topic, event) => this.#publish(topic, event),
+      },
+      onEnded: (ended, letters, bug) => {
+        if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
+        if (bug !== undefined) this.#options.onBug(ended.key, bug);
+        for (const letter of letters) this.#post(ended.key, letter);
+      },
+    };
+  }
+
   /** Undefined: nothing runs such actors, or there are too many. */
   #activate(key: string): Activation | undefined {
     const colon = key.indexOf(":");
@@ -168,18 +184,7 @@ export class ActorHost {
       this.#passivateIdle(0);
       if (this.#activations.size >= ACTIVATIONS_MAX) return undefined;
     }
-    const { clock } = this.#options;
-    const activation = new Activation(key, key.slice(colon + 1), behaviour, {
-      nowMs: () => clock.nowMs(),
-      after: (delayMs, ring) => clock.after(delayMs, ring),
-      isGone: (life) => life !== this.#options.self && !this.gateway.placement.has(life),
-      effects: this.#effects,
-      onEnded: (ended, letters, bug) => {
-        if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
-        if (bug !== undefined) this.#options.onBug(ended.key, bug);
-        for (const letter of letters) this.#post(ended.key, letter);
-      },
-    });
+    const activation = new Activation(key, key.slice(colon + 1), behaviour, this.#activationHost);
     this.#activations.set(key, activation);
     this.#activated[behaviour.kind] = (this.#activated[behaviour.kind] ?? 0) + 1;
     return activation;

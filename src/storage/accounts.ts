@@ -2,7 +2,7 @@
  * AccountStore on PostgreSQL: users, their passwords, and logins as families of refresh tokens.
  * Called by the edge's auth routes.
  */
-import type { Account, AccountStore, RefreshGrant } from "../ports.ts";
+import type { Account, AccountStore, RefreshGrant, Suspension } from "../ports.ts";
 import { ok, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import type { User } from "../protocol/schemas.ts";
@@ -52,6 +52,23 @@ const ROTATE = {
   name: "rotate_refresh_token",
   text: `SELECT r.outcome, r.family_id, ${USER_COLUMNS}
     FROM rotate_refresh_token($1, $2, $3) r LEFT JOIN users u ON u.id = r.user_id`,
+};
+const SUSPEND = {
+  text: `WITH changed AS (
+      UPDATE users u
+      SET suspended_at = CASE WHEN $2 THEN clock_timestamp() END,
+        suspension_changed_at = clock_timestamp()
+      WHERE u.id = $1 AND (u.suspended_at IS NOT NULL) <> $2
+    )
+    SELECT u.id FROM users u WHERE u.id = $1`,
+};
+const SUSPENSIONS_SINCE = {
+  name: "suspensions_since",
+  text: `SELECT u.id, u.suspended_at IS NOT NULL AS suspended FROM users u
+    WHERE u.suspension_changed_at >= $1`,
+};
+const REHASH = {
+  text: "UPDATE users u SET password_hash = $3 WHERE u.id = $1 AND u.password_hash = $2",
 };
 const REVOKE_BY_TOKEN = {
   text: `UPDATE refresh_families f SET revoked_at = coalesce(f.revoked_at, clock_timestamp())
@@ -112,6 +129,22 @@ export class PostgresAccounts implements AccountStore {
     return row ? ok(userOf(row)) : REFUSALS.userNotFound;
   }
 
+  async suspend(id: UserId, suspended: boolean): Promise<Result<null>> {
+    const [row] = await this.#database.write<{ id: UserId }>(SUSPEND, [id, suspended]);
+    return row ? ok(null) : REFUSALS.userNotFound;
+  }
+
+  async suspensionsSince(since: Date): Promise<Suspension[]> {
+    const rows = await this.#database.read<{ id: UserId; suspended: boolean }>(SUSPENSIONS_SINCE, [
+      since.toISOString(),
+    ]);
+    return rows.map(({ id, suspended }) => ({ user: id, suspended }));
+  }
+
+  async rehash(id: UserId, oldHash: string, newHash: string): Promise<void> {
+    await this.#database.write(REHASH, [id, oldHash, newHash]);
+  }
+
   async startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId> {
     const values = [userId, tokenHash, expiresAt.toISOString()];
     const [row] = await this.#database.write<{ id: FamilyId }>(START_FAMILY, values);
@@ -125,19 +158,25 @@ export class PostgresAccounts implements AccountStore {
   ): Promise<
     | { outcome: "rotated"; grant: RefreshGrant }
     | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "suspended" }
     | { outcome: "unknown" }
   > {
     const values = [tokenHash, nextHash, expiresAt.toISOString()];
     const [row] = await this.#database.write<
-      UserRow & { id: UserId; outcome: "rotated" | "reused" | "unknown"; family_id: FamilyId }
+      UserRow & {
+        id: UserId;
+        outcome: "rotated" | "reused" | "suspended" | "unknown";
+        family_id: FamilyId;
+      }
     >(ROTATE, values);
     switch (row!.outcome) {
       case "rotated":
         return { outcome: "rotated", grant: { user: userOf(row!), family: row!.family_id } };
       case "reused":
         return { outcome: "reused", family: row!.family_id, userId: row!.id };
+      case "suspended":
       case "unknown":
-        return { outcome: "unknown" };
+        return { outcome: row!.outcome };
     }
   }
 

@@ -8,6 +8,11 @@ export interface BatcherLimits {
   batchMax: number;
   /** Statements under way at once. */
   inFlightMax: number;
+  /**
+   * Milliseconds between the beginnings of two statements, 0 by default. A lone call still goes
+   * at once; of a storm's calls more share one statement, and each waits this much at the most.
+   */
+  everyMs?: number;
 }
 
 interface Waiting<Key, Value> {
@@ -22,6 +27,7 @@ export class Batcher<Key, Value> {
   #waiting: Waiting<Key, Value>[] = [];
   #inFlight = 0;
   #scheduled = false;
+  #lastBeganAtMs = 0;
 
   /** `run` answers one value for each key, in order. */
   constructor(run: (keys: Key[]) => Promise<Value[]>, limits: BatcherLimits) {
@@ -40,12 +46,18 @@ export class Batcher<Key, Value> {
     if (this.#scheduled || this.#waiting.length === 0) return;
     if (this.#inFlight >= this.#limits.inFlightMax) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      while (this.#waiting.length > 0 && this.#inFlight < this.#limits.inFlightMax) {
-        void this.#flush(this.#waiting.splice(0, this.#limits.batchMax));
-      }
-    });
+    const { everyMs = 0 } = this.#limits;
+    const waitMs = everyMs === 0 ? 0 : this.#lastBeganAtMs + everyMs - performance.now();
+    if (waitMs <= 0) setImmediate(() => this.#begin());
+    else setTimeout(() => this.#begin(), waitMs);
+  }
+
+  #begin(): void {
+    this.#scheduled = false;
+    this.#lastBeganAtMs = performance.now();
+    while (this.#waiting.length > 0 && this.#inFlight < this.#limits.inFlightMax) {
+      void this.#flush(this.#waiting.splice(0, this.#limits.batchMax));
+    }
   }
 
   async #flush(batch: Waiting<Key, Value>[]): Promise<void> {

@@ -33,7 +33,7 @@ import {
 } from "./rows.ts";
 import { PostgresSocialQueries } from "./social-queries.ts";
 import { readSync } from "./sync.ts";
-import { readLastSeen } from "./users.ts";
+import { readLastSeen, STORM_PACE_MS } from "./users.ts";
 
 const REVS = {
   name: "revs",
@@ -129,11 +129,9 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   constructor(database: Database) {
     super(database);
     this.#database = database;
-    this.#openings = new Batcher((ids) => openSessions(database, ids), {
-      batchMax: 64,
-      inFlightMax: 2,
-    });
-    const gathered = { batchMax: 256, inFlightMax: 2 };
+    // Of a thousand sessions that come back at once the next hundred share a statement.
+    const gathered = { batchMax: 256, inFlightMax: 1, everyMs: STORM_PACE_MS };
+    this.#openings = new Batcher((ids) => openSessions(database, ids), gathered);
     this.#revs = new Batcher(async (asks) => {
       const ids = [...new Set(asks.flat())];
       const rows = await database.read<{ id: ConversationId; rev: string }>(REVS, [ids]);

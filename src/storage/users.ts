@@ -4,6 +4,9 @@ import type { UserId } from "../protocol/ids.ts";
 import { Batcher } from "./batcher.ts";
 import type { Database } from "./pool.ts";
 
+/** Between statements that sessions need to begin; see Batcher. */
+export const STORM_PACE_MS = 5;
+
 const LAST_SEEN = {
   name: "last_seen",
   text: "SELECT u.id, u.last_seen_at FROM users u WHERE u.id = ANY ($1::bigint[])",
@@ -38,7 +41,7 @@ export class PostgresUsers implements UserStore {
         const found = await readLastSeen(database, ids);
         return ids.map((id) => found.get(id));
       },
-      { batchMax: 500, inFlightMax: 1 },
+      { batchMax: 500, inFlightMax: 1, everyMs: STORM_PACE_MS },
     );
     this.#saved = new Batcher(
       async (seen) => {

@@ -89,6 +89,34 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(await storage.accounts.rotate("old", "n", inADay())).toEqual({ outcome: "unknown" });
   });
 
+  it("[SUS1] who is suspended keeps their refresh token, and gets in with it afterwards", async () => {
+    const { accounts, queries } = storage;
+    const [id, other] = await newUsers(storage, 2);
+    const since = new Date(Date.now() - 60_000);
+    await accounts.startFamily(id!, "sus1", inADay());
+    expect(await accounts.suspensionsSince(since)).toEqual([]);
+    for (const _ of [1, 2]) await granted(accounts.suspend(id!, true));
+    await granted(accounts.suspend(other!, false));
+    expect(await accounts.suspensionsSince(since)).toEqual([{ user: id, suspended: true }]);
+    expect(await queries.openSession(id!)).toMatchObject({ suspended: true });
+    expect(await accounts.rotate("sus1", "sus2", inADay())).toEqual({ outcome: "suspended" });
+    for (const _ of [1, 2]) await granted(accounts.suspend(id!, false));
+    expect(await accounts.suspensionsSince(since)).toEqual([{ user: id, suspended: false }]);
+    expect(await accounts.rotate("sus1", "sus2", inADay())).toMatchObject({ outcome: "rotated" });
+    await granted(accounts.suspend(id!, true));
+    expect(await accounts.rotate("sus1", "sus3", inADay())).toMatchObject({ outcome: "reused" });
+    expect(await codeOf(accounts.suspend(asUserId("999999999"), true))).toBe("not_found");
+  });
+
+  it("[PWD4] a hash is replaced only where it is still the one that was read", async () => {
+    const made = await granted(storage.accounts.register("hashed", "Hashed", "old"));
+    const id = asUserId(made.id);
+    await storage.accounts.rehash(id, "other", "wrong");
+    expect((await storage.accounts.byUsername("hashed"))?.passwordHash).toBe("old");
+    await storage.accounts.rehash(id, "old", "new");
+    expect((await storage.accounts.byUsername("hashed"))?.passwordHash).toBe("new");
+  });
+
   it("[TOK4] a logout by token ends its login only, and may be repeated", async () => {
     const [id] = await newUsers(storage, 1);
     const family = await storage.accounts.startFamily(id!, "phone", inADay());

@@ -1,9 +1,10 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
+import { scryptSync } from "node:crypto";
+import { SignJWT } from "jose";
 import { afterEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
+import { IssuerKeys } from "../../src/primary/issuer-keys.ts";
 import { CONFIG, type HttpApi, startHttpApi } from "../support/http-api.ts";
+import { ISSUER_NAME, Issuer, type IssuerKey, issuerKey, signedBy } from "../support/issuer.ts";
 
 let http: HttpApi;
 afterEach(() => http.stop());
@@ -113,6 +114,30 @@ describe("accounts", () => {
     expect((await login("eve", PASSWORD)).status).toBe(200);
   });
 
+  test("[PWD5] a login raises a hash that was made with a lower cost, and only then", async () => {
+    http = await startHttpApi();
+    const bob = await http.joins("bob");
+    const stored = http.storage.tables.users.get(bob.id);
+    if (stored === undefined) throw new Error("bob is not there");
+    const strong = stored.passwordHash;
+    const salt = Buffer.alloc(16, 7);
+    const key = scryptSync(PASSWORD, salt, 32, { N: 1024, r: 8, p: 1 });
+    const weak = `scrypt$1024$8$1$${salt.toString("base64url")}$${key.toString("base64url")}`;
+    const login = async (password: string) => {
+      const body = { username: "bob", password };
+      return (await http.call("POST", "/api/auth/login", { body })).status;
+    };
+    expect(await login(PASSWORD)).toBe(200);
+    expect(stored.passwordHash).toBe(strong);
+    stored.passwordHash = weak;
+    expect(await login("wrong horse")).toBe(401);
+    expect(stored.passwordHash).toBe(weak);
+    expect(await login(PASSWORD)).toBe(200);
+    expect(stored.passwordHash).toMatch(/^scrypt\$16384\$8\$1\$/);
+    expect(await login(PASSWORD)).toBe(200);
+    expect(await login("wrong horse")).toBe(401);
+  });
+
   test("storage out of reach is unavailable", async () => {
     http = await startHttpApi();
     http.storage.accounts.register = () => Promise.reject(new Error("ECONNREFUSED"));
@@ -190,53 +215,42 @@ describe("access tokens", () => {
 
 describe("an outside issuer", () => {
   test("its first valid token makes the user; keys rotate, and outlive the issuer's absence", async () => {
-    const first = await generateKeyPair("ES256");
-    const second = await generateKeyPair("ES256");
-    const keys = [{ ...(await exportJWK(first.publicKey)), kid: "one", alg: "ES256" }];
-    let fetches = 0;
-    const issuer = createServer((_request, response) => {
-      fetches++;
-      response.setHeader("content-type", "application/json");
-      response.end(JSON.stringify({ keys }));
-    });
-    await new Promise<void>((resolve) => issuer.listen(0, "127.0.0.1", resolve));
-    const { port } = issuer.address() as AddressInfo;
+    const [first, second] = [await issuerKey("one"), await issuerKey("two")];
+    const issuer = await Issuer.publishing(first);
     let nowMs = Date.now();
+    const clock = { ...systemClock, nowMs: () => nowMs };
+    const keys = new IssuerKeys({
+      url: issuer.url,
+      clock,
+      onChange: (set) => http.api.auth.onIssuerKeys(set),
+      onFault: () => undefined,
+    });
     http = await startHttpApi(
-      { jwtJwksUrl: `http://127.0.0.1:${port}/keys`, jwtIssuer: "https://issuer.example" },
-      { clock: { ...systemClock, nowMs: () => nowMs } },
+      { jwtJwksUrl: issuer.url, jwtIssuer: ISSUER_NAME },
+      { clock, askIssuerKeys: (isNewer) => keys.ask(isNewer) },
     );
-    const token = (key: CryptoKey, kid: string, sub: string) =>
-      new SignJWT({ sub })
-        .setProtectedHeader({ alg: "ES256", kid })
-        .setIssuer("https://issuer.example")
-        .setAudience("troupe")
-        .setExpirationTime("1h")
-        .sign(key);
-    const me = async (key: CryptoKey, kid: string, sub: string) =>
-      http.call("GET", "/api/me", { token: await token(key, kid, sub) });
+    const me = async (key: IssuerKey, sub: string) =>
+      http.call("GET", "/api/me", { token: await signedBy(key, { sub }) });
 
-    const [ada, adaAgain] = [
-      await me(first.privateKey, "one", "ada"),
-      await me(first.privateKey, "one", "ada"),
-    ];
+    const [ada, adaAgain] = [await me(first, "ada"), await me(first, "ada")];
     expect(ada.status).toBe(200);
     expect(adaAgain.body.id).toBe(ada.body.id);
-    expect(fetches).toBe(1);
+    expect(issuer.asked).toBe(1);
 
     // Unknown key ids ask the issuer again, but not every time.
-    expect((await me(second.privateKey, "two", "bob")).status).toBe(401);
-    keys.push({ ...(await exportJWK(second.publicKey)), kid: "two", alg: "ES256" });
-    expect((await me(second.privateKey, "two", "bob")).status).toBe(401);
+    expect((await me(second, "bob")).status).toBe(401);
+    issuer.published.push(second.publicJwk);
+    expect((await me(second, "bob")).status).toBe(401);
     nowMs += 6000;
-    expect((await me(second.privateKey, "two", "bob")).status).toBe(200);
-    expect(fetches).toBe(2);
+    expect((await me(second, "bob")).status).toBe(200);
+    expect(issuer.asked).toBe(2);
 
-    await new Promise((resolve) => issuer.close(resolve));
+    await issuer.goesAway();
     nowMs += 3_000_000;
-    expect((await me(second.privateKey, "two", "carl")).status).toBe(200);
+    expect((await me(second, "carl")).status).toBe(200);
+    keys.close();
 
-    const hs = await signed({ sub: "1", iss: "https://issuer.example" });
+    const hs = await signed({ sub: "1", iss: ISSUER_NAME });
     expect((await http.call("GET", "/api/me", { token: hs })).status).toBe(401);
     const body = { username: "ada", password: PASSWORD };
     expect((await http.call("POST", "/api/auth/register", { body })).status).toBe(403);

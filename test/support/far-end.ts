@@ -44,7 +44,7 @@ export class FarEnd {
         scope: [],
       },
       new Outlet(conn as unknown as EngineSocket, new WriteTurn(), () => undefined),
-      options.limits ?? new SessionLimits(null),
+      options.limits ?? new SessionLimits(null, options.user ?? "1"),
       { close: (reconnect) => this.closings.push(reconnect) },
     );
   }

@@ -8,6 +8,7 @@ import pino from "pino";
 import { systemClock } from "../../src/clock.ts";
 import type { WorkerConfig } from "../../src/config.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
+import { DEFAULT_LIMITS } from "../../src/limit-keys.ts";
 import { type Result, refused } from "../../src/protocol/errors.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { seeAnswer, takeBreaches } from "./conformity.ts";
@@ -27,6 +28,7 @@ export const CONFIG: WorkerConfig = {
   refreshTokenTtlS: 3600,
   presenceGraceMs: 5000,
   rateLimits: true,
+  limits: DEFAULT_LIMITS,
   tlsCert: null,
   tlsKey: null,
   trustProxy: false,
@@ -76,6 +78,7 @@ export async function startHttpApi(
   const asked: Asked[] = [];
   const answers = new Map<string, Result<unknown>>();
   const revoked = new Set<string>();
+  const suspended = new Set<string>();
   const storage = createMemoryStorage();
   const gateway = {
     ask(kind: string, id: string, op: string, body: unknown) {
@@ -98,6 +101,9 @@ export async function startHttpApi(
     revocations: {
       isRevoked: (family) => revoked.has(family),
       revoke: (family) => void revoked.add(family),
+      isSuspended: (user) => suspended.has(user),
+      suspend: (user, isSuspended) =>
+        void (isSuspended ? suspended.add(user) : suspended.delete(user)),
     },
     host: {
       health: () =>

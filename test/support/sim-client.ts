@@ -83,7 +83,7 @@ export class SimClient {
       id,
       { userId: this.user, family: null, expiresAtMs, scope: [] },
       new Outlet(this.#conn(id), new WriteTurn(), () => this.complaints.push("slow consumer")),
-      new SessionLimits(null),
+      new SessionLimits(null, this.user),
       { close: () => edge.sessions.close(session) },
     );
     this.#session = session;
@@ -98,7 +98,7 @@ export class SimClient {
       known.isLeft = false;
       known.typing.clear();
     }
-    edge.sessions.open(session, edge.sessions.limitsOf(this.user)).then(
+    edge.sessions.open(session).then(
       (opening) => {
         if (worker.isDead || session.isEnded || opening === null) return;
         session.begin({

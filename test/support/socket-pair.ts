@@ -21,7 +21,11 @@ export interface SocketPair {
   close(): Promise<void>;
 }
 
-export async function socketPair(transport: "websocket" | "polling"): Promise<SocketPair> {
+/** `prepare` sees the server before its first connection. */
+export async function socketPair(
+  transport: "websocket" | "polling",
+  prepare: (io: Server) => void = () => undefined,
+): Promise<SocketPair> {
   const httpServer = createServer();
   const io = new Server(httpServer, {
     serveClient: false,
@@ -29,6 +33,7 @@ export async function socketPair(transport: "websocket" | "polling"): Promise<So
     httpCompression: false,
     maxHttpBufferSize: 64 * 1024,
   });
+  prepare(io);
   httpServer.listen(0, "127.0.0.1");
   await once(httpServer, "listening");
   const { port } = httpServer.address() as AddressInfo;

@@ -1,11 +1,12 @@
 /** The configuration: what is taken, what is refused, and how the refusal reads. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Config, describeProblems, loadConfig } from "../../src/config.ts";
 import { CONFIG_KEYS } from "../../src/config-keys.ts";
+import { DEFAULT_LIMITS, LIMIT_KEYS } from "../../src/limit-keys.ts";
 
 type Env = Record<string, string | undefined>;
 
@@ -78,6 +79,21 @@ describe("values", () => {
     ["data directory", { DATA_DIR: "x/../y" }, { dataDir: resolve("y") }],
     ["a grace of 0", { PRESENCE_GRACE_MS: "0" }, { presenceGraceMs: 0 }],
     ["switches", { RATE_LIMITS: "off", TRUST_PROXY: "1" }, { rateLimits: false, trustProxy: true }],
+    [
+      "a limit by the second with a burst",
+      { RATE_LIMIT_SEND: "5/s burst 20" },
+      { limits: { ...DEFAULT_LIMITS, send: { perS: 5, burst: 20 } } },
+    ],
+    [
+      "a limit by the minute, which is its own burst",
+      { RATE_LIMIT_LOGIN: "30/MIN" },
+      { limits: { ...DEFAULT_LIMITS, login: { perS: 0.5, burst: 30 } } },
+    ],
+    [
+      "one limit off",
+      { RATE_LIMIT_HTTP_USER: "off" },
+      { limits: { ...DEFAULT_LIMITS, http_user: null } },
+    ],
     ["log level", { LOG_LEVEL: "SILENT" }, { logLevel: "silent" }],
     ["any origin", { CORS_ORIGIN: "*" }, { corsOrigin: null }],
     [
@@ -111,11 +127,15 @@ describe("values", () => {
     ["WORKERS", ["0", "257", "auto"]],
     ["DATABASE_URL", ["mysql://x/y", "localhost:5432", "postgres://"]],
     ["JWT_SECRET", ["short", "x".repeat(31)]],
-    ["JWT_JWKS_URL", ["ftp://x/y", "jwks.json"]],
+    ["JWT_JWKS_URL", ["ftp://x/y", "jwks.json", "file:///nowhere/jwks.json", "file://host/x"]],
     ["ACCESS_TOKEN_TTL_S", ["0", "15m"]],
     ["REFRESH_TOKEN_TTL_S", ["0", "forever", "899"]],
     ["PRESENCE_GRACE_MS", ["-5", "5s", "600001"]],
     ["RATE_LIMITS", ["maybe"]],
+    [
+      "RATE_LIMIT_SEND",
+      ["100", "0/s", "10/day", "-1/s", "10/s burst 0", "10/s burst", "1.5/s", "1/s burst 99999999"],
+    ],
     ["TRUST_PROXY", ["10.0.0.0/8"]],
     ["CORS_ORIGIN", ["example.com", "https://a.example/", "https://a.example,,", "null"]],
     ["LOG_LEVEL", ["verbose"]],
@@ -212,6 +232,21 @@ describe("the message", () => {
     expect(message).not.toContain("hunter2");
     expect(message).toContain("7 bytes");
     expect(message).toContain("mysql://db.example/x");
+  });
+
+  test("[CFG7] every limit says what happens when it is too small and too large", () => {
+    for (const key of Object.values(LIMIT_KEYS)) {
+      expect(key.name).toMatch(/^RATE_LIMIT_[A-Z_]+$/);
+      expect(key.tooSmall?.length).toBeGreaterThan(20);
+      expect(key.tooLarge?.length).toBeGreaterThan(20);
+    }
+  });
+
+  test("[CFG7] README names every limit with its default", () => {
+    const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+    for (const key of Object.values(LIMIT_KEYS)) {
+      expect(readme).toContain(`| \`${key.name}\` | \`${key.default}\` |`);
+    }
   });
 
   test("[CFG7] every key that can be too small or too large says what happens then", () => {

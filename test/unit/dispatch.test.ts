@@ -1,7 +1,9 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { EdgeLimits } from "../../src/edge/limits.ts";
 import type { AckSink, Commands } from "../../src/edge/socket/commands.ts";
 import { type ClientPacket, createDispatch } from "../../src/edge/socket/dispatch.ts";
-import { SessionLimits, UserLimits } from "../../src/edge/socket/session-limits.ts";
+import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
+import { DEFAULT_LIMITS } from "../../src/limit-keys.ts";
 import { createLogger } from "../../src/log.ts";
 import { createMetrics } from "../../src/metrics.ts";
 import { CLIENT_EVENTS, type ClientEventName } from "../../src/protocol/events.ts";
@@ -20,7 +22,8 @@ let dispatch: ReturnType<typeof createDispatch>;
 
 beforeEach(() => {
   clock = new FakeClock();
-  far = new FarEnd({ limits: new SessionLimits(new UserLimits()) });
+  const limits = new EdgeLimits({ limits: DEFAULT_LIMITS, clock, tally: metrics.limits });
+  far = new FarEnd({ limits: new SessionLimits(limits, "1") });
   far.begins();
   handled = [];
   handle = (ack) => ack.ok('{"a":1}');

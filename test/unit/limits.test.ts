@@ -1,10 +1,15 @@
 import type { IncomingMessage } from "node:http";
-import { describe, expect, test } from "vitest";
-import { addressOf, createHttpLimits, KeyedBuckets, TokenBucket } from "../../src/edge/limits.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import { KeyedBuckets } from "../../src/edge/keyed-buckets.ts";
+import { addressOf, EdgeLimits } from "../../src/edge/limits.ts";
+import { TokenBucket } from "../../src/edge/token-bucket.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/limit-keys.ts";
+import { Tally } from "../../src/metrics.ts";
+import { FakeClock } from "../support/fake-clock.ts";
 
 describe("a token bucket", () => {
   test("gives its burst at once, then at its rate, and never more than the burst", () => {
-    const bucket = new TokenBucket(10, 3);
+    const bucket = new TokenBucket({ perS: 10, burst: 3 });
     const taken = (nowMs: number) => [1, 2, 3, 4, 5].filter(() => bucket.take(nowMs)).length;
     expect(taken(1000)).toBe(3);
     expect(taken(1099)).toBe(0);
@@ -14,7 +19,7 @@ describe("a token bucket", () => {
   });
 
   test("says when the next one is there, and is right", () => {
-    const bucket = new TokenBucket(4, 1);
+    const bucket = new TokenBucket({ perS: 4, burst: 1 });
     expect(bucket.retryAfterMs(5000)).toBe(0);
     bucket.take(5000);
     expect(bucket.retryAfterMs(5000)).toBe(250);
@@ -23,23 +28,44 @@ describe("a token bucket", () => {
   });
 
   test("a clock that steps back neither fills nor empties it", () => {
-    const bucket = new TokenBucket(1, 1);
+    const bucket = new TokenBucket({ perS: 1, burst: 1 });
     bucket.take(10_000);
     expect(bucket.take(1000)).toBe(false);
     expect(bucket.take(11_000)).toBe(true);
+  });
+
+  test("a debt is paid before anything is given, and is never above one burst", () => {
+    const bucket = new TokenBucket({ perS: 10, burst: 5 });
+    bucket.debit(8, 1000);
+    expect(bucket.retryAfterMs(1000)).toBe(400);
+    bucket.debit(1_000, 1000);
+    expect(bucket.level(1000)).toBe(-5);
+    expect(bucket.retryAfterMs(1000)).toBe(600);
+    expect(bucket.take(1599)).toBe(false);
+    expect(bucket.take(1600)).toBe(true);
+  });
+
+  test("what is given back is there again, and never more than the burst", () => {
+    const bucket = new TokenBucket({ perS: 1, burst: 2 });
+    bucket.take(1000);
+    bucket.take(1000);
+    bucket.giveBack();
+    expect(bucket.take(1000)).toBe(true);
+    for (let n = 0; n < 5; n++) bucket.giveBack();
+    expect([1, 2, 3].filter(() => bucket.take(1000))).toHaveLength(2);
   });
 });
 
 describe("buckets by key", () => {
   test("one key's use is not another's", () => {
-    const buckets = new KeyedBuckets(1, 1);
+    const buckets = new KeyedBuckets({ perS: 1, burst: 1 });
     expect(buckets.take("a", 0)).toBe(0);
     expect(buckets.take("a", 0)).toBe(1000);
     expect(buckets.take("b", 0)).toBe(0);
   });
 
-  test("a flood of keys is bounded, and those that are full again go first", () => {
-    const buckets = new KeyedBuckets(1, 1, 10);
+  test("[KBK1] a flood of keys is bounded, and those that are full again go first", () => {
+    const buckets = new KeyedBuckets({ perS: 1, burst: 1 }, undefined, 10);
     for (let i = 0; i < 9; i++) buckets.take(`old${i}`, 0);
     buckets.take("busy", 4500);
     buckets.take("new", 5000);
@@ -48,14 +74,88 @@ describe("buckets by key", () => {
     for (let i = 0; i < 1000; i++) buckets.take(`flood${i}`, 5000);
     expect(buckets.size).toBeLessThanOrEqual(10);
   });
+
+  test("[KBK1] keys that come once do not pile up to the bound", () => {
+    const buckets = new KeyedBuckets({ perS: 1, burst: 1 });
+    for (let i = 0; i < 40_000; i++) buckets.take(`visitor${i}`, i * 10);
+    expect(buckets.size).toBeLessThan(2_000);
+  });
 });
 
-describe("HTTP limits", () => {
-  test("RATE_LIMITS=off lets everything through", async () => {
-    const limits = createHttpLimits(false, { nowMs: () => 0, after: () => () => undefined });
-    for (let i = 0; i < 1000; i++) expect(limits.authCall("a") ?? limits.userCall("a")).toBeNull();
-    for (let i = 0; i < 20; i++) await limits.loginFailed("a");
-    expect(await limits.loginBlocked("a")).toBeNull();
+describe("limits of an edge", () => {
+  let clock: FakeClock;
+  let tally: Tally;
+
+  beforeEach(() => {
+    clock = new FakeClock();
+    tally = new Tally();
+  });
+
+  const edgeWith = (some: Partial<Limits>) =>
+    new EdgeLimits({ limits: { ...DEFAULT_LIMITS, ...some }, clock, tally });
+  /** A login with the wrong password; whether it was let through. */
+  const guesses = (limits: EdgeLimits, account: string, address: string) => {
+    const place = limits.loginTry(account, address);
+    if ("code" in place) return false;
+    place.failed();
+    return true;
+  };
+
+  test("RATE_LIMITS=off lets everything through", () => {
+    const limits = new EdgeLimits({ limits: null, clock, tally });
+    for (let i = 0; i < 20_000; i++) {
+      expect(limits.authCall("a") ?? limits.userCall("a") ?? limits.httpCall("a")).toBeNull();
+    }
+    for (let i = 0; i < 20; i++) limits.endedForAbuse("a");
+    expect(limits.handshake("a")).toBeNull();
+    expect(guesses(limits, "ada", "1.2.3.4")).toBe(true);
+  });
+
+  test("an account's guesses are limited from whatever address, and others' are not", () => {
+    const limits = edgeWith({ login: { perS: 1 / 6, burst: 10 } });
+    for (let i = 0; i < 10; i++) expect(guesses(limits, "ada", `10.0.0.${i}`)).toBe(true);
+    expect(limits.loginTry("ada", "10.0.1.1")).toMatchObject({
+      code: "rate_limited",
+      retry_after_ms: 6_000,
+    });
+    expect(guesses(limits, "ben", "10.0.0.1")).toBe(true);
+  });
+
+  test("an address' guesses are limited over whatever accounts", () => {
+    const limits = edgeWith({ login_address: { perS: 1, burst: 20 } });
+    for (let i = 0; i < 20; i++) expect(guesses(limits, `user${i}`, "10.0.0.1")).toBe(true);
+    expect(guesses(limits, "ada", "10.0.0.1")).toBe(false);
+    expect(guesses(limits, "ada", "10.0.0.2")).toBe(true);
+  });
+
+  test("a right password costs nothing, and a refusal gives back what it had taken", () => {
+    const limits = edgeWith({
+      login: { perS: 0.001, burst: 2 },
+      login_address: { perS: 0.001, burst: 1 },
+    });
+    for (let i = 0; i < 50; i++) {
+      const place = limits.loginTry("ada", "10.0.0.1");
+      if ("code" in place) throw new Error("a right password was refused");
+      place.succeeded();
+    }
+    expect(guesses(limits, "ben", "10.0.0.1")).toBe(true);
+    for (let i = 0; i < 50; i++) expect(guesses(limits, "ada", "10.0.0.1")).toBe(false);
+    expect(guesses(limits, "ada", "10.0.0.2")).toBe(true);
+  });
+
+  test("a test suite of one address passes with the defaults: 400 registrations and logins at once", () => {
+    const limits = edgeWith({});
+    for (let i = 0; i < 400; i++) {
+      expect(limits.httpCall("127.0.0.1") ?? limits.authCall("127.0.0.1")).toBeNull();
+    }
+    for (let i = 0; i < 500; i++) expect(limits.userCall("1")).toBeNull();
+    for (let i = 0; i < 100; i++) expect(limits.handshake("1")).toBeNull();
+  });
+
+  test("guesses sent all at once hold their places while they are checked", () => {
+    const limits = edgeWith({ login: { perS: 0.001, burst: 3 } });
+    const places = [1, 2, 3, 4, 5].map(() => limits.loginTry("ada", "10.0.0.1"));
+    expect(places.filter((place) => "code" in place)).toHaveLength(2);
   });
 });
 

@@ -24,6 +24,7 @@ beforeEach(async () => {
     users: () => [bob],
     sessionsOf: (user) => (user === bob ? [far.session] : []),
     endLogins: () => Promise.resolve(),
+    endUser: () => undefined,
     joined: (_user, id, rev, body) => joined.push({ id, rev, body }),
     tied: () => undefined,
   });

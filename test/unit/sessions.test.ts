@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { UserLimits } from "../../src/edge/socket/session-limits.ts";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
 import { type SimWorker, World } from "../support/actor-world.ts";
@@ -26,7 +25,7 @@ afterEach(async () => {
 async function begins(user: UserId, options: FarEndOptions = {}): Promise<FarEnd> {
   const far = new FarEnd({ ...options, user });
   const { sessions } = worker.edge;
-  const opening = sessions.open(far.session, new UserLimits());
+  const opening = sessions.open(far.session);
   await world.passes(100);
   const opened = await opening;
   if (opened === null) throw new Error(`no user ${user}`);
@@ -82,7 +81,7 @@ describe("beginning and ending", () => {
 
   test("[SES2] closed while it opens, it begins nothing", async () => {
     const far = new FarEnd({ user: ann });
-    const opening = worker.edge.sessions.open(far.session, new UserLimits());
+    const opening = worker.edge.sessions.open(far.session);
     worker.edge.sessions.close(far.session);
     await world.passes(100);
     await opening;
@@ -93,7 +92,7 @@ describe("beginning and ending", () => {
 
   test("[SES1] there is no such user: null", async () => {
     const far = new FarEnd({ user: "999999" });
-    const opening = worker.edge.sessions.open(far.session, new UserLimits());
+    const opening = worker.edge.sessions.open(far.session);
     await world.passes(100);
     expect(await opening).toBeNull();
     worker.edge.sessions.close(far.session);

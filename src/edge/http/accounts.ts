@@ -1,4 +1,4 @@
-/** Accounts and tokens: register, login, refresh, logout, and users. */
+/** Accounts and tokens: register, login, refresh, logout, users, and who is suspended. */
 import type { AccountStore, Queries } from "../../ports.ts";
 import { ok, REFUSALS, refused } from "../../protocol/errors.ts";
 import { asUserId, type User } from "../../protocol/schemas.ts";
@@ -14,7 +14,9 @@ type Route =
   | "getMe"
   | "updateMe"
   | "findUser"
-  | "getUser";
+  | "getUser"
+  | "suspendUser"
+  | "restoreUser";
 
 /** A good token of a user that the database no longer has. */
 const NO_ACCOUNT = refused("unauthorized", "This token's account does not exist.");
@@ -28,12 +30,17 @@ export function accountRoutes(
     user === null ? REFUSALS.userNotFound : answered(200, ok(user));
   const own = (user: User | null) => (user === null ? NO_ACCOUNT : answered(200, ok(user)));
 
+  async function suspend(id: string, suspended: boolean) {
+    const done = await auth.suspend(asUserId(id), suspended);
+    return done.ok ? answered(200, ok({ user_id: id, suspended })) : done;
+  }
+
   return {
     async register({ body }) {
       return answered(201, await auth.register(body.username, body.password, body.display_name));
     },
-    async login({ body }) {
-      return answered(200, await auth.login(body.username, body.password));
+    async login({ body, address }) {
+      return answered(200, await auth.login(body.username, body.password, address));
     },
     async refresh({ body }) {
       return answered(200, await auth.refresh(body.refresh_token));
@@ -56,5 +63,7 @@ export function accountRoutes(
     async getUser({ params }) {
       return found(await reached(queries.user(asUserId(params.id))));
     },
+    suspendUser: ({ params }) => suspend(params.id, true),
+    restoreUser: ({ params }) => suspend(params.id, false),
   };
 }

@@ -13,12 +13,14 @@ import type { WorkerConfig } from "../../config.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../metrics.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
+import { ACT_OF_ROUTE } from "../../protocol/policy.ts";
 import type { RouteSpec } from "../../protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
-import { createHttpLimits } from "../limits.ts";
+import type { AskIssuerKeys } from "../jwks.ts";
+import { EdgeLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
 import type { Handlers } from "./call.ts";
@@ -49,6 +51,8 @@ export interface ApiDeps {
   log: Logger;
   /** Shared with the socket edge; made here where it is not given. */
   auth?: Auth;
+  limits?: EdgeLimits;
+  askIssuerKeys?: AskIssuerKeys;
   metrics?: Metrics;
   /** Takes requests for /socket.io/ that come on a connection of the API. */
   engine?: (request: IncomingMessage, response: ServerResponse) => void;
@@ -76,8 +80,15 @@ const BAD_URL = refused("invalid_payload", "The address is not valid.").error;
 export async function createApi(deps: ApiDeps): Promise<Api> {
   const { config, clock, log } = deps;
   const metrics = deps.metrics ?? createMetrics({ part: "edge", worker: "" });
-  const limits = createHttpLimits(config.rateLimits, clock);
-  const auth = deps.auth ?? (await createAuth({ ...deps, limits }));
+  const limits =
+    deps.limits ??
+    new EdgeLimits({
+      limits: config.rateLimits ? config.limits : null,
+      clock,
+      tally: metrics.limits,
+    });
+  const auth =
+    deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const cors = createCors(config.corsOrigin);
   const replies = createReplies(cors, count);
@@ -97,6 +108,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     frameworkErrors: (_error, request, reply) => replies.refuse(request, reply, BAD_URL),
   });
   app.decorateRequest("caller", null);
+  app.decorateRequest("address", "");
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", readJson);
 
@@ -111,7 +123,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   };
   const gates = createGates(auth, limits, replies, config.trustProxy);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
-    addRoute(app, ROUTES[name], handlers[name] as AnyHandler, gates, replies, log);
+    addRoute(app, name, handlers[name] as AnyHandler, gates, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
   servePages(app, pages, cors, count);
@@ -140,16 +152,18 @@ type AnyHandler = (call: {
   query: unknown;
   body: unknown;
   caller: Identity | null;
+  address: string;
 }) => Promise<Result<{ status: number; body: unknown }>>;
 
 function addRoute(
   app: FastifyInstance,
-  spec: RouteSpec,
+  name: RouteName,
   handler: AnyHandler,
   gates: Gates,
   replies: Replies,
   log: Logger,
 ): void {
+  const spec: RouteSpec = ROUTES[name];
   const isApi = spec.path.startsWith("/api/");
   const readParams = spec.params === undefined ? null : createReader("path", spec.params);
   const readBody = spec.body === undefined ? null : createReader("body", spec.body);
@@ -173,7 +187,7 @@ function addRoute(
     method: spec.method,
     url: spec.path,
     ...(spec.token
-      ? { onRequest: gates.token(spec.scope ?? null) }
+      ? { onRequest: gates.token(ACT_OF_ROUTE[name]) }
       : isApi
         ? { onRequest: gates.account }
         : {}),
@@ -186,8 +200,8 @@ function addRoute(
         replies.refuse(request, reply, refusal);
         return;
       }
-      const { params, query, body, caller } = request;
-      handler({ params, query, body, caller }).then(
+      const { params, query, body, caller, address } = request;
+      handler({ params, query, body, caller, address }).then(
         (result) => {
           if (!result.ok) replies.refuse(request, reply, result.error);
           else if (typeof spec.answers[result.value.status] === "string") {

@@ -21,6 +21,8 @@ export interface Call<R extends RouteName> {
   body: RouteBody<R>;
   /** Who calls; null where the route wants no token. */
   caller: (typeof ROUTES)[R]["token"] extends true ? Identity : null;
+  /** Whom it counts for; "" where nobody counts (operations). */
+  address: string;
 }
 
 export type Handler<R extends RouteName> = (call: Call<R>) => Promise<Result<RouteAnswer<R>>>;

@@ -51,14 +51,18 @@ export function createDispatch(deps: DispatchDeps) {
     });
   }
 
-  return function dispatch(session: Session, packet: ClientPacket): void {
+  /** `isOverrun`: it found no room to wait for its turn, and is refused whatever it is. */
+  return function dispatch(session: Session, packet: ClientPacket, isOverrun = false): void {
     const data = Array.isArray(packet.data) ? packet.data : [];
     const entry = typeof data[0] === "string" ? table.get(data[0]) : undefined;
     const label = entry?.name ?? "unknown";
     metrics.events.add(label);
     const ack = new PacketAck(session, packet.id, label, metrics);
 
-    const verdict = session.limits.take(entry?.name ?? null, clock.nowMs());
+    const nowMs = clock.nowMs();
+    const verdict = isOverrun
+      ? session.limits.overrun(nowMs)
+      : session.limits.take(entry?.name ?? null, nowMs);
     if (verdict.is === "refused") {
       ack.refuse({
         code: "rate_limited",

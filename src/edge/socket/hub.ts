@@ -30,7 +30,7 @@ export interface HubDeps {
   exchange: Exchange;
   queries: Queries;
   auth: Pick<Auth, "verify">;
-  /** Logins ended somewhere. */
+  /** Logins ended, or users suspended, somewhere. */
   onRevoked(event: Frame): void;
   /** Reads which logins have ended, and resolves with what tells them. */
   readRevoked(): Promise<(family: FamilyId) => boolean>;
@@ -92,6 +92,7 @@ export class Hub {
       users: () => this.sessions.users(),
       sessionsOf,
       endLogins: async () => this.sessions.endLogins(await deps.readRevoked()),
+      endUser: (user) => this.sessions.endUser(user),
       joined: (user, id, rev, body) => this.#joined(user, id, rev, body),
       tied: (user, opening) => this.#tied(user, opening),
     });

@@ -26,6 +26,8 @@ export interface MissedOrdersOptions {
   sessionsOf(user: UserId): Iterable<Session>;
   /** Reads which logins have ended, and ends their sessions. */
   endLogins(): Promise<void>;
+  /** The user is suspended. */
+  endUser(user: UserId): void;
   /** The user became a member, at `rev` or before; `body` is the conversation as it was then. */
   joined(user: UserId, id: ConversationId, rev: number, body: string): void;
   /** The user's follows and blocks as they are now. */
@@ -73,13 +75,11 @@ export class MissedOrders {
   }
 
   async #lookAt(user: UserId): Promise<void> {
-    const { queries, sessionsOf } = this.#options;
+    const { queries } = this.#options;
     const opening = await queries.openSession(user);
     if (opening === null) return;
     if (opening.suspended) {
-      for (const session of [...sessionsOf(user)]) {
-        session.end("suspended", "This account is suspended.", false);
-      }
+      this.#options.endUser(user);
       return;
     }
     this.#options.tied(user, opening);

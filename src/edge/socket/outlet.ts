@@ -40,17 +40,20 @@ export class WriteTurn {
   deliveries = 0;
 
   write(tcp: TcpSocket, bytes: Buffer): void {
-    if (tcp.writableCorked === 0) {
-      tcp.cork();
-      this.#corked.push(tcp);
-      if (!this.#isScheduled) {
-        this.#isScheduled = true;
-        setImmediate(() => this.flush());
-      }
-    }
+    this.hold(tcp);
     tcp.write(bytes);
     // Handed to the kernel early, so that one long turn does not look like a slow reader.
     if (tcp.writableLength > TURN_BYTES_MAX) tcp.uncork();
+  }
+
+  /** What others write to `tcp` in this turn goes with the rest. */
+  hold(tcp: TcpSocket): void {
+    if (tcp.writableCorked > 0) return;
+    tcp.cork();
+    this.#corked.push(tcp);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.flush());
   }
 
   flush(): void {
@@ -118,6 +121,12 @@ export class Outlet {
       conn.once("drain", resolve);
       conn.once("close", resolve);
     });
+  }
+
+  /** What engine.io is about to write itself leaves with the rest of this turn. */
+  hold(): void {
+    const tcp = this.#conn.transport.socket?._socket;
+    if (tcp != null) this.#turn.hold(tcp);
   }
 
   #write(packet: Packet): void {

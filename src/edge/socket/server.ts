@@ -13,12 +13,17 @@ import { Server, type Socket } from "socket.io";
 import type { Clock } from "../../clock.ts";
 import type { WorkerConfig } from "../../config.ts";
 import type { Log } from "../../log.ts";
+import type { Metrics } from "../../metrics.ts";
 import type { SessionOpening } from "../../ports.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
-import { type Auth, SERVICE_USER } from "../auth.ts";
+import { judge } from "../../protocol/policy.ts";
+import { type Auth, factsOf } from "../auth.ts";
+import type { EdgeLimits } from "../limits.ts";
 import type { ClientPacket } from "./dispatch.ts";
+import { Intake } from "./intake.ts";
+import { slim, slimUpgrades, stickyView } from "./lean.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
 import { Session } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
@@ -30,12 +35,20 @@ const FRAME_BYTES_MAX = 64 * 1024;
 const CONNECT_TIMEOUT_MS = 8_000;
 /** A client that was refused or ended and does not close its side. */
 const CLOSE_TIMEOUT_MS = 3_000;
+/** One that floods: time to hear why, though it is not read any more. */
+const ABUSE_CLOSE_TIMEOUT_MS = 500;
+/** Who comes back at once is told so late: else every refusal is the next attempt's start. */
+const LIMITED_ANSWER_MS = 1_000;
+/** That many wait for theirs at a time, 20 KB each; more are told at once. */
+const LIMITED_WAITING_MAX = 500;
 
 export interface SocketServerDeps {
   config: WorkerConfig;
   auth: Auth;
   sessions: Sessions;
-  dispatch(session: Session, packet: ClientPacket): void;
+  limits: EdgeLimits;
+  metrics: Metrics;
+  dispatch(session: Session, packet: ClientPacket, isOverrun?: boolean): void;
   turn: WriteTurn;
   clock: Clock;
   log: Log;
@@ -52,7 +65,8 @@ export interface SocketServer {
 
 interface SocketData {
   session: Session;
-  opening: SessionOpening;
+  /** Until the session has begun. */
+  opening?: SessionOpening;
 }
 type TroupeSocket = Socket<
   ClientToServerEvents,
@@ -62,12 +76,10 @@ type TroupeSocket = Socket<
 >;
 
 const NO_TOKEN = refused("unauthorized", "Send an access token in auth.token.");
-const NO_SERVICE = refused("forbidden", "A service token opens no session.");
 const NO_USER = refused("unauthorized", "There is no such user.");
-const SUSPENDED = refused("forbidden", "This account is suspended.");
 
 export function createSocketServer(deps: SocketServerDeps): SocketServer {
-  const { config, sessions, clock, log } = deps;
+  const { config, sessions, limits, metrics, clock, log } = deps;
   const httpServer = createServer((_request, response) => response.writeHead(404).end());
   let isRefusing = false;
   const io = new Server<
@@ -89,10 +101,12 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       else decide(null, true);
     },
   });
-  setupWorker(io as unknown as Server);
+  setupWorker(stickyView(io as unknown as Server));
+  slimUpgrades(io as unknown as Server, deps.turn);
   // The namespace's calls to all workers of the host; no event of the contract rides on it.
   io.adapter(createAdapter());
 
+  let limitedWaiting = 0;
   /** Clients whose CONNECT is being looked at: a second one meanwhile is no client of ours. */
   const connecting = new WeakSet<object>();
 
@@ -110,6 +124,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       .then((refusal) => {
         connecting.delete(socket.client);
         if (refusal === null) {
+          // Socket.IO's answer to CONNECT and `ready` leave together.
+          socket.data.session.hold();
           next();
           return;
         }
@@ -121,7 +137,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
 
   io.on("connection", (socket) => {
     const { session, opening } = socket.data;
-    if (session.isEnded) {
+    if (session.isEnded || opening === undefined) {
       socket.disconnect(true);
       return;
     }
@@ -136,6 +152,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       },
     });
     sessions.begun(session, opening);
+    socket.data = { session };
+    slim(socket as unknown as Socket);
   });
 
   /** Null: welcome, and `socket.data` is set. */
@@ -145,31 +163,66 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     const verified = deps.auth.known(token) ?? (await deps.auth.verify(token));
     if (!verified.ok) return verified.error;
     const identity = verified.value;
-    if (identity.userId === SERVICE_USER) return NO_SERVICE.error;
+    const refusal = judge("connect", factsOf(identity));
+    if (refusal !== null) return refusal;
+    const limited = limits.handshake(identity.userId);
+    if (limited !== null) return later(limited);
 
-    const userLimits = sessions.limitsOf(identity.userId);
+    const sessionLimits = new SessionLimits(config.rateLimits ? limits : null, identity.userId);
+    const intake = new Intake(socket.conn, {
+      clock,
+      limits: sessionLimits,
+      take: (packet) => {
+        if (session.isLive) deps.dispatch(session, packet);
+      },
+      refuse: (packet) => {
+        metrics.limits.add("session", "refused");
+        if (session.isLive) deps.dispatch(session, packet, true);
+      },
+      onHeld: () => metrics.limits.add("session", "held"),
+    });
     const session: Session = new Session(
       socket.id as SessionId,
       identity,
       new Outlet(socket.conn, deps.turn, () => giveUp(socket)),
-      new SessionLimits(config.rateLimits ? userLimits : null),
-      { close: (reconnect) => closeConnection(socket, reconnect) },
+      sessionLimits,
+      {
+        close(reconnect, code) {
+          metrics.ended.add(code);
+          closeConnection(socket, reconnect);
+          if (code === "rate_limited") cut(socket, intake);
+        },
+      },
     );
     socket.data.session = session;
-    takeOverEvents(socket, (packet) => {
-      if (session.isLive) deps.dispatch(session, packet);
-    });
+    takeOverEvents(socket, (packet) => intake.event(packet));
     socket.conn.once("close", () => sessions.close(session));
     socket.once("disconnect", () => {
       sessions.close(session);
       closeSoon(socket);
     });
     if (socket.conn.readyState !== "open") return REFUSALS.unavailable.error;
-    const opening = await sessions.open(session, userLimits);
+    const opening = await sessions.open(session);
     if (opening === null) return NO_USER.error;
-    if (opening.suspended) return SUSPENDED.error;
     socket.data.opening = opening;
-    return null;
+    return judge("connect", { admitted: !opening.suspended });
+  }
+
+  async function later(refusal: ErrorObject): Promise<ErrorObject> {
+    const askedMs = refusal.retry_after_ms ?? 0;
+    if (limitedWaiting >= LIMITED_WAITING_MAX) return refusal;
+    limitedWaiting++;
+    const delayMs = Math.min(LIMITED_ANSWER_MS, askedMs);
+    await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+    limitedWaiting--;
+    return { ...refusal, retry_after_ms: Math.max(1, askedMs - delayMs) };
+  }
+
+  /** It goes on sending until it is cut: what it sends is not read, and its user waits. */
+  function cut(socket: TroupeSocket, intake: Intake): void {
+    limits.endedForAbuse(socket.data.session.user);
+    intake.stop();
+    clock.after(ABUSE_CLOSE_TIMEOUT_MS, () => terminate(socket));
   }
 
   function giveUp(socket: TroupeSocket): void {

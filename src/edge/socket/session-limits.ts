@@ -3,19 +3,25 @@
  *
  * [LIM1] A burst gets through; past it events are refused with the time to wait.
  * [LIM2] Each kind of event has a bucket of its own.
- * [LIM3] The sessions of a user on this edge share them.
+ * [LIM3] The sessions of a user share them, also those that come after.
  * [LIM4] A session that is refused again and again, and does not stop, is ended.
  * [LIM5] With limits off everything is allowed.
+ * [LIM6] What a session sends faster than it may waits for its turn; what finds no room to wait
+ *        is refused. See intake.ts.
  */
+import type { LimitKind } from "../../limit-keys.ts";
 import type { ClientEventName } from "../../protocol/events.ts";
-import { TokenBucket } from "../limits.ts";
+import type { EdgeLimits } from "../limits.ts";
+import { TokenBucket } from "../token-bucket.ts";
 
-type Kind = "write" | "typing" | "mark" | "read" | "watch" | "bad";
-
-const KIND_OF: Record<ClientEventName, Kind> = {
-  send_message: "write",
-  edit_message: "write",
-  delete_message: "write",
+/**
+ * A person never comes near what these allow; a client that catches up after being offline (an
+ * outbox, marks of a long list) does, and must get through.
+ */
+const KIND_OF: Record<ClientEventName, LimitKind> = {
+  send_message: "send",
+  edit_message: "send",
+  delete_message: "send",
   typing: "typing",
   mark_delivered: "mark",
   mark_read: "mark",
@@ -30,46 +36,6 @@ const KIND_OF: Record<ClientEventName, Kind> = {
   refresh_token: "watch",
 };
 
-/**
- * Events a second, and at once. A person never comes near these; a client that catches up after
- * being offline (an outbox, marks of a long list) does, and must get through.
- */
-const RATES: Record<Kind, { ratePerS: number; burst: number }> = {
-  write: { ratePerS: 100, burst: 1_000 },
-  typing: { ratePerS: 50, burst: 500 },
-  mark: { ratePerS: 200, burst: 2_000 },
-  // The dearest: each can read 1,000 messages.
-  read: { ratePerS: 20, burst: 600 },
-  watch: { ratePerS: 20, burst: 200 },
-  // Events that no schema knows cost little but are never meant well for long.
-  bad: { ratePerS: 20, burst: 200 },
-};
-
-/** A session refused this often within the window is ended. */
-const REFUSALS_MAX = 300;
-const REFUSALS_WINDOW_MS = 10_000;
-
-/** Of one user on this edge. */
-export class UserLimits {
-  readonly #buckets: Record<Kind, TokenBucket>;
-
-  constructor() {
-    const bucket = (kind: Kind) => new TokenBucket(RATES[kind].ratePerS, RATES[kind].burst);
-    this.#buckets = {
-      write: bucket("write"),
-      typing: bucket("typing"),
-      mark: bucket("mark"),
-      read: bucket("read"),
-      watch: bucket("watch"),
-      bad: bucket("bad"),
-    };
-  }
-
-  bucketOf(event: ClientEventName | null): TokenBucket {
-    return this.#buckets[event === null ? "bad" : KIND_OF[event]];
-  }
-}
-
 export type Verdict =
   | { is: "allowed" }
   | { is: "refused"; retryAfterMs: number }
@@ -77,28 +43,59 @@ export type Verdict =
   | { is: "abuse" };
 
 const ALLOWED: Verdict = { is: "allowed" };
+/** Packets that may come after reading has stopped: more than the intake lets wait. */
+const OVERDRAFT = 4_000;
 
 export class SessionLimits {
-  readonly #user: UserLimits | null;
-  #refusals = 0;
-  #windowEndsAtMs = 0;
+  readonly #limits: EdgeLimits | null;
+  readonly #user: string;
+  readonly #packets: TokenBucket | null;
+  #refusals: TokenBucket | null = null;
 
-  /** `user` null: limits are off. */
-  constructor(user: UserLimits | null) {
+  /** `limits` null: none. */
+  constructor(limits: EdgeLimits | null, user: string) {
+    this.#limits = limits;
     this.#user = user;
+    const packets = limits?.own("session") ?? null;
+    this.#packets = packets === null ? null : new TokenBucket(packets, OVERDRAFT);
   }
 
-  /** `event` null: no event of the contract, or not its payload. */
+  /** A packet was read; false: no more should be, for now. */
+  arrived(nowMs: number): boolean {
+    if (this.#packets === null) return true;
+    this.#packets.debit(1, nowMs);
+    return this.#packets.level(nowMs) >= 0;
+  }
+
+  /**
+   * Whether the first of `waiting` packets, all of which have been counted, may be heard; of
+   * none, whether the next may be read.
+   */
+  isDue(waiting: number, nowMs: number): boolean {
+    return this.#packets === null || this.#packets.level(nowMs) + waiting >= 1;
+  }
+
+  /** `event` null: no event of the contract. */
   take(event: ClientEventName | null, nowMs: number): Verdict {
-    if (this.#user === null) return ALLOWED;
-    const bucket = this.#user.bucketOf(event);
-    if (bucket.take(nowMs)) return ALLOWED;
-    if (nowMs >= this.#windowEndsAtMs) {
-      this.#windowEndsAtMs = nowMs + REFUSALS_WINDOW_MS;
-      this.#refusals = 0;
-    }
-    this.#refusals++;
-    if (this.#refusals > REFUSALS_MAX) return { is: "abuse" };
-    return { is: "refused", retryAfterMs: Math.max(1, bucket.retryAfterMs(nowMs)) };
+    if (this.#limits === null) return ALLOWED;
+    const kind = event === null ? "bad" : KIND_OF[event];
+    const waitMs = this.#limits.take(kind, this.#user, nowMs);
+    return waitMs === 0 ? ALLOWED : this.#refused(waitMs, nowMs);
+  }
+
+  /** Refuses an event that found no room to wait. */
+  overrun(nowMs: number): Verdict {
+    return this.#refused(Math.max(1, this.#packets?.retryAfterMs(nowMs) ?? 1), nowMs);
+  }
+
+  #refused(retryAfterMs: number, nowMs: number): Verdict {
+    return this.#isAbuse(nowMs) ? { is: "abuse" } : { is: "refused", retryAfterMs };
+  }
+
+  #isAbuse(nowMs: number): boolean {
+    const allowance = this.#limits?.own("refused") ?? null;
+    if (allowance === null) return false;
+    this.#refusals ??= new TokenBucket(allowance);
+    return !this.#refusals.take(nowMs);
   }
 }

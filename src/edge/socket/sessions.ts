@@ -6,7 +6,7 @@
  *        and ends, and when it moves its new place is told of all that live here.
  * [SES2] A session that is over leaves nothing behind, whatever it was doing.
  * [SES3] A token's expiry is announced, and ends the session unless it was refreshed.
- * [SES4] A login that has ended takes its sessions with it, and no others.
+ * [SES4] A login that has ended takes its sessions with it, and no others; a suspended user all.
  */
 import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
@@ -16,11 +16,11 @@ import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { LazySet } from "./lazy.ts";
 import type { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
 import type { PostWatches } from "./post-watches.ts";
 import type { Session } from "./session.ts";
-import { UserLimits } from "./session-limits.ts";
 import type { Streams } from "./streams.ts";
 import { WATCH_REASON, type Watches } from "./watches.ts";
 
@@ -42,9 +42,8 @@ export interface SessionsOptions {
 
 interface LocalUser {
   sessions: Set<Session>;
-  limits: UserLimits;
   /** Everyone behind a block with this user, either way round. */
-  apart: Set<UserId>;
+  apart: LazySet<UserId>;
 }
 
 export class Sessions {
@@ -93,22 +92,18 @@ export class Sessions {
     return [...(this.#users.get(user)?.apart ?? [])];
   }
 
-  limitsOf(user: UserId): UserLimits {
-    return this.#users.get(user)?.limits ?? new UserLimits();
-  }
-
   /**
    * Subscribes to all that concerns the session, and reads what `ready` says. Null: there is
    * no such user. Rejects when storage or the primary is out of reach.
    */
-  async open(session: Session, limits: UserLimits): Promise<SessionOpening | null> {
+  async open(session: Session): Promise<SessionOpening | null> {
     const { interests, queries, streams, watches } = this.#options;
-    this.#add(session, limits);
+    this.#add(session);
     await interests.want(topicOf.user(session.user));
     const opening = await queries.openSession(session.user);
     if (opening === null || session.isEnded) return opening;
     const local = this.#users.get(session.user);
-    if (local !== undefined) local.apart = new Set(opening.blocked);
+    if (local !== undefined) local.apart = new LazySet(opening.blocked);
     this.#options.notified.begin(session.user, opening.lastNotificationSeq);
     await Promise.all([
       streams.attach(session, new Map(opening.conversations.map(({ id, rev }) => [id, rev]))),
@@ -156,6 +151,12 @@ export class Sessions {
     }
   }
 
+  endUser(user: UserId): void {
+    for (const session of [...this.ofUser(user)]) {
+      session.end("suspended", "This account is suspended.", false);
+    }
+  }
+
   endLogins(isEnded: (family: FamilyId) => boolean): void {
     for (const { family, user } of [...this.all()]) {
       if (family !== null && isEnded(family)) this.endFamily(family, user);
@@ -196,10 +197,10 @@ export class Sessions {
     this.#cancelTick();
   }
 
-  #add(session: Session, limits: UserLimits): void {
+  #add(session: Session): void {
     let local = this.#users.get(session.user);
     if (local === undefined) {
-      local = { sessions: new Set(), limits, apart: new Set() };
+      local = { sessions: new Set(), apart: new LazySet() };
       this.#users.set(session.user, local);
     }
     local.sessions.add(session);

@@ -1,5 +1,5 @@
 /** AccountStore in memory; the twin of ../accounts.ts, held to the same suite. */
-import type { Account, AccountStore, RefreshGrant } from "../../ports.ts";
+import type { Account, AccountStore, RefreshGrant, Suspension } from "../../ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import { asUserId, type User } from "../../protocol/schemas.ts";
@@ -52,6 +52,26 @@ export class MemoryAccounts implements AccountStore {
     return ok({ ...stored.user });
   }
 
+  async suspend(id: UserId, suspended: boolean): Promise<Result<null>> {
+    const stored = this.#tables.users.get(id);
+    if (!stored) return REFUSALS.userNotFound;
+    if (stored.suspended !== suspended) stored.suspensionChangedAtMs = this.#tables.nowMs();
+    stored.suspended = suspended;
+    return ok(null);
+  }
+
+  async suspensionsSince(since: Date): Promise<Suspension[]> {
+    const sinceMs = since.getTime();
+    return [...this.#tables.users.values()]
+      .filter(({ suspensionChangedAtMs: at }) => at !== null && at >= sinceMs)
+      .map(({ user, suspended }) => ({ user: asUserId(user.id), suspended }));
+  }
+
+  async rehash(id: UserId, oldHash: string, newHash: string): Promise<void> {
+    const stored = this.#tables.users.get(id);
+    if (stored?.passwordHash === oldHash) stored.passwordHash = newHash;
+  }
+
   async startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId> {
     const family: StoredFamily = {
       id: this.#tables.nextId() as FamilyId,
@@ -70,6 +90,7 @@ export class MemoryAccounts implements AccountStore {
   ): Promise<
     | { outcome: "rotated"; grant: RefreshGrant }
     | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "suspended" }
     | { outcome: "unknown" }
   > {
     const token = this.#tables.tokens.get(tokenHash);
@@ -80,6 +101,7 @@ export class MemoryAccounts implements AccountStore {
       return { outcome: "reused", family: family.id, userId: family.userId };
     }
     if (token.expiresAtMs <= this.#tables.nowMs()) return { outcome: "unknown" };
+    if (this.#tables.users.get(family.userId)!.suspended) return { outcome: "suspended" };
     token.spent = true;
     this.#tables.tokens.set(nextHash, { family, expiresAtMs: expiresAt.getTime(), spent: false });
     const { user } = this.#tables.users.get(family.userId)!;
@@ -117,6 +139,7 @@ export class MemoryAccounts implements AccountStore {
       issuer: null,
       subject: null,
       suspended: false,
+      suspensionChangedAtMs: null,
       lastSeenAt: null,
       ...rest,
     });

@@ -14,6 +14,7 @@ export interface StoredUser {
   issuer: string | null;
   subject: string | null;
   suspended: boolean;
+  suspensionChangedAtMs: number | null;
   lastSeenAt: string | null;
 }
 
