@@ -19,6 +19,7 @@ import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
+import { createClientReader } from "../client-address.ts";
 import type { AskIssuerKeys } from "../jwks.ts";
 import { EdgeLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
@@ -35,6 +36,7 @@ import { loadPages, servePages } from "./pages.ts";
 import { postRoutes } from "./posts.ts";
 import { type PresenceReader, presenceRoutes } from "./presence.ts";
 import { createReplies, type Replies } from "./replies.ts";
+import { createSecurityHeaders, createTransportSecurity } from "./security-headers.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server.ts";
 
 export interface ApiDeps {
@@ -91,7 +93,12 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const cors = createCors(config.corsOrigin);
-  const replies = createReplies(cors, count);
+  const clients = createClientReader(config.trustProxy);
+  const secure = createSecurityHeaders(clients);
+  const replies = createReplies((request, reply) => {
+    secure(request.raw, (name, value) => void reply.header(name, value));
+    cors(request, reply);
+  }, count);
   let server: Server | undefined;
 
   const app = fastify({
@@ -121,12 +128,13 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
   };
-  const gates = createGates(auth, limits, replies, config.trustProxy);
+  const gates = createGates(auth, limits, replies, clients);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
     addRoute(app, name, handlers[name] as AnyHandler, gates, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
-  servePages(app, pages, cors, count);
+  const transport = createTransportSecurity(clients);
+  servePages(app, pages, cors, transport, count);
   addFallbacks(app, replies, log, [
     ...Object.values(ROUTES),
     ...pages.map(({ path }) => ({ method: "GET", path })),

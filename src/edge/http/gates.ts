@@ -5,13 +5,14 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { type Result, refused } from "../../protocol/errors.ts";
 import { type Act, judge } from "../../protocol/policy.ts";
 import { type Auth, factsOf, type Identity, SERVICE_USER } from "../auth.ts";
-import { addressOf, type EdgeLimits } from "../limits.ts";
+import type { ClientReader } from "../client-address.ts";
+import type { EdgeLimits } from "../limits.ts";
 import type { Replies } from "./replies.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     caller: Identity | null;
-    /** Whom the request counts for; see addressOf. */
+    /** Whom the request counts for; see client-address.ts. */
     address: string;
   }
 }
@@ -32,7 +33,7 @@ export function createGates(
   auth: Auth,
   limits: EdgeLimits,
   replies: Replies,
-  trustProxy: boolean,
+  clients: ClientReader,
 ): Gates {
   return {
     token: (act) => (request, reply, done) => {
@@ -40,7 +41,7 @@ export function createGates(
       const known = token === null ? undefined : auth.known(token);
       // A service speaks for all users at once, and is not the public: no limit.
       const isService = known?.ok === true && known.value.userId === SERVICE_USER;
-      request.address = addressOf(request.raw, trustProxy);
+      request.address = clients.addressOf(request.raw);
       const limited = isService ? null : limits.httpCall(request.address);
       if (limited !== null) {
         replies.refuse(request, reply, limited);
@@ -72,7 +73,7 @@ export function createGates(
     },
 
     account(request, reply, done) {
-      request.address = addressOf(request.raw, trustProxy);
+      request.address = clients.addressOf(request.raw);
       const limited = limits.httpCall(request.address) ?? limits.authCall(request.address);
       // Tokens must not stay in anybody's cache.
       reply.header("cache-control", "no-store");

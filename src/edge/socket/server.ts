@@ -5,7 +5,7 @@
  *
  * Never lets a client's misbehaviour escape: every hook that socket.io calls catches.
  */
-import { createServer, type Server as HttpServer, type IncomingMessage } from "node:http";
+import type { Server as HttpServer, IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
 import { createAdapter } from "@socket.io/cluster-adapter";
 import { setupWorker } from "@socket.io/sticky";
@@ -20,8 +20,10 @@ import type { ClientToServerEvents, ServerToClientEvents } from "../../protocol/
 import type { SessionId } from "../../protocol/ids.ts";
 import { judge } from "../../protocol/policy.ts";
 import { type Auth, factsOf } from "../auth.ts";
+import { createHttpServer } from "../http/server.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { ClientPacket } from "./dispatch.ts";
+import { createHandshakeGate } from "./handshake-gate.ts";
 import { Intake } from "./intake.ts";
 import { slim, slimUpgrades, stickyView } from "./lean.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
@@ -80,7 +82,7 @@ const NO_USER = refused("unauthorized", "There is no such user.");
 
 export function createSocketServer(deps: SocketServerDeps): SocketServer {
   const { config, sessions, limits, metrics, clock, log } = deps;
-  const httpServer = createServer((_request, response) => response.writeHead(404).end());
+  const httpServer = createHttpServer((_request, response) => response.writeHead(404).end());
   let isRefusing = false;
   const io = new Server<
     ClientToServerEvents,
@@ -101,6 +103,13 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       else decide(null, true);
     },
   });
+  io.engine.use(
+    createHandshakeGate({
+      config,
+      clock,
+      count: (code) => metrics.refusals.add("handshake", code),
+    }),
+  );
   setupWorker(stickyView(io as unknown as Server));
   slimUpgrades(io as unknown as Server, deps.turn);
   // The namespace's calls to all workers of the host; no event of the contract rides on it.
