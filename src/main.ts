@@ -11,6 +11,7 @@ import { StartRefusal } from "./errors.ts";
 import { FaultRing } from "./fault-ring.ts";
 import type { Log } from "./log.ts";
 import { banner } from "./primary/banner.ts";
+import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
 import { Host, newHostId } from "./primary/host.ts";
 import { listenForSignals, type Signals } from "./primary/signals.ts";
@@ -67,7 +68,9 @@ async function run(
   cleanups.push(() => pruning.close());
 
   const id = newHostId();
-  const { redisUrl } = config;
+  const { redisUrl, tlsCert, tlsKey } = config;
+  const certificate =
+    tlsCert === null || tlsKey === null ? undefined : new Certificate(tlsCert, tlsKey, log);
   const relay =
     redisUrl === null
       ? undefined
@@ -85,6 +88,7 @@ async function run(
     faults,
     version: packageVersion(),
     ...(relay && { relay }),
+    ...(certificate && { certificate }),
   });
   const port = await Promise.race([host.start(), signals.stop.then(() => null)]);
   if (port === null) return host.kill();
@@ -93,7 +97,7 @@ async function run(
   process.stdout.write(banner({ config, port, ms, opsToken: database.opsToken }));
   log.info({ event: "ready", port, workers: config.workers, ms });
   signals.onHangup = () => {
-    host.supervisor.roll().catch((error: unknown) => log.error({ event: "roll_failed", error }));
+    host.renew().catch((error: unknown) => log.error({ event: "roll_failed", error }));
   };
 
   const why = await Promise.race([signals.stop, database.lost]);

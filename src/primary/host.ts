@@ -17,6 +17,8 @@ import type { OpsQuestion } from "../ops-ports.ts";
 import type { Relay } from "../relay-port.ts";
 import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
 import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
+import type { Certificate } from "./certificate.ts";
+import { DoorGuard, type DoorLimits } from "./door-guard.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
@@ -27,6 +29,9 @@ import { HostOps, OPS_TALK } from "./ops.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
 import type { WorkerLife } from "./worker-life.ts";
+
+/** A worker that is starting answers when it is up. */
+const CERTIFICATE_DEADLINE_MS = 10_000;
 
 export interface HostOptions {
   config: WorkerConfig;
@@ -39,6 +44,8 @@ export interface HostOptions {
   /** What operators are shown of the log; see fault-ring.ts. */
   faults?: FaultRing;
   version?: string;
+  /** Set where TLS is on. */
+  certificate?: Certificate;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
 }
 
@@ -54,12 +61,14 @@ export class Host {
   readonly #faults: FaultRing;
   readonly #talk: HostTalk;
   readonly #ops: HostOps;
+  readonly #certificate: Certificate | null;
   readonly #issuerKeys: IssuerKeys | null;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 
   constructor(options: HostOptions) {
     const { config, log, workerPath, host = newHostId() } = options;
     this.#relay = options.relay ?? null;
+    this.#certificate = options.certificate ?? null;
     this.#config = config;
     this.#log = log;
     this.#switchboard = new Switchboard(
@@ -76,7 +85,14 @@ export class Host {
       this.#relay,
     );
     this.supervisor = new Supervisor(
-      { host, workerPath, config, log, limits: options.limits?.supervisor ?? {} },
+      {
+        host,
+        workerPath,
+        config,
+        tls: () => options.certificate?.material ?? null,
+        log,
+        limits: options.limits?.supervisor ?? {},
+      },
       {
         forked: (life) => this.#switchboard.attach(life.ref.life, life.pipe),
         frames: (life, bytes) => this.#switchboard.fromWorker(life.ref.life, bytes),
@@ -85,7 +101,13 @@ export class Host {
       },
     );
     this.frontDoor = new FrontDoor({
-      tls: config.tlsCert !== null,
+      tls: options.certificate !== undefined,
+      guard: new DoorGuard({
+        limits: doorLimits(config),
+        trust: config.trustProxy,
+        log,
+        registry: this.#metrics.registry,
+      }),
       serving: () => this.supervisor.serving,
       log,
       registry: this.#metrics.registry,
@@ -156,6 +178,36 @@ export class Host {
     }
   }
 
+  /** The primary's own, as `hostMetricsText` takes them. */
+  ownMetrics(): Promise<unknown> {
+    return this.#metrics.toJson();
+  }
+
+  /**
+   * SIGHUP: where the certificate's files have changed, the new one for the running workers,
+   * whose sessions go on; else new workers, one by one. A certificate that cannot be used
+   * changes nothing.
+   */
+  async renew(): Promise<void> {
+    const read = this.#certificate?.renew() ?? "same";
+    if (read === "refused") return;
+    if (read === "same") {
+      await this.supervisor.roll();
+      return;
+    }
+    const tls = this.#certificate?.material;
+    if (tls === undefined) return;
+    // One that is just starting has the old one in its pipe, and this order behind it.
+    await Promise.all(
+      this.supervisor.lives.map(async (life) => {
+        const answer = await life.ask("tls", tls, CERTIFICATE_DEADLINE_MS);
+        if (answer?.body === "null") return;
+        const worker = life.ref.life;
+        this.#log.error({ event: "certificate_not_taken", worker, why: answer?.body ?? "late" });
+      }),
+    );
+  }
+
   /** Sessions told, port closed, actors flushed, workers ended. */
   async stop(): Promise<void> {
     await this.supervisor.stop(() => this.frontDoor.stopAccepting());
@@ -197,6 +249,9 @@ export class Host {
       case "online":
       case "drained":
         this.supervisor.reported(life, heard.name as "online" | "drained");
+        return;
+      case "settled":
+        this.frontDoor.settled((JSON.parse(heard.body) as WorkerReports["settled"]).tickets);
         return;
       case "host_health":
         this.#answer(life, heard, this.#report.health());
@@ -287,6 +342,12 @@ export class Host {
       this.supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
     );
   }
+}
+
+function doorLimits(config: WorkerConfig): DoorLimits | null {
+  if (!config.rateLimits) return null;
+  const { connectionRatePerS: perS, connectionBurst: burst, pendingConnectionsMax } = config;
+  return { rate: { perS, burst }, pendingMax: pendingConnectionsMax };
 }
 
 function order<N extends "gap" | "issuer_keys">(name: N, body: PrimaryOrders[N]): Frame {
