@@ -41,11 +41,11 @@ export interface HostOptions {
   /** This start of this host; see `hostId`. */
   host?: string;
   relay?: Relay;
+  /** Set where TLS is on. */
+  certificate?: Certificate;
   /** What operators are shown of the log; see fault-ring.ts. */
   faults?: FaultRing;
   version?: string;
-  /** Set where TLS is on. */
-  certificate?: Certificate;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
 }
 
@@ -58,10 +58,10 @@ export class Host {
   readonly #membership: Membership;
   readonly #relay: Relay | null;
   readonly #report: HostReport;
+  readonly #certificate: Certificate | null;
   readonly #faults: FaultRing;
   readonly #talk: HostTalk;
   readonly #ops: HostOps;
-  readonly #certificate: Certificate | null;
   readonly #issuerKeys: IssuerKeys | null;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 

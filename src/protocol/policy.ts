@@ -120,14 +120,14 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   deleteMessage: "delete",
   markRead: "mark",
   listPresence: "own",
-  healthz: "open",
-  readyz: "open",
-  metrics: "open",
   opsSummary: "operate",
   opsFindUser: "operate",
   opsUser: "operate",
   opsEndSessions: "operate",
   opsFindMessage: "operate",
+  healthz: "open",
+  readyz: "open",
+  metrics: "open",
 };
 
 export const ACT_OF_EVENT: Readonly<Record<ClientEventName, Act>> = {
