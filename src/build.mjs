@@ -1,6 +1,6 @@
 /**
- * Builds dist/: the server with tsc, the web page with esbuild, migrations and static files
- * copied. Plain JavaScript, for it runs before anything is compiled.
+ * Builds dist/: the server with tsc, the web page with esbuild, the guides from Markdown,
+ * migrations and static files copied. Plain JavaScript, for it runs before anything is compiled.
  *
  *   node src/build.mjs              builds, after another build that is under way
  *   node src/build.mjs --if-stale   returns at once when dist/ is newer than its sources
@@ -138,7 +138,9 @@ function run(args) {
 async function make(to, tools) {
   const web = join(ROOT, "src", "web");
   const page = join(web, "app", "main.ts");
-  const checks = [run([tools.tsc, "-p", "tsconfig.json", "--outDir", to])];
+  const guides = [join(web, "docs", "pages.mjs"), to, join(to, "src/web/docs")];
+  const server = run([tools.tsc, "-p", "tsconfig.json", "--outDir", to]);
+  const checks = [server.then((isCompiled) => isCompiled && run(guides))];
   if (existsSync(page)) {
     checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, to, tools));
   }
