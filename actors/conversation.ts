@@ -12,6 +12,7 @@
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
+import { judge } from "../src/protocol/policy.ts";
 import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
 import { type Topic, topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
@@ -42,7 +43,6 @@ type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 const TYPING_TIMER = "typing";
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
-const APART = refused("forbidden", "One of you has blocked the other.");
 const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
 export function conversationBehaviour(
@@ -381,16 +381,15 @@ export function conversationBehaviour(
       }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
-      if (member === undefined) {
-        reply.refuse(REFUSALS.conversationNotFound.error);
+      const act = op as Exclude<keyof ConversationOps, "session_closed" | "apart_changed">;
+      // [ISO2] [BLK1] Here is the truth about both.
+      const facts = { member: member !== undefined, unblocked: !state.isApart };
+      const refusal = judge(act, facts);
+      if (refusal !== null || member === undefined) {
+        reply.refuse(refusal ?? REFUSALS.conversationNotFound.error);
         return;
       }
-      // [BLK1] What stays under a block: history, and deleting what is one's own.
-      if (state.isApart && op !== "join" && op !== "delete") {
-        reply.refuse(APART.error);
-        return;
-      }
-      switch (op as Exclude<keyof ConversationOps, "session_closed" | "apart_changed">) {
+      switch (act) {
         case "send":
           send(state, body as Body<"send">, reply, ctx);
           break;

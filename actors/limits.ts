@@ -46,3 +46,6 @@ export const NOTIFICATIONS_WAITING_MAX = 10_000;
 
 /** Before what another actor could not take is tried again. */
 export const RETRY_MS = 1_000;
+
+/** A user's sessions that have ended; news of them is late by a view's change, about a second. */
+export const ENDED_SESSIONS_KEPT = 32;

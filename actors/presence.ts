@@ -9,12 +9,14 @@
  *        their sessions, and starts from what the edges last heard.
  * [PRS5] Who asks meanwhile is told the better of both: never offline while a session lives.
  * [PRS7] Whose sessions are in doubt settles likewise: those that live are announced again.
+ * [PRS8] A session that has ended stays ended: what was said of it before may come after, by
+ *        way of a worker that owned the actor then.
  * [PRS6] Whose sessions died with the actor was last seen when it moved.
  */
 import type { SessionNote } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";
 import type { PresenceStatus } from "../src/protocol/schemas.ts";
-import { PRESENCE_SETTLE_MS } from "./limits.ts";
+import { ENDED_SESSIONS_KEPT, PRESENCE_SETTLE_MS } from "./limits.ts";
 
 export interface PresenceSession {
   worker: string;
@@ -31,6 +33,8 @@ type Phase =
 
 export interface Presence {
   sessions: ReadonlyMap<SessionId, PresenceSession>;
+  /** [PRS8] The newest, of which older news may still be on its way. */
+  ended: ReadonlySet<SessionId>;
   published: PresenceStatus;
   /** When the last session ended, or null if one lives or none was seen. */
   lastEndedAtMs: number | null;
@@ -63,6 +67,7 @@ export interface PresenceStep {
 
 export const ABSENT: Presence = {
   sessions: new Map(),
+  ended: new Set(),
   published: "offline",
   lastEndedAtMs: null,
   phase: { is: "steady" },
@@ -92,13 +97,15 @@ export function stepPresence(
   nowMs: number,
   graceMs: number,
 ): PresenceStep {
-  const sessions = sessionsAfter(before.sessions, event);
+  const over = event.type === "closed" ? endedWith(before.ended, event.session) : before.ended;
+  const sessions = sessionsAfter(before.sessions, event, over);
   // [PRS6]
   const wasHere = event.type === "known" && RANK[event.status] > 0 && before.lastEndedAtMs === null;
   const ended = (before.sessions.size > 0 || wasHere) && sessions.size === 0;
   const presence: Presence = {
     ...before,
     sessions,
+    ended: over,
     lastEndedAtMs: sessions.size > 0 ? null : ended ? nowMs : before.lastEndedAtMs,
   };
   return settle(presence, event, nowMs, graceMs);
@@ -174,15 +181,28 @@ function settling(presence: Presence, sinceMs: number, nowMs: number): PresenceS
   };
 }
 
-function sessionsAfter(before: Presence["sessions"], event: PresenceEvent): Presence["sessions"] {
+function endedWith(before: Presence["ended"], session: SessionId): Presence["ended"] {
+  const after = new Set(before).add(session);
+  const [oldest] = after;
+  if (after.size > ENDED_SESSIONS_KEPT && oldest !== undefined) after.delete(oldest);
+  return after;
+}
+
+function sessionsAfter(
+  before: Presence["sessions"],
+  event: PresenceEvent,
+  ended: Presence["ended"],
+): Presence["sessions"] {
   switch (event.type) {
     case "opened":
     case "set":
+      if (ended.has(event.session)) return before;
       return new Map(before).set(event.session, { worker: event.worker, status: event.status });
     case "announced": {
       // The whole truth about that worker: what it does not name is gone from it.
       const after = new Map([...before].filter(([, { worker }]) => worker !== event.worker));
       for (const { session, status } of event.sessions) {
+        if (ended.has(session)) continue;
         after.set(session, { worker: event.worker, status });
       }
       return after;

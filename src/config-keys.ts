@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileTrouble } from "./errors.ts";
 import { LIMIT_KEYS } from "./limit-keys.ts";
+import { type ProxyTrust, parseProxyTrust } from "./proxy-trust.ts";
 
 export type Read<T> = { ok: true; value: T } | { ok: false; found?: string };
 
@@ -240,11 +241,48 @@ export const CONFIG_KEYS = {
   },
   trustProxy: {
     name: "TRUST_PROXY",
-    meaning: "take the client's address from X-Forwarded-For; only behind a proxy that sets it",
+    meaning: "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed",
     unit: "",
     default: "off",
-    wants: "on or off",
-    read: onOff,
+    wants:
+      "off, how many proxies stand in front (on: 1), or a comma list of their addresses and networks such as 10.0.0.0/8,::1",
+    tooSmall: "with fewer than there are, all clients behind the first proxies count as one",
+    tooLarge: "with more than there are, clients write the address that they count as",
+    read: (text: string): Read<ProxyTrust> => {
+      const trust = parseProxyTrust(text);
+      return trust === null ? wrong : right(trust);
+    },
+  },
+  connectionRatePerS: {
+    name: "CONNECTION_RATE_PER_S",
+    meaning: "new connections that one address (IPv6: one /64) may go on making",
+    unit: "per second",
+    default: "100",
+    wants: "a whole number from 1 to 100000",
+    tooSmall: "an office behind one address takes long to come back after a deploy",
+    tooLarge:
+      "one address can keep a core busy with connections (about 0.3 ms each, more with TLS)",
+    read: integer(1, 100_000),
+  },
+  connectionBurst: {
+    name: "CONNECTION_BURST",
+    meaning: "new connections that one address may make at once, before its rate counts",
+    unit: "connections",
+    default: "1000",
+    wants: "a whole number from 1 to 1000000",
+    tooSmall: "people behind one address are refused, and try again, when they all reconnect",
+    tooLarge: "a flood from one address is felt for a moment before it is cut",
+    read: integer(1, 1_000_000),
+  },
+  pendingConnectionsMax: {
+    name: "PENDING_CONNECTIONS_MAX",
+    meaning: "connections of one address that have not yet sent a whole request head",
+    unit: "connections",
+    default: "500",
+    wants: "a whole number from 1 to 100000",
+    tooSmall: "a crowd behind one address that connects at the same moment is refused in part",
+    tooLarge: "silent connections of one address take memory (about 10 KB each, 40 KB with TLS)",
+    read: integer(1, 100_000),
   },
   corsOrigin: {
     name: "CORS_ORIGIN",

@@ -2,12 +2,11 @@
  * The configuration, from environment variables (table in README). Checked whole: every wrong
  * variable is named at once, with its meaning and what was found.
  */
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { createSecureContext } from "node:tls";
 import { CONFIG_KEYS, type ConfigKey, defaultWorkers } from "./config-keys.ts";
-import { fileTrouble } from "./errors.ts";
 import { type Limits, limitsBy } from "./limit-keys.ts";
+import type { ProxyTrust } from "./proxy-trust.ts";
+import { readTlsPair } from "./tls-pair.ts";
 
 export interface Config {
   port: number;
@@ -35,7 +34,12 @@ export interface Config {
   /** Absolute paths of PEM files, both or neither; null: no TLS. */
   tlsCert: string | null;
   tlsKey: string | null;
-  trustProxy: boolean;
+  trustProxy: ProxyTrust;
+  /** New connections of one address: sustained, and at once. */
+  connectionRatePerS: number;
+  connectionBurst: number;
+  /** Connections of one address that have not said what they want. */
+  pendingConnectionsMax: number;
   /** Allowed origins; null: any. */
   corsOrigin: string[] | null;
   logLevel: string;
@@ -98,7 +102,10 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     limits: limitsBy(read),
     tlsCert: optional(CONFIG_KEYS.tlsCert),
     tlsKey: optional(CONFIG_KEYS.tlsKey),
-    trustProxy: read(CONFIG_KEYS.trustProxy, false),
+    trustProxy: read<ProxyTrust>(CONFIG_KEYS.trustProxy, false),
+    connectionRatePerS: read(CONFIG_KEYS.connectionRatePerS, 100),
+    connectionBurst: read(CONFIG_KEYS.connectionBurst, 1000),
+    pendingConnectionsMax: read(CONFIG_KEYS.pendingConnectionsMax, 500),
     corsOrigin: read<string[] | null>(CONFIG_KEYS.corsOrigin, null),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
@@ -139,28 +146,15 @@ function checkTls(
 ): void {
   const { tlsCert, tlsKey } = CONFIG_KEYS;
   if (config.tlsCert === null && config.tlsKey === null) return;
-  const pem = (key: ConfigKey<string>, path: string): Buffer | null => {
-    try {
-      return readFileSync(path);
-    } catch (error) {
-      report(key, `${path}: ${fileTrouble(error)}`);
-      return null;
-    }
-  };
   if (config.tlsCert === null) report(tlsCert, "nothing, though TLS_KEY is set");
   if (config.tlsKey === null) report(tlsKey, "nothing, though TLS_CERT is set");
-  const cert = config.tlsCert === null ? null : pem(tlsCert, config.tlsCert);
-  const key = config.tlsKey === null ? null : pem(tlsKey, config.tlsKey);
-  if (cert === null || key === null) return;
-  try {
-    createSecureContext({ cert, key, minVersion: "TLSv1.2" });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    report(
-      tlsCert,
-      `${config.tlsCert}, which OpenSSL refuses with ${config.tlsKey}: ${why}`,
-      "a certificate in PEM form that belongs to the key in TLS_KEY",
-    );
+  if (config.tlsCert === null || config.tlsKey === null) return;
+  const read = readTlsPair(config.tlsCert, config.tlsKey);
+  if (read.ok) return;
+  if (read.cert !== undefined) report(tlsCert, read.cert);
+  if (read.key !== undefined) report(tlsKey, read.key);
+  if (read.pair !== undefined) {
+    report(tlsCert, read.pair, "a certificate in PEM form that belongs to the key in TLS_KEY");
   }
 }
 

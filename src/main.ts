@@ -9,6 +9,7 @@ import type { Config, WorkerConfig } from "./config.ts";
 import { StartRefusal } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { banner } from "./primary/banner.ts";
+import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret } from "./primary/data-dir.ts";
 import { Host, newHostId } from "./primary/host.ts";
 import { listenForSignals, type Signals } from "./primary/signals.ts";
@@ -54,7 +55,9 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
   cleanups.push(() => pruning.close());
 
   const id = newHostId();
-  const { redisUrl } = config;
+  const { redisUrl, tlsCert, tlsKey } = config;
+  const certificate =
+    tlsCert === null || tlsKey === null ? undefined : new Certificate(tlsCert, tlsKey, log);
   const relay =
     redisUrl === null
       ? undefined
@@ -70,6 +73,7 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
     log,
     host: id,
     ...(relay && { relay }),
+    ...(certificate && { certificate }),
   });
   const port = await Promise.race([host.start(), signals.stop.then(() => null)]);
   if (port === null) return host.kill();
@@ -78,7 +82,7 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
   process.stdout.write(banner({ config, port, ms }));
   log.info({ event: "ready", port, workers: config.workers, ms });
   signals.onHangup = () => {
-    host.supervisor.roll().catch((error: unknown) => log.error({ event: "roll_failed", error }));
+    host.renew().catch((error: unknown) => log.error({ event: "roll_failed", error }));
   };
 
   const why = await Promise.race([signals.stop, database.lost]);

@@ -5,6 +5,7 @@
  * Forked by the primary, which sends `configure` first. Leaves at once when the primary is
  * gone, so that nothing lingers on the port.
  */
+import type { IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
 import { Worker as Thread } from "node:worker_threads";
 import * as Comlink from "comlink";
@@ -13,6 +14,7 @@ import { systemClock } from "./clock.ts";
 import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
 import { createStrays } from "./edge/socket/strays.ts";
+import { createTlsDoor } from "./edge/tls-door.ts";
 import { createLogger, type Log } from "./log.ts";
 import { addMetrics, createMetrics } from "./metrics.ts";
 import type { Result } from "./protocol/errors.ts";
@@ -23,6 +25,7 @@ import type {
   IssuerKeySet,
   PrimaryOrders,
   SocketHandover,
+  TlsMaterial,
 } from "./runtime/control.ts";
 import { Exchange } from "./runtime/exchange.ts";
 import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
@@ -66,7 +69,7 @@ process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 process.on("SIGHUP", () => undefined);
 
-async function start({ config, life, slot }: Configuration): Promise<Exchange> {
+async function start({ config, life, slot, tls }: Configuration): Promise<Exchange> {
   const log = createLogger({ level: config.logLevel, bindings: { box: "worker", worker: life } });
   const clock = systemClock;
   const metrics = createMetrics({ part: "edge", worker: slot });
@@ -100,7 +103,7 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
       taken(await exchange.askPrimary<IssuerKeySet | null>("issuer_keys", { newer })),
     log,
   });
-  const strays = createStrays(edge.sockets.io);
+  const strays = createStrays(edge.sockets.io, tls === null);
   const api = await createApi({
     config,
     accounts: storage.accounts,
@@ -121,6 +124,19 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
     engine: strays.onRequest,
   });
   api.server.on("upgrade", strays.onUpgrade);
+  const tlsDoor =
+    tls === null
+      ? null
+      : createTlsDoor({
+          material: tls,
+          serve: (socket) => void api.server.emit("connection", socket),
+          settled: (tickets) => exchange.report("settled", { tickets }),
+          registry: metrics.registry,
+        });
+  if (tlsDoor !== null) {
+    const requested = (request: IncomingMessage) => tlsDoor.requested(request.socket);
+    api.server.on("request", requested).on("upgrade", requested);
+  }
 
   await remote.start(
     { config, life, slot },
@@ -134,6 +150,11 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
   process.on("message", (message: SocketHandover, socket: TcpSocket | undefined) => {
     if (message?.type !== "troupe:socket" || socket === undefined) return;
     socket.on("error", () => socket.destroy());
+    if (message.kind === "tls") {
+      if (tlsDoor === null) socket.destroy();
+      else tlsDoor.take(socket, message.head, message.ticket);
+      return;
+    }
     const server = message.kind === "api" ? api.server : edge.sockets.httpServer;
     server.emit("connection", socket);
     if (message.head.length > 0) socket.unshift(message.head);
@@ -167,6 +188,9 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
         exchange.report("drained", {});
         return;
       }
+      case "tls":
+        reply(renewed(JSON.parse(order.body) as TlsMaterial));
+        return;
       case "gap":
         edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
         return;
@@ -175,6 +199,16 @@ async function start({ config, life, slot }: Configuration): Promise<Exchange> {
         return;
       case "configure":
         return;
+    }
+  }
+
+  function renewed(material: TlsMaterial): string {
+    try {
+      tlsDoor?.renew(material);
+      return "null";
+    } catch (error) {
+      // The primary has tried the pair; this process' OpenSSL is the same.
+      return JSON.stringify(error instanceof Error ? error.message : String(error));
     }
   }
 

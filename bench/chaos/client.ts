@@ -96,6 +96,10 @@ export class Client {
   get isSettled(): boolean {
     return this.isLive && this.#isSynced;
   }
+  /** False: nothing that it is told is taken, so nothing it says can be answered. */
+  get isReading(): boolean {
+    return this.#state.at !== "live" || this.#state.wire.isReading;
+  }
   get isResting(): boolean {
     return this.#state.at === "resting";
   }

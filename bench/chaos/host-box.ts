@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { api } from "./api.ts";
-import { descendantsOf, rssMbOf, signal } from "./processes.ts";
+import { descendantsOf, groupLives, rssMbOf, signal } from "./processes.ts";
 import { until, withinMs } from "./waiting.ts";
 
 const CLI = fileURLToPath(new URL("../../src/cli.js", import.meta.url));
@@ -122,14 +122,5 @@ export class HostBox {
     }
     if (!this.isGone()) this.killAll();
     await until(() => this.isGone(), PROBE_MS);
-  }
-}
-
-function groupLives(group: number): boolean {
-  try {
-    return process.kill(-group, 0);
-  } catch (error) {
-    if (error instanceof Error) return false;
-    throw error;
   }
 }

@@ -54,7 +54,7 @@ export class Load {
     while (!this.#isStopping) {
       await delay(between(chance, PAUSE_MS));
       const wish = chance(100);
-      if (!client.isLive) continue;
+      if (!client.isLive || !client.isReading) continue;
       const mine = this.#talksOf(client);
       if (mine.length === 0) continue;
       const conversation = pick(chance, mine);

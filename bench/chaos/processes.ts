@@ -9,6 +9,8 @@ import { errorCode } from "../../src/errors.ts";
 export interface ProcessRef {
   pid: number;
   parentPid: number;
+  /** Its process group. */
+  group: number;
   command: string;
 }
 
@@ -31,6 +33,15 @@ export function descendantsOf(pid: number): ProcessRef[] {
   return found;
 }
 
+/**
+ * Whether anything of a process group runs. One that has ended and that nobody has waited for
+ * yet (its parent was killed, and init takes its time) does not.
+ */
+export function groupLives(group: number): boolean {
+  if (!signal(-group, 0)) return false;
+  return (HAS_PROC ? fromProc() : fromPs()).some((ref) => ref.group === group);
+}
+
 /** Resident memory in MB; 0 when the process is gone. */
 export function rssMbOf(pid: number): number {
   if (!HAS_PROC) return Number(ps(["-o", "rss=", "-p", String(pid)]).trim()) / 1024 || 0;
@@ -39,7 +50,7 @@ export function rssMbOf(pid: number): number {
 }
 
 /** False when it is gone already. A negative pid means the process group. */
-export function signal(pid: number, name: NodeJS.Signals): boolean {
+export function signal(pid: number, name: NodeJS.Signals | 0): boolean {
   try {
     return process.kill(pid, name);
   } catch (error) {
@@ -59,20 +70,22 @@ function fromProc(): ProcessRef[] {
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     if (fields[0] === "Z" || fields[0] === "X") continue;
     const text = command.split("\0").join(" ").trim();
-    found.push({ pid: Number(name), parentPid: Number(fields[1]), command: text });
+    const [, parentPid, group] = fields.map(Number);
+    found.push({ pid: Number(name), parentPid: parentPid!, group: group!, command: text });
   }
   return found;
 }
 
 function fromPs(): ProcessRef[] {
-  return ps(["-A", "-o", "pid=,ppid=,stat=,args="])
+  return ps(["-A", "-o", "pid=,ppid=,pgid=,stat=,args="])
     .split("\n")
-    .map((line) => /^\s*(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line))
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(.*)$/.exec(line))
     .filter((match) => match !== null)
-    .filter((match) => !match[3]!.startsWith("Z"))
-    .map(([, pid, parent, , command]) => ({
+    .filter((match) => !match[4]!.startsWith("Z"))
+    .map(([, pid, parent, group, , command]) => ({
       pid: Number(pid),
       parentPid: Number(parent),
+      group: Number(group),
       command: command!,
     }));
 }

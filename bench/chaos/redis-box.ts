@@ -84,6 +84,7 @@ class OwnRedis {
   readonly #program: string;
   readonly #dir: string;
   #child: ChildProcess | null = null;
+  #isWanted = false;
 
   private constructor(program: string, dir: string, port: number) {
     this.#program = program;
@@ -111,6 +112,12 @@ class OwnRedis {
     const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, String(value)]);
     const child = spawn(this.#program, args, { stdio: "ignore" });
     this.#child = child;
+    this.#isWanted = true;
+    child.once("exit", (code, signalName) => {
+      // Nothing that follows in this run says anything about Troupe.
+      const how = signalName ?? code;
+      if (this.#isWanted) process.stderr.write(`\nRedis ended by itself (${how}): run it again\n`);
+    });
     const failed = new Promise<never>((_, reject) => child.once("error", reject));
     const up = until(() => pong(this.port), UP_WITHIN_MS);
     if ((await Promise.race([up, failed])) === null) {
@@ -124,6 +131,7 @@ class OwnRedis {
 
   async kill(): Promise<void> {
     const child = this.#child;
+    this.#isWanted = false;
     if (child === null || !this.#isRunning()) return;
     const gone = new Promise((done) => child.once("exit", done));
     this.signal("SIGKILL");

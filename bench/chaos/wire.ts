@@ -36,7 +36,7 @@ export class Wire {
   readonly #waiting = new Map<number, Waiting>();
   #nextAck = 0;
   #isClosed = false;
-  #isReading = true;
+  isReading = true;
   #silenceMs = SILENCE_MS;
   #silence: NodeJS.Timeout;
 
@@ -90,12 +90,12 @@ export class Wire {
   }
 
   stopReading(): void {
-    this.#isReading = false;
+    this.isReading = false;
     this.#socket.pause();
   }
 
   goOnReading(): void {
-    this.#isReading = true;
+    this.isReading = true;
     this.#hear();
     this.#socket.resume();
   }
@@ -167,7 +167,7 @@ export class Wire {
   }
 
   #onSilence(): void {
-    if (!this.#isReading) return;
+    if (!this.isReading) return;
     this.#socket.terminate();
     this.#end("silence");
   }

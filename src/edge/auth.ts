@@ -14,6 +14,7 @@ import type { WorkerConfig } from "../config.ts";
 import type { AccountStore } from "../ports.ts";
 import { ok, REFUSALS, type Result, refused } from "../protocol/errors.ts";
 import { type FamilyId, isId, type UserId } from "../protocol/ids.ts";
+import { type Facts, RULES } from "../protocol/policy.ts";
 import { SERVICE_SCOPES } from "../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../protocol/schemas.ts";
 import type { IssuerKeySet } from "../runtime/control.ts";
@@ -75,6 +76,17 @@ export interface Auth {
  * routes of users refuse it.
  */
 export const SERVICE_USER = asUserId("0");
+
+/** What a verified token says about its bearer; who is suspended has no identity. */
+export function factsOf({ userId, scope }: Identity): Facts {
+  const isService = userId === SERVICE_USER;
+  return {
+    user: !isService,
+    notify: isService && scope.includes("notify"),
+    admin: isService && scope.includes("admin"),
+  };
+}
+
 const isServiceScope = (word: string) => (SERVICE_SCOPES as readonly string[]).includes(word);
 const USERNAME = /^[a-z0-9_.]{3,32}$/;
 const REFRESH_BYTES = 32;
@@ -85,7 +97,7 @@ const NOT_VALID = refused("unauthorized", "The access token is not valid.");
 const REVOKED = refused("unauthorized", "This login has ended. Log in again.");
 const WRONG_LOGIN = refused("unauthorized", "The username or the password is wrong.");
 const WRONG_REFRESH = refused("unauthorized", "The refresh token is not valid. Log in again.");
-const SUSPENDED = refused("forbidden", "This account is suspended.");
+const SUSPENDED = RULES.admitted;
 const OUTSIDE = refused(
   "forbidden",
   "This server trusts an outside token issuer: accounts and tokens are had there.",

@@ -59,6 +59,11 @@ export class Interests {
     return confirmed;
   }
 
+  /** As `want` resolves, without another want; at once where the topic is not wanted. */
+  confirmed(topic: Topic): Promise<void> {
+    return this.#interests.get(topic)?.confirmed ?? Promise.resolve();
+  }
+
   release(topic: Topic): void {
     const interest = this.#interests.get(topic);
     if (interest === undefined || interest.wanted === 0) return;

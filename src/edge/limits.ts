@@ -3,8 +3,6 @@
  * and what HTTP, logins, handshakes and events ask of them. Use is shared with the other edges
  * of the cluster (spending.ts), so what is said here of a user or an address holds everywhere.
  */
-import type { IncomingMessage } from "node:http";
-import { isIPv6 } from "node:net";
 import type { Clock } from "../clock.ts";
 import { type Allowance, LIMIT_KINDS, type LimitKind, type Limits } from "../limit-keys.ts";
 import type { Tally } from "../metrics.ts";
@@ -131,28 +129,4 @@ export function tooMany(
   message = "Too many requests. Try again later.",
 ): ErrorObject {
   return { code: "rate_limited", message, retry_after_ms: retryAfterMs };
-}
-
-/**
- * Whom a request counts for: the peer, or behind a trusted proxy the address that this proxy
- * saw (the last of X-Forwarded-For; those before it are the client's own words). Of an IPv6
- * address the /64, since one subscriber has all of it.
- */
-export function addressOf(request: IncomingMessage, trustProxy: boolean): string {
-  const peer = request.socket.remoteAddress ?? "";
-  if (!trustProxy) return subscriberOf(peer);
-  const forwarded = request.headers["x-forwarded-for"];
-  const list = Array.isArray(forwarded) ? forwarded.join(",") : (forwarded ?? "");
-  const last = list.slice(list.lastIndexOf(",") + 1).trim();
-  return subscriberOf(last === "" ? peer : last);
-}
-
-function subscriberOf(address: string): string {
-  if (address.startsWith("::ffff:") && address.includes(".")) return address.slice(7);
-  if (!isIPv6(address)) return address;
-  const [head = "", tail = ""] = address.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const rest = tail === "" ? [] : tail.split(":");
-  while (groups.length + rest.length < 8) groups.push("0");
-  return `${groups.concat(rest).slice(0, 4).join(":")}::/64`;
 }

@@ -1,32 +1,43 @@
 /**
- * The front door: owns the port, looks at the first request of each connection, and hands the
- * connection to a worker. It answers nothing itself but refusals. Made by the host; the
- * invariants: reads are stopped before a handle leaves, every socket has an error listener
- * from its first moment, nobody waits for anybody else, and nothing from outside ends the
- * primary. See request-head (where to), hand-over and session-door (how).
+ * The front door: owns the port, looks at how each connection begins (its first request, or
+ * its TLS hello), and hands it to a worker. It answers nothing itself but refusals. Made by
+ * the host; the invariants: reads are stopped before a handle leaves, every socket has an
+ * error listener from its first moment, nobody waits for anybody else, and nothing from
+ * outside ends the primary. See door-guard (who may), request-head (where to), hand-over and
+ * session-door (how).
  */
 import cluster, { type Worker } from "node:cluster";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Counter, type Registry } from "prom-client";
+import { subscriberOf } from "../address.ts";
 import { errorCode, StartRefusal, unreachable } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { SocketHandover } from "../runtime/control.ts";
-import { Placement, type WorkerRef } from "../runtime/view.ts";
+import { NO_VIEW, Placement, type WorkerRef } from "../runtime/view.ts";
+import type { DoorGuard, Welcome } from "./door-guard.ts";
 import { HandOver } from "./hand-over.ts";
-import { HEAD_LIMITS, type HeadLimits, type HeadOutcome, readHead } from "./head-reader.ts";
+import {
+  HEAD_LIMITS,
+  type HeadLimits,
+  type HeadOutcome,
+  HTTP_HEAD,
+  readHead,
+} from "./head-reader.ts";
 import { HeldSockets } from "./held-sockets.ts";
 import { type Refusal, refusalBytes } from "./refusals.ts";
-import { routeOf } from "./request-head.ts";
+import { maybeRequest, routeOf } from "./request-head.ts";
 import { SessionDoor } from "./session-door.ts";
 import { isOurs, startReading } from "./socket-handle.ts";
+import { TLS_HELLO } from "./tls-hello.ts";
+import type { Guest } from "./undecided.ts";
 
 export interface ServingWorker extends WorkerRef {
   worker: Worker;
 }
 
 export interface FrontDoorOptions {
-  /** TLS is on: bytes cannot be read here, the worker does the handshake. */
+  /** TLS is on: requests cannot be read here, the worker does the handshake. */
   tls: boolean;
+  guard: DoorGuard;
   /** Online workers that are not draining. */
   serving: () => readonly ServingWorker[];
   log: Log;
@@ -51,8 +62,13 @@ export class FrontDoor {
   readonly #handOver = new HandOver(this.#held);
   readonly #sessions = new SessionDoor(this.#held);
   readonly #connections: Counter<"route">;
+  /** Connections in their TLS handshake at a worker, by the ticket that it will report. */
+  readonly #shaking = new Map<number, { guest: Guest; worker: Worker }>();
+  #tickets = 0;
   #turn = 0;
   #closed = false;
+  #placement = new Placement(NO_VIEW);
+  #placed: readonly ServingWorker[] = [];
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
@@ -63,9 +79,7 @@ export class FrontDoor {
       labelNames: ["route"],
       registers: [options.registry],
     });
-    this.#server = createServer({ noDelay: true, pauseOnConnect: options.tls }, (socket) =>
-      this.#accept(socket),
-    );
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
     cluster.on("disconnect", this.#workerGone);
     cluster.on("exit", this.#workerGone);
   }
@@ -113,23 +127,53 @@ export class FrontDoor {
   readonly #workerGone = (worker: Worker) => {
     this.#sessions.workerGone(worker);
     this.#handOver.workerGone(worker);
+    for (const [ticket, shaking] of this.#shaking) {
+      if (shaking.worker === worker) this.#settleTicket(ticket);
+    }
   };
+
+  /** A worker's word that these handshakes are done, with a request read, or have failed. */
+  settled(tickets: readonly number[]): void {
+    for (const ticket of tickets) this.#settleTicket(ticket);
+  }
+
+  #settleTicket(ticket: number): void {
+    const shaking = this.#shaking.get(ticket);
+    if (shaking === undefined) return;
+    this.#shaking.delete(ticket);
+    this.#options.guard.leave(shaking.guest);
+  }
 
   #accept(socket: Socket): void {
     // Node destroys it after an error; the listener only keeps that from ending the process.
     socket.on("error", () => socket.destroy());
+    const { guard, tls } = this.#options;
+    const welcome = guard.admit(socket);
+    if (welcome === null) return;
     this.#held.add(socket);
-    if (this.#options.tls) {
-      this.#giveByAddress(socket);
-      return;
-    }
-    readHead(socket, this.#limits, (outcome) => this.#decide(socket, outcome));
+    const { guest } = welcome;
+    const left = () => guest !== null && guard.leave(guest);
+    socket.once("close", left);
+    readHead(socket, tls ? TLS_HELLO : HTTP_HEAD, this.#limits, (outcome) => {
+      socket.off("close", left);
+      if (tls && outcome.outcome === "read" && !welcome.isLimited) {
+        this.#giveTls(socket, outcome.bytes, guest);
+        return;
+      }
+      left();
+      if (tls) this.#dropTls(socket, outcome, welcome);
+      else this.#decide(socket, outcome, welcome);
+    });
   }
 
-  #decide(socket: Socket, read: HeadOutcome): void {
+  #decide(socket: Socket, read: HeadOutcome, welcome: Welcome): void {
     switch (read.outcome) {
       case "read":
-        this.#route(socket, read.bytes, read.head);
+        if (welcome.isLimited) {
+          this.#refuse(socket, "limited", "Too many connections. Try again later.");
+          return;
+        }
+        this.#route(socket, read.bytes, read.bytes.toString("latin1", 0, read.end));
         return;
       case "garbage":
         this.#refuse(socket, "garbage", "This is not an HTTP/1.1 request.");
@@ -147,6 +191,17 @@ export class FrontDoor {
       default:
         unreachable(read);
     }
+  }
+
+  /** What did not become a TLS connection: nothing can be said to it, but to plain HTTP. */
+  #dropTls(socket: Socket, read: HeadOutcome, welcome: Welcome): void {
+    if (read.outcome === "garbage" && !welcome.isLimited && maybeRequest(read.bytes)) {
+      this.#refuse(socket, "garbage", "This port speaks TLS: use https:// or wss://.");
+      return;
+    }
+    const route = welcome.isLimited ? "limited" : read.outcome;
+    this.#connections.inc({ route });
+    socket.destroy();
   }
 
   #route(socket: Socket, bytes: Buffer, head: string): void {
@@ -183,7 +238,7 @@ export class FrontDoor {
     if (owner === null) return false;
     if (route.via === "sticky") this.#sessions.give(socket, bytes, owner, route.tunnelled);
     else {
-      this.#handOver.give(socket, owner, "engine", bytes, () =>
+      this.#handOver.give(socket, owner, { kind: "engine", head: bytes }, () =>
         this.#give(socket, "engine", bytes, 1),
       );
     }
@@ -191,7 +246,7 @@ export class FrontDoor {
   }
 
   /** To the next worker in turn. */
-  #give(socket: Socket, kind: SocketHandover["kind"], bytes: Buffer, tries: number): void {
+  #give(socket: Socket, kind: "api" | "engine", bytes: Buffer, tries: number): void {
     const serving = this.#options.serving();
     if (tries === 0 || serving.length === 0) {
       this.#refuse(socket, "unavailable", "No worker can take this connection. Try again.");
@@ -199,22 +254,40 @@ export class FrontDoor {
     }
     this.#turn = (this.#turn + 1) % serving.length;
     const { worker } = serving[this.#turn]!;
-    this.#handOver.give(socket, worker, kind, bytes, () =>
+    this.#handOver.give(socket, worker, { kind, head: bytes }, () =>
       this.#give(socket, kind, bytes, tries - 1),
     );
   }
 
   /** TLS: the same address to the same worker, so that long-polling finds its session. */
-  #giveByAddress(socket: Socket): void {
+  #giveTls(socket: Socket, hello: Buffer, guest: Guest | null): void {
     this.#connections.inc({ route: "tls" });
     const serving = this.#options.serving();
-    const placement = new Placement({ number: 0, workers: [...serving], draining: [], away: [] });
-    const life = placement.ownerOf(socket.remoteAddress ?? "");
-    const chosen = serving.find((candidate) => candidate.life === life);
-    if (chosen === undefined) socket.destroy();
-    else {
-      this.#handOver.give(socket, chosen.worker, "api", Buffer.alloc(0), () => socket.destroy());
+    if (serving !== this.#placed) {
+      this.#placed = serving;
+      const workers = [...serving];
+      this.#placement = new Placement({ number: 0, workers, draining: [], away: [] });
     }
+    const life = this.#placement.ownerOf(subscriberOf(socket.remoteAddress ?? ""));
+    const chosen = serving.find((candidate) => candidate.life === life);
+    if (chosen === undefined) {
+      if (guest !== null) this.#options.guard.leave(guest);
+      socket.destroy();
+      return;
+    }
+    this.#tickets++;
+    const ticket = this.#tickets;
+    if (guest !== null) {
+      this.#options.guard.handedOver(guest);
+      this.#shaking.set(ticket, { guest, worker: chosen.worker });
+      // Closed while it stood in line: its worker will not hear of it. Once sent it says nothing.
+      socket.once("close", () => this.#settleTicket(ticket));
+    }
+    const failed = () => {
+      this.#settleTicket(ticket);
+      socket.destroy();
+    };
+    this.#handOver.give(socket, chosen.worker, { kind: "tls", head: hello, ticket }, failed);
   }
 
   #refuse(socket: Socket, refusal: Refusal, message: string): void {

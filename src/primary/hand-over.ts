@@ -5,7 +5,7 @@
  */
 import type { Worker } from "node:cluster";
 import type { Socket } from "node:net";
-import type { SocketHandover } from "../runtime/control.ts";
+import type { Handed, SocketHandover } from "../runtime/control.ts";
 import type { HeldSockets } from "./held-sockets.ts";
 import { closeUnacknowledged, detachFromServer, isOurs } from "./socket-handle.ts";
 
@@ -22,13 +22,7 @@ export class HandOver {
   }
 
   /** Reads of `socket` are stopped. `failed` is called when it is still ours afterwards. */
-  give(
-    socket: Socket,
-    worker: Worker,
-    kind: SocketHandover["kind"],
-    head: Buffer,
-    failed: () => void,
-  ): void {
+  give(socket: Socket, worker: Worker, how: Handed, failed: () => void): void {
     if (!isOurs(socket)) return;
     let line = this.#inLine.get(worker);
     if (line === undefined) {
@@ -38,7 +32,7 @@ export class HandOver {
     line.set(socket, failed);
     socket.setTimeout(IN_LINE_MS, destroyOnTimeout);
     detachFromServer(socket);
-    const message: SocketHandover = { type: "troupe:socket", kind, head };
+    const message: SocketHandover = { type: "troupe:socket", ...how };
     worker.send(message, socket, () => {
       // Called twice where Node had to send the handle again.
       if (line.delete(socket)) this.#settle(socket, failed);

@@ -15,6 +15,8 @@ import { createMetrics } from "../metrics.ts";
 import type { Relay } from "../relay-port.ts";
 import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
 import { FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
+import type { Certificate } from "./certificate.ts";
+import { DoorGuard, type DoorLimits } from "./door-guard.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
@@ -24,6 +26,9 @@ import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
 import type { WorkerLife } from "./worker-life.ts";
 
+/** A worker that is starting answers when it is up. */
+const CERTIFICATE_DEADLINE_MS = 10_000;
+
 export interface HostOptions {
   config: WorkerConfig;
   /** Absolute path of the built worker. */
@@ -32,6 +37,8 @@ export interface HostOptions {
   /** This start of this host; see `hostId`. */
   host?: string;
   relay?: Relay;
+  /** Set where TLS is on. */
+  certificate?: Certificate;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
 }
 
@@ -44,12 +51,14 @@ export class Host {
   readonly #membership: Membership;
   readonly #relay: Relay | null;
   readonly #report: HostReport;
+  readonly #certificate: Certificate | null;
   readonly #issuerKeys: IssuerKeys | null;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 
   constructor(options: HostOptions) {
     const { config, log, workerPath, host = newHostId() } = options;
     this.#relay = options.relay ?? null;
+    this.#certificate = options.certificate ?? null;
     this.#config = config;
     this.#log = log;
     this.#switchboard = new Switchboard(
@@ -66,7 +75,14 @@ export class Host {
       this.#relay,
     );
     this.supervisor = new Supervisor(
-      { host, workerPath, config, log, limits: options.limits?.supervisor ?? {} },
+      {
+        host,
+        workerPath,
+        config,
+        tls: () => options.certificate?.material ?? null,
+        log,
+        limits: options.limits?.supervisor ?? {},
+      },
       {
         forked: (life) => this.#switchboard.attach(life.ref.life, life.pipe),
         frames: (life, bytes) => this.#switchboard.fromWorker(life.ref.life, bytes),
@@ -75,7 +91,13 @@ export class Host {
       },
     );
     this.frontDoor = new FrontDoor({
-      tls: config.tlsCert !== null,
+      tls: options.certificate !== undefined,
+      guard: new DoorGuard({
+        limits: doorLimits(config),
+        trust: config.trustProxy,
+        log,
+        registry: this.#metrics.registry,
+      }),
       serving: () => this.supervisor.serving,
       log,
       registry: this.#metrics.registry,
@@ -121,6 +143,36 @@ export class Host {
     }
   }
 
+  /** The primary's own, as `hostMetricsText` takes them. */
+  ownMetrics(): Promise<unknown> {
+    return this.#metrics.toJson();
+  }
+
+  /**
+   * SIGHUP: where the certificate's files have changed, the new one for the running workers,
+   * whose sessions go on; else new workers, one by one. A certificate that cannot be used
+   * changes nothing.
+   */
+  async renew(): Promise<void> {
+    const read = this.#certificate?.renew() ?? "same";
+    if (read === "refused") return;
+    if (read === "same") {
+      await this.supervisor.roll();
+      return;
+    }
+    const tls = this.#certificate?.material;
+    if (tls === undefined) return;
+    // One that is just starting has the old one in its pipe, and this order behind it.
+    await Promise.all(
+      this.supervisor.lives.map(async (life) => {
+        const answer = await life.ask("tls", tls, CERTIFICATE_DEADLINE_MS);
+        if (answer?.body === "null") return;
+        const worker = life.ref.life;
+        this.#log.error({ event: "certificate_not_taken", worker, why: answer?.body ?? "late" });
+      }),
+    );
+  }
+
   /** Sessions told, port closed, actors flushed, workers ended. */
   async stop(): Promise<void> {
     await this.supervisor.stop(() => this.frontDoor.stopAccepting());
@@ -160,6 +212,9 @@ export class Host {
       case "online":
       case "drained":
         this.supervisor.reported(life, heard.name as "online" | "drained");
+        return;
+      case "settled":
+        this.frontDoor.settled((JSON.parse(heard.body) as WorkerReports["settled"]).tickets);
         return;
       case "host_health":
         this.#answer(life, heard, this.#report.health());
@@ -244,6 +299,12 @@ export class Host {
       this.supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
     );
   }
+}
+
+function doorLimits(config: WorkerConfig): DoorLimits | null {
+  if (!config.rateLimits) return null;
+  const { connectionRatePerS: perS, connectionBurst: burst, pendingConnectionsMax } = config;
+  return { rate: { perS, burst }, pendingMax: pendingConnectionsMax };
 }
 
 function order<N extends "gap" | "issuer_keys">(name: N, body: PrimaryOrders[N]): Frame {

@@ -10,6 +10,7 @@ import cluster, { type ClusterSettings } from "node:cluster";
 import type { WorkerConfig } from "../config.ts";
 import { StartRefusal } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { TlsMaterial } from "../runtime/control.ts";
 import { BACK_OFF, type BackOff, RESTED, stepBackOff } from "./back-off.ts";
 import type { ServingWorker } from "./front-door.ts";
 import { WorkerLife } from "./worker-life.ts";
@@ -46,6 +47,8 @@ export interface SupervisorOptions {
   /** Absolute path of the built worker. */
   workerPath: string;
   config: WorkerConfig;
+  /** What the next life shakes hands with; null without TLS. */
+  tls?: () => TlsMaterial | null;
   log: Log;
   limits?: Partial<SupervisorLimits>;
 }
@@ -187,7 +190,8 @@ export class Supervisor {
   #fork(slot: Slot): WorkerLife {
     this.#lifeCount++;
     const id = `${this.#options.host}.${slot.n}.${this.#lifeCount.toString(36)}`;
-    const life = new WorkerLife({ life: id, slot: slot.name }, this.#options.config, {
+    const tls = this.#options.tls?.() ?? null;
+    const life = new WorkerLife({ life: id, slot: slot.name }, this.#options.config, tls, {
       frames: (from, bytes) => this.#events.frames(from, bytes),
       lost: (gone, why) => this.#lost(slot, gone, why),
       exited: (gone, how) => {

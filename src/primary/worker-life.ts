@@ -6,7 +6,7 @@
 import cluster, { type Worker } from "node:cluster";
 import type { Duplex } from "node:stream";
 import type { WorkerConfig } from "../config.ts";
-import type { PrimaryOrders } from "../runtime/control.ts";
+import type { PrimaryOrders, TlsMaterial } from "../runtime/control.ts";
 import { FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { PIPE_FD, Pipe } from "../runtime/pipe.ts";
 import type { WorkerRef } from "../runtime/view.ts";
@@ -40,7 +40,7 @@ export class WorkerLife {
   #killTimer: NodeJS.Timeout | undefined;
 
   /** Throws when the system gives no process. */
-  constructor(ref: WorkerRef, config: WorkerConfig, events: LifeEvents) {
+  constructor(ref: WorkerRef, config: WorkerConfig, tls: TlsMaterial | null, events: LifeEvents) {
     this.ref = ref;
     this.#events = events;
     this.worker = cluster.fork(withoutSecrets());
@@ -72,7 +72,7 @@ export class WorkerLife {
       frames: (bytes) => events.frames(this, bytes),
       closed: (why) => this.#lose(`its pipe ended: ${why}`),
     });
-    const body: PrimaryOrders["configure"] = { config, life: ref.life, slot: ref.slot };
+    const body: PrimaryOrders["configure"] = { config, life: ref.life, slot: ref.slot, tls };
     this.#order("configure", body, 0);
   }
 

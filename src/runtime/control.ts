@@ -3,10 +3,11 @@
  * `FRAME.control`. A `corr` other than 0 wants a `FRAME.answer` with the same `corr`.
  */
 import type { WorkerConfig } from "../config.ts";
+import type { TlsPair } from "../tls-pair.ts";
 
 export interface PrimaryOrders {
   /** First frame on every pipe. */
-  configure: { config: WorkerConfig; life: string; slot: string };
+  configure: { config: WorkerConfig; life: string; slot: string; tls: TlsMaterial | null };
   /**
    * Tell sessions, flush actors, say `drained`, and expect to be ended. Answered when the
    * sessions have been told: then the port may close (1.5 s later at the latest).
@@ -17,6 +18,8 @@ export interface PrimaryOrders {
    * what was missed, ask again, and tell what lives here. Actors doubt the sessions there.
    */
   gap: { host: string };
+  /** A new certificate, for connections from now on. Answered with null, or with what is wrong. */
+  tls: TlsMaterial;
   /** An outside token issuer has changed its keys. */
   issuer_keys: IssuerKeySet;
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
@@ -27,6 +30,8 @@ export interface WorkerReports {
   /** Configured, thread running, database reached: may be given sockets and actors. */
   online: Record<string, never>;
   drained: Record<string, never>;
+  /** Handed-over TLS connections that have sent a request, or are gone. */
+  settled: { tickets: number[] };
   /** Answered with `HostMetrics`. */
   gather_metrics: Record<string, never>;
   /** Answered with `HostHealth`; for /readyz. */
@@ -39,6 +44,12 @@ export interface WorkerReports {
 export interface IssuerKeySet {
   keys: string;
   version: number;
+}
+
+/** What a worker shakes hands with. */
+export interface TlsMaterial extends TlsPair {
+  /** 48 bytes in base64, the same for all workers of a host: any of them resumes a session. */
+  ticketKeys: string;
 }
 
 /** One prom-client registry in JSON for each worker that answered in time, and the primary's. */
@@ -56,10 +67,11 @@ export interface HostHealth {
 
 /**
  * With a socket over the cluster's IPC channel: a connection that the front door hands over,
- * with what it has read of it. `api` for the HTTP server, `engine` for a WebSocket handshake.
+ * with what it has read of it. `api` for the HTTP server, `engine` for a WebSocket handshake,
+ * `tls` for a TLS handshake, whose ticket comes back in `settled`.
  */
-export interface SocketHandover {
-  type: "troupe:socket";
-  kind: "api" | "engine";
-  head: Buffer;
-}
+export type SocketHandover = { type: "troupe:socket" } & Handed;
+
+export type Handed =
+  | { kind: "api" | "engine"; head: Buffer }
+  | { kind: "tls"; head: Buffer; ticket: number };

@@ -1,23 +1,24 @@
 /** The refusals of storage that are not in everyone's list, worded once for both adapters. */
 import { type ErrorObject, REFUSALS, refused } from "../protocol/errors.ts";
+import { RULES } from "../protocol/policy.ts";
 
 export const MEMBERS_MAX = 1000;
 
 export const STORAGE_REFUSALS = {
   noReply: refused("invalid_payload", "There is no message with that reply_to_seq."),
-  notSender: refused("forbidden", "Only its sender may change a message."),
+  notSender: RULES.sender,
   messageDeleted: refused("conflict", "The message is deleted."),
-  notOwner: refused("forbidden", "Only the owner removes other members."),
+  notOwner: RULES.owner,
   directFixed: refused("conflict", "A direct conversation keeps its members and has no title."),
   membersMax: refused("invalid_payload", `A conversation has at most ${MEMBERS_MAX} members.`),
-  apart: refused("forbidden", "This is not possible between you and that user."),
+  apart: RULES.welcome,
   usernameTaken: refused("conflict", "That username is taken."),
 } as const;
 
 export const SOCIAL_REFUSALS = {
-  postNotFound: refused("not_found", "No such post."),
+  postNotFound: RULES.visible,
   notificationNotFound: refused("not_found", "No such notification."),
-  notAuthor: refused("forbidden", "Only its author may delete a post."),
+  notAuthor: RULES.author,
   followsSelf: refused("invalid_payload", "Nobody follows themselves."),
   blocksSelf: refused("invalid_payload", "Nobody blocks themselves."),
 } as const;

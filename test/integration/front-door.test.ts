@@ -355,18 +355,6 @@ describe("when workers die", () => {
   });
 });
 
-test("[FD11] with TLS on, where no byte can be read, an address keeps its worker", async () => {
-  const door = await Door.opens({ env: { DOOR_TLS: "on", WORKERS: "3" } });
-  try {
-    // The worker would shake hands; this one speaks plainly, and shows where it came to.
-    const pids = new Set<number>();
-    for (let i = 0; i < 6; i++) pids.add((await whoServes(door)).pid);
-    expect(pids.size).toBe(1);
-  } finally {
-    await door.ends();
-  }
-});
-
 describe("starting, rolling, stopping", () => {
   test("[SUP3] a worker that cannot start refuses the start, and nothing is left", async () => {
     await expect(Door.opens({ env: { DOOR_WORKER: "dies" } })).rejects.toThrow(

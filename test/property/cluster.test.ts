@@ -24,6 +24,7 @@ const FAILED_ONCE = [
   [2871220846, "typing that waited for a repair outlived its owner"],
   [3046744653, "an edit that ran twice was heard once by its maker"],
   [4186877214, "a change of members read again claimed the newest rev for its own"],
+  [1422750137, "a session told of late, after its end, by way of the old owner, lived for ever"],
   [1178312271, "a conversation left in the moment of being taken in was heard all the same"],
   [961041645, "a client that lost its connection before its sync was answered"],
 ] as const;

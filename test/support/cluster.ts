@@ -10,6 +10,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Certificates } from "./certificates.ts";
 import { takeBreaches } from "./conformity.ts";
 import { eventually, within } from "./eventually.ts";
 import { Api } from "./http.ts";
@@ -41,6 +42,8 @@ export interface TroupeOptions {
   dataDir?: string;
   databaseUrl?: string;
   port?: number;
+  /** TLS on the port. */
+  tls?: Certificates;
   env?: Record<string, string>;
   /** False: do not wait for readiness. */
   waitUntilReady?: boolean;
@@ -60,6 +63,8 @@ export class Troupe {
   readonly exited: Promise<Exit>;
   /** Calls without a token. */
   readonly http: Api;
+  /** The certificate to trust; undefined without TLS. */
+  readonly ca: string | undefined;
   stdout = "";
   stderr = "";
 
@@ -75,15 +80,17 @@ export class Troupe {
     dataDir: string,
     databaseUrl: string | null,
     cleanups: (() => Promise<void>)[],
+    ca?: string,
   ) {
     this.#child = child;
     this.#tag = tag;
     this.#cleanups = cleanups;
     this.port = port;
-    this.url = `http://127.0.0.1:${port}`;
+    this.ca = ca;
+    this.url = `${ca === undefined ? "http" : "https"}://127.0.0.1:${port}`;
     this.dataDir = dataDir;
     this.databaseUrl = databaseUrl;
-    this.http = new Api(this.url, () => null);
+    this.http = new Api(this.url, () => null, ca);
     child.stdout?.on("data", (chunk: Buffer) => {
       this.stdout += chunk;
     });
@@ -266,13 +273,17 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> 
     env["DATABASE_URL"] = databaseUrl;
     env["JWT_SECRET"] = JWT_SECRET;
   }
+  if (options.tls !== undefined) {
+    env["TLS_CERT"] = options.tls.cert;
+    env["TLS_KEY"] = options.tls.key;
+  }
   const child = spawn(process.execPath, [CLI, "start"], {
     cwd: ROOT,
     env: { ...env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
-  const troupe = new Troupe(child, tag, port, dataDir, databaseUrl, cleanups);
+  const troupe = new Troupe(child, tag, port, dataDir, databaseUrl, cleanups, options.tls?.ca);
   if (options.waitUntilReady !== false) {
     try {
       await troupe.untilReady();

@@ -69,6 +69,15 @@ export class Door {
     return this.#ask("held") as Promise<number>;
   }
 
+  /** What a metric of the primary says, all its labels added up, or one series of it. */
+  async metric(series: string): Promise<number> {
+    const text = (await this.#ask("metrics")) as string;
+    const lines = text
+      .split("\n")
+      .filter((line) => line.startsWith(`${series} `) || line.startsWith(`${series}{`));
+    return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
+  }
+
   workers(): Promise<DoorWorkerFacts[]> {
     return this.#ask("workers") as Promise<DoorWorkerFacts[]>;
   }
@@ -135,10 +144,18 @@ export class Wire {
     this.closed = new Promise((resolve) => socket.once("close", () => resolve(this.received)));
   }
 
-  static async to(door: Door, allowHalfOpen = false): Promise<Wire> {
-    const socket = connect({ port: door.port, host: "127.0.0.1", noDelay: true, allowHalfOpen });
+  static async to(door: { port: number }, allowHalfOpen = false, from?: string): Promise<Wire> {
+    const socket = connect({
+      port: door.port,
+      host: "127.0.0.1",
+      noDelay: true,
+      allowHalfOpen,
+      ...(from !== undefined && { localAddress: from }),
+    });
     const wire = new Wire(socket);
-    await within("connected", new Promise<void>((resolve) => socket.once("connect", resolve)));
+    // A connection may be cut before its client has seen that it stood.
+    const stood = new Promise<void>((resolve) => socket.once("connect", resolve));
+    await within("connected, or cut", Promise.race([stood, wire.closed]));
     return wire;
   }
 

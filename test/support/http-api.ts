@@ -32,6 +32,9 @@ export const CONFIG: WorkerConfig = {
   tlsCert: null,
   tlsKey: null,
   trustProxy: false,
+  connectionRatePerS: 100,
+  connectionBurst: 1000,
+  pendingConnectionsMax: 500,
   corsOrigin: null,
   logLevel: "silent",
 };

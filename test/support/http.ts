@@ -3,6 +3,7 @@
  * one after the other reaches different workers.
  */
 import http from "node:http";
+import https from "node:https";
 import type { ErrorObject } from "../../src/protocol/errors.ts";
 import { seeAnswer } from "./conformity.ts";
 
@@ -26,15 +27,20 @@ export interface RequestOptions {
   /** Sent as it is, instead of JSON. */
   raw?: string | Buffer;
   agent?: http.Agent;
+  /** The loopback address to call from, where it matters who asks. */
+  from?: string;
 }
 
 export class Api {
   readonly #url: string;
   readonly #token: () => string | null;
+  readonly #ca: string | undefined;
 
-  constructor(url: string, token: () => string | null) {
+  /** `ca`: the certificate to trust where `url` is https. */
+  constructor(url: string, token: () => string | null, ca?: string) {
     this.#url = url;
     this.#token = token;
+    this.#ca = ca;
   }
 
   get<T = ErrorAnswer>(path: string, options?: RequestOptions): Promise<Answer<T>> {
@@ -81,9 +87,11 @@ export class Api {
     }
     for (const [name, value] of Object.entries(options.headers ?? {})) headers[name] = value;
     return new Promise((resolve, reject) => {
-      const request = http.request(
-        new URL(path, this.#url),
-        { method, headers, agent: options.agent ?? false, timeout: DEADLINE_MS },
+      const url = new URL(path, this.#url);
+      const { agent = false, from: localAddress } = options;
+      const request = (url.protocol === "https:" ? https : http).request(
+        url,
+        { method, headers, agent, localAddress, timeout: DEADLINE_MS, ca: this.#ca },
         (response) => {
           const chunks: Buffer[] = [];
           response.on("data", (chunk: Buffer) => chunks.push(chunk));

@@ -26,7 +26,7 @@ export class Person {
     this.troupe = troupe;
     this.user = login.user;
     this.login = login;
-    this.api = new Api(troupe.url, () => this.login.access_token);
+    this.api = new Api(troupe.url, () => this.login.access_token, troupe.ca);
   }
 
   static async register(troupe: Troupe, username: string, displayName: string): Promise<Person> {

@@ -31,6 +31,8 @@ export interface ConnectOptions {
   reconnection?: boolean;
   /** False: resolves at once, without waiting for `ready`. */
   waitForReady?: boolean;
+  /** The loopback address to connect from; WebSocket only. */
+  from?: string;
   label?: string;
 }
 
@@ -73,6 +75,8 @@ export class Session {
       reconnectionDelay: 50,
       reconnectionDelayMax: 500,
       timeout: READY_DEADLINE_MS,
+      ...(troupe.ca !== undefined && { ca: troupe.ca }),
+      ...(options.from !== undefined && { localAddress: options.from }),
       ...(options.tokenInHeader ? { extraHeaders: header } : {}),
       ...(options.token && !options.tokenInHeader ? { auth: { token: options.token } } : {}),
     });

@@ -78,7 +78,13 @@ describe("values", () => {
     ["workers", { WORKERS: "256" }, { workers: 256 }],
     ["data directory", { DATA_DIR: "x/../y" }, { dataDir: resolve("y") }],
     ["a grace of 0", { PRESENCE_GRACE_MS: "0" }, { presenceGraceMs: 0 }],
-    ["switches", { RATE_LIMITS: "off", TRUST_PROXY: "1" }, { rateLimits: false, trustProxy: true }],
+    ["switches", { RATE_LIMITS: "off", TRUST_PROXY: "on" }, { rateLimits: false, trustProxy: 1 }],
+    ["two proxies in a row", { TRUST_PROXY: "2" }, { trustProxy: 2 }],
+    [
+      "proxies by address",
+      { TRUST_PROXY: "10.0.0.0/8, ::1" },
+      { trustProxy: ["10.0.0.0/8", "::1"] },
+    ],
     [
       "a limit by the second with a burst",
       { RATE_LIMIT_SEND: "5/s burst 20" },
@@ -132,11 +138,14 @@ describe("values", () => {
     ["REFRESH_TOKEN_TTL_S", ["0", "forever", "899"]],
     ["PRESENCE_GRACE_MS", ["-5", "5s", "600001"]],
     ["RATE_LIMITS", ["maybe"]],
+    ["TRUST_PROXY", ["maybe", "9", "-1", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.1,,"]],
+    ["CONNECTION_RATE_PER_S", ["0", "1.5", "100001"]],
+    ["CONNECTION_BURST", ["0", "many"]],
+    ["PENDING_CONNECTIONS_MAX", ["0", "100001"]],
     [
       "RATE_LIMIT_SEND",
       ["100", "0/s", "10/day", "-1/s", "10/s burst 0", "10/s burst", "1.5/s", "1/s burst 99999999"],
     ],
-    ["TRUST_PROXY", ["10.0.0.0/8"]],
     ["CORS_ORIGIN", ["example.com", "https://a.example/", "https://a.example,,", "null"]],
     ["LOG_LEVEL", ["verbose"]],
   ])("[CFG3] %s is refused when it makes no sense", (name, values) => {

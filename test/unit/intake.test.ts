@@ -110,8 +110,16 @@ test("[LIM6] stopped, it hears and keeps nothing more", async () => {
   expect([isReading, clock.pending]).toEqual([false, 0]);
 });
 
-test("[LIM6] a connection that is gone leaves no timer", () => {
+test("[LIM6] a connection that closes leaves no timer, and its goodbye can be read", async () => {
   arrive(60);
   conn.emit("close");
-  expect(clock.pending).toBe(0);
+  await clock.advance(2_000);
+  expect([isReading, clock.pending, taken]).toEqual([true, 0, []]);
+});
+
+test("[LIM6] one that is to be cut is not read again when it closes", () => {
+  arrive(60);
+  intake.stop();
+  conn.emit("close");
+  expect(isReading).toBe(false);
 });

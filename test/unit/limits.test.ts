@@ -1,7 +1,6 @@
-import type { IncomingMessage } from "node:http";
 import { beforeEach, describe, expect, test } from "vitest";
 import { KeyedBuckets } from "../../src/edge/keyed-buckets.ts";
-import { addressOf, EdgeLimits } from "../../src/edge/limits.ts";
+import { EdgeLimits } from "../../src/edge/limits.ts";
 import { TokenBucket } from "../../src/edge/token-bucket.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/limit-keys.ts";
 import { Tally } from "../../src/metrics.ts";
@@ -156,28 +155,5 @@ describe("limits of an edge", () => {
     const limits = edgeWith({ login: { perS: 0.001, burst: 3 } });
     const places = [1, 2, 3, 4, 5].map(() => limits.loginTry("ada", "10.0.0.1"));
     expect(places.filter((place) => "code" in place)).toHaveLength(2);
-  });
-});
-
-describe("the address a request counts for", () => {
-  const request = (remoteAddress: string, forwarded?: string) =>
-    ({
-      socket: { remoteAddress },
-      headers: forwarded === undefined ? {} : { "x-forwarded-for": forwarded },
-    }) as unknown as IncomingMessage;
-
-  test("is the peer's, whatever the client says, unless a proxy is trusted", () => {
-    expect(addressOf(request("10.0.0.1", "1.2.3.4"), false)).toBe("10.0.0.1");
-    expect(addressOf(request("::ffff:10.0.0.1"), false)).toBe("10.0.0.1");
-    expect(addressOf(request("10.0.0.1", "6.6.6.6, 1.2.3.4"), true)).toBe("1.2.3.4");
-    expect(addressOf(request("10.0.0.1"), true)).toBe("10.0.0.1");
-  });
-
-  test("is the /64 of an IPv6 address, however it is written", () => {
-    const all = ["2001:db8:0:7::1", "2001:db8:0:7:aaaa:bbbb:cccc:dddd"];
-    for (const address of all) {
-      expect(addressOf(request(address), false)).toBe("2001:db8:0:7::/64");
-    }
-    expect(addressOf(request("::1"), false)).toBe("0:0:0:0::/64");
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { PRESENCE_SETTLE_MS } from "../../actors/limits.ts";
+import { ENDED_SESSIONS_KEPT, PRESENCE_SETTLE_MS } from "../../actors/limits.ts";
 import {
   ABSENT,
   bestStatus,
@@ -100,13 +100,15 @@ describe("grace", () => {
   });
 
   test("[PRS2] a session that is back within the grace period leaves no trace", () => {
-    const person = new Person().opens(PHONE);
-    for (let i = 0; i < 20; i++)
+    const sessions = Array.from({ length: 100 }, (_, n) => `session ${n}` as SessionId);
+    const person = new Person().opens(sessions[0]!);
+    for (const [n, next] of sessions.slice(1).entries()) {
+      person.closes(sessions[n]!);
       person
-        .closes(PHONE)
         .waits(GRACE_MS - 1)
-        .opens(PHONE)
+        .opens(next)
         .waits(10);
+    }
     expect(person.statuses).toEqual(["online"]);
     expect(person.presence.lastEndedAtMs).toBeNull();
   });
@@ -117,13 +119,27 @@ describe("grace", () => {
     expect(person.statuses).toEqual(["online", "offline"]);
   });
 
+  test("[PRS8] news of a session that comes after its end changes nothing", () => {
+    const person = new Person().announcedBy("w1", [PHONE, "online"]).closes(PHONE).opens(PHONE);
+    person.sets(PHONE, "away").announcedBy("w1", [PHONE, "online"]).waits(60_000);
+    expect(person.presence.sessions.size).toBe(0);
+    expect(person.presence.published).toBe("offline");
+  });
+
+  test("[PRS8] of sessions that ended a few are remembered", () => {
+    const person = new Person();
+    for (let n = 0; n < 1_000; n++) person.closes(`session ${n}` as SessionId);
+    expect(person.presence.ended.size).toBe(ENDED_SESSIONS_KEPT);
+    expect(person.presence.ended).toContain("session 999");
+  });
+
   test("[PRS2] the online one of two ends: away after the grace period", () => {
     const person = new Person().opens(PHONE).opens(LAPTOP, "w2", "away").closes(PHONE);
     expect(person.waits(GRACE_MS).statuses).toEqual(["online", "away"]);
   });
 
   test("[PRS2] coming back away within the grace period shows away at its end", () => {
-    const person = new Person().opens(PHONE).closes(PHONE).waits(100).opens(PHONE, "w1", "away");
+    const person = new Person().opens(PHONE).closes(PHONE).waits(100).opens(LAPTOP, "w1", "away");
     expect(person.statuses).toEqual(["online"]);
     expect(person.waits(GRACE_MS).statuses).toEqual(["online", "away"]);
   });

@@ -93,13 +93,13 @@ describe("order", () => {
     stream.onEvent(message(4));
     stream.onEvent(message(5));
     expect(ann.texts).toEqual([]);
-    stream.open(4);
+    stream.open(4, false);
     expect(revs(ann)).toEqual([5]);
   });
 
   test("[STM1] a gap is read from storage before it goes on", () => {
     const ann = joins("1");
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(message(4));
     stream.onEvent(message(5));
     expect(repairs).toBe(1);
@@ -111,7 +111,7 @@ describe("order", () => {
 
   test("[STM1] a repair that reads further than the events is no double", () => {
     const ann = joins("1");
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(message(3));
     stream.repaired(read(change(2), change(3), change(4), change(5)));
     stream.repairDone();
@@ -123,7 +123,7 @@ describe("order", () => {
 
   test("[STM1] a hint that more has happened reads it, once", () => {
     joins("1");
-    stream.open(3);
+    stream.open(3, false);
     stream.expect(3);
     expect(repairs).toBe(0);
     stream.expect(4);
@@ -132,7 +132,7 @@ describe("order", () => {
   });
 
   test("[STM1] a session that came with more than the stream hears only what is newer", () => {
-    stream.open(3);
+    stream.open(3, false);
     const ann = comes("1");
     stream.attach(ann.session, 5);
     const bob = joins("2");
@@ -142,7 +142,7 @@ describe("order", () => {
   });
 
   test("[STM1] in that time it still hears what is not durable", () => {
-    stream.open(3);
+    stream.open(3, false);
     const ann = comes("1");
     stream.attach(ann.session, 5);
     stream.onEvent(typing("2", true));
@@ -153,7 +153,7 @@ describe("order", () => {
 describe("acknowledgements", () => {
   test("[STM2] an ack that is next, or behind, is released at once", () => {
     const ann = joins("1");
-    stream.open(3);
+    stream.open(3, false);
     const released: number[] = [];
     stream.ack(ann.session, 4, () => released.push(4) > 0);
     stream.ack(ann.session, 2, () => released.push(2) > 0);
@@ -162,7 +162,7 @@ describe("acknowledgements", () => {
 
   test("[STM2] it waits for the events before it, and stands for its own", () => {
     const [ann, bob] = [joins("1"), joins("2")];
-    stream.open(3);
+    stream.open(3, false);
     stream.ack(ann.session, 6, () => ann.texts.push('2["ack",{"rev":6}]') > 0);
     expect(repairs).toBe(1);
     stream.onEvent(message(4));
@@ -176,7 +176,7 @@ describe("acknowledgements", () => {
 
   test("[STM2] the socket that sent it does not hear its message, the user's others do", () => {
     const [phone, laptop] = [joins("1", "phone"), joins("1", "laptop")];
-    stream.open(1);
+    stream.open(1, false);
     const answered: string[] = [];
     waits(phone, "cx", (text) => answered.push(text));
     const sent = { ...message(2, "phone"), note: "cx" };
@@ -188,7 +188,7 @@ describe("acknowledgements", () => {
 
   test("[STM2] a change whose answer has come already is not heard again", () => {
     const phone = joins("1", "phone");
-    stream.open(1);
+    stream.open(1, false);
     stream.ack(phone.session, 2, () => true);
     stream.onEvent(message(2, "phone"));
     expect(phone.texts).toEqual([]);
@@ -196,7 +196,7 @@ describe("acknowledgements", () => {
 
   test("[STM2] a change that ran twice is heard the second time", () => {
     const phone = joins("1", "phone");
-    stream.open(1);
+    stream.open(1, false);
     waits(phone, "s1", () => undefined);
     stream.onEvent({ ...message(2, "phone"), note: "s1" });
     stream.onEvent({ ...message(3, "phone"), note: "s1" });
@@ -205,7 +205,7 @@ describe("acknowledgements", () => {
 
   test("[STM2] an ack that the event of its first run has answered stands for no second one", () => {
     const phone = joins("1", "phone");
-    stream.open(1);
+    stream.open(1, false);
     let isAnswered = false;
     waits(phone, "s1", () => {
       isAnswered = true;
@@ -221,7 +221,7 @@ describe("acknowledgements", () => {
 
   test("[STM2] two edits of one message at once are answered each by its own event", () => {
     const phone = joins("1", "phone");
-    stream.open(1);
+    stream.open(1, false);
     const answered: string[] = [];
     for (const text of ["one", "two", "three"]) {
       const is = (found: Message) => found.body === text;
@@ -240,7 +240,7 @@ describe("acknowledgements", () => {
 
   test("[STM2] no ack waits for ever", async () => {
     const ann = joins("1");
-    stream.open(3);
+    stream.open(3, false);
     let isReleased = false;
     stream.ack(ann.session, 9, () => {
       isReleased = true;
@@ -257,7 +257,7 @@ describe("members", () => {
   test("[ISO1] who is added hears the event that adds them, and what follows", () => {
     const ann = joins("1");
     const bob = comes("2");
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(message(2));
     stream.onEvent(members(3, ["1", "2"]));
     stream.onEvent(message(4));
@@ -267,7 +267,7 @@ describe("members", () => {
 
   test("[ISO1] who is removed hears that last", () => {
     const [ann, bob] = [joins("1"), joins("2")];
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(members(2, ["1"]));
     stream.onEvent(message(3));
     stream.onEvent(typing("1", true));
@@ -278,7 +278,7 @@ describe("members", () => {
 
   test("[ISO1] removed during a gap: nothing that came after the removal", () => {
     const bob = joins("2");
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(message(4));
     stream.repaired(read(change(2), membersChange(3, ["1"]), change(4)));
     stream.repairDone();
@@ -287,7 +287,7 @@ describe("members", () => {
 
   test("[ISO1] removed and taken in again during a gap: nothing of the time between", () => {
     const [ann, bob] = [joins("1"), joins("2")];
-    stream.open(1);
+    stream.open(1, false);
     stream.expect(6);
     const changes = [membersChange(2, ["1"]), change(3), membersChange(4, ["1", "2"]), change(5)];
     stream.repaired(read(...changes));
@@ -299,7 +299,7 @@ describe("members", () => {
   test("[ISO1] removed by a change that is forgotten: that is heard first, and nothing else", () => {
     const [ann, bob] = [joins("1"), joins("2")];
     const ahead = comes("3");
-    stream.open(1);
+    stream.open(1, false);
     stream.attach(ahead.session, 9);
     stream.expect(8);
     const forgotten = membersChange(7, ["1"]);
@@ -314,7 +314,7 @@ describe("members", () => {
 
   test("[ISO1] who left on their own is not taken back by a change of others", () => {
     const ann = joins("1");
-    stream.open(1);
+    stream.open(1, false);
     stream.detach(ann.session);
     ann.session.left.add(ROOM);
     stream.onEvent(members(2, ["1", "2"]));
@@ -325,7 +325,7 @@ describe("members", () => {
 describe("typing", () => {
   test("[STM3] the user who types hears nothing of it, in no session", () => {
     const [phone, laptop, bob] = [joins("1", "phone"), joins("1", "laptop"), joins("2")];
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(typing("1", true));
     expect([...phone.texts, ...laptop.texts]).toEqual([]);
     expect(bob.events("typing")).toMatchObject([{ user_id: "1", is_typing: true }]);
@@ -333,7 +333,7 @@ describe("typing", () => {
 
   test("[STM3] when the owner is gone, who types is said to have stopped, once", () => {
     const bob = joins("2");
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(typing("1", true));
     stream.endTyping("elsewhere");
     stream.endTyping("elsewhere");
@@ -353,7 +353,7 @@ describe("receipts", () => {
 
   test("[STM5] one that would move cursors back, or not at all, is not told", () => {
     const ann = joins("1");
-    stream.open(1);
+    stream.open(1, false);
     for (const [user, delivered, read] of [
       ["2", 5, 3],
       ["2", 4, 3],
@@ -372,7 +372,7 @@ describe("receipts", () => {
 
   test("[STM5] one that is ahead in one cursor and behind in the other is told with the newest of both", () => {
     const ann = joins("1");
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(receipt("2", 5, 3));
     stream.onEvent(receipt("2", 7, 2));
     stream.onEvent(receipt("2", 6, 4));
@@ -385,7 +385,7 @@ describe("receipts", () => {
 
   test("[STM5] who left and came back begins anew", () => {
     const ann = joins("1");
-    stream.open(1);
+    stream.open(1, false);
     stream.onEvent(receipt("2", 5, 5));
     stream.onEvent(members(2, ["1"]));
     stream.onEvent(members(3, ["1", "2"]));

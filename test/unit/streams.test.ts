@@ -125,6 +125,7 @@ describe("opening", () => {
     for (const wait of held) wait.resolve();
     held = null;
     await attached;
+    await settled();
     expect(revs(far)).toEqual([2, 3]);
   });
 
@@ -168,6 +169,7 @@ describe("opening", () => {
   test("[STS1] after the last session it lingers, then the topic is dropped", async () => {
     const far = comes(bob);
     await streams.attach(far.session, known());
+    await settled();
     streams.get(room)!.detach(far.session);
     await actors.clock.advance(30_000);
     expect(frames).toEqual([`+conversations:${room}`, `-conversations:${room}`]);
@@ -179,6 +181,7 @@ describe("entering", () => {
   test("[STS2] behind the stream: what is lacking is read first, then it is live", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     hears(await says(3));
     streams.enter(late.session, room, 2);
     await settled();
@@ -190,6 +193,7 @@ describe("entering", () => {
   test("[STS2] what comes while it reads comes after, once", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     hears(await says(2));
     held = [];
     streams.enter(late.session, room, 1);
@@ -205,6 +209,7 @@ describe("entering", () => {
   test("[STS2] what it lacked is told as it was, also when it has been replaced since", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     hears(await says(1));
     const edited = await edits();
     streams.enter(late.session, room, 1);
@@ -217,6 +222,7 @@ describe("entering", () => {
   test("[STS2] all that it lacked was replaced and is forgotten: no endless reading", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     hears(await says(1));
     const edited = await edits();
     actors.storage.tables.pruneReplaced(-1);
@@ -230,6 +236,7 @@ describe("entering", () => {
   test("[STS2] storage away while it reads: it hears what it lacks when storage is back", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     hears(await says(2));
     isStorageAway = true;
     const entered = streams.enter(late.session, room, 1);
@@ -244,6 +251,7 @@ describe("entering", () => {
   test("[STS2] the stream it is to enter was let go meanwhile: it enters another", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     hears(await says(2));
     isStorageAway = true;
     const entered = streams.enter(late.session, room, 1);
@@ -260,6 +268,7 @@ describe("entering", () => {
   test("[STS2] ahead of the stream it hears nothing twice", async () => {
     const [ready, early] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     const events = await says(3);
     streams.enter(early.session, room, 3);
     hears(events);
@@ -286,6 +295,7 @@ describe("entering", () => {
   test("[ISO1] removed and taken in again while it reads: nothing of the time between", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     const acting = { user: ann, session: "" };
     await says(1);
     await actors.asks(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
@@ -308,6 +318,7 @@ describe("entering", () => {
   test("[ISO1] removed while it reads: it hears that, and nothing after it", async () => {
     const [ready, late] = [comes(ann), comes(bob)];
     await streams.attach(ready.session, known());
+    await settled();
     hears(await says(2));
     const acting = { user: ann, session: "" };
     await actors.asks(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
@@ -326,6 +337,7 @@ describe("entering", () => {
 test("[STS6] a change of members that is read again carries the rev of that change", async () => {
   const far = comes(bob);
   await streams.attach(far.session, known());
+  await settled();
   const acting = { user: ann, session: "" };
   await actors.asks(`conversation:${room}`, "retitle", { ...acting, title: "Another" });
   const missed = await says(2);
@@ -349,6 +361,7 @@ describe("owners that move", () => {
   test("[STS3] typing ends with the owner that knew of it, and the old one is not believed", async () => {
     const far = comes(bob);
     await streams.attach(far.session, known());
+    await settled();
     streams.onEvent(typing("w1", 1), SOLO);
     const moved = view(2, ["w2"]);
     streams.onView(moved, SOLO);
@@ -360,6 +373,7 @@ describe("owners that move", () => {
   test("[STS4] what the dead owner committed and did not say is found, and looked for twice", async () => {
     const far = comes(bob);
     await streams.attach(far.session, known());
+    await settled();
     await says(1);
     streams.onView(view(2, ["w2"]), SOLO);
     await settled();
@@ -372,6 +386,7 @@ describe("owners that move", () => {
   test("[STS5] a receipt of the old owner counts", async () => {
     const far = comes(bob);
     await streams.attach(far.session, known());
+    await settled();
     const receipt = frame(FRAME.event, {
       key: `conversations:${room}`,
       name: "receipt",
@@ -388,6 +403,7 @@ test("[ISO1] taken in by news of one's own: told once, then everything after", a
   const [carl] = (await actors.users(1)) as [UserId];
   const [far, ready] = [comes(carl), comes(ann)];
   await streams.attach(ready.session, known());
+  await settled();
   await actors.asks(`conversation:${room}`, "add_members", {
     user: ann,
     session: "",

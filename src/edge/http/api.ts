@@ -13,11 +13,13 @@ import type { WorkerConfig } from "../../config.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../metrics.ts";
 import type { AccountStore, Queries } from "../../ports.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
+import { ACT_OF_ROUTE } from "../../protocol/policy.ts";
 import type { RouteSpec } from "../../protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import type { SocialQueries } from "../../social-queries.ts";
 import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
 import { createReader, type Reader } from "../check.ts";
+import { createClientReader } from "../client-address.ts";
 import type { AskIssuerKeys } from "../jwks.ts";
 import { EdgeLimits } from "../limits.ts";
 import { accountRoutes } from "./accounts.ts";
@@ -34,6 +36,7 @@ import { loadPages, servePages } from "./pages.ts";
 import { postRoutes } from "./posts.ts";
 import { type PresenceReader, presenceRoutes } from "./presence.ts";
 import { createReplies, type Replies } from "./replies.ts";
+import { createSecurityHeaders, createTransportSecurity } from "./security-headers.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server.ts";
 
 export interface ApiDeps {
@@ -90,7 +93,12 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const cors = createCors(config.corsOrigin);
-  const replies = createReplies(cors, count);
+  const clients = createClientReader(config.trustProxy);
+  const secure = createSecurityHeaders(clients);
+  const replies = createReplies((request, reply) => {
+    secure(request.raw, (name, value) => void reply.header(name, value));
+    cors(request, reply);
+  }, count);
   let server: Server | undefined;
 
   const app = fastify({
@@ -120,12 +128,13 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
   };
-  const gates = createGates(auth, limits, replies, config.trustProxy);
+  const gates = createGates(auth, limits, replies, clients);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
-    addRoute(app, ROUTES[name], handlers[name] as AnyHandler, gates, replies, log);
+    addRoute(app, name, handlers[name] as AnyHandler, gates, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
-  servePages(app, pages, cors, count);
+  const transport = createTransportSecurity(clients);
+  servePages(app, pages, cors, transport, count);
   addFallbacks(app, replies, log, [
     ...Object.values(ROUTES),
     ...pages.map(({ path }) => ({ method: "GET", path })),
@@ -156,12 +165,13 @@ type AnyHandler = (call: {
 
 function addRoute(
   app: FastifyInstance,
-  spec: RouteSpec,
+  name: RouteName,
   handler: AnyHandler,
   gates: Gates,
   replies: Replies,
   log: Logger,
 ): void {
+  const spec: RouteSpec = ROUTES[name];
   const isApi = spec.path.startsWith("/api/");
   const readParams = spec.params === undefined ? null : createReader("path", spec.params);
   const readBody = spec.body === undefined ? null : createReader("body", spec.body);
@@ -185,7 +195,7 @@ function addRoute(
     method: spec.method,
     url: spec.path,
     ...(spec.token
-      ? { onRequest: gates.token(spec.scope ?? null) }
+      ? { onRequest: gates.token(ACT_OF_ROUTE[name]) }
       : isApi
         ? { onRequest: gates.account }
         : {}),

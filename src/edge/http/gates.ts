@@ -2,17 +2,17 @@
  * What stands before the body of a request is even read: the token and the limits.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
-import type { UserId } from "../../protocol/ids.ts";
-import type { ServiceScope } from "../../protocol/route-spec.ts";
-import { type Auth, type Identity, SERVICE_USER } from "../auth.ts";
-import { addressOf, type EdgeLimits } from "../limits.ts";
+import { type Result, refused } from "../../protocol/errors.ts";
+import { type Act, judge } from "../../protocol/policy.ts";
+import { type Auth, factsOf, type Identity, SERVICE_USER } from "../auth.ts";
+import type { ClientReader } from "../client-address.ts";
+import type { EdgeLimits } from "../limits.ts";
 import type { Replies } from "./replies.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
     caller: Identity | null;
-    /** Whom the request counts for; see addressOf. */
+    /** Whom the request counts for; see client-address.ts. */
     address: string;
   }
 }
@@ -20,15 +20,11 @@ declare module "fastify" {
 /** A fastify onRequest hook. */
 export type Gate = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
 
-const NO_SERVICE = refused(
-  "forbidden",
-  "A service token acts for no user. Use a user's access token here.",
-).error;
 const NO_TOKEN = refused("unauthorized", "Send an access token: Authorization: Bearer ….").error;
 
 export interface Gates {
-  /** Routes that want a user's token, or a service's with this scope. */
-  token(scope: ServiceScope | null): Gate;
+  /** Routes that want a token, and of whom the act's rules say. */
+  token(act: Act): Gate;
   /** Routes that give tokens. */
   account: Gate;
 }
@@ -37,18 +33,15 @@ export function createGates(
   auth: Auth,
   limits: EdgeLimits,
   replies: Replies,
-  trustProxy: boolean,
+  clients: ClientReader,
 ): Gates {
-  const limitedUser = (user: UserId): ErrorObject | null =>
-    user === SERVICE_USER ? NO_SERVICE : limits.userCall(user);
-
   return {
-    token: (scope) => (request, reply, done) => {
+    token: (act) => (request, reply, done) => {
       const token = bearerOf(request.headers.authorization);
       const known = token === null ? undefined : auth.known(token);
       // A service speaks for all users at once, and is not the public: no limit.
       const isService = known?.ok === true && known.value.userId === SERVICE_USER;
-      request.address = addressOf(request.raw, trustProxy);
+      request.address = clients.addressOf(request.raw);
       const limited = isService ? null : limits.httpCall(request.address);
       if (limited !== null) {
         replies.refuse(request, reply, limited);
@@ -65,7 +58,8 @@ export function createGates(
         }
         const { userId } = identity.value;
         const refusal =
-          scope === null ? limitedUser(userId) : serviceRefusal(identity.value, scope);
+          judge(act, factsOf(identity.value)) ??
+          (userId === SERVICE_USER ? null : limits.userCall(userId));
         if (refusal !== null) {
           replies.refuse(request, reply, refusal);
           return;
@@ -79,7 +73,7 @@ export function createGates(
     },
 
     account(request, reply, done) {
-      request.address = addressOf(request.raw, trustProxy);
+      request.address = clients.addressOf(request.raw);
       const limited = limits.httpCall(request.address) ?? limits.authCall(request.address);
       // Tokens must not stay in anybody's cache.
       reply.header("cache-control", "no-store");
@@ -87,12 +81,6 @@ export function createGates(
       else replies.refuse(request, reply, limited);
     },
   };
-}
-
-function serviceRefusal(identity: Identity, scope: ServiceScope): ErrorObject | null {
-  if (identity.userId === SERVICE_USER && identity.scope.includes(scope)) return null;
-  const message = `This wants a service token whose scope contains "${scope}".`;
-  return refused("forbidden", message).error;
 }
 
 const BEARER = /^Bearer +([\w\-.~+/]+=*) *$/i;

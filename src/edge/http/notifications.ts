@@ -53,7 +53,8 @@ const refuseData = (problem: string) => badField("body", "data", problem);
 
 /**
  * What PostgreSQL cannot keep as JSON (NUL, lone surrogates), what JSON cannot say again
- * (numbers past a double), and what is too much. Null: nothing is wrong.
+ * (numbers past a double), what is too much, and keys that change an object's prototype where
+ * a client merges what it gets. Null: nothing is wrong.
  */
 function dataRefusal(data: Record<string, unknown>): ReturnType<typeof refused> | null {
   // Depth first, without recursion: 64 KiB hold 30,000 brackets.
@@ -71,6 +72,7 @@ function dataRefusal(data: Record<string, unknown>): ReturnType<typeof refused> 
       return refuseData(`must not be nested more than ${NOTIFICATION_DATA_DEPTH_MAX} deep`);
     }
     for (const [name, inner] of Object.entries(value)) {
+      if (isPrototypeKey(name, inner)) return refuseData(`must not have the key ${name}`);
       if (!isKeepable(name)) {
         return refuseData("holds a key with a NUL character or half a surrogate pair");
       }
@@ -80,6 +82,13 @@ function dataRefusal(data: Record<string, unknown>): ReturnType<typeof refused> 
   return Buffer.byteLength(JSON.stringify(data)) > NOTIFICATION_DATA_BYTES_MAX
     ? refuseData(`must not have more than ${NOTIFICATION_DATA_BYTES_MAX} bytes as JSON text`)
     : null;
+}
+
+/** A text may be called constructor; an object with a prototype in it is no text. */
+function isPrototypeKey(name: string, value: unknown): boolean {
+  if (name === "__proto__") return true;
+  if (name !== "constructor" || typeof value !== "object" || value === null) return false;
+  return Object.hasOwn(value, "prototype");
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

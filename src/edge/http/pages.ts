@@ -9,6 +9,7 @@ import { extname, join, sep } from "node:path";
 import type { FastifyInstance } from "fastify";
 import type { Cors } from "./cors.ts";
 import { contractDocuments } from "./documents.ts";
+import type { SecurityHeaders } from "./security-headers.ts";
 
 export interface Page {
   path: string;
@@ -69,11 +70,13 @@ export function servePages(
   app: FastifyInstance,
   pages: readonly Page[],
   cors: Cors,
+  transport: SecurityHeaders,
   count: (route: string, status: number) => void,
 ): void {
   for (const { path, type, bytes, etag, isShared } of pages) {
     app.get(path, (request, reply) => {
       if (isShared) cors(request, reply);
+      transport(request.raw, (name, value) => void reply.header(name, value));
       reply.headers(HEADERS).header("etag", etag);
       const isHeld = request.headers["if-none-match"]?.includes(etag) === true;
       count(path, isHeld ? 304 : 200);

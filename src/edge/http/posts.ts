@@ -3,8 +3,9 @@
  * author's), which also counts it; reads go to the database, where what the reader may not see
  * is not there.
  */
-import { ok, type Result, refused } from "../../protocol/errors.ts";
+import { ok, type Result } from "../../protocol/errors.ts";
 import type { PostId } from "../../protocol/ids.ts";
+import { RULES } from "../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../protocol/route-spec.ts";
 import type { Liked } from "../../protocol/social.ts";
 import type { SocialQueries } from "../../social-queries.ts";
@@ -25,7 +26,6 @@ type Route =
 
 type PostQueries = Pick<SocialQueries, "post" | "feed" | "comments">;
 
-const NO_POST = refused("not_found", "No such post.");
 const asPostId = (id: string) => id as PostId;
 
 export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<Route> {
@@ -44,7 +44,7 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
 
     async getPost({ caller, params }) {
       const post = await reached(queries.post(caller.userId, asPostId(params.id)));
-      return post === null ? NO_POST : answered(200, ok(post));
+      return post === null ? RULES.visible : answered(200, ok(post));
     },
 
     async deletePost({ caller, params }) {
@@ -73,7 +73,7 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
         queries.comments(caller.userId, asPostId(params.id), limit, query.cursor ?? null),
       );
       if (page === undefined) return BAD_CURSOR;
-      return page === null ? NO_POST : answered(200, ok(page));
+      return page === null ? RULES.visible : answered(200, ok(page));
     },
   };
 }

@@ -16,20 +16,20 @@ const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 const CHECK_MS = 5_000;
 
+/** How long the servers of a worker wait for what a client owes them. */
+const TIMEOUTS = {
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  headersTimeout: HEADERS_MS,
+  requestTimeout: REQUEST_MS,
+  connectionsCheckingInterval: CHECK_MS,
+} as const;
+
 export function createHttpServer(listener: RequestListener): Server {
-  const server = createServer(
-    {
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
-      connectionsCheckingInterval: CHECK_MS,
-    },
-    listener,
-  );
+  const server = createServer(TIMEOUTS, listener);
   // Node begins to watch header and request timeouts, and to know idle connections, only when
   // a server listens; this one never does.
   server.emit("listening");
-  countConnections(server);
+  knowConnections(server);
   return server;
 }
 
@@ -37,10 +37,12 @@ export function createHttpServer(listener: RequestListener): Server {
 export function closeConnections(server: Server, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
     const startedMs = performance.now();
+    const open = openConnections.get(server) ?? new Set();
     const sweep = setInterval(() => {
-      if (performance.now() - startedMs >= deadlineMs) server.closeAllConnections();
-      else server.closeIdleConnections();
-      if (openConnections.get(server) === 0) finish();
+      if (performance.now() - startedMs < deadlineMs) server.closeIdleConnections();
+      // Those upgraded too, which the server has let go of.
+      else for (const socket of open) socket.destroy();
+      if (open.size === 0) finish();
     }, 50);
     const finish = () => {
       clearInterval(sweep);
@@ -48,20 +50,19 @@ export function closeConnections(server: Server, deadlineMs: number): Promise<vo
       server.close(() => resolve());
     };
     server.closeIdleConnections();
-    if ((openConnections.get(server) ?? 0) === 0) finish();
+    if (open.size === 0) finish();
   });
 }
 
-const openConnections = new WeakMap<Server, number>();
+const openConnections = new WeakMap<Server, Set<Socket>>();
 
-/** Counts the connections, which a server that does not accept them itself does not. */
-function countConnections(server: Server): void {
-  openConnections.set(server, 0);
+/** Knows the connections, which a server that does not accept them itself does not. */
+function knowConnections(server: Server): void {
+  const open = new Set<Socket>();
+  openConnections.set(server, open);
   server.on("connection", (socket: Socket) => {
-    openConnections.set(server, (openConnections.get(server) ?? 0) + 1);
-    socket.once("close", () => {
-      openConnections.set(server, (openConnections.get(server) ?? 1) - 1);
-    });
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
   });
 }
 
@@ -79,6 +80,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   const body = JSON.stringify({ error: refusal });
   socket.end(
     `HTTP/1.1 ${ERROR_STATUS[refusal.code]} ${refusal.code}\r\ncontent-type: ${JSON_TYPE}\r\n` +
+      "x-content-type-options: nosniff\r\n" +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   );

@@ -6,13 +6,14 @@
  */
 import type { Queries } from "../../ports.ts";
 import type { ConversationOps } from "../../protocol/actor-ops.ts";
-import { type ErrorObject, refused } from "../../protocol/errors.ts";
+import type { ErrorObject } from "../../protocol/errors.ts";
 import {
   type ClientEventName,
   type ClientPayload,
   JOIN_LIMIT_DEFAULT,
 } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
+import { judge } from "../../protocol/policy.ts";
 import { asConversationId, type Message } from "../../protocol/schemas.ts";
 import type { PostCounts } from "../../protocol/social.ts";
 import { topicOf } from "../../protocol/topics.ts";
@@ -58,8 +59,6 @@ type Handler<E extends ClientEventName> = (
 ) => void | Promise<void>;
 
 export type Commands = { [E in ClientEventName]: Handler<E> };
-
-const NOT_YOURS = refused("forbidden", "The token belongs to another user.");
 
 export function createCommands(deps: CommandDeps): Commands {
   const { life, gateway, streams, watches, postWatches } = deps;
@@ -255,8 +254,9 @@ export function createCommands(deps: CommandDeps): Commands {
         return;
       }
       const { userId, family, expiresAtMs } = verified.value;
-      if (userId !== session.user) {
-        ack.refuse(NOT_YOURS.error);
+      const refusal = judge("replace_token", { self: userId === session.user });
+      if (refusal !== null) {
+        ack.refuse(refusal);
         return;
       }
       session.family = family;

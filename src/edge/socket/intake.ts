@@ -51,7 +51,7 @@ export class Intake {
     this.#conn.on("packet", arrived);
     // WebSocket's own pings are answered by ws and are no packets of Engine.IO.
     this.#conn.transport.socket?.on("ping", arrived);
-    this.#conn.once("close", () => this.stop());
+    this.#conn.once("close", () => this.#closed());
   }
 
   /** An event of the client; its packet has been counted. */
@@ -65,12 +65,23 @@ export class Intake {
     } else take(packet);
   }
 
-  /** Hears no more, for good: the connection is gone, or about to be cut. */
+  /** Hears and reads no more: the connection is about to be cut. */
   stop(): void {
+    this.#end();
+    this.#conn.transport.socket?.pause();
+  }
+
+  /** Who is not to be cut is read again, or ws would not see the other side's goodbye. */
+  #closed(): void {
+    if (this.#isStopped) return;
+    this.#end();
+    this.#conn.transport.socket?.resume();
+  }
+
+  #end(): void {
     this.#isStopped = true;
     this.#waiting = [];
     this.#cancel?.();
-    this.#conn.transport.socket?.pause();
   }
 
   #arrived(): void {

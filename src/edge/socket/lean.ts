@@ -53,7 +53,7 @@ export function slimUpgrades(io: Server, turn: WriteTurn): void {
     const before = new Set(tcp.rawListeners("close"));
     if (tcp instanceof TcpSocket) turn.hold(tcp);
     handleUpgrade(request, tcp, head);
-    // The first that it added tells the response's middlewares, of which there are none, that
+    // The first that it added tells the response's middlewares, none of which asks, that
     // the connection has closed; it holds the request for as long.
     const added = tcp.rawListeners("close").find((listener) => !before.has(listener));
     const { listener } = (added ?? {}) as Partial<Listener>;

@@ -5,9 +5,10 @@
  */
 import type { UserId } from "../../protocol/ids.ts";
 import type { Cursors, Receipt } from "../../protocol/schemas.ts";
+import { LazyMap } from "./lazy.ts";
 
 export class Receipts {
-  readonly #told = new Map<string, Cursors>();
+  readonly #told = new LazyMap<string, Cursors>();
 
   /** The receipt's JSON text as it may be told; null: everybody knows that, or more. */
   advanced(body: string): string | null {

@@ -5,7 +5,7 @@
  *
  * Never lets a client's misbehaviour escape: every hook that socket.io calls catches.
  */
-import { createServer, type Server as HttpServer, type IncomingMessage } from "node:http";
+import type { Server as HttpServer, IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
 import { createAdapter } from "@socket.io/cluster-adapter";
 import { setupWorker } from "@socket.io/sticky";
@@ -18,9 +18,12 @@ import type { SessionOpening } from "../../ports.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
-import { type Auth, SERVICE_USER } from "../auth.ts";
+import { judge } from "../../protocol/policy.ts";
+import { type Auth, factsOf } from "../auth.ts";
+import { createHttpServer } from "../http/server.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { ClientPacket } from "./dispatch.ts";
+import { createHandshakeGate } from "./handshake-gate.ts";
 import { Intake } from "./intake.ts";
 import { slim, slimUpgrades, stickyView } from "./lean.ts";
 import { Outlet, type WriteTurn } from "./outlet.ts";
@@ -75,13 +78,11 @@ type TroupeSocket = Socket<
 >;
 
 const NO_TOKEN = refused("unauthorized", "Send an access token in auth.token.");
-const NO_SERVICE = refused("forbidden", "A service token opens no session.");
 const NO_USER = refused("unauthorized", "There is no such user.");
-const SUSPENDED = refused("forbidden", "This account is suspended.");
 
 export function createSocketServer(deps: SocketServerDeps): SocketServer {
   const { config, sessions, limits, metrics, clock, log } = deps;
-  const httpServer = createServer((_request, response) => response.writeHead(404).end());
+  const httpServer = createHttpServer((_request, response) => response.writeHead(404).end());
   let isRefusing = false;
   const io = new Server<
     ClientToServerEvents,
@@ -102,6 +103,13 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       else decide(null, true);
     },
   });
+  io.engine.use(
+    createHandshakeGate({
+      config,
+      clock,
+      count: (code) => metrics.refusals.add("handshake", code),
+    }),
+  );
   setupWorker(stickyView(io as unknown as Server));
   slimUpgrades(io as unknown as Server, deps.turn);
   // The namespace's calls to all workers of the host; no event of the contract rides on it.
@@ -164,7 +172,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     const verified = deps.auth.known(token) ?? (await deps.auth.verify(token));
     if (!verified.ok) return verified.error;
     const identity = verified.value;
-    if (identity.userId === SERVICE_USER) return NO_SERVICE.error;
+    const refusal = judge("connect", factsOf(identity));
+    if (refusal !== null) return refusal;
     const limited = limits.handshake(identity.userId);
     if (limited !== null) return later(limited);
 
@@ -204,9 +213,8 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
     if (socket.conn.readyState !== "open") return REFUSALS.unavailable.error;
     const opening = await sessions.open(session);
     if (opening === null) return NO_USER.error;
-    if (opening.suspended) return SUSPENDED.error;
     socket.data.opening = opening;
-    return null;
+    return judge("connect", { admitted: !opening.suspended });
   }
 
   async function later(refusal: ErrorObject): Promise<ErrorObject> {

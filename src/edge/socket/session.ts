@@ -9,6 +9,7 @@ import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
 import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
 import type { Identity } from "../auth.ts";
+import { LazyMap, LazySet } from "./lazy.ts";
 import type { Outlet } from "./outlet.ts";
 import { Packet } from "./packet.ts";
 import type { SessionLimits } from "./session-limits.ts";
@@ -61,16 +62,16 @@ export class Session {
   readonly streams = new Set<AttachedStream>();
   /** Whose presence comes here, and why (bits of WATCH_REASON). */
   readonly watches = new Map<Watch, number>();
-  readonly postWatches = new Set<PostWatch>();
+  readonly postWatches = new LazySet<PostWatch>();
   readonly limits: SessionLimits;
   /** Conversations in which this session said that its user types. */
-  readonly typingIn = new Set<ConversationId>();
+  readonly typingIn = new LazySet<ConversationId>();
   /** Its own changes that are not answered yet, in the order in which it asked for them. */
-  readonly #awaited = new Map<string, AwaitedChange[]>();
+  readonly #awaited = new LazyMap<string, AwaitedChange[]>();
   /** Conversations that the client has left with `leave_conversation`. */
-  readonly left = new Set<ConversationId>();
+  readonly left = new LazySet<ConversationId>();
   /** Conversations whose stream it enters once it has read what it lacks; settles then. */
-  readonly entering = new Map<ConversationId, Promise<void>>();
+  readonly entering = new LazyMap<ConversationId, Promise<void>>();
   status: "online" | "away" = "online";
   family: FamilyId | null;
   expiresAtMs: number;

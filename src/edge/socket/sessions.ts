@@ -16,6 +16,7 @@ import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { LazySet } from "./lazy.ts";
 import type { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
 import type { PostWatches } from "./post-watches.ts";
@@ -42,7 +43,7 @@ export interface SessionsOptions {
 interface LocalUser {
   sessions: Set<Session>;
   /** Everyone behind a block with this user, either way round. */
-  apart: Set<UserId>;
+  apart: LazySet<UserId>;
 }
 
 export class Sessions {
@@ -102,7 +103,7 @@ export class Sessions {
     const opening = await queries.openSession(session.user);
     if (opening === null || session.isEnded) return opening;
     const local = this.#users.get(session.user);
-    if (local !== undefined) local.apart = new Set(opening.blocked);
+    if (local !== undefined) local.apart = new LazySet(opening.blocked);
     this.#options.notified.begin(session.user, opening.lastNotificationSeq);
     await Promise.all([
       streams.attach(session, new Map(opening.conversations.map(({ id, rev }) => [id, rev]))),
@@ -199,7 +200,7 @@ export class Sessions {
   #add(session: Session): void {
     let local = this.#users.get(session.user);
     if (local === undefined) {
-      local = { sessions: new Set(), apart: new Set() };
+      local = { sessions: new Set(), apart: new LazySet() };
       this.#users.set(session.user, local);
     }
     local.sessions.add(session);

@@ -21,13 +21,15 @@ interface Engine {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
-export function createStrays(io: Server) {
+/** `isRouted` false: with TLS the front door cannot tell whose session it is either. */
+export function createStrays(io: Server, isRouted: boolean) {
   const engine = io.engine as unknown as Engine;
 
   function isOurs(request: IncomingMessage): boolean {
     const query = new URL(request.url ?? "/", "http://stray").searchParams;
     const sid = query.get("sid");
     return (
+      !isRouted ||
       sid === null ||
       engine.clients[sid] !== undefined ||
       request.headers[STRAY_HEADER] !== undefined

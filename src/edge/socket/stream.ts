@@ -15,6 +15,7 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
+import { LazyMap } from "./lazy.ts";
 import { Packet } from "./packet.ts";
 import { Receipts } from "./receipts.ts";
 import type { Session } from "./session.ts";
@@ -46,6 +47,8 @@ type Phase =
   /** Reading what was missed. */
   | { is: "repairing"; waiting: Frame[] };
 
+const LIVE: Phase = { is: "live" };
+
 interface HeldAck {
   rev: number;
   session: Session;
@@ -56,18 +59,16 @@ export class Stream {
   readonly id: ConversationId;
   readonly topic: Topic;
   readonly sessions = new Set<Session>();
-  /** Resolves when the stream is live for the first time. */
-  readonly opened: Promise<void>;
   /** Who types here, as the local sessions were told, and the life that said so. */
-  readonly typing = new Map<string, string>();
+  readonly typing = new LazyMap<string, string>();
   #rev = 0;
   #phase: Phase = { is: "opening", waiting: [] };
-  #markOpened: () => void = () => undefined;
+  #opening: { opened: Promise<void>; mark: () => void } | null = null;
   #heldAcks: HeldAck[] = [];
   /** Sessions whose ack stands for an event that has not come by yet, by rev. */
-  readonly #acked = new Map<number, Session>();
+  readonly #acked = new LazyMap<number, Session>();
   /** Sessions that came with a later rev than this stream's, which they have already. */
-  readonly #ahead = new Map<Session, number>();
+  readonly #ahead = new LazyMap<Session, number>();
   readonly #receipts = new Receipts();
   readonly #host: StreamHost;
 
@@ -75,9 +76,19 @@ export class Stream {
     this.id = id;
     this.topic = topicOf.conversation(id);
     this.#host = host;
-    this.opened = new Promise((resolve) => {
-      this.#markOpened = resolve;
-    });
+  }
+
+  /** Resolves when the stream is live for the first time. */
+  get opened(): Promise<void> {
+    if (this.#phase.is !== "opening") return Promise.resolve();
+    if (this.#opening === null) {
+      let mark: () => void = () => undefined;
+      const opened = new Promise<void>((resolve) => {
+        mark = resolve;
+      });
+      this.#opening = { opened, mark };
+    }
+    return this.#opening.opened;
   }
 
   get rev(): number {
@@ -108,20 +119,17 @@ export class Stream {
     if (this.sessions.size === 0) this.#host.occupied(this, false);
   }
 
-  /** The conversation stands at `rev`, read after the subscription was confirmed. */
-  open(rev: number): void {
+  /**
+   * The sessions have everything up to `rev`. Read after the subscription was confirmed, the
+   * conversation stands there, or somewhere else: then what lies between is read first.
+   */
+  open(rev: number, isElsewhere: boolean): void {
     if (this.#phase.is !== "opening") return;
     this.#rev = rev;
-    this.#goLive();
-    this.#markOpened();
-  }
-
-  /** Begins at a `rev` whose event the sessions have: reads what came after it. */
-  openFrom(rev: number): void {
-    if (this.#phase.is !== "opening") return;
-    this.#rev = rev;
-    this.#repair(this.#phase.waiting);
-    this.#markOpened();
+    if (isElsewhere) this.#repair(this.#phase.waiting);
+    else this.#goLive();
+    this.#opening?.mark();
+    this.#opening = null;
   }
 
   onEvent(event: Frame): void {
@@ -212,8 +220,12 @@ export class Stream {
 
   #goLive(): void {
     const waiting = this.#phase.is === "live" ? [] : this.#phase.waiting;
-    this.#phase = { is: "live" };
+    this.#phase = LIVE;
     for (const event of waiting) this.onEvent(event);
+    if (this.#heldAcks.length === 0) return;
+    // Asked for while the stream was not live.
+    this.#releaseAcks();
+    for (const { rev } of this.#heldAcks) this.expect(rev - 1);
   }
 
   #deliverPassing(event: Frame): void {

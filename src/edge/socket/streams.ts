@@ -13,16 +13,24 @@ import type { Clock } from "../../clock.ts";
 import type { Log } from "../../log.ts";
 import type { Change, Queries } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Topic } from "../../protocol/topics.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
 import { isOutdated } from "./outdated.ts";
 import { Packet } from "./packet.ts";
 import type { Session } from "./session.ts";
-import { ACK_HOLD_MS, memberIdsOf, type Release, Stream, whatOf } from "./stream.ts";
+import {
+  ACK_HOLD_MS,
+  memberIdsOf,
+  type Release,
+  Stream,
+  type StreamHost,
+  whatOf,
+} from "./stream.ts";
 
-const REPAIR_PAGE = 500;
+/** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */
+const REPAIR_PAGE = 100;
 const RETRY_MS = 500;
 /** A statement of a worker that died may still commit: look once more after this. */
 const SECOND_LOOK_MS = 2_000;
@@ -39,10 +47,12 @@ export class Streams {
   readonly #options: StreamsOptions;
   readonly #streams = new Map<ConversationId, Stream>();
   #placement: Placement | null = null;
+  readonly #host: StreamHost;
   #isClosed = false;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
+    this.#host = this.#hostOfStreams();
   }
 
   get(id: ConversationId): Stream | undefined {
@@ -51,14 +61,18 @@ export class Streams {
 
   /**
    * Adds a session that begins to the streams of its conversations, each from the rev that was
-   * read of it: a change of members since then is heard like any other. Resolves when it is in
-   * all of them; what cannot be reached yet is tried again until it is.
+   * read of it: a change of members since then is heard like any other. Resolves when nothing
+   * that is said from now on passes it by; what was said since that reading may come later.
+   * What cannot be reached yet is tried again until it is.
    */
   async attach(session: Session, known: ReadonlyMap<ConversationId, number>): Promise<void> {
     const waits: Promise<void>[] = [];
     for (const [id, rev] of known) {
+      const isMade = !this.#streams.has(id);
       const wait = this.enter(session, id, rev);
-      if (wait !== null) waits.push(wait);
+      if (wait === null) continue;
+      const confirmed = this.#options.interests.confirmed(topicOf.conversation(id));
+      waits.push(isMade ? confirmed.catch(() => wait) : wait);
     }
     await Promise.all(waits);
   }
@@ -163,8 +177,16 @@ export class Streams {
   }
 
   #make(id: ConversationId, fromRev: number): Stream {
+    const stream = new Stream(id, this.#host);
+    this.#streams.set(id, stream);
+    void this.#open(stream, fromRev);
+    return stream;
+  }
+
+  /** Of all streams the same. */
+  #hostOfStreams(): StreamHost {
     const { clock, interests, sessionsOf } = this.#options;
-    const stream = new Stream(id, {
+    return {
       occupied: (which, isOccupied) => {
         if (isOccupied) interests.want(which.topic).catch(() => undefined);
         else interests.release(which.topic);
@@ -174,10 +196,7 @@ export class Streams {
       isOutdated: (event, actor) =>
         this.#placement !== null && isOutdated(event, actor, this.#placement),
       after: (delayMs, ring) => clock.after(delayMs, ring),
-    });
-    this.#streams.set(id, stream);
-    void this.#open(stream, fromRev);
-    return stream;
+    };
   }
 
   /** Subscribe first (confirmed), then read, then apply what came meanwhile. */
@@ -187,8 +206,7 @@ export class Streams {
       try {
         await interests.want(stream.topic);
         const rev = (await queries.revs([stream.id])).get(stream.id);
-        if (rev === fromRev) stream.open(rev);
-        else stream.openFrom(fromRev);
+        stream.open(fromRev, rev !== fromRev);
         return;
       } catch (error) {
         log.warn({ event: "stream_waits", conversation: stream.id, err: error });

@@ -1,0 +1,32 @@
+/** Network addresses as limits and placement count them: text in, text out. Pure. */
+import { isIP, isIPv6 } from "node:net";
+
+/**
+ * `text` as one plain address: an IPv4 address in IPv6 form as IPv4, a port (as some proxies
+ * write it) cut off. Null where it is none.
+ */
+export function plainAddress(text: string): string | null {
+  const trimmed = text.trim();
+  const bare =
+    /^\[([^\]]+)\](?::\d{1,5})?$/.exec(trimmed)?.[1] ??
+    /^(\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}$/.exec(trimmed)?.[1] ??
+    trimmed;
+  if (isIP(bare) === 0) return null;
+  return /^::ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(bare)?.[1] ?? bare;
+}
+
+/**
+ * Whom an address counts for: itself, or of IPv6 the /64, since one subscriber has all of it.
+ * What is no address is given back as it is.
+ */
+export function subscriberOf(address: string): string {
+  const plain = plainAddress(address) ?? address;
+  if (!isIPv6(plain)) return plain;
+  // The last 32 bits written as IPv4 are two groups; which ones does not matter here.
+  const [head = "", tail] = plain.replace(/\d+(?:\.\d+){3}/, "0:0").split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const rest = tail === undefined || tail === "" ? [] : tail.split(":");
+  while (groups.length + rest.length < 8) groups.push("0");
+  const net = groups.concat(rest).slice(0, 4);
+  return `${net.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+}

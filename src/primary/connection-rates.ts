@@ -1,0 +1,77 @@
+/**
+ * How many new connections an address may make: a token bucket each, in memory that is bounded
+ * by forgetting whoever was not heard of for longest. Pure but for its state; the front door
+ * asks once a connection, so it allocates only for an address that it does not know.
+ *
+ * Who is over the limit is told so (429), but only so often: an answer costs more than a cut.
+ */
+
+/** `answered`: refuse it with an answer. `cut`: it is not worth one. */
+export type Admission = "welcome" | "answered" | "cut";
+
+export interface ConnectionRate {
+  perS: number;
+  burst: number;
+}
+
+interface Account {
+  tokens: number;
+  answers: number;
+  atMs: number;
+}
+
+/** About 150 bytes each: 8 MB when full. */
+const ADDRESSES_MAX = 50_000;
+/** Refusals with an answer that one address may have. */
+const ANSWERS: ConnectionRate = { perS: 10, burst: 50 };
+
+export class ConnectionRates {
+  readonly #rate: ConnectionRate;
+  readonly #addressesMax: number;
+  readonly #accounts = new Map<string, Account>();
+
+  constructor(rate: ConnectionRate, addressesMax: number = ADDRESSES_MAX) {
+    this.#rate = rate;
+    this.#addressesMax = addressesMax;
+  }
+
+  get size(): number {
+    return this.#accounts.size;
+  }
+
+  /** Of one more connection. Times never run back. */
+  admit(address: string, nowMs: number): Admission {
+    const account = this.#accountOf(address, nowMs);
+    if (account.tokens >= 1) {
+      account.tokens--;
+      return "welcome";
+    }
+    if (account.answers < 1) return "cut";
+    account.answers--;
+    return "answered";
+  }
+
+  #accountOf(address: string, nowMs: number): Account {
+    let account = this.#accounts.get(address);
+    if (account === undefined) {
+      account = { tokens: this.#rate.burst, answers: ANSWERS.burst, atMs: nowMs };
+      if (this.#accounts.size >= this.#addressesMax) this.#forgetOldest();
+    } else {
+      const elapsedS = Math.max(0, nowMs - account.atMs) / 1000;
+      account.tokens = Math.min(this.#rate.burst, account.tokens + elapsedS * this.#rate.perS);
+      account.answers = Math.min(ANSWERS.burst, account.answers + elapsedS * ANSWERS.perS);
+      account.atMs = nowMs;
+      this.#accounts.delete(address);
+    }
+    // A Map keeps the order of insertion: the last is whoever was here last.
+    this.#accounts.set(address, account);
+    return account;
+  }
+
+  #forgetOldest(): void {
+    for (const address of this.#accounts.keys()) {
+      this.#accounts.delete(address);
+      return;
+    }
+  }
+}

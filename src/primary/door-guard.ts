@@ -1,0 +1,141 @@
+/**
+ * Who may come in at the front door, decided before a byte is read and a worker touched:
+ * rates of new connections and the number of undecided ones, by the peer's address. Not
+ * limited are the proxies that TRUST_PROXY names (edges limit whoever is behind them), this
+ * machine itself, and anybody with RATE_LIMITS=off. Owned by the front door.
+ */
+import type { Socket } from "node:net";
+import { Counter, Gauge, type Registry } from "prom-client";
+import { subscriberOf } from "../address.ts";
+import type { Log } from "../log.ts";
+import { createProxyReader, type ProxyTrust } from "../proxy-trust.ts";
+import { type ConnectionRate, ConnectionRates } from "./connection-rates.ts";
+import { type Guest, Undecided } from "./undecided.ts";
+
+export interface DoorLimits {
+  rate: ConnectionRate;
+  /** Undecided connections of one address. */
+  pendingMax: number;
+}
+
+export interface GuardOptions {
+  /** Null: nobody is limited. */
+  limits: DoorLimits | null;
+  trust: ProxyTrust;
+  log: Log;
+  registry: Registry;
+}
+
+/** `guest` is told to the guard again when the connection has said what it wants. */
+export interface Welcome {
+  guest: Guest | null;
+  /** Over its rate: refuse it once its head has been read. */
+  isLimited: boolean;
+}
+
+/** Of all addresses; about 10 KB each. */
+const UNDECIDED_MAX = 10_000;
+const YOUNG_MS = 1000;
+const LOG_EVERY_MS = 10_000;
+
+export class DoorGuard {
+  readonly #rates: ConnectionRates | null;
+  readonly #undecided: Undecided;
+  readonly #isProxy: (peer: string) => boolean;
+  readonly #log: Log;
+  readonly #refused: Counter<"how">;
+  #refusals = 0;
+  #loggedMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ limits, trust, log, registry }: GuardOptions) {
+    const undecided = new Undecided({
+      perAddress: limits?.pendingMax ?? 0,
+      total: UNDECIDED_MAX,
+      youngMs: YOUNG_MS,
+    });
+    const rates = limits === null ? null : new ConnectionRates(limits.rate);
+    this.#rates = rates;
+    this.#undecided = undecided;
+    this.#isProxy = createProxyReader(trust).isProxy;
+    this.#log = log;
+    const registers = [registry];
+    this.#refused = new Counter({
+      name: "troupe_front_door_limited_total",
+      help: "Connections refused for their address's limits: over the rate and answered, over it and cut, or too many undecided.",
+      labelNames: ["how"],
+      registers,
+    });
+    new Counter({
+      name: "troupe_front_door_evicted_total",
+      help: "Undecided connections cut to make room for newer ones.",
+      registers,
+      collect() {
+        this.reset();
+        this.inc(undecided.evicted);
+      },
+    });
+    new Gauge({
+      name: "troupe_front_door_undecided",
+      help: "Connections that have not said what they want, those in a TLS handshake included.",
+      registers,
+      collect() {
+        this.set(undecided.size);
+      },
+    });
+    new Gauge({
+      name: "troupe_front_door_addresses",
+      help: "Addresses whose connections are being counted.",
+      registers,
+      collect() {
+        this.set(rates?.size ?? 0);
+      },
+    });
+  }
+
+  /** Null: it was refused, and is cut already. */
+  admit(socket: Socket): Welcome | null {
+    if (this.#rates === null) return { guest: null, isLimited: false };
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) {
+      socket.destroy();
+      return null;
+    }
+    if (remoteAddress === socket.localAddress || this.#isProxy(remoteAddress)) {
+      return { guest: null, isLimited: false };
+    }
+    const address = subscriberOf(remoteAddress);
+    const nowMs = performance.now();
+    const admission = this.#rates.admit(address, nowMs);
+    if (admission === "cut") return this.#refuse(socket, address, "cut");
+    const guest = this.#undecided.enter(address, nowMs, () => socket.resetAndDestroy());
+    if (guest === null) return this.#refuse(socket, address, "crowded");
+    if (admission === "answered") this.#count(address, "answered");
+    return { guest, isLimited: admission === "answered" };
+  }
+
+  handedOver(guest: Guest): void {
+    this.#undecided.handedOver(guest);
+  }
+
+  leave(guest: Guest): void {
+    this.#undecided.leave(guest);
+  }
+
+  /** A reset: nothing waits here, and no port lingers in TIME_WAIT. */
+  #refuse(socket: Socket, address: string, how: string): null {
+    this.#count(address, how);
+    socket.resetAndDestroy();
+    return null;
+  }
+
+  #count(address: string, how: string): void {
+    this.#refused.inc({ how });
+    this.#refusals++;
+    const nowMs = performance.now();
+    if (nowMs - this.#loggedMs < LOG_EVERY_MS) return;
+    // One line for many: a flood must not flood the log.
+    this.#log.warn({ event: "connections_limited", address, how, refused: this.#refusals });
+    this.#loggedMs = nowMs;
+    this.#refusals = 0;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Who may do what: the rules by name, and for every act the rules that it is under. HTTP, sockets,
+ * actors and storage all refuse by this table, each by what it knows (`Facts`): the edge who
+ * calls, the conversation's actor who is a member, storage whose message or post it is. A rule
+ * without its fact is judged where the truth is.
+ *
+ * [AUZ1] What a user may not see is not there: `not_found`, so that ids cannot be probed.
+ * [AUZ2] What a user sees and may not do is `forbidden`.
+ */
+import { type ErrorObject, REFUSALS, refused } from "./errors.ts";
+import type { ClientEventName } from "./events.ts";
+import type { RouteName } from "./routes.ts";
+
+const wantsScope = (scope: string) =>
+  refused("forbidden", `This wants a service token whose scope contains "${scope}".`);
+
+/** What each rule refuses with where it does not hold. */
+export const RULES = {
+  /** A user acts, not a program: a service token speaks for nobody. */
+  user: refused("forbidden", "A service token acts for no user. Use a user's access token here."),
+  notify: wantsScope("notify"),
+  admin: wantsScope("admin"),
+  /** The user is not suspended. */
+  admitted: refused("forbidden", "This account is suspended."),
+  /** The user is a member now; who was one is a stranger. */
+  member: REFUSALS.conversationNotFound,
+  /** No block stands between the two of a direct conversation. */
+  unblocked: refused("forbidden", "One of you has blocked the other."),
+  /** Nor between the user and the one whom the act is for. */
+  welcome: refused("forbidden", "This is not possible between you and that user."),
+  sender: refused("forbidden", "Only its sender may change a message."),
+  /** The group's owner, or the one who leaves. */
+  owner: refused("forbidden", "Only the owner removes other members."),
+  /** The post is there, and no block stands between the user and its author. */
+  visible: refused("not_found", "No such post."),
+  author: refused("forbidden", "Only its author may delete a post."),
+  /** The token is of the session's own user. */
+  self: refused("forbidden", "The token belongs to another user."),
+} as const;
+
+export type RuleName = keyof typeof RULES;
+export type Facts = Partial<Record<RuleName, boolean>>;
+
+/** The rules of each act, in the order in which they are judged. */
+const ACTS = {
+  /** For everyone, token or not. */
+  open: [],
+  connect: ["user", "admitted"],
+  /** One's own things, and what every user may see. */
+  own: ["user", "admitted"],
+  notify: ["notify"],
+  suspend: ["admin"],
+  create_conversation: ["user", "admitted", "welcome"],
+  follow: ["user", "admitted", "welcome"],
+  read_conversation: ["user", "admitted", "member"],
+  // Under a block history stays, and so does deleting what is one's own.
+  join: ["user", "admitted", "member"],
+  delete: ["user", "admitted", "member", "sender"],
+  send: ["user", "admitted", "member", "unblocked"],
+  mark: ["user", "admitted", "member", "unblocked"],
+  typing: ["user", "admitted", "member", "unblocked"],
+  edit: ["user", "admitted", "member", "unblocked", "sender"],
+  retitle: ["user", "admitted", "member", "unblocked"],
+  add_members: ["user", "admitted", "member", "unblocked"],
+  remove_member: ["user", "admitted", "member", "unblocked", "owner"],
+  see_post: ["user", "admitted", "visible"],
+  delete_post: ["user", "admitted", "visible", "author"],
+  replace_token: ["user", "admitted", "self"],
+} as const satisfies Record<string, readonly RuleName[]>;
+
+export type Act = keyof typeof ACTS;
+
+export function rulesOf(act: Act): readonly RuleName[] {
+  return ACTS[act];
+}
+
+/** The refusal of the first of the act's rules that does not hold; null: nothing known forbids it. */
+export function judge(act: Act, facts: Facts): ErrorObject | null {
+  for (const rule of ACTS[act]) if (facts[rule] === false) return RULES[rule].error;
+  return null;
+}
+
+export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
+  register: "open",
+  login: "open",
+  refresh: "open",
+  logout: "open",
+  getMe: "own",
+  updateMe: "own",
+  findUser: "own",
+  getUser: "own",
+  suspendUser: "suspend",
+  restoreUser: "suspend",
+  createPost: "own",
+  getPost: "see_post",
+  deletePost: "delete_post",
+  listFeed: "own",
+  likePost: "see_post",
+  unlikePost: "see_post",
+  createComment: "see_post",
+  listComments: "see_post",
+  followUser: "follow",
+  unfollowUser: "own",
+  blockUser: "own",
+  unblockUser: "own",
+  listNotifications: "own",
+  readNotifications: "own",
+  sendNotification: "notify",
+  createConversation: "create_conversation",
+  listConversations: "own",
+  getConversation: "read_conversation",
+  retitleConversation: "retitle",
+  addMembers: "add_members",
+  removeMember: "remove_member",
+  listMessages: "read_conversation",
+  sendMessage: "send",
+  editMessage: "edit",
+  deleteMessage: "delete",
+  markRead: "mark",
+  listPresence: "own",
+  healthz: "open",
+  readyz: "open",
+  metrics: "open",
+};
+
+export const ACT_OF_EVENT: Readonly<Record<ClientEventName, Act>> = {
+  send_message: "send",
+  join_conversation: "join",
+  leave_conversation: "join",
+  typing: "typing",
+  mark_delivered: "mark",
+  mark_read: "mark",
+  edit_message: "edit",
+  delete_message: "delete",
+  // Both leave out what the user may not see.
+  sync: "own",
+  watch_posts: "own",
+  unwatch_posts: "own",
+  watch_presence: "own",
+  unwatch_presence: "own",
+  set_status: "own",
+  refresh_token: "replace_token",
+};

@@ -1,0 +1,317 @@
+/**
+ * [AUZ] Who may do what, as one table: every route and every event, asked of a real service by
+ * everyone there is. In a cell: `ok`, or the status of the refusal (an event's by its code).
+ *
+ * owner: made the group, sent the message, wrote the post · member: of the same group · former:
+ * was in it, sent a message then, and was removed · stranger: never was · blocked: in a direct
+ * conversation with somebody who blocked them · notify, admin: service tokens · none: no token.
+ */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ERROR_STATUS, type ErrorCode } from "../../src/protocol/errors.ts";
+import { CLIENT_EVENTS, type ClientEventName } from "../../src/protocol/events.ts";
+import { ROUTES, type RouteName } from "../../src/protocol/routes.ts";
+import { upTo } from "../support/expectations.ts";
+import { Api } from "../support/http.ts";
+import { expectStatus, PASSWORD, type Person } from "../support/person.ts";
+import { serviceTokenOf } from "../support/service.ts";
+import { Session } from "../support/session.ts";
+import { troupeForFile } from "../support/suite.ts";
+import { JWT_SECRET } from "../support/tokens.ts";
+
+const WHO = [
+  "owner",
+  "member",
+  "former",
+  "stranger",
+  "blocked",
+  "notify",
+  "admin",
+  "none",
+] as const;
+type Who = (typeof WHO)[number];
+
+const ROUTE_TABLE: Record<RouteName, string> = {
+  //                   owner member former stranger blocked notify admin none
+  register: "             ok   ok     ok     ok       ok      ok     ok    ok",
+  login: "                ok   ok     ok     ok       ok      ok     ok    ok",
+  refresh: "              ok   ok     ok     ok       ok      ok     ok    ok",
+  logout: "               ok   ok     ok     ok       ok      ok     ok    ok",
+  getMe: "                ok   ok     ok     ok       ok      403    403   401",
+  updateMe: "             ok   ok     ok     ok       ok      403    403   401",
+  findUser: "             ok   ok     ok     ok       ok      403    403   401",
+  getUser: "              ok   ok     ok     ok       ok      403    403   401",
+  suspendUser: "          403  403    403    403      403     403    ok    401",
+  restoreUser: "          403  403    403    403      403     403    ok    401",
+  createPost: "           ok   ok     ok     ok       ok      403    403   401",
+  getPost: "              ok   ok     ok     ok       404     403    403   401",
+  deletePost: "           ok   403    403    403      404     403    403   401",
+  listFeed: "             ok   ok     ok     ok       ok      403    403   401",
+  likePost: "             ok   ok     ok     ok       404     403    403   401",
+  unlikePost: "           ok   ok     ok     ok       404     403    403   401",
+  createComment: "        ok   ok     ok     ok       404     403    403   401",
+  listComments: "         ok   ok     ok     ok       404     403    403   401",
+  followUser: "           ok   ok     ok     ok       403     403    403   401",
+  unfollowUser: "         ok   ok     ok     ok       ok      403    403   401",
+  blockUser: "            ok   ok     ok     ok       ok      403    403   401",
+  unblockUser: "          ok   ok     ok     ok       ok      403    403   401",
+  listNotifications: "    ok   ok     ok     ok       ok      403    403   401",
+  readNotifications: "    ok   ok     ok     ok       ok      403    403   401",
+  sendNotification: "     403  403    403    403      403     ok     403   401",
+  createConversation: "   ok   ok     ok     ok       403     403    403   401",
+  listConversations: "    ok   ok     ok     ok       ok      403    403   401",
+  getConversation: "      ok   ok     404    404      ok      403    403   401",
+  retitleConversation: "  ok   ok     404    404      403     403    403   401",
+  addMembers: "           ok   ok     404    404      403     403    403   401",
+  removeMember: "         ok   403    404    404      403     403    403   401",
+  listMessages: "         ok   ok     404    404      ok      403    403   401",
+  sendMessage: "          ok   ok     404    404      403     403    403   401",
+  editMessage: "          ok   403    404    404      403     403    403   401",
+  deleteMessage: "        ok   403    404    404      ok      403    403   401",
+  markRead: "             ok   ok     404    404      403     403    403   401",
+  listPresence: "         ok   ok     ok     ok       ok      403    403   401",
+  healthz: "              ok   ok     ok     ok       ok      ok     ok    ok",
+  readyz: "               ok   ok     ok     ok       ok      ok     ok    ok",
+  metrics: "              ok   ok     ok     ok       ok      ok     ok    ok",
+};
+
+const EVENT_TABLE: Record<ClientEventName, string> = {
+  //                   owner member former stranger blocked notify admin none
+  send_message: "         ok   ok     404    404      403     403    403   401",
+  join_conversation: "    ok   ok     404    404      ok      403    403   401",
+  leave_conversation: "   ok   ok     404    404      ok      403    403   401",
+  typing: "               ok   ok     404    404      403     403    403   401",
+  mark_delivered: "       ok   ok     404    404      403     403    403   401",
+  mark_read: "            ok   ok     404    404      403     403    403   401",
+  edit_message: "         ok   403    404    404      403     403    403   401",
+  delete_message: "       ok   403    404    404      ok      403    403   401",
+  sync: "                 ok   ok     ok     ok       ok      403    403   401",
+  watch_presence: "       ok   ok     ok     ok       ok      403    403   401",
+  unwatch_presence: "     ok   ok     ok     ok       ok      403    403   401",
+  set_status: "           ok   ok     ok     ok       ok      403    403   401",
+  watch_posts: "          ok   ok     ok     ok       ok      403    403   401",
+  unwatch_posts: "        ok   ok     ok     ok       ok      403    403   401",
+  refresh_token: "        ok   ok     ok     ok       ok      403    403   401",
+};
+
+const troupe = troupeForFile({ workers: 2 });
+
+/** What one of them acts on. */
+interface Scene {
+  conversation: string;
+  /** A message of theirs, or the nearest they could know of. */
+  seq: number;
+  post: string;
+  /** Somebody whom they know, and somebody whom they never talked to. */
+  other: string;
+  unknown: string;
+  removes: string;
+}
+
+let people: Record<"owner" | "member" | "former" | "stranger" | "blocked" | "blocker", Person>;
+let direct: string;
+/** The blocked one's own messages, sent before: each is deleted once. */
+let ownSeqs: number[];
+let tokens: Record<Who, string | null>;
+const sessions = new Map<Who, Session>();
+
+beforeAll(async () => {
+  const names = ["owner", "member", "former", "stranger", "blocked", "blocker"] as const;
+  const made = await troupe().users(...names);
+  people = Object.fromEntries(names.map((name, i) => [name, made[i]])) as typeof people;
+  direct = (await people.blocked.startsDirect(people.blocker)).id;
+  ownSeqs = [];
+  for (const n of upTo(8)) ownSeqs.push((await people.blocked.posts(direct, `${n}`)).seq);
+  await people.blocker.blocks(people.blocked);
+  tokens = {
+    owner: people.owner.token,
+    member: people.member.token,
+    former: people.former.token,
+    stranger: people.stranger.token,
+    blocked: people.blocked.token,
+    notify: await serviceTokenOf(JWT_SECRET, ["notify"]),
+    admin: await serviceTokenOf(JWT_SECRET, ["admin"]),
+    none: null,
+  };
+});
+
+afterAll(() => sessions.clear());
+
+/** A group, its messages and posts, made anew for each row, so that no row spoils another. */
+async function newScene(): Promise<(who: Who) => Scene> {
+  const { owner, member, former, blocker } = people;
+  const group = await owner.startsGroup(member, former);
+  const sent = await owner.posts(group.id, "the owner's");
+  const formers = await former.posts(group.id, "of one who was there");
+  const removal = await owner.api.delete(`/api/conversations/${group.id}/members/${former.id}`);
+  expectStatus<unknown>(removal, 204);
+  const [post, hidden] = [await owner.publishes("a post"), await blocker.publishes("hidden")];
+  const [friend, unknown, blocking] = await troupe().users("friend", "unknown", "blocking");
+  await blocking!.blocks(people.blocked);
+  return (who) => {
+    const isBlocked = who === "blocked";
+    return {
+      conversation: isBlocked ? direct : group.id,
+      seq: isBlocked ? ownSeqs.shift()! : who === "former" ? formers.seq : sent.seq,
+      post: isBlocked ? hidden.id : post.id,
+      other: isBlocked ? blocker.id : friend!.id,
+      unknown: isBlocked ? blocking!.id : unknown!.id,
+      removes: isBlocked ? blocker.id : who === "owner" ? member.id : owner.id,
+    };
+  };
+}
+
+let calls = 0;
+
+function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefined {
+  calls++;
+  const { username } = fresh.user;
+  const bodies: Partial<Record<RouteName, object>> = {
+    register: { username: `new_${calls}_${Date.now() % 1e6}`, password: PASSWORD },
+    login: { username, password: PASSWORD },
+    refresh: { refresh_token: fresh.login.refresh_token },
+    logout: { refresh_token: fresh.login.refresh_token },
+    updateMe: { display_name: "Somebody" },
+    createPost: { body: "a new post" },
+    createComment: { body: "a comment" },
+    readNotifications: { up_to_seq: 0 },
+    sendNotification: { user_id: scene.other, type: "t", message: "a notification" },
+    createConversation: { member_ids: [scene.unknown] },
+    retitleConversation: { title: "A title" },
+    addMembers: { user_ids: [scene.other] },
+    sendMessage: { client_id: `c${calls}`, body: "a message" },
+    editMessage: { body: "edited" },
+    markRead: { seq: 1 },
+  };
+  return bodies[route];
+}
+
+function pathOf(route: RouteName, scene: Scene): string {
+  const { path } = ROUTES[route];
+  const id = path.startsWith("/api/users/")
+    ? scene.other
+    : path.startsWith("/api/posts/")
+      ? scene.post
+      : scene.conversation;
+  const filled = path
+    .replace(":user_id", scene.removes)
+    .replace(":id", id)
+    .replace(":seq", String(scene.seq));
+  if (route === "findUser") return `${filled}?username=${people.owner.user.username}`;
+  if (route === "listPresence") return `${filled}?user_ids=${scene.other}`;
+  return filled;
+}
+
+function payloadOf(event: ClientEventName, scene: Scene, who: Who): object {
+  calls++;
+  const { seq, post, other } = scene;
+  const conversation_id = scene.conversation;
+  const payloads: Record<ClientEventName, object> = {
+    send_message: { conversation_id, client_id: `c${calls}`, body: "a message" },
+    join_conversation: { conversation_id },
+    leave_conversation: { conversation_id },
+    typing: { conversation_id, is_typing: true },
+    mark_delivered: { conversation_id, seq: 1 },
+    mark_read: { conversation_id, seq: 1 },
+    edit_message: { conversation_id, seq, body: "edited" },
+    delete_message: { conversation_id, seq },
+    sync: { conversations: [{ conversation_id, after_rev: 0 }], complete: false },
+    watch_presence: { user_ids: [other] },
+    unwatch_presence: { user_ids: [other] },
+    set_status: { status: "away" },
+    watch_posts: { post_ids: [post] },
+    unwatch_posts: { post_ids: [post] },
+    refresh_token: { token: tokens[who] },
+  };
+  return payloads[event];
+}
+
+async function sessionOf(who: Who, token: string): Promise<Session> {
+  const open = sessions.get(who);
+  if (open?.isConnected) return open;
+  const session = await Session.open(troupe(), who, { token });
+  sessions.set(who, session);
+  return session;
+}
+
+const cellsOf = (row: string): Record<Who, string> => {
+  const cells = row.trim().split(/\s+/);
+  if (cells.length !== WHO.length) throw new Error(`a row of ${cells.length} cells: ${row}`);
+  return Object.fromEntries(WHO.map((who, i) => [who, cells[i]])) as Record<Who, string>;
+};
+
+/** Owners last: what they do may take the thing away. */
+const ORDER = [...WHO].reverse();
+
+describe("who may do what", () => {
+  it("[AUZ7] the table names every route and every event there is", () => {
+    expect(Object.keys(ROUTE_TABLE).sort()).toEqual(Object.keys(ROUTES).sort());
+    expect(Object.keys(EVENT_TABLE).sort()).toEqual(Object.keys(CLIENT_EVENTS).sort());
+  });
+
+  it.each(Object.entries(ROUTE_TABLE) as [RouteName, string][])(
+    "[AUZ8] over HTTP: %s",
+    async (route, row) => {
+      const sceneOf = await newScene();
+      const found: Partial<Record<Who, string>> = {};
+      for (const who of ORDER) {
+        const scene = sceneOf(who);
+        const api = new Api(troupe().url, () => tokens[who]);
+        const fresh = await people.stranger.signsInAgain();
+        const body = bodyOf(route, scene, fresh);
+        const { status } = await api.request(ROUTES[route].method, pathOf(route, scene), body);
+        found[who] = status < 300 ? "ok" : String(status);
+        if (who === "blocked" && scene.seq !== undefined && route !== "deleteMessage") {
+          ownSeqs.unshift(scene.seq);
+        }
+        if (who === "blocked" && (route === "blockUser" || route === "unblockUser")) {
+          await people.blocked.unblocks(people.blocker);
+        }
+      }
+      expect(found).toEqual(cellsOf(row));
+    },
+  );
+
+  it.each(Object.entries(EVENT_TABLE) as [ClientEventName, string][])(
+    "[AUZ9] over a socket: %s",
+    async (event, row) => {
+      const sceneOf = await newScene();
+      const found: Partial<Record<Who, string>> = {};
+      for (const who of ORDER) {
+        const scene = sceneOf(who);
+        const token = tokens[who];
+        if (who === "notify" || who === "admin" || token === null) {
+          // No event without a session, and no session for them.
+          const { code } = await Session.refused(troupe(), { token });
+          found[who] = String(ERROR_STATUS[code]);
+          continue;
+        }
+        const session = await sessionOf(who, token);
+        const { ok, error } = await session.emits(event, payloadOf(event, scene, who));
+        found[who] = ok ? "ok" : String(ERROR_STATUS[error?.code as ErrorCode]);
+        if (who === "blocked" && event !== "delete_message") ownSeqs.unshift(scene.seq);
+        await session.disconnects();
+      }
+      expect(found).toEqual(cellsOf(row));
+    },
+  );
+
+  it("[AUZ10] what a list or a difference must not show is not in it", async () => {
+    const sceneOf = await newScene();
+    for (const who of ["former", "stranger"] as const) {
+      const { conversation } = sceneOf(who);
+      const session = await people[who].connects();
+      const synced = await session.syncs({ [conversation]: 1 });
+      expect(synced).toMatchObject({ conversations: [], removed: [conversation], receipts: [] });
+      const listed = await people[who].lists<{ id: string }>("/api/conversations");
+      expect(listed.map(({ id }) => id)).not.toContain(conversation);
+    }
+    const scene = sceneOf("blocked");
+    const session = await people.blocked.connects();
+    expect(await session.does("watch_posts", { post_ids: [scene.post] })).toMatchObject({
+      posts: [],
+    });
+    await people.blocker.connects();
+    const { statuses } = await session.does("watch_presence", { user_ids: [people.blocker.id] });
+    expect(statuses).toMatchObject([{ status: "offline", last_seen_at: null }]);
+  });
+});

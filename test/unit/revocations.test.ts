@@ -1,0 +1,139 @@
+/** [RVK] What an edge knows of who is shut out: told, read, and in which order. */
+import pino from "pino";
+import { beforeEach, describe, expect, it } from "vitest";
+import { KnownRevocations } from "../../src/edge/revocations.ts";
+import type { Suspension } from "../../src/ports.ts";
+import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
+import { topicOf } from "../../src/protocol/topics.ts";
+import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+
+const LOOK_MS = 5_000;
+const TTL_S = 900;
+const ANN = "1" as UserId;
+const BOB = "2" as UserId;
+const LOGIN = "7" as FamilyId;
+
+let clock: FakeClock;
+let known: KnownRevocations;
+let said: { name: string; body: string }[];
+let ended: string[];
+/** What storage holds, and whether it answers. */
+let stored: { suspensions: Suspension[]; families: FamilyId[] };
+let isAway: boolean;
+let asked: { suspendedSince: number; revokedSince: number }[];
+/** Answers wait for it. */
+let hold: Promise<void>;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  said = [];
+  ended = [];
+  stored = { suspensions: [], families: [] };
+  isAway = false;
+  asked = [];
+  hold = Promise.resolve();
+  known = new KnownRevocations({
+    clock,
+    log: pino({ level: "silent" }),
+    accessTokenTtlS: TTL_S,
+    accounts: {
+      async suspensionsSince(since) {
+        const found = [...stored.suspensions];
+        asked.push({ suspendedSince: since.getTime(), revokedSince: Number.NaN });
+        await hold;
+        if (isAway) throw new Error("away");
+        return found;
+      },
+      async revokedSince(since) {
+        const found = [...stored.families];
+        asked.push({ suspendedSince: Number.NaN, revokedSince: since.getTime() });
+        await hold;
+        if (isAway) throw new Error("away");
+        return found;
+      },
+    },
+    exchange: () => ({
+      publish(topic, { name, body }) {
+        expect(topic).toBe(topicOf.revocations());
+        said.push({ name, body });
+        known.onEvent(event(name, body));
+      },
+    }),
+    onRevoked: (family) => ended.push(`login ${family}`),
+    onRevokedFound: () => ended.push("logins found"),
+    onSuspended: (user) => ended.push(`user ${user}`),
+  });
+});
+
+function event(name: string, body: string): Frame {
+  return frame(FRAME.event, { key: topicOf.revocations(), name, body });
+}
+
+describe("who is shut out", () => {
+  it("[RVK1] what is said here is said to all, and done here at once", () => {
+    known.suspend(ANN, true);
+    known.revoke(LOGIN, BOB);
+    expect(said.map(({ name }) => name)).toEqual(["suspension", "login_ended"]);
+    expect(known.isSuspended(ANN)).toBe(true);
+    expect(known.isRevoked(LOGIN)).toBe(true);
+    expect(ended).toEqual(["user 1", "login 7"]);
+    known.suspend(ANN, false);
+    expect(known.isSuspended(ANN)).toBe(false);
+    expect(known.isSuspended(BOB)).toBe(false);
+  });
+
+  it("[RVK2] what it did not hear it finds, both ways, and once", async () => {
+    await known.start();
+    stored = { suspensions: [{ user: ANN, suspended: true }], families: [LOGIN] };
+    await clock.advance(LOOK_MS);
+    expect(ended).toEqual(["logins found", "user 1"]);
+    expect(known.isRevoked(LOGIN)).toBe(true);
+    stored.suspensions = [{ user: ANN, suspended: false }];
+    await clock.advance(LOOK_MS);
+    expect(known.isSuspended(ANN)).toBe(false);
+    expect(ended).toEqual(["logins found", "user 1"]);
+    known.stop();
+    expect(clock.pending).toBe(0);
+  });
+
+  it("[RVK2] it looks back to before its last look that storage answered", async () => {
+    await known.start();
+    const startedMs = clock.nowMs();
+    isAway = true;
+    await clock.advance(20 * 60_000);
+    isAway = false;
+    asked = [];
+    await clock.advance(LOOK_MS);
+    const since = Math.min(
+      ...asked.map(({ revokedSince }) => revokedSince).filter(Number.isFinite),
+    );
+    expect(since).toBeLessThan(startedMs);
+    known.stop();
+  });
+
+  it("[RVK3] what is heard while it reads is newer than what it reads", async () => {
+    await known.start();
+    stored.suspensions = [{ user: ANN, suspended: true }];
+    let release: () => void = () => undefined;
+    hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    await clock.advance(LOOK_MS);
+    known.onEvent(event("suspension", JSON.stringify({ user: ANN, suspended: false })));
+    release();
+    await clock.advance(1);
+    expect(known.isSuspended(ANN)).toBe(false);
+    expect(ended).toEqual([]);
+    known.stop();
+  });
+
+  it("[RVK4] an ended login is known until the last of its tokens has expired", async () => {
+    known.revoke(LOGIN, ANN);
+    await clock.advance(TTL_S * 1000 - 1);
+    expect(known.isRevoked(LOGIN)).toBe(true);
+    await clock.advance(2);
+    known.revoke("8" as FamilyId, ANN);
+    expect(known.isRevoked(LOGIN)).toBe(false);
+  });
+});
