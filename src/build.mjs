@@ -138,23 +138,26 @@ function run(args) {
 async function make(to, tools) {
   const web = join(ROOT, "src", "web");
   const page = join(web, "app", "main.ts");
+  const opsPage = join(web, "ops", "main.ts");
   const guides = [join(web, "docs", "pages.mjs"), to, join(to, "src/web/docs")];
   const server = run([tools.tsc, "-p", "tsconfig.json", "--outDir", to]);
   const checks = [server.then((isCompiled) => isCompiled && run(guides))];
   if (existsSync(page)) {
-    checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, to, tools));
+    checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, "app.js", to, tools));
+    checks.push(bundle(opsPage, "ops/ops.js", to, tools));
   }
   copyBelow(join(ROOT, "src/storage/migrations"), join(to, "src/storage/migrations"), /\.sql$/);
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
+  copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
   return (await Promise.all(checks)).every(Boolean);
 }
 
-async function bundle(page, to, tools) {
+async function bundle(page, name, to, tools) {
   const { build } = await import(tools.esbuild);
   try {
     await build({
       entryPoints: [page],
-      outfile: join(to, "src/web/app.js"),
+      outfile: join(to, "src/web", name),
       bundle: true,
       minify: true,
       sourcemap: true,

@@ -3,17 +3,22 @@
  * The command line. Reads the configuration and the options, and turns what keeps a command
  * from doing its work into one sentence and exit code 1.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { helpOf } from "./command-help.ts";
 import {
+  type DemoCommand,
   differenceTable,
   type OptionsResult,
+  readDemoOptions,
+  readDoctorOptions,
   readNoOptions,
   readRecountOptions,
   readTokenOptions,
   type TokenCommand,
 } from "./command-options.ts";
 import { type Config, describeProblems, loadConfig } from "./config.ts";
+import { hasFailed, reportText } from "./doctor/finding.ts";
 import { mintServiceToken } from "./edge/service-token.ts";
 import { StartRefusal } from "./errors.ts";
 import { createLogger, type Log } from "./log.ts";
@@ -23,23 +28,7 @@ import { runningEmbeddedUrl } from "./storage/embedded-running.ts";
 import { StorageFault } from "./storage/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
 import { createRecount } from "./storage/recount.ts";
-
-const HELP = `Usage: troupe <command> [options]
-
-  start      start Troupe on this host
-  migrate    bring the database up to this version, and exit
-  token      print a token with which another back end may call the API
-               --scope <words>   what it may do: notify, admin
-               --sub <name>      who it is for (service)
-               --ttl <time>      how long it is good: 90s, 15m, 12h, 30d (30d)
-  recount    compare every stored count with what it counts; exit code 1 where they differ
-               --mend            correct what differs
-  chaos      inject faults into hosts of its own and check the promises (chaos --help)
-  --help     show this
-  --version  show the version
-
-Configuration comes from environment variables (PORT, DATA_DIR, DATABASE_URL, …): see README.md.
-`;
+import { packageVersion } from "./version.ts";
 
 interface Command<T> {
   options(args: string[]): OptionsResult<T>;
@@ -85,7 +74,46 @@ const COMMANDS: Record<string, AnyCommand> = {
     options: readRecountOptions,
     run: (config, log, { mend }) => recount(config, log, mend),
   }),
+  demo: command({
+    options: readDemoOptions,
+    run: (config, _log, options) => demo(config, options),
+  }),
 };
+
+/** A wrong configuration is what it is asked about, so it reads that itself. */
+async function doctor(args: string[]): Promise<number> {
+  const read = readDoctorOptions(args);
+  if (!read.ok) return misused("doctor", read.problem);
+  const { examine } = await import("./doctor/doctor.ts");
+  const findings = await examine(process.env, Date.now());
+  const hasFailing = hasFailed(findings);
+  process.stdout.write(
+    read.options.json
+      ? `${JSON.stringify({ ok: !hasFailing, findings }, null, 2)}\n`
+      : `Troupe ${packageVersion()}\n\n${reportText(findings)}`,
+  );
+  return hasFailing ? 1 : 0;
+}
+
+async function demo(config: Config, { url, ...options }: DemoCommand): Promise<number> {
+  const { runDemo } = await import("./demo/demo.ts");
+  const scheme = config.tlsCert === null ? "http" : "https";
+  const over = new AbortController();
+  const end = () => over.abort();
+  process.once("SIGINT", end);
+  process.once("SIGTERM", end);
+  await runDemo(
+    { ...options, url: url ?? `${scheme}://localhost:${config.port}` },
+    over.signal,
+    (line) => process.stdout.write(`${line}\n`),
+  );
+  return 0;
+}
+
+function misused(word: string, problem: string): number {
+  process.stderr.write(`troupe: ${problem}\n\n${helpOf(word)}`);
+  return 2;
+}
 
 async function printToken(config: Config, _log: Log, options: TokenCommand): Promise<number> {
   if (config.jwtJwksUrl !== null) {
@@ -199,11 +227,6 @@ function reasonOf(fault: StorageFault): string {
     : fault.message;
 }
 
-function version(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
-}
-
 async function main(args: string[]): Promise<number | null> {
   const [word = "", ...rest] = args;
   // Starts hosts with a configuration of their own, and has a help of its own.
@@ -211,21 +234,22 @@ async function main(args: string[]): Promise<number | null> {
     const { chaos } = await import("../bench/chaos/main.ts");
     return chaos(rest);
   }
-  if (word === "--help" || word === "-h" || word === "help" || rest.includes("--help")) {
-    process.stdout.write(HELP);
+  if (word === "help" || [word, ...rest].some((one) => one === "--help" || one === "-h")) {
+    process.stdout.write(helpOf(word === "help" ? (rest[0] ?? "") : word));
     return 0;
   }
   if (word === "--version" || word === "-v") {
-    process.stdout.write(`${version()}\n`);
+    process.stdout.write(`${packageVersion()}\n`);
     return 0;
   }
+  if (word === "doctor") return doctor(rest);
   const read = Object.hasOwn(COMMANDS, word) ? COMMANDS[word]?.(rest) : undefined;
-  if (read === undefined || !read.ok) {
-    const problem = read?.problem ?? (word && `unknown command "${word}"`);
-    if (problem) process.stderr.write(`troupe: ${problem}\n\n`);
-    process.stderr.write(HELP);
+  if (read === undefined && word === "") {
+    process.stderr.write(helpOf(""));
     return 2;
   }
+  if (read === undefined) return misused(word, `unknown command "${word}"`);
+  if (!read.ok) return misused(word, read.problem);
   const outcome = loadConfig(process.env);
   if (!outcome.ok) {
     process.stderr.write(describeProblems(outcome.problems));

@@ -42,12 +42,89 @@ export function readTokenOptions(args: string[]): OptionsResult<TokenCommand> {
   if (typeof sub !== "string" || !SUBJECT.test(sub) || isId(sub)) {
     return refusal("--sub should name a program: 1–100 visible characters, and not a user's id");
   }
-  const [, count, unit] = (typeof ttl === "string" ? TTL.exec(ttl) : null) ?? [];
-  const ttlS = Number(count) * (UNIT_S[unit ?? ""] ?? Number.NaN);
+  const ttlS = typeof ttl === "string" ? secondsOf(ttl) : Number.NaN;
   if (!(ttlS <= TTL_MAX_S)) {
     return refusal("--ttl should be a time like 90s, 15m, 12h or 30d, at most 3650d");
   }
   return { ok: true, options: { scopes: [...new Set(scopes)], subject: sub, ttlS } };
+}
+
+export function readDoctorOptions(args: string[]): OptionsResult<{ json: boolean }> {
+  const parsed = parsedOptions(args, { json: { type: "boolean" } });
+  return parsed.ok ? { ok: true, options: { json: parsed.options["json"] === true } } : parsed;
+}
+
+export interface DemoCommand {
+  /** Null: the server of this configuration. */
+  url: string | null;
+  people: number;
+  forMs: number | null;
+  perMinute: number;
+  password: string | null;
+  yes: boolean;
+}
+
+const PEOPLE_MIN = 2;
+const PEOPLE_MAX = 12;
+const PER_MINUTE_DEFAULT = "60";
+/** A demo, not a load test. */
+const PER_MINUTE_MAX = 3_000;
+
+export function readDemoOptions(args: string[]): OptionsResult<DemoCommand> {
+  const text = { type: "string" } as const;
+  const parsed = parsedOptions(args, {
+    url: text,
+    for: text,
+    people: text,
+    rate: text,
+    password: text,
+    yes: { type: "boolean" },
+  });
+  if (!parsed.ok) return parsed;
+  const textOf = (name: string, unset: string): string => {
+    const value = parsed.options[name];
+    return typeof value === "string" ? value : unset;
+  };
+  const url = textOf("url", "");
+  if (url !== "" && !isServerUrl(url)) {
+    return refusal("--url should be the address of a server, like http://localhost:3000");
+  }
+  const duration = textOf("for", "");
+  const forMs = duration === "" ? null : secondsOf(duration) * 1_000;
+  if (forMs !== null && !(forMs > 0)) return refusal("--for should be a time like 60s, 10m or 2h");
+  const people = Number(textOf("people", String(PEOPLE_MAX)));
+  if (!Number.isInteger(people) || people < PEOPLE_MIN || people > PEOPLE_MAX) {
+    return refusal(`--people should be a number from ${PEOPLE_MIN} to ${PEOPLE_MAX}`);
+  }
+  const perMinute = Number(textOf("rate", PER_MINUTE_DEFAULT));
+  if (!(perMinute >= 1 && perMinute <= PER_MINUTE_MAX)) {
+    return refusal(`--rate should be a number from 1 to ${PER_MINUTE_MAX}`);
+  }
+  const password = textOf("password", "");
+  if (password !== "" && password.length < 8) {
+    return refusal("--password should have at least 8 characters");
+  }
+  return {
+    ok: true,
+    options: {
+      url: url === "" ? null : new URL(url).origin,
+      people,
+      forMs,
+      perMinute,
+      password: password === "" ? null : password,
+      yes: parsed.options["yes"] === true,
+    },
+  };
+}
+
+function isServerUrl(text: string): boolean {
+  return URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol);
+}
+
+/** NaN where it is no time. */
+function secondsOf(text: string): number {
+  const [, count, unit] = TTL.exec(text) ?? [];
+  return Number(count) * (UNIT_S[unit ?? ""] ?? Number.NaN);
 }
 
 export function readRecountOptions(args: string[]): OptionsResult<{ mend: boolean }> {

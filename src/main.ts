@@ -6,11 +6,13 @@
 import { fileURLToPath } from "node:url";
 import { systemClock } from "./clock.ts";
 import type { Config, WorkerConfig } from "./config.ts";
+import { mintServiceToken } from "./edge/service-token.ts";
 import { StartRefusal } from "./errors.ts";
+import { FaultRing } from "./fault-ring.ts";
 import type { Log } from "./log.ts";
 import { banner } from "./primary/banner.ts";
 import { Certificate } from "./primary/certificate.ts";
-import { openDataDir, readOrMakeSecret } from "./primary/data-dir.ts";
+import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
 import { Host, newHostId } from "./primary/host.ts";
 import { listenForSignals, type Signals } from "./primary/signals.ts";
 import { HostRelay } from "./relay/relay.ts";
@@ -19,8 +21,12 @@ import { startEmbedded } from "./storage/embedded.ts";
 import { StorageFault } from "./storage/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
 import { Pruning } from "./storage/pruning.ts";
+import { packageVersion } from "./version.ts";
 
 const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
+
+/** Long enough to look around; `troupe token --scope ops` gives the next. */
+const OPS_TOKEN_TTL_S = 30 * 86_400;
 
 /** What must be undone at the end, newest first. */
 type Cleanups = (() => Promise<void>)[];
@@ -41,8 +47,15 @@ export async function startPrimary(config: Config, log: Log): Promise<void> {
   log.info({ event: "stopped" });
 }
 
-async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanups): Promise<void> {
+async function run(
+  config: Config,
+  untapped: Log,
+  signals: Signals,
+  cleanups: Cleanups,
+): Promise<void> {
   const startedMs = performance.now();
+  const faults = new FaultRing(systemClock);
+  const log = faults.tap(untapped);
   let signal: string | null = null;
   void signals.stop.then((name) => {
     signal = name;
@@ -72,6 +85,8 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
     workerPath: WORKER_PATH,
     log,
     host: id,
+    faults,
+    version: packageVersion(),
     ...(relay && { relay }),
     ...(certificate && { certificate }),
   });
@@ -79,7 +94,7 @@ async function run(config: Config, log: Log, signals: Signals, cleanups: Cleanup
   if (port === null) return host.kill();
 
   const ms = Math.round(performance.now() - startedMs);
-  process.stdout.write(banner({ config, port, ms }));
+  process.stdout.write(banner({ config, port, ms, opsToken: database.opsToken }));
   log.info({ event: "ready", port, workers: config.workers, ms });
   signals.onHangup = () => {
     host.renew().catch((error: unknown) => log.error({ event: "roll_failed", error }));
@@ -102,6 +117,8 @@ async function stopHost(host: Host, signals: Signals, log: Log): Promise<void> {
 
 interface Database {
   workerConfig: WorkerConfig;
+  /** Only where this start has made the secret: for the operator's page. */
+  opsToken: string | null;
   /** Resolves with the reason when the embedded server has been given up. */
   lost: Promise<string>;
 }
@@ -111,7 +128,7 @@ async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promi
   if (config.databaseUrl !== null) {
     await bringUpToDate(config.databaseUrl, log);
     const workerConfig = { ...config, databaseUrl: config.databaseUrl };
-    return { workerConfig, lost: new Promise(() => undefined) };
+    return { workerConfig, opsToken: null, lost: new Promise(() => undefined) };
   }
   const dataDir = await openDataDir(config.dataDir);
   cleanups.push(() => dataDir.release());
@@ -119,12 +136,26 @@ async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promi
   cleanups.push(() => postgres.stop());
   await bringUpToDate(postgres.url, log);
   const isOwnIssuer = config.jwtSecret === null && config.jwtJwksUrl === null;
+  const isFirst = isOwnIssuer && (await readSecret(dataDir.path)) === null;
   const jwtSecret = isOwnIssuer ? await readOrMakeSecret(dataDir.path) : config.jwtSecret;
   return {
     workerConfig: { ...config, databaseUrl: postgres.url, jwtSecret },
+    opsToken: isFirst && jwtSecret !== null ? await operatorToken(config, jwtSecret) : null,
     // It starts again by itself, on the same port, until that proves hopeless.
     lost: postgres.exited.then(({ reason }) => `postgres: ${reason}`),
   };
+}
+
+function operatorToken(config: Config, secret: string): Promise<string> {
+  return mintServiceToken({
+    secret,
+    issuer: config.jwtIssuer,
+    audience: config.jwtAudience,
+    subject: "operator",
+    scopes: ["ops"],
+    ttlS: OPS_TOKEN_TTL_S,
+    nowMs: systemClock.nowMs(),
+  });
 }
 
 async function bringUpToDate(url: string, log: Log): Promise<void> {

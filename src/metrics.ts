@@ -3,7 +3,7 @@
  * `hostMetricsText`. What is counted on hot paths is a plain number here and reaches
  * prom-client when somebody scrapes.
  */
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
@@ -62,6 +62,8 @@ export interface Metrics {
     activated: () => Readonly<Record<string, number>>;
     mailboxDepth: () => number;
   };
+  /** How late the event loop was of late, 99th percentile, milliseconds. */
+  lagMs(): number;
   /** One group commit. */
   commit(rows: number, seconds: number): void;
   /** This registry for the road: what `hostMetricsText` adds up. */
@@ -200,13 +202,14 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
     limits,
     ended,
     gauges,
+    lagMs: () => Math.round(lag.lateMs(99) * 10) / 10,
     commit(rows, seconds) {
       commitRows.observe(rows);
       commitSeconds.observe(seconds);
     },
     toJson: () => registry.getMetricsAsJSON(),
     close: () => {
-      lag.disable();
+      lag.close();
       registry.clear();
     },
   };
@@ -226,10 +229,23 @@ function added(registries: readonly unknown[]): Registry {
   return AggregatorRegistry.aggregate(registries.filter((one) => Array.isArray(one)));
 }
 
-function watchLag(part: string, registers: Registry[]): IntervalHistogram {
+interface Lag {
+  lateMs(percent: number): number;
+  close(): void;
+}
+
+function watchLag(part: string, registers: Registry[]): Lag {
   const histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   histogram.enable();
   let since = performance.now();
+  // The histogram holds the time between two rings, the pause asked for included.
+  const late = (percent: number) =>
+    Math.max(0, histogram.percentile(percent) / 1e6 - LAG_RESOLUTION_MS);
+  const renew = () => {
+    if (performance.now() - since < LAG_WINDOW_MS) return;
+    since = performance.now();
+    histogram.reset();
+  };
   new Gauge({
     name: "troupe_event_loop_lag_seconds",
     help: "How late the event loop was, by quantile; the worst of the workers.",
@@ -237,20 +253,19 @@ function watchLag(part: string, registers: Registry[]): IntervalHistogram {
     registers,
     aggregator: "max",
     collect() {
-      for (const [quantile, percent] of [
-        ["0.5", 50],
-        ["0.99", 99],
-      ] as const) {
-        // The histogram holds the time between two rings, the pause asked for included.
-        const lateMs = histogram.percentile(percent) / 1e6 - LAG_RESOLUTION_MS;
-        this.set({ thread: part, quantile }, Math.max(0, lateMs) / 1000);
-      }
-      if (performance.now() - since < LAG_WINDOW_MS) return;
-      since = performance.now();
-      histogram.reset();
+      this.set({ thread: part, quantile: "0.5" }, late(50) / 1000);
+      this.set({ thread: part, quantile: "0.99" }, late(99) / 1000);
+      renew();
     },
   });
-  return histogram;
+  return {
+    lateMs(percent) {
+      const lateMs = late(percent);
+      renew();
+      return lateMs;
+    },
+    close: () => histogram.disable(),
+  };
 }
 
 function watchProcess(worker: string, registers: Registry[]): void {

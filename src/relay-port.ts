@@ -43,6 +43,8 @@ export interface RelayCounts {
 export interface Relay {
   readonly state: "connected" | "away";
   readonly counts: Readonly<RelayCounts>;
+  /** How long Redis took to renew the lease last, milliseconds; null while it is away. */
+  readonly pingMs: number | null;
   /** Begins; resolves when joined, or when Redis is found to be away. */
   start(events: RelayEvents): Promise<void>;
   /**

@@ -7,8 +7,10 @@ import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { behaviours } from "../actors/index.ts";
 import { systemClock } from "./clock.ts";
+import { FaultRing } from "./fault-ring.ts";
 import { createLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import type { ThreadReport } from "./ops-ports.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
 import type { PrimaryOrders } from "./runtime/control.ts";
 import { decodeAt, eachFrame, FRAME, type Frame } from "./runtime/frames.ts";
@@ -16,6 +18,7 @@ import { ActorHost } from "./runtime/host.ts";
 import type { ThreadApi, ThreadStart } from "./runtime/thread-api.ts";
 import type { View } from "./runtime/view.ts";
 import { type ActorStorage, createActorPorts } from "./storage/actor-ports.ts";
+import { createThreadVitals, stampNow } from "./vitals.ts";
 
 const IDLE_POLL_MS = 10;
 
@@ -24,18 +27,24 @@ interface Running {
   link: BatchLink;
   storage: ActorStorage;
   metrics: Metrics;
+  report(): ThreadReport;
 }
 
 let running: Running | null = null;
 
 function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Running {
-  const log = createLogger({
-    level: config.logLevel,
-    bindings: { box: "thread", worker: life },
-  });
+  const faults = new FaultRing(systemClock, life);
+  const log = faults.tap(
+    createLogger({ level: config.logLevel, bindings: { box: "thread", worker: life } }),
+  );
+  const vitals = createThreadVitals();
   const metrics = createMetrics({ part: "thread", worker: slot });
   const storage = createActorPorts(config.databaseUrl, {
-    onCommit: (rows, seconds) => metrics.commit(rows, seconds),
+    onCommit(rows, seconds) {
+      metrics.commit(rows, seconds);
+      vitals.commitRows.observe(rows);
+      vitals.commitMs.observe(seconds * 1000);
+    },
   });
   const link = new BatchLink(
     (batch) => deliver(Comlink.transfer(batch, [batch.buffer as ArrayBuffer])),
@@ -50,7 +59,11 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
     behaviours: behaviours(storage.ports, { graceMs: config.presenceGraceMs }),
     send(f) {
       // Every committed message is published once, by its actor.
-      if (f.type === FRAME.event && f.name === "message") metrics.counts.sends++;
+      if (f.type === FRAME.event && f.name === "message") {
+        metrics.counts.sends++;
+        // An event wants no answer: its `corr` is free for the moment of the commit.
+        f.corr = stampNow();
+      }
       link.send(f);
     },
     onBug: (actor, bug) => log.error({ event: "actor_failed", actor, err: bug }),
@@ -58,7 +71,21 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
   metrics.gauges.actors = () => host.stats.actors;
   metrics.gauges.activated = () => host.stats.activated;
   metrics.gauges.mailboxDepth = () => host.stats.mailboxDepth;
-  return { host, link, storage, metrics };
+  const report = (): ThreadReport => {
+    const { actors, mailboxDepth: waiting, mailboxDeepest: deepest } = host.stats;
+    return {
+      vitals: {
+        sends: metrics.counts.sends,
+        actors,
+        mailbox: { waiting, deepest },
+        thread_lag_ms: metrics.lagMs(),
+        commit_rows: vitals.commitRows.read(),
+        commit_ms: vitals.commitMs.read(),
+      },
+      faults: faults.list(),
+    };
+  };
+  return { host, link, storage, metrics, report };
 }
 
 /** The one order that concerns actors. */
@@ -88,6 +115,10 @@ const api: ThreadApi = {
 
   async metrics() {
     return (await running?.metrics.toJson()) ?? [];
+  },
+
+  async report() {
+    return running?.report() ?? null;
   },
 
   async stop(deadlineMs) {

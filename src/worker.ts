@@ -13,10 +13,14 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./clock.ts";
 import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
+import { createOps } from "./edge/ops.ts";
+import { createOpsAnswers } from "./edge/ops-answers.ts";
 import { createStrays } from "./edge/socket/strays.ts";
 import { createTlsDoor } from "./edge/tls-door.ts";
+import { FaultRing } from "./fault-ring.ts";
 import { createLogger, type Log } from "./log.ts";
 import { addMetrics, createMetrics } from "./metrics.ts";
+import type { OpsQuestion } from "./ops-ports.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
 import type {
@@ -70,7 +74,10 @@ process.on("SIGTERM", () => undefined);
 process.on("SIGHUP", () => undefined);
 
 async function start({ config, life, slot, tls }: Configuration): Promise<Exchange> {
-  const log = createLogger({ level: config.logLevel, bindings: { box: "worker", worker: life } });
+  const faults = new FaultRing(systemClock, life);
+  const log = faults.tap(
+    createLogger({ level: config.logLevel, bindings: { box: "worker", worker: life } }),
+  );
   const clock = systemClock;
   const metrics = createMetrics({ part: "edge", worker: slot });
   const storage = createEdgePorts(config.databaseUrl);
@@ -103,6 +110,18 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
       taken(await exchange.askPrimary<IssuerKeySet | null>("issuer_keys", { newer })),
     log,
   });
+  const answerOps = createOpsAnswers({
+    metrics,
+    vitals: edge.vitals,
+    faults,
+    sessionsOf: (user) => edge.sessionsOf(user),
+    deliveries: () => edge.turn.deliveries,
+    async thread() {
+      const report = await remote.report();
+      if (report === null) throw new Error("the actor thread has not started");
+      return report;
+    },
+  });
   const strays = createStrays(edge.sockets.io, tls === null);
   const api = await createApi({
     config,
@@ -115,6 +134,12 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
       health: async () => taken(await exchange.askPrimary<HostHealth>("host_health")),
       metrics: async () => taken(await exchange.askPrimary<HostMetrics>("gather_metrics")),
     },
+    ops: createOps({
+      queries: storage.ops,
+      gateway: exchange.gateway,
+      ask: (question) => exchange.askPrimary("ops", question),
+      clock,
+    }),
     ready: () => (exchange.placement.view.workers.length > 0 ? [] : ["no view of the cluster yet"]),
     clock,
     log,
@@ -171,6 +196,10 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
       case "metrics": {
         metrics.counts.deliveries = edge.turn.deliveries;
         reply(JSON.stringify(await addMetrics([await metrics.toJson(), await remote.metrics()])));
+        return;
+      }
+      case "ops": {
+        reply(JSON.stringify(await answerOps(JSON.parse(order.body) as OpsQuestion)));
         return;
       }
       case "drain": {

@@ -84,6 +84,7 @@ export function factsOf({ userId, scope }: Identity): Facts {
     user: !isService,
     notify: isService && scope.includes("notify"),
     admin: isService && scope.includes("admin"),
+    ops: isService && scope.includes("ops"),
   };
 }
 

@@ -7,11 +7,12 @@ import type { WorkerConfig } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { AccountStore, Queries } from "../ports.ts";
-import type { FamilyId } from "../protocol/ids.ts";
+import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
+import { ageMsOf, createEdgeVitals, stampNow } from "../vitals.ts";
 import { type Auth, createAuth } from "./auth.ts";
 import type { PresenceReader } from "./http/presence.ts";
 import type { AskIssuerKeys } from "./jwks.ts";
@@ -22,6 +23,7 @@ import { Hub } from "./socket/hub.ts";
 import { WriteTurn } from "./socket/outlet.ts";
 import { Packet } from "./socket/packet.ts";
 import { createSocketServer, type SocketServer } from "./socket/server.ts";
+import type { Session } from "./socket/session.ts";
 import { Spending } from "./spending.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
@@ -61,6 +63,9 @@ export class Edge {
   readonly limits: EdgeLimits;
   readonly sockets: SocketServer;
   readonly turn = new WriteTurn();
+  readonly vitals = createEdgeVitals();
+  /** Lives of this host begin so; the clocks of others are not ours. */
+  readonly #ownHost: string;
   readonly #hub: Hub;
   readonly #spending: Spending;
   readonly #deps: EdgeDeps;
@@ -113,6 +118,7 @@ export class Edge {
     const { config, metrics, clock, log } = deps;
     this.#deps = deps;
     this.#hub = hub;
+    this.#ownHost = deps.life.slice(0, deps.life.indexOf(".") + 1);
     this.#spending = spending;
     this.auth = auth;
     this.limits = limits;
@@ -124,7 +130,13 @@ export class Edge {
       sessions: hub.sessions,
       limits,
       metrics,
-      dispatch: createDispatch({ commands: hub.commands, metrics, clock, log }),
+      dispatch: createDispatch({
+        commands: hub.commands,
+        metrics,
+        clock,
+        log,
+        onSent: (ms) => this.vitals.sendCommit.observe(ms),
+      }),
       turn: this.turn,
       clock,
       log,
@@ -141,8 +153,21 @@ export class Edge {
   }
 
   onEvent(event: Frame): void {
-    if (event.key !== topicOf.limits()) this.#hub.onEvent(event);
-    else if (event.from !== this.#deps.life) this.#spending.heard(event.body);
+    if (event.key === topicOf.limits()) {
+      if (event.from !== this.#deps.life) this.#spending.heard(event.body);
+      return;
+    }
+    const before = this.turn.deliveries;
+    this.#hub.onEvent(event);
+    // Of a message the actor's thread stamped when it was committed.
+    if (event.corr === 0 || this.turn.deliveries === before) return;
+    if (!event.from.startsWith(this.#ownHost)) return;
+    const ageMs = ageMsOf(event.corr, stampNow());
+    if (ageMs !== null) this.vitals.commitDelivery.observe(ageMs);
+  }
+
+  sessionsOf(user: UserId): Iterable<Session> {
+    return this.#hub.sessions.ofUser(user);
   }
 
   onView(now: Placement, before: Placement): void {

@@ -1,4 +1,7 @@
-/** What a person reads on stdout once Troupe takes connections. No secret is in it. */
+/**
+ * What a person reads on stdout once Troupe takes connections. No secret is in it, but the
+ * operator's token at the one start that made the secret which signs it.
+ */
 import { networkInterfaces } from "node:os";
 import type { Config } from "../config.ts";
 
@@ -6,20 +9,30 @@ export interface BannerFacts {
   config: Config;
   port: number;
   ms: number;
+  /** Shown once; null: one is had with `troupe token`. */
+  opsToken: string | null;
 }
 
-export function banner({ config, port, ms }: BannerFacts): string {
+export function banner({ config, port, ms, opsToken }: BannerFacts): string {
   const [first, ...others] = addresses(config, port);
   const rows: [string, string][] = [
     ["address", first!],
     ...others.map((address): [string, string] => ["", address]),
     ["docs", `${first}/docs`],
+    ["operate", `${first}/ops`],
+    ["", opsHint(config, opsToken)],
     ["workers", String(config.workers)],
     ["database", database(config)],
     ["stop", "Ctrl-C or SIGTERM (a second one: at once); SIGHUP: new workers, one by one"],
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(9)} ${value}`);
   return `\nTroupe is ready after ${ms} ms.\n\n${lines.join("\n")}\n\n`;
+}
+
+function opsHint(config: Config, opsToken: string | null): string {
+  if (opsToken !== null) return `with this token, shown once, good for 30 days: ${opsToken}`;
+  if (config.jwtJwksUrl !== null) return 'with a token of your issuer whose scope has "ops"';
+  return "with the token that `troupe token --scope ops` prints";
 }
 
 function addresses(config: Config, port: number): string[] {

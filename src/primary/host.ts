@@ -10,18 +10,22 @@ import { randomBytes } from "node:crypto";
 import { Counter, Gauge } from "prom-client";
 import { systemClock } from "../clock.ts";
 import type { WorkerConfig } from "../config.ts";
+import { FaultRing } from "../fault-ring.ts";
 import type { Log } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
+import type { OpsQuestion } from "../ops-ports.ts";
 import type { Relay } from "../relay-port.ts";
 import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
-import { FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
+import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import type { Certificate } from "./certificate.ts";
 import { DoorGuard, type DoorLimits } from "./door-guard.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
+import { HostTalk } from "./host-talk.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
 import { type Member, Membership } from "./membership.ts";
+import { HostOps, OPS_TALK } from "./ops.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
 import type { WorkerLife } from "./worker-life.ts";
@@ -39,6 +43,9 @@ export interface HostOptions {
   relay?: Relay;
   /** Set where TLS is on. */
   certificate?: Certificate;
+  /** What operators are shown of the log; see fault-ring.ts. */
+  faults?: FaultRing;
+  version?: string;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
 }
 
@@ -52,6 +59,9 @@ export class Host {
   readonly #relay: Relay | null;
   readonly #report: HostReport;
   readonly #certificate: Certificate | null;
+  readonly #faults: FaultRing;
+  readonly #talk: HostTalk;
+  readonly #ops: HostOps;
   readonly #issuerKeys: IssuerKeys | null;
   readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
 
@@ -109,6 +119,28 @@ export class Host {
       () => this.#relay?.state ?? "none",
       log,
     );
+    this.#faults = options.faults ?? new FaultRing(systemClock);
+    this.#talk = new HostTalk({
+      self: host,
+      send: (to, said) => this.#relay?.send(to, encode(said)) ?? false,
+      answer: (name, body) =>
+        name === OPS_TALK
+          ? this.#ops.own(JSON.parse(body) as OpsQuestion).then((value) => JSON.stringify(value))
+          : null,
+      onFault: (err) => log.error({ event: "host_answer_failed", err }),
+    });
+    this.#ops = new HostOps({
+      host,
+      version: options.version ?? "",
+      supervisor: this.supervisor,
+      metrics: this.#metrics,
+      relay: this.#relay,
+      talk: this.#talk,
+      faults: this.#faults,
+      view: () => this.#membership.view,
+      sockets: () => this.frontDoor.heldSockets,
+      topics: () => this.#switchboard.topics,
+    });
     this.#issuerKeys =
       config.jwtJwksUrl === null
         ? null
@@ -133,7 +165,10 @@ export class Host {
         frames: (bytes) => this.#switchboard.fromUplink(bytes),
         cluster: (cluster) => this.#membership.onCluster(cluster),
         away: () => this.#membership.onAway(),
-        gap: (from) => this.#switchboard.announce(order("gap", { host: from })),
+        gap: (from) => {
+          this.#faults.note("warn", { event: "relay_gap", host: from });
+          this.#switchboard.announce(order("gap", { host: from }));
+        },
       });
       await this.supervisor.start();
       return await this.frontDoor.listen(this.#config.port, this.#config.host);
@@ -190,6 +225,7 @@ export class Host {
 
   #close(): void {
     this.frontDoor.close();
+    this.#talk.close();
     this.#issuerKeys?.close();
     this.#metrics.close();
   }
@@ -202,6 +238,7 @@ export class Host {
   }
 
   #heard(from: string, heard: Frame): void {
+    if (from === "") this.#talk.heard(heard);
     const life = this.supervisor.lifeOf(from);
     if (life === undefined) return;
     if (heard.type === FRAME.answer) {
@@ -223,6 +260,12 @@ export class Host {
         this.#report.metrics().then(
           (metrics) => this.#answer(life, heard, metrics),
           (error: unknown) => this.#log.error({ event: "metrics_failed", error }),
+        );
+        return;
+      case "ops":
+        this.#ops.cluster(JSON.parse(heard.body) as OpsQuestion).then(
+          (answer) => this.#answer(life, heard, answer),
+          (err: unknown) => this.#log.error({ event: "ops_failed", err }),
         );
         return;
       case "issuer_keys": {

@@ -1,7 +1,8 @@
 /**
  * Passes frames between the workers of a host, and through the uplink between hosts: events to
  * those who hear their topic, asks, tells and answers to the life they name. Only headers are
- * read, bytes go on as they came. What is addressed to the primary goes to `toPrimary`.
+ * read, bytes go on as they came. What is addressed to the primary goes to `toPrimary`, under
+ * the life of its worker, or "" where another host's primary said it.
  *
  * Invariants: frames of one sender to one receiver keep their order, and a subscription is
  * answered after it took effect and ahead of the topic's next event.
@@ -127,7 +128,7 @@ export class Switchboard {
         if (source !== null) this.#subscription(source, decodeAt(bytes, at));
         return;
       case FRAME.control:
-        if (source !== null) this.#toPrimary(source.life, decodeAt(bytes, at));
+        this.#toPrimary(source?.life ?? "", decodeAt(bytes, at));
         return;
       default:
         // `view` is the primary's to say, and of other numbers this version knows nothing.

@@ -165,6 +165,7 @@ export type EndCode =
   | "token_expired"
   | "logged_out"
   | "suspended"
+  | "ended_by_operator"
   | "rate_limited"
   | "slow_consumer"
   | "server_draining"

@@ -39,6 +39,13 @@ const BY_NAME: Readonly<Record<string, Json>> = {
   unread_count: 2,
   notifications: 2,
   reconnect_in_ms: 1200,
+  host: "a41f09c2",
+  answered_by: "a41f09c2",
+  slot: "a41f09c2/0",
+  life: "a41f09c2.0.1",
+  worker: "a41f09c2.0.1",
+  transport: "websocket",
+  event: "worker_lost",
 };
 
 /** Properties that are usually null. */
@@ -70,6 +77,7 @@ export function exampleOf(schema: TSchema, isWhole: boolean, name = ""): Json {
     case "string":
       return parts.format === "time" ? TIME : parts.format === "id" ? ID : "text";
     case "integer":
+    case "number":
       return parts.minimum ?? 0;
     case "boolean":
       return true;

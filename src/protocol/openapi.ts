@@ -22,7 +22,7 @@ const GROUP_NOTES: Readonly<Record<RouteSpec["group"], string>> = {
   "Social graph": "Posts, likes, comments, follows and blocks.",
   Conversations: "Direct and group conversations, and their messages.",
   "Notifications and presence": "What a user is told, and who is there.",
-  Operations: "For load balancers and monitoring.",
+  Operations: "For load balancers, monitoring, and operators.",
 };
 
 export const BEARER_NOTE = "An access token from register, login or refresh, or an outside issuer.";

@@ -20,6 +20,7 @@ export const RULES = {
   user: refused("forbidden", "A service token acts for no user. Use a user's access token here."),
   notify: wantsScope("notify"),
   admin: wantsScope("admin"),
+  ops: wantsScope("ops"),
   /** The user is not suspended. */
   admitted: refused("forbidden", "This account is suspended."),
   /** The user is a member now; who was one is a stranger. */
@@ -50,6 +51,7 @@ const ACTS = {
   own: ["user", "admitted"],
   notify: ["notify"],
   suspend: ["admin"],
+  operate: ["ops"],
   create_conversation: ["user", "admitted", "welcome"],
   follow: ["user", "admitted", "welcome"],
   read_conversation: ["user", "admitted", "member"],
@@ -118,6 +120,11 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   deleteMessage: "delete",
   markRead: "mark",
   listPresence: "own",
+  opsSummary: "operate",
+  opsFindUser: "operate",
+  opsUser: "operate",
+  opsEndSessions: "operate",
+  opsFindMessage: "operate",
   healthz: "open",
   readyz: "open",
   metrics: "open",

@@ -34,7 +34,7 @@ export type RouteGroup =
  * What a service token may do, named in its claim `scope`. A token that names any of these
  * speaks for a program: it opens the routes of its scopes, and none that want a user's token.
  */
-export const SERVICE_SCOPES = ["notify", "admin"] as const;
+export const SERVICE_SCOPES = ["notify", "admin", "ops"] as const;
 export type ServiceScope = (typeof SERVICE_SCOPES)[number];
 
 export interface RouteSpec {

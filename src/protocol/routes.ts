@@ -5,6 +5,7 @@
  */
 import type { Static, TObject, TSchema } from "typebox";
 import Type from "typebox";
+import { OPS_ROUTES } from "./ops-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
   Body,
@@ -300,6 +301,8 @@ export const ROUTES = {
     answers: { 200: "text/plain" },
     refusals: [],
   },
+
+  ...OPS_ROUTES,
 } as const satisfies Record<string, RouteSpec>;
 
 export type RouteName = keyof typeof ROUTES;

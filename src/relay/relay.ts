@@ -38,6 +38,7 @@ type State = { is: "away" } | { is: "joining"; untilMs: number } | { is: "connec
 
 export class HostRelay implements Relay {
   readonly counts: RelayCounts = { in: 0, out: 0, gaps: 0 };
+  #pingMs: number | null = null;
   readonly #options: HostRelayOptions;
   readonly #subscriptions: Subscriptions;
   readonly #outboxes = new Map<string, Outbox>();
@@ -70,6 +71,10 @@ export class HostRelay implements Relay {
 
   get state(): "connected" | "away" {
     return this.#state.is === "away" ? "away" : "connected";
+  }
+
+  get pingMs(): number | null {
+    return this.state === "connected" ? this.#pingMs : null;
   }
 
   start(events: RelayEvents): Promise<void> {
@@ -226,7 +231,9 @@ export class HostRelay implements Relay {
     const asked = this.#mark;
     let answer: LeaseAnswer;
     try {
+      const askedMs = performance.now();
       answer = await bus.renew({ host, members: JSON.stringify(this.#members), ...asked });
+      this.#pingMs = Math.round((performance.now() - askedMs) * 100) / 100;
       if (answer.isNew) await bus.publish(NEWS_CHANNEL, NEWS);
     } catch (error) {
       this.#fail("lease", error);

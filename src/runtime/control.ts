@@ -3,6 +3,7 @@
  * `FRAME.control`. A `corr` other than 0 wants a `FRAME.answer` with the same `corr`.
  */
 import type { WorkerConfig } from "../config.ts";
+import type { OpsQuestion } from "../ops-ports.ts";
 import type { TlsPair } from "../tls-pair.ts";
 
 export interface PrimaryOrders {
@@ -24,6 +25,8 @@ export interface PrimaryOrders {
   issuer_keys: IssuerKeySet;
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;
+  /** Answer with that question's `WorkerAnswers`, of this worker. */
+  ops: OpsQuestion;
 }
 
 export interface WorkerReports {
@@ -36,6 +39,8 @@ export interface WorkerReports {
   gather_metrics: Record<string, never>;
   /** Answered with `HostHealth`; for /readyz. */
   host_health: Record<string, never>;
+  /** Answered with that question's `ClusterAnswers`, of all hosts. */
+  ops: OpsQuestion;
   /** Answered with `IssuerKeySet | null`; `newer`: read again first, if that was not just done. */
   issuer_keys: { newer: boolean };
 }

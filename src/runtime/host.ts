@@ -42,6 +42,8 @@ export interface HostStats {
   actors: Record<string, number>;
   activated: Record<string, number>;
   mailboxDepth: number;
+  /** Of the actor for whom most waits. */
+  mailboxDeepest: number;
 }
 
 export class ActorHost {
@@ -108,11 +110,13 @@ export class ActorHost {
   get stats(): HostStats {
     const actors: Record<string, number> = {};
     let mailboxDepth = 0;
+    let mailboxDeepest = 0;
     for (const { behaviour, depth } of this.#activations.values()) {
       actors[behaviour.kind] = (actors[behaviour.kind] ?? 0) + 1;
       mailboxDepth += depth;
+      if (depth > mailboxDeepest) mailboxDeepest = depth;
     }
-    return { actors, activated: { ...this.#activated }, mailboxDepth };
+    return { actors, activated: { ...this.#activated }, mailboxDepth, mailboxDeepest };
   }
 
   /** Begun work that callers or storage still wait for. */

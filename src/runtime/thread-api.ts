@@ -3,6 +3,7 @@
  * src/thread.ts (which exposes it) and src/worker.ts (which wraps it).
  */
 import type { WorkerConfig } from "../config.ts";
+import type { ThreadReport } from "../ops-ports.ts";
 
 export interface ThreadStart {
   config: WorkerConfig;
@@ -18,6 +19,8 @@ export interface ThreadApi {
   submit(batch: Uint8Array): Promise<void>;
   /** The thread's registry, as prom-client's `getMetricsAsJSON` gives it. */
   metrics(): Promise<unknown>;
+  /** What operators are shown of it; null before the start. */
+  report(): Promise<ThreadReport | null>;
   /** Waits for begun work, at most `deadlineMs`, and lets go of storage. */
   stop(deadlineMs: number): Promise<void>;
 }

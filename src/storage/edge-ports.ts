@@ -1,7 +1,9 @@
 /** The storage ports of one edge on PostgreSQL. */
+import type { OpsQueries } from "../ops-ports.ts";
 import type { AccountStore, Queries } from "../ports.ts";
 import { PostgresAccounts } from "./accounts.ts";
 import type { StorageOptions } from "./connection.ts";
+import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
 
@@ -10,6 +12,7 @@ const CONNECTIONS = 4;
 export interface EdgeStorage {
   accounts: AccountStore;
   queries: Queries;
+  ops: OpsQueries;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
   close(): Promise<void>;
 }
@@ -20,6 +23,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
   return {
     accounts: new PostgresAccounts(database),
     queries: new PostgresQueries(database),
+    ops: new PostgresOpsQueries(database),
     close: () => database.close(),
   };
 }

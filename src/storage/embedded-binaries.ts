@@ -34,6 +34,7 @@ const run = promisify(execFile);
 
 const PROGRAMS = ["initdb", "postgres"] as const;
 const ROOT_COPY_DIRS = ["/var/lib/troupe", "/opt/troupe"];
+const LOOK_MS = 5_000;
 /** A copy takes a second; what is older was left by a copier that was killed. */
 const LEFTOVER_MS = 60 * 60 * 1000;
 
@@ -73,6 +74,24 @@ export async function locateBinaries(
   throw new StartRefusal(
     `The embedded PostgreSQL does not run on this machine (${why}): set DATABASE_URL to use another.`,
   );
+}
+
+/**
+ * The version of the packaged programs, which run as they are; null where a start would have
+ * to mend or copy them first. Changes nothing. Refuses with StartRefusal where there are none.
+ */
+export async function packagedVersion(): Promise<string | null> {
+  const { native } = platformPackage();
+  try {
+    const { stdout } = await run(join(native, "bin", "postgres"), ["--version"], {
+      env: SERVER_ENV,
+      timeout: LOOK_MS,
+    });
+    return /([0-9]+(?:\.[0-9]+)?)/.exec(stdout)?.[1] ?? null;
+  } catch {
+    // Whatever keeps it from running: `locateBinaries` finds out, and mends what can be mended.
+    return null;
+  }
 }
 
 function programs(native: string, major: string): Binaries {

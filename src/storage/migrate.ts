@@ -68,6 +68,33 @@ export async function migrate(url: string): Promise<{ applied: string[] }> {
   }
 }
 
+export interface MigrationState {
+  applied: number;
+  /** Names of those that a start would apply. */
+  pending: string[];
+  /** The database's version, where this code does not know it. */
+  newer: number | null;
+}
+
+/** Where the database behind `client` stands; changes nothing. */
+export async function migrationState(client: Client): Promise<MigrationState> {
+  const known = await knownMigrations();
+  const table = await client.query<{ found: string | null }>(
+    "SELECT to_regclass('schema_migrations')::text AS found",
+  );
+  const { rows } =
+    table.rows[0]?.found == null
+      ? { rows: [] }
+      : await client.query<{ version: number }>("SELECT version FROM schema_migrations");
+  const done = new Set(rows.map((row) => row.version));
+  const newest = Math.max(0, ...done);
+  return {
+    applied: done.size,
+    pending: known.filter(({ version }) => !done.has(version)).map(({ name }) => name),
+    newer: newest > (known.at(-1)?.version ?? 0) ? newest : null,
+  };
+}
+
 async function applyMissing(client: Client, known: Migration[]): Promise<string[]> {
   await client.query(
     "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY, name text NOT NULL," +

@@ -4,7 +4,7 @@
  *
  * owner: made the group, sent the message, wrote the post · member: of the same group · former:
  * was in it, sent a message then, and was removed · stranger: never was · blocked: in a direct
- * conversation with somebody who blocked them · notify, admin: service tokens · none: no token.
+ * conversation with somebody who blocked them · notify, admin, ops: service tokens · none: no token.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ERROR_STATUS, type ErrorCode } from "../../src/protocol/errors.ts";
@@ -26,71 +26,78 @@ const WHO = [
   "blocked",
   "notify",
   "admin",
+  "ops",
   "none",
 ] as const;
 type Who = (typeof WHO)[number];
+const SERVICES: ReadonlySet<Who> = new Set(["notify", "admin", "ops"]);
 
 const ROUTE_TABLE: Record<RouteName, string> = {
-  //                   owner member former stranger blocked notify admin none
-  register: "             ok   ok     ok     ok       ok      ok     ok    ok",
-  login: "                ok   ok     ok     ok       ok      ok     ok    ok",
-  refresh: "              ok   ok     ok     ok       ok      ok     ok    ok",
-  logout: "               ok   ok     ok     ok       ok      ok     ok    ok",
-  getMe: "                ok   ok     ok     ok       ok      403    403   401",
-  updateMe: "             ok   ok     ok     ok       ok      403    403   401",
-  findUser: "             ok   ok     ok     ok       ok      403    403   401",
-  getUser: "              ok   ok     ok     ok       ok      403    403   401",
-  suspendUser: "          403  403    403    403      403     403    ok    401",
-  restoreUser: "          403  403    403    403      403     403    ok    401",
-  createPost: "           ok   ok     ok     ok       ok      403    403   401",
-  getPost: "              ok   ok     ok     ok       404     403    403   401",
-  deletePost: "           ok   403    403    403      404     403    403   401",
-  listFeed: "             ok   ok     ok     ok       ok      403    403   401",
-  likePost: "             ok   ok     ok     ok       404     403    403   401",
-  unlikePost: "           ok   ok     ok     ok       404     403    403   401",
-  createComment: "        ok   ok     ok     ok       404     403    403   401",
-  listComments: "         ok   ok     ok     ok       404     403    403   401",
-  followUser: "           ok   ok     ok     ok       403     403    403   401",
-  unfollowUser: "         ok   ok     ok     ok       ok      403    403   401",
-  blockUser: "            ok   ok     ok     ok       ok      403    403   401",
-  unblockUser: "          ok   ok     ok     ok       ok      403    403   401",
-  listNotifications: "    ok   ok     ok     ok       ok      403    403   401",
-  readNotifications: "    ok   ok     ok     ok       ok      403    403   401",
-  sendNotification: "     403  403    403    403      403     ok     403   401",
-  createConversation: "   ok   ok     ok     ok       403     403    403   401",
-  listConversations: "    ok   ok     ok     ok       ok      403    403   401",
-  getConversation: "      ok   ok     404    404      ok      403    403   401",
-  retitleConversation: "  ok   ok     404    404      403     403    403   401",
-  addMembers: "           ok   ok     404    404      403     403    403   401",
-  removeMember: "         ok   403    404    404      403     403    403   401",
-  listMessages: "         ok   ok     404    404      ok      403    403   401",
-  sendMessage: "          ok   ok     404    404      403     403    403   401",
-  editMessage: "          ok   403    404    404      403     403    403   401",
-  deleteMessage: "        ok   403    404    404      ok      403    403   401",
-  markRead: "             ok   ok     404    404      403     403    403   401",
-  listPresence: "         ok   ok     ok     ok       ok      403    403   401",
-  healthz: "              ok   ok     ok     ok       ok      ok     ok    ok",
-  readyz: "               ok   ok     ok     ok       ok      ok     ok    ok",
-  metrics: "              ok   ok     ok     ok       ok      ok     ok    ok",
+  //                   owner member former stranger blocked notify admin  ops  none
+  register: "             ok   ok     ok     ok       ok      ok     ok     ok   ok",
+  login: "                ok   ok     ok     ok       ok      ok     ok     ok   ok",
+  refresh: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
+  logout: "               ok   ok     ok     ok       ok      ok     ok     ok   ok",
+  getMe: "                ok   ok     ok     ok       ok      403    403    403  401",
+  updateMe: "             ok   ok     ok     ok       ok      403    403    403  401",
+  findUser: "             ok   ok     ok     ok       ok      403    403    403  401",
+  getUser: "              ok   ok     ok     ok       ok      403    403    403  401",
+  suspendUser: "          403  403    403    403      403     403    ok     403  401",
+  restoreUser: "          403  403    403    403      403     403    ok     403  401",
+  createPost: "           ok   ok     ok     ok       ok      403    403    403  401",
+  getPost: "              ok   ok     ok     ok       404     403    403    403  401",
+  deletePost: "           ok   403    403    403      404     403    403    403  401",
+  listFeed: "             ok   ok     ok     ok       ok      403    403    403  401",
+  likePost: "             ok   ok     ok     ok       404     403    403    403  401",
+  unlikePost: "           ok   ok     ok     ok       404     403    403    403  401",
+  createComment: "        ok   ok     ok     ok       404     403    403    403  401",
+  listComments: "         ok   ok     ok     ok       404     403    403    403  401",
+  followUser: "           ok   ok     ok     ok       403     403    403    403  401",
+  unfollowUser: "         ok   ok     ok     ok       ok      403    403    403  401",
+  blockUser: "            ok   ok     ok     ok       ok      403    403    403  401",
+  unblockUser: "          ok   ok     ok     ok       ok      403    403    403  401",
+  listNotifications: "    ok   ok     ok     ok       ok      403    403    403  401",
+  readNotifications: "    ok   ok     ok     ok       ok      403    403    403  401",
+  sendNotification: "     403  403    403    403      403     ok     403    403  401",
+  createConversation: "   ok   ok     ok     ok       403     403    403    403  401",
+  listConversations: "    ok   ok     ok     ok       ok      403    403    403  401",
+  getConversation: "      ok   ok     404    404      ok      403    403    403  401",
+  retitleConversation: "  ok   ok     404    404      403     403    403    403  401",
+  addMembers: "           ok   ok     404    404      403     403    403    403  401",
+  removeMember: "         ok   403    404    404      403     403    403    403  401",
+  listMessages: "         ok   ok     404    404      ok      403    403    403  401",
+  sendMessage: "          ok   ok     404    404      403     403    403    403  401",
+  editMessage: "          ok   403    404    404      403     403    403    403  401",
+  deleteMessage: "        ok   403    404    404      ok      403    403    403  401",
+  markRead: "             ok   ok     404    404      403     403    403    403  401",
+  listPresence: "         ok   ok     ok     ok       ok      403    403    403  401",
+  opsSummary: "           403  403    403    403      403     403    403    ok   401",
+  opsFindUser: "          403  403    403    403      403     403    403    ok   401",
+  opsUser: "              403  403    403    403      403     403    403    ok   401",
+  opsEndSessions: "       403  403    403    403      403     403    403    ok   401",
+  opsFindMessage: "       403  403    403    403      403     403    403    ok   401",
+  healthz: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
+  readyz: "               ok   ok     ok     ok       ok      ok     ok     ok   ok",
+  metrics: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
 };
 
 const EVENT_TABLE: Record<ClientEventName, string> = {
-  //                   owner member former stranger blocked notify admin none
-  send_message: "         ok   ok     404    404      403     403    403   401",
-  join_conversation: "    ok   ok     404    404      ok      403    403   401",
-  leave_conversation: "   ok   ok     404    404      ok      403    403   401",
-  typing: "               ok   ok     404    404      403     403    403   401",
-  mark_delivered: "       ok   ok     404    404      403     403    403   401",
-  mark_read: "            ok   ok     404    404      403     403    403   401",
-  edit_message: "         ok   403    404    404      403     403    403   401",
-  delete_message: "       ok   403    404    404      ok      403    403   401",
-  sync: "                 ok   ok     ok     ok       ok      403    403   401",
-  watch_presence: "       ok   ok     ok     ok       ok      403    403   401",
-  unwatch_presence: "     ok   ok     ok     ok       ok      403    403   401",
-  set_status: "           ok   ok     ok     ok       ok      403    403   401",
-  watch_posts: "          ok   ok     ok     ok       ok      403    403   401",
-  unwatch_posts: "        ok   ok     ok     ok       ok      403    403   401",
-  refresh_token: "        ok   ok     ok     ok       ok      403    403   401",
+  //                   owner member former stranger blocked notify admin  ops  none
+  send_message: "         ok   ok     404    404      403     403    403    403  401",
+  join_conversation: "    ok   ok     404    404      ok      403    403    403  401",
+  leave_conversation: "   ok   ok     404    404      ok      403    403    403  401",
+  typing: "               ok   ok     404    404      403     403    403    403  401",
+  mark_delivered: "       ok   ok     404    404      403     403    403    403  401",
+  mark_read: "            ok   ok     404    404      403     403    403    403  401",
+  edit_message: "         ok   403    404    404      403     403    403    403  401",
+  delete_message: "       ok   403    404    404      ok      403    403    403  401",
+  sync: "                 ok   ok     ok     ok       ok      403    403    403  401",
+  watch_presence: "       ok   ok     ok     ok       ok      403    403    403  401",
+  unwatch_presence: "     ok   ok     ok     ok       ok      403    403    403  401",
+  set_status: "           ok   ok     ok     ok       ok      403    403    403  401",
+  watch_posts: "          ok   ok     ok     ok       ok      403    403    403  401",
+  unwatch_posts: "        ok   ok     ok     ok       ok      403    403    403  401",
+  refresh_token: "        ok   ok     ok     ok       ok      403    403    403  401",
 };
 
 const troupe = troupeForFile({ workers: 2 });
@@ -130,6 +137,7 @@ beforeAll(async () => {
     blocked: people.blocked.token,
     notify: await serviceTokenOf(JWT_SECRET, ["notify"]),
     admin: await serviceTokenOf(JWT_SECRET, ["admin"]),
+    ops: await serviceTokenOf(JWT_SECRET, ["ops"]),
     none: null,
   };
 });
@@ -187,7 +195,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
 
 function pathOf(route: RouteName, scene: Scene): string {
   const { path } = ROUTES[route];
-  const id = path.startsWith("/api/users/")
+  const id = path.includes("/users/")
     ? scene.other
     : path.startsWith("/api/posts/")
       ? scene.post
@@ -196,7 +204,9 @@ function pathOf(route: RouteName, scene: Scene): string {
     .replace(":user_id", scene.removes)
     .replace(":id", id)
     .replace(":seq", String(scene.seq));
-  if (route === "findUser") return `${filled}?username=${people.owner.user.username}`;
+  if (route === "opsFindMessage") return `${filled}?conversation_id=${id}&seq=1`;
+  if (route === "findUser" || route === "opsFindUser")
+    return `${filled}?username=${people.owner.user.username}`;
   if (route === "listPresence") return `${filled}?user_ids=${scene.other}`;
   return filled;
 }
@@ -279,7 +289,7 @@ describe("who may do what", () => {
       for (const who of ORDER) {
         const scene = sceneOf(who);
         const token = tokens[who];
-        if (who === "notify" || who === "admin" || token === null) {
+        if (SERVICES.has(who) || token === null) {
           // No event without a session, and no session for them.
           const { code } = await Session.refused(troupe(), { token });
           found[who] = String(ERROR_STATUS[code]);

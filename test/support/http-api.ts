@@ -9,7 +9,7 @@ import { systemClock } from "../../src/clock.ts";
 import type { WorkerConfig } from "../../src/config.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
 import { DEFAULT_LIMITS } from "../../src/limit-keys.ts";
-import { type Result, refused } from "../../src/protocol/errors.ts";
+import { REFUSALS, type Result, refused } from "../../src/protocol/errors.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { seeAnswer, takeBreaches } from "./conformity.ts";
 
@@ -113,6 +113,8 @@ export async function startHttpApi(
         Promise.resolve({ workers: 1, workersOnline: 1, relay: "none", draining: false }),
       metrics: async () => ({ registries: [] }),
     },
+    // One worker alone has no cluster to ask: operators' routes are held by ops.test.ts.
+    ops: new Proxy({} as ApiDeps["ops"], { get: () => async () => REFUSALS.unavailable }),
     ready: () => [],
     clock: systemClock,
     log: pino({ level: "silent" }),

@@ -88,6 +88,17 @@ const TABLE: { of: RegExp; may: RegExp[]; mayType?: RegExp[]; never: RegExp[] }[
     may: [PROTOCOL, /^src\/(client|web)\//, /^socket\.io-client$/],
     never: [NODE],
   },
+  {
+    of: /^src\/doctor\//,
+    may: [PROTOCOL, SMALL, NODE, /^src\/(doctor|storage)\//, /^pg$/, /^ioredis$/],
+    never: [/^actors\//, /^src\/(edge|primary|relay|runtime)\//],
+  },
+  // A guest from outside: it knows the published contract only.
+  {
+    of: /^src\/demo\//,
+    may: [PROTOCOL, SMALL, NODE, /^src\/(client|demo)\//, /^ws$/],
+    never: [/^actors\//, /^src\/(edge|primary|relay|runtime|storage)\//],
+  },
   // The boxes and the small modules beside them assemble the rest.
   { of: /^src\/[a-z-]+\.ts$/, may: [/./], never: [] },
 ];

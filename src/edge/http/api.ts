@@ -22,6 +22,7 @@ import { createReader, type Reader } from "../check.ts";
 import { createClientReader } from "../client-address.ts";
 import type { AskIssuerKeys } from "../jwks.ts";
 import { EdgeLimits } from "../limits.ts";
+import type { Ops } from "../ops.ts";
 import { accountRoutes } from "./accounts.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
 import type { Handlers } from "./call.ts";
@@ -32,6 +33,7 @@ import { createGates, type Gates } from "./gates.ts";
 import { graphRoutes } from "./graph.ts";
 import { notificationRoutes } from "./notifications.ts";
 import { type HostReader, operationRoutes } from "./operations.ts";
+import { opsRoutes } from "./ops.ts";
 import { loadPages, servePages } from "./pages.ts";
 import { postRoutes } from "./posts.ts";
 import { type PresenceReader, presenceRoutes } from "./presence.ts";
@@ -47,6 +49,7 @@ export interface ApiDeps {
   presence: PresenceReader;
   revocations: Revocations;
   host: HostReader;
+  ops: Ops;
   /** Why this worker cannot serve; empty when it can. */
   ready: () => string[];
   clock: Clock;
@@ -127,6 +130,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
+    ...opsRoutes(deps.ops),
   };
   const gates = createGates(auth, limits, replies, clients);
   for (const name of Object.keys(ROUTES) as RouteName[]) {

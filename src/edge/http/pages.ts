@@ -59,7 +59,7 @@ export function loadPages(webRoot: string): Page[] {
     const name = join(file.parentPath, file.name);
     const path = name.slice(webRoot.replace(/[\\/]$/, "").length).replaceAll(sep, "/");
     const bytes = readFileSync(name);
-    // "/docs/index.html" is at "/docs", "/docs/deploy.html" at "/docs/deploy".
+    // "/index.html" is at "/", "/ops/index.html" at "/ops", "/docs/deploy.html" at "/docs/deploy".
     const address = path.replace(/(\/index)?\.html$/, "");
     pages.push(page(address === "" ? "/" : address, type, bytes, false));
   }

@@ -32,6 +32,8 @@ export interface DispatchDeps {
   metrics: Metrics;
   clock: Clock;
   log: Log;
+  /** A message was committed: milliseconds from its packet to its answer. */
+  onSent?: (ms: number) => void;
 }
 
 const NO_SUCH_EVENT = refused("invalid_payload", "There is no such event.");
@@ -57,7 +59,8 @@ export function createDispatch(deps: DispatchDeps) {
     const entry = typeof data[0] === "string" ? table.get(data[0]) : undefined;
     const label = entry?.name ?? "unknown";
     metrics.events.add(label);
-    const ack = new PacketAck(session, packet.id, label, metrics);
+    const onSent = label === "send_message" ? deps.onSent : undefined;
+    const ack = new PacketAck(session, packet.id, label, metrics, onSent);
 
     const nowMs = clock.nowMs();
     const verdict = isOverrun
@@ -112,16 +115,27 @@ class PacketAck implements AckSink {
   readonly #session: Session;
   readonly #event: string;
   readonly #metrics: Metrics;
+  readonly #onSent: ((ms: number) => void) | undefined;
+  readonly #atMs: number;
   #id: number | undefined;
 
-  constructor(session: Session, id: number | undefined, event: string, metrics: Metrics) {
+  constructor(
+    session: Session,
+    id: number | undefined,
+    event: string,
+    metrics: Metrics,
+    onSent: ((ms: number) => void) | undefined,
+  ) {
     this.#session = session;
     this.#id = id;
     this.#event = event;
     this.#metrics = metrics;
+    this.#onSent = onSent;
+    this.#atMs = onSent === undefined ? 0 : performance.now();
   }
 
   ok(body: string): void {
+    this.#onSent?.(performance.now() - this.#atMs);
     this.#send(body === "{}" ? '{"ok":true}' : `{"ok":true,${body.slice(1)}`);
   }
 

@@ -105,6 +105,10 @@ export class Outlet {
     this.#turn.flush();
   }
 
+  get transport(): string {
+    return this.#conn.transport.name;
+  }
+
   /** What the reader has not taken yet. */
   get queuedBytes(): number {
     const { transport, writeBuffer } = this.#conn;

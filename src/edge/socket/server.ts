@@ -150,6 +150,7 @@ export function createSocketServer(deps: SocketServerDeps): SocketServer {
       socket.disconnect(true);
       return;
     }
+    session.sinceMs = clock.nowMs();
     session.begin({
       user: opening.user,
       session_id: session.id,

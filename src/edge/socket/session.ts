@@ -76,6 +76,8 @@ export class Session {
   family: FamilyId | null;
   expiresAtMs: number;
   isExpiryAnnounced = false;
+  /** When it became live, milliseconds since the epoch. */
+  sinceMs = 0;
   readonly #outlet: Outlet;
   readonly #closing: Closing;
   #phase: Phase = { is: "opening", held: [] };
@@ -102,6 +104,16 @@ export class Session {
 
   get isEnded(): boolean {
     return this.#phase.is === "ended";
+  }
+
+  /** "websocket" or "polling"; a session may begin with one and go on with the other. */
+  get transport(): string {
+    return this.#outlet.transport;
+  }
+
+  /** Written, and not taken by the client. */
+  get queuedBytes(): number {
+    return this.#outlet.queuedBytes;
   }
 
   /** Resolves when the client has taken what was sent, however it listens. */

@@ -1,0 +1,96 @@
+/** What `troupe --help` and each command's `--help` say. */
+
+const OVERVIEW = `Usage: troupe <command> [options]
+
+Running
+  start      start Troupe on this host
+  migrate    bring the database up to this version, and exit
+  doctor     look at everything a start needs, and say what to do about what is wrong
+
+Looking after it
+  token      print a token with which a program or an operator may call the API
+  recount    compare every stored count with what it counts
+
+Trying it
+  demo       fill a running Troupe with made-up people who talk
+  chaos      break hosts of its own on purpose, and check every promise
+
+  troupe <command> --help   options, and an example
+  troupe --version          the version
+
+Configuration comes from environment variables (PORT, DATA_DIR, DATABASE_URL, …): README.md
+has the table, and \`troupe doctor\` says what is wrong with yours.
+`;
+
+const COMMANDS: Readonly<Record<string, string>> = {
+  start: `Usage: troupe start
+
+Starts Troupe on this host: database (its own, or DATABASE_URL), workers, then the port.
+Runs until SIGTERM or Ctrl-C: sessions are told, actors finish, nothing stays behind. A
+second signal ends it at once. SIGHUP replaces the workers one by one.
+
+  PORT=8080 WORKERS=4 troupe start
+`,
+  migrate: `Usage: troupe migrate
+
+Brings the database up to this version and exits. A start does it by itself; this is for
+who wants it done beforehand, or by another database user. Several may run at once.
+
+  DATABASE_URL=postgres://… troupe migrate
+`,
+  doctor: `Usage: troupe doctor [options]
+
+Looks at Node.js and every variable, port, disk, database (version, migrations, clock,
+connections), Redis (version, eviction, latency), open files, memory, certificates and the
+issuer's keys, with the environment that \`troupe start\` would have. Changes nothing, and may
+run beside a running server. Each line is ok, warn or FAIL, with what to do.
+
+  --json     one JSON object: {"ok": …, "findings": [{check, state, found, advice}]}
+
+Exit code 1 where something fails.
+
+  DATABASE_URL=postgres://… REDIS_URL=redis://… troupe doctor
+`,
+  token: `Usage: troupe token --scope <words> [options]
+
+Prints a service token and nothing else, signed with the server's secret: run it with the
+same environment, or DATA_DIR. It acts for no user and opens only the routes of its scopes.
+
+  --scope <words>   what it may do: notify (send notifications), admin (suspend users),
+                    ops (the operator's page at /ops); several with a comma
+  --sub <name>      who it is for (service)
+  --ttl <time>      how long it is good: 90s, 15m, 12h, 30d (30d)
+
+  troupe token --scope ops --sub me --ttl 12h
+`,
+  recount: `Usage: troupe recount [options]
+
+Holds every stored count (likes, comments, notification and message numbers) against the
+rows it counts, beside a running server too. Exit code 1 where they differ.
+
+  --mend     correct what differs
+
+  troupe recount --mend
+`,
+  demo: `Usage: troupe demo [options]
+
+Makes a small world in a running Troupe through its public API (people named demo_…, direct
+and group conversations, follows, posts, likes, comments) and keeps it talking: typing, sends,
+reads, presence. Prints how to sign in as one of them. Run again, it goes on with the same
+people. Ctrl-C ends it; what was said stays.
+
+  --url <address>     the server (http://localhost:PORT)
+  --for <time>        end by itself after 60s, 10m, 2h
+  --people <count>    2 to 12 (12)
+  --rate <count>      things that happen a minute (60)
+  --password <text>   of all demo people (troupe-demo; made up where the server is not this machine)
+  --yes               the server may be another machine: without it the demo refuses
+
+  troupe demo --for 10m
+`,
+};
+
+/** Of one command; the overview where there is none of that name. */
+export function helpOf(command: string): string {
+  return Object.hasOwn(COMMANDS, command) ? (COMMANDS[command] ?? OVERVIEW) : OVERVIEW;
+}

@@ -1,0 +1,208 @@
+/**
+ * What operators ask of a host and of all hosts: pulled from the workers when somebody asks and
+ * never otherwise. Counts go round at most about once a second however many look.
+ *
+ * [OPS1] Who does not answer in time is shown as silent and holds up nobody.
+ * [OPS2] Nothing here grows with sessions or actors: workers answer counts, or by one user's key.
+ */
+import { hostname } from "node:os";
+import { type FaultRing, mergedFaults } from "../fault-ring.ts";
+import type { Metrics } from "../metrics.ts";
+import type {
+  ClusterAnswers,
+  HostPart,
+  OpsQuestion,
+  WorkerAnswer,
+  WorkerAnswers,
+  WorkerPart,
+} from "../ops-ports.ts";
+import type { HostVitals, OpsHost } from "../protocol/ops.ts";
+import type { Relay } from "../relay-port.ts";
+import { FLAG } from "../runtime/frames.ts";
+import { hostOfLife, type View } from "../runtime/view.ts";
+import type { HostTalk } from "./host-talk.ts";
+import type { Supervisor } from "./supervisor.ts";
+import type { WorkerLife } from "./worker-life.ts";
+
+const WORKER_DEADLINE_MS = 800;
+/** Above a host's own time for its workers, and the way there and back. */
+const HOST_DEADLINE_MS = 1_500;
+const VITALS_KEPT_MS = 900;
+export const OPS_TALK = "ops";
+
+export interface HostOpsOptions {
+  host: string;
+  version: string;
+  supervisor: Supervisor;
+  metrics: Pick<Metrics, "lagMs">;
+  relay: Relay | null;
+  talk: HostTalk;
+  faults: FaultRing;
+  view: () => View;
+  sockets: () => number;
+  topics: () => number;
+}
+
+export class HostOps {
+  readonly #options: HostOpsOptions;
+  readonly #startedMs = performance.now();
+  readonly #own: () => Promise<OpsHost>;
+  readonly #all: () => Promise<ClusterAnswers["vitals"]>;
+
+  constructor(options: HostOpsOptions) {
+    this.#options = options;
+    this.#own = kept(VITALS_KEPT_MS, () => this.#hostVitals());
+    this.#all = kept(VITALS_KEPT_MS, () => this.#clusterVitals());
+  }
+
+  /** What a worker's HTTP API asks. */
+  async cluster(question: OpsQuestion): Promise<ClusterAnswers[OpsQuestion["ask"]]> {
+    if (question.ask === "vitals") return this.#all();
+    const { host, talk } = this.#options;
+    const parts = await Promise.all([
+      this.own(question) as Promise<HostPart<WorkerAnswer>>,
+      ...this.#others().map(async (other): Promise<HostPart<WorkerAnswer>> => {
+        const body = JSON.stringify(question);
+        const answer = await talk.ask(other, OPS_TALK, body, HOST_DEADLINE_MS);
+        return answer === null ? { host: other, workers: null } : JSON.parse(answer);
+      }),
+    ]);
+    return parts.sort((a, b) => (a.host === host ? -1 : b.host === host ? 1 : 0)) as
+      | ClusterAnswers["sessions"]
+      | ClusterAnswers["end_sessions"];
+  }
+
+  /** What another host asks. */
+  async own(question: OpsQuestion): Promise<OpsHost | HostPart<WorkerAnswer>> {
+    if (question.ask === "vitals") return this.#own();
+    return { host: this.#options.host, workers: await this.#workers(question) };
+  }
+
+  async #clusterVitals(): Promise<ClusterAnswers["vitals"]> {
+    const { host, talk, view } = this.#options;
+    const body = JSON.stringify({ ask: "vitals" } satisfies OpsQuestion);
+    const hosts = await Promise.all([
+      this.#own(),
+      ...this.#others().map(async (other): Promise<OpsHost> => {
+        const answer = await talk.ask(other, OPS_TALK, body, HOST_DEADLINE_MS);
+        return answer === null ? this.#silent(other) : (JSON.parse(answer) as OpsHost);
+      }),
+    ]);
+    hosts.sort((a, b) => (a.host < b.host ? -1 : 1));
+    return { at: new Date().toISOString(), answered_by: host, view: view().number, hosts };
+  }
+
+  async #hostVitals(): Promise<OpsHost> {
+    const { host, supervisor, faults } = this.#options;
+    const lives = supervisor.lives;
+    const parts = await this.#workers({ ask: "vitals" });
+    const answers = new Map(
+      parts.map(({ life, answer }) => [life, answer as WorkerAnswers["vitals"] | null]),
+    );
+    const rings = [...answers.values()].map((answer) => answer?.faults ?? []);
+    const nowMs = performance.now();
+    return {
+      host,
+      vitals: this.#vitals(mergedFaults([faults.list(), ...rings])),
+      workers: lives.flatMap((life) => {
+        const { phase, sinceMs } = life.state;
+        if (phase === "gone") return [];
+        return [
+          {
+            life: life.ref.life,
+            slot: life.ref.slot,
+            pid: life.pid ?? null,
+            phase,
+            uptime_ms: Math.round(nowMs - sinceMs),
+            vitals: answers.get(life.ref.life)?.vitals ?? null,
+          },
+        ];
+      }),
+    };
+  }
+
+  #vitals(faults: HostVitals["faults"]): HostVitals {
+    const { supervisor, metrics, relay, version, sockets, topics } = this.#options;
+    const { user, system } = process.cpuUsage();
+    return {
+      name: hostname(),
+      version,
+      pid: process.pid,
+      uptime_ms: Math.round(performance.now() - this.#startedMs),
+      draining: supervisor.stopping,
+      lag_ms: metrics.lagMs(),
+      rss_bytes: process.memoryUsage.rss(),
+      cpu_ms: Math.round((user + system) / 1000),
+      front_door_sockets: sockets(),
+      topics: topics(),
+      pipe_queue_bytes: supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
+      relay:
+        relay === null
+          ? null
+          : {
+              state: relay.state,
+              ping_ms: relay.pingMs,
+              messages_in: relay.counts.in,
+              messages_out: relay.counts.out,
+              gaps: relay.counts.gaps,
+            },
+      faults,
+    };
+  }
+
+  /** [OPS1] */
+  async #workers(question: OpsQuestion): Promise<WorkerPart<WorkerAnswer>[]> {
+    const asked = this.#options.supervisor.lives.filter(({ state }) => state.phase !== "starting");
+    return Promise.all(
+      asked.map(async (life) => ({ life: life.ref.life, answer: await answerOf(life, question) })),
+    );
+  }
+
+  /** What the view still says of a host that does not. */
+  #silent(host: string): OpsHost {
+    const { workers } = this.#options.view();
+    return {
+      host,
+      vitals: null,
+      workers: workers
+        .filter(({ life }) => hostOfLife(life) === host)
+        .map(({ life, slot }) => ({
+          life,
+          slot,
+          pid: null,
+          phase: "online" as const,
+          uptime_ms: 0,
+          vitals: null,
+        })),
+    };
+  }
+
+  /** Also those that are away: they are shown as silent, and not forgotten. */
+  #others(): string[] {
+    const { host, view } = this.#options;
+    const { workers, draining, away } = view();
+    const lives = [...workers.map(({ life }) => life), ...draining, ...away];
+    return [...new Set(lives.map(hostOfLife))].filter((other) => other !== host);
+  }
+}
+
+async function answerOf(life: WorkerLife, question: OpsQuestion): Promise<WorkerAnswer | null> {
+  const answer = await life.ask("ops", question, WORKER_DEADLINE_MS);
+  if (answer === null || (answer.flags & FLAG.ok) === 0) return null;
+  return JSON.parse(answer.body) as WorkerAnswer;
+}
+
+/** The same answer for everybody who asks within `forMs` of its beginning; a failure is not kept. */
+function kept<T>(forMs: number, work: () => Promise<T>): () => Promise<T> {
+  let last: { atMs: number; answer: Promise<T> } | null = null;
+  return () => {
+    const nowMs = performance.now();
+    if (last !== null && nowMs - last.atMs < forMs) return last.answer;
+    const mine = { atMs: nowMs, answer: work() };
+    last = mine;
+    mine.answer.catch(() => {
+      if (last === mine) last = null;
+    });
+    return mine.answer;
+  };
+}
