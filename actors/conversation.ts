@@ -181,7 +181,11 @@ export function conversationBehaviour(
         if (!result.ok) reply.refuse(result.error);
         else if (result.value.changed) {
           onUpdated(state, result.value.message, body.session, reply, ctx);
-        } else reply.ok({ message: result.value.message });
+        } else {
+          // Deleted before: the answer shows that change, and has its place.
+          const { message } = result.value;
+          reply.ok({ message }, message.rev);
+        }
       },
       unavailable(reply),
     );

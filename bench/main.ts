@@ -1,70 +1,177 @@
 /**
- * `npm run bench -- [--target URL] [--seconds N] [--connections N]`: HTTP reads of a running
- * Troupe over kept-alive connections, with autocannon: one conversation's history, the list of
- * conversations, one's own account. Start the server with RATE_LIMITS=off, or the limits are
- * what is measured. Prints a table; exits 1 when an answer was not 200.
+ * `troupe bench`: measures, compares and reports. Exit code 0 when everything could be measured
+ * and what was aimed at is met, 1 when not, 2 when it was called wrongly. Ctrl-C ends what was
+ * started and reports what there is.
  */
-import { parseArgs } from "node:util";
-import autocannon from "autocannon";
 
-const { values } = parseArgs({
-  options: {
-    target: { type: "string", default: "http://localhost:3000" },
-    seconds: { type: "string", default: "5" },
-    connections: { type: "string", default: "50" },
-  },
-});
-const target = values.target.replace(/\/$/, "");
-const MESSAGES = 100;
+import { COMMITS } from "./limits/commits.ts";
+import { startBare, startDatabaseAlone, startPastDoor } from "./limits/stacks.ts";
+import { type Options, parseOptions, repeatCommand } from "./options.ts";
+import type { Outcome } from "./outcome.ts";
+import {
+  AGAINST_LIMITS,
+  AGAINST_PLAIN,
+  CHECK_AIM,
+  compare,
+  GROWTH_AIM,
+  type Row,
+} from "./report/comparison.ts";
+import { writeResults } from "./report/results.ts";
+import { asText, comparisonTable, outcomeTable } from "./report/tables.ts";
+import { type Contender, type Run, Runner } from "./runner.ts";
+import { GROWTH, HOLD } from "./scenarios/crowd.ts";
+import { HISTORY } from "./scenarios/http.ts";
+import { SCENARIOS } from "./scenarios/scenarios.ts";
+import { DURABLE, FANOUT } from "./scenarios/talk.ts";
+import { remoteStack, startStack } from "./stack.ts";
+import { canReadProcesses } from "./support/process-figures.ts";
 
-async function post<T>(path: string, body: unknown, token = ""): Promise<T> {
-  const answer = await fetch(target + path, {
-    method: "POST",
-    headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-    body: JSON.stringify(body),
+const CHECK_CLIENTS = 300;
+
+/** The exit code. Rejects with a StartRefusal when something needed is missing. */
+export async function bench(args: string[]): Promise<number> {
+  const parsed = parseOptions(args);
+  if (!parsed.ok) {
+    const stream = parsed.exitCode === 0 ? process.stdout : process.stderr;
+    stream.write(parsed.text);
+    return parsed.exitCode;
+  }
+  const { options } = parsed;
+  if (!canReadProcesses) {
+    process.stderr.write("CPU and memory are read from /proc, which only Linux has: left out.\n");
+  }
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  try {
+    return await benchAll(options, stop.signal);
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+async function benchAll(options: Options, abort: AbortSignal): Promise<number> {
+  const startedAt = new Date();
+  const runner = new Runner(options.plan, abort);
+  const plan = planOf(options);
+  try {
+    await runner.all(plan.runs, plan.rounds);
+  } catch (error) {
+    // Ctrl-C and timeouts reach the processes of a measurement too: what breaks then is no news.
+    if (!abort.aborted) throw error;
+  } finally {
+    const { outcomes } = runner;
+    if (outcomes.length > 0) {
+      const rows = plan.compare(outcomes);
+      process.stdout.write(`${asText(outcomeTable(outcomes))}\n`);
+      if (rows.length > 0) {
+        process.stdout.write(`${asText(comparisonTable(rows, plan.first, plan.second))}\n`);
+      }
+      const paths = await writeResults({ options, startedAt, outcomes, rows, ...namesOf(plan) });
+      process.stdout.write(
+        `Report: ${paths.html}  Figures: ${paths.json}\nAgain: ${repeatCommand(options)}\n`,
+      );
+    }
+  }
+  const rows = plan.compare(runner.outcomes);
+  // What a peer fails at is told, and is not ours.
+  const isWhole = runner.outcomes.every((one) => one.failures === 0 || one.subject === "plain");
+  return isWhole && !abort.aborted && rows.every((row) => row.isMet !== false) ? 0 : 1;
+}
+
+interface BenchPlan {
+  runs: Run[];
+  rounds: number;
+  /** What is compared, when something is. */
+  first: string;
+  second: string;
+  compare(outcomes: readonly Outcome[]): Row[];
+}
+
+function namesOf({ first, second }: BenchPlan) {
+  return { first, second };
+}
+
+function planOf(options: Options): BenchPlan {
+  const { workers, rounds, targets } = options;
+  const troupe: Contender = { name: "troupe", start: () => startStack("troupe", { workers }) };
+  const plain: Contender = { name: "plain", start: () => startStack("plain", { workers }) };
+  const bare = (mode: "raw" | "ws"): Contender => ({
+    name: mode,
+    start: () => startBare(mode, workers),
   });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as T;
+  const scenarios = SCENARIOS.filter(({ name }) => options.scenarios.includes(name));
+  const runsOf = (contenders: Contender[]) =>
+    scenarios.map((scenario): Run => ({ scenario, contenders }));
+  const alone = { rounds: 1, first: "", second: "", compare: () => [] };
+  switch (options.does) {
+    case "scenarios":
+      return { runs: runsOf([troupe]), ...alone };
+    case "target":
+      return {
+        runs: runsOf([{ name: new URL(targets[0]!).host, start: () => remoteStack(targets) }]),
+        ...alone,
+      };
+    case "against":
+      return {
+        runs: runsOf([troupe, plain]),
+        rounds,
+        first: "troupe",
+        second: "plain",
+        compare: (outcomes) => compare(AGAINST_PLAIN, outcomes, "troupe", "plain"),
+      };
+    case "limits":
+      return {
+        runs: [
+          { scenario: FANOUT, contenders: [troupe, bare("raw"), bare("ws")] },
+          { scenario: DURABLE, contenders: [troupe] },
+          {
+            scenario: COMMITS,
+            contenders: [{ name: "postgres", start: () => startDatabaseAlone(workers) }],
+          },
+          {
+            scenario: HISTORY,
+            contenders: [troupe, { name: "past the door", start: () => startPastDoor(workers) }],
+          },
+        ],
+        rounds,
+        first: "troupe",
+        second: "limit",
+        compare: (outcomes) => compare(AGAINST_LIMITS, outcomes, "troupe", ""),
+      };
+    case "growth": {
+      const [many, few] = [10_000, 100].map((clients) => ({
+        ...troupe,
+        name: `${clients.toLocaleString("en-GB")} sessions`,
+        clients,
+      })) as [Contender, Contender];
+      return {
+        runs: [{ scenario: GROWTH, contenders: [many, few] }],
+        rounds,
+        first: many.name,
+        second: few.name,
+        compare: (outcomes) => compare(GROWTH_AIM, outcomes, many.name, few.name),
+      };
+    }
+    case "check": {
+      const few = { clients: options.plan.clients ?? CHECK_CLIENTS };
+      return {
+        runs: [
+          {
+            scenario: FANOUT,
+            contenders: [
+              { ...troupe, ...few },
+              { ...bare("ws"), ...few },
+            ],
+          },
+        ],
+        rounds: 1,
+        first: "troupe",
+        second: "bare ws",
+        compare: (outcomes) => compare(CHECK_AIM, outcomes, "troupe", ""),
+      };
+    }
+    case "hold":
+      return { runs: [{ scenario: HOLD, contenders: [troupe] }], ...alone };
+  }
 }
-
-interface Login {
-  user: { id: string };
-  access_token: string;
-}
-
-const register = (name: string) =>
-  post<Login>("/api/auth/register", {
-    username: `${name}_${Date.now().toString(36)}`,
-    password: "a password of the bench",
-  });
-
-const [ann, ben] = [await register("bench_a"), await register("bench_b")];
-const token = ann.access_token;
-const talk = await post<{ id: string }>("/api/conversations", { member_ids: [ben.user.id] }, token);
-const messages = `/api/conversations/${talk.id}/messages`;
-for (let n = 1; n <= MESSAGES; n++) {
-  await post(messages, { client_id: String(n), body: `Message ${n} of the bench` }, token);
-}
-
-const scenarios = {
-  history: `${messages}?limit=50`,
-  conversations: "/api/conversations",
-  me: "/api/me",
-};
-const rows: Record<string, Record<string, number>> = {};
-for (const [name, path] of Object.entries(scenarios)) {
-  const run = await autocannon({
-    url: target + path,
-    connections: Number(values.connections),
-    duration: Number(values.seconds),
-    headers: { authorization: `Bearer ${token}` },
-  });
-  rows[name] = {
-    "requests/s": Math.round(run.requests.average),
-    "p50 ms": run.latency.p50,
-    "p99 ms": run.latency.p99,
-    "not 200": run.non2xx + run.errors,
-  };
-  if (run.non2xx + run.errors > 0) process.exitCode = 1;
-}
-console.table(rows);

@@ -141,7 +141,11 @@ async function make(to, tools) {
   const opsPage = join(web, "ops", "main.ts");
   const guides = [join(web, "docs", "pages.mjs"), to, join(to, "src/web/docs")];
   const server = run([tools.tsc, "-p", "tsconfig.json", "--outDir", to]);
-  const checks = [server.then((isCompiled) => isCompiled && run(guides))];
+  const checks = [
+    server.then((isCompiled) => isCompiled && run(guides)),
+    // The client's types, and the check that it needs nothing of Node.
+    run([tools.tsc, "-p", "src/client", "--outDir", to]),
+  ];
   if (existsSync(page)) {
     checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, "app.js", to, tools));
     checks.push(bundle(opsPage, "ops/ops.js", to, tools));

@@ -229,10 +229,14 @@ function reasonOf(fault: StorageFault): string {
 
 async function main(args: string[]): Promise<number | null> {
   const [word = "", ...rest] = args;
-  // Starts hosts with a configuration of their own, and has a help of its own.
+  // These start hosts with a configuration of their own, and have a help of their own.
   if (word === "chaos") {
     const { chaos } = await import("../bench/chaos/main.ts");
     return chaos(rest);
+  }
+  if (word === "bench") {
+    const { bench } = await import("../bench/main.ts");
+    return bench(rest);
   }
   if (word === "help" || [word, ...rest].some((one) => one === "--help" || one === "-h")) {
     process.stdout.write(helpOf(word === "help" ? (rest[0] ?? "") : word));

@@ -14,6 +14,7 @@ Looking after it
 Trying it
   demo       fill a running Troupe with made-up people who talk
   chaos      break hosts of its own on purpose, and check every promise
+  bench      measure throughput, latency, CPU and memory, here or elsewhere
 
   troupe <command> --help   options, and an example
   troupe --version          the version

@@ -135,6 +135,8 @@ export interface Queries extends SocialQueries {
    * about an hour old; of older ones those that were not replaced since.
    */
   changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes>;
+  /** The newest change of members or title; null where there is none or `reader` is no member. */
+  newestChange(reader: UserId, id: ConversationId): Promise<Change | null>;
   sync(request: SyncRequest): Promise<SyncAnswer>;
 
   /** Null when there is none or `reader` is no member. */

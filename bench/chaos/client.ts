@@ -204,7 +204,9 @@ export class Client {
     return new Promise((resolve) => {
       state.wire.emit(name, payload, ANSWER_MS, (reply) => {
         const ms = Math.round((this.#recorder.nowMs() - atMs) * 10) / 10;
-        if (reply.outcome === "cut_off") {
+        // What was answered is not read, or the server has ended the session long ago.
+        const isDeaf = reply.outcome === "late" && !state.wire.isReading;
+        if (reply.outcome === "cut_off" || isDeaf) {
           this.#add({ kind: "cut_off", op, name });
           resolve({ ok: false, code: "cut_off" });
         } else if (reply.outcome === "late") {
@@ -421,7 +423,7 @@ export class Client {
 
   async #renewInPlace(): Promise<void> {
     const state = this.#state;
-    if (state.at !== "live" || !this.login.isStale) return;
+    if (state.at !== "live" || !this.isReading || !this.login.isStale) return;
     if (!(await this.login.renew(this.#ports[state.host]!))) return;
     if (this.#state === state) await this.does("refresh_token", { token: this.login.token });
   }

@@ -10,9 +10,9 @@ import pg from "pg";
 import { StartRefusal } from "../../src/errors.ts";
 import type { Log } from "../../src/log.ts";
 import { startEmbedded } from "../../src/storage/embedded.ts";
-import { Link } from "./link.ts";
-import { descendantsOf, signal } from "./processes.ts";
-import { until } from "./waiting.ts";
+import { Link } from "../support/link.ts";
+import { descendantsOf, signal } from "../support/processes.ts";
+import { until } from "../support/waiting.ts";
 
 export interface DatabaseBox {
   url: string;

@@ -4,13 +4,13 @@
  * is the checker's.
  */
 import type { Conversation, ConversationSummary, Message } from "../../src/protocol/schemas.ts";
-import { api } from "./api.ts";
+import { api } from "../support/api.ts";
+import { until } from "../support/waiting.ts";
 import type { FinalConversation, FinalFacts, FinalUnread, Recorder } from "./history.ts";
 import { probePresence } from "./probes.ts";
 import { factOf } from "./replica.ts";
 import { anyHost, type Person, type Scene } from "./scene.ts";
 import { shownTyping } from "./sessions.ts";
-import { until } from "./waiting.ts";
 import type { World } from "./world.ts";
 
 const SETTLED_WITHIN_MS = 15_000;

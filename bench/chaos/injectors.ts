@@ -4,15 +4,15 @@
  * claims: what this fault must have brought about, as it was found.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { HostBox } from "../support/host-box.ts";
+import { signal } from "../support/processes.ts";
+import type { RedisBox } from "../support/redis-box.ts";
+import { until, withinMs } from "../support/waiting.ts";
 import { type Chance, pick } from "./chance.ts";
 import type { Client } from "./client.ts";
 import type { FaultName } from "./fault-table.ts";
 import type { Claim } from "./history.ts";
-import type { HostBox } from "./host-box.ts";
-import { signal } from "./processes.ts";
-import type { RedisBox } from "./redis-box.ts";
 import type { Scene } from "./scene.ts";
-import { until, withinMs } from "./waiting.ts";
 import { Wire } from "./wire.ts";
 import type { World } from "./world.ts";
 

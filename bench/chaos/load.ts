@@ -4,7 +4,7 @@
  * interleave is the machine's affair, so a seed repeats a plan and not a run to the letter.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { api } from "./api.ts";
+import { api } from "../support/api.ts";
 import { type Chance, chanceOf, pick } from "./chance.ts";
 import type { Client } from "./client.ts";
 import { anyHost, type Scene } from "./scene.ts";

@@ -1,6 +1,6 @@
 /** One login of a person: keeps an access token that is good, whichever host answers. */
 import type { Tokens } from "../../src/protocol/schemas.ts";
-import { api } from "./api.ts";
+import { api } from "../support/api.ts";
 
 const PASSWORD = "a chaos password";
 /** Renewed this long before it ends. */

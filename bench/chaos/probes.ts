@@ -3,11 +3,11 @@
  * and on request whether presence is true, whether everyone is back, and who still types.
  */
 import type { Status } from "../../src/protocol/schemas.ts";
-import { api } from "./api.ts";
+import { api } from "../support/api.ts";
+import type { HostBox } from "../support/host-box.ts";
+import { until } from "../support/waiting.ts";
 import type { Recorder } from "./history.ts";
-import type { HostBox } from "./host-box.ts";
 import type { Person, Scene } from "./scene.ts";
-import { until } from "./waiting.ts";
 
 const SAMPLE_MS = 500;
 /** Promise 4: within the grace, and within 10 s when somebody died. */

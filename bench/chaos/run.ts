@@ -4,6 +4,8 @@
  */
 import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { type Progress, startProgress } from "../support/progress.ts";
+import { until } from "../support/waiting.ts";
 import { type Chance, chanceOf, shuffled } from "./chance.ts";
 import { type FaultName, factsOf } from "./fault-table.ts";
 import { askFinalFacts } from "./finale.ts";
@@ -12,14 +14,13 @@ import { INJECTORS, type Stage } from "./injectors.ts";
 import { Load } from "./load.ts";
 import { type Options, repeatCommand } from "./options.ts";
 import { probePresence, Sampler } from "./probes.ts";
-import { type Progress, startProgress } from "./progress.ts";
 import { openScene } from "./scene.ts";
-import { until } from "./waiting.ts";
 import { startWorld } from "./world.ts";
 
 /** Ordinary life before each fault. */
 const CALM_MS = [700, 1800] as const;
-const BACK_WITHIN_MS = 20_000;
+/** After a flood a client syncs eight megabytes, a quarter of one at a time. */
+const BACK_WITHIN_MS = 40_000;
 /** A run that takes this much longer than asked for is broken off. */
 const PATIENCE_MS = 120_000;
 const FAULT_MS_MAX = 45_000;

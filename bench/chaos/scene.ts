@@ -4,13 +4,13 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Conversation } from "../../src/protocol/schemas.ts";
-import { type ApiAnswer, api } from "./api.ts";
+import { type ApiAnswer, api } from "../support/api.ts";
+import { until } from "../support/waiting.ts";
 import { chanceOf } from "./chance.ts";
 import { Client } from "./client.ts";
 import type { Recorder } from "./history.ts";
 import { Login } from "./login.ts";
 import type { Options } from "./options.ts";
-import { until } from "./waiting.ts";
 
 export interface Person {
   userId: string;

@@ -15,6 +15,8 @@ export interface SessionTrail {
   fromMs: number;
   /** Null: it lived to the end of the run. */
   toMs: number | null;
+  /** From when on its client reads nothing, and cannot know that the server has ended it. */
+  deafSinceMs: number | null;
   records: OfClient[];
 }
 
@@ -35,6 +37,7 @@ export function sessionsOf(history: Pick<History, "clients" | "records">): Sessi
         host: rec.host,
         fromMs: rec.atMs,
         toMs: null,
+        deafSinceMs: null,
         records: [],
       };
       current.set(rec.client, session);
@@ -47,6 +50,7 @@ export function sessionsOf(history: Pick<History, "clients" | "records">): Sessi
       session.toMs = rec.atMs;
       current.delete(rec.client);
     } else {
+      if (rec.kind === "reading" && !rec.isReading) session.deafSinceMs ??= rec.atMs;
       session.records.push(rec);
     }
   }
@@ -54,7 +58,8 @@ export function sessionsOf(history: Pick<History, "clients" | "records">): Sessi
 }
 
 export function isLiveFrom(session: SessionTrail, fromMs: number, toMs: number): boolean {
-  return session.fromMs <= fromMs && (session.toMs === null || session.toMs >= toMs);
+  const endMs = session.deafSinceMs ?? session.toMs;
+  return session.fromMs <= fromMs && (endMs === null || endMs >= toMs);
 }
 
 /** The change that puts `user` out of a conversation. */

@@ -7,11 +7,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "../../src/log.ts";
+import { HostBox } from "../support/host-box.ts";
+import { freePort } from "../support/ports.ts";
+import { openRedis, type RedisBox } from "../support/redis-box.ts";
 import { type DatabaseBox, openDatabase } from "./database-box.ts";
-import { HostBox } from "./host-box.ts";
 import { type Options, wantsRedis } from "./options.ts";
-import { freePort } from "./ports.ts";
-import { openRedis, type RedisBox } from "./redis-box.ts";
 
 /** Long enough to be renewed several times in a run, short enough that it must be. */
 const ACCESS_TOKEN_TTL_S = 40;

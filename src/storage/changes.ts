@@ -52,6 +52,21 @@ export function changesOf(stored: StoredChanges, afterRev: number, limit: number
   return { changes, hasMore: isCut || changes.length === limit, forgotten };
 }
 
+/** The newest change of members or title. */
+export function newestChangeOf({
+  conversation,
+  metaRev,
+  undos,
+}: Omit<StoredChanges, "messages">): Change {
+  const undo = undos.find(({ rev }) => rev === metaRev);
+  return changeAt(metaRev, lastSeqAt(metaRev, undo, conversation), conversation);
+}
+
+/** Before any change there was the creation, and no message. */
+function lastSeqAt(rev: number, undo: ConversationUndo | undefined, after: Conversation): number {
+  return undo?.lastSeq ?? (rev === 1 ? 0 : after.last_seq);
+}
+
 function conversationChanges(
   { conversation, metaRev, undos }: StoredChanges,
   afterRev: number,
@@ -68,8 +83,7 @@ function conversationChanges(
   const shown: Change[] = [];
   let now = conversation;
   chain.forEach(({ rev, undo }, n) => {
-    // Before any change there was the creation, and no message.
-    const lastSeq = undo?.lastSeq ?? (rev === 1 ? 0 : now.last_seq);
+    const lastSeq = lastSeqAt(rev, undo, now);
     if (chain.length - n <= CONVERSATION_CHANGES_MAX) shown.unshift(changeAt(rev, lastSeq, now));
     if (undo !== undefined) now = { ...undone(now, undo), last_seq: lastSeq };
   });

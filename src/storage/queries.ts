@@ -2,12 +2,19 @@
  * Queries on PostgreSQL: the edge's reads, which go past the actors. Each is one statement, so
  * that what it answers is one moment of the database.
  */
-import type { Changes, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../ports.ts";
+import type {
+  Change,
+  Changes,
+  Queries,
+  SessionOpening,
+  SyncAnswer,
+  SyncRequest,
+} from "../ports.ts";
 import type { ConversationId, UserId } from "../protocol/ids.ts";
 import type { Conversation, ConversationSummary, Message, User } from "../protocol/schemas.ts";
 import { USER_BY_ID } from "./accounts.ts";
 import { Batcher } from "./batcher.ts";
-import { type ConversationUndo, changesOf, NO_CHANGES } from "./changes.ts";
+import { type ConversationUndo, changesOf, NO_CHANGES, newestChangeOf } from "./changes.ts";
 import { decodePlace, encodePlace } from "./cursor.ts";
 import { openSessions } from "./openings.ts";
 import type { Database } from "./pool.ts";
@@ -32,6 +39,13 @@ const REVS = {
   name: "revs",
   text: "SELECT c.id, c.rev FROM conversations c WHERE c.id = ANY ($1::bigint[])",
 };
+const UNDO_JSON = `json_build_object(
+  'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
+  'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
+  'addedIds', g.added_ids::text[],
+  'removed', CASE WHEN g.removed_id IS NOT NULL THEN json_build_object(
+    'place', g.removed_place, 'member', json_build_object('user_id', g.removed_id::text,
+      'delivered_seq', g.removed_delivered, 'read_seq', g.removed_read)) END)`;
 const CHANGES = {
   name: "changes",
   text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, u.undos
@@ -52,17 +66,20 @@ const CHANGES = {
       ) m
     ) x
     CROSS JOIN LATERAL (
-      SELECT json_agg(json_build_object(
-        'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
-        'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
-        'addedIds', g.added_ids::text[],
-        'removed', CASE WHEN g.removed_id IS NOT NULL THEN json_build_object(
-          'place', g.removed_place, 'member', json_build_object('user_id', g.removed_id::text,
-            'delivered_seq', g.removed_delivered, 'read_seq', g.removed_read)) END
-      )) AS undos
+      SELECT json_agg(${UNDO_JSON}) AS undos
       FROM conversation_changes g WHERE g.conversation_id = c.id AND g.rev > $2
     ) u
     WHERE c.id = $1`,
+};
+const NEWEST_CHANGE = {
+  name: "newest_change",
+  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS},
+      CASE WHEN g.rev IS NOT NULL THEN ${UNDO_JSON} END AS undo
+    FROM conversation_members k
+    JOIN conversations c ON c.id = k.conversation_id
+    JOIN conversation_rows v ON v.id = c.id
+    LEFT JOIN conversation_changes g ON g.conversation_id = c.id AND g.rev = c.meta_rev
+    WHERE k.conversation_id = $2 AND k.user_id = $1`,
 };
 const CONVERSATION = {
   name: "conversation_of_reader",
@@ -151,6 +168,18 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       undos: row.undos ?? [],
     };
     return changesOf(stored, afterRev, limit);
+  }
+
+  async newestChange(reader: UserId, id: ConversationId): Promise<Change | null> {
+    const [row] = await this.#database.read<
+      ConversationRow & { meta_rev: string; undo: ConversationUndo | null }
+    >(NEWEST_CHANGE, [reader, id]);
+    if (!row) return null;
+    return newestChangeOf({
+      conversation: conversationOf(row),
+      metaRev: Number(row.meta_rev),
+      undos: row.undo === null ? [] : [row.undo],
+    });
   }
 
   sync(request: SyncRequest): Promise<SyncAnswer> {

@@ -141,6 +141,22 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
     expect(revs).toEqual(Array.from({ length: 51 }, (_, n) => n + 2));
   });
 
+  it("[GAP5] the newest change of members is told under its own rev, to members", async () => {
+    const { conversations, queries } = storage;
+    const [made] = (await queries.changes(group, 0, 1)).changes;
+    expect(await queries.newestChange(alice, group)).toEqual(made);
+    expect(await queries.newestChange(dora, group)).toBeNull();
+    await granted(say(storage, group, alice, "before"));
+    const { conversation } = await granted(conversations.addMembers(group, alice, [dora]));
+    await granted(say(storage, group, alice, "after"));
+    const change = await queries.newestChange(dora, group);
+    expect(change).toMatchObject({ name: "conversation_updated", rev: conversation.rev });
+    expect(JSON.parse(change!.body)).toMatchObject({ rev: 3, last_seq: 1 });
+    expect([change]).toEqual((await queries.changes(group, 2, 1)).changes);
+    await storage.prune(-60_000);
+    expect((await queries.newestChange(dora, group))?.rev).toBe(3);
+  });
+
   it("[GAP3] what was replaced is forgotten in time; then a gap is told as things stand", async () => {
     const { conversations } = storage;
     await granted(say(storage, group, alice, "secret", { clientId: "c1" }));

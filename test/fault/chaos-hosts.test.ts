@@ -1,7 +1,7 @@
 /** A short run of the fault harness on two hosts that one Redis joins, and that lose it. */
 import { describe, expect, it } from "vitest";
 import { FAULT_NAMES, type FaultName, factsOf } from "../../bench/chaos/fault-table.ts";
-import { redisProgram } from "../../bench/chaos/redis-program.ts";
+import { redisProgram } from "../../bench/support/redis-program.ts";
 import { StartRefusal } from "../../src/errors.ts";
 import { brokenPromises, chaosRun } from "../support/chaos.ts";
 

@@ -31,6 +31,7 @@ const TEST_TIMEOUT_MS = PART_MS + 90_000;
 const ANSWERED_WITHIN_MS = 10_000;
 const FRAME_BYTES_MAX = 64 * 1024;
 const CALLS_AT_ONCE = 6;
+const QUERY_CHARS_MAX = 4000;
 
 const troupe = troupeForFile({ workers: 2 });
 
@@ -213,15 +214,19 @@ function pathOf(spec: RouteSpec): fc.Arbitrary<string> {
 }
 
 const wellFormed = (text: string) => text.replace(/\p{Surrogate}/gu, "\ufffd");
-const escaped = (text: string) => encodeURIComponent(wellFormed(text)).slice(0, 8000);
+const escaped = (text: string) => encodeURIComponent(wellFormed(text)).slice(0, 4000);
+
+const textIn = (value: unknown) =>
+  typeof value === "string" ? value : (JSON.stringify(value) ?? "");
 
 function queryText(value: unknown): string {
-  if (typeof value !== "object" || value === null) return `?${escaped(String(value))}`;
+  if (typeof value !== "object" || value === null) return `?${escaped(textIn(value))}`;
   const pairs = Object.entries(value).map(
     ([name, each]) =>
-      `${escaped(name)}=${escaped(Array.isArray(each) ? each.join(",") : String(each))}`,
+      `${escaped(name)}=${escaped(Array.isArray(each) ? each.map(textIn).join(",") : textIn(each))}`,
   );
-  return `?${pairs.join("&")}`;
+  // Past 16 KiB of head no route is asked: the connection is refused as such.
+  return `?${pairs.join("&")}`.slice(0, QUERY_CHARS_MAX);
 }
 
 const called: fc.Arbitrary<Called> = fc.constantFrom(...ROUTE_NAMES).chain((route) => {

@@ -2,9 +2,12 @@
  * What operators ask over HTTP, of a whole Troupe: who may, what the counts say, where a user's
  * sessions and a message are, and what ending sessions does.
  */
+import { rm } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import type { OpsEnded, OpsMessage, OpsSummary, OpsUser } from "../../src/protocol/ops.ts";
+import { scratchDir, startTroupe } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
+import { Api } from "../support/http.ts";
 import { expectStatus } from "../support/person.ts";
 import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
@@ -156,6 +159,31 @@ describe("operators' routes", () => {
     const exit = host.vitals!.faults.find(({ event }) => event === "worker_exited");
     expect(exit).toMatchObject({ level: "warn", detail: "SIGKILL" });
   });
+});
+
+describe("the operator's first token", () => {
+  test("[OPS] the start that makes the secret prints a token that opens the page's API, later ones none", async () => {
+    const dataDir = await scratchDir();
+    const tokenIn = (stdout: string) => /shown once[^\n]* (eyJ\S+)/.exec(stdout)?.[1];
+    try {
+      const first = await startTroupe({ embedded: true, dataDir, workers: 1 });
+      const token = await eventually("the banner is printed", () => tokenIn(first.stdout));
+      const api = new Api(first.url, () => token);
+      expect((await api.get("/api/ops/summary")).status).toBe(200);
+      expect((await api.get("/api/me")).status).toBe(403);
+      expect(first.stderr).not.toContain(token);
+      await first.stop();
+
+      const second = await startTroupe({ embedded: true, dataDir, workers: 1 });
+      await eventually("the banner is printed", () => second.stdout.includes("/ops"));
+      expect(tokenIn(second.stdout)).toBeUndefined();
+      expect(second.stdout).toContain("troupe token --scope ops");
+      expect((await new Api(second.url, () => token).get("/api/ops/summary")).status).toBe(200);
+      await second.stop();
+    } finally {
+      await rm(dataDir, { recursive: true, force: true });
+    }
+  }, 90_000);
 });
 
 function totals(summary: OpsSummary) {

@@ -134,7 +134,8 @@ describe("with tokens of its own", () => {
 });
 
 describe("limits of logins", () => {
-  const troupe = troupeForFile({ workers: 2, env: { RATE_LIMITS: "on" } });
+  const env = { RATE_LIMITS: "on", RATE_LIMIT_AUTH: "10/s burst 200" };
+  const troupe = troupeForFile({ workers: 2, env });
 
   it("[TKA6] guessing one account's password is stopped, other accounts log in", async () => {
     const [ann, bob] = (await troupe().users("ann", "bob")) as [Person, Person];

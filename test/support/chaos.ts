@@ -50,13 +50,18 @@ export async function chaosRun(title: string, { faults, hosts }: ChaosPlan): Pro
   }
 }
 
+export function chaosCommand(args: string[]): Promise<{ exitCode: number | null; text: string }> {
+  return harnessCommand("chaos", args);
+}
+
 /** Runs the command to its end; rejects when a process of it is left. */
-export async function chaosCommand(
+export async function harnessCommand(
+  word: "chaos" | "bench",
   args: string[],
 ): Promise<{ exitCode: number | null; text: string }> {
   const tag = `TROUPE_TEST_RUN=${randomBytes(12).toString("hex")}`;
   const [name, value] = tag.split("=") as [string, string];
-  const child = spawn(process.execPath, [CLI, "chaos", ...args], {
+  const child = spawn(process.execPath, [CLI, word, ...args], {
     cwd: ROOT,
     env: {
       PATH: process.env["PATH"] ?? "",

@@ -82,6 +82,7 @@ const TABLE: { of: RegExp; may: RegExp[]; mayType?: RegExp[]; never: RegExp[] }[
     may: [PROTOCOL, SMALL, NODE, /^src\/primary\//, /^src\/runtime\//, PACKAGE],
     never: [/^actors\//, /^src\/(edge|storage|relay)\//, /^pg$/, /^ioredis$/],
   },
+  { of: /^src\/client\/react\.ts$/, may: [PROTOCOL, /^src\/client\//, /^react$/], never: [NODE] },
   { of: /^src\/client\//, may: [PROTOCOL, /^src\/client\//, /^socket\.io-client$/], never: [NODE] },
   {
     of: /^src\/web\//,

@@ -1,5 +1,12 @@
 /** Queries in memory; the twin of ../queries.ts, held to the same suite. */
-import type { Changes, Queries, SessionOpening, SyncAnswer, SyncRequest } from "../../ports.ts";
+import type {
+  Change,
+  Changes,
+  Queries,
+  SessionOpening,
+  SyncAnswer,
+  SyncRequest,
+} from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import {
   asConversationId,
@@ -10,7 +17,7 @@ import {
   type Receipt,
   type User,
 } from "../../protocol/schemas.ts";
-import { changesOf, NO_CHANGES } from "../changes.ts";
+import { changesOf, NO_CHANGES, newestChangeOf } from "../changes.ts";
 import { decodePlace, encodePlace } from "../cursor.ts";
 import { LIVE_CONVERSATIONS_MAX } from "../openings.ts";
 import { answerSync, CHANGED_MAX, NEWEST_MAX, type SyncCandidate } from "../sync-answer.ts";
@@ -73,6 +80,13 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const messages = everyVersion(stored, afterRev, limit);
     const conversation = shownConversation(stored);
     return changesOf({ conversation, metaRev, messages, undos }, afterRev, limit);
+  }
+
+  async newestChange(reader: UserId, id: ConversationId): Promise<Change | null> {
+    const stored = this.#tables.conversationOf(reader, id);
+    if (!stored) return null;
+    const { metaRev, undos } = stored;
+    return newestChangeOf({ conversation: shownConversation(stored), metaRev, undos });
   }
 
   async sync({ userId, after, complete }: SyncRequest): Promise<SyncAnswer> {

@@ -17,6 +17,16 @@ export async function freePort(): Promise<number> {
   throw new Error(`no free port between ${FROM} and ${TO}`);
 }
 
+/** The first of so many free ports in a row. */
+export async function freePorts(count: number): Promise<number> {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const first = await freePort();
+    const others = Array.from({ length: count - 1 }, (_, i) => isFree(first + 1 + i));
+    if ((await Promise.all(others)).every(Boolean)) return first;
+  }
+  throw new Error(`no ${count} free ports in a row between ${FROM} and ${TO}`);
+}
+
 function isFree(port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve) => {

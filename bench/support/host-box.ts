@@ -1,6 +1,6 @@
 /**
- * One Troupe host as its operator runs it: `troupe start` in a process group of its own, its log
- * in a file, driven by its port and by signals only.
+ * One host as its operator runs it: `troupe start`, or another server that answers /readyz, in a
+ * process group of its own, its log in a file, driven by its port and by signals only.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -19,6 +19,8 @@ export interface HostOptions {
   port: number;
   env: Record<string, string>;
   logPath: string;
+  /** What Node is given; default: `troupe start`. */
+  args?: readonly string[];
 }
 
 export interface Exit {
@@ -43,6 +45,10 @@ export class HostBox {
     return `host ${this.index + 1}`;
   }
 
+  get pid(): number | null {
+    return this.isRunning ? (this.#child?.pid ?? null) : null;
+  }
+
   get isRunning(): boolean {
     return this.#child?.exitCode === null && this.#child.signalCode === null;
   }
@@ -53,9 +59,9 @@ export class HostBox {
 
   /** Resolves once it is ready; rejects with where to look when it is not in time. */
   async start(): Promise<void> {
-    const { env, logPath, port } = this.#options;
+    const { env, logPath, port, args = [CLI, "start"] } = this.#options;
     const logFile = openSync(logPath, "a");
-    const child = spawn(process.execPath, [CLI, "start"], {
+    const child = spawn(process.execPath, args, {
       env: {
         PATH: process.env["PATH"] ?? "",
         HOME: process.env["HOME"] ?? "/",

@@ -14,8 +14,12 @@ import { redisProgram } from "./redis-program.ts";
 import { until } from "./waiting.ts";
 
 export interface RedisBox {
+  /** Past the links. */
+  directUrl: string;
   /** One for each host. */
   urls: string[];
+  /** Null when it is not ours, or down. */
+  pid(): number | null;
   kill(): Promise<void>;
   /** Resolves when it answers again; it has forgotten everything. */
   revive(): Promise<void>;
@@ -47,12 +51,14 @@ export async function openRedis(
     for (const link of links) link.set(state);
   };
   return {
+    directUrl: url === null ? `redis://127.0.0.1:${server!.port}` : url.href,
     urls: links.map((link) => {
       const through = url === null ? new URL("redis://127.0.0.1") : new URL(url.href);
       through.hostname = "127.0.0.1";
       through.port = String(link.port);
       return through.href;
     }),
+    pid: () => server?.pid ?? null,
     async kill() {
       if (server === null) setAll("cut");
       else await server.kill();
@@ -123,6 +129,10 @@ class OwnRedis {
     if ((await Promise.race([up, failed])) === null) {
       throw new Error(`${this.#program} does not answer on port ${this.port}`);
     }
+  }
+
+  get pid(): number | null {
+    return this.#isRunning() ? (this.#child?.pid ?? null) : null;
   }
 
   signal(name: NodeJS.Signals): void {

@@ -1,0 +1,146 @@
+/**
+ * The report of a run: what was compared, then for each scenario its figures and charts. One
+ * file, nothing loaded from elsewhere, light and dark. Pure.
+ */
+import type { Outcome, Sample } from "../outcome.ts";
+import { html, type Line, lineChart, percentileChart } from "./charts.ts";
+import type { Row } from "./comparison.ts";
+import type { Circumstances } from "./results.ts";
+import { comparisonTable, outcomeTable, type Table } from "./tables.ts";
+
+export interface PageContent {
+  circumstances: Circumstances;
+  outcomes: readonly Outcome[];
+  rows: readonly Row[];
+  first: string;
+  second: string;
+}
+
+const STYLE = `
+:root{color-scheme:light dark;--paper:#fff;--text:#1f2328;--soft:#59636e;--rule:#d8dee4;--tile:#f6f8fa;--good:#1a7f37;--bad:#c4321d;--ink-1:#0969da;--ink-2:#bc4c00;--ink-3:#1a7f37;--ink-4:#8250df;--ink-5:#bf3989;--ink-6:#6e7781}
+@media (prefers-color-scheme:dark){:root{--paper:#14171c;--text:#e6e8eb;--soft:#98a2ae;--rule:#2d333b;--tile:#1c2128;--good:#4ac26b;--bad:#ff7b6b;--ink-1:#58a6ff;--ink-2:#f0883e;--ink-3:#4ac26b;--ink-4:#bc8cff;--ink-5:#f778ba;--ink-6:#8b949e}}
+body{font:15px/1.55 system-ui,sans-serif;margin:0 auto;max-width:1140px;padding:28px 20px 60px;color:var(--text);background:var(--paper)}
+h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:40px 0 2px}p{margin:2px 0 12px;color:var(--soft)}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
+th{text-align:left;color:var(--soft);font-weight:600}th,td{padding:6px 14px 6px 0;border-bottom:1px solid var(--rule);vertical-align:top}
+.met{color:var(--good);font-weight:600}.missed{color:var(--bad);font-weight:600}
+code{background:var(--tile);padding:2px 6px;border-radius:5px;font-size:13px;overflow-wrap:anywhere}
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:16px;margin-top:14px}
+figure{margin:0;background:var(--tile);border-radius:10px;padding:12px 14px}figcaption{font-size:13px;color:var(--soft);margin-bottom:4px}
+svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
+.grid{stroke:var(--rule);stroke-width:1}.line{fill:none;stroke-width:1.8;stroke-linejoin:round}
+.key{display:flex;flex-wrap:wrap;gap:4px 14px;font-size:12px;color:var(--soft)}.key i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:5px}
+`;
+
+export function reportPage(content: PageContent): string {
+  const { circumstances, outcomes, rows, first, second } = content;
+  const scenarios = [...new Set(outcomes.map(({ scenario }) => scenario))];
+  const compared =
+    rows.length === 0
+      ? ""
+      : `<h2>${html(first)} beside ${html(second)}</h2><p>Medians of ${Math.min(...rows.map((row) => row.rounds))} rounds taken by turns, a fresh server and database each.</p>${tableOf(comparisonTable(rows, first, second))}`;
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Troupe bench</title><style>${STYLE}</style></head><body>
+<h1>Troupe bench</h1>
+<p>${html(circumstances.startedAt)} · ${html(circumstances.commit)} · ${html(circumstances.machine)}<br><code>${html(circumstances.command)}</code></p>
+${compared}
+<h2>All measurements</h2>${tableOf(outcomeTable(outcomes))}
+${scenarios
+  .map((scenario) =>
+    section(
+      scenario,
+      outcomes.filter((one) => one.scenario === scenario),
+    ),
+  )
+  .join("\n")}
+</body></html>
+`;
+}
+
+function section(scenario: string, outcomes: readonly Outcome[]): string {
+  const subjects = [...new Set(outcomes.map(({ subject }) => subject))];
+  // Of each, the round whose rate is in the middle stands for it where one line must.
+  const typical = subjects.map((subject) =>
+    middleOf(outcomes.filter((one) => one.subject === subject)),
+  );
+  const charts = [
+    percentileChart(`Latency (${outcomes[0]!.latencyOf})`, percentileGroups(typical)),
+    lineChart(
+      "Throughput over time",
+      `${outcomes[0]!.unit} a second`,
+      throughputLines(outcomes, subjects),
+    ),
+    ...typical.flatMap((one) => [
+      lineChart(`CPU of each process: ${one.subject}`, "% of a core", partLines(one, cpuShare)),
+      lineChart(`Memory of each process: ${one.subject}`, "MB resident", partLines(one, rssMb)),
+    ]),
+  ].filter((chart) => chart !== "");
+  return `<section><h2>${html(scenario)}</h2><div class="charts">${charts.join("")}</div></section>`;
+}
+
+function middleOf(outcomes: readonly Outcome[]): Outcome {
+  const sorted = [...outcomes].sort((a, b) => a.perSecond - b.perSecond);
+  return sorted[sorted.length >> 1]!;
+}
+
+function percentileGroups(outcomes: readonly Outcome[]) {
+  return (["p50", "p90", "p99", "p999"] as const).map((share) => ({
+    label: share === "p999" ? "p99.9" : share,
+    bars: outcomes.flatMap(({ subject, latencies }, i) =>
+      latencies === null ? [] : [{ label: subject, ink: i + 1, value: latencies[share] }],
+    ),
+  }));
+}
+
+function throughputLines(outcomes: readonly Outcome[], subjects: readonly string[]): Line[] {
+  return outcomes.map(({ subject, samples }) => ({
+    label: subject,
+    ink: subjects.indexOf(subject) + 1,
+    points: between(samples, (before, after, seconds) => (after.units - before.units) / seconds),
+  }));
+}
+
+function partLines(
+  { samples }: Outcome,
+  value: (part: string, before: Sample, after: Sample, seconds: number) => number,
+): Line[] {
+  const parts = [...new Set(samples.flatMap(({ rssKb }) => Object.keys(rssKb)))];
+  return parts.map((part, i) => ({
+    label: part,
+    ink: i + 1,
+    points: between(samples, (before, after, seconds) => value(part, before, after, seconds)),
+  }));
+}
+
+function cpuShare(part: string, before: Sample, after: Sample, seconds: number): number {
+  const ms = (after.cpuMs[part] ?? 0) - (before.cpuMs[part] ?? after.cpuMs[part] ?? 0);
+  return Math.max(0, ms / 10 / seconds);
+}
+
+function rssMb(part: string, _before: Sample, after: Sample): number {
+  return (after.rssKb[part] ?? 0) / 1024;
+}
+
+/** A point for each two neighbouring samples, unless they lie too close for a rate. */
+function between(
+  samples: readonly Sample[],
+  value: (before: Sample, after: Sample, seconds: number) => number,
+): { x: number; y: number }[] {
+  const points: { x: number; y: number }[] = [];
+  let before = samples[0];
+  for (const after of samples.slice(1)) {
+    const seconds = (after.atMs - before!.atMs) / 1000;
+    if (seconds < 0.1) continue;
+    points.push({ x: after.atMs / 1000, y: Math.max(0, value(before!, after, seconds)) });
+    before = after;
+  }
+  return points;
+}
+
+function tableOf({ head, rows }: Table): string {
+  const cell = (text: string) => {
+    const kind = text === "met" ? ' class="met"' : text === "NOT MET" ? ' class="missed"' : "";
+    return `<td${kind}>${html(text)}</td>`;
+  };
+  return `<div class="scroll"><table><thead><tr>${head.map((one) => `<th>${html(one)}</th>`).join("")}</tr></thead><tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("")}</tbody></table></div>`;
+}

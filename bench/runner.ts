@@ -1,0 +1,78 @@
+/**
+ * Runs scenarios: a fresh server and database for each measurement, and everything ended again,
+ * whatever happened. Several servers take turns within each scenario (A B A B), so that what
+ * the machine does meanwhile hits all alike.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import type { Outcome } from "./outcome.ts";
+import type { Plan, Scenario, Stage } from "./scenarios/scenario.ts";
+import type { Stack } from "./stack.ts";
+import { type Progress, startProgress } from "./support/progress.ts";
+
+export interface Contender {
+  name: string;
+  start(): Promise<Stack>;
+  /** Instead of the plan's. */
+  clients?: number;
+}
+
+export interface Run {
+  scenario: Scenario;
+  contenders: readonly Contender[];
+}
+
+/** What a machine's disk and clocks are given between two measurements. */
+const PAUSE_MS = 300;
+
+export class Runner {
+  readonly outcomes: Outcome[] = [];
+  readonly #plan: Plan;
+  readonly #abort: AbortSignal;
+  readonly #progress: Progress;
+  #live: () => string = () => "";
+  #share = 0;
+
+  constructor(plan: Plan, abort: AbortSignal) {
+    this.#plan = plan;
+    this.#abort = abort;
+    this.#progress = startProgress(process.stderr, () => this.#live());
+  }
+
+  /** Each scenario `rounds` times over its contenders. Rejects when one cannot be measured. */
+  async all(runs: readonly Run[], rounds: number): Promise<void> {
+    const total = runs.reduce((sum, { contenders }) => sum + contenders.length * rounds, 0);
+    let done = 0;
+    try {
+      for (const { scenario, contenders } of runs) {
+        for (let round = 0; round < rounds; round++) {
+          for (const contender of contenders) {
+            if (this.#abort.aborted) return;
+            const title = `${scenario.name} ${contender.name}${rounds > 1 ? ` ${round + 1}/${rounds}` : ""}`;
+            this.#share = done++ / total;
+            this.outcomes.push(await this.#one(scenario, contender, title));
+          }
+        }
+      }
+    } finally {
+      this.#progress.end();
+    }
+  }
+
+  async #one(scenario: Scenario, contender: Contender, title: string): Promise<Outcome> {
+    const say: Stage["say"] = (text, units) => {
+      this.#live = units === undefined ? () => "" : () => units().toLocaleString("en-GB");
+      this.#progress.step(this.#share, 1, `${title}: ${text}`);
+    };
+    const plan = { ...this.#plan, clients: contender.clients ?? this.#plan.clients };
+    say("starting");
+    const stack = await contender.start();
+    try {
+      const outcome = await scenario.run({ stack, plan, say });
+      return { ...outcome, subject: contender.name };
+    } finally {
+      this.#live = () => "";
+      await stack.stop();
+      await delay(PAUSE_MS);
+    }
+  }
+}

@@ -1,0 +1,128 @@
+/** Scenarios of many: growth (what a message costs among many sessions) and hold (40,000). */
+import type { Fleet } from "../fleet/fleet.ts";
+import type { EmitJob } from "../fleet/orders.ts";
+import { Meter } from "../meter.ts";
+import type { Outcome } from "../outcome.ts";
+import type { Resident } from "../town.ts";
+import {
+  clientsOf,
+  connectAll,
+  groupsOf,
+  neighbourhood,
+  quiet,
+  type Scenario,
+  type Stage,
+  troubleOf,
+  withFleet,
+} from "./scenario.ts";
+
+const GROWTH_PER_SECOND = 1_500;
+const HOLD_PER_SECOND = 500;
+const HOLD_CLIENTS = 40_000;
+/** Each conversation is touched once before: waking it is not what is measured. */
+const WAKING_PER_SECOND = 3_000;
+const STILL_MS = 1_500;
+
+/** One message after another into each conversation in turn, at an even rate. */
+async function steadyTalk(
+  name: string,
+  stage: Stage,
+  fleet: Fleet,
+  jobs: EmitJob[],
+  perSecond: number,
+): Promise<Outcome> {
+  stage.say("waking the conversations", () => fleet.counts.acked);
+  const waking = jobs.length / WAKING_PER_SECOND + 1;
+  await fleet.emit(jobs, { window: 1, perSecond: WAKING_PER_SECOND, seconds: waking });
+  await fleet.heard("m", Number.POSITIVE_INFINITY, STILL_MS);
+  await quiet(stage);
+  const before = await fleet.count();
+  const units = () => fleet.counts.acked - before.acked;
+  stage.say("measuring", units);
+  const meter = Meter.start(stage.stack, units);
+  const report = await fleet.emit(jobs, {
+    window: 1,
+    perSecond,
+    seconds: stage.plan.seconds,
+    timesReceipt: true,
+  });
+  const heardBefore = before.heardByLetter["m"] ?? 0;
+  const after = await fleet.heard("m", heardBefore + report.done, STILL_MS);
+  const heard = (after.heardByLetter["m"] ?? 0) - heardBefore;
+  const { failures, reasons } = troubleOf(report);
+  return meter.stop(name, "message", {
+    units: report.done,
+    seconds: report.seconds,
+    latencies: report.receipts,
+    latencyOf: "send → receive",
+    failures: failures + Math.max(0, report.done - heard) + after.lost,
+    reasons,
+    extra: {
+      "sessions still there": after.ready,
+      conversations: jobs.length,
+      "ack p99 ms": report.latencies?.p99 ?? 0,
+    },
+  });
+}
+
+export const GROWTH: Scenario = {
+  name: "growth",
+  title: "a message's cost at the same rate, two conversations for each session",
+  run(stage) {
+    const clients = clientsOf(stage, 100);
+    return withFleet(clients, async (fleet) => {
+      const { town } = stage.stack;
+      const residents = await town.people(clients);
+      const lists = neighbourhood(residents, 4, clients).slice(0, 2 * clients);
+      const ids = await town.conversations(lists);
+      await town.settle();
+      await connectAll(stage, fleet, residents);
+      const perSecond = stage.plan.perSecond ?? GROWTH_PER_SECOND;
+      return steadyTalk("growth", stage, fleet, jobsOf(residents, lists, ids), perSecond);
+    });
+  },
+};
+
+export const HOLD: Scenario = {
+  name: "hold",
+  title: "40,000 connections, messages flowing between pairs of them",
+  run(stage) {
+    const clients = clientsOf(stage, HOLD_CLIENTS);
+    return withFleet(clients, async (fleet) => {
+      const { town } = stage.stack;
+      const residents = await town.people(clients);
+      const lists = groupsOf(residents, 2);
+      const ids = await town.conversations(lists);
+      await town.settle();
+      const opened = await connectAll(stage, fleet, residents);
+      // Some of the pairs talk: all 20,000 would take longer to wake than to measure.
+      const talking = lists.slice(0, 4_000);
+      const perSecond = stage.plan.perSecond ?? HOLD_PER_SECOND;
+      const jobs = jobsOf(residents, talking, ids);
+      const outcome = await steadyTalk("hold", stage, fleet, jobs, perSecond);
+      const mb = outcome.pssMb ?? outcome.rssMb ?? 0;
+      return {
+        ...outcome,
+        extra: {
+          ...outcome.extra,
+          "connected in, s": opened.seconds,
+          "KB a connection, the whole tree": (mb * 1024) / clients,
+        },
+      };
+    });
+  },
+};
+
+/** The first of each list sends. */
+function jobsOf(
+  residents: readonly Resident[],
+  lists: readonly (readonly Resident[])[],
+  ids: readonly string[],
+): EmitJob[] {
+  const clientOf = new Map(residents.map(({ id }, client) => [id, client]));
+  return lists.map((members, i) => ({
+    client: clientOf.get(members[0]!.id)!,
+    kind: "send",
+    conversation: ids[i]!,
+  }));
+}

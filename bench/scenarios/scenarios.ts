@@ -1,0 +1,22 @@
+/** All scenarios, in the order in which they run. */
+import { CONNECT, IDLE, STORM } from "./come-and-go.ts";
+import { COMMENTS, FEED, HISTORY, LIKES, LOGIN, MESSAGES } from "./http.ts";
+import type { Scenario } from "./scenario.ts";
+import { DURABLE, FANOUT, LATENCY, PRESENCE, TYPING } from "./talk.ts";
+
+export const SCENARIOS: readonly Scenario[] = [
+  FANOUT,
+  DURABLE,
+  LATENCY,
+  TYPING,
+  PRESENCE,
+  CONNECT,
+  STORM,
+  LIKES,
+  COMMENTS,
+  MESSAGES,
+  HISTORY,
+  FEED,
+  LOGIN,
+  IDLE,
+];

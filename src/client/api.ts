@@ -1,0 +1,105 @@
+/**
+ * The contract's HTTP calls, typed by the server's own table of routes. A call names method and
+ * path as the contract writes them, and takes one object of path parameters, query or body:
+ *
+ *   await api("POST /api/posts/:id/comments", { id: "7", body: "Well said." })
+ */
+import type { Result } from "../protocol/errors.ts";
+import type {
+  ROUTES,
+  RouteAnswer,
+  RouteBody,
+  RouteParams,
+  RouteQuery,
+} from "../protocol/routes.ts";
+import { refusal, TroupeError } from "./error.ts";
+import type { CallPort } from "./ports.ts";
+import type { Tokens } from "./tokens.ts";
+
+const CALL_DEADLINE_MS = 15_000;
+
+type Routes = typeof ROUTES;
+type KeyOf<R extends keyof Routes> = `${Routes[R]["method"]} ${Routes[R]["path"]}`;
+/** Every call under `/api`: "GET /api/feed", "POST /api/posts/:id/like", … */
+export type Call = Extract<
+  { [R in keyof Routes]: KeyOf<R> }[keyof Routes],
+  `${string} /api/${string}`
+>;
+type RouteOf<C extends Call> = {
+  [R in keyof Routes]: C extends KeyOf<R> ? R : never;
+}[keyof Routes];
+export type CallInput<C extends Call> = RouteParams<RouteOf<C>> &
+  RouteQuery<RouteOf<C>> &
+  RouteBody<RouteOf<C>>;
+export type CallAnswer<C extends Call> = RouteAnswer<RouteOf<C>>["body"];
+
+/** Rejects with TroupeError. */
+export type Api = <C extends Call>(
+  call: C,
+  ...input: Record<never, never> extends CallInput<C> ? [CallInput<C>?] : [CallInput<C>]
+) => Promise<CallAnswer<C>>;
+
+/** The call port on fetch. `url`: where Troupe is, "" for the page's own origin. */
+export function fetchCall(url: string): CallPort {
+  return async (method, path, body, token) => {
+    const headers: Record<string, string> = {};
+    if (token !== null) headers["authorization"] = `Bearer ${token}`;
+    if (body !== undefined) headers["content-type"] = "application/json";
+    try {
+      const init = {
+        method,
+        headers,
+        cache: "no-store",
+        signal: AbortSignal.timeout(CALL_DEADLINE_MS),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      } as const;
+      const response = await fetch(url + path, init);
+      const text = await response.text();
+      const answer = text === "" ? null : JSON.parse(text);
+      if (response.ok) return { ok: true, value: answer };
+      return answer?.error
+        ? { ok: false, error: answer.error }
+        : refusal(`The server answered with status ${response.status}.`, "internal");
+    } catch (error) {
+      // No connection, a timeout, or a proxy's page instead of JSON.
+      return refusal(`The server cannot be reached: ${error}`);
+    }
+  };
+}
+
+/** `tokens` null: without one, for the calls of `/api/auth`. */
+export function createApi(port: CallPort, tokens: Tokens | null): Api {
+  return async (call, ...[input]) => {
+    const [method, path] = call.split(" ") as [string, string];
+    const rest: Record<string, unknown> = { ...input };
+    let url = path.replace(/:(\w+)/g, (_, name: string) => {
+      const value = encodeURIComponent(String(rest[name]));
+      delete rest[name];
+      return value;
+    });
+    const isRead = method === "GET";
+    const query = Object.entries(rest).flatMap(([name, value]) =>
+      value === undefined ? [] : `${name}=${encodeURIComponent(String(value))}`,
+    );
+    if (isRead && query.length > 0) url += `?${query.join("&")}`;
+    const body = isRead || query.length === 0 ? undefined : rest;
+    const answer = await (tokens === null
+      ? port(method, url, body, null)
+      : withToken(tokens, (token) => port(method, url, body, token)));
+    if (!answer.ok) throw new TroupeError(answer.error);
+    // The routes' table is what the server answers by.
+    return answer.value as CallAnswer<typeof call>;
+  };
+}
+
+async function withToken(
+  tokens: Tokens,
+  call: (token: string) => Promise<Result<unknown>>,
+): Promise<Result<unknown>> {
+  const token = await tokens.current();
+  if (!token.ok) return token;
+  const answer = await call(token.value);
+  if (answer.ok || answer.error.code !== "token_expired") return answer;
+  const renewed = await tokens.renewed(token.value);
+  return renewed.ok ? call(renewed.value) : renewed;
+}

@@ -1,0 +1,376 @@
+/**
+ * One user's connection to Troupe: joins the state, the link and what works on both, and offers
+ * what an application can see (as Readables) and do. What is done rejects with TroupeError;
+ * what is sent goes out when it can, see `send`.
+ */
+import type {
+  ClientAck,
+  ClientEventName,
+  ClientPayload,
+  ServerEventName,
+  ServerPayload,
+} from "../protocol/events.ts";
+import type { Conversation, Message, Status, User } from "../protocol/schemas.ts";
+import { type Api, createApi } from "./api.ts";
+import { TroupeError } from "./error.ts";
+import { createFresh } from "./fresh.ts";
+import { createLink } from "./link.ts";
+import { createMarks } from "./marks.ts";
+import { watchNetwork } from "./network.ts";
+import { createOutbox, type Sending } from "./outbox.ts";
+import type { ClientPorts } from "./ports.ts";
+import { type ConnectionState, INITIAL_STATE, type State } from "./state.ts";
+import * as steps from "./steps.ts";
+import type { OutboxStorage } from "./storage.ts";
+import { createStore, type Readable, select } from "./store.ts";
+import { createSync } from "./sync.ts";
+import { ownTimers } from "./timers.ts";
+import { createTokens, type GetToken } from "./tokens.ts";
+import { createTyping } from "./typing.ts";
+import { type ConversationView, viewOf, viewsOf } from "./views.ts";
+import { createCounts, createWatches, watching } from "./watches.ts";
+
+const HISTORY_PAGE = 50;
+/** Of a conversation that is not open, this many messages are kept at least, twice at most. */
+const KEPT_MESSAGES = 500;
+
+export interface ClientOptions {
+  getToken: GetToken;
+  /** Where unsent messages outlive this client; default: nowhere. */
+  storage?: OutboxStorage;
+  /** Whether to tell senders that their messages have arrived here; default true. */
+  markDelivered?: boolean;
+  /** Faults of listeners and of the storage; default: console.error. */
+  onError?: (error: unknown) => void;
+}
+
+export interface Client {
+  readonly connection: Readable<ConnectionState>;
+  /** Null before the first session. */
+  readonly me: Readable<User | null>;
+  /** Newest activity first; the 500 most recently active. */
+  readonly conversations: Readable<readonly ConversationView[]>;
+  /** Whether `conversations` has been read once. */
+  readonly isListed: Readable<boolean>;
+  /** Null: not a member, or not known yet. */
+  conversation(id: string): Readable<ConversationView | null>;
+  /** Watched while it is subscribed to. Null: not known. */
+  presence(userId: string): Readable<Status | null>;
+
+  /** Resolves when everything is here; rejects when the connection is closed. */
+  online(): Promise<User>;
+  /** Tries to connect now, also after an end. */
+  retryNow(): void;
+  /** Ends it and everything that waits. */
+  close(): void;
+  /** `away` holds over reconnects. */
+  setStatus(status: "online" | "away"): void;
+
+  /** Loads the newest page and keeps everyone's cursors and typing exact; returns the end. */
+  open(conversationId: string): () => void;
+  /** Puts the page before the oldest into `messages`; resolves with whether there is more. */
+  loadOlder(conversationId: string, limit?: number): Promise<boolean>;
+  /** Goes out once and in order, now or when the connection is back. */
+  send(conversationId: string, body: string, options?: { replyToSeq?: number }): Sending;
+  /** Tries again what was refused, by the `clientId` of an `outgoing`. */
+  retry(clientId: string): void;
+  discard(clientId: string): void;
+  edit(conversationId: string, seq: number, body: string): Promise<Message>;
+  remove(conversationId: string, seq: number): Promise<Message>;
+  /** Up to `seq`, or all that is here. Said when it can be. */
+  markRead(conversationId: string, seq?: number): void;
+  /** Call at each keystroke: it is said seldom, and its end by itself. */
+  typing(conversationId: string): void;
+  stopTyping(conversationId: string): void;
+  createConversation(memberIds: readonly string[], title?: string): Promise<Conversation>;
+
+  watchPresence(userIds: readonly string[]): () => void;
+
+  /** Every HTTP call of the contract, see api.ts; what it changes comes back as events. */
+  readonly api: Api;
+  /**
+   * Every command of the contract on the socket; rejects with TroupeError. `take` is called with
+   * the answer before any event that came after it, which the promise cannot promise.
+   */
+  ask<E extends ClientEventName>(
+    event: E,
+    payload: ClientPayload<E>,
+    take?: (answer: ClientAck<E>) => void,
+  ): Promise<ClientAck<E>>;
+  /** Each new message once and in order, also those that came while the connection was away. */
+  onMessage(listener: (message: Message) => void): () => void;
+  /** The server's events as they come; the state holds what they mean. */
+  on<E extends ServerEventName>(name: E, listener: (payload: ServerPayload<E>) => void): () => void;
+}
+
+export function createClient(options: ClientOptions, given: ClientPorts): Client {
+  const ports = { ...given, clock: ownTimers(given.clock) };
+  const onError = options.onError ?? ((error: unknown) => console.error(error));
+  const store = createStore<State>(INITIAL_STATE, onError);
+  const tokens = createTokens(options.getToken);
+  const api = createApi(ports.call, tokens);
+  const fresh = createFresh();
+  const opened = createCounts(() => undefined);
+  const messageListeners = new Set<(message: Message) => void>();
+  const eventListeners = new Set<(name: ServerEventName, payload: unknown) => void>();
+  let isAway = false;
+
+  const get = store.get;
+  const isOnline = (): boolean => get().connection.is === "online";
+
+  function tell(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      // A listener's, which is the application's.
+      onError(error);
+    }
+  }
+
+  function tellOf(name: ServerEventName, payload: unknown): void {
+    for (const listener of eventListeners) tell(() => listener(name, payload));
+  }
+
+  function update(step: steps.Step): void {
+    const before = get();
+    const after = step(before);
+    store.set(after);
+    for (const message of fresh(before, after)) {
+      for (const listener of messageListeners) tell(() => listener(message));
+    }
+    if (before.conversations !== after.conversations) marks.look();
+    outbox.look(before);
+  }
+
+  const link = createLink({
+    ports,
+    tokens,
+    onState(connection) {
+      update(steps.takeConnection(connection));
+      if (connection.is === "online") resume();
+      else typing.forget(null);
+    },
+    async onReady(ready, isCurrent) {
+      tellOf("ready", ready);
+      update(steps.takeReady(ready, presence.has));
+      if (isAway) void ask("set_status", { status: "away" });
+      await sync.catchUp(ready.unread, isCurrent);
+    },
+    onEvent(name, payload) {
+      takeEvent(name, payload);
+      tellOf(name, payload);
+    },
+  });
+  const { ask } = link;
+  const sync = createSync({ ports, ask, api, get, update });
+  const outbox = createOutbox({
+    ports,
+    ask,
+    storage: options.storage ?? null,
+    get,
+    update,
+    onError,
+  });
+  const marks = createMarks({
+    ports,
+    ask,
+    isDeliveredAutomatic: options.markDelivered ?? true,
+    get,
+    onMarked(conversation_id, cursors) {
+      const { me } = get();
+      if (me) takeReceipt({ conversation_id, user_id: me.id, ...cursors });
+    },
+  });
+  const typing = createTyping(ports.clock, ask, isOnline);
+  const presence = createWatches({
+    ports,
+    isOnline,
+    async watch(user_ids) {
+      const answer = await ask("watch_presence", { user_ids }, ({ statuses }) =>
+        update(steps.takeStatuses(statuses)),
+      );
+      return answer.ok;
+    },
+    async unwatch(user_ids) {
+      update(steps.takeStatuses([], user_ids));
+      return (await ask("unwatch_presence", { user_ids })).ok;
+    },
+  });
+  const stopWatchingNetwork = watchNetwork(link.retryNow, link.lost);
+
+  function resume(): void {
+    outbox.flush();
+    marks.look();
+    presence.restart();
+    for (const id of opened.ids()) void sync.join(id);
+  }
+
+  function takeReceipt(receipt: ServerPayload<"receipt">): void {
+    sync.noteReceipt(receipt);
+    update(steps.takeReceipt(receipt));
+  }
+
+  function takeMessage(message: Message, isNew: boolean): void {
+    const id = message.conversation_id;
+    update(steps.takeMessage(message, isNew));
+    const size = get().conversations.get(id)?.messages.size ?? 0;
+    if (size > 2 * KEPT_MESSAGES && !opened.has(id)) {
+      update(steps.trim(id, KEPT_MESSAGES));
+    }
+    sync.check(id);
+  }
+
+  function takeEvent(name: ServerEventName, payload: unknown): void {
+    switch (name) {
+      case "message":
+      case "message_updated":
+        takeMessage(payload as Message, name === "message");
+        break;
+      case "conversation_updated":
+        takeConversation(payload as Conversation);
+        break;
+      case "typing":
+        update(steps.takeTyping(payload as ServerPayload<"typing">));
+        break;
+      case "receipt":
+        takeReceipt(payload as ServerPayload<"receipt">);
+        break;
+      case "user_status":
+        update(steps.takeStatuses([payload as Status]));
+        break;
+    }
+  }
+
+  function takeConversation(conversation: Conversation): Conversation {
+    update(steps.takeConversation(conversation));
+    // For one who was removed it was the last of it.
+    if (get().conversations.has(conversation.id)) sync.check(conversation.id);
+    return conversation;
+  }
+
+  async function demand<E extends ClientEventName>(
+    event: E,
+    payload: ClientPayload<E>,
+    take?: (answer: ClientAck<E>) => void,
+  ): Promise<ClientAck<E>> {
+    const answer = await ask(event, payload, take);
+    if (!answer.ok) throw new TroupeError(answer.error);
+    return answer.value;
+  }
+
+  async function changeMessage<E extends "edit_message" | "delete_message">(
+    event: E,
+    payload: ClientPayload<E>,
+  ): Promise<Message> {
+    const { message } = await demand(event, payload, (answer) =>
+      takeMessage(answer.message, false),
+    );
+    return message;
+  }
+
+  link.start();
+
+  return {
+    connection: select(store, (state) => state.connection),
+    me: select(store, (state) => state.me),
+    conversations: select(store, viewsOf),
+    isListed: select(store, (state) => state.isListed),
+    conversation: (id) => select(store, (state) => viewOf(state, id)),
+    presence: (id) =>
+      watching(
+        select(store, (state) => state.statuses.get(id) ?? null),
+        presence,
+        id,
+      ),
+
+    online: () => untilOnline(store),
+    retryNow: link.retryNow,
+    close() {
+      stopWatchingNetwork();
+      typing.forget(null);
+      link.close();
+      outbox.stop();
+      ports.clock.stop();
+    },
+    setStatus(status) {
+      isAway = status === "away";
+      void ask("set_status", { status });
+    },
+
+    open(id) {
+      if (isOnline() && !opened.has(id)) void sync.join(id);
+      return opened.add([id]);
+    },
+    async loadOlder(id, limit = HISTORY_PAGE) {
+      const view = viewOf(get(), id);
+      if (!view?.hasOlder) return false;
+      const before = view.messages[0]?.seq;
+      const page = await api("GET /api/conversations/:id/messages", {
+        id,
+        limit,
+        ...(before === undefined ? {} : { before_seq: before }),
+      });
+      update(steps.takeHistory(id, page.items));
+      return page.has_more;
+    },
+    send(id, body, { replyToSeq } = {}) {
+      typing.forget(id);
+      return outbox.send(id, body, replyToSeq ?? null);
+    },
+    retry: outbox.retry,
+    discard: outbox.discard,
+    edit: (conversation_id, seq, body) =>
+      changeMessage("edit_message", { conversation_id, seq, body }),
+    remove: (conversation_id, seq) => changeMessage("delete_message", { conversation_id, seq }),
+    markRead(id, seq) {
+      const held = get().conversations.get(id);
+      const upTo = seq ?? held?.conversation.last_seq;
+      if (upTo) marks.read(id, upTo);
+    },
+    typing: typing.touch,
+    stopTyping: typing.stop,
+    createConversation: async (memberIds, title) =>
+      takeConversation(
+        await api("POST /api/conversations", {
+          member_ids: [...memberIds],
+          ...(title === undefined ? {} : { title }),
+        }),
+      ),
+
+    watchPresence: presence.add,
+
+    api,
+    ask: demand,
+    onMessage(listener) {
+      messageListeners.add(listener);
+      return () => messageListeners.delete(listener);
+    },
+    on(name, listener) {
+      const own = (heard: ServerEventName, payload: unknown): void => {
+        // The contract says what comes with this name.
+        if (heard === name) listener(payload as ServerPayload<typeof name>);
+      };
+      eventListeners.add(own);
+      return () => eventListeners.delete(own);
+    },
+  };
+}
+
+function untilOnline(store: Readable<State>): Promise<User> {
+  return new Promise((resolve, reject) => {
+    const isSettled = (): boolean => {
+      const { connection, me } = store.get();
+      if (connection.is === "online" && me) resolve(me);
+      else if (connection.is === "closed") {
+        const { reason } = connection;
+        const code = reason.by === "refused" ? reason.code : "unavailable";
+        reject(new TroupeError({ code, message: "The connection is closed.", details: reason }));
+      } else return false;
+      return true;
+    };
+    if (isSettled()) return;
+    const unsubscribe = store.subscribe(() => {
+      if (isSettled()) unsubscribe();
+    });
+  });
+}

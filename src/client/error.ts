@@ -1,0 +1,33 @@
+/**
+ * What a refused call rejects with: the contract's error object as an Error. Everything that
+ * the client offers as a promise rejects with this and nothing else.
+ */
+import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
+
+export class TroupeError extends Error {
+  override readonly name = "TroupeError";
+  readonly code: ErrorCode;
+  readonly details: unknown;
+  /** Milliseconds after which a retry can succeed; with `rate_limited`. */
+  readonly retryAfterMs: number | null;
+
+  constructor({ code, message, details, retry_after_ms }: ErrorObject) {
+    super(message);
+    this.code = code;
+    this.details = details;
+    this.retryAfterMs = retry_after_ms ?? null;
+  }
+}
+
+/** A refusal of the client's own. */
+export function refusal(
+  message: string,
+  code: ErrorCode = "unavailable",
+): { ok: false; error: ErrorObject } {
+  return { ok: false, error: { code, message } };
+}
+
+/** Whether trying the same again later can succeed. */
+export function isPassing({ code }: ErrorObject): boolean {
+  return /^(unavailable|internal|rate_limited|token_expired)$/.test(code);
+}

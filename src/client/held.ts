@@ -1,0 +1,191 @@
+/**
+ * The rules of one conversation: how changes, receipts and snapshots become its state. Pure.
+ *
+ * [SDK1] Changes are applied by rising rev, each once; what comes beyond a gap waits.
+ * [SDK2] A message is never replaced by one of a lower rev.
+ * [SDK3] Cursors of a member never move back while they stay a member.
+ */
+import type { ClientAck } from "../protocol/events.ts";
+import type { Conversation, Message, Receipt } from "../protocol/schemas.ts";
+import type { Change, Held } from "./state.ts";
+
+/** Past these, what waits is dropped: `sync` brings it anyway. */
+const AHEAD_MAX = 1_000;
+const EARLY_MAX = 1_000;
+
+type Synced = ClientAck<"sync">["conversations"][number];
+
+export function newHeld(conversation: Conversation, messages: readonly Message[] = []): Held {
+  return {
+    conversation,
+    rev: conversation.rev,
+    heardRev: conversation.rev,
+    ahead: new Map(),
+    early: [],
+    messages: mergeMessages(new Map(), messages),
+    typing: [],
+    isLoaded: conversation.last_seq === 0,
+    liveFromSeq: 0,
+  };
+}
+
+export function mergeMessages(
+  held: ReadonlyMap<number, Message>,
+  incoming: readonly Message[],
+): ReadonlyMap<number, Message> {
+  const news = incoming.filter((message) => (held.get(message.seq)?.rev ?? 0) < message.rev);
+  if (news.length === 0) return held;
+  const merged = new Map(held);
+  for (const message of news) merged.set(message.seq, message);
+  return merged;
+}
+
+/** Undefined where the user is no member. */
+export function memberOf({ conversation }: Held, userId: string) {
+  return conversation.members.find((member) => member.user_id === userId);
+}
+
+/** [SDK3] */
+function raised(conversation: Conversation, receipts: readonly Receipt[]): Conversation {
+  const highest = new Map<string, { delivered_seq: number; read_seq: number }>();
+  for (const { user_id, delivered_seq, read_seq } of receipts) {
+    const before = highest.get(user_id);
+    highest.set(user_id, {
+      delivered_seq: Math.max(before?.delivered_seq ?? 0, delivered_seq, read_seq),
+      read_seq: Math.max(before?.read_seq ?? 0, read_seq),
+    });
+  }
+  let isRaised = false;
+  const members = conversation.members.map((member) => {
+    const { user_id, delivered_seq, read_seq } = member;
+    const cursors = highest.get(user_id);
+    if (!cursors || (cursors.delivered_seq <= delivered_seq && cursors.read_seq <= read_seq)) {
+      return member;
+    }
+    isRaised = true;
+    return {
+      user_id,
+      delivered_seq: Math.max(delivered_seq, cursors.delivered_seq),
+      read_seq: Math.max(read_seq, cursors.read_seq),
+    };
+  });
+  return isRaised ? { ...conversation, members } : conversation;
+}
+
+const cursorsOf = ({ id, members }: Conversation): Receipt[] =>
+  members.map((member) => ({ conversation_id: id, ...member }));
+
+export function takeReceipts(held: Held, receipts: readonly Receipt[]): Held {
+  const conversation = raised(held.conversation, receipts);
+  const early = receipts.filter(
+    ({ user_id }) => held.heardRev > held.rev && !memberOf(held, user_id),
+  );
+  if (conversation === held.conversation && early.length === 0) return held;
+  return { ...held, conversation, early: [...held.early, ...early].slice(-EARLY_MAX) };
+}
+
+/** Messages that follow what is held: they move `last_seq` and their senders' cursors. */
+function append(held: Held, messages: readonly Message[]): Held {
+  let { conversation, typing } = held;
+  for (const { seq, sender_id, conversation_id } of messages) {
+    if (seq <= conversation.last_seq) continue;
+    // No receipt tells of a sender's own cursors, nor an event of the end of their typing.
+    const own = { conversation_id, user_id: sender_id, delivered_seq: seq, read_seq: seq };
+    conversation = { ...raised(conversation, [own]), last_seq: seq };
+    typing = typing.filter((userId) => userId !== sender_id);
+  }
+  return { ...held, conversation, typing, messages: mergeMessages(held.messages, messages) };
+}
+
+/**
+ * Members, title and cursors of `incoming`. `receipts`: heard while it was asked for, so perhaps
+ * newer. `isWhole`: it tells of all that is held here, and its cursors are the truth: somebody
+ * may have left and come again, from 0.
+ */
+function takeMeta(
+  held: Held,
+  incoming: Conversation,
+  receipts: readonly Receipt[],
+  isWhole: boolean,
+): Held {
+  const before = held.conversation;
+  const conversation = raised(
+    {
+      ...(incoming.rev < before.rev ? before : incoming),
+      last_seq: Math.max(before.last_seq, incoming.last_seq),
+    },
+    [...(isWhole ? [] : [before, incoming].flatMap(cursorsOf)), ...receipts, ...held.early],
+  );
+  const next = { ...held, conversation, early: [] };
+  return { ...next, typing: held.typing.filter((userId) => memberOf(next, userId)) };
+}
+
+function apply(held: Held, change: Change): Held {
+  const next = { ...held, rev: change.rev };
+  return "seq" in change ? append(next, [change]) : takeMeta(next, change, [], false);
+}
+
+/** Goes on from `rev`, up to which everything is here, with what has waited. */
+function settle(held: Held, rev: number): Held {
+  let next = { ...held, rev: Math.max(held.rev, rev), heardRev: Math.max(held.heardRev, rev) };
+  for (let change = next.ahead.get(next.rev + 1); change; change = next.ahead.get(next.rev + 1)) {
+    next = apply(next, change);
+  }
+  return { ...next, ahead: new Map([...held.ahead].filter(([at]) => at > next.rev)) };
+}
+
+/** [SDK1] An event, or the answer that stands for one. */
+export function takeChange(held: Held, change: Change): Held {
+  const { rev } = change;
+  if (rev <= held.rev) {
+    return "seq" in change ? { ...held, messages: mergeMessages(held.messages, [change]) } : held;
+  }
+  if (rev === held.rev + 1) return settle(apply(held, change), rev);
+  const ahead = new Map(held.ahead);
+  if (ahead.size < AHEAD_MAX) ahead.set(rev, change);
+  return { ...held, ahead, heardRev: Math.max(held.heardRev, rev) };
+}
+
+/** What `sync` says of it; undefined where it speaks of a conversation that is not held. */
+export function takeSynced(
+  held: Held | undefined,
+  { conversation, messages, rev, reset, has_more }: Synced,
+  receipts: readonly Receipt[],
+): Held | undefined {
+  if (!held || reset) {
+    if (!conversation) return held;
+    const fresh = takeReceipts(newHeld(conversation, messages), receipts);
+    return { ...fresh, isLoaded: true, typing: held?.typing ?? [] };
+  }
+  const next = conversation
+    ? {
+        ...takeMeta(held, conversation, receipts, held.rev <= conversation.rev),
+        messages: mergeMessages(held.messages, messages),
+      }
+    : append(held, messages);
+  // Where there is more, at least the next rev is missing.
+  return settle({ ...next, heardRev: Math.max(held.heardRev, rev + (has_more ? 1 : 0)) }, rev);
+}
+
+/** The answer of `join_conversation`; `isFresh`: asked for its newest page. */
+export function takeJoined(
+  held: Held | undefined,
+  { conversation, messages, has_more, typing }: ClientAck<"join_conversation">,
+  isFresh: boolean,
+  receipts: readonly Receipt[],
+): Held {
+  const { rev } = conversation;
+  const base = held ?? newHeld(conversation);
+  const next = takeMeta({ ...base, typing }, conversation, receipts, base.rev <= rev);
+  // What is held may have changed since, unnoticed, where the page does not reach down to it.
+  const kept = isFresh && base.rev < rev ? new Map() : base.messages;
+  return settle(
+    {
+      ...next,
+      heardRev: Math.max(base.heardRev, rev),
+      messages: mergeMessages(kept, messages),
+      isLoaded: base.isLoaded || isFresh,
+    },
+    !isFresh && has_more ? messages.at(-1)!.rev : rev,
+  );
+}

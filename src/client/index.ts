@@ -1,0 +1,73 @@
+/**
+ * The client SDK, `troupe/client`: in browsers and in Node, with socket.io-client beside it.
+ *
+ *   const client = connect({ url: "https://chat.example.com", getToken });
+ *   await client.online();
+ *   client.open(id);
+ *   client.conversation(id).subscribe(() => render(client.conversation(id).get()));
+ *   client.send(id, "Hello"); // goes out now or later, once
+ */
+import { type Api, createApi, fetchCall } from "./api.ts";
+import { type Client, type ClientOptions, createClient } from "./client.ts";
+import { systemClock } from "./clock.ts";
+import { makeSocket, type Transports } from "./socket.ts";
+import { createTokens, fixedToken, type GetToken } from "./tokens.ts";
+
+export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
+export type { Client } from "./client.ts";
+export { TroupeError } from "./error.ts";
+export type { Sending } from "./outbox.ts";
+export type { ConnectionState, Disconnect, Outgoing } from "./state.ts";
+export { type OutboxStorage, type WebStorage, webOutbox } from "./storage.ts";
+export type { Readable } from "./store.ts";
+export type { GetToken } from "./tokens.ts";
+export { type ConversationView, peerOf, progressOf } from "./views.ts";
+
+/** One of the two: `getToken` keeps the session going, `token` lasts until its expiry. */
+export type Credentials =
+  | { token: string; getToken?: never }
+  | { token?: never; getToken: GetToken };
+
+export type ConnectOptions = Credentials &
+  Omit<ClientOptions, "getToken"> & {
+    /** Where Troupe is; default: the page's own origin. */
+    url?: string;
+    /** Default: WebSocket, with long-polling where that cannot be had. */
+    transports?: Transports;
+  };
+
+/** 128 random bits. Not randomUUID: that exists in secure contexts only. */
+function newClientId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+const getTokenOf = ({ token, getToken }: Credentials): GetToken => getToken ?? fixedToken(token);
+
+/** Begins to connect, and stays connected until `close`. */
+export function connect(options: ConnectOptions): Client {
+  const { url, transports = ["websocket", "polling"] } = options;
+  return createClient(
+    { ...options, getToken: getTokenOf(options) },
+    {
+      clock: systemClock,
+      random: Math.random,
+      newClientId,
+      makeSocket: (handlers) => makeSocket(url, transports, handlers),
+      call: fetchCall(url ?? ""),
+    },
+  );
+}
+
+/**
+ * The contract's HTTP calls alone, for a back end and for signing in. With a service token:
+ *
+ *   const troupe = createCaller({ url, token });
+ *   await troupe("POST /api/notifications", { user_id, type: "order.shipped", message });
+ */
+export function createCaller(options: { url?: string } & (Credentials | { token?: never })): Api {
+  const { url = "" } = options;
+  const hasToken = "getToken" in options || options.token !== undefined;
+  const tokens = hasToken ? createTokens(getTokenOf(options as Credentials)) : null;
+  return createApi(fetchCall(url), tokens);
+}

@@ -1,0 +1,194 @@
+/**
+ * Sends what was written, once and in order: one message of a conversation at a time, each
+ * under its `client_id` until the server has answered for it, over reconnects and, with a
+ * storage, over reloads. A message that is refused for good stays, with its `problem`, until
+ * it is tried again or discarded; those after it go on.
+ */
+import type { ErrorObject } from "../protocol/errors.ts";
+import type { Message } from "../protocol/schemas.ts";
+import { backOffMs } from "./back-off.ts";
+import { isPassing, refusal, TroupeError } from "./error.ts";
+import type { Ask } from "./link.ts";
+import type { ClientPorts } from "./ports.ts";
+import type { Outgoing, State } from "./state.ts";
+import { addOutgoing, removeOutgoing, type Step, setProblem, takeMessage } from "./steps.ts";
+import type { OutboxStorage } from "./storage.ts";
+
+/** What may wait: past it, a send is refused. */
+const OUTBOX_MAX = 1_000;
+const CLOSED = "The client is closed.";
+
+export interface Sending {
+  clientId: string;
+  /** Resolves once PostgreSQL has it; rejects with TroupeError when it was refused for good. */
+  committed: Promise<Message>;
+}
+
+export interface Outbox {
+  send(conversationId: string, body: string, replyToSeq: number | null): Sending;
+  /** Tries a refused one again. */
+  retry(clientId: string): void;
+  discard(clientId: string): void;
+  /** Sends all that waits; called when the connection is online. */
+  flush(): void;
+  /** The state changed: what has left its outbox is settled, whoever brought the news. */
+  look(before: State): void;
+  stop(): void;
+}
+
+export interface OutboxOptions {
+  ports: ClientPorts;
+  ask: Ask;
+  storage: OutboxStorage | null;
+  get(): State;
+  update(step: Step): void;
+  /** Storage's faults. */
+  onError(error: unknown): void;
+}
+
+interface Promised {
+  resolve(message: Message): void;
+  reject(error: TroupeError): void;
+}
+
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { ports, ask, storage, get, update, onError } = options;
+  const busy = new Set<string>();
+  const failures = new Map<string, number>();
+  const promised = new Map<string, Promised>();
+  /** Committed, but shown as on their way until what came before them is here. */
+  const committed = new Set<string>();
+  let isStopped = false;
+
+  /** Storage is the application's: its faults are told, and cost no message of this page. */
+  async function keep(work: (port: OutboxStorage) => unknown): Promise<void> {
+    if (storage === null) return;
+    try {
+      await work(storage);
+    } catch (error) {
+      // Full, forbidden, unreadable: the application's to see.
+      onError(error);
+    }
+  }
+
+  function settle(clientId: string, settled: Message | ErrorObject): void {
+    const waiting = promised.get(clientId);
+    promised.delete(clientId);
+    committed.delete(clientId);
+    if ("code" in settled) waiting?.reject(new TroupeError(settled));
+    else waiting?.resolve(settled);
+  }
+
+  async function sendNext(conversationId: string): Promise<void> {
+    if (busy.has(conversationId) || get().connection.is !== "online") return;
+    const next = get().outbox.find(
+      (one) =>
+        one.conversationId === conversationId &&
+        one.problem === null &&
+        !committed.has(one.clientId),
+    );
+    if (!next) return;
+    const { clientId, body, replyToSeq } = next;
+    busy.add(conversationId);
+    const payload = {
+      conversation_id: conversationId,
+      client_id: clientId,
+      body,
+      ...(replyToSeq === null ? {} : { reply_to_seq: replyToSeq }),
+    };
+    const answer = await ask("send_message", payload, ({ message, duplicate }) => {
+      committed.add(clientId);
+      promised.get(clientId)?.resolve(message);
+      update(takeMessage(message, !duplicate));
+      // Beyond a gap it is not shown yet: then it leaves with the gap.
+      const isAhead = get().conversations.get(conversationId)?.ahead.has(message.rev);
+      if (!isAhead) update(removeOutgoing(clientId));
+    });
+    busy.delete(conversationId);
+    if (answer.ok) {
+      failures.delete(conversationId);
+    } else if (isPassing(answer.error)) {
+      retryLater(conversationId, answer.error);
+      return;
+    } else {
+      update(setProblem(clientId, answer.error));
+      settle(clientId, answer.error);
+    }
+    void sendNext(conversationId);
+  }
+
+  function retryLater(conversationId: string, { retry_after_ms }: ErrorObject): void {
+    const count = failures.get(conversationId) ?? 0;
+    failures.set(conversationId, count + 1);
+    ports.clock.after(retry_after_ms ?? backOffMs(count, ports.random()), () => {
+      void sendNext(conversationId);
+    });
+  }
+
+  function flush(): void {
+    for (const id of new Set(get().outbox.map((one) => one.conversationId))) void sendNext(id);
+  }
+
+  if (storage !== null) {
+    void keep(async (port) => {
+      const outgoing = await port.load();
+      if (isStopped) return;
+      update(addOutgoing(outgoing));
+      flush();
+    });
+  }
+
+  return {
+    send(conversationId, body, replyToSeq) {
+      const clientId = ports.newClientId();
+      const sent = new Promise<Message>((resolve, reject) => {
+        promised.set(clientId, { resolve, reject });
+      });
+      // Whoever does not wait for it sees its problem in the state.
+      sent.catch(() => undefined);
+      if (isStopped || get().outbox.length >= OUTBOX_MAX) {
+        settle(clientId, refusal(isStopped ? CLOSED : "Too many messages wait to be sent.").error);
+        return { clientId, committed: sent };
+      }
+      const outgoing: Outgoing = {
+        clientId,
+        conversationId,
+        body,
+        replyToSeq,
+        createdAtMs: ports.clock.nowMs(),
+        problem: null,
+      };
+      update(addOutgoing([outgoing]));
+      void keep((port) => port.put(outgoing));
+      void sendNext(conversationId);
+      return { clientId, committed: sent };
+    },
+    retry(clientId) {
+      update(setProblem(clientId, null));
+      flush();
+    },
+    discard(clientId) {
+      settle(clientId, refusal("Discarded.", "conflict").error);
+      update(removeOutgoing(clientId));
+    },
+    flush,
+    look(before) {
+      const { outbox, conversations, me } = get();
+      if (outbox === before.outbox) return;
+      const left = new Set(outbox.map(({ clientId }) => clientId));
+      for (const { clientId, conversationId } of before.outbox) {
+        if (left.has(clientId)) continue;
+        const messages = [...(conversations.get(conversationId)?.messages.values() ?? [])];
+        const arrived = messages.find(
+          ({ client_id, sender_id }) => client_id === clientId && sender_id === me?.id,
+        );
+        settle(clientId, arrived ?? refusal("Not a member.", "not_found").error);
+        void keep((port) => port.remove(clientId));
+      }
+    },
+    stop() {
+      isStopped = true;
+      for (const clientId of [...promised.keys()]) settle(clientId, refusal(CLOSED).error);
+    },
+  };
+}

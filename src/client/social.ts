@@ -1,0 +1,161 @@
+/**
+ * `troupe/social`: the notifications of a client's user, and live counts of posts. Apart from
+ * the client, so that a page without them does not load them; one of each for a client.
+ */
+import type { PostCounts } from "../protocol/social.ts";
+import type { Client } from "./client.ts";
+import { systemClock } from "./clock.ts";
+import { TroupeError } from "./error.ts";
+import {
+  isUncountable,
+  type NotificationState,
+  takeNewest,
+  takeNotification,
+  takeOlder,
+  takeRead,
+} from "./notifications.ts";
+import { createStore, type Readable, select } from "./store.ts";
+import { createWatches, watching } from "./watches.ts";
+
+export type { NotificationState } from "./notifications.ts";
+
+export interface Inbox {
+  /** Its list is empty until `load`; what comes later, and after a reconnect, is added. */
+  readonly state: Readable<NotificationState>;
+  load(): Promise<void>;
+  loadOlder(): Promise<void>;
+  /** Up to this one, or all that is here. */
+  markRead(upToSeq?: number): Promise<void>;
+}
+
+export interface PostWatch {
+  /** Watched while it is subscribed to. Undefined: not known; null: there is no such post. */
+  counts(postId: string): Readable<PostCounts | null | undefined>;
+  /** Watches many at once; returns the end. */
+  watch(postIds: readonly string[]): () => void;
+}
+
+/** The same for the same client. */
+const once = <T>(make: (client: Client) => T): ((client: Client) => T) => {
+  const made = new WeakMap<Client, T>();
+  return (client) => {
+    const before = made.get(client);
+    if (before) return before;
+    const fresh = make(client);
+    made.set(client, fresh);
+    return fresh;
+  };
+};
+
+function onOnline(client: Client, call: () => void): void {
+  let before = "";
+  client.connection.subscribe(() => {
+    const { is } = client.connection.get();
+    if (is === "online" && before !== is) call();
+    before = is;
+  });
+}
+
+export const inboxOf = once((client: Client): Inbox => {
+  const initial: NotificationState = { items: [], unread: 0, isLoaded: false, nextCursor: null };
+  const store = createStore(initial, (error) => console.error(error));
+  const update = (change: (state: NotificationState) => NotificationState): void =>
+    store.set(change(store.get()));
+
+  const load = async (): Promise<void> => {
+    const page = await client.api("GET /api/notifications");
+    update((state) => takeNewest(state, page));
+  };
+  const refresh = async (): Promise<void> => {
+    try {
+      await load();
+    } catch (error) {
+      // Out of reach: the next session, or the next notification, asks again.
+      if (!(error instanceof TroupeError)) throw error;
+    }
+  };
+
+  client.on("ready", ({ unread }) => {
+    update((state) => ({ ...state, unread: unread.notifications }));
+  });
+  client.on("notification", (one) => {
+    const isCounted = !isUncountable(store.get(), one);
+    update((state) => takeNotification(state, one));
+    if (!isCounted) void refresh();
+  });
+  onOnline(client, () => {
+    if (store.get().isLoaded) void refresh();
+  });
+  // `ready` is over: only the list says how many are unread.
+  if (client.me.get()) void refresh();
+
+  return {
+    state: store,
+    load,
+    async loadOlder() {
+      const { nextCursor } = store.get();
+      if (nextCursor === null) return;
+      const page = await client.api("GET /api/notifications", { cursor: nextCursor });
+      update((state) => takeOlder(state, page));
+    },
+    async markRead(upToSeq = store.get().items[0]?.seq) {
+      if (upToSeq === undefined) return;
+      const body = { up_to_seq: upToSeq };
+      const { unread_count } = await client.api("PUT /api/notifications/read", body);
+      const readAt = new Date(systemClock.nowMs()).toISOString();
+      update((state) => takeRead(state, upToSeq, readAt, unread_count));
+    },
+  };
+});
+
+export const postWatchOf = once((client: Client): PostWatch => {
+  type Posts = ReadonlyMap<string, PostCounts | null>;
+  const store = createStore<Posts>(new Map(), (error) => console.error(error));
+  const put = (entries: Iterable<readonly [string, PostCounts | null]>): void =>
+    store.set(new Map([...store.get(), ...entries]));
+  /** Of a post that is not watched (one's own) half of the counts would be a guess. */
+  const take = (counts: { post_id: string }): void => {
+    const held = store.get().get(counts.post_id);
+    if (held) put([[counts.post_id, { ...held, ...counts }]]);
+  };
+  const attempt = async (work: Promise<unknown>): Promise<boolean> => {
+    try {
+      await work;
+      return true;
+    } catch (error) {
+      // Refused or out of reach: asked again.
+      if (error instanceof TroupeError) return false;
+      throw error;
+    }
+  };
+
+  const watches = createWatches({
+    ports: { clock: systemClock, random: Math.random },
+    isOnline: () => client.connection.get().is === "online",
+    watch: (post_ids) =>
+      attempt(
+        client.ask("watch_posts", { post_ids }, ({ posts }) => {
+          // What is not answered is not there.
+          put(post_ids.map((id) => [id, null]));
+          put(posts.map((post) => [post.post_id, post]));
+        }),
+      ),
+    unwatch(post_ids) {
+      store.set(new Map([...store.get()].filter(([id]) => !post_ids.includes(id))));
+      return attempt(client.ask("unwatch_posts", { post_ids }));
+    },
+  });
+  client.on("like_update", take);
+  client.on("comment_update", take);
+  onOnline(client, watches.restart);
+
+  return {
+    counts: (id) =>
+      watching(
+        select(store, (posts) => posts.get(id)),
+        watches,
+        id,
+      ),
+    watch: watches.add,
+  };
+});

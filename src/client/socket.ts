@@ -1,0 +1,58 @@
+/**
+ * The socket port on socket.io-client. Its own reconnection is off: it knows neither the
+ * server's wishes nor an expired token.
+ */
+import { io } from "socket.io-client";
+import type { ErrorObject } from "../protocol/errors.ts";
+import type { Ack } from "../protocol/events.ts";
+import { refusal } from "./error.ts";
+import type { SocketHandlers, SocketPort } from "./ports.ts";
+
+const CONNECT_DEADLINE_MS = 10_000;
+
+// biome-ignore lint/suspicious/noExplicitAny: typed by the event, which the port names
+type Answer = Ack<any>;
+
+export type Transports = ("websocket" | "polling")[];
+
+export function makeSocket(
+  url: string | undefined,
+  transports: Transports,
+  { onEvent, onClosed, onRefused }: SocketHandlers,
+): SocketPort {
+  const options = {
+    autoConnect: false,
+    forceNew: true,
+    reconnection: false,
+    timeout: CONNECT_DEADLINE_MS,
+    transports,
+    tryAllTransports: true,
+  };
+  const socket = url === undefined ? io(options) : io(url, options);
+  socket.onAny(onEvent);
+  socket.on("disconnect", (reason) => {
+    if (reason !== "io client disconnect") onClosed(reason);
+  });
+  socket.on("connect_error", (error: Error & { data?: ErrorObject }) => {
+    socket.disconnect();
+    onRefused(error.data?.code ? error.data : null, error.message);
+  });
+
+  return {
+    open(token) {
+      socket.auth = { token };
+      socket.connect();
+    },
+    close: () => void socket.disconnect(),
+    ask(event, payload, deadlineMs, take) {
+      if (!socket.connected) take(refusal("Not connected."));
+      else {
+        // Not emitWithAck: a promise would let events that come after the answer overtake it.
+        socket.timeout(deadlineMs).emit(event, payload, (error: Error | null, answer: Answer) => {
+          if (error) take(refusal(error.message));
+          else take(answer.ok ? { ok: true, value: answer } : { ok: false, error: answer.error });
+        });
+      }
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * Everything the client knows, as one immutable value. Changed by steps.ts alone; shown through
+ * the views in views.ts. Objects of the wire are kept as they came (`snake_case`).
+ */
+import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
+import type { EndCode } from "../protocol/events.ts";
+import type { Conversation, Message, Receipt, Status, User } from "../protocol/schemas.ts";
+
+/** Why there is no connection. */
+export type Disconnect =
+  /** `close` was called. */
+  | { by: "client" }
+  /** The connection was lost, or could not be made. */
+  | { by: "network"; detail: string }
+  /** The server ended the session and said why. */
+  | { by: "server"; code: EndCode; message: string }
+  /** The handshake was refused, or there was no token to show. */
+  | { by: "refused"; code: ErrorCode; message: string };
+
+export type ConnectionState =
+  /** Being made; `attempt` counts from 0 since the last success. */
+  | { is: "connecting"; attempt: number }
+  /** The session has begun; what was missed is being fetched. */
+  | { is: "syncing"; sessionId: string }
+  /** Everything is here and stays so. */
+  | { is: "online"; sessionId: string }
+  /** The next attempt comes at `retryAtMs` (this machine's clock), or with `retryNow`. */
+  | { is: "waiting"; reason: Disconnect; attempt: number; retryAtMs: number }
+  /** It will not come back by itself. */
+  | { is: "closed"; reason: Disconnect };
+
+/** A message on its way: kept until the server has answered for its `clientId`. */
+export interface Outgoing {
+  clientId: string;
+  conversationId: string;
+  body: string;
+  replyToSeq: number | null;
+  createdAtMs: number;
+  /** Why the server refused it for good; null while it is still being tried. */
+  problem: ErrorObject | null;
+}
+
+/** A durable change of a conversation: a message, or its members or title. */
+export type Change = Message | Conversation;
+
+/**
+ * One conversation. Invariant: `messages` and `conversation` hold every change up to `rev`
+ * (older messages than those held are history); what came beyond a gap waits in `ahead`.
+ */
+export interface Held {
+  /** Members and title; its own `rev` is that of their snapshot. */
+  conversation: Conversation;
+  rev: number;
+  /** The highest rev heard of: above `rev` there is a gap to be filled by `sync`. */
+  heardRev: number;
+  ahead: ReadonlyMap<number, Change>;
+  /** Receipts of users who are not members as far as is known here yet. */
+  early: readonly Receipt[];
+  /** By seq. May have holes below its newest run. */
+  messages: ReadonlyMap<number, Message>;
+  typing: readonly string[];
+  /** The newest page is here. */
+  isLoaded: boolean;
+  /**
+   * The first seq heard live in this session; 0 where the conversation was not held when it
+   * began. Tells up to where `ready` spoke of, see `takeUnread`.
+   */
+  liveFromSeq: number;
+}
+
+export interface State {
+  connection: ConnectionState;
+  me: User | null;
+  conversations: ReadonlyMap<string, Held>;
+  /** By id: left, with the rev since which. What is older is not to come back. */
+  left: ReadonlyMap<string, number>;
+  /** The list of conversations has been read once. */
+  isListed: boolean;
+  statuses: ReadonlyMap<string, Status>;
+  outbox: readonly Outgoing[];
+}
+
+export const INITIAL_STATE: State = {
+  connection: { is: "connecting", attempt: 0 },
+  me: null,
+  conversations: new Map(),
+  left: new Map(),
+  isListed: false,
+  statuses: new Map(),
+  outbox: [],
+};

@@ -1,0 +1,235 @@
+/**
+ * Every change of the client's state, as a step from one to the next. Pure: no clock, timer or
+ * network; client.ts takes the steps, for what the server says and what the application does.
+ * Repetition and order of arrival are harmless: held.ts has the rules of a conversation.
+ */
+import type { ErrorObject } from "../protocol/errors.ts";
+import type { ClientAck, ServerPayload } from "../protocol/events.ts";
+import type {
+  Conversation,
+  ConversationSummary,
+  Message,
+  Receipt,
+  Status,
+} from "../protocol/schemas.ts";
+import {
+  mergeMessages,
+  newHeld,
+  takeChange,
+  takeJoined,
+  takeReceipts,
+  takeSynced,
+} from "./held.ts";
+import type { ConnectionState, Held, Outgoing, State } from "./state.ts";
+
+export type Step = (state: State) => State;
+
+const LEFT_MAX = 1_000;
+
+const mapHeld = (state: State, change: (held: Held) => Held): State => ({
+  ...state,
+  conversations: new Map([...state.conversations].map(([id, held]) => [id, change(held)])),
+});
+
+/** What has arrived is no longer on its way, whoever brought the news. */
+function putHeld(state: State, id: string, held: Held): State {
+  const next = { ...state, conversations: new Map(state.conversations).set(id, held) };
+  const { outbox, me } = state;
+  if (held.messages === state.conversations.get(id)?.messages || outbox.length === 0) return next;
+  const own = [...held.messages.values()].filter(({ sender_id }) => sender_id === me?.id);
+  const arrived = new Set(own.map(({ client_id }) => client_id));
+  return {
+    ...next,
+    outbox: outbox.filter(
+      ({ conversationId, clientId }) => conversationId !== id || !arrived.has(clientId),
+    ),
+  };
+}
+
+const onHeld =
+  (id: string, change: (held: Held) => Held): Step =>
+  (state) => {
+    const held = state.conversations.get(id);
+    const next = held && change(held);
+    return !next || next === held ? state : putHeld(state, id, next);
+  };
+
+const of = (receipts: readonly Receipt[], id: string): Receipt[] =>
+  receipts.filter(({ conversation_id }) => conversation_id === id);
+
+/** Whether what is of this rev was said before this user left. */
+const isLeft = ({ left }: State, id: string, rev: number): boolean => rev <= (left.get(id) ?? 0);
+
+export const takeConnection =
+  (connection: ConnectionState): Step =>
+  (state) => {
+    const isUp = "sessionId" in connection;
+    // Without a connection nobody can say who types.
+    const next = isUp
+      ? state
+      : mapHeld(state, (held) => (held.typing.length > 0 ? { ...held, typing: [] } : held));
+    return { ...next, connection };
+  };
+
+/** A session begins. Of users who are not watched nobody tells what happened meanwhile. */
+export const takeReady =
+  ({ user }: ServerPayload<"ready">, isWatched: (userId: string) => boolean): Step =>
+  (state) => ({
+    ...mapHeld(state, (held) => ({ ...held, liveFromSeq: Infinity })),
+    me: user,
+    statuses: new Map([...state.statuses].filter(([id]) => isWatched(id))),
+    left: new Map(),
+  });
+
+/** `isNew`: it was sent just now, and not changed or seen again. */
+export const takeMessage = (message: Message, isNew: boolean): Step =>
+  onHeld(message.conversation_id, (held) => ({
+    ...takeChange(held, message),
+    liveFromSeq: isNew ? Math.min(held.liveFromSeq, message.seq) : held.liveFromSeq,
+  }));
+
+/** `conversation_updated`, and answers of calls that made or changed it. */
+export const takeConversation =
+  (conversation: Conversation): Step =>
+  (state) => {
+    const { id, rev, members } = conversation;
+    if (isLeft(state, id, rev)) return state;
+    const held = state.conversations.get(id);
+    if (members.some(({ user_id }) => user_id === state.me?.id)) {
+      return putHeld(state, id, held ? takeChange(held, conversation) : newHeld(conversation));
+    }
+    // An older answer that comes late must not end a membership that began since.
+    return held && rev <= held.rev ? state : leave(state, id, rev);
+  };
+
+function leave(state: State, id: string, rev: number): State {
+  return {
+    ...state,
+    left: new Map([...state.left, [id, rev] as const].slice(-LEFT_MAX)),
+    conversations: new Map([...state.conversations].filter(([held]) => held !== id)),
+    outbox: state.outbox.filter(({ conversationId }) => conversationId !== id),
+  };
+}
+
+/** The server says that this user is not in it. */
+export const takeLeft =
+  (id: string): Step =>
+  (state) => {
+    const held = state.conversations.get(id);
+    return held ? leave(state, id, held.rev + 1) : state;
+  };
+
+export const takeTyping = ({
+  conversation_id,
+  user_id,
+  is_typing,
+}: ServerPayload<"typing">): Step =>
+  onHeld(conversation_id, (held) => {
+    const typing = held.typing.filter((userId) => userId !== user_id);
+    return { ...held, typing: is_typing ? [...typing, user_id] : typing };
+  });
+
+export const takeReceipt = (receipt: Receipt): Step =>
+  onHeld(receipt.conversation_id, (held) => takeReceipts(held, [receipt]));
+
+/** A page of the list. `receipts`, here and below: heard while the answer was on its way. */
+export const takeListed =
+  (items: readonly ConversationSummary[], receipts: readonly Receipt[]): Step =>
+  (state) =>
+    items.reduce((next, { last_message, unread_count: _, read_seq: __, ...conversation }) => {
+      const { id, rev } = conversation;
+      if (isLeft(next, id, rev)) return next;
+      const held = next.conversations.get(id);
+      if (!held) {
+        const made = newHeld(conversation, last_message ? [last_message] : []);
+        return putHeld(next, id, takeReceipts(made, of(receipts, id)));
+      }
+      // Of what is held already it tells at most that something was missed.
+      return putHeld(next, id, { ...held, heardRev: Math.max(held.heardRev, rev) });
+    }, state);
+
+export const takeSync =
+  (answer: ClientAck<"sync">, receipts: readonly Receipt[]): Step =>
+  (state) => {
+    let next = state;
+    for (const entry of answer.conversations) {
+      const id = entry.conversation_id;
+      const held = takeSynced(next.conversations.get(id), entry, of(receipts, id));
+      if (held && !isLeft(next, id, entry.rev)) next = putHeld(next, id, held);
+    }
+    for (const step of [...answer.receipts.map(takeReceipt), ...answer.removed.map(takeLeft)]) {
+      next = step(next);
+    }
+    return next;
+  };
+
+export const takeJoin =
+  (answer: ClientAck<"join_conversation">, isFresh: boolean, receipts: readonly Receipt[]): Step =>
+  (state) => {
+    const { id, rev } = answer.conversation;
+    if (isLeft(state, id, rev)) return state;
+    const typing = answer.typing.filter((userId) => userId !== state.me?.id);
+    const held = state.conversations.get(id);
+    return putHeld(state, id, takeJoined(held, { ...answer, typing }, isFresh, of(receipts, id)));
+  };
+
+/**
+ * All is here. Own read cursors are as other devices have left them: `ready` listed what was
+ * unread then; what it did not list was read to its end, just before the first message heard
+ * live.
+ */
+export const takeUnread =
+  (unread: ServerPayload<"ready">["unread"]["conversations"]): Step =>
+  (state) => {
+    const readSeqs = new Map(unread.map((one) => [one.conversation_id, one.read_seq]));
+    const next = mapHeld(state, (held) => {
+      const { conversation, liveFromSeq } = held;
+      if (liveFromSeq === 0 || !state.me) return held;
+      const { id, last_seq } = conversation;
+      const seq = readSeqs.get(id) ?? Math.min(last_seq, liveFromSeq - 1);
+      const cursors = { user_id: state.me.id, delivered_seq: seq, read_seq: seq };
+      return takeReceipts(held, [{ conversation_id: id, ...cursors }]);
+    });
+    return { ...next, isListed: true };
+  };
+
+export const takeHistory = (id: string, messages: readonly Message[]): Step =>
+  onHeld(id, (held) => ({ ...held, messages: mergeMessages(held.messages, messages) }));
+
+/** Lets go of all but the newest. */
+export const trim = (id: string, messagesMax: number): Step =>
+  onHeld(id, (held) => {
+    const newest = [...held.messages].sort(([a], [b]) => a - b).slice(-messagesMax);
+    return { ...held, messages: new Map(newest) };
+  });
+
+/** `forgotten`: of whom nothing is known any more. */
+export const takeStatuses =
+  (statuses: readonly Status[], forgotten: readonly string[] = []): Step =>
+  (state) => {
+    const next = new Map(state.statuses);
+    for (const status of statuses) next.set(status.user_id, status);
+    for (const userId of forgotten) next.delete(userId);
+    return { ...state, statuses: next };
+  };
+
+export const addOutgoing =
+  (outgoing: readonly Outgoing[]): Step =>
+  (state) => ({
+    ...state,
+    outbox: [
+      ...state.outbox,
+      ...outgoing.filter((one) => !state.outbox.some(({ clientId }) => clientId === one.clientId)),
+    ],
+  });
+
+export const removeOutgoing =
+  (gone: string): Step =>
+  (state) => ({ ...state, outbox: state.outbox.filter(({ clientId }) => clientId !== gone) });
+
+export const setProblem =
+  (refused: string, problem: ErrorObject | null): Step =>
+  (state) => ({
+    ...state,
+    outbox: state.outbox.map((one) => (one.clientId === refused ? { ...one, problem } : one)),
+  });

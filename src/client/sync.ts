@@ -1,0 +1,224 @@
+/**
+ * Brings the state up to date: the list of conversations once, `sync` after every connect until
+ * nothing is left, `join_conversation` for what is opened, and `sync` again where an event was
+ * missed. Never rejects; what fails is tried again while its session lives.
+ */
+import type { ClientAck, ClientPayload, ServerPayload } from "../protocol/events.ts";
+import type { Receipt } from "../protocol/schemas.ts";
+import type { Api, CallAnswer } from "./api.ts";
+import { backOffMs } from "./back-off.ts";
+import { isPassing, TroupeError } from "./error.ts";
+import type { Ask } from "./link.ts";
+import type { ClientPorts } from "./ports.ts";
+import type { Held, State } from "./state.ts";
+import { type Step, takeJoin, takeLeft, takeListed, takeSync, takeUnread } from "./steps.ts";
+
+/** The contract's cap on the conversations of one `sync`; of more a session hears nothing. */
+const CONVERSATIONS_MAX = 500;
+const LIST_PAGE = 100;
+/** A server that always has more would keep the client busy for ever. */
+const ROUNDS_MAX = 1_000;
+/** An event that is late by this much is missing. */
+const GAP_PATIENCE_MS = 1_000;
+const RECEIPTS_MAX = 10_000;
+
+export interface Sync {
+  /** After `ready`. Resolves when all is here, or `isCurrent` is false. */
+  catchUp(unread: ServerPayload<"ready">["unread"], isCurrent: () => boolean): Promise<void>;
+  /** An event came: `receipt` where it is one, for answers that are on their way. */
+  noteReceipt(receipt: Receipt): void;
+  /** The conversation was spoken of: what is missing of it, or all of it, is fetched soon. */
+  check(conversationId: string): void;
+  /** Its newest page, everyone's cursors and who types; resolves when here or refused. */
+  join(conversationId: string): Promise<void>;
+}
+
+export interface SyncOptions {
+  ports: ClientPorts;
+  ask: Ask;
+  api: Api;
+  get(): State;
+  update(step: Step): void;
+}
+
+export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync {
+  const { clock, random } = ports;
+  /** Heard while any answer is on its way; a receipt may be newer than what the answer says. */
+  let receipts: Receipt[] = [];
+  let asking = 0;
+  let isCatchingUp = false;
+  let isGapDue = false;
+  let cancelPause = (): void => undefined;
+  let failures = 0;
+  /** Whether the list was read to its end, so that what `sync` adds makes it whole. */
+  let isWhole = false;
+  /** Spoken of while catching up. */
+  const spokenOf = new Set<string>();
+  const joining = new Map<string, Promise<void>>();
+
+  /** What is asked for goes to `take`, with the receipts heard meanwhile. */
+  async function hearing<T, R>(
+    asked: (take: (answer: T) => void) => Promise<R>,
+    take: (answer: T, heard: readonly Receipt[]) => void,
+  ): Promise<R> {
+    const from = receipts.length;
+    asking++;
+    try {
+      return await asked((answer) => take(answer, receipts.slice(from)));
+    } finally {
+      if (--asking === 0) receipts = [];
+    }
+  }
+
+  async function readList(): Promise<boolean> {
+    let cursor: string | null = null;
+    try {
+      do {
+        const query: { limit: number; cursor?: string } = { limit: LIST_PAGE };
+        if (cursor !== null) query.cursor = cursor;
+        await hearing(
+          async (take: (page: CallAnswer<"GET /api/conversations">) => void) =>
+            take(await api("GET /api/conversations", query)),
+          ({ items, next_cursor }, heard) => {
+            cursor = next_cursor;
+            update(takeListed(items, heard));
+          },
+        );
+      } while (cursor !== null && get().conversations.size < CONVERSATIONS_MAX);
+      isWhole = cursor === null;
+      return true;
+    } catch (error) {
+      // Refused or out of reach: asked again.
+      if (error instanceof TroupeError) return false;
+      throw error;
+    }
+  }
+
+  /** One round over `held`; null: it failed, else whether there is more. */
+  async function round(held: readonly Held[], complete: boolean): Promise<boolean | null> {
+    let isMore = false;
+    for (let from = 0; from === 0 || from < held.length; from += CONVERSATIONS_MAX) {
+      const payload: ClientPayload<"sync"> = {
+        conversations: held.slice(from, from + CONVERSATIONS_MAX).map(({ conversation, rev }) => ({
+          conversation_id: conversation.id,
+          after_rev: rev,
+        })),
+        complete,
+      };
+      const answer = await hearing(
+        (take: (answer: ClientAck<"sync">) => void) => ask("sync", payload, take),
+        (answer, heard) => {
+          update(takeSync(answer, heard));
+          isMore ||= answer.has_more || answer.conversations.some((entry) => entry.has_more);
+        },
+      );
+      if (!answer.ok) return null;
+    }
+    return isMore;
+  }
+
+  async function rounds(pick: () => readonly Held[], complete: () => boolean): Promise<boolean> {
+    for (let n = 0; n < ROUNDS_MAX; n++) {
+      const isMore = await round(pick(), complete());
+      if (isMore === null) return false;
+      if (!isMore) return true;
+    }
+    return true;
+  }
+
+  const all = (): Held[] => [...get().conversations.values()];
+  const behind = (): Held[] => all().filter(({ rev, heardRev }) => rev < heardRev);
+  const isComplete = (): boolean => isWhole && get().conversations.size <= CONVERSATIONS_MAX;
+
+  async function attempt(): Promise<boolean> {
+    // Beyond what `sync` completes, what is new stands at the top of the list.
+    if ((!get().isListed || !isComplete()) && !(await readList())) return false;
+    return rounds(all, isComplete);
+  }
+
+  async function fillGaps(): Promise<void> {
+    isGapDue = false;
+    if (isCatchingUp || behind().length === 0) return;
+    const isFilled = await rounds(behind, () => false);
+    failures = isFilled ? 0 : failures + 1;
+    if (behind().length > 0) scheduleGap(backOffMs(failures, random()));
+  }
+
+  function scheduleGap(extraMs = 0): void {
+    if (isGapDue) return;
+    isGapDue = true;
+    clock.after(GAP_PATIENCE_MS + extraMs, () => void fillGaps());
+  }
+
+  async function joinOnce(conversationId: string): Promise<void> {
+    const held = get().conversations.get(conversationId);
+    const isFresh = !held?.isLoaded;
+    const after = isFresh ? {} : { after_rev: held.rev };
+    const payload = { conversation_id: conversationId, limit: isFresh ? 50 : 100, ...after };
+    const answer = await hearing(
+      (take: (answer: ClientAck<"join_conversation">) => void) =>
+        ask("join_conversation", payload, take),
+      (answer, heard) => update(takeJoin(answer, isFresh, heard)),
+    );
+    if (answer.ok) check(conversationId);
+    else if (!isPassing(answer.error)) update(takeLeft(conversationId));
+    else if (get().connection.is === "online") {
+      // After the next reconnect it is asked for anyway, where it is still wanted.
+      const delayMs = answer.error.retry_after_ms ?? backOffMs(2, random());
+      clock.after(delayMs, () => void join(conversationId));
+    }
+  }
+
+  function check(conversationId: string): void {
+    if (isCatchingUp) spokenOf.add(conversationId);
+    else lookAt(conversationId);
+  }
+
+  function lookAt(conversationId: string): void {
+    const held = get().conversations.get(conversationId);
+    // Somebody has begun it, or taken this user into it.
+    if (!held || !isShowable(held)) void join(conversationId);
+    else if (held.rev < held.heardRev) scheduleGap();
+  }
+
+  function join(conversationId: string): Promise<void> {
+    const before = joining.get(conversationId);
+    if (before) return before;
+    const joined = joinOnce(conversationId).finally(() => {
+      if (joining.get(conversationId) === joined) joining.delete(conversationId);
+    });
+    joining.set(conversationId, joined);
+    return joined;
+  }
+
+  return {
+    async catchUp(unread, isCurrent) {
+      isCatchingUp = true;
+      joining.clear();
+      cancelPause();
+      for (let n = 0; isCurrent(); n++) {
+        if (await attempt()) break;
+        if (!isCurrent()) return;
+        await new Promise<void>((resolve) => {
+          cancelPause = clock.after(backOffMs(n, random()), resolve);
+        });
+      }
+      if (!isCurrent()) return;
+      isCatchingUp = false;
+      update(takeUnread(unread.conversations));
+      if (behind().length > 0) scheduleGap();
+      for (const id of spokenOf) lookAt(id);
+      spokenOf.clear();
+    },
+    noteReceipt(receipt) {
+      if (asking > 0 && receipts.length < RECEIPTS_MAX) receipts.push(receipt);
+    },
+    check,
+    join,
+  };
+}
+
+/** Whether its last message, at least, is here. */
+function isShowable({ isLoaded, messages, conversation }: Held): boolean {
+  return isLoaded || messages.size > 0 || conversation.last_seq === 0;
+}
