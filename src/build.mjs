@@ -12,6 +12,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -153,7 +154,10 @@ async function make(to, tools) {
   copyBelow(join(ROOT, "src/storage/migrations"), join(to, "src/storage/migrations"), /\.sql$/);
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
   copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
-  return (await Promise.all(checks)).every(Boolean);
+  const isMade = (await Promise.all(checks)).every(Boolean);
+  // `npx troupe` runs it as a program; the compiler writes plain files.
+  if (isMade) chmodSync(join(to, "src", "cli.js"), 0o755);
+  return isMade;
 }
 
 async function bundle(page, name, to, tools) {

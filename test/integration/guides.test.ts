@@ -156,6 +156,7 @@ async function invocationOf(
       return {
         command: "bash",
         args: [
+          "--norc",
           "-euo",
           "pipefail",
           "-c",
