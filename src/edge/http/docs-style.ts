@@ -70,7 +70,7 @@ p { margin: 0.35rem 0; }
 .guide ul, .guide ol { padding-left: 1.3rem; }
 .guide li { margin: 0.25rem 0; }
 .guide th:first-child, .guide th:nth-child(2):not(:last-child) { width: auto; }
-.guide td:first-child { white-space: normal; }
+.guide td:first-child { white-space: normal; min-width: 8.5rem; }
 .guide td code { overflow-wrap: anywhere; }
 .guide blockquote { margin: 0.8rem 0; padding: 0.1rem 1rem; border-left: 3px solid var(--accent);
   background: var(--panel); }
