@@ -1,5 +1,5 @@
 /** Floods of 500 connections from one address: honest people hardly notice, memory stays flat. */
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, test, vi } from "vitest";
 import { startTroupe, type Troupe } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { HonestPeople } from "../support/flood.ts";
