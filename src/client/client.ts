@@ -10,25 +10,24 @@ import type {
   ServerEventName,
   ServerPayload,
 } from "../protocol/events.ts";
-import type { Conversation, Message, Status, User } from "../protocol/schemas.ts";
+import type { Conversation, Message, User } from "../protocol/schemas.ts";
 import { type Api, createApi } from "./api.ts";
 import { TroupeError } from "./error.ts";
 import { createFresh } from "./fresh.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
 import { watchNetwork } from "./network.ts";
-import { createOutbox, type Sending } from "./outbox.ts";
+import { CLOSED, createOutbox, type Sending } from "./outbox.ts";
 import type { ClientPorts } from "./ports.ts";
 import { type ConnectionState, INITIAL_STATE, type State } from "./state.ts";
 import * as steps from "./steps.ts";
 import type { OutboxStorage } from "./storage.ts";
-import { createStore, type Readable, select } from "./store.ts";
+import { createListeners, createStore, type Readable, select } from "./store.ts";
 import { createSync } from "./sync.ts";
 import { ownTimers } from "./timers.ts";
 import { createTokens, type GetToken } from "./tokens.ts";
 import { createTyping } from "./typing.ts";
 import { type ConversationView, viewOf, viewsOf } from "./views.ts";
-import { createCounts, createWatches, watching } from "./watches.ts";
 
 const HISTORY_PAGE = 50;
 /** Of a conversation that is not open, this many messages are kept at least, twice at most. */
@@ -54,8 +53,6 @@ export interface Client {
   readonly isListed: Readable<boolean>;
   /** Null: not a member, or not known yet. */
   conversation(id: string): Readable<ConversationView | null>;
-  /** Watched while it is subscribed to. Null: not known. */
-  presence(userId: string): Readable<Status | null>;
 
   /** Resolves when everything is here; rejects when the connection is closed. */
   online(): Promise<User>;
@@ -84,8 +81,6 @@ export interface Client {
   stopTyping(conversationId: string): void;
   createConversation(memberIds: readonly string[], title?: string): Promise<Conversation>;
 
-  watchPresence(userIds: readonly string[]): () => void;
-
   /** Every HTTP call of the contract, see api.ts; what it changes comes back as events. */
   readonly api: Api;
   /**
@@ -110,34 +105,21 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
   const tokens = createTokens(options.getToken);
   const api = createApi(ports.call, tokens);
   const fresh = createFresh();
-  const opened = createCounts(() => undefined);
-  const messageListeners = new Set<(message: Message) => void>();
-  const eventListeners = new Set<(name: ServerEventName, payload: unknown) => void>();
+  /** One for each `open` that was not closed. */
+  const opened = new Set<{ id: string }>();
+  const messages = createListeners<[Message]>(onError);
+  const events = createListeners<[ServerEventName, unknown]>(onError);
   let isAway = false;
 
   const get = store.get;
+  const isOpen = (id: string): boolean => [...opened].some((one) => one.id === id);
   const isOnline = (): boolean => get().connection.is === "online";
-
-  function tell(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      // A listener's, which is the application's.
-      onError(error);
-    }
-  }
-
-  function tellOf(name: ServerEventName, payload: unknown): void {
-    for (const listener of eventListeners) tell(() => listener(name, payload));
-  }
 
   function update(step: steps.Step): void {
     const before = get();
     const after = step(before);
     store.set(after);
-    for (const message of fresh(before, after)) {
-      for (const listener of messageListeners) tell(() => listener(message));
-    }
+    fresh(before, after).forEach((message) => void messages.tell(message));
     if (before.conversations !== after.conversations) marks.look();
     outbox.look(before);
   }
@@ -151,58 +133,35 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       else typing.forget(null);
     },
     async onReady(ready, isCurrent) {
-      tellOf("ready", ready);
-      update(steps.takeReady(ready, presence.has));
+      events.tell("ready", ready);
+      update(steps.takeReady(ready));
       if (isAway) void ask("set_status", { status: "away" });
       await sync.catchUp(ready.unread, isCurrent);
     },
     onEvent(name, payload) {
       takeEvent(name, payload);
-      tellOf(name, payload);
+      events.tell(name, payload);
     },
   });
   const { ask } = link;
-  const sync = createSync({ ports, ask, api, get, update });
-  const outbox = createOutbox({
-    ports,
-    ask,
-    storage: options.storage ?? null,
-    get,
-    update,
-    onError,
-  });
+  const core = { ports, ask, api, get, update };
+  const sync = createSync(core);
+  const outbox = createOutbox({ ...core, storage: options.storage ?? null, onError });
   const marks = createMarks({
-    ports,
-    ask,
+    ...core,
     isDeliveredAutomatic: options.markDelivered ?? true,
-    get,
     onMarked(conversation_id, cursors) {
       const { me } = get();
       if (me) takeReceipt({ conversation_id, user_id: me.id, ...cursors });
     },
   });
   const typing = createTyping(ports.clock, ask, isOnline);
-  const presence = createWatches({
-    ports,
-    isOnline,
-    async watch(user_ids) {
-      const answer = await ask("watch_presence", { user_ids }, ({ statuses }) =>
-        update(steps.takeStatuses(statuses)),
-      );
-      return answer.ok;
-    },
-    async unwatch(user_ids) {
-      update(steps.takeStatuses([], user_ids));
-      return (await ask("unwatch_presence", { user_ids })).ok;
-    },
-  });
   const stopWatchingNetwork = watchNetwork(link.retryNow, link.lost);
 
   function resume(): void {
     outbox.flush();
     marks.look();
-    presence.restart();
-    for (const id of opened.ids()) void sync.join(id);
+    for (const id of new Set([...opened].map((one) => one.id))) void sync.join(id);
   }
 
   function takeReceipt(receipt: ServerPayload<"receipt">): void {
@@ -214,7 +173,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     const id = message.conversation_id;
     update(steps.takeMessage(message, isNew));
     const size = get().conversations.get(id)?.messages.size ?? 0;
-    if (size > 2 * KEPT_MESSAGES && !opened.has(id)) {
+    if (size > 2 * KEPT_MESSAGES && !isOpen(id)) {
       update(steps.trim(id, KEPT_MESSAGES));
     }
     sync.check(id);
@@ -234,9 +193,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         break;
       case "receipt":
         takeReceipt(payload as ServerPayload<"receipt">);
-        break;
-      case "user_status":
-        update(steps.takeStatuses([payload as Status]));
         break;
     }
   }
@@ -276,12 +232,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     conversations: select(store, viewsOf),
     isListed: select(store, (state) => state.isListed),
     conversation: (id) => select(store, (state) => viewOf(state, id)),
-    presence: (id) =>
-      watching(
-        select(store, (state) => state.statuses.get(id) ?? null),
-        presence,
-        id,
-      ),
 
     online: () => untilOnline(store),
     retryNow: link.retryNow,
@@ -298,18 +248,16 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     },
 
     open(id) {
-      if (isOnline() && !opened.has(id)) void sync.join(id);
-      return opened.add([id]);
+      if (isOnline() && !isOpen(id)) void sync.join(id);
+      const one = { id };
+      opened.add(one);
+      return () => opened.delete(one);
     },
     async loadOlder(id, limit = HISTORY_PAGE) {
       const view = viewOf(get(), id);
       if (!view?.hasOlder) return false;
-      const before = view.messages[0]?.seq;
-      const page = await api("GET /api/conversations/:id/messages", {
-        id,
-        limit,
-        ...(before === undefined ? {} : { before_seq: before }),
-      });
+      const before_seq = view.messages[0]?.seq ?? view.conversation.last_seq + 1;
+      const page = await api("GET /api/conversations/:id/messages", { id, limit, before_seq });
       update(steps.takeHistory(id, page.items));
       return page.has_more;
     },
@@ -333,44 +281,34 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       takeConversation(
         await api("POST /api/conversations", {
           member_ids: [...memberIds],
-          ...(title === undefined ? {} : { title }),
+          ...(title && { title }),
         }),
       ),
 
-    watchPresence: presence.add,
-
     api,
     ask: demand,
-    onMessage(listener) {
-      messageListeners.add(listener);
-      return () => messageListeners.delete(listener);
-    },
-    on(name, listener) {
-      const own = (heard: ServerEventName, payload: unknown): void => {
+    onMessage: messages.add,
+    on: (name, listener) =>
+      events.add((heard, payload) => {
         // The contract says what comes with this name.
         if (heard === name) listener(payload as ServerPayload<typeof name>);
-      };
-      eventListeners.add(own);
-      return () => eventListeners.delete(own);
-    },
+      }),
   };
 }
 
 function untilOnline(store: Readable<State>): Promise<User> {
   return new Promise((resolve, reject) => {
-    const isSettled = (): boolean => {
+    const unsubscribe = store.subscribe(look);
+    function look(): void {
       const { connection, me } = store.get();
       if (connection.is === "online" && me) resolve(me);
       else if (connection.is === "closed") {
         const { reason } = connection;
         const code = reason.by === "refused" ? reason.code : "unavailable";
-        reject(new TroupeError({ code, message: "The connection is closed.", details: reason }));
-      } else return false;
-      return true;
-    };
-    if (isSettled()) return;
-    const unsubscribe = store.subscribe(() => {
-      if (isSettled()) unsubscribe();
-    });
+        reject(new TroupeError({ code, message: CLOSED, details: reason }));
+      } else return;
+      unsubscribe();
+    }
+    look();
   });
 }

@@ -38,8 +38,7 @@ export type ConnectOptions = Credentials &
 
 /** 128 random bits. Not randomUUID: that exists in secure contexts only. */
 function newClientId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 const getTokenOf = ({ token, getToken }: Credentials): GetToken => getToken ?? fixedToken(token);
