@@ -46,18 +46,18 @@ export function fetchCall(url: string): CallPort {
     if (token !== null) headers["authorization"] = `Bearer ${token}`;
     if (body !== undefined) headers["content-type"] = "application/json";
     try {
-      const response = await fetch(url + path, {
+      const init = {
         method,
         headers,
         cache: "no-store",
         signal: AbortSignal.timeout(CALL_DEADLINE_MS),
         body: body === undefined ? null : JSON.stringify(body),
-      });
+      } as const;
+      const response = await fetch(url + path, init);
       const answer = JSON.parse((await response.text()) || "null");
-      if (response.ok) return { ok: true, value: answer };
-      return answer?.error
-        ? { ok: false, error: answer.error }
-        : refusal(`Status ${response.status}.`, "internal");
+      return response.ok
+        ? { ok: true, value: answer }
+        : { ok: false, error: answer?.error ?? { code: "internal", message: response.statusText } };
     } catch (error) {
       // No connection, a timeout, or a proxy's page instead of JSON.
       return refusal(`Out of reach: ${error}`);

@@ -13,11 +13,10 @@ import type {
 import type { Conversation, Message, User } from "../protocol/schemas.ts";
 import { type Api, createApi } from "./api.ts";
 import { TroupeError } from "./error.ts";
-import { createFresh } from "./fresh.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
 import { watchNetwork } from "./network.ts";
-import { CLOSED, createOutbox, type Sending } from "./outbox.ts";
+import { createOutbox, type Sending } from "./outbox.ts";
 import type { ClientPorts } from "./ports.ts";
 import { type ConnectionState, INITIAL_STATE, type State } from "./state.ts";
 import * as steps from "./steps.ts";
@@ -26,7 +25,6 @@ import { createListeners, createStore, type Readable, select } from "./store.ts"
 import { createSync } from "./sync.ts";
 import { ownTimers } from "./timers.ts";
 import { createTokens, type GetToken } from "./tokens.ts";
-import { createTyping } from "./typing.ts";
 import { type ConversationView, viewOf, viewsOf } from "./views.ts";
 
 const HISTORY_PAGE = 50;
@@ -54,21 +52,17 @@ export interface Client {
   /** Null: not a member, or not known yet. */
   conversation(id: string): Readable<ConversationView | null>;
 
-  /** Resolves when everything is here; rejects when the connection is closed. */
-  online(): Promise<User>;
   /** Tries to connect now, also after an end. */
   retryNow(): void;
   /** Ends it and everything that waits. */
   close(): void;
-  /** `away` holds over reconnects. */
-  setStatus(status: "online" | "away"): void;
 
   /** Loads the newest page and keeps everyone's cursors and typing exact; returns the end. */
   open(conversationId: string): () => void;
   /** Puts the page before the oldest into `messages`; resolves with whether there is more. */
   loadOlder(conversationId: string, limit?: number): Promise<boolean>;
   /** Goes out once and in order, now or when the connection is back. */
-  send(conversationId: string, body: string, options?: { replyToSeq?: number }): Sending;
+  send(conversationId: string, body: string, options?: { replyToSeq?: number | null }): Sending;
   /** Tries again what was refused, by the `clientId` of an `outgoing`. */
   retry(clientId: string): void;
   discard(clientId: string): void;
@@ -76,9 +70,6 @@ export interface Client {
   remove(conversationId: string, seq: number): Promise<Message>;
   /** Up to `seq`, or all that is here. Said when it can be. */
   markRead(conversationId: string, seq?: number): void;
-  /** Call at each keystroke: it is said seldom, and its end by itself. */
-  typing(conversationId: string): void;
-  stopTyping(conversationId: string): void;
   createConversation(memberIds: readonly string[], title?: string): Promise<Conversation>;
 
   /** Every HTTP call of the contract, see api.ts; what it changes comes back as events. */
@@ -92,10 +83,10 @@ export interface Client {
     payload: ClientPayload<E>,
     take?: (answer: ClientAck<E>) => void,
   ): Promise<ClientAck<E>>;
-  /** Each new message once and in order, also those that came while the connection was away. */
-  onMessage(listener: (message: Message) => void): () => void;
   /** The server's events as they come; the state holds what they mean. */
   on<E extends ServerEventName>(name: E, listener: (payload: ServerPayload<E>) => void): () => void;
+  /** Each step of the state as it is taken, for what is built on the client: see onMessage. */
+  onStep(listener: (before: State, after: State) => void): () => void;
 }
 
 export function createClient(options: ClientOptions, given: ClientPorts): Client {
@@ -104,12 +95,10 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
   const store = createStore<State>(INITIAL_STATE, onError);
   const tokens = createTokens(options.getToken);
   const api = createApi(ports.call, tokens);
-  const fresh = createFresh();
   /** One for each `open` that was not closed. */
   const opened = new Set<{ id: string }>();
-  const messages = createListeners<[Message]>(onError);
+  const changes = createListeners<[State, State]>(onError);
   const events = createListeners<[ServerEventName, unknown]>(onError);
-  let isAway = false;
 
   const get = store.get;
   const isOpen = (id: string): boolean => [...opened].some((one) => one.id === id);
@@ -119,7 +108,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     const before = get();
     const after = step(before);
     store.set(after);
-    fresh(before, after).forEach((message) => void messages.tell(message));
+    changes.tell(before, after);
     if (before.conversations !== after.conversations) marks.look();
     outbox.look(before);
   }
@@ -130,12 +119,10 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     onState(connection) {
       update(steps.takeConnection(connection));
       if (connection.is === "online") resume();
-      else typing.forget(null);
     },
     async onReady(ready, isCurrent) {
       events.tell("ready", ready);
       update(steps.takeReady(ready));
-      if (isAway) void ask("set_status", { status: "away" });
       await sync.catchUp(ready.unread, isCurrent);
     },
     onEvent(name, payload) {
@@ -155,7 +142,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       if (me) takeReceipt({ conversation_id, user_id: me.id, ...cursors });
     },
   });
-  const typing = createTyping(ports.clock, ask, isOnline);
   const stopWatchingNetwork = watchNetwork(link.retryNow, link.lost);
 
   function resume(): void {
@@ -233,20 +219,13 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     isListed: select(store, (state) => state.isListed),
     conversation: (id) => select(store, (state) => viewOf(state, id)),
 
-    online: () => untilOnline(store),
     retryNow: link.retryNow,
     close() {
       stopWatchingNetwork();
-      typing.forget(null);
       link.close();
       outbox.stop();
       ports.clock.stop();
     },
-    setStatus(status) {
-      isAway = status === "away";
-      void ask("set_status", { status });
-    },
-
     open(id) {
       if (isOnline() && !isOpen(id)) void sync.join(id);
       const one = { id };
@@ -261,10 +240,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       update(steps.takeHistory(id, page.items));
       return page.has_more;
     },
-    send(id, body, { replyToSeq } = {}) {
-      typing.forget(id);
-      return outbox.send(id, body, replyToSeq ?? null);
-    },
+    send: (id, body, { replyToSeq = null } = {}) => outbox.send(id, body, replyToSeq),
     retry: outbox.retry,
     discard: outbox.discard,
     edit: (conversation_id, seq, body) =>
@@ -275,8 +251,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       const upTo = seq ?? held?.conversation.last_seq;
       if (upTo) marks.read(id, upTo);
     },
-    typing: typing.touch,
-    stopTyping: typing.stop,
     createConversation: async (memberIds, title) =>
       takeConversation(
         await api("POST /api/conversations", {
@@ -287,28 +261,11 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
 
     api,
     ask: demand,
-    onMessage: messages.add,
+    onStep: changes.add,
     on: (name, listener) =>
       events.add((heard, payload) => {
         // The contract says what comes with this name.
         if (heard === name) listener(payload as ServerPayload<typeof name>);
       }),
   };
-}
-
-function untilOnline(store: Readable<State>): Promise<User> {
-  return new Promise((resolve, reject) => {
-    const unsubscribe = store.subscribe(look);
-    function look(): void {
-      const { connection, me } = store.get();
-      if (connection.is === "online" && me) resolve(me);
-      else if (connection.is === "closed") {
-        const { reason } = connection;
-        const code = reason.by === "refused" ? reason.code : "unavailable";
-        reject(new TroupeError({ code, message: CLOSED, details: reason }));
-      } else return;
-      unsubscribe();
-    }
-    look();
-  });
 }

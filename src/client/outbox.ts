@@ -16,7 +16,6 @@ import type { OutboxStorage } from "./storage.ts";
 
 /** What may wait: past it, a send is refused. */
 const OUTBOX_MAX = 1_000;
-export const CLOSED = "The client is closed.";
 
 export interface Sending {
   clientId: string;
@@ -139,7 +138,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       // Whoever does not wait for it sees its problem in the state.
       sent.catch(() => undefined);
       if (isStopped || get().outbox.length >= OUTBOX_MAX) {
-        settle(clientId, refusal(isStopped ? CLOSED : "Too many wait.").error);
+        settle(clientId, refusal("Too many wait.").error);
         return { clientId, committed: sent };
       }
       const outgoing: Outgoing = {
@@ -174,13 +173,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
         const arrived = messages.find(
           ({ client_id, sender_id }) => client_id === clientId && sender_id === me?.id,
         );
-        settle(clientId, arrived ?? refusal("Not a member.", "not_found").error);
+        settle(clientId, arrived ?? refusal("No member.", "not_found").error);
         void keep((port) => port.remove(clientId));
       }
     },
     stop() {
       isStopped = true;
-      for (const clientId of [...promised.keys()]) settle(clientId, refusal(CLOSED).error);
+      for (const clientId of [...promised.keys()]) settle(clientId, refusal("It is closed.").error);
     },
   };
 }

@@ -1,6 +1,7 @@
 /**
- * `troupe/presence`: who is online, away or offline, and since when. Watched at the server for
- * as long as somebody looks, again in each session; one for a client.
+ * `troupe/presence`: who is online, away or offline, and since when; and what this user shows of
+ * themselves: their status, and that they type. Others are watched at the server for as long as
+ * somebody looks, again in each session; one for a client.
  */
 import type { Status } from "../protocol/schemas.ts";
 import { attempt, isOnline, once, onOnline } from "./attached.ts";
@@ -10,11 +11,15 @@ import type { ClientPorts } from "./ports.ts";
 import { createStore, type Readable, select } from "./store.ts";
 import { createWatches, watching } from "./watches.ts";
 
+export { type Typing, typingOf } from "./typing.ts";
+
 export interface Presence {
   /** Watched while it is subscribed to. Null: not known. */
   of(userId: string): Readable<Status | null>;
   /** Watches many at once; returns the end. */
   watch(userIds: readonly string[]): () => void;
+  /** One's own; `away` holds over reconnects. */
+  show(status: "online" | "away"): void;
 }
 
 export function createPresence(
@@ -44,6 +49,14 @@ export function createPresence(
   client.on("user_status", (status) => put([status]));
   // Of those who are not watched, nobody tells what has changed since the session before.
   client.on("ready", () => keep(watches.has));
+
+  let isAway = false;
+  const say = (status: "online" | "away"): void =>
+    // Refused or lost, it is said again with the next session.
+    void attempt(client.ask("set_status", { status }));
+  client.on("ready", () => {
+    if (isAway) say("away");
+  });
   onOnline(client, watches.restart);
 
   return {
@@ -54,6 +67,10 @@ export function createPresence(
         userId,
       ),
     watch: watches.add,
+    show(status) {
+      isAway = status === "away";
+      if (isOnline(client)) say(status);
+    },
   };
 }
 

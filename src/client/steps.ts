@@ -5,12 +5,7 @@
  */
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { ClientAck, ServerPayload } from "../protocol/events.ts";
-import type {
-  Conversation,
-  ConversationSummary,
-  Message,
-  Receipt,
-} from "../protocol/schemas.ts";
+import type { Conversation, ConversationSummary, Message, Receipt } from "../protocol/schemas.ts";
 import {
   mergeMessages,
   newHeld,
@@ -215,6 +210,4 @@ export const removeOutgoing = (gone: string): Step =>
   onOutbox((outbox) => outbox.filter(({ clientId }) => clientId !== gone));
 
 export const setProblem = (refused: string, problem: ErrorObject | null): Step =>
-  onOutbox((outbox) =>
-    outbox.map((one) => (one.clientId === refused ? { ...one, problem } : one)),
-  );
+  onOutbox((outbox) => outbox.map((one) => (one.clientId === refused ? { ...one, problem } : one)));

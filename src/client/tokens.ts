@@ -18,10 +18,6 @@ export interface Tokens {
   renewed(stale: string): Promise<Result<string>>;
 }
 
-export function fixedToken(token: string): GetToken {
-  return () => token;
-}
-
 export function createTokens(getToken: GetToken): Tokens {
   let token: string | null = null;
   let asked: Promise<Result<string>> | null = null;
@@ -34,9 +30,7 @@ export function createTokens(getToken: GetToken): Tokens {
         : { ok: true, value: token };
     } catch (error) {
       // The application's own: a refusal it means, or whatever kept it from asking for a token.
-      return error instanceof TroupeError
-        ? { ok: false, error }
-        : refusal(`No token: ${error}`);
+      return error instanceof TroupeError ? { ok: false, error } : refusal(`No token: ${error}`);
     }
   };
   const once = (stale: string | null): Promise<Result<string>> => {
