@@ -7,7 +7,7 @@ import type { Chat } from "./chat.ts";
 import { el, keyedList, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { createRow, type RowActions } from "./message-row.ts";
-import { lastMessageOf, nameOf, newestRun, unreadOf } from "./selection.ts";
+import { nameOf, openTalkOf } from "./selection.ts";
 import type { State } from "./state.ts";
 import { type Row, timelineOf } from "./timeline.ts";
 
@@ -68,8 +68,7 @@ export function createMessageList(
   const loadOlder = async (): Promise<void> => {
     const id = shownId;
     const talk = id === null ? undefined : chat.store.get().talks.get(id);
-    const oldest = talk && newestRun(talk)[0];
-    if (id === null || isLoadingOlder || !talk?.isLoaded || !oldest || oldest.seq === 1) return;
+    if (id === null || isLoadingOlder || !talk?.isLoaded || !talk.hasOlder) return;
     isLoadingOlder = true;
     setText(older, "Loading earlier messages…");
     await chat.loadOlder(id);
@@ -93,7 +92,7 @@ export function createMessageList(
 
   const announceNews = (state: State): void => {
     const talk = shownId === null ? undefined : state.talks.get(shownId);
-    const last = talk && lastMessageOf(talk);
+    const last = talk?.lastMessage;
     if (!last || last.seq <= announcedSeq) return;
     announcedSeq = last.seq;
     if (last.sender_id !== state.me.id && last.deleted_at === null) {
@@ -104,7 +103,7 @@ export function createMessageList(
   return {
     node: el("div", { class: "message-area" }, scroller, down),
     update(state) {
-      const talk = state.openId === null ? undefined : state.talks.get(state.openId);
+      const talk = openTalkOf(state);
       if (!talk) {
         shownId = null;
         return;
@@ -133,7 +132,7 @@ export function createMessageList(
         isPlaced = true;
         showUnreadLine();
       }
-      const unread = unreadOf(state, talk);
+      const { unread } = talk;
       setText(downCount, unread > 0 ? String(unread) : "");
       down.setAttribute("aria-label", unread > 0 ? `${unread} new messages` : "Newest messages");
       if (!isSwitched) announceNews(state);
