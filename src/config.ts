@@ -145,12 +145,9 @@ function checkTls(
   report: (key: ConfigKey<string>, found: string, wants?: string) => void,
 ): void {
   const { tlsCert, tlsKey } = CONFIG_KEYS;
-  if (config.tlsCert === null && config.tlsKey === null) return;
-  if (config.tlsCert === null) report(tlsCert, "nothing, though TLS_KEY is set");
-  if (config.tlsKey === null) report(tlsKey, "nothing, though TLS_CERT is set");
-  if (config.tlsCert === null || config.tlsKey === null) return;
-  const read = readTlsPair(config.tlsCert, config.tlsKey);
-  if (read.ok) return;
+  const { tlsCert: certPath, tlsKey: keyPath } = config;
+  const read = readTlsPair(certPath, keyPath);
+  if (read === null || read.ok) return;
   if (read.cert !== undefined) report(tlsCert, read.cert);
   if (read.key !== undefined) report(tlsKey, read.key);
   if (read.pair !== undefined) {

@@ -7,6 +7,7 @@
  */
 import type { Result } from "./protocol/errors.ts";
 import type { ConversationId, FamilyId, UserId } from "./protocol/ids.ts";
+import type { JsonText } from "./protocol/json-text.ts";
 import type {
   Conversation,
   ConversationSummary,
@@ -126,6 +127,17 @@ export interface Changes {
   forgotten: Change | null;
 }
 
+export interface HistoryWindow {
+  beforeSeq: number | null;
+  afterSeq: number | null;
+  limit: number;
+}
+
+export interface HistoryPage {
+  items: Message[];
+  has_more: boolean;
+}
+
 export interface Queries extends SocialQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /** Current rev of each conversation that exists. */
@@ -151,8 +163,8 @@ export interface Queries extends SocialQueries {
   history(
     reader: UserId,
     id: ConversationId,
-    window: { beforeSeq: number | null; afterSeq: number | null; limit: number },
-  ): Promise<{ items: Message[]; has_more: boolean } | null>;
+    window: HistoryWindow,
+  ): Promise<JsonText<HistoryPage> | null>;
 
   user(id: UserId): Promise<User | null>;
   userByName(username: string): Promise<User | null>;

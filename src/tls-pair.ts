@@ -22,14 +22,18 @@ export type TlsPairResult =
   /** Sentences without subject, by whose fault: a file that cannot be read, or the pair. */
   | { ok: false; cert?: string; key?: string; pair?: string };
 
-export function readTlsPair(certPath: string, keyPath: string): TlsPairResult {
-  const cert = read(certPath);
-  const key = read(keyPath);
+/** Null: neither is set, TLS is off. One without the other is refused. */
+export function readTlsPair(certPath: string, keyPath: string): TlsPairResult;
+export function readTlsPair(certPath: string | null, keyPath: string | null): TlsPairResult | null;
+export function readTlsPair(certPath: string | null, keyPath: string | null): TlsPairResult | null {
+  if (certPath === null && keyPath === null) return null;
+  const cert = read(certPath, "nothing, though TLS_KEY is set");
+  const key = read(keyPath, "nothing, though TLS_CERT is set");
   if (!cert.ok || !key.ok) {
     return {
       ok: false,
-      ...(!cert.ok && { cert: `${certPath}: ${cert.trouble}` }),
-      ...(!key.ok && { key: `${keyPath}: ${key.trouble}` }),
+      ...(!cert.ok && { cert: cert.trouble }),
+      ...(!key.ok && { key: key.trouble }),
     };
   }
   try {
@@ -42,10 +46,13 @@ export function readTlsPair(certPath: string, keyPath: string): TlsPairResult {
   }
 }
 
-function read(path: string): { ok: true; text: string } | { ok: false; trouble: string } {
+type ReadFile = { ok: true; text: string } | { ok: false; trouble: string };
+
+function read(path: string | null, unset: string): ReadFile {
+  if (path === null) return { ok: false, trouble: unset };
   try {
     return { ok: true, text: readFileSync(path, "utf8") };
   } catch (error) {
-    return { ok: false, trouble: fileTrouble(error) };
+    return { ok: false, trouble: `${path}: ${fileTrouble(error)}` };
   }
 }

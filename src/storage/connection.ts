@@ -44,11 +44,13 @@ function getTypeParser(oid: number, format?: "text" | "binary"): (value: string)
 
 // Plans of named statements are kept by the session and may date from when the tables were
 // empty; every query here finds its rows by index, so other plans are only ever a mistake. (A
-// bitmap would read and sort all posts of an author for the newest of them.)
+// bitmap would read and sort all posts of an author for the newest of them.) A page is as near as
+// the next one, in memory or on an SSD: with a disk's price for jumping, the newest posts of
+// everybody are read for those of one author (feed of 20 authors: 1.5 ms for 0.27 ms).
 const SESSION =
   "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET default_transaction_isolation = 'read committed';" +
   " SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;" +
-  " SET enable_bitmapscan = off";
+  " SET enable_bitmapscan = off; SET random_page_cost = 1.1";
 
 export function connectionConfig(url: string, deadlineMs: number): ClientConfig {
   return {

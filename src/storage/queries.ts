@@ -5,17 +5,21 @@
 import type {
   Change,
   Changes,
+  HistoryPage,
+  HistoryWindow,
   Queries,
   SessionOpening,
   SyncAnswer,
   SyncRequest,
 } from "../ports.ts";
 import type { ConversationId, UserId } from "../protocol/ids.ts";
+import type { JsonText } from "../protocol/json-text.ts";
 import type { Conversation, ConversationSummary, Message, User } from "../protocol/schemas.ts";
 import { USER_BY_ID } from "./accounts.ts";
 import { Batcher } from "./batcher.ts";
 import { type ConversationUndo, changesOf, NO_CHANGES, newestChangeOf } from "./changes.ts";
 import { decodePlace, encodePlace } from "./cursor.ts";
+import { readHistory } from "./history.ts";
 import { openSessions } from "./openings.ts";
 import type { Database } from "./pool.ts";
 import {
@@ -24,8 +28,6 @@ import {
   conversationOf,
   MESSAGE_COLUMNS,
   MESSAGE_JSON,
-  type MessageRow,
-  messageOf,
   messageOfJson,
   USER_COLUMNS,
   type UserRow,
@@ -101,19 +103,6 @@ const CONVERSATIONS = {
     LEFT JOIN messages m ON m.conversation_id = p.id AND m.seq = p.last_seq
     ORDER BY p.last_activity_at DESC, p.id DESC`,
 };
-// A row of nulls where the reader is a member and the window is empty; no row for others.
-const historyIn = (name: string, order: "ASC" | "DESC") => ({
-  name,
-  text: `SELECT ${MESSAGE_COLUMNS} FROM conversation_members k
-    LEFT JOIN LATERAL (
-      SELECT * FROM messages y
-      WHERE y.conversation_id = $2 AND y.seq > $3 AND y.seq < $4 ORDER BY y.seq ${order} LIMIT $5
-    ) m ON true
-    WHERE k.conversation_id = $2 AND k.user_id = $1
-    ORDER BY m.seq`,
-});
-const HISTORY_DOWN = historyIn("history_down", "DESC");
-const HISTORY_UP = historyIn("history_up", "ASC");
 const USER_BY_NAME = {
   name: "user_by_name",
   text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.username = $1`,
@@ -218,28 +207,12 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     };
   }
 
-  async history(
+  history(
     reader: UserId,
     id: ConversationId,
-    window: { beforeSeq: number | null; afterSeq: number | null; limit: number },
-  ): Promise<{ items: Message[]; has_more: boolean } | null> {
-    const isUp = window.afterSeq !== null && window.beforeSeq === null;
-    const rows = await this.#database.read<MessageRow | { seq: null }>(
-      isUp ? HISTORY_UP : HISTORY_DOWN,
-      [
-        reader,
-        id,
-        window.afterSeq ?? 0,
-        window.beforeSeq ?? Number.MAX_SAFE_INTEGER,
-        window.limit + 1,
-      ],
-    );
-    if (rows.length === 0) return null;
-    const items = rows.filter((row) => row.seq !== null).map(messageOf);
-    const has_more = items.length > window.limit;
-    // The one too many is the farthest from where the reader stands.
-    if (has_more) items.splice(isUp ? -1 : 0, 1);
-    return { items, has_more };
+    window: HistoryWindow,
+  ): Promise<JsonText<HistoryPage> | null> {
+    return readHistory(this.#database, reader, id, window);
   }
 
   async user(id: UserId): Promise<User | null> {

@@ -51,6 +51,19 @@ export const MESSAGE_JSON =
   " 'reply_to_seq', m.reply_to_seq, 'created_at', m.created_at, 'edited_at', m.edited_at," +
   " 'deleted_at', m.deleted_at)";
 
+// Session time is UTC, and columns hold no more than milliseconds.
+const timeText = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+const timeOrNull = (column: string) => `coalesce('"' || ${timeText(column)} || '"', 'null')`;
+
+/** The same as the contract's JSON text, times and all: it needs no going over. */
+export const MESSAGE_TEXT =
+  `'{"id":"' || m.id || '","conversation_id":"' || m.conversation_id || '","seq":' || m.seq ||` +
+  ` ',"rev":' || m.rev || ',"sender_id":"' || m.sender_id || '","client_id":' ||` +
+  ` to_json(m.client_id)::text || ',"body":' || to_json(m.body)::text || ',"reply_to_seq":' ||` +
+  ` coalesce(m.reply_to_seq::text, 'null') || ',"created_at":"' || ${timeText("m.created_at")} ||` +
+  ` '","edited_at":' || ${timeOrNull("m.edited_at")} || ',"deleted_at":' ||` +
+  ` ${timeOrNull("m.deleted_at")} || '}'`;
+
 /** The message that MESSAGE_JSON made. */
 export function messageOfJson(message: Message): Message {
   message.created_at = isoOf(message.created_at);

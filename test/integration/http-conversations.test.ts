@@ -1,6 +1,7 @@
 /** Conversations over HTTP: what is asked of actors and queries, and what is refused before. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ok, refused } from "../../src/protocol/errors.ts";
+import { JsonText } from "../../src/protocol/json-text.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import { type HttpApi, startHttpApi } from "../support/http-api.ts";
 
@@ -183,7 +184,7 @@ test("history and lists are read by the caller, with defaults; what is not their
   const reads: unknown[] = [];
   http.storage.queries.history = (...read) => {
     reads.push(read);
-    return Promise.resolve({ items: [MESSAGE], has_more: true });
+    return Promise.resolve(JsonText.of({ items: [MESSAGE], has_more: true }));
   };
   http.storage.queries.conversations = (...read) => {
     reads.push(read);

@@ -196,9 +196,9 @@ export class Troupe {
     return [...chosen.values()];
   }
 
-  /** Log lines (JSON) of pino's level `error` and above. */
+  /** Log lines (JSON) of level `error` and above. */
   errorsLogged(): string[] {
-    return this.stderr.split("\n").filter((line) => /"level":(50|60)\b/.test(line));
+    return this.stderr.split("\n").filter((line) => /"level":"(error|fatal)"/.test(line));
   }
 
   logTail(): string {

@@ -9,7 +9,12 @@ import {
   type RuleName,
   rulesOf,
 } from "../../src/protocol/policy.ts";
-import { type RouteSpec, refusalsOf } from "../../src/protocol/route-spec.ts";
+import {
+  type RouteSpec,
+  refusalsOf,
+  SERVICE_SCOPES,
+  type ServiceScope,
+} from "../../src/protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../src/protocol/routes.ts";
 
 const ROUTE_NAMES = Object.keys(ROUTES) as RouteName[];
@@ -24,7 +29,7 @@ describe("the policy", () => {
     const spec: RouteSpec = ROUTES[name];
     const rules = rulesOf(ACT_OF_ROUTE[name]);
     expect(rules.length > 0, "a token is wanted where anybody is refused").toBe(spec.token);
-    const scopes = rules.filter((rule) => rule === "notify" || rule === "admin");
+    const scopes = rules.filter((rule) => SERVICE_SCOPES.includes(rule as ServiceScope));
     expect(scopes).toEqual(spec.scope === undefined ? [] : [spec.scope]);
     if (spec.token) expect(rules.includes("user")).toBe(spec.scope === undefined);
     const codes = rules.map((rule) => RULES[rule].error.code);

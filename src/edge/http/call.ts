@@ -4,6 +4,7 @@
  * answered `unavailable`, with anything else `internal`.
  */
 import { type Result, refused } from "../../protocol/errors.ts";
+import type { JsonText } from "../../protocol/json-text.ts";
 import type {
   ROUTES,
   RouteAnswer,
@@ -25,7 +26,14 @@ export interface Call<R extends RouteName> {
   address: string;
 }
 
-export type Handler<R extends RouteName> = (call: Call<R>) => Promise<Result<RouteAnswer<R>>>;
+/** An answer's body may come as JSON text. */
+type Answering<A> = A extends { status: infer S; body: infer B }
+  ? { status: S; body: B | JsonText<B> }
+  : never;
+
+export type Handler<R extends RouteName> = (
+  call: Call<R>,
+) => Promise<Result<Answering<RouteAnswer<R>>>>;
 
 export type Handlers<R extends RouteName = RouteName> = { [Name in R]: Handler<Name> };
 

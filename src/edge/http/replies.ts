@@ -4,6 +4,7 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { ERROR_STATUS, type ErrorObject } from "../../protocol/errors.ts";
+import { JsonText } from "../../protocol/json-text.ts";
 import type { Cors } from "./cors.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -25,7 +26,7 @@ export function createReplies(cors: Cors, count: (route: string, status: number)
       return;
     }
     reply.header("content-type", JSON_TYPE);
-    reply.send(JSON.stringify(body));
+    reply.send(body instanceof JsonText ? body.text : JSON.stringify(body));
   }
 
   return {

@@ -2,18 +2,20 @@
 import type {
   Change,
   Changes,
+  HistoryPage,
+  HistoryWindow,
   Queries,
   SessionOpening,
   SyncAnswer,
   SyncRequest,
 } from "../../ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { JsonText } from "../../protocol/json-text.ts";
 import {
   asConversationId,
   asUserId,
   type Conversation,
   type ConversationSummary,
-  type Message,
   type Receipt,
   type User,
 } from "../../protocol/schemas.ts";
@@ -146,12 +148,8 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   async history(
     reader: UserId,
     id: ConversationId,
-    {
-      beforeSeq,
-      afterSeq,
-      limit,
-    }: { beforeSeq: number | null; afterSeq: number | null; limit: number },
-  ): Promise<{ items: Message[]; has_more: boolean } | null> {
+    { beforeSeq, afterSeq, limit }: HistoryWindow,
+  ): Promise<JsonText<HistoryPage> | null> {
     const stored = this.#tables.conversationOf(reader, id);
     if (!stored) return null;
     const inWindow = stored.messages.filter(
@@ -159,8 +157,8 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     );
     const isUp = afterSeq !== null && beforeSeq === null;
     const from = isUp ? 0 : Math.max(0, inWindow.length - limit);
-    const items = inWindow.slice(from, from + limit).map((message) => ({ ...message }));
-    return { items, has_more: inWindow.length > limit };
+    const items = inWindow.slice(from, from + limit);
+    return JsonText.of({ items, has_more: inWindow.length > limit });
   }
 
   async user(id: UserId): Promise<User | null> {
