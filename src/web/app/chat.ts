@@ -26,8 +26,11 @@ export interface Chat {
   attention: Attention;
   social: Social;
   open(conversationId: string | null): void;
-  /** Resolves once the page before the oldest shown message is here, or could not be had. */
-  loadOlder(conversationId: string): Promise<void>;
+  /**
+   * Resolves once the page before the oldest shown message is here, or could not be had, with
+   * whether it is worth asking for the one before it.
+   */
+  loadOlder(conversationId: string): Promise<boolean>;
   send(conversationId: string, body: string, replyToSeq: number | null): void;
   retry(clientId: string): void;
   discard(clientId: string): void;
@@ -142,7 +145,8 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
     },
     async loadOlder(conversationId) {
       // Refused or out of reach: asked again on the next scroll.
-      await answerOf(client.loadOlder(conversationId));
+      const answer = await answerOf(client.loadOlder(conversationId));
+      return answer.ok && answer.value;
     },
     send(conversationId, body, replyToSeq) {
       client.send(conversationId, body, { replyToSeq });

@@ -45,6 +45,7 @@ export function createMessageList(
   /** The reader has been brought to where the unread messages of this talk begin. */
   let isPlaced = false;
   let announcedSeq = 0;
+  let firstKey: string | null = null;
   let isAtEnd = true;
   let isLoadingOlder = false;
 
@@ -71,9 +72,13 @@ export function createMessageList(
     if (id === null || isLoadingOlder || !talk?.isLoaded || !talk.hasOlder) return;
     isLoadingOlder = true;
     setText(older, "Loading earlier messages…");
-    await chat.loadOlder(id);
-    isLoadingOlder = false;
+    const isMore = await chat.loadOlder(id);
     setText(older, "");
+    // Once it is shown, for who still stands at the top: there is no event of scrolling.
+    requestAnimationFrame(() => {
+      isLoadingOlder = false;
+      if (isMore && scroller.scrollTop < OLDER_AHEAD_PX) void loadOlder();
+    });
   };
 
   scroller.addEventListener("scroll", () => {
@@ -120,12 +125,14 @@ export function createMessageList(
       const canLoad = state.link.kind !== "reconnecting" && state.link.kind !== "stopped";
       const rows = talk.isLoaded || !canLoad ? timelineOf(state, talk) : [];
       const fromEndPx = scroller.scrollHeight - scroller.scrollTop;
-      const firstBefore = list.firstElementChild;
+      const firstBefore = firstKey;
+      // Not the day above it, which stays.
+      firstKey = rows.find((row) => row.kind === "message")?.key ?? null;
       render(rows);
       empty.hidden = rows.length > 0 || !talk.isLoaded;
       if (isAtEnd) scrollToEnd();
       // Rows came in above: what the reader looked at stays where it was.
-      else if (list.firstElementChild !== firstBefore) {
+      else if (!isSwitched && firstKey !== firstBefore) {
         scroller.scrollTop = scroller.scrollHeight - fromEndPx;
       }
       if (!isPlaced && talk.isLoaded) {
