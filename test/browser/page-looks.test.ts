@@ -190,7 +190,7 @@ describe.skipIf(whyNoChromium !== null)("the page's looks", () => {
     await screen.sends("Are you there?");
     await screen.seesTick("Are you there?", "failed");
     await grace.api.delete(`/api/users/${ada.id}/block`);
-    await screen.page.click('.failure button:text-is("Try again")');
+    await screen.page.click('.message[data-tick="failed"] button:text-is("Try again")');
     await screen.seesTick("Are you there?", "sent");
   });
 
@@ -217,5 +217,28 @@ describe.skipIf(whyNoChromium !== null)("the page's looks", () => {
     const seen = await counts.jsonValue();
     expect(seen.length, `the count on screen: ${seen}`).toBeGreaterThan(1);
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  });
+
+  it("[PGL6] a talk on a desk in the light and on a phone in the dark, live on both", async () => {
+    const { ada, grace, linus, screen, direct } = await furnished();
+    const phone = await screens.of(grace, { ...PHONE, colorScheme: "dark" });
+    const linuss = await screens.of(linus, PHONE);
+    await screen.opens("Grace");
+    await phone.opens("Ada");
+    await linuss.opens("A group");
+    await screen.choosesOf("Did the rehearsal room work out?", "Reply");
+    await screen.sends("They even left us the piano.");
+    await phone.sees("They even left us the piano.");
+    await phone.sends("Then we need a pianist. Linus?");
+    await linuss.types("I can play the two chords");
+    await screen.page.waitForSelector('.row-words[data-typing]:text-is("Linus is typing…")');
+    await screen.sends("He says yes before you ask.");
+    await screen.seesTick("He says yes before you ask.", "read");
+    await phone.types("Of course he does");
+    await screen.page.waitForSelector(".subtitle[data-typing]");
+    await screen.page.screenshot({ path: screens.shot("readme-desktop") });
+    await ada.posts(direct.id, "See you at seven.");
+    await phone.sees("See you at seven.");
+    await phone.page.screenshot({ path: screens.shot("readme-phone") });
   });
 });

@@ -113,7 +113,7 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
     el("p", { text: "Or start a new one: someone may be waiting for your line." }),
   );
   const talkNode = el("div", { class: "talk" }, header, list.node, composer.node);
-  const node = el("main", { class: "pane", attrs: { "aria-label": "Conversation" } });
+  const node = el("section", { class: "pane", attrs: { "aria-label": "Conversation" } });
   node.append(talkNode, nothing, menu.node);
   let shownId: string | null = null;
 
