@@ -54,7 +54,8 @@ export function createPresence(
   const say = (status: "online" | "away"): void =>
     // Refused or lost, it is said again with the next session.
     void attempt(client.ask("set_status", { status }));
-  client.on("ready", () => {
+  // Not with `ready`: what is set between that and this would be said by nobody.
+  onOnline(client, () => {
     if (isAway) say("away");
   });
   onOnline(client, watches.restart);

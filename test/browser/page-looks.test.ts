@@ -2,16 +2,20 @@
  * How the page at `/` comes to be and what everybody can do with it: quick and without a jump,
  * nothing asked of strangers, no fault that axe finds, light and dark, desktop and phone; a
  * storm of likes on screen. Skipped, saying so, where no Chromium is found (CHROMIUM_PATH).
+ * With TROUPE_SHOTS pictures go there; `readme-*` are those in .github/.
  */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { createCaller } from "../../src/client/index.ts";
 import type { Post } from "../../src/protocol/social.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectStatus, type Person } from "../support/person.ts";
 import { DESKTOP, PHONE, type Screen, screensForFile, whyNoChromium } from "../support/screen.ts";
+import { serviceTokenOf } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
+import { JWT_SECRET } from "../support/tokens.ts";
 
 if (whyNoChromium) console.warn(`tests of the page's looks skipped: ${whyNoChromium}`);
 
@@ -66,6 +70,7 @@ describe.skipIf(whyNoChromium !== null)("the page's looks", () => {
     ];
     const direct = await ada.startsDirect(grace);
     const group = await linus.startsGroup(ada, grace);
+    await linus.api.patch(`/api/conversations/${group.id}`, { title: "Rehearsal" });
     const lines: [Person, string][] = [
       [grace, "Did the rehearsal room work out?"],
       [ada, "It did. Seven o'clock, second floor."],
@@ -225,7 +230,7 @@ describe.skipIf(whyNoChromium !== null)("the page's looks", () => {
     const linuss = await screens.of(linus, PHONE);
     await screen.opens("Grace");
     await phone.opens("Ada");
-    await linuss.opens("A group");
+    await linuss.opens("Rehearsal");
     await screen.choosesOf("Did the rehearsal room work out?", "Reply");
     await screen.sends("They even left us the piano.");
     await phone.sees("They even left us the piano.");
@@ -236,9 +241,32 @@ describe.skipIf(whyNoChromium !== null)("the page's looks", () => {
     await screen.seesTick("He says yes before you ask.", "read");
     await phone.types("Of course he does");
     await screen.page.waitForSelector(".subtitle[data-typing]");
+    // Where nothing is pointed at.
+    await screen.page.mouse.move(800, 120);
     await screen.page.screenshot({ path: screens.shot("readme-desktop") });
     await ada.posts(direct.id, "See you at seven.");
     await phone.sees("See you at seven.");
     await phone.page.screenshot({ path: screens.shot("readme-phone") });
+    await phone.page.close();
+    await screen.page.waitForSelector('.talk-header .subtitle:text-is("last seen just now")');
+  });
+
+  it("[PGL7] an address that leads nowhere is left, one that leads somewhere is opened", async () => {
+    const { screen, direct } = await furnished();
+    await screen.page.goto(`${troupe().url}/#/c/999999`);
+    await screen.page.waitForSelector("text=Pick a conversation");
+    expect(new URL(screen.page.url()).hash).toBe("#/");
+    await screen.page.goto(`${troupe().url}/#/c/${direct.id}`);
+    await screen.page.reload();
+    await screen.sees("And I bring whoever is late.");
+  });
+
+  it("[PGL8] a session that is ended for good leads to the sign-in, which says why", async () => {
+    const { ada, screen } = await furnished();
+    const admin = await serviceTokenOf(JWT_SECRET, ["admin"]);
+    const call = createCaller({ url: troupe().url, token: admin });
+    await call("POST /api/users/:id/suspend", { id: ada.id });
+    await screen.page.waitForSelector("#username");
+    await screen.page.waitForSelector(".sign-in :text-matches('suspended', 'i')");
   });
 });
