@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../../src/client/client.ts";
 import type { SocketHandlers } from "../../src/client/ports.ts";
+import { createPresence } from "../../src/client/presence.ts";
 import type { Outgoing } from "../../src/client/state.ts";
 import { createTyping } from "../../src/client/typing.ts";
 import { type ErrorObject, ok, type Result, refused } from "../../src/protocol/errors.ts";
@@ -220,5 +221,18 @@ describe("typing", () => {
     client.send("7", "done");
     await clock.advance(10_000);
     expect(said(), "the message ends it").toEqual([true, true, false, true]);
+  });
+});
+
+describe("own status", () => {
+  it("[SDK57] away set while a session begins is said once it is there, and in the next", async () => {
+    begins();
+    const presence = createPresence(client, { clock, random: () => 0.5 });
+    client.on("ready", () => presence.show("away"));
+    await comesOnline();
+    const said = () => of("set_status").map(({ payload }) => payload["status"]);
+    expect(said()).toEqual(["away"]);
+    presence.show("online");
+    expect(said()).toEqual(["away", "online"]);
   });
 });
