@@ -1,6 +1,6 @@
 /**
- * Builds dist/: the server with tsc, the web page with esbuild, migrations and static files
- * copied. Plain JavaScript, for it runs before anything is compiled.
+ * Builds dist/: the server with tsc, the web page with esbuild, the guides from Markdown,
+ * migrations and static files copied. Plain JavaScript, for it runs before anything is compiled.
  *
  *   node src/build.mjs              builds, after another build that is under way
  *   node src/build.mjs --if-stale   returns at once when dist/ is newer than its sources
@@ -12,6 +12,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -139,8 +140,10 @@ async function make(to, tools) {
   const web = join(ROOT, "src", "web");
   const page = join(web, "app", "main.ts");
   const opsPage = join(web, "ops", "main.ts");
+  const guides = [join(web, "docs", "pages.mjs"), to, join(to, "src/web/docs")];
+  const server = run([tools.tsc, "-p", "tsconfig.json", "--outDir", to]);
   const checks = [
-    run([tools.tsc, "-p", "tsconfig.json", "--outDir", to]),
+    server.then((isCompiled) => isCompiled && run(guides)),
     // The client's types, and the check that it needs nothing of Node.
     run([tools.tsc, "-p", "src/client", "--outDir", to]),
   ];
@@ -151,7 +154,10 @@ async function make(to, tools) {
   copyBelow(join(ROOT, "src/storage/migrations"), join(to, "src/storage/migrations"), /\.sql$/);
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
   copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
-  return (await Promise.all(checks)).every(Boolean);
+  const isMade = (await Promise.all(checks)).every(Boolean);
+  // `npx troupe` runs it as a program; the compiler writes plain files.
+  if (isMade) chmodSync(join(to, "src", "cli.js"), 0o755);
+  return isMade;
 }
 
 async function bundle(page, name, to, tools) {

@@ -2,7 +2,13 @@
 import { factsOf } from "./fault-table.ts";
 import type { History } from "./history.ts";
 import { Look, type Rule } from "./rule.ts";
-import { isLiveFrom, isRemovalOf, type SessionTrail, shownTyping } from "./sessions.ts";
+import {
+  hearsUntilMs,
+  isLiveFrom,
+  isRemovalOf,
+  type SessionTrail,
+  shownTyping,
+} from "./sessions.ts";
 
 /** A session counts as living through a moment when it lived this long before and after. */
 const BEFORE_MS = 3000;
@@ -38,7 +44,11 @@ const neverOfflineWhileThere: Rule = {
   title: "nobody is told offline while a session of theirs lives",
   check({ history, sessions }) {
     const look = new Look();
-    for (const rec of history.records) {
+    const heard = sessions.flatMap((session) => {
+      const untilMs = hearsUntilMs(session) ?? history.endedAtMs;
+      return session.records.filter((rec) => rec.atMs <= untilMs);
+    });
+    for (const rec of heard) {
       if (rec.kind !== "status" || rec.status !== "offline" || rec.via !== "event") continue;
       if (mayLag(history, rec.atMs)) continue;
       const there = sessions.find(
@@ -101,7 +111,7 @@ const watchersShowTruth: Rule = {
       users.set(session.user, [...(users.get(session.user) ?? []), session]);
     }
     for (const watcher of sessions) {
-      const endMs = watcher.toMs ?? history.endedAtMs;
+      const endMs = hearsUntilMs(watcher) ?? history.endedAtMs;
       const momentsMs = [...probesMs, endMs].filter(
         (atMs) =>
           atMs <= endMs && atMs >= watcher.fromMs + SHOWN_AFTER_MS && !mayLag(history, atMs),
@@ -171,10 +181,10 @@ const typingEnds: Rule = {
       tries.set(key, [...(tries.get(key) ?? []), rec.atMs]);
     }
     for (const session of sessions) {
-      const endMs = session.toMs ?? history.endedAtMs;
+      const endMs = hearsUntilMs(session) ?? history.endedAtMs;
       const typing = session.records.filter((rec) => rec.kind === "typing");
       typing.forEach((rec, i) => {
-        if (!rec.isTyping) return;
+        if (!rec.isTyping || rec.atMs > endMs) return;
         const next = typing
           .slice(i + 1)
           .find((one) => one.conversation === rec.conversation && one.user === rec.user);

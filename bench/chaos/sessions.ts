@@ -57,8 +57,13 @@ export function sessionsOf(history: Pick<History, "clients" | "records">): Sessi
   return all;
 }
 
+/** What a client that did not read takes in afterwards is old news. Null: to the end. */
+export function hearsUntilMs({ deafSinceMs, toMs }: SessionTrail): number | null {
+  return deafSinceMs ?? toMs;
+}
+
 export function isLiveFrom(session: SessionTrail, fromMs: number, toMs: number): boolean {
-  const endMs = session.deafSinceMs ?? session.toMs;
+  const endMs = hearsUntilMs(session);
   return session.fromMs <= fromMs && (endMs === null || endMs >= toMs);
 }
 

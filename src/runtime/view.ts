@@ -95,6 +95,13 @@ export class Placement {
     );
   }
 
+  /** Those of them that had not come to the end of their work. */
+  diedSince(before: Placement): Set<string> {
+    const died = this.goneSince(before);
+    for (const life of before.view.draining) died.delete(life);
+    return died;
+  }
+
   /**
    * Lives that a worker cannot have talked with across a gap between its host and `host` ("":
    * every other host).

@@ -1,5 +1,5 @@
 /** Floods of 500 connections from one address: honest people hardly notice, memory stays flat. */
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, test, vi } from "vitest";
 import { startTroupe, type Troupe } from "../support/cluster.ts";
 import { eventually } from "../support/eventually.ts";
 import { HonestPeople } from "../support/flood.ts";
@@ -24,30 +24,26 @@ afterAll(async () => {
 });
 
 test("[FLD1] connections that say nothing", async () => {
-  const { open } = await endures(troupe, people, "half-open");
-  expect(open).toBeGreaterThan(0);
+  await endures(troupe, people, "half-open", ({ open }) => open > 0);
 });
 
 test("[FLD2] headers a byte at a time", async () => {
-  const { answers } = await endures(troupe, people, "slow-header");
-  expect(answers["408"]).toBeGreaterThan(0);
+  await endures(troupe, people, "slow-header", ({ answers }) => (answers["408"] ?? 0) > 0);
 });
 
 test("[FLD3] headers without end", async () => {
-  const { answers } = await endures(troupe, people, "oversize-header");
-  expect(answers["431"]).toBeGreaterThan(0);
+  await endures(troupe, people, "oversize-header", ({ answers }) => (answers["431"] ?? 0) > 0);
 });
 
 test("[FLD4] bodies a byte at a time", async () => {
-  const { opened } = await endures(troupe, people, "slow-body");
-  expect(opened).toBeGreaterThanOrEqual(500);
+  await endures(troupe, people, "slow-body", ({ opened }) => opened >= 500);
 });
 
 test("[FLD5] connection after connection: past its rate the address is refused", async () => {
-  const { answers, closed } = await endures(troupe, people, "connection-flood");
-  expect(answers["429"]).toBeGreaterThan(0);
-  const answered = Object.values(answers).reduce((sum, count) => sum + count, 0);
-  expect(closed).toBeGreaterThan(answered);
+  await endures(troupe, people, "connection-flood", ({ answers, closed }) => {
+    const answered = Object.values(answers).reduce((sum, count) => sum + count, 0);
+    return (answers["429"] ?? 0) > 0 && closed > answered;
+  });
 });
 
 test("[FLD7] when the floods are over, nothing of them is left at the door", async () => {

@@ -49,8 +49,8 @@ describe("operations", () => {
     expect(after - before).toBe(24);
   });
 
-  it("[CTR-OPS4] / is the demo page and /docs the reference, without foreign sources", async () => {
-    for (const path of ["/", "/docs"]) {
+  it("[CTR-OPS4] / is the demo page, /docs the guides and the reference, without foreign sources", async () => {
+    for (const path of ["/", "/docs", "/docs/quick-start", "/docs/api"]) {
       const page = await troupe().http.get<string>(path);
       expect(page.status).toBe(200);
       expect(page.headers["content-type"]).toMatch(/^text\/html/);

@@ -18,7 +18,7 @@ let docs: Answer;
 beforeAll(async () => {
   http = await startHttpApi();
   [openapi, asyncapi, docs] = (await Promise.all(
-    ["/api/openapi.json", "/api/asyncapi.json", "/docs"].map((path) => http.call("GET", path)),
+    ["/api/openapi.json", "/api/asyncapi.json", "/docs/api"].map((path) => http.call("GET", path)),
   )) as [Answer, Answer, Answer];
 });
 afterAll(() => http.stop());

@@ -48,7 +48,7 @@ describe("errors", () => {
     expect(wrong.headers.get("allow")).toBe("GET, HEAD, PATCH, OPTIONS");
     expect((await http.call("GET", "/api/auth/login")).status).toBe(405);
     expect((await http.call("POST", "/healthz")).status).toBe(405);
-    expect((await http.call("PUT", "/docs")).status).toBe(405);
+    expect((await http.call("PUT", "/docs/api")).status).toBe(405);
   });
 
   test("every route that wants a token says 401 before it looks at anything else", async () => {
@@ -227,7 +227,7 @@ describe("operations and pages", () => {
 
   test("the reference page has every route, asks nobody else, and is revalidated by ETag", async () => {
     http = await startHttpApi();
-    const docs = await http.call("GET", "/docs");
+    const docs = await http.call("GET", "/docs/api");
     expect(docs.status).toBe(200);
     for (const { method, path } of Object.values(ROUTES)) {
       const anchor = `${method}${path}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
@@ -237,7 +237,7 @@ describe("operations and pages", () => {
     expect(docs.text).not.toMatch(/(src|href)="https?:|<script|style=/);
     expect(docs.headers.get("content-security-policy")).toContain("script-src 'self'");
     const etag = docs.headers.get("etag") ?? "";
-    const again = await http.call("GET", "/docs", { headers: { "if-none-match": etag } });
+    const again = await http.call("GET", "/docs/api", { headers: { "if-none-match": etag } });
     expect(again.status).toBe(304);
   });
 });

@@ -148,8 +148,7 @@ export class SdkHistory {
   async #makesGroup(): Promise<void> {
     const worker = this.#oneOf(this.world.alive);
     const [user, ...others] = this.#users;
-    // One whose actor dies before it has said so is heard of with the next sync only.
-    if (this.#rooms.length > 5 || this.#workersDie) return;
+    if (this.#rooms.length > 5) return;
     void worker.edge.exchange.gateway
       .ask("user", user!, "create_conversation", { member_ids: others, title: "Another" })
       .then((made) => {

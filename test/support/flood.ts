@@ -79,10 +79,13 @@ export class Flood {
   }
 }
 
+/** Whether latencies are judged closely, which wants a quiet machine. */
+export const IS_JUDGED = process.env["FLOODS"] === "1";
+
 const PAIRS = 4;
 /** Of one person: a send and two reads each time. */
 const PERIOD_MS = 200;
-const WINDOW_MS = 3_000;
+const WINDOW_MS = IS_JUDGED ? 3_000 : 800;
 const WINDOWS = 3;
 
 export interface Felt {

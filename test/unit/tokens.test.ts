@@ -1,4 +1,4 @@
-import { decodeJwt, jwtVerify, SignJWT } from "jose";
+import { decodeJwt, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { createTokens } from "../../src/edge/tokens.ts";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
@@ -78,55 +78,5 @@ describe("access tokens", () => {
       });
       expect(tokens.known(token)).toBeUndefined();
     }
-  });
-
-  test("our own check of HS256 and claims decides as jose's does", async () => {
-    const time = { nowMs: Date.parse("2026-05-01T00:00:00.000Z") };
-    const nowS = time.nowMs / 1000;
-    const tokens = await tokensAt(time);
-    const right = { iss: "troupe", aud: "troupe", sub: "42", exp: nowS + 60 };
-    const payloads: Record<string, unknown>[] = [
-      right,
-      { ...right, aud: ["other", "troupe"] },
-      { ...right, nbf: nowS + 4 },
-      { ...right, nbf: nowS + 6 },
-      { ...right, nbf: "soon" },
-      { ...right, iat: "then" },
-      { ...right, iss: "other" },
-      { ...right, iss: ["troupe"] },
-      { ...right, aud: "other" },
-      { ...right, aud: ["other"] },
-      { ...right, exp: nowS },
-      { ...right, exp: String(nowS + 60) },
-      { ...right, sub: undefined },
-      { ...right, exp: undefined },
-      { ...right, aud: undefined },
-    ];
-    const headers = [{ alg: "HS256" }, { alg: "HS384" }, { alg: "HS256", typ: "at+jwt" }];
-    const rules = { issuer: "troupe", audience: "troupe", requiredClaims: ["sub", "exp"] };
-    const judgements: string[] = [];
-    for (const secret of [SECRET, `${SECRET}!`]) {
-      for (const header of headers) {
-        for (const payload of payloads) {
-          const key = new TextEncoder().encode(secret);
-          const token = await new SignJWT(payload).setProtectedHeader(header).sign(key);
-          for (const sent of [token, `${token}A`, `${token.slice(0, -2)}`, ` ${token}`]) {
-            const ours = (await tokens.check(sent)).ok;
-            const options = { ...rules, algorithms: ["HS256"], clockTolerance: 5 };
-            const theirs = await jwtVerify(sent, new TextEncoder().encode(SECRET), {
-              ...options,
-              currentDate: new Date(time.nowMs),
-            }).then(
-              // Expiry gets no tolerance here.
-              (checked) => (checked.payload.exp ?? 0) > nowS,
-              () => false,
-            );
-            judgements.push(`${ours}`);
-            expect([ours, sent, payload]).toEqual([theirs, sent, payload]);
-          }
-        }
-      }
-    }
-    expect(judgements.filter((judgement) => judgement === "true").length).toBe(6);
   });
 });

@@ -1,4 +1,4 @@
-/** The reference page's style sheet: light and dark by the reader's setting, no outside font. */
+/** The style sheet of the pages under /docs: light and dark by the reader's setting, no outside font. */
 export const DOCS_STYLE = `
 :root {
   color-scheme: light dark;
@@ -42,6 +42,11 @@ nav { position: sticky; top: 0; height: 100vh; overflow-y: auto; padding: 1.25re
   background: var(--panel); border-right: 1px solid var(--line); }
 nav .name { font-weight: 700; font-size: 1.15rem; color: var(--text); display: block; }
 nav .documents { margin: 0.35rem 0 1rem; font-size: 0.85rem; display: flex; gap: 0.8rem; }
+nav ul.pages { margin: 0 0 1rem; padding: 0 0 0.8rem; border-bottom: 1px solid var(--line); }
+nav .pages a { font-size: 0.9rem; color: var(--text); }
+nav .pages a[aria-current] { background: var(--line); font-weight: 600; }
+a.skip { position: absolute; left: -100vw; background: var(--page); padding: 0.5rem 1rem; z-index: 1; }
+a.skip:focus { left: 0.5rem; top: 0.5rem; }
 nav details { margin: 0.15rem 0; }
 nav summary { cursor: pointer; font-weight: 600; font-size: 0.85rem; padding: 0.3rem 0; }
 nav ul { list-style: none; margin: 0 0 0.6rem; padding: 0; }
@@ -58,6 +63,28 @@ h4 { font-size: 0.78rem; letter-spacing: 0.04em; text-transform: uppercase; colo
   margin: 1rem 0 0.35rem; font-weight: 600; }
 h4 .code { text-transform: none; letter-spacing: 0; color: var(--text); }
 p { margin: 0.35rem 0; }
+.guide p, .guide li { max-width: 46rem; }
+.guide p { margin: 0.7rem 0; }
+.guide h3 { margin: 2rem 0 0.4rem; font-size: 1.08rem; display: block; }
+.guide h2 a.self, .guide h3 a.self { color: inherit; }
+.guide ul, .guide ol { padding-left: 1.3rem; }
+.guide li { margin: 0.25rem 0; }
+.guide th:first-child, .guide th:nth-child(2):not(:last-child) { width: auto; }
+.guide td:first-child { white-space: normal; min-width: 8.5rem; }
+.guide td code { overflow-wrap: anywhere; }
+.guide blockquote { margin: 0.8rem 0; padding: 0.1rem 1rem; border-left: 3px solid var(--accent);
+  background: var(--panel); }
+figure { margin: 0.7rem 0; }
+figcaption { font-size: 0.78rem; color: var(--quiet); }
+figure pre { margin: 0.2rem 0; background: var(--panel); }
+figure.output pre { background: var(--page); border-style: dashed; }
+figure + figure.output { margin-top: -0.4rem; }
+ul.cards { list-style: none; padding: 0; display: grid; gap: 0.8rem;
+  grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }
+ul.cards li { max-width: none; margin: 0; padding: 0.8rem 1rem; border: 1px solid var(--line);
+  border-radius: 8px; background: var(--panel); }
+ul.cards p { margin: 0.2rem 0 0; color: var(--quiet); font-size: 0.88rem; }
+p.next { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); }
 p.lead { font-size: 1.05rem; color: var(--quiet); max-width: 46rem; }
 .quiet { color: var(--quiet); font-size: 0.88rem; }
 section.entry { margin: 1.4rem 0; padding: 1rem 1.15rem 1.1rem; border: 1px solid var(--line);
@@ -87,7 +114,8 @@ details.example > summary { cursor: pointer; color: var(--quiet); font-size: 0.8
   font-size: 0.8rem; color: var(--quiet); }
 @media (max-width: 56rem) {
   body { display: block; }
-  nav { position: static; height: 45vh; border-right: 0; border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
+  nav { position: static; height: auto; max-height: 45vh; border-right: 0; border-bottom: 1px solid var(--line); padding-bottom: 1rem; }
+  nav .pages { display: flex; flex-wrap: wrap; gap: 0.2rem; }
   td:first-child { white-space: normal; }
 }
 @media print { nav { display: none; } body { display: block; } section.entry { break-inside: avoid; } }

@@ -1,5 +1,5 @@
 /**
- * The API reference at /docs, made once from the routes table and the event schemas, so that
+ * The API reference at /docs/api, made once from the routes table and the event schemas, so that
  * it cannot say anything else than what is checked. No script, no outside request.
  */
 import type { TSchema } from "typebox";
@@ -19,6 +19,7 @@ import { errorExample, exampleOf } from "../../protocol/examples.ts";
 import { type JsonObject, NAMED_SCHEMAS, partsOf } from "../../protocol/published.ts";
 import { type RouteGroup, type RouteSpec, refusalsOf } from "../../protocol/route-spec.ts";
 import { ROUTES } from "../../protocol/routes.ts";
+import { API_REFERENCE, framed } from "./docs-frame.ts";
 import {
   errorAnchor,
   escaped,
@@ -45,24 +46,12 @@ export function docsPage(): string {
     ({ name, entries }) =>
       `<h2 id="${slug(name)}">${escaped(name)}</h2>\n${entries.map(({ html }) => html).join("\n")}`,
   );
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Troupe API reference</title>
-<link rel="icon" href="/favicon.svg">
-<link rel="stylesheet" href="/docs.css">
-</head>
-<body>
-<nav aria-label="Contents">
-<a class="name" href="#top">Troupe</a>
-<p class="documents"><a href="/api/openapi.json">OpenAPI</a> <a href="/api/asyncapi.json">AsyncAPI</a> <a href="/">Demo</a></p>
-${groups.map(contents).join("\n")}
-<ul><li><a href="#errors">Errors</a></li><li><a href="#limits">Limits</a></li></ul>
-</nav>
-<main id="top">
-${INTRODUCTION}
+  const inside = `${groups.map(contents).join("\n")}
+<ul><li><a href="#errors">Errors</a></li><li><a href="#limits">Limits</a></li></ul>`;
+  return framed(
+    API_REFERENCE,
+    inside,
+    `${INTRODUCTION}
 ${sections.join("\n")}
 <h2 id="errors">Errors</h2>
 ${errors()}
@@ -70,11 +59,8 @@ ${errors()}
 ${table(
   ["what", "limit", ""],
   LIMITS.map((row) => row.map(prose)),
-)}
-</main>
-</body>
-</html>
-`;
+)}`,
+  );
 }
 
 function contents({ name, entries }: Group): string {

@@ -2,6 +2,7 @@
 import { asyncApiDocument } from "../../protocol/asyncapi.ts";
 import { openApiDocument } from "../../protocol/openapi.ts";
 import { docsPage } from "./docs.ts";
+import { API_REFERENCE, addressOf } from "./docs-frame.ts";
 import { DOCS_STYLE } from "./docs-style.ts";
 
 export interface Document {
@@ -22,7 +23,12 @@ export function contractDocuments(): Document[] {
   return [
     json("/api/openapi.json", openApiDocument()),
     json("/api/asyncapi.json", asyncApiDocument()),
-    { path: "/docs", type: "text/html; charset=utf-8", text: docsPage(), isShared: false },
+    {
+      path: addressOf(API_REFERENCE),
+      type: "text/html; charset=utf-8",
+      text: docsPage(),
+      isShared: false,
+    },
     { path: "/docs.css", type: "text/css; charset=utf-8", text: DOCS_STYLE, isShared: false },
   ];
 }

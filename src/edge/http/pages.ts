@@ -1,6 +1,6 @@
 /**
- * The demo page and its assets, read into memory once from what the build made, and the
- * published contract. Served with an ETag and asked again each time, so that a deploy shows at once;
+ * The demo page, the guides and their assets, read into memory once from what the build made,
+ * and the published contract. Served with an ETag and asked again each time, so that a deploy shows at once;
  * nothing inline, nothing from elsewhere.
  */
 import { createHash } from "node:crypto";
@@ -59,8 +59,8 @@ export function loadPages(webRoot: string): Page[] {
     const name = join(file.parentPath, file.name);
     const path = name.slice(webRoot.replace(/[\\/]$/, "").length).replaceAll(sep, "/");
     const bytes = readFileSync(name);
-    // Each folder's page has the folder's address: "/", "/ops".
-    const address = path.replace(/\/index\.html$/, "");
+    // "/index.html" is at "/", "/ops/index.html" at "/ops", "/docs/deploy.html" at "/docs/deploy".
+    const address = path.replace(/(\/index)?\.html$/, "");
     pages.push(page(address === "" ? "/" : address, type, bytes, false));
   }
   return pages;

@@ -22,7 +22,7 @@ import { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
 import { PostWatches } from "./post-watches.ts";
 import { Sessions } from "./sessions.ts";
-import { Streams } from "./streams.ts";
+import { SECOND_LOOK_MS, Streams } from "./streams.ts";
 import { hidden, WATCH_REASON, Watches, type WatchReason } from "./watches.ts";
 
 export interface HubDeps {
@@ -129,6 +129,10 @@ export class Hub {
     this.sessions.onView(now, before);
     this.watches.onView(now, before);
     this.streams.onView(now, before);
+    // Who was taken into a conversation by an actor that died then has no stream to hear it on.
+    if (now.diedSince(before).size === 0) return;
+    this.#missed.look();
+    this.#deps.clock.after(SECOND_LOOK_MS, () => this.#missed.look());
   }
 
   /** What that host ("": every other one) and this edge said to each other may be lost. */

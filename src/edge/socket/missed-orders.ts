@@ -1,5 +1,6 @@
 /**
- * What orders to this edge may have said during a gap between hosts, read from storage: which
+ * What orders to this edge may have said during a gap between hosts, or a worker that died would
+ * have said, read from storage: which
  * logins have ended, who is suspended, and into which conversations local users have come.
  * What follows from streams and watches, these look for themselves.
  *

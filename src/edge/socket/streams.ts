@@ -33,7 +33,7 @@ import {
 const REPAIR_PAGE = 100;
 const RETRY_MS = 500;
 /** A statement of a worker that died may still commit: look once more after this. */
-const SECOND_LOOK_MS = 2_000;
+export const SECOND_LOOK_MS = 2_000;
 
 export interface StreamsOptions {
   clock: Clock;

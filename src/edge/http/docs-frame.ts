@@ -1,0 +1,101 @@
+/**
+ * What every page under /docs has around it: head, navigation and the text's place. The API
+ * reference is put into it at start (docs.ts), the guides at build time (src/web/docs/pages.mjs).
+ */
+import { escaped } from "./docs-html.ts";
+
+export interface DocsPage {
+  /** The address is /docs and this; a guide's file is of the same name. */
+  slug: string;
+  title: string;
+  /** One line for the overview. */
+  summary: string;
+}
+
+export const OVERVIEW: DocsPage = { slug: "", title: "Overview", summary: "" };
+export const API_REFERENCE: DocsPage = {
+  slug: "api",
+  title: "API reference",
+  summary: "Every call, event, object, error and limit, made from what the server checks by.",
+};
+
+/** In a reader's order. */
+export const GUIDES: readonly DocsPage[] = [
+  {
+    slug: "quick-start",
+    title: "Quick start",
+    summary: "From nothing to two people talking, with curl and twenty lines of JavaScript.",
+  },
+  {
+    slug: "clients",
+    title: "Any Socket.IO client",
+    summary: "JavaScript, Python and curl: connecting, sending, syncing, errors.",
+  },
+  {
+    slug: "sdk",
+    title: "The client SDK",
+    summary: "troupe/client and troupe/react: state that is always right, sends that go out once.",
+  },
+  {
+    slug: "migrating",
+    title: "From Socket.IO rooms",
+    summary: "What you have written around rooms, and what becomes of it.",
+  },
+  {
+    slug: "deploy",
+    title: "Deploy",
+    summary: "One host, systemd, Docker, TLS and proxies, many hosts, upgrades.",
+  },
+  {
+    slug: "configuration",
+    title: "Configuration",
+    summary: "Every variable: meaning, default, and what goes wrong at either end.",
+  },
+  {
+    slug: "operations",
+    title: "Operations",
+    summary: "Health, every metric, logs, and what to look at when something is wrong.",
+  },
+  {
+    slug: "failures",
+    title: "When something dies",
+    summary: "What happens, what a client sees, what you have to do. Mostly nothing.",
+  },
+];
+
+export const DOCS_PAGES: readonly DocsPage[] = [OVERVIEW, ...GUIDES, API_REFERENCE];
+
+export const addressOf = ({ slug }: DocsPage): string => (slug === "" ? "/docs" : `/docs/${slug}`);
+
+/** A whole page. `contents` is what its own part of the navigation shows; both are HTML. */
+export function framed(page: DocsPage, contents: string, main: string): string {
+  const entries = DOCS_PAGES.map((one) => {
+    const current = one === page ? ' aria-current="page"' : "";
+    return `<li><a href="${addressOf(one)}"${current}>${escaped(one.title)}</a></li>`;
+  });
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escaped(page.title)} · Troupe</title>
+<link rel="icon" href="/favicon.svg">
+<link rel="stylesheet" href="/docs.css">
+</head>
+<body>
+<a class="skip" href="#top">To the text</a>
+<nav aria-label="Documentation">
+<a class="name" href="/docs">Troupe</a>
+<p class="documents"><a href="/">Demo</a> <a href="/api/openapi.json">OpenAPI</a> <a href="/api/asyncapi.json">AsyncAPI</a></p>
+<ul class="pages">
+${entries.join("\n")}
+</ul>
+${contents}
+</nav>
+<main id="top">
+${main}
+</main>
+</body>
+</html>
+`;
+}
