@@ -51,18 +51,16 @@ export function fetchCall(url: string): CallPort {
         headers,
         cache: "no-store",
         signal: AbortSignal.timeout(CALL_DEADLINE_MS),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        body: body === undefined ? null : JSON.stringify(body),
       } as const;
       const response = await fetch(url + path, init);
-      const text = await response.text();
-      const answer = text === "" ? null : JSON.parse(text);
-      if (response.ok) return { ok: true, value: answer };
-      return answer?.error
-        ? { ok: false, error: answer.error }
-        : refusal(`The server answered with status ${response.status}.`, "internal");
+      const answer = JSON.parse((await response.text()) || "null");
+      return response.ok
+        ? { ok: true, value: answer }
+        : { ok: false, error: answer?.error ?? { code: "internal", message: response.statusText } };
     } catch (error) {
       // No connection, a timeout, or a proxy's page instead of JSON.
-      return refusal(`The server cannot be reached: ${error}`);
+      return refusal(`Out of reach: ${error}`);
     }
   };
 }
@@ -72,20 +70,18 @@ export function createApi(port: CallPort, tokens: Tokens | null): Api {
   return async (call, ...[input]) => {
     const [method, path] = call.split(" ") as [string, string];
     const rest: Record<string, unknown> = { ...input };
-    let url = path.replace(/:(\w+)/g, (_, name: string) => {
-      const value = encodeURIComponent(String(rest[name]));
+    const url = path.replace(/:(\w+)/g, (_, name: string) => {
+      const value = String(rest[name]);
       delete rest[name];
-      return value;
+      return encodeURIComponent(value);
     });
+    const given = Object.entries(rest).filter(([, value]) => value !== undefined);
     const isRead = method === "GET";
-    const query = Object.entries(rest).flatMap(([name, value]) =>
-      value === undefined ? [] : `${name}=${encodeURIComponent(String(value))}`,
-    );
-    if (isRead && query.length > 0) url += `?${query.join("&")}`;
-    const body = isRead || query.length === 0 ? undefined : rest;
+    const query = isRead ? `?${new URLSearchParams(given as [string, string][])}` : "";
+    const body = isRead || given.length === 0 ? undefined : rest;
     const answer = await (tokens === null
-      ? port(method, url, body, null)
-      : withToken(tokens, (token) => port(method, url, body, token)));
+      ? port(method, url + query, body, null)
+      : withToken(tokens, (token) => port(method, url + query, body, token)));
     if (!answer.ok) throw new TroupeError(answer.error);
     // The routes' table is what the server answers by.
     return answer.value as CallAnswer<typeof call>;

@@ -10,10 +10,9 @@ import type {
   ServerEventName,
   ServerPayload,
 } from "../protocol/events.ts";
-import type { Conversation, Message, Status, User } from "../protocol/schemas.ts";
+import type { Conversation, Message, User } from "../protocol/schemas.ts";
 import { type Api, createApi } from "./api.ts";
 import { TroupeError } from "./error.ts";
-import { createFresh } from "./fresh.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
 import { watchNetwork } from "./network.ts";
@@ -22,13 +21,11 @@ import type { ClientPorts } from "./ports.ts";
 import { type ConnectionState, INITIAL_STATE, type State } from "./state.ts";
 import * as steps from "./steps.ts";
 import type { OutboxStorage } from "./storage.ts";
-import { createStore, type Readable, select } from "./store.ts";
+import { createListeners, createStore, type Readable, select } from "./store.ts";
 import { createSync } from "./sync.ts";
 import { ownTimers } from "./timers.ts";
 import { createTokens, type GetToken } from "./tokens.ts";
-import { createTyping } from "./typing.ts";
 import { type ConversationView, viewOf, viewsOf } from "./views.ts";
-import { createCounts, createWatches, watching } from "./watches.ts";
 
 const HISTORY_PAGE = 50;
 /** Of a conversation that is not open, this many messages are kept at least, twice at most. */
@@ -54,24 +51,18 @@ export interface Client {
   readonly isListed: Readable<boolean>;
   /** Null: not a member, or not known yet. */
   conversation(id: string): Readable<ConversationView | null>;
-  /** Watched while it is subscribed to. Null: not known. */
-  presence(userId: string): Readable<Status | null>;
 
-  /** Resolves when everything is here; rejects when the connection is closed. */
-  online(): Promise<User>;
   /** Tries to connect now, also after an end. */
   retryNow(): void;
   /** Ends it and everything that waits. */
   close(): void;
-  /** `away` holds over reconnects. */
-  setStatus(status: "online" | "away"): void;
 
   /** Loads the newest page and keeps everyone's cursors and typing exact; returns the end. */
   open(conversationId: string): () => void;
   /** Puts the page before the oldest into `messages`; resolves with whether there is more. */
   loadOlder(conversationId: string, limit?: number): Promise<boolean>;
   /** Goes out once and in order, now or when the connection is back. */
-  send(conversationId: string, body: string, options?: { replyToSeq?: number }): Sending;
+  send(conversationId: string, body: string, options?: { replyToSeq?: number | null }): Sending;
   /** Tries again what was refused, by the `clientId` of an `outgoing`. */
   retry(clientId: string): void;
   discard(clientId: string): void;
@@ -79,12 +70,7 @@ export interface Client {
   remove(conversationId: string, seq: number): Promise<Message>;
   /** Up to `seq`, or all that is here. Said when it can be. */
   markRead(conversationId: string, seq?: number): void;
-  /** Call at each keystroke: it is said seldom, and its end by itself. */
-  typing(conversationId: string): void;
-  stopTyping(conversationId: string): void;
   createConversation(memberIds: readonly string[], title?: string): Promise<Conversation>;
-
-  watchPresence(userIds: readonly string[]): () => void;
 
   /** Every HTTP call of the contract, see api.ts; what it changes comes back as events. */
   readonly api: Api;
@@ -97,10 +83,10 @@ export interface Client {
     payload: ClientPayload<E>,
     take?: (answer: ClientAck<E>) => void,
   ): Promise<ClientAck<E>>;
-  /** Each new message once and in order, also those that came while the connection was away. */
-  onMessage(listener: (message: Message) => void): () => void;
   /** The server's events as they come; the state holds what they mean. */
   on<E extends ServerEventName>(name: E, listener: (payload: ServerPayload<E>) => void): () => void;
+  /** Each step of the state as it is taken, for what is built on the client: see onMessage. */
+  onStep(listener: (before: State, after: State) => void): () => void;
 }
 
 export function createClient(options: ClientOptions, given: ClientPorts): Client {
@@ -109,35 +95,20 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
   const store = createStore<State>(INITIAL_STATE, onError);
   const tokens = createTokens(options.getToken);
   const api = createApi(ports.call, tokens);
-  const fresh = createFresh();
-  const opened = createCounts(() => undefined);
-  const messageListeners = new Set<(message: Message) => void>();
-  const eventListeners = new Set<(name: ServerEventName, payload: unknown) => void>();
-  let isAway = false;
+  /** One for each `open` that was not closed. */
+  const opened = new Set<{ id: string }>();
+  const changes = createListeners<[State, State]>(onError);
+  const events = createListeners<[ServerEventName, unknown]>(onError);
 
   const get = store.get;
+  const isOpen = (id: string): boolean => [...opened].some((one) => one.id === id);
   const isOnline = (): boolean => get().connection.is === "online";
-
-  function tell(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      // A listener's, which is the application's.
-      onError(error);
-    }
-  }
-
-  function tellOf(name: ServerEventName, payload: unknown): void {
-    for (const listener of eventListeners) tell(() => listener(name, payload));
-  }
 
   function update(step: steps.Step): void {
     const before = get();
     const after = step(before);
     store.set(after);
-    for (const message of fresh(before, after)) {
-      for (const listener of messageListeners) tell(() => listener(message));
-    }
+    changes.tell(before, after);
     if (before.conversations !== after.conversations) marks.look();
     outbox.look(before);
   }
@@ -148,52 +119,27 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     onState(connection) {
       update(steps.takeConnection(connection));
       if (connection.is === "online") resume();
-      else typing.forget(null);
     },
     async onReady(ready, isCurrent) {
-      tellOf("ready", ready);
-      update(steps.takeReady(ready, presence.has));
-      if (isAway) void ask("set_status", { status: "away" });
+      events.tell("ready", ready);
+      update(steps.takeReady(ready));
       await sync.catchUp(ready.unread, isCurrent);
     },
     onEvent(name, payload) {
       takeEvent(name, payload);
-      tellOf(name, payload);
+      events.tell(name, payload);
     },
   });
   const { ask } = link;
-  const sync = createSync({ ports, ask, api, get, update });
-  const outbox = createOutbox({
-    ports,
-    ask,
-    storage: options.storage ?? null,
-    get,
-    update,
-    onError,
-  });
+  const core = { ports, ask, api, get, update };
+  const sync = createSync(core);
+  const outbox = createOutbox({ ...core, storage: options.storage ?? null, onError });
   const marks = createMarks({
-    ports,
-    ask,
+    ...core,
     isDeliveredAutomatic: options.markDelivered ?? true,
-    get,
     onMarked(conversation_id, cursors) {
       const { me } = get();
       if (me) takeReceipt({ conversation_id, user_id: me.id, ...cursors });
-    },
-  });
-  const typing = createTyping(ports.clock, ask, isOnline);
-  const presence = createWatches({
-    ports,
-    isOnline,
-    async watch(user_ids) {
-      const answer = await ask("watch_presence", { user_ids }, ({ statuses }) =>
-        update(steps.takeStatuses(statuses)),
-      );
-      return answer.ok;
-    },
-    async unwatch(user_ids) {
-      update(steps.takeStatuses([], user_ids));
-      return (await ask("unwatch_presence", { user_ids })).ok;
     },
   });
   const stopWatchingNetwork = watchNetwork(link.retryNow, link.lost);
@@ -201,8 +147,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
   function resume(): void {
     outbox.flush();
     marks.look();
-    presence.restart();
-    for (const id of opened.ids()) void sync.join(id);
+    for (const id of new Set([...opened].map((one) => one.id))) void sync.join(id);
   }
 
   function takeReceipt(receipt: ServerPayload<"receipt">): void {
@@ -214,7 +159,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     const id = message.conversation_id;
     update(steps.takeMessage(message, isNew));
     const size = get().conversations.get(id)?.messages.size ?? 0;
-    if (size > 2 * KEPT_MESSAGES && !opened.has(id)) {
+    if (size > 2 * KEPT_MESSAGES && !isOpen(id)) {
       update(steps.trim(id, KEPT_MESSAGES));
     }
     sync.check(id);
@@ -234,9 +179,6 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         break;
       case "receipt":
         takeReceipt(payload as ServerPayload<"receipt">);
-        break;
-      case "user_status":
-        update(steps.takeStatuses([payload as Status]));
         break;
     }
   }
@@ -276,47 +218,29 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     conversations: select(store, viewsOf),
     isListed: select(store, (state) => state.isListed),
     conversation: (id) => select(store, (state) => viewOf(state, id)),
-    presence: (id) =>
-      watching(
-        select(store, (state) => state.statuses.get(id) ?? null),
-        presence,
-        id,
-      ),
 
-    online: () => untilOnline(store),
     retryNow: link.retryNow,
     close() {
       stopWatchingNetwork();
-      typing.forget(null);
       link.close();
       outbox.stop();
       ports.clock.stop();
     },
-    setStatus(status) {
-      isAway = status === "away";
-      void ask("set_status", { status });
-    },
-
     open(id) {
-      if (isOnline() && !opened.has(id)) void sync.join(id);
-      return opened.add([id]);
+      if (isOnline() && !isOpen(id)) void sync.join(id);
+      const one = { id };
+      opened.add(one);
+      return () => opened.delete(one);
     },
     async loadOlder(id, limit = HISTORY_PAGE) {
       const view = viewOf(get(), id);
       if (!view?.hasOlder) return false;
-      const before = view.messages[0]?.seq;
-      const page = await api("GET /api/conversations/:id/messages", {
-        id,
-        limit,
-        ...(before === undefined ? {} : { before_seq: before }),
-      });
+      const before_seq = view.messages[0]?.seq ?? view.conversation.last_seq + 1;
+      const page = await api("GET /api/conversations/:id/messages", { id, limit, before_seq });
       update(steps.takeHistory(id, page.items));
       return page.has_more;
     },
-    send(id, body, { replyToSeq } = {}) {
-      typing.forget(id);
-      return outbox.send(id, body, replyToSeq ?? null);
-    },
+    send: (id, body, { replyToSeq = null } = {}) => outbox.send(id, body, replyToSeq),
     retry: outbox.retry,
     discard: outbox.discard,
     edit: (conversation_id, seq, body) =>
@@ -327,50 +251,21 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       const upTo = seq ?? held?.conversation.last_seq;
       if (upTo) marks.read(id, upTo);
     },
-    typing: typing.touch,
-    stopTyping: typing.stop,
     createConversation: async (memberIds, title) =>
       takeConversation(
         await api("POST /api/conversations", {
           member_ids: [...memberIds],
-          ...(title === undefined ? {} : { title }),
+          ...(title && { title }),
         }),
       ),
 
-    watchPresence: presence.add,
-
     api,
     ask: demand,
-    onMessage(listener) {
-      messageListeners.add(listener);
-      return () => messageListeners.delete(listener);
-    },
-    on(name, listener) {
-      const own = (heard: ServerEventName, payload: unknown): void => {
+    onStep: changes.add,
+    on: (name, listener) =>
+      events.add((heard, payload) => {
         // The contract says what comes with this name.
         if (heard === name) listener(payload as ServerPayload<typeof name>);
-      };
-      eventListeners.add(own);
-      return () => eventListeners.delete(own);
-    },
+      }),
   };
-}
-
-function untilOnline(store: Readable<State>): Promise<User> {
-  return new Promise((resolve, reject) => {
-    const isSettled = (): boolean => {
-      const { connection, me } = store.get();
-      if (connection.is === "online" && me) resolve(me);
-      else if (connection.is === "closed") {
-        const { reason } = connection;
-        const code = reason.by === "refused" ? reason.code : "unavailable";
-        reject(new TroupeError({ code, message: "The connection is closed.", details: reason }));
-      } else return false;
-      return true;
-    };
-    if (isSettled()) return;
-    const unsubscribe = store.subscribe(() => {
-      if (isSettled()) unsubscribe();
-    });
-  });
 }

@@ -6,16 +6,14 @@ import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
 
 export class TroupeError extends Error {
   override readonly name = "TroupeError";
-  readonly code: ErrorCode;
-  readonly details: unknown;
+  declare readonly code: ErrorCode;
+  declare readonly details: unknown;
   /** Milliseconds after which a retry can succeed; with `rate_limited`. */
-  readonly retryAfterMs: number | null;
+  declare readonly retryAfterMs: number | null;
 
   constructor({ code, message, details, retry_after_ms }: ErrorObject) {
     super(message);
-    this.code = code;
-    this.details = details;
-    this.retryAfterMs = retry_after_ms ?? null;
+    Object.assign(this, { code, details, retryAfterMs: retry_after_ms ?? null });
   }
 }
 

@@ -1,16 +1,29 @@
 /**
- * Which messages an application has not been told of yet: each once, by rising seq, those that
- * came while the connection was away included; not those that were there before the client.
+ * `onMessage`: which messages an application has not been told of yet: each once, by rising seq,
+ * those that came while the connection was away included; not those that were there before.
  */
 import type { Message } from "../protocol/schemas.ts";
+import type { Client } from "./client.ts";
 import { memberOf } from "./held.ts";
 import type { State } from "./state.ts";
-
-export type Fresh = (before: State, after: State) => Message[];
+import { createListeners } from "./store.ts";
 
 const TOLD_MAX = 2_000;
 
-export function createFresh(): Fresh {
+/** Each new message once and in order, also those that came while the connection was away. */
+export function onMessage(client: Client, listener: (message: Message) => void): () => void {
+  const fresh = createFresh();
+  return client.onStep((before, after) => {
+    const faults: unknown[] = [];
+    const { add, tell } = createListeners<[Message]>((fault) => faults.push(fault));
+    add(listener);
+    fresh(before, after).forEach((message) => void tell(message));
+    // The client's `onError` is told.
+    if (faults.length > 0) throw faults.length > 1 ? new AggregateError(faults) : faults[0];
+  });
+}
+
+function createFresh(): (before: State, after: State) => Message[] {
   /** By conversation: the last seq told, or not to be told. */
   const told = new Map<string, number>();
 
@@ -22,7 +35,9 @@ export function createFresh(): Fresh {
       const { last_seq } = held.conversation;
       // One that begins later is news from where this user has read.
       const ownSeq = memberOf(held, after.me?.id ?? "")?.read_seq ?? 0;
-      let seq = Math.min(told.get(id) ?? (after.isListed ? ownSeq : last_seq), last_seq);
+      const heldSeq = before.conversations.get(id)?.conversation.last_seq;
+      const toldSeq = told.get(id) ?? heldSeq ?? (after.isListed ? ownSeq : last_seq);
+      let seq = Math.min(toldSeq, last_seq);
       // A page of history may reach beyond what has come so far.
       const news = [...held.messages.values()].filter(
         (message) => message.seq > seq && message.seq <= last_seq,

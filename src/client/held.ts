@@ -47,29 +47,19 @@ export function memberOf({ conversation }: Held, userId: string) {
 
 /** [SDK3] */
 function raised(conversation: Conversation, receipts: readonly Receipt[]): Conversation {
-  const highest = new Map<string, { delivered_seq: number; read_seq: number }>();
+  const members = new Map(conversation.members.map((member) => [member.user_id, member]));
+  let isRaised = false;
   for (const { user_id, delivered_seq, read_seq } of receipts) {
-    const before = highest.get(user_id);
-    highest.set(user_id, {
-      delivered_seq: Math.max(before?.delivered_seq ?? 0, delivered_seq, read_seq),
-      read_seq: Math.max(before?.read_seq ?? 0, read_seq),
+    const before = members.get(user_id);
+    if (!before || (delivered_seq <= before.delivered_seq && read_seq <= before.read_seq)) continue;
+    isRaised = true;
+    members.set(user_id, {
+      user_id,
+      delivered_seq: Math.max(before.delivered_seq, delivered_seq, read_seq),
+      read_seq: Math.max(before.read_seq, read_seq),
     });
   }
-  let isRaised = false;
-  const members = conversation.members.map((member) => {
-    const { user_id, delivered_seq, read_seq } = member;
-    const cursors = highest.get(user_id);
-    if (!cursors || (cursors.delivered_seq <= delivered_seq && cursors.read_seq <= read_seq)) {
-      return member;
-    }
-    isRaised = true;
-    return {
-      user_id,
-      delivered_seq: Math.max(delivered_seq, cursors.delivered_seq),
-      read_seq: Math.max(read_seq, cursors.read_seq),
-    };
-  });
-  return isRaised ? { ...conversation, members } : conversation;
+  return isRaised ? { ...conversation, members: [...members.values()] } : conversation;
 }
 
 const cursorsOf = ({ id, members }: Conversation): Receipt[] =>

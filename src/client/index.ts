@@ -2,7 +2,7 @@
  * The client SDK, `troupe/client`: in browsers and in Node, with socket.io-client beside it.
  *
  *   const client = connect({ url: "https://chat.example.com", getToken });
- *   await client.online();
+ *   await online(client);
  *   client.open(id);
  *   client.conversation(id).subscribe(() => render(client.conversation(id).get()));
  *   client.send(id, "Hello"); // goes out now or later, once
@@ -11,11 +11,13 @@ import { type Api, createApi, fetchCall } from "./api.ts";
 import { type Client, type ClientOptions, createClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import { makeSocket, type Transports } from "./socket.ts";
-import { createTokens, fixedToken, type GetToken } from "./tokens.ts";
+import { createTokens, type GetToken } from "./tokens.ts";
 
 export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";
+export { onMessage } from "./fresh.ts";
+export { online } from "./online.ts";
 export type { Sending } from "./outbox.ts";
 export type { ConnectionState, Disconnect, Outgoing } from "./state.ts";
 export { type OutboxStorage, type WebStorage, webOutbox } from "./storage.ts";
@@ -38,11 +40,10 @@ export type ConnectOptions = Credentials &
 
 /** 128 random bits. Not randomUUID: that exists in secure contexts only. */
 function newClientId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-const getTokenOf = ({ token, getToken }: Credentials): GetToken => getToken ?? fixedToken(token);
+const getTokenOf = ({ token, getToken }: Credentials): GetToken => getToken ?? (() => token);
 
 /** Begins to connect, and stays connected until `close`. */
 export function connect(options: ConnectOptions): Client {

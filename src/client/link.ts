@@ -65,7 +65,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
   /** What the server does not take any more. */
   let stale: string | null = null;
   /** What the server said before it closed the connection. */
-  let farewell: Disconnect | null = null;
+  let farewell: Extract<Disconnect, { by: "server" }> | null = null;
   /** Not before this; the server's wish. 0: none. */
   let returnAtMs = 0;
   /** This machine's clock at `expires_at`, for the server's need not agree with it. */
@@ -86,6 +86,16 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     isStopped = true;
     returnAtMs = 0;
     onState({ is: "closed", reason });
+  };
+
+  const refused = ({ code, message }: ErrorObject): Disconnect => ({
+    by: "refused",
+    code,
+    message,
+  });
+
+  const lost = (detail: string): void => {
+    if (!isStopped) wait({ by: "network", detail });
   };
 
   const wait = (reason: Disconnect, leastMs = 0): void => {
@@ -115,16 +125,14 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     }
     stale = null;
     token = answer.value;
-    cancelNext = clock.after(READY_DEADLINE_MS, () => {
-      wait({ by: "network", detail: "no ready in time" });
-    });
+    cancelNext = clock.after(READY_DEADLINE_MS, () => lost("no ready"));
     socket.open(token);
   }
 
-  function refusedBy({ code, message, retry_after_ms }: ErrorObject): void {
-    const reason: Disconnect = { by: "refused", code, message };
-    if (code === "unauthorized" || code === "forbidden") stop(reason);
-    else wait(reason, retry_after_ms);
+  function refusedBy(error: ErrorObject): void {
+    const reason = refused(error);
+    if (/^(unauthorized|forbidden)$/.test(error.code)) stop(reason);
+    else wait(reason, error.retry_after_ms);
   }
 
   /** The server wants another token: at once, but not twice in a row. */
@@ -209,16 +217,14 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     },
     onClosed(detail) {
       if (isStopped) return;
-      const reason = farewell ?? { by: "network", detail };
-      if (reason.by === "server" && reason.code === "token_expired") renew(reason);
-      else wait(reason);
+      if (farewell?.code === "token_expired") renew(farewell);
+      else wait(farewell ?? { by: "network", detail });
     },
     onRefused(refusal, detail) {
       if (isStopped) return;
-      if (!refusal) wait({ by: "network", detail });
-      else if (refusal.code === "token_expired" || refusal.code === "unauthorized") {
-        renew({ by: "refused", code: refusal.code, message: refusal.message });
-      } else refusedBy(refusal);
+      if (!refusal) lost(detail);
+      else if (/^(token_expired|unauthorized)$/.test(refusal.code)) renew(refused(refusal));
+      else refusedBy(refusal);
     },
   });
 
@@ -234,9 +240,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
       attempt = 0;
       void connect();
     },
-    lost() {
-      if (!isStopped) wait({ by: "network", detail: "offline" });
-    },
+    lost: () => lost("offline"),
     ask,
   };
 }

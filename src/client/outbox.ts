@@ -16,7 +16,6 @@ import type { OutboxStorage } from "./storage.ts";
 
 /** What may wait: past it, a send is refused. */
 const OUTBOX_MAX = 1_000;
-const CLOSED = "The client is closed.";
 
 export interface Sending {
   clientId: string;
@@ -54,10 +53,10 @@ interface Promised {
 export function createOutbox(options: OutboxOptions): Outbox {
   const { ports, ask, storage, get, update, onError } = options;
   const busy = new Set<string>();
-  const failures = new Map<string, number>();
   const promised = new Map<string, Promised>();
   /** Committed, but shown as on their way until what came before them is here. */
   const committed = new Set<string>();
+  let failures = 0;
   let isStopped = false;
 
   /** Storage is the application's: its faults are told, and cost no message of this page. */
@@ -94,7 +93,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       conversation_id: conversationId,
       client_id: clientId,
       body,
-      ...(replyToSeq === null ? {} : { reply_to_seq: replyToSeq }),
+      ...(replyToSeq && { reply_to_seq: replyToSeq }),
     };
     const answer = await ask("send_message", payload, ({ message, duplicate }) => {
       committed.add(clientId);
@@ -105,24 +104,16 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (!isAhead) update(removeOutgoing(clientId));
     });
     busy.delete(conversationId);
-    if (answer.ok) {
-      failures.delete(conversationId);
-    } else if (isPassing(answer.error)) {
-      retryLater(conversationId, answer.error);
+    if (answer.ok) failures = 0;
+    else if (isPassing(answer.error)) {
+      const delayMs = answer.error.retry_after_ms ?? backOffMs(failures++, ports.random());
+      ports.clock.after(delayMs, () => void sendNext(conversationId));
       return;
     } else {
       update(setProblem(clientId, answer.error));
       settle(clientId, answer.error);
     }
     void sendNext(conversationId);
-  }
-
-  function retryLater(conversationId: string, { retry_after_ms }: ErrorObject): void {
-    const count = failures.get(conversationId) ?? 0;
-    failures.set(conversationId, count + 1);
-    ports.clock.after(retry_after_ms ?? backOffMs(count, ports.random()), () => {
-      void sendNext(conversationId);
-    });
   }
 
   function flush(): void {
@@ -147,7 +138,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       // Whoever does not wait for it sees its problem in the state.
       sent.catch(() => undefined);
       if (isStopped || get().outbox.length >= OUTBOX_MAX) {
-        settle(clientId, refusal(isStopped ? CLOSED : "Too many messages wait to be sent.").error);
+        settle(clientId, refusal("Too many wait.").error);
         return { clientId, committed: sent };
       }
       const outgoing: Outgoing = {
@@ -182,13 +173,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
         const arrived = messages.find(
           ({ client_id, sender_id }) => client_id === clientId && sender_id === me?.id,
         );
-        settle(clientId, arrived ?? refusal("Not a member.", "not_found").error);
+        settle(clientId, arrived ?? refusal("No member.", "not_found").error);
         void keep((port) => port.remove(clientId));
       }
     },
     stop() {
       isStopped = true;
-      for (const clientId of [...promised.keys()]) settle(clientId, refusal(CLOSED).error);
+      for (const clientId of [...promised.keys()]) settle(clientId, refusal("It is closed.").error);
     },
   };
 }

@@ -18,6 +18,7 @@ import {
 import type { Status } from "../protocol/schemas.ts";
 import type { PostCounts } from "../protocol/social.ts";
 import type { Client } from "./client.ts";
+import { presenceOf } from "./presence.ts";
 import { inboxOf, type NotificationState, postWatchOf } from "./social.ts";
 import type { ConnectionState } from "./state.ts";
 import type { Readable } from "./store.ts";
@@ -56,7 +57,7 @@ export function useConversation(id: string): ConversationView | null {
 
 export function usePresence(userId: string): Status | null {
   const client = useTroupe();
-  return useReadable(useMemo(() => client.presence(userId), [client, userId]));
+  return useReadable(useMemo(() => presenceOf(client).of(userId), [client, userId]));
 }
 
 /** Undefined: not known yet; null: there is no such post. */

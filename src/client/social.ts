@@ -3,9 +3,8 @@
  * the client, so that a page without them does not load them; one of each for a client.
  */
 import type { PostCounts } from "../protocol/social.ts";
-import type { Client } from "./client.ts";
+import { attempt, isOnline, once, onOnline } from "./attached.ts";
 import { systemClock } from "./clock.ts";
-import { TroupeError } from "./error.ts";
 import {
   isUncountable,
   type NotificationState,
@@ -35,28 +34,7 @@ export interface PostWatch {
   watch(postIds: readonly string[]): () => void;
 }
 
-/** The same for the same client. */
-const once = <T>(make: (client: Client) => T): ((client: Client) => T) => {
-  const made = new WeakMap<Client, T>();
-  return (client) => {
-    const before = made.get(client);
-    if (before) return before;
-    const fresh = make(client);
-    made.set(client, fresh);
-    return fresh;
-  };
-};
-
-function onOnline(client: Client, call: () => void): void {
-  let before = "";
-  client.connection.subscribe(() => {
-    const { is } = client.connection.get();
-    if (is === "online" && before !== is) call();
-    before = is;
-  });
-}
-
-export const inboxOf = once((client: Client): Inbox => {
+export const inboxOf = once((client): Inbox => {
   const initial: NotificationState = { items: [], unread: 0, isLoaded: false, nextCursor: null };
   const store = createStore(initial, (error) => console.error(error));
   const update = (change: (state: NotificationState) => NotificationState): void =>
@@ -66,14 +44,8 @@ export const inboxOf = once((client: Client): Inbox => {
     const page = await client.api("GET /api/notifications");
     update((state) => takeNewest(state, page));
   };
-  const refresh = async (): Promise<void> => {
-    try {
-      await load();
-    } catch (error) {
-      // Out of reach: the next session, or the next notification, asks again.
-      if (!(error instanceof TroupeError)) throw error;
-    }
-  };
+  /** Out of reach: the next session, or the next notification, asks again. */
+  const refresh = (): Promise<boolean> => attempt(load());
 
   client.on("ready", ({ unread }) => {
     update((state) => ({ ...state, unread: unread.notifications }));
@@ -108,7 +80,7 @@ export const inboxOf = once((client: Client): Inbox => {
   };
 });
 
-export const postWatchOf = once((client: Client): PostWatch => {
+export const postWatchOf = once((client): PostWatch => {
   type Posts = ReadonlyMap<string, PostCounts | null>;
   const store = createStore<Posts>(new Map(), (error) => console.error(error));
   const put = (entries: Iterable<readonly [string, PostCounts | null]>): void =>
@@ -118,20 +90,9 @@ export const postWatchOf = once((client: Client): PostWatch => {
     const held = store.get().get(counts.post_id);
     if (held) put([[counts.post_id, { ...held, ...counts }]]);
   };
-  const attempt = async (work: Promise<unknown>): Promise<boolean> => {
-    try {
-      await work;
-      return true;
-    } catch (error) {
-      // Refused or out of reach: asked again.
-      if (error instanceof TroupeError) return false;
-      throw error;
-    }
-  };
-
   const watches = createWatches({
     ports: { clock: systemClock, random: Math.random },
-    isOnline: () => client.connection.get().is === "online",
+    isOnline: () => isOnline(client),
     watch: (post_ids) =>
       attempt(
         client.ask("watch_posts", { post_ids }, ({ posts }) => {

@@ -28,7 +28,8 @@ export function makeSocket(
     transports,
     tryAllTransports: true,
   };
-  const socket = url === undefined ? io(options) : io(url, options);
+  // Undefined, it is the page's own.
+  const socket = io(url!, options);
   socket.onAny(onEvent);
   socket.on("disconnect", (reason) => {
     if (reason !== "io client disconnect") onClosed(reason);
@@ -45,12 +46,12 @@ export function makeSocket(
     },
     close: () => void socket.disconnect(),
     ask(event, payload, deadlineMs, take) {
-      if (!socket.connected) take(refusal("Not connected."));
+      if (!socket.connected) take(refusal("Offline."));
       else {
         // Not emitWithAck: a promise would let events that come after the answer overtake it.
         socket.timeout(deadlineMs).emit(event, payload, (error: Error | null, answer: Answer) => {
           if (error) take(refusal(error.message));
-          else take(answer.ok ? { ok: true, value: answer } : { ok: false, error: answer.error });
+          else take(answer.ok ? { ok: true, value: answer } : answer);
         });
       }
     },

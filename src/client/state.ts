@@ -4,7 +4,7 @@
  */
 import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
 import type { EndCode } from "../protocol/events.ts";
-import type { Conversation, Message, Receipt, Status, User } from "../protocol/schemas.ts";
+import type { Conversation, Message, Receipt, User } from "../protocol/schemas.ts";
 
 /** Why there is no connection. */
 export type Disconnect =
@@ -76,7 +76,6 @@ export interface State {
   left: ReadonlyMap<string, number>;
   /** The list of conversations has been read once. */
   isListed: boolean;
-  statuses: ReadonlyMap<string, Status>;
   outbox: readonly Outgoing[];
 }
 
@@ -86,6 +85,5 @@ export const INITIAL_STATE: State = {
   conversations: new Map(),
   left: new Map(),
   isListed: false,
-  statuses: new Map(),
   outbox: [],
 };

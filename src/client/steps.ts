@@ -5,13 +5,7 @@
  */
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { ClientAck, ServerPayload } from "../protocol/events.ts";
-import type {
-  Conversation,
-  ConversationSummary,
-  Message,
-  Receipt,
-  Status,
-} from "../protocol/schemas.ts";
+import type { Conversation, ConversationSummary, Message, Receipt } from "../protocol/schemas.ts";
 import {
   mergeMessages,
   newHeld,
@@ -73,11 +67,10 @@ export const takeConnection =
 
 /** A session begins. Of users who are not watched nobody tells what happened meanwhile. */
 export const takeReady =
-  ({ user }: ServerPayload<"ready">, isWatched: (userId: string) => boolean): Step =>
+  ({ user }: ServerPayload<"ready">): Step =>
   (state) => ({
     ...mapHeld(state, (held) => ({ ...held, liveFromSeq: Infinity })),
     me: user,
-    statuses: new Map([...state.statuses].filter(([id]) => isWatched(id))),
     left: new Map(),
   });
 
@@ -203,33 +196,18 @@ export const trim = (id: string, messagesMax: number): Step =>
     return { ...held, messages: new Map(newest) };
   });
 
-/** `forgotten`: of whom nothing is known any more. */
-export const takeStatuses =
-  (statuses: readonly Status[], forgotten: readonly string[] = []): Step =>
-  (state) => {
-    const next = new Map(state.statuses);
-    for (const status of statuses) next.set(status.user_id, status);
-    for (const userId of forgotten) next.delete(userId);
-    return { ...state, statuses: next };
-  };
+const onOutbox =
+  (change: (outbox: readonly Outgoing[]) => readonly Outgoing[]): Step =>
+  (state) => ({ ...state, outbox: change(state.outbox) });
 
-export const addOutgoing =
-  (outgoing: readonly Outgoing[]): Step =>
-  (state) => ({
-    ...state,
-    outbox: [
-      ...state.outbox,
-      ...outgoing.filter((one) => !state.outbox.some(({ clientId }) => clientId === one.clientId)),
-    ],
-  });
+export const addOutgoing = (outgoing: readonly Outgoing[]): Step =>
+  onOutbox((outbox) => [
+    ...outbox,
+    ...outgoing.filter((one) => !outbox.some(({ clientId }) => clientId === one.clientId)),
+  ]);
 
-export const removeOutgoing =
-  (gone: string): Step =>
-  (state) => ({ ...state, outbox: state.outbox.filter(({ clientId }) => clientId !== gone) });
+export const removeOutgoing = (gone: string): Step =>
+  onOutbox((outbox) => outbox.filter(({ clientId }) => clientId !== gone));
 
-export const setProblem =
-  (refused: string, problem: ErrorObject | null): Step =>
-  (state) => ({
-    ...state,
-    outbox: state.outbox.map((one) => (one.clientId === refused ? { ...one, problem } : one)),
-  });
+export const setProblem = (refused: string, problem: ErrorObject | null): Step =>
+  onOutbox((outbox) => outbox.map((one) => (one.clientId === refused ? { ...one, problem } : one)));

@@ -12,38 +12,57 @@ export interface Store<S> extends Readable<S> {
   set(next: S): void;
 }
 
+/** Who is told of something, with whatever comes with it. */
+export interface Listeners<A extends unknown[]> {
+  /** Returns the way to take it away again. */
+  add(listener: (...told: A) => void): () => void;
+  tell(...told: A): void;
+}
+
+/** `onBug`: a listener is the application's, and must not keep the others from being told. */
+export function createListeners<A extends unknown[]>(
+  onBug: (error: unknown) => void,
+): Listeners<A> {
+  /** Each counts for itself, also of the same function. */
+  const listeners = new Set<{ call(...told: A): void }>();
+  return {
+    add(call) {
+      const own = { call };
+      listeners.add(own);
+      return () => listeners.delete(own);
+    },
+    tell(...told) {
+      for (const { call } of [...listeners]) {
+        try {
+          call(...told);
+        } catch (error) {
+          // The listener's, see above.
+          onBug(error);
+        }
+      }
+    },
+  };
+}
+
 /** Tells its listeners once a turn of the event loop, however many changes came in it. */
 export function createStore<S>(initial: S, onBug: (error: unknown) => void): Store<S> {
   let state = initial;
   let isTold = true;
-  const listeners = new Set<() => void>();
-
-  const tell = (): void => {
-    isTold = true;
-    for (const listener of [...listeners]) {
-      try {
-        listener();
-      } catch (error) {
-        // The application's: it must not keep the others from being told.
-        onBug(error);
-      }
-    }
-  };
-
+  const { add, tell } = createListeners<[]>(onBug);
   return {
     get: () => state,
     set(next) {
       if (next === state) return;
       state = next;
-      if (isTold) queueMicrotask(tell);
+      if (isTold) {
+        queueMicrotask(() => {
+          isTold = true;
+          tell();
+        });
+      }
       isTold = false;
     },
-    subscribe(listener) {
-      // Each subscription counts for itself, also of the same function.
-      const own = (): void => listener();
-      listeners.add(own);
-      return () => listeners.delete(own);
-    },
+    subscribe: add,
   };
 }
 

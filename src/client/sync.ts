@@ -74,8 +74,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     let cursor: string | null = null;
     try {
       do {
-        const query: { limit: number; cursor?: string } = { limit: LIST_PAGE };
-        if (cursor !== null) query.cursor = cursor;
+        const query = { limit: LIST_PAGE, ...(cursor === null ? {} : { cursor }) };
         await hearing(
           async (take: (page: CallAnswer<"GET /api/conversations">) => void) =>
             take(await api("GET /api/conversations", query)),

@@ -2,7 +2,7 @@
  * The access token: asked of the application when there is none or the server wants another,
  * by one call at a time, and kept for everybody until then.
  */
-import type { ErrorObject, Result } from "../protocol/errors.ts";
+import type { Result } from "../protocol/errors.ts";
 import { refusal, TroupeError } from "./error.ts";
 
 /**
@@ -18,10 +18,6 @@ export interface Tokens {
   renewed(stale: string): Promise<Result<string>>;
 }
 
-export function fixedToken(token: string): GetToken {
-  return () => token;
-}
-
 export function createTokens(getToken: GetToken): Tokens {
   let token: string | null = null;
   let asked: Promise<Result<string>> | null = null;
@@ -30,11 +26,11 @@ export function createTokens(getToken: GetToken): Tokens {
     try {
       token = await getToken({ stale });
       return token === stale
-        ? refusal("There is no other token.", "unauthorized")
+        ? refusal("No other token.", "unauthorized")
         : { ok: true, value: token };
     } catch (error) {
       // The application's own: a refusal it means, or whatever kept it from asking for a token.
-      return { ok: false, error: errorOf(error) };
+      return error instanceof TroupeError ? { ok: false, error } : refusal(`No token: ${error}`);
     }
   };
   const once = (stale: string | null): Promise<Result<string>> => {
@@ -49,9 +45,4 @@ export function createTokens(getToken: GetToken): Tokens {
     renewed: async (stale) =>
       token === null || token === stale ? once(stale) : { ok: true, value: token },
   };
-}
-
-function errorOf(error: unknown): ErrorObject {
-  if (error instanceof TroupeError) return { code: error.code, message: error.message };
-  return { code: "unavailable", message: `No token: ${error}` };
 }

@@ -1,8 +1,10 @@
 /**
- * Own typing: called at every keystroke, says so every few seconds (the server lets it end
- * after 5 s of silence), and that it ended after a pause.
+ * `typingOf`: own typing, called at every keystroke, says so every few seconds (the server lets
+ * it end after 5 s of silence), and that it ended after a pause. One for a client.
  */
-import type { Ask } from "./link.ts";
+import { isOnline, once } from "./attached.ts";
+import type { Client } from "./client.ts";
+import { systemClock } from "./clock.ts";
 import type { ClientClock } from "./ports.ts";
 
 const AGAIN_MS = 3_000;
@@ -12,16 +14,20 @@ export interface Typing {
   /** A keystroke. */
   touch(conversationId: string): void;
   stop(conversationId: string): void;
-  /** It ended without having to be said: with a message, or with the connection. */
-  forget(conversationId: string | null): void;
 }
 
-export function createTyping(clock: ClientClock, ask: Ask, isOnline: () => boolean): Typing {
+export function createTyping(client: Client, clock: ClientClock): Typing {
   const active = new Map<string, { saidAtMs: number; cancel: () => void }>();
 
   const say = (conversation_id: string, is_typing: boolean): void => {
     // Not worth a retry: the next keystroke says it again, and silence ends it.
-    if (isOnline()) void ask("typing", { conversation_id, is_typing });
+    if (isOnline(client))
+      client.ask("typing", { conversation_id, is_typing }).catch(() => undefined);
+  };
+
+  const forget = (conversationId: string): void => {
+    active.get(conversationId)?.cancel();
+    active.delete(conversationId);
   };
 
   const stop = (conversationId: string): void => {
@@ -30,12 +36,14 @@ export function createTyping(clock: ClientClock, ask: Ask, isOnline: () => boole
     say(conversationId, false);
   };
 
-  function forget(conversationId: string | null): void {
-    for (const id of conversationId === null ? [...active.keys()] : [conversationId]) {
-      active.get(id)?.cancel();
-      active.delete(id);
+  // It ends without having to be said: with a message, and with the connection.
+  client.onStep((before, { outbox, connection }) => {
+    if (before.outbox !== outbox) {
+      const sent = outbox.filter((one) => !before.outbox.includes(one) && one.problem === null);
+      for (const one of sent) forget(one.conversationId);
     }
-  }
+    if (connection.is !== "online") for (const id of active.keys()) forget(id);
+  });
 
   return {
     touch(conversationId) {
@@ -50,6 +58,7 @@ export function createTyping(clock: ClientClock, ask: Ask, isOnline: () => boole
       });
     },
     stop,
-    forget,
   };
 }
+
+export const typingOf = once((client) => createTyping(client, systemClock));

@@ -4,7 +4,7 @@
  */
 import type { Conversation, Message } from "../protocol/schemas.ts";
 import { memberOf } from "./held.ts";
-import type { Held, Outgoing, State } from "./state.ts";
+import type { Outgoing, State } from "./state.ts";
 
 export interface ConversationView {
   id: string;
@@ -26,83 +26,65 @@ export interface ConversationView {
   isLoaded: boolean;
 }
 
-interface Seen {
-  outbox: State["outbox"];
-  me: State["me"];
-  view: ConversationView;
-}
+/** By what it is made of: the value, and what else it was made with. */
+const made = new WeakMap<object, { withs: readonly unknown[]; value: unknown }>();
 
-const seen = new WeakMap<Held, Seen>();
-const runs = new WeakMap<ReadonlyMap<number, Message>, readonly Message[]>();
+/** `make`'s value for `of`, made anew when one of `withs` is another than before. */
+function remembered<T>(of: object, withs: readonly unknown[], make: () => T): T {
+  const before = made.get(of);
+  if (before?.withs.length === withs.length && withs.every((one, at) => one === before.withs[at])) {
+    // Of each kind of key only one function makes values.
+    return before.value as T;
+  }
+  const value = make();
+  made.set(of, { withs, value });
+  return value;
+}
 
 /** The newest unbroken run. */
-function runOf(messages: ReadonlyMap<number, Message>): readonly Message[] {
-  const before = runs.get(messages);
-  if (before) return before;
-  let seq = 0;
-  for (const one of messages.keys()) seq = Math.max(seq, one);
-  const run: Message[] = [];
-  for (let one = messages.get(seq); one; one = messages.get(--seq)) run.push(one);
-  run.reverse();
-  runs.set(messages, run);
-  return run;
-}
+const runOf = (messages: ReadonlyMap<number, Message>): readonly Message[] =>
+  remembered(messages, [], () => {
+    const run: Message[] = [];
+    let seq = 0;
+    for (const one of messages.keys()) seq = Math.max(seq, one);
+    for (let one = messages.get(seq); one; one = messages.get(--seq)) run.push(one);
+    return run.reverse();
+  });
 
 export function viewOf({ conversations, outbox, me }: State, id: string): ConversationView | null {
   const held = conversations.get(id);
   if (!held) return null;
-  const before = seen.get(held);
-  const isSameUser = before?.me === me;
-  if (before && isSameUser && before.outbox === outbox) return before.view;
   const outgoing = outbox.filter(({ conversationId }) => conversationId === id);
-  if (before && isSameUser && before.view.outgoing.length + outgoing.length === 0) {
-    return before.view;
-  }
-  const messages = runOf(held.messages);
-  const { last_seq } = held.conversation;
-  const readSeq = (me && memberOf(held, me.id)?.read_seq) ?? 0;
-  const view = {
-    id,
-    conversation: { ...held.conversation, rev: held.rev },
-    messages,
-    outgoing,
-    lastMessage: messages.at(-1) ?? null,
-    typing: held.typing,
-    unread: last_seq - readSeq,
-    readSeq,
-    hasOlder: last_seq > 0 && messages[0]?.seq !== 1,
-    isLoaded: held.isLoaded,
-  };
-  seen.set(held, { outbox, me, view });
-  return view;
+  return remembered(held, [me, ...outgoing], () => {
+    const messages = runOf(held.messages);
+    const { last_seq } = held.conversation;
+    const readSeq = (me && memberOf(held, me.id)?.read_seq) ?? 0;
+    return {
+      id,
+      conversation: { ...held.conversation, rev: held.rev },
+      messages,
+      outgoing,
+      lastMessage: messages.at(-1) ?? null,
+      typing: held.typing,
+      unread: last_seq - readSeq,
+      readSeq,
+      hasOlder: last_seq > 0 && messages[0]?.seq !== 1,
+      isLoaded: held.isLoaded,
+    };
+  });
 }
 
-interface Listed {
-  outbox: State["outbox"];
-  me: State["me"];
-  views: readonly ConversationView[];
-}
+/** A message that waits here is activity. */
+const activityMs = ({ lastMessage, outgoing, conversation }: ConversationView): number =>
+  Math.max(Date.parse((lastMessage ?? conversation).created_at), outgoing.at(-1)?.createdAtMs ?? 0);
 
-const listed = new WeakMap<State["conversations"], Listed>();
-
-/** Newest activity first; a message that waits here is activity. */
-export function viewsOf(state: State): readonly ConversationView[] {
-  const { conversations, outbox, me } = state;
-  const before = listed.get(conversations);
-  if (before && before.outbox === outbox && before.me === me) return before.views;
-  const activityMs = ({ lastMessage, outgoing, conversation }: ConversationView): number =>
-    Math.max(
-      Date.parse((lastMessage ?? conversation).created_at),
-      outgoing.at(-1)?.createdAtMs ?? 0,
-    );
-  const views = [...conversations.keys()]
-    .map((id) => viewOf(state, id)!)
-    .map((view) => ({ view, atMs: activityMs(view) }))
-    .sort((a, b) => b.atMs - a.atMs || (BigInt(b.view.id) > BigInt(a.view.id) ? 1 : -1))
-    .map(({ view }) => view);
-  listed.set(conversations, { outbox, me, views });
-  return views;
-}
+/** Newest activity first; of two at the same time the younger. */
+export const viewsOf = (state: State): readonly ConversationView[] =>
+  remembered(state.conversations, [state.outbox, state.me], () =>
+    [...state.conversations.keys()]
+      .map((id) => viewOf(state, id)!)
+      .sort((a, b) => activityMs(b) - activityMs(a) || Number(b.id) - Number(a.id)),
+  );
 
 /** The other one of a direct conversation; null in a group. */
 export function peerOf({ conversation }: ConversationView, meId: string): string | null {

@@ -12,7 +12,7 @@ const GATHER_MS = 50;
 /** The contract's cap on the ids of one request, the lower of the two. */
 const BATCH_MAX = 200;
 
-export interface Counts {
+interface Counts {
   has(id: string): boolean;
   ids(): string[];
   /** Returns the way to take it back, once. */
@@ -20,7 +20,7 @@ export interface Counts {
 }
 
 /** How many hold each id; `onChange` is called when that may have changed what is held. */
-export function createCounts(onChange: () => void): Counts {
+function createCounts(onChange: () => void): Counts {
   const holders = new Map<symbol, readonly string[]>();
   const ids = (): string[] => [...new Set([...holders.values()].flat())];
   return {

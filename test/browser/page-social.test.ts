@@ -3,32 +3,15 @@
  * the other's screen, live. Skipped, saying so, where no Chromium is found (CHROMIUM_PATH).
  * Screenshots stay in a scratch directory that is printed.
  */
-import { existsSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Locator,
-  type Page,
-} from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { BrowserContextOptions } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import type { Post } from "../../src/protocol/social.ts";
 import { eventually } from "../support/eventually.ts";
-import { expectStatus, PASSWORD, type Person } from "../support/person.ts";
+import { expectStatus, type Person } from "../support/person.ts";
+import { DESKTOP, PHONE, SLOW_MS, screensForFile, whyNoChromium } from "../support/screen.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
-const hasChromium = existsSync(CHROMIUM);
-if (!hasChromium) console.warn(`social page tests skipped: no Chromium at ${CHROMIUM}`);
-
-/** The page comes back with jitter, and likes are counted into their notification after 5 s. */
-const SLOW_MS = 20_000;
-const DESKTOP = { viewport: { width: 1180, height: 760 } };
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+if (whyNoChromium) console.warn(`social page tests skipped: ${whyNoChromium}`);
 
 async function publishes(person: Person, body: string): Promise<Post> {
   return expectStatus(await person.api.post<Post>("/api/posts", { body }), 201);
@@ -39,125 +22,10 @@ async function does(person: Person, path: string, body?: object): Promise<void> 
   if (answer.status >= 300) throw new Error(`${path} was answered ${answer.text}`);
 }
 
-/** One person before one screen. */
-class Screen {
-  readonly page: Page;
-  readonly context: BrowserContext;
-  readonly faults: string[] = [];
-
-  private constructor(context: BrowserContext, page: Page) {
-    this.context = context;
-    this.page = page;
-    page.setDefaultTimeout(10_000);
-    page.on("pageerror", (error) => this.faults.push(String(error)));
-    page.on("console", (line) => {
-      if (line.text().includes("Content Security Policy")) this.faults.push(line.text());
-    });
-  }
-
-  static async of(browser: Browser, person: Person, options: BrowserContextOptions) {
-    const context = await browser.newContext(options);
-    const screen = new Screen(context, await context.newPage());
-    await screen.page.goto(person.troupe.url);
-    await screen.page.fill("#username", person.user.username);
-    await screen.page.fill("#password", PASSWORD);
-    await screen.page.press("#password", "Enter");
-    await screen.isOnline();
-    return screen;
-  }
-
-  async isOnline(): Promise<void> {
-    await this.page.waitForSelector('.side .chip[data-link="online"]', {
-      state: "attached",
-      timeout: SLOW_MS,
-    });
-  }
-
-  async opensFeed(): Promise<void> {
-    await this.page.click('.rail a:has-text("Feed")');
-    await this.page.waitForSelector(".feed-pane");
-  }
-
-  /** What of the page is not hidden: a post can stand in the feed and be open. */
-  shown(selector: string): Locator {
-    return this.page.locator(`.pane:not([hidden]) ${selector}`);
-  }
-
-  post(id: string): Locator {
-    return this.shown(`.post[data-post="${id}"]`);
-  }
-
-  async opensPost(id: string): Promise<void> {
-    await this.post(id).locator("a.post-action").click();
-    await this.page.waitForSelector(`.post-pane .post[data-post="${id}"]`);
-  }
-
-  async seesLikes(id: string, count: number, isOwn: boolean): Promise<void> {
-    const like = `.like[aria-pressed="${isOwn}"] .post-count:text-is("${count}")`;
-    await this.post(id).locator(like).waitFor({ timeout: SLOW_MS });
-  }
-
-  async seesComments(id: string, count: number): Promise<void> {
-    await this.post(id).locator(`a.post-action .post-count:text-is("${count}")`).waitFor();
-  }
-
-  async bellSays(count: number): Promise<void> {
-    const badge = this.page.locator(".bell .badge");
-    await eventually(
-      `the bell says ${count}`,
-      async () =>
-        count === 0 ? !(await badge.isVisible()) : (await badge.textContent()) === String(count),
-      SLOW_MS,
-    );
-  }
-
-  async notices(): Promise<string[]> {
-    return this.page.locator(".notice-text").allTextContents();
-  }
-
-  async comments(): Promise<string[]> {
-    return this.page.locator(".comment-body").allTextContents();
-  }
-}
-
-describe.skipIf(!hasChromium)("the page's social half", () => {
+describe.skipIf(whyNoChromium !== null)("the page's social half", () => {
   const troupe = troupeForFile();
-  const screens: Screen[] = [];
-  let browser: Browser;
-  let shots: string;
-
-  beforeAll(async () => {
-    shots = await mkdtemp(join(tmpdir(), "troupe-page-social-"));
-    console.info(`screenshots: ${shots}`);
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
-  });
-
-  afterEach(async () => {
-    const faults = screens.flatMap((screen) => screen.faults);
-    for (const screen of screens.splice(0)) await screen.context.close();
-    expect(faults).toEqual([]);
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-  });
-
-  const screenOf = async (person: Person, options: BrowserContextOptions = DESKTOP) => {
-    const screen = await Screen.of(browser, person, options);
-    screens.push(screen);
-    return screen;
-  };
+  const screens = screensForFile();
+  const screenOf = screens.of;
 
   /** Ada follows Grace, who has written a post; each has the feed open before an own screen. */
   const writerAndReader = async (readerOptions: BrowserContextOptions = DESKTOP) => {
@@ -185,7 +53,7 @@ describe.skipIf(!hasChromium)("the page's social half", () => {
     await graces.bellSays(0);
     expect(await graces.notices()).toEqual(["Ada liked your post", "Ada follows you now"]);
     expect(await graces.page.locator(".notice[data-fresh]").count()).toBe(2);
-    await graces.page.screenshot({ path: join(shots, "bell.png") });
+    await graces.page.screenshot({ path: screens.shot("bell") });
     await adas.post(post.id).locator(".like").click();
     await adas.seesLikes(post.id, 0, false);
     await graces.seesLikes(post.id, 0, false);
@@ -216,7 +84,7 @@ describe.skipIf(!hasChromium)("the page's social half", () => {
     await graces.page.fill("#write-comment", "True.");
     await graces.page.press("#write-comment", "Enter");
     await eventually("the answer is there", async () => (await adas.comments())[1] === "True.");
-    await adas.page.screenshot({ path: join(shots, "post.png") });
+    await adas.page.screenshot({ path: screens.shot("post") });
 
     await graces.page.click('[aria-label="Back to the feed"]');
     await graces.page.fill("#write-post", "And a second one.");
@@ -289,7 +157,7 @@ describe.skipIf(!hasChromium)("the page's social half", () => {
 
     await adas.post(second.id).locator(".person-name").click();
     await adas.page.waitForSelector('dialog button:text-is("Following")');
-    await adas.page.screenshot({ path: join(shots, "person.png") });
+    await adas.page.screenshot({ path: screens.shot("person") });
     await adas.page.click('dialog button:text-is("Block")');
     await adas.page.click("dialog .button-danger");
     await adas.post(second.id).waitFor({ state: "detached" });
@@ -309,7 +177,7 @@ describe.skipIf(!hasChromium)("the page's social half", () => {
     expect(await adas.page.locator(".side").isVisible()).toBe(false);
     const bar = await adas.page.locator(".rail").boundingBox();
     expect(bar && bar.y + bar.height).toBe(PHONE.viewport.height);
-    await adas.page.screenshot({ path: join(shots, "phone-dark-feed.png") });
+    await adas.page.screenshot({ path: screens.shot("phone-dark-feed") });
     await adas.page.tap(".bell");
     await adas.page.waitForSelector("text=Nothing yet");
     await adas.page.tap('.rail a:has-text("Talks")');
@@ -319,6 +187,6 @@ describe.skipIf(!hasChromium)("the page's social half", () => {
     expect(await adas.page.locator(".rail").isVisible()).toBe(false);
     const widthPx = await adas.page.evaluate(() => document.documentElement.scrollWidth);
     expect(widthPx).toBeLessThanOrEqual(PHONE.viewport.width);
-    await adas.page.screenshot({ path: join(shots, "phone-dark-post.png") });
+    await adas.page.screenshot({ path: screens.shot("phone-dark-post") });
   });
 });

@@ -1,145 +1,22 @@
 /**
  * The page at `/`, driven in a real Chromium as two people would: what one does is waited for
  * on the other's screen. Skipped, saying so, where no Chromium is found (CHROMIUM_PATH).
- * Screenshots of phone, dark and desktop stay in a scratch directory that is printed.
+ * Screenshots stay in a scratch directory that is printed.
  */
-import { existsSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { BrowserContextOptions } from "playwright-core";
+import { describe, expect, it } from "vitest";
 import { eventually } from "../support/eventually.ts";
-import { PASSWORD, type Person } from "../support/person.ts";
+import { PASSWORD } from "../support/person.ts";
+import { DESKTOP, PHONE, SLOW_MS, screensForFile, whyNoChromium } from "../support/screen.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
-const hasChromium = existsSync(CHROMIUM);
-if (!hasChromium) console.warn(`page tests skipped: no Chromium at ${CHROMIUM}`);
+if (whyNoChromium) console.warn(`page tests skipped: ${whyNoChromium}`);
 
-/** A killed worker is replaced with back-off, and the page comes back with jitter. */
-const RETURN_DEADLINE_MS = 20_000;
-const DESKTOP = { viewport: { width: 1180, height: 760 } };
-const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
-
-/** One person before one screen. */
-class Screen {
-  readonly page: Page;
-  readonly context: BrowserContext;
-  readonly faults: string[] = [];
-
-  private constructor(context: BrowserContext, page: Page) {
-    this.context = context;
-    this.page = page;
-    page.setDefaultTimeout(10_000);
-    page.on("pageerror", (error) => this.faults.push(String(error)));
-    page.on("console", (line) => {
-      if (line.text().includes("Content Security Policy")) this.faults.push(line.text());
-    });
-  }
-
-  static async open(browser: Browser, url: string, options: BrowserContextOptions) {
-    const context = await browser.newContext(options);
-    const screen = new Screen(context, await context.newPage());
-    await screen.page.goto(url);
-    return screen;
-  }
-
-  async signsIn(person: Person): Promise<void> {
-    await this.fillsIn(person.user.username, PASSWORD);
-    await this.isOnline();
-  }
-
-  async fillsIn(username: string, password: string): Promise<void> {
-    await this.page.fill("#username", username);
-    await this.page.fill("#password", password);
-    await this.page.press("#password", "Enter");
-  }
-
-  async isOnline(): Promise<void> {
-    await this.page.waitForSelector('.side .chip[data-link="online"]', { state: "attached" });
-  }
-
-  async opens(title: string): Promise<void> {
-    await this.page.click(`.row:has(.row-title:text-is("${title}"))`);
-    await this.page.waitForSelector(`.talk-heading h2:text-is("${title}")`);
-  }
-
-  async types(text: string): Promise<void> {
-    await this.page.locator(".composer textarea").pressSequentially(text);
-  }
-
-  async sends(text: string): Promise<void> {
-    await this.page.fill(".composer textarea", text);
-    await this.page.press(".composer textarea", "Enter");
-  }
-
-  async sees(text: string): Promise<void> {
-    await this.page.waitForSelector(`.message .body:text-is("${text}")`);
-  }
-
-  async seesTick(text: string, tick: string): Promise<void> {
-    await this.page.waitForSelector(`.message[data-tick="${tick}"]:has(.body:text-is("${text}"))`, {
-      timeout: RETURN_DEADLINE_MS,
-    });
-  }
-
-  async choosesOf(text: string, item: string): Promise<void> {
-    const message = this.page.locator(`.message:has(.body:text-is("${text}"))`);
-    await message.hover();
-    await message.locator(".menu-button").click();
-    await this.page.click(`[role=menuitem]:text-is("${item}")`);
-  }
-
-  async bodies(): Promise<string[]> {
-    return this.page.locator(".message .body").allTextContents();
-  }
-}
-
-describe.skipIf(!hasChromium)("the page", () => {
+describe.skipIf(whyNoChromium !== null)("the page", () => {
   const troupe = troupeForFile();
-  const screens: Screen[] = [];
-  let browser: Browser;
-  let shots: string;
-
-  beforeAll(async () => {
-    shots = await mkdtemp(join(tmpdir(), "troupe-page-"));
-    console.info(`screenshots: ${shots}`);
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
-  });
-
-  afterEach(async () => {
-    const faults = screens.flatMap((screen) => screen.faults);
-    for (const screen of screens.splice(0)) await screen.context.close();
-    expect(faults).toEqual([]);
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-  });
-
-  const screenOf = async (options: BrowserContextOptions = DESKTOP): Promise<Screen> => {
-    const screen = await Screen.open(browser, troupe().url, options);
-    screens.push(screen);
-    return screen;
-  };
+  const screens = screensForFile();
+  const screenOf = (options: BrowserContextOptions = DESKTOP) =>
+    screens.open(troupe().url, options);
 
   /** Two who have a direct conversation open, each before an own screen. */
   const twoTalking = async (secondOptions: BrowserContextOptions = DESKTOP) => {
@@ -199,7 +76,7 @@ describe.skipIf(!hasChromium)("the page", () => {
     await adas.page.waitForSelector(".subtitle:not([data-typing])");
     await graces.sends("an answer");
     await adas.sees("an answer");
-    await adas.page.screenshot({ path: join(shots, "desktop.png") });
+    await adas.page.screenshot({ path: screens.shot("desktop") });
   });
 
   it("[PAGE3] edits and deletions of one's own messages reach the other", async () => {
@@ -245,7 +122,7 @@ describe.skipIf(!hasChromium)("the page", () => {
       await eventually(
         "the worker is replaced",
         () => troupe().pids().workers.length >= wasReplaced,
-        RETURN_DEADLINE_MS,
+        SLOW_MS,
       );
     }
     await adas.seesTick("after 2", "read");
@@ -262,9 +139,19 @@ describe.skipIf(!hasChromium)("the page", () => {
     await adas.page.reload();
     await adas.sees("line 120");
     const scroller = adas.page.locator(".scroller");
+    const topOf = (text: string) =>
+      adas.page.locator(`.body:text-is("${text}")`).evaluate((node) => {
+        return node.getBoundingClientRect().top;
+      });
+    await scroller.evaluate((node) => node.scrollTo(0, 200));
+    const beforePx = await topOf("line 75");
+    await adas.page.waitForSelector('.body:text-is("line 40")');
+    expect(Math.abs((await topOf("line 75")) - beforePx), "the reader's place").toBeLessThan(3);
     await eventually("the whole history is there", async () => {
       await scroller.evaluate((node) => node.scrollTo(0, 0));
-      return (await adas.bodies()).length === 120;
+      const count = (await adas.bodies()).length;
+      if (count < 120) throw new Error(`${count} of 120 messages are there`);
+      return true;
     });
     expect(await adas.bodies()).toEqual(Array.from({ length: 120 }, (_, n) => `line ${n + 1}`));
   });
@@ -303,10 +190,10 @@ describe.skipIf(!hasChromium)("the page", () => {
       () => getComputedStyle(document.body).backgroundColor,
     );
     expect(background).toBe("rgb(23, 20, 24)");
-    await graces.page.screenshot({ path: join(shots, "phone-dark-talk.png") });
+    await graces.page.screenshot({ path: screens.shot("phone-dark-talk") });
     await graces.page.tap('[aria-label="Back to conversations"]');
     await graces.page.waitForSelector(".side");
-    await graces.page.screenshot({ path: join(shots, "phone-dark-list.png") });
+    await graces.page.screenshot({ path: screens.shot("phone-dark-list") });
   });
 
   it("[PAGE9] two tabs of one person share the login: signing out in one ends both", async () => {

@@ -3,7 +3,7 @@
  * arrives once and in order, and everybody sees the same in the end.
  */
 import { afterEach, describe, expect, it } from "vitest";
-import { createCaller } from "../../src/client/index.ts";
+import { createCaller, online, onMessage } from "../../src/client/index.ts";
 import { type OutboxStorage, webOutbox } from "../../src/client/storage.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
 import { WeakLink } from "../contract/weak-link.ts";
@@ -93,7 +93,7 @@ describe.each(TRANSPORTS)("a network that fails, over %s", (transport) => {
     const { link, user: a } = await overLink(ann, transport);
     await a.isOnline();
     const told: number[] = [];
-    a.client.onMessage(({ seq }) => told.push(seq));
+    onMessage(a.client, ({ seq }) => told.push(seq));
     await a.client.send(id, "hello").committed;
     a.client.open(id);
     link.close();
@@ -192,7 +192,7 @@ describe("the token's life", () => {
   it("[SDK26] without another token the end is final, and says why", async () => {
     const ann = await troupe().user("ann");
     const a = clients.of(ann, { getToken: () => "garbage" });
-    await expect(a.client.online()).rejects.toMatchObject({ code: "unauthorized" });
+    await expect(online(a.client)).rejects.toMatchObject({ code: "unauthorized" });
     expect(a.client.connection.get()).toMatchObject({
       is: "closed",
       reason: { by: "refused", code: "unauthorized" },
@@ -206,7 +206,7 @@ describe("the token's life", () => {
     await troupe().http.post("/api/auth/logout", { refresh_token: ann.login.refresh_token });
     const ended = await until("the end", a.client.connection, ({ is }) => is === "closed");
     expect(ended).toMatchObject({ reason: { by: "server", code: "logged_out" } });
-    expect(await a.client.online().catch((error: unknown) => error)).toMatchObject({
+    expect(await online(a.client).catch((error: unknown) => error)).toMatchObject({
       code: "unavailable",
     });
   });

@@ -1,6 +1,13 @@
 /** The client SDK against a real Troupe: what two people see of each other, and a back end. */
 import { afterEach, describe, expect, it } from "vitest";
-import { createCaller, progressOf, TroupeError } from "../../src/client/index.ts";
+import {
+  createCaller,
+  online,
+  onMessage,
+  progressOf,
+  TroupeError,
+} from "../../src/client/index.ts";
+import { presenceOf, typingOf } from "../../src/client/presence.ts";
 import { inboxOf, postWatchOf } from "../../src/client/social.ts";
 import { eventually } from "../support/eventually.ts";
 import { SdkClients, until } from "../support/sdk.ts";
@@ -36,7 +43,7 @@ describe.each(["websocket", "polling"] as const)("two people over %s", (transpor
 
   it("[SDK11] typing, replies, edits and deletions arrive", async () => {
     const { ann, bob, id } = await clients.pair(troupe(), { transports });
-    ann.client.typing(id);
+    typingOf(ann.client).touch(id);
     await bob.sees("ann typing", id, ({ typing }) => typing.includes(ann.id));
     await ann.client.send(id, "first").committed;
     await bob.sees("that she stopped", id, ({ typing }) => typing.length === 0);
@@ -70,7 +77,7 @@ describe("one person's client", () => {
     const { id } = await ann!.startsDirect(bob!);
     for (let n = 1; n <= 120; n++) await ann!.posts(id, `${n}`);
     const { client } = clients.of(bob!);
-    await client.online();
+    await online(client);
     expect(client.conversation(id).get()).toMatchObject({ unread: 120, isLoaded: false });
     client.open(id);
     const source = client.conversation(id);
@@ -107,12 +114,12 @@ describe("one person's client", () => {
     const [ann, bob] = await troupe().users("ann", "bob");
     const a = clients.of(ann!);
     await a.isOnline();
-    const presence = a.client.presence(bob!.id);
+    const presence = presenceOf(a.client).of(bob!.id);
     const looks = presence.subscribe(() => undefined);
     await until("bob is offline", presence, (status) => status?.status === "offline");
     const b = clients.of(bob!);
     await until("bob is online", presence, (status) => status?.status === "online");
-    b.client.setStatus("away");
+    presenceOf(b.client).show("away");
     await until("bob is away", presence, (status) => status?.status === "away");
     looks();
     // Whoever subscribes watches: so this is only looked at.
@@ -136,7 +143,7 @@ describe("a back end", () => {
   it("[SDK16] notifies with a service token; the person sees, counts and reads it", async () => {
     const ann = await troupe().user("ann");
     const { client } = clients.of(ann);
-    await client.online();
+    await online(client);
     const token = await serviceTokenOf(JWT_SECRET, ["notify"]);
     const backEnd = createCaller({ url: troupe().url, token });
     const sent = await backEnd("POST /api/notifications", {
@@ -160,10 +167,10 @@ describe("a back end", () => {
   it("[SDK17] a bot hears each message once and answers it", async () => {
     const [ann, robot] = await troupe().users("ann", "robot");
     const bot = clients.of(robot!).client;
-    bot.onMessage((message) => {
+    onMessage(bot, (message) => {
       if (message.sender_id !== robot!.id) bot.send(message.conversation_id, `${message.body}?`);
     });
-    await bot.online();
+    await online(bot);
     const a = clients.of(ann!);
     await a.isOnline();
     const { id } = await a.client.createConversation([robot!.id]);

@@ -67,7 +67,7 @@ export class SdkHistory {
 
   #begins(user: UserId): void {
     const sdk = new SimSdk(this.world, user);
-    sdk.client.watchPresence(this.#users);
+    sdk.presence.watch(this.#users);
     this.sdks.push(sdk);
     this.#closers.set(sdk, new Map());
   }
@@ -81,7 +81,7 @@ export class SdkHistory {
     if (dice < 34) this.#sends(sdk, room);
     else if (dice < 42) this.#changesMessage(sdk, room);
     else if (dice < 50) sdk.client.markRead(room, 1 + chance(20));
-    else if (dice < 58) sdk.client.typing(room);
+    else if (dice < 58) sdk.typing.touch(room);
     else if (dice < 62) this.#opensOrCloses(sdk, room);
     else if (dice < 66) void sdk.client.loadOlder(room, 3).catch(() => undefined);
     else if (dice < 74) void this.#changesMembers(this.#rooms[chance(2)]!);
@@ -219,7 +219,8 @@ export class SdkHistory {
     }
   }
 
-  #checkClient(who: string, { client, user, told, errors }: SimSdk): void {
+  #checkClient(who: string, sdk: SimSdk): void {
+    const { client, user, told, errors } = sdk;
     expect(errors, `${who}: errors`).toEqual([]);
     const { conversations } = this.world.storage.tables;
     const own = [...conversations.values()].filter((stored) => stored.members.has(user));
@@ -259,7 +260,7 @@ export class SdkHistory {
       );
     }
     for (const other of this.#users) {
-      expect(client.presence(other).get()?.status, `${who}: status of ${other}`).toBe("online");
+      expect(sdk.presence.of(other).get()?.status, `${who}: status of ${other}`).toBe("online");
     }
   }
 

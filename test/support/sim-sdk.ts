@@ -5,7 +5,10 @@
  */
 import type { Socket as EngineSocket } from "engine.io";
 import { type Client, createClient } from "../../src/client/client.ts";
+import { onMessage } from "../../src/client/fresh.ts";
 import type { ClientPorts, SocketHandlers, SocketPort } from "../../src/client/ports.ts";
+import { createPresence, type Presence } from "../../src/client/presence.ts";
+import { createTyping, type Typing } from "../../src/client/typing.ts";
 import type { AckSink, Commands } from "../../src/edge/socket/commands.ts";
 import { Outlet, WriteTurn } from "../../src/edge/socket/outlet.ts";
 import { Session } from "../../src/edge/socket/session.ts";
@@ -162,6 +165,8 @@ class SimConnection {
 export class SimSdk {
   readonly user: UserId;
   readonly client: Client;
+  readonly presence: Presence;
+  readonly typing: Typing;
   /** What `onMessage` told, by conversation. */
   readonly told = new Map<string, Message[]>();
   readonly errors: unknown[] = [];
@@ -184,7 +189,9 @@ export class SimSdk {
       onError: (error: unknown) => this.errors.push(error),
     };
     this.client = createClient(options, ports);
-    this.client.onMessage((message) => {
+    this.presence = createPresence(this.client, ports);
+    this.typing = createTyping(this.client, world.clock);
+    onMessage(this.client, (message) => {
       const told = this.told.get(message.conversation_id) ?? [];
       told.push(message);
       this.told.set(message.conversation_id, told);

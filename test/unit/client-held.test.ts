@@ -37,16 +37,13 @@ function message(seq: number, rev: number, changes: Partial<Message> = {}): Mess
 const run = (...taken: steps.Step[]): State => taken.reduce((state, step) => step(state), begun);
 
 const begun: State = [
-  steps.takeReady(
-    {
-      user: { id: ANN, username: "ann", display_name: "Ann", created_at: AT },
-      session_id: "s",
-      server_time: AT,
-      token_expires_at: AT,
-      unread: { notifications: 0, conversations: [] },
-    },
-    () => false,
-  ),
+  steps.takeReady({
+    user: { id: ANN, username: "ann", display_name: "Ann", created_at: AT },
+    session_id: "s",
+    server_time: AT,
+    token_expires_at: AT,
+    unread: { notifications: 0, conversations: [] },
+  }),
   steps.takeConversation(conversation(1)),
 ].reduce<State>((state, step) => step(state), INITIAL_STATE);
 
@@ -161,16 +158,13 @@ describe("cursors", () => {
 
   it("[SDK8] what was read elsewhere meanwhile is read here, up to the first message heard live", () => {
     const before = run(heard(1, 2));
-    const again = steps.takeReady(
-      {
-        user: begun.me!,
-        session_id: "t",
-        server_time: AT,
-        token_expires_at: AT,
-        unread: { notifications: 0, conversations: [] },
-      },
-      () => false,
-    )(before);
+    const again = steps.takeReady({
+      user: begun.me!,
+      session_id: "t",
+      server_time: AT,
+      token_expires_at: AT,
+      unread: { notifications: 0, conversations: [] },
+    })(before);
     const after = [heard(3, 4), synced(4, [message(2, 3), message(3, 4)]), steps.takeUnread([])];
     const state = after.reduce((next, step) => step(next), again);
     expect(viewOf(state, "7")).toMatchObject({ readSeq: 2, unread: 1 });
@@ -185,7 +179,7 @@ describe("views", () => {
     const next = heard(2, 3)(state);
     expect(viewOf(next, "8")).toBe(other);
     expect(viewOf(next, "7")).not.toBe(viewOf(state, "7"));
-    const elsewhere = steps.takeStatuses([])(state);
+    const elsewhere = steps.takeConnection({ is: "syncing", sessionId: "s" })(state);
     expect(viewsOf(elsewhere)).toBe(all);
   });
 

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Client, createClient } from "../../src/client/client.ts";
 import type { SocketHandlers } from "../../src/client/ports.ts";
+import { createPresence } from "../../src/client/presence.ts";
 import type { Outgoing } from "../../src/client/state.ts";
+import { createTyping } from "../../src/client/typing.ts";
 import { type ErrorObject, ok, type Result, refused } from "../../src/protocol/errors.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -205,18 +207,32 @@ describe("what is missed", () => {
 describe("typing", () => {
   it("[SDK56] is said every few seconds, and its end once", async () => {
     begins();
+    const typing = createTyping(client, clock);
     await comesOnline();
     const said = () => of("typing").map(({ payload }) => payload["is_typing"]);
     for (let n = 0; n < 35; n++) {
-      client.typing("7");
+      typing.touch("7");
       await clock.advance(100);
     }
     expect(said()).toEqual([true, true]);
     await clock.advance(4_000);
     expect(said()).toEqual([true, true, false]);
-    client.typing("7");
+    typing.touch("7");
     client.send("7", "done");
     await clock.advance(10_000);
     expect(said(), "the message ends it").toEqual([true, true, false, true]);
+  });
+});
+
+describe("own status", () => {
+  it("[SDK57] away set while a session begins is said once it is there, and in the next", async () => {
+    begins();
+    const presence = createPresence(client, { clock, random: () => 0.5 });
+    client.on("ready", () => presence.show("away"));
+    await comesOnline();
+    const said = () => of("set_status").map(({ payload }) => payload["status"]);
+    expect(said()).toEqual(["away"]);
+    presence.show("online");
+    expect(said()).toEqual(["away", "online"]);
   });
 });

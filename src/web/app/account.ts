@@ -3,16 +3,16 @@
  * reload or a second tab stays signed in. A refresh token can be spent once, and a second use
  * ends the login, so of all tabs one at a time refreshes and the others take what it got.
  */
+
+import { createCaller } from "../../client/index.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
 import type { Tokens, User } from "../../protocol/schemas.ts";
-import { callApi } from "./http.ts";
+import { createApi } from "./http.ts";
 
 const STORAGE_KEY = "troupe.login";
 const REFRESH_LOCK = "troupe.refresh";
 /** An access token with less left than this, or a tenth of its life, is renewed before use. */
 const SPARE_MS = 10_000;
-/** Renewing in place begins this long before the end, or at a third of a shorter life. */
-const LEAD_MS = 60_000;
 /**
  * Tabs are processes, and what one writes to localStorage reaches the others a little later:
  * whoever came next at once would read, and spend, the refresh token that was just spent.
@@ -36,8 +36,6 @@ export interface Account {
   accessToken(): Promise<Result<string>>;
   /** A token other than `stale`, which the server has refused or is about to. */
   renewedToken(stale: string): Promise<Result<string>>;
-  /** How long to wait before renewing a token that expires in `leftMs`. */
-  renewalDelayMs(leftMs: number): number;
   signOut(): Promise<void>;
   /** The server has ended this login: forget it and say why. */
   end(message: string): void;
@@ -92,6 +90,7 @@ async function exclusively<T>(work: () => Promise<T>): Promise<T> {
 
 /** `onEnded`: the login is over, here or in another tab; a message where there is one to show. */
 export function createAccount(onEnded: (message: string | null) => void): Account {
+  const call = createApi(createCaller({}));
   let renewal: Promise<Result<string>> | null = null;
 
   const end = (message: string | null): void => {
@@ -107,7 +106,7 @@ export function createAccount(onEnded: (message: string | null) => void): Accoun
     if (!login) return signedOut();
     if (login.accessToken !== stale) return { ok: true, value: login.accessToken };
     const body = { refresh_token: login.refreshToken };
-    const answer = await callApi<Tokens>("POST", "/api/auth/refresh", body);
+    const answer = await call("POST /api/auth/refresh", body);
     if (answer.ok) {
       // Signed out meanwhile: the answer must not sign in again.
       if (readLogin()?.refreshToken !== login.refreshToken) return signedOut();
@@ -128,10 +127,8 @@ export function createAccount(onEnded: (message: string | null) => void): Accoun
     return renewal;
   };
 
-  const authenticate = async (path: string, username: string, password: string) => {
-    const answer = await callApi<Tokens>("POST", path, { username, password });
-    return answer.ok ? { ok: true as const, value: writeLogin(answer.value) } : answer;
-  };
+  const taken = (answer: Result<Tokens>): Result<User> =>
+    answer.ok ? { ok: true, value: writeLogin(answer.value) } : answer;
 
   addEventListener("storage", (event) => {
     if (event.key !== STORAGE_KEY && event.key !== null) return;
@@ -142,8 +139,10 @@ export function createAccount(onEnded: (message: string | null) => void): Accoun
 
   return {
     user: () => readLogin()?.user ?? null,
-    signIn: (username, password) => authenticate("/api/auth/login", username, password),
-    register: (username, password) => authenticate("/api/auth/register", username, password),
+    signIn: async (username, password) =>
+      taken(await call("POST /api/auth/login", { username, password })),
+    register: async (username, password) =>
+      taken(await call("POST /api/auth/register", { username, password })),
     async accessToken() {
       const login = readLogin();
       if (!login) return signedOut();
@@ -152,16 +151,12 @@ export function createAccount(onEnded: (message: string | null) => void): Accoun
       return renewedToken(login.accessToken);
     },
     renewedToken,
-    renewalDelayMs(leftMs) {
-      const lifeMs = readLogin()?.lifeMs ?? 0;
-      return Math.max(0, leftMs - Math.min(LEAD_MS, lifeMs / 3));
-    },
     async signOut() {
       const login = readLogin();
       end(null);
       if (!login) return;
       const body = { refresh_token: login.refreshToken };
-      const answer = await callApi<null>("POST", "/api/auth/logout", body);
+      const answer = await call("POST /api/auth/logout", body);
       if (!answer.ok) console.warn("logout was not confirmed", answer.error);
     },
     end,

@@ -1,6 +1,6 @@
 /**
  * Where messages are written: Enter sends, Shift+Enter breaks the line, Esc leaves an edit or
- * a reply. Keeps a draft for each conversation and tells of typing at most every two seconds.
+ * a reply. Keeps a draft for each conversation and tells of typing.
  */
 import { BODY_MAX, codePoints, isText } from "../../protocol/text.ts";
 import type { Chat } from "./chat.ts";
@@ -8,8 +8,6 @@ import { el, iconButton, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { typedText } from "./wording.ts";
 
-/** The server forgets a typist after 5 s of silence; this keeps well inside. */
-const TYPING_EVERY_MS = 2_000;
 /** From here on the characters left are shown. */
 const COUNT_FROM = BODY_MAX - 200;
 const HEIGHT_MAX_PX = 180;
@@ -36,7 +34,6 @@ export function createComposer(
   const drafts = new Map<string, string>();
   let talkId: string | null = null;
   let purpose: Purpose = { kind: "new" };
-  let typingSaidAtMs = 0;
 
   const input = el("textarea", {
     attrs: {
@@ -67,11 +64,8 @@ export function createComposer(
 
   const sayTyping = (isTyping: boolean): void => {
     if (talkId === null) return;
-    const nowMs = Date.now();
-    if (isTyping && nowMs - typingSaidAtMs < TYPING_EVERY_MS) return;
-    if (!isTyping && typingSaidAtMs === 0) return;
-    typingSaidAtMs = isTyping ? nowMs : 0;
-    chat.setTyping(talkId, isTyping);
+    if (isTyping) chat.typing(talkId);
+    else chat.stopTyping(talkId);
   };
 
   const setValue = (text: string): void => {
@@ -105,7 +99,7 @@ export function createComposer(
       if (body !== purpose.body) void submitEdit(talkId, purpose.seq, body);
       setPurpose({ kind: "new" });
     } else {
-      chat.outbox.add(talkId, body, purpose.kind === "reply" ? purpose.seq : null);
+      chat.send(talkId, body, purpose.kind === "reply" ? purpose.seq : null);
       drafts.delete(talkId);
       setValue("");
       setPurpose({ kind: "new" });

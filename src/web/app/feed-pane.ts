@@ -68,7 +68,7 @@ export function createFeedPane(chat: Chat, hooks: FeedPaneHooks): FeedPane {
     iconButton("reload", "Look for new posts", () => void showNews()),
   );
   const area = el("div", { class: "feed-area" }, scroller, news);
-  const node = el("main", { class: "pane feed-pane", attrs: { "aria-label": "Feed" } });
+  const node = el("section", { class: "pane feed-pane", attrs: { "aria-label": "Feed" } });
   node.append(header, area);
   node.hidden = true;
 

@@ -53,8 +53,8 @@ export function createFeed(
     take: (state: PostState, page: Page<Post>) => PostState,
   ): Promise<void> => {
     const mine = life;
-    const query = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const page = await api<Page<Post>>("GET", `/api/feed?limit=${PAGE}${query}`);
+    const from = cursor === null ? {} : { cursor };
+    const page = await api("GET /api/feed", { limit: PAGE, ...from });
     if (mine !== life) return;
     if (page.ok) {
       store.update((state) => take(state, page.value));
@@ -101,12 +101,12 @@ export function createFeed(
       if (mine === life) isLoadingOlder = false;
     },
     async write(body) {
-      const answer = await api<Post>("POST", "/api/posts", { body });
+      const answer = await api("POST /api/posts", { body });
       if (answer.ok) store.update((state) => withOwnPost(state, answer.value));
       return answer;
     },
     async remove(postId) {
-      const answer = await api<null>("DELETE", `/api/posts/${postId}`);
+      const answer = await api("DELETE /api/posts/:id", { id: postId });
       const isGone = answer.ok || answer.error.code === "not_found";
       if (isGone) store.update((state) => withoutPosts(state, [postId]));
       return isGone ? { ok: true, value: null } : answer;

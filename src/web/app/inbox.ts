@@ -1,33 +1,20 @@
 /**
- * The notifications without their looks: takes live ones, those that `sync` brings and pages
- * of the list, and marks them read while the list is open before the person.
+ * The notifications without their looks: what the SDK holds, why it could not be had, and
+ * marking them read while the list is open before the person.
  */
-import type { Notification } from "../../protocol/social.ts";
-import type { Api } from "./http.ts";
-import {
-  NO_NOTICES,
-  type NoticePage,
-  type NoticeState,
-  withFirstPage,
-  withNotice,
-  withOlderNotices,
-  withReadUpTo,
-  withSyncedNotices,
-  withUnreadCount,
-} from "./notice-state.ts";
+import type { Client } from "../../client/index.ts";
+import { inboxOf, type NotificationState } from "../../client/social.ts";
+import { answerOf } from "./http.ts";
 import { createStore, type Store } from "./store.ts";
 
-const PAGE = 30;
 const RETRY_MS = 3_000;
+
+export interface NoticeState extends NotificationState {
+  problem: string | null;
+}
 
 export interface Inbox {
   store: Store<NoticeState>;
-  /** `ready` has said how many are unread. */
-  noteUnread(unread: number): void;
-  /** What `sync` is to go on from; null while nothing is known. */
-  afterSeq(): number | null;
-  takeMissed(missed: readonly Notification[]): void;
-  take(notice: Notification): void;
   /** Fetches the newest page: the list, and the exact count. */
   refresh(): Promise<void>;
   loadOlder(): Promise<void>;
@@ -35,57 +22,47 @@ export interface Inbox {
   stop(): void;
 }
 
-export function createInbox(api: Api): Inbox {
-  const store = createStore<NoticeState>(NO_NOTICES);
+export function createInbox(client: Client): Inbox {
+  const held = inboxOf(client);
+  const store = createStore<NoticeState>({ ...held.state.get(), problem: null });
   let isOpen = false;
   let isMarking = false;
   let isLoadingOlder = false;
   let retryTimer: ReturnType<typeof setTimeout> | undefined;
 
-  const fetchPage = async (
-    query: string,
-    take: (state: NoticeState, page: NoticePage) => NoticeState,
-  ): Promise<void> => {
-    const page = await api<NoticePage>("GET", `/api/notifications?limit=${PAGE}${query}`);
-    store.update((state) =>
-      page.ok ? take(state, page.value) : { ...state, problem: page.error.message },
-    );
+  const fetching = async (work: Promise<void>): Promise<void> => {
+    const answer = await answerOf(work);
+    const problem = answer.ok ? null : answer.error.message;
+    store.update((state) => (state.problem === problem ? state : { ...state, problem }));
   };
+  const refresh = (): Promise<void> => fetching(held.load());
 
   const mark = async (): Promise<void> => {
     clearTimeout(retryTimer);
-    const { unread, items } = store.get();
-    const upToSeq = items[0]?.seq;
+    const { unread, items } = held.state.get();
     const isSeen = isOpen && document.visibilityState === "visible";
-    if (!isSeen || isMarking || unread === 0 || upToSeq === undefined) return;
+    if (!isSeen || isMarking || unread === 0 || items.length === 0) return;
     isMarking = true;
-    const answer = await api("PUT", "/api/notifications/read", { up_to_seq: upToSeq });
+    const answer = await answerOf(held.markRead());
     isMarking = false;
-    if (answer.ok) {
-      const readAt = new Date().toISOString();
-      store.update((state) => withReadUpTo(state, upToSeq, readAt));
-    } else {
+    if (!answer.ok) {
       retryTimer = setTimeout(() => void mark(), answer.error.retry_after_ms ?? RETRY_MS);
     }
   };
 
-  const refresh = (): Promise<void> => fetchPage("", withFirstPage);
+  const take = (): void => store.update(({ problem }) => ({ ...held.state.get(), problem }));
   const onVisible = (): void => void mark();
-  const unsubscribe = store.subscribe(onVisible);
+  // What was unread is shown as such before it is marked.
+  const ends = [held.state.subscribe(take), store.subscribe(onVisible)];
   document.addEventListener("visibilitychange", onVisible);
 
   return {
     store,
-    noteUnread: (unread) => store.update((state) => withUnreadCount(state, unread)),
-    afterSeq: () => store.get().seq,
-    takeMissed: (missed) => store.update((state) => withSyncedNotices(state, missed)),
-    take: (notice) => store.update((state) => withNotice(state, notice)),
     refresh,
     async loadOlder() {
-      const cursor = store.get().nextCursor;
-      if (cursor === null || isLoadingOlder) return;
+      if (isLoadingOlder) return;
       isLoadingOlder = true;
-      await fetchPage(`&cursor=${encodeURIComponent(cursor)}`, withOlderNotices);
+      await fetching(held.loadOlder());
       isLoadingOlder = false;
     },
     setOpen(next) {
@@ -96,7 +73,7 @@ export function createInbox(api: Api): Inbox {
       void mark();
     },
     stop() {
-      unsubscribe();
+      for (const end of ends) end();
       clearTimeout(retryTimer);
       document.removeEventListener("visibilitychange", onVisible);
     },

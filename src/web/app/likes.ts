@@ -2,7 +2,6 @@
  * Sends likes: shown at once, one request a post at a time, the last wish wins, and the
  * server's answer corrects what is shown.
  */
-import type { Liked } from "../../protocol/social.ts";
 import type { Api } from "./http.ts";
 import {
   type PostState,
@@ -29,7 +28,9 @@ export function createLikes(store: Store<PostState>, api: Api): Likes {
       const wish = store.get().posts.get(postId)?.wish ?? null;
       if (wish === null) break;
       store.update((state) => withLikeSent(state, postId));
-      const answer = await api<Liked>(wish ? "POST" : "DELETE", `/api/posts/${postId}/like`);
+      const answer = await api(wish ? "POST /api/posts/:id/like" : "DELETE /api/posts/:id/like", {
+        id: postId,
+      });
       store.update((state) => {
         if (answer.ok) return withLiked(state, answer.value);
         if (answer.error.code === "not_found") return withoutPosts(state, [postId]);

@@ -7,7 +7,7 @@ import type { Chat } from "./chat.ts";
 import { el, keyedList, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { createRow, type RowActions } from "./message-row.ts";
-import { lastMessageOf, nameOf, newestRun, unreadOf } from "./selection.ts";
+import { nameOf, openTalkOf } from "./selection.ts";
 import type { State } from "./state.ts";
 import { type Row, timelineOf } from "./timeline.ts";
 
@@ -45,6 +45,7 @@ export function createMessageList(
   /** The reader has been brought to where the unread messages of this talk begin. */
   let isPlaced = false;
   let announcedSeq = 0;
+  let firstKey: string | null = null;
   let isAtEnd = true;
   let isLoadingOlder = false;
 
@@ -68,13 +69,16 @@ export function createMessageList(
   const loadOlder = async (): Promise<void> => {
     const id = shownId;
     const talk = id === null ? undefined : chat.store.get().talks.get(id);
-    const oldest = talk && newestRun(talk)[0];
-    if (id === null || isLoadingOlder || !talk?.isLoaded || !oldest || oldest.seq === 1) return;
+    if (id === null || isLoadingOlder || !talk?.isLoaded || !talk.hasOlder) return;
     isLoadingOlder = true;
     setText(older, "Loading earlier messages…");
-    await chat.loadOlder(id);
-    isLoadingOlder = false;
+    const isMore = await chat.loadOlder(id);
     setText(older, "");
+    // Once it is shown, for who still stands at the top: there is no event of scrolling.
+    requestAnimationFrame(() => {
+      isLoadingOlder = false;
+      if (isMore && scroller.scrollTop < OLDER_AHEAD_PX) void loadOlder();
+    });
   };
 
   scroller.addEventListener("scroll", () => {
@@ -93,7 +97,7 @@ export function createMessageList(
 
   const announceNews = (state: State): void => {
     const talk = shownId === null ? undefined : state.talks.get(shownId);
-    const last = talk && lastMessageOf(talk);
+    const last = talk?.lastMessage;
     if (!last || last.seq <= announcedSeq) return;
     announcedSeq = last.seq;
     if (last.sender_id !== state.me.id && last.deleted_at === null) {
@@ -104,7 +108,7 @@ export function createMessageList(
   return {
     node: el("div", { class: "message-area" }, scroller, down),
     update(state) {
-      const talk = state.openId === null ? undefined : state.talks.get(state.openId);
+      const talk = openTalkOf(state);
       if (!talk) {
         shownId = null;
         return;
@@ -121,19 +125,21 @@ export function createMessageList(
       const canLoad = state.link.kind !== "reconnecting" && state.link.kind !== "stopped";
       const rows = talk.isLoaded || !canLoad ? timelineOf(state, talk) : [];
       const fromEndPx = scroller.scrollHeight - scroller.scrollTop;
-      const firstBefore = list.firstElementChild;
+      const firstBefore = firstKey;
+      // Not the day above it, which stays.
+      firstKey = rows.find((row) => row.kind === "message")?.key ?? null;
       render(rows);
       empty.hidden = rows.length > 0 || !talk.isLoaded;
       if (isAtEnd) scrollToEnd();
       // Rows came in above: what the reader looked at stays where it was.
-      else if (list.firstElementChild !== firstBefore) {
+      else if (!isSwitched && firstKey !== firstBefore) {
         scroller.scrollTop = scroller.scrollHeight - fromEndPx;
       }
       if (!isPlaced && talk.isLoaded) {
         isPlaced = true;
         showUnreadLine();
       }
-      const unread = unreadOf(state, talk);
+      const { unread } = talk;
       setText(downCount, unread > 0 ? String(unread) : "");
       down.setAttribute("aria-label", unread > 0 ? `${unread} new messages` : "Newest messages");
       if (!isSwitched) announceNews(state);

@@ -6,7 +6,7 @@ import type { Chat } from "./chat.ts";
 import { el, iconButton, type KeyedEntry, setAttr, setText } from "./dom.ts";
 import { type IconName, icon, setIcon } from "./icons.ts";
 import { setRichText } from "./rich-text.ts";
-import { nameOf, type Tick } from "./selection.ts";
+import { nameOf, openTalkOf, type Tick } from "./selection.ts";
 import type { MessageRow, Row } from "./timeline.ts";
 import { dayName, fullTime, timeOfDay } from "./wording.ts";
 
@@ -56,13 +56,13 @@ function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
     text: "Try again",
     attrs: { type: "button" },
   });
-  retry.addEventListener("click", () => actions.chat.outbox.retry(row.clientId));
+  retry.addEventListener("click", () => actions.chat.retry(row.clientId));
   const discard = el("button", {
     class: "button-link",
     text: "Discard",
     attrs: { type: "button" },
   });
-  discard.addEventListener("click", () => actions.chat.outbox.discard(row.clientId));
+  discard.addEventListener("click", () => actions.chat.discard(row.clientId));
   const failure = el("div", { class: "failure" }, problem, retry, discard);
   const line = el("div", { class: "bubble-line" }, avatar.node, bubble, menu);
   const node = el("li", { class: "message" }, line, failure);
@@ -73,7 +73,7 @@ function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
       if (next.kind !== "message") return;
       row = next;
       const state = actions.chat.store.get();
-      const talk = state.openId === null ? undefined : state.talks.get(state.openId);
+      const talk = openTalkOf(state);
       const isNamed = !row.isOwn && talk?.conversation.kind === "group";
       const name = nameOf(state, row.senderId);
       setAttr(node, "data-own", row.isOwn);

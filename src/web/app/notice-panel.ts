@@ -77,12 +77,12 @@ export function createNoticePanel(
 
   const render = (): void => {
     if (node.hidden) return;
-    const { items, problem: why, nextCursor, seq } = inbox.store.get();
+    const { items, problem: why, nextCursor, isLoaded } = inbox.store.get();
     for (const notice of items) if (notice.read_at === null) fresh.add(notice.id);
     chat.people.need(items.flatMap((notice) => notice.actor_id ?? []));
     renderRows(items.map((notice) => ({ notice, isFresh: fresh.has(notice.id) })));
-    empty.hidden = items.length > 0 || seq === null;
-    setText(status, why === null && (seq === null || nextCursor !== null) ? "Loading…" : "");
+    empty.hidden = items.length > 0 || !isLoaded;
+    setText(status, why === null && (!isLoaded || nextCursor !== null) ? "Loading…" : "");
     failure.hidden = why === null;
     setText(problem, why ?? "");
     loadOlder();

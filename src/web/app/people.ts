@@ -1,7 +1,6 @@
 /**
  * Fetches the names behind user ids as views come to need them, a few at a time, each once.
  */
-import type { User } from "../../protocol/schemas.ts";
 import type { Api } from "./http.ts";
 import { withUsers } from "./state.ts";
 import type { Store } from "./store.ts";
@@ -32,7 +31,7 @@ export function createPeople(api: Api, store: Store): People {
   };
 
   const fetchOne = async (userId: string): Promise<void> => {
-    const answer = await api<User>("GET", `/api/users/${userId}`);
+    const answer = await api("GET /api/users/:id", { id: userId });
     running--;
     if (isStopped) return;
     if (answer.ok) store.update((state) => withUsers(state, [answer.value]));

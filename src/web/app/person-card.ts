@@ -88,11 +88,11 @@ export function openPerson(chat: Chat, userId: string): void {
   const body = el("div", { class: "dialog-body person" });
   body.append(head, avatar.node, name, username, presence, buttons, problem);
   node.append(body);
-  const unsubscribes = [store.subscribe(render), social.relations.subscribe(render)];
+  const endLook = isMe ? () => undefined : chat.lookAt(userId);
+  const unsubscribes = [endLook, store.subscribe(render), social.relations.subscribe(render)];
   node.addEventListener("close", () => {
     for (const unsubscribe of unsubscribes) unsubscribe();
   });
   render();
-  if (!isMe) void chat.lookAt(userId);
   showDialog(node);
 }

@@ -111,7 +111,7 @@ export function createPostPane(chat: Chat, hooks: PostPaneHooks): PostPane {
     hooks.chip,
   );
   const foot = el("div", { class: "comment-write" }, writing.node);
-  const node = el("main", { class: "pane post-pane", attrs: { "aria-label": "Post" } });
+  const node = el("section", { class: "pane post-pane", attrs: { "aria-label": "Post" } });
   node.append(header, scroller, foot);
   node.hidden = true;
 

@@ -185,20 +185,17 @@ export function withLiveCounts(
   }));
 }
 
-/** The answer of `watch_posts`; `heard` are those of which live counts came while it was asked. */
-export function withWatched(
-  state: PostState,
-  counts: readonly PostCounts[],
-  heard: ReadonlySet<string>,
-): PostState {
-  return counts.reduce((next, { post_id, ...values }) => {
-    const known = heard.has(post_id) ? {} : values;
-    return change(next, post_id, (held) => ({
-      ...held,
-      isWatched: true,
-      post: { ...held.post, ...known },
-    }));
-  }, state);
+/** What the SDK says of posts that are watched. */
+export function withWatched(state: PostState, counts: readonly PostCounts[]): PostState {
+  return counts.reduce(
+    (next, { post_id, ...values }) =>
+      change(next, post_id, (held) => ({
+        ...held,
+        isWatched: true,
+        post: { ...held.post, ...values },
+      })),
+    state,
+  );
 }
 
 export function withoutWatched(state: PostState, ids: Iterable<string>): PostState {

@@ -5,7 +5,6 @@
  * click.
  */
 import type { Result } from "../../protocol/errors.ts";
-import type { Blocked, Following } from "../../protocol/social.ts";
 import type { Api } from "./http.ts";
 import { createStore, type Store } from "./store.ts";
 
@@ -54,8 +53,8 @@ export function createRelations(meId: string, api: Api): Relations {
   return {
     store,
     async follow(userId, follows) {
-      const method = follows ? "POST" : "DELETE";
-      const answer = await api<Following>(method, `/api/users/${userId}/follow`);
+      const call = follows ? "POST /api/users/:id/follow" : "DELETE /api/users/:id/follow";
+      const answer = await api(call, { id: userId });
       if (answer.ok) {
         store.update((state) => ({
           ...state,
@@ -65,8 +64,8 @@ export function createRelations(meId: string, api: Api): Relations {
       return answer;
     },
     async block(userId, blocks) {
-      const method = blocks ? "POST" : "DELETE";
-      const answer = await api<Blocked>(method, `/api/users/${userId}/block`);
+      const call = blocks ? "POST /api/users/:id/block" : "DELETE /api/users/:id/block";
+      const answer = await api(call, { id: userId });
       if (answer.ok) {
         store.update((state) => ({
           // A block ends follows, and they stay ended.

@@ -83,10 +83,14 @@ export function createShell(chat: Chat, account: Account): Shell {
     iconButton("sign-out", "Sign out", () => void account.signOut()),
   );
   const side = el("nav", { class: "side", attrs: { "aria-label": "Conversations" } });
-  const brand = el("h1", { class: "brand", text: "Troupe" });
+  const brand = el("p", { class: "brand", text: "Troupe", attrs: { "aria-hidden": "true" } });
+  // One for all views: on a phone the side with the name is not always there.
+  const heading = el("h1", { class: "visually-hidden", text: "Troupe" });
   side.append(el("header", { class: "side-header" }, brand, tools), list.node, me);
-  const node = el("div", { class: "shell" }, rail.node, notices.node, side, pane.node);
-  node.append(feedPane.node, postPane.node, menu.node, signs.banner, live);
+  const main = el("main", { class: "content" }, heading, notices.node, side, pane.node);
+  main.append(feedPane.node, postPane.node);
+  const node = el("div", { class: "shell" }, rail.node, main);
+  node.append(menu.node, signs.banner, live);
 
   let shownId: string | null = null;
   let route = routeOf(location.hash);

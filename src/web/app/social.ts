@@ -1,15 +1,16 @@
 /**
  * The social half of the signed-in page without its looks: joins feed, threads, likes, live
- * counts, notifications and relations, and hands each the events it wants. Made and driven by
- * the chat, which owns the connection.
+ * counts, notifications and relations, and hands each the events it wants. Made by the chat,
+ * which owns the client.
  */
+import type { Client } from "../../client/index.ts";
+import { postWatchOf } from "../../client/social.ts";
 import type { Result } from "../../protocol/errors.ts";
-import type { ServerPayload } from "../../protocol/events.ts";
+import type { PostCounts } from "../../protocol/social.ts";
 import { createFeed, type Feed } from "./feed.ts";
 import type { Api } from "./http.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import { createLikes, type Likes } from "./likes.ts";
-import type { Ask } from "./link.ts";
 import { NO_POSTS, type PostState, withLiveCounts } from "./post-state.ts";
 import { createPostWatch, type PostWatch } from "./post-watch.ts";
 import { createRelations, type RelationState } from "./relations.ts";
@@ -26,20 +27,26 @@ export interface Social {
   inbox: Inbox;
   follow(userId: string, follows: boolean): Promise<Result<unknown>>;
   block(userId: string, blocks: boolean): Promise<Result<unknown>>;
-  takeCounts(counts: ServerPayload<"like_update"> | ServerPayload<"comment_update">): void;
   /** The session is up and caught up. */
   resume(): void;
   stop(): void;
 }
 
-export function createSocial(meId: string, api: Api, ask: Ask, isOnline: () => boolean): Social {
+export function createSocial(meId: string, api: Api, client: Client): Social {
   const posts = createStore<PostState>(NO_POSTS);
   const relations = createRelations(meId, api);
   const feed = createFeed(posts, api, relations.noteFollowed);
   const threads = createThreads(posts, api);
   const likes = createLikes(posts, api);
-  const watch = createPostWatch(posts, ask, isOnline);
-  const inbox = createInbox(api);
+  const watch = createPostWatch(posts, postWatchOf(client));
+  const inbox = createInbox(client);
+
+  /** One's own posts are told of also where they are not watched. */
+  const takeCounts = (counts: Partial<PostCounts> & { post_id: string }): void => {
+    posts.update((state) => withLiveCounts(state, counts));
+    threads.noteCount(counts.post_id);
+  };
+  const ends = [client.on("like_update", takeCounts), client.on("comment_update", takeCounts)];
 
   return {
     posts,
@@ -63,18 +70,13 @@ export function createSocial(meId: string, api: Api, ask: Ask, isOnline: () => b
       }
       return answer;
     },
-    takeCounts(counts) {
-      watch.noteLive(counts.post_id);
-      posts.update((state) => withLiveCounts(state, counts));
-      threads.noteCount(counts.post_id);
-    },
     resume() {
-      watch.restart();
       void inbox.refresh();
       feed.refresh();
       threads.refresh();
     },
     stop() {
+      for (const end of ends) end();
       feed.stop();
       watch.stop();
       inbox.stop();

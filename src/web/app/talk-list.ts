@@ -5,22 +5,14 @@
 import { createAvatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
 import { el, type KeyedEntry, keyedList, setAttr, setText } from "./dom.ts";
-import {
-  lastMessageOf,
-  nameOf,
-  peerIdOf,
-  presenceOf,
-  talksByActivity,
-  titleOf,
-  unreadOf,
-} from "./selection.ts";
+import { nameOf, peerIdOf, presenceOf, titleOf } from "./selection.ts";
 import type { State, Talk } from "./state.ts";
 import { shortTime, typingText } from "./wording.ts";
 
 function lastWords(state: State, talk: Talk): { text: string; atMs: number | null } {
-  const waiting = state.outbox.findLast((o) => o.conversationId === talk.conversation.id);
+  const waiting = talk.outgoing.at(-1);
   if (waiting) return { text: `You: ${waiting.body}`, atMs: waiting.createdAtMs };
-  const last = lastMessageOf(talk);
+  const last = talk.lastMessage;
   if (!last) return { text: "No messages yet", atMs: Date.parse(talk.conversation.created_at) };
   const words = last.deleted_at === null ? last.body : "Message deleted";
   const isGroup = talk.conversation.kind === "group";
@@ -47,7 +39,7 @@ function createRow(chat: Chat, talk: Talk): KeyedEntry<Talk> {
       const peerId = peerIdOf(state, next);
       const status = peerId === null ? null : presenceOf(state, peerId);
       const last = lastWords(state, next);
-      const count = unreadOf(state, next);
+      const count = next.unread;
       const typing = next.typing.map((userId) => nameOf(state, userId));
       avatar.update(peerId ?? next.conversation.id, titleOf(state, next), status);
       setText(title, titleOf(state, next));
@@ -89,13 +81,13 @@ export function createTalkList(chat: Chat, onCompose: () => void): TalkList {
   return {
     node: el("div", { class: "talk-list-scroll" }, list, empty),
     update(state) {
-      const talks = talksByActivity(state);
+      const talks = [...state.talks.values()];
       render(talks);
       empty.hidden = talks.length > 0 || !state.isListed;
       chat.people.need(
         talks.flatMap((talk) => {
           const peerId = peerIdOf(state, talk);
-          const sender = lastMessageOf(talk)?.sender_id ?? [];
+          const sender = talk.lastMessage?.sender_id ?? [];
           const shown = talk.conversation.members.slice(0, 4).map((member) => member.user_id);
           return peerId === null ? shown.concat(sender, talk.typing) : [peerId];
         }),

@@ -9,7 +9,7 @@ import { el, iconButton, setAttr, setText } from "./dom.ts";
 import { openGroup } from "./group-dialog.ts";
 import { createMessageList } from "./message-list.ts";
 import { createMessageMenu, type MenuItem } from "./message-menu.ts";
-import { nameOf, peerIdOf, presenceOf, titleOf } from "./selection.ts";
+import { nameOf, openTalkOf, peerIdOf, presenceOf, titleOf } from "./selection.ts";
 import type { State, Talk } from "./state.ts";
 import type { MessageRow } from "./timeline.ts";
 import { presenceText, typingText } from "./wording.ts";
@@ -51,7 +51,7 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
   const heading = el("div", { class: "talk-heading" }, title, subtitle);
   const person = iconButton("person", "About this person", () => {
     const state = chat.store.get();
-    const talk = state.openId === null ? undefined : state.talks.get(state.openId);
+    const talk = openTalkOf(state);
     const peerId = talk && peerIdOf(state, talk);
     if (peerId) hooks.openPerson(peerId);
   });
@@ -113,14 +113,14 @@ export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {
     el("p", { text: "Or start a new one: someone may be waiting for your line." }),
   );
   const talkNode = el("div", { class: "talk" }, header, list.node, composer.node);
-  const node = el("main", { class: "pane", attrs: { "aria-label": "Conversation" } });
+  const node = el("section", { class: "pane", attrs: { "aria-label": "Conversation" } });
   node.append(talkNode, nothing, menu.node);
   let shownId: string | null = null;
 
   return {
     node,
     update(state) {
-      const talk = state.openId === null ? undefined : state.talks.get(state.openId);
+      const talk = openTalkOf(state);
       talkNode.hidden = !talk;
       nothing.hidden = talk !== undefined || state.openId !== null;
       const talkId = talk ? talk.conversation.id : null;

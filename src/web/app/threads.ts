@@ -3,11 +3,11 @@
  * and fetches those that others add while the post is open.
  */
 import { type Result, refused } from "../../protocol/errors.ts";
-import type { Comment, Post } from "../../protocol/social.ts";
+import type { Comment } from "../../protocol/social.ts";
 import type { Api } from "./http.ts";
 import { type PostState, withoutPosts, withPosts } from "./post-state.ts";
 import type { Store } from "./store.ts";
-import { isBehind, type Page, withCommentPage, withOwnComment } from "./thread-state.ts";
+import { isBehind, withCommentPage, withOwnComment } from "./thread-state.ts";
 
 const PAGE = 50;
 
@@ -36,16 +36,16 @@ export function createThreads(store: Store<PostState>, api: Api): Threads {
   };
 
   const fetchPost = async (postId: string): Promise<void> => {
-    const post = await api<Post>("GET", `/api/posts/${postId}`);
+    const post = await api("GET /api/posts/:id", { id: postId });
     if (post.ok) store.update((state) => withPosts(state, [post.value]));
     else fail(postId, post.error.code, post.error.message);
   };
 
   const fetchComments = async (postId: string, cursor: string | null): Promise<void> => {
     isFetching = true;
-    const query = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
-    const path = `/api/posts/${postId}/comments?limit=${PAGE}${query}`;
-    const page = await api<Page<Comment>>("GET", path);
+    const from = cursor === null ? {} : { cursor };
+    const query = { id: postId, limit: PAGE, ...from };
+    const page = await api("GET /api/posts/:id/comments", query);
     isFetching = false;
     if (page.ok) {
       store.update((state) => ({
@@ -84,7 +84,7 @@ export function createThreads(store: Store<PostState>, api: Api): Threads {
       if (openId !== null && cursor && !isFetching) await fetchComments(openId, cursor);
     },
     async write(postId, body) {
-      const answer = await api<Comment>("POST", `/api/posts/${postId}/comments`, { body });
+      const answer = await api("POST /api/posts/:id/comments", { id: postId, body });
       if (answer.ok) {
         store.update((state) => ({
           ...state,

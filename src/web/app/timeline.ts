@@ -3,9 +3,10 @@
  * unread ones begin, groups by sender, ticks, and what is still on its way. Pure; days are
  * those of the browser's time zone.
  */
+import type { Outgoing } from "../../client/index.ts";
 import type { Message } from "../../protocol/schemas.ts";
-import { newestRun, type Tick, tickOf } from "./selection.ts";
-import type { Outgoing, State, Talk } from "./state.ts";
+import { messageAt, type Tick, tickOf } from "./selection.ts";
+import type { State, Talk } from "./state.ts";
 
 /** Messages of one sender closer than this stand together. */
 const GROUP_MS = 5 * 60_000;
@@ -36,7 +37,7 @@ export type Row =
 
 function quoteOf(talk: Talk, replyToSeq: number | null): MessageRow["quote"] {
   if (replyToSeq === null) return null;
-  const quoted = talk.messages.get(replyToSeq);
+  const quoted = messageAt(talk, replyToSeq);
   if (!quoted) return { senderId: "", body: "An earlier message" };
   return { senderId: quoted.sender_id, body: quoted.deleted_at ? "Deleted message" : quoted.body };
 }
@@ -55,7 +56,7 @@ function messageRow(state: State, talk: Talk, message: Message): MessageRow {
     body: message.body,
     isEdited: message.edited_at !== null,
     isDeleted: message.deleted_at !== null,
-    tick: isOwn && message.deleted_at === null ? tickOf(state, talk, message) : null,
+    tick: isOwn && message.deleted_at === null ? tickOf(talk, message) : null,
     problem: null,
     seq: message.seq,
     clientId: message.client_id,
@@ -76,7 +77,7 @@ function outgoingRow(state: State, talk: Talk, outgoing: Outgoing): MessageRow {
     isEdited: false,
     isDeleted: false,
     tick: outgoing.problem === null ? "sending" : "failed",
-    problem: outgoing.problem,
+    problem: outgoing.problem?.message ?? null,
     seq: null,
     clientId: outgoing.clientId,
     quote: quoteOf(talk, outgoing.replyToSeq),
@@ -91,10 +92,8 @@ function dayOf(atMs: number): string {
 /** The rows of `talk`, oldest first; "new" is what was unread when it was opened. */
 export function timelineOf(state: State, talk: Talk): Row[] {
   const { readSeq, lastSeq } = state.openMark ?? { readSeq: 0, lastSeq: 0 };
-  const sent = newestRun(talk).map((message) => messageRow(state, talk, message));
-  const waiting = state.outbox
-    .filter((outgoing) => outgoing.conversationId === talk.conversation.id)
-    .map((outgoing) => outgoingRow(state, talk, outgoing));
+  const sent = talk.messages.map((message) => messageRow(state, talk, message));
+  const waiting = talk.outgoing.map((outgoing) => outgoingRow(state, talk, outgoing));
   const rows: Row[] = [];
   const days = new Set<string>();
   let isUnreadMarked = false;

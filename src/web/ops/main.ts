@@ -2,8 +2,8 @@
  * The operator's page's entry: asks for the token, or shows the board. It uses the published
  * HTTP API only, and nothing of the server that another program could not.
  */
-import type { ErrorObject } from "../../protocol/errors.ts";
-import { callApi } from "../app/http.ts";
+import { fetchCall } from "../../client/api.ts";
+import type { ErrorObject, Result } from "../../protocol/errors.ts";
 import { createBoard } from "./board.ts";
 import type { Call } from "./find.ts";
 import { createTokenForm, keepToken, storedToken } from "./token.ts";
@@ -25,8 +25,9 @@ function refusalText({ code, message }: ErrorObject): string {
 
 const callWith =
   (token: string): Call =>
-  (method, path) =>
-    callApi(method, path, undefined, token);
+  async <T>(method: string, path: string) =>
+    // What is asked for and what is read of it stand together, in the board.
+    (await fetchCall("")(method, path, undefined, token)) as Result<T>;
 
 function askForToken(notice: string | null): void {
   leave();

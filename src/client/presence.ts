@@ -1,0 +1,80 @@
+/**
+ * `troupe/presence`: who is online, away or offline, and since when; and what this user shows of
+ * themselves: their status, and that they type. Others are watched at the server for as long as
+ * somebody looks, again in each session; one for a client.
+ */
+import type { Status } from "../protocol/schemas.ts";
+import { attempt, isOnline, once, onOnline } from "./attached.ts";
+import type { Client } from "./client.ts";
+import { systemClock } from "./clock.ts";
+import type { ClientPorts } from "./ports.ts";
+import { createStore, type Readable, select } from "./store.ts";
+import { createWatches, watching } from "./watches.ts";
+
+export { type Typing, typingOf } from "./typing.ts";
+
+export interface Presence {
+  /** Watched while it is subscribed to. Null: not known. */
+  of(userId: string): Readable<Status | null>;
+  /** Watches many at once; returns the end. */
+  watch(userIds: readonly string[]): () => void;
+  /** One's own; `away` holds over reconnects. */
+  show(status: "online" | "away"): void;
+}
+
+export function createPresence(
+  client: Client,
+  ports: Pick<ClientPorts, "clock" | "random">,
+): Presence {
+  const store = createStore<ReadonlyMap<string, Status>>(new Map(), (error) =>
+    console.error(error),
+  );
+  const put = (statuses: readonly Status[]): void =>
+    store.set(
+      new Map([...store.get(), ...statuses.map((one) => [one.user_id, one] as [string, Status])]),
+    );
+  const keep = (isKept: (userId: string) => boolean): void =>
+    store.set(new Map([...store.get()].filter(([id]) => isKept(id))));
+
+  const watches = createWatches({
+    ports,
+    isOnline: () => isOnline(client),
+    watch: (user_ids) =>
+      attempt(client.ask("watch_presence", { user_ids }, ({ statuses }) => put(statuses))),
+    unwatch(user_ids) {
+      keep((id) => !user_ids.includes(id));
+      return attempt(client.ask("unwatch_presence", { user_ids }));
+    },
+  });
+  client.on("user_status", (status) => put([status]));
+  // Of those who are not watched, nobody tells what has changed since the session before.
+  client.on("ready", () => keep(watches.has));
+
+  let isAway = false;
+  const say = (status: "online" | "away"): void =>
+    // Refused or lost, it is said again with the next session.
+    void attempt(client.ask("set_status", { status }));
+  // Not with `ready`: what is set between that and this would be said by nobody.
+  onOnline(client, () => {
+    if (isAway) say("away");
+  });
+  onOnline(client, watches.restart);
+
+  return {
+    of: (userId) =>
+      watching(
+        select(store, (statuses) => statuses.get(userId) ?? null),
+        watches,
+        userId,
+      ),
+    watch: watches.add,
+    show(status) {
+      isAway = status === "away";
+      if (isOnline(client)) say(status);
+    },
+  };
+}
+
+export const presenceOf = once((client) =>
+  createPresence(client, { clock: systemClock, random: Math.random }),
+);

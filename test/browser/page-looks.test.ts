@@ -1,0 +1,272 @@
+/**
+ * How the page at `/` comes to be and what everybody can do with it: quick and without a jump,
+ * nothing asked of strangers, no fault that axe finds, light and dark, desktop and phone; a
+ * storm of likes on screen. Skipped, saying so, where no Chromium is found (CHROMIUM_PATH).
+ * With TROUPE_SHOTS pictures go there; `readme-*` are those in .github/.
+ */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import type { BrowserContextOptions, Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { createCaller } from "../../src/client/index.ts";
+import type { Post } from "../../src/protocol/social.ts";
+import { eventually } from "../support/eventually.ts";
+import { expectStatus, type Person } from "../support/person.ts";
+import { DESKTOP, PHONE, type Screen, screensForFile, whyNoChromium } from "../support/screen.ts";
+import { serviceTokenOf } from "../support/service.ts";
+import { troupeForFile } from "../support/suite.ts";
+import { JWT_SECRET } from "../support/tokens.ts";
+
+if (whyNoChromium) console.warn(`tests of the page's looks skipped: ${whyNoChromium}`);
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const USABLE_MS_MAX = 1_000;
+const SHIFT_MAX = 0.02;
+
+/** What axe has to say, each with where; the page's policy lets no script in, so it is run. */
+async function axeFaults(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(AXE, "utf8"));
+  return page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ html }) => `${id}: ${html.slice(0, 120)}`),
+    );
+  });
+}
+
+/** Watched from the very start of each load: how much moved, and where anything came from. */
+async function watchesLoads(
+  screen: Screen,
+): Promise<{ shift(): Promise<number>; hosts: string[] }> {
+  const hosts: string[] = [];
+  screen.page.on("request", (request) => hosts.push(new URL(request.url()).host));
+  await screen.page.addInitScript(() => {
+    const page = globalThis as unknown as { shift: number };
+    page.shift = 0;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) {
+        page.shift += (entry as PerformanceEntry & { value: number }).value;
+      }
+    }).observe({ type: "layout-shift", buffered: true });
+  });
+  const shift = () =>
+    screen.page.evaluate(() => (globalThis as unknown as { shift: number }).shift);
+  return { shift, hosts };
+}
+
+describe.skipIf(whyNoChromium !== null)("the page's looks", () => {
+  const troupe = troupeForFile();
+  const screens = screensForFile();
+
+  /** Ada's page with something of everything on it. */
+  const furnished = async (options: BrowserContextOptions = DESKTOP) => {
+    const [ada, grace, linus] = (await troupe().users("Ada", "Grace", "Linus")) as [
+      Person,
+      Person,
+      Person,
+    ];
+    const direct = await ada.startsDirect(grace);
+    const group = await linus.startsGroup(ada, grace);
+    await linus.api.patch(`/api/conversations/${group.id}`, { title: "Rehearsal" });
+    const lines: [Person, string][] = [
+      [grace, "Did the rehearsal room work out?"],
+      [ada, "It did. Seven o'clock, second floor."],
+      [grace, "Then I bring the stage plan, and the lamp that nobody else wants to carry."],
+      [ada, "And I bring whoever is late."],
+    ];
+    for (const [who, line] of lines) await who.posts(direct.id, line);
+    await linus.posts(group.id, "Who has the key?");
+    const body = "A nanosecond is a foot of wire.";
+    const post = expectStatus(await grace.api.post<Post>("/api/posts", { body }), 201);
+    await ada.api.post(`/api/users/${grace.id}/follow`, {});
+    await grace.api.post(`/api/users/${ada.id}/follow`, {});
+    const screen = await screens.of(ada, options);
+    return { ada, grace, linus, screen, post, direct };
+  };
+
+  it("[PGL1] a load moves nothing, asks nobody else, and is usable within a second", async () => {
+    const { screen } = await furnished();
+    await screen.opens("Grace");
+    await screen.sees("And I bring whoever is late.");
+    const { shift, hosts } = await watchesLoads(screen);
+    const tookMs: number[] = [];
+    // The quickest of three: what else the machine does is not the page's.
+    for (let n = 0; n < 3; n++) {
+      await screen.page.reload({ waitUntil: "commit" });
+      const atMs = await screen.page.evaluate(
+        () =>
+          new Promise<number>((resolve) => {
+            const look = (): void => {
+              const input = document.querySelector<HTMLTextAreaElement>(".composer textarea");
+              const isThere = document.querySelector(".message .body") !== null;
+              if (isThere && input?.checkVisibility()) resolve(performance.now());
+              else requestAnimationFrame(look);
+            };
+            look();
+          }),
+      );
+      tookMs.push(atMs);
+      await screen.isOnline();
+      expect(await shift(), "what moved while it loaded").toBeLessThanOrEqual(SHIFT_MAX);
+    }
+    console.info(`usable after ${tookMs.map(Math.round).join(", ")} ms`);
+    expect(Math.min(...tookMs)).toBeLessThanOrEqual(USABLE_MS_MAX);
+    expect([...new Set(hosts)]).toEqual([new URL(troupe().url).host]);
+  });
+
+  it.each([
+    ["light", DESKTOP],
+    ["dark", DESKTOP],
+    ["light", PHONE],
+    ["dark", PHONE],
+  ] as const)("[PGL2] axe finds no fault, %s, %o", async (colorScheme, size) => {
+    const { screen, post } = await furnished({ ...size, colorScheme });
+    const { page } = screen;
+    const name = `${size === PHONE ? "phone" : "desktop"}-${colorScheme}`;
+    const faults: string[] = [];
+    const look = async (what: string): Promise<void> => {
+      faults.push(...(await axeFaults(page)).map((fault) => `${what}: ${fault}`));
+      await page.screenshot({ path: screens.shot(`${name}-${what}`) });
+    };
+    await page.waitForSelector('.row:has(.row-words:has-text("Who has the key?"))');
+    await look("list");
+    await screen.opens("Grace");
+    await screen.sees("And I bring whoever is late.");
+    await look("talk");
+    await page.goto(`${troupe().url}/#/feed`);
+    await screen.post(post.id).waitFor();
+    await look("feed");
+    await page.click(".bell");
+    await page.waitForSelector(".notice");
+    await look("bell");
+    await page.keyboard.press("Escape");
+    await page.goto(`${troupe().url}/#/`);
+    await page.click('[aria-label="New conversation"]');
+    await look("dialog");
+    await page.keyboard.press("Escape");
+    await page.click('[aria-label="Sign out"]');
+    await page.waitForSelector("#username");
+    await look("sign-in");
+    expect(faults).toEqual([]);
+  });
+
+  it("[PGL3] by keyboard alone: into a talk, a message, an edit of it, and out", async () => {
+    const { screen } = await furnished();
+    const { page } = screen;
+    const row = page.locator('.row:has(.row-title:text-is("Grace"))');
+    await eventually("the tab key reaches the conversation", async () => {
+      await page.keyboard.press("Tab");
+      return row.evaluate((node) => node === document.activeElement);
+    });
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('.talk-heading h2:text-is("Grace")');
+    // With a keyboard at hand the composer has the focus.
+    await page.keyboard.type("Written blnd.");
+    await page.keyboard.press("Enter");
+    await screen.sees("Written blnd.");
+    const menu = page.locator('.message:has(.body:text-is("Written blnd.")) .menu-button');
+    await eventually("shift and tab reach the message's menu", async () => {
+      await page.keyboard.press("Shift+Tab");
+      return menu.evaluate((node) => node === document.activeElement);
+    });
+    await page.keyboard.press("Enter");
+    await page.waitForSelector('[role=menuitem]:text-is("Edit")');
+    await eventually("the arrow reaches Edit", async () => {
+      const focused = await page.evaluate(() => document.activeElement?.textContent);
+      if (focused !== "Edit") await page.keyboard.press("ArrowDown");
+      return focused === "Edit";
+    });
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("ControlOrMeta+a");
+    await page.keyboard.type("Written blind.");
+    await page.keyboard.press("Enter");
+    await screen.sees("Written blind.");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("text=Pick a conversation");
+  });
+
+  it("[PGL4] a message that is refused says why, and goes out when it is tried again", async () => {
+    const { ada, grace, screen } = await furnished();
+    await screen.opens("Grace");
+    await grace.api.post(`/api/users/${ada.id}/block`, {});
+    await screen.sends("Are you there?");
+    await screen.seesTick("Are you there?", "failed");
+    await grace.api.delete(`/api/users/${ada.id}/block`);
+    await screen.page.click('.message[data-tick="failed"] button:text-is("Try again")');
+    await screen.seesTick("Are you there?", "sent");
+  });
+
+  it("[PGL5] a storm of likes climbs on screen and ends in the right count", async () => {
+    const { screen, post } = await furnished();
+    await screen.opensFeed();
+    await screen.post(post.id).waitFor();
+    const fans = await troupe().users(...Array.from({ length: 30 }, (_, n) => `fan${n}`));
+    const count = screen.post(post.id).locator(".like .post-count");
+    const counts = await count.evaluateHandle((node) => {
+      const seen: number[] = [];
+      new MutationObserver(() => seen.push(Number(node.textContent))).observe(node, {
+        characterData: true,
+        childList: true,
+        subtree: true,
+      });
+      return seen;
+    });
+    for (let from = 0; from < fans.length; from += 5) {
+      const some = fans.slice(from, from + 5);
+      await Promise.all(some.map((fan) => fan.api.post(`/api/posts/${post.id}/like`, {})));
+    }
+    await screen.seesLikes(post.id, fans.length, false);
+    const seen = await counts.jsonValue();
+    expect(seen.length, `the count on screen: ${seen}`).toBeGreaterThan(1);
+    expect(seen).toEqual([...seen].sort((a, b) => a - b));
+  });
+
+  it("[PGL6] a talk on a desk in the light and on a phone in the dark, live on both", async () => {
+    const { ada, grace, linus, screen, direct } = await furnished();
+    const phone = await screens.of(grace, { ...PHONE, colorScheme: "dark" });
+    const linuss = await screens.of(linus, PHONE);
+    await screen.opens("Grace");
+    await phone.opens("Ada");
+    await linuss.opens("Rehearsal");
+    await screen.choosesOf("Did the rehearsal room work out?", "Reply");
+    await screen.sends("They even left us the piano.");
+    await phone.sees("They even left us the piano.");
+    await phone.sends("Then we need a pianist. Linus?");
+    await linuss.types("I can play the two chords");
+    await screen.page.waitForSelector('.row-words[data-typing]:text-is("Linus is typing…")');
+    await screen.sends("He says yes before you ask.");
+    await screen.seesTick("He says yes before you ask.", "read");
+    await phone.types("Of course he does");
+    await screen.page.waitForSelector(".subtitle[data-typing]");
+    // Where nothing is pointed at.
+    await screen.page.mouse.move(800, 120);
+    await screen.page.screenshot({ path: screens.shot("readme-desktop") });
+    await ada.posts(direct.id, "See you at seven.");
+    await phone.sees("See you at seven.");
+    await phone.page.screenshot({ path: screens.shot("readme-phone") });
+    await phone.page.close();
+    await screen.page.waitForSelector('.talk-header .subtitle:text-is("last seen just now")');
+  });
+
+  it("[PGL7] an address that leads nowhere is left, one that leads somewhere is opened", async () => {
+    const { screen, direct } = await furnished();
+    await screen.page.goto(`${troupe().url}/#/c/999999`);
+    await screen.page.waitForSelector("text=Pick a conversation");
+    expect(new URL(screen.page.url()).hash).toBe("#/");
+    await screen.page.goto(`${troupe().url}/#/c/${direct.id}`);
+    await screen.page.reload();
+    await screen.sees("And I bring whoever is late.");
+  });
+
+  it("[PGL8] a session that is ended for good leads to the sign-in, which says why", async () => {
+    const { ada, screen } = await furnished();
+    const admin = await serviceTokenOf(JWT_SECRET, ["admin"]);
+    const call = createCaller({ url: troupe().url, token: admin });
+    await call("POST /api/users/:id/suspend", { id: ada.id });
+    await screen.page.waitForSelector("#username");
+    await screen.page.waitForSelector(".sign-in :text-matches('suspended', 'i')");
+  });
+});

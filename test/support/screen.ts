@@ -1,0 +1,211 @@
+/**
+ * One person before one screen of the page at `/`, in a real Chromium, and the browser that a
+ * test file shares. Without a Chromium (CHROMIUM_PATH) `whyNoChromium` says so.
+ */
+import { existsSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { eventually } from "./eventually.ts";
+import { PASSWORD, type Person } from "./person.ts";
+
+const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
+export const whyNoChromium: string | null = existsSync(CHROMIUM)
+  ? null
+  : `no Chromium at ${CHROMIUM}`;
+
+export const DESKTOP = { viewport: { width: 1180, height: 760 } };
+export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
+/** The page comes back with jitter, and likes are counted into their notification after 5 s. */
+export const SLOW_MS = 20_000;
+
+export class Screen {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** What no page may ever do: throw, or ask for what its policy forbids. */
+  readonly faults: string[] = [];
+
+  private constructor(context: BrowserContext, page: Page) {
+    this.context = context;
+    this.page = page;
+    page.setDefaultTimeout(10_000);
+    page.on("pageerror", (error) => this.faults.push(String(error)));
+    page.on("console", (line) => {
+      if (line.text().includes("Content Security Policy")) this.faults.push(line.text());
+    });
+  }
+
+  static async open(browser: Browser, url: string, options: BrowserContextOptions) {
+    const context = await browser.newContext(options);
+    const screen = new Screen(context, await context.newPage());
+    await screen.page.goto(url);
+    return screen;
+  }
+
+  async signsIn(person: Person): Promise<void> {
+    await this.fillsIn(person.user.username, PASSWORD);
+    await this.isOnline();
+  }
+
+  async fillsIn(username: string, password: string): Promise<void> {
+    await this.page.fill("#username", username);
+    await this.page.fill("#password", password);
+    await this.page.press("#password", "Enter");
+  }
+
+  async isOnline(): Promise<void> {
+    await this.page.waitForSelector('.side .chip[data-link="online"]', {
+      state: "attached",
+      timeout: SLOW_MS,
+    });
+  }
+
+  async opens(title: string): Promise<void> {
+    await this.page.click(`.row:has(.row-title:text-is("${title}"))`);
+    await this.page.waitForSelector(`.talk-heading h2:text-is("${title}")`);
+  }
+
+  async types(text: string): Promise<void> {
+    await this.page.locator(".composer textarea").pressSequentially(text);
+  }
+
+  async sends(text: string): Promise<void> {
+    await this.page.fill(".composer textarea", text);
+    await this.page.press(".composer textarea", "Enter");
+  }
+
+  async sees(text: string): Promise<void> {
+    await this.page.waitForSelector(`.message .body:text-is("${text}")`);
+  }
+
+  async seesTick(text: string, tick: string): Promise<void> {
+    await this.page.waitForSelector(`.message[data-tick="${tick}"]:has(.body:text-is("${text}"))`, {
+      timeout: SLOW_MS,
+    });
+  }
+
+  async choosesOf(text: string, item: string): Promise<void> {
+    const message = this.page.locator(`.message:has(.body:text-is("${text}"))`);
+    await message.hover();
+    await message.locator(".menu-button").click();
+    await this.page.click(`[role=menuitem]:text-is("${item}")`);
+  }
+
+  async bodies(): Promise<string[]> {
+    return this.page.locator(".message .body").allTextContents();
+  }
+
+  async opensFeed(): Promise<void> {
+    await this.page.click('.rail a:has-text("Feed")');
+    await this.page.waitForSelector(".feed-pane");
+  }
+
+  /** What of the page is not hidden: a post can stand in the feed and be open. */
+  shown(selector: string): Locator {
+    return this.page.locator(`.pane:not([hidden]) ${selector}`);
+  }
+
+  post(id: string): Locator {
+    return this.shown(`.post[data-post="${id}"]`);
+  }
+
+  async opensPost(id: string): Promise<void> {
+    await this.post(id).locator("a.post-action").click();
+    await this.page.waitForSelector(`.post-pane .post[data-post="${id}"]`);
+  }
+
+  async seesLikes(id: string, count: number, isOwn: boolean): Promise<void> {
+    const like = `.like[aria-pressed="${isOwn}"] .post-count:text-is("${count}")`;
+    await this.post(id).locator(like).waitFor({ timeout: SLOW_MS });
+  }
+
+  async seesComments(id: string, count: number): Promise<void> {
+    await this.post(id).locator(`a.post-action .post-count:text-is("${count}")`).waitFor();
+  }
+
+  async bellSays(count: number): Promise<void> {
+    const badge = this.page.locator(".bell .badge");
+    await eventually(
+      `the bell says ${count}`,
+      async () =>
+        count === 0 ? !(await badge.isVisible()) : (await badge.textContent()) === String(count),
+      SLOW_MS,
+    );
+  }
+
+  async notices(): Promise<string[]> {
+    return this.page.locator(".notice-text").allTextContents();
+  }
+
+  async comments(): Promise<string[]> {
+    return this.page.locator(".comment-body").allTextContents();
+  }
+}
+
+export interface Screens {
+  open(url: string, options?: BrowserContextOptions): Promise<Screen>;
+  /** Signed in. */
+  of(person: Person, options?: BrowserContextOptions): Promise<Screen>;
+  /** Where a picture of this name goes: a scratch directory that is printed. */
+  shot(name: string): string;
+}
+
+/** A browser for the tests of one `describe`; after each test no screen may have had a fault. */
+export function screensForFile(): Screens {
+  const screens: Screen[] = [];
+  let browser: Browser;
+  let shots: string;
+
+  beforeAll(async () => {
+    shots = process.env["TROUPE_SHOTS"] ?? (await mkdtemp(join(tmpdir(), "troupe-page-")));
+    console.info(`screenshots: ${shots}`);
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
+  });
+
+  afterEach(async () => {
+    const faults = screens.flatMap((screen) => screen.faults);
+    for (const screen of screens.splice(0)) await screen.context.close();
+    expect(faults).toEqual([]);
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+  });
+
+  const open = async (url: string, options: BrowserContextOptions = DESKTOP) => {
+    const screen = await Screen.open(browser, url, options);
+    screens.push(screen);
+    return screen;
+  };
+
+  return {
+    open,
+    async of(person, options) {
+      const screen = await open(person.troupe.url, options);
+      await screen.signsIn(person);
+      return screen;
+    },
+    shot: (name) => join(shots, `${name}.png`),
+  };
+}
