@@ -21,6 +21,8 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
           pool: "threads",
           maxWorkers: CORES_FOR_SERVERS,
+          // A simulated history is a second of work, and several on a busy machine.
+          testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
       },
