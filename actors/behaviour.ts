@@ -43,6 +43,8 @@ export interface Incoming {
 export interface Context {
   /** Milliseconds since the epoch, the same for the whole turn. */
   readonly nowMs: number;
+  /** Whether other hosts cannot be heard now: what is known of their sessions may be old. */
+  readonly isCutOff: boolean;
   ask<K extends ActorKind, O extends Op<K>>(
     to: ActorAddress & { kind: K },
     op: O,

@@ -12,6 +12,8 @@
  * [PRS8] A session that has ended stays ended: what was said of it before may come after, by
  *        way of a worker that owned the actor then.
  * [PRS6] Whose sessions died with the actor was last seen when it moved.
+ * [PRS9] While other hosts cannot be heard nobody can announce again what is in doubt: it stays
+ *        as it was until they can.
  */
 import type { SessionNote } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";
@@ -27,9 +29,9 @@ type Phase =
   /** Published is the truth. */
   | { is: "steady" }
   /** A session ended; a worse status waits for `untilMs`. */
-  | { is: "grace"; untilMs: number }
+  | { is: "grace"; untilMs: number; inDoubt: boolean }
   /** Moved here; sessions are still being announced. */
-  | { is: "settling"; sinceMs: number; untilMs: number };
+  | { is: "settling"; sinceMs: number; untilMs: number; inDoubt: boolean };
 
 export interface Presence {
   sessions: ReadonlyMap<SessionId, PresenceSession>;
@@ -91,11 +93,13 @@ export function shownStatus({ phase, published, sessions }: Presence): PresenceS
   return RANK[announced] > RANK[published] ? announced : published;
 }
 
+/** `isCutOff`: other hosts cannot be heard now. */
 export function stepPresence(
   before: Presence,
   event: PresenceEvent,
   nowMs: number,
   graceMs: number,
+  isCutOff = false,
 ): PresenceStep {
   const over = event.type === "closed" ? endedWith(before.ended, event.session) : before.ended;
   const sessions = sessionsAfter(before.sessions, event, over);
@@ -108,7 +112,7 @@ export function stepPresence(
     ended: over,
     lastEndedAtMs: sessions.size > 0 ? null : ended ? nowMs : before.lastEndedAtMs,
   };
-  return settle(presence, event, nowMs, graceMs);
+  return settle(presence, event, nowMs, graceMs, isCutOff);
 }
 
 function settle(
@@ -116,8 +120,10 @@ function settle(
   event: PresenceEvent,
   nowMs: number,
   graceMs: number,
+  isCutOff: boolean,
 ): PresenceStep {
   const { phase, published } = presence;
+  const isDoubt = event.type === "workers_doubted";
   const actual = bestStatus(presence.sessions);
   switch (phase.is) {
     case "steady": {
@@ -125,29 +131,35 @@ function settle(
         event.type === "announced" || (event.type === "known" && RANK[event.status] > 0);
       if (isMoved && published === "offline") {
         const known = event.type === "known" ? event.status : "offline";
-        return settling({ ...presence, published: known }, nowMs, nowMs);
+        return settling({ ...presence, published: known }, nowMs, nowMs, false);
       }
-      if (RANK[actual] < RANK[published] && event.type === "workers_doubted") {
-        return settling(presence, nowMs, nowMs);
+      if (RANK[actual] < RANK[published] && isDoubt) {
+        return settling(presence, nowMs, nowMs, true);
       }
       if (RANK[actual] < RANK[published] && event.type !== "set") {
-        return grace(presence, nowMs + graceMs, nowMs);
+        return grace(presence, nowMs + graceMs, nowMs, false);
       }
       return steady(presence, actual, false);
     }
-    case "grace":
-      if (RANK[actual] >= RANK[published] || nowMs >= phase.untilMs) {
-        return steady(presence, actual, false);
-      }
-      return grace(presence, phase.untilMs, nowMs);
+    case "grace": {
+      const inDoubt = phase.inDoubt || isDoubt;
+      if (RANK[actual] >= RANK[published]) return steady(presence, actual, false);
+      if (nowMs < phase.untilMs) return grace(presence, phase.untilMs, nowMs, inDoubt);
+      // [PRS9]
+      if (inDoubt && isCutOff) return grace(presence, nowMs + graceMs, nowMs, true);
+      return steady(presence, actual, false);
+    }
     case "settling": {
+      const inDoubt = phase.inDoubt || isDoubt;
       const known = event.type === "known" && RANK[event.status] > RANK[published];
       const told = known ? { ...presence, published: event.status } : presence;
-      if (nowMs < phase.untilMs) return settling(told, phase.sinceMs, nowMs);
+      if (nowMs < phase.untilMs) return settling(told, phase.sinceMs, nowMs, inDoubt);
       if (RANK[actual] >= RANK[told.published]) return steady(told, actual, true);
+      // [PRS9]
+      if (inDoubt && isCutOff) return settling(told, nowMs, nowMs, true);
       const graceEndsAtMs = phase.sinceMs + graceMs;
       if (nowMs >= graceEndsAtMs) return steady(told, actual, false);
-      return grace(told, graceEndsAtMs, nowMs);
+      return grace(told, graceEndsAtMs, nowMs, inDoubt);
     }
   }
 }
@@ -162,19 +174,24 @@ function steady(presence: Presence, actual: PresenceStatus, isRestated: boolean)
   };
 }
 
-function grace(presence: Presence, untilMs: number, nowMs: number): PresenceStep {
+function grace(presence: Presence, untilMs: number, nowMs: number, inDoubt: boolean): PresenceStep {
   return {
-    presence: { ...presence, phase: { is: "grace", untilMs } },
+    presence: { ...presence, phase: { is: "grace", untilMs, inDoubt } },
     notice: null,
     isRestated: false,
     wakeInMs: Math.max(0, untilMs - nowMs),
   };
 }
 
-function settling(presence: Presence, sinceMs: number, nowMs: number): PresenceStep {
+function settling(
+  presence: Presence,
+  sinceMs: number,
+  nowMs: number,
+  inDoubt: boolean,
+): PresenceStep {
   const untilMs = sinceMs + PRESENCE_SETTLE_MS;
   return {
-    presence: { ...presence, phase: { is: "settling", sinceMs, untilMs } },
+    presence: { ...presence, phase: { is: "settling", sinceMs, untilMs, inDoubt } },
     notice: null,
     isRestated: false,
     wakeInMs: Math.max(0, untilMs - nowMs),

@@ -49,6 +49,7 @@ export function userBehaviour(
       event,
       ctx.nowMs,
       rules.graceMs,
+      ctx.isCutOff,
     );
     state.presence = presence;
     if (wakeInMs === null) ctx.cancel(PRESENCE_TIMER);

@@ -37,6 +37,8 @@ export interface ActivationHost {
   after(delayMs: number, ring: () => void): () => void;
   /** Whether that worker is out of the cluster, and its sessions with it. */
   isGone(life: string): boolean;
+  /** Whether other hosts cannot be heard now. */
+  isCutOff(): boolean;
   /** A context's outward effects: ask, tell, publish. */
   readonly effects: Pick<Context, "ask" | "tell" | "publish">;
   /** `letters` came too late for this activation and want the next one. */
@@ -148,6 +150,10 @@ export class Activation implements Context {
 
   get nowMs(): number {
     return this.#turnNowMs;
+  }
+
+  get isCutOff(): boolean {
+    return this.#host.isCutOff();
   }
 
   ask<K extends ActorKind, O extends Op<K>>(

@@ -165,6 +165,7 @@ export class ActorHost {
       nowMs: () => clock.nowMs(),
       after: (delayMs, ring) => clock.after(delayMs, ring),
       isGone: (life) => life !== self && !this.gateway.placement.has(life),
+      isCutOff: () => this.gateway.placement.isCutOff,
       effects: {
         ask: (to, op, body, answered) =>
           void this.gateway.ask(to.kind, to.id, op, body).then(answered),

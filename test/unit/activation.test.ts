@@ -22,6 +22,7 @@ function activates(): Activation {
   return new Activation("conversation:1", "1", box.behaviour as Behaviour, {
     nowMs: () => clock.nowMs(),
     after: (delayMs, ring) => clock.after(delayMs, ring),
+    isCutOff: () => false,
     isGone: (life) => gone.has(life),
     effects: { ask: () => undefined, tell: () => undefined, publish: () => undefined },
     onEnded: (_activation, letters, bug) => ended.push({ letters, bug }),

@@ -26,6 +26,7 @@ test("[NTF2] likes that come when a window is over, before its timer, begin the 
   };
   const at = (nowMs: number): Context => ({
     nowMs,
+    isCutOff: false,
     ask: unasked,
     tell: unasked,
     cancel: unasked,

@@ -19,11 +19,13 @@ const LAPTOP = "laptop" as SessionId;
 class Person {
   nowMs = 1_000_000;
   presence: Presence = ABSENT;
+  /** Other hosts cannot be heard. */
+  isCutOff = false;
   readonly heard: { status: PresenceStatus; atMs: number; isRestated: boolean }[] = [];
   #wakeAtMs: number | null = null;
 
   is(event: PresenceEvent): this {
-    const step = stepPresence(this.presence, event, this.nowMs, GRACE_MS);
+    const step = stepPresence(this.presence, event, this.nowMs, GRACE_MS, this.isCutOff);
     this.presence = step.presence;
     this.#wakeAtMs = step.wakeInMs === null ? null : this.nowMs + step.wakeInMs;
     if (step.notice !== null) {
@@ -207,6 +209,49 @@ describe("sessions in doubt", () => {
     person.is(doubted);
     person.waits(GRACE_MS + 1);
     expect(person.heard.at(-1)).toMatchObject({ status: "offline", atMs: sinceMs + GRACE_MS });
+  });
+
+  test("[PRS9] not announced because nobody can be heard: it stays until they can", () => {
+    const person = new Person().opens(PHONE);
+    const before = person.heard.length;
+    person.is(doubted);
+    person.isCutOff = true;
+    person.waits(GRACE_MS * 10);
+    expect(person.heard).toHaveLength(before);
+    expect(shownStatus(person.presence)).toBe("online");
+    person.isCutOff = false;
+    person
+      .is(doubted)
+      .announcedBy("w1", [PHONE, "online"])
+      .waits(GRACE_MS * 2);
+    const changes = person.heard.slice(before).filter(({ isRestated }) => !isRestated);
+    expect(changes).toEqual([]);
+    expect(shownStatus(person.presence)).toBe("online");
+  });
+
+  test("[PRS9] in doubt during the grace period of another session, likewise", () => {
+    const person = new Person().opens(LAPTOP, "w2").opens(PHONE);
+    person.closes(LAPTOP).is(doubted);
+    const before = person.heard.length;
+    person.isCutOff = true;
+    person.waits(GRACE_MS * 3);
+    expect(person.heard).toHaveLength(before);
+  });
+
+  test("[PRS9] who is not back when they can be heard is offline after the grace period", () => {
+    const person = new Person().opens(PHONE).is(doubted);
+    person.isCutOff = true;
+    person.waits(GRACE_MS * 3);
+    person.isCutOff = false;
+    person.waits(PRESENCE_SETTLE_MS + GRACE_MS);
+    expect(person.heard.at(-1)).toMatchObject({ status: "offline" });
+  });
+
+  test("[PRS9] who leaves here goes offline, whoever else cannot be heard", () => {
+    const person = new Person().opens(PHONE);
+    person.isCutOff = true;
+    person.closes(PHONE).waits(GRACE_MS + 1);
+    expect(person.heard.at(-1)).toMatchObject({ status: "offline" });
   });
 
   test("[PRS7] sessions elsewhere are not in doubt", () => {
