@@ -12,6 +12,8 @@
  * [PRS8] A session that has ended stays ended: what was said of it before may come after, by
  *        way of a worker that owned the actor then.
  * [PRS6] Whose sessions died with the actor was last seen when it moved.
+ * [PRS10] Who is back within the grace period that followed a move is said to be there again: an
+ *        edge may have asked in between and found nobody.
  * [PRS9] While other hosts cannot be heard nobody can announce again what is in doubt: it stays
  *        as it was until they can.
  */
@@ -28,8 +30,11 @@ export interface PresenceSession {
 type Phase =
   /** Published is the truth. */
   | { is: "steady" }
-  /** A session ended; a worse status waits for `untilMs`. */
-  | { is: "grace"; untilMs: number; inDoubt: boolean }
+  /**
+   * A session ended; a worse status waits for `untilMs`. Who `wasSettling` may have been read as
+   * offline before it was active here.
+   */
+  | { is: "grace"; untilMs: number; inDoubt: boolean; wasSettling: boolean }
   /** Moved here; sessions are still being announced. */
   | { is: "settling"; sinceMs: number; untilMs: number; inDoubt: boolean };
 
@@ -137,16 +142,22 @@ function settle(
         return settling(presence, nowMs, nowMs, true);
       }
       if (RANK[actual] < RANK[published] && event.type !== "set") {
-        return grace(presence, nowMs + graceMs, nowMs, false);
+        return grace(presence, nowMs + graceMs, nowMs, { inDoubt: false, wasSettling: false });
       }
       return steady(presence, actual, false);
     }
     case "grace": {
+      const { wasSettling } = phase;
       const inDoubt = phase.inDoubt || isDoubt;
-      if (RANK[actual] >= RANK[published]) return steady(presence, actual, false);
-      if (nowMs < phase.untilMs) return grace(presence, phase.untilMs, nowMs, inDoubt);
+      // [PRS10]
+      if (RANK[actual] >= RANK[published]) return steady(presence, actual, wasSettling);
+      if (nowMs < phase.untilMs) {
+        return grace(presence, phase.untilMs, nowMs, { inDoubt, wasSettling });
+      }
       // [PRS9]
-      if (inDoubt && isCutOff) return grace(presence, nowMs + graceMs, nowMs, true);
+      if (inDoubt && isCutOff) {
+        return grace(presence, nowMs + graceMs, nowMs, { inDoubt, wasSettling });
+      }
       return steady(presence, actual, false);
     }
     case "settling": {
@@ -159,7 +170,7 @@ function settle(
       if (inDoubt && isCutOff) return settling(told, nowMs, nowMs, true);
       const graceEndsAtMs = phase.sinceMs + graceMs;
       if (nowMs >= graceEndsAtMs) return steady(told, actual, false);
-      return grace(told, graceEndsAtMs, nowMs, inDoubt);
+      return grace(told, graceEndsAtMs, nowMs, { inDoubt, wasSettling: true });
     }
   }
 }
@@ -174,9 +185,14 @@ function steady(presence: Presence, actual: PresenceStatus, isRestated: boolean)
   };
 }
 
-function grace(presence: Presence, untilMs: number, nowMs: number, inDoubt: boolean): PresenceStep {
+function grace(
+  presence: Presence,
+  untilMs: number,
+  nowMs: number,
+  marks: { inDoubt: boolean; wasSettling: boolean },
+): PresenceStep {
   return {
-    presence: { ...presence, phase: { is: "grace", untilMs, inDoubt } },
+    presence: { ...presence, phase: { is: "grace", untilMs, ...marks } },
     notice: null,
     isRestated: false,
     wakeInMs: Math.max(0, untilMs - nowMs),

@@ -16,6 +16,11 @@ const STEPS = 200;
 const FAILED_ONCE = [
   [4170431490, "an event overtook the answer before it that came in the same turn", false],
   [4073082235, "a join of the session before kept the next from asking", false],
+  [
+    934792436,
+    "who was back within the grace period after a move was offline to who asked then",
+    true,
+  ],
 ] as const;
 
 async function holds(seed: number, workersDie: boolean): Promise<void> {

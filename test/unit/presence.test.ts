@@ -272,6 +272,12 @@ describe("after a move", () => {
     expect(person.heard).toEqual([{ status: "online", atMs: person.nowMs, isRestated: true }]);
   });
 
+  test("[PRS10] who is back within the grace period after a move is said to be there again", () => {
+    const person = new Person().is({ type: "known", status: "online" });
+    person.waits(PRESENCE_SETTLE_MS + 1).opens(PHONE);
+    expect(person.heard).toEqual([{ status: "online", atMs: person.nowMs, isRestated: true }]);
+  });
+
   test("[PRS4] a status that is still true is only said again", () => {
     const person = new Person().is({ type: "known", status: "online" });
     person.announcedBy("w1", [PHONE, "online"]).waits(60_000);
