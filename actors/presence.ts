@@ -8,14 +8,12 @@
  * [PRS4] An actor that has just moved publishes nothing until the edges had time to announce
  *        their sessions, and starts from what the edges last heard.
  * [PRS5] Who asks meanwhile is told the better of both: never offline while a session lives.
- * [PRS7] Whose sessions are in doubt settles likewise: those that live are announced again.
- * [PRS8] A session that has ended stays ended: what was said of it before may come after, by
- *        way of a worker that owned the actor then.
  * [PRS6] Whose sessions died with the actor was last seen when it moved.
+ * [PRS7] Whose sessions are in doubt settles likewise: those that live are announced again.
+ * [PRS8] A session that has ended stays ended, whatever is told of it late.
+ * [PRS9] While other hosts cannot be heard what is in doubt stays as it was.
  * [PRS10] Who is back within the grace period that followed a move is said to be there again: an
  *        edge may have asked in between and found nobody.
- * [PRS9] While other hosts cannot be heard nobody can announce again what is in doubt: it stays
- *        as it was until they can.
  */
 import type { SessionNote } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";

@@ -27,7 +27,7 @@ export class Batcher<Key, Value> {
   #waiting: Waiting<Key, Value>[] = [];
   #inFlight = 0;
   #scheduled = false;
-  #lastBeganAtMs = 0;
+  #lastBeganAtMs = Number.NEGATIVE_INFINITY;
 
   /** `run` answers one value for each key, in order. */
   constructor(run: (keys: Key[]) => Promise<Value[]>, limits: BatcherLimits) {

@@ -1,0 +1,55 @@
+import { describe, expect, test, vi } from "vitest";
+import { Batcher } from "../../src/storage/batcher.ts";
+
+describe("calls gathered into statements", () => {
+  test("a lone call goes at the end of its turn, those of one turn share a statement", async () => {
+    const statements: number[][] = [];
+    const batcher = new Batcher(
+      async (keys: number[]) => {
+        statements.push(keys);
+        return keys.map((key) => key * 2);
+      },
+      { batchMax: 3, inFlightMax: 2, everyMs: 60_000 },
+    );
+    expect(await Promise.all([1, 2, 3].map((key) => batcher.ask(key)))).toEqual([2, 4, 6]);
+    expect(statements).toEqual([[1, 2, 3]]);
+  });
+
+  test("with a pace, calls that follow wait for it together", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "performance"] });
+    try {
+      const statements: number[][] = [];
+      const batcher = new Batcher(
+        async (keys: number[]) => {
+          statements.push(keys);
+          return keys;
+        },
+        { batchMax: 100, inFlightMax: 1, everyMs: 50 },
+      );
+      await batcher.ask(1);
+      const later = [batcher.ask(2), batcher.ask(3)];
+      vi.advanceTimersByTime(49);
+      expect(statements).toEqual([[1]]);
+      vi.advanceTimersByTime(1);
+      expect(await Promise.all(later)).toEqual([2, 3]);
+      expect(statements).toEqual([[1], [2, 3]]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("when the statement fails all of its calls fail, and the next goes on", async () => {
+    let tries = 0;
+    const batcher = new Batcher(
+      async (keys: number[]) => {
+        if (tries++ === 0) throw new Error("no route");
+        return keys;
+      },
+      { batchMax: 10, inFlightMax: 1 },
+    );
+    const [one, two] = await Promise.allSettled([batcher.ask(1), batcher.ask(2)]);
+    expect([one?.status, two?.status]).toEqual(["rejected", "rejected"]);
+    expect(await batcher.ask(3)).toBe(3);
+    expect(tries).toBe(2);
+  });
+});
