@@ -10,8 +10,8 @@ import type { ClientSpec } from "./lean-client.ts";
 import type { AskJob, Counts, EmitJob, Message, Order, Report } from "./orders.ts";
 
 const PROGRAM = fileURLToPath(new URL("./process.js", import.meta.url));
-/** Longer than any order's own deadline. */
-const ORDER_MS = 180_000;
+/** Longer than any order's own deadline, the seconds of an `emit` apart. */
+const ORDER_MS = 660_000;
 const CLIENTS_AN_ADDRESS = 5_000;
 /** The limit of open files is by the process; a client takes one. */
 const CLIENTS_A_PROCESS_MAX = 15_000;
@@ -174,10 +174,11 @@ export class Fleet {
             clearTimeout(late);
             crew.settle = null;
           };
+          const deadlineMs = ORDER_MS + (own.order === "emit" ? own.seconds * 1000 : 0);
           const late = setTimeout(() => {
             end();
-            reject(new Error(`the fleet did not finish "${own.order}" within ${ORDER_MS} ms`));
-          }, ORDER_MS);
+            reject(new Error(`the fleet did not finish "${own.order}" within ${deadlineMs} ms`));
+          }, deadlineMs);
           crew.settle = (message) => {
             end();
             resolve(message);

@@ -6,7 +6,7 @@ import type { Outcome, Sample } from "../outcome.ts";
 import { html, type Line, lineChart, percentileChart } from "./charts.ts";
 import type { Row } from "./comparison.ts";
 import type { Circumstances } from "./results.ts";
-import { comparisonTable, outcomeTable, type Table } from "./tables.ts";
+import { comparisonTable, outcomeTable, type Table, withNotes } from "./tables.ts";
 
 export interface PageContent {
   circumstances: Circumstances;
@@ -137,7 +137,8 @@ function between(
   return points;
 }
 
-function tableOf({ head, rows }: Table): string {
+function tableOf(table: Table): string {
+  const { head, rows } = withNotes(table);
   const cell = (text: string) => {
     const kind = text === "met" ? ' class="met"' : text === "NOT MET" ? ' class="missed"' : "";
     return `<td${kind}>${html(text)}</td>`;

@@ -62,7 +62,9 @@ export async function loadHttp(name: string, stage: Stage, load: HttpLoad): Prom
     latencyOf: "request → answer",
     failures: shot.refused + shot.errors,
     reasons: shot.refused > 0 ? ["answers that were not 2xx"] : [],
-    extra: { connections: load.connections, "closes each connection": isClosing ? 1 : 0 },
+    extra: isClosing
+      ? { connections: load.connections, "new connections a request": 1 }
+      : { connections: load.connections },
   });
 }
 

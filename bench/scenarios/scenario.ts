@@ -2,9 +2,8 @@
  * What a scenario is, and what several of them begin with: residents with conversations, a
  * fleet that is connected, a server that has warmed up and is quiet again.
  */
-import { StartRefusal } from "../../src/errors.ts";
 import { Fleet, type FleetReport, sourceAddresses } from "../fleet/fleet.ts";
-import { whenQuiet } from "../meter.ts";
+import { Unmeasured, whenQuiet } from "../meter.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Stack } from "../stack.ts";
 import type { Resident } from "../town.ts";
@@ -37,8 +36,10 @@ export const CONNECTING_MAX = 100;
 /** As many as cores would be too many: the server needs them. */
 const FLEET_PROCESSES = 2;
 
-export function clientsOf({ plan, stack }: Stage, usual: number): number {
-  return plan.clients ?? (stack.isOwn ? usual : Math.min(usual, REMOTE_CLIENTS_MAX));
+/** What was asked for or is usual; in whole groups of `groupOf`, one of them at least. */
+export function clientsOf({ plan, stack }: Stage, usual: number, groupOf = 1): number {
+  const wanted = plan.clients ?? (stack.isOwn ? usual : Math.min(usual, REMOTE_CLIENTS_MAX));
+  return Math.max(1, Math.floor(wanted / groupOf)) * groupOf;
 }
 
 /** Runs `work` with a fleet for so many clients, and ends it whatever happens. */
@@ -54,7 +55,7 @@ export async function withFleet<T>(
   }
 }
 
-/** All connected and ready; refuses when one is not. */
+/** All connected and ready; Unmeasured when one is not. */
 export async function connectAll(
   { stack, say }: Stage,
   fleet: Fleet,
@@ -66,7 +67,7 @@ export async function connectAll(
     Math.min(CONNECTING_MAX, residents.length),
   );
   if (report.done < residents.length) {
-    throw new StartRefusal(
+    throw new Unmeasured(
       `Only ${report.done} of ${residents.length} clients could connect: ${report.reasons[0]}.` +
         (stack.isOwn ? "" : " A deployment under load test wants RATE_LIMITS=off."),
     );
@@ -90,7 +91,10 @@ export async function quiet({ stack, say }: Stage): Promise<void> {
   await whenQuiet(stack);
 }
 
-/** Each talks with the next ones: `each` direct conversations a resident, and groups of `size`. */
+/**
+ * Each talks with the next ones: `each` direct conversations a resident (fewer where there are
+ * not so many others), and groups of `size`.
+ */
 export function neighbourhood(
   residents: readonly Resident[],
   each: number,
@@ -98,8 +102,10 @@ export function neighbourhood(
 ): Resident[][] {
   const lists: Resident[][] = [];
   const count = residents.length;
-  for (let step = 1; step <= each / 2; step++) {
-    for (let i = 0; i < count; i++) lists.push([residents[i]!, residents[(i + step) % count]!]);
+  for (let step = 1; step <= Math.min(each / 2, count / 2); step++) {
+    // Half way round a circle each pair would come by twice.
+    const pairs = 2 * step === count ? step : count;
+    for (let i = 0; i < pairs; i++) lists.push([residents[i]!, residents[(i + step) % count]!]);
   }
   return lists.concat(groupsOf(residents, size));
 }
