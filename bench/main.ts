@@ -72,7 +72,14 @@ async function benchAll(options: Options, abort: AbortSignal): Promise<number> {
       if (rows.length > 0) {
         process.stdout.write(`${asText(comparisonTable(rows, plan.first, plan.second))}\n`);
       }
-      const paths = await writeResults({ options, startedAt, outcomes, rows, ...namesOf(plan) });
+      const paths = await writeResults({
+        options,
+        startedAt,
+        outcomes,
+        unmeasured,
+        rows,
+        ...namesOf(plan),
+      });
       process.stdout.write(
         `Report: ${paths.html}  Figures: ${paths.json}\nAgain: ${repeatCommand(options)}\n`,
       );

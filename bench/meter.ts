@@ -96,6 +96,7 @@ export class Meter {
     const rssKb = after.reduce((sum, one) => sum + one.rssKb, 0);
     return {
       scenario,
+      title: "",
       subject: this.#subject.name,
       unit,
       units,
@@ -141,6 +142,15 @@ export async function whenQuiet(subject: Subject): Promise<void> {
     if (now - before <= QUIET_SHARE * QUIET_LOOK_MS) return;
     before = now;
   }
+}
+
+/** What it costs for so long to be there: heartbeats and timers. Null where it cannot be read. */
+export async function cpuOfSilence(subject: Subject, seconds: number): Promise<number | null> {
+  const cpu = () => readParts(subject.roots()).reduce((sum, one) => sum + one.cpuMs, 0);
+  if (!canReadProcesses || subject.roots().length === 0) return null;
+  const before = cpu();
+  await delay(seconds * 1000);
+  return cpu() - before;
 }
 
 function spent(before: PartFigures[], after: PartFigures[]): Record<string, number> {

@@ -82,7 +82,7 @@ export class Runner {
     const stack = await contender.start();
     try {
       const outcome = await scenario.run({ stack, plan, say });
-      return { ...outcome, subject: contender.name };
+      return { ...outcome, title: scenario.title, subject: contender.name };
     } finally {
       this.#live = () => "";
       Meter.cancel();

@@ -14,6 +14,8 @@ export interface Results {
   options: Options;
   startedAt: Date;
   outcomes: readonly Outcome[];
+  /** What could not be measured, a sentence each. */
+  unmeasured: readonly string[];
   rows: readonly Row[];
   /** Whom the rows compare. */
   first: string;
@@ -34,8 +36,8 @@ export async function writeResults(results: Results): Promise<{ html: string; js
   await mkdir(dir, { recursive: true });
   const json = join(dir, "results.json");
   const html = join(dir, "report.html");
-  const { outcomes, rows } = results;
-  await writeFile(json, JSON.stringify({ circumstances, rows, outcomes }, null, 1));
+  const { outcomes, rows, unmeasured } = results;
+  await writeFile(json, JSON.stringify({ circumstances, rows, outcomes, unmeasured }, null, 1));
   await writeFile(html, reportPage({ ...results, circumstances }));
   if (results.options.savePath !== null) {
     await append(results.options.savePath, markdownSection(results, circumstances));

@@ -42,7 +42,7 @@ export function outcomeTable(outcomes: readonly Outcome[]): Table {
 
 export function comparisonTable(rows: readonly Row[], first: string, second: string): Table {
   return {
-    head: ["scenario", "figure", first, second, "ratio", "aim", "", "rounds"],
+    head: ["scenario", "figure", first, second, "ratio", "aim", "verdict", "rounds"],
     rows: rows.map((row) => [
       row.scenario,
       row.figure,
@@ -95,6 +95,11 @@ function wrapped(note: string, width: number): string[] {
     else lines[lines.length - 1] = `${last}; ${part}`;
   }
   return lines;
+}
+
+/** Of an axis: as many digits as it takes. */
+export function shownMark(value: number): string {
+  return Number(value.toPrecision(6)).toLocaleString("en-GB", { maximumFractionDigits: 6 });
 }
 
 /** Three digits that mean something. */

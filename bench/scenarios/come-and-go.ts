@@ -62,6 +62,9 @@ export const CONNECT: Scenario = {
   },
 };
 
+/** What fewer weigh drowns in what a heap gains and loses by itself. */
+const WEIGHABLE = 500;
+
 export const IDLE: Scenario = {
   name: "idle",
   title: "10,000 connections that do nothing: memory of the whole process tree",
@@ -81,7 +84,9 @@ export const IDLE: Scenario = {
       await delay(REST_MS);
       // From here: what it costs to keep them.
       stage.say("keeping them", () => fleet.counts.ready);
-      const meter = Meter.start(stage.stack, () => fleet.counts.ready);
+      const beganMs = performance.now();
+      const keptFor = () => (performance.now() - beganMs) / 1000;
+      const meter = Meter.start(stage.stack, () => fleet.counts.ready * keptFor());
       await delay(stage.plan.seconds * 1000);
       const { ready } = await fleet.count();
       const { seconds } = stage.plan;
@@ -95,7 +100,7 @@ export const IDLE: Scenario = {
         reasons: ready < clients ? [`${clients - ready} sessions ended`] : [],
       });
       const grownMb = (outcome.pssMb ?? 0) - beforeMb;
-      return canReadProcesses && stage.stack.isOwn
+      return canReadProcesses && stage.stack.isOwn && ready >= WEIGHABLE
         ? {
             ...outcome,
             extra: {

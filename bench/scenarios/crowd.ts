@@ -1,8 +1,8 @@
 /** Scenarios of many: growth (what a message costs among many sessions) and hold (40,000). */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { EmitJob } from "../fleet/orders.ts";
-import { Meter, Unmeasured } from "../meter.ts";
-import type { Outcome } from "../outcome.ts";
+import { cpuOfSilence, Meter, Unmeasured } from "../meter.ts";
+import { BEYOND_SILENCE, type Outcome } from "../outcome.ts";
 import type { Resident } from "../town.ts";
 import {
   clientsOf,
@@ -24,6 +24,8 @@ const HOLD_CLIENTS = 40_000;
 const WAKING_AT_ONCE = 200;
 const HELLO = "Good morning, and how are you today?";
 const STILL_MS = 1_500;
+/** Before the messages: so long is heard what the sessions cost by being there. */
+const SILENCE_S = 5;
 
 /** One message after another into each conversation in turn, at an even rate. */
 async function steadyTalk(
@@ -46,6 +48,8 @@ async function steadyTalk(
   }
   await fleet.heard("m", Number.POSITIVE_INFINITY, STILL_MS);
   await quiet(stage);
+  stage.say("listening to the silence");
+  const silentMs = await cpuOfSilence(stage.stack, SILENCE_S);
   const before = await fleet.count();
   const units = () => fleet.counts.acked - before.acked;
   stage.say("measuring", units);
@@ -62,7 +66,7 @@ async function steadyTalk(
   const { failures, reasons } = troubleOf(report);
   const unheard = Math.max(0, report.done - heard);
   const lost = Math.max(0, before.ready - after.ready);
-  return meter.stop(name, "message", {
+  const outcome = meter.stop(name, "message", {
     units: report.done,
     seconds: report.seconds,
     latencies: report.receipts,
@@ -79,6 +83,12 @@ async function steadyTalk(
       "ack p99 ms": report.latencies?.p99 ?? 0,
     },
   });
+  if (silentMs === null || outcome.cpuUsPerUnit === null) return outcome;
+  const heldUs = ((silentMs / SILENCE_S) * outcome.seconds * 1000) / outcome.units;
+  return {
+    ...outcome,
+    extra: { ...outcome.extra, [BEYOND_SILENCE]: outcome.cpuUsPerUnit - heldUs },
+  };
 }
 
 /** Of fewer, each has no four others to talk with. */
