@@ -6,6 +6,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type HistogramDump, mergedPercentilesMs, type Percentiles } from "../support/histogram.ts";
+import { OTHER_FILES, openFilesMax } from "../support/open-files.ts";
 import type { ClientSpec } from "./lean-client.ts";
 import type { AskJob, Counts, EmitJob, Message, Order, Report } from "./orders.ts";
 
@@ -13,7 +14,7 @@ const PROGRAM = fileURLToPath(new URL("./process.js", import.meta.url));
 /** Longer than any order's own deadline, the seconds of an `emit` apart. */
 const ORDER_MS = 660_000;
 const CLIENTS_AN_ADDRESS = 5_000;
-/** The limit of open files is by the process; a client takes one. */
+/** Also where files would allow more: a process has one core. */
 const CLIENTS_A_PROCESS_MAX = 15_000;
 const QUIET_POLL_MS = 25;
 
@@ -56,7 +57,8 @@ export class Fleet {
 
   /** `clients`: how many it is to hold at most. */
   static start(clients: number, processesMin: number): Fleet {
-    const size = Math.max(processesMin, Math.ceil(clients / CLIENTS_A_PROCESS_MAX));
+    const each = Math.min(CLIENTS_A_PROCESS_MAX, Math.max(1, openFilesMax() - OTHER_FILES));
+    const size = Math.max(processesMin, Math.ceil(clients / each));
     return new Fleet(Array.from({ length: size }, startCrew));
   }
 

@@ -6,6 +6,7 @@ import { Fleet, type FleetReport, sourceAddresses } from "../fleet/fleet.ts";
 import { Unmeasured, whenQuiet } from "../meter.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Stack } from "../stack.ts";
+import { openFilesMax, whyTooMany } from "../support/open-files.ts";
 import type { Resident } from "../town.ts";
 
 export interface Plan {
@@ -61,6 +62,8 @@ export async function connectAll(
   fleet: Fleet,
   residents: readonly Resident[],
 ): Promise<FleetReport> {
+  const trouble = stack.isOwn ? whyTooMany(residents.length, stack.workers, openFilesMax()) : null;
+  if (trouble !== null) throw new Unmeasured(trouble);
   say(`connecting ${residents.length} clients`, () => fleet.counts.ready);
   const report = await fleet.open(
     specsOf(stack, residents),
