@@ -6,7 +6,7 @@ import type { Outcome, Sample } from "../outcome.ts";
 import { html, type Line, lineChart, percentileChart } from "./charts.ts";
 import type { Row } from "./comparison.ts";
 import type { Circumstances } from "./results.ts";
-import { comparisonTable, outcomeTable, type Table, withNotes } from "./tables.ts";
+import { comparisonTable, NOTES_HEAD, outcomeTable, type Table, withNotes } from "./tables.ts";
 
 export interface PageContent {
   circumstances: Circumstances;
@@ -24,13 +24,14 @@ body{font:15px/1.55 system-ui,sans-serif;margin:0 auto;max-width:1140px;padding:
 h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:40px 0 2px}p{margin:2px 0 12px;color:var(--soft)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--soft);font-weight:600}th,td{padding:6px 14px 6px 0;border-bottom:1px solid var(--rule);vertical-align:top}
-.number{text-align:right}th.number{text-align:right}ul{margin:2px 0 12px;padding-left:20px}
+td.number,th.number{text-align:right}td.notes{min-width:min(340px,80vw)}ul{margin:2px 0 12px;padding-left:20px}
 .met{color:var(--good);font-weight:600}.missed{color:var(--bad);font-weight:600}
 code{background:var(--tile);padding:2px 6px;border-radius:5px;font-size:13px;overflow-wrap:anywhere}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:16px;margin-top:14px}
 figure{margin:0;background:var(--tile);border-radius:10px;padding:12px 14px}figcaption{font-size:13px;color:var(--soft);margin-bottom:4px}
 svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
 .grid{stroke:var(--rule);stroke-width:1}.line{fill:none;stroke-width:1.8;stroke-linejoin:round}
+@media (max-width:560px){svg text{font-size:15px}}
 .key{display:flex;flex-wrap:wrap;gap:4px 14px;font-size:12px;color:var(--soft)}.key i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:5px}
 `;
 
@@ -156,6 +157,7 @@ function tableOf(name: string, table: Table): string {
   const classes = (text: string, i: number) =>
     [
       ...(isNumeric[i] ? ["number"] : []),
+      ...(head[i] === NOTES_HEAD ? ["notes"] : []),
       ...(text === "met" ? ["met"] : []),
       ...(text === "NOT MET" ? ["missed"] : []),
     ].join(" ");

@@ -9,6 +9,8 @@ export interface Table {
   notes?: string[];
 }
 
+export const NOTES_HEAD = "more";
+
 export function outcomeTable(outcomes: readonly Outcome[]): Table {
   return {
     head: [
@@ -29,14 +31,9 @@ export function outcomeTable(outcomes: readonly Outcome[]): Table {
       one.latencies === null ? "" : shown(one.latencies.p99),
       one.cpuUsPerUnit === null ? "" : shown(one.cpuUsPerUnit),
       one.pssMb === null ? "" : shown(one.pssMb),
-      one.failures === 0 ? "" : shown(one.failures),
+      one.failures === 0 ? "" : shownMark(one.failures),
     ]),
-    notes: outcomes.map((one) =>
-      [
-        ...cpuShares(one),
-        ...Object.entries(one.extra).map(([name, value]) => `${name} ${shown(value)}`),
-      ].join("; "),
-    ),
+    notes: outcomes.map((one) => [...cpuShares(one), ...extras(one), ...one.reasons].join("; ")),
   };
 }
 
@@ -83,7 +80,7 @@ export function asMarkdown(table: Table): string {
 /** The notes as a column. */
 export function withNotes({ head, rows, notes }: Table): Table {
   if (notes === undefined) return { head, rows };
-  return { head: [...head, "more"], rows: rows.map((row, i) => [...row, notes[i] ?? ""]) };
+  return { head: [...head, NOTES_HEAD], rows: rows.map((row, i) => [...row, notes[i] ?? ""]) };
 }
 
 /** At "; ", where lines get longer than `width`. */
@@ -110,6 +107,12 @@ export function shown(value: number): string {
   if (size >= 10) return value.toFixed(1);
   if (size === 0) return "0";
   return value.toFixed(size >= 0.1 ? 2 : 3);
+}
+
+function extras({ extra }: Outcome): string[] {
+  return Object.entries(extra).map(
+    ([name, value]) => `${name} ${Number.isInteger(value) ? shownMark(value) : shown(value)}`,
+  );
 }
 
 /** CPU a unit of each kind of part, where there are several. */
