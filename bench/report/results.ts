@@ -58,14 +58,20 @@ export function circumstancesOf({ options, startedAt }: Results): Circumstances 
 
 /** The reason why one measured is for a person to write. */
 export function markdownSection(results: Results, circumstances: Circumstances): string {
-  const { outcomes, rows, first, second, options } = results;
+  const { outcomes, unmeasured, rows, first, second, options } = results;
+  const all = asMarkdown(outcomeTable(outcomes));
   return [
     `## ${titleOf(options)}`,
     "",
     `\`${circumstances.command}\` at ${circumstances.commit}. ${circumstances.machine}.`,
     "",
-    ...(rows.length > 0 ? [asMarkdown(comparisonTable(rows, first, second))] : []),
-    asMarkdown(outcomeTable(outcomes)),
+    ...(rows.length > 0
+      ? [
+          asMarkdown(comparisonTable(rows, first, second)),
+          `<details><summary>All ${outcomes.length} measurements</summary>\n\n${all}\n</details>\n`,
+        ]
+      : [all]),
+    ...unmeasured.map((one) => `Not measured: ${one}\n`),
   ].join("\n");
 }
 

@@ -75,13 +75,15 @@ export const IDLE: Scenario = {
     const residents = await town.people(clients);
     await town.conversations(neighbourhood(residents, 0, 20));
     await town.settle();
+    const restMs = clients < WEIGHABLE ? 0 : REST_MS;
     return withFleet(clients, async (fleet) => {
       await quiet(stage);
-      await delay(REST_MS);
+      await delay(restMs);
       const beforeMb = readPssKb(roots()) / 1024;
       const opened = await connectAll(stage, fleet, residents);
       await quiet(stage);
-      await delay(REST_MS);
+      stage.say("resting");
+      await delay(restMs);
       // From here: what it costs to keep them.
       stage.say("keeping them", () => fleet.counts.ready);
       const beganMs = performance.now();
