@@ -2,13 +2,22 @@
 import type { Connection } from "../../src/edge/socket/connection.ts";
 import type { Packet } from "../../src/edge/socket/packet.ts";
 
+const nothing = () => undefined;
+
 export class NearConnection implements Connection {
   readonly transport = "polling";
   readonly isOpen = true;
   readonly queuedBytes = 0;
   readonly #take: (text: string) => void;
 
-  /** `take` is given each packet's text. */
+  readonly onceDrained = nothing;
+  readonly pause = nothing;
+  readonly resume = nothing;
+  readonly stop = nothing;
+  readonly carry = nothing;
+  readonly close = nothing;
+  readonly terminate = nothing;
+
   constructor(take: (text: string) => void) {
     this.#take = take;
   }
@@ -20,12 +29,4 @@ export class NearConnection implements Connection {
   whenTaken(): Promise<void> {
     return Promise.resolve();
   }
-
-  onceDrained(): void {}
-  pause(): void {}
-  resume(): void {}
-  stop(): void {}
-  carry(): void {}
-  close(): void {}
-  terminate(): void {}
 }

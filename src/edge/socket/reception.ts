@@ -20,6 +20,7 @@ import { Session, type SessionHost } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
 import type { Sessions } from "./sessions.ts";
 import type { WriteTurn } from "./write-turn.ts";
+import type { Receptionist } from "./ws-server.ts";
 
 /** Contract: a larger frame closes its connection. */
 export const FRAME_BYTES_MAX = 64 * 1024;
@@ -55,7 +56,7 @@ export interface Guest {
 const NO_TOKEN = refused("unauthorized", "Send an access token in auth.token.");
 const NO_USER = refused("unauthorized", "There is no such user.");
 
-export class Reception implements IntakeHost, SessionHost {
+export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
   readonly clock: Clock;
   readonly turn: WriteTurn;
   readonly #deps: ReceptionDeps;
@@ -104,7 +105,7 @@ export class Reception implements IntakeHost, SessionHost {
   }
 
   /** The guest went before it began. */
-  gone({ session }: Guest): void {
+  forget({ session }: Guest): void {
     this.#deps.sessions.close(session);
   }
 

@@ -8,21 +8,31 @@ import { Socket as TcpSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { Clock } from "../../clock.ts";
+import type { Result } from "../../protocol/errors.ts";
 import type { SessionId } from "../../protocol/ids.ts";
+import type { Connection } from "./connection.ts";
 import { Heartbeat, PING_INTERVAL_MS, PING_TIMEOUT_MS } from "./heartbeat.ts";
-import {
-  CLOSE_TIMEOUT_MS,
-  CONNECT_TIMEOUT_MS,
-  FRAME_BYTES_MAX,
-  type Reception,
-} from "./reception.ts";
+import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, FRAME_BYTES_MAX } from "./reception.ts";
 import type { WriteTurn } from "./write-turn.ts";
 import { WsConnection, type WsConnectionHost } from "./ws-connection.ts";
 
-export interface WsServerOptions {
+/** Who decides who comes in; see reception.ts. */
+export interface Receptionist<Guest> {
+  receive(
+    connection: Connection,
+    id: SessionId,
+    auth: Readonly<Record<string, unknown>>,
+    authorization: string | undefined,
+  ): Promise<Result<Guest>>;
+  begin(guest: Guest): void;
+  /** The guest went before it began. */
+  forget(guest: Guest): void;
+}
+
+export interface WsServerOptions<Guest> {
   clock: Clock;
   turn: WriteTurn;
-  reception: Reception;
+  reception: Receptionist<Guest>;
   /** Whether the handshake may go on; else it has been answered. */
   passes(request: IncomingMessage): boolean;
 }
@@ -30,9 +40,9 @@ export interface WsServerOptions {
 /** As Engine.IO and Socket.IO make theirs: 15 random bytes as 20 characters. */
 const ID_BYTES = 15;
 
-export class WsServer implements WsConnectionHost {
+export class WsServer<Guest> implements WsConnectionHost {
   readonly turn: WriteTurn;
-  readonly #options: WsServerOptions;
+  readonly #options: WsServerOptions<Guest>;
   readonly #heartbeat: Heartbeat<WsConnection>;
   readonly #upgrades = new WebSocketServer({
     noServer: true,
@@ -41,7 +51,7 @@ export class WsServer implements WsConnectionHost {
     maxPayload: FRAME_BYTES_MAX,
   });
 
-  constructor(options: WsServerOptions) {
+  constructor(options: WsServerOptions<Guest>) {
     this.turn = options.turn;
     this.#options = options;
     this.#heartbeat = new Heartbeat(options.clock);
@@ -71,7 +81,7 @@ export class WsServer implements WsConnectionHost {
     const id = makeId() as SessionId;
     void reception.receive(connection, id, auth, connection.authorization).then((received) => {
       if (!connection.isOpen) {
-        if (received.ok) reception.gone(received.value);
+        if (received.ok) reception.forget(received.value);
         return;
       }
       if (received.ok) {
