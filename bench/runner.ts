@@ -4,6 +4,7 @@
  * the machine does meanwhile hits all alike.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { Fleet } from "./fleet/fleet.ts";
 import { Meter, Unmeasured } from "./meter.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Plan, Scenario, Stage } from "./scenarios/scenario.ts";
@@ -80,12 +81,21 @@ export class Runner {
     const plan = { ...this.#plan, clients: contender.clients ?? this.#plan.clients };
     say("starting");
     const stack = await contender.start();
+    let stop: () => void = () => undefined;
+    const stopped = new Promise<never>((_, reject) => {
+      stop = () => reject(new Error("stopped"));
+      if (this.#abort.aborted) stop();
+      this.#abort.addEventListener("abort", stop, { once: true });
+    });
     try {
-      const outcome = await scenario.run({ stack, plan, say });
+      const work = scenario.run({ stack, plan, say, signal: this.#abort });
+      const outcome = await Promise.race([work, stopped]);
       return { ...outcome, title: scenario.title, subject: contender.name };
     } finally {
       this.#live = () => "";
+      this.#abort.removeEventListener("abort", stop);
       Meter.cancel();
+      await Fleet.stopAll();
       await stack.stop();
       await delay(PAUSE_MS);
     }

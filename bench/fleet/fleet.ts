@@ -49,6 +49,7 @@ const NO_COUNTS: Counts = {
 type OrderOf = (crew: number) => Order;
 
 export class Fleet {
+  static readonly #running = new Set<Fleet>();
   readonly #crews: Crew[];
 
   private constructor(crews: Crew[]) {
@@ -59,7 +60,14 @@ export class Fleet {
   static start(clients: number, processesMin: number): Fleet {
     const each = Math.min(CLIENTS_A_PROCESS_MAX, Math.max(1, openFilesMax() - OTHER_FILES));
     const size = Math.max(processesMin, Math.ceil(clients / each));
-    return new Fleet(Array.from({ length: size }, startCrew));
+    const fleet = new Fleet(Array.from({ length: size }, startCrew));
+    Fleet.#running.add(fleet);
+    return fleet;
+  }
+
+  /** Of a measurement that nobody waits for any more. */
+  static async stopAll(): Promise<void> {
+    await Promise.all([...Fleet.#running].map((fleet) => fleet.stop()));
   }
 
   get processes(): number {
@@ -145,6 +153,7 @@ export class Fleet {
 
   /** Ends the processes, whatever they are doing. */
   async stop(): Promise<void> {
+    Fleet.#running.delete(this);
     await Promise.all(
       this.#crews.map(({ child }) => {
         if (child.exitCode !== null || child.signalCode !== null) return undefined;

@@ -1,5 +1,4 @@
 /** Scenarios of connections: connect, idle, storm. */
-import { setTimeout as delay } from "node:timers/promises";
 import { Meter } from "../meter.ts";
 import { canReadProcesses, readPssKb } from "../support/process-figures.ts";
 import type { Resident } from "../town.ts";
@@ -7,6 +6,7 @@ import {
   clientsOf,
   connectAll,
   neighbourhood,
+  pause,
   quiet,
   type Scenario,
   type Stage,
@@ -33,7 +33,7 @@ async function warmUp(stage: Stage): Promise<void> {
     await fleet.close();
   });
   stage.say("waiting until the strangers are offline");
-  await delay(GONE_MS);
+  await pause(stage, GONE_MS);
 }
 
 export const CONNECT: Scenario = {
@@ -78,18 +78,18 @@ export const IDLE: Scenario = {
     const restMs = clients < WEIGHABLE ? 0 : REST_MS;
     return withFleet(clients, async (fleet) => {
       await quiet(stage);
-      await delay(restMs);
+      await pause(stage, restMs);
       const beforeMb = readPssKb(roots()) / 1024;
       const opened = await connectAll(stage, fleet, residents);
       await quiet(stage);
       stage.say("resting");
-      await delay(restMs);
+      await pause(stage, restMs);
       // From here: what it costs to keep them.
       stage.say("keeping them", () => fleet.counts.ready);
       const beganMs = performance.now();
       const keptFor = () => (performance.now() - beganMs) / 1000;
       const meter = Meter.start(stage.stack, () => fleet.counts.ready * keptFor());
-      await delay(stage.plan.seconds * 1000);
+      await pause(stage, stage.plan.seconds * 1000);
       const { ready } = await fleet.count();
       const { seconds } = stage.plan;
       // A second, then, is how many there are; and CPU a unit what one costs each second.

@@ -2,6 +2,7 @@
  * What a scenario is, and what several of them begin with: residents with conversations, a
  * fleet that is connected, a server that has warmed up and is quiet again.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import { Fleet, type FleetReport, sourceAddresses } from "../fleet/fleet.ts";
 import { Unmeasured, whenQuiet } from "../meter.ts";
 import type { Outcome } from "../outcome.ts";
@@ -22,6 +23,8 @@ export interface Stage {
   plan: Plan;
   /** For the progress bar: what happens now, and how many units there are. */
   say(text: string, units?: () => number): void;
+  /** Ctrl-C: nobody waits for what comes of it any more. */
+  signal: AbortSignal;
 }
 
 export interface Scenario {
@@ -87,6 +90,11 @@ export function specsOf(stack: Stack, residents: readonly Resident[]) {
     address: addresses[i]!,
     place: places[i % places.length]!,
   }));
+}
+
+/** Rejects when the run is stopped meanwhile. */
+export async function pause({ signal }: Stage, ms: number): Promise<void> {
+  await delay(ms, undefined, { signal });
 }
 
 export async function quiet({ stack, say }: Stage): Promise<void> {

@@ -90,6 +90,25 @@ describe.skipIf(!canReadProcesses)("bench", () => {
   });
 });
 
+describe("Ctrl-C", () => {
+  it("[BEN31] ends what was started at once, and reports what there is", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const outDir = await mkdtemp(join(tmpdir(), "troupe-bench-test-"));
+    try {
+      const args = ["fanout", "likes", "--clients", "20", "--out", outDir];
+      // An hour each would be waited for if it were not stopped; harnessCommand looks for what is left.
+      const long = [...args, "--seconds", "3600"];
+      const { exitCode, text } = await harnessCommand("bench", long, "fanout troupe: measuring");
+      expect(exitCode, text).toBe(1);
+      expect(text).not.toContain("likes troupe");
+      expect(text, "no stack of its own making").not.toMatch(/\n +at /);
+    } finally {
+      await rm(outDir, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("bench --target", () => {
   const troupe = troupeForFile();
 

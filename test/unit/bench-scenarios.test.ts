@@ -57,6 +57,7 @@ describe("a town", () => {
       stack: fakeStack(),
       plan: { ...PLAN, clients },
       say: () => undefined,
+      signal: new AbortController().signal,
     });
     expect(clientsOf(stage(null), 200, 20)).toBe(200);
     expect(clientsOf(stage(59), 200, 20)).toBe(40);
