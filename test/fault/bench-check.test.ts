@@ -72,7 +72,8 @@ describe.skipIf(!canReadProcesses)("bench", () => {
       ...["likes", "comments", "messages", "history", "feed", "login", "idle"],
     ]);
     for (const { scenario, cpuUsPerUnit, pssMb } of found.outcomes) {
-      expect(cpuUsPerUnit, `${scenario}: CPU`).toBeGreaterThan(0);
+      // A few who do nothing for a second may cost less than a tick.
+      if (scenario !== "idle") expect(cpuUsPerUnit, `${scenario}: CPU`).toBeGreaterThan(0);
       expect(pssMb, `${scenario}: memory`).toBeGreaterThan(50);
     }
     expect(found.exitCode, found.text).toBe(0);
