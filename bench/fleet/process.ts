@@ -255,7 +255,7 @@ function emit(order: Extract<Order, { order: "emit" }>): Promise<Report> {
     let deadline: NodeJS.Timeout | undefined;
     settle = () => {
       clearTimeout(deadline);
-      keys.forEach((key, at) => turnOf.set(key, turns[at]!));
+      for (const [at, key] of keys.entries()) turnOf.set(key, turns[at]!);
       if (waiting > 0) tally.fail(`${waiting} without an answer`);
       resolve(tally.report());
     };
