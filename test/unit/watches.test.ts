@@ -116,7 +116,7 @@ test("[WCH6] whenever a change is told, the answer after it does not say what wa
   for (let turns = 0; turns < 12; turns++) {
     const far = await watcher(ANN);
     says(ANN, "offline");
-    const told: string[] = [];
+    const told: unknown[] = [];
     const reading = watches.read(ME, [ANN], (statuses) => {
       told.push(...heard(far), ...statuses.map(({ status }) => status));
     });
