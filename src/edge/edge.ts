@@ -20,10 +20,10 @@ import { EdgeLimits } from "./limits.ts";
 import { KnownRevocations } from "./revocations.ts";
 import { createDispatch } from "./socket/dispatch.ts";
 import { Hub } from "./socket/hub.ts";
-import { WriteTurn } from "./socket/outlet.ts";
 import { Packet } from "./socket/packet.ts";
 import { createSocketServer, type SocketServer } from "./socket/server.ts";
 import type { Session } from "./socket/session.ts";
+import { WriteTurn } from "./socket/write-turn.ts";
 import { Spending } from "./spending.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
@@ -198,7 +198,7 @@ export class Edge {
       });
     });
     this.turn.flush();
-    const taken = Promise.all(sessions.map((session) => session.whenTaken()));
+    const taken = Promise.all(sessions.map((session) => session.connection.whenTaken()));
     const late = new Promise<void>((resolve) => clock.after(TOLD_WITHIN_MS, resolve));
     return {
       told: Promise.race([taken.then(() => undefined), late]),

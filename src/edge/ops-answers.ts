@@ -69,10 +69,10 @@ export function createOpsAnswers(deps: OpsAnswersDeps): AnswerOps {
 function factsOf(session: Session): SessionFacts {
   return {
     session_id: session.id,
-    transport: session.transport,
+    transport: session.connection.transport,
     status: session.status,
     since: new Date(session.sinceMs).toISOString(),
-    unread_bytes: session.queuedBytes,
+    unread_bytes: session.connection.queuedBytes,
   };
 }
 

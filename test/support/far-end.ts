@@ -1,13 +1,13 @@
 /**
- * A session whose connection ends here: a real Session and Outlet over a long-polling
- * transport that keeps the text of every packet.
+ * A session whose connection ends here: a real Session over a connection that keeps
+ * the text of every packet.
  */
-import type { Socket as EngineSocket } from "engine.io";
-import { Outlet, WriteTurn } from "../../src/edge/socket/outlet.ts";
 import { Session } from "../../src/edge/socket/session.ts";
 import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
+import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
 import type { FamilyId, SessionId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
+import { NearConnection } from "./near-connection.ts";
 
 export interface FarEndOptions {
   user?: string;
@@ -26,27 +26,23 @@ export class FarEnd {
   readonly closings: boolean[] = [];
 
   constructor(options: FarEndOptions = {}) {
-    const conn = {
-      readyState: "open",
-      upgrading: false,
-      writeBuffer: [],
-      transport: { name: "polling" },
-      write: (text: string) => {
-        if (!text.startsWith('2["ready"')) this.texts.push(text);
-      },
-    };
-    this.session = new Session(
-      (options.session ?? `session${++made}`) as SessionId,
-      {
+    this.session = new Session({
+      id: (options.session ?? `session${++made}`) as SessionId,
+      identity: {
         userId: asUserId(options.user ?? "1"),
         family: (options.family ?? null) as FamilyId | null,
         expiresAtMs: options.expiresAtMs ?? Number.MAX_SAFE_INTEGER,
-        scope: [],
       },
-      new Outlet(conn as unknown as EngineSocket, new WriteTurn(), () => undefined),
-      options.limits ?? new SessionLimits(null, options.user ?? "1"),
-      { close: (reconnect) => this.closings.push(reconnect) },
-    );
+      connection: new NearConnection((text) => {
+        if (!text.startsWith('2["ready"')) this.texts.push(text);
+      }),
+      limits: options.limits ?? new SessionLimits(null, options.user ?? "1"),
+      host: {
+        turn: new WriteTurn(),
+        ended: (_session, reconnect) => this.closings.push(reconnect),
+        slow: () => undefined,
+      },
+    });
   }
 
   begins(): this {

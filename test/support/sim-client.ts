@@ -3,15 +3,15 @@
  * an application would (messages by seq, a rev a conversation, who types, who is online). Each
  * packet is held against the contract as it comes; what is wrong is collected in `complaints`.
  */
-import type { Socket as EngineSocket } from "engine.io";
 import type { AckSink, Commands } from "../../src/edge/socket/commands.ts";
-import { Outlet, WriteTurn } from "../../src/edge/socket/outlet.ts";
 import { Session } from "../../src/edge/socket/session.ts";
 import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
+import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
 import type { ClientEventName, ClientPayload } from "../../src/protocol/events.ts";
 import type { ConversationId, SessionId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation, Message, PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import type { Answer, SimWorker, World } from "./actor-world.ts";
+import { NearConnection } from "./near-connection.ts";
 
 /** What one conversation is to a client. */
 export interface KnownConversation {
@@ -79,13 +79,17 @@ export class SimClient {
     const { edge } = worker;
     const id = `s${++sessionsMade}` as SessionId;
     const expiresAtMs = this.#world.clock.nowMs() + 1e9;
-    const session: Session = new Session(
+    const session = new Session({
       id,
-      { userId: this.user, family: null, expiresAtMs, scope: [] },
-      new Outlet(this.#conn(id), new WriteTurn(), () => this.complaints.push("slow consumer")),
-      new SessionLimits(null, this.user),
-      { close: () => edge.sessions.close(session) },
-    );
+      identity: { userId: this.user, family: null, expiresAtMs },
+      connection: this.#connection(id),
+      limits: new SessionLimits(null, this.user),
+      host: {
+        turn: new WriteTurn(),
+        ended: (ended) => edge.sessions.close(ended),
+        slow: () => this.complaints.push("slow consumer"),
+      },
+    });
     this.#session = session;
     this.#worker = worker;
     this.#isSynced = false;
@@ -431,18 +435,11 @@ export class SimClient {
   }
 
   /** The far end of the connection: what is written to it has arrived. */
-  #conn(id: SessionId): EngineSocket {
-    const conn = {
-      readyState: "open",
-      upgrading: false,
-      writeBuffer: [],
-      transport: { name: "polling" },
-      write: (text: string) => {
-        if (this.#session?.id !== id || this.#worker?.isDead === true) return;
-        const [name, body] = JSON.parse(text.slice(1)) as [string, unknown];
-        this.#onEvent(name, body);
-      },
-    };
-    return conn as unknown as EngineSocket;
+  #connection(id: SessionId): NearConnection {
+    return new NearConnection((text) => {
+      if (this.#session?.id !== id || this.#worker?.isDead === true) return;
+      const [name, body] = JSON.parse(text.slice(1)) as [string, unknown];
+      this.#onEvent(name, body);
+    });
   }
 }

@@ -3,16 +3,15 @@
  * that can be cut at any moment, its far end is the real edge of a simulated worker. A cut is
  * noticed late, by each side in its own time, and what was on its way is lost.
  */
-import type { Socket as EngineSocket } from "engine.io";
 import { type Client, createClient } from "../../src/client/client.ts";
 import { onMessage } from "../../src/client/fresh.ts";
 import type { ClientPorts, SocketHandlers, SocketPort } from "../../src/client/ports.ts";
 import { createPresence, type Presence } from "../../src/client/presence.ts";
 import { createTyping, type Typing } from "../../src/client/typing.ts";
 import type { AckSink, Commands } from "../../src/edge/socket/commands.ts";
-import { Outlet, WriteTurn } from "../../src/edge/socket/outlet.ts";
 import { Session } from "../../src/edge/socket/session.ts";
 import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
+import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
 import { REFUSALS, type Result } from "../../src/protocol/errors.ts";
 import type {
   ClientAck,
@@ -24,6 +23,7 @@ import type {
 import type { SessionId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
 import type { SimWorker, World } from "./actor-world.ts";
+import { NearConnection } from "./near-connection.ts";
 
 const LINE_DELAY_MS_MAX = 15;
 const NOTICED_MS_MAX = 400;
@@ -51,13 +51,17 @@ class SimConnection {
     this.#handlers = handlers;
     const id = `sdk${++sessionsMade}` as SessionId;
     const expiresAtMs = world.clock.nowMs() + 1e9;
-    const session: Session = new Session(
+    const session = new Session({
       id,
-      { userId: user, family: null, expiresAtMs, scope: [] },
-      new Outlet(this.#conn(), new WriteTurn(), () => undefined),
-      new SessionLimits(null, user),
-      { close: () => this.#closedByServer() },
-    );
+      identity: { userId: user, family: null, expiresAtMs },
+      connection: new NearConnection((text) => this.#heard(text)),
+      limits: new SessionLimits(null, user),
+      host: {
+        turn: new WriteTurn(),
+        ended: () => this.#closedByServer(),
+        slow: () => undefined,
+      },
+    });
     this.#session = session;
     const { sessions } = worker.edge;
     sessions.open(session).then(
@@ -143,22 +147,13 @@ class SimConnection {
     });
   }
 
-  #conn(): EngineSocket {
-    const conn = {
-      readyState: "open",
-      upgrading: false,
-      writeBuffer: [],
-      transport: { name: "polling" },
-      write: (text: string) => {
-        if (this.#worker.isDead) return;
-        const [name, body] = JSON.parse(text.slice(1)) as [
-          ServerEventName,
-          ServerPayload<ServerEventName>,
-        ];
-        this.#down(() => this.#handlers.onEvent(name, body));
-      },
-    };
-    return conn as unknown as EngineSocket;
+  #heard(text: string): void {
+    if (this.#worker.isDead) return;
+    const [name, body] = JSON.parse(text.slice(1)) as [
+      ServerEventName,
+      ServerPayload<ServerEventName>,
+    ];
+    this.#down(() => this.#handlers.onEvent(name, body));
   }
 }
 

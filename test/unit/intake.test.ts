@@ -1,5 +1,3 @@
-import { EventEmitter } from "node:events";
-import type { Socket as EngineSocket } from "engine.io";
 import { beforeEach, expect, test } from "vitest";
 import { EdgeLimits } from "../../src/edge/limits.ts";
 import type { ClientPacket } from "../../src/edge/socket/dispatch.ts";
@@ -8,9 +6,10 @@ import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
 import { DEFAULT_LIMITS } from "../../src/limit-keys.ts";
 import { Tally } from "../../src/metrics.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { FarEnd } from "../support/far-end.ts";
 
 let clock: FakeClock;
-let conn: EventEmitter;
+let ended: number;
 let intake: Intake;
 let isReading: boolean;
 let held: number;
@@ -23,32 +22,33 @@ beforeEach(() => {
   held = 0;
   taken = [];
   refused = [];
-  const socket = Object.assign(new EventEmitter(), {
+  ended = 0;
+  const limits = new EdgeLimits({
+    limits: { ...DEFAULT_LIMITS, session: { perS: 100, burst: 10 } },
+    clock,
+    tally: new Tally(),
+  });
+  const { session } = new FarEnd({ limits: new SessionLimits(limits, "1") });
+  const connection = {
     pause: () => {
       isReading = false;
     },
     resume: () => {
       isReading = true;
     },
-  });
-  conn = Object.assign(new EventEmitter(), { transport: { socket } });
-  const limits = new EdgeLimits({
-    limits: { ...DEFAULT_LIMITS, session: { perS: 100, burst: 10 } },
+  };
+  intake = new Intake(connection, session, {
     clock,
-    tally: new Tally(),
-  });
-  intake = new Intake(conn as unknown as EngineSocket, {
-    clock,
-    limits: new SessionLimits(limits, "1"),
-    take: ({ data }) => taken.push(data),
-    refuse: ({ data }) => refused.push(data),
-    onHeld: () => held++,
+    take: (_session, { data }) => taken.push(data),
+    refuse: (_session, { data }) => refused.push(data),
+    held: () => held++,
+    closed: () => ended++,
   });
 });
 
 /** `count` events that node reads in one piece: all packets, then all events. */
 function arrive(count: number, from = 0): void {
-  for (let n = 0; n < count; n++) conn.emit("packet");
+  for (let n = 0; n < count; n++) intake.arrived();
   for (let n = 0; n < count; n++) {
     intake.event({ type: 2, data: from + n } satisfies ClientPacket);
   }
@@ -84,7 +84,7 @@ test("[LIM6] a lone event after a pause is not held up by what was before", asyn
 });
 
 test("[LIM6] packets that are no events hold reading up too", async () => {
-  for (let n = 0; n < 60; n++) conn.emit("packet");
+  for (let n = 0; n < 60; n++) intake.arrived();
   expect(isReading).toBe(false);
   await clock.advance(500);
   expect(isReading).toBe(false);
@@ -103,7 +103,7 @@ test("[LIM6] what cannot be held back and finds no room is refused", async () =>
 
 test("[LIM6] stopped, it hears and keeps nothing more", async () => {
   arrive(60);
-  intake.stop();
+  intake.stopped();
   arrive(60);
   await clock.advance(2_000);
   expect(taken).toEqual([]);
@@ -112,14 +112,14 @@ test("[LIM6] stopped, it hears and keeps nothing more", async () => {
 
 test("[LIM6] a connection that closes leaves no timer, and its goodbye can be read", async () => {
   arrive(60);
-  conn.emit("close");
+  intake.closed();
   await clock.advance(2_000);
-  expect([isReading, clock.pending, taken]).toEqual([true, 0, []]);
+  expect([isReading, clock.pending, taken, ended]).toEqual([true, 0, [], 1]);
 });
 
 test("[LIM6] one that is to be cut is not read again when it closes", () => {
   arrive(60);
-  intake.stop();
-  conn.emit("close");
-  expect(isReading).toBe(false);
+  intake.stopped();
+  intake.closed();
+  expect([isReading, ended]).toEqual([false, 1]);
 });

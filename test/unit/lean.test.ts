@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
 import type { Server } from "socket.io";
 import { afterEach, describe, expect, test } from "vitest";
 import { slim, slimUpgrades, stickyView } from "../../src/edge/socket/lean.ts";
-import { WriteTurn } from "../../src/edge/socket/outlet.ts";
+import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SocketPair, socketPair } from "../support/socket-pair.ts";
 
@@ -22,7 +22,7 @@ interface EngineSide {
 
 function prepared(io: Server): void {
   toldToSticky = [];
-  slimUpgrades(io, new WriteTurn());
+  slimUpgrades(io, new WriteTurn(), () => false);
   (stickyView(io) as unknown as EngineSide).engine.on("connection", ({ id }) =>
     toldToSticky.push(id),
   );

@@ -1,24 +1,22 @@
 /**
- * The outlet over real sockets, and what it, server.ts and dispatch.ts lean on inside
+ * The outlet over real sockets, and what engine-connection.ts leans on inside
  * socket.io, engine.io and ws. When an update of those breaks this, read those modules first.
  */
 import { Socket as TcpSocket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Outlet, WriteTurn } from "../../src/edge/socket/outlet.ts";
+import { EngineConnection } from "../../src/edge/socket/engine-connection.ts";
+import { Outlet } from "../../src/edge/socket/outlet.ts";
 import { Packet } from "../../src/edge/socket/packet.ts";
+import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
 import { eventually } from "../support/eventually.ts";
 import { settled } from "../support/fake-clock.ts";
 import { chanceFrom, seedFor } from "../support/random.ts";
 import { type SocketPair, socketPair } from "../support/socket-pair.ts";
 
-/** How server.ts cuts a connection with all that waits on it. */
-interface Terminable {
-  transport: { socket: { terminate(): void } };
-}
-
 const MIB = 1024 * 1024;
 
 let pair: SocketPair;
+let connection: EngineConnection;
 let outlet: Outlet;
 let slow: number;
 let heard: { name: string; n: number }[];
@@ -27,7 +25,9 @@ async function opens(transport: "websocket" | "polling"): Promise<void> {
   pair = await socketPair(transport);
   slow = 0;
   heard = [];
-  outlet = new Outlet(pair.server.conn, new WriteTurn(), () => {
+  const turn = new WriteTurn();
+  connection = new EngineConnection(pair.server, turn);
+  outlet = new Outlet(connection, turn, () => {
     slow++;
   });
   pair.client.onAny((name: string, body: { n: number }) => heard.push({ name, n: body.n }));
@@ -47,7 +47,7 @@ const numbers = () => heard.map(({ n }) => n);
 async function fallsBehind(bytes: number): Promise<number> {
   pair.stopsReading();
   let n = 0;
-  while (outlet.queuedBytes < bytes && slow === 0) {
+  while (connection.queuedBytes < bytes && slow === 0) {
     for (let i = 0; i < 8; i++) says(n++, 8_000);
     await settled();
   }
@@ -75,10 +75,15 @@ describe("over WebSocket", () => {
     const packets: unknown[] = [];
     const listened: unknown[] = [];
     pair.server.on("typing", (body) => listened.push(body));
-    (pair.server as unknown as { onevent: (packet: unknown) => void }).onevent = (packet) => {
-      packets.push(packet);
-      outlet.send(Packet.ack((packet as { id: number }).id, '{"ok":true}'));
-    };
+    connection.carry({
+      arrived: () => undefined,
+      event: (packet) => {
+        packets.push(packet);
+        outlet.send(Packet.ack(packet.id as number, '{"ok":true}'));
+      },
+      stopped: () => undefined,
+      closed: () => undefined,
+    });
     const answer: unknown = await pair.client.emitWithAck("typing", { is_typing: true });
     expect(answer).toEqual({ ok: true });
     expect(packets).toMatchObject([{ type: 2, data: ["typing", { is_typing: true }] }]);
@@ -91,7 +96,7 @@ describe("over WebSocket", () => {
     pair.server.emit("held", { n: 1 });
     const { writeBuffer } = pair.server.conn as unknown as { writeBuffer: { data: string }[] };
     expect(writeBuffer.map(({ data }) => data)).toEqual(['2["held",{"n":1}]']);
-    expect(outlet.queuedBytes).toBeGreaterThan(0);
+    expect(connection.queuedBytes).toBeGreaterThan(0);
   });
 
   test("[OUT1] a single event goes out in its turn", async () => {
@@ -146,14 +151,14 @@ describe("over WebSocket", () => {
   test("[OUT3] a reader that stops is given up once, with bounded memory, and cut at once", async () => {
     await fallsBehind(2 * MIB);
     expect(slow).toBe(1);
-    const keptBytes = outlet.queuedBytes;
+    const keptBytes = connection.queuedBytes;
     expect(keptBytes).toBeLessThan(1.2 * MIB);
     for (let i = 0; i < 100; i++) says(i, 8_000);
     await settled();
     expect(slow).toBe(1);
-    expect(outlet.queuedBytes).toBe(keptBytes);
+    expect(connection.queuedBytes).toBe(keptBytes);
     outlet.sendLast(Packet.event("session_ended", '{"n":-1}'));
-    (pair.server.conn as unknown as Terminable).transport.socket.terminate();
+    connection.terminate();
     await eventually("the connection is gone", () => pair.tcp.destroyed);
   });
 });

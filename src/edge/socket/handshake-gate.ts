@@ -28,24 +28,43 @@ export type EngineMiddleware = (
 
 const FOREIGN = refused("forbidden", "This origin is not allowed here.").error;
 
-export function createHandshakeGate(deps: HandshakeGateDeps): EngineMiddleware {
+export interface HandshakeGate {
+  middleware: EngineMiddleware;
+  /** The same for an upgrade that does not go to Engine.IO. */
+  passes(request: IncomingMessage): boolean;
+}
+
+export function createHandshakeGate(deps: HandshakeGateDeps): HandshakeGate {
   const { config, clock } = deps;
   const clients = createClientReader(config.trustProxy);
   const secure = createSecurityHeaders(clients);
   const takes = createRate(config, clients, clock);
 
-  return (request, response, next) => {
-    // They are for what a browser can show; a handshake's answer shows nothing.
-    const isUpgrade = request.headers.upgrade !== undefined;
-    if (!isUpgrade) secure(request, (name, value) => response.setHeader(name, value));
+  function judge(request: IncomingMessage): ErrorObject | null {
     const refusal = isForeign(request, config.corsOrigin) ? FOREIGN : takes(request);
-    if (refusal === null) {
-      next();
-      return;
-    }
-    deps.count(refusal.code);
-    if (isUpgrade) refuseUpgrade(request, refusal);
-    else refuse(response, refusal);
+    if (refusal !== null) deps.count(refusal.code);
+    return refusal;
+  }
+
+  function passes(request: IncomingMessage): boolean {
+    const refusal = judge(request);
+    if (refusal !== null) refuseUpgrade(request, refusal);
+    return refusal === null;
+  }
+
+  return {
+    passes,
+    middleware(request, response, next) {
+      if (request.headers.upgrade !== undefined) {
+        if (passes(request)) next();
+        return;
+      }
+      // They are for what a browser can show; a handshake's answer shows nothing.
+      secure(request, (name, value) => response.setHeader(name, value));
+      const refusal = judge(request);
+      if (refusal === null) next();
+      else refuse(response, refusal);
+    },
   };
 }
 

@@ -3,115 +3,111 @@
  * in the connection (TCP then holds the sender back), so that a flood costs neither parsing nor
  * checks and nothing is dropped; what node had read with it waits here, in order.
  *
- * Counted at Engine.IO's packets, before Socket.IO parses them. Long-polling cannot be held
+ * Counted at Engine.IO's packets, before Socket.IO's are parsed. Long-polling cannot be held
  * back: what finds the queue full is refused.
- * Leans on ws' `pause` and engine.io's "packet" event; pinned by limits-abuse.test.ts.
  */
-import type { Socket as EngineSocket } from "engine.io";
 import type { Clock } from "../../clock.ts";
+import type { Connection, ConnectionListener } from "./connection.ts";
 import type { ClientPacket } from "./dispatch.ts";
-import type { SessionLimits } from "./session-limits.ts";
+import type { Session } from "./session.ts";
 
 /** How often what waits is looked at: what is due comes in slices of this. */
 const SLICE_MS = 10;
 /** The 64 KiB that node reads at once hold about 1,100 of the smallest events. */
 const QUEUE_MAX = 2_000;
 
-/** The members of engine.io's and ws's objects that this leans on. */
-interface Conn {
-  transport: {
-    socket?: { pause(): void; resume(): void; on(event: "ping", tell: () => void): void };
-  };
-  on(event: "packet", tell: () => void): void;
-  once(event: "close", tell: () => void): void;
-}
-
-export interface IntakeOptions {
+/** Where all connections' packets go. */
+export interface IntakeHost {
   clock: Clock;
-  limits: SessionLimits;
   /** Whose turn it is. */
-  take(packet: ClientPacket): void;
+  take(session: Session, packet: ClientPacket): void;
   /** There is no room to wait. */
-  refuse(packet: ClientPacket): void;
-  /** It must wait for the first time in a while. */
-  onHeld(): void;
+  refuse(session: Session, packet: ClientPacket): void;
+  /** One must wait for the first time in a while. */
+  held(): void;
+  closed(session: Session): void;
 }
 
-export class Intake {
-  readonly #conn: Conn;
-  readonly #options: IntakeOptions;
-  #waiting: ClientPacket[] = [];
+export class Intake implements ConnectionListener {
+  readonly #connection: Pick<Connection, "pause" | "resume">;
+  readonly #session: Session;
+  readonly #host: IntakeHost;
+  #waiting: ClientPacket[] | null = null;
   #cancel: (() => void) | null = null;
   #isStopped = false;
 
-  constructor(conn: EngineSocket, options: IntakeOptions) {
-    this.#conn = conn as unknown as Conn;
-    this.#options = options;
-    const arrived = () => this.#arrived();
-    this.#conn.on("packet", arrived);
-    // WebSocket's own pings are answered by ws and are no packets of Engine.IO.
-    this.#conn.transport.socket?.on("ping", arrived);
-    this.#conn.once("close", () => this.#closed());
+  constructor(
+    connection: Pick<Connection, "pause" | "resume">,
+    session: Session,
+    host: IntakeHost,
+  ) {
+    this.#connection = connection;
+    this.#session = session;
+    this.#host = host;
   }
 
-  /** An event of the client; its packet has been counted. */
+  arrived(): void {
+    if (!this.#session.limits.arrived(this.#host.clock.nowMs())) this.#hold();
+  }
+
   event(packet: ClientPacket): void {
     if (this.#isStopped) return;
-    const { clock, limits, take, refuse } = this.#options;
-    if (this.#waiting.length >= QUEUE_MAX) refuse(packet);
-    else if (this.#waiting.length > 0 || !limits.isDue(1, clock.nowMs())) {
+    const { clock } = this.#host;
+    if (this.#waiting !== null && this.#waiting.length >= QUEUE_MAX) {
+      this.#host.refuse(this.#session, packet);
+    } else if (this.#waiting !== null || !this.#session.limits.isDue(1, clock.nowMs())) {
+      this.#waiting ??= [];
       this.#waiting.push(packet);
       this.#hold();
-    } else take(packet);
+    } else this.#host.take(this.#session, packet);
   }
 
-  /** Hears and reads no more: the connection is about to be cut. */
-  stop(): void {
+  stopped(): void {
     this.#end();
-    this.#conn.transport.socket?.pause();
   }
 
   /** Who is not to be cut is read again, or ws would not see the other side's goodbye. */
-  #closed(): void {
-    if (this.#isStopped) return;
-    this.#end();
-    this.#conn.transport.socket?.resume();
+  closed(): void {
+    if (!this.#isStopped) {
+      this.#end();
+      this.#connection.resume();
+    }
+    this.#host.closed(this.#session);
   }
 
   #end(): void {
     this.#isStopped = true;
-    this.#waiting = [];
+    this.#waiting = null;
     this.#cancel?.();
-  }
-
-  #arrived(): void {
-    const { clock, limits } = this.#options;
-    if (!limits.arrived(clock.nowMs())) this.#hold();
   }
 
   #hold(): void {
     if (this.#isStopped || this.#cancel !== null) return;
-    this.#options.onHeld();
-    this.#conn.transport.socket?.pause();
+    this.#host.held();
+    this.#connection.pause();
     this.#wait();
   }
 
   #wait(): void {
-    this.#cancel = this.#options.clock.after(SLICE_MS, () => this.#slice());
+    this.#cancel = this.#host.clock.after(SLICE_MS, () => this.#slice());
   }
 
   #slice(): void {
-    const { clock, limits, take } = this.#options;
-    const nowMs = clock.nowMs();
+    const nowMs = this.#host.clock.nowMs();
+    const { limits } = this.#session;
+    const waiting = this.#waiting ?? [];
     let due = 0;
-    while (due < this.#waiting.length && limits.isDue(this.#waiting.length - due, nowMs)) due++;
-    for (const packet of this.#waiting.splice(0, due)) if (!this.#isStopped) take(packet);
+    while (due < waiting.length && limits.isDue(waiting.length - due, nowMs)) due++;
+    for (const packet of waiting.splice(0, due)) {
+      if (!this.#isStopped) this.#host.take(this.#session, packet);
+    }
     if (this.#isStopped) return;
-    if (this.#waiting.length > 0 || !limits.isDue(0, nowMs)) {
+    if (waiting.length > 0 || !limits.isDue(0, nowMs)) {
       this.#wait();
       return;
     }
+    this.#waiting = null;
     this.#cancel = null;
-    this.#conn.transport.socket?.resume();
+    this.#connection.resume();
   }
 }

@@ -10,7 +10,7 @@ import type { IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Server, Socket } from "socket.io";
-import type { WriteTurn } from "./outlet.ts";
+import type { WriteTurn } from "./write-turn.ts";
 
 /** As `rawListeners` has it: what was given to `once` is in `listener`. */
 type Listener = (() => void) & { listener?: () => void };
@@ -45,11 +45,19 @@ export function stickyView(io: Server): Server {
   return view as unknown as Server;
 }
 
-/** [LEA1, LEA2] of upgrades: to be called once, before the first connection. */
-export function slimUpgrades(io: Server, turn: WriteTurn): void {
+/**
+ * [LEA1, LEA2] of upgrades: to be called once, before the first connection. Engine.IO does not
+ * see what `takes` takes.
+ */
+export function slimUpgrades(
+  io: Server,
+  turn: WriteTurn,
+  takes: (...upgrade: Parameters<Engine["handleUpgrade"]>) => boolean,
+): void {
   const engine = io.engine as unknown as Engine;
   const handleUpgrade = engine.handleUpgrade.bind(engine);
   engine.handleUpgrade = (request, tcp, head) => {
+    if (takes(request, tcp, head)) return;
     const before = new Set(tcp.rawListeners("close"));
     if (tcp instanceof TcpSocket) turn.hold(tcp);
     handleUpgrade(request, tcp, head);

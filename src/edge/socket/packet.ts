@@ -25,9 +25,9 @@ export class Packet {
     return new Packet(`3${id}[${body}]`);
   }
 
-  /** The WebSocket text frame: Engine.IO's "4" (message), then the text. RFC 6455, 5.2. */
+  /** The WebSocket text frame: Engine.IO's "4" (message), then the text. */
   get frame(): Buffer {
-    this.#frame ??= encodeFrame(this.text);
+    this.#frame ??= encodeFrame(ENGINE.message, this.text);
     return this.#frame;
   }
 
@@ -36,10 +36,23 @@ export class Packet {
   }
 }
 
-const FIN_TEXT = 0x81;
-const ENGINE_MESSAGE = 0x34;
+/** Engine.IO's packet types: the first character of each message. */
+export const ENGINE = {
+  open: 0x30,
+  close: 0x31,
+  ping: 0x32,
+  pong: 0x33,
+  message: 0x34,
+  upgrade: 0x35,
+  noop: 0x36,
+  /** Binary data as text. */
+  base64: 0x62,
+} as const;
 
-function encodeFrame(text: string): Buffer {
+const FIN_TEXT = 0x81;
+
+/** A WebSocket text frame from the server: `type` of ENGINE, then the text. RFC 6455, 5.2. */
+export function encodeFrame(type: number, text: string): Buffer {
   const payloadBytes = Buffer.byteLength(text) + 1;
   const headerBytes = payloadBytes < 126 ? 2 : payloadBytes < 65536 ? 4 : 10;
   const bytes = Buffer.allocUnsafe(headerBytes + payloadBytes);
@@ -54,7 +67,7 @@ function encodeFrame(text: string): Buffer {
     bytes.writeUInt32BE(0, 2);
     bytes.writeUInt32BE(payloadBytes, 6);
   }
-  bytes[headerBytes] = ENGINE_MESSAGE;
+  bytes[headerBytes] = type;
   bytes.write(text, headerBytes + 1, "utf8");
   return bytes;
 }

@@ -9,10 +9,12 @@ import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
 import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
 import type { Identity } from "../auth.ts";
+import type { Connection } from "./connection.ts";
 import { LazyMap, LazySet } from "./lazy.ts";
-import type { Outlet } from "./outlet.ts";
+import { Outlet } from "./outlet.ts";
 import { Packet } from "./packet.ts";
 import type { SessionLimits } from "./session-limits.ts";
+import type { WriteTurn } from "./write-turn.ts";
 
 /** What an opening session may be sent before it is ready; past it, it is given up. */
 const HELD_MAX = 5_000;
@@ -51,9 +53,21 @@ export interface AwaitedChange {
   answer(message: string): void;
 }
 
-export interface Closing {
-  /** Closes the connection so that a client comes back by itself, or so that it does not. */
-  close(reconnect: boolean, code: EndCode): void;
+/** What the sessions of an edge leave to it. */
+export interface SessionHost {
+  turn: WriteTurn;
+  /** The session has said why it ends: its connection is to be closed. */
+  ended(session: Session, reconnect: boolean, code: EndCode): void;
+  /** Too much waits to be read by the client; said once. */
+  slow(session: Session): void;
+}
+
+export interface SessionOptions {
+  id: SessionId;
+  identity: Pick<Identity, "userId" | "family" | "expiresAtMs">;
+  connection: Connection;
+  limits: SessionLimits;
+  host: SessionHost;
 }
 
 export class Session {
@@ -78,24 +92,20 @@ export class Session {
   isExpiryAnnounced = false;
   /** When it became live, milliseconds since the epoch. */
   sinceMs = 0;
+  readonly connection: Connection;
   readonly #outlet: Outlet;
-  readonly #closing: Closing;
+  readonly #host: SessionHost;
   #phase: Phase = { is: "opening", held: [] };
 
-  constructor(
-    id: SessionId,
-    identity: Identity,
-    outlet: Outlet,
-    limits: SessionLimits,
-    closing: Closing,
-  ) {
+  constructor({ id, identity, connection, limits, host }: SessionOptions) {
     this.id = id;
     this.user = identity.userId;
     this.family = identity.family;
     this.expiresAtMs = identity.expiresAtMs;
     this.limits = limits;
-    this.#outlet = outlet;
-    this.#closing = closing;
+    this.connection = connection;
+    this.#outlet = new Outlet(connection, host.turn, () => host.slow(this));
+    this.#host = host;
   }
 
   get isLive(): boolean {
@@ -104,26 +114,6 @@ export class Session {
 
   get isEnded(): boolean {
     return this.#phase.is === "ended";
-  }
-
-  /** "websocket" or "polling"; a session may begin with one and go on with the other. */
-  get transport(): string {
-    return this.#outlet.transport;
-  }
-
-  /** Written, and not taken by the client. */
-  get queuedBytes(): number {
-    return this.#outlet.queuedBytes;
-  }
-
-  /** Resolves when the client has taken what was sent, however it listens. */
-  whenTaken(): Promise<void> {
-    return this.#outlet.whenTaken();
-  }
-
-  /** See Outlet.hold. */
-  hold(): void {
-    this.#outlet.hold();
   }
 
   /** Whether events of the conversation belong here and do not come yet. */
@@ -196,7 +186,7 @@ export class Session {
     this.#phase = { is: "ended" };
     const payload: ServerPayload<"session_ended"> = { code, message, reconnect };
     this.#outlet.sendLast(Packet.event("session_ended", JSON.stringify(payload)));
-    this.#closing.close(reconnect, code);
+    this.#host.ended(this, reconnect, code);
   }
 
   /** The connection is gone. */
