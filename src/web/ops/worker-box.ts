@@ -38,7 +38,7 @@ export function createWorkerBox(): WorkerBox {
   const edge = el(
     "div",
     { class: "half edge" },
-    el("h5", {}, el("span", { class: "half-name", text: "Edge" })),
+    el("h5", { text: "Edge" }),
     el("p", { class: "amount" }, sessions, " ", sessionsUnit),
     edgeFacts,
   );
@@ -57,7 +57,7 @@ export function createWorkerBox(): WorkerBox {
   const thread = el(
     "div",
     { class: "half thread" },
-    el("h5", {}, el("span", { class: "half-name", text: "Actor thread" })),
+    el("h5", { text: "Actor thread" }),
     el("p", { class: "amount" }, actors, " ", actorsUnit),
     kinds,
     threadFacts,
