@@ -222,6 +222,7 @@ async function build(onlyIfStale) {
     const digest = digestOfSources();
     // Whoever held the lock before has just built the same.
     if (onlyIfStale && isFresh(digest)) return "fresh";
+    console.log("Building Troupe; once after each change …");
     for (const name of readdirSync(DIST)) {
       if (name.startsWith(".new-")) rmSync(join(DIST, name), { recursive: true });
     }

@@ -20,7 +20,12 @@ export { onMessage } from "./fresh.ts";
 export { online } from "./online.ts";
 export type { Sending } from "./outbox.ts";
 export type { ConnectionState, Disconnect, Outgoing } from "./state.ts";
-export { type OutboxStorage, type WebStorage, webOutbox } from "./storage.ts";
+export {
+  type OutboxStorage,
+  UnreadableOutgoing,
+  type WebStorage,
+  webOutbox,
+} from "./storage.ts";
 export type { Readable } from "./store.ts";
 export type { GetToken } from "./tokens.ts";
 export { type ConversationView, peerOf, progressOf } from "./views.ts";

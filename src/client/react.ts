@@ -17,6 +17,7 @@ import {
 } from "react";
 import type { Status } from "../protocol/schemas.ts";
 import type { PostCounts } from "../protocol/social.ts";
+import { attempt } from "./attached.ts";
 import type { Client } from "./client.ts";
 import { presenceOf } from "./presence.ts";
 import { inboxOf, type NotificationState, postWatchOf } from "./social.ts";
@@ -70,10 +71,8 @@ export function usePostCounts(postId: string): PostCounts | null | undefined {
 export function useNotifications(): NotificationState {
   const client = useTroupe();
   useEffect(() => {
-    // Out of reach now: the count is shown, and the next notification brings the list.
-    inboxOf(client)
-      .load()
-      .catch(() => undefined);
+    // Out of reach now, the next session brings it.
+    void attempt(inboxOf(client).load());
   }, [client]);
   return useReadable(inboxOf(client).state);
 }

@@ -21,6 +21,7 @@ export type { NotificationState } from "./notifications.ts";
 export interface Inbox {
   /** Its list is empty until `load`; what comes later, and after a reconnect, is added. */
   readonly state: Readable<NotificationState>;
+  /** Rejects where it is out of reach; the next session then loads it. */
   load(): Promise<void>;
   loadOlder(): Promise<void>;
   /** Up to this one, or all that is here. */
@@ -40,7 +41,10 @@ export const inboxOf = once((client): Inbox => {
   const update = (change: (state: NotificationState) => NotificationState): void =>
     store.set(change(store.get()));
 
+  /** Somebody has asked for the list, with or without success. */
+  let isWanted = false;
   const load = async (): Promise<void> => {
+    isWanted = true;
     const page = await client.api("GET /api/notifications");
     update((state) => takeNewest(state, page));
   };
@@ -56,7 +60,7 @@ export const inboxOf = once((client): Inbox => {
     if (!isCounted) void refresh();
   });
   onOnline(client, () => {
-    if (store.get().isLoaded) void refresh();
+    if (isWanted) void refresh();
   });
   // `ready` is over: only the list says how many are unread.
   if (client.me.get()) void refresh();

@@ -20,15 +20,66 @@ export interface WebStorage {
   removeItem(key: string): void;
 }
 
-/** `scope`: one for each user, for example their id; another user's must not be sent. */
-export function webOutbox(storage: WebStorage, scope: string): OutboxStorage {
+/** What a stored entry was that is no message (any more): it is dropped, and told with its text. */
+export class UnreadableOutgoing extends Error {
+  override readonly name = "UnreadableOutgoing";
+  readonly key: string;
+  readonly text: string;
+
+  constructor(key: string, text: string) {
+    super(`What is stored as ${key} is no message that waits: it is dropped.`);
+    this.key = key;
+    this.text = text;
+  }
+}
+
+/** Null: no message. What lies in storage can be another version's, or somebody else's. */
+function readOutgoing(text: string): Outgoing | null {
+  let read: Partial<Outgoing> | null;
+  try {
+    read = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  const { clientId, conversationId, body, createdAtMs, replyToSeq = null } = read ?? {};
+  const isWhole =
+    typeof clientId === "string" &&
+    typeof conversationId === "string" &&
+    typeof body === "string" &&
+    typeof createdAtMs === "number" &&
+    (replyToSeq === null || typeof replyToSeq === "number");
+  if (!isWhole) return null;
+  // It is stored when it is sent, so before anybody refuses it.
+  return { clientId, conversationId, body, createdAtMs, replyToSeq, problem: null };
+}
+
+/**
+ * `scope`: one for each user, for example their id; another user's must not be sent.
+ * `onUnreadable`: is told what is dropped because it cannot be read; the rest is sent.
+ */
+export function webOutbox(
+  storage: WebStorage,
+  scope: string,
+  onUnreadable: (dropped: UnreadableOutgoing) => void = console.error,
+): OutboxStorage {
   const prefix = `troupe.outbox.${scope}.`;
   return {
     load() {
       const found: Outgoing[] = [];
-      for (let at = 0; at < storage.length; at++) {
-        const key = storage.key(at) ?? "";
-        if (key.startsWith(prefix)) found.push(JSON.parse(storage.getItem(key) ?? "null"));
+      // Names first: dropping one moves those after it.
+      const names = Array.from({ length: storage.length }, (_, at) => storage.key(at) ?? "");
+      for (const key of names.filter((name) => name.startsWith(prefix))) {
+        const text = storage.getItem(key);
+        // Another tab has just sent it.
+        if (text === null) continue;
+        const outgoing = readOutgoing(text);
+        // Under another name it would never be removed.
+        if (outgoing && key === prefix + outgoing.clientId) found.push(outgoing);
+        else {
+          storage.removeItem(key);
+          onUnreadable(new UnreadableOutgoing(key, text));
+        }
       }
       return found.sort((a, b) => a.createdAtMs - b.createdAtMs);
     },

@@ -119,8 +119,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   async function rounds(pick: () => readonly Held[], complete: () => boolean): Promise<boolean> {
     for (let n = 0; n < ROUNDS_MAX; n++) {
       const isMore = await round(pick(), complete());
-      if (isMore === null) return false;
-      if (!isMore) return true;
+      if (!isMore) return isMore !== null;
     }
     return true;
   }

@@ -143,9 +143,16 @@ export const SERVER_EVENTS = {
 
 export type ClientEventName = keyof typeof CLIENT_EVENTS;
 export type ServerEventName = keyof typeof SERVER_EVENTS;
-export type ClientPayload<E extends ClientEventName> = Static<(typeof CLIENT_EVENTS)[E]["payload"]>;
-export type ClientAck<E extends ClientEventName> = Static<(typeof CLIENT_EVENTS)[E]["ack"]>;
-export type ServerPayload<E extends ServerEventName> = Static<(typeof SERVER_EVENTS)[E]>;
+/**
+ * Tables, so that the compiler works each type out once. As `Static` of a generic event it
+ * compares schemas instead of payloads, which was half of all its time.
+ */
+type ClientPayloads = { [E in ClientEventName]: Static<(typeof CLIENT_EVENTS)[E]["payload"]> };
+type ClientAcks = { [E in ClientEventName]: Static<(typeof CLIENT_EVENTS)[E]["ack"]> };
+type ServerPayloads = { [E in ServerEventName]: Static<(typeof SERVER_EVENTS)[E]> };
+export type ClientPayload<E extends ClientEventName> = ClientPayloads[E];
+export type ClientAck<E extends ClientEventName> = ClientAcks[E];
+export type ServerPayload<E extends ServerEventName> = ServerPayloads[E];
 
 /** What an acknowledgement is called with. */
 export type Ack<T> = ({ ok: true } & T) | { ok: false; error: ErrorObject };

@@ -308,16 +308,26 @@ export const ROUTES = {
 export type RouteName = keyof typeof ROUTES;
 
 type Spec<R extends RouteName> = (typeof ROUTES)[R];
-type Part<R extends RouteName, P extends "params" | "query" | "body"> =
-  Spec<R> extends Record<P, infer S extends TObject> ? Static<S> : Record<never, never>;
+/** Tables, so that the compiler works each type out once: see events.ts. */
+type Parts<P extends "params" | "query" | "body"> = {
+  [R in RouteName]: Spec<R> extends Record<P, infer S extends TObject>
+    ? Static<S>
+    : Record<never, never>;
+};
+type Params = Parts<"params">;
+type Queries = Parts<"query">;
+type Bodies = Parts<"body">;
+type Answers = {
+  [R in RouteName]: {
+    [S in keyof Spec<R>["answers"]]: Spec<R>["answers"][S] extends infer A
+      ? { status: S; body: A extends TSchema ? Static<A> : A extends null ? null : string }
+      : never;
+  }[keyof Spec<R>["answers"]];
+};
 
-export type RouteParams<R extends RouteName> = Part<R, "params">;
-export type RouteQuery<R extends RouteName> = Part<R, "query">;
-export type RouteBody<R extends RouteName> = Part<R, "body">;
+export type RouteParams<R extends RouteName> = Params[R];
+export type RouteQuery<R extends RouteName> = Queries[R];
+export type RouteBody<R extends RouteName> = Bodies[R];
 
 /** A status the route has, with the body that belongs to it. */
-export type RouteAnswer<R extends RouteName> = {
-  [S in keyof Spec<R>["answers"]]: Spec<R>["answers"][S] extends infer A
-    ? { status: S; body: A extends TSchema ? Static<A> : A extends null ? null : string }
-    : never;
-}[keyof Spec<R>["answers"]];
+export type RouteAnswer<R extends RouteName> = Answers[R];

@@ -22,8 +22,8 @@ export class RedisBus implements Bus {
 
   constructor(url: string) {
     const options = { ...CONNECTION, retryStrategy: reconnectDelayMs };
-    this.#publisher = new Redis(url, { ...options, enableAutoPipelining: true });
-    this.#subscriber = new Redis(url, options);
+    this.#publisher = new Redis<"legacy">(url, { ...options, enableAutoPipelining: true });
+    this.#subscriber = new Redis<"legacy">(url, options);
   }
 
   start(events: BusEvents): void {

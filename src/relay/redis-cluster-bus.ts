@@ -35,9 +35,9 @@ export class RedisClusterBus implements Bus {
   constructor(url: string, clock: Clock) {
     this.#clock = clock;
     const { lazyConnect, enableOfflineQueue, ...redisOptions } = CONNECTION;
-    this.#cluster = new Cluster([url], {
-      lazyConnect: lazyConnect ?? true,
-      enableOfflineQueue: enableOfflineQueue ?? false,
+    this.#cluster = new Cluster<"legacy">([url], {
+      lazyConnect,
+      enableOfflineQueue,
       enableAutoPipelining: true,
       clusterRetryStrategy: reconnectDelayMs,
       slotsRefreshInterval: SLOTS_REFRESH_MS,
@@ -122,7 +122,7 @@ export class RedisClusterBus implements Bus {
 
   #subscriberOf(node: Redis): Redis {
     const { host, port, username, password, tls, db } = node.options;
-    const subscriber = new Redis({
+    const subscriber = new Redis<"legacy">({
       ...CONNECTION,
       ...{ host, port, username, password, tls, db },
       // A node that went is followed by new subscribers, for its slots may be elsewhere.

@@ -26,8 +26,13 @@ export function createPicture(): Picture {
   const hosts = el("ul", { class: "hosts", attrs: { "aria-label": "Hosts" } });
   const redis = createShared("redis", "Redis");
   const database = createShared("database", "PostgreSQL");
-  const node = el("section", { class: "picture", attrs: { "aria-label": "The cluster" } });
-  node.append(hosts, el("div", { class: "shared" }, redis.node, database.node));
+  const title = el("h2", {
+    class: "visually-hidden",
+    text: "The cluster",
+    attrs: { id: "cluster" },
+  });
+  const node = el("section", { class: "picture", attrs: { "aria-labelledby": "cluster" } });
+  node.append(title, hosts, el("div", { class: "shared" }, redis.node, database.node));
 
   let shown: { summary: OpsSummary; figures: Figures } | null = null;
   const list = keyedList<OpsHost>(
@@ -105,7 +110,8 @@ function createHostBox(
       const lives = new Set(host.workers.map(({ life }) => life));
       for (const life of boxes.keys()) if (!lives.has(life)) boxes.delete(life);
       for (const worker of host.workers) {
-        const figures = shown()?.figures.byLife.get(worker.life);
+        const { overMs = 0, byLife } = shown()?.figures ?? {};
+        const figures = overMs > 0 ? byLife?.get(worker.life) : undefined;
         boxes.get(worker.life)?.show(worker, figures, vitals === null);
       }
     },

@@ -23,6 +23,8 @@ export interface Quantiles {
 
 export interface Figures extends WorkerFigures {
   atMs: number;
+  /** What the rates are of; 0: of one summary alone, so there are none yet. */
+  overMs: number;
   sessions: number;
   actors: number;
   /** Null: nothing was sent. */
@@ -40,7 +42,8 @@ const NONE: Buckets = { count: 0, sum: 0, counts: [] };
 
 /** `before`: an earlier summary; the longer ago, the smoother. */
 export function figuresBetween(before: OpsSummary, now: OpsSummary): Figures {
-  const seconds = Math.max(0.001, (Date.parse(now.at) - Date.parse(before.at)) / 1000);
+  const overMs = Date.parse(now.at) - Date.parse(before.at);
+  const seconds = Math.max(0.001, overMs / 1000);
   const earlier = new Map(workersOf(before).map((worker) => [worker.life, worker.vitals]));
   const byLife = new Map<string, WorkerFigures>();
   const total: WorkerFigures = {
@@ -85,6 +88,7 @@ export function figuresBetween(before: OpsSummary, now: OpsSummary): Figures {
   return {
     ...total,
     atMs: Date.parse(now.at),
+    overMs,
     sessions,
     actors,
     sendCommit: quantilesOf(sendCommit, now.bounds.latency_ms),

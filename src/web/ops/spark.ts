@@ -5,7 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 120;
 const HEIGHT = 32;
 /** A chart that has just begun grows from the right over this many points, then is all there is. */
-const POINTS_MIN = 40;
+const POINTS_MIN = 15;
 /** Room for the line's own width. */
 const INSET = 1.5;
 

@@ -16,10 +16,17 @@ interface TileSpec {
   lower?(point: Figures): number | null;
 }
 
+const UNKNOWN = "–";
+/** Nothing has been counted yet, which is not the same as none. */
+const rate = (now: Figures, perS: number): string => (now.overMs > 0 ? rateText(perS) : UNKNOWN);
+const rateDrawn = (now: Figures, perS: number): number | null => (now.overMs > 0 ? perS : null);
+
 const latency = (quantiles: Quantiles | null): string =>
-  quantiles === null ? "–" : msText(quantiles.p50);
-const latencyNote = (quantiles: Quantiles | null): string =>
-  quantiles === null ? "nothing sent lately" : `99 % within ${msText(quantiles.p99)}`;
+  quantiles === null ? UNKNOWN : msText(quantiles.p50);
+const latencyNote = (now: Figures, quantiles: Quantiles | null): string => {
+  if (quantiles !== null) return `99 % within ${msText(quantiles.p99)}`;
+  return now.overMs > 0 ? "nothing sent lately" : "measuring…";
+};
 
 const TILES: readonly TileSpec[] = [
   {
@@ -34,26 +41,26 @@ const TILES: readonly TileSpec[] = [
     key: "messages",
     label: "Messages",
     hint: "Messages committed, a second.",
-    value: ({ sendsPerS }) => rateText(sendsPerS),
+    value: (now) => rate(now, now.sendsPerS),
     unit: "/s",
-    note: ({ eventsPerS }) => `${rateText(eventsPerS)} events/s`,
-    drawn: ({ sendsPerS }) => sendsPerS,
+    note: (now) => `${rate(now, now.eventsPerS)} events/s`,
+    drawn: (now) => rateDrawn(now, now.sendsPerS),
   },
   {
     key: "deliveries",
     label: "Deliveries",
     hint: "Events written to sockets, a second.",
-    value: ({ deliveriesPerS }) => rateText(deliveriesPerS),
+    value: (now) => rate(now, now.deliveriesPerS),
     unit: "/s",
-    note: ({ cpu }) => `${cpu.toFixed(2)} cores busy`,
-    drawn: ({ deliveriesPerS }) => deliveriesPerS,
+    note: ({ overMs, cpu }) => `${overMs > 0 ? cpu.toFixed(2) : UNKNOWN} cores busy`,
+    drawn: (now) => rateDrawn(now, now.deliveriesPerS),
   },
   {
     key: "send-commit",
     label: "Send → commit",
     hint: "From a client's send_message until its answer, which follows the commit. Half are faster.",
     value: ({ sendCommit }) => latency(sendCommit),
-    note: ({ sendCommit }) => latencyNote(sendCommit),
+    note: (now) => latencyNote(now, now.sendCommit),
     drawn: ({ sendCommit }) => sendCommit?.p99 ?? null,
     lower: ({ sendCommit }) => sendCommit?.p50 ?? null,
   },
@@ -62,7 +69,7 @@ const TILES: readonly TileSpec[] = [
     label: "Commit → delivery",
     hint: "From the commit to the write to its readers' sockets, within one host.",
     value: ({ commitDelivery }) => latency(commitDelivery),
-    note: ({ commitDelivery }) => latencyNote(commitDelivery),
+    note: (now) => latencyNote(now, now.commitDelivery),
     drawn: ({ commitDelivery }) => commitDelivery?.p99 ?? null,
     lower: ({ commitDelivery }) => commitDelivery?.p50 ?? null,
   },
@@ -70,8 +77,8 @@ const TILES: readonly TileSpec[] = [
     key: "commits",
     label: "Rows a commit",
     hint: "Group commit: what arrives together is committed together.",
-    value: ({ rowsPerCommit }) => (rowsPerCommit === null ? "–" : rowsPerCommit.toFixed(1)),
-    note: ({ commitsPerS }) => `${rateText(commitsPerS)} commits/s`,
+    value: ({ rowsPerCommit }) => (rowsPerCommit === null ? UNKNOWN : rowsPerCommit.toFixed(1)),
+    note: (now) => `${rate(now, now.commitsPerS)} commits/s`,
     drawn: ({ rowsPerCommit }) => rowsPerCommit,
   },
   {

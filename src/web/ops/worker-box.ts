@@ -6,6 +6,7 @@ import { bytesText, countText, msText, plural, rateText, slotNumber, spanText } 
 
 export interface WorkerBox {
   node: HTMLElement;
+  /** Without `figures` its rates are not known. */
   show(worker: OpsWorker, figures: WorkerFigures | undefined, isHostSilent: boolean): void;
 }
 
@@ -94,8 +95,9 @@ export function createWorkerBox(): WorkerBox {
       setAttr(load, "title", `${((figures?.cpu ?? 0) * 100).toFixed(0)} % of a core`);
       setText(sessions, countText(vitals.sessions));
       setText(sessionsUnit, vitals.sessions === 1 ? "session" : "sessions");
-      events(`${rateText(figures?.eventsPerS ?? 0)}/s`);
-      deliveries(`${rateText(figures?.deliveriesPerS ?? 0)}/s`);
+      const rate = (perS?: number) => (perS === undefined ? "–" : `${rateText(perS)}/s`);
+      events(rate(figures?.eventsPerS));
+      deliveries(rate(figures?.deliveriesPerS));
       edgeLag(msText(vitals.edge_lag_ms), vitals.edge_lag_ms > LAG_WARN_MS);
       const counts = KINDS.map((kind) => vitals.actors[kind] ?? 0);
       const total = counts.reduce((sum, count) => sum + count, 0);
@@ -107,7 +109,7 @@ export function createWorkerBox(): WorkerBox {
       for (const [at, bar] of bars.entries()) {
         bar.style.setProperty("--share", String(counts[at]! / Math.max(1, total)));
       }
-      commits(`${rateText(figures?.commitsPerS ?? 0)}/s`);
+      commits(rate(figures?.commitsPerS));
       const { waiting, deepest } = vitals.mailbox;
       mailbox(
         deepest > 1 ? `${countText(waiting)}, deepest ${countText(deepest)}` : countText(waiting),
