@@ -19,7 +19,7 @@ import { USER_BY_ID } from "./accounts.ts";
 import { Batcher } from "./batcher.ts";
 import { type ConversationUndo, changesOf, NO_CHANGES, newestChangeOf } from "./changes.ts";
 import { decodePlace, encodePlace } from "./cursor.ts";
-import { readHistory } from "./history.ts";
+import { History } from "./history.ts";
 import { openSessions } from "./openings.ts";
 import type { Database } from "./pool.ts";
 import {
@@ -111,6 +111,7 @@ const PING = { text: "SELECT 1" };
 
 export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #database: Database;
+  readonly #history: History;
   readonly #openings: Batcher<UserId, SessionOpening | null>;
   readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
@@ -118,6 +119,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   constructor(database: Database) {
     super(database);
     this.#database = database;
+    this.#history = new History(database);
     // Of a thousand sessions that come back at once the next hundred share a statement.
     const gathered = { batchMax: 256, inFlightMax: 1, everyMs: STORM_PACE_MS };
     this.#openings = new Batcher((ids) => openSessions(database, ids), gathered);
@@ -212,7 +214,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     id: ConversationId,
     window: HistoryWindow,
   ): Promise<JsonText<HistoryPage> | null> {
-    return readHistory(this.#database, reader, id, window);
+    return this.#history.read(reader, id, window);
   }
 
   async user(id: UserId): Promise<User | null> {
