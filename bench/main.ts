@@ -14,6 +14,7 @@ import {
   CHECK_AIM,
   compare,
   GROWTH_AIM,
+  PLAIN_APART,
   type Row,
 } from "./report/comparison.ts";
 import { writeResults } from "./report/results.ts";
@@ -26,7 +27,11 @@ import { DURABLE, FANOUT } from "./scenarios/talk.ts";
 import { remoteStack, startStack } from "./stack.ts";
 import { canReadProcesses } from "./support/process-figures.ts";
 
+const PLAIN = "plain";
 const CHECK_CLIENTS = 300;
+/** Beside a hundredth of them. */
+const GROWTH_CLIENTS = 10_000;
+const GROWTH_FEW_MIN = 5;
 
 /** The exit code. Rejects with a StartRefusal when something needed is missing. */
 export async function bench(args: string[]): Promise<number> {
@@ -60,22 +65,37 @@ async function benchAll(options: Options, abort: AbortSignal): Promise<number> {
     // Ctrl-C and timeouts reach the processes of a measurement too: what breaks then is no news.
     if (!abort.aborted) throw error;
   } finally {
-    const { outcomes } = runner;
+    const { outcomes, unmeasured } = runner;
     if (outcomes.length > 0) {
       const rows = plan.compare(outcomes);
-      process.stdout.write(`${asText(outcomeTable(outcomes))}\n`);
+      process.stdout.write(`${asText(outcomeTable(outcomes), process.stdout.columns)}\n`);
       if (rows.length > 0) {
         process.stdout.write(`${asText(comparisonTable(rows, plan.first, plan.second))}\n`);
       }
-      const paths = await writeResults({ options, startedAt, outcomes, rows, ...namesOf(plan) });
+      const paths = await writeResults({
+        options,
+        startedAt,
+        outcomes,
+        unmeasured,
+        rows,
+        ...namesOf(plan),
+      });
       process.stdout.write(
         `Report: ${paths.html}  Figures: ${paths.json}\nAgain: ${repeatCommand(options)}\n`,
       );
     }
+    for (const one of unmeasured) process.stderr.write(`Not measured: ${one}\n`);
+    for (const { subject, scenario, failures, reasons } of outcomes) {
+      if (failures === 0) continue;
+      const said = reasons.length === 0 ? "" : `: ${reasons.join("; ")}`;
+      process.stderr.write(`Failed: ${scenario} ${subject}, ${failures} times${said}\n`);
+    }
   }
   const rows = plan.compare(runner.outcomes);
   // What a peer fails at is told, and is not ours.
-  const isWhole = runner.outcomes.every((one) => one.failures === 0 || one.subject === "plain");
+  const isWhole =
+    runner.unmeasured.length === 0 &&
+    runner.outcomes.every((one) => one.failures === 0 || one.subject.startsWith(PLAIN));
   return isWhole && !abort.aborted && rows.every((row) => row.isMet !== false) ? 0 : 1;
 }
 
@@ -95,7 +115,11 @@ function namesOf({ first, second }: BenchPlan) {
 function planOf(options: Options): BenchPlan {
   const { workers, rounds, targets } = options;
   const troupe: Contender = { name: "troupe", start: () => startStack("troupe", { workers }) };
-  const plain: Contender = { name: "plain", start: () => startStack("plain", { workers }) };
+  const plain: Contender = { name: PLAIN, start: () => startStack("plain", { workers }) };
+  const plainApart: Contender = {
+    name: PLAIN_APART,
+    start: () => startStack("plain", { workers, isHttpApart: true }),
+  };
   const bare = (mode: "raw" | "ws"): Contender => ({
     name: mode,
     start: () => startBare(mode, workers),
@@ -114,7 +138,9 @@ function planOf(options: Options): BenchPlan {
       };
     case "against":
       return {
-        runs: runsOf([troupe, plain]),
+        runs: runsOf([troupe, plain]).map((run) =>
+          run.scenario === HISTORY ? { ...run, contenders: [...run.contenders, plainApart] } : run,
+        ),
         rounds,
         first: "troupe",
         second: "plain",
@@ -124,10 +150,12 @@ function planOf(options: Options): BenchPlan {
       return {
         runs: [
           { scenario: FANOUT, contenders: [troupe, bare("raw"), bare("ws")] },
-          { scenario: DURABLE, contenders: [troupe] },
           {
-            scenario: COMMITS,
-            contenders: [{ name: "postgres", start: () => startDatabaseAlone(workers) }],
+            scenario: DURABLE,
+            contenders: [
+              troupe,
+              { name: "postgres", scenario: COMMITS, start: () => startDatabaseAlone(workers) },
+            ],
           },
           {
             scenario: HISTORY,
@@ -140,7 +168,9 @@ function planOf(options: Options): BenchPlan {
         compare: (outcomes) => compare(AGAINST_LIMITS, outcomes, "troupe", ""),
       };
     case "growth": {
-      const [many, few] = [10_000, 100].map((clients) => ({
+      const most = Math.max(2 * GROWTH_FEW_MIN, options.plan.clients ?? GROWTH_CLIENTS);
+      const least = Math.max(GROWTH_FEW_MIN, Math.round(most / 100));
+      const [many, few] = [most, least].map((clients) => ({
         ...troupe,
         name: `${clients.toLocaleString("en-GB")} sessions`,
         clients,

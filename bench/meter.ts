@@ -31,6 +31,14 @@ export interface Findings {
   reasons?: string[];
 }
 
+/**
+ * A measurement that came to nothing, in a sentence. The others of the run go on; the bench
+ * tells it at the end and exits with 1.
+ */
+export class Unmeasured extends Error {
+  override readonly name = "Unmeasured";
+}
+
 export interface Subject {
   /** Who is measured: "troupe", "plain", an address. */
   name: string;
@@ -38,6 +46,8 @@ export interface Subject {
 }
 
 export class Meter {
+  /** One measurement at a time: two would be in each other's way. */
+  static #running: Meter | null = null;
   readonly #subject: Subject;
   readonly #units: () => number;
   readonly #samples: Sample[] = [];
@@ -55,20 +65,38 @@ export class Meter {
 
   /** `units`: how many are done so far, for the chart over time. */
   static start(subject: Subject, units: () => number): Meter {
-    return new Meter(subject, units);
+    Meter.cancel();
+    const meter = new Meter(subject, units);
+    Meter.#running = meter;
+    return meter;
   }
 
+  /** Of a measurement that broke off: nothing is sampled any more. */
+  static cancel(): void {
+    if (Meter.#running !== null) clearInterval(Meter.#running.#timer);
+    Meter.#running = null;
+  }
+
+  /** Throws Unmeasured where there is nothing to divide by. */
   stop(scenario: string, unit: string, findings: Findings): Outcome {
-    clearInterval(this.#timer);
+    Meter.cancel();
     const after = readParts(this.#subject.roots());
     this.#sample();
     const { units, latencies = null, latencyOf = "", extra = {} } = findings;
     const seconds = findings.seconds ?? (performance.now() - this.#beganMs) / 1000;
+    if (!(units > 0) || !(seconds > 0)) {
+      const why = findings.reasons?.[0];
+      throw new Unmeasured(
+        `${scenario}: not one ${unit} was counted in ${seconds.toFixed(1)} s` +
+          `${why === undefined ? "" : ` (${why})`}.`,
+      );
+    }
     const cpuMs = canReadProcesses && after.length > 0 ? spent(this.#before, after) : null;
     const all = cpuMs === null ? null : Object.values(cpuMs).reduce((sum, one) => sum + one, 0);
     const rssKb = after.reduce((sum, one) => sum + one.rssKb, 0);
     return {
       scenario,
+      title: "",
       subject: this.#subject.name,
       unit,
       units,
@@ -77,7 +105,7 @@ export class Meter {
       latencies,
       latencyOf,
       cpuMs,
-      cpuUsPerUnit: all === null || units === 0 ? null : (all * 1000) / units,
+      cpuUsPerUnit: all === null ? null : (all * 1000) / units,
       rssMb: after.length === 0 ? null : rssKb / 1024,
       pssMb: after.length === 0 ? null : readPssKb(this.#subject.roots()) / 1024,
       extra,
@@ -114,6 +142,15 @@ export async function whenQuiet(subject: Subject): Promise<void> {
     if (now - before <= QUIET_SHARE * QUIET_LOOK_MS) return;
     before = now;
   }
+}
+
+/** What it costs for so long to be there: heartbeats and timers. Null where it cannot be read. */
+export async function cpuOfSilence(subject: Subject, seconds: number): Promise<number | null> {
+  const cpu = () => readParts(subject.roots()).reduce((sum, one) => sum + one.cpuMs, 0);
+  if (!canReadProcesses || subject.roots().length === 0) return null;
+  const before = cpu();
+  await delay(seconds * 1000);
+  return cpu() - before;
 }
 
 function spent(before: PartFigures[], after: PartFigures[]): Record<string, number> {

@@ -35,9 +35,11 @@ export const HELP = `Usage: troupe bench [scenario …] [options]
        troupe bench limits | growth | hold | check
 
 Measures a server that it starts itself, with an embedded PostgreSQL of its own, fresh for each
-scenario. Prints a table; a JSON file and an HTML report with charts go to .data/bench.
+measurement. Prints a table; a JSON file and an HTML report with charts go to .data/bench.
 "CPU" is user and system time of the server's whole process tree (Linux only), the load
-generator's left out. A scenario's clock stops when the server's queues are empty.
+generator's left out; PSS is that tree's memory. A scenario's clock stops when the server's
+queues are empty. What comes to nothing is told, and the rest goes on. Exit code 0: all was
+measured, nothing failed and no aim was missed; 1: else; 2: called wrongly.
 
 Scenarios (default: all):
 ${SCENARIOS.map(({ name, title }) => `  ${name.padEnd(10)}${title}`).join("\n")}
@@ -47,12 +49,13 @@ Beyond them:
             coalescing, bare ws, bare multi-row commits, HTTP past the front door; each beside
             Troupe, as a ratio
   growth    cost of a message with 10,000 sessions and 20,000 conversations against 100 and 200
+            (--clients N: N against a hundredth), heartbeats told apart
   hold      40,000 connections with messages flowing
   check     a few seconds for CI: a delivery's CPU beside that of a bare ws server
 
   --seconds N      of each measurement (default 4)
   --clients N      clients or HTTP connections, where a scenario has its own number
-  --per-second N   messages a second of latency (150), growth (1500) and hold (500)
+  --per-second N   messages a second of latency (150), growth (500) and hold (500)
   --workers N      of the server (default: 2; hold: 4)
   --against plain  by turns with a server as one usually builds it: Node cluster, sticky, the
                    Redis adapter, one transaction a message (bench/peers/plain.ts; wants

@@ -1,6 +1,9 @@
 /** What a measurement says: the one shape that tables, JSON, charts and ratios are made of. */
 import type { Percentiles } from "./support/histogram.ts";
 
+/** A figure of growth and hold: what a message costs, heartbeats of the sessions left out. */
+export const BEYOND_SILENCE = "CPU µs a message beyond heartbeats";
+
 export interface Sample {
   /** Since the clock started. */
   atMs: number;
@@ -13,6 +16,8 @@ export interface Sample {
 
 export interface Outcome {
   scenario: string;
+  /** Of the scenario: what was done, in a line. */
+  title: string;
   /** "troupe", "plain", or the target's address. */
   subject: string;
   /** What one unit is: "delivery", "message", "handshake" … */

@@ -4,6 +4,8 @@
  * the machine does meanwhile hits all alike.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { Fleet } from "./fleet/fleet.ts";
+import { Meter, Unmeasured } from "./meter.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Plan, Scenario, Stage } from "./scenarios/scenario.ts";
 import type { Stack } from "./stack.ts";
@@ -14,6 +16,8 @@ export interface Contender {
   start(): Promise<Stack>;
   /** Instead of the plan's. */
   clients?: number;
+  /** Instead of the run's: what is compared may be called otherwise elsewhere. */
+  scenario?: Scenario;
 }
 
 export interface Run {
@@ -26,6 +30,8 @@ const PAUSE_MS = 300;
 
 export class Runner {
   readonly outcomes: Outcome[] = [];
+  /** What could not be measured, a sentence each. */
+  readonly unmeasured: string[] = [];
   readonly #plan: Plan;
   readonly #abort: AbortSignal;
   readonly #progress: Progress;
@@ -38,7 +44,10 @@ export class Runner {
     this.#progress = startProgress(process.stderr, () => this.#live());
   }
 
-  /** Each scenario `rounds` times over its contenders. Rejects when one cannot be measured. */
+  /**
+   * Each scenario `rounds` times over its contenders. One that comes to nothing is put down in
+   * `unmeasured`; rejects when a server does not start, or breaks.
+   */
   async all(runs: readonly Run[], rounds: number): Promise<void> {
     const total = runs.reduce((sum, { contenders }) => sum + contenders.length * rounds, 0);
     let done = 0;
@@ -47,9 +56,15 @@ export class Runner {
         for (let round = 0; round < rounds; round++) {
           for (const contender of contenders) {
             if (this.#abort.aborted) return;
-            const title = `${scenario.name} ${contender.name}${rounds > 1 ? ` ${round + 1}/${rounds}` : ""}`;
+            const own = contender.scenario ?? scenario;
+            const title = `${own.name} ${contender.name}${rounds > 1 ? ` ${round + 1}/${rounds}` : ""}`;
             this.#share = done++ / total;
-            this.outcomes.push(await this.#one(scenario, contender, title));
+            try {
+              this.outcomes.push(await this.#one(own, contender, title));
+            } catch (error) {
+              if (!(error instanceof Unmeasured)) throw error;
+              this.unmeasured.push(`${title}: ${error.message}`);
+            }
           }
         }
       }
@@ -66,11 +81,21 @@ export class Runner {
     const plan = { ...this.#plan, clients: contender.clients ?? this.#plan.clients };
     say("starting");
     const stack = await contender.start();
+    let stop: () => void = () => undefined;
+    const stopped = new Promise<never>((_, reject) => {
+      stop = () => reject(new Error("stopped"));
+      if (this.#abort.aborted) stop();
+      this.#abort.addEventListener("abort", stop, { once: true });
+    });
     try {
-      const outcome = await scenario.run({ stack, plan, say });
-      return { ...outcome, subject: contender.name };
+      const work = scenario.run({ stack, plan, say, signal: this.#abort });
+      const outcome = await Promise.race([work, stopped]);
+      return { ...outcome, title: scenario.title, subject: contender.name };
     } finally {
       this.#live = () => "";
+      this.#abort.removeEventListener("abort", stop);
+      Meter.cancel();
+      await Fleet.stopAll();
       await stack.stop();
       await delay(PAUSE_MS);
     }

@@ -45,6 +45,8 @@ export interface StackOptions {
   workers: number;
   /** For its host, beside what every server gets. */
   env?: Record<string, string>;
+  /** Of plain: HTTP is asked on a port past sticky. */
+  isHttpApart?: boolean;
 }
 
 export async function startStack(kind: ServerKind, options: StackOptions): Promise<Stack> {
@@ -74,6 +76,8 @@ export async function startStack(kind: ServerKind, options: StackOptions): Promi
       env["REDIS_URL"] = redis.directUrl;
     }
     const port = await freePort();
+    const apiPort = options.isHttpApart === true ? await freePort() : null;
+    if (apiPort !== null) env["API_PORT"] = String(apiPort);
     const logPath = join(scratchDir, "host.log");
     const args = kind === "plain" ? { args: [PLAIN] } : {};
     const host = new HostBox({ index: 0, port, env, logPath, ...args });
@@ -84,10 +88,11 @@ export async function startStack(kind: ServerKind, options: StackOptions): Promi
       ["postgres", database.pid()],
       ["redis", redis?.pid() ?? null],
     ];
+    const asked = apiPort ?? port;
     return {
       name: kind,
-      places: [{ host: "127.0.0.1", port, isTls: false }],
-      url: `http://127.0.0.1:${port}`,
+      places: [{ host: "127.0.0.1", port: asked, isTls: false }],
+      url: `http://127.0.0.1:${asked}`,
       town: new SqlTown(database.url, secret),
       isOwn: true,
       workers: options.workers,

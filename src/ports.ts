@@ -147,8 +147,12 @@ export interface Queries extends SocialQueries {
    * about an hour old; of older ones those that were not replaced since.
    */
   changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes>;
-  /** The newest change of members or title; null where there is none or `reader` is no member. */
-  newestChange(reader: UserId, id: ConversationId): Promise<Change | null>;
+  /**
+   * The change by which `reader` came in for the last time, as it was then; where that is older
+   * than is kept, the oldest of members or title that is. Null where there is no such
+   * conversation or `reader` is no member.
+   */
+  joiningChange(reader: UserId, id: ConversationId): Promise<Change | null>;
   sync(request: SyncRequest): Promise<SyncAnswer>;
 
   /** Null when there is none or `reader` is no member. */

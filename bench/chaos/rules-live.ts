@@ -1,6 +1,6 @@
 /** Rules on live state: presence, typing, unread counts. */
 import { factsOf } from "./fault-table.ts";
-import type { History } from "./history.ts";
+import type { History, Rec } from "./history.ts";
 import { Look, type Rule } from "./rule.ts";
 import {
   hearsUntilMs,
@@ -96,6 +96,8 @@ const toldOnce: Rule = {
   },
 };
 
+type StatusRecord = Extract<Rec, { kind: "status" }>;
+
 /** [CHP4] What a client last heard, at each probe and when its session ends. */
 const watchersShowTruth: Rule = {
   id: "CHP4",
@@ -117,17 +119,18 @@ const watchersShowTruth: Rule = {
           atMs <= endMs && atMs >= watcher.fromMs + SHOWN_AFTER_MS && !mayLag(history, atMs),
       );
       for (const atMs of momentsMs) {
-        const shown = new Map<string, string>();
+        const shown = new Map<string, StatusRecord>();
         for (const rec of watcher.records) {
           if (rec.atMs > atMs) break;
-          if (rec.kind === "status") shown.set(rec.user, rec.status);
+          if (rec.kind === "status") shown.set(rec.user, rec);
         }
-        for (const [user, status] of shown) {
+        for (const [user, heard] of shown) {
+          const { status } = heard;
           const truth = truthOf(users.get(user) ?? [], atMs);
           const isTrue = truth === null || (truth === "online") === (status !== "offline");
           const what = () =>
             `${watcher.name} shows at ${Math.round(atMs)} ms that user ${user} is ${status}, who was ${truth}`;
-          look.at(isTrue, what);
+          look.at(isTrue, what, heard);
         }
       }
     }

@@ -6,14 +6,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { type HistogramDump, mergedPercentilesMs, type Percentiles } from "../support/histogram.ts";
+import { OTHER_FILES, openFilesMax } from "../support/open-files.ts";
 import type { ClientSpec } from "./lean-client.ts";
 import type { AskJob, Counts, EmitJob, Message, Order, Report } from "./orders.ts";
 
 const PROGRAM = fileURLToPath(new URL("./process.js", import.meta.url));
-/** Longer than any order's own deadline. */
-const ORDER_MS = 180_000;
+/** Longer than any order's own deadline, the seconds of an `emit` apart. */
+const ORDER_MS = 660_000;
 const CLIENTS_AN_ADDRESS = 5_000;
-/** The limit of open files is by the process; a client takes one. */
+/** Also where files would allow more: a process has one core. */
 const CLIENTS_A_PROCESS_MAX = 15_000;
 const QUIET_POLL_MS = 25;
 
@@ -48,6 +49,7 @@ const NO_COUNTS: Counts = {
 type OrderOf = (crew: number) => Order;
 
 export class Fleet {
+  static readonly #running = new Set<Fleet>();
   readonly #crews: Crew[];
 
   private constructor(crews: Crew[]) {
@@ -56,8 +58,16 @@ export class Fleet {
 
   /** `clients`: how many it is to hold at most. */
   static start(clients: number, processesMin: number): Fleet {
-    const size = Math.max(processesMin, Math.ceil(clients / CLIENTS_A_PROCESS_MAX));
-    return new Fleet(Array.from({ length: size }, startCrew));
+    const each = Math.min(CLIENTS_A_PROCESS_MAX, Math.max(1, openFilesMax() - OTHER_FILES));
+    const size = Math.max(processesMin, Math.ceil(clients / each));
+    const fleet = new Fleet(Array.from({ length: size }, startCrew));
+    Fleet.#running.add(fleet);
+    return fleet;
+  }
+
+  /** Of a measurement that nobody waits for any more. */
+  static async stopAll(): Promise<void> {
+    await Promise.all([...Fleet.#running].map((fleet) => fleet.stop()));
   }
 
   get processes(): number {
@@ -143,6 +153,7 @@ export class Fleet {
 
   /** Ends the processes, whatever they are doing. */
   async stop(): Promise<void> {
+    Fleet.#running.delete(this);
     await Promise.all(
       this.#crews.map(({ child }) => {
         if (child.exitCode !== null || child.signalCode !== null) return undefined;
@@ -174,10 +185,11 @@ export class Fleet {
             clearTimeout(late);
             crew.settle = null;
           };
+          const deadlineMs = ORDER_MS + (own.order === "emit" ? own.seconds * 1000 : 0);
           const late = setTimeout(() => {
             end();
-            reject(new Error(`the fleet did not finish "${own.order}" within ${ORDER_MS} ms`));
-          }, ORDER_MS);
+            reject(new Error(`the fleet did not finish "${own.order}" within ${deadlineMs} ms`));
+          }, deadlineMs);
           crew.settle = (message) => {
             end();
             resolve(message);

@@ -19,8 +19,9 @@ const PACE_MS = 4;
 const REASONS_MAX = 5;
 /** Past the end of sending, for answers still owed. */
 const DRAIN_MS = 20_000;
-const OPEN_MS = 120_000;
-const ASK_MS = 60_000;
+/** In which nothing was done; tens of thousands of handshakes take minutes. */
+const STUCK_MS = 30_000;
+const OPEN_MAX_MS = 600_000;
 const RETRY_MS = 250;
 const TRIES_MAX = 4;
 const HANDSHAKE_MS = 10_000;
@@ -84,8 +85,21 @@ class Tally {
     this.done++;
   }
 
+  /** Since the last one was done, or since the start. */
+  get idleMs(): number {
+    return (nowUs() - this.#endedUs) / 1000;
+  }
+
+  get agedMs(): number {
+    return (nowUs() - this.#startedUs) / 1000;
+  }
+
   fail(reason: string): void {
     this.failed++;
+    this.note(reason);
+  }
+
+  note(reason: string): void {
     if (this.#reasons.length < REASONS_MAX) this.#reasons.push(reason);
   }
 
@@ -111,7 +125,6 @@ function open(specs: ClientSpec[], inFlightMax: number): Promise<Report> {
   const triesOf = new Map<LeanClient, number>();
   return new Promise((resolve) => {
     const settle = () => {
-      clearTimeout(deadline);
       clearInterval(sweep);
       onReady = () => undefined;
       onClosed = () => undefined;
@@ -126,8 +139,10 @@ function open(specs: ClientSpec[], inFlightMax: number): Promise<Report> {
       }
       if (begunUs.size === 0) settle();
     };
-    const deadline = setTimeout(settle, OPEN_MS);
-    const sweep = setInterval(() => giveUpLate(begunUs), SWEEP_MS);
+    const sweep = setInterval(() => {
+      giveUpLate(begunUs);
+      if (isStuck(tally)) settle();
+    }, SWEEP_MS);
     onReady = (client) => {
       tally.finish(begunUs.get(client) ?? nowUs());
       begunUs.delete(client);
@@ -144,6 +159,14 @@ function open(specs: ClientSpec[], inFlightMax: number): Promise<Report> {
   });
 }
 
+/** Says so in the tally. */
+function isStuck(tally: Tally): boolean {
+  const isLate = tally.agedMs > OPEN_MAX_MS;
+  if (!isLate && tally.idleMs < STUCK_MS) return false;
+  tally.note(isLate ? `not done after ${OPEN_MAX_MS} ms` : `nothing came for ${STUCK_MS} ms`);
+  return true;
+}
+
 function giveUpLate(begunUs: ReadonlyMap<LeanClient, number>): void {
   const lateUs = nowUs() - HANDSHAKE_MS * 1000;
   for (const [client, sinceUs] of begunUs) {
@@ -157,11 +180,13 @@ function ask(jobs: AskJob[], inFlightMax: number): Promise<Report> {
   let waiting = 0;
   return new Promise((resolve) => {
     const settle = () => {
-      clearTimeout(deadline);
+      clearInterval(sweep);
       if (waiting > 0) tally.fail(`${waiting} without an answer`);
       resolve(tally.report());
     };
-    const deadline = setTimeout(settle, ASK_MS);
+    const sweep = setInterval(() => {
+      if (isStuck(tally)) settle();
+    }, SWEEP_MS);
     const more = () => {
       while (waiting < inFlightMax && next < jobs.length) {
         const { client, event, payload } = jobs[next++]!;
@@ -184,7 +209,8 @@ function emit(order: Extract<Order, { order: "emit" }>): Promise<Report> {
   const { jobs, window, perSecond, seconds, timesReceipt } = order;
   receipts = timesReceipt ? new Histogram() : null;
   const tally = new Tally();
-  const turns = new Array<number>(jobs.length).fill(0);
+  const keys = jobs.map(({ kind, client, conversation }) => `${kind} ${client} ${conversation}`);
+  const turns = keys.map((key) => turnOf.get(key) ?? 0);
   let isOver = false;
   let waiting = 0;
   let settle: () => void = () => undefined;
@@ -229,6 +255,7 @@ function emit(order: Extract<Order, { order: "emit" }>): Promise<Report> {
     let deadline: NodeJS.Timeout | undefined;
     settle = () => {
       clearTimeout(deadline);
+      for (const [at, key] of keys.entries()) turnOf.set(key, turns[at]!);
       if (waiting > 0) tally.fail(`${waiting} without an answer`);
       resolve(tally.report());
     };
@@ -240,6 +267,9 @@ function emit(order: Extract<Order, { order: "emit" }>): Promise<Report> {
     }, seconds * 1000);
   });
 }
+
+/** Where each job's turns are: what it says next is news, also after a warm-up. */
+const turnOf = new Map<string, number>();
 
 const EVENT = { send: "send_message", typing: "typing", status: "set_status" } as const;
 
@@ -280,15 +310,16 @@ function storm(syncs: string[]): Promise<Report> {
   const begunUs = new Map<LeanClient, number>();
   return new Promise((resolve) => {
     const settle = () => {
-      clearTimeout(deadline);
       clearInterval(sweep);
       onReady = () => undefined;
       onReached = () => undefined;
       onClosed = () => undefined;
       resolve(tally.report());
     };
-    const deadline = setTimeout(settle, OPEN_MS);
-    const sweep = setInterval(() => giveUpLate(begunUs), SWEEP_MS);
+    const sweep = setInterval(() => {
+      giveUpLate(begunUs);
+      if (isStuck(tally)) settle();
+    }, SWEEP_MS);
     const more = () => {
       while (reaching.size < REACHING_MAX && queue.length > 0) {
         const client = queue.pop()!;

@@ -12,18 +12,20 @@ const HOST = "127.0.0.1";
 
 if (cluster.isWorker && isMainThread) openDirectPort();
 
-/** The API's server never listens itself and says "listening" once (edge/http/server.ts). */
+/**
+ * A worker's servers never listen themselves, and say "listening" once (edge/http/server.ts):
+ * Socket.IO's first, then the API's. limits/stacks.ts asks whether the right one answers.
+ */
 function openDirectPort(): void {
+  let api: Server | null = null;
+  const door = createServer({ noDelay: true }, (socket) => api?.emit("connection", socket));
   const emit = Server.prototype.emit;
   Server.prototype.emit = function (this: Server, event: string | symbol, ...args: unknown[]) {
-    if (event === "listening") {
-      Server.prototype.emit = emit;
-      const port = Number(process.env["BENCH_DIRECT_PORT"]) + (cluster.worker?.id ?? 0);
-      const door = createServer({ noDelay: true }, (socket) => this.emit("connection", socket));
-      // Exclusive: else the primary would listen and hand over.
-      door.listen({ port, host: HOST, exclusive: true });
-      door.unref();
-    }
+    if (event === "listening") api = this;
     return Reflect.apply(emit, this, [event, ...args]) as boolean;
   };
+  const port = Number(process.env["BENCH_DIRECT_PORT"]) + (cluster.worker?.id ?? 0);
+  // Exclusive: else the primary would listen and hand over.
+  door.listen({ port, host: HOST, exclusive: true });
+  door.unref();
 }

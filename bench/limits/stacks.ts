@@ -11,6 +11,8 @@ import type { Resident, Town } from "../town.ts";
 const BARE = fileURLToPath(new URL("./bare-server.js", import.meta.url));
 const DIRECT = new URL("./direct-port.js", import.meta.url).href;
 
+const ANSWER_MS = 5_000;
+
 /** Needs nobody to exist: whatever is asked for is there. */
 const GHOST_TOWN: Town = {
   people: async (count) =>
@@ -85,5 +87,17 @@ export async function startPastDoor(workers: number): Promise<Stack> {
     port: first + 1 + i,
     isTls: false,
   }));
+  try {
+    for (const { host, port } of places) await answers(`http://${host}:${port}/healthz`);
+  } catch (error) {
+    await stack.stop();
+    throw error;
+  }
   return { ...stack, places };
+}
+
+/** Else something other than the API would be measured. */
+async function answers(url: string): Promise<void> {
+  const { status } = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+  if (status !== 200) throw new Error(`${url} answers ${status}: not the API's own port`);
 }

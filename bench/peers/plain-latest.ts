@@ -1,8 +1,8 @@
 /**
- * At most ten updates a second for one key, the last one always: the contract asks for it, and
- * a good developer throttles a count that hundreds watch.
+ * At most ten updates a second for one key over all workers, the last one always: the contract
+ * asks for it, and a good developer throttles a count that hundreds watch.
  */
-const EVERY_MS = 100;
+const EVERY_MS = 100 * Number(process.env["WORKERS"] ?? 2);
 
 export class LatestOnly<Value> {
   readonly #say: (key: string, value: Value) => void;

@@ -59,12 +59,13 @@ async function begin(io: Server, socket: Socket, deps: PlainDeps): Promise<void>
     ...memberships.map(({ id }) => `conversations:${id}`),
     ...[...peers, ...followees].map((id) => `user_status:${id}`),
   ]);
+  // Who comes back within the grace is there still: nothing to say.
   const answers = await presence
     .multi()
     .hset(`sessions:${userId}`, socket.id, "online")
-    .hlen(`sessions:${userId}`)
+    .set(`present:${userId}`, 1, "GET")
     .exec();
-  if (answers?.[1]?.[1] === 1) sayStatus(io, userId, "online");
+  if (answers?.[1]?.[1] === null) sayStatus(io, userId, "online");
   socket.emit("ready", {
     user,
     session_id: socket.id,
@@ -221,12 +222,16 @@ function addHandlers(io: Server, socket: Socket, { store, presence }: PlainDeps)
     const key = `sessions:${userId}`;
     presence.hdel(key, socket.id).catch((error: unknown) => console.error(error));
     setTimeout(() => {
-      presence.hlen(key).then(
-        (left) => {
-          if (left === 0) sayStatus(io, userId, "offline");
-        },
-        (error: unknown) => console.error(error),
-      );
+      presence
+        .hlen(key)
+        .then((left) => {
+          if (left === 0) return presence.del(`present:${userId}`);
+          return 0;
+        })
+        .then((gone) => {
+          if (gone === 1) sayStatus(io, userId, "offline");
+        })
+        .catch((error: unknown) => console.error(error));
     }, GRACE_MS);
   });
 }

@@ -1,5 +1,5 @@
 /** Access tokens and passwords of the plain server, with jose and scrypt as Troupe has them. */
-import { randomBytes, randomUUID, scrypt, timingSafeEqual } from "node:crypto";
+import { createSecretKey, randomBytes, randomUUID, scrypt, timingSafeEqual } from "node:crypto";
 import { jwtVerify, SignJWT } from "jose";
 
 const TTL_S = 86_400;
@@ -14,7 +14,8 @@ export interface PlainTokens {
 }
 
 export function createPlainTokens(secret: string): PlainTokens {
-  const key = new TextEncoder().encode(secret);
+  // As a KeyObject, which jose imports once; bytes it imports for every token.
+  const key = createSecretKey(Buffer.from(secret));
   return {
     issue(userId) {
       return new SignJWT({})

@@ -4,13 +4,15 @@
  * the promises of the subset that the scenarios use, and nothing in it is slower than needed:
  *
  * - one process a core behind @socket.io/sticky, round-robin, which spreads evenly;
- * - compression off, connection state recovery off, WebSockets first, as Troupe has it;
- * - the same tables and indexes, the same PostgreSQL with the same settings, pools of 20
- *   connections a worker (Troupe's take about as many), statements prepared by name;
+ * - compression off, connection state recovery off, WebSockets first, as Troupe has it; the
+ *   first request of a connection is let go, as Socket.IO's page on memory says;
+ * - the same tables and indexes, the same PostgreSQL with the same settings and an SSD's price
+ *   of a page, pools of 20 connections a worker, statements prepared by name;
  * - one transaction a message, presence in Redis, events through @socket.io/redis-adapter.
  *
  * It does less than Troupe where that is usual: no notifications, no rate limits, no bounds for
- * slow readers, no revocation of tokens; so the comparison errs on its side.
+ * slow readers, no revocation of tokens; so the comparison errs on its side. With API_PORT the
+ * HTTP API also has a port of its own, past sticky, which ends every connection.
  */
 import cluster from "node:cluster";
 import { createServer } from "node:http";

@@ -3,7 +3,7 @@
  * on a logarithmic scale. Colours are the page's variables, so they follow light and dark; each
  * mark has its value as a tooltip. Pure.
  */
-import { shown } from "./tables.ts";
+import { shown, shownMark } from "./tables.ts";
 
 export interface Line {
   label: string;
@@ -38,17 +38,21 @@ export function lineChart(title: string, unit: string, lines: readonly Line[]): 
   const top = marks.at(-1)!;
   const x = (value: number) => round(LEFT + (PLOT_WIDTH * value) / Math.max(xMax, 0.001));
   const y = (value: number) => round(BASE - (PLOT_HEIGHT * value) / top);
-  const grid = marks.map((value) => gridLine(y(value), shown(value)));
+  const grid = marks.map((value) => gridLine(y(value), shownMark(value)));
   const seconds = marksTo(xMax)
     .filter((value) => value <= xMax)
-    .map((value) => text(x(value), HEIGHT - 8, "middle", `${shown(value)} s`));
+    .map((value) => text(x(value), HEIGHT - 8, "middle", `${shownMark(value)} s`));
   const paths = drawn.map(({ label, ink, points }) => {
     const path = points.map((one, i) => `${i === 0 ? "M" : "L"}${x(one.x)} ${y(one.y)}`).join("");
     const last = points.at(-1)!;
     return `<path d="${path}" class="line" style="stroke:${inkOf(ink)}"><title>${html(label)}: ${shown(last.y)} ${html(unit)} at the end</title></path>`;
   });
   const keys = uniqueKeys(drawn.map(({ label, ink }) => ({ label, ink })));
-  return chart(`${title}, ${unit}`, [...grid, ...seconds, ...paths], keys);
+  const said = drawn.map(({ label, points }) => {
+    const mean = points.reduce((sum, { y }) => sum + y, 0) / points.length;
+    return `${label} ${shown(mean)} on average`;
+  });
+  return chart(`${title}, ${unit}`, said, [...grid, ...seconds, ...paths], keys);
 }
 
 /** Values in milliseconds; 0 is drawn as nothing. */
@@ -61,7 +65,7 @@ export function percentileChart(title: string, groups: readonly BarGroup[]): str
   const y = (ms: number) =>
     round(BASE - (PLOT_HEIGHT * Math.log10(Math.max(ms, low) / low)) / decades);
   const grid = Array.from({ length: decades + 1 }, (_, i) => low * 10 ** i).map((ms) =>
-    gridLine(y(ms), ms >= 1000 ? `${ms / 1000} s` : `${shown(ms)} ms`),
+    gridLine(y(ms), ms >= 1000 ? `${ms / 1000} s` : `${shownMark(ms)} ms`),
   );
   const groupWidth = PLOT_WIDTH / groups.length;
   const bars = groups.flatMap((group, g) => {
@@ -78,18 +82,27 @@ export function percentileChart(title: string, groups: readonly BarGroup[]): str
     ];
   });
   const keys = uniqueKeys(groups.flatMap((group) => group.bars));
-  return chart(title, [...grid, ...bars], keys);
+  const said = groups.flatMap(({ label: group, bars: own }) =>
+    own.map(({ label, value }) => `${label} ${group} ${shown(value)} ms`),
+  );
+  return chart(title, said, [...grid, ...bars], keys);
 }
 
 export function html(value: string): string {
   return value.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt(0)};`);
 }
 
-function chart(title: string, parts: string[], keys: { label: string; ink: number }[]): string {
+/** `said`: what it shows, for who cannot see it. */
+function chart(
+  title: string,
+  said: readonly string[],
+  parts: string[],
+  keys: { label: string; ink: number }[],
+): string {
   const key = keys
     .map(({ label, ink }) => `<span><i style="background:${inkOf(ink)}"></i>${html(label)}</span>`)
     .join("");
-  return `<figure><figcaption>${html(title)}</figcaption><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${html(title)}">${parts.join("")}</svg><div class="key">${key}</div></figure>`;
+  return `<figure><figcaption>${html(title)}</figcaption><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${html(`${title}: ${said.join("; ")}`)}">${parts.join("")}</svg><div class="key">${key}</div></figure>`;
 }
 
 function gridLine(y: number, label: string): string {

@@ -6,11 +6,12 @@ import type { Outcome, Sample } from "../outcome.ts";
 import { html, type Line, lineChart, percentileChart } from "./charts.ts";
 import type { Row } from "./comparison.ts";
 import type { Circumstances } from "./results.ts";
-import { comparisonTable, outcomeTable, type Table } from "./tables.ts";
+import { comparisonTable, NOTES_HEAD, outcomeTable, type Table, withNotes } from "./tables.ts";
 
 export interface PageContent {
   circumstances: Circumstances;
   outcomes: readonly Outcome[];
+  unmeasured: readonly string[];
   rows: readonly Row[];
   first: string;
   second: string;
@@ -23,28 +24,34 @@ body{font:15px/1.55 system-ui,sans-serif;margin:0 auto;max-width:1140px;padding:
 h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:40px 0 2px}p{margin:2px 0 12px;color:var(--soft)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--soft);font-weight:600}th,td{padding:6px 14px 6px 0;border-bottom:1px solid var(--rule);vertical-align:top}
+td.number,th.number{text-align:right}td.notes{min-width:min(340px,80vw)}ul{margin:2px 0 12px;padding-left:20px}
 .met{color:var(--good);font-weight:600}.missed{color:var(--bad);font-weight:600}
 code{background:var(--tile);padding:2px 6px;border-radius:5px;font-size:13px;overflow-wrap:anywhere}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(440px,100%),1fr));gap:16px;margin-top:14px}
 figure{margin:0;background:var(--tile);border-radius:10px;padding:12px 14px}figcaption{font-size:13px;color:var(--soft);margin-bottom:4px}
 svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:var(--soft)}
 .grid{stroke:var(--rule);stroke-width:1}.line{fill:none;stroke-width:1.8;stroke-linejoin:round}
+@media (max-width:560px){svg text{font-size:15px}}
 .key{display:flex;flex-wrap:wrap;gap:4px 14px;font-size:12px;color:var(--soft)}.key i{display:inline-block;width:10px;height:10px;border-radius:3px;margin-right:5px}
 `;
 
 export function reportPage(content: PageContent): string {
-  const { circumstances, outcomes, rows, first, second } = content;
+  const { circumstances, outcomes, unmeasured, rows, first, second } = content;
   const scenarios = [...new Set(outcomes.map(({ scenario }) => scenario))];
   const compared =
     rows.length === 0
       ? ""
-      : `<h2>${html(first)} beside ${html(second)}</h2><p>Medians of ${Math.min(...rows.map((row) => row.rounds))} rounds taken by turns, a fresh server and database each.</p>${tableOf(comparisonTable(rows, first, second))}`;
+      : `<h2>${html(first)} beside ${html(second)}</h2><p>${roundsOf(rows)}, a fresh server and database each.</p>${tableOf("Compared", comparisonTable(rows, first, second))}`;
+  const missing =
+    unmeasured.length === 0
+      ? ""
+      : `<h2>Not measured</h2><ul>${unmeasured.map((one) => `<li class="missed">${html(one)}</li>`).join("")}</ul>`;
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Troupe bench</title><style>${STYLE}</style></head><body>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Troupe bench</title><style>${STYLE}</style></head><body><main>
 <h1>Troupe bench</h1>
-<p>${html(circumstances.startedAt)} · ${html(circumstances.commit)} · ${html(circumstances.machine)}<br><code>${html(circumstances.command)}</code></p>
-${compared}
-<h2>All measurements</h2>${tableOf(outcomeTable(outcomes))}
+<p>${html(circumstances.startedAt.slice(0, 16).replace("T", " "))} UTC · ${html(circumstances.commit)} · ${html(circumstances.machine)}<br><code>${html(circumstances.command)}</code></p>
+${compared}${missing}
+<h2>All measurements</h2>${tableOf("All measurements", outcomeTable(outcomes))}
 ${scenarios
   .map((scenario) =>
     section(
@@ -53,7 +60,7 @@ ${scenarios
     ),
   )
   .join("\n")}
-</body></html>
+</main></body></html>
 `;
 }
 
@@ -75,7 +82,13 @@ function section(scenario: string, outcomes: readonly Outcome[]): string {
       lineChart(`Memory of each process: ${one.subject}`, "MB resident", partLines(one, rssMb)),
     ]),
   ].filter((chart) => chart !== "");
-  return `<section><h2>${html(scenario)}</h2><div class="charts">${charts.join("")}</div></section>`;
+  const { title } = outcomes[0]!;
+  return `<section><h2>${html(scenario)}</h2>${title === "" ? "" : `<p>${html(title)}</p>`}<div class="charts">${charts.join("")}</div></section>`;
+}
+
+function roundsOf(rows: readonly Row[]): string {
+  const rounds = Math.min(...rows.map((row) => row.rounds));
+  return rounds === 1 ? "One round" : `Medians of ${rounds} rounds taken by turns`;
 }
 
 function middleOf(outcomes: readonly Outcome[]): Outcome {
@@ -137,10 +150,24 @@ function between(
   return points;
 }
 
-function tableOf({ head, rows }: Table): string {
-  const cell = (text: string) => {
-    const kind = text === "met" ? ' class="met"' : text === "NOT MET" ? ' class="missed"' : "";
-    return `<td${kind}>${html(text)}</td>`;
-  };
-  return `<div class="scroll"><table><thead><tr>${head.map((one) => `<th>${html(one)}</th>`).join("")}</tr></thead><tbody>${rows.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("")}</tbody></table></div>`;
+/** Wider than a phone: a region that scrolls, and that a keyboard reaches. */
+function tableOf(name: string, table: Table): string {
+  const { head, rows } = withNotes(table);
+  const isNumeric = head.map((_, i) => rows.every((row) => isNumber(row[i] ?? "")));
+  const classes = (text: string, i: number) =>
+    [
+      ...(isNumeric[i] ? ["number"] : []),
+      ...(head[i] === NOTES_HEAD ? ["notes"] : []),
+      ...(text === "met" ? ["met"] : []),
+      ...(text === "NOT MET" ? ["missed"] : []),
+    ].join(" ");
+  const cell = (text: string, i: number) => `<td class="${classes(text, i)}">${html(text)}</td>`;
+  const heading = (text: string, i: number) =>
+    `<th scope="col" class="${classes("", i)}">${html(text)}</th>`;
+  const line = (row: string[]) => `<tr>${row.map(cell).join("")}</tr>`;
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${html(name)}"><table><thead><tr>${head.map(heading).join("")}</tr></thead><tbody>${rows.map(line).join("")}</tbody></table></div>`;
+}
+
+function isNumber(text: string): boolean {
+  return /^(-?[\d.,]+×?|–|)$/.test(text);
 }

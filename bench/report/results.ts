@@ -14,6 +14,8 @@ export interface Results {
   options: Options;
   startedAt: Date;
   outcomes: readonly Outcome[];
+  /** What could not be measured, a sentence each. */
+  unmeasured: readonly string[];
   rows: readonly Row[];
   /** Whom the rows compare. */
   first: string;
@@ -34,8 +36,8 @@ export async function writeResults(results: Results): Promise<{ html: string; js
   await mkdir(dir, { recursive: true });
   const json = join(dir, "results.json");
   const html = join(dir, "report.html");
-  const { outcomes, rows } = results;
-  await writeFile(json, JSON.stringify({ circumstances, rows, outcomes }, null, 1));
+  const { outcomes, rows, unmeasured } = results;
+  await writeFile(json, JSON.stringify({ circumstances, rows, outcomes, unmeasured }, null, 1));
   await writeFile(html, reportPage({ ...results, circumstances }));
   if (results.options.savePath !== null) {
     await append(results.options.savePath, markdownSection(results, circumstances));
@@ -56,14 +58,20 @@ export function circumstancesOf({ options, startedAt }: Results): Circumstances 
 
 /** The reason why one measured is for a person to write. */
 export function markdownSection(results: Results, circumstances: Circumstances): string {
-  const { outcomes, rows, first, second, options } = results;
+  const { outcomes, unmeasured, rows, first, second, options } = results;
+  const all = asMarkdown(outcomeTable(outcomes));
   return [
     `## ${titleOf(options)}`,
     "",
     `\`${circumstances.command}\` at ${circumstances.commit}. ${circumstances.machine}.`,
     "",
-    ...(rows.length > 0 ? [asMarkdown(comparisonTable(rows, first, second))] : []),
-    asMarkdown(outcomeTable(outcomes)),
+    ...(rows.length > 0
+      ? [
+          asMarkdown(comparisonTable(rows, first, second)),
+          `<details><summary>All ${outcomes.length} measurements</summary>\n\n${all}\n</details>\n`,
+        ]
+      : [all]),
+    ...unmeasured.map((one) => `Not measured: ${one}\n`),
   ].join("\n");
 }
 

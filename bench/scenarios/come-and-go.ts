@@ -1,5 +1,4 @@
 /** Scenarios of connections: connect, idle, storm. */
-import { setTimeout as delay } from "node:timers/promises";
 import { Meter } from "../meter.ts";
 import { canReadProcesses, readPssKb } from "../support/process-figures.ts";
 import type { Resident } from "../town.ts";
@@ -7,6 +6,7 @@ import {
   clientsOf,
   connectAll,
   neighbourhood,
+  pause,
   quiet,
   type Scenario,
   type Stage,
@@ -15,8 +15,10 @@ import {
 } from "./scenario.ts";
 
 const WARM_UP_CLIENTS = 200;
-/** After the last handshake: what it left behind is collected. */
-const REST_MS = 3_000;
+/** After the last handshake: V8 collects what it left behind once it has idled for 8 s. */
+const REST_MS = 12_000;
+/** Longer than the grace after which those who left are offline, on both kinds of server. */
+const GONE_MS = 6_000;
 
 /** Strangers come and go, so that the first handshake measured is not the first of all. */
 async function warmUp(stage: Stage): Promise<void> {
@@ -30,6 +32,8 @@ async function warmUp(stage: Stage): Promise<void> {
     await connectAll(stage, fleet, strangers);
     await fleet.close();
   });
+  stage.say("waiting until the strangers are offline");
+  await pause(stage, GONE_MS);
 }
 
 export const CONNECT: Scenario = {
@@ -58,6 +62,9 @@ export const CONNECT: Scenario = {
   },
 };
 
+/** What fewer weigh drowns in what a heap gains and loses by itself. */
+const WEIGHABLE = 500;
+
 export const IDLE: Scenario = {
   name: "idle",
   title: "10,000 connections that do nothing: memory of the whole process tree",
@@ -68,32 +75,40 @@ export const IDLE: Scenario = {
     const residents = await town.people(clients);
     await town.conversations(neighbourhood(residents, 0, 20));
     await town.settle();
+    const restMs = clients < WEIGHABLE ? 0 : REST_MS;
     return withFleet(clients, async (fleet) => {
       await quiet(stage);
+      await pause(stage, restMs);
       const beforeMb = readPssKb(roots()) / 1024;
       const opened = await connectAll(stage, fleet, residents);
       await quiet(stage);
-      await delay(REST_MS);
+      stage.say("resting");
+      await pause(stage, restMs);
       // From here: what it costs to keep them.
       stage.say("keeping them", () => fleet.counts.ready);
-      const meter = Meter.start(stage.stack, () => fleet.counts.ready);
-      await delay(stage.plan.seconds * 1000);
+      const beganMs = performance.now();
+      const keptFor = () => (performance.now() - beganMs) / 1000;
+      const meter = Meter.start(stage.stack, () => fleet.counts.ready * keptFor());
+      await pause(stage, stage.plan.seconds * 1000);
       const { ready } = await fleet.count();
-      const outcome = meter.stop("idle", "connection kept", {
-        units: ready,
-        seconds: stage.plan.seconds,
+      const { seconds } = stage.plan;
+      // A second, then, is how many there are; and CPU a unit what one costs each second.
+      const outcome = meter.stop("idle", "connection-second", {
+        units: ready * seconds,
+        seconds,
         latencies: opened.latencies,
         latencyOf: "TCP connect → ready",
         failures: clients - ready,
+        reasons: ready < clients ? [`${clients - ready} sessions ended`] : [],
       });
       const grownMb = (outcome.pssMb ?? 0) - beforeMb;
-      return canReadProcesses && stage.stack.isOwn
+      return canReadProcesses && stage.stack.isOwn && ready >= WEIGHABLE
         ? {
             ...outcome,
             extra: {
               "tree before, MB": beforeMb,
               "tree with them, MB": outcome.pssMb ?? 0,
-              "KB a connection": (grownMb * 1024) / Math.max(1, ready),
+              "KB a connection": (grownMb * 1024) / ready,
             },
           }
         : outcome;

@@ -1,8 +1,8 @@
 /** Scenarios of many: growth (what a message costs among many sessions) and hold (40,000). */
 import type { Fleet } from "../fleet/fleet.ts";
 import type { EmitJob } from "../fleet/orders.ts";
-import { Meter } from "../meter.ts";
-import type { Outcome } from "../outcome.ts";
+import { cpuOfSilence, Meter, Unmeasured } from "../meter.ts";
+import { BEYOND_SILENCE, type Outcome } from "../outcome.ts";
 import type { Resident } from "../town.ts";
 import {
   clientsOf,
@@ -16,12 +16,16 @@ import {
   withFleet,
 } from "./scenario.ts";
 
-const GROWTH_PER_SECOND = 1_500;
+/** Well below what two cores do: of a queue, the cost is another. */
+const GROWTH_PER_SECOND = 500;
 const HOLD_PER_SECOND = 500;
 const HOLD_CLIENTS = 40_000;
-/** Each conversation is touched once before: waking it is not what is measured. */
-const WAKING_PER_SECOND = 3_000;
+/** Each conversation gets a message before: waking it is not what is measured. */
+const WAKING_AT_ONCE = 200;
+const HELLO = "Good morning, and how are you today?";
 const STILL_MS = 1_500;
+/** Before the messages: so long is heard what the sessions cost by being there. */
+const SILENCE_S = 5;
 
 /** One message after another into each conversation in turn, at an even rate. */
 async function steadyTalk(
@@ -31,11 +35,21 @@ async function steadyTalk(
   jobs: EmitJob[],
   perSecond: number,
 ): Promise<Outcome> {
-  stage.say("waking the conversations", () => fleet.counts.acked);
-  const waking = jobs.length / WAKING_PER_SECOND + 1;
-  await fleet.emit(jobs, { window: 1, perSecond: WAKING_PER_SECOND, seconds: waking });
+  stage.say(`waking ${jobs.length} conversations`, () => fleet.counts.heardByLetter["m"] ?? 0);
+  const hellos = jobs.map(({ client, conversation }) => ({
+    client,
+    event: "send_message",
+    payload: JSON.stringify({ conversation_id: conversation, client_id: "hello", body: HELLO }),
+  }));
+  const woken = await fleet.ask(hellos, WAKING_AT_ONCE);
+  if (woken.done < jobs.length) {
+    const why = woken.reasons[0] ?? "no answer";
+    throw new Unmeasured(`Only ${woken.done} of ${jobs.length} conversations woke: ${why}.`);
+  }
   await fleet.heard("m", Number.POSITIVE_INFINITY, STILL_MS);
   await quiet(stage);
+  stage.say("listening to the silence");
+  const silentMs = await cpuOfSilence(stage.stack, SILENCE_S);
   const before = await fleet.count();
   const units = () => fleet.counts.acked - before.acked;
   stage.say("measuring", units);
@@ -50,26 +64,41 @@ async function steadyTalk(
   const after = await fleet.heard("m", heardBefore + report.done, STILL_MS);
   const heard = (after.heardByLetter["m"] ?? 0) - heardBefore;
   const { failures, reasons } = troubleOf(report);
-  return meter.stop(name, "message", {
+  const unheard = Math.max(0, report.done - heard);
+  const lost = Math.max(0, before.ready - after.ready);
+  const outcome = meter.stop(name, "message", {
     units: report.done,
     seconds: report.seconds,
     latencies: report.receipts,
     latencyOf: "send → receive",
-    failures: failures + Math.max(0, report.done - heard) + after.lost,
-    reasons,
+    failures: failures + unheard + lost,
+    reasons: [
+      ...reasons,
+      ...(unheard > 0 ? [`${unheard} messages not heard`] : []),
+      ...(lost > 0 ? [`${lost} sessions ended`] : []),
+    ],
     extra: {
       "sessions still there": after.ready,
       conversations: jobs.length,
       "ack p99 ms": report.latencies?.p99 ?? 0,
     },
   });
+  if (silentMs === null || outcome.cpuUsPerUnit === null) return outcome;
+  const heldUs = ((silentMs / SILENCE_S) * outcome.seconds * 1000) / outcome.units;
+  return {
+    ...outcome,
+    extra: { ...outcome.extra, [BEYOND_SILENCE]: outcome.cpuUsPerUnit - heldUs },
+  };
 }
+
+/** Of fewer, each has no four others to talk with. */
+const GROWTH_CLIENTS_MIN = 5;
 
 export const GROWTH: Scenario = {
   name: "growth",
   title: "a message's cost at the same rate, two conversations for each session",
   run(stage) {
-    const clients = clientsOf(stage, 100);
+    const clients = Math.max(GROWTH_CLIENTS_MIN, clientsOf(stage, 100));
     return withFleet(clients, async (fleet) => {
       const { town } = stage.stack;
       const residents = await town.people(clients);
@@ -87,7 +116,7 @@ export const HOLD: Scenario = {
   name: "hold",
   title: "40,000 connections, messages flowing between pairs of them",
   run(stage) {
-    const clients = clientsOf(stage, HOLD_CLIENTS);
+    const clients = clientsOf(stage, HOLD_CLIENTS, 2);
     return withFleet(clients, async (fleet) => {
       const { town } = stage.stack;
       const residents = await town.people(clients);

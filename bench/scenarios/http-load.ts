@@ -3,10 +3,10 @@
  * server closes after every answer: as it comes, autocannon (8.0) writes the next request into
  * the closing connection, waits for an answer to it, and so mistakes every latency after that.
  */
+import type { Options, Result } from "autocannon";
 import { StartRefusal } from "../../src/errors.ts";
 import { Meter } from "../meter.ts";
 import type { Outcome } from "../outcome.ts";
-import type { Stack } from "../stack.ts";
 import { Histogram } from "../support/histogram.ts";
 import { quiet, type Stage, WARM_UP_S } from "./scenario.ts";
 
@@ -47,12 +47,12 @@ export async function loadHttp(name: string, stage: Stage, load: HttpLoad): Prom
   const first = load.requestsOf(0)[0]!;
   const isClosing = await closesConnections(stack.url, first);
   say("warming up");
-  await shoot(stack, load, WARM_UP_S, isClosing, () => undefined);
+  await shoot(stage, load, WARM_UP_S, isClosing, () => undefined);
   await quiet(stage);
   let units = 0;
   say("measuring", () => units);
   const meter = Meter.start(stack, () => units);
-  const shot = await shoot(stack, load, plan.seconds, isClosing, () => {
+  const shot = await shoot(stage, load, plan.seconds, isClosing, () => {
     units++;
   });
   return meter.stop(name, load.unit, {
@@ -62,12 +62,14 @@ export async function loadHttp(name: string, stage: Stage, load: HttpLoad): Prom
     latencyOf: "request → answer",
     failures: shot.refused + shot.errors,
     reasons: shot.refused > 0 ? ["answers that were not 2xx"] : [],
-    extra: { connections: load.connections, "closes each connection": isClosing ? 1 : 0 },
+    extra: isClosing
+      ? { connections: load.connections, "new connections a request": 1 }
+      : { connections: load.connections },
   });
 }
 
 async function shoot(
-  { url, places }: Stack,
+  { stack: { url, places }, signal }: Stage,
   load: HttpLoad,
   seconds: number,
   isClosing: boolean,
@@ -77,7 +79,7 @@ async function shoot(
   const shot: Shot = { answered: 0, refused: 0, errors: 0, latencies: new Histogram(), seconds };
   let connection = 0;
   const beganMs = performance.now();
-  const run = autocannon({
+  const options: Options = {
     url,
     connections: load.connections,
     duration: seconds,
@@ -97,8 +99,16 @@ async function shoot(
         if (isClosing) reconnect(client);
       });
     },
+  };
+  const result = await new Promise<Result>((resolve, reject) => {
+    const run = autocannon(options, (error: Error | null, found) => {
+      signal.removeEventListener("abort", end);
+      if (error) reject(error);
+      else resolve(found);
+    });
+    const end = () => run.stop();
+    signal.addEventListener("abort", end, { once: true });
   });
-  const result = await run;
   shot.errors = result.errors;
   shot.seconds = Math.min((performance.now() - beganMs) / 1000, seconds);
   return shot;

@@ -7,6 +7,7 @@ import {
   groupsOf,
   type Scenario,
   type Stage,
+  WARM_UP_S,
   withFleet,
 } from "./scenario.ts";
 
@@ -50,7 +51,10 @@ async function hotPost(
     const heard = (after.heardByLetter[letter] ?? 0) - (before.heardByLetter[letter] ?? 0);
     return {
       ...outcome,
-      extra: { ...outcome.extra, "updates heard by a watcher": heard / WATCHERS },
+      extra: {
+        ...outcome.extra,
+        "updates a second heard by a watcher": heard / WATCHERS / (WARM_UP_S + stage.plan.seconds),
+      },
     };
   });
 }

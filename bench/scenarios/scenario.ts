@@ -2,11 +2,12 @@
  * What a scenario is, and what several of them begin with: residents with conversations, a
  * fleet that is connected, a server that has warmed up and is quiet again.
  */
-import { StartRefusal } from "../../src/errors.ts";
+import { setTimeout as delay } from "node:timers/promises";
 import { Fleet, type FleetReport, sourceAddresses } from "../fleet/fleet.ts";
-import { whenQuiet } from "../meter.ts";
+import { Unmeasured, whenQuiet } from "../meter.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Stack } from "../stack.ts";
+import { openFilesMax, whyTooMany } from "../support/open-files.ts";
 import type { Resident } from "../town.ts";
 
 export interface Plan {
@@ -22,6 +23,8 @@ export interface Stage {
   plan: Plan;
   /** For the progress bar: what happens now, and how many units there are. */
   say(text: string, units?: () => number): void;
+  /** Ctrl-C: nobody waits for what comes of it any more. */
+  signal: AbortSignal;
 }
 
 export interface Scenario {
@@ -37,8 +40,10 @@ export const CONNECTING_MAX = 100;
 /** As many as cores would be too many: the server needs them. */
 const FLEET_PROCESSES = 2;
 
-export function clientsOf({ plan, stack }: Stage, usual: number): number {
-  return plan.clients ?? (stack.isOwn ? usual : Math.min(usual, REMOTE_CLIENTS_MAX));
+/** What was asked for or is usual; in whole groups of `groupOf`, one of them at least. */
+export function clientsOf({ plan, stack }: Stage, usual: number, groupOf = 1): number {
+  const wanted = plan.clients ?? (stack.isOwn ? usual : Math.min(usual, REMOTE_CLIENTS_MAX));
+  return Math.max(1, Math.floor(wanted / groupOf)) * groupOf;
 }
 
 /** Runs `work` with a fleet for so many clients, and ends it whatever happens. */
@@ -54,19 +59,21 @@ export async function withFleet<T>(
   }
 }
 
-/** All connected and ready; refuses when one is not. */
+/** All connected and ready; Unmeasured when one is not. */
 export async function connectAll(
   { stack, say }: Stage,
   fleet: Fleet,
   residents: readonly Resident[],
 ): Promise<FleetReport> {
+  const trouble = stack.isOwn ? whyTooMany(residents.length, stack.workers, openFilesMax()) : null;
+  if (trouble !== null) throw new Unmeasured(trouble);
   say(`connecting ${residents.length} clients`, () => fleet.counts.ready);
   const report = await fleet.open(
     specsOf(stack, residents),
     Math.min(CONNECTING_MAX, residents.length),
   );
   if (report.done < residents.length) {
-    throw new StartRefusal(
+    throw new Unmeasured(
       `Only ${report.done} of ${residents.length} clients could connect: ${report.reasons[0]}.` +
         (stack.isOwn ? "" : " A deployment under load test wants RATE_LIMITS=off."),
     );
@@ -85,12 +92,20 @@ export function specsOf(stack: Stack, residents: readonly Resident[]) {
   }));
 }
 
+/** Rejects when the run is stopped meanwhile. */
+export async function pause({ signal }: Stage, ms: number): Promise<void> {
+  await delay(ms, undefined, { signal });
+}
+
 export async function quiet({ stack, say }: Stage): Promise<void> {
   say("waiting until the server is quiet");
   await whenQuiet(stack);
 }
 
-/** Each talks with the next ones: `each` direct conversations a resident, and groups of `size`. */
+/**
+ * Each talks with the next ones: `each` direct conversations a resident (fewer where there are
+ * not so many others), and groups of `size`.
+ */
 export function neighbourhood(
   residents: readonly Resident[],
   each: number,
@@ -98,8 +113,10 @@ export function neighbourhood(
 ): Resident[][] {
   const lists: Resident[][] = [];
   const count = residents.length;
-  for (let step = 1; step <= each / 2; step++) {
-    for (let i = 0; i < count; i++) lists.push([residents[i]!, residents[(i + step) % count]!]);
+  for (let step = 1; step <= Math.min(each / 2, count / 2); step++) {
+    // Half way round a circle each pair would come by twice.
+    const pairs = 2 * step === count ? step : count;
+    for (let i = 0; i < pairs; i++) lists.push([residents[i]!, residents[(i + step) % count]!]);
   }
   return lists.concat(groupsOf(residents, size));
 }

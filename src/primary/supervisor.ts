@@ -133,7 +133,11 @@ export class Supervisor {
     if (what === "online") this.#changed();
   }
 
-  /** Replaces the workers one by one, never with fewer than all serving. */
+  /**
+   * Replaces the workers one by one, never with fewer serving than before. [SUP6] Also one that is
+   * still starting, in the place of one that died: it may have read code and settings from before
+   * the order.
+   */
   async roll(): Promise<void> {
     if (this.#rolling || this.#stopping) return;
     this.#rolling = true;
@@ -141,13 +145,12 @@ export class Supervisor {
     try {
       for (const slot of this.#slots) {
         const old = [...slot.lives];
-        // A dead one's replacement, just forked, is as new as any.
-        const next = old.find((life) => life.state.phase === "starting") ?? this.#fork(slot);
+        const next = this.#fork(slot);
         if (!(await this.#online(next)) || this.#stopping) {
           this.#options.log.error({ event: "roll_given_up", slot: slot.name });
           return;
         }
-        await Promise.all(old.filter((life) => life !== next).map((life) => this.#drain(life)));
+        await Promise.all(old.map((life) => this.#drain(life)));
       }
       this.#options.log.info({ event: "roll_done" });
     } finally {
@@ -252,8 +255,12 @@ export class Supervisor {
 
   /** Of one worker in a roll. */
   async #drain(life: WorkerLife): Promise<void> {
-    if (life.state.phase !== "online") return;
-    await this.#beginDrain(life).done;
+    if (life.state.phase === "online") await this.#beginDrain(life).done;
+    if (life.state.phase !== "starting") return;
+    // Nobody knows it yet: there is nothing to drain.
+    life.move("drain_ordered");
+    life.kill();
+    await life.exited;
   }
 
   #beginDrain(life: WorkerLife): { told: Promise<unknown>; done: Promise<void> } {

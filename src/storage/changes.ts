@@ -3,6 +3,7 @@
  * title as of an earlier rev are rebuilt backwards from the present, a change undone at a time.
  */
 import type { Change, Changes } from "../ports.ts";
+import type { UserId } from "../protocol/ids.ts";
 import type { Conversation, Member, Message } from "../protocol/schemas.ts";
 
 /** Each names all members, of whom a group may have a thousand: about 60 kB. */
@@ -52,14 +53,24 @@ export function changesOf(stored: StoredChanges, afterRev: number, limit: number
   return { changes, hasMore: isCut || changes.length === limit, forgotten };
 }
 
-/** The newest change of members or title. */
-export function newestChangeOf({
-  conversation,
-  metaRev,
-  undos,
-}: Omit<StoredChanges, "messages">): Change {
-  const undo = undos.find(({ rev }) => rev === metaRev);
-  return changeAt(metaRev, lastSeqAt(metaRev, undo, conversation), conversation);
+/**
+ * The change by which `member` came in for the last time. Where it is forgotten, the oldest that
+ * is known: they were in it by then.
+ */
+export function joiningChangeOf(
+  { conversation, metaRev, undos }: Omit<StoredChanges, "messages">,
+  member: UserId,
+): Change {
+  const byRev = new Map(undos.map((undo) => [undo.rev, undo]));
+  let rev = metaRev;
+  let now = conversation;
+  for (;;) {
+    const undo = byRev.get(rev);
+    const lastSeq = lastSeqAt(rev, undo, now);
+    if (undo === undefined || undo.addedIds.includes(member)) return changeAt(rev, lastSeq, now);
+    now = { ...undone(now, undo), last_seq: lastSeq };
+    rev = undo.beforeRev;
+  }
 }
 
 /** Before any change there was the creation, and no message. */

@@ -16,7 +16,7 @@ import type { ConversationId, UserId } from "../protocol/ids.ts";
 import type { JsonText } from "../protocol/json-text.ts";
 import type { Conversation, ConversationSummary, Message, User } from "../protocol/schemas.ts";
 import { Batcher } from "./batcher.ts";
-import { type ConversationUndo, changesOf, NO_CHANGES, newestChangeOf } from "./changes.ts";
+import { type ConversationUndo, changesOf, joiningChangeOf, NO_CHANGES } from "./changes.ts";
 import { decodePlace, encodePlace } from "./cursor.ts";
 import { History } from "./history.ts";
 import { openSessions } from "./openings.ts";
@@ -72,14 +72,19 @@ const CHANGES = {
     ) u
     WHERE c.id = $1`,
 };
-const NEWEST_CHANGE = {
-  name: "newest_change",
-  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS},
-      CASE WHEN g.rev IS NOT NULL THEN ${UNDO_JSON} END AS undo
+const JOINING_CHANGE = {
+  name: "joining_change",
+  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, u.undos
     FROM conversation_members k
     JOIN conversations c ON c.id = k.conversation_id
     JOIN conversation_rows v ON v.id = c.id
-    LEFT JOIN conversation_changes g ON g.conversation_id = c.id AND g.rev = c.meta_rev
+    CROSS JOIN LATERAL (
+      SELECT json_agg(${UNDO_JSON}) AS undos
+      FROM conversation_changes g
+      WHERE g.conversation_id = c.id AND g.rev >= coalesce((
+        SELECT max(j.rev) FROM conversation_changes j
+        WHERE j.conversation_id = c.id AND k.user_id = ANY (j.added_ids)), 0)
+    ) u
     WHERE k.conversation_id = $2 AND k.user_id = $1`,
 };
 const CONVERSATION = {
@@ -169,16 +174,14 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return changesOf(stored, afterRev, limit);
   }
 
-  async newestChange(reader: UserId, id: ConversationId): Promise<Change | null> {
+  async joiningChange(reader: UserId, id: ConversationId): Promise<Change | null> {
     const [row] = await this.#database.read<
-      ConversationRow & { meta_rev: string; undo: ConversationUndo | null }
-    >(NEWEST_CHANGE, [reader, id]);
+      ConversationRow & { meta_rev: string; undos: ConversationUndo[] | null }
+    >(JOINING_CHANGE, [reader, id]);
     if (!row) return null;
-    return newestChangeOf({
-      conversation: conversationOf(row),
-      metaRev: Number(row.meta_rev),
-      undos: row.undo === null ? [] : [row.undo],
-    });
+    const conversation = conversationOf(row);
+    const stored = { conversation, metaRev: Number(row.meta_rev), undos: row.undos ?? [] };
+    return joiningChangeOf(stored, reader);
   }
 
   sync(request: SyncRequest): Promise<SyncAnswer> {

@@ -141,20 +141,40 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
     expect(revs).toEqual(Array.from({ length: 51 }, (_, n) => n + 2));
   });
 
-  it("[GAP5] the newest change of members is told under its own rev, to members", async () => {
+  it("[GAP5] a member is told what took them in, under its own rev, and nobody else is", async () => {
     const { conversations, queries } = storage;
     const [made] = (await queries.changes(group, 0, 1)).changes;
-    expect(await queries.newestChange(alice, group)).toEqual(made);
-    expect(await queries.newestChange(dora, group)).toBeNull();
+    expect(await queries.joiningChange(alice, group)).toEqual(made);
+    expect(await queries.joiningChange(dora, group)).toBeNull();
     await granted(say(storage, group, alice, "before"));
     const { conversation } = await granted(conversations.addMembers(group, alice, [dora]));
     await granted(say(storage, group, alice, "after"));
-    const change = await queries.newestChange(dora, group);
+    const change = await queries.joiningChange(dora, group);
     expect(change).toMatchObject({ name: "conversation_updated", rev: conversation.rev });
     expect(JSON.parse(change!.body)).toMatchObject({ rev: 3, last_seq: 1 });
     expect([change]).toEqual((await queries.changes(group, 2, 1)).changes);
     await storage.prune(-60_000);
-    expect((await queries.newestChange(dora, group))?.rev).toBe(3);
+    expect((await queries.joiningChange(dora, group))?.rev).toBe(3);
+  });
+
+  it("[GAP5] what took a member in is told as it was, whatever changed since", async () => {
+    const { conversations, queries } = storage;
+    await granted(conversations.removeMember(group, bob, bob));
+    await granted(say(storage, group, alice, "without bob"));
+    const joined = await granted(conversations.addMembers(group, alice, [bob]));
+    await granted(say(storage, group, alice, "with bob"));
+    await granted(conversations.addMembers(group, alice, [dora]));
+    await granted(conversations.retitle(group, carol, "New"));
+    await granted(conversations.removeMember(group, carol, carol));
+    const change = await queries.joiningChange(bob, group);
+    expect(change?.rev).toBe(joined.conversation.rev);
+    expect(JSON.parse(change!.body)).toEqual(joined.conversation);
+    expect((await queries.joiningChange(dora, group))?.rev).toBe(joined.conversation.rev + 2);
+    expect((await queries.joiningChange(alice, group))?.rev).toBe(1);
+    // Forgotten, it is the oldest that is known: all of it since then is heard.
+    await storage.prune(-60_000);
+    const last = await granted(conversations.retitle(group, bob, "Newest"));
+    expect((await queries.joiningChange(bob, group))?.rev).toBe(last.conversation.rev - 1);
   });
 
   it("[GAP3] what was replaced is forgotten in time; then a gap is told as things stand", async () => {

@@ -401,6 +401,25 @@ describe("starting, rolling, stopping", () => {
     }
   });
 
+  test("[SUP6] a roll replaces also who is just starting in the place of one that died", async () => {
+    const door = await Door.opens();
+    try {
+      const [first] = await door.onlineWorkers(2);
+      process.kill(first!.pid, "SIGKILL");
+      const before = await eventually("a replacement is starting", async () => {
+        const workers = await door.workers();
+        return workers.some(({ phase }) => phase === "starting") ? workers : undefined;
+      });
+      await door.rolls();
+      const after = await door.onlineWorkers(2);
+      const kept = after.filter(({ pid }) => before.some((old) => old.pid === pid));
+      expect(kept).toEqual([]);
+      expect((await door.workers()).map(({ pid }) => pid)).toEqual(after.map(({ pid }) => pid));
+    } finally {
+      await door.ends();
+    }
+  });
+
   test("[SUP4] a stop tells the sessions first, then closes the port, then ends all", async () => {
     const door = await Door.opens();
     const processes = familyOf(door.pid);

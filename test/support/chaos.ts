@@ -54,10 +54,14 @@ export function chaosCommand(args: string[]): Promise<{ exitCode: number | null;
   return harnessCommand("chaos", args);
 }
 
-/** Runs the command to its end; rejects when a process of it is left. */
+/**
+ * Runs the command to its end; rejects when a process of it is left. With `interruptAt` it gets
+ * a Ctrl-C as soon as it has said so.
+ */
 export async function harnessCommand(
   word: "chaos" | "bench",
   args: string[],
+  interruptAt?: string,
 ): Promise<{ exitCode: number | null; text: string }> {
   const tag = `TROUPE_TEST_RUN=${randomBytes(12).toString("hex")}`;
   const [name, value] = tag.split("=") as [string, string];
@@ -72,8 +76,12 @@ export async function harnessCommand(
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
+  let isInterrupted = false;
   const collect = (chunk: Buffer) => {
     text += chunk;
+    if (interruptAt === undefined || isInterrupted || !text.includes(interruptAt)) return;
+    isInterrupted = true;
+    child.kill("SIGINT");
   };
   child.stdout.on("data", collect);
   child.stderr.on("data", collect);

@@ -95,18 +95,35 @@ export function connectsTo(
   return Session.open(host, person.user.username, { token: person.token, ...options });
 }
 
-/** The sum of a metric's samples whose labels contain all of `labels`. */
+export interface Sample {
+  name: string;
+  labels: Record<string, string>;
+  value: number;
+}
+
+/** What /metrics says, sample by sample. */
+export async function metrics(host: Troupe): Promise<Sample[]> {
+  const { text } = await host.http.get("/metrics");
+  return text.split("\n").flatMap((line) => {
+    const [, name, labels, value] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+    if (name === undefined) return [];
+    const pairs = [...(labels ?? "").matchAll(/(\w+)="([^"]*)"/g)];
+    return {
+      name,
+      labels: Object.fromEntries(pairs.map(([, label, text]) => [label, text])),
+      value: Number(value),
+    };
+  });
+}
+
+/** The sum of a metric's samples whose labels contain all of `wanted`. */
 export async function metric(
   host: Troupe,
   name: string,
-  labels: Record<string, string> = {},
+  wanted: Record<string, string> = {},
 ): Promise<number> {
-  const { text } = await host.http.get("/metrics");
-  let sum = 0;
-  for (const line of text.split("\n")) {
-    if (!line.startsWith(`${name}{`) && !line.startsWith(`${name} `)) continue;
-    const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
-    if (wanted.every((label) => line.includes(label))) sum += Number(line.split(" ").at(-1));
-  }
-  return sum;
+  return (await metrics(host))
+    .filter((sample) => sample.name === name)
+    .filter(({ labels }) => Object.entries(wanted).every(([key, text]) => labels[key] === text))
+    .reduce((sum, { value }) => sum + value, 0);
 }

@@ -21,6 +21,7 @@ import {
 
 const outcome = (given: Partial<Outcome>): Outcome => ({
   scenario: "fanout",
+  title: "one group",
   subject: "troupe",
   unit: "delivery",
   units: 1000,
@@ -235,7 +236,14 @@ describe("report", () => {
   };
   const outcomes = [outcome({}), outcome({ subject: "plain", perSecond: 100, cpuUsPerUnit: 900 })];
   const rows = compare(AGAINST_PLAIN, outcomes, "troupe", "plain");
-  const page = reportPage({ circumstances, outcomes, rows, first: "troupe", second: "plain" });
+  const page = reportPage({
+    circumstances,
+    outcomes,
+    unmeasured: ["idle plain: <nobody> could connect."],
+    rows,
+    first: "troupe",
+    second: "plain",
+  });
 
   it("[BEN13] the page opens offline and draws what was measured", () => {
     expect(page.match(/(src|href)=|url\(|@import|<script/g), "nothing is loaded").toBeNull();
@@ -244,6 +252,7 @@ describe("report", () => {
     expect(page.match(/<svg /g)?.length, "latency, throughput, CPU and memory of two").toBe(6);
     // 600 units in the second half second.
     expect(page).toContain("troupe: 1,200 delivery a second at the end");
+    expect(page).toContain("idle plain: &#60;nobody&#62; could connect.");
     expect(page).not.toMatch(/NaN|undefined|Infinity/);
   });
 
@@ -255,6 +264,7 @@ describe("report", () => {
         options: parsed.options,
         startedAt: new Date(),
         outcomes,
+        unmeasured: [],
         rows,
         first: "troupe",
         second: "plain",

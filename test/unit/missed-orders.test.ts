@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { MissedOrders } from "../../src/edge/socket/missed-orders.ts";
 import { createLogger } from "../../src/log.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import type { Conversation } from "../../src/protocol/schemas.ts";
 import { settled } from "../support/fake-clock.ts";
 import { FarEnd } from "../support/far-end.ts";
 import { SoloActors } from "../support/solo-actors.ts";
@@ -46,4 +47,22 @@ test("[MSO3] taken in during a gap: told under the rev of that change, not of wh
   await settled();
   expect(joined.map(({ id, rev }) => [id, rev])).toEqual([[room, 2]]);
   expect(JSON.parse(joined[0]!.body)).toMatchObject({ rev: 2, last_seq: 0 });
+});
+
+test("[MSO3] taken in, and others after that: nothing from the first on is passed over", async () => {
+  const [cleo] = (await actors.users(1)) as [UserId];
+  const room = await actors.group([ann]);
+  const key = `conversation:${room}`;
+  const acting = { user: ann, session: "" };
+  const says = (client_id: string) =>
+    actors.asks(key, "send", { ...acting, client_id, body: "x", reply_to_seq: null });
+  await says("before");
+  await actors.asks(key, "add_members", { ...acting, user_ids: [bob] });
+  await says("between");
+  await actors.asks(key, "add_members", { ...acting, user_ids: [cleo] });
+  orders.look();
+  await settled();
+  expect(joined.map(({ rev }) => rev)).toEqual([3]);
+  const members = (JSON.parse(joined[0]!.body) as Conversation).members;
+  expect(members.map(({ user_id }) => user_id)).toEqual([ann, bob]);
 });

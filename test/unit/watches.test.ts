@@ -71,6 +71,15 @@ function view(number: number, lives: string[]): Placement {
 
 const heard = (far: FarEnd) => far.events("user_status").map((one) => one["status"]);
 
+/** What a session is answered that asks for these. */
+async function answered(...users: UserId[]): Promise<Status[]> {
+  let told: Status[] = [];
+  await watches.read(ME, users, (statuses) => {
+    told = statuses;
+  });
+  return told;
+}
+
 async function watcher(...users: UserId[]): Promise<FarEnd> {
   const far = new FarEnd({ user: "9" }).begins();
   await watches.add(far.session, users, WATCH_REASON.asked);
@@ -90,17 +99,69 @@ test("[WCH1] each change is told once to everyone who watches", async () => {
 test("[WCH1] what was asked for is known, and not said again", async () => {
   truth.set(ANN, "online");
   const far = await watcher(ANN);
-  expect(await watches.read(ME, [ANN])).toEqual([statusOf(ANN)]);
+  expect(await answered(ANN)).toEqual([statusOf(ANN)]);
   says(ANN, "online");
   expect(heard(far)).toEqual([]);
 });
 
 test("[WCH1] an answer older than the event that overtook it does not stand", async () => {
   const far = await watcher(ANN);
-  const reading = watches.read(ME, [ANN]);
+  const reading = answered(ANN);
   says(ANN, "online");
   expect(await reading).toEqual([statusOf(ANN, "online")]);
   expect(heard(far)).toEqual(["online"]);
+});
+
+test("[WCH6] whenever a change is told, the answer after it does not say what was before", async () => {
+  for (let turns = 0; turns < 12; turns++) {
+    const far = await watcher(ANN);
+    says(ANN, "offline");
+    const told: unknown[] = [];
+    const reading = watches.read(ME, [ANN], (statuses) => {
+      told.push(...heard(far), ...statuses.map(({ status }) => status));
+    });
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    says(ANN, "online");
+    await reading;
+    expect(told.at(-1), `told after ${turns} turns`).toBe(
+      told.includes("online") ? "online" : "offline",
+    );
+    watches.removeUsers(far.session, [ANN]);
+  }
+});
+
+test("[WCH6] a change that comes while a block ends is told once", async () => {
+  const far = await watcher(ANN);
+  says(ANN, "offline");
+  truth.set(ANN, "online");
+  const ending = watches.apartChanged(far.session, ANN, false);
+  says(ANN, "online");
+  await ending;
+  expect(heard(far)).toEqual(["offline", "online"]);
+});
+
+test("[WCH7] after a gap who comes next is not told what was known before it", async () => {
+  const gone = await watcher(ANN);
+  says(ANN, "offline");
+  watches.onGap();
+  watches.removeUsers(gone.session, [ANN]);
+  truth.set(ANN, "online");
+  await clock.advance(2_000);
+  const next = await watcher(ANN);
+  expect(await answered(ANN)).toEqual([statusOf(ANN, "online")]);
+  says(ANN, "away");
+  expect(heard(next)).toEqual(["away"]);
+});
+
+test("[WCH5] after a gap those who watch are told what differs", async () => {
+  const far = await watcher(ANN, BOB);
+  says(ANN, "online");
+  says(ANN, "offline");
+  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  watches.onGap();
+  truth.set(ANN, "online");
+  await clock.advance(2_000);
+  expect(heard(far)).toEqual(["online", "offline", "online"]);
 });
 
 test("[WCH2] the new place of a user who was there is told so; of others nothing", async () => {

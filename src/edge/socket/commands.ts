@@ -203,13 +203,13 @@ export function createCommands(deps: CommandDeps): Commands {
     async watch_presence(session, { user_ids }, ack) {
       const users = [...new Set(user_ids)] as UserId[];
       await watches.add(session, users, WATCH_REASON.asked);
-      ack.ok(JSON.stringify({ statuses: await watches.read(session.user, users) }));
+      await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
     },
 
     async unwatch_presence(session, { user_ids }, ack) {
       const users = [...new Set(user_ids)] as UserId[];
       watches.removeUsers(session, users);
-      ack.ok(JSON.stringify({ statuses: await watches.read(session.user, users) }));
+      await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
     },
 
     watch_posts(session, { post_ids }, ack) {

@@ -4,8 +4,8 @@
  * conversations local users have come. What follows from streams and watches, these look for themselves.
  *
  * [MSO1] Tries until storage answers; gaps that meet share one more round.
- * [MSO3] Who has come into a conversation hears the newest change of its members, under the rev
- *        of that change, and everything after it.
+ * [MSO3] Who has come into a conversation hears the change that took them in, under the rev of
+ *        that change and whatever changed since, and then everything after it.
  * [MSO2] Goes through the local users in steps, for a gap reaches every edge at once.
  */
 import type { Clock } from "../../clock.ts";
@@ -20,7 +20,7 @@ const RETRY_MS = 500;
 export interface MissedOrdersOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<Queries, "openSession" | "newestChange">;
+  queries: Pick<Queries, "openSession" | "joiningChange">;
   /** Local users with sessions. */
   users(): Iterable<UserId>;
   sessionsOf(user: UserId): Iterable<Session>;
@@ -28,7 +28,7 @@ export interface MissedOrdersOptions {
   endLogins(): Promise<void>;
   /** The user is suspended. */
   endUser(user: UserId): void;
-  /** The user became a member, at `rev` or before; `body` is the conversation as it was then. */
+  /** The user became a member at `rev`; `body` is the conversation as it was then. */
   joined(user: UserId, id: ConversationId, rev: number, body: string): void;
   /** The user's follows and blocks as they are now. */
   tied(user: UserId, opening: SessionOpening): void;
@@ -92,7 +92,7 @@ export class MissedOrders {
       // An opening session reads this list itself.
       const isMissing = [...sessionsOf(user)].some((it) => it.isLive && it.wantsStream(id));
       if (!isMissing) continue;
-      const change = await queries.newestChange(user, id);
+      const change = await queries.joiningChange(user, id);
       if (change !== null) joined(user, id, change.rev, change.body);
     }
   }

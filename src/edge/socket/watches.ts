@@ -7,6 +7,9 @@
  *        stays online whose worker died.
  * [WCH3] A status said again by an actor that moved is no news to who never heard another.
  * [WCH4] A session is a watcher when no change can be missed any more.
+ * [WCH6] What a session is answered is what was told last when the answer leaves.
+ * [WCH7] What was known before a gap between hosts does not outlive it untried, also where nobody
+ *        watches at that moment.
  */
 import type { Clock } from "../../clock.ts";
 import type { UserId } from "../../protocol/ids.ts";
@@ -83,11 +86,22 @@ export class Watches {
     }
   }
 
-  /** Statuses as they are now, which are then known here, as `reader` may see them. */
-  async read(reader: UserId, users: readonly UserId[]): Promise<Status[]> {
-    const statuses = await this.#learn(users);
-    return statuses.map((status) =>
-      this.#options.isApart(reader, status.user_id as UserId) ? hidden(status) : status,
+  /**
+   * Asks for statuses, which are then known here, and says them as `reader` may see them.
+   * [WCH6] `say` is to tell them in this very turn: what is told later is newer.
+   */
+  async read(
+    reader: UserId,
+    users: readonly UserId[],
+    say: (statuses: Status[]) => void,
+  ): Promise<void> {
+    const read = await this.#learn(users);
+    say(
+      read
+        .map((status) => this.#asTold(status))
+        .map((status) =>
+          this.#options.isApart(reader, status.user_id as UserId) ? hidden(status) : status,
+        ),
     );
   }
 
@@ -110,8 +124,12 @@ export class Watches {
       this.withdraw(session, [other], WATCH_REASON.follow);
       return;
     }
-    const [status] = await this.#learn([other]);
-    if (status === undefined || status.status === "offline") return;
+    const before = watch.status;
+    const [read] = await this.#learn([other]);
+    // A change that came meanwhile has been told to this session too.
+    if (read === undefined || (before !== null && watch.status !== before)) return;
+    const status = this.#asTold(read);
+    if (status.status === "offline") return;
     session.send(Packet.event("user_status", JSON.stringify(status)));
   }
 
@@ -153,18 +171,19 @@ export class Watches {
     this.#watches.delete(topic.slice("user_status:".length) as UserId);
   }
 
-  /**
-   * Statuses as they are now, which are then known here. Of those known already what the
-   * sessions were told stands: an answer can be older than the event that overtook it.
-   */
+  /** Statuses as they are now, which are then known here where nothing was. */
   async #learn(users: readonly UserId[]): Promise<Status[]> {
     const statuses = await this.#options.statuses(users);
-    return statuses.map((read) => {
+    for (const read of statuses) {
       const watch = this.#watches.get(read.user_id as UserId);
-      if (watch === undefined) return read;
-      watch.status ??= read.status;
-      return { ...read, status: watch.status };
-    });
+      if (watch !== undefined) watch.status ??= read.status;
+    }
+    return statuses;
+  }
+
+  /** What the sessions were told stands: an answer can be older than the event that overtook it. */
+  #asTold(read: Status): Status {
+    return { ...read, status: this.lastHeard(read.user_id as UserId) ?? read.status };
   }
 
   /**
@@ -176,8 +195,10 @@ export class Watches {
     // Cut off again: the way back is another gap.
     if (gateway.placement.isCutOff) return;
     const told = new Map<UserId, PresenceStatus>();
-    for (const { user, sessions, status } of this.#watches.values()) {
-      if (sessions.size > 0 && status !== null) told.set(user, status);
+    for (const watch of this.#watches.values()) {
+      if (watch.sessions.size > 0 && watch.status !== null) told.set(watch.user, watch.status);
+      // [WCH7] Nobody is left who was told it, and whoever comes next must not be.
+      else watch.status = null;
     }
     const absent = [...told.keys()].filter((user) => told.get(user) === "offline");
     const present = [...told.keys()].filter((user) => told.get(user) !== "offline");

@@ -19,7 +19,7 @@ import {
   type Receipt,
   type User,
 } from "../../protocol/schemas.ts";
-import { changesOf, NO_CHANGES, newestChangeOf } from "../changes.ts";
+import { changesOf, joiningChangeOf, NO_CHANGES } from "../changes.ts";
 import { decodePlace, encodePlace } from "../cursor.ts";
 import { LIVE_CONVERSATIONS_MAX } from "../openings.ts";
 import { answerSync, CHANGED_MAX, NEWEST_MAX, type SyncCandidate } from "../sync-answer.ts";
@@ -84,11 +84,12 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return changesOf({ conversation, metaRev, messages, undos }, afterRev, limit);
   }
 
-  async newestChange(reader: UserId, id: ConversationId): Promise<Change | null> {
+  async joiningChange(reader: UserId, id: ConversationId): Promise<Change | null> {
     const stored = this.#tables.conversationOf(reader, id);
     if (!stored) return null;
     const { metaRev, undos } = stored;
-    return newestChangeOf({ conversation: shownConversation(stored), metaRev, undos });
+    const conversation = shownConversation(stored);
+    return joiningChangeOf({ conversation, metaRev, undos }, reader);
   }
 
   async sync({ userId, after, complete }: SyncRequest): Promise<SyncAnswer> {
