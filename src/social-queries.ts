@@ -4,6 +4,7 @@
  * it were not there.
  */
 import type { PostId, UserId } from "./protocol/ids.ts";
+import type { JsonText } from "./protocol/json-text.ts";
 import type { Comment, Notification, Post, PostCounts } from "./protocol/social.ts";
 
 export interface ListPage<T> {
@@ -17,7 +18,11 @@ export interface SocialQueries {
    * Posts of those the reader follows and their own, newest first, from an index whatever the
    * number followed. Undefined result: bad cursor.
    */
-  feed(reader: UserId, limit: number, cursor: string | null): Promise<ListPage<Post> | undefined>;
+  feed(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<JsonText<ListPage<Post>> | undefined>;
   /** Oldest first; null: no such post; undefined: bad cursor. */
   comments(
     reader: UserId,

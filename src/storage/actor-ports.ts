@@ -6,6 +6,7 @@ import type { ActorPorts } from "../../actors/ports.ts";
 import { DEADLINE_MS } from "./connection.ts";
 import { PostgresConversations } from "./conversations.ts";
 import { PostgresGraph } from "./graph.ts";
+import { Growth } from "./growth.ts";
 import { PostgresNotifications } from "./notifications.ts";
 import { Database } from "./pool.ts";
 import { PostgresPosts } from "./posts.ts";
@@ -25,8 +26,15 @@ export interface ActorStorage {
 /** Connects with the first use. `url` is a migrated database; see migrate.ts. */
 export function createActorPorts(url: string, options: WriterOptions = {}): ActorStorage {
   const database = new Database(url, READ_CONNECTIONS, options);
-  const writer = new Writer(url, options);
   const writes = new Database(url, SOCIAL_CONNECTIONS, options);
+  const growth = new Growth(writes);
+  const writer = new Writer(url, {
+    ...options,
+    onCommit(rows, seconds) {
+      growth.wrote(rows);
+      options.onCommit?.(rows, seconds);
+    },
+  });
   const limits = {
     deadlineMs: options.deadlineMs ?? DEADLINE_MS,
     queueMax: options.queueMax ?? QUEUE_MAX,

@@ -50,7 +50,7 @@ function getTypeParser(oid: number, format?: "text" | "binary"): (value: string)
 const SESSION =
   "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET default_transaction_isolation = 'read committed';" +
   " SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;" +
-  " SET enable_bitmapscan = off; SET random_page_cost = 1.1";
+  " SET enable_bitmapscan = off; SET enable_material = off; SET random_page_cost = 1.1";
 
 export function connectionConfig(url: string, deadlineMs: number): ClientConfig {
   return {

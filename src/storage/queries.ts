@@ -15,11 +15,10 @@ import type {
 import type { ConversationId, UserId } from "../protocol/ids.ts";
 import type { JsonText } from "../protocol/json-text.ts";
 import type { Conversation, ConversationSummary, Message, User } from "../protocol/schemas.ts";
-import { USER_BY_ID } from "./accounts.ts";
 import { Batcher } from "./batcher.ts";
 import { type ConversationUndo, changesOf, joiningChangeOf, NO_CHANGES } from "./changes.ts";
 import { decodePlace, encodePlace } from "./cursor.ts";
-import { readHistory } from "./history.ts";
+import { History } from "./history.ts";
 import { openSessions } from "./openings.ts";
 import type { Database } from "./pool.ts";
 import {
@@ -108,6 +107,10 @@ const CONVERSATIONS = {
     LEFT JOIN messages m ON m.conversation_id = p.id AND m.seq = p.last_seq
     ORDER BY p.last_activity_at DESC, p.id DESC`,
 };
+const USERS_BY_ID = {
+  name: "users_by_id",
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY($1::bigint[])`,
+};
 const USER_BY_NAME = {
   name: "user_by_name",
   text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.username = $1`,
@@ -116,6 +119,8 @@ const PING = { text: "SELECT 1" };
 
 export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #database: Database;
+  readonly #history: History;
+  readonly #users: Batcher<UserId, User | null>;
   readonly #openings: Batcher<UserId, SessionOpening | null>;
   readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
@@ -123,6 +128,11 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   constructor(database: Database) {
     super(database);
     this.#database = database;
+    this.#history = new History(database);
+    this.#users = new Batcher((ids) => readUsers(database, ids), {
+      batchMax: 256,
+      inFlightMax: 2,
+    });
     // Of a thousand sessions that come back at once the next hundred share a statement.
     const gathered = { batchMax: 256, inFlightMax: 1, everyMs: STORM_PACE_MS };
     this.#openings = new Batcher((ids) => openSessions(database, ids), gathered);
@@ -215,12 +225,11 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     id: ConversationId,
     window: HistoryWindow,
   ): Promise<JsonText<HistoryPage> | null> {
-    return readHistory(this.#database, reader, id, window);
+    return this.#history.read(reader, id, window);
   }
 
-  async user(id: UserId): Promise<User | null> {
-    const [row] = await this.#database.read<UserRow>(USER_BY_ID, [id]);
-    return row ? userOf(row) : null;
+  user(id: UserId): Promise<User | null> {
+    return this.#users.ask(id);
   }
 
   async userByName(username: string): Promise<User | null> {
@@ -235,6 +244,12 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   async ping(): Promise<void> {
     await this.#database.read(PING, []);
   }
+}
+
+async function readUsers(database: Database, ids: UserId[]): Promise<(User | null)[]> {
+  const rows = await database.read<UserRow>(USERS_BY_ID, [[...new Set(ids)]]);
+  const users = new Map(rows.map((row) => [row.id, userOf(row)]));
+  return ids.map((id) => users.get(id) ?? null);
 }
 
 function picked<Key, Value>(from: Map<Key, Value>, keys: Key[]): Map<Key, Value> {

@@ -52,7 +52,7 @@ export const MESSAGE_JSON =
   " 'deleted_at', m.deleted_at)";
 
 // Session time is UTC, and columns hold no more than milliseconds.
-const timeText = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+export const timeText = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 const timeOrNull = (column: string) => `coalesce('"' || ${timeText(column)} || '"', 'null')`;
 
 /** The same as the contract's JSON text, times and all: it needs no going over. */

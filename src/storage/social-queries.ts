@@ -4,10 +4,12 @@
  * extends it.
  */
 import type { PostId, UserId } from "../protocol/ids.ts";
+import type { JsonText } from "../protocol/json-text.ts";
 import type { Comment, Notification, Post, PostCounts } from "../protocol/social.ts";
 import type { ListPage, SocialQueries } from "../social-queries.ts";
 import { Batcher } from "./batcher.ts";
 import { readBlockedAmong } from "./blocks.ts";
+import { Feeds } from "./feed.ts";
 import {
   BOTTOM,
   decodeListCursor,
@@ -35,42 +37,6 @@ const POST = {
   name: "post_of_reader",
   text: `SELECT ${POST_COLUMNS} FROM posts p ${joinedLike("$1")} ${joinedBlocks("p.author_id", "$1")}
     WHERE p.id = $2 AND p.deleted_at IS NULL AND ${NOT_APART}`,
-};
-
-/**
- * The newest `$2` posts of those `$1` follows and their own, with ids below `$3`. All from the
- * index posts_feed: first each author's newest, one entry each; the page can only be made of
- * the `$2` authors whose newest are newest, and of those as many posts each are looked at.
- * A block ends follows, so nobody behind one is among the authors.
- */
-export const FEED = {
-  name: "feed",
-  text: `SELECT ${POST_COLUMNS}
-    FROM (
-      SELECT x.id
-      FROM (
-        SELECT a.author_id
-        FROM (
-          SELECT f.followee_id AS author_id FROM follows f WHERE f.follower_id = $1
-          UNION ALL SELECT $1::bigint
-        ) a
-        CROSS JOIN LATERAL (
-          SELECT y.id FROM posts y
-          WHERE y.author_id = a.author_id AND y.deleted_at IS NULL AND y.id < $3
-          ORDER BY y.id DESC LIMIT 1
-        ) newest
-        ORDER BY newest.id DESC LIMIT $2
-      ) a
-      CROSS JOIN LATERAL (
-        SELECT y.id FROM posts y
-        WHERE y.author_id = a.author_id AND y.deleted_at IS NULL AND y.id < $3
-        ORDER BY y.id DESC LIMIT $2
-      ) x
-      ORDER BY x.id DESC LIMIT $2
-    ) page
-    JOIN posts p ON p.id = page.id
-    ${joinedLike("$1")}
-    ORDER BY p.id DESC`,
 };
 
 // A row of nulls where the reader may see the post and the page is empty; none for others.
@@ -119,10 +85,12 @@ type AuthoredCounts = PostCounts & { author_id: string };
 
 export class PostgresSocialQueries implements SocialQueries {
   readonly #database: Database;
+  readonly #feeds: Feeds;
   readonly #counts: Batcher<CountsAsk, AuthoredCounts[]>;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#feeds = new Feeds(database);
     this.#counts = new Batcher((asks) => readCounts(database, asks), {
       batchMax: 64,
       inFlightMax: 2,
@@ -134,15 +102,12 @@ export class PostgresSocialQueries implements SocialQueries {
     return row ? postOf(row) : null;
   }
 
-  async feed(
+  feed(
     reader: UserId,
     limit: number,
     cursor: string | null,
-  ): Promise<ListPage<Post> | undefined> {
-    const below = cursor === null ? TOP : decodeListCursor("feed", cursor);
-    if (below === undefined) return undefined;
-    const rows = await this.#database.read<PostRow>(FEED, [reader, limit + 1, below]);
-    return pageOf("feed", rows.map(postOf), limit, (post) => post.id);
+  ): Promise<JsonText<ListPage<Post>> | undefined> {
+    return this.#feeds.read(reader, limit, cursor);
   }
 
   async comments(

@@ -2,11 +2,14 @@
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { UserId } from "../../src/protocol/ids.ts";
+import type { JsonText } from "../../src/protocol/json-text.ts";
+import type { Post } from "../../src/protocol/social.ts";
+import type { ListPage } from "../../src/social-queries.ts";
 import { connectionConfig, prepareSession } from "../../src/storage/connection.ts";
 import { createEdgePorts, type EdgeStorage } from "../../src/storage/edge-ports.ts";
+import { FEEDS } from "../../src/storage/feed.ts";
 import { TOP } from "../../src/storage/list-cursor.ts";
 import { migrate } from "../../src/storage/migrate.ts";
-import { FEED } from "../../src/storage/social-queries.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";
 
 const FOLLOWED = 1000;
@@ -59,10 +62,10 @@ describe("the feed's plan", () => {
 
   const explained = async (): Promise<PlanNode[]> => {
     const { rows } = await client.query<{ "QUERY PLAN": { Plan: PlanNode }[] }>(
-      `EXPLAIN (ANALYZE, FORMAT JSON) ${FEED.text}`
-        .replaceAll("$1", READER)
-        .replaceAll("$2", String(PAGE + 1))
-        .replaceAll("$3", TOP),
+      `EXPLAIN (ANALYZE, FORMAT JSON) ${FEEDS.text}`
+        .replaceAll("$1", `'{${READER}}'`)
+        .replaceAll("$2", `'{${PAGE}}'`)
+        .replaceAll("$3", `'{${TOP}}'`),
     );
     const nodes: PlanNode[] = [];
     const walk = (node: PlanNode) => {
@@ -101,10 +104,14 @@ describe("the feed's plan", () => {
     const seen: string[] = [];
     let cursor: string | null = null;
     while (seen.length < 1000) {
-      const page: { items: { id: string }[]; next_cursor: string | null } | undefined =
-        await edge.queries.feed(READER, PAGE, cursor);
-      seen.push(...page!.items.map(({ id }) => id));
-      cursor = page!.next_cursor;
+      const read: JsonText<ListPage<Post>> | undefined = await edge.queries.feed(
+        READER,
+        PAGE,
+        cursor,
+      );
+      const page = read!.value();
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.next_cursor;
     }
     expect(seen).toEqual(rows.map(({ id }) => id));
   });

@@ -1,6 +1,7 @@
 /** PostStore, and the posts' half of SocialQueries: one suite for both storages. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PostId, UserId } from "../../src/protocol/ids.ts";
+import type { JsonText } from "../../src/protocol/json-text.ts";
 import type { Post } from "../../src/protocol/social.ts";
 import type { ListPage } from "../../src/social-queries.ts";
 import { ADAPTERS, codeOf, granted, newUsers, type OpenStorage } from "./adapters.ts";
@@ -30,7 +31,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
   const block = (by: UserId, user: UserId, blocked = true) =>
     granted(storage.graph.block(by, user, blocked));
   const feedIds = async (reader: UserId, limit: number, cursor: string | null = null) =>
-    (await storage.queries.feed(reader, limit, cursor))?.items.map(({ id }) => id);
+    (await storage.queries.feed(reader, limit, cursor))?.value().items.map(({ id }) => id);
 
   it("[PST1] a post comes back as it was made", async () => {
     const body = "Ä 𝒳 \" ' \\ {} \n\ttab";
@@ -169,7 +170,8 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
 
   it("[FEED1] the feed holds one's own and the followed, newest first", async () => {
     const [reader, friend, stranger] = (await newUsers(storage, 3)) as [UserId, UserId, UserId];
-    expect(await storage.queries.feed(reader, 10, null)).toEqual({ items: [], next_cursor: null });
+    const none = await storage.queries.feed(reader, 10, null);
+    expect(none?.value()).toEqual({ items: [], next_cursor: null });
     const first = await post(friend);
     const own = await post(reader);
     await post(stranger);
@@ -178,7 +180,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     await follow(reader, friend);
     await granted(like(first, reader));
     expect(await feedIds(reader, 10)).toEqual([last, own, first]);
-    const page = await storage.queries.feed(reader, 10, null);
+    const page = (await storage.queries.feed(reader, 10, null))?.value();
     expect(page?.items[2]).toEqual(await storage.queries.post(reader, first));
     expect(page?.items[2]).toMatchObject({ liked: true, like_count: 1 });
     await granted(storage.graph.follow(reader, friend, false));
@@ -194,9 +196,14 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     const seen: string[] = [];
     let cursor: string | null = null;
     do {
-      const page: ListPage<Post> | undefined = await storage.queries.feed(reader, 4, cursor);
-      seen.push(...page!.items.map(({ id }) => id));
-      cursor = page!.next_cursor;
+      const read: JsonText<ListPage<Post>> | undefined = await storage.queries.feed(
+        reader,
+        4,
+        cursor,
+      );
+      const page = read!.value();
+      seen.push(...page.items.map(({ id }) => id));
+      cursor = page.next_cursor;
       await post(authors[1]!);
     } while (cursor !== null);
     expect(seen).toEqual(before.toReversed());
@@ -206,7 +213,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     const id = await post(alice);
     await post(alice);
     for (const body of ["a", "b"]) await granted(storage.posts.comment(id, bob, body));
-    const feed = (await storage.queries.feed(alice, 1, null))!.next_cursor!;
+    const feed = (await storage.queries.feed(alice, 1, null))!.value().next_cursor!;
     const comments = (await storage.queries.comments(alice, id, 1, null))!.next_cursor!;
     expect(feed).toMatch(/^[\w-]+$/);
     expect(await feedIds(alice, 1, feed)).toHaveLength(1);

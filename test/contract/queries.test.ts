@@ -133,6 +133,55 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     expect(await page(5, 1, 3)).toEqual([[2, 3, 4], false]);
   });
 
+  it("[HIS1, HIS2] a window read again is what it is after every change", async () => {
+    await talk();
+    const { conversations, queries } = storage;
+    const windows = [
+      { beforeSeq: null, afterSeq: null, limit: 2 },
+      { beforeSeq: 3, afterSeq: null, limit: 10 },
+      { beforeSeq: null, afterSeq: 1, limit: 10 },
+    ];
+    const seen = () =>
+      Promise.all(
+        windows.map(async (window) => (await queries.history(alice, group, window))!.value().items),
+      );
+    await seen();
+    await granted(conversations.edit(group, 2, alice, "g2!"));
+    expect((await seen()).map((items) => items.map(({ body }) => body))).toEqual([
+      ["g2!", "g3"],
+      ["g1", "g2!"],
+      ["g2!", "g3"],
+    ]);
+    await granted(say(storage, group, bob, "g4"));
+    expect((await seen())[0]!.map(({ body }) => body)).toEqual(["g3", "g4"]);
+    await granted(conversations.remove(group, 1, alice));
+    const [, [first]] = (await seen()) as [unknown, [{ deleted_at: string | null }]];
+    expect(first.deleted_at).not.toBeNull();
+    await granted(conversations.retitle(group, bob, "New"));
+    expect(await seen()).toEqual(await seen());
+    await granted(conversations.removeMember(group, bob, bob));
+    for (const window of windows) {
+      expect(await queries.history(carol, group, window)).not.toBeNull();
+      expect(await queries.history(bob, group, window)).toBeNull();
+    }
+  });
+
+  it("[HIS2] what was committed before a read is in it, however many read at once", async () => {
+    await talk();
+    const window = { beforeSeq: null, afterSeq: null, limit: 5 };
+    const read = async (user: UserId) =>
+      (await storage.queries.history(user, group, window))!.value().items.at(-1)!.seq;
+    const readers = Array.from({ length: 6 }, async (_, i) => {
+      for (let n = 0; n < 20; n++) {
+        const { message } = await granted(say(storage, group, alice, `r${i} ${n}`));
+        const seqs = await Promise.all([read(alice), read(bob), read(carol)]);
+        for (const seq of seqs) expect(seq).toBeGreaterThanOrEqual(message.seq);
+      }
+    });
+    await Promise.all(readers);
+    expect(await read(bob)).toBe(3 + 6 * 20);
+  });
+
   it("[HTTP3] the list of conversations pages by activity, each item with its unread count", async () => {
     await talk();
     const empty = await newGroup(storage, [bob]);

@@ -189,7 +189,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
     expect((await granted(comment("big"))).comment).toMatchObject({ id: big, post_id: big });
     await granted(like(bob));
     expect(await counts()).toMatchObject({ post_id: big, like_count: 1, comment_count: 1 });
-    expect((await edge.queries.feed(alice, 1, null))?.items[0]?.id).toBe(big);
+    expect((await edge.queries.feed(alice, 1, null))?.value().items[0]?.id).toBe(big);
     // A connection of its own: ids of notifications are handed out to connections in blocks.
     const { ports, close } = createActorPorts(database.url);
     const made = await granted(

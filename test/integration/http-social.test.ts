@@ -1,6 +1,7 @@
 /** Posts, the graph and notifications over HTTP: what is asked of whom, and what is refused before. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ok, refused } from "../../src/protocol/errors.ts";
+import { JsonText } from "../../src/protocol/json-text.ts";
 import type { Comment, Notification, Post } from "../../src/protocol/social.ts";
 import { type HttpApi, startHttpApi } from "../support/http-api.ts";
 import { serviceTokenOf } from "../support/service.ts";
@@ -79,7 +80,7 @@ describe("posts", () => {
     http.storage.queries.feed = (...read) => {
       reads.push(read);
       return Promise.resolve(
-        read[2] === "bad" ? undefined : { items: [POST], next_cursor: "more" },
+        read[2] === "bad" ? undefined : JsonText.of({ items: [POST], next_cursor: "more" }),
       );
     };
     http.storage.queries.comments = (...read) => {

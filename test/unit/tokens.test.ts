@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { decodeJwt, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { createTokens } from "../../src/edge/tokens.ts";
@@ -78,5 +79,56 @@ describe("access tokens", () => {
       });
       expect(tokens.known(token)).toBeUndefined();
     }
+  });
+
+  const nowS = Date.parse("2026-05-01T00:00:00.000Z") / 1000;
+  const plain = { iss: "troupe", aud: "troupe", sub: "42", iat: nowS, exp: nowS + 60, fam: "7" };
+  test.each([
+    ["like our own", plain],
+    ["an audience that is a list", { ...plain, aud: ["troupe", "other"] }],
+    ["another audience", { ...plain, aud: "other" }],
+    ["another issuer", { ...plain, iss: "other" }],
+    ["no issuer", { ...plain, iss: undefined }],
+    ["no subject", { ...plain, sub: undefined }],
+    ["a subject that is a number", { ...plain, sub: 42 }],
+    ["an empty subject", { ...plain, sub: "" }],
+    ["no expiry", { ...plain, exp: undefined }],
+    ["an expiry that is a string", { ...plain, exp: `${nowS + 60}` }],
+    ["an expiry that is over", { ...plain, exp: nowS }],
+    ["an expiry within the tolerance for clocks", { ...plain, exp: nowS - 3 }],
+    ["no time of issue", { ...plain, iat: undefined }],
+    ["a time of issue that is a string", { ...plain, iat: "yesterday" }],
+    ["a time of issue that is to come", { ...plain, iat: nowS + 1_000 }],
+    ["a beginning that is to come", { ...plain, nbf: nowS + 1_000 }],
+    ["a beginning within the tolerance", { ...plain, nbf: nowS + 3 }],
+    ["a beginning that is a string", { ...plain, nbf: "now" }],
+    ["a scope", { ...plain, scope: "notify" }],
+    ["a list", [plain]],
+    ["null", null],
+    ["text", "plain"],
+    ["no JSON", undefined],
+  ])("of %s: known by its HMAC alone or by jose, it is judged alike", async (_what, payload) => {
+    const tokens = await tokensAt({ nowMs: nowS * 1000 });
+    const json = payload === undefined ? "{" : JSON.stringify(payload);
+    const signed = (header: string) => {
+      const input = [header, json].map((part) => Buffer.from(part).toString("base64url")).join(".");
+      return `${input}.${createHmac("sha256", SECRET).update(input).digest("base64url")}`;
+    };
+    // jose judges what does not have our own header to the letter.
+    const byJose = await tokens.check(signed('{"typ":"JWT","alg":"HS256"}'));
+    expect(await tokens.check(signed('{"alg":"HS256","typ":"JWT"}'))).toEqual(byJose);
+  });
+
+  test("a signature that differs in one character is refused", async () => {
+    const tokens = await tokensAt({ nowMs: Date.now() });
+    const { token } = await tokens.issue(USER, FAMILY);
+    const signatureAt = token.lastIndexOf(".") + 1;
+    for (let at = signatureAt; at < token.length; at++) {
+      const other = token[at] === "A" ? "E" : "A";
+      const forged = token.slice(0, at) + other + token.slice(at + 1);
+      expect(await tokens.check(forged), forged).toMatchObject({ ok: false });
+    }
+    expect(await tokens.check(`${token}A`)).toMatchObject({ ok: false });
+    expect(await tokens.check(token.slice(0, -1))).toMatchObject({ ok: false });
   });
 });

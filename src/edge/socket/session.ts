@@ -90,6 +90,8 @@ export class Session {
   family: FamilyId | null;
   expiresAtMs: number;
   isExpiryAnnounced = false;
+  /** Where it is in Expiries. */
+  expirySlot = 0;
   /** When it became live, milliseconds since the epoch. */
   sinceMs = 0;
   readonly connection: Connection;

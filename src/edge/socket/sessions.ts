@@ -16,6 +16,7 @@ import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Interests } from "../interests.ts";
+import { Expiries } from "./expiries.ts";
 import { LazySet } from "./lazy.ts";
 import type { Notified } from "./notified.ts";
 import { Packet } from "./packet.ts";
@@ -24,7 +25,6 @@ import type { Session } from "./session.ts";
 import type { Streams } from "./streams.ts";
 import { WATCH_REASON, type Watches } from "./watches.ts";
 
-const EXPIRY_TICK_MS = 500;
 const EXPIRY_NOTICE_MS = 60_000;
 
 export interface SessionsOptions {
@@ -49,12 +49,12 @@ interface LocalUser {
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #users = new Map<UserId, LocalUser>();
-  #cancelTick: () => void;
+  readonly #expiries: Expiries;
   size = 0;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
-    this.#cancelTick = options.clock.after(EXPIRY_TICK_MS, () => this.#tick());
+    this.#expiries = new Expiries(options.clock, (session) => this.recheck(session));
   }
 
   ofUser(user: UserId): Iterable<Session> {
@@ -118,7 +118,7 @@ export class Sessions {
     const { gateway, life, watches, log } = this.#options;
     const { id, status } = session;
     gateway.tell("user", session.user, "session_opened", { session: id, worker: life, status });
-    this.#checkExpiry(session, this.#options.clock.nowMs());
+    this.recheck(session);
     watches
       .prime([...peersOf(opening), ...opening.followees])
       .catch((err: unknown) => log.warn({ event: "prime_failed", err }));
@@ -130,6 +130,7 @@ export class Sessions {
     if (local === undefined || !local.sessions.delete(session)) return;
     const { gateway, interests, watches, postWatches } = this.#options;
     this.size--;
+    this.#expiries.forget(session);
     session.closed();
     if (local.sessions.size === 0) {
       this.#users.delete(session.user);
@@ -178,9 +179,22 @@ export class Sessions {
     }
   }
 
-  /** Looks at a session's expiry right away: a refreshed token may be about to expire too. */
+  /** Looks at a session's expiry: a refreshed token may be about to expire too. */
   recheck(session: Session): void {
-    this.#checkExpiry(session, this.#options.clock.nowMs());
+    if (!session.isLive) return;
+    const { expiresAtMs } = session;
+    const leftMs = expiresAtMs - this.#options.clock.nowMs();
+    if (leftMs <= 0) {
+      session.end("token_expired", "The access token has expired.", true);
+      return;
+    }
+    if (leftMs <= EXPIRY_NOTICE_MS && !session.isExpiryAnnounced) {
+      session.isExpiryAnnounced = true;
+      const expires_at = new Date(expiresAtMs).toISOString();
+      session.send(Packet.event("token_expiring", JSON.stringify({ expires_at })));
+    }
+    const noticeMs = session.isExpiryAnnounced ? 0 : EXPIRY_NOTICE_MS;
+    this.#expiries.put(session, expiresAtMs - noticeMs);
   }
 
   #announce(user: UserId, sessions: ReadonlySet<Session>): void {
@@ -194,7 +208,7 @@ export class Sessions {
   }
 
   stop(): void {
-    this.#cancelTick();
+    this.#expiries.stop();
   }
 
   #add(session: Session): void {
@@ -205,26 +219,6 @@ export class Sessions {
     }
     local.sessions.add(session);
     this.size++;
-  }
-
-  /** One coarse wheel for all: a timer a socket would cost more than this walk. */
-  #tick(): void {
-    const nowMs = this.#options.clock.nowMs();
-    for (const session of this.all()) {
-      if (session.isLive) this.#checkExpiry(session, nowMs);
-    }
-    this.#cancelTick = this.#options.clock.after(EXPIRY_TICK_MS, () => this.#tick());
-  }
-
-  #checkExpiry(session: Session, nowMs: number): void {
-    const leftMs = session.expiresAtMs - nowMs;
-    if (leftMs <= 0) {
-      session.end("token_expired", "The access token has expired.", true);
-    } else if (leftMs <= EXPIRY_NOTICE_MS && !session.isExpiryAnnounced) {
-      session.isExpiryAnnounced = true;
-      const expires_at = new Date(session.expiresAtMs).toISOString();
-      session.send(Packet.event("token_expiring", JSON.stringify({ expires_at })));
-    }
   }
 }
 

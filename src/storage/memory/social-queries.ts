@@ -1,5 +1,6 @@
 /** SocialQueries in memory; the twin of ../social-queries.ts, held to the same suite. */
 import type { PostId, UserId } from "../../protocol/ids.ts";
+import { JsonText } from "../../protocol/json-text.ts";
 import { asUserId } from "../../protocol/schemas.ts";
 import type { Comment, Notification, Post, PostCounts } from "../../protocol/social.ts";
 import type { ListPage, SocialOpening, SocialQueries } from "../../social-queries.ts";
@@ -24,7 +25,7 @@ export class MemorySocialQueries implements SocialQueries {
     reader: UserId,
     limit: number,
     cursor: string | null,
-  ): Promise<ListPage<Post> | undefined> {
+  ): Promise<JsonText<ListPage<Post>> | undefined> {
     const below = cursor === null ? null : decodeListCursor("feed", cursor);
     if (below === undefined) return undefined;
     const { posts, follows } = this.#tables.social;
@@ -34,7 +35,7 @@ export class MemorySocialQueries implements SocialQueries {
       .filter(({ id }) => below === null || compareIds(id, below) < 0)
       .reverse()
       .map((post) => shownPost(post, reader));
-    return pageOf("feed", found, limit, ({ id }) => id);
+    return JsonText.of(pageOf("feed", found, limit, ({ id }) => id));
   }
 
   async comments(

@@ -1,0 +1,31 @@
+/**
+ * Looks after plans while the tables grow from nothing. A plan that was made when a table was
+ * empty goes on as it began until PostgreSQL's statistics change, which autovacuum sees to once a
+ * minute: with a busy beginning, thousands of messages are read for each that is written (2.5
+ * times PostgreSQL's CPU a message; figures in bench/RESULTS.md). So the statistics are taken
+ * anew when this process has written so many rows; every session on every host then plans anew.
+ */
+import type { Database } from "./pool.ts";
+
+/** Rows written so far. What comes after the last is autovacuum's. */
+const MARKS = [256, 2_048, 16_384, 131_072];
+const ANALYZE = { text: "ANALYZE messages, conversations, conversation_members" };
+
+export class Growth {
+  readonly #database: Database;
+  #rows = 0;
+  #nextMark = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  wrote(rows: number): void {
+    this.#rows += rows;
+    const mark = MARKS[this.#nextMark];
+    if (mark === undefined || this.#rows < mark) return;
+    this.#nextMark++;
+    // Where it fails, writing does too and says so, or autovacuum will be there.
+    this.#database.write(ANALYZE, []).catch(() => undefined);
+  }
+}
