@@ -29,6 +29,11 @@ const FAILED_ONCE = [
   [961041645, "a client that lost its connection before its sync was answered"],
 ] as const;
 
+/** Of busy ones. */
+const FAILED_ONCE_BUSY = [
+  [839487030, "a message sent again was answered before the sync of the next session"],
+] as const;
+
 /** Of calm ones. */
 const FAILED_ONCE_CALM = [
   [3264878834, "a message sent before its maker was in the stream was heard after its ack"],
@@ -56,6 +61,10 @@ function seeds(title: string): number[] {
 describe("histories that failed once", () => {
   test.each(FAILED_ONCE)("[WLD3] %i: %s", async (seed) => {
     await holds(seed, ROUGH);
+  });
+
+  test.each(FAILED_ONCE_BUSY)("[WLD4] %i: %s", async (seed) => {
+    await holds(seed, BUSY);
   });
 
   test.each(FAILED_ONCE_CALM)("[WLD2] %i: %s", async (seed) => {

@@ -418,10 +418,11 @@ export class SimClient {
 
   /**
    * [STM2] The ack of an own change has the place of its event, if that has not been heard; also
-   * one that says "duplicate", for a worker's death may have the exchange ask twice.
+   * one that says "duplicate", for a worker's death may have the exchange ask twice. Of what was
+   * heard in an earlier session it is no news, also before `sync` is answered.
    */
   #isAcked(known: KnownConversation, { conversation_id, rev }: Message): void {
-    if (known.isLeft || rev <= (known.revs.at(-1) ?? known.syncedRev)) return;
+    if (known.isLeft || rev <= (known.revs.at(-1) ?? Math.max(known.syncedRev, known.rev))) return;
     this.#follows(known, conversation_id, rev);
   }
 
