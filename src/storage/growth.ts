@@ -4,12 +4,20 @@
  * minute: with a busy beginning, thousands of messages are read for each that is written (2.5
  * times PostgreSQL's CPU a message; figures in bench/RESULTS.md). So the statistics are taken
  * anew when this process has written so many rows; every session on every host then plans anew.
+ * A database that was large before has statistics, and reading it again would cost it more.
  */
 import type { Database } from "./pool.ts";
 
 /** Rows written so far. What comes after the last is autovacuum's. */
 const MARKS = [256, 2_048, 16_384, 131_072];
-const ANALYZE = { text: "ANALYZE messages, conversations, conversation_members" };
+const LARGE_BYTES = 200_000_000;
+const ANALYZE = {
+  text: `DO $$ BEGIN
+    IF pg_relation_size('messages') < ${LARGE_BYTES} THEN
+      ANALYZE messages, conversations, conversation_members;
+    END IF;
+  END $$`,
+};
 
 export class Growth {
   readonly #database: Database;
