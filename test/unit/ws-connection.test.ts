@@ -187,6 +187,18 @@ describe("the handshake", () => {
     expect(clock.pending).toBe(1);
   });
 
+  test("[WSC] asking again and again gains no time", async () => {
+    const far = new Far();
+    await far.hears(1);
+    far.ws.send("40");
+    await far.hears(2);
+    await clock.advance(2_000);
+    far.ws.send("40");
+    await far.hears(3);
+    await clock.advance(1_000);
+    await far.isClosed();
+  });
+
   test("[WSC] who says nothing is closed after 8 s", async () => {
     const far = new Far();
     await far.hears(1);

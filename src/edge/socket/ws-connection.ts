@@ -45,6 +45,8 @@ export class WsConnection implements Connection {
   #listener: ConnectionListener | null = null;
   /** Of a client that sends binary packets, which span several messages. */
   #binary: Whole | null = null;
+  /** Has been refused, at least once. */
+  isRefused = false;
   /** Ends the wait for the client's CONNECT, or for its going. Whoever sets it clears it. */
   cancelDeadline: (() => void) | null = null;
 
@@ -125,6 +127,7 @@ export class WsConnection implements Connection {
 
   /** Not welcome; it may ask again as long as it is open. */
   refuse(error: { message: string; data?: unknown }): void {
+    this.isRefused = true;
     if (this.#phase === "connecting") this.#phase = "open";
     this.#listener = null;
     this.#answer(`${PacketType.CONNECT_ERROR}${JSON.stringify(error)}`);

@@ -99,8 +99,9 @@ export class WsServer<Guest> implements WsConnectionHost {
         connection.accept(id);
         reception.begin(received.value);
       } else {
+        // Asking again gains no more time.
+        if (!connection.isRefused) this.#deadline(connection, CLOSE_TIMEOUT_MS);
         connection.refuse({ message: received.error.message, data: received.error });
-        this.#deadline(connection, CLOSE_TIMEOUT_MS);
       }
     });
   }
