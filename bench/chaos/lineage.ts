@@ -9,13 +9,17 @@ export class Lineage {
   /** Conversation and rev → the thing; the thing → its revs. */
   readonly #things = new Map<string, string>();
   readonly #revs = new Map<string, Set<number>>();
+  /** Conversation and rev → when the first client heard of it. */
+  readonly #firstMs = new Map<string, number>();
 
   constructor(history: Pick<History, "records">) {
     for (const rec of history.records) {
       if (rec.kind !== "change") continue;
       const part = rec.message === undefined ? "members" : `seq ${rec.message.seq}`;
       const thing = `${rec.conversation} ${part}`;
-      this.#things.set(`${rec.conversation} ${rec.rev}`, thing);
+      const key = `${rec.conversation} ${rec.rev}`;
+      this.#things.set(key, thing);
+      this.#firstMs.set(key, Math.min(rec.atMs, this.#firstMs.get(key) ?? rec.atMs));
       this.#revs.set(thing, (this.#revs.get(thing) ?? new Set()).add(rec.rev));
     }
   }
@@ -23,6 +27,10 @@ export class Lineage {
   /** Whether anybody heard of a change with this rev. */
   isHeard(conversation: string, rev: number): boolean {
     return this.#things.has(`${conversation} ${rev}`);
+  }
+
+  isHeardBefore(conversation: string, rev: number, atMs: number): boolean {
+    return (this.#firstMs.get(`${conversation} ${rev}`) ?? atMs) < atMs;
   }
 
   /** Whether one of `heard` is a later change of the same thing as `rev`. */

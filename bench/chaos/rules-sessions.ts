@@ -70,7 +70,10 @@ const risingOrder: Rule = {
   },
 };
 
-/** [CHS2] */
+/**
+ * [CHS2] A session's first change is one of its own time: the answer to deleting again what was
+ * deleted before the session began shows that old change, whatever the session knows by then.
+ */
 const noHoles: Rule = {
   id: "CHS2",
   promise: 3,
@@ -80,7 +83,10 @@ const noHoles: Rule = {
     for (const session of view.sessions) {
       for (const [conversation, changes] of changesByConversation(session)) {
         const known = new Set(changes.map((change) => change.rev));
-        const heard = changes.filter(({ via }) => via !== "duplicate").map(({ rev }) => rev);
+        const isOwn = ({ via, rev }: ChangeRecord) =>
+          via === "event" ||
+          (via === "ack" && !view.lineage.isHeardBefore(conversation, rev, session.fromMs));
+        const heard = changes.filter(isOwn).map(({ rev }) => rev);
         if (heard.length === 0) continue;
         const first = heard.reduce((a, b) => Math.min(a, b));
         const last = heard.reduce((a, b) => Math.max(a, b));

@@ -335,6 +335,17 @@ describe("the chaos checker", () => {
     expect(brokenIn(history)).toEqual([]);
   });
 
+  it("[CHK7] the answer to deleting again what was deleted long ago is no beginning of a session", () => {
+    const history = goodHistory();
+    add(
+      history,
+      { kind: "disconnected", client: ADA, atMs: 30_400, reason: "closed here" },
+      { kind: "connected", client: ADA, atMs: 30_450, host: 0, session: "later" },
+      { ...heard(ADA, 30_460, message(1, 2)), via: "ack", name: "delete_message" },
+    );
+    expect(brokenIn(history)).not.toContain("CHS2");
+  });
+
   it("[CHK4] who is put out while somebody types is owed no end of it", () => {
     const history = goodHistory();
     add(history, {
