@@ -1,8 +1,15 @@
 /**
  * Gathers calls of one turn of the event loop, and those that come while earlier ones are under
  * way, into one statement. A lone call goes at the end of its turn. Each call gets its own
- * answer; when the statement fails, all of its calls fail.
+ * answer; when the statement fails, all of its calls fail. A call that has had no turn within the
+ * deadline of a statement, or finds too many before it, fails with a StorageFault.
  */
+import { DEADLINE_MS } from "./connection.ts";
+import { StorageFault } from "./fault.ts";
+
+/** Calls that may wait; past it the database is not keeping up. */
+const WAITING_MAX = 20_000;
+
 export interface BatcherLimits {
   /** Calls in one statement. Too many: one slow statement holds up everyone in it. */
   batchMax: number;
@@ -17,6 +24,7 @@ export interface BatcherLimits {
 
 interface Waiting<Key, Value> {
   key: Key;
+  deadlineAtMs: number;
   resolve: (value: Value) => void;
   reject: (fault: unknown) => void;
 }
@@ -36,8 +44,12 @@ export class Batcher<Key, Value> {
   }
 
   ask(key: Key): Promise<Value> {
+    if (this.#waiting.length >= WAITING_MAX) {
+      return Promise.reject(new StorageFault("too many reads wait for their turn"));
+    }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ key, resolve, reject });
+      const deadlineAtMs = performance.now() + DEADLINE_MS;
+      this.#waiting.push({ key, deadlineAtMs, resolve, reject });
       this.#schedule();
     });
   }
@@ -55,8 +67,18 @@ export class Batcher<Key, Value> {
   #begin(): void {
     this.#scheduled = false;
     this.#lastBeganAtMs = performance.now();
+    this.#giveUpLate(this.#lastBeganAtMs);
     while (this.#waiting.length > 0 && this.#inFlight < this.#limits.inFlightMax) {
       void this.#flush(this.#waiting.splice(0, this.#limits.batchMax));
+    }
+  }
+
+  /** The statements before took so long that these would be answered to nobody. */
+  #giveUpLate(nowMs: number): void {
+    const inTime = this.#waiting.findIndex(({ deadlineAtMs }) => deadlineAtMs > nowMs);
+    const count = inTime < 0 ? this.#waiting.length : inTime;
+    for (const { reject } of this.#waiting.splice(0, count)) {
+      reject(new StorageFault("a read has had no turn in time"));
     }
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { Batcher } from "../../src/storage/batcher.ts";
+import { StorageFault } from "../../src/storage/fault.ts";
 
 describe("calls gathered into statements", () => {
   test("a lone call goes at the end of its turn, those of one turn share a statement", async () => {
@@ -51,5 +52,36 @@ describe("calls gathered into statements", () => {
     expect([one?.status, two?.status]).toEqual(["rejected", "rejected"]);
     expect(await batcher.ask(3)).toBe(3);
     expect(tries).toBe(2);
+  });
+
+  test("behind a database that does not answer nobody waits for ever, and no more than may", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      const statements: number[][] = [];
+      let fail: () => void = () => undefined;
+      const batcher = new Batcher(
+        (keys: number[]) => {
+          statements.push(keys);
+          if (keys[0] !== 0) return Promise.resolve(keys);
+          return new Promise<number[]>((_, reject) => {
+            fail = () => reject(new StorageFault("timed out"));
+          });
+        },
+        { batchMax: 10, inFlightMax: 1 },
+      );
+      const first = batcher.ask(0);
+      await new Promise((turn) => setImmediate(turn));
+      const waiting = Array.from({ length: 20_000 }, (_, n) => batcher.ask(n + 1));
+      const tooMany = batcher.ask(20_001);
+      await expect(tooMany).rejects.toBeInstanceOf(StorageFault);
+      vi.advanceTimersByTime(5_000);
+      fail();
+      const outcomes = await Promise.allSettled([first, ...waiting]);
+      expect(outcomes.every((one) => one.status === "rejected")).toBe(true);
+      expect(statements).toEqual([[0]]);
+      expect(await batcher.ask(7)).toBe(7);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
