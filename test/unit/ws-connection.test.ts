@@ -218,6 +218,19 @@ describe("the handshake", () => {
     await far.hears(4);
   });
 
+  test("[WSC] who asks for others, again and again, and reads no answer is closed", async () => {
+    const far = new Far();
+    await far.hears(1);
+    const { _socket: socket } = far.ws as unknown as { _socket: TcpSocket };
+    socket.pause();
+    const asked = 1_000;
+    for (let n = 0; n < asked; n++) far.ws.send(`40/${"x".repeat(30_000)},`);
+    await eventually("all of it is sent", () => far.ws.bufferedAmount === 0);
+    socket.resume();
+    expect(await far.isClosed()).toBe(1005);
+    expect(far.heard.length).toBeLessThan(asked);
+  });
+
   test("[WSC] who goes while its CONNECT is looked at leaves nothing", async () => {
     let answer: () => void = () => undefined;
     reception.answers = new Promise((resolve) => {

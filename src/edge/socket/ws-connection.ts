@@ -1,7 +1,7 @@
 /**
  * A client that came with a WebSocket at once: Engine.IO's and Socket.IO's protocols spoken
- * straight over ws, for one namespace. What socket.io and engine.io keep for a connection is
- * four fifths of its weight and half the cost of its handshake; figures in bench/RESULTS.md.
+ * straight over ws, for one namespace. Of a bare Socket.IO connection three quarters of the heap
+ * are what socket.io and engine.io keep for it; figures in bench/RESULTS.md.
  * https://socket.io/docs/v4/engine-io-protocol and …/socket-io-protocol (revisions 4 and 5).
  *
  * Phases: `open` (a CONNECT is awaited) → `connecting` (it is looked at) → `connected`, or back
@@ -31,6 +31,8 @@ interface DecodedPacket extends ClientPacket {
 }
 
 const NAMESPACE = "/";
+/** What the protocol's own answers may come to for a client that does not read them. */
+const UNREAD_BYTES_MAX = 64 * 1024;
 const PING_FRAME = encodeFrame(ENGINE.ping, "");
 const DISCONNECT_FRAME = encodeFrame(ENGINE.message, `${PacketType.DISCONNECT}`);
 
@@ -214,7 +216,7 @@ export class WsConnection implements Connection {
 
   #packet(packet: DecodedPacket): void {
     const { type, nsp } = packet;
-    if (type === PacketType.CONNECT && nsp !== NAMESPACE) {
+    if (type === PacketType.CONNECT && nsp !== NAMESPACE && this.queuedBytes < UNREAD_BYTES_MAX) {
       this.#answer(`${PacketType.CONNECT_ERROR}${nsp},{"message":"Invalid namespace"}`);
       return;
     }
