@@ -8,17 +8,16 @@ import type { BrowserContextOptions } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { createCaller } from "../../src/client/index.ts";
 import type { Post } from "../../src/protocol/social.ts";
+import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { axeFaults, SHIFT_MAX, USABLE_MS_MAX, usableAtMs, watchesLoads } from "../support/looks.ts";
 import { expectStatus, type Person } from "../support/person.ts";
-import { DESKTOP, PHONE, screensForFile, whyNoChromium } from "../support/screen.ts";
+import { DESKTOP, PHONE, screensForFile } from "../support/screen.ts";
 import { serviceTokenOf } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 import { JWT_SECRET } from "../support/tokens.ts";
 
-if (whyNoChromium) console.warn(`tests of the page's looks skipped: ${whyNoChromium}`);
-
-describe.skipIf(whyNoChromium !== null)("the page's looks", () => {
+describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks", () => {
   const troupe = troupeForFile();
   const screens = screensForFile();
 

@@ -6,12 +6,11 @@
 import type { BrowserContextOptions } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import type { Post } from "../../src/protocol/social.ts";
+import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectStatus, type Person } from "../support/person.ts";
-import { DESKTOP, PHONE, SLOW_MS, screensForFile, whyNoChromium } from "../support/screen.ts";
+import { DESKTOP, PHONE, SLOW_MS, screensForFile } from "../support/screen.ts";
 import { troupeForFile } from "../support/suite.ts";
-
-if (whyNoChromium) console.warn(`social page tests skipped: ${whyNoChromium}`);
 
 async function publishes(person: Person, body: string): Promise<Post> {
   return expectStatus(await person.api.post<Post>("/api/posts", { body }), 201);
@@ -22,7 +21,7 @@ async function does(person: Person, path: string, body?: object): Promise<void> 
   if (answer.status >= 300) throw new Error(`${path} was answered ${answer.text}`);
 }
 
-describe.skipIf(whyNoChromium !== null)("the page's social half", () => {
+describe.skipIf(!hasChromiumFor("social page tests"))("the page's social half", () => {
   const troupe = troupeForFile();
   const screens = screensForFile();
   const screenOf = screens.of;

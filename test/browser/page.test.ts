@@ -5,14 +5,13 @@
  */
 import type { BrowserContextOptions } from "playwright-core";
 import { describe, expect, it } from "vitest";
+import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { PASSWORD } from "../support/person.ts";
-import { DESKTOP, PHONE, SLOW_MS, screensForFile, whyNoChromium } from "../support/screen.ts";
+import { DESKTOP, PHONE, SLOW_MS, screensForFile } from "../support/screen.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-if (whyNoChromium) console.warn(`page tests skipped: ${whyNoChromium}`);
-
-describe.skipIf(whyNoChromium !== null)("the page", () => {
+describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
   const troupe = troupeForFile();
   const screens = screensForFile();
   const screenOf = (options: BrowserContextOptions = DESKTOP) =>

@@ -13,13 +13,12 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Conversation } from "../../src/protocol/schemas.ts";
 import type { Post } from "../../src/protocol/social.ts";
+import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Person } from "../support/person.ts";
-import { type Screen, SLOW_MS, screensForFile, whyNoChromium } from "../support/screen.ts";
+import { type Screen, SLOW_MS, screensForFile } from "../support/screen.ts";
 import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
-
-if (whyNoChromium) console.warn(`tests of the React hooks skipped: ${whyNoChromium}`);
 
 const APP = fileURLToPath(new URL("../support/react-app.tsx", import.meta.url));
 const PAGE = `<!doctype html><html lang="en"><link rel="icon" href="data:," /><title>An application</title>
@@ -96,7 +95,7 @@ class App {
   }
 }
 
-describe.skipIf(whyNoChromium !== null)("the React hooks", () => {
+describe.skipIf(!hasChromiumFor("tests of the React hooks"))("the React hooks", () => {
   const troupe = troupeForFile();
   const screens = screensForFile();
   let host: Server;

@@ -1,27 +1,21 @@
 /**
  * One person before one screen of the page at `/`, in a real Chromium, and the browser that a
- * test file shares. Without a Chromium (CHROMIUM_PATH) `whyNoChromium` says so.
+ * test file shares.
  */
-import { existsSync } from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Locator,
-  type Page,
+import type {
+  Browser,
+  BrowserContext,
+  BrowserContextOptions,
+  Locator,
+  Page,
 } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { launchChromium } from "./chromium.ts";
 import { eventually } from "./eventually.ts";
 import { PASSWORD, type Person } from "./person.ts";
-
-const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
-export const whyNoChromium: string | null = existsSync(CHROMIUM)
-  ? null
-  : `no Chromium at ${CHROMIUM}`;
 
 export const DESKTOP = { viewport: { width: 1180, height: 760 } };
 export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
@@ -169,18 +163,7 @@ export function screensForFile(): Screens {
   beforeAll(async () => {
     shots = process.env["TROUPE_SHOTS"] ?? (await mkdtemp(join(tmpdir(), "troupe-page-")));
     console.info(`screenshots: ${shots}`);
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launchChromium();
   });
 
   afterEach(async () => {
