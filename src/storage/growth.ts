@@ -1,8 +1,8 @@
 /**
  * Looks after plans while the tables grow from nothing. A plan that was made when a table was
  * empty goes on as it began until PostgreSQL's statistics change, which autovacuum sees to once a
- * minute: with a busy beginning, thousands of messages are read for each that is written (2.5
- * times PostgreSQL's CPU a message; figures in bench/RESULTS.md). So the statistics are taken
+ * minute: with a busy beginning, each batch of messages reads all that came before (figures in
+ * bench/RESULTS.md, "Many connections"). So the statistics are taken
  * anew when this process has written so many rows; every session on every host then plans anew.
  * A database that was large before has statistics, and reading it again would cost it more.
  */

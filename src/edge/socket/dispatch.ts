@@ -1,8 +1,6 @@
 /**
  * From a Socket.IO packet to a command and back: checks the packet's form, the limits and the
- * payload's schema, then calls the handler. Takes the place of socket.io's own event dispatch
- * (`Socket.onevent`), which would cost a listener a socket and an event, and could not see the
- * acknowledgement's id; outlet.test.ts pins what this leans on.
+ * payload's schema, then calls the handler.
  *
  * [DSP1] A packet that wants an acknowledgement gets exactly one, whatever is in it.
  * [DSP2] A handler's throw is `internal`, its rejection `unavailable`.

@@ -44,7 +44,7 @@ export interface WsServerOptions<Guest> {
 const PONGS = { maxPendingAutoPongs: 16_384 };
 /** As Engine.IO and Socket.IO make theirs: 15 random bytes as 20 characters. */
 const ID_BYTES = 15;
-/** Random bytes cost 20 µs a call, however many: they are fetched for many ids at once. */
+/** Random bytes cost by the call, hardly by the byte: they are fetched for many ids at once. */
 const pool = Buffer.alloc(ID_BYTES * 256);
 let poolUsed = pool.length;
 
