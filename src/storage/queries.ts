@@ -33,7 +33,7 @@ import {
   userOf,
 } from "./rows.ts";
 import { PostgresSocialQueries } from "./social-queries.ts";
-import { readSync } from "./sync.ts";
+import { readSyncs } from "./sync.ts";
 import { readLastSeen, STORM_PACE_MS } from "./users.ts";
 
 const REVS = {
@@ -121,6 +121,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #database: Database;
   readonly #history: History;
   readonly #users: Batcher<UserId, User | null>;
+  readonly #syncs: Batcher<SyncRequest, SyncAnswer>;
   readonly #openings: Batcher<UserId, SessionOpening | null>;
   readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
@@ -131,6 +132,11 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     this.#history = new History(database);
     this.#users = new Batcher((ids) => readUsers(database, ids), {
       batchMax: 256,
+      inFlightMax: 2,
+    });
+    // Few: an answer may hold a thousand messages, and all in the statement wait for it.
+    this.#syncs = new Batcher((requests) => readSyncs(database, requests), {
+      batchMax: 8,
       inFlightMax: 2,
     });
     // Of a thousand sessions that come back at once the next hundred share a statement.
@@ -185,7 +191,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   }
 
   sync(request: SyncRequest): Promise<SyncAnswer> {
-    return readSync(this.#database, request);
+    return this.#syncs.ask(request);
   }
 
   async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
