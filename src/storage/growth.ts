@@ -2,9 +2,13 @@
  * Looks after plans while the tables grow from nothing. A plan that was made when a table was
  * empty goes on as it began until PostgreSQL's statistics change, which autovacuum sees to once a
  * minute: with a busy beginning, each batch of messages reads all that came before (figures in
- * bench/RESULTS.md, "Many connections"). So the statistics are taken
- * anew when this process has written so many rows; every session on every host then plans anew.
- * A database that was large before has statistics, and reading it again would cost it more.
+ * bench/RESULTS.md, "Many connections").
+ *
+ * [GRW1] The statistics are taken anew when this process has written so many rows; every session
+ *        on every host then plans anew. A database that was large before has statistics, and
+ *        reading it again would cost it more.
+ * [GRW2] Whatever the statistics say, a message is found by the index of all that is asked for
+ *        (migrations/0008).
  */
 import type { Database } from "./pool.ts";
 
