@@ -16,10 +16,10 @@ export interface BatcherLimits {
   /** Statements under way at once. */
   inFlightMax: number;
   /**
-   * Milliseconds between the beginnings of two statements, 0 by default. A lone call still goes
-   * at once; of a storm's calls more share one statement, and each waits this much at the most.
+   * Milliseconds between the beginning of a statement that several calls shared and the next, 0
+   * by default. Who comes alone goes at once; of a storm's calls more share one statement.
    */
-  everyMs?: number;
+  stormPaceMs?: number;
 }
 
 interface Waiting<Key, Value> {
@@ -35,7 +35,7 @@ export class Batcher<Key, Value> {
   #waiting: Waiting<Key, Value>[] = [];
   #inFlight = 0;
   #scheduled = false;
-  #lastBeganAtMs = Number.NEGATIVE_INFINITY;
+  #nextAtMs = 0;
 
   /** `run` answers one value for each key, in order. */
   constructor(run: (keys: Key[]) => Promise<Value[]>, limits: BatcherLimits) {
@@ -58,16 +58,16 @@ export class Batcher<Key, Value> {
     if (this.#scheduled || this.#waiting.length === 0) return;
     if (this.#inFlight >= this.#limits.inFlightMax) return;
     this.#scheduled = true;
-    const { everyMs = 0 } = this.#limits;
-    const waitMs = everyMs === 0 ? 0 : this.#lastBeganAtMs + everyMs - performance.now();
+    const waitMs = this.#nextAtMs - performance.now();
     if (waitMs <= 0) setImmediate(() => this.#begin());
     else setTimeout(() => this.#begin(), waitMs);
   }
 
   #begin(): void {
     this.#scheduled = false;
-    this.#lastBeganAtMs = performance.now();
-    this.#giveUpLate(this.#lastBeganAtMs);
+    const nowMs = performance.now();
+    this.#giveUpLate(nowMs);
+    if (this.#waiting.length > 1) this.#nextAtMs = nowMs + (this.#limits.stormPaceMs ?? 0);
     while (this.#waiting.length > 0 && this.#inFlight < this.#limits.inFlightMax) {
       void this.#flush(this.#waiting.splice(0, this.#limits.batchMax));
     }

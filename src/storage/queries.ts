@@ -140,7 +140,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       inFlightMax: 2,
     });
     // Of a thousand sessions that come back at once the next hundred share a statement.
-    const gathered = { batchMax: 256, inFlightMax: 1, everyMs: STORM_PACE_MS };
+    const gathered = { batchMax: 256, inFlightMax: 1, stormPaceMs: STORM_PACE_MS };
     this.#openings = new Batcher((ids) => openSessions(database, ids), gathered);
     this.#revs = new Batcher(async (asks) => {
       const ids = [...new Set(asks.flat())];

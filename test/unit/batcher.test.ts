@@ -10,13 +10,13 @@ describe("calls gathered into statements", () => {
         statements.push(keys);
         return keys.map((key) => key * 2);
       },
-      { batchMax: 3, inFlightMax: 2, everyMs: 60_000 },
+      { batchMax: 3, inFlightMax: 2, stormPaceMs: 60_000 },
     );
     expect(await Promise.all([1, 2, 3].map((key) => batcher.ask(key)))).toEqual([2, 4, 6]);
     expect(statements).toEqual([[1, 2, 3]]);
   });
 
-  test("with a pace, calls that follow wait for it together", async () => {
+  test("in a storm calls wait for the pace together, and who comes alone goes at once", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "performance"] });
     try {
       const statements: number[][] = [];
@@ -25,15 +25,17 @@ describe("calls gathered into statements", () => {
           statements.push(keys);
           return keys;
         },
-        { batchMax: 100, inFlightMax: 1, everyMs: 50 },
+        { batchMax: 100, inFlightMax: 1, stormPaceMs: 50 },
       );
       await batcher.ask(1);
-      const later = [batcher.ask(2), batcher.ask(3)];
+      await batcher.ask(2);
+      await Promise.all([batcher.ask(3), batcher.ask(4)]);
+      const later = [batcher.ask(5), batcher.ask(6)];
       vi.advanceTimersByTime(49);
-      expect(statements).toEqual([[1]]);
+      expect(statements).toEqual([[1], [2], [3, 4]]);
       vi.advanceTimersByTime(1);
-      expect(await Promise.all(later)).toEqual([2, 3]);
-      expect(statements).toEqual([[1], [2, 3]]);
+      expect(await Promise.all(later)).toEqual([5, 6]);
+      expect(statements).toEqual([[1], [2], [3, 4], [5, 6]]);
     } finally {
       vi.useRealTimers();
     }
