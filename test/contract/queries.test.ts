@@ -344,6 +344,39 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     expect(fresh!.messages.at(-1)!.seq).toBe(41);
   });
 
+  it("[SYN7] of those who ask at once each gets what they would get alone", async () => {
+    await talk();
+    const outsider = (await newUsers(storage, 1))[0]!;
+    // More than one statement takes, of people and of requests that have little in common.
+    const asks = [alice, bob, carol, outsider].flatMap((userId) => [
+      () => sync([], true, userId),
+      () => sync([[group, 2]], true, userId),
+      () => sync([[direct, 1]], false, userId),
+      () =>
+        sync(
+          [
+            [group, 99],
+            [NOWHERE, 0],
+          ],
+          false,
+          userId,
+        ),
+      () =>
+        sync(
+          [
+            [direct, 2],
+            [group, 4],
+          ],
+          true,
+          userId,
+        ),
+    ]);
+    const alone: unknown[] = [];
+    for (const ask of asks) alone.push(await ask());
+    expect(new Set(alone.map((answer) => JSON.stringify(answer))).size).toBeGreaterThan(10);
+    expect(await Promise.all(asks.map((ask) => ask()))).toEqual(alone);
+  });
+
   it("[OPS1] a ping is answered", async () => {
     await expect(storage.queries.ping()).resolves.toBeUndefined();
   });
