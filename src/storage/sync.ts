@@ -50,7 +50,8 @@ const SYNC = {
         WINDOW places AS (ORDER BY w.last_activity_at DESC, w.id DESC)
       )
       SELECT e.id, e.kind, e.title, e.owner_id, e.last_seq, e.rev, e.created_at,
-        e.after_rev, e.differs, e.fresh, e.fits, e.fresh OR e.meta_rev > e.after_rev AS whole,
+        e.last_activity_at, e.after_rev, e.differs, e.fresh, e.fits,
+        e.fresh OR e.meta_rev > e.after_rev AS whole,
         v.member_ids, v.member_delivered, v.member_read, x.messages,
         p.user_id AS peer_id, p.delivered_seq AS peer_delivered, p.read_seq AS peer_read
       FROM chosen e
@@ -75,8 +76,8 @@ const SYNC = {
             ORDER BY y.rev LIMIT ${CHANGED_MAX + 1})
         ) m
       ) x
-      ORDER BY e.last_activity_at DESC, e.id DESC
-    ) s`,
+    ) s
+    ORDER BY q.n, s.last_activity_at DESC, s.id DESC`,
 };
 
 interface SyncRow extends ConversationRow {
