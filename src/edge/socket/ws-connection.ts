@@ -215,13 +215,9 @@ export class WsConnection implements Connection {
   }
 
   #packet(packet: DecodedPacket): void {
-    const { type, nsp } = packet;
-    if (type === PacketType.CONNECT && nsp !== NAMESPACE && this.queuedBytes < UNREAD_BYTES_MAX) {
-      this.#answer(`${PacketType.CONNECT_ERROR}${nsp},{"message":"Invalid namespace"}`);
-      return;
-    }
-    if (nsp !== NAMESPACE) {
-      this.#fails();
+    const { type } = packet;
+    if (packet.nsp !== NAMESPACE) {
+      this.#elsewhere(packet);
     } else if (this.#phase === "connected") {
       this.#spoken(packet);
     } else if (this.#phase === "open" && type === PacketType.CONNECT) {
@@ -230,6 +226,12 @@ export class WsConnection implements Connection {
     } else {
       this.#fails();
     }
+  }
+
+  /** There are no other namespaces; who asks for them has to read that. */
+  #elsewhere({ type, nsp }: DecodedPacket): void {
+    if (type !== PacketType.CONNECT || this.queuedBytes >= UNREAD_BYTES_MAX) this.#fails();
+    else this.#answer(`${PacketType.CONNECT_ERROR}${nsp},{"message":"Invalid namespace"}`);
   }
 
   #spoken(packet: DecodedPacket): void {
