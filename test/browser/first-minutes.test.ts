@@ -10,8 +10,8 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterEach, describe, expect, it } from "vitest";
 import { hasChromiumFor, launchChromium } from "../support/chromium.ts";
-import { freePort } from "../support/cluster.ts";
 import { eventually, within } from "../support/eventually.ts";
+import { freePort } from "../support/ports.ts";
 import { familyOf, isAlive, kill } from "../support/processes.ts";
 import { ROOT } from "../support/snippets.ts";
 

@@ -1,7 +1,8 @@
 /** Sessions: the handshake, `ready`, the token's life on an open connection, and the drain. */
 import { describe, expect, it } from "vitest";
-import { isPortFree, startTroupe } from "../support/cluster.ts";
+import { startTroupe } from "../support/cluster.ts";
 import { expectErrorObject, expectRefusal, TIME } from "../support/expectations.ts";
+import { isPortFree } from "../support/ports.ts";
 import { Session } from "../support/session.ts";
 import { troupeForFile } from "../support/suite.ts";
 import { claimsOf, resigned } from "../support/tokens.ts";

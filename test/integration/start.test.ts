@@ -7,8 +7,6 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   type Exit,
-  freePort,
-  isPortFree,
   scratchDir,
   startTroupe,
   type Troupe,
@@ -16,6 +14,7 @@ import {
 } from "../support/cluster.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { upTo } from "../support/expectations.ts";
+import { freePort, isPortFree } from "../support/ports.ts";
 import { administer, createDatabase } from "../support/postgres.ts";
 import { isAlive } from "../support/processes.ts";
 import { noSocketsLeft } from "../support/suite.ts";

@@ -6,7 +6,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +14,7 @@ import { takeBreaches } from "./conformity.ts";
 import { eventually, within } from "./eventually.ts";
 import { Api } from "./http.ts";
 import { Person } from "./person.ts";
+import { freePort } from "./ports.ts";
 import { createDatabase, type TestDatabase } from "./postgres.ts";
 import {
   familyOf,
@@ -297,30 +297,4 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> 
 
 export function scratchDir(): Promise<string> {
   return mkdtemp(join(tmpdir(), "troupe-test-"));
-}
-
-const PORTS_FROM = 20_000;
-const PORTS_TO = 32_000;
-
-/** A free port below the range that outgoing connections take theirs from. */
-export async function freePort(): Promise<number> {
-  return eventually("a free port", async () => {
-    const port = PORTS_FROM + Math.floor(Math.random() * (PORTS_TO - PORTS_FROM));
-    const server = createServer();
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, "0.0.0.0", resolve);
-    });
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  });
-}
-
-/** Whether something listens on the loopback port. */
-export async function isPortFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }

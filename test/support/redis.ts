@@ -10,8 +10,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { Redis } from "ioredis";
-import { freePort } from "./cluster.ts";
 import { eventually } from "./eventually.ts";
+import { freeNodePort, freePort } from "./ports.ts";
 
 const SERVER = onPath("redis-server") ?? onPath("valkey-server");
 const CLI = onPath("redis-cli") ?? onPath("valkey-cli");
@@ -37,10 +37,10 @@ export class RedisServer {
     this.#args = args;
   }
 
-  static async start(extra: string[] = []): Promise<RedisServer> {
-    // A cluster's node takes a second port, which nobody has looked at: another try.
+  static async start(extra: string[] = [], drawsPort = freePort): Promise<RedisServer> {
+    // Somebody outside these tests may have taken the port since it was looked at: another try.
     for (let tries = 1; ; tries++) {
-      const port = await freePort();
+      const port = await drawsPort();
       const args = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
       const server = new RedisServer(port, [...args, ...extra]);
       try {
@@ -131,9 +131,8 @@ export class RedisCluster {
     const { servers } = this;
     for (const n of [0, 1, 2]) {
       const ofCluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"];
-      // The cluster's own port is 10,000 above the other.
       const file = ["--dir", this.#folder, "--cluster-config-file", `nodes-${n}.conf`];
-      servers.push(await RedisServer.start([...ofCluster, ...file]));
+      servers.push(await RedisServer.start([...ofCluster, ...file], freeNodePort));
     }
     const nodes = servers.map(({ port }) => `127.0.0.1:${port}`);
     execFileSync(CLI ?? "", ["--cluster", "create", ...nodes, "--cluster-yes"], { stdio: "pipe" });
