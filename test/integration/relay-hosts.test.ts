@@ -11,12 +11,15 @@ import {
 } from "../support/cluster-of-hosts.ts";
 import { eventually } from "../support/eventually.ts";
 import { revTrail } from "../support/expectations.ts";
+import { promised } from "../support/promised.ts";
 import { whyNoRedis } from "../support/redis.ts";
 import { noSocketsLeft } from "../support/suite.ts";
 
 /** [INT3] What nobody wants any more lingers this long, and the sweep comes up to as much later. */
 const TOPICS_GONE_WITHIN_MS = 25_000;
-const OFFLINE_WITHIN_MS = 10_000;
+/** A lease, a renewal of it and the grace are 9.25 s of that. */
+const OFFLINE_WITHIN_MS = promised(10_000, 13_000);
+const TOLD_WITHIN_MS = promised(1_000, 3_000);
 /** Enough that about a third of them moves, whatever their ids: less than a sixth one time in 250,000. */
 const MANY_GROUPS = 150;
 
@@ -152,7 +155,7 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
     const there = await connectsTo(b, ann);
     const token = ann.token;
     await c.http.post("/api/auth/logout", { refresh_token: ann.login.refresh_token });
-    const ended = await there.next("session_ended", undefined, 1_000);
+    const ended = await there.next("session_ended", undefined, TOLD_WITHIN_MS);
     expect(ended).toMatchObject({ code: "logged_out", reconnect: false });
     for (const host of cluster.hosts) {
       const headers = { Authorization: `Bearer ${token}` };
@@ -161,7 +164,7 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
         async () => {
           return (await host.http.get("/api/me", { headers })).status === 401;
         },
-        1_000,
+        TOLD_WITHIN_MS,
       );
     }
   });
@@ -320,8 +323,9 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
     });
     const moved = MANY_GROUPS - (await active(a, b));
     // A third, give or take more than four standard deviations: where a group lands is chance.
+    // Two thirds would move where places go by the number of hosts.
     expect(moved).toBeGreaterThan(MANY_GROUPS / 6);
-    expect(moved).toBeLessThan(MANY_GROUPS / 2);
+    expect(moved).toBeLessThan(MANY_GROUPS * 0.55);
     await sendsInAll();
     expect(await activated(a, b), "those that stayed were not begun anew").toBe(before);
     expect([await active(c), await activated(c)]).toEqual([moved, moved]);
