@@ -161,6 +161,8 @@ export interface History {
   startedAt: string;
   hosts: number;
   workers: number;
+  /** What the machine may add to promised times. */
+  slackMs: number;
   clients: { name: string; user: string }[];
   records: Rec[];
   faults: FaultRecord[];

@@ -17,6 +17,8 @@ export interface Options {
   /** Every fault once; with `seconds` again and again until that time is over. */
   faults: FaultName[];
   seconds: number | null;
+  /** What the machine may add to promised times; more where other work runs on it. */
+  slackMs: number;
   /** Absolute. */
   outDir: string;
   /** Writes the summary of all runs as Markdown here; null: nowhere. */
@@ -33,6 +35,9 @@ const HOSTS_MAX = 3;
 const SECONDS_MAX = 3600;
 const RUNS_MAX = 1000;
 const SEED_END = 2 ** 31;
+/** Clocks of one process, on a machine that is busy with all hosts at once. */
+const SLACK_MS = 500;
+const SLACK_MS_MAX = 10_000;
 
 export const HELP = `Usage: troupe chaos [options]
 
@@ -44,6 +49,7 @@ happened against the promises. Exit code 1 when one is broken.
   --workers N    workers a host (default 2)
   --people N     4 to 40 people (default 8), every other one with two sessions
   --seconds N    goes on with faults for that long (default: each fault once)
+  --slack-ms N   what a busy machine may add to promised times (default ${SLACK_MS})
   --seed N       repeats a plan (default: a fresh one, printed)
   --runs N       that many runs with rising seeds (default 1)
   --out DIR      where history.json, report.html and logs go (default .data/chaos)
@@ -99,6 +105,7 @@ export function parseOptions(args: string[]): OptionsResult {
     people: number("people", 4, 40, 8),
     faults: named === null ? fitting : FAULT_NAMES.filter((name) => named.includes(name)),
     seconds: typeof values["seconds"] === "string" ? number("seconds", 1, SECONDS_MAX, 60) : null,
+    slackMs: number("slack-ms", 0, SLACK_MS_MAX, SLACK_MS),
     outDir: resolve(text("out") ?? join(".data", "chaos")),
     summaryPath: text("summary") === null ? null : resolve(text("summary")!),
     mayInstall: values["install"] === true,
@@ -113,6 +120,7 @@ const ARGUMENTS = {
   workers: { type: "string" },
   people: { type: "string" },
   seconds: { type: "string" },
+  "slack-ms": { type: "string" },
   seed: { type: "string" },
   runs: { type: "string" },
   out: { type: "string" },
@@ -131,6 +139,7 @@ export function repeatCommand(options: Options): string {
     `--faults ${options.faults.join(",")}`,
   ];
   if (options.seconds !== null) parts.push(`--seconds ${options.seconds}`);
+  if (options.slackMs !== SLACK_MS) parts.push(`--slack-ms ${options.slackMs}`);
   return parts.join(" ");
 }
 

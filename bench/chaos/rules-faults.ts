@@ -6,8 +6,6 @@ import { isLiveFrom, type OfClient } from "./sessions.ts";
 
 /** A worker may hold this much while a reader does not read; a fresh one holds about 100 MB. */
 const WORKER_RSS_MB_MAX = 700;
-/** Clocks of one process, on a machine that is busy with all hosts at once. */
-const SLACK_MS = 500;
 
 /** [CHF1] */
 const claimsHold: Rule = {
@@ -128,7 +126,7 @@ const caughtUp: Rule = {
     for (const fault of view.history.faults) {
       const { caughtUpWithinMs } = factsOf(fault.fault);
       if (caughtUpWithinMs === undefined || fault.healedAtMs === null) continue;
-      const untilMs = fault.healedAtMs + caughtUpWithinMs + SLACK_MS;
+      const untilMs = fault.healedAtMs + caughtUpWithinMs + view.history.slackMs;
       const reached = committedBy(view.history, fault.healedAtMs);
       for (const session of view.sessions) {
         if (!isLiveFrom(session, fault.injectedAtMs, untilMs)) continue;

@@ -46,6 +46,7 @@ export async function runOnce(
     startedAt: new Date().toISOString(),
     hosts: options.hosts,
     workers: options.workers,
+    slackMs: options.slackMs,
     clients: [],
     records: recorder.records,
     faults: recorder.faults,

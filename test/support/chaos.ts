@@ -13,10 +13,12 @@ import type { FaultName } from "../../bench/chaos/fault-table.ts";
 import type { History } from "../../bench/chaos/history.ts";
 import { eventually } from "./eventually.ts";
 import { isAlive, kill, taggedWith } from "./processes.ts";
+import { promised } from "./promised.ts";
 import { seedFor } from "./random.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLI = join(ROOT, "dist/src/cli.js");
+const SLACK_MS = promised(500, 2_000);
 
 export interface ChaosOutcome {
   exitCode: number | null;
@@ -36,6 +38,7 @@ export async function chaosRun(title: string, { faults, hosts }: ChaosPlan): Pro
   const seed = seedFor(title) % 2 ** 31;
   const outDir = await mkdtemp(join(tmpdir(), "troupe-chaos-test-"));
   const plan = ["--seed", `${seed}`, "--hosts", `${hosts}`, "--faults", faults.join(",")];
+  plan.push("--slack-ms", `${SLACK_MS}`);
   try {
     const { exitCode, text } = await chaosCommand([...plan, "--people", "6", "--out", outDir]);
     const found = await readFile(join(outDir, `${seed}`, "history.json"), "utf8").catch(

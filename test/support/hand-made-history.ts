@@ -174,6 +174,7 @@ export function goodHistory(): History {
     startedAt: "2025-01-01T00:00:00.000Z",
     hosts: 1,
     workers: 1,
+    slackMs: 500,
     clients: [
       { name: "ada/1", user: "1" },
       { name: "ben/1", user: "2" },
