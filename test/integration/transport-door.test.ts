@@ -100,25 +100,45 @@ describe("a crowd behind one address", () => {
 });
 
 describe("silent connections", () => {
+  /** A connection this old is not yet cut for a newer one; see src/primary/door-guard.ts. */
+  const YOUNG_MS = 900;
+  const CROWDS_MAX = 8;
   let door: Door;
   beforeAll(async () => {
     door = await Door.opens({ limits: LIMITS, env: { PENDING_CONNECTIONS_MAX: "20" } });
   });
   afterAll(() => door.ends());
 
+  /**
+   * So many silent connections of one address, and what one more hears while all of them are
+   * young: where the machine took too long for that, the same again from another address.
+   */
+  async function crowdOf(count: number) {
+    for (let n = 1; n <= CROWDS_MAX; n++) {
+      const from = `127.0.1.${n}`;
+      const startedMs = performance.now();
+      const silent: Wire[] = [];
+      while (silent.length < count) silent.push(await wireFrom(door, from));
+      await eventually("all are at the door", async () => (await door.held()) === count);
+      const [heard] = await asks(door, from, 1);
+      if (performance.now() - startedMs < YOUNG_MS) return { from, silent, heard: heard! };
+      for (const wire of silent) wire.socket.destroy();
+      await eventually("the door is empty", async () => (await door.held()) === 0);
+    }
+    throw new Error(`${CROWDS_MAX} times ${count} connections took more than ${YOUNG_MS} ms`);
+  }
+
   test("[DOOR4] an address has at most so many, and its newest is served", async () => {
-    const silent = [];
-    for (let i = 0; i < 20; i++) silent.push(await wireFrom(door, "127.0.0.5"));
-    await eventually("all are at the door", async () => (await door.held()) === 20);
-    const crowded = await asks(door, "127.0.0.5", 1);
-    expect(statusOf(crowded[0]!)).toBe("cut");
+    const { from, silent, heard } = await crowdOf(20);
+    expect(statusOf(heard)).toBe("cut");
+    const evicted = await door.metric("troupe_front_door_evicted_total");
     // Once the silent ones are old enough they make room.
     const served = await eventually("a new one is served", async () => {
-      const [text] = await asks(door, "127.0.0.5", 1);
+      const [text] = await asks(door, from, 1);
       return statusOf(text!) === "200" ? text : undefined;
     });
     expect(served).toContain("200 OK");
-    expect(await door.metric("troupe_front_door_evicted_total")).toBeGreaterThan(0);
+    expect(await door.metric("troupe_front_door_evicted_total")).toBeGreaterThan(evicted);
     expect((await asks(door, "127.0.0.6", 1)).map(statusOf)).toEqual(["200"]);
     await Promise.all(silent.map((wire) => within("closed", wire.closed, 6000)));
     expect(await door.metric("troupe_front_door_undecided")).toBe(0);
