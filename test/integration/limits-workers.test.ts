@@ -1,10 +1,12 @@
 /** Limits over the workers of one host: spreading connections over them gains nearly nothing. */
 import { describe, expect, it } from "vitest";
+import type { Conversation } from "../../src/protocol/schemas.ts";
 import { metric } from "../support/cluster-of-hosts.ts";
 import { typesEagerly } from "../support/eager.ts";
 import { eventually } from "../support/eventually.ts";
 import { upTo } from "../support/expectations.ts";
 import { Flooder } from "../support/flooder.ts";
+import type { Person } from "../support/person.ts";
 import { Session } from "../support/session.ts";
 import { troupeForFile } from "../support/suite.ts";
 
@@ -24,6 +26,17 @@ const troupe = troupeForFile({
 /** What may be allowed in `seconds`: the limit, a quarter, and what was on its way at first. */
 const bound = ({ perS, burst }: { perS: number; burst: number }, seconds: number) =>
   1.25 * (burst + perS * seconds) + burst / 2;
+
+/** Floods until the session is ended. */
+async function isEndedForAbuse(person: Person, talk: Conversation): Promise<void> {
+  const flooder = new Flooder(troupe(), person, talk.id, { perS: 10_000, again: false });
+  try {
+    const attack = await flooder.untilClosed(15_000);
+    expect(attack.ended).toMatchObject({ code: "rate_limited", reconnect: true });
+  } finally {
+    await flooder.stops();
+  }
+}
 
 describe("four workers", () => {
   it("[SPN1] ten sessions of one user get the limit of one, and a quarter at most", async () => {
@@ -82,13 +95,7 @@ describe("four workers", () => {
   it("[LIM4] who was ended for abuse is refused by every worker, and let in again later", async () => {
     const [ann, bob] = await troupe().users("ann", "bob");
     const direct = await ann!.startsDirect(bob!);
-    const flooder = new Flooder(troupe(), ann!, direct.id, { perS: 10_000, again: false });
-    try {
-      const attack = await flooder.untilClosed(15_000);
-      expect(attack.ended).toMatchObject({ code: "rate_limited", reconnect: true });
-    } finally {
-      await flooder.stops();
-    }
+    await isEndedForAbuse(ann!, direct);
     // All at once, for each answer comes late; one after the other they go to every worker.
     const refusals = await Promise.all(
       upTo(2 * WORKERS).map(() => Session.refused(troupe(), { token: ann!.token })),
@@ -108,17 +115,37 @@ describe("four workers", () => {
   it("[OPS] what was allowed, refused and ended shows in /metrics, by kind", async () => {
     const counted = (kind: string, verdict: string) =>
       metric(troupe(), "troupe_limits_total", { kind, verdict });
-    const [ann, bob] = await troupe().users("ann", "bob");
+    const ended = () => metric(troupe(), "troupe_sessions_ended_total", { code: "rate_limited" });
+    const [ann, bob, eve] = await troupe().users("ann", "bob", "eve");
     const direct = await ann!.startsDirect(bob!);
     const session = await ann!.connects();
     const before = await counted("typing", "allowed");
     await session.types(direct.id, true);
     expect(await counted("typing", "allowed")).toBe(before + 1);
-    // Of the tests before this one.
-    expect(await counted("typing", "refused")).toBeGreaterThan(0);
-    expect(await counted("login", "refused")).toBeGreaterThan(0);
-    expect(await counted("http_user", "refused")).toBeGreaterThan(0);
-    expect(await counted("ended", "refused")).toBeGreaterThan(0);
-    expect(await metric(troupe(), "troupe_sessions_ended_total", { code: "rate_limited" })).toBe(1);
+
+    const asks: Record<string, () => Promise<unknown>> = {
+      typing: () => session.emits("typing", { conversation_id: direct.id, is_typing: true }),
+      login: () => {
+        const body = { username: ann!.user.username, password: "a guess." };
+        return troupe().http.post("/api/auth/login", body);
+      },
+      http_user: () => ann!.api.get("/api/me"),
+    };
+    for (const [kind, ask] of Object.entries(asks)) {
+      const refused = await counted(kind, "refused");
+      await eventually(
+        `${kind} is refused`,
+        async () => {
+          await Promise.all(upTo(50).map(ask));
+          return (await counted(kind, "refused")) > refused;
+        },
+        10_000,
+      );
+    }
+    const [endedBefore, refusedBefore] = [await ended(), await counted("ended", "refused")];
+    await isEndedForAbuse(eve!, await eve!.startsDirect(bob!));
+    expect(await ended()).toBe(endedBefore + 1);
+    await Session.refused(troupe(), { token: eve!.token });
+    expect(await counted("ended", "refused")).toBe(refusedBefore + 1);
   });
 });
