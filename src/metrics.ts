@@ -72,7 +72,7 @@ export interface Metrics {
 }
 
 /** Finer costs timers, coarser hides short stalls. */
-const LAG_RESOLUTION_MS = 20;
+const LAG_RESOLUTION_MS = 50;
 /** Lag quantiles are over the last ten seconds or more, however often somebody scrapes. */
 const LAG_WINDOW_MS = 10_000;
 

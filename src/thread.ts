@@ -1,6 +1,6 @@
 /**
- * The actor thread: one ActorHost with its storage, reached by its edge through comlink in
- * batches. One of the three boxes; it alone constructs what actors need.
+ * The actor thread: one ActorHost with its storage, reached by its edge through comlink, which
+ * also hands it its end of the line for frames. One of the three boxes; it alone constructs what actors need.
  */
 import { parentPort } from "node:worker_threads";
 import * as Comlink from "comlink";
@@ -32,7 +32,7 @@ interface Running {
 
 let running: Running | null = null;
 
-function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Running {
+function start({ config, life, slot, line }: ThreadStart): Running {
   const faults = new FaultRing(systemClock, life);
   const log = faults.tap(
     createLogger({ level: config.logLevel, bindings: { box: "thread", worker: life } }),
@@ -46,13 +46,16 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
       vitals.commitMs.observe(seconds * 1000);
     },
   });
-  const link = new BatchLink(
-    (batch) => deliver(Comlink.transfer(batch, [batch.buffer as ArrayBuffer])),
-    (reason) => {
+  const link = new BatchLink(line, {
+    frames(bytes) {
+      eachFrame(bytes, (at) => take(decodeAt(bytes, at)));
+      link.flush();
+    },
+    stuck(reason) {
       log.fatal({ event: "edge_stuck", reason });
       process.exit(1);
     },
-  );
+  });
   const host = new ActorHost({
     clock: systemClock,
     self: life,
@@ -68,6 +71,11 @@ function start({ config, life, slot }: ThreadStart, deliver: ThreadDeliver): Run
     },
     onBug: (actor, bug) => log.error({ event: "actor_failed", actor, err: bug }),
   });
+  const take = (f: Frame) => {
+    if (f.type === FRAME.view) host.setView(JSON.parse(f.body) as View);
+    else if (f.type === FRAME.control) host.onGap(gapOf(f));
+    else host.deliver(f);
+  };
   metrics.gauges.actors = () => host.stats.actors;
   metrics.gauges.activated = () => host.stats.activated;
   metrics.gauges.mailboxDepth = () => host.stats.mailboxDepth;
@@ -93,24 +101,9 @@ function gapOf(order: Frame): string {
   return (JSON.parse(order.body) as PrimaryOrders["gap"]).host;
 }
 
-type ThreadDeliver = Parameters<ThreadApi["start"]>[1];
-
 const api: ThreadApi = {
-  async start(options, deliver) {
-    running = start(options, deliver);
-  },
-
-  async submit(batch) {
-    if (running === null) return;
-    const { host, link } = running;
-    const bytes = Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength);
-    eachFrame(bytes, (at) => {
-      const f = decodeAt(bytes, at);
-      if (f.type === FRAME.view) host.setView(JSON.parse(f.body) as View);
-      else if (f.type === FRAME.control) host.onGap(gapOf(f));
-      else host.deliver(f);
-    });
-    link.flush();
+  async start(options) {
+    running = start(options);
   },
 
   async metrics() {

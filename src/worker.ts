@@ -22,7 +22,7 @@ import { createLogger, type Log } from "./log.ts";
 import { addMetrics, createMetrics } from "./metrics.ts";
 import type { OpsQuestion } from "./ops-ports.ts";
 import type { Result } from "./protocol/errors.ts";
-import { BatchLink } from "./runtime/batch-link.ts";
+import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
   HostHealth,
   HostMetrics,
@@ -81,16 +81,20 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   const clock = systemClock;
   const metrics = createMetrics({ part: "edge", worker: slot });
   const storage = createEdgePorts(config.databaseUrl);
-  const { remote, submit } = startThread(log);
+  const remote = startThread(log);
+  const [line, farEnd] = createLine();
 
   const exchange = new Exchange({
     life,
     isCluster: config.redisUrl !== null,
     clock,
     pipe,
-    thread: new BatchLink(submit, (reason) => {
-      log.fatal({ event: "thread_stuck", reason });
-      process.exit(1);
+    thread: new BatchLink(line, {
+      frames: (bytes) => exchange.fromThread(bytes),
+      stuck(reason) {
+        log.fatal({ event: "thread_stuck", reason });
+        process.exit(1);
+      },
     }),
     onEvent: (event) => edge.onEvent(event),
     onView: (now, before) => edge.onView(now, before),
@@ -163,12 +167,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     api.server.on("request", requested).on("upgrade", requested);
   }
 
-  await remote.start(
-    { config, life, slot },
-    Comlink.proxy(async (batch: Uint8Array) => {
-      exchange.fromThread(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength));
-    }),
-  );
+  await remote.start(Comlink.transfer({ config, life, slot, line: farEnd }, [farEnd.port]));
   // Storage is reached, and nobody is served before it is known who is shut out.
   await edge.revocations.load();
 
@@ -249,12 +248,7 @@ function startThread(log: Log) {
   // Nothing that the thread owns outlives it: the whole worker is replaced.
   thread.on("error", (error) => log.fatal({ event: "thread_failed", err: error }));
   thread.on("exit", () => process.exit(1));
-  const remote = Comlink.wrap<ThreadApi>(nodeEndpoint(thread));
-  // Each property access of a remote makes a proxy: taken once.
-  const remoteSubmit = remote.submit;
-  const submit = (batch: Uint8Array) =>
-    remoteSubmit(Comlink.transfer(batch, [batch.buffer as ArrayBuffer]));
-  return { remote, submit };
+  return Comlink.wrap<ThreadApi>(nodeEndpoint(thread));
 }
 
 function taken<T>(result: Result<T>): T {

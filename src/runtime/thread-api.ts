@@ -4,19 +4,20 @@
  */
 import type { WorkerConfig } from "../config.ts";
 import type { ThreadReport } from "../ops-ports.ts";
+import type { LineEnd } from "./batch-link.ts";
 
 export interface ThreadStart {
   config: WorkerConfig;
   /** Life id of the worker. */
   life: string;
   slot: string;
+  /** The thread's end of the line for frames. */
+  line: LineEnd;
 }
 
 export interface ThreadApi {
-  /** `deliver` takes the thread's batches to the edge. Resolves when storage answers. */
-  start(options: ThreadStart, deliver: (batch: Uint8Array) => Promise<void>): Promise<void>;
-  /** A batch of frames; resolves when its turns are done. */
-  submit(batch: Uint8Array): Promise<void>;
+  /** From now on frames are taken. */
+  start(options: ThreadStart): Promise<void>;
   /** The thread's registry, as prom-client's `getMetricsAsJSON` gives it. */
   metrics(): Promise<unknown>;
   /** What operators are shown of it; null before the start. */

@@ -1,63 +1,126 @@
-import { beforeEach, expect, test } from "vitest";
-import { BatchLink } from "../../src/runtime/batch-link.ts";
+import { once } from "node:events";
+import type { MessagePort } from "node:worker_threads";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { BatchLink, createLine, type LineEnd } from "../../src/runtime/batch-link.ts";
 import { decodeAt, eachFrame, encode, FRAME, frame } from "../../src/runtime/frames.ts";
-import { settled } from "../support/fake-clock.ts";
+import { eventually } from "../support/eventually.ts";
 
-/** The far end: each call waits until the test lets it go. */
-let calls: { bodies: string[]; done: () => void; fail: (error: Error) => void }[];
-let stuck: string[];
+let near: LineEnd;
+let far: LineEnd;
 let link: BatchLink;
+let stuck: string[];
 
 beforeEach(() => {
-  calls = [];
+  [near, far] = createLine();
   stuck = [];
-  const submit = (batch: Uint8Array) =>
-    new Promise<void>((done, fail) => {
-      const bytes = Buffer.from(batch);
-      const bodies: string[] = [];
-      eachFrame(bytes, (at) => bodies.push(decodeAt(bytes, at).body));
-      calls.push({ bodies, done, fail });
-    });
-  link = new BatchLink(submit, (reason) => stuck.push(reason));
+  link = new BatchLink(near, { frames: () => undefined, stuck: (reason) => stuck.push(reason) });
+});
+
+afterEach(() => {
+  near.port.close();
 });
 
 const tell = (body: string) => frame(FRAME.tell, { body });
 
-test("[LNK1] a lone frame leaves at the end of its turn", async () => {
-  link.send(tell("one"));
-  expect(calls).toHaveLength(0);
-  await settled();
-  expect(calls[0]?.bodies).toEqual(["one"]);
-});
+function bodiesOf(bytes: Uint8Array): string[] {
+  const buffer = Buffer.from(bytes);
+  const bodies: string[] = [];
+  eachFrame(buffer, (at) => bodies.push(decodeAt(buffer, at).body));
+  return bodies;
+}
 
-test("[LNK1] flush lets it leave at once", () => {
+/** The far end, batch by batch; `each` may throw. */
+function farEnd(
+  each: (bodies: string[]) => void,
+  failed: (reason: string) => void = (reason) => stuck.push(reason),
+) {
+  return new BatchLink(far, { frames: (bytes) => each(bodiesOf(bytes)), stuck: failed });
+}
+
+/** What has been posted to a far end that works nothing through. */
+function posted(port: MessagePort): string[][] {
+  const batches: string[][] = [];
+  port.on("message", (batch: Uint8Array) => batches.push(bodiesOf(batch)));
+  return batches;
+}
+
+test("[LNK1] a lone frame leaves at the end of its turn, and flush lets it leave at once", async () => {
+  const heard: string[][] = [];
+  farEnd((bodies) => heard.push(bodies));
   link.send(tell("one"));
   link.sendBytes(encode(tell("two")));
+  expect(link.queuedBytes).toBeGreaterThan(0);
+  await eventually("both have come", () => heard.length > 0);
+  link.send(tell("three"));
   link.flush();
-  expect(calls[0]?.bodies).toEqual(["one", "two"]);
+  expect(link.queuedBytes).toBe(0);
+  await eventually("the third has come", () => heard.length > 1);
+  expect(heard).toEqual([["one", "two"], ["three"]]);
 });
 
-test("[LNK2] with two calls unanswered the rest gathers, in order", async () => {
+test("[LNK2] with two batches not worked through the rest gathers, in order", async () => {
+  const batches = posted(far.port);
   for (const name of ["a", "b", "c", "d", "e"]) {
     link.send(tell(name));
     link.flush();
   }
-  expect(calls.map(({ bodies }) => bodies)).toEqual([["a"], ["b"]]);
-  calls[0]!.done();
-  await settled();
-  expect(calls[2]?.bodies).toEqual(["c", "d", "e"]);
+  await eventually("two have come", () => batches.length === 2);
+  expect(link.queuedBytes).toBeGreaterThan(0);
+  far.port.removeAllListeners("message");
+
+  // Somebody works them through after all, and says so.
+  Atomics.add(far.incoming, 0, 1);
+  expect(Atomics.exchange(far.incoming, 1, 0), "the sender has said that it waits").toBe(1);
+  const [next] = await Promise.all([once(far.port, "message"), far.port.postMessage(null)]);
+  expect(bodiesOf(next[0] as Uint8Array)).toEqual(["c", "d", "e"]);
 });
 
-test("[LNK3] a far end that fails is told once, and nothing is sent any more", async () => {
-  link.send(tell("a"));
-  link.flush();
-  calls[0]!.fail(new Error("gone"));
-  await settled();
-  link.send(tell("b"));
-  link.flush();
-  await settled();
-  expect(stuck).toEqual(["Error: gone"]);
-  expect(calls).toHaveLength(1);
+test("[LNK2] whatever two ends say at once, all of it comes, in order", async () => {
+  const FRAMES = 3_000;
+  const heard: string[] = [];
+  const back: string[] = [];
+  const [one, other] = createLine();
+  const end = (at: LineEnd, into: string[]) =>
+    new BatchLink(at, {
+      frames: (bytes) => into.push(...bodiesOf(bytes)),
+      stuck: (reason) => stuck.push(reason),
+    });
+  const here = end(one, back);
+  const there = end(other, heard);
+  for (let n = 0; n < FRAMES; n++) {
+    here.send(tell(`${n}`));
+    there.send(tell(`${n}`));
+    // Some at once and some with their turn, so that lines fill and empty again.
+    if (n % 3 === 0) here.flush();
+    if (n % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  const all = Array.from({ length: FRAMES }, (_, n) => `${n}`);
+  await eventually("all has come", () => heard.length === FRAMES && back.length === FRAMES);
+  expect(heard).toEqual(all);
+  expect(back).toEqual(all);
+  expect(stuck).toEqual([]);
+  one.port.close();
+});
+
+test("[LNK3] a side that cannot go on says so once, and takes nothing any more", async () => {
+  const seen: string[] = [];
+  const reasons: string[] = [];
+  farEnd(
+    (bodies) => {
+      seen.push(...bodies);
+      throw new Error("cannot");
+    },
+    (reason) => reasons.push(reason),
+  );
+  const closed = once(near.port, "close");
+  for (const name of ["a", "b"]) {
+    link.send(tell(name));
+    link.flush();
+  }
+  await closed;
+  expect(seen).toEqual(["a"]);
+  expect(reasons).toEqual(["Error: cannot"]);
+  expect(stuck).toEqual([]);
 });
 
 test("[LNK3] a far end that never reads is stuck, not a heap of memory", () => {
@@ -66,5 +129,8 @@ test("[LNK3] a far end that never reads is stuck, not a heap of memory", () => {
     link.sendBytes(big);
     link.flush();
   }
+  expect(stuck).toEqual(["the other side does not read"]);
+  link.send(tell("late"));
+  link.flush();
   expect(stuck).toHaveLength(1);
 });
