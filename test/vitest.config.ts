@@ -5,14 +5,42 @@
  */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const GLOBAL_SETUP = fileURLToPath(new URL("support/global-setup.ts", import.meta.url));
 const CORES_FOR_SERVERS = 2;
 
+/** Those that take longest, so that none of them begins when all others have ended. */
+const FIRST = [
+  "fault/bench-scenarios",
+  "integration/relay-hosts",
+  "browser/ops",
+  "fault/bench-check",
+  "contract/relay",
+  "fault/chaos-hosts",
+  "integration/limits-abuse",
+  "fault/relay-redis",
+  "fault/chaos-processes",
+  "fault/worker-killed",
+  "integration/start",
+  "browser/page-looks",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) => {
+      const at = FIRST.findIndex((name) => moduleId.endsWith(`${name}.test.ts`));
+      return at < 0 ? FIRST.length : at;
+    };
+    return (await super.sort(files)).sort((one, other) => place(one) - place(other));
+  }
+}
+
 export default defineConfig({
   root: ROOT,
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         root: ROOT,
@@ -53,7 +81,7 @@ export default defineConfig({
           maxWorkers: CORES_FOR_SERVERS,
           testTimeout: 45_000,
           hookTimeout: 90_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 1 },
         },
       },
     ],
