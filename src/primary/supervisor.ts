@@ -61,6 +61,12 @@ interface Slot {
   retry: NodeJS.Timeout | undefined;
 }
 
+/**
+ * Of each of a worker's two heaps; V8 would let it grow to 16, and what it has grown to it
+ * keeps while heartbeats come. Measured: a tenth less memory, and nothing slower.
+ */
+const SEMI_SPACE_MB = 8;
+
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #limits: SupervisorLimits;
@@ -86,6 +92,7 @@ export class Supervisor {
     cluster.setupPrimary({
       exec: options.workerPath,
       args: [],
+      execArgv: [...process.execArgv, `--max-semi-space-size=${SEMI_SPACE_MB}`],
       // With JSON, binary that sticky passes on would crash the primary.
       serialization: "advanced",
       // The last is PIPE_FD: a duplex pipe for frames.
