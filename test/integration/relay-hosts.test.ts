@@ -26,6 +26,7 @@ const MANY_GROUPS = 150;
 /** A third of them is some in any case, and the rest, too. */
 const TALKS_OF_ONE_HOST = 30;
 const SENDS = 10;
+const TRIES_MAX = 3;
 
 /** What a host has heard from others: messages over Redis, and the frames in them by type. */
 interface Heard {
@@ -105,25 +106,32 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
       const owners = cluster.hosts.filter((_, host) => begun[host]! > activated[host]!);
       expect(owners, "one host runs the conversation").toHaveLength(1);
 
-      const before = await Promise.all(cluster.hosts.map(heardFromHosts));
-      for (let i = 0; i < SENDS; i++) await annHere.sends(group.id, `${i}`);
-      await bobHere.next("message", ({ body, conversation_id }) => {
-        return body === `${SENDS - 1}` && conversation_id === group.id;
-      });
-      const after = await Promise.all(cluster.hosts.map(heardFromHosts));
-      const cost = after.map((heard, host) => costBetween(before[host]!, heard));
-
+      const costs = async () => {
+        const before = await Promise.all(cluster.hosts.map(heardFromHosts));
+        let last = 0;
+        for (let i = 0; i < SENDS; i++) last = (await annHere.sends(group.id, `${i}`)).seq;
+        await bobHere.next("message", ({ seq, conversation_id }) => {
+          return seq === last && conversation_id === group.id;
+        });
+        const after = await Promise.all(cluster.hosts.map(heardFromHosts));
+        return after.map((heard, host) => costBetween(before[host]!, heard));
+      };
       // Placement knows no members: two of three are run by another host than theirs.
       if (owners[0] === a) {
         found.here++;
-        expect(cost, "nobody hears anything").toEqual([NOTHING, NOTHING, NOTHING]);
+        await atBest(async () => {
+          expect(await costs(), "nobody hears anything").toEqual([NOTHING, NOTHING, NOTHING]);
+        });
         continue;
       }
       found.elsewhere++;
-      const [owner, other] = owners[0] === b ? [cost[1], cost[2]] : [cost[2], cost[1]];
-      expect(other, "who has neither a member nor the actor hears nothing").toEqual(NOTHING);
-      expect(owner?.frames, "the actor's host hears what is asked").toEqual({ ask: SENDS });
-      expect(owner?.messages).toBeLessThanOrEqual(SENDS);
+      await atBest(async () => {
+        const cost = await costs();
+        const [owner, other] = owners[0] === b ? [cost[1], cost[2]] : [cost[2], cost[1]];
+        expect(other, "who has neither a member nor the actor hears nothing").toEqual(NOTHING);
+        expect(owner?.frames, "the actor's host hears what is asked").toEqual({ ask: SENDS });
+        expect(owner?.messages).toBeLessThanOrEqual(SENDS);
+      });
     }
     expect(found.here, "one of them was run by its members' host").toBeGreaterThan(0);
     expect(found.elsewhere, "and one by another").toBeGreaterThan(0);
@@ -337,6 +345,20 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
     expect(await activated(a, b), "only those of the host that left").toBe(before + moved);
   });
 });
+
+/**
+ * Somebody of the test before may go offline meanwhile, which costs those a message who listened
+ * to that. Once: what each send costs, it costs every time.
+ */
+async function atBest(measure: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await measure();
+    } catch (error) {
+      if (tries === TRIES_MAX) throw error;
+    }
+  }
+}
 
 /** Conversations that ever became active on a host. */
 function conversationsBegun(host: Troupe): Promise<number> {
