@@ -1,6 +1,7 @@
 /**
  * The actor thread: one ActorHost with its storage, reached by its edge through comlink, which
- * also hands it its end of the line for frames. One of the three boxes; it alone constructs what actors need.
+ * also hands it its end of the line for frames. One of the three boxes; it alone constructs what
+ * actors need.
  */
 import { parentPort } from "node:worker_threads";
 import * as Comlink from "comlink";
@@ -51,8 +52,8 @@ function start({ config, life, slot, line }: ThreadStart): Running {
       eachFrame(bytes, (at) => take(decodeAt(bytes, at)));
       link.flush();
     },
-    stuck(reason) {
-      log.fatal({ event: "edge_stuck", reason });
+    stuck(err) {
+      log.fatal({ event: "edge_stuck", err });
       process.exit(1);
     },
   });

@@ -91,8 +91,8 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     pipe,
     thread: new BatchLink(line, {
       frames: (bytes) => exchange.fromThread(bytes),
-      stuck(reason) {
-        log.fatal({ event: "thread_stuck", reason });
+      stuck(err) {
+        log.fatal({ event: "thread_stuck", err });
         process.exit(1);
       },
     }),

@@ -1,9 +1,8 @@
 /**
  * The line between an edge and its actor thread: frames in batches, each one message of a
  * MessageChannel that comlink has handed over. Not a comlink call a batch: its answer would wake
- * the sender for nothing, and a lone message costs little more than the threads it wakes
- * (figures in bench/RESULTS.md). What has been taken is counted in memory that both share; only
- * a sender that waits is woken.
+ * the sender for nothing, a sixth of what a lone message costs (figures in bench/RESULTS.md).
+ * What has been taken is counted in memory that both share; only a sender that waits is woken.
  *
  * [LNK1] A lone frame leaves at the end of its turn.
  * [LNK2] While `BATCHES_IN_FLIGHT` batches are not worked through the next one gathers, and
@@ -48,7 +47,7 @@ export interface BatchLinkEvents {
   /** Whole frames, back to back. */
   frames(bytes: Buffer): void;
   /** Nothing more comes or goes. Called once. */
-  stuck(reason: string): void;
+  stuck(why: Error): void;
 }
 
 export class BatchLink {
@@ -79,15 +78,12 @@ export class BatchLink {
     this.#schedule();
   }
 
-  get queuedBytes(): number {
-    return this.#batch.byteLength;
-  }
-
   /** Leaves now what has gathered, if it may: at the end of a turn that knows its end. */
   flush(): void {
     if (this.#isClosed || this.#batch.frames === 0) return;
     if (!this.#mayPost()) {
-      if (this.#batch.byteLength > QUEUE_BYTES_MAX) this.#fail("the other side does not read");
+      if (this.#batch.byteLength > QUEUE_BYTES_MAX)
+        this.#fail(new Error("the other side does not read"));
       return;
     }
     this.#sent = (this.#sent + 1) | 0;
@@ -112,18 +108,18 @@ export class BatchLink {
     try {
       this.#events.frames(Buffer.from(batch.buffer, batch.byteOffset, batch.byteLength));
     } catch (error) {
-      this.#fail(String(error));
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
       return;
     }
     Atomics.add(incoming, TAKEN, 1);
     if (Atomics.exchange(incoming, AWAITED, 0) === 1) port.postMessage(GO_ON);
   }
 
-  #fail(reason: string): void {
+  #fail(why: Error): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#end.port.close();
-    this.#events.stuck(reason);
+    this.#events.stuck(why);
   }
 
   #schedule(): void {
