@@ -20,7 +20,7 @@ const TOPICS_GONE_WITHIN_MS = 25_000;
 /** A lease, a renewal of it and the grace are 9.25 s of that. */
 const OFFLINE_WITHIN_MS = promised(10_000, 13_000);
 const TOLD_WITHIN_MS = promised(1_000, 3_000);
-/** Enough that about a third of them moves, whatever their ids: less than a sixth one time in 250,000. */
+/** Enough that about a third of them moves, whatever their ids: a sixth one time in 250,000. */
 const MANY_GROUPS = 150;
 
 /** A third of them is some in any case, and the rest, too. */
