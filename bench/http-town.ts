@@ -2,7 +2,7 @@
  * A town in a server elsewhere, made over its HTTP API as anybody would. Registering costs the
  * server a password hash each (about 50 ms), so it takes a while for thousands.
  */
-import { StartRefusal } from "../src/errors.ts";
+import { StartRefusal } from "../src/base/errors.ts";
 import type { Resident, Town } from "./town.ts";
 
 const AT_ONCE = 8;

@@ -41,3 +41,11 @@ export interface Outcome {
   reasons: string[];
   samples: Sample[];
 }
+
+/** What a figure must be published with. */
+export interface Circumstances {
+  command: string;
+  commit: string;
+  machine: string;
+  startedAt: string;
+}

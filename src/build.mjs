@@ -151,7 +151,11 @@ async function make(to, tools) {
     checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, "app.js", to, tools));
     checks.push(bundle(opsPage, "ops/ops.js", to, tools));
   }
-  copyBelow(join(ROOT, "src/storage/migrations"), join(to, "src/storage/migrations"), /\.sql$/);
+  copyBelow(
+    join(ROOT, "src/storage/sql/migrations"),
+    join(to, "src/storage/sql/migrations"),
+    /\.sql$/,
+  );
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
   copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
   const isMade = (await Promise.all(checks)).every(Boolean);

@@ -5,7 +5,11 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { helpOf } from "./command-help.ts";
+import { StartRefusal } from "./base/errors.ts";
+import { createLogger, type Log } from "./base/log.ts";
+import { packageVersion } from "./base/version.ts";
+import { hasFailed, reportText } from "./commands/doctor/finding.ts";
+import { helpOf } from "./commands/help.ts";
 import {
   type DemoCommand,
   differenceTable,
@@ -16,19 +20,15 @@ import {
   readRecountOptions,
   readTokenOptions,
   type TokenCommand,
-} from "./command-options.ts";
-import { type Config, describeProblems, loadConfig } from "./config.ts";
-import { hasFailed, reportText } from "./doctor/finding.ts";
-import { mintServiceToken } from "./edge/service-token.ts";
-import { StartRefusal } from "./errors.ts";
-import { createLogger, type Log } from "./log.ts";
+} from "./commands/options.ts";
+import { type Config, describeProblems, loadConfig } from "./config/config.ts";
+import { mintServiceToken } from "./edge/auth/service-token.ts";
 import { DataDirInUse, openDataDir, readSecret } from "./primary/data-dir.ts";
-import { startEmbedded } from "./storage/embedded.ts";
-import { runningEmbeddedUrl } from "./storage/embedded-running.ts";
-import { StorageFault } from "./storage/fault.ts";
-import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
-import { createRecount } from "./storage/recount.ts";
-import { packageVersion } from "./version.ts";
+import { startEmbedded } from "./storage/embedded/embedded.ts";
+import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
+import { StorageFault } from "./storage/postgres/fault.ts";
+import { migrate, NewerDatabaseError } from "./storage/postgres/migrate.ts";
+import { createRecount } from "./storage/postgres/recount.ts";
 
 interface Command<T> {
   options(args: string[]): OptionsResult<T>;
@@ -84,7 +84,7 @@ const COMMANDS: Record<string, AnyCommand> = {
 async function doctor(args: string[]): Promise<number> {
   const read = readDoctorOptions(args);
   if (!read.ok) return misused("doctor", read.problem);
-  const { examine } = await import("./doctor/doctor.ts");
+  const { examine } = await import("./commands/doctor/doctor.ts");
   const findings = await examine(process.env, Date.now());
   const hasFailing = hasFailed(findings);
   process.stdout.write(
@@ -96,7 +96,7 @@ async function doctor(args: string[]): Promise<number> {
 }
 
 async function demo(config: Config, { url, ...options }: DemoCommand): Promise<number> {
-  const { runDemo } = await import("./demo/demo.ts");
+  const { runDemo } = await import("./commands/demo/demo.ts");
   const scheme = config.tlsCert === null ? "http" : "https";
   const over = new AbortController();
   const end = () => over.abort();

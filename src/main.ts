@@ -4,12 +4,13 @@
  * started has ended again.
  */
 import { fileURLToPath } from "node:url";
-import { systemClock } from "./clock.ts";
-import type { Config, WorkerConfig } from "./config.ts";
-import { mintServiceToken } from "./edge/service-token.ts";
-import { StartRefusal } from "./errors.ts";
-import { FaultRing } from "./fault-ring.ts";
-import type { Log } from "./log.ts";
+import { systemClock } from "./base/clock.ts";
+import { StartRefusal } from "./base/errors.ts";
+import type { Log } from "./base/log.ts";
+import { packageVersion } from "./base/version.ts";
+import type { Config, WorkerConfig } from "./config/config.ts";
+import { mintServiceToken } from "./edge/auth/service-token.ts";
+import { FaultRing } from "./ops/recent-faults.ts";
 import { banner } from "./primary/banner.ts";
 import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
@@ -17,11 +18,10 @@ import { Host, newHostId } from "./primary/host.ts";
 import { listenForSignals, type Signals } from "./primary/signals.ts";
 import { HostRelay } from "./relay/relay.ts";
 import { UrlBus } from "./relay/url-bus.ts";
-import { startEmbedded } from "./storage/embedded.ts";
-import { StorageFault } from "./storage/fault.ts";
-import { migrate, NewerDatabaseError } from "./storage/migrate.ts";
-import { Pruning } from "./storage/pruning.ts";
-import { packageVersion } from "./version.ts";
+import { startEmbedded } from "./storage/embedded/embedded.ts";
+import { StorageFault } from "./storage/postgres/fault.ts";
+import { migrate, NewerDatabaseError } from "./storage/postgres/migrate.ts";
+import { Pruning } from "./storage/postgres/pruning.ts";
 
 const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
 

@@ -7,19 +7,19 @@ import { parentPort } from "node:worker_threads";
 import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { behaviours } from "../actors/index.ts";
-import { systemClock } from "./clock.ts";
-import { FaultRing } from "./fault-ring.ts";
-import { createLogger } from "./log.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
-import type { ThreadReport } from "./ops-ports.ts";
+import { systemClock } from "./base/clock.ts";
+import { createLogger } from "./base/log.ts";
+import { createMetrics, type Metrics } from "./base/metrics.ts";
+import { FaultRing } from "./ops/recent-faults.ts";
+import { createThreadVitals, stampNow } from "./ops/vitals.ts";
+import type { ThreadReport } from "./ports/ops.ts";
+import { ActorHost } from "./runtime/actor-runtime.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
 import type { PrimaryOrders } from "./runtime/control.ts";
 import { decodeAt, eachFrame, FRAME, type Frame } from "./runtime/frames.ts";
-import { ActorHost } from "./runtime/host.ts";
 import type { ThreadApi, ThreadStart } from "./runtime/thread-api.ts";
 import type { View } from "./runtime/view.ts";
-import { type ActorStorage, createActorPorts } from "./storage/actor-ports.ts";
-import { createThreadVitals, stampNow } from "./vitals.ts";
+import { type ActorStorage, createActorPorts } from "./storage/postgres/actor-ports.ts";
 
 const IDLE_POLL_MS = 10;
 

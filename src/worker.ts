@@ -10,17 +10,17 @@ import { Socket as TcpSocket } from "node:net";
 import { Worker as Thread } from "node:worker_threads";
 import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import { systemClock } from "./clock.ts";
+import { systemClock } from "./base/clock.ts";
+import { createLogger, type Log } from "./base/log.ts";
+import { addMetrics, createMetrics } from "./base/metrics.ts";
 import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
-import { createOps } from "./edge/ops.ts";
-import { createOpsAnswers } from "./edge/ops-answers.ts";
-import { createStrays } from "./edge/socket/strays.ts";
-import { createTlsDoor } from "./edge/tls-door.ts";
-import { FaultRing } from "./fault-ring.ts";
-import { createLogger, type Log } from "./log.ts";
-import { addMetrics, createMetrics } from "./metrics.ts";
-import type { OpsQuestion } from "./ops-ports.ts";
+import { createOpsAnswers } from "./edge/ops/answers.ts";
+import { createOps } from "./edge/ops/ops.ts";
+import { createStrays } from "./edge/transport/misrouted-polls.ts";
+import { createTlsDoor } from "./edge/transport/tls-door.ts";
+import { FaultRing } from "./ops/recent-faults.ts";
+import type { OpsQuestion } from "./ports/ops.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
@@ -35,7 +35,7 @@ import { Exchange } from "./runtime/exchange.ts";
 import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
 import type { ThreadApi } from "./runtime/thread-api.ts";
-import { createEdgePorts } from "./storage/edge-ports.ts";
+import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 
 /** Of the drain's time, what actors may use to finish when the sessions are gone. */
 const FLUSH_MS = 2_000;

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger } from "../../src/log.ts";
+import { createLogger } from "../../src/base/log.ts";
 import { HostBox } from "../support/host-box.ts";
 import { freePort } from "../support/ports.ts";
 import { openRedis, type RedisBox } from "../support/redis-box.ts";

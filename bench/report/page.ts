@@ -2,10 +2,9 @@
  * The report of a run: what was compared, then for each scenario its figures and charts. One
  * file, nothing loaded from elsewhere, light and dark. Pure.
  */
-import type { Outcome, Sample } from "../outcome.ts";
+import type { Circumstances, Outcome, Sample } from "../outcome.ts";
 import { html, type Line, lineChart, percentileChart } from "./charts.ts";
 import type { Row } from "./comparison.ts";
-import type { Circumstances } from "./results.ts";
 import { comparisonTable, NOTES_HEAD, outcomeTable, type Table, withNotes } from "./tables.ts";
 
 export interface PageContent {

@@ -3,9 +3,9 @@ import { execFileSync } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { arch, cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
-import { errorCode } from "../../src/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 import { type Options, repeatCommand } from "../options.ts";
-import type { Outcome } from "../outcome.ts";
+import type { Circumstances, Outcome } from "../outcome.ts";
 import type { Row } from "./comparison.ts";
 import { reportPage } from "./page.ts";
 import { asMarkdown, comparisonTable, outcomeTable } from "./tables.ts";
@@ -20,14 +20,6 @@ export interface Results {
   /** Whom the rows compare. */
   first: string;
   second: string;
-}
-
-/** What figures are worth nothing without. */
-export interface Circumstances {
-  command: string;
-  commit: string;
-  machine: string;
-  startedAt: string;
 }
 
 export async function writeResults(results: Results): Promise<{ html: string; json: string }> {

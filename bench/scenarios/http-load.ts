@@ -4,7 +4,7 @@
  * the closing connection, waits for an answer to it, and so mistakes every latency after that.
  */
 import type { Options, Result } from "autocannon";
-import { StartRefusal } from "../../src/errors.ts";
+import { StartRefusal } from "../../src/base/errors.ts";
 import { Meter } from "../meter.ts";
 import type { Outcome } from "../outcome.ts";
 import { Histogram } from "../support/histogram.ts";

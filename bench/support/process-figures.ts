@@ -3,7 +3,7 @@
  * a server's whole tree, its parts apart. Elsewhere than on Linux there is nothing to read.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { errorCode } from "../../src/errors.ts";
+import { errorCode } from "../../src/base/errors.ts";
 
 /** A tick of /proc/…/stat as programs see it; Linux fixes it at 100 a second (man 5 proc). */
 const TICK_MS = 10;

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import { StartRefusal } from "../../src/errors.ts";
+import { StartRefusal } from "../../src/base/errors.ts";
 
 const PROGRAMS = ["redis-server", "valkey-server"];
 const INSTALL_MS = 300_000;

@@ -2,29 +2,29 @@
  * The edge of one worker, put together: the hub (topics in, sessions told), Socket.IO, and the
  * services that HTTP shares with them. Built by src/worker.ts around an Exchange.
  */
-import type { Clock } from "../clock.ts";
-import type { WorkerConfig } from "../config.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
-import type { AccountStore, Queries } from "../ports.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { WorkerConfig } from "../config/config.ts";
+import { ageMsOf, createEdgeVitals, stampNow } from "../ops/vitals.ts";
+import type { AccountStore, Queries } from "../ports/edge.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
-import { ageMsOf, createEdgeVitals, stampNow } from "../vitals.ts";
-import { type Auth, createAuth } from "./auth.ts";
-import type { PresenceReader } from "./http/presence.ts";
-import type { AskIssuerKeys } from "./jwks.ts";
-import { EdgeLimits } from "./limits.ts";
-import { KnownRevocations } from "./revocations.ts";
-import { createDispatch } from "./socket/dispatch.ts";
-import { Hub } from "./socket/hub.ts";
-import { Packet } from "./socket/packet.ts";
-import { createSocketServer, type SocketServer } from "./socket/server.ts";
-import type { Session } from "./socket/session.ts";
-import { WriteTurn } from "./socket/write-turn.ts";
-import { Spending } from "./spending.ts";
+import { type Auth, createAuth } from "./auth/auth.ts";
+import type { AskIssuerKeys } from "./auth/jwks.ts";
+import { KnownRevocations } from "./auth/revocations.ts";
+import { createDispatch } from "./commands/dispatch.ts";
+import type { PresenceReader } from "./http/routes/presence.ts";
+import { Hub } from "./hub.ts";
+import { EdgeLimits } from "./limits/limits.ts";
+import { Spending } from "./limits/usage-sharing.ts";
+import type { Session } from "./session/session.ts";
+import { createSocketServer, type SocketServer } from "./socket-server.ts";
+import { Packet } from "./transport/packet.ts";
+import { WriteTurn } from "./transport/write-batcher.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
 const RECONNECT_SPREAD_MS = 2_500;

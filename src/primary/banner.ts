@@ -3,7 +3,7 @@
  * operator's token at the one start that made the secret which signs it.
  */
 import { networkInterfaces } from "node:os";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 
 export interface BannerFacts {
   config: Config;

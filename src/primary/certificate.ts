@@ -5,10 +5,10 @@
  * that a reconnect after it stays cheap.
  */
 import { randomBytes } from "node:crypto";
-import { StartRefusal } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { StartRefusal } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { readTlsPair, type TlsPair } from "../config/tls-pair.ts";
 import type { TlsMaterial } from "../runtime/control.ts";
-import { readTlsPair, type TlsPair } from "../tls-pair.ts";
 
 /** tls.createServer's figure. */
 const TICKET_KEYS_BYTES = 48;

@@ -11,8 +11,8 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { errorCode, fileTrouble, StartRefusal } from "../errors.ts";
-import { readOrMakeSecretFile, readSecretFile } from "../secret-file.ts";
+import { errorCode, fileTrouble, StartRefusal } from "../base/errors.ts";
+import { readOrMakeSecretFile, readSecretFile } from "../config/secret-file.ts";
 import { processStart } from "./process-identity.ts";
 
 export interface DataDir {

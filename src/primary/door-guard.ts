@@ -6,9 +6,9 @@
  */
 import type { Socket } from "node:net";
 import { Counter, Gauge, type Registry } from "prom-client";
-import { subscriberOf } from "../address.ts";
-import type { Log } from "../log.ts";
-import { createProxyReader, type ProxyTrust } from "../proxy-trust.ts";
+import { subscriberOf } from "../base/address.ts";
+import type { Log } from "../base/log.ts";
+import { createProxyReader, type ProxyTrust } from "../config/proxy-trust.ts";
 import { type ConnectionRate, ConnectionRates } from "./connection-rates.ts";
 import { type Guest, Undecided } from "./undecided.ts";
 

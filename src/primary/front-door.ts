@@ -9,9 +9,9 @@
 import cluster, { type Worker } from "node:cluster";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Counter, type Registry } from "prom-client";
-import { subscriberOf } from "../address.ts";
-import { errorCode, StartRefusal, unreachable } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { subscriberOf } from "../base/address.ts";
+import { errorCode, StartRefusal, unreachable } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import { NO_VIEW, Placement, type WorkerRef } from "../runtime/view.ts";
 import type { DoorGuard, Welcome } from "./door-guard.ts";
 import { HandOver } from "./hand-over.ts";

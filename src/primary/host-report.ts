@@ -1,6 +1,6 @@
 /** What workers ask their primary about the whole host: metrics of everybody, and health. */
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
 import type { HostHealth, HostMetrics } from "../runtime/control.ts";
 import { FLAG } from "../runtime/frames.ts";
 import type { Supervisor } from "./supervisor.ts";

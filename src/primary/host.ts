@@ -8,13 +8,13 @@
  */
 import { randomBytes } from "node:crypto";
 import { Counter, Gauge } from "prom-client";
-import { systemClock } from "../clock.ts";
-import type { WorkerConfig } from "../config.ts";
-import { FaultRing } from "../fault-ring.ts";
-import type { Log } from "../log.ts";
-import { createMetrics } from "../metrics.ts";
-import type { OpsQuestion } from "../ops-ports.ts";
-import type { Relay } from "../relay-port.ts";
+import { systemClock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { createMetrics } from "../base/metrics.ts";
+import type { WorkerConfig } from "../config/config.ts";
+import { FaultRing } from "../ops/recent-faults.ts";
+import type { OpsQuestion } from "../ports/ops.ts";
+import type { Relay } from "../ports/relay.ts";
 import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
 import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import type { Certificate } from "./certificate.ts";
@@ -43,7 +43,7 @@ export interface HostOptions {
   relay?: Relay;
   /** Set where TLS is on. */
   certificate?: Certificate;
-  /** What operators are shown of the log; see fault-ring.ts. */
+  /** What operators are shown of the log; see recent-faults.ts. */
   faults?: FaultRing;
   version?: string;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };

@@ -9,7 +9,7 @@
  */
 import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { IssuerKeySet } from "../runtime/control.ts";
 
 /** Rotated keys are usually published a day ahead; this bounds the use of a withdrawn one. */

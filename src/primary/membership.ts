@@ -8,7 +8,7 @@
  * [MBR2] While the relay is away the view is this host's own, under numbers of its own, and
  *        the others' lives are `away`: not gone.
  */
-import type { Cluster, HostMembers, Relay } from "../relay-port.ts";
+import type { Cluster, HostMembers, Relay } from "../ports/relay.ts";
 import { NO_VIEW, type View, type WorkerRef } from "../runtime/view.ts";
 
 export interface Member {

@@ -6,8 +6,8 @@
  * [OPS2] Nothing here grows with sessions or actors: workers answer counts, or by one user's key.
  */
 import { hostname } from "node:os";
-import { type FaultRing, mergedFaults } from "../fault-ring.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Metrics } from "../base/metrics.ts";
+import { type FaultRing, mergedFaults } from "../ops/recent-faults.ts";
 import type {
   ClusterAnswers,
   HostPart,
@@ -15,9 +15,9 @@ import type {
   WorkerAnswer,
   WorkerAnswers,
   WorkerPart,
-} from "../ops-ports.ts";
+} from "../ports/ops.ts";
+import type { Relay } from "../ports/relay.ts";
 import type { HostVitals, OpsHost } from "../protocol/ops.ts";
-import type { Relay } from "../relay-port.ts";
 import { FLAG } from "../runtime/frames.ts";
 import { hostOfLife, type View } from "../runtime/view.ts";
 import type { HostTalk } from "./host-talk.ts";

@@ -7,9 +7,9 @@
  * the stop has begun.
  */
 import cluster, { type ClusterSettings } from "node:cluster";
-import type { WorkerConfig } from "../config.ts";
-import { StartRefusal } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { StartRefusal } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { WorkerConfig } from "../config/config.ts";
 import type { TlsMaterial } from "../runtime/control.ts";
 import { BACK_OFF, type BackOff, RESTED, stepBackOff } from "./back-off.ts";
 import type { ServingWorker } from "./front-door.ts";

@@ -7,7 +7,7 @@
  * Invariants: frames of one sender to one receiver keep their order, and a subscription is
  * answered after it took effect and ahead of the topic's next event.
  */
-import type { Tally } from "../metrics.ts";
+import type { Tally } from "../base/metrics.ts";
 import {
   decodeAt,
   eachFrame,

@@ -5,7 +5,7 @@
  */
 import cluster, { type Worker } from "node:cluster";
 import type { Duplex } from "node:stream";
-import type { WorkerConfig } from "../config.ts";
+import type { WorkerConfig } from "../config/config.ts";
 import type { PrimaryOrders, TlsMaterial } from "../runtime/control.ts";
 import { FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { PIPE_FD, Pipe } from "../runtime/pipe.ts";

@@ -4,7 +4,7 @@
  * gets no new ones, still answers. gone: its process, or the talk with it, has ended.
  * No way leads back: a restart is another life.
  */
-import { unreachable } from "../errors.ts";
+import { unreachable } from "../base/errors.ts";
 
 export type WorkerState =
   | { phase: "starting"; sinceMs: number }

@@ -1,7 +1,7 @@
 /**
  * The Socket.IO half of the contract as an AsyncAPI 3.0 document, made from the events table:
  * what clients send is `receive` with its acknowledgement as the reply, what the server sends
- * is `send`. Pure; served by edge/http/documents.ts.
+ * is `send`. Pure; served by edge/http/server/documents.ts.
  */
 import type { TSchema } from "typebox";
 import { CLIENT_EVENT_SUMMARIES, SERVER_EVENT_SUMMARIES } from "./event-summaries.ts";

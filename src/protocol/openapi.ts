@@ -1,6 +1,6 @@
 /**
  * The HTTP half of the contract as an OpenAPI 3.1 document, made from the routes table: what it
- * says is what the server checks. Pure; served by edge/http/documents.ts.
+ * says is what the server checks. Pure; served by edge/http/server/documents.ts.
  */
 import type { TObject, TSchema } from "typebox";
 import { ERROR_STATUS, type ErrorCode } from "./errors.ts";

@@ -7,7 +7,7 @@
  *        else with them, or is above it, makes it rise past both. So it never goes back for
  *        anyone, though Redis may forget everything.
  */
-import type { Cluster, HostMembers } from "../relay-port.ts";
+import type { Cluster, HostMembers } from "../ports/relay.ts";
 
 /** Hash tag: one slot of a Redis Cluster. */
 export const CLUSTER_KEY = "{troupe}:cluster";

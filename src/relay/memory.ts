@@ -4,7 +4,7 @@
  * contract suite holds both.
  */
 import { createHash } from "node:crypto";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Bus, BusEvents } from "./bus.ts";
 import { LEASE_MS, type LeaseAnswer, type LeaseRequest } from "./lease.ts";
 

@@ -8,7 +8,7 @@
  * [OBX3] What waits is bounded.
  * [OBX4] A gap is told ahead of every frame that was pushed after it.
  */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 
 const DEADLINE_MS = 5_000;
 const RETRY_MS = 100;

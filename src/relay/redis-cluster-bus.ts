@@ -8,7 +8,7 @@
  * messages, so each is `broken`, and all subscribers begin anew.
  */
 import { Cluster, Redis } from "ioredis";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Bus, BusEvents } from "./bus.ts";
 import { keySlot } from "./key-slot.ts";
 import {

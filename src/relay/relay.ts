@@ -10,9 +10,9 @@
  *        Only who has just started, and lived nowhere, has missed and said nothing.
  * [RLY4] Whatever fails or hangs leads to `away`, and from there everything begins anew.
  */
-import type { Clock } from "../clock.ts";
-import type { Log } from "../log.ts";
-import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../relay-port.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
 import { hostOfLife } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
 import { KIND, type Kind, opened, sealed } from "./envelope.ts";

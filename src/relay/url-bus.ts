@@ -2,7 +2,7 @@
  * The bus behind REDIS_URL: one Redis or a Redis Cluster, which it says itself when it is
  * reached for the first time. Until then nothing can be said or heard anyway.
  */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Bus, BusEvents } from "./bus.ts";
 import type { LeaseAnswer, LeaseRequest } from "./lease.ts";
 import { RedisBus } from "./redis-bus.ts";

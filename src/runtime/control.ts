@@ -2,9 +2,9 @@
  * Control frames: the rare talk between the primary and its workers, as JSON bodies of
  * `FRAME.control`. A `corr` other than 0 wants a `FRAME.answer` with the same `corr`.
  */
-import type { WorkerConfig } from "../config.ts";
-import type { OpsQuestion } from "../ops-ports.ts";
-import type { TlsPair } from "../tls-pair.ts";
+import type { WorkerConfig } from "../config/config.ts";
+import type { TlsPair } from "../config/tls-pair.ts";
+import type { OpsQuestion } from "../ports/ops.ts";
 
 export interface PrimaryOrders {
   /** First frame on every pipe. */

@@ -8,7 +8,7 @@
  * [XCH3] A subscription is done when the primary has confirmed it, or has failed in time.
  */
 import type { TopicEvent } from "../../actors/behaviour.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
 import type { BatchLink } from "./batch-link.ts";

@@ -9,7 +9,7 @@
  *        receiver is not the owner. What an earlier attempt hears is no answer any more.
  * [ASK4] An op that may not run twice is not repeated after its owner died with it.
  */
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import { FLAG, FRAME, type Frame, frame } from "./frames.ts";

@@ -2,8 +2,8 @@
  * What an actor thread offers its edge over comlink, and what it is started with. Shared by
  * src/thread.ts (which exposes it) and src/worker.ts (which wraps it).
  */
-import type { WorkerConfig } from "../config.ts";
-import type { ThreadReport } from "../ops-ports.ts";
+import type { WorkerConfig } from "../config/config.ts";
+import type { ThreadReport } from "../ports/ops.ts";
 import type { LineEnd } from "./batch-link.ts";
 
 export interface ThreadStart {

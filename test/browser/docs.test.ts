@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { addressOf, DOCS_PAGES } from "../../src/edge/http/docs-frame.ts";
+import { addressOf, DOCS_PAGES } from "../../src/edge/http/server/docs-frame.ts";
 import { hasChromiumFor, launchChromium } from "../support/chromium.ts";
 import { troupeForFile } from "../support/suite.ts";
 

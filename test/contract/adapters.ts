@@ -3,17 +3,17 @@
  * over the same tables; whoever opened closes.
  */
 import type { ActorPorts } from "../../actors/ports.ts";
-import type { AccountStore, Change, Queries } from "../../src/ports.ts";
+import type { AccountStore, Change, Queries } from "../../src/ports/edge.ts";
+import type { RecountStore } from "../../src/ports/social.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
-import type { RecountStore } from "../../src/social-queries.ts";
-import { createActorPorts } from "../../src/storage/actor-ports.ts";
-import { createEdgePorts } from "../../src/storage/edge-ports.ts";
 import { createMemoryStorage } from "../../src/storage/memory/ports.ts";
 import type { MemoryTables } from "../../src/storage/memory/tables.ts";
-import { migrate } from "../../src/storage/migrate.ts";
-import { pruneReplaced } from "../../src/storage/pruning.ts";
-import { createRecount } from "../../src/storage/recount.ts";
+import { createActorPorts } from "../../src/storage/postgres/actor-ports.ts";
+import { createEdgePorts } from "../../src/storage/postgres/edge-ports.ts";
+import { migrate } from "../../src/storage/postgres/migrate.ts";
+import { pruneReplaced } from "../../src/storage/postgres/pruning.ts";
+import { createRecount } from "../../src/storage/postgres/recount.ts";
 import { administer, startPostgres } from "../support/postgres.ts";
 
 export interface OpenStorage extends ActorPorts {

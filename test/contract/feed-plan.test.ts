@@ -1,15 +1,15 @@
 /** What only PostgreSQL's planner can get wrong: the feed of someone who follows 1,000 people. */
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ListPage } from "../../src/ports/social.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
 import type { JsonText } from "../../src/protocol/json-text.ts";
 import type { Post } from "../../src/protocol/social.ts";
-import type { ListPage } from "../../src/social-queries.ts";
-import { connectionConfig, prepareSession } from "../../src/storage/connection.ts";
-import { createEdgePorts, type EdgeStorage } from "../../src/storage/edge-ports.ts";
-import { FEEDS } from "../../src/storage/feed.ts";
-import { TOP } from "../../src/storage/list-cursor.ts";
-import { migrate } from "../../src/storage/migrate.ts";
+import { connectionConfig, prepareSession } from "../../src/storage/postgres/connection.ts";
+import { createEdgePorts, type EdgeStorage } from "../../src/storage/postgres/edge-ports.ts";
+import { FEEDS } from "../../src/storage/postgres/feed.ts";
+import { TOP } from "../../src/storage/postgres/list-cursor.ts";
+import { migrate } from "../../src/storage/postgres/migrate.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";
 
 const FOLLOWED = 1000;

@@ -3,8 +3,8 @@ import { Client } from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ConversationId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
-import { type ActorStorage, createActorPorts } from "../../src/storage/actor-ports.ts";
-import { migrate } from "../../src/storage/migrate.ts";
+import { type ActorStorage, createActorPorts } from "../../src/storage/postgres/actor-ports.ts";
+import { migrate } from "../../src/storage/postgres/migrate.ts";
 import { eventually } from "../support/eventually.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";
 

@@ -1,9 +1,9 @@
 /** PostStore, and the posts' half of SocialQueries: one suite for both storages. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ListPage } from "../../src/ports/social.ts";
 import type { PostId, UserId } from "../../src/protocol/ids.ts";
 import type { JsonText } from "../../src/protocol/json-text.ts";
 import type { Post } from "../../src/protocol/social.ts";
-import type { ListPage } from "../../src/social-queries.ts";
 import { promised } from "../support/promised.ts";
 import { ADAPTERS, codeOf, granted, newUsers, type OpenStorage } from "./adapters.ts";
 

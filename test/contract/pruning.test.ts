@@ -1,9 +1,9 @@
 /** Who forgets what was replaced, when, and that one does it at a time. PostgreSQL only. */
 import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createLogger } from "../../src/log.ts";
-import { migrate } from "../../src/storage/migrate.ts";
-import { Pruning, pruneReplaced } from "../../src/storage/pruning.ts";
+import { createLogger } from "../../src/base/log.ts";
+import { migrate } from "../../src/storage/postgres/migrate.ts";
+import { Pruning, pruneReplaced } from "../../src/storage/postgres/pruning.ts";
 import { eventually } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";

@@ -1,7 +1,7 @@
 /** What later changes replaced, told again in order: one suite for both storages. */
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Change } from "../../src/ports.ts";
+import type { Change } from "../../src/ports/edge.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import {

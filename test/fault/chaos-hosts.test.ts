@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { FAULT_NAMES, type FaultName, factsOf } from "../../bench/chaos/fault-table.ts";
 import { redisProgram } from "../../bench/support/redis-program.ts";
-import { StartRefusal } from "../../src/errors.ts";
+import { StartRefusal } from "../../src/base/errors.ts";
 import { brokenPromises, chaosRun } from "../support/chaos.ts";
 
 const FAULTS: FaultName[] = [

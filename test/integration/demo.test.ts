@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { DEMO_PASSWORD } from "../../src/demo/demo.ts";
+import { DEMO_PASSWORD } from "../../src/commands/demo/demo.ts";
 import type { ConversationSummary, Tokens } from "../../src/protocol/schemas.ts";
 import type { Post } from "../../src/protocol/social.ts";
 import { eventually, within } from "../support/eventually.ts";

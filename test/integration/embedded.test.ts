@@ -26,10 +26,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { createLogger } from "../../src/log.ts";
-import { type EmbeddedPostgres, startEmbedded } from "../../src/storage/embedded.ts";
-import { openCluster } from "../../src/storage/embedded-cluster.ts";
-import { launchServer } from "../../src/storage/embedded-server.ts";
+import { createLogger } from "../../src/base/log.ts";
+import { openCluster } from "../../src/storage/embedded/cluster.ts";
+import { type EmbeddedPostgres, startEmbedded } from "../../src/storage/embedded/embedded.ts";
+import { launchServer } from "../../src/storage/embedded/server.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { processOf } from "../support/processes.ts";
 
@@ -107,8 +107,8 @@ async function startPrimary(
   identity: { uid?: number; gid?: number } = {},
 ): Promise<Primary> {
   const script = `
-    import { startEmbedded } from ${JSON.stringify(join(from, "dist/src/storage/embedded.js"))};
-    import { createLogger } from ${JSON.stringify(join(from, "dist/src/log.js"))};
+    import { startEmbedded } from ${JSON.stringify(join(from, "dist/src/storage/embedded/embedded.js"))};
+    import { createLogger } from ${JSON.stringify(join(from, "dist/src/base/log.js"))};
     try {
       const log = createLogger({ level: "silent" });
       const database = await startEmbedded({ dataDir: process.argv[1], log });

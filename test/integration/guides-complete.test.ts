@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { CONFIG_KEYS } from "../../src/config-keys.ts";
+import { CONFIG_KEYS } from "../../src/config/keys.ts";
 import { makeCertificate } from "../support/certificates.ts";
 import { startTroupe } from "../support/cluster.ts";
 import { RedisServer, whyNoRedis } from "../support/redis.ts";

@@ -1,7 +1,7 @@
 import { scryptSync } from "node:crypto";
 import { SignJWT } from "jose";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { IssuerKeys } from "../../src/primary/issuer-keys.ts";
 import { CONFIG, type HttpApi, startHttpApi } from "../support/http-api.ts";
 import { ISSUER_NAME, Issuer, type IssuerKey, issuerKey, signedBy } from "../support/issuer.ts";

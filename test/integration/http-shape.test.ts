@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import { ROUTES } from "../../src/protocol/routes.ts";
 import { type HttpApi, startHttpApi } from "../support/http-api.ts";
 

@@ -1,6 +1,6 @@
 /** [VAL] Odd requests: addresses, bodies and lengths that are not what they seem. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { createReader } from "../../src/edge/check.ts";
+import { createReader } from "../../src/edge/validation.ts";
 import { CLIENT_EVENTS } from "../../src/protocol/events.ts";
 import { takeBreaches } from "../support/conformity.ts";
 import { upTo } from "../support/expectations.ts";

@@ -9,7 +9,7 @@ import { troupeForFile } from "../support/suite.ts";
 
 const troupe = troupeForFile({ workers: 1 });
 
-/** The figures of src/edge/http/server.ts, and the interval at which they are looked at. */
+/** The figures of src/edge/http/server/server.ts, and the interval at which they are looked at. */
 const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 const CHECK_MS = 5_000;

@@ -5,9 +5,9 @@
  * Real actors, relays, interests and streams on a memory bus. A seed that fails is printed.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Interests } from "../../src/edge/interests.ts";
-import { Streams } from "../../src/edge/socket/streams.ts";
-import { createLogger } from "../../src/log.ts";
+import { createLogger } from "../../src/base/log.ts";
+import { Streams } from "../../src/edge/live/conversation-streams.ts";
+import { Interests } from "../../src/edge/live/subscriptions.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { type MemoryBus, MemoryNetwork } from "../../src/relay/memory.ts";
 import { HostRelay } from "../../src/relay/relay.ts";

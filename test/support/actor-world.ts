@@ -8,14 +8,14 @@
  */
 import { behaviours } from "../../actors/index.ts";
 import type { ActorPorts } from "../../actors/ports.ts";
-import { Tally } from "../../src/metrics.ts";
+import { Tally } from "../../src/base/metrics.ts";
 import { NO_UPLINK, Switchboard } from "../../src/primary/switchboard.ts";
 import type { ErrorObject } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId, type Conversation } from "../../src/protocol/schemas.ts";
+import { ActorHost } from "../../src/runtime/actor-runtime.ts";
 import { Exchange } from "../../src/runtime/exchange.ts";
 import { decodeAt, eachFrame, encode, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
-import { ActorHost } from "../../src/runtime/host.ts";
 import type { View } from "../../src/runtime/view.ts";
 import { MemoryConversations } from "../../src/storage/memory/conversations.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";

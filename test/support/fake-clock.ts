@@ -2,7 +2,7 @@
  * A Clock that a test owns: time moves only in `advance`, bells ring in the order of their
  * times, and before it moves on everything that a bell set off (promises, immediates) is done.
  */
-import type { Clock } from "../../src/clock.ts";
+import type { Clock } from "../../src/base/clock.ts";
 
 interface Bell {
   atMs: number;

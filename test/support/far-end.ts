@@ -2,9 +2,9 @@
  * A session whose connection ends here: a real Session over a connection that keeps
  * the text of every packet.
  */
-import { Session } from "../../src/edge/socket/session.ts";
-import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
-import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
+import { Session } from "../../src/edge/session/session.ts";
+import { SessionLimits } from "../../src/edge/session/session-limits.ts";
+import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
 import type { FamilyId, SessionId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
 import { NearConnection } from "./near-connection.ts";

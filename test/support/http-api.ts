@@ -5,10 +5,10 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import pino from "pino";
-import { systemClock } from "../../src/clock.ts";
-import type { WorkerConfig } from "../../src/config.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { WorkerConfig } from "../../src/config/config.ts";
+import { DEFAULT_LIMITS } from "../../src/config/limit-keys.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
-import { DEFAULT_LIMITS } from "../../src/limit-keys.ts";
 import { REFUSALS, type Result, refused } from "../../src/protocol/errors.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { seeAnswer, takeBreaches } from "./conformity.ts";

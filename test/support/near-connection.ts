@@ -1,6 +1,6 @@
 /** A connection whose client is in this process: what is written has arrived. */
-import type { Connection } from "../../src/edge/socket/connection.ts";
-import type { Packet } from "../../src/edge/socket/packet.ts";
+import type { Connection } from "../../src/edge/transport/connection.ts";
+import type { Packet } from "../../src/edge/transport/packet.ts";
 
 const nothing = () => undefined;
 

@@ -1,7 +1,8 @@
 /** Someone with an account: calls the API with their token and opens sessions. */
+
+import type { ListPage } from "../../src/ports/social.ts";
 import type { Conversation, Message, User } from "../../src/protocol/schemas.ts";
 import type { Comment, Liked, Notification, Post } from "../../src/protocol/social.ts";
-import type { ListPage } from "../../src/social-queries.ts";
 import type { Troupe } from "./cluster.ts";
 import { type Answer, Api } from "./http.ts";
 import { type ConnectOptions, Session } from "./session.ts";

@@ -46,9 +46,9 @@ export async function createDatabase(): Promise<TestDatabase> {
 /** Starts a server in a scratch directory; `url` is its maintenance database. */
 export async function startServer(): Promise<TestDatabase> {
   const { startEmbedded } = (await import(
-    new URL("src/storage/embedded.js", DIST).href
+    new URL("src/storage/embedded/embedded.js", DIST).href
   )) as EmbeddedModule;
-  const { createLogger } = (await import(new URL("src/log.js", DIST).href)) as LogModule;
+  const { createLogger } = (await import(new URL("src/base/log.js", DIST).href)) as LogModule;
   const dataDir = await mkdtemp(join(tmpdir(), "troupe-test-pg-"));
   const server = await startEmbedded({
     dataDir,
@@ -66,7 +66,9 @@ export async function startServer(): Promise<TestDatabase> {
 /** Makes the migrated template that createDatabase copies, and names it to the test processes. */
 export async function makeTemplate(serverUrl: string): Promise<TestDatabase> {
   const template = await ownDatabase(serverUrl, null);
-  const { migrate } = (await import(new URL("src/storage/migrate.js", DIST).href)) as MigrateModule;
+  const { migrate } = (await import(
+    new URL("src/storage/postgres/migrate.js", DIST).href
+  )) as MigrateModule;
   await migrate(template.url);
   process.env[TEMPLATE_ENV] = new URL(template.url).pathname.slice(1);
   return template;

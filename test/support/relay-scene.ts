@@ -3,14 +3,14 @@
  * told, and the scene can take the bus away in every way that happens.
  */
 
-import { type Clock, systemClock } from "../../src/clock.ts";
-import type { Log } from "../../src/log.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import type { Log } from "../../src/base/log.ts";
+import type { Cluster, HostMembers } from "../../src/ports/relay.ts";
 import type { Bus } from "../../src/relay/bus.ts";
 import { type MemoryBus, MemoryNetwork } from "../../src/relay/memory.ts";
 import { RedisBus } from "../../src/relay/redis-bus.ts";
 import { HostRelay } from "../../src/relay/relay.ts";
 import { UrlBus } from "../../src/relay/url-bus.ts";
-import type { Cluster, HostMembers } from "../../src/relay-port.ts";
 import { decodeAt, eachFrame, encode, FRAME, frame } from "../../src/runtime/frames.ts";
 import { eventually } from "./eventually.ts";
 import { FakeClock } from "./fake-clock.ts";

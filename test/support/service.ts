@@ -1,5 +1,5 @@
 /** Another back end, which calls with a service token. */
-import { mintServiceToken } from "../../src/edge/service-token.ts";
+import { mintServiceToken } from "../../src/edge/auth/service-token.ts";
 import type { ServiceScope } from "../../src/protocol/route-spec.ts";
 import type { Notification } from "../../src/protocol/social.ts";
 import type { Troupe } from "./cluster.ts";

@@ -3,10 +3,10 @@
  * an application would (messages by seq, a rev a conversation, who types, who is online). Each
  * packet is held against the contract as it comes; what is wrong is collected in `complaints`.
  */
-import type { AckSink, Commands } from "../../src/edge/socket/commands.ts";
-import { Session } from "../../src/edge/socket/session.ts";
-import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
-import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
+import type { AckSink, Commands } from "../../src/edge/commands/commands.ts";
+import { Session } from "../../src/edge/session/session.ts";
+import { SessionLimits } from "../../src/edge/session/session-limits.ts";
+import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
 import type { ClientEventName, ClientPayload } from "../../src/protocol/events.ts";
 import type { ConversationId, SessionId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation, Message, PresenceStatus, Status } from "../../src/protocol/schemas.ts";

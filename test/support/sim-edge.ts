@@ -1,12 +1,12 @@
 /** The edge of a simulated worker: the real hub around the real exchange. */
-import type { Clock } from "../../src/clock.ts";
-import type { Commands } from "../../src/edge/socket/commands.ts";
-import { Hub } from "../../src/edge/socket/hub.ts";
-import type { Sessions } from "../../src/edge/socket/sessions.ts";
-import type { Streams } from "../../src/edge/socket/streams.ts";
-import type { Watches } from "../../src/edge/socket/watches.ts";
-import { createLogger } from "../../src/log.ts";
-import type { Queries } from "../../src/ports.ts";
+import type { Clock } from "../../src/base/clock.ts";
+import { createLogger } from "../../src/base/log.ts";
+import type { Commands } from "../../src/edge/commands/commands.ts";
+import { Hub } from "../../src/edge/hub.ts";
+import type { Streams } from "../../src/edge/live/conversation-streams.ts";
+import type { Watches } from "../../src/edge/live/presence-watches.ts";
+import type { Sessions } from "../../src/edge/live/sessions.ts";
+import type { Queries } from "../../src/ports/edge.ts";
 import { REFUSALS } from "../../src/protocol/errors.ts";
 import type { Exchange } from "../../src/runtime/exchange.ts";
 import type { Frame } from "../../src/runtime/frames.ts";

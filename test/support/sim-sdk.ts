@@ -8,10 +8,10 @@ import { onMessage } from "../../src/client/fresh.ts";
 import type { ClientPorts, SocketHandlers, SocketPort } from "../../src/client/ports.ts";
 import { createPresence, type Presence } from "../../src/client/presence.ts";
 import { createTyping, type Typing } from "../../src/client/typing.ts";
-import type { AckSink, Commands } from "../../src/edge/socket/commands.ts";
-import { Session } from "../../src/edge/socket/session.ts";
-import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
-import { WriteTurn } from "../../src/edge/socket/write-turn.ts";
+import type { AckSink, Commands } from "../../src/edge/commands/commands.ts";
+import { Session } from "../../src/edge/session/session.ts";
+import { SessionLimits } from "../../src/edge/session/session-limits.ts";
+import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
 import { REFUSALS, type Result } from "../../src/protocol/errors.ts";
 import type {
   ClientAck,

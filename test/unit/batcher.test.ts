@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import { Batcher } from "../../src/storage/batcher.ts";
-import { StorageFault } from "../../src/storage/fault.ts";
+import { Batcher } from "../../src/storage/batching/shared-reads.ts";
+import { StorageFault } from "../../src/storage/postgres/fault.ts";
 
 describe("calls gathered into statements", () => {
   test("a lone call goes at the end of its turn, those of one turn share a statement", async () => {

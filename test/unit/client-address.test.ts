@@ -3,9 +3,13 @@
 import type { IncomingMessage } from "node:http";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { plainAddress, subscriberOf } from "../../src/address.ts";
-import { createClientReader } from "../../src/edge/client-address.ts";
-import { createProxyReader, type ProxyTrust, parseProxyTrust } from "../../src/proxy-trust.ts";
+import { plainAddress, subscriberOf } from "../../src/base/address.ts";
+import {
+  createProxyReader,
+  type ProxyTrust,
+  parseProxyTrust,
+} from "../../src/config/proxy-trust.ts";
+import { createClientReader } from "../../src/edge/transport/client-address.ts";
 
 const clientOf = (trust: ProxyTrust, peer: string, forwarded?: string) =>
   createProxyReader(trust).clientOf(peer, forwarded);

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Config, describeProblems, loadConfig } from "../../src/config.ts";
-import { CONFIG_KEYS } from "../../src/config-keys.ts";
-import { DEFAULT_LIMITS, LIMIT_KEYS } from "../../src/limit-keys.ts";
+import { type Config, describeProblems, loadConfig } from "../../src/config/config.ts";
+import { CONFIG_KEYS } from "../../src/config/keys.ts";
+import { DEFAULT_LIMITS, LIMIT_KEYS } from "../../src/config/limit-keys.ts";
 
 type Env = Record<string, string | undefined>;
 

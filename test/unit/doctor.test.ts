@@ -1,19 +1,19 @@
 /** The doctor's judgements on given facts, and how they read. */
 import { describe, expect, test } from "vitest";
-import { readDemoOptions, readDoctorOptions } from "../../src/command-options.ts";
-import { loadConfig } from "../../src/config.ts";
-import { CONFIG_KEYS } from "../../src/config-keys.ts";
-import { isLoopback } from "../../src/demo/demo.ts";
-import { judge, judgeClock } from "../../src/doctor/database.ts";
+import { isLoopback } from "../../src/commands/demo/demo.ts";
+import { judge, judgeClock } from "../../src/commands/doctor/database.ts";
 import {
   checkChoices,
   checkNode,
   checkSlips,
   checkVariables,
-} from "../../src/doctor/environment.ts";
-import { type Finding, hasFailed, reportText } from "../../src/doctor/finding.ts";
-import { checkBacklog, checkMemory, checkOpenFiles } from "../../src/doctor/machine.ts";
-import { judgeInfo } from "../../src/doctor/redis.ts";
+} from "../../src/commands/doctor/environment.ts";
+import { type Finding, hasFailed, reportText } from "../../src/commands/doctor/finding.ts";
+import { checkBacklog, checkMemory, checkOpenFiles } from "../../src/commands/doctor/machine.ts";
+import { judgeInfo } from "../../src/commands/doctor/redis.ts";
+import { readDemoOptions, readDoctorOptions } from "../../src/commands/options.ts";
+import { loadConfig } from "../../src/config/config.ts";
+import { CONFIG_KEYS } from "../../src/config/keys.ts";
 
 const states = (findings: readonly Finding[]) =>
   findings.map(({ check, state }) => `${check}: ${state}`);

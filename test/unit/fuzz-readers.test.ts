@@ -5,7 +5,7 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createReader } from "../../src/edge/check.ts";
+import { createReader } from "../../src/edge/validation.ts";
 import { CLIENT_EVENTS, type ClientEventName } from "../../src/protocol/events.ts";
 import type { RouteSpec } from "../../src/protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../src/protocol/routes.ts";

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { Heartbeat } from "../../src/edge/socket/heartbeat.ts";
+import { Heartbeat } from "../../src/edge/transport/heartbeat.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 let clock: FakeClock;

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { KeyedBuckets } from "../../src/edge/keyed-buckets.ts";
-import { EdgeLimits } from "../../src/edge/limits.ts";
-import { TokenBucket } from "../../src/edge/token-bucket.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../src/limit-keys.ts";
-import { Tally } from "../../src/metrics.ts";
+import { Tally } from "../../src/base/metrics.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/config/limit-keys.ts";
+import { KeyedBuckets } from "../../src/edge/limits/keyed-buckets.ts";
+import { EdgeLimits } from "../../src/edge/limits/limits.ts";
+import { TokenBucket } from "../../src/edge/limits/token-bucket.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 describe("a token bucket", () => {

@@ -1,7 +1,7 @@
 /** The log: one JSON object a line, and no secret in it. */
 import { Writable } from "node:stream";
 import { expect, test } from "vitest";
-import { createLogger } from "../../src/log.ts";
+import { createLogger } from "../../src/base/log.ts";
 
 function linesOf(write: (log: ReturnType<typeof createLogger>) => void, level = "info") {
   const lines: string[] = [];

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { addMetrics, createMetrics, hostMetricsText, type Metrics } from "../../src/metrics.ts";
+import {
+  addMetrics,
+  createMetrics,
+  hostMetricsText,
+  type Metrics,
+} from "../../src/base/metrics.ts";
 
 const made: Metrics[] = [];
 function metricsOf(part: "edge" | "thread", worker: string): Metrics {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { MissedOrders } from "../../src/edge/socket/missed-orders.ts";
-import { createLogger } from "../../src/log.ts";
+import { createLogger } from "../../src/base/log.ts";
+import { MissedOrders } from "../../src/edge/live/missed-orders.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation } from "../../src/protocol/schemas.ts";
 import { settled } from "../support/fake-clock.ts";

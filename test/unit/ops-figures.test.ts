@@ -1,12 +1,12 @@
 /** What the operator's page makes of two summaries, and how it says what is wrong. Pure. */
 import { describe, expect, test } from "vitest";
+import { Histogram } from "../../src/ops/vitals.ts";
 import {
   LATENCY_BOUNDS_MS,
   type OpsSummary,
   ROWS_BOUNDS,
   type WorkerVitals,
 } from "../../src/protocol/ops.ts";
-import { Histogram } from "../../src/vitals.ts";
 import { healthOf } from "../../src/web/ops/health.ts";
 import { NO_HISTORY, withSummary } from "../../src/web/ops/history.ts";
 import { figuresBetween, quantile } from "../../src/web/ops/rates.ts";

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import * as ws from "ws";
-import { Packet } from "../../src/edge/socket/packet.ts";
+import { Packet } from "../../src/edge/transport/packet.ts";
 
 /** Exported by ws, missing in its types. */
 const { Receiver } = ws as unknown as { Receiver: new (options: object) => Writable };

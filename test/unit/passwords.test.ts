@@ -1,6 +1,6 @@
 import { scryptSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { createPasswordTurns, hashPassword, isPassword } from "../../src/edge/passwords.ts";
+import { createPasswordTurns, hashPassword, isPassword } from "../../src/edge/auth/passwords.ts";
 
 describe("password hashes", () => {
   test("name their parameters, are salted, and know their password only", async () => {

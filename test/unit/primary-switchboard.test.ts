@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { Tally } from "../../src/metrics.ts";
+import { Tally } from "../../src/base/metrics.ts";
 import { type Line, NO_UPLINK, Switchboard, type Uplink } from "../../src/primary/switchboard.ts";
 import {
   decodeAt,

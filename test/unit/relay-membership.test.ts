@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { HostMembers } from "../../src/ports/relay.ts";
 import { Membership } from "../../src/primary/membership.ts";
-import type { HostMembers } from "../../src/relay-port.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
 
 const membersOf = (host: string, ...workers: number[]): HostMembers => ({

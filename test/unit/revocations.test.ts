@@ -1,8 +1,8 @@
 /** [RVK] What an edge knows of who is shut out: told, read, and in which order. */
 import pino from "pino";
 import { beforeEach, describe, expect, it } from "vitest";
-import { KnownRevocations } from "../../src/edge/revocations.ts";
-import type { Suspension } from "../../src/ports.ts";
+import { KnownRevocations } from "../../src/edge/auth/revocations.ts";
+import type { Suspension } from "../../src/ports/edge.ts";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
 import { topicOf } from "../../src/protocol/topics.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "vitest";
-import { EdgeLimits } from "../../src/edge/limits.ts";
-import { SessionLimits } from "../../src/edge/socket/session-limits.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../src/limit-keys.ts";
-import { Tally } from "../../src/metrics.ts";
+import { Tally } from "../../src/base/metrics.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../src/config/limit-keys.ts";
+import { EdgeLimits } from "../../src/edge/limits/limits.ts";
+import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import type { ClientEventName } from "../../src/protocol/events.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 

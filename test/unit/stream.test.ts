@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { Stream } from "../../src/edge/socket/stream.ts";
-import type { Change, Changes } from "../../src/ports.ts";
+import { Stream } from "../../src/edge/live/stream.ts";
+import type { Change, Changes } from "../../src/ports/edge.ts";
 import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { FakeClock } from "../support/fake-clock.ts";

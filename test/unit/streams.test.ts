@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Interests } from "../../src/edge/interests.ts";
-import { Streams } from "../../src/edge/socket/streams.ts";
-import { createLogger } from "../../src/log.ts";
-import type { Queries } from "../../src/ports.ts";
+import { createLogger } from "../../src/base/log.ts";
+import { Streams } from "../../src/edge/live/conversation-streams.ts";
+import { Interests } from "../../src/edge/live/subscriptions.ts";
+import type { Queries } from "../../src/ports/edge.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import { decodeJwt, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
-import { createTokens } from "../../src/edge/tokens.ts";
+import { createTokens } from "../../src/edge/auth/tokens.ts";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
 
 const SECRET = "a secret of the tests, long enough for HS256";

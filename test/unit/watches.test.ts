@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Interests } from "../../src/edge/interests.ts";
-import { WATCH_REASON, Watches } from "../../src/edge/socket/watches.ts";
+import { WATCH_REASON, Watches } from "../../src/edge/live/presence-watches.ts";
+import { Interests } from "../../src/edge/live/subscriptions.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";

@@ -8,38 +8,38 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
 import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import type { Clock } from "../../clock.ts";
-import type { WorkerConfig } from "../../config.ts";
-import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../metrics.ts";
-import type { AccountStore, Queries } from "../../ports.ts";
+import type { Clock } from "../../base/clock.ts";
+import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../base/metrics.ts";
+import type { WorkerConfig } from "../../config/config.ts";
+import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { SocialQueries } from "../../ports/social.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
 import { ACT_OF_ROUTE } from "../../protocol/policy.ts";
 import type { RouteSpec } from "../../protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../protocol/routes.ts";
-import type { SocialQueries } from "../../social-queries.ts";
-import { type Auth, createAuth, type Identity, type Revocations } from "../auth.ts";
-import { createReader, type Reader } from "../check.ts";
-import { createClientReader } from "../client-address.ts";
-import type { AskIssuerKeys } from "../jwks.ts";
-import { EdgeLimits } from "../limits.ts";
-import type { Ops } from "../ops.ts";
-import { accountRoutes } from "./accounts.ts";
-import { BadBody, BODY_BYTES_MAX, readJson } from "./body.ts";
-import type { Handlers } from "./call.ts";
-import { type AskActors, conversationRoutes } from "./conversations.ts";
-import { createCors } from "./cors.ts";
-import { addFallbacks, answerFault } from "./fallbacks.ts";
-import { createGates, type Gates } from "./gates.ts";
-import { graphRoutes } from "./graph.ts";
-import { notificationRoutes } from "./notifications.ts";
-import { type HostReader, operationRoutes } from "./operations.ts";
-import { opsRoutes } from "./ops.ts";
-import { loadPages, servePages } from "./pages.ts";
-import { postRoutes } from "./posts.ts";
-import { type PresenceReader, presenceRoutes } from "./presence.ts";
-import { createReplies, type Replies } from "./replies.ts";
-import { createSecurityHeaders, createTransportSecurity } from "./security-headers.ts";
-import { answerClientError, closeConnections, createHttpServer } from "./server.ts";
+import { type Auth, createAuth, type Identity, type Revocations } from "../auth/auth.ts";
+import type { AskIssuerKeys } from "../auth/jwks.ts";
+import { EdgeLimits } from "../limits/limits.ts";
+import type { Ops } from "../ops/ops.ts";
+import { createClientReader } from "../transport/client-address.ts";
+import { createSecurityHeaders, createTransportSecurity } from "../transport/security-headers.ts";
+import { createReader, type Reader } from "../validation.ts";
+import { accountRoutes } from "./routes/accounts.ts";
+import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
+import { graphRoutes } from "./routes/graph.ts";
+import { notificationRoutes } from "./routes/notifications.ts";
+import { type HostReader, operationRoutes } from "./routes/operations.ts";
+import { opsRoutes } from "./routes/ops.ts";
+import { postRoutes } from "./routes/posts.ts";
+import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
+import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
+import type { Handlers } from "./server/call.ts";
+import { createCors } from "./server/cors.ts";
+import { addFallbacks, answerFault } from "./server/fallbacks.ts";
+import { createGates, type Gates } from "./server/gates.ts";
+import { loadPages, servePages } from "./server/pages.ts";
+import { createReplies, type Replies } from "./server/replies.ts";
+import { answerClientError, closeConnections, createHttpServer } from "./server/server.ts";
 
 export interface ApiDeps {
   config: WorkerConfig;
@@ -73,7 +73,7 @@ export interface Api {
   close(deadlineMs?: number): Promise<void>;
 }
 
-/** Dist layout: src/edge/http/api.js beside src/web. */
+/** In dist/, this module is src/edge/http/api.js and the pages are in src/web/. */
 const WEB_ROOT = fileURLToPath(new URL("../../web/", import.meta.url));
 const ENGINE_PATH = "/socket.io/";
 /** Ids are at most 19 digits; a longer parameter must reach the validator to be refused. */

@@ -1,10 +1,10 @@
 /** AccountStore in memory; the twin of ../accounts.ts, held to the same suite. */
-import type { Account, AccountStore, RefreshGrant, Suspension } from "../../ports.ts";
+import type { Account, AccountStore, RefreshGrant, Suspension } from "../../ports/edge.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import { asUserId, type User } from "../../protocol/schemas.ts";
-import { usernameOfSubject } from "../account-names.ts";
-import { STORAGE_REFUSALS } from "../refusals.ts";
+import { usernameOfSubject } from "../postgres/account-names.ts";
+import { STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import type { MemoryTables, StoredFamily, StoredUser } from "./tables.ts";
 
 export class MemoryAccounts implements AccountStore {

@@ -10,7 +10,7 @@ import type {
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message } from "../../protocol/schemas.ts";
-import { MEMBERS_MAX, type Refusal, STORAGE_REFUSALS } from "../refusals.ts";
+import { MEMBERS_MAX, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import {
   changedMessages,
   compareIds,

@@ -3,7 +3,7 @@ import type { GraphStore } from "../../../actors/social-ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { asConversationId, asUserId } from "../../protocol/schemas.ts";
-import { SOCIAL_REFUSALS, STORAGE_REFUSALS } from "../refusals.ts";
+import { SOCIAL_REFUSALS, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { setEdge } from "./social-tables.ts";
 import type { MemoryTables } from "./tables.ts";
 

@@ -3,7 +3,7 @@ import type { NewNotification, NotificationStore } from "../../../actors/social-
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { Notification } from "../../protocol/social.ts";
-import { SOCIAL_REFUSALS } from "../refusals.ts";
+import { SOCIAL_REFUSALS } from "../postgres/refusals.ts";
 import type { MemoryTables } from "./tables.ts";
 
 export class MemoryNotifications implements NotificationStore {

@@ -3,8 +3,8 @@
  * and ../recount.ts. Ports made over the same tables see each other's writes, as hosts do.
  */
 import type { ActorPorts } from "../../../actors/ports.ts";
-import type { AccountStore, Queries } from "../../ports.ts";
-import type { RecountStore } from "../../social-queries.ts";
+import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { RecountStore } from "../../ports/social.ts";
 import { MemoryAccounts } from "./accounts.ts";
 import { MemoryConversations } from "./conversations.ts";
 import { MemoryGraph } from "./graph.ts";

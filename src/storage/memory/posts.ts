@@ -9,7 +9,7 @@ import { ok, type Result } from "../../protocol/errors.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { asUserId } from "../../protocol/schemas.ts";
 import type { Comment, Post } from "../../protocol/social.ts";
-import { SOCIAL_REFUSALS } from "../refusals.ts";
+import { SOCIAL_REFUSALS } from "../postgres/refusals.ts";
 import type { StoredPost } from "./social-tables.ts";
 import type { MemoryTables } from "./tables.ts";
 

@@ -8,7 +8,7 @@ import type {
   SessionOpening,
   SyncAnswer,
   SyncRequest,
-} from "../../ports.ts";
+} from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import {
@@ -19,10 +19,15 @@ import {
   type Receipt,
   type User,
 } from "../../protocol/schemas.ts";
-import { changesOf, joiningChangeOf, NO_CHANGES } from "../changes.ts";
-import { decodePlace, encodePlace } from "../cursor.ts";
-import { LIVE_CONVERSATIONS_MAX } from "../openings.ts";
-import { answerSync, CHANGED_MAX, NEWEST_MAX, type SyncCandidate } from "../sync-answer.ts";
+import { changesOf, joiningChangeOf, NO_CHANGES } from "../postgres/changes.ts";
+import { decodePlace, encodePlace } from "../postgres/cursor.ts";
+import { LIVE_CONVERSATIONS_MAX } from "../postgres/session-openings.ts";
+import {
+  answerSync,
+  CHANGED_MAX,
+  NEWEST_MAX,
+  type SyncCandidate,
+} from "../postgres/sync-answer.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
 import {
   changedMessages,

@@ -1,6 +1,6 @@
 /** RecountStore in memory; the twin of ../recount.ts, held to the same suite. */
-import type { RecountStore } from "../../social-queries.ts";
-import type { Difference } from "../recount.ts";
+import type { RecountStore } from "../../ports/social.ts";
+import type { Difference } from "../postgres/recount.ts";
 import type { MemoryTables } from "./tables.ts";
 
 /** A figure that is kept beside what it counts. */

@@ -1,11 +1,12 @@
 /** SocialQueries in memory; the twin of ../social-queries.ts, held to the same suite. */
+
+import type { ListPage, SocialOpening, SocialQueries } from "../../ports/social.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { asUserId } from "../../protocol/schemas.ts";
 import type { Comment, Notification, Post, PostCounts } from "../../protocol/social.ts";
-import type { ListPage, SocialOpening, SocialQueries } from "../../social-queries.ts";
-import { decodeListCursor } from "../list-cursor.ts";
-import { pageOf } from "../social-queries.ts";
+import { decodeListCursor } from "../postgres/list-cursor.ts";
+import { pageOf } from "../postgres/social-queries.ts";
 import { shownPost } from "./posts.ts";
 import { compareIds, type MemoryTables } from "./tables.ts";
 

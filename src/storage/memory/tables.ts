@@ -5,7 +5,7 @@
  */
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message, User } from "../../protocol/schemas.ts";
-import type { ConversationUndo } from "../changes.ts";
+import type { ConversationUndo } from "../postgres/changes.ts";
 import { SocialTables } from "./social-tables.ts";
 
 export interface StoredUser {

@@ -15,11 +15,11 @@ import { Marked, Renderer } from "marked";
 const [compiled, target] = process.argv.slice(2);
 const load = (path) => import(pathToFileURL(join(compiled, path)).href);
 const { addressOf, DOCS_PAGES, API_REFERENCE, GUIDES, OVERVIEW, framed } = await load(
-  "src/edge/http/docs-frame.js",
+  "src/edge/http/server/docs-frame.js",
 );
-const { escaped, prose, slug, table } = await load("src/edge/http/docs-html.js");
-const { CONFIG_KEYS } = await load("src/config-keys.js");
-const { LIMIT_KEYS } = await load("src/limit-keys.js");
+const { escaped, prose, slug, table } = await load("src/edge/http/server/docs-html.js");
+const { CONFIG_KEYS } = await load("src/config/keys.js");
+const { LIMIT_KEYS } = await load("src/config/limit-keys.js");
 
 const SOURCE = import.meta.dirname;
 const problems = [];

@@ -1,0 +1,121 @@
+/**
+ * `troupe demo`: fills a running Troupe with a made-up world through its public API, and keeps
+ * it talking until it is told to end. Refuses to do that to a server on another machine unless
+ * that is said to be meant.
+ */
+import { randomBytes } from "node:crypto";
+import { setMaxListeners } from "node:events";
+import { StartRefusal } from "../../base/errors.ts";
+import type { ErrorObject } from "../../protocol/errors.ts";
+import type { Message } from "../../protocol/schemas.ts";
+import { createCall, DemoFault } from "./api.ts";
+import { Life } from "./life.ts";
+import { WORDS } from "./lines.ts";
+import { Person } from "./person.ts";
+import { makeWorld } from "./world.ts";
+
+export interface DemoOptions {
+  /** Of the server, without a path. */
+  url: string;
+  people: number;
+  /** Null: until it is told to end. */
+  forMs: number | null;
+  perMinute: number;
+  /** Null: the well-known one on this machine, else one made up for this run. */
+  password: string | null;
+  /** The server may be another machine's. */
+  yes: boolean;
+}
+
+/** Good enough for a world that anybody may enter, on one's own machine. */
+export const DEMO_PASSWORD = "troupe-demo";
+const TROUBLES_SHOWN = 3;
+
+/** `over`: when to end. Throws StartRefusal where it cannot begin. */
+export async function runDemo(
+  options: DemoOptions,
+  over: AbortSignal,
+  say: (line: string) => void,
+): Promise<void> {
+  const isOwn = isLoopback(new URL(options.url).hostname);
+  if (!isOwn && !options.yes) {
+    throw new StartRefusal(
+      `${options.url} is not this machine. The demo makes ${options.people} accounts there and talks: add --yes if that is meant.`,
+    );
+  }
+  const password =
+    options.password ?? (isOwn ? DEMO_PASSWORD : randomBytes(9).toString("base64url"));
+  const ending = new AbortController();
+  const ends = AbortSignal.any([over, ending.signal]);
+  // Every pause and call of every person listens for the end: many, and no leak.
+  setMaxListeners(0, ends);
+  const people: Person[] = [];
+  let life: Life | null = null;
+  let troubles = 0;
+  const trouble = (what: string, why: unknown): void => {
+    troubles++;
+    if (troubles <= TROUBLES_SHOWN) say(`  ${what}: ${wordsOf(why)}`);
+    if (troubles === TROUBLES_SHOWN) say("  (more of that is not shown)");
+  };
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    say(`Making a demo world at ${options.url} …`);
+    const call = createCall(options.url, ends);
+    for (const word of WORDS.slice(0, options.people)) {
+      const person = await Person.enter({
+        url: options.url,
+        call,
+        username: `demo_${word}`,
+        displayName: `${word.charAt(0).toUpperCase()}${word.slice(1)}`,
+        password,
+        heard(who, event, payload) {
+          if (event === "message") life?.heard(who, payload as Message);
+        },
+        refused: (who, why) => trouble(`${who.username} was refused`, why),
+      });
+      people.push(person);
+    }
+    const world = await makeWorld(people);
+    const run = randomBytes(4).toString("hex");
+    life = new Life(world, ends, run, (why) => trouble("Something did not work", why));
+    for (const person of people) person.connects();
+    say(welcome(options, password));
+    if (options.forMs !== null) timer = setTimeout(() => ending.abort(), options.forMs);
+    await life.goesOn(options.perMinute);
+  } catch (error) {
+    if (!ends.aborted) {
+      if (error instanceof DemoFault) throw new StartRefusal(error.message, { cause: error });
+      throw error;
+    }
+  } finally {
+    clearTimeout(timer);
+    for (const person of people) person.leaves();
+  }
+  const { messages, likes, comments } = life?.counts ?? { messages: 0, likes: 0, comments: 0 };
+  say(`Over. Said: ${messages} messages, ${likes} likes, ${comments} comments.`);
+}
+
+function welcome({ url, people, forMs }: DemoOptions, password: string): string {
+  const names = WORDS.slice(0, people).map((word) => `demo_${word}`);
+  const until = forMs === null ? "Ctrl-C ends it; what was said stays." : `For ${forMs / 1000} s.`;
+  return `
+${people} people talk now. Sign in as one of them and answer:
+
+  address   ${url}
+  username  ${names[0]}   (or ${names.slice(1, 4).join(", ")} …)
+  password  ${password}
+
+${until}`;
+}
+
+/** "localhost", 127.x.y.z and ::1. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+function wordsOf(why: unknown): string {
+  if (why instanceof Error) return why.message;
+  // What a refused handshake says.
+  const { message } = why as Partial<ErrorObject>;
+  return message ?? JSON.stringify(why);
+}

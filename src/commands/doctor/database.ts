@@ -1,0 +1,157 @@
+/** The database: reached, of a version that works, durable, migrated, and with room for the workers. */
+import { Client } from "pg";
+import { migrationState } from "../../storage/postgres/migrate.ts";
+import { doubtful, type Finding, fine, wrong } from "./finding.ts";
+import { reasonOf, within } from "./within.ts";
+
+const DEADLINE_MS = 8_000;
+const VERSION_MIN = 14;
+/** See src/storage: edge 4, writer 1, reads 2, social writes 3, rounded up for what comes and goes. */
+export const CONNECTIONS_A_WORKER = 20;
+const CLOCK_WARN_MS = 1_000;
+const PING_WARN_MS = 20;
+
+interface Facts {
+  version: string;
+  version_num: number;
+  now_ms: number;
+  max_connections: number;
+  reserved: number;
+  others: number;
+  encoding: string;
+  fsync: string;
+  synchronous_commit: string;
+  can_create: boolean;
+}
+
+const FACTS = `SELECT current_setting('server_version') AS version,
+  current_setting('server_version_num')::int AS version_num,
+  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
+  current_setting('max_connections')::int AS max_connections,
+  current_setting('superuser_reserved_connections')::int AS reserved,
+  (SELECT count(*) FROM pg_stat_activity a
+    WHERE a.backend_type = 'client backend' AND a.application_name NOT LIKE 'troupe%')::int AS others,
+  current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync,
+  current_setting('synchronous_commit') AS synchronous_commit,
+  has_schema_privilege(current_user, 'public', 'CREATE') AS can_create`;
+
+export async function checkDatabase(url: string, workers: number): Promise<Finding[]> {
+  const client = new Client({
+    connectionString: url,
+    application_name: "troupe doctor",
+    connectionTimeoutMillis: DEADLINE_MS,
+    query_timeout: DEADLINE_MS,
+  });
+  // What breaks the connection also fails the query under way.
+  client.on("error", () => undefined);
+  try {
+    await within(DEADLINE_MS, client.connect());
+    const askedMs = Date.now();
+    const { rows } = await client.query<Facts>(FACTS);
+    const tookMs = Date.now() - askedMs;
+    const facts = rows[0]!;
+    const migrations = await migrationState(client);
+    const ahead = facts.now_ms - (askedMs + tookMs / 2);
+    return [
+      ...judge(facts, workers),
+      judgeClock(ahead, tookMs),
+      judgeMigrations(migrations, facts.can_create),
+      await ping(client),
+    ];
+  } catch (error) {
+    const advice =
+      "start it, or mend DATABASE_URL; a firewall, pg_hba.conf or TLS may stand between";
+    return [wrong("database", `cannot be reached: ${reasonOf(error)}`, advice)];
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+export function judge(facts: Facts, workers: number): Finding[] {
+  const findings: Finding[] = [];
+  const version = facts.version.split(" ")[0]!;
+  findings.push(
+    facts.version_num >= VERSION_MIN * 10_000
+      ? fine("database", `PostgreSQL ${version}`)
+      : wrong("database", `PostgreSQL ${version}`, `use PostgreSQL ${VERSION_MIN} or newer`),
+  );
+  if (facts.encoding !== "UTF8") {
+    findings.push(
+      wrong(
+        "encoding",
+        `the database is ${facts.encoding}`,
+        "make it with ENCODING 'UTF8': any other refuses what people write",
+      ),
+    );
+  }
+  if (facts.fsync !== "on" || facts.synchronous_commit === "off") {
+    const found = `fsync is ${facts.fsync}, synchronous_commit is ${facts.synchronous_commit}`;
+    findings.push(
+      doubtful("durability", found, "turn both on: else a crash can lose acknowledged messages"),
+    );
+  }
+  const needed = workers * CONNECTIONS_A_WORKER;
+  const free = facts.max_connections - facts.reserved - facts.others;
+  const found = `${free} of ${facts.max_connections} free for Troupe; ${workers} workers take up to ${needed}`;
+  findings.push(
+    free < needed
+      ? doubtful(
+          "connections",
+          found,
+          `set max_connections to at least ${facts.max_connections - free + needed} for this host, and as many again for each other one`,
+        )
+      : fine("connections", found),
+  );
+  return findings;
+}
+
+export function judgeClock(aheadMs: number, tookMs: number): Finding {
+  // Where between question and answer it looked is not known.
+  const sure = Math.max(0, Math.abs(aheadMs) - tookMs / 2);
+  const found =
+    sure < 1 ? "the same as here" : `${Math.round(sure)} ms ${aheadMs > 0 ? "ahead" : "behind"}`;
+  return sure > CLOCK_WARN_MS
+    ? doubtful(
+        "its clock",
+        found,
+        "let both machines keep time with NTP: tokens and times disagree",
+      )
+    : fine("its clock", found);
+}
+
+function judgeMigrations(
+  { applied, pending, newer }: Awaited<ReturnType<typeof migrationState>>,
+  canCreate: boolean,
+): Finding {
+  const check = "migrations";
+  if (newer !== null) {
+    return wrong(
+      check,
+      `the database is at version ${newer}, which this Troupe does not know`,
+      "start the newer Troupe, or restore a backup from before its migration",
+    );
+  }
+  if (pending.length === 0) return fine(check, `all ${applied} applied`);
+  if (!canCreate) {
+    return wrong(
+      check,
+      `${pending.join(", ")} to come, and this user may not make tables`,
+      "GRANT CREATE ON SCHEMA public TO it, or run `troupe migrate` as one who may",
+    );
+  }
+  return fine(check, `${pending.length} to come: the next start applies them`);
+}
+
+async function ping(client: Client): Promise<Finding> {
+  const times: number[] = [];
+  for (let n = 0; n < 5; n++) {
+    const askedMs = performance.now();
+    await client.query("SELECT 1");
+    times.push(performance.now() - askedMs);
+  }
+  const ms = Math.min(...times);
+  const found = `answers in ${ms.toFixed(1)} ms`;
+  return ms > PING_WARN_MS
+    ? doubtful("its distance", found, "every send waits for it: bring the two closer together")
+    : fine("its distance", found);
+}

@@ -1,0 +1,167 @@
+/**
+ * The configuration, from environment variables (table in README). Checked whole: every wrong
+ * variable is named at once, with its meaning and what was found.
+ */
+import { resolve } from "node:path";
+import type { ConfigKey } from "./key.ts";
+import { CONFIG_KEYS, defaultWorkers } from "./keys.ts";
+import { type Limits, limitsBy } from "./limit-keys.ts";
+import type { ProxyTrust } from "./proxy-trust.ts";
+import { readTlsPair } from "./tls-pair.ts";
+
+export interface Config {
+  port: number;
+  host: string;
+  /** Edge processes. */
+  workers: number;
+  /** Absolute path; embedded PostgreSQL and the generated secret live there. */
+  dataDir: string;
+  /** Null: the embedded PostgreSQL. */
+  databaseUrl: string | null;
+  /** Null: one host. */
+  redisUrl: string | null;
+  /** HS256 secret; null until the primary has made or read the one in `dataDir`. */
+  jwtSecret: string | null;
+  jwtIssuer: string;
+  jwtAudience: string;
+  /** Set: an outside issuer signs the tokens, and its keys are fetched here. */
+  jwtJwksUrl: string | null;
+  accessTokenTtlS: number;
+  refreshTokenTtlS: number;
+  presenceGraceMs: number;
+  /** False: none of `limits` holds. */
+  rateLimits: boolean;
+  limits: Limits;
+  /** Absolute paths of PEM files, both or neither; null: no TLS. */
+  tlsCert: string | null;
+  tlsKey: string | null;
+  trustProxy: ProxyTrust;
+  /** New connections of one address: sustained, and at once. */
+  connectionRatePerS: number;
+  connectionBurst: number;
+  /** Connections of one address that have not said what they want. */
+  pendingConnectionsMax: number;
+  /** Allowed origins; null: any. */
+  corsOrigin: string[] | null;
+  logLevel: string;
+}
+
+/** What a worker gets: nothing left open. */
+export interface WorkerConfig extends Config {
+  databaseUrl: string;
+}
+
+/** One wrong variable. `wants` and `found` end the sentences "should be …" and "found …". */
+export interface ConfigProblem {
+  name: string;
+  meaning: string;
+  found: string;
+  wants: string;
+}
+
+export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: ConfigProblem[] };
+
+/**
+ * Reads all variables; an empty one counts as not set. Touches no file but the TLS pair and
+ * a local key set.
+ */
+export function loadConfig(env: Record<string, string | undefined>): ConfigResult {
+  const problems: ConfigProblem[] = [];
+
+  function report<T>(key: ConfigKey<T>, found: string, wants = key.wants): void {
+    if (problems.some((problem) => problem.name === key.name)) return;
+    problems.push({ name: key.name, meaning: key.meaning, found, wants });
+  }
+
+  function read<T>(key: ConfigKey<T>, unset: NoInfer<T>): T {
+    const text = env[key.name]?.trim() ?? "";
+    if (text === "") return unset;
+    const outcome = key.read(text);
+    if (outcome.ok) return outcome.value;
+    report(key, outcome.found ?? (key.secret ? "another value" : `"${text}"`));
+    return unset;
+  }
+
+  const optional = (key: ConfigKey<string>) => read<string | null>(key, null);
+  const isSet = (key: ConfigKey<unknown>) => (env[key.name]?.trim() ?? "") !== "";
+
+  const config: Config = {
+    port: read(CONFIG_KEYS.port, 3000),
+    host: read(CONFIG_KEYS.host, "0.0.0.0"),
+    workers: read(CONFIG_KEYS.workers, defaultWorkers()),
+    dataDir: read(CONFIG_KEYS.dataDir, resolve(".data")),
+    databaseUrl: optional(CONFIG_KEYS.databaseUrl),
+    redisUrl: optional(CONFIG_KEYS.redisUrl),
+    jwtSecret: optional(CONFIG_KEYS.jwtSecret),
+    jwtIssuer: read(CONFIG_KEYS.jwtIssuer, "troupe"),
+    jwtAudience: read(CONFIG_KEYS.jwtAudience, "troupe"),
+    jwtJwksUrl: optional(CONFIG_KEYS.jwtJwksUrl),
+    accessTokenTtlS: read(CONFIG_KEYS.accessTokenTtlS, 900),
+    refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
+    presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),
+    rateLimits: read(CONFIG_KEYS.rateLimits, true),
+    limits: limitsBy(read),
+    tlsCert: optional(CONFIG_KEYS.tlsCert),
+    tlsKey: optional(CONFIG_KEYS.tlsKey),
+    trustProxy: read<ProxyTrust>(CONFIG_KEYS.trustProxy, false),
+    connectionRatePerS: read(CONFIG_KEYS.connectionRatePerS, 100),
+    connectionBurst: read(CONFIG_KEYS.connectionBurst, 1000),
+    pendingConnectionsMax: read(CONFIG_KEYS.pendingConnectionsMax, 500),
+    corsOrigin: read<string[] | null>(CONFIG_KEYS.corsOrigin, null),
+    logLevel: read(CONFIG_KEYS.logLevel, "info"),
+  };
+
+  // What follows concerns two variables each; a wrong one counts as set, so that mending one
+  // does not bring up the next.
+  if (isSet(CONFIG_KEYS.databaseUrl)) {
+    if (!isSet(CONFIG_KEYS.jwtSecret) && !isSet(CONFIG_KEYS.jwtJwksUrl)) {
+      report(
+        CONFIG_KEYS.jwtSecret,
+        "nothing, though DATABASE_URL is set",
+        `${CONFIG_KEYS.jwtSecret.wants}, or set JWT_JWKS_URL for an outside issuer`,
+      );
+    }
+  } else if (isSet(CONFIG_KEYS.redisUrl)) {
+    report(
+      CONFIG_KEYS.redisUrl,
+      "it without DATABASE_URL",
+      "set together with DATABASE_URL: hosts that share a Redis must share a database",
+    );
+  }
+  if (config.refreshTokenTtlS < config.accessTokenTtlS) {
+    report(
+      CONFIG_KEYS.refreshTokenTtlS,
+      `${config.refreshTokenTtlS}, less than ACCESS_TOKEN_TTL_S (${config.accessTokenTtlS})`,
+      "at least ACCESS_TOKEN_TTL_S: a login must outlive the tokens it gives",
+    );
+  }
+  checkTls(config, report);
+
+  return problems.length === 0 ? { ok: true, config } : { ok: false, problems };
+}
+
+/** The pair is there, readable, and belongs together: a wrong one would fail every handshake. */
+function checkTls(
+  config: Config,
+  report: (key: ConfigKey<string>, found: string, wants?: string) => void,
+): void {
+  const { tlsCert, tlsKey } = CONFIG_KEYS;
+  const { tlsCert: certPath, tlsKey: keyPath } = config;
+  const read = readTlsPair(certPath, keyPath);
+  if (read === null || read.ok) return;
+  if (read.cert !== undefined) report(tlsCert, read.cert);
+  if (read.key !== undefined) report(tlsKey, read.key);
+  if (read.pair !== undefined) {
+    report(tlsCert, read.pair, "a certificate in PEM form that belongs to the key in TLS_KEY");
+  }
+}
+
+/** All problems as one message for a person. */
+export function describeProblems(problems: ConfigProblem[]): string {
+  const count = problems.length === 1 ? "One variable is" : `${problems.length} variables are`;
+  const lines = problems.map(
+    ({ name, meaning, found, wants }) =>
+      `  ${name}  (${meaning})\n    found ${found}\n    should be ${wants}`,
+  );
+  return `The configuration is wrong. ${count} to be mended:\n\n${lines.join("\n\n")}\n`;
+}

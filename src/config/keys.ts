@@ -1,0 +1,291 @@
+/**
+ * Every configuration variable: what it means, its unit and default, what goes wrong when it
+ * is too small or too large, and how its text is read. `loadConfig` reads by this table and
+ * the documentation is made from it.
+ */
+import { accessSync, constants } from "node:fs";
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { fileTrouble } from "../base/errors.ts";
+import type { ConfigKey, Read } from "./key.ts";
+import { LIMIT_KEYS } from "./limit-keys.ts";
+import { type ProxyTrust, parseProxyTrust } from "./proxy-trust.ts";
+
+const right = <T>(value: T): Read<T> => ({ ok: true, value });
+const wrong: Read<never> = { ok: false };
+
+const HOST_NAME = /^[A-Za-z0-9._:%-]{1,255}$/;
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+/** RFC 7518, section 3.2: an HS256 key has at least the size of the hash. */
+export const JWT_SECRET_BYTES_MIN = 32;
+export const WORKERS_MAX = 256;
+
+function integer(min: number, max: number): (text: string) => Read<number> {
+  return (text) => {
+    if (!/^\d{1,12}$/.test(text)) return wrong;
+    const value = Number(text);
+    return value >= min && value <= max ? right(value) : wrong;
+  };
+}
+
+function onOff(text: string): Read<boolean> {
+  const word = text.toLowerCase();
+  if (["on", "true", "1", "yes"].includes(word)) return right(true);
+  return ["off", "false", "0", "no"].includes(word) ? right(false) : wrong;
+}
+
+/** The URL as it may be shown: without what stands before the @, or after the path. */
+function shownUrl(text: string): string {
+  if (!URL.canParse(text)) return "something that is not a URL";
+  const { protocol, host, pathname } = new URL(text);
+  return `${protocol}//${host}${pathname}`;
+}
+
+function url(...protocols: string[]): (text: string) => Read<string> {
+  return (text) => {
+    if (!URL.canParse(text)) return { ok: false, found: shownUrl(text) };
+    const { protocol, hostname, searchParams } = new URL(text);
+    // A PostgreSQL URL may name its host, or a socket's folder, behind the question mark.
+    const hosted = hostname !== "" || searchParams.has("host");
+    if (protocols.includes(protocol) && hosted) return right(text);
+    return { ok: false, found: shownUrl(text) };
+  };
+}
+
+function jwksUrl(text: string): Read<string> {
+  if (!text.startsWith("file:")) return url("https:", "http:")(text);
+  try {
+    const path = fileURLToPath(text);
+    accessSync(path, constants.R_OK);
+    return right(text);
+  } catch (error) {
+    // Not a path, or not to be read.
+    return { ok: false, found: `"${text}": ${fileTrouble(error)}` };
+  }
+}
+
+function origins(text: string): Read<string[] | null> {
+  if (text === "*") return right(null);
+  const list = text.split(",").map((one) => one.trim());
+  const bad = list.find((one) => !URL.canParse(one) || new URL(one).origin !== one.toLowerCase());
+  if (bad !== undefined) return { ok: false, found: `"${bad}"` };
+  return right(list.map((one) => one.toLowerCase()));
+}
+
+export const CONFIG_KEYS = {
+  port: {
+    name: "PORT",
+    meaning: "TCP port for HTTP and WebSocket",
+    unit: "",
+    default: "3000",
+    wants: "a whole number from 0 to 65535 (0: any free port)",
+    tooSmall: "below 1024 needs a privilege on most systems",
+    read: integer(0, 65_535),
+  },
+  host: {
+    name: "HOST",
+    meaning: "address or name of the interface to listen on",
+    unit: "",
+    default: "0.0.0.0",
+    wants: "an IP address or a host name, such as 0.0.0.0, 127.0.0.1 or ::",
+    read: (text: string) => (HOST_NAME.test(text) ? right(text) : wrong),
+  },
+  workers: {
+    name: "WORKERS",
+    meaning: "edge processes, each with a thread for its actors",
+    unit: "processes",
+    default: "number of cores",
+    wants: `a whole number from 1 to ${WORKERS_MAX}`,
+    tooSmall: "cores stay idle, and a dead worker takes more sessions with it",
+    tooLarge: "each takes about 100 MB and 20 database connections",
+    read: integer(1, WORKERS_MAX),
+  },
+  dataDir: {
+    name: "DATA_DIR",
+    meaning: "directory of the embedded PostgreSQL and the generated secret",
+    unit: "",
+    default: ".data",
+    wants: "a path",
+    read: (text: string) => (text.includes("\0") ? wrong : right(resolve(text))),
+  },
+  databaseUrl: {
+    name: "DATABASE_URL",
+    meaning: "PostgreSQL to use instead of the embedded one",
+    unit: "",
+    default: "",
+    wants: "a URL like postgres://user:password@host:5432/database",
+    secret: true,
+    read: url("postgres:", "postgresql:"),
+  },
+  redisUrl: {
+    name: "REDIS_URL",
+    meaning: "Redis that joins several hosts into one cluster",
+    unit: "",
+    default: "",
+    wants: "a URL like redis://host:6379 or rediss://user:password@host:6380",
+    secret: true,
+    read: url("redis:", "rediss:"),
+  },
+  jwtSecret: {
+    name: "JWT_SECRET",
+    meaning: "HS256 secret that signs and checks access tokens, the same on every host",
+    unit: "bytes",
+    default: "generated into DATA_DIR",
+    wants: `at least ${JWT_SECRET_BYTES_MIN} bytes (\`openssl rand -hex 32\` makes a good one)`,
+    tooSmall: "can be guessed from one token, and then anyone can sign in as anyone",
+    secret: true,
+    read: (text: string): Read<string> => {
+      const bytes = Buffer.byteLength(text);
+      return bytes >= JWT_SECRET_BYTES_MIN
+        ? right(text)
+        : { ok: false, found: bytes === 1 ? "1 byte" : `${bytes} bytes` };
+    },
+  },
+  jwtIssuer: {
+    name: "JWT_ISSUER",
+    meaning: "`iss` that tokens must carry",
+    unit: "",
+    default: "troupe",
+    wants: "a text",
+    read: right<string>,
+  },
+  jwtAudience: {
+    name: "JWT_AUDIENCE",
+    meaning: "`aud` that tokens must carry",
+    unit: "",
+    default: "troupe",
+    wants: "a text",
+    read: right<string>,
+  },
+  jwtJwksUrl: {
+    name: "JWT_JWKS_URL",
+    meaning: "where an outside issuer's keys (JWKS) are; its tokens replace Troupe's own",
+    unit: "",
+    default: "",
+    wants: "an http or https URL, or file:///path of a readable file",
+    read: jwksUrl,
+  },
+  accessTokenTtlS: {
+    name: "ACCESS_TOKEN_TTL_S",
+    meaning: "life of an access token, and of a session that does not refresh it",
+    unit: "seconds",
+    default: "900",
+    wants: "a whole number from 1 to 2592000",
+    tooSmall: "clients refresh all the time, and each refresh is a database write",
+    tooLarge: "a stolen token is good for that long",
+    read: integer(1, 2_592_000),
+  },
+  refreshTokenTtlS: {
+    name: "REFRESH_TOKEN_TTL_S",
+    meaning: "how long a login lasts without being used",
+    unit: "seconds",
+    default: "2592000",
+    wants: "a whole number from 1 to 315360000",
+    tooSmall: "people must log in again and again",
+    tooLarge: "a lost device stays logged in, and spent families pile up in the database",
+    read: integer(1, 315_360_000),
+  },
+  presenceGraceMs: {
+    name: "PRESENCE_GRACE_MS",
+    meaning: "how long a user without sessions still counts as online",
+    unit: "milliseconds",
+    default: "5000",
+    wants: "a whole number from 0 to 600000",
+    tooSmall: "every change of network and every reload shows offline and online again",
+    tooLarge: "who has left is shown as online for that long",
+    read: integer(0, 600_000),
+  },
+  rateLimits: {
+    name: "RATE_LIMITS",
+    meaning: "all limits below, on or off at once; off only for load tests",
+    unit: "",
+    default: "on",
+    wants: "on or off",
+    read: onOff,
+  },
+  ...LIMIT_KEYS,
+  tlsCert: {
+    name: "TLS_CERT",
+    meaning: "PEM file with the certificate chain; turns TLS on, with TLS_KEY",
+    unit: "",
+    default: "",
+    wants: "the path of a readable PEM file, together with TLS_KEY",
+    read: (text: string) => right(resolve(text)),
+  },
+  tlsKey: {
+    name: "TLS_KEY",
+    meaning: "PEM file with the private key of TLS_CERT",
+    unit: "",
+    default: "",
+    wants: "the path of a readable PEM file, together with TLS_CERT",
+    read: (text: string) => right(resolve(text)),
+  },
+  trustProxy: {
+    name: "TRUST_PROXY",
+    meaning: "proxies whose X-Forwarded-For and X-Forwarded-Proto are believed",
+    unit: "",
+    default: "off",
+    wants:
+      "off, how many proxies stand in front (on: 1), or a comma list of their addresses and networks such as 10.0.0.0/8,::1",
+    tooSmall: "with fewer than there are, all clients behind the first proxies count as one",
+    tooLarge: "with more than there are, clients write the address that they count as",
+    read: (text: string): Read<ProxyTrust> => {
+      const trust = parseProxyTrust(text);
+      return trust === null ? wrong : right(trust);
+    },
+  },
+  connectionRatePerS: {
+    name: "CONNECTION_RATE_PER_S",
+    meaning: "new connections that one address (IPv6: one /64) may go on making",
+    unit: "per second",
+    default: "100",
+    wants: "a whole number from 1 to 100000",
+    tooSmall: "an office behind one address takes long to come back after a deploy",
+    tooLarge:
+      "one address can keep a core busy with connections (about 0.3 ms each, more with TLS)",
+    read: integer(1, 100_000),
+  },
+  connectionBurst: {
+    name: "CONNECTION_BURST",
+    meaning: "new connections that one address may make at once, before its rate counts",
+    unit: "connections",
+    default: "1000",
+    wants: "a whole number from 1 to 1000000",
+    tooSmall: "people behind one address are refused, and try again, when they all reconnect",
+    tooLarge: "a flood from one address is felt for a moment before it is cut",
+    read: integer(1, 1_000_000),
+  },
+  pendingConnectionsMax: {
+    name: "PENDING_CONNECTIONS_MAX",
+    meaning: "connections of one address that have not yet sent a whole request head",
+    unit: "connections",
+    default: "500",
+    wants: "a whole number from 1 to 100000",
+    tooSmall: "a crowd behind one address that connects at the same moment is refused in part",
+    tooLarge: "silent connections of one address take memory (about 10 KB each, 40 KB with TLS)",
+    read: integer(1, 100_000),
+  },
+  corsOrigin: {
+    name: "CORS_ORIGIN",
+    meaning: "web origins that browsers may call from",
+    unit: "",
+    default: "*",
+    wants: "* or a comma list of origins like https://app.example.com (no path, no final slash)",
+    read: origins,
+  },
+  logLevel: {
+    name: "LOG_LEVEL",
+    meaning: "least severe log lines to write",
+    unit: "",
+    default: "info",
+    wants: `one of ${LOG_LEVELS.join(", ")}`,
+    read: (text: string) =>
+      LOG_LEVELS.includes(text.toLowerCase()) ? right(text.toLowerCase()) : wrong,
+  },
+} as const satisfies Record<string, ConfigKey<unknown>>;
+
+/** One a core; a container's limit counts, as Node sees it. */
+export function defaultWorkers(): number {
+  return Math.min(Math.max(availableParallelism(), 1), WORKERS_MAX);
+}

@@ -1,0 +1,190 @@
+/**
+ * Every rate limit: what it counts, its variable, its default, and what goes wrong when it is
+ * too small or too large. Part of the configuration's table (keys.ts); how they are kept
+ * is src/edge/limits/limits.ts.
+ */
+import type { ConfigKey, Read } from "./key.ts";
+
+/** A bucket of `burst` that refills at `perS`. */
+export interface Allowance {
+  perS: number;
+  burst: number;
+}
+
+export const LIMIT_KINDS = [
+  "send",
+  "typing",
+  "mark",
+  "read",
+  "watch",
+  "bad",
+  "session",
+  "refused",
+  "ended",
+  "handshake",
+  "http_user",
+  "http_address",
+  "auth",
+  "login",
+  "login_address",
+] as const;
+export type LimitKind = (typeof LIMIT_KINDS)[number];
+/** Null: not limited. */
+export type Limits = Readonly<Record<LimitKind, Allowance | null>>;
+
+const PERIODS_S: Readonly<Record<string, number>> = { s: 1, min: 60, h: 3600 };
+const COUNT_MAX = 10_000_000;
+const FORM = /^(\d{1,8}) ?\/ ?(s|min|h)(?: +burst +(\d{1,8}))?$/;
+
+/** "100/s burst 1000", "10/min" (its own burst), or "off". */
+export function readAllowance(text: string): Read<Allowance | null> {
+  const word = text.toLowerCase();
+  if (word === "off") return { ok: true, value: null };
+  const [, count = "", period = "", burst = count] = FORM.exec(word) ?? [];
+  const isIn = (n: number) => n >= 1 && n <= COUNT_MAX;
+  const periodS = PERIODS_S[period];
+  if (periodS === undefined || !isIn(Number(count)) || !isIn(Number(burst))) return { ok: false };
+  return { ok: true, value: { perS: Number(count) / periodS, burst: Number(burst) } };
+}
+
+function key(
+  name: string,
+  initial: string,
+  meaning: string,
+  tooSmall: string,
+  tooLarge: string,
+): ConfigKey<Allowance | null> {
+  return {
+    name: `RATE_LIMIT_${name}`,
+    meaning,
+    unit: "a rate, and how many at once",
+    default: initial,
+    wants: 'like "100/s burst 1000" (per s, min or h; 1 to 10000000; no burst: as many), or off',
+    tooSmall,
+    tooLarge,
+    read: readAllowance,
+  };
+}
+
+export const LIMIT_KEYS = {
+  send: key(
+    "SEND",
+    "100/s burst 1000",
+    "sends, edits and deletions by one user's sessions",
+    "an outbox that empties after hours offline is refused",
+    "one user can fill the database and drown a conversation",
+  ),
+  typing: key(
+    "TYPING",
+    "50/s burst 500",
+    "typing events by one user's sessions",
+    "typing in several conversations stops showing",
+    "one user can keep every member of a large group busy",
+  ),
+  mark: key(
+    "MARK",
+    "200/s burst 2000",
+    "mark_delivered and mark_read by one user's sessions",
+    "a client that catches up on many conversations is refused",
+    "each mark is a receipt to all members and a row to write",
+  ),
+  read: key(
+    "READ",
+    "20/s burst 600",
+    "join_conversation, leave_conversation and sync by one user's sessions",
+    "a client with a long list cannot enter its conversations after a reconnect",
+    "the dearest events: each can read 1,000 messages",
+  ),
+  watch: key(
+    "WATCH",
+    "20/s burst 200",
+    "watches, set_status and refresh_token by one user's sessions",
+    "a page that shows many people or posts is refused",
+    "watches cost subscriptions on every worker",
+  ),
+  bad: key(
+    "BAD",
+    "20/s burst 200",
+    "events that are not in the contract, by one user's sessions",
+    "a client of a newer version that falls back is refused before it finds out",
+    "nonsense is answered for nothing",
+  ),
+  session: key(
+    "SESSION",
+    "500/s burst 200",
+    "packets of any kind from one session; faster ones wait, and are not read meanwhile",
+    "a busy client is slowed down",
+    "one connection can take a worker's whole time",
+  ),
+  refused: key(
+    "REFUSED",
+    "30/s burst 300",
+    "rate_limited answers to one session before it is ended",
+    "a client that is clumsy rather than hostile loses its connection",
+    "a flood goes on for longer",
+  ),
+  ended: key(
+    "ENDED",
+    "6/min burst 1",
+    "sessions of one user ended for abuse; past it the user's handshakes are refused",
+    "a user whose one device runs wild is locked out for long",
+    "who was ended comes back at once and goes on",
+  ),
+  handshake: key(
+    "HANDSHAKE",
+    "5/s burst 200",
+    "sessions opened by one user",
+    "many tabs or devices cannot return together after a restart",
+    "each costs a read of the user's conversations",
+  ),
+  http_user: key(
+    "HTTP_USER",
+    "100/s burst 600",
+    "HTTP calls of one user",
+    "a client that loads its lists is refused",
+    "one loop can take the database's time",
+  ),
+  http_address: key(
+    "HTTP_ADDRESS",
+    "2000/s burst 10000",
+    "HTTP calls from one address (an IPv6 /64), with or without a good token",
+    "an office, or everybody behind a proxy without TRUST_PROXY, is one address",
+    "bad tokens can be tried as fast as they are sent",
+  ),
+  auth: key(
+    "AUTH",
+    "20/s burst 1000",
+    "register, login, refresh and logout from one address",
+    "after a deploy a whole office refreshes at once, from one address",
+    "accounts can be made by the thousand, and passwords take the processor",
+  ),
+  login: key(
+    "LOGIN",
+    "10/min",
+    "wrong passwords for one account",
+    "people who mistype wait, and others can make them wait",
+    "a weak password is found by trying",
+  ),
+  login_address: key(
+    "LOGIN_ADDRESS",
+    "60/min burst 300",
+    "wrong passwords from one address",
+    "an office's mistypes add up",
+    "one common password can be tried on every account",
+  ),
+} as const satisfies Record<LimitKind, ConfigKey<Allowance | null>>;
+
+/** What is not set in `env` is as its key says; wrong texts are the configuration's to report. */
+export function limitsBy(
+  read: (key: ConfigKey<Allowance | null>, unset: Allowance | null) => Allowance | null,
+): Limits {
+  const limits = LIMIT_KINDS.map((kind) => {
+    const one: ConfigKey<Allowance | null> = LIMIT_KEYS[kind];
+    const unset = one.read(one.default);
+    if (!unset.ok) throw new Error(`${one.name} has a default that it refuses`);
+    return [kind, read(one, unset.value)] as const;
+  });
+  return Object.fromEntries(limits) as Record<LimitKind, Allowance | null>;
+}
+
+export const DEFAULT_LIMITS: Limits = limitsBy((_key, unset) => unset);

@@ -1,0 +1,71 @@
+/**
+ * A random secret kept in a file that only its owner may read: made on first use, read ever
+ * after. Two that make it at once end up with the same one, and a crash leaves no half a file.
+ */
+import { randomBytes } from "node:crypto";
+import { chmod, link, open, readFile, stat, unlink } from "node:fs/promises";
+import { errorCode, fileTrouble, StartRefusal } from "../base/errors.ts";
+
+const SECRET = /^[0-9a-f]{64}$/;
+
+/** 64 hex digits, 256 bits. Refuses a start where the file holds anything else. */
+export async function readOrMakeSecretFile(path: string): Promise<string> {
+  try {
+    return (await readSecret(path)) ?? (await makeSecret(path));
+  } catch (error) {
+    if (error instanceof StartRefusal) throw error;
+    throw new StartRefusal(`The secret in ${path} cannot be used: ${fileTrouble(error)}.`);
+  }
+}
+
+/** Null where there is none; it is not made. Refuses like `readOrMakeSecretFile`. */
+export async function readSecretFile(path: string): Promise<string | null> {
+  try {
+    return await readSecret(path);
+  } catch (error) {
+    if (error instanceof StartRefusal) throw error;
+    throw new StartRefusal(`The secret in ${path} cannot be used: ${fileTrouble(error)}.`);
+  }
+}
+
+async function readSecret(path: string): Promise<string | null> {
+  let text: string;
+  try {
+    text = (await readFile(path, "utf8")).trim();
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw error;
+  }
+  if (!SECRET.test(text)) {
+    throw new StartRefusal(
+      `${path} should hold a secret of 64 hex digits and does not: restore it, or remove it to have a new one made.`,
+    );
+  }
+  // A restored backup often comes back readable for everyone.
+  if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);
+  return text;
+}
+
+async function makeSecret(path: string): Promise<string> {
+  const secret = randomBytes(32).toString("hex");
+  const fresh = `${path}.${randomBytes(6).toString("hex")}`;
+  const file = await open(fresh, "wx", 0o600);
+  try {
+    await file.writeFile(`${secret}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    // Unlike rename, link never replaces what another has made in the meantime.
+    await link(fresh, path);
+    return secret;
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+    const theirs = await readSecret(path);
+    if (theirs === null) throw error;
+    return theirs;
+  } finally {
+    await unlink(fresh);
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Who is shut out, as this edge knows it: ended logins, until the last of their access tokens
+ * has expired, and suspended users. Told to every edge over one topic; read from storage when a
+ * worker starts, after a gap between hosts, and every few seconds what is new.
+ *
+ * [RVK1] What one edge says, every edge that can be reached does within a second.
+ * [RVK2] An edge that cannot be reached finds it in storage: Redis may be away for hours.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { AccountStore } from "../../ports/edge.ts";
+import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import { topicOf } from "../../protocol/topics.ts";
+import type { Exchange } from "../../runtime/exchange.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { Revocations } from "./auth.ts";
+
+/** Two lookups by index a worker, of mostly nothing. */
+const LOOK_MS = 5_000;
+/** How far back each look goes: for what commits late, and clocks that do not agree. */
+const LOOK_BACK_MS = 120_000;
+const EVER = new Date(0);
+
+/** What travels over the topic, by event name. */
+interface Orders {
+  login_ended: { family: FamilyId; user: UserId };
+  suspension: { user: UserId; suspended: boolean };
+}
+
+export interface RevocationsOptions {
+  clock: Clock;
+  log: Log;
+  accounts: Pick<AccountStore, "revokedSince" | "suspensionsSince">;
+  accessTokenTtlS: number;
+  exchange: () => Pick<Exchange, "publish">;
+  onRevoked(family: FamilyId, user: UserId): void;
+  /** Storage told of ended logins that this edge had not heard of. */
+  onRevokedFound(): void;
+  onSuspended(user: UserId): void;
+}
+
+export class KnownRevocations implements Revocations {
+  readonly #options: RevocationsOptions;
+  /** When the last access token of each is over; oldest first. */
+  readonly #untilMs = new Map<FamilyId, number>();
+  /** All there are, about 70 bytes each: an outside issuer goes on giving them tokens. */
+  readonly #suspended = new Set<UserId>();
+  /** When the last look that succeeded began. */
+  #lookedMs = 0;
+  /** One for each read under way: of whom was told meanwhile, which is newer than what it finds. */
+  readonly #heard = new Set<Set<UserId>>();
+  #cancelLook: () => void = () => undefined;
+  #isStopped = false;
+
+  constructor(options: RevocationsOptions) {
+    this.#options = options;
+  }
+
+  isRevoked(family: FamilyId): boolean {
+    return this.#untilMs.has(family);
+  }
+
+  isSuspended(user: UserId): boolean {
+    return this.#suspended.has(user);
+  }
+
+  revoke(family: FamilyId, user: UserId): void {
+    this.#publish("login_ended", { family, user });
+  }
+
+  suspend(user: UserId, suspended: boolean): void {
+    this.#publish("suspension", { user, suspended });
+  }
+
+  onEvent(event: Frame): void {
+    switch (event.name as keyof Orders) {
+      case "login_ended": {
+        const { family, user } = JSON.parse(event.body) as Orders["login_ended"];
+        this.#remember(family);
+        this.#options.onRevoked(family, user);
+        return;
+      }
+      case "suspension": {
+        const { user, suspended } = JSON.parse(event.body) as Orders["suspension"];
+        this.#hear(user, suspended);
+        return;
+      }
+    }
+  }
+
+  /** Call after the topic is subscribed. Rejects when storage is out of reach. */
+  async start(): Promise<void> {
+    await this.load();
+    this.#lookLater();
+  }
+
+  /** Reads all that access tokens alive now may be refused for. */
+  async load(): Promise<void> {
+    const { clock, accessTokenTtlS } = this.#options;
+    await this.#read(EVER, new Date(clock.nowMs() - accessTokenTtlS * 1000));
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancelLook();
+  }
+
+  #lookLater(): void {
+    if (this.#isStopped) return;
+    this.#cancelLook = this.#options.clock.after(LOOK_MS, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const { log } = this.#options;
+    const since = new Date(this.#lookedMs - LOOK_BACK_MS);
+    try {
+      await this.#read(since, since);
+    } catch (err) {
+      // Out of reach; the next look covers this one's time.
+      log.warn({ event: "revocations_unread", err });
+    }
+    this.#lookLater();
+  }
+
+  async #read(suspendedSince: Date, revokedSince: Date): Promise<void> {
+    const { clock, accounts, onRevokedFound } = this.#options;
+    const startedMs = clock.nowMs();
+    const heard = new Set<UserId>();
+    this.#heard.add(heard);
+    const [families, suspensions] = await Promise.all([
+      accounts.revokedSince(revokedSince),
+      accounts.suspensionsSince(suspendedSince),
+    ]).finally(() => this.#heard.delete(heard));
+    this.#lookedMs = startedMs;
+    const found = families.filter((family) => !this.#untilMs.has(family));
+    for (const family of found) this.#remember(family);
+    if (found.length > 0) onRevokedFound();
+    for (const { user, suspended } of suspensions) {
+      if (!heard.has(user)) this.#changed(user, suspended);
+    }
+  }
+
+  #hear(user: UserId, suspended: boolean): void {
+    for (const heard of this.#heard) heard.add(user);
+    this.#changed(user, suspended);
+  }
+
+  #changed(user: UserId, suspended: boolean): void {
+    if (!suspended) {
+      this.#suspended.delete(user);
+      return;
+    }
+    this.#suspended.add(user);
+    this.#options.onSuspended(user);
+  }
+
+  #publish<O extends keyof Orders>(name: O, body: Orders[O]): void {
+    const event = { name, rev: 0, body: JSON.stringify(body) };
+    this.#options.exchange().publish(topicOf.revocations(), event);
+  }
+
+  #remember(family: FamilyId): void {
+    const { clock, accessTokenTtlS } = this.#options;
+    const nowMs = clock.nowMs();
+    for (const [old, untilMs] of this.#untilMs) {
+      if (untilMs > nowMs) break;
+      this.#untilMs.delete(old);
+    }
+    this.#untilMs.delete(family);
+    this.#untilMs.set(family, nowMs + accessTokenTtlS * 1000);
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Access tokens: made (HS256, own issuer) and checked (own, or an outside issuer's by JWKS).
+ * Algorithms are pinned, issuer and audience checked, `sub` and `exp` required; expiry is
+ * exact. What was checked is kept until it expires, and a token just like those made here is
+ * known by its HMAC alone: a check by jose costs 0.1–0.25 ms and a hop to another thread, and
+ * after a deploy every client shows its token at once. Whatever differs in any way is jose's to
+ * judge.
+ *
+ * Knows neither users nor revocations; auth.ts puts those on top.
+ */
+import { createHmac, randomUUID, timingSafeEqual, webcrypto } from "node:crypto";
+import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
+import type { Clock } from "../../base/clock.ts";
+import { ok, type Result, refused } from "../../protocol/errors.ts";
+import type { FamilyId, UserId } from "../../protocol/ids.ts";
+
+/** What a checked token says. */
+export interface Claims {
+  subject: string;
+  /** The login it belongs to; null for service tokens and outside issuers. */
+  family: FamilyId | null;
+  expiresAtMs: number;
+  scope: readonly string[];
+}
+
+export interface TokenOptions {
+  issuer: string;
+  audience: string;
+  /** HS256 secret; null where an outside issuer signs. */
+  secret: string | null;
+  /** The outside issuer's keys; null for the own issuer. */
+  keys: JWTVerifyGetKey | null;
+  ttlS: number;
+  clock: Clock;
+}
+
+export interface Tokens {
+  /** Throws where an outside issuer signs: callers ask `canIssue` first. */
+  issue(userId: UserId, family: FamilyId): Promise<{ token: string; expiresInS: number }>;
+  readonly canIssue: boolean;
+  /** Refuses: unauthorized, token_expired; unavailable when an outside issuer's keys are. */
+  check(token: string): Promise<Result<Claims>>;
+  /** The same from memory, or undefined when this token has not been checked lately. */
+  known(token: string): Result<Claims> | undefined;
+  /** Checks every token again: the keys have changed. */
+  forget(): void;
+}
+
+/** About 1 KB each with the token's text: 20 MB at the most, for the sessions of one worker. */
+const KNOWN_MAX = 20_000;
+/** Longer than any token we make; hashing megabytes for a stranger is not our job. */
+export const TOKEN_CHARS_MAX = 8192;
+/** For `nbf` of an issuer whose clock is ahead of ours. Expiry gets no tolerance. */
+const CLOCK_TOLERANCE_S = 5;
+/** RFC 7515, 7.1: three parts without padding; jose would read some that are not. */
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+/** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters. */
+const SUBJECT = /^[\x20-\x7e]{1,255}$/;
+/** RFC 7519, 5.1, and RFC 9068: none said, or one that means an access token. */
+const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
+/** What jose makes of the header that `issue` sets. */
+const OWN_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
+const OUTSIDE_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
+
+const INVALID = refused("unauthorized", "The access token is not valid.");
+const EXPIRED = refused("token_expired", "The access token has expired.");
+const NO_KEYS = refused("unavailable", "The token issuer's keys cannot be fetched right now.");
+
+/** The issuer's keys cannot be had; thrown by `keys`, answered `unavailable`. */
+export class KeysUnavailable extends Error {}
+
+export async function createTokens(options: TokenOptions): Promise<Tokens> {
+  const { issuer, audience, clock, keys } = options;
+  const secret = options.secret === null ? null : await hmacKey(options.secret);
+  const known = new Map<string, Claims>();
+  /** Raised when the keys change: what is being checked meanwhile is not kept. */
+  let generation = 0;
+
+  async function verified(token: string): Promise<JWTPayload> {
+    const own = keys === null && options.secret !== null ? ownPayload(token, options.secret) : null;
+    if (own !== null && own.iss === issuer && own.aud === audience) return own;
+    const rules = {
+      issuer,
+      audience,
+      requiredClaims: ["sub", "exp"],
+      clockTolerance: CLOCK_TOLERANCE_S,
+      currentDate: new Date(clock.nowMs()),
+    };
+    const { payload, protectedHeader } = await (keys !== null
+      ? jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })
+      : jwtVerify(token, ownKey(), { ...rules, algorithms: ["HS256"] }));
+    if (TYPES.includes(protectedHeader.typ?.toLowerCase())) return payload;
+    // A logout token, a DPoP proof: signed by the same issuer, and no key to anything here.
+    throw new errors.JWTInvalid("the token's typ is not that of an access token");
+  }
+
+  function ownKey(): webcrypto.CryptoKey {
+    if (secret === null) throw new Error("neither a JWT secret nor an outside issuer is set");
+    return secret;
+  }
+
+  function remember(token: string, claims: Claims): void {
+    if (known.size >= KNOWN_MAX) {
+      // Insertion order, renewed on use: the first is the one unused for longest.
+      const oldest = known.keys().next();
+      if (!oldest.done) known.delete(oldest.value);
+    }
+    known.set(token, claims);
+  }
+
+  return {
+    canIssue: keys === null && secret !== null,
+
+    async issue(userId, family) {
+      if (keys !== null || secret === null) throw new Error("an outside issuer signs the tokens");
+      const nowS = Math.floor(clock.nowMs() / 1000);
+      const token = await new SignJWT({ fam: family })
+        .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+        .setSubject(userId)
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setIssuedAt(nowS)
+        .setExpirationTime(nowS + options.ttlS)
+        .setJti(randomUUID())
+        .sign(secret);
+      return { token, expiresInS: options.ttlS };
+    },
+
+    known(token) {
+      const claims = known.get(token);
+      if (claims === undefined) return undefined;
+      known.delete(token);
+      if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
+      known.set(token, claims);
+      return ok(claims);
+    },
+
+    forget() {
+      generation++;
+      known.clear();
+    },
+
+    async check(token) {
+      if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) return INVALID;
+      const began = generation;
+      try {
+        const claims = claimsOf(await verified(token), keys === null);
+        if (claims === null) return INVALID;
+        if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
+        if (began === generation) remember(token, claims);
+        return ok(claims);
+      } catch (error) {
+        if (error instanceof errors.JWTExpired) return EXPIRED;
+        if (error instanceof KeysUnavailable) return NO_KEYS;
+        // Everything else that jose throws says what is wrong with the token.
+        if (error instanceof errors.JOSEError) return INVALID;
+        throw error;
+      }
+    },
+  };
+}
+
+/** The payload of a token with our own header, signature and kinds of claims; null: look closer. */
+function ownPayload(token: string, secret: string): JWTPayload | null {
+  if (!token.startsWith(`${OWN_HEADER}.`)) return null;
+  const end = token.lastIndexOf(".");
+  const expected = createHmac("sha256", secret).update(token.slice(0, end)).digest("base64url");
+  const [ours, theirs] = [Buffer.from(expected), Buffer.from(token.slice(end + 1))];
+  if (ours.length !== theirs.length || !timingSafeEqual(ours, theirs)) return null;
+  const payload = parsed(Buffer.from(token.slice(OWN_HEADER.length + 1, end), "base64url"));
+  if (payload === null) return null;
+  const { sub, exp, iat, nbf } = payload;
+  const isPlain = typeof sub === "string" && Number.isFinite(exp) && Number.isFinite(iat);
+  return isPlain && nbf === undefined ? payload : null;
+}
+
+function parsed(json: Buffer): JWTPayload | null {
+  try {
+    const value: unknown = JSON.parse(json.toString());
+    return typeof value === "object" ? (value as JWTPayload | null) : null;
+  } catch {
+    // Signed, and no JSON: jose says what it thinks of it.
+    return null;
+  }
+}
+
+/** `fam` means a login only where we signed it: an outside issuer's may mean anything. */
+function claimsOf(payload: JWTPayload, isOwn: boolean): Claims | null {
+  const { sub, exp, fam } = payload;
+  if (typeof sub !== "string" || !SUBJECT.test(sub) || typeof exp !== "number") return null;
+  return {
+    subject: sub,
+    family: isOwn && typeof fam === "string" ? (fam as FamilyId) : null,
+    expiresAtMs: exp * 1000,
+    scope: scopeOf(payload["scope"]),
+  };
+}
+
+/** A space-separated string (RFC 8693) or, as some issuers write it, an array. */
+function scopeOf(scope: unknown): readonly string[] {
+  if (typeof scope === "string") return scope.split(" ").filter((word) => word !== "");
+  if (Array.isArray(scope)) return scope.filter((word) => typeof word === "string");
+  return [];
+}
+
+function hmacKey(secret: string): Promise<webcrypto.CryptoKey> {
+  const usages: ("sign" | "verify")[] = ["sign", "verify"];
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  return webcrypto.subtle.importKey("raw", Buffer.from(secret), algorithm, false, usages);
+}

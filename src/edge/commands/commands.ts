@@ -1,0 +1,327 @@
+/**
+ * What a client can ask over a socket: one handler an event, called with a validated payload.
+ * Truth is where the actor is, so a handler passes on and answers; `sync` reads storage.
+ *
+ * Every handler answers exactly once, through `ack`.
+ */
+import type { Queries } from "../../ports/edge.ts";
+import type { ConversationOps } from "../../protocol/actor-ops.ts";
+import type { ErrorObject } from "../../protocol/errors.ts";
+import {
+  type ClientEventName,
+  type ClientPayload,
+  JOIN_LIMIT_DEFAULT,
+} from "../../protocol/events.ts";
+import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
+import { judge } from "../../protocol/policy.ts";
+import { asConversationId, type Message } from "../../protocol/schemas.ts";
+import type { PostCounts } from "../../protocol/social.ts";
+import { topicOf } from "../../protocol/topics.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import type { Auth } from "../auth/auth.ts";
+import type { Streams } from "../live/conversation-streams.ts";
+import type { PostWatches } from "../live/post-watches.ts";
+import { WATCH_REASON, type Watches } from "../live/presence-watches.ts";
+import { typingEnded } from "../live/stream.ts";
+import type { AwaitedChange, Session } from "../session/session.ts";
+
+const JOIN_CHANGES_DEFAULT = 100;
+const SYNC_NOTIFICATIONS_MAX = 200;
+type JoinAnswer = ConversationOps["join"]["answer"];
+
+export interface AckSink {
+  /** `body`: JSON text of what `{ok: true}` adds, "{}" for nothing. */
+  ok(body: string): void;
+  refuse(error: ErrorObject): void;
+}
+
+/** Of a change whose event may answer it, too. */
+interface ChangeAck extends AckSink {
+  readonly isAnswered: boolean;
+}
+
+export interface CommandDeps {
+  life: string;
+  gateway: Gateway;
+  streams: Streams;
+  watches: Watches;
+  postWatches: PostWatches;
+  queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter">;
+  auth: Pick<Auth, "verify">;
+  /** The session's token was replaced: its expiry is another now. */
+  onTokenRefreshed(session: Session): void;
+}
+
+type Handler<E extends ClientEventName> = (
+  session: Session,
+  payload: ClientPayload<E>,
+  ack: AckSink,
+) => void | Promise<void>;
+
+export type Commands = { [E in ClientEventName]: Handler<E> };
+
+export function createCommands(deps: CommandDeps): Commands {
+  const { life, gateway, streams, watches, postWatches } = deps;
+
+  /**
+   * Asks the conversation's actor. The answer of a change waits for the events before it, as it
+   * stands for the event of its own rev.
+   */
+  function askConversation<O extends keyof ConversationOps>(
+    session: Session,
+    conversation: string,
+    op: O,
+    body: Omit<ConversationOps[O]["body"], "user" | "session">,
+    ack: AckSink,
+  ): void {
+    const text = JSON.stringify({ user: session.user, session: session.id, ...body });
+    gateway.askText(`conversation:${conversation}`, op, text, 0, (ok, answer, rev) => {
+      if (!ok) {
+        ack.refuse(JSON.parse(answer) as ErrorObject);
+        return;
+      }
+      if (rev === 0) {
+        ack.ok(answer);
+        return;
+      }
+      streams.ack(session, asConversationId(conversation), rev, () => {
+        const isFirst = !isAnswered(ack);
+        ack.ok(answer);
+        return isFirst;
+      });
+    });
+  }
+
+  return {
+    send_message(session, { conversation_id, client_id, body, reply_to_seq }, ack) {
+      session.typingIn.delete(asConversationId(conversation_id));
+      const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
+      const key = `${conversation_id} c${client_id}`;
+      askConversation(session, conversation_id, "send", message, awaited(session, key, null, ack));
+    },
+
+    join_conversation(session, { conversation_id, after_rev, limit }, ack) {
+      const id = asConversationId(conversation_id);
+      const after = after_rev ?? null;
+      const window = {
+        after_rev: after,
+        limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
+      };
+      const isAttached = streams.get(id)?.sessions.has(session) === true;
+      const entering: AckSink = {
+        ok(answer) {
+          // The answer comes before every event after it, so the session enters in order.
+          session.left.delete(id);
+          const { conversation, typing } = JSON.parse(answer) as JoinAnswer;
+          const entering = streams.enter(session, id, conversation.rev);
+          ack.ok(answer);
+          if (entering === null || typing.length === 0) return;
+          void entering.then(() => endStaleTyping(session, conversation_id, typing));
+        },
+        refuse: (error) => ack.refuse(error),
+      };
+      askConversation(session, conversation_id, "join", window, isAttached ? ack : entering);
+    },
+
+    leave_conversation(session, { conversation_id }, ack) {
+      const id = asConversationId(conversation_id);
+      const stream = streams.get(id);
+      if (stream?.sessions.has(session)) {
+        stream.detach(session);
+        session.left.add(id);
+        endTyping(session, id);
+        ack.ok("{}");
+        return;
+      }
+      // Nothing comes of it here; whether there is such a conversation only its actor knows.
+      const window = { after_rev: null, limit: 1 };
+      askConversation(session, conversation_id, "join", window, {
+        ok() {
+          session.left.add(id);
+          // Taken in meanwhile, by whoever adds its user at this moment.
+          streams.get(id)?.detach(session);
+          endTyping(session, id);
+          ack.ok("{}");
+        },
+        refuse: (error) => ack.refuse(error),
+      });
+    },
+
+    typing(session, { conversation_id, is_typing }, ack) {
+      const id = asConversationId(conversation_id);
+      if (is_typing) session.typingIn.add(id);
+      else session.typingIn.delete(id);
+      askConversation(session, conversation_id, "typing", { worker: life, is_typing }, ack);
+    },
+
+    mark_delivered(session, { conversation_id, seq }, ack) {
+      askConversation(session, conversation_id, "mark", { seq, read: false }, ack);
+    },
+
+    mark_read(session, { conversation_id, seq }, ack) {
+      askConversation(session, conversation_id, "mark", { seq, read: true }, ack);
+    },
+
+    edit_message(session, { conversation_id, seq, body }, ack) {
+      const key = `${conversation_id} s${seq}`;
+      const is = (message: Message) => message.deleted_at === null && message.body === body;
+      const sink = awaited(session, key, is, ack);
+      askConversation(session, conversation_id, "edit", { seq, body }, sink);
+    },
+
+    delete_message(session, { conversation_id, seq }, ack) {
+      const key = `${conversation_id} s${seq}`;
+      const sink = awaited(session, key, ({ deleted_at }) => deleted_at !== null, ack);
+      askConversation(session, conversation_id, "delete", { seq }, sink);
+    },
+
+    async sync(session, { conversations, complete, notifications_after_seq }, ack) {
+      const after = new Map<ConversationId, number>();
+      for (const { conversation_id, after_rev } of conversations) {
+        after.set(asConversationId(conversation_id), after_rev);
+      }
+      const [answer, notifications] = await Promise.all([
+        deps.queries.sync({ userId: session.user, after, complete: complete !== false }),
+        notifications_after_seq === undefined
+          ? []
+          : deps.queries.notificationsAfter(
+              session.user,
+              notifications_after_seq,
+              SYNC_NOTIFICATIONS_MAX + 1,
+            ),
+      ]);
+      const isCut = notifications.length > SYNC_NOTIFICATIONS_MAX;
+      ack.ok(
+        JSON.stringify({
+          ...answer,
+          notifications: notifications.slice(0, SYNC_NOTIFICATIONS_MAX),
+          has_more: answer.has_more || isCut,
+        }),
+      );
+    },
+
+    async watch_presence(session, { user_ids }, ack) {
+      const users = [...new Set(user_ids)] as UserId[];
+      await watches.add(session, users, WATCH_REASON.asked);
+      await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
+    },
+
+    async unwatch_presence(session, { user_ids }, ack) {
+      const users = [...new Set(user_ids)] as UserId[];
+      watches.removeUsers(session, users);
+      await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
+    },
+
+    watch_posts(session, { post_ids }, ack) {
+      const ids = [...new Set(post_ids)] as PostId[];
+      return postWatches.listening(ids, async ({ confirmed, heard }) => {
+        await confirmed;
+        const counts = await deps.queries.postCounts(session.user, ids);
+        if (session.isEnded) return;
+        ack.ok(JSON.stringify({ posts: counts.map(publicCounts) }));
+        for (const { post_id, author_id } of counts) {
+          const post = post_id as PostId;
+          postWatches.add(session, post, author_id as UserId);
+          if (author_id === session.user) continue;
+          for (const topic of [topicOf.likes(post), topicOf.comments(post)]) {
+            const packet = heard.get(topic);
+            if (packet !== undefined) session.send(packet, topic);
+          }
+        }
+      });
+    },
+
+    async unwatch_posts(session, { post_ids }, ack) {
+      const ids = [...new Set(post_ids)] as PostId[];
+      postWatches.removePosts(session, ids);
+      const counts = await deps.queries.postCounts(session.user, ids);
+      ack.ok(JSON.stringify({ posts: counts.map(publicCounts) }));
+    },
+
+    set_status(session, { status }, ack) {
+      session.status = status;
+      const body = JSON.stringify({ session: session.id, worker: life, status });
+      gateway.askText(`user:${session.user}`, "set_status", body, 0, (ok, answer) => {
+        if (ok) ack.ok("{}");
+        else ack.refuse(JSON.parse(answer) as ErrorObject);
+      });
+    },
+
+    async refresh_token(session, { token }, ack) {
+      const verified = await deps.auth.verify(token);
+      if (!verified.ok) {
+        ack.refuse(verified.error);
+        return;
+      }
+      const { userId, family, expiresAtMs } = verified.value;
+      const refusal = judge("replace_token", { self: userId === session.user });
+      if (refusal !== null) {
+        ack.refuse(refusal);
+        return;
+      }
+      session.family = family;
+      session.expiresAtMs = expiresAtMs;
+      session.isExpiryAnnounced = false;
+      ack.ok(JSON.stringify({ expires_at: new Date(expiresAtMs).toISOString() }));
+      deps.onTokenRefreshed(session);
+    },
+  };
+
+  /** Who stopped typing while the session was on its way into the stream. */
+  function endStaleTyping(session: Session, id: string, told: readonly UserId[]): void {
+    const window = { after_rev: null, limit: 1 };
+    askConversation(session, id, "join", window, {
+      ok(answer) {
+        const { typing } = JSON.parse(answer) as JoinAnswer;
+        for (const user of told) {
+          if (!typing.includes(user)) session.send(typingEnded(id, user));
+        }
+      },
+      // No member any more: nothing of it is to be heard.
+      refuse: () => undefined,
+    });
+  }
+
+  /** [TYP4] */
+  function endTyping(session: Session, id: ConversationId): void {
+    if (!session.typingIn.delete(id)) return;
+    gateway.tell("conversation", id, "session_closed", { session: session.id });
+  }
+}
+
+/**
+ * The ack of a session's own change. The event of the change, where it comes by first, is as
+ * good as the answer: so the ack keeps its place among the events (promise 3).
+ */
+function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: AckSink): ChangeAck {
+  let isAnswered = false;
+  const once = (answer: () => void) => {
+    if (!isAnswered) answer();
+    isAnswered = true;
+  };
+  const change: AwaitedChange = {
+    is,
+    answer: (message) => once(() => ack.ok(`{"message":${message}}`)),
+  };
+  session.waitFor(key, change);
+  const done = (answer: () => void) => {
+    session.waitsNoMore(key, change);
+    once(answer);
+  };
+  return {
+    get isAnswered() {
+      return isAnswered;
+    },
+    ok: (answer) => done(() => ack.ok(answer)),
+    refuse: (error) => done(() => ack.refuse(error)),
+  };
+}
+
+/** Whether an event has answered it. */
+function isAnswered(ack: AckSink): boolean {
+  return "isAnswered" in ack && ack.isAnswered === true;
+}
+
+function publicCounts({ post_id, like_count, comment_count }: PostCounts): PostCounts {
+  return { post_id, like_count, comment_count };
+}

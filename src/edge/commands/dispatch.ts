@@ -1,0 +1,144 @@
+/**
+ * From a Socket.IO packet to a command and back: checks the packet's form, the limits and the
+ * payload's schema, then calls the handler.
+ *
+ * [DSP1] A packet that wants an acknowledgement gets exactly one, whatever is in it.
+ * [DSP2] A handler's throw is `internal`, its rejection `unavailable`.
+ * [DSP3] Too much is refused, then the session is ended.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Metrics } from "../../base/metrics.ts";
+import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
+import { CLIENT_EVENTS, type ClientEventName } from "../../protocol/events.ts";
+import type { Session } from "../session/session.ts";
+import { type ClientPacket, Packet } from "../transport/packet.ts";
+import { createReader, type Reader } from "../validation.ts";
+import type { AckSink, Commands } from "./commands.ts";
+
+const EVENT = 2;
+
+export interface DispatchDeps {
+  commands: Commands;
+  metrics: Metrics;
+  clock: Clock;
+  log: Log;
+  /** A message was committed: milliseconds from its packet to its answer. */
+  onSent?: (ms: number) => void;
+}
+
+const NO_SUCH_EVENT = refused("invalid_payload", "There is no such event.");
+const NOT_ONE_OBJECT = refused("invalid_payload", "An event carries one object.");
+const NO_BINARY = refused("invalid_payload", "Binary attachments are not accepted.");
+
+type AnyHandler = (session: Session, payload: unknown, ack: AckSink) => void | Promise<void>;
+
+export function createDispatch(deps: DispatchDeps) {
+  const { metrics, clock, log } = deps;
+  const table = new Map<string, { read: Reader; handle: AnyHandler; name: ClientEventName }>();
+  for (const name of Object.keys(CLIENT_EVENTS) as ClientEventName[]) {
+    table.set(name, {
+      name,
+      read: createReader("payload", CLIENT_EVENTS[name].payload),
+      handle: deps.commands[name] as AnyHandler,
+    });
+  }
+
+  /** `isOverrun`: it found no room to wait for its turn, and is refused whatever it is. */
+  return function dispatch(session: Session, packet: ClientPacket, isOverrun = false): void {
+    const data = Array.isArray(packet.data) ? packet.data : [];
+    const entry = typeof data[0] === "string" ? table.get(data[0]) : undefined;
+    const label = entry?.name ?? "unknown";
+    metrics.events.add(label);
+    const onSent = label === "send_message" ? deps.onSent : undefined;
+    const ack = new PacketAck(session, packet.id, label, metrics, onSent);
+
+    const nowMs = clock.nowMs();
+    const verdict = isOverrun
+      ? session.limits.overrun(nowMs)
+      : session.limits.take(entry?.name ?? null, nowMs);
+    if (verdict.is === "refused") {
+      ack.refuse({
+        code: "rate_limited",
+        message: "Too many events of this kind.",
+        retry_after_ms: verdict.retryAfterMs,
+      });
+      return;
+    }
+    if (verdict.is === "abuse") {
+      log.info({ event: "session_ended", code: "rate_limited", user: session.user });
+      session.end("rate_limited", "Too many events, again and again.", true);
+      return;
+    }
+    if (entry === undefined) {
+      ack.refuse(NO_SUCH_EVENT.error);
+      return;
+    }
+    if (packet.type !== EVENT) {
+      ack.refuse(NO_BINARY.error);
+      return;
+    }
+    if (data.length !== 2) {
+      ack.refuse(NOT_ONE_OBJECT.error);
+      return;
+    }
+    const payload = entry.read(data[1]);
+    if (!payload.ok) {
+      ack.refuse(payload.error);
+      return;
+    }
+    try {
+      entry.handle(session, payload.value, ack)?.catch((fault: unknown) => onFault(fault));
+    } catch (bug) {
+      log.error({ event: "command_failed", name: entry.name, err: bug });
+      ack.refuse(REFUSALS.internal.error);
+    }
+
+    /** Handlers reject only when storage or the primary is out of reach. */
+    function onFault(fault: unknown): void {
+      log.warn({ event: "command_unavailable", name: label, err: fault });
+      ack.refuse(REFUSALS.unavailable.error);
+    }
+  };
+}
+
+class PacketAck implements AckSink {
+  readonly #session: Session;
+  readonly #event: string;
+  readonly #metrics: Metrics;
+  readonly #onSent: ((ms: number) => void) | undefined;
+  readonly #atMs: number;
+  #id: number | undefined;
+
+  constructor(
+    session: Session,
+    id: number | undefined,
+    event: string,
+    metrics: Metrics,
+    onSent: ((ms: number) => void) | undefined,
+  ) {
+    this.#session = session;
+    this.#id = id;
+    this.#event = event;
+    this.#metrics = metrics;
+    this.#onSent = onSent;
+    this.#atMs = onSent === undefined ? 0 : performance.now();
+  }
+
+  ok(body: string): void {
+    this.#onSent?.(performance.now() - this.#atMs);
+    this.#send(body === "{}" ? '{"ok":true}' : `{"ok":true,${body.slice(1)}`);
+  }
+
+  refuse(error: ErrorObject): void {
+    this.#metrics.refusals.add(this.#event, error.code);
+    this.#send(`{"ok":false,"error":${JSON.stringify(error)}}`);
+  }
+
+  #send(body: string): void {
+    const id = this.#id;
+    if (id === undefined) return;
+    this.#id = undefined;
+    this.#session.send(Packet.ack(id, body));
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * Conversations and their messages. What changes something asks the actor, which also checks
+ * membership; lists and history are read from the database, where the reader's membership is
+ * part of the query.
+ */
+import type { Queries } from "../../../ports/edge.ts";
+import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";
+import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
+import { MEMBERS_MAX } from "../../../protocol/routes.ts";
+import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
+import type { Gateway } from "../../../runtime/gateway.ts";
+import type { Identity } from "../../auth/auth.ts";
+import { reached } from "../../storage-reachable.ts";
+import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
+
+type Route =
+  | "createConversation"
+  | "listConversations"
+  | "getConversation"
+  | "retitleConversation"
+  | "addMembers"
+  | "removeMember"
+  | "listMessages"
+  | "sendMessage"
+  | "editMessage"
+  | "deleteMessage"
+  | "markRead";
+
+const NO_OTHERS = refused("invalid_payload", "body: member_ids names nobody but yourself.", [
+  { in: "body", at: "member_ids", problem: "names nobody but yourself" },
+]);
+const TOO_MANY = refused("invalid_payload", `A group has at most ${MEMBERS_MAX} members.`, [
+  { in: "body", at: "member_ids", problem: `makes more than ${MEMBERS_MAX} members` },
+]);
+const TWO_WAYS = refused(
+  "invalid_payload",
+  "query: before_seq and after_seq cannot be used together.",
+  [{ in: "query", at: "after_seq", problem: "cannot be used together with before_seq" }],
+);
+
+export type AskActors = Pick<Gateway, "ask">;
+
+export function conversationRoutes(gateway: AskActors, queries: Queries): Handlers<Route> {
+  /** Over HTTP no session acts, so every session of the user hears of it. */
+  const acting = (caller: Identity) => ({ user: caller.userId, session: "" as const });
+
+  return {
+    async createConversation({ caller, body }) {
+      const others = [...new Set(body.member_ids)]
+        .filter((id) => id !== caller.userId)
+        .map(asUserId);
+      if (others.length === 0) return NO_OTHERS;
+      if (others.length >= MEMBERS_MAX) return TOO_MANY;
+      const made = await gateway.ask("user", caller.userId, "create_conversation", {
+        member_ids: others,
+        title: body.title ?? null,
+      });
+      if (!made.ok) return made;
+      return answered(made.value.created ? 201 : 200, ok(made.value.conversation));
+    },
+
+    async listConversations({ caller, query }) {
+      const page = await reached(
+        queries.conversations(
+          caller.userId,
+          query.limit ?? PAGE_LIMIT_DEFAULT,
+          query.cursor ?? null,
+        ),
+      );
+      return page === undefined ? BAD_CURSOR : answered(200, ok(page));
+    },
+
+    async getConversation({ caller, params }) {
+      const found = await reached(queries.conversation(caller.userId, asConversationId(params.id)));
+      return found === null ? REFUSALS.conversationNotFound : answered(200, ok(found));
+    },
+
+    async retitleConversation({ caller, params, body }) {
+      const answer = await gateway.ask("conversation", params.id, "retitle", {
+        ...acting(caller),
+        title: body.title,
+      });
+      return answered(200, taken(answer, "conversation"));
+    },
+
+    async addMembers({ caller, params, body }) {
+      const answer = await gateway.ask("conversation", params.id, "add_members", {
+        ...acting(caller),
+        user_ids: [...new Set(body.user_ids)].map(asUserId),
+      });
+      return answered(200, taken(answer, "conversation"));
+    },
+
+    async removeMember({ caller, params }) {
+      const answer = await gateway.ask("conversation", params.id, "remove_member", {
+        ...acting(caller),
+        user_id: asUserId(params.user_id),
+      });
+      return answer.ok ? answered(204, ok(null)) : answer;
+    },
+
+    async listMessages({ caller, params, query }) {
+      if (query.before_seq !== undefined && query.after_seq !== undefined) return TWO_WAYS;
+      const page = await reached(
+        queries.history(caller.userId, asConversationId(params.id), {
+          beforeSeq: query.before_seq ?? null,
+          afterSeq: query.after_seq ?? null,
+          limit: query.limit ?? PAGE_LIMIT_DEFAULT,
+        }),
+      );
+      return page === null ? REFUSALS.conversationNotFound : answered(200, ok(page));
+    },
+
+    async sendMessage({ caller, params, body }) {
+      const sent = await gateway.ask("conversation", params.id, "send", {
+        ...acting(caller),
+        client_id: body.client_id,
+        body: body.body,
+        reply_to_seq: body.reply_to_seq ?? null,
+      });
+      if (!sent.ok) return sent;
+      return answered(sent.value.duplicate === true ? 200 : 201, ok(sent.value.message));
+    },
+
+    async editMessage({ caller, params, body }) {
+      const answer = await gateway.ask("conversation", params.id, "edit", {
+        ...acting(caller),
+        seq: params.seq,
+        body: body.body,
+      });
+      return answered(200, taken(answer, "message"));
+    },
+
+    async deleteMessage({ caller, params }) {
+      const answer = await gateway.ask("conversation", params.id, "delete", {
+        ...acting(caller),
+        seq: params.seq,
+      });
+      return answered(200, taken(answer, "message"));
+    },
+
+    async markRead({ caller, params, body }) {
+      const answer = await gateway.ask("conversation", params.id, "mark", {
+        ...acting(caller),
+        seq: body.seq,
+        read: true,
+      });
+      if (!answer.ok) return answer;
+      const { delivered_seq, read_seq } = answer.value;
+      return answered(200, ok({ delivered_seq, read_seq }));
+    },
+  };
+}
+
+/** The part of an actor's answer that HTTP answers with. */
+function taken<K extends string, T>(answer: Result<Record<K, T>>, key: K): Result<T> {
+  return answer.ok ? ok(answer.value[key]) : answer;
+}

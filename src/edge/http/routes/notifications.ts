@@ -1,0 +1,99 @@
+/**
+ * A user's notifications, and the way in for those that another back end sends. The actor of
+ * the user who is notified makes and marks them, so that its `seq` has no gaps.
+ */
+
+import type { SocialQueries } from "../../../ports/social.ts";
+import { ok, REFUSALS, type refused } from "../../../protocol/errors.ts";
+import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
+import {
+  NOTIFICATION_DATA_BYTES_MAX,
+  NOTIFICATION_DATA_DEPTH_MAX,
+} from "../../../protocol/social-routes.ts";
+import { reached } from "../../storage-reachable.ts";
+import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
+import type { AskActors } from "./conversations.ts";
+
+type Route = "listNotifications" | "readNotifications" | "sendNotification";
+
+export function notificationRoutes(
+  gateway: AskActors,
+  queries: Pick<SocialQueries, "notifications">,
+): Handlers<Route> {
+  return {
+    async listNotifications({ caller, query }) {
+      const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
+      const page = await reached(queries.notifications(caller.userId, limit, query.cursor ?? null));
+      return page === undefined ? BAD_CURSOR : answered(200, ok(page));
+    },
+
+    async readNotifications({ caller, body }) {
+      return answered(200, await gateway.ask("user", caller.userId, "read_notifications", body));
+    },
+
+    async sendNotification({ body }) {
+      const { user_id, type, message, data = null } = body;
+      const refusal = data === null ? null : dataRefusal(data);
+      if (refusal !== null) return refusal;
+      const made = await gateway.ask("user", user_id, "notify", {
+        type,
+        message,
+        actor_id: null,
+        post_id: null,
+        comment_id: null,
+        data,
+      });
+      if (!made.ok) return made;
+      // Nobody acted whom the user could be or have blocked: only who is not there hears nothing.
+      return made.value === null ? REFUSALS.userNotFound : answered(201, ok(made.value));
+    },
+  };
+}
+
+const refuseData = (problem: string) => badField("body", "data", problem);
+
+/**
+ * What PostgreSQL cannot keep as JSON (NUL, lone surrogates), what JSON cannot say again
+ * (numbers past a double), what is too much, and keys that change an object's prototype where
+ * a client merges what it gets. Null: nothing is wrong.
+ */
+function dataRefusal(data: Record<string, unknown>): ReturnType<typeof refused> | null {
+  // Depth first, without recursion: 64 KiB hold 30,000 brackets.
+  const open: { value: unknown; depth: number }[] = [{ value: data, depth: 1 }];
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    const { value, depth } = at;
+    if (typeof value === "string" && !isKeepable(value)) {
+      return refuseData("holds text with a NUL character or half a surrogate pair");
+    }
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      return refuseData("holds a number that is too large");
+    }
+    if (typeof value !== "object" || value === null) continue;
+    if (depth > NOTIFICATION_DATA_DEPTH_MAX) {
+      return refuseData(`must not be nested more than ${NOTIFICATION_DATA_DEPTH_MAX} deep`);
+    }
+    for (const [name, inner] of Object.entries(value)) {
+      if (isPrototypeKey(name, inner)) return refuseData(`must not have the key ${name}`);
+      if (!isKeepable(name)) {
+        return refuseData("holds a key with a NUL character or half a surrogate pair");
+      }
+      open.push({ value: inner, depth: depth + 1 });
+    }
+  }
+  return Buffer.byteLength(JSON.stringify(data)) > NOTIFICATION_DATA_BYTES_MAX
+    ? refuseData(`must not have more than ${NOTIFICATION_DATA_BYTES_MAX} bytes as JSON text`)
+    : null;
+}
+
+/** A text may be called constructor; an object with a prototype in it is no text. */
+function isPrototypeKey(name: string, value: unknown): boolean {
+  if (name === "__proto__") return true;
+  if (name !== "constructor" || typeof value !== "object" || value === null) return false;
+  return Object.hasOwn(value, "prototype");
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+function isKeepable(text: string): boolean {
+  return !text.includes("\u0000") && !LONE_SURROGATE.test(text);
+}

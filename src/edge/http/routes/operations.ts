@@ -1,0 +1,92 @@
+/**
+ * What operators and load balancers ask: alive, ready, metrics. Anyone may ask, so each is
+ * cheap: callers at the same time share one look at the database and the host.
+ */
+import type { Logger } from "pino";
+import { hostMetricsText, type Metrics } from "../../../base/metrics.ts";
+import type { Queries } from "../../../ports/edge.ts";
+import { ok } from "../../../protocol/errors.ts";
+import type { HostHealth, HostMetrics } from "../../../runtime/control.ts";
+import { answered, type Handlers } from "../server/call.ts";
+
+export interface HostReader {
+  health(): Promise<HostHealth>;
+  metrics(): Promise<HostMetrics>;
+}
+
+export interface OperationsDeps {
+  queries: Pick<Queries, "ping">;
+  host: HostReader;
+  metrics: Metrics;
+  /** Why this worker cannot serve; empty when it can. */
+  ready: () => string[];
+  log: Logger;
+}
+
+/** A load balancer's probe usually gives up after a few seconds; this answers before. */
+const LOOK_DEADLINE_MS = 1500;
+/** Above the time the primary gives a stalled worker. */
+const METRICS_DEADLINE_MS = 4000;
+
+export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "readyz" | "metrics"> {
+  let looking: Promise<string[]> | null = null;
+  /** Redis is away: this host serves, but the others cannot be heard. */
+  let isDegraded = false;
+
+  async function look(): Promise<string[]> {
+    const reasons = deps.ready();
+    const [database, health] = await Promise.allSettled([
+      within(LOOK_DEADLINE_MS, deps.queries.ping()),
+      within(LOOK_DEADLINE_MS, deps.host.health()),
+    ]);
+    if (database.status === "rejected") reasons.push("the database does not answer");
+    isDegraded = health.status === "fulfilled" && health.value.relay === "away";
+    if (health.status === "rejected") reasons.push("the primary does not answer");
+    else {
+      if (health.value.draining) reasons.push("the host is draining");
+      if (health.value.workersOnline === 0) reasons.push("no worker is online");
+    }
+    return reasons;
+  }
+
+  function reasonsNow(): Promise<string[]> {
+    looking ??= look().finally(() => {
+      looking = null;
+    });
+    return looking;
+  }
+
+  return {
+    healthz: () => Promise.resolve(answered(200, ok({ status: "alive" as const }))),
+
+    async readyz() {
+      const reasons = await reasonsNow();
+      return reasons.length === 0
+        ? answered(200, ok({ status: isDegraded ? ("degraded" as const) : ("ready" as const) }))
+        : answered(503, ok({ status: "unavailable" as const, reasons }));
+    },
+
+    async metrics() {
+      try {
+        const { registries } = await within(METRICS_DEADLINE_MS, deps.host.metrics());
+        return answered(200, ok(await hostMetricsText(registries)));
+      } catch (fault) {
+        // A part of the truth is more use to an operator in trouble than none.
+        deps.log.warn({ event: "host_metrics_failed", err: fault });
+        return answered(200, ok(await deps.metrics.registry.metrics()));
+      }
+    },
+  };
+}
+
+async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer in ${deadlineMs} ms`)), deadlineMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Posts, likes and comments. What changes something asks the post's actor (a new post: its
+ * author's), which also counts it; reads go to the database, where what the reader may not see
+ * is not there.
+ */
+
+import type { SocialQueries } from "../../../ports/social.ts";
+import { ok, type Result } from "../../../protocol/errors.ts";
+import type { PostId } from "../../../protocol/ids.ts";
+import { RULES } from "../../../protocol/policy.ts";
+import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
+import type { Liked } from "../../../protocol/social.ts";
+import type { Identity } from "../../auth/auth.ts";
+import { reached } from "../../storage-reachable.ts";
+import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
+import type { AskActors } from "./conversations.ts";
+
+type Route =
+  | "createPost"
+  | "getPost"
+  | "deletePost"
+  | "listFeed"
+  | "likePost"
+  | "unlikePost"
+  | "createComment"
+  | "listComments";
+
+type PostQueries = Pick<SocialQueries, "post" | "feed" | "comments">;
+
+const asPostId = (id: string) => id as PostId;
+
+export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<Route> {
+  async function like(
+    caller: Identity,
+    post: string,
+    liked: boolean,
+  ): Promise<Result<{ status: 200; body: Liked }>> {
+    return answered(200, await gateway.ask("post", post, "like", { user: caller.userId, liked }));
+  }
+
+  return {
+    async createPost({ caller, body }) {
+      return answered(201, await gateway.ask("user", caller.userId, "create_post", body));
+    },
+
+    async getPost({ caller, params }) {
+      const post = await reached(queries.post(caller.userId, asPostId(params.id)));
+      return post === null ? RULES.visible : answered(200, ok(post));
+    },
+
+    async deletePost({ caller, params }) {
+      const user = caller.userId;
+      const answer = await gateway.ask("post", params.id, "delete", { user });
+      return answer.ok ? answered(204, ok(null)) : answer;
+    },
+
+    async listFeed({ caller, query }) {
+      const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
+      const page = await reached(queries.feed(caller.userId, limit, query.cursor ?? null));
+      return page === undefined ? BAD_CURSOR : answered(200, ok(page));
+    },
+
+    likePost: ({ caller, params }) => like(caller, params.id, true),
+    unlikePost: ({ caller, params }) => like(caller, params.id, false),
+
+    async createComment({ caller, params, body }) {
+      const comment = { user: caller.userId, body: body.body };
+      return answered(201, await gateway.ask("post", params.id, "comment", comment));
+    },
+
+    async listComments({ caller, params, query }) {
+      const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
+      const page = await reached(
+        queries.comments(caller.userId, asPostId(params.id), limit, query.cursor ?? null),
+      );
+      if (page === undefined) return BAD_CURSOR;
+      return page === null ? RULES.visible : answered(200, ok(page));
+    },
+  };
+}

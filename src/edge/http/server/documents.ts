@@ -1,0 +1,34 @@
+/** The contract in machine form and as a page, made once at start from the tables it checks by. */
+import { asyncApiDocument } from "../../../protocol/asyncapi.ts";
+import { openApiDocument } from "../../../protocol/openapi.ts";
+import { docsPage } from "./docs.ts";
+import { API_REFERENCE, addressOf } from "./docs-frame.ts";
+import { DOCS_STYLE } from "./docs-style.ts";
+
+export interface Document {
+  path: string;
+  type: string;
+  text: string;
+  /** Whether pages of other origins may read it. */
+  isShared: boolean;
+}
+
+export function contractDocuments(): Document[] {
+  const json = (path: string, document: object): Document => ({
+    path,
+    type: "application/json; charset=utf-8",
+    text: JSON.stringify(document),
+    isShared: true,
+  });
+  return [
+    json("/api/openapi.json", openApiDocument()),
+    json("/api/asyncapi.json", asyncApiDocument()),
+    {
+      path: addressOf(API_REFERENCE),
+      type: "text/html; charset=utf-8",
+      text: docsPage(),
+      isShared: false,
+    },
+    { path: "/docs.css", type: "text/css; charset=utf-8", text: DOCS_STYLE, isShared: false },
+  ];
+}

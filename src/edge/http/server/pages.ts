@@ -1,0 +1,92 @@
+/**
+ * The demo page, the guides and their assets, read into memory once from what the build made,
+ * and the published contract. Served with an ETag and asked again each time, so that a deploy shows at once;
+ * nothing inline, nothing from elsewhere.
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { extname, join, sep } from "node:path";
+import type { FastifyInstance } from "fastify";
+import type { SecurityHeaders } from "../../transport/security-headers.ts";
+import type { Cors } from "./cors.ts";
+import { contractDocuments } from "./documents.ts";
+
+export interface Page {
+  path: string;
+  type: string;
+  bytes: Buffer;
+  etag: string;
+  /** Whether pages of other origins may read it. */
+  isShared: boolean;
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".json": "application/json; charset=utf-8",
+  ".map": "application/json; charset=utf-8",
+  ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".ico": "image/x-icon",
+  ".woff2": "font/woff2",
+  ".txt": "text/plain; charset=utf-8",
+  ".webmanifest": "application/manifest+json",
+};
+
+const HEADERS = {
+  "cache-control": "no-cache",
+  "content-security-policy":
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+    "object-src 'none'; form-action 'self'; " +
+    "base-uri 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+} as const;
+
+/** All pages; of `webRoot` nothing where the build has not made it. */
+export function loadPages(webRoot: string): Page[] {
+  const pages = contractDocuments().map(({ path, type, text, isShared }) =>
+    page(path, type, Buffer.from(text), isShared),
+  );
+  const files = existsSync(webRoot)
+    ? readdirSync(webRoot, { recursive: true, withFileTypes: true })
+    : [];
+  for (const file of files) {
+    const type = TYPES[extname(file.name)];
+    if (!file.isFile() || type === undefined) continue;
+    const name = join(file.parentPath, file.name);
+    const path = name.slice(webRoot.replace(/[\\/]$/, "").length).replaceAll(sep, "/");
+    const bytes = readFileSync(name);
+    // "/index.html" is at "/", "/ops/index.html" at "/ops", "/docs/deploy.html" at "/docs/deploy".
+    const address = path.replace(/(\/index)?\.html$/, "");
+    pages.push(page(address === "" ? "/" : address, type, bytes, false));
+  }
+  return pages;
+}
+
+export function servePages(
+  app: FastifyInstance,
+  pages: readonly Page[],
+  cors: Cors,
+  transport: SecurityHeaders,
+  count: (route: string, status: number) => void,
+): void {
+  for (const { path, type, bytes, etag, isShared } of pages) {
+    app.get(path, (request, reply) => {
+      if (isShared) cors(request, reply);
+      transport(request.raw, (name, value) => void reply.header(name, value));
+      reply.headers(HEADERS).header("etag", etag);
+      const isHeld = request.headers["if-none-match"]?.includes(etag) === true;
+      count(path, isHeld ? 304 : 200);
+      if (isHeld) reply.code(304).send();
+      else reply.header("content-type", type).send(bytes);
+    });
+  }
+}
+
+function page(path: string, type: string, bytes: Buffer, isShared: boolean): Page {
+  const hash = createHash("sha256").update(bytes).digest("base64url").slice(0, 22);
+  return { path, type, bytes, etag: `"${hash}"`, isShared };
+}

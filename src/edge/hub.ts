@@ -1,0 +1,238 @@
+/**
+ * The live half of an edge, without sockets and HTTP: what comes in as topics' events and
+ * views, and whom of the local sessions it concerns. Put together here once, for the worker
+ * and for the simulated cluster of the tests.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { Queries, SessionOpening } from "../ports/edge.ts";
+import type { UserOrders } from "../protocol/actor-ops.ts";
+import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
+import type { Conversation, Status } from "../protocol/schemas.ts";
+import { type Topic, topicOf } from "../protocol/topics.ts";
+import type { Exchange } from "../runtime/exchange.ts";
+import type { Frame } from "../runtime/frames.ts";
+import type { Placement } from "../runtime/view.ts";
+import type { Auth } from "./auth/auth.ts";
+import { type Commands, createCommands } from "./commands/commands.ts";
+import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
+import { MissedOrders } from "./live/missed-orders.ts";
+import { Notified } from "./live/notification-stream.ts";
+import { PostWatches } from "./live/post-watches.ts";
+import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
+import { hidden, WATCH_REASON, Watches, type WatchReason } from "./live/presence-watches.ts";
+import { Sessions } from "./live/sessions.ts";
+import { Interests } from "./live/subscriptions.ts";
+import { Packet } from "./transport/packet.ts";
+
+export interface HubDeps {
+  life: string;
+  exchange: Exchange;
+  queries: Queries;
+  auth: Pick<Auth, "verify">;
+  /** Logins ended, or users suspended, somewhere. */
+  onRevoked(event: Frame): void;
+  /** Reads which logins have ended, and resolves with what tells them. */
+  readRevoked(): Promise<(family: FamilyId) => boolean>;
+  clock: Clock;
+  log: Log;
+}
+
+export class Hub {
+  readonly commands: Commands;
+  readonly interests: Interests;
+  readonly sessions: Sessions;
+  readonly streams: Streams;
+  readonly watches: Watches;
+  readonly #postWatches: PostWatches;
+  readonly #notified: Notified;
+  readonly #missed: MissedOrders;
+  readonly #deps: HubDeps;
+  readonly #statusSources: StatusSources;
+
+  constructor(deps: HubDeps) {
+    const { life, exchange, queries, auth, clock, log } = deps;
+    const { gateway } = exchange;
+    this.#deps = deps;
+    const interests = new Interests({
+      clock,
+      subscribe: (topics) => exchange.subscribe(topics),
+      unsubscribe: (topics) => exchange.unsubscribe(topics),
+      onDropped: (topic) => this.#dropped(topic),
+    });
+    const streams = new Streams({
+      clock,
+      log,
+      queries,
+      interests,
+      sessionsOf: (user) => this.sessions.ofUser(user),
+    });
+    const watches = new Watches({
+      clock,
+      gateway,
+      interests,
+      statuses: (users) => readStatuses(this.#statusSources, users),
+      isApart: (user, other) => this.sessions.isApart(user, other),
+    });
+    const postWatches = new PostWatches(interests);
+    const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
+    const notified = new Notified({ clock, log, queries, sessionsOf });
+    this.#notified = notified;
+    this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
+    const live = { life, gateway, streams, watches, postWatches, queries };
+    this.interests = interests;
+    this.streams = streams;
+    this.watches = watches;
+    this.#postWatches = postWatches;
+    this.sessions = new Sessions({ ...live, clock, log, interests, notified });
+    this.#missed = new MissedOrders({
+      clock,
+      log,
+      queries,
+      users: () => this.sessions.users(),
+      sessionsOf,
+      endLogins: async () => this.sessions.endLogins(await deps.readRevoked()),
+      endUser: (user) => this.sessions.endUser(user),
+      joined: (user, id, rev, body) => this.#joined(user, id, rev, body),
+      tied: (user, opening) => this.#tied(user, opening),
+    });
+    this.commands = createCommands({
+      ...live,
+      auth,
+      onTokenRefreshed: (session) => this.sessions.recheck(session),
+    });
+  }
+
+  /** Statuses of others as `viewer`, who need not be connected, may see them. */
+  async statuses(viewer: UserId, users: readonly UserId[]): Promise<Status[]> {
+    const { queries } = this.#deps;
+    const [found, apart] = await Promise.all([
+      readStatuses(this.#statusSources, users),
+      queries.blockedAmong(viewer, users),
+    ]);
+    const isApart = new Set<string>(apart);
+    return found.map((status) => (isApart.has(status.user_id) ? hidden(status) : status));
+  }
+
+  onEvent(event: Frame): void {
+    const { placement } = this.#deps.exchange;
+    const { key } = event;
+    if (key.startsWith("conversations:")) this.streams.onEvent(event, placement);
+    else if (key.startsWith("user_status:")) this.watches.onEvent(event, placement);
+    else if (key.startsWith("notifications:")) this.#onUserEvent(event);
+    else if (key.startsWith("like_updates:")) this.#postWatches.onEvent(event);
+    else if (key.startsWith("comment_updates:")) this.#postWatches.onEvent(event);
+    else if (key === topicOf.revocations()) this.#deps.onRevoked(event);
+  }
+
+  onView(now: Placement, before: Placement): void {
+    this.sessions.onView(now, before);
+    this.watches.onView(now, before);
+    this.streams.onView(now, before);
+    // Who was taken into a conversation by an actor that died then has no stream to hear it on.
+    if (now.diedSince(before).size === 0) return;
+    this.#missed.look();
+    this.#deps.clock.after(SECOND_LOOK_MS, () => this.#missed.look());
+  }
+
+  /** What that host ("": every other one) and this edge said to each other may be lost. */
+  onGap(host: string): void {
+    const { exchange, life, queries } = this.#deps;
+    this.streams.onGap();
+    this.watches.onGap();
+    this.sessions.onGap(exchange.placement.livesAcross(life, host));
+    this.#notified.onGap();
+    this.#postWatches.onGap(queries).catch((err: unknown) => {
+      // The next update of each post says the count anew.
+      this.#deps.log.warn({ event: "counts_unread", err });
+    });
+    this.#missed.look();
+  }
+
+  close(): void {
+    this.#missed.close();
+    this.sessions.stop();
+    this.streams.close();
+    this.interests.close();
+  }
+
+  /** What concerns one user's own sessions. */
+  #onUserEvent(event: Frame): void {
+    const user = event.key.slice("notifications:".length) as UserId;
+    const sessions = this.sessions.ofUser(user);
+    switch (event.name as keyof UserOrders | UserEvent) {
+      case "conversation_joined": {
+        const { conversation_id, rev } = noteOf(event, "conversation_joined");
+        this.#joined(user, conversation_id, rev, event.body);
+        return;
+      }
+      case "following_changed": {
+        const { user_id, following } = noteOf(event, "following_changed");
+        const reason = WATCH_REASON.follow;
+        if (following) this.#watchUsers(user, [user_id], reason);
+        else for (const session of sessions) this.watches.withdraw(session, [user_id], reason);
+        return;
+      }
+      case "apart_changed": {
+        const { user_id, is_apart } = noteOf(event, "apart_changed");
+        this.sessions.apartChanged(user, user_id, is_apart);
+        return;
+      }
+      case "notification":
+        this.#notified.onEvent(user, event.rev, event.body);
+        return;
+      case "like_update":
+      case "comment_update": {
+        const packet = Packet.event(event.name, event.body);
+        const { post_id } = JSON.parse(event.body) as { post_id: string };
+        for (const session of sessions) session.send(packet, `${event.name}:${post_id}`);
+        return;
+      }
+    }
+  }
+
+  #joined(user: UserId, id: ConversationId, rev: number, body: string): void {
+    this.streams.joined(this.sessions.ofUser(user), id, rev, body);
+    this.#watchUsers(user, peersIn(body, user), WATCH_REASON.peer);
+  }
+
+  /** Follows and blocks as storage has them. */
+  #tied(user: UserId, { blocked, followees }: SessionOpening): void {
+    const apart = new Set(blocked);
+    for (const other of this.sessions.apartFrom(user)) {
+      if (!apart.has(other)) this.sessions.apartChanged(user, other, false);
+    }
+    for (const other of apart) this.sessions.apartChanged(user, other, true);
+    this.#watchUsers(user, followees, WATCH_REASON.follow);
+  }
+
+  /** Direct peers and followers watch from when they become so. */
+  #watchUsers(user: UserId, watched: readonly UserId[], reason: WatchReason): void {
+    if (watched.length === 0) return;
+    for (const session of this.sessions.ofUser(user)) {
+      this.watches
+        .add(session, watched, reason)
+        .then(() => this.watches.prime(watched))
+        .catch((err: unknown) => this.#deps.log.warn({ event: "watch_failed", err }));
+    }
+  }
+
+  #dropped(topic: Topic): void {
+    if (topic.startsWith("conversations:")) this.streams.dropped(topic);
+    else if (topic.startsWith("user_status:")) this.watches.dropped(topic);
+  }
+}
+
+/** Events that reach the user's sessions as they are. */
+type UserEvent = "notification" | "like_update" | "comment_update";
+
+function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
+  return JSON.parse(event.note) as UserOrders[O];
+}
+
+/** The other of a direct conversation; nobody for a group. */
+function peersIn(conversation: string, user: UserId): UserId[] {
+  const { kind, members } = JSON.parse(conversation) as Conversation;
+  if (kind !== "direct") return [];
+  return members.map(({ user_id }) => user_id as UserId).filter((id) => id !== user);
+}

@@ -1,0 +1,134 @@
+/**
+ * One token bucket a key (a user, an address, an account) for one kind of limit, kept while it
+ * is not full again; and what of its use the other edges must hear of.
+ *
+ * [KBK1] Memory is bounded: full buckets go first, and past `keysMax` the oldest half.
+ * [KBK2] What stays under the quiet share (of burst and of rate) is told to nobody; past it
+ *        the key is told whole.
+ */
+import type { Allowance } from "../../config/limit-keys.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** About 150 bytes each. */
+const KEYS_MAX = 50_000;
+/** Below this many nobody looks which are full. */
+const SWEEP_MIN = 1_024;
+
+/** How use is told to other edges; see usage-sharing.ts. */
+export interface Sharing {
+  /** What an edge may keep to itself, as a part of the limit; null: there is nobody to tell. */
+  quietShare(): number | null;
+  /** Something is to be told. */
+  wake(): void;
+}
+
+export const UNSHARED: Sharing = { quietShare: () => null, wake: () => undefined };
+
+class SharedBucket extends TokenBucket {
+  untold = 0;
+  untoldAtMs = 0;
+}
+
+export class KeyedBuckets {
+  readonly #allowance: Allowance;
+  readonly #sharing: Sharing;
+  readonly #keysMax: number;
+  readonly #buckets = new Map<string, SharedBucket>();
+  readonly #toTell = new Map<string, SharedBucket>();
+  #sweepAt = SWEEP_MIN;
+
+  constructor(allowance: Allowance, sharing: Sharing = UNSHARED, keysMax: number = KEYS_MAX) {
+    this.#allowance = allowance;
+    this.#sharing = sharing;
+    this.#keysMax = keysMax;
+  }
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+
+  /** 0 when it may go on, else the milliseconds after which it can. */
+  take(key: string, nowMs: number): number {
+    const waitMs = this.reserve(key, nowMs);
+    if (waitMs === 0) this.tell(key, nowMs);
+    return waitMs;
+  }
+
+  /** Like `take`, but to be confirmed with `tell` or undone with `giveBack`. */
+  reserve(key: string, nowMs: number): number {
+    const bucket = this.#bucketOf(key, nowMs);
+    return bucket.take(nowMs) ? 0 : bucket.retryAfterMs(nowMs);
+  }
+
+  giveBack(key: string): void {
+    this.#buckets.get(key)?.giveBack();
+  }
+
+  /** One was taken here. */
+  tell(key: string, nowMs: number): void {
+    const share = this.#sharing.quietShare();
+    if (share === null) return;
+    const bucket = this.#bucketOf(key, nowMs);
+    const { perS, burst } = this.#allowance;
+    const forgotten = ((nowMs - bucket.untoldAtMs) / 1000) * perS * share;
+    bucket.untold = Math.max(0, bucket.untold - forgotten) + 1;
+    bucket.untoldAtMs = nowMs;
+    if (bucket.untold < Math.max(1, burst * share)) return;
+    this.#toTell.set(key, bucket);
+    this.#sharing.wake();
+  }
+
+  /** Takes one without asking. */
+  spend(key: string, nowMs: number): void {
+    this.debit(key, 1, nowMs);
+    this.tell(key, nowMs);
+  }
+
+  /** Another edge has spent `count`. */
+  debit(key: string, count: number, nowMs: number): void {
+    this.#bucketOf(key, nowMs).debit(count, nowMs);
+  }
+
+  /** What `take` would answer, taking nothing. */
+  waitMs(key: string, nowMs: number): number {
+    return this.#buckets.get(key)?.retryAfterMs(nowMs) ?? 0;
+  }
+
+  /** At most `max` keys that others must hear of, with what was spent on each. */
+  takeToTell(max: number): [key: string, count: number][] {
+    const told: [string, number][] = [];
+    for (const [key, bucket] of this.#toTell) {
+      if (told.length >= max) break;
+      this.#toTell.delete(key);
+      told.push([key, Math.round(bucket.untold)]);
+      bucket.untold = 0;
+    }
+    return told;
+  }
+
+  #bucketOf(key: string, nowMs: number): SharedBucket {
+    let bucket = this.#buckets.get(key);
+    if (bucket === undefined) {
+      if (this.#buckets.size >= Math.min(this.#sweepAt, this.#keysMax)) this.#makeRoom(nowMs);
+      bucket = new SharedBucket(this.#allowance);
+      this.#buckets.set(key, bucket);
+    }
+    return bucket;
+  }
+
+  /** [KBK1] Twice what is in use before it looks again, so that a look costs little a key. */
+  #makeRoom(nowMs: number): void {
+    for (const [key, bucket] of this.#buckets) {
+      if (bucket.isFull(nowMs)) this.#buckets.delete(key);
+    }
+    this.#sweepAt = Math.max(SWEEP_MIN, 2 * this.#buckets.size);
+    // All are in use, which only a flood of made-up keys does: the oldest half goes, so that
+    // this walk is not made for each of them.
+    if (this.#buckets.size < this.#keysMax) return;
+    let surplus = Math.ceil(this.#keysMax / 2);
+    for (const key of this.#buckets.keys()) {
+      if (surplus-- <= 0) break;
+      this.#buckets.delete(key);
+    }
+  }
+}

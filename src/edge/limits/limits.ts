@@ -1,0 +1,137 @@
+/**
+ * How often somebody may do something, on one edge: the buckets of every kind (limit-keys.ts),
+ * and what HTTP, logins, handshakes and events ask of them. Use is shared with the other edges
+ * of the cluster (usage-sharing.ts), so what is said here of a user or an address holds everywhere.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Tally } from "../../base/metrics.ts";
+import {
+  type Allowance,
+  LIMIT_KINDS,
+  type LimitKind,
+  type Limits,
+} from "../../config/limit-keys.ts";
+import type { ErrorObject } from "../../protocol/errors.ts";
+import { KeyedBuckets, type Sharing, UNSHARED } from "./keyed-buckets.ts";
+
+export interface EdgeLimitsOptions {
+  /** Null: RATE_LIMITS=off. */
+  limits: Limits | null;
+  clock: Clock;
+  /** Kind, verdict. */
+  tally: Tally;
+  sharing?: Sharing & { add(kind: LimitKind, buckets: KeyedBuckets): void };
+}
+
+/** A password about to be checked: a place is taken for it, kept if it was wrong. */
+export interface LoginTry {
+  failed(): void;
+  succeeded(): void;
+}
+
+/** Of one session; kept by the session itself. */
+const OWN: readonly LimitKind[] = ["session", "refused"];
+
+const ENDED = "A session was ended for too many events. Try again later.";
+
+export class EdgeLimits {
+  readonly #options: EdgeLimitsOptions;
+  readonly #kinds = new Map<LimitKind, KeyedBuckets>();
+
+  constructor(options: EdgeLimitsOptions) {
+    this.#options = options;
+    const { limits, sharing } = options;
+    for (const kind of limits === null ? [] : LIMIT_KINDS) {
+      const allowance = limits?.[kind] ?? null;
+      if (allowance === null || OWN.includes(kind)) continue;
+      const buckets = new KeyedBuckets(allowance, sharing ?? UNSHARED);
+      this.#kinds.set(kind, buckets);
+      sharing?.add(kind, buckets);
+    }
+  }
+
+  /** What one session has for itself; null: not limited. */
+  own(kind: "session" | "refused"): Allowance | null {
+    return this.#options.limits?.[kind] ?? null;
+  }
+
+  /** 0, or the milliseconds to wait. */
+  take(kind: LimitKind, key: string, nowMs: number): number {
+    const buckets = this.#kinds.get(kind);
+    if (buckets === undefined) return 0;
+    const waitMs = buckets.take(key, nowMs);
+    this.#options.tally.add(kind, waitMs === 0 ? "allowed" : "refused");
+    return waitMs;
+  }
+
+  /** Any call to the API. Null, or the refusal. */
+  httpCall(address: string): ErrorObject | null {
+    return this.#refusal("http_address", address);
+  }
+
+  userCall(userId: string): ErrorObject | null {
+    return this.#refusal("http_user", userId);
+  }
+
+  /** Register, login, refresh, logout. */
+  authCall(address: string): ErrorObject | null {
+    return this.#refusal("auth", address);
+  }
+
+  /** Who was ended for abuse waits; who opens sessions one after another, too. */
+  handshake(userId: string): ErrorObject | null {
+    const waitMs = this.#kinds.get("ended")?.waitMs(userId, this.#options.clock.nowMs()) ?? 0;
+    if (waitMs === 0) return this.#refusal("handshake", userId);
+    this.#options.tally.add("ended", "refused");
+    return tooMany(waitMs, ENDED);
+  }
+
+  /** A session of this user was ended for abuse. */
+  endedForAbuse(userId: string): void {
+    this.#kinds.get("ended")?.spend(userId, this.#options.clock.nowMs());
+  }
+
+  /** Ask when the password's turn has come: guesses sent all at once wait there, and count. */
+  loginTry(account: string, address: string): LoginTry | ErrorObject {
+    const { clock, tally } = this.#options;
+    const places = [
+      ["login", account],
+      ["login_address", address],
+    ] as const;
+    const taken: [KeyedBuckets, string][] = [];
+    const undo = () => {
+      for (const [buckets, key] of taken) buckets.giveBack(key);
+    };
+    for (const [kind, key] of places) {
+      const buckets = this.#kinds.get(kind);
+      if (buckets === undefined) continue;
+      const waitMs = buckets.reserve(key, clock.nowMs());
+      if (waitMs > 0) {
+        undo();
+        tally.add(kind, "refused");
+        return tooMany(waitMs);
+      }
+      taken.push([buckets, key]);
+    }
+    return {
+      failed() {
+        for (const [buckets, key] of taken) buckets.tell(key, clock.nowMs());
+        // Counted: wrong passwords that were still let through.
+        for (const [kind] of places) tally.add(kind, "allowed");
+      },
+      succeeded: undo,
+    };
+  }
+
+  #refusal(kind: LimitKind, key: string): ErrorObject | null {
+    const waitMs = this.take(kind, key, this.#options.clock.nowMs());
+    return waitMs === 0 ? null : tooMany(waitMs);
+  }
+}
+
+export function tooMany(
+  retryAfterMs: number,
+  message = "Too many requests. Try again later.",
+): ErrorObject {
+  return { code: "rate_limited", message, retry_after_ms: retryAfterMs };
+}

@@ -1,0 +1,89 @@
+/**
+ * What edges tell each other of spent limits, so that a user, an address or an account has one
+ * budget on all workers of all hosts and not one on each.
+ *
+ * [SPN1] Nobody is told of calm use: an edge keeps to itself what is under its share of a
+ *        quarter of the limit. All edges together so allow at most 1.25 times the limit, and
+ *        what was spent before the word came is a debt that is waited for.
+ * [SPN2] Told in batches, one frame a while, over the topic `limits`: workers of a host through
+ *        the switchboard, hosts through Redis. While Redis is away each host counts alone.
+ *
+ * Not a shared counter in Redis: that is a round trip for each event of each calm user.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { LimitKind } from "../../config/limit-keys.ts";
+import type { KeyedBuckets, Sharing } from "./keyed-buckets.ts";
+
+/** Of the limit, what all edges together may allow untold. */
+const QUIET_PART = 1 / 4;
+/** However many edges there are, the smallest share: past 64 of them the sum grows instead. */
+const QUIET_SHARE_MIN = 1 / 256;
+/** A flood of 10,000 events a second is known everywhere after some 200 of them. */
+const TELL_AFTER_MS = 20;
+/** Keys in one frame: about 20 KB. */
+const TOLD_MAX = 1_000;
+
+export interface SpendingOptions {
+  clock: Clock;
+  /** Edges of the whole cluster, this one included. */
+  edges(): number;
+  publish(body: string): void;
+}
+
+/** Kind → key and count. */
+type Told = Partial<Record<LimitKind, [string, number][]>>;
+
+export class Spending implements Sharing {
+  readonly #options: SpendingOptions;
+  readonly #kinds = new Map<LimitKind, KeyedBuckets>();
+  #cancel: (() => void) | null = null;
+  #isClosed = false;
+
+  constructor(options: SpendingOptions) {
+    this.#options = options;
+  }
+
+  add(kind: LimitKind, buckets: KeyedBuckets): void {
+    this.#kinds.set(kind, buckets);
+  }
+
+  quietShare(): number | null {
+    const edges = this.#options.edges();
+    return edges <= 1 ? null : Math.max(QUIET_SHARE_MIN, QUIET_PART / edges);
+  }
+
+  wake(): void {
+    if (this.#isClosed) return;
+    this.#cancel ??= this.#options.clock.after(TELL_AFTER_MS, () => this.#tell());
+  }
+
+  /** Another edge's word. */
+  heard(body: string): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const [kind, spent] of Object.entries(JSON.parse(body) as Told)) {
+      // A kind that this version does not know, or that is not limited here.
+      const buckets = this.#kinds.get(kind as LimitKind);
+      if (buckets === undefined) continue;
+      for (const [key, count] of spent) buckets.debit(key, count, nowMs);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancel?.();
+  }
+
+  #tell(): void {
+    this.#cancel = null;
+    const told: Told = {};
+    let room = TOLD_MAX;
+    for (const [kind, buckets] of this.#kinds) {
+      const spent = buckets.takeToTell(room);
+      if (spent.length === 0) continue;
+      told[kind] = spent;
+      room -= spent.length;
+    }
+    if (room < TOLD_MAX) this.#options.publish(JSON.stringify(told));
+    if (room === 0) this.wake();
+  }
+}

@@ -1,0 +1,317 @@
+/**
+ * All conversation streams of one edge: opens them, repairs them, and lets them go when nobody
+ * here listens any more.
+ *
+ * [STS1] Subscribe first (confirmed), then read where it stands, then apply what came meanwhile.
+ * [STS2] A session that enters with what it has hears everything after it, once and in order.
+ * [STS3] When the owner changes, typing ends here: nobody else would say so.
+ * [STS4] When the owner died, what it may have committed unsaid is looked for.
+ * [STS6] What is read again carries the rev of its change, which is a client's cursor.
+ * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Change, Queries } from "../../ports/edge.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { Placement } from "../../runtime/view.ts";
+import type { Session } from "../session/session.ts";
+import { Packet } from "../transport/packet.ts";
+import { isOutdated } from "./outdated.ts";
+import {
+  ACK_HOLD_MS,
+  memberIdsOf,
+  type Release,
+  Stream,
+  type StreamHost,
+  whatOf,
+} from "./stream.ts";
+import type { Interests } from "./subscriptions.ts";
+
+/** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */
+const REPAIR_PAGE = 100;
+const RETRY_MS = 500;
+/** A statement of a worker that died may still commit: look once more after this. */
+export const SECOND_LOOK_MS = 2_000;
+
+export interface StreamsOptions {
+  clock: Clock;
+  log: Log;
+  queries: Pick<Queries, "revs" | "changes">;
+  interests: Interests;
+  sessionsOf(user: UserId): Iterable<Session>;
+}
+
+export class Streams {
+  readonly #options: StreamsOptions;
+  readonly #streams = new Map<ConversationId, Stream>();
+  #placement: Placement | null = null;
+  readonly #host: StreamHost;
+  #isClosed = false;
+
+  constructor(options: StreamsOptions) {
+    this.#options = options;
+    this.#host = this.#hostOfStreams();
+  }
+
+  get(id: ConversationId): Stream | undefined {
+    return this.#streams.get(id);
+  }
+
+  /**
+   * Adds a session that begins to the streams of its conversations, each from the rev that was
+   * read of it: a change of members since then is heard like any other. Resolves when nothing
+   * that is said from now on passes it by; what was said since that reading may come later.
+   * What cannot be reached yet is tried again until it is.
+   */
+  async attach(session: Session, known: ReadonlyMap<ConversationId, number>): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const [id, rev] of known) {
+      const isMade = !this.#streams.has(id);
+      const wait = this.enter(session, id, rev);
+      if (wait === null) continue;
+      const confirmed = this.#options.interests.confirmed(topicOf.conversation(id));
+      waits.push(isMade ? confirmed.catch(() => wait) : wait);
+    }
+    await Promise.all(waits);
+  }
+
+  onEvent(event: Frame, placement: Placement): void {
+    this.#placement = placement;
+    const stream = this.#streams.get(event.key.slice("conversations:".length) as ConversationId);
+    stream?.onEvent(event);
+  }
+
+  /**
+   * The sessions' user became a member at `rev`; `body` is the conversation as it was then.
+   * They hear that, and everything after it.
+   */
+  joined(sessions: Iterable<Session>, id: ConversationId, rev: number, body: string): void {
+    const packet = Packet.event("conversation_updated", body);
+    for (const session of sessions) {
+      if (!session.wantsStream(id)) continue;
+      session.send(packet);
+      void this.enter(session, id, rev);
+    }
+  }
+
+  /**
+   * The session has all up to `rev`: it hears everything after it. Null: it is in; else resolves
+   * when it is, and never rejects.
+   */
+  enter(session: Session, id: ConversationId, rev: number): Promise<void> | null {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) {
+      const made = this.#make(id, rev);
+      made.attach(session);
+      return made.opened;
+    }
+    if (stream.sessions.has(session)) return null;
+    const underWay = session.entering.get(id);
+    if (underWay !== undefined) return underWay;
+    if (!stream.isOpening && stream.rev <= rev) {
+      stream.attach(session, rev);
+      return null;
+    }
+    const way = stream.isOpening
+      ? this.#enterLater(session, stream, rev)
+      : this.#catchUp(session, stream, rev);
+    session.entering.set(id, way);
+    return way;
+  }
+
+  /** [STM2] Also of a session that is on its way in: it hears what came before first. */
+  ack(session: Session, id: ConversationId, rev: number, release: Release): void {
+    const entering = session.entering.get(id);
+    if (entering === undefined) {
+      const stream = this.#streams.get(id);
+      if (stream?.sessions.has(session)) stream.ack(session, rev, release);
+      else release();
+      return;
+    }
+    let isHeld = true;
+    const noLonger = () => {
+      cancel();
+      if (isHeld) this.ack(session, id, rev, release);
+      isHeld = false;
+    };
+    const cancel = this.#options.clock.after(ACK_HOLD_MS, () => {
+      isHeld = false;
+      release();
+    });
+    void entering.then(noLonger);
+  }
+
+  onView(now: Placement, before: Placement): void {
+    this.#placement = now;
+    const gone = now.goneSince(before);
+    const orphaned: Stream[] = [];
+    for (const stream of this.#streams.values()) {
+      const key = `conversation:${stream.id}`;
+      const previous = before.ownerOf(key);
+      const owner = now.ownerOf(key);
+      stream.endTyping(owner);
+      if (previous === owner) continue;
+      if (previous !== null && gone.has(previous)) orphaned.push(stream);
+    }
+    if (orphaned.length === 0) return;
+    this.#audit(orphaned);
+    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(orphaned));
+  }
+
+  /** [STS6] After a gap every stream reads what it missed. */
+  onGap(): void {
+    const streams = [...this.#streams.values()];
+    if (streams.length === 0) return;
+    void this.#audit(streams);
+    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(streams));
+  }
+
+  dropped(topic: Topic): void {
+    this.#streams.delete(topic.slice("conversations:".length) as ConversationId);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #make(id: ConversationId, fromRev: number): Stream {
+    const stream = new Stream(id, this.#host);
+    this.#streams.set(id, stream);
+    void this.#open(stream, fromRev);
+    return stream;
+  }
+
+  /** Of all streams the same. */
+  #hostOfStreams(): StreamHost {
+    const { clock, interests, sessionsOf } = this.#options;
+    return {
+      occupied: (which, isOccupied) => {
+        if (isOccupied) interests.want(which.topic).catch(() => undefined);
+        else interests.release(which.topic);
+      },
+      repair: (which) => void this.#repair(which),
+      sessionsOf,
+      isOutdated: (event, actor) =>
+        this.#placement !== null && isOutdated(event, actor, this.#placement),
+      after: (delayMs, ring) => clock.after(delayMs, ring),
+    };
+  }
+
+  /** Subscribe first (confirmed), then read, then apply what came meanwhile. */
+  async #open(stream: Stream, fromRev: number): Promise<void> {
+    const { interests, queries, clock, log } = this.#options;
+    while (!this.#isClosed && this.#streams.get(stream.id) === stream) {
+      try {
+        await interests.want(stream.topic);
+        const rev = (await queries.revs([stream.id])).get(stream.id);
+        stream.open(fromRev, rev !== fromRev);
+        return;
+      } catch (error) {
+        log.warn({ event: "stream_waits", conversation: stream.id, err: error });
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+      } finally {
+        interests.release(stream.topic);
+      }
+    }
+  }
+
+  /** Where the stream will begin is not known yet. */
+  async #enterLater(session: Session, stream: Stream, rev: number): Promise<void> {
+    await stream.opened;
+    session.entering.delete(stream.id);
+    if (session.wantsStream(stream.id)) await this.enter(session, stream.id, rev);
+  }
+
+  /** Brings one session from `rev` to where the stream is, and adds it there. Never rejects. */
+  async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
+    const { clock, log, queries } = this.#options;
+    const { id } = stream;
+    const told = new Told(session, id);
+    let reached = rev;
+    while (reached < stream.rev && !session.isEnded && !session.left.has(id)) {
+      if (this.#isClosed) return;
+      const target = stream.rev;
+      try {
+        const { changes, hasMore, forgotten } = await queries.changes(id, reached, REPAIR_PAGE);
+        if (forgotten !== null) told.ofRemoval(forgotten);
+        for (const change of changes) {
+          if (change.rev > stream.rev) break;
+          told.of(change);
+          reached = change.rev;
+        }
+        // What is left up to there is older than what is kept, and was replaced.
+        if (!hasMore) reached = Math.max(reached, target);
+      } catch (error) {
+        log.warn({ event: "catch_up_waits", conversation: id, err: error });
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+      }
+    }
+    session.entering.delete(id);
+    if (!told.isMember || !session.wantsStream(id)) return;
+    if (this.#streams.get(id) === stream) stream.attach(session);
+    // Nobody else listened meanwhile, and it was let go.
+    else await this.enter(session, id, reached);
+  }
+
+  async #repair(stream: Stream): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!this.#isClosed) {
+      try {
+        const read = await this.#options.queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        stream.repaired(read);
+        if (!read.hasMore) break;
+      } catch (error) {
+        log.warn({ event: "repair_waits", conversation: stream.id, err: error });
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+      }
+    }
+    stream.repairDone();
+  }
+
+  async #audit(streams: readonly Stream[]): Promise<void> {
+    const { queries, clock } = this.#options;
+    try {
+      const revs = await queries.revs(streams.map((stream) => stream.id));
+      for (const stream of streams) stream.expect(revs.get(stream.id) ?? 0);
+    } catch {
+      // Storage is away, which is when this matters most: look again until it answers.
+      if (!this.#isClosed) clock.after(RETRY_MS, () => this.#audit(streams));
+    }
+  }
+}
+
+/** [ISO1] What one session that catches up is told: only what came while it was a member. */
+class Told {
+  readonly #session: Session;
+  readonly #id: ConversationId;
+  isMember = true;
+
+  constructor(session: Session, id: ConversationId) {
+    this.#session = session;
+    this.#id = id;
+  }
+
+  of({ name, body }: Change): void {
+    const wasMember = this.isMember;
+    if (name === "conversation_updated") this.isMember = this.#isIn(body);
+    else if (this.#isAnswered(name, body)) return;
+    if (wasMember || this.isMember) this.#session.send(Packet.event(name, body));
+  }
+
+  /** Changes of members before this one are forgotten. */
+  ofRemoval(change: Change): void {
+    if (this.isMember && !this.#isIn(change.body)) this.of(change);
+  }
+
+  /** [STM2] */
+  #isAnswered(name: string, body: string): boolean {
+    const { sender, what } = whatOf(name, body);
+    return sender === this.#session.user && this.#session.answers(`${this.#id} ${what}`, body);
+  }
+
+  #isIn(body: string): boolean {
+    return memberIdsOf(body).has(this.#session.user);
+  }
+}

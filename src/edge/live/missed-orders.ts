@@ -1,0 +1,99 @@
+/**
+ * What orders to this edge said during a gap between hosts, or a worker that died did not come
+ * to say, read from storage: which logins have ended, who is suspended, and into which
+ * conversations local users have come. What follows from streams and watches, these look for themselves.
+ *
+ * [MSO1] Tries until storage answers; gaps that meet share one more round.
+ * [MSO3] Who has come into a conversation hears the change that took them in, under the rev of
+ *        that change and whatever changed since, and then everything after it.
+ * [MSO2] Goes through the local users in steps, for a gap reaches every edge at once.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Queries, SessionOpening } from "../../ports/edge.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Session } from "../session/session.ts";
+
+const USERS_AT_ONCE = 200;
+const RETRY_MS = 500;
+
+export interface MissedOrdersOptions {
+  clock: Clock;
+  log: Log;
+  queries: Pick<Queries, "openSession" | "joiningChange">;
+  /** Local users with sessions. */
+  users(): Iterable<UserId>;
+  sessionsOf(user: UserId): Iterable<Session>;
+  /** Reads which logins have ended, and ends their sessions. */
+  endLogins(): Promise<void>;
+  /** The user is suspended. */
+  endUser(user: UserId): void;
+  /** The user became a member at `rev`; `body` is the conversation as it was then. */
+  joined(user: UserId, id: ConversationId, rev: number, body: string): void;
+  /** The user's follows and blocks as they are now. */
+  tied(user: UserId, opening: SessionOpening): void;
+}
+
+export class MissedOrders {
+  readonly #options: MissedOrdersOptions;
+  #isLooking = false;
+  #looksAgain = false;
+  #isClosed = false;
+
+  constructor(options: MissedOrdersOptions) {
+    this.#options = options;
+  }
+
+  look(): void {
+    this.#looksAgain = true;
+    if (!this.#isLooking) void this.#lookUntilDone();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #lookUntilDone(): Promise<void> {
+    const { clock, log, users, endLogins } = this.#options;
+    this.#isLooking = true;
+    while (this.#looksAgain && !this.#isClosed) {
+      this.#looksAgain = false;
+      try {
+        await endLogins();
+        const all = [...users()];
+        for (let at = 0; at < all.length && !this.#isClosed; at += USERS_AT_ONCE) {
+          const some = all.slice(at, at + USERS_AT_ONCE);
+          await Promise.all(some.map((user) => this.#lookAt(user)));
+        }
+      } catch (error) {
+        log.warn({ event: "missed_orders_wait", err: error });
+        this.#looksAgain = true;
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+      }
+    }
+    this.#isLooking = false;
+  }
+
+  async #lookAt(user: UserId): Promise<void> {
+    const { queries } = this.#options;
+    const opening = await queries.openSession(user);
+    if (opening === null) return;
+    if (opening.suspended) {
+      this.#options.endUser(user);
+      return;
+    }
+    this.#options.tied(user, opening);
+    await this.#join(user, opening);
+  }
+
+  async #join(user: UserId, opening: SessionOpening): Promise<void> {
+    const { queries, sessionsOf, joined } = this.#options;
+    for (const { id } of opening.conversations) {
+      // An opening session reads this list itself.
+      const isMissing = [...sessionsOf(user)].some((it) => it.isLive && it.wantsStream(id));
+      if (!isMissing) continue;
+      const change = await queries.joiningChange(user, id);
+      if (change !== null) joined(user, id, change.rev, change.body);
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Notifications on their way to local sessions, by rising `seq`.
+ *
+ * [NTD1] Each change is told once to every session of its user, in order, none skipped: a `seq`
+ *        that does not follow the last one, or a gap between hosts, is read from storage first.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { SocialQueries } from "../../ports/social.ts";
+import type { UserId } from "../../protocol/ids.ts";
+import type { Session } from "../session/session.ts";
+import { Packet } from "../transport/packet.ts";
+
+const PAGE = 100;
+const RETRY_MS = 500;
+
+export interface NotifiedOptions {
+  clock: Clock;
+  log: Log;
+  queries: Pick<SocialQueries, "notificationsAfter">;
+  sessionsOf(user: UserId): Iterable<Session>;
+}
+
+interface Progress {
+  /** The last that the sessions were told. */
+  seq: number;
+  isReading: boolean;
+  /** The highest that was heard of while it was being read. */
+  heard: number;
+}
+
+export class Notified {
+  readonly #options: NotifiedOptions;
+  readonly #progress = new Map<UserId, Progress>();
+
+  constructor(options: NotifiedOptions) {
+    this.#options = options;
+  }
+
+  /** The user's first session here begins; `seq` is their newest. */
+  begin(user: UserId, seq: number): void {
+    if (!this.#progress.has(user)) this.#progress.set(user, { seq, isReading: false, heard: 0 });
+  }
+
+  /** The user's last session here is over. */
+  end(user: UserId): void {
+    this.#progress.delete(user);
+  }
+
+  onEvent(user: UserId, seq: number, body: string): void {
+    const progress = this.#progress.get(user);
+    if (progress === undefined || seq <= progress.seq) return;
+    if (progress.isReading) progress.heard = Math.max(progress.heard, seq);
+    else if (seq === progress.seq + 1) {
+      progress.seq = seq;
+      this.#tell(user, body);
+    } else void this.#read(user, progress);
+  }
+
+  onGap(): void {
+    for (const [user, progress] of this.#progress) {
+      if (!progress.isReading) void this.#read(user, progress);
+    }
+  }
+
+  /** What comes meanwhile is in what is read, or in a page after it. */
+  async #read(user: UserId, progress: Progress): Promise<void> {
+    const { clock, log, queries } = this.#options;
+    progress.isReading = true;
+    let isMore = true;
+    while (isMore && this.#progress.get(user) === progress) {
+      const { heard } = progress;
+      try {
+        const missed = await queries.notificationsAfter(user, progress.seq, PAGE);
+        for (const notification of missed) {
+          progress.seq = notification.seq;
+          this.#tell(user, JSON.stringify(notification));
+        }
+        isMore = missed.length > 0 || progress.heard > heard;
+      } catch (error) {
+        log.warn({ event: "notifications_wait", user, err: error });
+        await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
+      }
+    }
+    progress.isReading = false;
+  }
+
+  #tell(user: UserId, body: string): void {
+    const packet = Packet.event("notification", body);
+    for (const session of this.#options.sessionsOf(user)) session.send(packet);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Live counts as one edge hears them: which local sessions watch which post. The author's own
+ * sessions hear of their posts on their user's topic, watched or not, and only there.
+ */
+
+import type { SocialQueries } from "../../ports/social.ts";
+import type { PostId, UserId } from "../../protocol/ids.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { PostWatch, Session } from "../session/session.ts";
+import { Packet } from "../transport/packet.ts";
+import type { Interests } from "./subscriptions.ts";
+
+/** Posts that are listened to while their counts are read, before anybody watches them. */
+export interface Listening {
+  /** Resolves when no update of these posts can be missed any more. */
+  confirmed: Promise<void>;
+  /** The newest update of each kind that came meanwhile, by its topic. */
+  heard: Map<string, Packet>;
+}
+
+export class PostWatches {
+  readonly #interests: Interests;
+  readonly #watches = new Map<PostId, PostWatch>();
+  readonly #listening = new Set<{ posts: ReadonlySet<PostId>; heard: Map<string, Packet> }>();
+
+  constructor(interests: Interests) {
+    this.#interests = interests;
+  }
+
+  /**
+   * [PWT1] Listened to first, read then: what comes between the two is held in `heard`, for
+   * after the answer. `work` ends the listening; watches keep their own hold of the topics.
+   */
+  async listening(
+    posts: readonly PostId[],
+    work: (listening: Listening) => Promise<void>,
+  ): Promise<void> {
+    const entry = { posts: new Set(posts), heard: new Map<string, Packet>() };
+    this.#listening.add(entry);
+    try {
+      await work({ confirmed: this.#hear(posts), heard: entry.heard });
+    } finally {
+      this.#listening.delete(entry);
+      this.#unhear(posts);
+    }
+  }
+
+  /** The session may see the post. */
+  add(session: Session, post: PostId, author: UserId): void {
+    let watch = this.#watches.get(post);
+    if (watch === undefined) {
+      watch = { post, author, sessions: new Set() };
+      this.#watches.set(post, watch);
+    }
+    if (watch.sessions.has(session)) return;
+    // Heard already by whoever listens: its failure is theirs to report.
+    if (watch.sessions.size === 0) this.#hear([post]).catch(() => undefined);
+    watch.sessions.add(session);
+    session.postWatches.add(watch);
+  }
+
+  remove(session: Session, watch: PostWatch): void {
+    if (!watch.sessions.delete(session)) return;
+    session.postWatches.delete(watch);
+    if (watch.sessions.size > 0) return;
+    this.#watches.delete(watch.post);
+    this.#unhear([watch.post]);
+  }
+
+  removePosts(session: Session, posts: readonly PostId[]): void {
+    for (const post of posts) {
+      const watch = this.#watches.get(post);
+      if (watch !== undefined) this.remove(session, watch);
+    }
+  }
+
+  /** A block: the author's posts are not there for this session any more. */
+  removeAuthor(session: Session, author: UserId): void {
+    for (const watch of [...session.postWatches]) {
+      if (watch.author === author) this.remove(session, watch);
+    }
+  }
+
+  onEvent(event: Frame): void {
+    const post = event.key.slice(event.key.indexOf(":") + 1) as PostId;
+    const packet = Packet.event(event.name, event.body);
+    for (const { posts, heard } of this.#listening) {
+      if (posts.has(post)) heard.set(event.key, packet);
+    }
+    const watch = this.#watches.get(post);
+    if (watch === undefined) return;
+    for (const session of watch.sessions) {
+      if (session.user !== watch.author) session.send(packet, event.key as Topic);
+    }
+  }
+
+  /** After a gap between hosts the counts are read, and told to who watches. */
+  async onGap(queries: Pick<SocialQueries, "postCounts">): Promise<void> {
+    const sessions = new Set([...this.#watches.values()].flatMap((watch) => [...watch.sessions]));
+    for (const session of sessions) {
+      const posts = [...session.postWatches].map(({ post }) => post);
+      for (const { post_id, like_count, comment_count } of await queries.postCounts(
+        session.user,
+        posts,
+      )) {
+        const likes = JSON.stringify({ post_id, like_count });
+        const comments = JSON.stringify({ post_id, comment_count });
+        session.send(Packet.event("like_update", likes), topicOf.likes(post_id as PostId));
+        session.send(Packet.event("comment_update", comments), topicOf.comments(post_id as PostId));
+      }
+    }
+  }
+
+  async #hear(posts: readonly PostId[]): Promise<void> {
+    await Promise.all(
+      posts.flatMap((post) => [
+        this.#interests.want(topicOf.likes(post)),
+        this.#interests.want(topicOf.comments(post)),
+      ]),
+    );
+  }
+
+  #unhear(posts: readonly PostId[]): void {
+    for (const post of posts) {
+      this.#interests.release(topicOf.likes(post));
+      this.#interests.release(topicOf.comments(post));
+    }
+  }
+}

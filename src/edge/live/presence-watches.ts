@@ -1,0 +1,250 @@
+/**
+ * Presence as one edge hears it: one watch for each user whom a local session watches, with
+ * the status last heard, so that a change is told once and later watchers need not ask.
+ *
+ * [WCH1] A watch's status is what its sessions were told; they hear each change of it once.
+ * [WCH2] When the user's actor moves, the edge tells the new place what it knew, so that nobody
+ *        stays online whose worker died.
+ * [WCH3] A status said again by an actor that moved is no news to who never heard another.
+ * [WCH4] A session is a watcher when no change can be missed any more.
+ * [WCH6] What a session is answered is what was told last when the answer leaves.
+ * [WCH7] What was known before a gap between hosts does not outlive it untried, also where nobody
+ *        watches at that moment.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { UserId } from "../../protocol/ids.ts";
+import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import type { Placement } from "../../runtime/view.ts";
+import type { Session, Watch } from "../session/session.ts";
+import { Packet } from "../transport/packet.ts";
+import { isOutdated } from "./outdated.ts";
+import type { Interests } from "./subscriptions.ts";
+
+/** Why a session watches somebody; it hears of them while one reason stands. */
+export const WATCH_REASON = { peer: 1, follow: 2, asked: 4 } as const;
+export type WatchReason = (typeof WATCH_REASON)[keyof typeof WATCH_REASON];
+
+/** Longer than an actor that moved takes to settle. */
+const SETTLED_MS = 1_500;
+
+export interface WatchesOptions {
+  clock: Clock;
+  gateway: Gateway;
+  interests: Interests;
+  /** Asks for statuses: of users that exist, in any order. Rejects when storage is away. */
+  statuses(users: readonly UserId[]): Promise<Status[]>;
+  /** Whether a block stands between the two, who are then offline for one another. */
+  isApart(user: UserId, other: UserId): boolean;
+}
+
+export class Watches {
+  readonly #options: WatchesOptions;
+  readonly #watches = new Map<UserId, Watch>();
+
+  constructor(options: WatchesOptions) {
+    this.#options = options;
+  }
+
+  /** Adds the session as a watcher; resolves when no change can be missed any more. */
+  async add(session: Session, users: readonly UserId[], reason: WatchReason): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const user of users) {
+      const watch = this.#watchOf(user);
+      session.watches.set(watch, (session.watches.get(watch) ?? 0) | reason);
+      if (watch.sessions.has(session)) continue;
+      waits.push(this.#options.interests.want(topicOf.status(user)));
+      watch.sessions.add(session);
+    }
+    await Promise.all(waits);
+  }
+
+  remove(session: Session, watch: Watch): void {
+    if (!watch.sessions.delete(session)) return;
+    session.watches.delete(watch);
+    this.#options.interests.release(topicOf.status(watch.user));
+  }
+
+  /** One reason is gone; others may stand. */
+  withdraw(session: Session, users: readonly UserId[], reason: WatchReason): void {
+    for (const user of users) {
+      const watch = this.#watches.get(user);
+      const reasons = watch === undefined ? undefined : session.watches.get(watch);
+      if (watch === undefined || reasons === undefined) continue;
+      if ((reasons & ~reason) === 0) this.remove(session, watch);
+      else session.watches.set(watch, reasons & ~reason);
+    }
+  }
+
+  /** Whatever the reasons: the client does not want it. */
+  removeUsers(session: Session, users: readonly UserId[]): void {
+    for (const user of users) {
+      const watch = this.#watches.get(user);
+      if (watch !== undefined) this.remove(session, watch);
+    }
+  }
+
+  /**
+   * Asks for statuses, which are then known here, and says them as `reader` may see them.
+   * [WCH6] `say` is to tell them in this very turn: what is told later is newer.
+   */
+  async read(
+    reader: UserId,
+    users: readonly UserId[],
+    say: (statuses: Status[]) => void,
+  ): Promise<void> {
+    const read = await this.#learn(users);
+    say(
+      read
+        .map((status) => this.#asTold(status))
+        .map((status) =>
+          this.#options.isApart(reader, status.user_id as UserId) ? hidden(status) : status,
+        ),
+    );
+  }
+
+  /** Asks in the background for what has not been heard of yet. */
+  async prime(users: readonly UserId[]): Promise<void> {
+    const unknown = users.filter((user) => this.#watches.get(user)?.status === null);
+    if (unknown.length > 0) await this.#learn(unknown);
+  }
+
+  /** A block came or went: to the other they are offline at once, or as they are again. */
+  async apartChanged(session: Session, other: UserId, isApart: boolean): Promise<void> {
+    const watch = this.#watches.get(other);
+    if (watch === undefined || !watch.sessions.has(session)) return;
+    if (isApart) {
+      const status: Status = { user_id: other, status: "offline", last_seen_at: null };
+      if (watch.status !== "offline") {
+        session.send(Packet.event("user_status", JSON.stringify(status)));
+      }
+      // A block ends follows.
+      this.withdraw(session, [other], WATCH_REASON.follow);
+      return;
+    }
+    const before = watch.status;
+    const [read] = await this.#learn([other]);
+    // A change that came meanwhile has been told to this session too.
+    if (read === undefined || (before !== null && watch.status !== before)) return;
+    const status = this.#asTold(read);
+    if (status.status === "offline") return;
+    session.send(Packet.event("user_status", JSON.stringify(status)));
+  }
+
+  onEvent(event: Frame, placement: Placement): void {
+    const user = event.key.slice("user_status:".length) as UserId;
+    const watch = this.#watches.get(user);
+    if (watch === undefined || isOutdated(event, `user:${user}`, placement)) return;
+    const { status } = JSON.parse(event.body) as Status;
+    const isFirst = watch.status === null;
+    if (watch.status === status) return;
+    watch.status = status;
+    // Said again by an actor that moved: news only to those who were told something else.
+    if (isFirst && event.note === "restated") return;
+    this.#tell(watch, event.body);
+  }
+
+  onView(now: Placement, before: Placement): void {
+    for (const { user, status } of this.#watches.values()) {
+      const key = `user:${user}`;
+      if (now.ownerOf(key) === before.ownerOf(key)) continue;
+      // Cut off, this host cannot know of the others' sessions: their users stay as they were.
+      if (now.isCutOff) continue;
+      if (status === null || status === "offline") continue;
+      // The answer is of no interest: what differs comes as an event.
+      void this.#options.gateway.ask("user", user, "status", { known: status });
+    }
+  }
+
+  lastHeard(user: UserId): PresenceStatus | null {
+    return this.#watches.get(user)?.status ?? null;
+  }
+
+  /** [WCH5] After a gap between hosts actors settle first; then what differs is told. */
+  onGap(): void {
+    this.#options.clock.after(SETTLED_MS, () => void this.#compare());
+  }
+
+  dropped(topic: Topic): void {
+    this.#watches.delete(topic.slice("user_status:".length) as UserId);
+  }
+
+  /** Statuses as they are now, which are then known here where nothing was. */
+  async #learn(users: readonly UserId[]): Promise<Status[]> {
+    const statuses = await this.#options.statuses(users);
+    for (const read of statuses) {
+      const watch = this.#watches.get(read.user_id as UserId);
+      if (watch !== undefined) watch.status ??= read.status;
+    }
+    return statuses;
+  }
+
+  /** What the sessions were told stands: an answer can be older than the event that overtook it. */
+  #asTold(read: Status): Status {
+    return { ...read, status: this.lastHeard(read.user_id as UserId) ?? read.status };
+  }
+
+  /**
+   * Of those who were there their actor is asked, which settles from what was known where it
+   * has moved or gone; of those who were not it need not be woken.
+   */
+  async #compare(): Promise<void> {
+    const { clock, gateway } = this.#options;
+    // Cut off again: the way back is another gap.
+    if (gateway.placement.isCutOff) return;
+    const told = new Map<UserId, PresenceStatus>();
+    for (const watch of this.#watches.values()) {
+      if (watch.sessions.size > 0 && watch.status !== null) told.set(watch.user, watch.status);
+      // [WCH7] Nobody is left who was told it, and whoever comes next must not be.
+      else watch.status = null;
+    }
+    const absent = [...told.keys()].filter((user) => told.get(user) === "offline");
+    const present = [...told.keys()].filter((user) => told.get(user) !== "offline");
+    let statuses: Status[];
+    try {
+      const asked = present.map(async (user) => {
+        const known = told.get(user) ?? "offline";
+        const answer = await gateway.ask("user", user, "status", { known });
+        if (!answer.ok) throw new Error(answer.error.message);
+        return answer.value;
+      });
+      const read = absent.length > 0 ? this.#options.statuses(absent) : [];
+      statuses = (await Promise.all([read, Promise.all(asked)])).flat();
+    } catch {
+      // Storage or an actor is out of reach: look again until they answer.
+      clock.after(SETTLED_MS, () => void this.#compare());
+      return;
+    }
+    for (const status of statuses) {
+      const watch = this.#watches.get(status.user_id as UserId);
+      // What changed meanwhile came as an event, which is newer than the answer.
+      if (watch === undefined || watch.status !== told.get(watch.user)) continue;
+      if (watch.status === status.status) continue;
+      watch.status = status.status;
+      this.#tell(watch, JSON.stringify(status));
+    }
+  }
+
+  #tell({ user, sessions }: Watch, body: string): void {
+    const packet = Packet.event("user_status", body);
+    for (const session of sessions) {
+      if (!this.#options.isApart(session.user, user)) session.send(packet, topicOf.status(user));
+    }
+  }
+
+  #watchOf(user: UserId): Watch {
+    let watch = this.#watches.get(user);
+    if (watch === undefined) {
+      watch = { user, sessions: new Set(), status: null };
+      this.#watches.set(user, watch);
+    }
+    return watch;
+  }
+}
+
+/** How somebody behind a block looks. */
+export function hidden({ user_id }: Status): Status {
+  return { user_id, status: "offline", last_seen_at: null };
+}

@@ -1,0 +1,35 @@
+/**
+ * The newest cursors of each member that one stream has told, so that an older receipt, late by
+ * another way (two owners for a moment, a Redis that was frozen), moves nobody back. Holds one
+ * entry a member that marked while the stream lived.
+ */
+import type { UserId } from "../../protocol/ids.ts";
+import type { Cursors, Receipt } from "../../protocol/schemas.ts";
+import { LazyMap } from "../session/lazy.ts";
+
+export class Receipts {
+  readonly #told = new LazyMap<string, Cursors>();
+
+  /** The receipt's JSON text as it may be told; null: everybody knows that, or more. */
+  advanced(body: string): string | null {
+    const receipt = JSON.parse(body) as Receipt;
+    const { user_id, delivered_seq, read_seq } = receipt;
+    const told = this.#told.get(user_id);
+    if (told === undefined) {
+      this.#told.set(user_id, { delivered_seq, read_seq });
+      return body;
+    }
+    if (delivered_seq <= told.delivered_seq && read_seq <= told.read_seq) return null;
+    const isBehind = delivered_seq < told.delivered_seq || read_seq < told.read_seq;
+    told.delivered_seq = Math.max(told.delivered_seq, delivered_seq);
+    told.read_seq = Math.max(told.read_seq, read_seq);
+    return isBehind ? JSON.stringify({ ...receipt, ...told }) : body;
+  }
+
+  /** Who leaves loses their cursors, and begins anew when they come back. */
+  keepOnly(members: ReadonlySet<UserId>): void {
+    for (const user of this.#told.keys()) {
+      if (!members.has(user as UserId)) this.#told.delete(user);
+    }
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * All sessions of one edge, by id and by user: opens them, keeps their actors told of them,
+ * ends them when their time, their login or this worker is over.
+ *
+ * [SES1] An edge owns the truth about its sockets: the user's actor hears of each that begins
+ *        and ends, and when it moves its new place is told of all that live here.
+ * [SES2] A session that is over leaves nothing behind, whatever it was doing.
+ * [SES3] A token's expiry is announced, and ends the session unless it was refreshed.
+ * [SES4] A login that has ended takes its sessions with it, and no others; a suspended user all.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Queries, SessionOpening } from "../../ports/edge.ts";
+import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import { topicOf } from "../../protocol/topics.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import type { Placement } from "../../runtime/view.ts";
+import { Expiries } from "../session/expiries.ts";
+import { LazySet } from "../session/lazy.ts";
+import type { Session } from "../session/session.ts";
+import { Packet } from "../transport/packet.ts";
+import type { Streams } from "./conversation-streams.ts";
+import type { Notified } from "./notification-stream.ts";
+import type { PostWatches } from "./post-watches.ts";
+import { WATCH_REASON, type Watches } from "./presence-watches.ts";
+import type { Interests } from "./subscriptions.ts";
+
+const EXPIRY_NOTICE_MS = 60_000;
+
+export interface SessionsOptions {
+  life: string;
+  clock: Clock;
+  log: Log;
+  gateway: Gateway;
+  interests: Interests;
+  streams: Streams;
+  watches: Watches;
+  postWatches: PostWatches;
+  notified: Notified;
+  queries: Pick<Queries, "openSession">;
+}
+
+interface LocalUser {
+  sessions: Set<Session>;
+  /** Everyone behind a block with this user, either way round. */
+  apart: LazySet<UserId>;
+}
+
+export class Sessions {
+  readonly #options: SessionsOptions;
+  readonly #users = new Map<UserId, LocalUser>();
+  readonly #expiries: Expiries;
+  size = 0;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+    this.#expiries = new Expiries(options.clock, (session) => this.recheck(session));
+  }
+
+  ofUser(user: UserId): Iterable<Session> {
+    return this.#users.get(user)?.sessions ?? [];
+  }
+
+  users(): Iterable<UserId> {
+    return this.#users.keys();
+  }
+
+  *all(): Generator<Session> {
+    for (const { sessions } of this.#users.values()) yield* sessions;
+  }
+
+  isApart(user: UserId, other: UserId): boolean {
+    return this.#users.get(user)?.apart.has(other) === true;
+  }
+
+  /** A block between the two came or went. */
+  apartChanged(user: UserId, other: UserId, isApart: boolean): void {
+    const local = this.#users.get(user);
+    if (local === undefined || local.apart.has(other) === isApart) return;
+    if (isApart) local.apart.add(other);
+    else local.apart.delete(other);
+    const { watches, postWatches, log } = this.#options;
+    for (const session of local.sessions) {
+      if (isApart) postWatches.removeAuthor(session, other);
+      watches
+        .apartChanged(session, other, isApart)
+        .catch((err: unknown) => log.warn({ event: "status_unread", err }));
+    }
+  }
+
+  apartFrom(user: UserId): UserId[] {
+    return [...(this.#users.get(user)?.apart ?? [])];
+  }
+
+  /**
+   * Subscribes to all that concerns the session, and reads what `ready` says. Null: there is
+   * no such user. Rejects when storage or the primary is out of reach.
+   */
+  async open(session: Session): Promise<SessionOpening | null> {
+    const { interests, queries, streams, watches } = this.#options;
+    this.#add(session);
+    await interests.want(topicOf.user(session.user));
+    const opening = await queries.openSession(session.user);
+    if (opening === null || session.isEnded) return opening;
+    const local = this.#users.get(session.user);
+    if (local !== undefined) local.apart = new LazySet(opening.blocked);
+    this.#options.notified.begin(session.user, opening.lastNotificationSeq);
+    await Promise.all([
+      streams.attach(session, new Map(opening.conversations.map(({ id, rev }) => [id, rev]))),
+      watches.add(session, peersOf(opening), WATCH_REASON.peer),
+      watches.add(session, opening.followees, WATCH_REASON.follow),
+    ]);
+    return opening;
+  }
+
+  /** The session is live: its user's actor hears of it. */
+  begun(session: Session, opening: SessionOpening): void {
+    const { gateway, life, watches, log } = this.#options;
+    const { id, status } = session;
+    gateway.tell("user", session.user, "session_opened", { session: id, worker: life, status });
+    this.recheck(session);
+    watches
+      .prime([...peersOf(opening), ...opening.followees])
+      .catch((err: unknown) => log.warn({ event: "prime_failed", err }));
+  }
+
+  /** The session is over, for whatever reason. Idempotent. */
+  close(session: Session): void {
+    const local = this.#users.get(session.user);
+    if (local === undefined || !local.sessions.delete(session)) return;
+    const { gateway, interests, watches, postWatches } = this.#options;
+    this.size--;
+    this.#expiries.forget(session);
+    session.closed();
+    if (local.sessions.size === 0) {
+      this.#users.delete(session.user);
+      this.#options.notified.end(session.user);
+    }
+    interests.release(topicOf.user(session.user));
+    for (const stream of [...session.streams]) stream.detach(session);
+    for (const watch of [...session.watches.keys()]) watches.remove(session, watch);
+    for (const watch of [...session.postWatches]) postWatches.remove(session, watch);
+    for (const id of session.typingIn) {
+      gateway.tell("conversation", id, "session_closed", { session: session.id });
+    }
+    gateway.tell("user", session.user, "session_closed", { session: session.id });
+  }
+
+  endFamily(family: FamilyId, user: UserId): void {
+    for (const session of [...this.ofUser(user)]) {
+      if (session.family === family) session.end("logged_out", "This login has ended.", false);
+    }
+  }
+
+  endUser(user: UserId): void {
+    for (const session of [...this.ofUser(user)]) {
+      session.end("suspended", "This account is suspended.", false);
+    }
+  }
+
+  endLogins(isEnded: (family: FamilyId) => boolean): void {
+    for (const { family, user } of [...this.all()]) {
+      if (family !== null && isEnded(family)) this.endFamily(family, user);
+    }
+  }
+
+  onView(now: Placement, before: Placement): void {
+    for (const [user, { sessions }] of this.#users) {
+      const key = `user:${user}`;
+      if (now.ownerOf(key) !== before.ownerOf(key)) this.#announce(user, sessions);
+    }
+  }
+
+  /** Actors across a gap count only what is announced to them again. */
+  onGap(across: ReadonlySet<string>): void {
+    const { placement } = this.#options.gateway;
+    for (const [user, { sessions }] of this.#users) {
+      if (across.has(placement.ownerOf(`user:${user}`) ?? "")) this.#announce(user, sessions);
+    }
+  }
+
+  /** Looks at a session's expiry: a refreshed token may be about to expire too. */
+  recheck(session: Session): void {
+    if (!session.isLive) return;
+    const { expiresAtMs } = session;
+    const leftMs = expiresAtMs - this.#options.clock.nowMs();
+    if (leftMs <= 0) {
+      session.end("token_expired", "The access token has expired.", true);
+      return;
+    }
+    if (leftMs <= EXPIRY_NOTICE_MS && !session.isExpiryAnnounced) {
+      session.isExpiryAnnounced = true;
+      const expires_at = new Date(expiresAtMs).toISOString();
+      session.send(Packet.event("token_expiring", JSON.stringify({ expires_at })));
+    }
+    const noticeMs = session.isExpiryAnnounced ? 0 : EXPIRY_NOTICE_MS;
+    this.#expiries.put(session, expiresAtMs - noticeMs);
+  }
+
+  #announce(user: UserId, sessions: ReadonlySet<Session>): void {
+    const { gateway, life } = this.#options;
+    const notes = [...sessions]
+      .filter((session) => session.isLive)
+      .map(({ id, status }) => ({ session: id, status }));
+    if (notes.length > 0) {
+      gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
+    }
+  }
+
+  stop(): void {
+    this.#expiries.stop();
+  }
+
+  #add(session: Session): void {
+    let local = this.#users.get(session.user);
+    if (local === undefined) {
+      local = { sessions: new Set(), apart: new LazySet() };
+      this.#users.set(session.user, local);
+    }
+    local.sessions.add(session);
+    this.size++;
+  }
+}
+
+function peersOf(opening: SessionOpening): UserId[] {
+  return opening.conversations.flatMap(({ peer }) => peer ?? []);
+}

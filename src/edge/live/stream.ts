@@ -1,0 +1,343 @@
+/**
+ * One conversation as one edge hears it: its events in order, for all local sessions at once.
+ *
+ * [STM1] Durable events reach the sessions by rising `rev`, none skipped: what does not follow
+ *        the last one, or a hint that more has happened, is read from storage first.
+ * [STM2] The ack of a session's own change stands for its event, in its place: it waits for the
+ *        events before it, and leaves with the event where that comes by first.
+ * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
+ * [STM5] A receipt that would move somebody's cursors back is not told.
+ * [STM4] Its topic is wanted from the first session to the last.
+ * [ISO1] Members join the stream before the event that names them, and leave after it.
+ */
+import type { Changes } from "../../ports/edge.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Conversation, Message } from "../../protocol/schemas.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import { LazyMap } from "../session/lazy.ts";
+import type { Session } from "../session/session.ts";
+import { Packet } from "../transport/packet.ts";
+import { Receipts } from "./receipts.ts";
+
+/** More than this waiting during a repair is given up and read from storage instead. */
+const WAITING_EVENTS_MAX = 5_000;
+/** An ack waits at most this long for the events before it. */
+export const ACK_HOLD_MS = 5_000;
+
+/** Sends an ack; false: an event has answered it already. */
+export type Release = () => boolean;
+
+export interface StreamHost {
+  /** The first local session came, or the last one left. */
+  occupied(stream: Stream, isOccupied: boolean): void;
+  /** Reads what `stream` missed and calls `repaired`; tries again while storage is away. */
+  repair(stream: Stream): void;
+  /** Local sessions of a user. */
+  sessionsOf(user: UserId): Iterable<Session>;
+  /** Whether who published it owns the actor no more, and so cannot take back what it says. */
+  isOutdated(event: Frame, actor: string): boolean;
+  after(delayMs: number, ring: () => void): () => void;
+}
+
+type Phase =
+  /** Subscribing, then reading where the conversation stands. Events wait, in order. */
+  | { is: "opening"; waiting: Frame[] }
+  | { is: "live" }
+  /** Reading what was missed. */
+  | { is: "repairing"; waiting: Frame[] };
+
+const LIVE: Phase = { is: "live" };
+
+interface HeldAck {
+  rev: number;
+  session: Session;
+  release: Release;
+}
+
+export class Stream {
+  readonly id: ConversationId;
+  readonly topic: Topic;
+  readonly sessions = new Set<Session>();
+  /** Who types here, as the local sessions were told, and the life that said so. */
+  readonly typing = new LazyMap<string, string>();
+  #rev = 0;
+  #phase: Phase = { is: "opening", waiting: [] };
+  #opening: { opened: Promise<void>; mark: () => void } | null = null;
+  #heldAcks: HeldAck[] = [];
+  /** Sessions whose ack stands for an event that has not come by yet, by rev. */
+  readonly #acked = new LazyMap<number, Session>();
+  /** Sessions that came with a later rev than this stream's, which they have already. */
+  readonly #ahead = new LazyMap<Session, number>();
+  readonly #receipts = new Receipts();
+  readonly #host: StreamHost;
+
+  constructor(id: ConversationId, host: StreamHost) {
+    this.id = id;
+    this.topic = topicOf.conversation(id);
+    this.#host = host;
+  }
+
+  /** Resolves when the stream is live for the first time. */
+  get opened(): Promise<void> {
+    if (this.#phase.is !== "opening") return Promise.resolve();
+    if (this.#opening === null) {
+      let mark: () => void = () => undefined;
+      const opened = new Promise<void>((resolve) => {
+        mark = resolve;
+      });
+      this.#opening = { opened, mark };
+    }
+    return this.#opening.opened;
+  }
+
+  get rev(): number {
+    return this.#rev;
+  }
+
+  get isLive(): boolean {
+    return this.#phase.is === "live";
+  }
+
+  get isOpening(): boolean {
+    return this.#phase.is === "opening";
+  }
+
+  /** `haveRev`: the session has everything up to it, also what is still to come by here. */
+  attach(session: Session, haveRev = 0): void {
+    if (this.sessions.has(session)) return;
+    this.sessions.add(session);
+    if (haveRev > this.#rev) this.#ahead.set(session, haveRev);
+    session.streams.add(this);
+    if (this.sessions.size === 1) this.#host.occupied(this, true);
+  }
+
+  detach(session: Session): void {
+    if (!this.sessions.delete(session)) return;
+    this.#ahead.delete(session);
+    session.streams.delete(this);
+    if (this.sessions.size === 0) this.#host.occupied(this, false);
+  }
+
+  /**
+   * The sessions have everything up to `rev`. Read after the subscription was confirmed, the
+   * conversation stands there, or somewhere else: then what lies between is read first.
+   */
+  open(rev: number, isElsewhere: boolean): void {
+    if (this.#phase.is !== "opening") return;
+    this.#rev = rev;
+    if (isElsewhere) this.#repair(this.#phase.waiting);
+    else this.#goLive();
+    this.#opening?.mark();
+    this.#opening = null;
+  }
+
+  onEvent(event: Frame): void {
+    if (this.#phase.is !== "live") {
+      this.#wait(this.#phase.waiting, event);
+      return;
+    }
+    if (event.rev === 0) this.#deliverPassing(event);
+    else if (event.rev === this.#rev + 1)
+      this.#deliverDurable(event.name, event.rev, event.body, event.except, event.note);
+    else if (event.rev > this.#rev) this.#repair([event]);
+  }
+
+  /** Storage or an answer says that the conversation has come to `rev`. */
+  expect(rev: number): void {
+    if (this.#phase.is === "live" && rev > this.#rev) this.#repair([]);
+  }
+
+  /** What `StreamHost.repair` read, by rising rev. */
+  repaired({ changes, forgotten }: Changes): void {
+    if (forgotten !== null) this.#tellRemoved(forgotten.rev, forgotten.body);
+    for (const { name, rev, body } of changes) {
+      if (rev <= this.#rev) continue;
+      if (name === "conversation_updated") {
+        this.#deliverDurable(name, rev, body, "", "");
+        continue;
+      }
+      const { maker, what } = this.#makerOf(name, body);
+      this.#deliverDurable(name, rev, body, maker?.id ?? "", what);
+    }
+  }
+
+  /** [STM2] The session that made this change and has no answer yet. */
+  #makerOf(name: string, body: string): { maker: Session | null; what: string } {
+    const { sender, what } = whatOf(name, body);
+    for (const session of this.#host.sessionsOf(sender)) {
+      if (session.awaits(`${this.id} ${what}`, body)) return { maker: session, what };
+    }
+    return { maker: null, what };
+  }
+
+  /** The last batch of a repair was taken. */
+  repairDone(): void {
+    if (this.#phase.is === "repairing") this.#goLive();
+  }
+
+  /**
+   * Sends the ack of a session's own change when the events before it are out; it stands for
+   * the event of that rev.
+   */
+  ack(session: Session, rev: number, release: Release): void {
+    const held: HeldAck = { rev, session, release };
+    if (rev <= this.#rev + 1) {
+      this.#release(held);
+      return;
+    }
+    this.#heldAcks.push(held);
+    this.#host.after(ACK_HOLD_MS, () => {
+      const at = this.#heldAcks.indexOf(held);
+      if (at >= 0) this.#release(this.#heldAcks.splice(at, 1)[0]!);
+    });
+    this.expect(rev - 1);
+  }
+
+  /** A change that ran twice was answered by its first event: then the second is told. */
+  #release({ rev, session, release }: HeldAck): void {
+    if (release() && rev > this.#rev) this.#acked.set(rev, session);
+  }
+
+  /** Ends what another than the owner said: nobody would say that these stopped typing. */
+  endTyping(owner: string | null): void {
+    for (const [user, life] of this.typing) {
+      if (life === owner) continue;
+      this.typing.delete(user);
+      this.#fanOut(typingEnded(this.id, user), "", user, `typing:${this.id}:${user}`);
+    }
+  }
+
+  #repair(waiting: Frame[]): void {
+    this.#phase = { is: "repairing", waiting };
+    this.#host.repair(this);
+  }
+
+  #wait(waiting: Frame[], event: Frame): void {
+    if (waiting.length < WAITING_EVENTS_MAX) waiting.push(event);
+    // Dropped: the next durable event shows the gap and it is read from storage.
+  }
+
+  #goLive(): void {
+    const waiting = this.#phase.is === "live" ? [] : this.#phase.waiting;
+    this.#phase = LIVE;
+    for (const event of waiting) this.onEvent(event);
+    if (this.#heldAcks.length === 0) return;
+    // Asked for while the stream was not live.
+    this.#releaseAcks();
+    for (const { rev } of this.#heldAcks) this.expect(rev - 1);
+  }
+
+  #deliverPassing(event: Frame): void {
+    if (event.name === "receipt") {
+      const body = this.#receipts.advanced(event.body);
+      if (body === null) return;
+      // The newest value of one member's cursors.
+      const key = `receipt:${this.id}:${event.note}`;
+      const packet = Packet.event("receipt", body);
+      this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      return;
+    }
+    const packet = Packet.event(event.name, event.body);
+    if (event.name !== "typing") {
+      this.#fanOut(packet, event.except, "", null);
+      return;
+    }
+    // It may have waited here while the actor moved.
+    if (this.#host.isOutdated(event, `conversation:${this.id}`)) return;
+    const user = event.except;
+    if (event.body.endsWith('"is_typing":true}')) this.typing.set(user, event.from);
+    else this.typing.delete(user);
+    this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
+  }
+
+  /** `what`: of the session's own change; see Session.awaits. */
+  #deliverDurable(name: string, rev: number, body: string, except: string, what: string): void {
+    this.#rev = rev;
+    const acked = this.#acked.get(rev);
+    if (acked !== undefined) this.#acked.delete(rev);
+    const packet = Packet.event(name, body);
+    if (name === "conversation_updated") this.#deliverConversation(packet, body);
+    else this.#fanOutDurable(packet, acked ?? null, except, what, body);
+    for (const [session, haveRev] of this.#ahead) {
+      if (haveRev <= rev) this.#ahead.delete(session);
+    }
+    if (this.#heldAcks.length > 0) this.#releaseAcks();
+  }
+
+  /** [ISO1] */
+  #deliverConversation(packet: Packet, body: string): void {
+    const members = memberIdsOf(body);
+    this.#receipts.keepOnly(members);
+    for (const user of members) {
+      for (const session of this.#host.sessionsOf(user)) {
+        if (session.wantsStream(this.id)) this.attach(session);
+      }
+    }
+    this.#fanOutDurable(packet, null, "", "", body);
+    for (const session of this.sessions) {
+      // What such a session was told is newer than this.
+      if (this.#ahead.has(session)) continue;
+      if (!members.has(session.user)) this.detach(session);
+    }
+  }
+
+  /** What came before `rev` is not known: who was removed hears that, and nothing before it. */
+  #tellRemoved(rev: number, body: string): void {
+    const members = memberIdsOf(body);
+    const packet = Packet.event("conversation_updated", body);
+    this.#receipts.keepOnly(new Set());
+    for (const session of this.sessions) {
+      if (members.has(session.user) || (this.#ahead.get(session) ?? 0) >= rev) continue;
+      session.send(packet);
+      this.detach(session);
+    }
+  }
+
+  /** `acked` has this change by its ack; `maker` made it and is answered with it, or told. */
+  #fanOutDurable(
+    packet: Packet,
+    acked: Session | null,
+    maker: string,
+    what: string,
+    body: string,
+  ): void {
+    for (const session of this.sessions) {
+      if (session === acked || this.#ahead.has(session)) continue;
+      if (session.id !== maker || !session.answers(`${this.id} ${what}`, body)) {
+        session.send(packet);
+      }
+    }
+  }
+
+  #fanOut(packet: Packet, exceptSession: string, exceptUser: string, latest: string | null): void {
+    for (const session of this.sessions) {
+      if (session.id === exceptSession || session.user === exceptUser) continue;
+      session.send(packet, latest);
+    }
+  }
+
+  #releaseAcks(): void {
+    const ready = this.#heldAcks.filter((held) => held.rev <= this.#rev + 1);
+    this.#heldAcks = this.#heldAcks.filter((held) => held.rev > this.#rev + 1);
+    for (const held of ready) this.#release(held);
+  }
+}
+
+/** `typing`, with `is_typing` false. */
+export function typingEnded(conversation: string, user: string): Packet {
+  const body = `{"conversation_id":"${conversation}","user_id":"${user}","is_typing":false}`;
+  return Packet.event("typing", body);
+}
+
+/** Who made a change of a message, and what that session awaits; see Session.awaits. */
+export function whatOf(name: string, body: string): { sender: UserId; what: string } {
+  const { sender_id, client_id, seq } = JSON.parse(body) as Message;
+  return { sender: sender_id as UserId, what: name === "message" ? `c${client_id}` : `s${seq}` };
+}
+
+/** The members that a `conversation_updated` names. */
+export function memberIdsOf(body: string): Set<UserId> {
+  const { members } = JSON.parse(body) as Conversation;
+  return new Set(members.map(({ user_id }) => user_id as UserId));
+}

@@ -1,0 +1,209 @@
+/**
+ * Who may come in: from a client's CONNECT to a session that is live, and what happens to its
+ * connection when it ends. The same for every kind of connection.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Metrics } from "../../base/metrics.ts";
+import type { WorkerConfig } from "../../config/config.ts";
+import type { SessionOpening } from "../../ports/edge.ts";
+import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
+import type { EndCode } from "../../protocol/events.ts";
+import type { SessionId } from "../../protocol/ids.ts";
+import { judge } from "../../protocol/policy.ts";
+import { type Auth, factsOf } from "../auth/auth.ts";
+import type { EdgeLimits } from "../limits/limits.ts";
+import { CLOSE_TIMEOUT_MS, type Connection } from "../transport/connection.ts";
+import type { ClientPacket } from "../transport/packet.ts";
+import type { WriteTurn } from "../transport/write-batcher.ts";
+import type { Receptionist } from "../transport/ws-server.ts";
+import { Intake, type IntakeHost } from "./inbound-pacing.ts";
+import { Session, type SessionHost } from "./session.ts";
+import { SessionLimits } from "./session-limits.ts";
+
+/** One that floods: time to hear why, though it is not read any more. */
+const ABUSE_CLOSE_TIMEOUT_MS = 500;
+/** Who comes back at once is told so late: else every refusal is the next attempt's start. */
+const LIMITED_ANSWER_MS = 1_000;
+/** That many wait for theirs at a time; more are told at once. */
+const LIMITED_WAITING_MAX = 500;
+
+/** The register of live sessions, as far as admission needs it. */
+export interface SessionRegister {
+  /** Reads what the session begins with; null when its user does not exist. */
+  open(session: Session): Promise<SessionOpening | null>;
+  begun(session: Session, opening: SessionOpening): void;
+  close(session: Session): void;
+  all(): Iterable<Session>;
+}
+
+export interface ReceptionDeps {
+  config: WorkerConfig;
+  auth: Auth;
+  sessions: SessionRegister;
+  limits: EdgeLimits;
+  metrics: Metrics;
+  dispatch(session: Session, packet: ClientPacket, isOverrun?: boolean): void;
+  turn: WriteTurn;
+  clock: Clock;
+  log: Log;
+}
+
+/** Somebody who may come in. */
+export interface Guest {
+  session: Session;
+  opening: SessionOpening;
+}
+
+const NO_TOKEN = refused("unauthorized", "Send an access token in auth.token.");
+const NO_USER = refused("unauthorized", "There is no such user.");
+
+export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
+  readonly clock: Clock;
+  readonly turn: WriteTurn;
+  readonly #deps: ReceptionDeps;
+  #limitedWaiting = 0;
+
+  constructor(deps: ReceptionDeps) {
+    this.clock = deps.clock;
+    this.turn = deps.turn;
+    this.#deps = deps;
+  }
+
+  /**
+   * Looks at the token in `auth.token`, else in the Authorization header, and opens a session
+   * `id` on the connection. Never rejects; of who is refused nothing is left behind.
+   */
+  async receive(
+    connection: Connection,
+    id: SessionId,
+    auth: Readonly<Record<string, unknown>>,
+    authorization: string | undefined,
+  ): Promise<Result<Guest>> {
+    try {
+      const token = tokenOf(auth, authorization);
+      return token === null ? NO_TOKEN : await this.#admit(connection, id, token);
+    } catch (fault) {
+      this.#deps.log.warn({ event: "handshake_unavailable", err: fault });
+      return REFUSALS.unavailable;
+    }
+  }
+
+  /** The client has been told that it is in. */
+  begin({ session, opening }: Guest): void {
+    const { clock } = this;
+    session.sinceMs = clock.nowMs();
+    session.begin({
+      user: opening.user,
+      session_id: session.id,
+      server_time: new Date(clock.nowMs()).toISOString(),
+      token_expires_at: new Date(session.expiresAtMs).toISOString(),
+      unread: {
+        notifications: opening.unreadNotifications,
+        conversations: opening.unread,
+      },
+    });
+    this.#deps.sessions.begun(session, opening);
+  }
+
+  /** The guest went before it began. */
+  forget({ session }: Guest): void {
+    this.#deps.sessions.close(session);
+  }
+
+  async #admit(connection: Connection, id: SessionId, token: string): Promise<Result<Guest>> {
+    const { auth, config, limits, sessions } = this.#deps;
+    const verified = auth.known(token) ?? (await auth.verify(token));
+    if (!verified.ok) return verified;
+    const identity = verified.value;
+    const refusal = judge("connect", factsOf(identity));
+    if (refusal !== null) return { ok: false, error: refusal };
+    const limited = limits.handshake(identity.userId);
+    if (limited !== null) return { ok: false, error: await this.#later(limited) };
+
+    const session = new Session({
+      id,
+      identity,
+      connection,
+      limits: new SessionLimits(config.rateLimits ? limits : null, identity.userId),
+      host: this,
+    });
+    connection.carry(new Intake(connection, session, this));
+    if (!connection.isOpen) return REFUSALS.unavailable;
+    let admitted = false;
+    try {
+      const opening = await sessions.open(session);
+      if (opening === null) return NO_USER;
+      const error = judge("connect", { admitted: !opening.suspended });
+      if (error !== null) return { ok: false, error };
+      admitted = true;
+      return ok({ session, opening });
+    } finally {
+      if (!admitted) sessions.close(session);
+    }
+  }
+
+  take(session: Session, packet: ClientPacket): void {
+    if (session.isLive) this.#deps.dispatch(session, packet);
+  }
+
+  refuse(session: Session, packet: ClientPacket): void {
+    this.#deps.metrics.limits.add("session", "refused");
+    if (session.isLive) this.#deps.dispatch(session, packet, true);
+  }
+
+  held(): void {
+    this.#deps.metrics.limits.add("session", "held");
+  }
+
+  /** The connection is over, or the client has said goodbye and goes. */
+  closed(session: Session): void {
+    this.#deps.sessions.close(session);
+    if (session.connection.isOpen) this.#closeSoon(session.connection);
+  }
+
+  ended(session: Session, reconnect: boolean, code: EndCode): void {
+    const { connection } = session;
+    this.#deps.metrics.ended.add(code);
+    connection.close(reconnect);
+    if (code === "rate_limited") this.#cut(session);
+    else this.#closeSoon(connection);
+  }
+
+  slow(session: Session): void {
+    this.#deps.log.info({ event: "session_ended", code: "slow_consumer", user: session.user });
+    session.end("slow_consumer", "Too much waits to be read.", true);
+    this.#deps.sessions.close(session);
+  }
+
+  /** It goes on sending until it is cut: what it sends is not read, and its user waits. */
+  #cut({ connection, user }: Session): void {
+    this.#deps.limits.endedForAbuse(user);
+    connection.stop();
+    this.clock.after(ABUSE_CLOSE_TIMEOUT_MS, () => connection.terminate());
+  }
+
+  #closeSoon(connection: Connection): void {
+    this.clock.after(CLOSE_TIMEOUT_MS, () => connection.terminate());
+  }
+
+  async #later(refusal: ErrorObject): Promise<ErrorObject> {
+    const askedMs = refusal.retry_after_ms ?? 0;
+    if (this.#limitedWaiting >= LIMITED_WAITING_MAX) return refusal;
+    this.#limitedWaiting++;
+    const delayMs = Math.min(LIMITED_ANSWER_MS, askedMs);
+    await new Promise<void>((resolve) => this.clock.after(delayMs, resolve));
+    this.#limitedWaiting--;
+    return { ...refusal, retry_after_ms: Math.max(1, askedMs - delayMs) };
+  }
+}
+
+function tokenOf(
+  auth: Readonly<Record<string, unknown>>,
+  authorization: string | undefined,
+): string | null {
+  const { token } = auth;
+  if (typeof token === "string" && token !== "") return token;
+  const header = authorization ?? "";
+  return /^bearer /i.test(header) ? header.slice(7).trim() : null;
+}

@@ -1,0 +1,113 @@
+/**
+ * How fast one connection is heard. What comes faster than its session may send is left unread
+ * in the connection (TCP then holds the sender back), so that a flood costs neither parsing nor
+ * checks and nothing is dropped; what node had read with it waits here, in order.
+ *
+ * Counted at Engine.IO's packets, before Socket.IO's are parsed. Long-polling cannot be held
+ * back: what finds the queue full is refused.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Connection, ConnectionListener } from "../transport/connection.ts";
+import type { ClientPacket } from "../transport/packet.ts";
+import type { Session } from "./session.ts";
+
+/** How often what waits is looked at: what is due comes in slices of this. */
+const SLICE_MS = 10;
+/** The 64 KiB that node reads at once hold about 1,100 of the smallest events. */
+const QUEUE_MAX = 2_000;
+
+/** Where all connections' packets go. */
+export interface IntakeHost {
+  clock: Clock;
+  /** Whose turn it is. */
+  take(session: Session, packet: ClientPacket): void;
+  /** There is no room to wait. */
+  refuse(session: Session, packet: ClientPacket): void;
+  /** One must wait for the first time in a while. */
+  held(): void;
+  closed(session: Session): void;
+}
+
+export class Intake implements ConnectionListener {
+  readonly #connection: Pick<Connection, "pause" | "resume">;
+  readonly #session: Session;
+  readonly #host: IntakeHost;
+  #waiting: ClientPacket[] | null = null;
+  #cancel: (() => void) | null = null;
+  #isStopped = false;
+
+  constructor(
+    connection: Pick<Connection, "pause" | "resume">,
+    session: Session,
+    host: IntakeHost,
+  ) {
+    this.#connection = connection;
+    this.#session = session;
+    this.#host = host;
+  }
+
+  arrived(): void {
+    if (!this.#session.limits.arrived(this.#host.clock.nowMs())) this.#hold();
+  }
+
+  event(packet: ClientPacket): void {
+    if (this.#isStopped) return;
+    const { clock } = this.#host;
+    if (this.#waiting !== null && this.#waiting.length >= QUEUE_MAX) {
+      this.#host.refuse(this.#session, packet);
+    } else if (this.#waiting !== null || !this.#session.limits.isDue(1, clock.nowMs())) {
+      this.#waiting ??= [];
+      this.#waiting.push(packet);
+      this.#hold();
+    } else this.#host.take(this.#session, packet);
+  }
+
+  stopped(): void {
+    this.#end();
+  }
+
+  /** Who is not to be cut is read again, or ws would not see the other side's goodbye. */
+  closed(): void {
+    if (!this.#isStopped) {
+      this.#end();
+      this.#connection.resume();
+    }
+    this.#host.closed(this.#session);
+  }
+
+  #end(): void {
+    this.#isStopped = true;
+    this.#waiting = null;
+    this.#cancel?.();
+  }
+
+  #hold(): void {
+    if (this.#isStopped || this.#cancel !== null) return;
+    this.#host.held();
+    this.#connection.pause();
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#cancel = this.#host.clock.after(SLICE_MS, () => this.#slice());
+  }
+
+  #slice(): void {
+    const nowMs = this.#host.clock.nowMs();
+    const { limits } = this.#session;
+    const waiting = this.#waiting ?? [];
+    let due = 0;
+    while (due < waiting.length && limits.isDue(waiting.length - due, nowMs)) due++;
+    for (const packet of waiting.splice(0, due)) {
+      if (!this.#isStopped) this.#host.take(this.#session, packet);
+    }
+    if (this.#isStopped) return;
+    if (waiting.length > 0 || !limits.isDue(0, nowMs)) {
+      this.#wait();
+      return;
+    }
+    this.#waiting = null;
+    this.#cancel = null;
+    this.#connection.resume();
+  }
+}

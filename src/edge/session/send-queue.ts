@@ -1,0 +1,86 @@
+/**
+ * The way out to one client: what is sent to a reader that does not keep up.
+ *
+ * [OUT1] What is sent arrives in that order.
+ * [OUT2] Past `LATEST_ONLY_BYTES` unread, of events that are a newest value only that is kept.
+ * [OUT3] Past `QUEUE_BYTES_MAX` the reader is given up, once.
+ */
+import type { Connection } from "../transport/connection.ts";
+import type { Packet } from "../transport/packet.ts";
+import type { WriteTurn } from "../transport/write-batcher.ts";
+
+const LATEST_ONLY_BYTES = 128 * 1024;
+const QUEUE_BYTES_MAX = 1024 * 1024;
+const LATEST_KEPT_MAX = 2_000;
+
+export class Outlet {
+  readonly #connection: Connection;
+  readonly #turn: WriteTurn;
+  readonly #onSlow: () => void;
+  #latest: Map<string, Packet> | null = null;
+  #isGivenUp = false;
+
+  constructor(connection: Connection, turn: WriteTurn, onSlow: () => void) {
+    this.#connection = connection;
+    this.#turn = turn;
+    this.#onSlow = onSlow;
+  }
+
+  /**
+   * Sends `packet`. With a `latestKey` it may be dropped for a newer one of the same key while
+   * the reader is behind.
+   */
+  send(packet: Packet, latestKey: string | null = null): void {
+    if (this.#isGivenUp) return;
+    const queued = this.#connection.queuedBytes;
+    if (queued > QUEUE_BYTES_MAX) {
+      this.#isGivenUp = true;
+      this.#latest = null;
+      this.#onSlow();
+      return;
+    }
+    if (latestKey !== null && queued > LATEST_ONLY_BYTES) {
+      this.#keepLatest(latestKey, packet);
+      return;
+    }
+    if (this.#latest !== null && queued <= LATEST_ONLY_BYTES) this.#releaseLatest();
+    this.#write(packet);
+  }
+
+  /** The last word to a client that is about to be closed; no bound is looked at. */
+  sendLast(packet: Packet): void {
+    this.#isGivenUp = true;
+    this.#latest = null;
+    this.#write(packet);
+    this.#turn.flush();
+  }
+
+  #write(packet: Packet): void {
+    if (!this.#connection.isOpen) return;
+    this.#turn.deliveries++;
+    this.#connection.write(packet);
+  }
+
+  #keepLatest(key: string, packet: Packet): void {
+    if (this.#latest === null) {
+      this.#latest = new Map();
+      this.#awaitDrain();
+    }
+    if (this.#latest.size >= LATEST_KEPT_MAX && !this.#latest.has(key)) return;
+    this.#latest.set(key, packet);
+  }
+
+  #awaitDrain(): void {
+    this.#connection.onceDrained(() => {
+      if (this.#latest === null || this.#isGivenUp) return;
+      if (this.#connection.queuedBytes > LATEST_ONLY_BYTES) this.#awaitDrain();
+      else this.#releaseLatest();
+    });
+  }
+
+  #releaseLatest(): void {
+    const latest = this.#latest;
+    this.#latest = null;
+    for (const packet of latest?.values() ?? []) this.#write(packet);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * How much one session may ask.
+ *
+ * [LIM1] A burst gets through; past it events are refused with the time to wait.
+ * [LIM2] Each kind of event has a bucket of its own.
+ * [LIM3] The sessions of a user share them, also those that come after.
+ * [LIM4] A session that is refused again and again, and does not stop, is ended.
+ * [LIM5] With limits off everything is allowed.
+ * [LIM6] What a session sends faster than it may waits for its turn; what finds no room to wait
+ *        is refused. See inbound-pacing.ts.
+ */
+import type { LimitKind } from "../../config/limit-keys.ts";
+import type { ClientEventName } from "../../protocol/events.ts";
+import type { EdgeLimits } from "../limits/limits.ts";
+import { TokenBucket } from "../limits/token-bucket.ts";
+
+/**
+ * A person never comes near what these allow; a client that catches up after being offline (an
+ * outbox, marks of a long list) does, and must get through.
+ */
+const KIND_OF: Record<ClientEventName, LimitKind> = {
+  send_message: "send",
+  edit_message: "send",
+  delete_message: "send",
+  typing: "typing",
+  mark_delivered: "mark",
+  mark_read: "mark",
+  join_conversation: "read",
+  leave_conversation: "read",
+  sync: "read",
+  watch_presence: "watch",
+  unwatch_presence: "watch",
+  watch_posts: "watch",
+  unwatch_posts: "watch",
+  set_status: "watch",
+  refresh_token: "watch",
+};
+
+export type Verdict =
+  | { is: "allowed" }
+  | { is: "refused"; retryAfterMs: number }
+  /** Refused once too often. */
+  | { is: "abuse" };
+
+const ALLOWED: Verdict = { is: "allowed" };
+/** Packets that may come after reading has stopped: more than the intake lets wait. */
+const OVERDRAFT = 4_000;
+
+export class SessionLimits {
+  readonly #limits: EdgeLimits | null;
+  readonly #user: string;
+  readonly #packets: TokenBucket | null;
+  #refusals: TokenBucket | null = null;
+
+  /** `limits` null: none. */
+  constructor(limits: EdgeLimits | null, user: string) {
+    this.#limits = limits;
+    this.#user = user;
+    const packets = limits?.own("session") ?? null;
+    this.#packets = packets === null ? null : new TokenBucket(packets, OVERDRAFT);
+  }
+
+  /** A packet was read; false: no more should be, for now. */
+  arrived(nowMs: number): boolean {
+    if (this.#packets === null) return true;
+    this.#packets.debit(1, nowMs);
+    return this.#packets.level(nowMs) >= 0;
+  }
+
+  /**
+   * Whether the first of `waiting` packets, all of which have been counted, may be heard; of
+   * none, whether the next may be read.
+   */
+  isDue(waiting: number, nowMs: number): boolean {
+    return this.#packets === null || this.#packets.level(nowMs) + waiting >= 1;
+  }
+
+  /** `event` null: no event of the contract. */
+  take(event: ClientEventName | null, nowMs: number): Verdict {
+    if (this.#limits === null) return ALLOWED;
+    const kind = event === null ? "bad" : KIND_OF[event];
+    const waitMs = this.#limits.take(kind, this.#user, nowMs);
+    return waitMs === 0 ? ALLOWED : this.#refused(waitMs, nowMs);
+  }
+
+  /** Refuses an event that found no room to wait. */
+  overrun(nowMs: number): Verdict {
+    return this.#refused(Math.max(1, this.#packets?.retryAfterMs(nowMs) ?? 1), nowMs);
+  }
+
+  #refused(retryAfterMs: number, nowMs: number): Verdict {
+    return this.#isAbuse(nowMs) ? { is: "abuse" } : { is: "refused", retryAfterMs };
+  }
+
+  #isAbuse(nowMs: number): boolean {
+    const allowance = this.#limits?.own("refused") ?? null;
+    if (allowance === null) return false;
+    this.#refusals ??= new TokenBucket(allowance);
+    return !this.#refusals.take(nowMs);
+  }
+}

@@ -1,0 +1,198 @@
+/**
+ * One session: a connected socket of a user, as its edge knows it.
+ *
+ * Phases: `opening` (authenticated; its streams are being opened and what they say is held) →
+ * `live` (after `ready`) → `ended` (said so, closing or closed; nothing is sent any more).
+ */
+
+import type { EndCode, ServerPayload } from "../../protocol/events.ts";
+import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
+import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
+import type { Identity } from "../auth/auth.ts";
+import type { Connection } from "../transport/connection.ts";
+import { Packet } from "../transport/packet.ts";
+import type { WriteTurn } from "../transport/write-batcher.ts";
+import { LazyMap, LazySet } from "./lazy.ts";
+import { Outlet } from "./send-queue.ts";
+import type { SessionLimits } from "./session-limits.ts";
+
+/** What an opening session may be sent before it is ready; past it, it is given up. */
+const HELD_MAX = 5_000;
+
+type Phase =
+  | { is: "opening"; held: { packet: Packet; latestKey: string | null }[] }
+  | { is: "live" }
+  | { is: "ended" };
+
+/** A conversation's stream, as the session it feeds sees it; see stream.ts. */
+export interface AttachedStream {
+  readonly id: ConversationId;
+  detach(session: Session): void;
+}
+
+/** A user whose presence comes to these sessions; see watches.ts. */
+export interface Watch {
+  user: UserId;
+  sessions: Set<Session>;
+  /** Null: nothing heard yet. */
+  status: PresenceStatus | null;
+}
+
+/** A post whose counts come to these sessions; see post-watches.ts. */
+export interface PostWatch {
+  post: PostId;
+  author: UserId;
+  sessions: Set<Session>;
+}
+
+/** A change of a message that a session asked for; its event is as good as its answer. */
+export interface AwaitedChange {
+  /** Whether a message that came by is what this change made of it; null: any is. */
+  is: ((message: Message) => boolean) | null;
+  /** Takes the message's JSON text. */
+  answer(message: string): void;
+}
+
+/** What the sessions of an edge leave to it. */
+export interface SessionHost {
+  turn: WriteTurn;
+  /** The session has said why it ends: its connection is to be closed. */
+  ended(session: Session, reconnect: boolean, code: EndCode): void;
+  /** Too much waits to be read by the client; said once. */
+  slow(session: Session): void;
+}
+
+export interface SessionOptions {
+  id: SessionId;
+  identity: Pick<Identity, "userId" | "family" | "expiresAtMs">;
+  connection: Connection;
+  limits: SessionLimits;
+  host: SessionHost;
+}
+
+export class Session {
+  readonly id: SessionId;
+  readonly user: UserId;
+  readonly streams = new Set<AttachedStream>();
+  /** Whose presence comes here, and why (bits of WATCH_REASON). */
+  readonly watches = new Map<Watch, number>();
+  readonly postWatches = new LazySet<PostWatch>();
+  readonly limits: SessionLimits;
+  /** Conversations in which this session said that its user types. */
+  readonly typingIn = new LazySet<ConversationId>();
+  /** Its own changes that are not answered yet, in the order in which it asked for them. */
+  readonly #awaited = new LazyMap<string, AwaitedChange[]>();
+  /** Conversations that the client has left with `leave_conversation`. */
+  readonly left = new LazySet<ConversationId>();
+  /** Conversations whose stream it enters once it has read what it lacks; settles then. */
+  readonly entering = new LazyMap<ConversationId, Promise<void>>();
+  status: "online" | "away" = "online";
+  family: FamilyId | null;
+  expiresAtMs: number;
+  isExpiryAnnounced = false;
+  /** Where it is in Expiries. */
+  expirySlot = 0;
+  /** When it became live, milliseconds since the epoch. */
+  sinceMs = 0;
+  readonly connection: Connection;
+  readonly #outlet: Outlet;
+  readonly #host: SessionHost;
+  #phase: Phase = { is: "opening", held: [] };
+
+  constructor({ id, identity, connection, limits, host }: SessionOptions) {
+    this.id = id;
+    this.user = identity.userId;
+    this.family = identity.family;
+    this.expiresAtMs = identity.expiresAtMs;
+    this.limits = limits;
+    this.connection = connection;
+    this.#outlet = new Outlet(connection, host.turn, () => host.slow(this));
+    this.#host = host;
+  }
+
+  get isLive(): boolean {
+    return this.#phase.is === "live";
+  }
+
+  get isEnded(): boolean {
+    return this.#phase.is === "ended";
+  }
+
+  /** Whether events of the conversation belong here and do not come yet. */
+  wantsStream(id: ConversationId): boolean {
+    if (this.isEnded || this.left.has(id) || this.entering.has(id)) return false;
+    for (const stream of this.streams) if (stream.id === id) return false;
+    return true;
+  }
+
+  send(packet: Packet, latestKey: string | null = null): void {
+    switch (this.#phase.is) {
+      case "live":
+        this.#outlet.send(packet, latestKey);
+        return;
+      case "opening":
+        if (this.#phase.held.length < HELD_MAX) this.#phase.held.push({ packet, latestKey });
+        else this.end("slow_consumer", "Too much happened while the session began.", true);
+        return;
+      case "ended":
+        return;
+    }
+  }
+
+  /** `key`: "conversation c<client_id>" or "conversation s<seq>". */
+  waitFor(key: string, change: AwaitedChange): void {
+    const queue = this.#awaited.get(key);
+    if (queue === undefined) this.#awaited.set(key, [change]);
+    else queue.push(change);
+  }
+
+  /** The change has its answer. */
+  waitsNoMore(key: string, change: AwaitedChange): void {
+    const rest = this.#awaited.get(key)?.filter((one) => one !== change) ?? [];
+    if (rest.length > 0) this.#awaited.set(key, rest);
+    else this.#awaited.delete(key);
+  }
+
+  /** Whether it asked for this change of a message and has no answer yet. */
+  awaits(key: string, message: string): boolean {
+    return this.#awaitedAs(key, message) !== undefined;
+  }
+
+  /** Answers its own change with the message; false: it has been answered otherwise. */
+  answers(key: string, message: string): boolean {
+    const change = this.#awaitedAs(key, message);
+    if (change === undefined) return false;
+    this.waitsNoMore(key, change);
+    change.answer(message);
+    return true;
+  }
+
+  #awaitedAs(key: string, message: string): AwaitedChange | undefined {
+    const queue = this.#awaited.get(key);
+    if (queue === undefined) return undefined;
+    return queue.find((change) => change.is === null || change.is(JSON.parse(message) as Message));
+  }
+
+  /** Sends `ready`, then what was held: `ready` is the first of all events. */
+  begin(ready: ServerPayload<"ready">): void {
+    if (this.#phase.is !== "opening") return;
+    const { held } = this.#phase;
+    this.#phase = { is: "live" };
+    this.#outlet.send(Packet.event("ready", JSON.stringify(ready)));
+    for (const { packet, latestKey } of held) this.#outlet.send(packet, latestKey);
+  }
+
+  /** Says why, and closes. */
+  end(code: EndCode, message: string, reconnect: boolean): void {
+    if (this.#phase.is === "ended") return;
+    this.#phase = { is: "ended" };
+    const payload: ServerPayload<"session_ended"> = { code, message, reconnect };
+    this.#outlet.sendLast(Packet.event("session_ended", JSON.stringify(payload)));
+    this.#host.ended(this, reconnect, code);
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.#phase = { is: "ended" };
+  }
+}

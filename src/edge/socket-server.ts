@@ -1,0 +1,140 @@
+/**
+ * The way in for sockets at one edge: WebSockets that are one from their first request
+ * (ws-server.ts), and Socket.IO's own server for long-polling and what begins with it. Owns the
+ * http.Server that Engine.IO and sticky are attached to; the primary hands its connections over,
+ * it never listens.
+ *
+ * Never lets a client's misbehaviour escape: every hook that socket.io calls catches.
+ */
+import type { Server as HttpServer, IncomingMessage } from "node:http";
+import { Socket as TcpSocket } from "node:net";
+import { createAdapter } from "@socket.io/cluster-adapter";
+import { setupWorker } from "@socket.io/sticky";
+import { Server, type Socket } from "socket.io";
+import type { ClientToServerEvents, ServerToClientEvents } from "../protocol/events.ts";
+import type { SessionId } from "../protocol/ids.ts";
+import { createHttpServer } from "./http/server/server.ts";
+import { type Guest, Reception, type ReceptionDeps } from "./session/admission.ts";
+import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, FRAME_BYTES_MAX } from "./transport/connection.ts";
+import { EngineConnection } from "./transport/engine-connection.ts";
+import { createHandshakeGate } from "./transport/handshake-gate.ts";
+import { slim, slimUpgrades, stickyView } from "./transport/trim-socketio.ts";
+import { WsServer } from "./transport/ws-server.ts";
+
+export interface SocketServer {
+  readonly httpServer: HttpServer;
+  readonly io: Server;
+  /** Refuses new sessions from now on; those that live go on. */
+  refuseNew(): void;
+  /** Closes what is left. */
+  close(): void;
+}
+
+interface SocketData {
+  /** Until it has begun. */
+  guest?: Guest;
+}
+
+export function createSocketServer(deps: ReceptionDeps): SocketServer {
+  const { config, sessions, metrics, clock, turn } = deps;
+  const httpServer = createHttpServer((_request, response) => response.writeHead(404).end());
+  let isRefusing = false;
+  const io = new Server<
+    ClientToServerEvents,
+    ServerToClientEvents,
+    Record<never, never>,
+    SocketData
+  >(httpServer, {
+    serveClient: false,
+    perMessageDeflate: false,
+    httpCompression: false,
+    maxHttpBufferSize: FRAME_BYTES_MAX,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    cors: { origin: config.corsOrigin ?? "*", credentials: false },
+    allowRequest: (request, decide) => {
+      if (isRefusing && !hasSession(request)) decide("The server is draining.", false);
+      // Through sticky's tunnel nobody would notice a reader that has stopped.
+      else if (isTunnelledUpgrade(request)) decide("Open a connection of its own.", false);
+      else decide(null, true);
+    },
+  });
+  const gate = createHandshakeGate({
+    config,
+    clock,
+    count: (code) => metrics.refusals.add("handshake", code),
+  });
+  io.engine.use(gate.middleware);
+  setupWorker(stickyView(io as unknown as Server));
+  const reception = new Reception(deps);
+  const webSockets = new WsServer({ clock, turn, reception, passes: gate.passes });
+  slimUpgrades(io as unknown as Server, turn, (request, tcp, head) =>
+    // Of one that drains Engine.IO says why.
+    isRefusing ? false : webSockets.takes(request, tcp, head),
+  );
+  // The namespace's calls to all workers of the host; no event of the contract rides on it.
+  io.adapter(createAdapter());
+
+  /** Clients whose CONNECT is being looked at: a second one meanwhile is no client of ours. */
+  const connecting = new WeakSet<object>();
+
+  io.use((socket, next) => {
+    const connection = new EngineConnection(socket as unknown as Socket, turn);
+    if (connecting.has(socket.client)) {
+      connection.terminate();
+      return;
+    }
+    connecting.add(socket.client);
+    const { auth, headers } = socket.handshake;
+    void reception
+      .receive(connection, socket.id as SessionId, auth, headers.authorization)
+      .then((received) => {
+        connecting.delete(socket.client);
+        if (received.ok) {
+          socket.data.guest = received.value;
+          // Socket.IO's answer to CONNECT and `ready` leave together.
+          connection.hold();
+          next();
+          return;
+        }
+        const { error } = received;
+        next(Object.assign(new Error(error.message), { data: error }));
+        clock.after(CLOSE_TIMEOUT_MS, () => connection.terminate());
+      });
+  });
+
+  io.on("connection", (socket) => {
+    const { guest } = socket.data;
+    if (guest === undefined || guest.session.isEnded) {
+      socket.disconnect(true);
+      return;
+    }
+    reception.begin(guest);
+    socket.data = {};
+    slim(socket as unknown as Socket);
+  });
+
+  return {
+    httpServer,
+    io: io as unknown as Server,
+    refuseNew() {
+      isRefusing = true;
+    },
+    close() {
+      for (const session of [...sessions.all()]) {
+        session.end("server_draining", "The server is restarting.", true);
+      }
+      // Only this worker's sockets: without `local` the cluster adapter would also ask the others.
+      io.local.disconnectSockets(true);
+      webSockets.close();
+      httpServer.closeAllConnections();
+    },
+  };
+}
+
+function hasSession(request: IncomingMessage): boolean {
+  return /[?&]sid=/.test(request.url ?? "");
+}
+
+function isTunnelledUpgrade(request: IncomingMessage): boolean {
+  return request.headers.upgrade !== undefined && !(request.socket instanceof TcpSocket);
+}

@@ -1,0 +1,301 @@
+/**
+ * A client that came with a WebSocket at once: Engine.IO's and Socket.IO's protocols spoken
+ * straight over ws, for one namespace. Of a bare Socket.IO connection three quarters of the heap
+ * are what socket.io and engine.io keep for it; figures in bench/RESULTS.md.
+ * https://socket.io/docs/v4/engine-io-protocol and …/socket-io-protocol (revisions 4 and 5).
+ *
+ * Phases: `open` (a CONNECT is awaited) → `connecting` (it is looked at) → `connected`, or back
+ * to `open` when it was refused → `closed`. A client that breaks the protocol is closed.
+ */
+import type { Socket as TcpSocket } from "node:net";
+import { Decoder, PacketType } from "socket.io-parser";
+import { WebSocket } from "ws";
+import type { Connection, ConnectionListener } from "./connection.ts";
+import { type ClientPacket, ENGINE, encodeFrame, type Packet } from "./packet.ts";
+import type { WriteTurn } from "./write-batcher.ts";
+
+/** What all connections of a server have in common. */
+export interface WsConnectionHost {
+  turn: WriteTurn;
+  /** The client says CONNECT; `auth` is what it carried. */
+  connect(connection: WsConnection, auth: Readonly<Record<string, unknown>>): void;
+  /** Engine.IO's answer to a ping. */
+  pong(connection: WsConnection): void;
+  /** It is over. Called once; `isGone` false: it still says goodbye. */
+  closed(connection: WsConnection, isGone: boolean): void;
+}
+
+interface DecodedPacket extends ClientPacket {
+  nsp: string;
+}
+
+const NAMESPACE = "/";
+/** What the protocol's own answers may come to for a client that does not read them. */
+const UNREAD_BYTES_MAX = 64 * 1024;
+const PING_FRAME = encodeFrame(ENGINE.ping, "");
+const DISCONNECT_FRAME = encodeFrame(ENGINE.message, `${PacketType.DISCONNECT}`);
+
+const CONNECTION = Symbol("connection");
+type OwnWebSocket = WebSocket & { [CONNECTION]: WsConnection };
+
+export class WsConnection implements Connection {
+  readonly #ws: WebSocket;
+  readonly #tcp: TcpSocket;
+  readonly #host: WsConnectionHost;
+  #phase: "open" | "connecting" | "connected" | "closed" = "open";
+  #listener: ConnectionListener | null = null;
+  /** Of a client that sends binary packets, which span several messages. */
+  #binary: Whole | null = null;
+  /** Has been refused, at least once. */
+  isRefused = false;
+  /** Ends the wait for the client's CONNECT, or for its going. Whoever sets it clears it. */
+  cancelDeadline: (() => void) | null = null;
+
+  /** The handshake's Authorization header, while a CONNECT may come. */
+  authorization: string | undefined;
+
+  constructor(
+    ws: WebSocket,
+    tcp: TcpSocket,
+    authorization: string | undefined,
+    host: WsConnectionHost,
+  ) {
+    this.#ws = ws;
+    this.#tcp = tcp;
+    this.#host = host;
+    this.authorization = authorization;
+    (ws as OwnWebSocket)[CONNECTION] = this;
+    // Functions that all connections share: each finds its own by `this`.
+    ws.on("message", onMessage).on("ping", onPing).on("error", onOver).on("close", onOver);
+  }
+
+  get transport(): string {
+    return "websocket";
+  }
+
+  get isOpen(): boolean {
+    return this.#phase !== "closed" && this.#ws.readyState === WebSocket.OPEN;
+  }
+
+  get queuedBytes(): number {
+    return this.#tcp.writableLength;
+  }
+
+  write(packet: Packet): void {
+    this.#turn.write(this.#tcp, packet.frame);
+  }
+
+  /** Engine.IO's handshake, as JSON: the first thing said. */
+  open(handshake: string): void {
+    this.#say(encodeFrame(ENGINE.open, handshake));
+  }
+
+  ping(): void {
+    this.#say(PING_FRAME);
+  }
+
+  onceDrained(tell: () => void): void {
+    this.#tcp.once("drain", tell);
+  }
+
+  whenTaken(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#ws.resume();
+  }
+
+  stop(): void {
+    this.#listener?.stopped();
+    this.pause();
+  }
+
+  carry(listener: ConnectionListener): void {
+    this.#listener = listener;
+  }
+
+  /** Welcome: `id` is the session's. */
+  accept(id: string): void {
+    this.#phase = "connected";
+    this.authorization = undefined;
+    this.#answer(`${PacketType.CONNECT}{"sid":"${id}"}`);
+  }
+
+  /** Not welcome; it may ask again as long as it is open. */
+  refuse(error: { message: string; data?: unknown }): void {
+    this.isRefused = true;
+    if (this.#phase === "connecting") this.#phase = "open";
+    this.#listener = null;
+    this.#answer(`${PacketType.CONNECT_ERROR}${JSON.stringify(error)}`);
+  }
+
+  close(comeBack: boolean): void {
+    if (!comeBack && this.#phase === "connected") this.#say(DISCONNECT_FRAME);
+    this.#ws.close();
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+
+  /** A message of WebSocket's. */
+  heard(data: Buffer, isBinary: boolean): void {
+    if (this.#phase === "closed") return;
+    this.#listener?.arrived();
+    if (isBinary) {
+      this.#decode(data);
+      return;
+    }
+    const text = data.toString();
+    switch (text.charCodeAt(0)) {
+      case ENGINE.message:
+        this.#decode(text.slice(1));
+        return;
+      case ENGINE.pong:
+        this.#host.pong(this);
+        return;
+      case ENGINE.open:
+      case ENGINE.close:
+      case ENGINE.upgrade:
+      case ENGINE.noop:
+        return;
+      case ENGINE.base64:
+        this.#decode(Buffer.from(text.slice(1), "base64"));
+        return;
+      default:
+        // A ping too: it is the server that pings.
+        this.#fails();
+    }
+  }
+
+  pinged(): void {
+    this.#listener?.arrived();
+  }
+
+  over(): void {
+    if (this.#phase === "closed") return;
+    this.#phase = "closed";
+    this.cancelDeadline?.();
+    this.#tellClosed();
+    this.#host.closed(this, this.#ws.readyState === WebSocket.CLOSED);
+  }
+
+  get #turn(): WriteTurn {
+    return this.#host.turn;
+  }
+
+  #say(frame: Buffer): void {
+    if (this.isOpen) this.#turn.write(this.#tcp, frame);
+  }
+
+  /** A packet of Socket.IO. */
+  #answer(text: string): void {
+    this.#say(encodeFrame(ENGINE.message, text));
+  }
+
+  #decode(data: string | Buffer): void {
+    let packet: DecodedPacket | null;
+    try {
+      if (this.#binary === null && (typeof data !== "string" || isBinaryHeader(data))) {
+        this.#binary = new Whole();
+      }
+      packet = (this.#binary ?? TEXT).take(data);
+    } catch {
+      // The parser throws at what is no packet of Socket.IO.
+      this.#fails();
+      return;
+    }
+    if (packet !== null) this.#packet(packet);
+  }
+
+  #packet(packet: DecodedPacket): void {
+    const { type } = packet;
+    if (packet.nsp !== NAMESPACE) {
+      this.#elsewhere(packet);
+    } else if (this.#phase === "connected") {
+      this.#spoken(packet);
+    } else if (this.#phase === "open" && type === PacketType.CONNECT) {
+      this.#phase = "connecting";
+      this.#host.connect(this, (packet.data as Record<string, unknown> | undefined) ?? {});
+    } else {
+      this.#fails();
+    }
+  }
+
+  /** There are no other namespaces; who asks for them has to read that. */
+  #elsewhere({ type, nsp }: DecodedPacket): void {
+    if (type !== PacketType.CONNECT || this.queuedBytes >= UNREAD_BYTES_MAX) this.#fails();
+    else this.#answer(`${PacketType.CONNECT_ERROR}${nsp},{"message":"Invalid namespace"}`);
+  }
+
+  #spoken(packet: DecodedPacket): void {
+    switch (packet.type) {
+      case PacketType.EVENT:
+        this.#listener?.event(packet);
+        return;
+      case PacketType.ACK:
+        // No event of ours asks for one.
+        return;
+      case PacketType.DISCONNECT:
+        this.#tellClosed();
+        return;
+      default:
+        this.#fails();
+    }
+  }
+
+  #tellClosed(): void {
+    const listener = this.#listener;
+    this.#listener = null;
+    listener?.closed();
+  }
+
+  #fails(): void {
+    this.#ws.close();
+    this.over();
+  }
+}
+
+function isBinaryHeader(text: string): boolean {
+  const type = text.charCodeAt(0) - 0x30;
+  return type === PacketType.BINARY_EVENT || type === PacketType.BINARY_ACK;
+}
+
+/** socket.io-parser's decoder, as a function: null while more of a packet must come. */
+class Whole {
+  readonly #decoder = new Decoder();
+  #packet: DecodedPacket | null = null;
+
+  constructor() {
+    this.#decoder.on("decoded", (packet) => {
+      this.#packet = packet as DecodedPacket;
+    });
+  }
+
+  take(data: string | Buffer): DecodedPacket | null {
+    this.#packet = null;
+    this.#decoder.add(data);
+    return this.#packet;
+  }
+}
+
+/** One for all: a text packet leaves nothing behind in it. */
+const TEXT = new Whole();
+
+function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
+  (this as OwnWebSocket)[CONNECTION].heard(data as Buffer, isBinary);
+}
+
+function onPing(this: WebSocket): void {
+  (this as OwnWebSocket)[CONNECTION].pinged();
+}
+
+/** After an error ws says goodbye by itself, and nothing more is heard. */
+function onOver(this: WebSocket): void {
+  (this as OwnWebSocket)[CONNECTION].over();
+}

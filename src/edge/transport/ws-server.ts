@@ -1,0 +1,154 @@
+/**
+ * Takes the WebSocket handshakes of clients that begin with one, ahead of Engine.IO, and keeps
+ * their connections until they are over: handshake, heartbeat, deadlines.
+ */
+import { randomFillSync } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { Socket as TcpSocket } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { Clock } from "../../base/clock.ts";
+import type { Result } from "../../protocol/errors.ts";
+import type { SessionId } from "../../protocol/ids.ts";
+import {
+  CLOSE_TIMEOUT_MS,
+  CONNECT_TIMEOUT_MS,
+  type Connection,
+  FRAME_BYTES_MAX,
+} from "./connection.ts";
+import { Heartbeat, PING_INTERVAL_MS, PING_TIMEOUT_MS } from "./heartbeat.ts";
+import type { WriteTurn } from "./write-batcher.ts";
+import { WsConnection, type WsConnectionHost } from "./ws-connection.ts";
+
+/** Who decides who comes in; see admission.ts. */
+export interface Receptionist<Guest> {
+  receive(
+    connection: Connection,
+    id: SessionId,
+    auth: Readonly<Record<string, unknown>>,
+    authorization: string | undefined,
+  ): Promise<Result<Guest>>;
+  begin(guest: Guest): void;
+  /** The guest went before it began. */
+  forget(guest: Guest): void;
+}
+
+export interface WsServerOptions<Guest> {
+  clock: Clock;
+  turn: WriteTurn;
+  reception: Receptionist<Guest>;
+  /** Whether the handshake may go on; else it has been answered. */
+  passes(request: IncomingMessage): boolean;
+}
+
+/**
+ * Who has more pings unanswered is dropped by ws (60 by default; an option that its types do not
+ * have). The 64 KiB that node reads at once hold fewer: floods are the intake's to slow down.
+ */
+const PONGS = { maxPendingAutoPongs: 16_384 };
+/** As Engine.IO and Socket.IO make theirs: 15 random bytes as 20 characters. */
+const ID_BYTES = 15;
+/** Random bytes cost by the call, hardly by the byte: they are fetched for many ids at once. */
+const pool = Buffer.alloc(ID_BYTES * 256);
+let poolUsed = pool.length;
+
+export class WsServer<Guest> implements WsConnectionHost {
+  readonly turn: WriteTurn;
+  readonly #options: WsServerOptions<Guest>;
+  readonly #heartbeat: Heartbeat<WsConnection>;
+  readonly #upgrades = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: FRAME_BYTES_MAX,
+    ...PONGS,
+  });
+
+  constructor(options: WsServerOptions<Guest>) {
+    this.turn = options.turn;
+    this.#options = options;
+    this.#heartbeat = new Heartbeat(options.clock);
+  }
+
+  /** Takes the upgrade request if it is one of ours; else it is Engine.IO's to answer. */
+  takes(request: IncomingMessage, tcp: Duplex, head: Buffer): boolean {
+    // Through sticky's tunnel nobody would notice a reader that has stopped.
+    if (!isNewWebSocket(request.url ?? "") || !(tcp instanceof TcpSocket)) return false;
+    if (!this.#options.passes(request)) return true;
+    // Its answer and the first packet leave together.
+    this.turn.hold(tcp);
+    this.#upgrades.handleUpgrade(request, tcp, head, (ws) => {
+      const connection = new WsConnection(ws, tcp, request.headers.authorization, this);
+      this.#heartbeat.add(connection);
+      this.#deadline(connection, CONNECT_TIMEOUT_MS);
+      connection.open(
+        `{"sid":"${makeId()}","upgrades":[],"pingInterval":${PING_INTERVAL_MS},` +
+          `"pingTimeout":${PING_TIMEOUT_MS},"maxPayload":${FRAME_BYTES_MAX}}`,
+      );
+    });
+    return true;
+  }
+
+  connect(connection: WsConnection, auth: Readonly<Record<string, unknown>>): void {
+    const { reception } = this.#options;
+    const id = makeId() as SessionId;
+    void reception.receive(connection, id, auth, connection.authorization).then((received) => {
+      if (!connection.isOpen) {
+        if (received.ok) reception.forget(received.value);
+        return;
+      }
+      if (received.ok) {
+        connection.cancelDeadline?.();
+        connection.cancelDeadline = null;
+        connection.accept(id);
+        reception.begin(received.value);
+      } else {
+        // Asking again gains no more time.
+        if (!connection.isRefused) this.#deadline(connection, CLOSE_TIMEOUT_MS);
+        connection.refuse({ message: received.error.message, data: received.error });
+      }
+    });
+  }
+
+  pong(connection: WsConnection): void {
+    this.#heartbeat.answered(connection);
+  }
+
+  closed(connection: WsConnection, isGone: boolean): void {
+    this.#heartbeat.forget(connection);
+    if (!isGone) this.#deadline(connection, CLOSE_TIMEOUT_MS);
+  }
+
+  /** Drops what is left. */
+  close(): void {
+    this.#heartbeat.stop();
+    for (const connection of [...this.#heartbeat.all()]) connection.terminate();
+  }
+
+  #deadline(connection: WsConnection, delayMs: number): void {
+    connection.cancelDeadline?.();
+    connection.cancelDeadline = this.#options.clock.after(delayMs, () => {
+      connection.close(true);
+      connection.terminate();
+    });
+  }
+}
+
+/** Whatever looks different in any way is left to Engine.IO. */
+function isNewWebSocket(url: string): boolean {
+  return (
+    url.startsWith("/socket.io/?") &&
+    /[?&]EIO=4(&|$)/.test(url) &&
+    /[?&]transport=websocket(&|$)/.test(url) &&
+    !/[?&]sid=/.test(url)
+  );
+}
+
+function makeId(): string {
+  if (poolUsed === pool.length) {
+    randomFillSync(pool);
+    poolUsed = 0;
+  }
+  poolUsed += ID_BYTES;
+  return pool.toString("base64url", poolUsed - ID_BYTES, poolUsed);
+}

@@ -1,0 +1,179 @@
+/**
+ * What the edge needs of storage: accounts, and reads that go straight to PostgreSQL instead
+ * of through actors. Implemented in src/storage (PostgreSQL and memory twin, one contract
+ * suite). Promises reject only when storage is out of reach; everything else is a Result.
+ * Reads that many sessions make at once (`openSession`, `revs`, `lastSeen`) are gathered over
+ * a turn of the event loop into one statement.
+ */
+import type { Result } from "../protocol/errors.ts";
+import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
+import type { JsonText } from "../protocol/json-text.ts";
+import type {
+  Conversation,
+  ConversationSummary,
+  Message,
+  Receipt,
+  Unread,
+  User,
+} from "../protocol/schemas.ts";
+import type { SocialOpening, SocialQueries } from "./social.ts";
+
+export interface Account {
+  user: User;
+  /** Self-describing scrypt hash: `scrypt$N$r$p$salt$key`, base64url; null for outside issuers. */
+  passwordHash: string | null;
+  suspended: boolean;
+}
+
+export interface Suspension {
+  user: UserId;
+  suspended: boolean;
+}
+
+export interface RefreshGrant {
+  user: User;
+  family: FamilyId;
+}
+
+export interface AccountStore {
+  /** Refuses: conflict (username taken). `username` is folded already. */
+  register(username: string, displayName: string, passwordHash: string): Promise<Result<User>>;
+  byUsername(username: string): Promise<Account | null>;
+  byId(id: UserId): Promise<User | null>;
+  /** The user of an outside issuer's subject, made on first sight. */
+  bySubject(issuer: string, subject: string): Promise<User>;
+  rename(id: UserId, displayName: string): Promise<Result<User>>;
+
+  /** Begins a refresh-token family. `tokenHash` is SHA-256 of the token, hex. */
+  startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId>;
+  /** Idempotent. Refuses: not_found. */
+  suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
+  /** Users suspended or let back in since then, as they are now. */
+  suspensionsSince(since: Date): Promise<Suspension[]>;
+  /** In place of `oldHash`, unless the password was changed meanwhile. */
+  rehash(id: UserId, oldHash: string, newHash: string): Promise<void>;
+
+  /**
+   * Spends a refresh token and puts `nextHash` in its place, in one transaction. Refuses:
+   * unauthorized (unknown, expired, revoked), and with `reused` the family that a spent token
+   * was shown of, which this call has revoked. A suspended user's token is not spent.
+   */
+  rotate(
+    tokenHash: string,
+    nextHash: string,
+    expiresAt: Date,
+  ): Promise<
+    | { outcome: "rotated"; grant: RefreshGrant }
+    | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "suspended" }
+    | { outcome: "unknown" }
+  >;
+  /** Revokes the family of a refresh token; null when there is none. Idempotent. */
+  revokeByToken(tokenHash: string): Promise<{ family: FamilyId; userId: UserId } | null>;
+  /** Families revoked since `since`, for a worker that has just started. */
+  revokedSince(since: Date): Promise<FamilyId[]>;
+}
+
+/** What a session needs to begin; see edge/socket. */
+export interface SessionOpening extends SocialOpening {
+  user: User;
+  suspended: boolean;
+  /** The 500 most recently active conversations, with the other's id where direct. */
+  conversations: { id: ConversationId; rev: number; peer: UserId | null }[];
+  /** Those of all conversations that have unread messages. */
+  unread: Unread[];
+}
+
+export interface SyncRequest {
+  userId: UserId;
+  /** What the client holds, by conversation. */
+  after: Map<ConversationId, number>;
+  /** Whether conversations that the client did not list belong in the answer. */
+  complete: boolean;
+}
+
+export interface SyncedConversation {
+  conversation_id: string;
+  rev: number;
+  messages: Message[];
+  conversation: Conversation | null;
+  has_more: boolean;
+  reset: boolean;
+}
+
+export interface SyncAnswer {
+  conversations: SyncedConversation[];
+  receipts: Receipt[];
+  removed: string[];
+  has_more: boolean;
+}
+
+/** What an edge missed of one conversation, by rising rev. */
+export interface Change {
+  name: "message" | "message_updated" | "conversation_updated";
+  rev: number;
+  /** JSON text of the payload as it was published, but for members' cursors. */
+  body: string;
+}
+
+export interface Changes {
+  changes: Change[];
+  /** Whether there may be more after the last of them. */
+  hasMore: boolean;
+  /**
+   * The oldest change of members that is still known, where there were others before it: whoever
+   * they removed is told by this one, and hears nothing else.
+   */
+  forgotten: Change | null;
+}
+
+export interface HistoryWindow {
+  beforeSeq: number | null;
+  afterSeq: number | null;
+  limit: number;
+}
+
+export interface HistoryPage {
+  items: Message[];
+  has_more: boolean;
+}
+
+export interface Queries extends SocialQueries {
+  openSession(userId: UserId): Promise<SessionOpening | null>;
+  /** Current rev of each conversation that exists. */
+  revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;
+  /**
+   * Durable changes with rev in (afterRev, …], at most `limit`, none skipped that is less than
+   * about an hour old; of older ones those that were not replaced since.
+   */
+  changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes>;
+  /**
+   * The change by which `reader` came in for the last time, as it was then; where that is older
+   * than is kept, the oldest of members or title that is. Null where there is no such
+   * conversation or `reader` is no member.
+   */
+  joiningChange(reader: UserId, id: ConversationId): Promise<Change | null>;
+  sync(request: SyncRequest): Promise<SyncAnswer>;
+
+  /** Null when there is none or `reader` is no member. */
+  conversation(reader: UserId, id: ConversationId): Promise<Conversation | null>;
+  /** Newest activity first. `cursor` comes from an earlier page; undefined result: bad cursor. */
+  conversations(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined>;
+  /** By rising seq: the newest before `beforeSeq`, or the oldest after `afterSeq`. */
+  history(
+    reader: UserId,
+    id: ConversationId,
+    window: HistoryWindow,
+  ): Promise<JsonText<HistoryPage> | null>;
+
+  user(id: UserId): Promise<User | null>;
+  userByName(username: string): Promise<User | null>;
+  /** ISO time or null of each user that exists. */
+  lastSeen(ids: UserId[]): Promise<Map<UserId, string | null>>;
+  /** Resolves when the database answers; for /readyz. */
+  ping(): Promise<void>;
+}

@@ -1,0 +1,63 @@
+/**
+ * What joins hosts, as a primary sees it. Implemented in src/relay (over Redis, and in memory
+ * for tests); constructed by src/main.ts.
+ *
+ * A relay is a wake-up, not a log: what it loses is announced as a gap, and edges read what
+ * they missed from PostgreSQL.
+ */
+import type { WorkerRef } from "../runtime/view.ts";
+
+/** The workers of one host, as they are in a view. */
+export interface HostMembers {
+  workers: WorkerRef[];
+  draining: string[];
+}
+
+/** All hosts with a live lease. The same `number` means the same hosts everywhere. */
+export interface Cluster {
+  number: number;
+  hosts: Map<string, HostMembers>;
+}
+
+export interface RelayEvents {
+  /** Frames of another host, back to back. */
+  frames(bytes: Buffer): void;
+  /** Hosts or their workers have changed, or this host is back among them. */
+  cluster(cluster: Cluster): void;
+  /** Redis is out of reach: other hosts are as they were, but cannot be heard. */
+  away(): void;
+  /**
+   * What that host (or "", every other host) and this one said to each other may be lost, up
+   * to now: events, asks, answers, and what edges tell actors. What follows is heard again.
+   */
+  gap(host: string): void;
+}
+
+export interface RelayCounts {
+  /** Messages of other hosts, and those sent to them or published. */
+  in: number;
+  out: number;
+  gaps: number;
+}
+
+export interface Relay {
+  readonly state: "connected" | "away";
+  readonly counts: Readonly<RelayCounts>;
+  /** How long Redis took to renew the lease last, milliseconds; null while it is away. */
+  readonly pingMs: number | null;
+  /** Begins; resolves when joined, or when Redis is found to be away. */
+  start(events: RelayEvents): Promise<void>;
+  /**
+   * This host's workers from now on. The answer comes as `cluster`, under a number above
+   * `floor` (a number that this host used without Redis; else 0), or as `away`.
+   */
+  announce(members: HostMembers, floor: number): void;
+  /** An event of this host. `bytes` are valid during the call only. */
+  publish(topic: string, bytes: Buffer): void;
+  /** To a worker of another host; false when Redis is away. */
+  send(life: string, bytes: Buffer): boolean;
+  /** See switchboard.ts: null, or resolves when the topic is (not) heard; never rejects. */
+  interest(topic: string, wanted: boolean): Promise<void> | null;
+  /** Gives up the lease and leaves. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,67 @@
+/**
+ * What the edge reads of posts, the social graph and notifications, straight from storage; see
+ * ports.ts. What the reader may not see (deleted, or behind a block either way round) is as if
+ * it were not there.
+ */
+import type { PostId, UserId } from "../protocol/ids.ts";
+import type { JsonText } from "../protocol/json-text.ts";
+import type { Comment, Notification, Post, PostCounts } from "../protocol/social.ts";
+
+export interface ListPage<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+export interface SocialQueries {
+  post(reader: UserId, id: PostId): Promise<Post | null>;
+  /**
+   * Posts of those the reader follows and their own, newest first, from an index whatever the
+   * number followed. Undefined result: bad cursor.
+   */
+  feed(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<JsonText<ListPage<Post>> | undefined>;
+  /** Oldest first; null: no such post; undefined: bad cursor. */
+  comments(
+    reader: UserId,
+    post: PostId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<ListPage<Comment> | null | undefined>;
+  /** Those of `ids` that the reader may see, with their author. Gathered over a turn. */
+  postCounts(
+    reader: UserId,
+    ids: readonly PostId[],
+  ): Promise<(PostCounts & { author_id: string })[]>;
+
+  /** Newest (highest seq) first. */
+  notifications(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<(ListPage<Notification> & { unread_count: number }) | undefined>;
+  /** Changed after `seq`, by rising seq, at most `limit`; for sync. */
+  notificationsAfter(reader: UserId, seq: number, limit: number): Promise<Notification[]>;
+
+  /** Those of `users` that stand behind a block with `reader`, either way round. */
+  blockedAmong(reader: UserId, users: readonly UserId[]): Promise<UserId[]>;
+}
+
+/** What `openSession` reads beside the conversations (`SessionOpening` in ports.ts). */
+export interface SocialOpening {
+  /** Whom the user follows: their presence is watched by itself. */
+  followees: UserId[];
+  /** Everyone behind a block with the user, either way round. */
+  blocked: UserId[];
+  unreadNotifications: number;
+  /** The newest `seq`; 0 where there is no notification. */
+  lastNotificationSeq: number;
+}
+
+/** A recount of what is stored against what is counted; `troupe recount`. */
+export interface RecountStore {
+  /** Differences found, by table and column; with `mend` they are corrected. */
+  recount(mend: boolean): Promise<{ what: string; id: string; stored: number; counted: number }[]>;
+}

@@ -1,0 +1,293 @@
+/**
+ * The actor host: runs all activations of one actor thread. Frames come in through `deliver`,
+ * effects leave through `send`; it knows no chat word and no socket.
+ *
+ * [HST1] A frame for an actor that lives elsewhere is passed on once to the owner this host
+ *        knows, and after that answered `notOwner`.
+ * [HST2] A frame under a newer view waits for that view, a while.
+ * [HST3] Activations that belong elsewhere go as soon as their begun work is done.
+ * [HST4] What is idle for its kind's time and holds nothing goes too.
+ * [HST5] After a gap between hosts, sessions over there count again when they are announced.
+ * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
+ */
+import type { Behaviour, TopicEvent } from "../../actors/behaviour.ts";
+import type { Clock } from "../base/clock.ts";
+import type { ActorKind } from "../protocol/actor-ops.ts";
+import { REFUSALS } from "../protocol/errors.ts";
+import type { Topic } from "../protocol/topics.ts";
+import { Activation, type ActivationHost, type Letter } from "./activation.ts";
+import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
+import { Gateway } from "./gateway.ts";
+import type { View } from "./view.ts";
+
+const SWEEP_MS = 5_000;
+/** Memory: an idle activation is a few KB; past this many the idle ones go early. */
+const ACTIVATIONS_MAX = 200_000;
+/** Frames that came under a view which this host has yet to hear of. */
+const PARKED_MAX = 10_000;
+const PARKED_MS = 3_000;
+
+export interface HostOptions {
+  clock: Clock;
+  /** Life id of this worker. */
+  self: string;
+  behaviours: Partial<Record<ActorKind, Behaviour>>;
+  send(frame: Frame): void;
+  /** A turn threw: the activation is lost, the thread goes on. */
+  onBug(key: string, bug: unknown): void;
+}
+
+export interface HostStats {
+  /** Of each kind: those that are active, and how many ever became so. */
+  actors: Record<string, number>;
+  activated: Record<string, number>;
+  mailboxDepth: number;
+  /** Of the actor for whom most waits. */
+  mailboxDeepest: number;
+}
+
+export class ActorHost {
+  readonly gateway: Gateway;
+  readonly #options: HostOptions;
+  readonly #activations = new Map<string, Activation>();
+  readonly #activated: Record<string, number> = {};
+  readonly #activationHost: ActivationHost;
+  #isClosed = false;
+  #parked: Frame[] = [];
+  #cancelParked: (() => void) | null = null;
+  #cancelSweep: () => void;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.gateway = new Gateway({
+      clock: options.clock,
+      self: options.self,
+      side: "thread",
+      send: (f) => this.#route(f),
+    });
+    this.#activationHost = this.#hostOfActivations();
+    this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** An ask, tell or answer that reached this worker. */
+  deliver(f: Frame): void {
+    if (f.type === FRAME.answer) {
+      this.gateway.onAnswer(f);
+      return;
+    }
+    const { placement } = this.gateway;
+    if (f.view > placement.view.number) {
+      this.#park(f);
+      return;
+    }
+    if (placement.ownerOf(f.key) === this.#options.self) this.#receive(f);
+    else this.#passOn(f);
+  }
+
+  setView(view: View): void {
+    const before = this.gateway.placement;
+    this.gateway.setView(view);
+    const { placement } = this.gateway;
+    if (placement === before) return;
+    const gone = placement.goneSince(before);
+    for (const activation of [...this.#activations.values()]) {
+      if (placement.ownerOf(activation.key) !== this.#options.self) activation.retire();
+      else if (gone.size > 0) activation.workersGone(gone);
+    }
+    this.#unpark();
+  }
+
+  /** [HST5] What was said between this host and that one ("": every other one) may be lost. */
+  onGap(host: string): void {
+    const lives = this.gateway.placement.livesAcross(this.#options.self, host);
+    if (lives.size === 0) return;
+    for (const activation of [...this.#activations.values()]) {
+      activation.workersGone(lives, true);
+    }
+    this.gateway.onGap(lives);
+  }
+
+  get stats(): HostStats {
+    const actors: Record<string, number> = {};
+    let mailboxDepth = 0;
+    let mailboxDeepest = 0;
+    for (const { behaviour, depth } of this.#activations.values()) {
+      actors[behaviour.kind] = (actors[behaviour.kind] ?? 0) + 1;
+      mailboxDepth += depth;
+      if (depth > mailboxDeepest) mailboxDeepest = depth;
+    }
+    return { actors, activated: { ...this.#activated }, mailboxDepth, mailboxDeepest };
+  }
+
+  /** Begun work that callers or storage still wait for. */
+  get hasUnfinishedWork(): boolean {
+    for (const activation of this.#activations.values()) {
+      if (activation.hasUnfinishedWork) return true;
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelSweep();
+    this.#cancelParked?.();
+    for (const activation of [...this.#activations.values()]) {
+      activation.end(REFUSALS.unavailable.error);
+    }
+    this.gateway.close();
+  }
+
+  #receive(f: Frame): void {
+    if ((f.flags & FLAG.peek) !== 0 && !this.#activations.has(f.key)) {
+      this.#answer(f, true, "null", 0);
+      return;
+    }
+    this.#post(f.key, {
+      from: f.from,
+      op: f.name,
+      body: f.body,
+      expiresAtMs:
+        f.type === FRAME.ask ? this.#options.clock.nowMs() + f.rev : Number.POSITIVE_INFINITY,
+      answer: f.type === FRAME.ask ? (ok, body, rev) => this.#answer(f, ok, body, rev) : null,
+    });
+  }
+
+  #post(key: string, letter: Letter): void {
+    const activation = this.#activations.get(key) ?? this.#activate(key);
+    if (activation !== undefined) activation.receive(letter);
+    else letter.answer?.(false, JSON.stringify(REFUSALS.unavailable.error), 0);
+  }
+
+  /** One for all of them. */
+  #hostOfActivations(): ActivationHost {
+    const { clock, self } = this.#options;
+    return {
+      nowMs: () => clock.nowMs(),
+      after: (delayMs, ring) => clock.after(delayMs, ring),
+      isGone: (life) => life !== self && !this.gateway.placement.has(life),
+      isCutOff: () => this.gateway.placement.isCutOff,
+      effects: {
+        ask: (to, op, body, answered) =>
+          void this.gateway.ask(to.kind, to.id, op, body).then(answered),
+        tell: (to, op, body) => this.gateway.tell(to.kind, to.id, op, body),
+        publish: (topic, event) => this.#publish(topic, event),
+      },
+      onEnded: (ended, letters, bug) => {
+        if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
+        if (bug !== undefined) this.#options.onBug(ended.key, bug);
+        for (const letter of letters) this.#post(ended.key, letter);
+      },
+    };
+  }
+
+  /** Undefined: nothing runs such actors, or there are too many. */
+  #activate(key: string): Activation | undefined {
+    const colon = key.indexOf(":");
+    const behaviour = this.#options.behaviours[key.slice(0, colon) as ActorKind];
+    if (behaviour === undefined || this.#isClosed) return undefined;
+    if (this.#activations.size >= ACTIVATIONS_MAX) {
+      this.#passivateIdle(0);
+      if (this.#activations.size >= ACTIVATIONS_MAX) return undefined;
+    }
+    const activation = new Activation(key, key.slice(colon + 1), behaviour, this.#activationHost);
+    this.#activations.set(key, activation);
+    this.#activated[behaviour.kind] = (this.#activated[behaviour.kind] ?? 0) + 1;
+    return activation;
+  }
+
+  #answer(f: Frame, ok: boolean, body: string, rev: number): void {
+    this.#route(
+      frame(FRAME.answer, {
+        to: f.from,
+        from: this.#options.self,
+        corr: f.corr,
+        flags: ok ? FLAG.ok : 0,
+        body,
+        rev,
+      }),
+    );
+  }
+
+  /** Not ours. The first time it goes on to the owner we know, the second time back. */
+  #passOn(f: Frame): void {
+    const owner = this.gateway.placement.ownerOf(f.key);
+    if ((f.flags & FLAG.forwarded) === 0 && owner !== null) {
+      this.#route({ ...f, to: owner, flags: f.flags | FLAG.forwarded });
+    } else if (f.type === FRAME.ask) {
+      this.#route(
+        frame(FRAME.answer, {
+          to: f.from,
+          from: this.#options.self,
+          corr: f.corr,
+          flags: FLAG.notOwner,
+        }),
+      );
+    }
+  }
+
+  /** Frames to ourselves stay here: asks between two actors of this thread. */
+  #route(f: Frame): void {
+    const isOwnTalk =
+      f.to === this.#options.self && (f.type !== FRAME.answer || f.corr >= 0x80000000);
+    if (isOwnTalk) queueMicrotask(() => this.deliver(f));
+    else this.#options.send(f);
+  }
+
+  #publish(topic: Topic, event: TopicEvent): void {
+    this.#options.send(
+      frame(FRAME.event, {
+        from: this.#options.self,
+        view: this.gateway.placement.view.number,
+        key: topic,
+        name: event.name,
+        rev: event.rev,
+        except: event.except ?? "",
+        note: event.note ?? "",
+        body: event.body,
+      }),
+    );
+  }
+
+  #park(f: Frame): void {
+    if (this.#parked.length >= PARKED_MAX) {
+      this.#passOn({ ...f, flags: f.flags | FLAG.forwarded });
+      return;
+    }
+    this.#parked.push(f);
+    this.#cancelParked ??= this.#options.clock.after(PARKED_MS, () => {
+      this.#cancelParked = null;
+      const parked = this.#parked;
+      this.#parked = [];
+      for (const waiting of parked) this.deliver({ ...waiting, view: 0 });
+    });
+  }
+
+  #unpark(): void {
+    this.#cancelParked?.();
+    this.#cancelParked = null;
+    const parked = this.#parked;
+    this.#parked = [];
+    for (const waiting of parked) this.deliver(waiting);
+  }
+
+  #sweep(): void {
+    for (const activation of [...this.#activations.values()]) {
+      // One made by a frame that found no owner in time.
+      if (this.gateway.placement.ownerOf(activation.key) !== this.#options.self)
+        activation.retire();
+    }
+    this.#passivateIdle();
+    this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
+  }
+
+  /** Drops activations that have been idle for their kind's time, or for `idleMs`. */
+  #passivateIdle(idleMs?: number): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const activation of [...this.#activations.values()]) {
+      const limitMs = idleMs ?? activation.behaviour.idleMs;
+      if (nowMs - activation.lastTurnAtMs >= limitMs && activation.isIdle) {
+        activation.end(REFUSALS.unavailable.error);
+      }
+    }
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * One batch of the writer: sends and cursor marks that commit together in one call of the
+ * function write_batch (migrations/0002 and 0004). Callers that ask for the same thing share
+ * a row of it: two sends with one client_id make one message, marks of one member fold together.
+ *
+ * Invariant: sends keep the order in which they were added.
+ */
+import type { Appended, CursorMark, Marked, NewMessage } from "../../../actors/ports.ts";
+import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
+import type { Message } from "../../protocol/schemas.ts";
+import { type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
+import { messageOfJson } from "../postgres/rows.ts";
+
+/** Who waits for an answer. `reject` is for faults only. */
+export interface Waiter<T> {
+  resolve: (value: Result<T>) => void;
+  reject: (fault: unknown) => void;
+}
+export interface SendJob extends Waiter<Appended> {
+  message: NewMessage;
+}
+export interface MarkJob extends Waiter<Marked> {
+  mark: CursorMark;
+}
+
+/** The answer of write_batch; arrays run parallel to what was asked. */
+export interface BatchRow {
+  at: string | null;
+  outcomes: number[] | null;
+  ids: string[] | null;
+  seqs: string[] | null;
+  revs: string[] | null;
+  /** Times as PostgreSQL's JSON has them; `n` is the position of the send. */
+  dups: (Message & { n: number })[] | null;
+  old_delivered: string[] | null;
+  old_read: string[] | null;
+}
+
+export const WRITE_BATCH = {
+  name: "write_batch",
+  text: "SELECT * FROM write_batch($1, $2, $3)",
+};
+
+const OUTCOME = { added: 0, duplicate: 1, outsider: 2, noReply: 3, apart: 4 } as const;
+/** In place of a mark's old cursor; -1 where there is no such member. */
+const OLD_DELIVERED_APART = -2;
+
+interface MarkRow {
+  c: string;
+  u: string;
+  d: number;
+  r: number;
+  jobs: MarkJob[];
+}
+
+export class WriteBatch {
+  /** Each row's first caller, then those who repeated its client_id. */
+  readonly #sends: SendJob[][] = [];
+  readonly #sendsByKey = new Map<string, SendJob[]>();
+  readonly #marks = new Map<string, MarkRow>();
+
+  get sends(): number {
+    return this.#sends.length;
+  }
+
+  get marks(): number {
+    return this.#marks.size;
+  }
+
+  get jobs(): (SendJob | MarkJob)[] {
+    return [...this.#sends.flat(), ...[...this.#marks.values()].flatMap((row) => row.jobs)];
+  }
+
+  /** False when it cannot be in one statement with what is here already. */
+  addSend(job: SendJob): boolean {
+    const { conversationId, senderId, clientId, replyToSeq } = job.message;
+    const key = `${conversationId} ${senderId} ${clientId}`;
+    const first = this.#sendsByKey.get(key);
+    if (first === undefined) {
+      const jobs = [job];
+      this.#sends.push(jobs);
+      this.#sendsByKey.set(key, jobs);
+      return true;
+    }
+    // The one may be refused and the other not: it has to wait for the first one's outcome.
+    if (first[0]!.message.replyToSeq !== replyToSeq) return false;
+    first.push(job);
+    return true;
+  }
+
+  addMark(job: MarkJob): void {
+    const { conversationId: c, userId: u, seq, read } = job.mark;
+    const key = `${c} ${u}`;
+    const row = this.#marks.get(key);
+    if (row === undefined) {
+      this.#marks.set(key, { c, u, d: seq, r: read ? seq : 0, jobs: [job] });
+      return;
+    }
+    row.d = Math.max(row.d, seq);
+    if (read) row.r = Math.max(row.r, seq);
+    row.jobs.push(job);
+  }
+
+  /** Parameters of WRITE_BATCH. */
+  values(): (string | null)[] {
+    const conversations = new Set<string>();
+    const sends = this.#sends.map(([job]) => {
+      const { conversationId, senderId, clientId, body, replyToSeq } = job!.message;
+      conversations.add(conversationId);
+      return { c: conversationId, s: senderId, k: clientId, b: body, r: replyToSeq };
+    });
+    const marks = Array.from(this.#marks.values(), ({ c, u, d, r }) => ({ c, u, d, r }));
+    return [
+      `{${[...conversations].join(",")}}`,
+      sends.length === 0 ? null : JSON.stringify(sends),
+      marks.length === 0 ? null : JSON.stringify(marks),
+    ];
+  }
+
+  /** The same batch as batches of one row, for finding the row that PostgreSQL refuses. */
+  split(): WriteBatch[] {
+    const parts: WriteBatch[] = [];
+    for (const jobs of this.#sends) {
+      const part = new WriteBatch();
+      for (const job of jobs) part.addSend(job);
+      parts.push(part);
+    }
+    for (const row of this.#marks.values()) {
+      const part = new WriteBatch();
+      for (const job of row.jobs) part.addMark(job);
+      parts.push(part);
+    }
+    return parts;
+  }
+
+  /**
+   * Answers everyone. `unknownSince`: the outcome of an earlier try of this batch is unknown,
+   * and what it may have written was written at or after that time (ISO, database clock): such a
+   * message is no duplicate to its sender, for nobody has published it.
+   */
+  settle(row: BatchRow, unknownSince: string | null): void {
+    if (this.#sends.length > 0) this.#settleSends(row, unknownSince);
+    let n = 0;
+    for (const mark of this.#marks.values()) {
+      settleMark(mark, Number(row.old_delivered?.[n]), Number(row.old_read?.[n]));
+      n++;
+    }
+  }
+
+  refuse(refusal: Refusal): void {
+    for (const job of this.jobs) job.resolve(refusal);
+  }
+
+  reject(fault: unknown): void {
+    for (const job of this.jobs) job.reject(fault);
+  }
+
+  #settleSends(row: BatchRow, unknownSince: string | null): void {
+    const duplicates = new Map(row.dups?.map(({ n, ...message }) => [n, message]));
+    for (const [n, jobs] of this.#sends.entries()) {
+      const outcome = row.outcomes?.[n];
+      const seen = duplicates.get(n);
+      if (outcome === OUTCOME.added) {
+        const message = addedMessage(jobs[0]!.message, row, n);
+        settleSend(jobs, message, false);
+      } else if (outcome === OUTCOME.duplicate && seen !== undefined) {
+        const message = messageOfJson(seen);
+        settleSend(jobs, message, !isOwn(message, unknownSince));
+      } else {
+        for (const job of jobs) job.resolve(sendRefusal(outcome));
+      }
+    }
+  }
+}
+
+function addedMessage(asked: NewMessage, row: BatchRow, n: number): Message {
+  return {
+    id: row.ids![n]!,
+    conversation_id: asked.conversationId,
+    seq: Number(row.seqs![n]),
+    rev: Number(row.revs![n]),
+    sender_id: asked.senderId,
+    client_id: asked.clientId,
+    body: asked.body,
+    reply_to_seq: asked.replyToSeq,
+    created_at: row.at!,
+    edited_at: null,
+    deleted_at: null,
+  };
+}
+
+function sendRefusal(outcome: number | undefined): Refusal {
+  if (outcome === OUTCOME.noReply) return STORAGE_REFUSALS.noReply;
+  return outcome === OUTCOME.apart ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
+}
+
+function isOwn(message: Message, unknownSince: string | null): boolean {
+  return (
+    unknownSince !== null &&
+    message.created_at >= unknownSince &&
+    message.edited_at === null &&
+    message.deleted_at === null
+  );
+}
+
+function settleSend(jobs: SendJob[], message: Message, duplicate: boolean): void {
+  for (const [i, job] of jobs.entries()) {
+    job.resolve(ok({ message, duplicate: duplicate || i > 0 }));
+  }
+}
+
+function settleMark(mark: MarkRow, oldDelivered: number, oldRead: number): void {
+  if (oldDelivered < 0) {
+    const isApart = oldDelivered === OLD_DELIVERED_APART;
+    const refusal = isApart ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
+    for (const job of mark.jobs) job.resolve(refusal);
+    return;
+  }
+  // The row's one update stands for its marks one after another.
+  let delivered = oldDelivered;
+  let read = oldRead;
+  for (const { mark: asked, resolve } of mark.jobs) {
+    const changed = asked.seq > delivered || (asked.read && asked.seq > read);
+    delivered = Math.max(delivered, asked.seq);
+    if (asked.read) read = Math.max(read, asked.seq);
+    resolve(ok({ delivered_seq: delivered, read_seq: read, changed }));
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * Group commit: everything that gives a conversation its next rev goes through one connection, in
+ * the order of the calls, and cursor marks beside it. While one statement is in flight the next
+ * batch gathers; a lone send waits for nothing but the end of its turn.
+ *
+ * Invariant: the rev-bearing writes of a conversation resolve in the order of their rev.
+ * A lost connection leaves the outcome of what was in flight unknown: a batch is tried once more
+ * (client_id and monotone cursors make that harmless), a single call is rejected.
+ */
+import { Client } from "pg";
+import type { Appended, CursorMark, Marked, NewMessage } from "../../../actors/ports.ts";
+import { REFUSALS, type Result } from "../../protocol/errors.ts";
+import {
+  connectionConfig,
+  DEADLINE_MS,
+  prepareSession,
+  type StorageOptions,
+} from "../postgres/connection.ts";
+import { faultOf, isRetryable, StorageFault } from "../postgres/fault.ts";
+import type { Statement } from "../postgres/pool.ts";
+import { Fifo } from "./fifo.ts";
+import {
+  type BatchRow,
+  type MarkJob,
+  type SendJob,
+  WRITE_BATCH,
+  WriteBatch,
+} from "./write-batch.ts";
+
+/** Rows of each kind in one statement. More gains little and delays the first of them. */
+const BATCH_ROWS_MAX = 256;
+/** Calls that may wait. Some 0.2 s of full speed; past it the database is not keeping up. */
+export const QUEUE_MAX = 20_000;
+/** Of a batch that was rolled back as a deadlock's victim. */
+const TRIES_MAX = 3;
+const RECONNECT_MS = 100;
+
+interface Call {
+  statement: Statement;
+  values: unknown[];
+  resolve: (rows: object[]) => void;
+  reject: (fault: unknown) => void;
+}
+type Timed<T> = T & { deadlineAt: number };
+type Change = { send: Timed<SendJob> } | { call: Timed<Call> };
+
+export interface WriterOptions extends StorageOptions {
+  /** Sends, marks and calls that may wait; past it they are refused. Default 20,000. */
+  queueMax?: number;
+  /** After each committed batch: its rows, and the seconds it took. For metrics. */
+  onCommit?: (rows: number, seconds: number) => void;
+}
+
+export class Writer {
+  readonly #url: string;
+  readonly #deadlineMs: number;
+  readonly #queueMax: number;
+  readonly #onCommit: (rows: number, seconds: number) => void;
+  readonly #changes = new Fifo<Change>();
+  readonly #marks = new Fifo<Timed<MarkJob>>();
+  #client: Client | null = null;
+  /** The database's time of the last batch that is known to have committed. */
+  #settledAt: string | null = null;
+  #running: Promise<void> | null = null;
+  #lastWasCall = false;
+  #closed = false;
+
+  constructor(url: string, options: WriterOptions = {}) {
+    this.#url = url;
+    this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#queueMax = options.queueMax ?? QUEUE_MAX;
+    this.#onCommit = options.onCommit ?? (() => undefined);
+  }
+
+  append(message: NewMessage): Promise<Result<Appended>> {
+    if (this.#isFull()) return Promise.resolve(REFUSALS.unavailable);
+    return new Promise((resolve, reject) => {
+      this.#changes.push({ send: { message, resolve, reject, deadlineAt: this.#deadline() } });
+      this.#wake();
+    });
+  }
+
+  mark(mark: CursorMark): Promise<Result<Marked>> {
+    if (this.#isFull()) return Promise.resolve(REFUSALS.unavailable);
+    return new Promise((resolve, reject) => {
+      this.#marks.push({ mark, resolve, reject, deadlineAt: this.#deadline() });
+      this.#wake();
+    });
+  }
+
+  /**
+   * A statement in its place among the sends. Rejects with StorageFault (outcome unknown), or
+   * with pg's error when the statement itself is refused.
+   */
+  call<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
+    if (this.#isFull()) return Promise.reject(new StorageFault("writer: queue is full"));
+    return new Promise((resolve, reject) => {
+      this.#changes.push({
+        call: {
+          statement,
+          values,
+          resolve: resolve as (rows: object[]) => void,
+          reject,
+          deadlineAt: this.#deadline(),
+        },
+      });
+      this.#wake();
+    });
+  }
+
+  /** Writes what waits, then leaves. Later calls are rejected. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    const client = this.#client;
+    this.#client = null;
+    await client?.end();
+  }
+
+  #deadline(): number {
+    return performance.now() + this.#deadlineMs;
+  }
+
+  #isFull(): boolean {
+    return this.#closed || this.#changes.length + this.#marks.length >= this.#queueMax;
+  }
+
+  #wake(): void {
+    if (this.#running !== null) return;
+    this.#running = new Promise<void>((done) => {
+      // At the end of the turn, so that what one turn sends shares a batch.
+      setImmediate(() => void this.#drain().then(done));
+    });
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#changes.length + this.#marks.length > 0) {
+      const head = this.#changes.peek();
+      // Marks take turns with single calls, so that neither keeps the other waiting for long.
+      if (head && "call" in head && !(this.#lastWasCall && this.#marks.length > 0)) {
+        this.#changes.shift();
+        this.#lastWasCall = true;
+        await this.#runCall(head.call);
+      } else {
+        this.#lastWasCall = false;
+        await this.#runBatch();
+      }
+    }
+    this.#running = null;
+  }
+
+  async #runCall(call: Timed<Call>): Promise<void> {
+    try {
+      for (let tries = 1; ; tries++) {
+        const client = await this.#connected(call.deadlineAt);
+        try {
+          const { rows } = await client.query<object>({ ...call.statement, values: call.values });
+          call.resolve(rows);
+          return;
+        } catch (error) {
+          if (!isRetryable(error) || tries === TRIES_MAX) throw error;
+        }
+      }
+    } catch (error) {
+      const fault = faultOf(error, "writer");
+      if (fault) this.#drop();
+      call.reject(fault ?? error);
+    }
+  }
+
+  async #runBatch(): Promise<void> {
+    const batch = new WriteBatch();
+    let deadlineAt = Number.POSITIVE_INFINITY;
+    for (let head = this.#changes.peek(); head && "send" in head; head = this.#changes.peek()) {
+      if (batch.sends === BATCH_ROWS_MAX || !batch.addSend(head.send)) break;
+      deadlineAt = Math.min(deadlineAt, head.send.deadlineAt);
+      this.#changes.shift();
+    }
+    while (batch.marks < BATCH_ROWS_MAX) {
+      const job = this.#marks.shift();
+      if (job === undefined) break;
+      deadlineAt = Math.min(deadlineAt, job.deadlineAt);
+      batch.addMark(job);
+    }
+    await this.#commit(batch, deadlineAt);
+  }
+
+  async #commit(batch: WriteBatch, deadlineAt: number): Promise<void> {
+    let unknownSince: string | null = null;
+    for (let tries = 1; ; tries++) {
+      let sent = false;
+      try {
+        const client = await this.#connected(deadlineAt);
+        sent = true;
+        const startedAt = performance.now();
+        const { rows } = await client.query<BatchRow>({ ...WRITE_BATCH, values: batch.values() });
+        const row = rows[0]!;
+        if (row.at !== null) this.#settledAt = row.at;
+        this.#onCommit(batch.sends + batch.marks, (performance.now() - startedAt) / 1000);
+        batch.settle(row, unknownSince);
+        return;
+      } catch (error) {
+        const fault = faultOf(error, "writer");
+        if (fault) this.#drop();
+        if (fault && sent) unknownSince = this.#settledAt;
+        const again = fault ? tries === 1 : isRetryable(error) && tries < TRIES_MAX;
+        if (again && performance.now() < deadlineAt) continue;
+        if (fault) batch.reject(fault);
+        else await this.#isolate(batch);
+        return;
+      }
+    }
+  }
+
+  /** PostgreSQL refused the batch as it stands: row by row, so that only the culprit fails. */
+  async #isolate(batch: WriteBatch): Promise<void> {
+    const rows = batch.split();
+    if (rows.length === 1) {
+      batch.refuse(REFUSALS.internal);
+      return;
+    }
+    for (const row of rows) await this.#commit(row, this.#deadline());
+  }
+
+  /** The connection, made anew where it is gone; gives up at the deadline. */
+  async #connected(deadlineAt: number): Promise<Client> {
+    if (this.#client) return this.#client;
+    for (;;) {
+      try {
+        return await this.#connect(Math.max(1, deadlineAt - performance.now()));
+      } catch (error) {
+        const fault = faultOf(error, "writer");
+        if (performance.now() + RECONNECT_MS >= deadlineAt || this.#closed) throw fault ?? error;
+        await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+      }
+    }
+  }
+
+  async #connect(withinMs: number): Promise<Client> {
+    const client = new Client({
+      ...connectionConfig(this.#url, this.#deadlineMs),
+      connectionTimeoutMillis: Math.ceil(withinMs),
+    });
+    // The query in flight reports it too; an idle connection is replaced with the next batch.
+    client.on("error", () => this.#forget(client));
+    client.on("end", () => this.#forget(client));
+    try {
+      await client.connect();
+      await prepareSession(client, this.#deadlineMs);
+      if (this.#settledAt === null) {
+        const { rows } = await client.query<{ now: string }>(
+          "SELECT clock_timestamp()::timestamptz(3) AS now",
+        );
+        this.#settledAt = rows[0]!.now;
+      }
+    } catch (error) {
+      destroy(client);
+      throw error;
+    }
+    this.#client = client;
+    return client;
+  }
+
+  #forget(client: Client): void {
+    if (this.#client === client) this.#client = null;
+  }
+
+  /** The connection is broken, or hangs in a statement that nobody waits for any more. */
+  #drop(): void {
+    const client = this.#client;
+    this.#client = null;
+    if (client) destroy(client);
+  }
+}
+
+/**
+ * Closes without waiting for the server, which may never answer. pg has no public way to that;
+ * [WRT6] would hang without it.
+ */
+function destroy(client: Client): void {
+  client.end().catch(() => undefined);
+  (
+    client as unknown as { connection: { stream: { destroy(): void } } }
+  ).connection.stream.destroy();
+}

@@ -1,0 +1,194 @@
+/**
+ * AccountStore on PostgreSQL: users, their passwords, and logins as families of refresh tokens.
+ * Called by the edge's auth routes.
+ */
+import type { Account, AccountStore, RefreshGrant, Suspension } from "../../ports/edge.ts";
+import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
+import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import type { User } from "../../protocol/schemas.ts";
+import { usernameOfSubject } from "./account-names.ts";
+import { StorageFault } from "./fault.ts";
+import type { Database } from "./pool.ts";
+import { STORAGE_REFUSALS } from "./refusals.ts";
+import { USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
+
+const REGISTER = {
+  text: `INSERT INTO users AS u (username, display_name, password_hash) VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING RETURNING ${USER_COLUMNS}`,
+};
+const BY_USERNAME = {
+  name: "account_by_username",
+  text: `SELECT ${USER_COLUMNS}, u.password_hash, u.suspended_at IS NOT NULL AS suspended
+    FROM users u WHERE u.username = $1`,
+};
+export const USER_BY_ID = {
+  name: "user_by_id",
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id = $1`,
+};
+const BY_SUBJECT = {
+  name: "user_by_subject",
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.issuer = $1 AND u.subject = $2`,
+};
+const ADMIT_SUBJECT = {
+  text: `INSERT INTO users AS u (username, display_name, issuer, subject) VALUES ($3, $4, $1, $2)
+    ON CONFLICT DO NOTHING RETURNING ${USER_COLUMNS}`,
+};
+const RENAME = {
+  text: `UPDATE users u SET display_name = $2 WHERE u.id = $1 RETURNING ${USER_COLUMNS}`,
+};
+// A login also sweeps out the user's logins that expired a day ago or more.
+const START_FAMILY = {
+  text: `WITH swept AS (
+      DELETE FROM refresh_families f
+      WHERE f.user_id = $1 AND f.expires_at < clock_timestamp() - interval '1 day'
+    ), family AS (
+      INSERT INTO refresh_families (user_id, expires_at) VALUES ($1, $3) RETURNING id
+    ), token AS (
+      INSERT INTO refresh_tokens (token_hash, family_id, expires_at) SELECT $2, id, $3 FROM family
+    )
+    SELECT id FROM family`,
+};
+const ROTATE = {
+  name: "rotate_refresh_token",
+  text: `SELECT r.outcome, r.family_id, ${USER_COLUMNS}
+    FROM rotate_refresh_token($1, $2, $3) r LEFT JOIN users u ON u.id = r.user_id`,
+};
+const SUSPEND = {
+  text: `WITH changed AS (
+      UPDATE users u
+      SET suspended_at = CASE WHEN $2 THEN clock_timestamp() END,
+        suspension_changed_at = clock_timestamp()
+      WHERE u.id = $1 AND (u.suspended_at IS NOT NULL) <> $2
+    )
+    SELECT u.id FROM users u WHERE u.id = $1`,
+};
+const SUSPENSIONS_SINCE = {
+  name: "suspensions_since",
+  text: `SELECT u.id, u.suspended_at IS NOT NULL AS suspended FROM users u
+    WHERE u.suspension_changed_at >= $1`,
+};
+const REHASH = {
+  text: "UPDATE users u SET password_hash = $3 WHERE u.id = $1 AND u.password_hash = $2",
+};
+const REVOKE_BY_TOKEN = {
+  text: `UPDATE refresh_families f SET revoked_at = coalesce(f.revoked_at, clock_timestamp())
+    FROM refresh_tokens t WHERE t.token_hash = $1 AND f.id = t.family_id
+    RETURNING f.id, f.user_id`,
+};
+const REVOKED_SINCE = {
+  text: "SELECT f.id FROM refresh_families f WHERE f.revoked_at >= $1 ORDER BY f.revoked_at, f.id",
+};
+
+/** Names tried for an outside user before giving up; each clash is someone's chosen name. */
+const NAMES_MAX = 8;
+
+export class PostgresAccounts implements AccountStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async register(
+    username: string,
+    displayName: string,
+    passwordHash: string,
+  ): Promise<Result<User>> {
+    const values = [username, displayName, passwordHash];
+    const [row] = await this.#database.write<UserRow>(REGISTER, values);
+    return row ? ok(userOf(row)) : STORAGE_REFUSALS.usernameTaken;
+  }
+
+  async byUsername(username: string): Promise<Account | null> {
+    const [row] = await this.#database.read<
+      UserRow & { password_hash: string | null; suspended: boolean }
+    >(BY_USERNAME, [username]);
+    if (!row) return null;
+    return { user: userOf(row), passwordHash: row.password_hash, suspended: row.suspended };
+  }
+
+  async byId(id: UserId): Promise<User | null> {
+    const [row] = await this.#database.read<UserRow>(USER_BY_ID, [id]);
+    return row ? userOf(row) : null;
+  }
+
+  async bySubject(issuer: string, subject: string): Promise<User> {
+    for (let attempt = 0; attempt < NAMES_MAX; attempt++) {
+      const [known] = await this.#database.read<UserRow>(BY_SUBJECT, [issuer, subject]);
+      if (known) return userOf(known);
+      const username = usernameOfSubject(issuer, subject, attempt);
+      const values = [issuer, subject, username, username];
+      const [made] = await this.#database.write<UserRow>(ADMIT_SUBJECT, values);
+      if (made) return userOf(made);
+    }
+    throw new StorageFault(`no free username for a subject of ${issuer}`);
+  }
+
+  async rename(id: UserId, displayName: string): Promise<Result<User>> {
+    const [row] = await this.#database.write<UserRow>(RENAME, [id, displayName]);
+    return row ? ok(userOf(row)) : REFUSALS.userNotFound;
+  }
+
+  async suspend(id: UserId, suspended: boolean): Promise<Result<null>> {
+    const [row] = await this.#database.write<{ id: UserId }>(SUSPEND, [id, suspended]);
+    return row ? ok(null) : REFUSALS.userNotFound;
+  }
+
+  async suspensionsSince(since: Date): Promise<Suspension[]> {
+    const rows = await this.#database.read<{ id: UserId; suspended: boolean }>(SUSPENSIONS_SINCE, [
+      since.toISOString(),
+    ]);
+    return rows.map(({ id, suspended }) => ({ user: id, suspended }));
+  }
+
+  async rehash(id: UserId, oldHash: string, newHash: string): Promise<void> {
+    await this.#database.write(REHASH, [id, oldHash, newHash]);
+  }
+
+  async startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId> {
+    const values = [userId, tokenHash, expiresAt.toISOString()];
+    const [row] = await this.#database.write<{ id: FamilyId }>(START_FAMILY, values);
+    return row!.id;
+  }
+
+  async rotate(
+    tokenHash: string,
+    nextHash: string,
+    expiresAt: Date,
+  ): Promise<
+    | { outcome: "rotated"; grant: RefreshGrant }
+    | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "suspended" }
+    | { outcome: "unknown" }
+  > {
+    const values = [tokenHash, nextHash, expiresAt.toISOString()];
+    const [row] = await this.#database.write<
+      UserRow & {
+        id: UserId;
+        outcome: "rotated" | "reused" | "suspended" | "unknown";
+        family_id: FamilyId;
+      }
+    >(ROTATE, values);
+    switch (row!.outcome) {
+      case "rotated":
+        return { outcome: "rotated", grant: { user: userOf(row!), family: row!.family_id } };
+      case "reused":
+        return { outcome: "reused", family: row!.family_id, userId: row!.id };
+      case "suspended":
+      case "unknown":
+        return { outcome: row!.outcome };
+    }
+  }
+
+  async revokeByToken(tokenHash: string): Promise<{ family: FamilyId; userId: UserId } | null> {
+    const [row] = await this.#database.read<{ id: FamilyId; user_id: UserId }>(REVOKE_BY_TOKEN, [
+      tokenHash,
+    ]);
+    return row ? { family: row.id, userId: row.user_id } : null;
+  }
+
+  async revokedSince(since: Date): Promise<FamilyId[]> {
+    const rows = await this.#database.read<{ id: FamilyId }>(REVOKED_SINCE, [since.toISOString()]);
+    return rows.map((row) => row.id);
+  }
+}

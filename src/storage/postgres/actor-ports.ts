@@ -1,0 +1,57 @@
+/**
+ * The storage ports of one actor thread on PostgreSQL: one writer connection, two for reads, and
+ * at most three for the social writes, which wait for locks that other hosts hold.
+ */
+import type { ActorPorts } from "../../../actors/ports.ts";
+import { QUEUE_MAX, Writer, type WriterOptions } from "../batching/writer.ts";
+import { DEADLINE_MS } from "./connection.ts";
+import { PostgresConversations } from "./conversations.ts";
+import { PostgresGraph } from "./graph.ts";
+import { PostgresNotifications } from "./notifications.ts";
+import { Database } from "./pool.ts";
+import { PostgresPosts } from "./posts.ts";
+import { Growth } from "./statistics.ts";
+import { PostgresUsers } from "./users.ts";
+
+const READ_CONNECTIONS = 2;
+/** Likes, comments and notifications have one statement under way each. */
+const SOCIAL_CONNECTIONS = 3;
+
+export interface ActorStorage {
+  ports: ActorPorts;
+  /** Writes what waits and leaves the database; the ports reject from then on. */
+  close(): Promise<void>;
+}
+
+/** Connects with the first use. `url` is a migrated database; see migrate.ts. */
+export function createActorPorts(url: string, options: WriterOptions = {}): ActorStorage {
+  const database = new Database(url, READ_CONNECTIONS, options);
+  const writes = new Database(url, SOCIAL_CONNECTIONS, options);
+  const growth = new Growth(writes);
+  const writer = new Writer(url, {
+    ...options,
+    onCommit(rows, seconds) {
+      growth.wrote(rows);
+      options.onCommit?.(rows, seconds);
+    },
+  });
+  const limits = {
+    deadlineMs: options.deadlineMs ?? DEADLINE_MS,
+    queueMax: options.queueMax ?? QUEUE_MAX,
+  };
+  const posts = new PostgresPosts(database, writes, limits);
+  const notifications = new PostgresNotifications(database, writes, limits);
+  return {
+    ports: {
+      conversations: new PostgresConversations(database, writer),
+      users: new PostgresUsers(database),
+      posts,
+      notifications,
+      graph: new PostgresGraph(database, writes),
+    },
+    async close() {
+      await Promise.all([writer.close(), posts.close(), notifications.close()]);
+      await Promise.all([database.close(), writes.close()]);
+    },
+  };
+}

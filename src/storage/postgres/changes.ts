@@ -1,0 +1,128 @@
+/**
+ * What an edge missed of one conversation, from its rows; shared by both adapters. Members and
+ * title as of an earlier rev are rebuilt backwards from the present, a change undone at a time.
+ */
+import type { Change, Changes } from "../../ports/edge.ts";
+import type { UserId } from "../../protocol/ids.ts";
+import type { Conversation, Member, Message } from "../../protocol/schemas.ts";
+
+/** Each names all members, of whom a group may have a thousand: about 60 kB. */
+const CONVERSATION_CHANGES_MAX = 20;
+
+/** Of a conversation that is not there. */
+export const NO_CHANGES: Changes = { changes: [], hasMore: false, forgotten: null };
+
+/** What one change of members or title did, so that it can be undone. */
+export interface ConversationUndo {
+  rev: number;
+  /** rev of the change before it. */
+  beforeRev: number;
+  /** As of this change. */
+  lastSeq: number;
+  titleBefore: string | null;
+  ownerBefore: string | null;
+  addedIds: string[];
+  /** `place`: how many members stood before this one. */
+  removed: { member: Member; place: number } | null;
+}
+
+/** What a conversation has in storage after a rev. */
+export interface StoredChanges {
+  conversation: Conversation;
+  metaRev: number;
+  /** As they are and as they were before they were replaced; the first `limit` by rising rev. */
+  messages: Message[];
+  /** Of all changes that are still kept. */
+  undos: ConversationUndo[];
+}
+
+/** The events that bring an edge from `afterRev` on, by rising rev, at most `limit`. */
+export function changesOf(stored: StoredChanges, afterRev: number, limit: number): Changes {
+  const messages: Change[] = stored.messages.map((message) => ({
+    name: message.edited_at === null && message.deleted_at === null ? "message" : "message_updated",
+    rev: message.rev,
+    body: JSON.stringify(message),
+  }));
+  const { shown, isCut, forgotten } = conversationChanges(stored, afterRev);
+  const last = shown.at(-1)?.rev ?? 0;
+  const changes = messages
+    .filter(({ rev }) => !isCut || rev < last)
+    .concat(shown)
+    .sort((a, b) => a.rev - b.rev)
+    .slice(0, limit);
+  return { changes, hasMore: isCut || changes.length === limit, forgotten };
+}
+
+/**
+ * The change by which `member` came in for the last time. Where it is forgotten, the oldest that
+ * is known: they were in it by then.
+ */
+export function joiningChangeOf(
+  { conversation, metaRev, undos }: Omit<StoredChanges, "messages">,
+  member: UserId,
+): Change {
+  const byRev = new Map(undos.map((undo) => [undo.rev, undo]));
+  let rev = metaRev;
+  let now = conversation;
+  for (;;) {
+    const undo = byRev.get(rev);
+    const lastSeq = lastSeqAt(rev, undo, now);
+    if (undo === undefined || undo.addedIds.includes(member)) return changeAt(rev, lastSeq, now);
+    now = { ...undone(now, undo), last_seq: lastSeq };
+    rev = undo.beforeRev;
+  }
+}
+
+/** Before any change there was the creation, and no message. */
+function lastSeqAt(rev: number, undo: ConversationUndo | undefined, after: Conversation): number {
+  return undo?.lastSeq ?? (rev === 1 ? 0 : after.last_seq);
+}
+
+function conversationChanges(
+  { conversation, metaRev, undos }: StoredChanges,
+  afterRev: number,
+): { shown: Change[]; isCut: boolean; forgotten: Change | null } {
+  const byRev = new Map(undos.map((undo) => [undo.rev, undo]));
+  /** By falling rev; the oldest may be one that is known only by its outcome. */
+  const chain: { rev: number; undo: ConversationUndo | undefined }[] = [];
+  for (let rev = metaRev; rev > afterRev; ) {
+    const undo = byRev.get(rev);
+    chain.push({ rev, undo });
+    if (undo === undefined) break;
+    rev = undo.beforeRev;
+  }
+  const shown: Change[] = [];
+  let now = conversation;
+  chain.forEach(({ rev, undo }, n) => {
+    const lastSeq = lastSeqAt(rev, undo, now);
+    if (chain.length - n <= CONVERSATION_CHANGES_MAX) shown.unshift(changeAt(rev, lastSeq, now));
+    if (undo !== undefined) now = { ...undone(now, undo), last_seq: lastSeq };
+  });
+  const oldest = chain.at(-1);
+  const isForgotten = oldest !== undefined && oldest.undo === undefined && oldest.rev > 1;
+  return {
+    shown,
+    isCut: chain.length > CONVERSATION_CHANGES_MAX,
+    forgotten: isForgotten ? shown[0]! : null,
+  };
+}
+
+/** Cursors are those of the present, as far as there were messages. */
+function changeAt(rev: number, last_seq: number, conversation: Conversation): Change {
+  const members = conversation.members.map(({ user_id, delivered_seq, read_seq }) => ({
+    user_id,
+    delivered_seq: Math.min(delivered_seq, last_seq),
+    read_seq: Math.min(read_seq, last_seq),
+  }));
+  // Not the conversation's own rev: a client that took that as its cursor would never ask for
+  // the messages in between.
+  const body = JSON.stringify({ ...conversation, members, last_seq, rev });
+  return { name: "conversation_updated", rev, body };
+}
+
+function undone(conversation: Conversation, undo: ConversationUndo): Conversation {
+  const added = new Set(undo.addedIds);
+  const members = conversation.members.filter(({ user_id }) => !added.has(user_id));
+  if (undo.removed !== null) members.splice(undo.removed.place, 0, undo.removed.member);
+  return { ...conversation, members, title: undo.titleBefore, owner_id: undo.ownerBefore };
+}

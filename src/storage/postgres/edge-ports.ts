@@ -1,0 +1,30 @@
+/** The storage ports of one edge on PostgreSQL. */
+
+import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { OpsQueries } from "../../ports/ops.ts";
+import { PostgresAccounts } from "./accounts.ts";
+import type { StorageOptions } from "./connection.ts";
+import { PostgresOpsQueries } from "./ops-queries.ts";
+import { Database } from "./pool.ts";
+import { PostgresQueries } from "./queries.ts";
+
+const CONNECTIONS = 4;
+
+export interface EdgeStorage {
+  accounts: AccountStore;
+  queries: Queries;
+  ops: OpsQueries;
+  /** Answers what was asked and leaves the database; the ports reject from then on. */
+  close(): Promise<void>;
+}
+
+/** Connects with the first use. `url` is a migrated database; see migrate.ts. */
+export function createEdgePorts(url: string, options: StorageOptions = {}): EdgeStorage {
+  const database = new Database(url, CONNECTIONS, options);
+  return {
+    accounts: new PostgresAccounts(database),
+    queries: new PostgresQueries(database),
+    ops: new PostgresOpsQueries(database),
+    close: () => database.close(),
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * Brings the database's schema up to this code: forward only, from migrations/NNNN-name.sql, all
+ * in one transaction under an advisory lock, so that several hosts may start at once and a
+ * failed migration leaves nothing behind. A database that is newer than the code is refused.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { Client } from "pg";
+import { faultOf } from "./fault.ts";
+
+/** The database was migrated by a later version of Troupe than this one. */
+export class NewerDatabaseError extends Error {
+  override readonly name = "NewerDatabaseError";
+  constructor(found: number, known: number) {
+    super(
+      `The database is at schema version ${found}, and this Troupe knows versions up to ${known}. ` +
+        "Start the newer Troupe, or restore a backup from before its migration.",
+    );
+  }
+}
+
+interface Migration {
+  version: number;
+  name: string;
+}
+
+/** Any constant will do, as long as nothing else in the database locks the same. */
+const LOCK_KEY = 7_405_118_001;
+const CONNECT_MS = 10_000;
+/** Another host may be migrating, and migrations of large tables take their time. */
+const LOCK_MS = 600_000;
+const FOLDER = new URL("../sql/migrations/", import.meta.url);
+
+async function knownMigrations(): Promise<Migration[]> {
+  const known: Migration[] = [];
+  for (const file of (await readdir(FOLDER)).sort()) {
+    const match = /^(\d{4})-[a-z0-9-]+\.sql$/.exec(file);
+    if (match) known.push({ version: Number(match[1]), name: file.slice(0, -".sql".length) });
+  }
+  return known;
+}
+
+/**
+ * Applies what is missing, and names it. Throws StorageFault (out of reach) and
+ * NewerDatabaseError; any other error is a migration's own.
+ */
+export async function migrate(url: string): Promise<{ applied: string[] }> {
+  const known = await knownMigrations();
+  const client = new Client({
+    connectionString: url,
+    application_name: "troupe migrate",
+    connectionTimeoutMillis: CONNECT_MS,
+  });
+  // A connection that breaks also fails the query under way, which reports it.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await client.query(`SET statement_timeout = 0; SET lock_timeout = ${LOCK_MS}; BEGIN`);
+    await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
+    const applied = await applyMissing(client, known);
+    await client.query("COMMIT");
+    return { applied };
+  } catch (error) {
+    if (error instanceof NewerDatabaseError) throw error;
+    throw faultOf(error, "migrate") ?? error;
+  } finally {
+    // Ends the transaction too, where it still stands.
+    await client.end();
+  }
+}
+
+export interface MigrationState {
+  applied: number;
+  /** Names of those that a start would apply. */
+  pending: string[];
+  /** The database's version, where this code does not know it. */
+  newer: number | null;
+}
+
+/** Where the database behind `client` stands; changes nothing. */
+export async function migrationState(client: Client): Promise<MigrationState> {
+  const known = await knownMigrations();
+  const table = await client.query<{ found: string | null }>(
+    "SELECT to_regclass('schema_migrations')::text AS found",
+  );
+  const { rows } =
+    table.rows[0]?.found == null
+      ? { rows: [] }
+      : await client.query<{ version: number }>("SELECT version FROM schema_migrations");
+  const done = new Set(rows.map((row) => row.version));
+  const newest = Math.max(0, ...done);
+  return {
+    applied: done.size,
+    pending: known.filter(({ version }) => !done.has(version)).map(({ name }) => name),
+    newer: newest > (known.at(-1)?.version ?? 0) ? newest : null,
+  };
+}
+
+async function applyMissing(client: Client, known: Migration[]): Promise<string[]> {
+  await client.query(
+    "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY, name text NOT NULL," +
+      " applied_at timestamptz NOT NULL DEFAULT now())",
+  );
+  const { rows } = await client.query<{ version: number }>(
+    "SELECT version FROM schema_migrations ORDER BY version",
+  );
+  const done = new Set(rows.map((row) => row.version));
+  const newestFound = rows.at(-1)?.version ?? 0;
+  const newestKnown = known.at(-1)?.version ?? 0;
+  if (newestFound > newestKnown) throw new NewerDatabaseError(newestFound, newestKnown);
+
+  const missing = known.filter((migration) => !done.has(migration.version));
+  for (const { version, name } of missing) {
+    await client.query(await readFile(new URL(`${name}.sql`, FOLDER), "utf8"));
+    await client.query("INSERT INTO schema_migrations (version, name) VALUES ($1, $2)", [
+      version,
+      name,
+    ]);
+  }
+  return missing.map((migration) => migration.name);
+}

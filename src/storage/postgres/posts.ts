@@ -1,0 +1,149 @@
+/**
+ * PostStore on PostgreSQL, for the post actors of one thread. Likes and comments are group
+ * commits over all of its posts (like_batch and comment_batch in migrations/0003-social.sql).
+ */
+import type {
+  LikeChange,
+  LikeOutcome,
+  PostRecord,
+  PostStore,
+} from "../../../actors/social-ports.ts";
+import { ok, type Result } from "../../protocol/errors.ts";
+import type { PostId, UserId } from "../../protocol/ids.ts";
+import type { Comment, Post } from "../../protocol/social.ts";
+import { Lane, type LaneLimits } from "../batching/keyed-batches.ts";
+import { Batcher } from "../batching/shared-reads.ts";
+import type { Database } from "./pool.ts";
+import { SOCIAL_REFUSALS } from "./refusals.ts";
+import { type PostRow, postOf } from "./social-rows.ts";
+
+const CREATE = {
+  name: "create_post",
+  text: `INSERT INTO posts AS p (author_id, body) VALUES ($1, $2)
+    RETURNING p.id, p.author_id, p.body, p.like_count, p.comment_count, false AS liked, p.created_at`,
+};
+const LOAD = {
+  name: "load_posts",
+  text: `SELECT p.id, p.author_id, p.like_count, p.comment_count FROM posts p
+    WHERE p.id = ANY ($1::bigint[]) AND p.deleted_at IS NULL`,
+};
+const LIKE_BATCH = { name: "like_batch", text: "SELECT * FROM like_batch($1, $2)" };
+const COMMENT_BATCH = { name: "comment_batch", text: "SELECT * FROM comment_batch($1, $2)" };
+const DELETE = { name: "delete_post", text: "SELECT delete_post($1, $2) AS outcome" };
+
+/** Outcomes of the batches, beside 0 for what was so already, or is a comment that was added. */
+const CHANGED = 1;
+const NOT_FOUND = 2;
+
+interface NewComment {
+  postId: PostId;
+  authorId: UserId;
+  body: string;
+}
+type Commented = { comment: Comment; commentCount: number };
+
+interface LikeBatchRow {
+  outcomes: number[];
+  counts: string[];
+}
+interface CommentBatchRow extends LikeBatchRow {
+  at: string;
+  ids: string[];
+}
+
+export class PostgresPosts implements PostStore {
+  readonly #database: Database;
+  readonly #load: Batcher<PostId, PostRecord | null>;
+  readonly #likes: Lane<LikeChange, LikeOutcome>;
+  readonly #comments: Lane<NewComment, Commented>;
+
+  /** `writes`: connections of their own, for a batch may wait for a post's lock. */
+  constructor(database: Database, writes: Database, limits: LaneLimits) {
+    this.#database = database;
+    this.#load = new Batcher((ids) => loadPosts(database, ids), {
+      batchMax: 256,
+      inFlightMax: 1,
+    });
+    this.#likes = new Lane((changes) => writeLikes(writes, changes), {
+      name: "likes",
+      ...limits,
+      keyOf: ({ postId, userId }) => `${postId} ${userId}`,
+    });
+    this.#comments = new Lane((added) => writeComments(writes, added), {
+      name: "comments",
+      ...limits,
+      keyOf: () => null,
+    });
+  }
+
+  async create(authorId: UserId, body: string): Promise<Post> {
+    const [row] = await this.#database.write<PostRow>(CREATE, [authorId, body]);
+    return postOf(row!);
+  }
+
+  load(id: PostId): Promise<PostRecord | null> {
+    return this.#load.ask(id);
+  }
+
+  like(change: LikeChange): Promise<Result<LikeOutcome>> {
+    return this.#likes.write(change);
+  }
+
+  comment(postId: PostId, authorId: UserId, body: string): Promise<Result<Commented>> {
+    return this.#comments.write({ postId, authorId, body });
+  }
+
+  async remove(id: PostId, by: UserId): Promise<Result<null>> {
+    const [row] = await this.#database.write<{ outcome: string }>(DELETE, [id, by]);
+    if (row?.outcome === "ok") return ok(null);
+    return row?.outcome === "forbidden" ? SOCIAL_REFUSALS.notAuthor : SOCIAL_REFUSALS.postNotFound;
+  }
+
+  /** Writes what waits; later likes and comments are refused. */
+  async close(): Promise<void> {
+    await Promise.all([this.#likes.close(), this.#comments.close()]);
+  }
+}
+
+async function loadPosts(database: Database, ids: PostId[]): Promise<(PostRecord | null)[]> {
+  const rows = await database.read<Omit<PostRow, "body" | "liked" | "created_at">>(LOAD, [ids]);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => {
+    const row = byId.get(id);
+    if (!row) return null;
+    return {
+      id,
+      authorId: row.author_id as UserId,
+      likeCount: Number(row.like_count),
+      commentCount: Number(row.comment_count),
+    };
+  });
+}
+
+/** Idempotent, and so tried again when the connection breaks; then `changed` may be missed. */
+async function writeLikes(writes: Database, changes: LikeChange[]): Promise<Result<LikeOutcome>[]> {
+  const posts = [...new Set(changes.map(({ postId }) => postId))];
+  const rows = changes.map(({ postId, userId, liked }) => ({ p: postId, u: userId, l: liked }));
+  const [row] = await writes.read<LikeBatchRow>(LIKE_BATCH, [posts, JSON.stringify(rows)]);
+  return changes.map((_, i) => {
+    if (row!.outcomes[i] === NOT_FOUND) return SOCIAL_REFUSALS.postNotFound;
+    return ok({ likeCount: Number(row!.counts[i]), changed: row!.outcomes[i] === CHANGED });
+  });
+}
+
+async function writeComments(writes: Database, added: NewComment[]): Promise<Result<Commented>[]> {
+  const posts = [...new Set(added.map(({ postId }) => postId))];
+  const rows = added.map(({ postId, authorId, body }) => ({ p: postId, u: authorId, b: body }));
+  const [row] = await writes.write<CommentBatchRow>(COMMENT_BATCH, [posts, JSON.stringify(rows)]);
+  return added.map(({ postId, authorId, body }, i) => {
+    if (row!.outcomes[i] === NOT_FOUND) return SOCIAL_REFUSALS.postNotFound;
+    const comment = {
+      id: row!.ids[i]!,
+      post_id: postId,
+      author_id: authorId,
+      body,
+      created_at: row!.at,
+    };
+    return ok({ comment, commentCount: Number(row!.counts[i]) });
+  });
+}

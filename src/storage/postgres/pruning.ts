@@ -1,0 +1,111 @@
+/**
+ * Forgets what later changes replaced (migrations/0005), an hour after it at the latest, so that
+ * deleted text does not outlive that. Owned by the primary: there is one a host, for as long as
+ * the host runs, while workers come and go; a lock lets one host at a time do it for all.
+ */
+import { Client } from "pg";
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { connectionConfig, DEADLINE_MS, prepareSession } from "./connection.ts";
+import { faultOf } from "./fault.ts";
+
+/** Rounds may come late, and one may fail: an hour is kept to all the same. */
+const KEPT_MS = 55 * 60_000;
+const EVERY_MS = 60_000;
+/** Rows a transaction: some tens of milliseconds, so that nobody waits for it. */
+const BATCH_ROWS = 5_000;
+/** Any constant will do, as long as nothing else in the database locks the same. */
+const LOCK_KEY = 7_405_118_002;
+
+const TABLES = [
+  { table: "message_versions", at: "replaced_at" },
+  { table: "conversation_changes", at: "changed_at" },
+];
+
+/** Oldest first, so that what is kept of a conversation has no holes. */
+const batchOf = ({ table, at }: (typeof TABLES)[number]) =>
+  `DELETE FROM ${table} t USING (
+    SELECT x.conversation_id, x.rev FROM ${table} x
+    WHERE x.${at} < clock_timestamp() - $1 * interval '1 millisecond'
+    ORDER BY x.${at} LIMIT ${BATCH_ROWS}
+  ) d WHERE t.conversation_id = d.conversation_id AND t.rev = d.rev`;
+
+export interface PruningOptions {
+  /** Of a migrated database. */
+  url: string;
+  clock: Clock;
+  log: Log;
+}
+
+export class Pruning {
+  readonly #options: PruningOptions;
+  #cancelNext: () => void = () => undefined;
+  #round: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: PruningOptions) {
+    this.#options = options;
+    this.#start();
+  }
+
+  /** Resolves when the round under way has ended. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelNext();
+    await this.#round;
+  }
+
+  #start(): void {
+    const { url, clock, log } = this.#options;
+    this.#round = pruneReplaced(url, KEPT_MS, () => this.#isClosed)
+      .then(
+        (rows) => {
+          if (rows > 0) log.debug({ event: "pruned", rows });
+        },
+        (error: unknown) => log.warn({ event: "prune_failed", err: error }),
+      )
+      .then(() => {
+        if (!this.#isClosed) this.#cancelNext = clock.after(EVERY_MS, () => this.#start());
+      });
+  }
+}
+
+/**
+ * Forgets what was replaced more than `keptMs` ago; the number of rows, 0 where another host is at
+ * it. Throws StorageFault when the database is out of reach.
+ */
+export async function pruneReplaced(
+  url: string,
+  keptMs: number,
+  isEnough: () => boolean = () => false,
+): Promise<number> {
+  const client = new Client({
+    ...connectionConfig(url, DEADLINE_MS),
+    application_name: "troupe prune",
+  });
+  // A connection that breaks also fails the query under way, which reports it.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    await prepareSession(client, DEADLINE_MS);
+    // Held until the connection ends.
+    const { rows } = await client.query<{ mine: boolean }>(
+      "SELECT pg_try_advisory_lock($1) AS mine",
+      [LOCK_KEY],
+    );
+    if (!rows[0]?.mine) return 0;
+    let pruned = 0;
+    for (const each of TABLES) {
+      for (let isMore = true; isMore && !isEnough(); ) {
+        const { rowCount } = await client.query(batchOf(each), [keptMs]);
+        pruned += rowCount ?? 0;
+        isMore = rowCount === BATCH_ROWS;
+      }
+    }
+    return pruned;
+  } catch (error) {
+    throw faultOf(error, "prune") ?? error;
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * Queries on PostgreSQL: the edge's reads, which go past the actors. Each is one statement, so
+ * that what it answers is one moment of the database.
+ */
+import type {
+  Change,
+  Changes,
+  HistoryPage,
+  HistoryWindow,
+  Queries,
+  SessionOpening,
+  SyncAnswer,
+  SyncRequest,
+} from "../../ports/edge.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { JsonText } from "../../protocol/json-text.ts";
+import type { Conversation, ConversationSummary, Message, User } from "../../protocol/schemas.ts";
+import { Batcher } from "../batching/shared-reads.ts";
+import { type ConversationUndo, changesOf, joiningChangeOf, NO_CHANGES } from "./changes.ts";
+import { decodePlace, encodePlace } from "./cursor.ts";
+import { History } from "./history.ts";
+import type { Database } from "./pool.ts";
+import {
+  CONVERSATION_COLUMNS,
+  type ConversationRow,
+  conversationOf,
+  MESSAGE_COLUMNS,
+  MESSAGE_JSON,
+  messageOfJson,
+  USER_COLUMNS,
+  type UserRow,
+  userOf,
+} from "./rows.ts";
+import { openSessions } from "./session-openings.ts";
+import { PostgresSocialQueries } from "./social-queries.ts";
+import { readSyncs } from "./sync.ts";
+import { readLastSeen, STORM_PACE_MS } from "./users.ts";
+
+const REVS = {
+  name: "revs",
+  text: "SELECT c.id, c.rev FROM conversations c WHERE c.id = ANY ($1::bigint[])",
+};
+const UNDO_JSON = `json_build_object(
+  'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
+  'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
+  'addedIds', g.added_ids::text[],
+  'removed', CASE WHEN g.removed_id IS NOT NULL THEN json_build_object(
+    'place', g.removed_place, 'member', json_build_object('user_id', g.removed_id::text,
+      'delivered_seq', g.removed_delivered, 'read_seq', g.removed_read)) END)`;
+const CHANGES = {
+  name: "changes",
+  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, u.undos
+    FROM conversations c
+    JOIN conversation_rows v ON v.id = c.id
+    CROSS JOIN LATERAL (
+      SELECT json_agg(${MESSAGE_JSON} ORDER BY m.rev) AS messages
+      FROM (
+        (SELECT ${MESSAGE_COLUMNS} FROM messages m
+          WHERE m.conversation_id = c.id AND m.rev > $2 ORDER BY m.rev LIMIT $3)
+        UNION ALL
+        (SELECT m.id, m.conversation_id, m.seq, r.rev, m.sender_id, m.client_id, r.body,
+            m.reply_to_seq, m.created_at, r.edited_at, NULL AS deleted_at
+          FROM message_versions r
+          JOIN messages m ON m.conversation_id = r.conversation_id AND m.seq = r.seq
+          WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3)
+        ORDER BY rev LIMIT $3
+      ) m
+    ) x
+    CROSS JOIN LATERAL (
+      SELECT json_agg(${UNDO_JSON}) AS undos
+      FROM conversation_changes g WHERE g.conversation_id = c.id AND g.rev > $2
+    ) u
+    WHERE c.id = $1`,
+};
+const JOINING_CHANGE = {
+  name: "joining_change",
+  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, u.undos
+    FROM conversation_members k
+    JOIN conversations c ON c.id = k.conversation_id
+    JOIN conversation_rows v ON v.id = c.id
+    CROSS JOIN LATERAL (
+      SELECT json_agg(${UNDO_JSON}) AS undos
+      FROM conversation_changes g
+      WHERE g.conversation_id = c.id AND g.rev >= coalesce((
+        SELECT max(j.rev) FROM conversation_changes j
+        WHERE j.conversation_id = c.id AND k.user_id = ANY (j.added_ids)), 0)
+    ) u
+    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+};
+const CONVERSATION = {
+  name: "conversation_of_reader",
+  text: `SELECT ${CONVERSATION_COLUMNS} FROM conversation_members k
+    JOIN conversation_rows v ON v.id = k.conversation_id
+    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+};
+const CONVERSATIONS = {
+  name: "conversations_of_reader",
+  text: `SELECT ${CONVERSATION_COLUMNS}, p.read_seq, p.last_activity_at, ${MESSAGE_JSON} AS message
+    FROM (
+      SELECT c.id, c.last_seq, c.last_activity_at, k.read_seq
+      FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
+      WHERE k.user_id = $1
+        AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
+      ORDER BY c.last_activity_at DESC, c.id DESC LIMIT $2
+    ) p
+    JOIN conversation_rows v ON v.id = p.id
+    LEFT JOIN messages m ON m.conversation_id = p.id AND m.seq = p.last_seq
+    ORDER BY p.last_activity_at DESC, p.id DESC`,
+};
+const USERS_BY_ID = {
+  name: "users_by_id",
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY($1::bigint[])`,
+};
+const USER_BY_NAME = {
+  name: "user_by_name",
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.username = $1`,
+};
+const PING = { text: "SELECT 1" };
+
+export class PostgresQueries extends PostgresSocialQueries implements Queries {
+  readonly #database: Database;
+  readonly #history: History;
+  readonly #users: Batcher<UserId, User | null>;
+  readonly #syncs: Batcher<SyncRequest, SyncAnswer>;
+  readonly #openings: Batcher<UserId, SessionOpening | null>;
+  readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
+  readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
+
+  constructor(database: Database) {
+    super(database);
+    this.#database = database;
+    this.#history = new History(database);
+    this.#users = new Batcher((ids) => readUsers(database, ids), {
+      batchMax: 256,
+      inFlightMax: 2,
+    });
+    // Few: an answer may hold a thousand messages, and all in the statement wait for it.
+    this.#syncs = new Batcher((requests) => readSyncs(database, requests), {
+      batchMax: 8,
+      inFlightMax: 2,
+    });
+    // Of a thousand sessions that come back at once the next hundred share a statement.
+    const gathered = { batchMax: 256, inFlightMax: 1, stormPaceMs: STORM_PACE_MS };
+    this.#openings = new Batcher((ids) => openSessions(database, ids), gathered);
+    this.#revs = new Batcher(async (asks) => {
+      const ids = [...new Set(asks.flat())];
+      const rows = await database.read<{ id: ConversationId; rev: string }>(REVS, [ids]);
+      const revs = new Map(rows.map((row) => [row.id, Number(row.rev)]));
+      return asks.map((ask) => picked(revs, ask));
+    }, gathered);
+    this.#lastSeen = new Batcher(async (asks) => {
+      const seen = await readLastSeen(database, [...new Set(asks.flat())]);
+      return asks.map((ask) => picked(seen, ask));
+    }, gathered);
+  }
+
+  openSession(userId: UserId): Promise<SessionOpening | null> {
+    return this.#openings.ask(userId);
+  }
+
+  revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
+    return this.#revs.ask(ids);
+  }
+
+  async changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes> {
+    const [row] = await this.#database.read<
+      ConversationRow & {
+        meta_rev: string;
+        messages: Message[] | null;
+        undos: ConversationUndo[] | null;
+      }
+    >(CHANGES, [id, afterRev, limit]);
+    if (!row) return NO_CHANGES;
+    const stored = {
+      conversation: conversationOf(row),
+      metaRev: Number(row.meta_rev),
+      messages: (row.messages ?? []).map(messageOfJson),
+      undos: row.undos ?? [],
+    };
+    return changesOf(stored, afterRev, limit);
+  }
+
+  async joiningChange(reader: UserId, id: ConversationId): Promise<Change | null> {
+    const [row] = await this.#database.read<
+      ConversationRow & { meta_rev: string; undos: ConversationUndo[] | null }
+    >(JOINING_CHANGE, [reader, id]);
+    if (!row) return null;
+    const conversation = conversationOf(row);
+    const stored = { conversation, metaRev: Number(row.meta_rev), undos: row.undos ?? [] };
+    return joiningChangeOf(stored, reader);
+  }
+
+  sync(request: SyncRequest): Promise<SyncAnswer> {
+    return this.#syncs.ask(request);
+  }
+
+  async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
+    const [row] = await this.#database.read<ConversationRow>(CONVERSATION, [reader, id]);
+    return row ? conversationOf(row) : null;
+  }
+
+  async conversations(
+    reader: UserId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined> {
+    const place = cursor === null ? null : decodePlace(cursor);
+    if (place === undefined) return undefined;
+    const after = place === null ? [null, null] : [new Date(place.atMs).toISOString(), place.id];
+    const rows = await this.#database.read<
+      ConversationRow & { read_seq: string; last_activity_at: string; message: Message }
+    >(CONVERSATIONS, [reader, limit + 1, ...after]);
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map((row) => ({
+        ...conversationOf(row),
+        last_message: row.message.id === null ? null : messageOfJson(row.message),
+        unread_count: Number(row.last_seq) - Number(row.read_seq),
+        read_seq: Number(row.read_seq),
+      })),
+      next_cursor:
+        rows.length > limit && last !== undefined
+          ? encodePlace({ atMs: Date.parse(last.last_activity_at), id: last.id })
+          : null,
+    };
+  }
+
+  history(
+    reader: UserId,
+    id: ConversationId,
+    window: HistoryWindow,
+  ): Promise<JsonText<HistoryPage> | null> {
+    return this.#history.read(reader, id, window);
+  }
+
+  user(id: UserId): Promise<User | null> {
+    return this.#users.ask(id);
+  }
+
+  async userByName(username: string): Promise<User | null> {
+    const [row] = await this.#database.read<UserRow>(USER_BY_NAME, [username]);
+    return row ? userOf(row) : null;
+  }
+
+  lastSeen(ids: UserId[]): Promise<Map<UserId, string | null>> {
+    return this.#lastSeen.ask(ids);
+  }
+
+  async ping(): Promise<void> {
+    await this.#database.read(PING, []);
+  }
+}
+
+async function readUsers(database: Database, ids: UserId[]): Promise<(User | null)[]> {
+  const rows = await database.read<UserRow>(USERS_BY_ID, [[...new Set(ids)]]);
+  const users = new Map(rows.map((row) => [row.id, userOf(row)]));
+  return ids.map((id) => users.get(id) ?? null);
+}
+
+function picked<Key, Value>(from: Map<Key, Value>, keys: Key[]): Map<Key, Value> {
+  const found = new Map<Key, Value>();
+  for (const key of keys) {
+    const value = from.get(key);
+    if (value !== undefined) found.set(key, value);
+  }
+  return found;
+}

@@ -1,0 +1,186 @@
+/**
+ * Recount: what is stored beside the rows it counts, held against those rows, for `troupe
+ * recount` and tests. Each comparison is one statement, which sees one moment of the database:
+ * it may run beside live traffic. Mending locks the rows that count, then counts again, so that
+ * a change of that moment is neither lost nor counted twice.
+ */
+import { Client } from "pg";
+import type { RecountStore } from "../../ports/social.ts";
+import { connectionConfig, DEADLINE_MS } from "./connection.ts";
+import { faultOf } from "./fault.ts";
+
+export interface Difference {
+  what: string;
+  id: string;
+  stored: number;
+  counted: number;
+}
+
+interface Recounted {
+  what: string;
+  /** The rows that hold the figure, and of those the ones to be locked. */
+  table: string;
+  column: string;
+  /** Rows of (id, stored, counted) of those that differ. */
+  differing: string;
+  /** SQL of what the locked row should hold. */
+  counted: string;
+  /** SQL that is true of the row of the id $1. */
+  isRow: string;
+}
+
+const ONE_ROW = "t.id = $1::bigint";
+const MEMBER_ROW =
+  "t.conversation_id = split_part($1, '/', 1)::bigint" +
+  " AND t.user_id = split_part($1, '/', 2)::bigint";
+const LIKES = "(SELECT count(*) FROM likes x WHERE x.post_id = t.id)";
+const COMMENTS = "(SELECT count(*) FROM comments x WHERE x.post_id = t.id)";
+const LAST_SEQ = "(SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.conversation_id = t.id)";
+// The newest change is a message's last or that of members and title.
+const REV =
+  "(SELECT greatest(t.meta_rev, max(x.rev)) FROM messages x WHERE x.conversation_id = t.id)";
+const NOTIFIED =
+  "(SELECT coalesce(max(x.seq), 0) FROM notifications x WHERE x.user_id = t.user_id)";
+
+const grouped = (table: string, key: string, value: string) =>
+  `(SELECT x.${key} AS id, ${value} AS counted FROM ${table} x GROUP BY x.${key})`;
+
+/** Blocks between the two of a direct conversation; a group has no pair. */
+const blockOf = (conversation: string) =>
+  `SELECT y.blocker_id FROM blocks y WHERE (y.blocker_id, y.blocked_id) IN (
+    (${conversation}.direct_lo, ${conversation}.direct_hi),
+    (${conversation}.direct_hi, ${conversation}.direct_lo))`;
+
+/** Sets against sets, for whole tables; `counted` again one by one, for the few that differ. */
+const RECOUNTED: Recounted[] = [
+  {
+    what: "posts.like_count",
+    table: "posts",
+    column: "like_count",
+    differing: `SELECT t.id, t.like_count AS stored, coalesce(x.counted, 0) AS counted
+      FROM posts t LEFT JOIN ${grouped("likes", "post_id", "count(*)")} x ON x.id = t.id`,
+    counted: LIKES,
+    isRow: ONE_ROW,
+  },
+  {
+    what: "posts.comment_count",
+    table: "posts",
+    column: "comment_count",
+    differing: `SELECT t.id, t.comment_count AS stored, coalesce(x.counted, 0) AS counted
+      FROM posts t LEFT JOIN ${grouped("comments", "post_id", "count(*)")} x ON x.id = t.id`,
+    counted: COMMENTS,
+    isRow: ONE_ROW,
+  },
+  {
+    what: "conversations.last_seq",
+    table: "conversations",
+    column: "last_seq",
+    differing: `SELECT t.id, t.last_seq AS stored, coalesce(x.counted, 0) AS counted
+      FROM conversations t
+      LEFT JOIN ${grouped("messages", "conversation_id", "max(x.seq)")} x ON x.id = t.id`,
+    counted: LAST_SEQ,
+    isRow: ONE_ROW,
+  },
+  {
+    what: "conversations.rev",
+    table: "conversations",
+    column: "rev",
+    differing: `SELECT t.id, t.rev AS stored, greatest(t.meta_rev, x.counted) AS counted
+      FROM conversations t
+      LEFT JOIN ${grouped("messages", "conversation_id", "max(x.rev)")} x ON x.id = t.id`,
+    counted: REV,
+    isRow: ONE_ROW,
+  },
+  {
+    what: "notification_counters.last_seq",
+    table: "notification_counters",
+    column: "last_seq",
+    differing: `SELECT coalesce(t.user_id, x.id) AS id, coalesce(t.last_seq, 0) AS stored,
+        coalesce(x.counted, 0) AS counted
+      FROM notification_counters t
+      FULL JOIN ${grouped("notifications", "user_id", "max(x.seq)")} x ON x.id = t.user_id`,
+    counted: NOTIFIED,
+    isRow: "t.user_id = $1::bigint",
+  },
+  {
+    what: "conversation_members.apart",
+    table: "conversation_members",
+    column: "apart",
+    differing: `SELECT t.conversation_id || '/' || t.user_id AS id, t.apart::int AS stored,
+        (b.blocker_id IS NOT NULL)::int AS counted
+      FROM conversation_members t JOIN conversations v ON v.id = t.conversation_id
+      LEFT JOIN LATERAL (${blockOf("v")} LIMIT 1) b ON true`,
+    counted: `EXISTS (
+      SELECT 1 FROM conversations v JOIN LATERAL (${blockOf("v")}) b ON true
+      WHERE v.id = t.conversation_id)`,
+    isRow: MEMBER_ROW,
+  },
+  // After the conversations, whose last_seq is the bound.
+  ...["delivered_seq", "read_seq"].map((column) => ({
+    what: `conversation_members.${column}`,
+    table: "conversation_members",
+    column,
+    differing: `SELECT t.conversation_id || '/' || t.user_id AS id, t.${column} AS stored,
+        least(t.${column}, v.last_seq) AS counted
+      FROM conversation_members t JOIN conversations v ON v.id = t.conversation_id`,
+    counted: `least(t.${column},
+      (SELECT v.last_seq FROM conversations v WHERE v.id = t.conversation_id))`,
+    isRow: MEMBER_ROW,
+  })),
+];
+
+/** `url` is a migrated database. Each recount has a connection of its own. */
+export function createRecount(url: string): RecountStore {
+  return { recount: (mend) => recount(url, mend) };
+}
+
+async function recount(url: string, mend: boolean): Promise<Difference[]> {
+  const { query_timeout: _none, ...config } = connectionConfig(url, DEADLINE_MS);
+  const client = new Client({ ...config, application_name: "troupe recount" });
+  // A connection that breaks also fails the query under way, which reports it.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    // Whole tables are read: however long that takes.
+    await client.query("SET statement_timeout = 0");
+    const found: Difference[] = [];
+    for (const each of RECOUNTED) {
+      const differences = await differencesIn(client, each);
+      if (mend) for (const { id } of differences) await mendRow(client, each, id);
+      found.push(...differences);
+    }
+    return found;
+  } catch (error) {
+    throw faultOf(error, "recount") ?? error;
+  } finally {
+    await client.end();
+  }
+}
+
+async function differencesIn(client: Client, each: Recounted): Promise<Difference[]> {
+  const { rows } = await client.query<{ id: string; stored: string; counted: string }>(
+    `SELECT d.id::text, d.stored, d.counted FROM (${each.differing}) d
+     WHERE d.stored <> d.counted ORDER BY d.id`,
+  );
+  return rows.map(({ id, stored, counted }) => ({
+    what: each.what,
+    id,
+    stored: Number(stored),
+    counted: Number(counted),
+  }));
+}
+
+async function mendRow(client: Client, each: Recounted, id: string): Promise<void> {
+  const { table, column, counted, isRow } = each;
+  await client.query("BEGIN");
+  if (table === "notification_counters") {
+    await client.query(
+      "INSERT INTO notification_counters (user_id) VALUES ($1) ON CONFLICT DO NOTHING",
+      [id],
+    );
+  }
+  await client.query(`SELECT 1 FROM ${table} t WHERE ${isRow} FOR NO KEY UPDATE`, [id]);
+  // A later statement, which sees what had committed when the lock was got.
+  await client.query(`UPDATE ${table} t SET ${column} = ${counted} WHERE ${isRow}`, [id]);
+  await client.query("COMMIT");
+}

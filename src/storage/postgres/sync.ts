@@ -1,0 +1,148 @@
+/**
+ * `sync` on PostgreSQL, in one statement, so that messages and rev are of one moment. Clients
+ * that ask at once share it: of a storm nearly all do. The statement reads no more messages than
+ * can be in the answers: a conversation has at most as many changed messages as its rev is ahead
+ * of the client's.
+ */
+import type { SyncAnswer, SyncRequest } from "../../ports/edge.ts";
+import type { Message, Receipt } from "../../protocol/schemas.ts";
+import type { Database } from "./pool.ts";
+import { type ConversationRow, conversationOf, MESSAGE_JSON, messageOfJson } from "./rows.ts";
+import {
+  answerSync,
+  CHANGED_MAX,
+  CONVERSATIONS_MAX,
+  MESSAGES_MAX,
+  NEWEST_MAX,
+  type SyncCandidate,
+} from "./sync-answer.ts";
+
+// For each request its conversations, the most recently active first.
+const SYNC = {
+  name: "sync",
+  text: `SELECT q.n::int, s.*
+    FROM ROWS FROM (
+      json_to_recordset($1) AS (reader bigint, ids bigint[], revs bigint[], complete boolean)
+    ) WITH ORDINALITY AS q (reader, ids, revs, complete, n)
+    CROSS JOIN LATERAL (
+      WITH known AS (
+        SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh
+        FROM unnest(q.ids, q.revs) AS a (id, after_rev)
+        JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = q.reader
+        JOIN conversations c ON c.id = a.id
+      ), unknown AS (
+        SELECT c.*, NULL::bigint AS after_rev, true AS differs, true AS fresh
+        FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
+        WHERE q.complete AND k.user_id = q.reader AND k.conversation_id <> ALL (q.ids)
+        ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${CONVERSATIONS_MAX + 1}
+      ), weighed AS (
+        SELECT e.*, CASE
+            WHEN NOT e.differs THEN 0
+            WHEN e.fresh THEN least(e.last_seq, ${NEWEST_MAX})
+            ELSE least(e.rev - e.after_rev, ${CHANGED_MAX})
+          END AS weight
+        FROM (SELECT * FROM known UNION ALL SELECT * FROM unknown) e
+      ), chosen AS (
+        SELECT w.*, w.differs
+            AND sum(w.weight) OVER places <= ${MESSAGES_MAX}
+            AND count(*) FILTER (WHERE w.differs) OVER places <= ${CONVERSATIONS_MAX} AS fits
+        FROM weighed w
+        WINDOW places AS (ORDER BY w.last_activity_at DESC, w.id DESC)
+      )
+      SELECT e.id, e.kind, e.title, e.owner_id, e.last_seq, e.rev, e.created_at,
+        e.last_activity_at, e.after_rev, e.differs, e.fresh, e.fits,
+        e.fresh OR e.meta_rev > e.after_rev AS whole,
+        v.member_ids, v.member_delivered, v.member_read, x.messages,
+        p.user_id AS peer_id, p.delivered_seq AS peer_delivered, p.read_seq AS peer_read
+      FROM chosen e
+      LEFT JOIN conversation_members p
+        ON p.conversation_id = e.id AND e.kind = 'direct' AND e.after_rev IS NOT NULL
+          AND p.user_id = coalesce(nullif(e.direct_lo, q.reader), e.direct_hi)
+      CROSS JOIN LATERAL (
+        SELECT array_agg(k.user_id ORDER BY k.joined_at, k.user_id) AS member_ids,
+          array_agg(k.delivered_seq ORDER BY k.joined_at, k.user_id) AS member_delivered,
+          array_agg(k.read_seq ORDER BY k.joined_at, k.user_id) AS member_read
+        FROM conversation_members k
+        WHERE k.conversation_id = e.id AND e.fits AND (e.fresh OR e.meta_rev > e.after_rev)
+      ) v
+      CROSS JOIN LATERAL (
+        SELECT json_agg(${MESSAGE_JSON} ORDER BY CASE WHEN e.fresh THEN m.seq ELSE m.rev END) AS messages
+        FROM (
+          (SELECT * FROM messages y WHERE y.conversation_id = e.id AND e.fits AND e.fresh
+            ORDER BY y.seq DESC LIMIT ${NEWEST_MAX})
+          UNION ALL
+          (SELECT * FROM messages y
+            WHERE y.conversation_id = e.id AND e.fits AND NOT e.fresh AND y.rev > e.after_rev
+            ORDER BY y.rev LIMIT ${CHANGED_MAX + 1})
+        ) m
+      ) x
+    ) s
+    ORDER BY q.n, s.last_activity_at DESC, s.id DESC`,
+};
+
+interface SyncRow extends ConversationRow {
+  /** Of the request, from 1. */
+  n: number;
+  /** Null where the client did not list it. */
+  after_rev: string | null;
+  differs: boolean;
+  fresh: boolean;
+  fits: boolean;
+  /** Members or title are news to the client. */
+  whole: boolean;
+  messages: Message[] | null;
+  peer_id: string | null;
+  peer_delivered: string | null;
+  peer_read: string | null;
+}
+
+/** Of each request its answer, in order. */
+export async function readSyncs(
+  database: Database,
+  requests: readonly SyncRequest[],
+): Promise<SyncAnswer[]> {
+  const asked = requests.map(({ userId, after, complete }) => ({
+    reader: userId,
+    ids: [...after.keys()],
+    revs: [...after.values()],
+    complete,
+  }));
+  const rows = await database.read<SyncRow>(SYNC, [JSON.stringify(asked)]);
+  const rowsOf: SyncRow[][] = requests.map(() => []);
+  for (const row of rows) rowsOf[row.n - 1]!.push(row);
+  return rowsOf.map((own, i) => answerOf(own, asked[i]!.ids));
+}
+
+function answerOf(rows: readonly SyncRow[], listed: readonly string[]): SyncAnswer {
+  const candidates: SyncCandidate[] = [];
+  const receipts: Receipt[] = [];
+  const removed = new Set(listed);
+  let hasMore = false;
+  for (const row of rows) {
+    removed.delete(row.id);
+    if (row.peer_id !== null) receipts.push(receiptOf(row, row.peer_id));
+    if (row.fits) candidates.push(candidateOf(row));
+    else if (row.differs) hasMore = true;
+  }
+  return answerSync(candidates, receipts, [...removed], hasMore);
+}
+
+function candidateOf(row: SyncRow): SyncCandidate {
+  return {
+    id: row.id,
+    rev: Number(row.rev),
+    fresh: row.fresh,
+    reset: row.fresh && row.after_rev !== null,
+    conversation: row.whole ? conversationOf(row) : null,
+    messages: (row.messages ?? []).map(messageOfJson),
+  };
+}
+
+function receiptOf(row: SyncRow, peerId: string): Receipt {
+  return {
+    conversation_id: row.id,
+    user_id: peerId,
+    delivered_seq: Number(row.peer_delivered),
+    read_seq: Number(row.peer_read),
+  };
+}

@@ -1,0 +1,67 @@
+/** UserStore on PostgreSQL, for the user actors of one thread: when users were last seen. */
+import type { UserStore } from "../../../actors/ports.ts";
+import type { UserId } from "../../protocol/ids.ts";
+import { Batcher } from "../batching/shared-reads.ts";
+import type { Database } from "./pool.ts";
+
+/**
+ * Between statements that sessions need to begin (see Batcher). Longer: fewer statements a
+ * handshake (at 5 ms, a third more of all its CPU), but each waits for three of them.
+ */
+export const STORM_PACE_MS = 20;
+
+const LAST_SEEN = {
+  name: "last_seen",
+  text: "SELECT u.id, u.last_seen_at FROM users u WHERE u.id = ANY ($1::bigint[])",
+};
+const SAVE_LAST_SEEN = {
+  name: "save_last_seen",
+  // Rows in rising id, so that two hosts' batches cannot wait for each other.
+  text: `UPDATE users u SET last_seen_at = x.at
+    FROM (
+      SELECT s.id, max(s.at) AS at
+      FROM unnest($1::bigint[], $2::timestamptz(3)[]) AS s (id, at) GROUP BY s.id ORDER BY s.id
+    ) x
+    WHERE u.id = x.id AND (u.last_seen_at IS NULL OR u.last_seen_at < x.at)`,
+};
+
+/** ISO time or null of each user that exists. */
+export async function readLastSeen(
+  database: Database,
+  ids: UserId[],
+): Promise<Map<UserId, string | null>> {
+  const rows = await database.read<{ id: UserId; last_seen_at: string | null }>(LAST_SEEN, [ids]);
+  return new Map(rows.map((row) => [row.id, row.last_seen_at]));
+}
+
+export class PostgresUsers implements UserStore {
+  readonly #lastSeen: Batcher<UserId, string | null | undefined>;
+  readonly #saved: Batcher<{ id: UserId; at: string }, null>;
+
+  constructor(database: Database) {
+    this.#lastSeen = new Batcher(
+      async (ids) => {
+        const found = await readLastSeen(database, ids);
+        return ids.map((id) => found.get(id));
+      },
+      { batchMax: 500, inFlightMax: 1, stormPaceMs: STORM_PACE_MS },
+    );
+    this.#saved = new Batcher(
+      async (seen) => {
+        const values = [seen.map(({ id }) => id), seen.map(({ at }) => at)];
+        await database.read(SAVE_LAST_SEEN, values);
+        return seen.map(() => null);
+      },
+      // One at a time: whatever comes meanwhile (a host's users all leaving) shares the next.
+      { batchMax: 1000, inFlightMax: 1 },
+    );
+  }
+
+  lastSeen(id: UserId): Promise<string | null | undefined> {
+    return this.#lastSeen.ask(id);
+  }
+
+  async saveLastSeen(id: UserId, at: string): Promise<void> {
+    await this.#saved.ask({ id, at });
+  }
+}
