@@ -17,6 +17,7 @@ import { createHttpServer } from "./http/server/server.ts";
 import { type Guest, Reception, type ReceptionDeps } from "./session/admission.ts";
 import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, FRAME_BYTES_MAX } from "./transport/connection.ts";
 import { EngineConnection } from "./transport/engine-connection.ts";
+import { dropBinaryMessages, packetParser } from "./transport/engine-decoding.ts";
 import { createHandshakeGate } from "./transport/handshake-gate.ts";
 import { slim, slimUpgrades, stickyView } from "./transport/trim-socketio.ts";
 import { WsServer } from "./transport/ws-server.ts";
@@ -49,6 +50,7 @@ export function createSocketServer(deps: ReceptionDeps): SocketServer {
     perMessageDeflate: false,
     httpCompression: false,
     maxHttpBufferSize: FRAME_BYTES_MAX,
+    parser: packetParser,
     connectTimeout: CONNECT_TIMEOUT_MS,
     cors: { origin: config.corsOrigin ?? "*", credentials: false },
     allowRequest: (request, decide) => {
@@ -64,6 +66,7 @@ export function createSocketServer(deps: ReceptionDeps): SocketServer {
     count: (code) => metrics.refusals.add("handshake", code),
   });
   io.engine.use(gate.middleware);
+  dropBinaryMessages(io as unknown as Server);
   setupWorker(stickyView(io as unknown as Server));
   const reception = new Reception(deps);
   const webSockets = new WsServer({ clock, turn, reception, passes: gate.passes });

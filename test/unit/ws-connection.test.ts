@@ -271,16 +271,31 @@ describe("a session", () => {
     expect(reception.arrived).toBe(2);
   });
 
-  test("[WSC] a binary event comes when its attachments have", async () => {
+  test.each([
+    ["one attachment", '451-3["typing",{"_placeholder":true,"num":0}]', 1],
+    ["twelve attachments", '4512-3["typing"]', 12],
+    ["JSON that does not parse", '451-3["typing', 1],
+  ])(
+    "[BIN1] a binary event with %s is passed on without payload, and its attachments are dropped",
+    async (_what, header, count) => {
+      const far = await Far.in();
+      far.ws.send(header);
+      for (let n = 0; n < count; n++) far.ws.send(n % 2 === 0 ? Buffer.alloc(60_000) : "bYWJj");
+      far.ws.send('424["typing",{}]');
+      await eventually("both", () => reception.events.length === 2);
+      expect(reception.events).toMatchObject([
+        { type: 5, id: 3, data: undefined },
+        { type: 2, id: 4, data: ["typing", {}] },
+      ]);
+      expect(far.closedWith).toBe(null);
+    },
+  );
+
+  test("[BIN3] an acknowledgement id is passed on exactly up to 2^53 − 1", async () => {
     const far = await Far.in();
-    far.ws.send('451-3["typing",{"_placeholder":true,"num":0}]');
-    far.ws.send(Buffer.from("abc"));
-    far.ws.send('424["typing",{}]');
-    await eventually("both", () => reception.events.length === 2);
-    expect(reception.events).toMatchObject([
-      { id: 3, data: ["typing", Buffer.from("abc")] },
-      { id: 4, data: ["typing", {}] },
-    ]);
+    far.ws.send(`42${Number.MAX_SAFE_INTEGER}["typing",{}]`);
+    await eventually("the event", () => reception.events.length === 1);
+    expect(reception.events).toMatchObject([{ id: Number.MAX_SAFE_INTEGER }]);
   });
 
   test("[WSC] acknowledgements and packets of Engine.IO without meaning change nothing", async () => {
@@ -302,15 +317,39 @@ describe("a session", () => {
     ["a second CONNECT", "40{}"],
     ["a CONNECT_ERROR", '44{"message":"a"}'],
     ["an event of a namespace it is not in", '42/admin,["typing",{}]'],
-    ["text where an attachment is due", '451-["a",{"_placeholder":true,"num":0}]', '42["a"]'],
     ["binary data that belongs to nothing", Buffer.from("abc")],
     ["the same in base64", "bYWJj"],
-    ["more attachments than anybody has", '4599-["a"]'],
-  ])("[WSC] %s ends the connection", async (_what, ...packets) => {
+    ["a binary event without an acknowledgement id", '451-["a",{"_placeholder":true,"num":0}]'],
+    ["a binary event of another namespace", '451-/admin,1["a"]'],
+    ["a binary acknowledgement", '461-1["a",{"_placeholder":true,"num":0}]'],
+    ["a binary event without attachments", '450-1["a"]'],
+    ["a million attachments", '451000000-1["a"]'],
+    ["an acknowledgement id of 2^53", '429007199254740992["typing",{}]'],
+    ["an acknowledgement id of 400 digits", `42${"9".repeat(400)}["typing",{}]`],
+    ["a binary event with an id of 2^53", '451-9007199254740992["typing"]'],
+  ])("[WSC, BIN2, BIN3] %s ends the connection", async (_what, ...packets) => {
     const far = await Far.in();
     for (const packet of packets) far.ws.send(packet);
     expect(await far.isClosed()).toBe(1005);
     expect([reception.closed, reception.events.length]).toEqual([1, 0]);
+  });
+
+  test("[BIN2] text where an attachment is due ends the connection", async () => {
+    const far = await Far.in();
+    far.ws.send('451-3["a",{"_placeholder":true,"num":0}]');
+    far.ws.send('42["typing",{}]');
+    expect(await far.isClosed()).toBe(1005);
+    expect(reception.events).toMatchObject([{ type: 5, id: 3 }]);
+  });
+
+  test("[BIN2] a binary packet before CONNECT ends the connection", async () => {
+    for (const first of ['451-3["a",{"_placeholder":true,"num":0}]', Buffer.alloc(1000)]) {
+      const far = new Far();
+      await far.hears(1);
+      far.ws.send(first);
+      await far.isClosed();
+    }
+    expect(reception.calls).toEqual([]);
   });
 
   test("[WSC] a frame over 64 KiB ends the connection", async () => {

@@ -70,12 +70,13 @@ export function createDispatch(deps: DispatchDeps) {
       session.end("rate_limited", "Too many events, again and again.", true);
       return;
     }
-    if (entry === undefined) {
-      ack.refuse(NO_SUCH_EVENT.error);
-      return;
-    }
+    // [BIN1] A binary event has been read as far as its acknowledgement id, and counts as bad.
     if (packet.type !== EVENT) {
       ack.refuse(NO_BINARY.error);
+      return;
+    }
+    if (entry === undefined) {
+      ack.refuse(NO_SUCH_EVENT.error);
       return;
     }
     if (data.length !== 2) {

@@ -8,10 +8,11 @@
  * to `open` when it was refused → `closed`. A client that breaks the protocol is closed.
  */
 import type { Socket as TcpSocket } from "node:net";
-import { Decoder, PacketType } from "socket.io-parser";
+import { PacketType } from "socket.io-parser";
 import { WebSocket } from "ws";
 import type { Connection, ConnectionListener } from "./connection.ts";
-import { type ClientPacket, ENGINE, encodeFrame, type Packet } from "./packet.ts";
+import { ENGINE, encodeFrame, type Packet } from "./packet.ts";
+import { type DecodedPacket, decodeText, NAMESPACE } from "./packet-decoder.ts";
 import type { WriteTurn } from "./write-batcher.ts";
 
 /** What all connections of a server have in common. */
@@ -25,11 +26,6 @@ export interface WsConnectionHost {
   closed(connection: WsConnection, isGone: boolean): void;
 }
 
-interface DecodedPacket extends ClientPacket {
-  nsp: string;
-}
-
-const NAMESPACE = "/";
 /** What the protocol's own answers may come to for a client that does not read them. */
 const UNREAD_BYTES_MAX = 64 * 1024;
 const PING_FRAME = encodeFrame(ENGINE.ping, "");
@@ -44,8 +40,8 @@ export class WsConnection implements Connection {
   readonly #host: WsConnectionHost;
   #phase: "open" | "connecting" | "connected" | "closed" = "open";
   #listener: ConnectionListener | null = null;
-  /** Of a client that sends binary packets, which span several messages. */
-  #binary: Whole | null = null;
+  /** Binary messages that belong to a packet which was refused by its header. */
+  #attachmentsDue = 0;
   /** Has been refused, at least once. */
   isRefused = false;
   /** Ends the wait for the client's CONNECT, or for its going. Whoever sets it clears it. */
@@ -148,7 +144,7 @@ export class WsConnection implements Connection {
     if (this.#phase === "closed") return;
     this.#listener?.arrived();
     if (isBinary) {
-      this.#decode(data);
+      this.#dropAttachment();
       return;
     }
     const text = data.toString();
@@ -165,7 +161,7 @@ export class WsConnection implements Connection {
       case ENGINE.noop:
         return;
       case ENGINE.base64:
-        this.#decode(Buffer.from(text.slice(1), "base64"));
+        this.#dropAttachment();
         return;
       default:
         // A ping too: it is the server that pings.
@@ -198,19 +194,27 @@ export class WsConnection implements Connection {
     this.#say(encodeFrame(ENGINE.message, text));
   }
 
-  #decode(data: string | Buffer): void {
-    let packet: DecodedPacket | null;
-    try {
-      if (this.#binary === null && (typeof data !== "string" || isBinaryHeader(data))) {
-        this.#binary = new Whole();
-      }
-      packet = (this.#binary ?? TEXT).take(data);
-    } catch {
-      // The parser throws at what is no packet of Socket.IO.
+  /** [BIN1, BIN2] */
+  #dropAttachment(): void {
+    if (this.#attachmentsDue > 0) this.#attachmentsDue--;
+    else this.#fails();
+  }
+
+  #decode(text: string): void {
+    if (this.#attachmentsDue > 0) {
       this.#fails();
       return;
     }
-    if (packet !== null) this.#packet(packet);
+    let packet: DecodedPacket;
+    try {
+      packet = decodeText(text);
+    } catch {
+      // It is not a packet of Socket.IO, or it is one that cannot be answered.
+      this.#fails();
+      return;
+    }
+    this.#attachmentsDue = packet.attachments;
+    this.#packet(packet);
   }
 
   #packet(packet: DecodedPacket): void {
@@ -236,6 +240,8 @@ export class WsConnection implements Connection {
   #spoken(packet: DecodedPacket): void {
     switch (packet.type) {
       case PacketType.EVENT:
+      // Refused by the dispatch, which counts it as any other event.
+      case PacketType.BINARY_EVENT:
         this.#listener?.event(packet);
         return;
       case PacketType.ACK:
@@ -260,32 +266,6 @@ export class WsConnection implements Connection {
     this.over();
   }
 }
-
-function isBinaryHeader(text: string): boolean {
-  const type = text.charCodeAt(0) - 0x30;
-  return type === PacketType.BINARY_EVENT || type === PacketType.BINARY_ACK;
-}
-
-/** socket.io-parser's decoder, as a function: null while more of a packet must come. */
-class Whole {
-  readonly #decoder = new Decoder();
-  #packet: DecodedPacket | null = null;
-
-  constructor() {
-    this.#decoder.on("decoded", (packet) => {
-      this.#packet = packet as DecodedPacket;
-    });
-  }
-
-  take(data: string | Buffer): DecodedPacket | null {
-    this.#packet = null;
-    this.#decoder.add(data);
-    return this.#packet;
-  }
-}
-
-/** One for all: a text packet leaves nothing behind in it. */
-const TEXT = new Whole();
 
 function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
   (this as OwnWebSocket)[CONNECTION].heard(data as Buffer, isBinary);
