@@ -1,6 +1,6 @@
 /**
  * Builds dist/: the server with tsc, the web page with esbuild, the guides from Markdown,
- * migrations and static files copied. Plain JavaScript, for it runs before anything is compiled.
+ * SQL and static files copied. Plain JavaScript, for it runs before anything is compiled.
  *
  *   node src/build.mjs              builds, after another build that is under way
  *   node src/build.mjs --if-stale   returns at once when dist/ is newer than its sources
@@ -151,11 +151,7 @@ async function make(to, tools) {
     checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, "app.js", to, tools));
     checks.push(bundle(opsPage, "ops/ops.js", to, tools));
   }
-  copyBelow(
-    join(ROOT, "src/storage/sql/migrations"),
-    join(to, "src/storage/sql/migrations"),
-    /\.sql$/,
-  );
+  copyBelow(join(ROOT, "src/storage/sql"), join(to, "src/storage/sql"), /\.sql$/);
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
   copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
   const isMade = (await Promise.all(checks)).every(Boolean);

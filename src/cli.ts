@@ -27,7 +27,7 @@ import { DataDirInUse, openDataDir, readSecret } from "./primary/data-dir.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
-import { migrate, NewerDatabaseError } from "./storage/postgres/migrate.ts";
+import { type Migrated, migrate, NewerDatabaseError } from "./storage/postgres/migrate.ts";
 import { createRecount } from "./storage/postgres/recount.ts";
 
 interface Command<T> {
@@ -62,9 +62,10 @@ const COMMANDS: Record<string, AnyCommand> = {
   migrate: command({
     options: readNoOptions,
     async run(config, log) {
-      const { applied } = await withDatabase(config, log, migrateOrRefuse);
+      const { applied, functions } = await withDatabase(config, log, migrateOrRefuse);
+      const done = [...applied, ...(functions.length > 0 ? [`${functions.length} functions`] : [])];
       process.stdout.write(
-        applied.length === 0 ? "The database is up to date.\n" : `Applied ${applied.join(", ")}.\n`,
+        done.length === 0 ? "The database is up to date.\n" : `Applied ${done.join(", ")}.\n`,
       );
       return 0;
     },
@@ -208,9 +209,9 @@ async function withRunningDatabase<T>(
   }
 }
 
-async function migrateOrRefuse(url: string): Promise<{ applied: string[] }> {
+async function migrateOrRefuse(url: string): Promise<Migrated> {
   try {
-    return await migrate(url);
+    return await migrate(url, packageVersion());
   } catch (error) {
     if (error instanceof NewerDatabaseError) throw new StartRefusal(error.message);
     if (error instanceof StorageFault) {

@@ -160,8 +160,8 @@ function operatorToken(config: Config, secret: string): Promise<string> {
 
 async function bringUpToDate(url: string, log: Log): Promise<void> {
   try {
-    const { applied } = await migrate(url);
-    if (applied.length > 0) log.info({ event: "migrated", applied });
+    const { applied, functions } = await migrate(url, packageVersion());
+    if (applied.length + functions.length > 0) log.info({ event: "migrated", applied, functions });
   } catch (error) {
     if (error instanceof NewerDatabaseError) throw new StartRefusal(error.message);
     if (error instanceof StorageFault) {

@@ -200,7 +200,7 @@ describe("migrations", () => {
     const applied = runs.flatMap((run) => run.applied);
     expect(new Set(applied).size).toBe(applied.length);
     expect(applied[0]).toBe("0001-core");
-    expect(await migrate(database.url)).toEqual({ applied: [] });
+    expect(await migrate(database.url)).toEqual({ applied: [], functions: [] });
   });
 
   it("[MIG2] a database that is newer than the code is refused", async () => {

@@ -1,5 +1,6 @@
 /** The database: reached, of a version that works, durable, migrated, and with room for the workers. */
 import { Client } from "pg";
+import { packageVersion } from "../../base/version.ts";
 import { migrationState } from "../../storage/postgres/migrate.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { reasonOf, within } from "./within.ts";
@@ -50,7 +51,7 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
     const { rows } = await client.query<Facts>(FACTS);
     const tookMs = Date.now() - askedMs;
     const facts = rows[0]!;
-    const migrations = await migrationState(client);
+    const migrations = await migrationState(client, packageVersion());
     const ahead = facts.now_ms - (askedMs + tookMs / 2);
     return [
       ...judge(facts, workers),
@@ -120,7 +121,7 @@ export function judgeClock(aheadMs: number, tookMs: number): Finding {
 }
 
 function judgeMigrations(
-  { applied, pending, newer }: Awaited<ReturnType<typeof migrationState>>,
+  { applied, pending, staleFunctions, newer }: Awaited<ReturnType<typeof migrationState>>,
   canCreate: boolean,
 ): Finding {
   const check = "migrations";
@@ -131,15 +132,16 @@ function judgeMigrations(
       "start the newer Troupe, or restore a backup from before its migration",
     );
   }
-  if (pending.length === 0) return fine(check, `all ${applied} applied`);
+  if (pending.length + staleFunctions === 0) return fine(check, `all ${applied} applied`);
+  const missing = `${pending.length} migrations and ${staleFunctions} functions`;
   if (!canCreate) {
     return wrong(
       check,
-      `${pending.join(", ")} to come, and this user may not make tables`,
+      `${missing} are missing, and this user may not make tables`,
       "GRANT CREATE ON SCHEMA public TO it, or run `troupe migrate` as one who may",
     );
   }
-  return fine(check, `${pending.length} to come: the next start applies them`);
+  return fine(check, `${missing} are missing: the next start applies them`);
 }
 
 async function ping(client: Client): Promise<Finding> {

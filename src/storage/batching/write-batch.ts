@@ -1,6 +1,6 @@
 /**
  * One batch of the writer: sends and cursor marks that commit together in one call of the
- * function write_batch (migrations/0002 and 0004). Callers that ask for the same thing share
+ * function write_batch (sql/functions). Callers that ask for the same thing share
  * a row of it: two sends with one client_id make one message, marks of one member fold together.
  *
  * Invariant: sends keep the order in which they were added.

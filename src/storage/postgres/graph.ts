@@ -1,6 +1,6 @@
 /**
  * GraphStore on PostgreSQL: follows, blocks and names. What changes a pair's follows and blocks
- * goes one after another (lock_pair in migrations/0003-social.sql), so that no follow and no
+ * goes one after another (sql/functions/lock_pair.sql), so that no follow and no
  * new direct conversation slips in beside a block.
  */
 import type { GraphStore } from "../../../actors/social-ports.ts";

@@ -1,11 +1,13 @@
 /**
- * Brings the database's schema up to this code: forward only, from migrations/NNNN-name.sql, all
- * in one transaction under an advisory lock, so that several hosts may start at once and a
- * failed migration leaves nothing behind. A database that is newer than the code is refused.
+ * Brings the database's schema up to this code: first the migrations of tables and data, forward
+ * only, from sql/migrations/NNNN-name.sql, then the functions (functions.ts). All of it is one
+ * transaction under an advisory lock, so that several hosts may start at once and a failure leaves
+ * nothing behind. A database that a newer Troupe migrated is refused.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { Client } from "pg";
 import { faultOf } from "./fault.ts";
+import { hasTable, renewFunctions, staleFunctions } from "./functions.ts";
 
 /** The database was migrated by a later version of Troupe than this one. */
 export class NewerDatabaseError extends Error {
@@ -39,11 +41,22 @@ async function knownMigrations(): Promise<Migration[]> {
   return known;
 }
 
+export interface Migrated {
+  /** Names of the migrations that were applied. */
+  applied: string[];
+  /** Names of the functions that were applied or dropped. */
+  functions: string[];
+}
+
+/** Of tests, which have one version only. */
+const NO_VERSION = "0.0.0";
+
 /**
- * Applies what is missing, and names it. Throws StorageFault (out of reach) and
- * NewerDatabaseError; any other error is a migration's own.
+ * Applies what is missing or differs, and names it; `version` is this Troupe's own. Throws
+ * StorageFault (the database cannot be reached) and NewerDatabaseError; any other error is that
+ * of a migration or a function.
  */
-export async function migrate(url: string): Promise<{ applied: string[] }> {
+export async function migrate(url: string, version = NO_VERSION): Promise<Migrated> {
   const known = await knownMigrations();
   const client = new Client({
     connectionString: url,
@@ -57,8 +70,9 @@ export async function migrate(url: string): Promise<{ applied: string[] }> {
     await client.query(`SET statement_timeout = 0; SET lock_timeout = ${LOCK_MS}; BEGIN`);
     await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
     const applied = await applyMissing(client, known);
+    const functions = await renewFunctions(client, version);
     await client.query("COMMIT");
-    return { applied };
+    return { applied, functions };
   } catch (error) {
     if (error instanceof NewerDatabaseError) throw error;
     throw faultOf(error, "migrate") ?? error;
@@ -72,34 +86,37 @@ export interface MigrationState {
   applied: number;
   /** Names of those that a start would apply. */
   pending: string[];
+  /** How many functions a start would apply or drop. */
+  staleFunctions: number;
   /** The database's version, where this code does not know it. */
   newer: number | null;
 }
 
-/** Where the database behind `client` stands; changes nothing. */
-export async function migrationState(client: Client): Promise<MigrationState> {
+/** Where the database behind `client` stands, for this `version`; changes nothing. */
+export async function migrationState(client: Client, version: string): Promise<MigrationState> {
   const known = await knownMigrations();
-  const table = await client.query<{ found: string | null }>(
-    "SELECT to_regclass('schema_migrations')::text AS found",
-  );
-  const { rows } =
-    table.rows[0]?.found == null
-      ? { rows: [] }
-      : await client.query<{ version: number }>("SELECT version FROM schema_migrations");
+  const { rows } = !(await hasTable(client, "schema_migrations"))
+    ? { rows: [] }
+    : await client.query<{ version: number }>("SELECT version FROM schema_migrations");
   const done = new Set(rows.map((row) => row.version));
   const newest = Math.max(0, ...done);
+  const { changed, gone } = await staleFunctions(client, version);
   return {
     applied: done.size,
     pending: known.filter(({ version }) => !done.has(version)).map(({ name }) => name),
+    staleFunctions: changed.length + gone.length,
     newer: newest > (known.at(-1)?.version ?? 0) ? newest : null,
   };
 }
 
 async function applyMissing(client: Client, known: Migration[]): Promise<string[]> {
-  await client.query(
-    "CREATE TABLE IF NOT EXISTS schema_migrations (version int PRIMARY KEY, name text NOT NULL," +
-      " applied_at timestamptz NOT NULL DEFAULT now())",
-  );
+  // Not IF NOT EXISTS, which asks for the right to make tables even where there is nothing to make.
+  if (!(await hasTable(client, "schema_migrations"))) {
+    await client.query(
+      "CREATE TABLE schema_migrations (version int PRIMARY KEY, name text NOT NULL," +
+        " applied_at timestamptz NOT NULL DEFAULT now())",
+    );
+  }
   const { rows } = await client.query<{ version: number }>(
     "SELECT version FROM schema_migrations ORDER BY version",
   );

@@ -1,6 +1,6 @@
 /**
  * NotificationStore on PostgreSQL, for the user actors of one thread. New and growing ones are
- * group commits over all users (notify_batch in migrations/0003-social.sql).
+ * group commits over all users (sql/functions/notify_batch.sql).
  */
 import type { NewNotification, NotificationStore } from "../../../actors/social-ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";

@@ -1,6 +1,6 @@
 /**
  * PostStore on PostgreSQL, for the post actors of one thread. Likes and comments are group
- * commits over all of its posts (like_batch and comment_batch in migrations/0003-social.sql).
+ * commits over all of its posts (like_batch and comment_batch in sql/functions).
  */
 import type {
   LikeChange,

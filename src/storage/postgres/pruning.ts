@@ -1,5 +1,5 @@
 /**
- * Forgets what later changes replaced (migrations/0005), an hour after it at the latest, so that
+ * Forgets what later changes replaced (sql/migrations/0005), an hour after it at the latest, so that
  * deleted text does not outlive that. Owned by the primary: there is one a host, for as long as
  * the host runs, while workers come and go; a lock lets one host at a time do it for all.
  */

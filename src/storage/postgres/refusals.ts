@@ -25,7 +25,7 @@ export const SOCIAL_REFUSALS = {
 
 export type Refusal = { ok: false; error: ErrorObject };
 
-/** What a conversation's functions answer instead of 'ok'; see migrations/0002 and 0004. */
+/** What the functions of conversations in sql/functions/ answer instead of 'ok'. */
 export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
   user_not_found: REFUSALS.userNotFound,

@@ -8,7 +8,7 @@
  *        on every host then plans anew. A database that was large before has statistics, and
  *        reading it again would cost it more.
  * [GRW2] Whatever the statistics say, a message is found by the index of all that is asked for
- *        (migrations/0008).
+ *        (sql/migrations/0008).
  */
 import type { Database } from "./pool.ts";
 
