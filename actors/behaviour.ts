@@ -9,6 +9,7 @@
 import type { ActorAddress, ActorKind, Op, OpAnswer, OpBody } from "../src/protocol/actor-ops.ts";
 import type { ErrorObject, Result } from "../src/protocol/errors.ts";
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
+import type { Monotonic, WallTime } from "../src/protocol/time.ts";
 import type { Topic } from "../src/protocol/topics.ts";
 
 /** An event for a topic. Encoded once, here; everything after passes the text on. */
@@ -41,8 +42,10 @@ export interface Incoming {
 }
 
 export interface Context {
-  /** Milliseconds since the epoch, the same for the whole turn. */
-  readonly nowMs: number;
+  /** For durations and deadlines; the same for the whole turn. */
+  readonly monotonicMs: Monotonic;
+  /** For timestamps; the same for the whole turn. */
+  readonly wallMs: WallTime;
   /** Whether other hosts cannot be heard now: what is known of their sessions may be old. */
   readonly isCutOff: boolean;
   ask<K extends ActorKind, O extends Op<K>>(
@@ -71,7 +74,7 @@ export interface Behaviour<State = unknown> {
   /** Idle milliseconds after which an activation may be dropped; see limits.ts. */
   readonly idleMs: number;
   /** Loads the state; null when no such thing exists (asks are refused `not_found`). */
-  activate(id: string, nowMs: number): Promise<State | null>;
+  activate(id: string): Promise<State | null>;
   receive(state: State, message: Incoming, ctx: Context): void;
   onTimer(state: State, timer: string, ctx: Context): void;
   /**

@@ -453,7 +453,7 @@ export function conversationBehaviour(
 }
 
 function typingChanged(state: ConversationState, event: TypingEvent, ctx: Context): void {
-  const { typing, notices, wakeInMs } = stepTyping(state.typing, event, ctx.nowMs);
+  const { typing, notices, wakeInMs } = stepTyping(state.typing, event, ctx.monotonicMs);
   state.typing = typing;
   if (wakeInMs === null) ctx.cancel(TYPING_TIMER);
   else ctx.after(wakeInMs, TYPING_TIMER);

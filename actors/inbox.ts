@@ -72,7 +72,7 @@ export function likesChanged(
   ports: SocialPorts,
   ctx: Context,
 ): void {
-  const step = stepLikes(inbox.likes, event, ctx.nowMs);
+  const step = stepLikes(inbox.likes, event, ctx.monotonicMs);
   inbox.likes = step.windows;
   if (step.wakeInMs !== null) ctx.after(step.wakeInMs, LIKES_TIMER);
   for (const { post, likers } of step.rest) countRest(inbox, user, post, likers, ports, ctx);

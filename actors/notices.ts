@@ -6,11 +6,12 @@
  * [NTF3] Nobody is counted twice in one window.
  */
 import type { PostId, UserId } from "../src/protocol/ids.ts";
+import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../src/protocol/time.ts";
 import { LIKES_WINDOW_MS } from "./limits.ts";
 
 /** Likes of one post, from the first of them for the window's time. */
 export interface LikesWindow {
-  endsAtMs: number;
+  endsAtMs: Monotonic;
   counted: ReadonlySet<UserId>;
   /** Who is not in the notification yet, in order. */
   waiting: readonly UserId[];
@@ -34,7 +35,7 @@ export type LikesEvent =
 
 export const NO_LIKES: LikesWindows = new Map();
 
-export function stepLikes(before: LikesWindows, event: LikesEvent, nowMs: number): LikesStep {
+export function stepLikes(before: LikesWindows, event: LikesEvent, nowMs: Monotonic): LikesStep {
   const windows = new Map<PostId, LikesWindow>();
   const first: LikesStep["first"] = [];
   const rest: LikesStep["rest"] = [];
@@ -53,12 +54,12 @@ export function stepLikes(before: LikesWindows, event: LikesEvent, nowMs: number
       if (counted.size === 1) first.push({ post, liker });
       else waiting.push(liker);
     }
-    const endsAtMs = open?.endsAtMs ?? nowMs + LIKES_WINDOW_MS;
+    const endsAtMs = open?.endsAtMs ?? later(nowMs, LIKES_WINDOW_MS);
     if (counted.size > 0) windows.set(post, { endsAtMs, counted, waiting });
   }
-  let nextMs = Number.POSITIVE_INFINITY;
-  for (const { endsAtMs } of windows.values()) nextMs = Math.min(nextMs, endsAtMs);
-  return { windows, first, rest, wakeInMs: windows.size === 0 ? null : nextMs - nowMs };
+  let nextMs = NEVER;
+  for (const { endsAtMs } of windows.values()) nextMs = earlierOf(nextMs, endsAtMs);
+  return { windows, first, rest, wakeInMs: windows.size === 0 ? null : msBetween(nowMs, nextMs) };
 }
 
 /** The words of a like notification of `count` people, the last of them named. */

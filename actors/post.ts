@@ -170,7 +170,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
 
 /** [THR1] Watchers hear through the post's topic, the author's sessions through their own. */
 function update(state: PostState, count: Count, event: "changed" | "time_up", ctx: Context): void {
-  const step = stepThrottle(state.updates[count], event, ctx.nowMs, POST_UPDATE_EVERY_MS);
+  const step = stepThrottle(state.updates[count], event, ctx.monotonicMs, POST_UPDATE_EVERY_MS);
   state.updates[count] = step.throttle;
   if (step.wakeInMs !== null) ctx.after(step.wakeInMs, count);
   if (!step.tell) return;

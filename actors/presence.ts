@@ -18,6 +18,7 @@
 import type { SessionNote } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";
 import type { PresenceStatus } from "../src/protocol/schemas.ts";
+import { later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import { ENDED_SESSIONS_KEPT, PRESENCE_SETTLE_MS } from "./limits.ts";
 
 export interface PresenceSession {
@@ -32,9 +33,9 @@ type Phase =
    * A session ended; a worse status waits for `untilMs`. Who `wasSettling` may have been read as
    * offline before it was active here.
    */
-  | { is: "grace"; untilMs: number; inDoubt: boolean; wasSettling: boolean }
+  | { is: "grace"; untilMs: Monotonic; inDoubt: boolean; wasSettling: boolean }
   /** Moved here; sessions are still being announced. */
-  | { is: "settling"; sinceMs: number; untilMs: number; inDoubt: boolean };
+  | { is: "settling"; sinceMs: Monotonic; untilMs: Monotonic; inDoubt: boolean };
 
 export interface Presence {
   sessions: ReadonlyMap<SessionId, PresenceSession>;
@@ -42,7 +43,7 @@ export interface Presence {
   ended: ReadonlySet<SessionId>;
   published: PresenceStatus;
   /** When the last session ended, or null if one lives or none was seen. */
-  lastEndedAtMs: number | null;
+  lastEndedAtMs: Monotonic | null;
   phase: Phase;
 }
 
@@ -100,7 +101,7 @@ export function shownStatus({ phase, published, sessions }: Presence): PresenceS
 export function stepPresence(
   before: Presence,
   event: PresenceEvent,
-  nowMs: number,
+  nowMs: Monotonic,
   graceMs: number,
   isCutOff = false,
 ): PresenceStep {
@@ -121,7 +122,7 @@ export function stepPresence(
 function settle(
   presence: Presence,
   event: PresenceEvent,
-  nowMs: number,
+  nowMs: Monotonic,
   graceMs: number,
   isCutOff: boolean,
 ): PresenceStep {
@@ -140,7 +141,10 @@ function settle(
         return settling(presence, nowMs, nowMs, true);
       }
       if (RANK[actual] < RANK[published] && event.type !== "set") {
-        return grace(presence, nowMs + graceMs, nowMs, { inDoubt: false, wasSettling: false });
+        return grace(presence, later(nowMs, graceMs), nowMs, {
+          inDoubt: false,
+          wasSettling: false,
+        });
       }
       return steady(presence, actual, false);
     }
@@ -154,7 +158,7 @@ function settle(
       }
       // [PRS9]
       if (inDoubt && isCutOff) {
-        return grace(presence, nowMs + graceMs, nowMs, { inDoubt, wasSettling });
+        return grace(presence, later(nowMs, graceMs), nowMs, { inDoubt, wasSettling });
       }
       return steady(presence, actual, false);
     }
@@ -166,7 +170,7 @@ function settle(
       if (RANK[actual] >= RANK[told.published]) return steady(told, actual, true);
       // [PRS9]
       if (inDoubt && isCutOff) return settling(told, nowMs, nowMs, true);
-      const graceEndsAtMs = phase.sinceMs + graceMs;
+      const graceEndsAtMs = later(phase.sinceMs, graceMs);
       if (nowMs >= graceEndsAtMs) return steady(told, actual, false);
       return grace(told, graceEndsAtMs, nowMs, { inDoubt, wasSettling: true });
     }
@@ -185,30 +189,30 @@ function steady(presence: Presence, actual: PresenceStatus, isRestated: boolean)
 
 function grace(
   presence: Presence,
-  untilMs: number,
-  nowMs: number,
+  untilMs: Monotonic,
+  nowMs: Monotonic,
   marks: { inDoubt: boolean; wasSettling: boolean },
 ): PresenceStep {
   return {
     presence: { ...presence, phase: { is: "grace", untilMs, ...marks } },
     notice: null,
     isRestated: false,
-    wakeInMs: Math.max(0, untilMs - nowMs),
+    wakeInMs: Math.max(0, msBetween(nowMs, untilMs)),
   };
 }
 
 function settling(
   presence: Presence,
-  sinceMs: number,
-  nowMs: number,
+  sinceMs: Monotonic,
+  nowMs: Monotonic,
   inDoubt: boolean,
 ): PresenceStep {
-  const untilMs = sinceMs + PRESENCE_SETTLE_MS;
+  const untilMs = later(sinceMs, PRESENCE_SETTLE_MS);
   return {
     presence: { ...presence, phase: { is: "settling", sinceMs, untilMs, inDoubt } },
     notice: null,
     isRestated: false,
-    wakeInMs: Math.max(0, untilMs - nowMs),
+    wakeInMs: Math.max(0, msBetween(nowMs, untilMs)),
   };
 }
 

@@ -5,12 +5,14 @@
  * [THR2] The first change after a quiet spell is told at once.
  * [THR3] The last value is always told.
  */
+import { BEFORE_ALL, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
+
 export interface Throttle {
-  toldAtMs: number;
+  toldAtMs: Monotonic;
   isWaiting: boolean;
 }
 
-export const QUIET: Throttle = { toldAtMs: Number.NEGATIVE_INFINITY, isWaiting: false };
+export const QUIET: Throttle = { toldAtMs: BEFORE_ALL, isWaiting: false };
 
 export interface ThrottleStep {
   throttle: Throttle;
@@ -23,10 +25,10 @@ export interface ThrottleStep {
 export function stepThrottle(
   before: Throttle,
   event: "changed" | "time_up",
-  nowMs: number,
+  nowMs: Monotonic,
   everyMs: number,
 ): ThrottleStep {
-  const dueInMs = before.toldAtMs + everyMs - nowMs;
+  const dueInMs = msBetween(nowMs, later(before.toldAtMs, everyMs));
   if (event === "changed" && before.isWaiting) {
     return { throttle: before, tell: false, wakeInMs: null };
   }

@@ -8,11 +8,12 @@
  * [TYP5] It ends for all when the actor lets go of what it knows of them.
  */
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
+import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../src/protocol/time.ts";
 import { TYPING_SILENCE_MS } from "./limits.ts";
 
 interface TypingSession {
   worker: string;
-  untilMs: number;
+  untilMs: Monotonic;
 }
 
 export type Typing = ReadonlyMap<UserId, ReadonlyMap<SessionId, TypingSession>>;
@@ -39,10 +40,10 @@ export interface TypingStep {
 
 export const NOBODY_TYPES: Typing = new Map();
 
-export function stepTyping(before: Typing, event: TypingEvent, nowMs: number): TypingStep {
+export function stepTyping(before: Typing, event: TypingEvent, nowMs: Monotonic): TypingStep {
   const typing = new Map<UserId, ReadonlyMap<SessionId, TypingSession>>();
   const notices: TypingNotice[] = [];
-  let nextMs = Number.POSITIVE_INFINITY;
+  let nextMs = NEVER;
 
   for (const [user, sessions] of before) {
     const after = new Map<SessionId, TypingSession>();
@@ -54,7 +55,7 @@ export function stepTyping(before: Typing, event: TypingEvent, nowMs: number): T
   }
   if (event.type === "started") {
     const sessions = new Map(typing.get(event.user));
-    sessions.set(event.session, { worker: event.worker, untilMs: nowMs + TYPING_SILENCE_MS });
+    sessions.set(event.session, { worker: event.worker, untilMs: later(nowMs, TYPING_SILENCE_MS) });
     typing.set(event.user, sessions);
     if (!before.has(event.user)) notices.push({ user: event.user, isTyping: true });
   }
@@ -62,9 +63,13 @@ export function stepTyping(before: Typing, event: TypingEvent, nowMs: number): T
     if (!typing.has(user)) notices.push({ user, isTyping: false });
   }
   for (const sessions of typing.values()) {
-    for (const { untilMs } of sessions.values()) nextMs = Math.min(nextMs, untilMs);
+    for (const { untilMs } of sessions.values()) nextMs = earlierOf(nextMs, untilMs);
   }
-  return { typing, notices, wakeInMs: typing.size === 0 ? null : Math.max(0, nextMs - nowMs) };
+  return {
+    typing,
+    notices,
+    wakeInMs: typing.size === 0 ? null : Math.max(0, msBetween(nowMs, nextMs)),
+  };
 }
 
 function isOver(
@@ -72,7 +77,7 @@ function isOver(
   session: SessionId,
   entry: TypingSession,
   event: TypingEvent,
-  nowMs: number,
+  nowMs: Monotonic,
 ): boolean {
   switch (event.type) {
     case "started":

@@ -10,6 +10,7 @@ import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { PostId, UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Status } from "../src/protocol/schemas.ts";
+import { isoOf, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { emptyInbox, type Inbox, LIKES_TIMER, likesChanged, notify } from "./inbox.ts";
@@ -47,7 +48,7 @@ export function userBehaviour(
     const { presence, notice, isRestated, wakeInMs } = stepPresence(
       state.presence,
       event,
-      ctx.nowMs,
+      ctx.monotonicMs,
       rules.graceMs,
       ctx.isCutOff,
     );
@@ -65,8 +66,8 @@ export function userBehaviour(
     });
   }
 
-  function wasSeen(state: UserState, atMs: number, ctx: Context): void {
-    const at = new Date(atMs).toISOString();
+  function wasSeen(state: UserState, atMs: Monotonic, ctx: Context): void {
+    const at = isoOf(later(ctx.wallMs, -msBetween(atMs, ctx.monotonicMs)));
     state.lastSeenAt = at;
     ctx.run(
       ports.users.saveLastSeen(state.id, at),

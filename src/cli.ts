@@ -5,6 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { systemClock } from "./base/clock.ts";
 import { StartRefusal } from "./base/errors.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { packageVersion } from "./base/version.ts";
@@ -133,7 +134,7 @@ async function printToken(config: Config, _log: Log, options: TokenCommand): Pro
     secret,
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
-    nowMs: Date.now(),
+    wallMs: systemClock.wallMs(),
   });
   process.stdout.write(`${token}\n`);
   return 0;

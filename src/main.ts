@@ -154,7 +154,7 @@ function operatorToken(config: Config, secret: string): Promise<string> {
     subject: "operator",
     scopes: ["ops"],
     ttlS: OPS_TOKEN_TTL_S,
-    nowMs: systemClock.nowMs(),
+    wallMs: systemClock.wallMs(),
   });
 }
 

@@ -13,6 +13,7 @@ import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { FaultRing } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
 import type { ThreadReport } from "./ports/ops.ts";
+import { later } from "./protocol/time.ts";
 import { ActorHost } from "./runtime/actor-runtime.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
 import type { PrimaryOrders } from "./runtime/control.ts";
@@ -118,8 +119,8 @@ const api: ThreadApi = {
   async stop(deadlineMs) {
     if (running === null) return;
     const { host, link, storage } = running;
-    const untilMs = systemClock.nowMs() + deadlineMs;
-    while (host.hasUnfinishedWork && systemClock.nowMs() < untilMs) {
+    const untilMs = later(systemClock.monotonicMs(), deadlineMs);
+    while (host.hasUnfinishedWork && systemClock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => systemClock.after(IDLE_POLL_MS, resolve));
     }
     host.close();

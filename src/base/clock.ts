@@ -1,9 +1,14 @@
 /**
- * Time as a port: everything that waits or dates takes a Clock, so that tests own time.
+ * Time as a port: everything that waits, measures or dates takes a Clock, so that tests own
+ * time. The one module of the server that reads the machine's clocks.
  */
+import { type Monotonic, monotonic, type WallTime, wallTime } from "../protocol/time.ts";
+
 export interface Clock {
-  /** Milliseconds since the epoch. */
-  nowMs(): number;
+  /** For timestamps only. It may jump, in both directions. */
+  wallMs(): WallTime;
+  /** For durations and deadlines. */
+  monotonicMs(): Monotonic;
   /** Calls `ring` once after `delayMs`, unless the returned function is called before. */
   after(delayMs: number, ring: () => void): () => void;
 }
@@ -12,7 +17,8 @@ export interface Clock {
 const DELAY_MS_MAX = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
-  nowMs: () => Date.now(),
+  wallMs: () => wallTime(Date.now()),
+  monotonicMs: () => monotonic(performance.now()),
   after(delayMs, ring) {
     const timer = setTimeout(ring, Math.min(delayMs, DELAY_MS_MAX));
     return () => clearTimeout(timer);

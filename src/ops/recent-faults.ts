@@ -7,6 +7,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Fault } from "../protocol/ops.ts";
+import { isoOf, type WallTime } from "../protocol/time.ts";
 
 const ENTRIES_MAX = 100;
 const DETAIL_CHARS_MAX = 200;
@@ -18,15 +19,15 @@ const DETAIL_KEYS = ["how", "why", "reason", "actor", "name", "host"] as const;
 
 type Level = Fault["level"];
 type Line = Readonly<Record<string, unknown>>;
-type Entry = Omit<Fault, "at" | "since"> & { atMs: number; sinceMs: number };
+type Entry = Omit<Fault, "at" | "since"> & { atMs: WallTime; sinceMs: WallTime };
 
 export class FaultRing {
-  readonly #clock: Pick<Clock, "nowMs">;
+  readonly #clock: Pick<Clock, "wallMs">;
   readonly #worker: string | null;
   readonly #entries: Entry[] = [];
 
   /** `worker`: who speaks, where a line does not say it. */
-  constructor(clock: Pick<Clock, "nowMs">, worker: string | null = null) {
+  constructor(clock: Pick<Clock, "wallMs">, worker: string | null = null) {
     this.#clock = clock;
     this.#worker = worker;
   }
@@ -34,7 +35,7 @@ export class FaultRing {
   note(level: Level, line: Line): void {
     const event = line["event"];
     if (typeof event !== "string") return;
-    const atMs = this.#clock.nowMs();
+    const atMs = this.#clock.wallMs();
     const worker = typeof line["worker"] === "string" ? line["worker"] : this.#worker;
     const detail = detailOf(line);
     const last = this.#entries.at(-1);
@@ -51,7 +52,7 @@ export class FaultRing {
   /** Newest first. */
   list(): Fault[] {
     return this.#entries
-      .map(({ atMs, sinceMs, ...entry }) => ({ at: iso(atMs), since: iso(sinceMs), ...entry }))
+      .map(({ atMs, sinceMs, ...entry }) => ({ at: isoOf(atMs), since: isoOf(sinceMs), ...entry }))
       .reverse();
   }
 
@@ -94,8 +95,4 @@ function detailOf(line: Line): string | null {
 
 function isLine(line: unknown): line is Line {
   return typeof line === "object" && line !== null;
-}
-
-function iso(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -44,12 +44,15 @@ export interface AccountStore {
   bySubject(issuer: string, subject: string): Promise<User>;
   rename(id: UserId, displayName: string): Promise<Result<User>>;
 
-  /** Begins a refresh-token family. `tokenHash` is SHA-256 of the token, hex. */
-  startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId>;
+  /**
+   * Begins a refresh-token family. `tokenHash` is SHA-256 of the token, hex. `ttlMs` here and
+   * `ms` below are measured by the store's own clock.
+   */
+  startFamily(userId: UserId, tokenHash: string, ttlMs: number): Promise<FamilyId>;
   /** Idempotent. Refuses: not_found. */
   suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
-  /** Users suspended or let back in since then, as they are now. */
-  suspensionsSince(since: Date): Promise<Suspension[]>;
+  /** Users suspended or let back in within the last `ms`, as they are now. */
+  suspensionsWithin(ms: number): Promise<Suspension[]>;
   /** In place of `oldHash`, unless the password was changed meanwhile. */
   rehash(id: UserId, oldHash: string, newHash: string): Promise<void>;
 
@@ -61,7 +64,7 @@ export interface AccountStore {
   rotate(
     tokenHash: string,
     nextHash: string,
-    expiresAt: Date,
+    ttlMs: number,
   ): Promise<
     | { outcome: "rotated"; grant: RefreshGrant }
     | { outcome: "reused"; family: FamilyId; userId: UserId }
@@ -70,8 +73,8 @@ export interface AccountStore {
   >;
   /** Revokes the family of a refresh token; null when there is none. Idempotent. */
   revokeByToken(tokenHash: string): Promise<{ family: FamilyId; userId: UserId } | null>;
-  /** Families revoked since `since`, for a worker that has just started. */
-  revokedSince(since: Date): Promise<FamilyId[]>;
+  /** Families revoked within the last `ms`. */
+  revokedWithin(ms: number): Promise<FamilyId[]>;
 }
 
 /** What a session needs to begin; see edge/socket. */

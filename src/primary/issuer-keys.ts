@@ -10,6 +10,7 @@
 import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../base/clock.ts";
+import { type Monotonic, msBetween } from "../protocol/time.ts";
 import type { IssuerKeySet } from "../runtime/control.ts";
 
 /** Rotated keys are usually published a day ahead; this bounds the use of a withdrawn one. */
@@ -42,7 +43,7 @@ export class IssuerKeys {
   readonly #options: IssuerKeysOptions;
   readonly #isFile: boolean;
   #held: IssuerKeySet | null = null;
-  #readAtMs: number | null = null;
+  #readAtMs: Monotonic | null = null;
   #reading: Promise<void> | null = null;
   #cancelNext: () => void = () => undefined;
   #isClosed = false;
@@ -71,8 +72,11 @@ export class IssuerKeys {
   #renew(): Promise<void> {
     if (this.#reading !== null) return this.#reading;
     const { clock } = this.#options;
-    const nowMs = clock.nowMs();
-    if (this.#isClosed || (this.#readAtMs !== null && nowMs - this.#readAtMs < PAUSE_MS)) {
+    const nowMs = clock.monotonicMs();
+    if (
+      this.#isClosed ||
+      (this.#readAtMs !== null && msBetween(this.#readAtMs, nowMs) < PAUSE_MS)
+    ) {
       return Promise.resolve();
     }
     this.#readAtMs = nowMs;

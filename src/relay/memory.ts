@@ -5,6 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
+import { later, type Monotonic } from "../protocol/time.ts";
 import type { Bus, BusEvents } from "./bus.ts";
 import { LEASE_MS, type LeaseAnswer, type LeaseRequest } from "./lease.ts";
 
@@ -36,7 +37,7 @@ export class MemoryNetwork {
   #isDown = false;
   #frozen: (() => void)[] | null = null;
   readonly #cut = new Set<MemoryBus>();
-  #leases = new Map<string, { untilMs: number; members: string }>();
+  #leases = new Map<string, { untilMs: Monotonic; members: string }>();
   #number = 0;
   #digest = "";
   #travelling: Travelling[] = [];
@@ -126,10 +127,10 @@ export class MemoryNetwork {
   }
 
   renew({ host, members, number, digest }: LeaseRequest): LeaseAnswer {
-    const nowMs = this.clock.nowMs();
+    const nowMs = this.clock.monotonicMs();
     const wasOut = !this.#leases.has(host);
     if (members === "") this.#leases.delete(host);
-    else this.#leases.set(host, { untilMs: nowMs + LEASE_MS, members });
+    else this.#leases.set(host, { untilMs: later(nowMs, LEASE_MS), members });
     for (const [id, { untilMs }] of this.#leases) if (untilMs < nowMs) this.#leases.delete(id);
     const hosts = [...this.#leases].sort(([a], [b]) => (a < b ? -1 : 1));
     const parts = hosts.map(([id, lease]) => id + lease.members);

@@ -9,6 +9,7 @@
  * [OBX4] A gap is told ahead of every frame that was pushed after it.
  */
 import type { Clock } from "../base/clock.ts";
+import { later } from "../protocol/time.ts";
 
 const DEADLINE_MS = 5_000;
 const RETRY_MS = 100;
@@ -110,7 +111,7 @@ export class Outbox {
 
   async #deliver(batch: Batch): Promise<void> {
     const { clock, deliver, onLost } = this.#options;
-    const untilMs = clock.nowMs() + DEADLINE_MS;
+    const untilMs = later(clock.monotonicMs(), DEADLINE_MS);
     while (!this.#isClosed) {
       try {
         // Nobody took it: the host's subscriber is just coming back, or the host is gone.
@@ -119,7 +120,7 @@ export class Outbox {
         // Unknown whether it arrived: sent again under the same number.
       }
       if (this.#isClosed) return;
-      if (clock.nowMs() >= untilMs) {
+      if (clock.monotonicMs() >= untilMs) {
         onLost();
         return;
       }

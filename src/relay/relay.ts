@@ -13,6 +13,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
+import { later, type Monotonic } from "../protocol/time.ts";
 import { hostOfLife } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
 import { KIND, type Kind, opened, sealed } from "./envelope.ts";
@@ -34,7 +35,7 @@ export interface HostRelayOptions {
   log: Log;
 }
 
-type State = { is: "away" } | { is: "joining"; untilMs: number } | { is: "connected" };
+type State = { is: "away" } | { is: "joining"; untilMs: Monotonic } | { is: "connected" };
 
 export class HostRelay implements Relay {
   readonly counts: RelayCounts = { in: 0, out: 0, gaps: 0 };
@@ -251,14 +252,14 @@ export class HostRelay implements Relay {
   #onLease({ cluster, digest, wasOut }: LeaseAnswer): void {
     const { clock, log } = this.#options;
     if (this.#state.is === "away") {
-      this.#state = { is: "joining", untilMs: clock.nowMs() + REJOIN_MS };
+      this.#state = { is: "joining", untilMs: later(clock.monotonicMs(), REJOIN_MS) };
     }
     const isJoining = this.#state.is === "joining";
     const { workers, draining } = this.#members;
     const isNewborn = this.#known.number === 0 && workers.length + draining.length === 0;
     if (this.#state.is === "joining") {
       const isMissing = [...this.#known.hosts.keys()].some((id) => !cluster.hosts.has(id));
-      if (isMissing && clock.nowMs() < this.#state.untilMs) {
+      if (isMissing && clock.monotonicMs() < this.#state.untilMs) {
         this.#cancels.get("look")?.();
         this.#cancels.set(
           "look",

@@ -13,6 +13,7 @@
 import type { Behaviour, Context, Incoming, Reply, TopicEvent } from "../../actors/behaviour.ts";
 import type { ActorAddress, ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
+import type { Monotonic, WallTime } from "../protocol/time.ts";
 import type { Topic } from "../protocol/topics.ts";
 
 /** Letters waiting plus work begun, of one actor. Past it callers are told `unavailable`. */
@@ -23,8 +24,8 @@ export interface Letter {
   from: string;
   op: string;
   body: string;
-  /** Milliseconds since the epoch after which nobody waits for the answer. */
-  expiresAtMs: number;
+  /** After this nobody waits for the answer. */
+  expiresAtMs: Monotonic;
   answer: AnswerSink;
 }
 
@@ -33,7 +34,8 @@ export type AnswerSink = ((ok: boolean, body: string, rev: number) => void) | nu
 
 /** What an activation needs of its host. */
 export interface ActivationHost {
-  nowMs(): number;
+  monotonicMs(): Monotonic;
+  wallMs(): WallTime;
   after(delayMs: number, ring: () => void): () => void;
   /** Whether that worker is out of the cluster, and its sessions with it. */
   isGone(life: string): boolean;
@@ -58,7 +60,7 @@ type Phase =
 export class Activation implements Context {
   readonly key: string;
   readonly behaviour: Behaviour;
-  lastTurnAtMs: number;
+  lastTurnAtMs: Monotonic;
   readonly #host: ActivationHost;
   /** Null while there is none, here and below: most actors idle. */
   #timers: Map<string, () => void> | null = null;
@@ -67,14 +69,15 @@ export class Activation implements Context {
   #workBegun = 0;
   #wantsPassivation = false;
   #isTakingLettersIn = false;
-  #turnNowMs = 0;
+  /** Read when a turn first asks for it. */
+  #wallMs: WallTime | null = null;
 
   constructor(key: string, id: string, behaviour: Behaviour, host: ActivationHost) {
     this.key = key;
     this.behaviour = behaviour;
     this.#host = host;
-    this.lastTurnAtMs = host.nowMs();
-    behaviour.activate(id, this.lastTurnAtMs).then(
+    this.lastTurnAtMs = host.monotonicMs();
+    behaviour.activate(id).then(
       (state) => this.#onLoaded(state),
       () => this.end(REFUSALS.unavailable.error),
     );
@@ -148,8 +151,13 @@ export class Activation implements Context {
 
   // What its behaviour may do; see Context.
 
-  get nowMs(): number {
-    return this.#turnNowMs;
+  get monotonicMs(): Monotonic {
+    return this.lastTurnAtMs;
+  }
+
+  get wallMs(): WallTime {
+    this.#wallMs ??= this.#host.wallMs();
+    return this.#wallMs;
   }
 
   get isCutOff(): boolean {
@@ -223,7 +231,7 @@ export class Activation implements Context {
     }
     const { letters } = this.#phase;
     this.#phase = { is: "active", state };
-    const nowMs = this.#host.nowMs();
+    const nowMs = this.#host.monotonicMs();
     this.#isTakingLettersIn = true;
     for (const letter of letters) {
       if (letter.expiresAtMs > nowMs) this.receive(letter);
@@ -251,8 +259,8 @@ export class Activation implements Context {
   /** Runs one turn; a throw is a bug and ends this activation only. */
   #turn(step: (state: unknown, ctx: Context) => void): void {
     if (this.#phase.is !== "active" && this.#phase.is !== "passivating") return;
-    this.#turnNowMs = this.#host.nowMs();
-    this.lastTurnAtMs = this.#turnNowMs;
+    this.lastTurnAtMs = this.#host.monotonicMs();
+    this.#wallMs = null;
     try {
       step(this.#phase.state, this);
     } catch (bug) {

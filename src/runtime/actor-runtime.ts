@@ -14,6 +14,7 @@ import type { Behaviour, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ActorKind } from "../protocol/actor-ops.ts";
 import { REFUSALS } from "../protocol/errors.ts";
+import { later, msBetween, NEVER } from "../protocol/time.ts";
 import type { Topic } from "../protocol/topics.ts";
 import { Activation, type ActivationHost, type Letter } from "./activation.ts";
 import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
@@ -146,8 +147,7 @@ export class ActorHost {
       from: f.from,
       op: f.name,
       body: f.body,
-      expiresAtMs:
-        f.type === FRAME.ask ? this.#options.clock.nowMs() + f.rev : Number.POSITIVE_INFINITY,
+      expiresAtMs: f.type === FRAME.ask ? later(this.#options.clock.monotonicMs(), f.rev) : NEVER,
       answer: f.type === FRAME.ask ? (ok, body, rev) => this.#answer(f, ok, body, rev) : null,
     });
   }
@@ -162,7 +162,8 @@ export class ActorHost {
   #hostOfActivations(): ActivationHost {
     const { clock, self } = this.#options;
     return {
-      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      wallMs: () => clock.wallMs(),
       after: (delayMs, ring) => clock.after(delayMs, ring),
       isGone: (life) => life !== self && !this.gateway.placement.has(life),
       isCutOff: () => this.gateway.placement.isCutOff,
@@ -282,10 +283,10 @@ export class ActorHost {
 
   /** Drops activations that have been idle for their kind's time, or for `idleMs`. */
   #passivateIdle(idleMs?: number): void {
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.monotonicMs();
     for (const activation of [...this.#activations.values()]) {
       const limitMs = idleMs ?? activation.behaviour.idleMs;
-      if (nowMs - activation.lastTurnAtMs >= limitMs && activation.isIdle) {
+      if (msBetween(activation.lastTurnAtMs, nowMs) >= limitMs && activation.isIdle) {
         activation.end(REFUSALS.unavailable.error);
       }
     }

@@ -12,6 +12,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
+import { later, type Monotonic, msBetween } from "../protocol/time.ts";
 import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
 import { NO_VIEW, Placement, type View } from "./view.ts";
 
@@ -36,7 +37,7 @@ interface Pending {
   /** Who has it; "" while no view names an owner that would take it. */
   to: string;
   attempts: number;
-  expiresAtMs: number;
+  expiresAtMs: Monotonic;
   answered: Answered;
 }
 
@@ -128,7 +129,7 @@ export class Gateway {
       flags,
       to: "",
       attempts: 0,
-      expiresAtMs: this.#options.clock.nowMs() + ASK_DEADLINE_MS,
+      expiresAtMs: later(this.#options.clock.monotonicMs(), ASK_DEADLINE_MS),
       answered,
     };
     const corr = this.#nextCorr();
@@ -206,7 +207,7 @@ export class Gateway {
     }
     pending.attempts++;
     pending.to = to;
-    const budgetMs = Math.max(1, pending.expiresAtMs - this.#options.clock.nowMs());
+    const budgetMs = Math.max(1, msBetween(this.#options.clock.monotonicMs(), pending.expiresAtMs));
     const { key, op, body, flags } = pending;
     this.#send(FRAME.ask, key, op, body, attempt, to, budgetMs, flags);
   }
@@ -250,7 +251,7 @@ export class Gateway {
 
   #sweep(): void {
     this.#cancelSweep = null;
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.monotonicMs();
     for (const [corr, pending] of [...this.#pending]) {
       if (pending.expiresAtMs <= nowMs) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
       else if (pending.to === "") this.#dispatch(corr, pending);

@@ -1,8 +1,8 @@
 import { scryptSync } from "node:crypto";
 import { SignJWT } from "jose";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../src/base/clock.ts";
 import { IssuerKeys } from "../../src/primary/issuer-keys.ts";
+import { clockShowing } from "../support/fake-clock.ts";
 import { CONFIG, type HttpApi, startHttpApi } from "../support/http-api.ts";
 import { ISSUER_NAME, Issuer, type IssuerKey, issuerKey, signedBy } from "../support/issuer.ts";
 
@@ -103,7 +103,7 @@ describe("accounts", () => {
   test("ten wrong passwords in a minute block the account's logins, not others", async () => {
     // Time stands still: a place comes back every six seconds.
     const atMs = Date.now();
-    http = await startHttpApi({}, { clock: { ...systemClock, nowMs: () => atMs } });
+    http = await startHttpApi({}, { clock: clockShowing(() => atMs) });
     await http.joins("bob");
     await http.joins("eve");
     const login = (username: string, password: string) =>
@@ -192,7 +192,7 @@ describe("access tokens", () => {
 
   test("a token that was good is refused from the moment it expires", async () => {
     let nowMs = Date.now();
-    http = await startHttpApi({}, { clock: { ...systemClock, nowMs: () => nowMs } });
+    http = await startHttpApi({}, { clock: clockShowing(() => nowMs) });
     const bob = await http.joins("bob");
     expect((await http.call("GET", "/api/me", { token: bob.access })).status).toBe(200);
     nowMs += CONFIG.accessTokenTtlS * 1000 + 1;
@@ -220,7 +220,7 @@ describe("an outside issuer", () => {
     const [first, second] = [await issuerKey("one"), await issuerKey("two")];
     const issuer = await Issuer.publishing(first);
     let nowMs = Date.now();
-    const clock = { ...systemClock, nowMs: () => nowMs };
+    const clock = clockShowing(() => nowMs);
     const keys = new IssuerKeys({
       url: issuer.url,
       clock,

@@ -5,8 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../src/base/clock.ts";
 import { ROUTES } from "../../src/protocol/routes.ts";
+import { clockShowing } from "../support/fake-clock.ts";
 import { type HttpApi, startHttpApi } from "../support/http-api.ts";
 
 let http: HttpApi;
@@ -350,7 +350,7 @@ describe("limits", () => {
   test("a user's calls and an address' logins are limited, unless RATE_LIMITS is off", async () => {
     // Time stands still, so that no bucket refills however slow the machine is.
     const atMs = Date.now();
-    http = await startHttpApi({}, { clock: { ...systemClock, nowMs: () => atMs } });
+    http = await startHttpApi({}, { clock: clockShowing(() => atMs) });
     const bob = await http.joins("bob");
     let last = await http.call("GET", "/api/me", { token: bob.access });
     for (let i = 0; i < 1_500 && last.status === 200; i++) {

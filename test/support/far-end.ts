@@ -2,22 +2,33 @@
  * A session whose connection ends here: a real Session over a connection that keeps
  * the text of every packet.
  */
+import type { Clock } from "../../src/base/clock.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
 import type { FamilyId, SessionId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
+import { later, type Monotonic, NEVER, type WallTime, wallTime } from "../../src/protocol/time.ts";
 import { NearConnection } from "./near-connection.ts";
 
 export interface FarEndOptions {
   user?: string;
   session?: string;
   family?: string | null;
-  expiresAtMs?: number;
+  expiresAtMs?: WallTime;
+  endsAtMs?: Monotonic;
   limits?: SessionLimits;
 }
 
 let made = 0;
+
+/** Of a token that expires `inMs` from now. */
+export function expiring(clock: Clock, inMs: number) {
+  return {
+    expiresAtMs: later(clock.wallMs(), inMs),
+    endsAtMs: later(clock.monotonicMs(), inMs),
+  };
+}
 
 export class FarEnd {
   readonly session: Session;
@@ -31,7 +42,8 @@ export class FarEnd {
       identity: {
         userId: asUserId(options.user ?? "1"),
         family: (options.family ?? null) as FamilyId | null,
-        expiresAtMs: options.expiresAtMs ?? Number.MAX_SAFE_INTEGER,
+        expiresAtMs: options.expiresAtMs ?? wallTime(Number.MAX_SAFE_INTEGER),
+        endsAtMs: options.endsAtMs ?? NEVER,
       },
       connection: new NearConnection((text) => {
         if (!text.startsWith('2["ready"')) this.texts.push(text);

@@ -1,4 +1,5 @@
 /** Another back end, which calls with a service token. */
+import { systemClock } from "../../src/base/clock.ts";
 import { mintServiceToken } from "../../src/edge/auth/service-token.ts";
 import type { ServiceScope } from "../../src/protocol/route-spec.ts";
 import type { Notification } from "../../src/protocol/social.ts";
@@ -21,7 +22,7 @@ export function serviceTokenOf(
     subject,
     scopes,
     ttlS: TTL_S,
-    nowMs: Date.now(),
+    wallMs: systemClock.wallMs(),
   });
 }
 

@@ -11,6 +11,7 @@ import type { ClientEventName, ClientPayload } from "../../src/protocol/events.t
 import type { ConversationId, SessionId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation, Message, PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import type { Answer, SimWorker, World } from "./actor-world.ts";
+import { expiring } from "./far-end.ts";
 import { NearConnection } from "./near-connection.ts";
 
 /** What one conversation is to a client. */
@@ -78,10 +79,9 @@ export class SimClient {
     this.disconnects();
     const { edge } = worker;
     const id = `s${++sessionsMade}` as SessionId;
-    const expiresAtMs = this.#world.clock.nowMs() + 1e9;
     const session = new Session({
       id,
-      identity: { userId: this.user, family: null, expiresAtMs },
+      identity: { userId: this.user, family: null, ...expiring(this.#world.clock, 1e9) },
       connection: this.#connection(id),
       limits: new SessionLimits(null, this.user),
       host: {

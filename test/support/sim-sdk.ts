@@ -22,7 +22,9 @@ import type {
 } from "../../src/protocol/events.ts";
 import type { SessionId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
+import { isoOf } from "../../src/protocol/time.ts";
 import type { SimWorker, World } from "./actor-world.ts";
+import { expiring } from "./far-end.ts";
 import { NearConnection } from "./near-connection.ts";
 
 const LINE_DELAY_MS_MAX = 15;
@@ -50,10 +52,10 @@ class SimConnection {
     this.#worker = worker;
     this.#handlers = handlers;
     const id = `sdk${++sessionsMade}` as SessionId;
-    const expiresAtMs = world.clock.nowMs() + 1e9;
+    const expiry = expiring(world.clock, 1e9);
     const session = new Session({
       id,
-      identity: { userId: user, family: null, expiresAtMs },
+      identity: { userId: user, family: null, ...expiry },
       connection: new NearConnection((text) => this.#heard(text)),
       limits: new SessionLimits(null, user),
       host: {
@@ -70,8 +72,8 @@ class SimConnection {
         session.begin({
           user: opening.user,
           session_id: id,
-          server_time: new Date(world.clock.nowMs()).toISOString(),
-          token_expires_at: new Date(expiresAtMs).toISOString(),
+          server_time: isoOf(world.clock.wallMs()),
+          token_expires_at: isoOf(expiry.expiresAtMs),
           unread: { notifications: 0, conversations: opening.unread },
         });
         sessions.begun(session, opening);

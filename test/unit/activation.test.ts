@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Behaviour } from "../../actors/behaviour.ts";
+import { later } from "../../src/protocol/time.ts";
 import { Activation, type Letter, MAILBOX_MAX } from "../../src/runtime/activation.ts";
 import { Box, type BoxState, deferred } from "../support/box-behaviour.ts";
 import { FakeClock, settled } from "../support/fake-clock.ts";
@@ -20,7 +21,8 @@ beforeEach(() => {
 
 function activates(): Activation {
   return new Activation("conversation:1", "1", box.behaviour as Behaviour, {
-    nowMs: () => clock.nowMs(),
+    monotonicMs: () => clock.monotonicMs(),
+    wallMs: () => clock.wallMs(),
     after: (delayMs, ring) => clock.after(delayMs, ring),
     isCutOff: () => false,
     isGone: (life) => gone.has(life),
@@ -35,7 +37,7 @@ function ask(op: string, body: unknown = null, name = op): Letter {
     from: "w1",
     op,
     body: JSON.stringify(body),
-    expiresAtMs: clock.nowMs() + 10_000,
+    expiresAtMs: later(clock.monotonicMs(), 10_000),
     answer: (ok, text) => {
       const shown = ok ? text : (JSON.parse(text) as { code: string }).code;
       answers.push(`${name}: ${shown}`);

@@ -6,6 +6,7 @@ import { LIKES_WINDOW_MS } from "../../actors/limits.ts";
 import type { PostId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
 import type { Notification } from "../../src/protocol/social.ts";
+import { monotonic, wallTime } from "../../src/protocol/time.ts";
 import { createMemoryStorage } from "../../src/storage/memory/ports.ts";
 import { settled } from "../support/fake-clock.ts";
 
@@ -25,7 +26,8 @@ test("[NTF2] likes that come when a window is over, before its timer, begin the 
     throw new Error("the inbox does not do this");
   };
   const at = (nowMs: number): Context => ({
-    nowMs,
+    monotonicMs: monotonic(nowMs),
+    wallMs: wallTime(0),
     isCutOff: false,
     ask: unasked,
     tell: unasked,

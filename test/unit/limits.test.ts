@@ -4,12 +4,14 @@ import { DEFAULT_LIMITS, type Limits } from "../../src/config/limit-keys.ts";
 import { KeyedBuckets } from "../../src/edge/limits/keyed-buckets.ts";
 import { EdgeLimits } from "../../src/edge/limits/limits.ts";
 import { TokenBucket } from "../../src/edge/limits/token-bucket.ts";
+import { monotonic } from "../../src/protocol/time.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 describe("a token bucket", () => {
   test("gives its burst at once, then at its rate, and never more than the burst", () => {
     const bucket = new TokenBucket({ perS: 10, burst: 3 });
-    const taken = (nowMs: number) => [1, 2, 3, 4, 5].filter(() => bucket.take(nowMs)).length;
+    const taken = (nowMs: number) =>
+      [1, 2, 3, 4, 5].filter(() => bucket.take(monotonic(nowMs))).length;
     expect(taken(1000)).toBe(3);
     expect(taken(1099)).toBe(0);
     expect(taken(1100)).toBe(1);
@@ -19,64 +21,64 @@ describe("a token bucket", () => {
 
   test("says when the next one is there, and is right", () => {
     const bucket = new TokenBucket({ perS: 4, burst: 1 });
-    expect(bucket.retryAfterMs(5000)).toBe(0);
-    bucket.take(5000);
-    expect(bucket.retryAfterMs(5000)).toBe(250);
-    expect(bucket.take(5249)).toBe(false);
-    expect(bucket.take(5250)).toBe(true);
+    expect(bucket.retryAfterMs(monotonic(5000))).toBe(0);
+    bucket.take(monotonic(5000));
+    expect(bucket.retryAfterMs(monotonic(5000))).toBe(250);
+    expect(bucket.take(monotonic(5249))).toBe(false);
+    expect(bucket.take(monotonic(5250))).toBe(true);
   });
 
   test("a clock that steps back neither fills nor empties it", () => {
     const bucket = new TokenBucket({ perS: 1, burst: 1 });
-    bucket.take(10_000);
-    expect(bucket.take(1000)).toBe(false);
-    expect(bucket.take(11_000)).toBe(true);
+    bucket.take(monotonic(10_000));
+    expect(bucket.take(monotonic(1000))).toBe(false);
+    expect(bucket.take(monotonic(11_000))).toBe(true);
   });
 
   test("a debt is paid before anything is given, and is never above one burst", () => {
     const bucket = new TokenBucket({ perS: 10, burst: 5 });
-    bucket.debit(8, 1000);
-    expect(bucket.retryAfterMs(1000)).toBe(400);
-    bucket.debit(1_000, 1000);
-    expect(bucket.level(1000)).toBe(-5);
-    expect(bucket.retryAfterMs(1000)).toBe(600);
-    expect(bucket.take(1599)).toBe(false);
-    expect(bucket.take(1600)).toBe(true);
+    bucket.debit(8, monotonic(1000));
+    expect(bucket.retryAfterMs(monotonic(1000))).toBe(400);
+    bucket.debit(1_000, monotonic(1000));
+    expect(bucket.level(monotonic(1000))).toBe(-5);
+    expect(bucket.retryAfterMs(monotonic(1000))).toBe(600);
+    expect(bucket.take(monotonic(1599))).toBe(false);
+    expect(bucket.take(monotonic(1600))).toBe(true);
   });
 
   test("what is given back is there again, and never more than the burst", () => {
     const bucket = new TokenBucket({ perS: 1, burst: 2 });
-    bucket.take(1000);
-    bucket.take(1000);
+    bucket.take(monotonic(1000));
+    bucket.take(monotonic(1000));
     bucket.giveBack();
-    expect(bucket.take(1000)).toBe(true);
+    expect(bucket.take(monotonic(1000))).toBe(true);
     for (let n = 0; n < 5; n++) bucket.giveBack();
-    expect([1, 2, 3].filter(() => bucket.take(1000))).toHaveLength(2);
+    expect([1, 2, 3].filter(() => bucket.take(monotonic(1000)))).toHaveLength(2);
   });
 });
 
 describe("buckets by key", () => {
   test("one key's use is not another's", () => {
     const buckets = new KeyedBuckets({ perS: 1, burst: 1 });
-    expect(buckets.take("a", 0)).toBe(0);
-    expect(buckets.take("a", 0)).toBe(1000);
-    expect(buckets.take("b", 0)).toBe(0);
+    expect(buckets.take("a", monotonic(0))).toBe(0);
+    expect(buckets.take("a", monotonic(0))).toBe(1000);
+    expect(buckets.take("b", monotonic(0))).toBe(0);
   });
 
   test("[KBK1] a flood of keys is bounded, and those that are full again go first", () => {
     const buckets = new KeyedBuckets({ perS: 1, burst: 1 }, undefined, 10);
-    for (let i = 0; i < 9; i++) buckets.take(`old${i}`, 0);
-    buckets.take("busy", 4500);
-    buckets.take("new", 5000);
+    for (let i = 0; i < 9; i++) buckets.take(`old${i}`, monotonic(0));
+    buckets.take("busy", monotonic(4500));
+    buckets.take("new", monotonic(5000));
     expect(buckets.size).toBe(2);
-    expect(buckets.take("busy", 5000)).toBe(500);
-    for (let i = 0; i < 1000; i++) buckets.take(`flood${i}`, 5000);
+    expect(buckets.take("busy", monotonic(5000))).toBe(500);
+    for (let i = 0; i < 1000; i++) buckets.take(`flood${i}`, monotonic(5000));
     expect(buckets.size).toBeLessThanOrEqual(10);
   });
 
   test("[KBK1] keys that come once do not pile up to the bound", () => {
     const buckets = new KeyedBuckets({ perS: 1, burst: 1 });
-    for (let i = 0; i < 40_000; i++) buckets.take(`visitor${i}`, i * 10);
+    for (let i = 0; i < 40_000; i++) buckets.take(`visitor${i}`, monotonic(i * 10));
     expect(buckets.size).toBeLessThan(2_000);
   });
 });

@@ -10,6 +10,7 @@ import {
 } from "../../actors/presence.ts";
 import type { SessionId } from "../../src/protocol/ids.ts";
 import type { PresenceStatus } from "../../src/protocol/schemas.ts";
+import { monotonic } from "../../src/protocol/time.ts";
 
 const GRACE_MS = 5_000;
 const PHONE = "phone" as SessionId;
@@ -25,7 +26,7 @@ class Person {
   #wakeAtMs: number | null = null;
 
   is(event: PresenceEvent): this {
-    const step = stepPresence(this.presence, event, this.nowMs, GRACE_MS, this.isCutOff);
+    const step = stepPresence(this.presence, event, monotonic(this.nowMs), GRACE_MS, this.isCutOff);
     this.presence = step.presence;
     this.#wakeAtMs = step.wakeInMs === null ? null : this.nowMs + step.wakeInMs;
     if (step.notice !== null) {

@@ -4,6 +4,7 @@ import { DEFAULT_LIMITS, type Limits } from "../../src/config/limit-keys.ts";
 import { EdgeLimits } from "../../src/edge/limits/limits.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import type { ClientEventName } from "../../src/protocol/events.ts";
+import { monotonic } from "../../src/protocol/time.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const NOW_MS = 1_000_000;
@@ -27,16 +28,16 @@ const sessionOf = (user: string) => new SessionLimits(limits, user);
 /** Takes until the first that is not allowed; how many were. */
 function allowed(session: SessionLimits, event: ClientEventName | null, nowMs = NOW_MS): number {
   let count = 0;
-  while (count < 10_000 && session.take(event, nowMs).is === "allowed") count++;
+  while (count < 10_000 && session.take(event, monotonic(nowMs)).is === "allowed") count++;
   return count;
 }
 
 test("[LIM1] a burst gets through, then it is refused with the time to wait", () => {
   const session = sessionOf("1");
   expect(allowed(session, "send_message")).toBe(1_000);
-  const verdict = session.take("send_message", NOW_MS);
+  const verdict = session.take("send_message", monotonic(NOW_MS));
   expect(verdict).toEqual({ is: "refused", retryAfterMs: 10 });
-  expect(session.take("send_message", NOW_MS + 10).is).toBe("allowed");
+  expect(session.take("send_message", monotonic(NOW_MS + 10)).is).toBe("allowed");
 });
 
 test("[LIM1] who waits as told is allowed again, for every kind", () => {
@@ -44,38 +45,38 @@ test("[LIM1] who waits as told is allowed again, for every kind", () => {
   const events: (ClientEventName | null)[] = ["typing", "mark_read", "sync", "set_status", null];
   for (const event of events) {
     allowed(session, event);
-    const verdict = session.take(event, NOW_MS);
+    const verdict = session.take(event, monotonic(NOW_MS));
     if (verdict.is !== "refused") throw new Error(`${event} is ${verdict.is}`);
-    expect(session.take(event, NOW_MS + verdict.retryAfterMs).is).toBe("allowed");
+    expect(session.take(event, monotonic(NOW_MS + verdict.retryAfterMs)).is).toBe("allowed");
   }
 });
 
 test("[LIM2] one kind's flood leaves the others alone", () => {
   const session = sessionOf("1");
   allowed(session, "typing");
-  expect(session.take("send_message", NOW_MS).is).toBe("allowed");
-  expect(session.take("mark_read", NOW_MS).is).toBe("allowed");
+  expect(session.take("send_message", monotonic(NOW_MS)).is).toBe("allowed");
+  expect(session.take("mark_read", monotonic(NOW_MS)).is).toBe("allowed");
 });
 
 test("[LIM3] the sessions of a user share what they may, also one after the other", () => {
   allowed(sessionOf("1"), "send_message");
-  expect(sessionOf("1").take("send_message", NOW_MS).is).toBe("refused");
-  expect(sessionOf("2").take("send_message", NOW_MS).is).toBe("allowed");
+  expect(sessionOf("1").take("send_message", monotonic(NOW_MS)).is).toBe("refused");
+  expect(sessionOf("2").take("send_message", monotonic(NOW_MS)).is).toBe("allowed");
 });
 
 test("[LIM4] who does not stop is ended, who is refused now and then is not", () => {
   const stubborn = sessionOf("1");
   allowed(stubborn, "typing");
   let refusals = 1;
-  while (stubborn.take("typing", NOW_MS).is === "refused") refusals++;
+  while (stubborn.take("typing", monotonic(NOW_MS)).is === "refused") refusals++;
   expect(refusals).toBe(300);
-  expect(stubborn.take("typing", NOW_MS).is).toBe("abuse");
+  expect(stubborn.take("typing", monotonic(NOW_MS)).is).toBe("abuse");
 
   const patient = sessionOf("2");
   let nowMs = NOW_MS;
   for (let n = 0; n < 1_000; n++) {
     allowed(patient, "typing", nowMs);
-    expect(patient.take("typing", nowMs).is).toBe("refused");
+    expect(patient.take("typing", monotonic(nowMs)).is).toBe("refused");
     nowMs += 1_000;
   }
 });
@@ -94,8 +95,8 @@ test("[LIM4] whose session was ended waits before the next, and longer for sever
 test("[LIM5] with limits off everything is allowed", () => {
   const session = new SessionLimits(null, "1");
   expect(allowed(session, null)).toBe(10_000);
-  for (let n = 0; n < 10_000; n++) expect(session.arrived(NOW_MS)).toBe(true);
-  expect(session.isDue(1, NOW_MS)).toBe(true);
+  for (let n = 0; n < 10_000; n++) expect(session.arrived(monotonic(NOW_MS))).toBe(true);
+  expect(session.isDue(1, monotonic(NOW_MS))).toBe(true);
 });
 
 test("[LIM5] one kind can be off alone", () => {
@@ -107,21 +108,21 @@ test("[LIM5] one kind can be off alone", () => {
 test("[LIM6] past its rate a session's packets are due one by one, none earlier for waiting", () => {
   limits = edgeWith({ session: { perS: 100, burst: 10 } });
   const session = sessionOf("1");
-  for (let n = 0; n < 10; n++) expect(session.arrived(NOW_MS)).toBe(true);
-  for (let n = 0; n < 50; n++) expect(session.arrived(NOW_MS)).toBe(false);
-  expect(session.isDue(50, NOW_MS)).toBe(false);
-  expect(session.isDue(50, NOW_MS + 10)).toBe(true);
-  expect(session.isDue(49, NOW_MS + 10)).toBe(false);
-  expect(session.isDue(1, NOW_MS + 500)).toBe(true);
-  expect(session.isDue(0, NOW_MS + 500)).toBe(false);
-  expect(session.isDue(0, NOW_MS + 510)).toBe(true);
+  for (let n = 0; n < 10; n++) expect(session.arrived(monotonic(NOW_MS))).toBe(true);
+  for (let n = 0; n < 50; n++) expect(session.arrived(monotonic(NOW_MS))).toBe(false);
+  expect(session.isDue(50, monotonic(NOW_MS))).toBe(false);
+  expect(session.isDue(50, monotonic(NOW_MS + 10))).toBe(true);
+  expect(session.isDue(49, monotonic(NOW_MS + 10))).toBe(false);
+  expect(session.isDue(1, monotonic(NOW_MS + 500))).toBe(true);
+  expect(session.isDue(0, monotonic(NOW_MS + 500))).toBe(false);
+  expect(session.isDue(0, monotonic(NOW_MS + 510))).toBe(true);
 });
 
 test("[LIM6] what finds no room to wait is refused, and ends in abuse", () => {
   limits = edgeWith({ session: { perS: 100, burst: 10 }, refused: { perS: 1, burst: 3 } });
   const session = sessionOf("1");
-  for (let n = 0; n < 20; n++) session.arrived(NOW_MS);
-  const verdicts = [1, 2, 3, 4].map(() => session.overrun(NOW_MS));
+  for (let n = 0; n < 20; n++) session.arrived(monotonic(NOW_MS));
+  const verdicts = [1, 2, 3, 4].map(() => session.overrun(monotonic(NOW_MS)));
   expect(verdicts.map(({ is }) => is)).toEqual(["refused", "refused", "refused", "abuse"]);
   expect(verdicts[0]).toEqual({ is: "refused", retryAfterMs: 110 });
 });

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
+import { isoOf } from "../../src/protocol/time.ts";
 import { type SimWorker, World } from "../support/actor-world.ts";
-import { FarEnd, type FarEndOptions } from "../support/far-end.ts";
+import { expiring, FarEnd, type FarEndOptions } from "../support/far-end.ts";
 
 let world: World;
 let worker: SimWorker;
@@ -109,14 +110,12 @@ describe("beginning and ending", () => {
 
 describe("expiry", () => {
   test("[SES3] is announced a minute ahead, once, and ends the session", async () => {
-    const expiresAtMs = world.clock.nowMs() + 120_000;
-    const far = await begins(ann, { expiresAtMs });
+    const expiry = expiring(world.clock, 120_000);
+    const far = await begins(ann, expiry);
     await world.passes(59_000);
     expect(far.events("token_expiring")).toEqual([]);
     await world.passes(2_000);
-    expect(far.events("token_expiring")).toEqual([
-      { expires_at: new Date(expiresAtMs).toISOString() },
-    ]);
+    expect(far.events("token_expiring")).toEqual([{ expires_at: isoOf(expiry.expiresAtMs) }]);
     await world.passes(60_000);
     expect(far.events("token_expiring")).toHaveLength(1);
     expect(far.events("session_ended")).toMatchObject([{ code: "token_expired", reconnect: true }]);
@@ -124,13 +123,13 @@ describe("expiry", () => {
   });
 
   test("[SES3] where less is left it is announced at once", async () => {
-    const far = await begins(ann, { expiresAtMs: world.clock.nowMs() + 10_000 });
+    const far = await begins(ann, expiring(world.clock, 10_000));
     expect(far.events("token_expiring")).toHaveLength(1);
   });
 
   test("[SES3] a refreshed one lives on", async () => {
-    const far = await begins(ann, { expiresAtMs: world.clock.nowMs() + 30_000 });
-    far.session.expiresAtMs = world.clock.nowMs() + 300_000;
+    const far = await begins(ann, expiring(world.clock, 30_000));
+    Object.assign(far.session, expiring(world.clock, 300_000));
     far.session.isExpiryAnnounced = false;
     worker.edge.sessions.recheck(far.session);
     await world.passes(100_000);

@@ -3,6 +3,7 @@ import { decodeJwt, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { createTokens } from "../../src/edge/auth/tokens.ts";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
+import { clockShowing } from "../support/fake-clock.ts";
 
 const SECRET = "a secret of the tests, long enough for HS256";
 const USER = "42" as UserId;
@@ -15,7 +16,7 @@ function tokensAt(time: { nowMs: number }) {
     secret: SECRET,
     keys: null,
     ttlS: 900,
-    clock: { nowMs: () => time.nowMs, after: () => () => undefined },
+    clock: clockShowing(() => time.nowMs),
   });
 }
 

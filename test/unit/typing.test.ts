@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { TYPING_SILENCE_MS } from "../../actors/limits.ts";
 import { NOBODY_TYPES, stepTyping, type Typing, type TypingEvent } from "../../actors/typing.ts";
 import type { SessionId, UserId } from "../../src/protocol/ids.ts";
+import { monotonic } from "../../src/protocol/time.ts";
 
 const ALICE = "1" as UserId;
 const BOB = "2" as UserId;
@@ -15,7 +16,7 @@ class Room {
   wakeAtMs: number | null = null;
 
   is(event: TypingEvent): this {
-    const step = stepTyping(this.typing, event, this.nowMs);
+    const step = stepTyping(this.typing, event, monotonic(this.nowMs));
     this.typing = step.typing;
     this.wakeAtMs = step.wakeInMs === null ? null : this.nowMs + step.wakeInMs;
     for (const { user, isTyping } of step.notices)

@@ -17,6 +17,7 @@ import { type FamilyId, isId, type UserId } from "../../protocol/ids.ts";
 import { type Facts, RULES } from "../../protocol/policy.ts";
 import { SERVICE_SCOPES } from "../../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../../protocol/schemas.ts";
+import { later, type Monotonic, msBetween, type WallTime } from "../../protocol/time.ts";
 import type { IssuerKeySet } from "../../runtime/control.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { reached } from "../storage-reachable.ts";
@@ -29,7 +30,13 @@ export interface Identity {
   userId: UserId;
   /** The login; null for service tokens and outside issuers. */
   family: FamilyId | null;
-  expiresAtMs: number;
+  /** As the token says. */
+  expiresAtMs: WallTime;
+  /**
+   * The same moment on the monotonic clock, taken when the token was verified: setting the wall
+   * clock neither ends a session that began with it nor lets it live longer.
+   */
+  endsAtMs: Monotonic;
   scope: readonly string[];
 }
 
@@ -119,12 +126,14 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   });
   const turns = createPasswordTurns();
   const subjects = new Map<string, UserId>();
+  const refreshTtlMs = config.refreshTokenTtlS * 1000;
 
   function identityOf(claims: Claims, userId: UserId): Result<Identity> {
     const { family, expiresAtMs, scope } = claims;
     if (revocations.isSuspended(userId)) return SUSPENDED;
     if (family !== null && revocations.isRevoked(family)) return REVOKED;
-    return ok({ userId, family, expiresAtMs, scope });
+    const endsAtMs = later(clock.monotonicMs(), msBetween(clock.wallMs(), expiresAtMs));
+    return ok({ userId, family, expiresAtMs, endsAtMs, scope });
   }
 
   /** The user a token speaks for; undefined when only the store can tell. */
@@ -156,7 +165,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   async function begin(user: User): Promise<Result<TokenAnswer>> {
     const refreshToken = newRefreshToken();
     const family = await reached(
-      accounts.startFamily(asUserId(user.id), hashOf(refreshToken), refreshExpiry()),
+      accounts.startFamily(asUserId(user.id), hashOf(refreshToken), refreshTtlMs),
     );
     return answerWith(user, family, refreshToken);
   }
@@ -166,10 +175,6 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     if (!isWeakHash(hash)) return;
     const stronger = await hashPassword(password);
     await reached(accounts.rehash(asUserId(user.id), hash, stronger));
-  }
-
-  function refreshExpiry(): Date {
-    return new Date(clock.nowMs() + config.refreshTokenTtlS * 1000);
   }
 
   return {
@@ -231,9 +236,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     async refresh(refreshToken) {
       if (outside) return OUTSIDE;
       const next = newRefreshToken();
-      const turn = await reached(
-        accounts.rotate(hashOf(refreshToken), hashOf(next), refreshExpiry()),
-      );
+      const turn = await reached(accounts.rotate(hashOf(refreshToken), hashOf(next), refreshTtlMs));
       switch (turn.outcome) {
         case "rotated":
           return answerWith(turn.grant.user, turn.grant.family, next);

@@ -10,6 +10,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { AccountStore } from "../../ports/edge.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import { later, type Monotonic, msBetween, type WallTime } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Exchange } from "../../runtime/exchange.ts";
 import type { Frame } from "../../runtime/frames.ts";
@@ -17,9 +18,10 @@ import type { Revocations } from "./auth.ts";
 
 /** Two lookups by index a worker, of mostly nothing. */
 const LOOK_MS = 5_000;
-/** How far back each look goes: for what commits late, and clocks that do not agree. */
+/** How far back each look goes before the last one: for what commits late. */
 const LOOK_BACK_MS = 120_000;
-const EVER = new Date(0);
+/** Longer ago than any account: a hundred years. */
+const EVER_MS = 100 * 365 * 86_400_000;
 
 /** What travels over the topic, by event name. */
 interface Orders {
@@ -30,7 +32,7 @@ interface Orders {
 export interface RevocationsOptions {
   clock: Clock;
   log: Log;
-  accounts: Pick<AccountStore, "revokedSince" | "suspensionsSince">;
+  accounts: Pick<AccountStore, "revokedWithin" | "suspensionsWithin">;
   accessTokenTtlS: number;
   exchange: () => Pick<Exchange, "publish">;
   onRevoked(family: FamilyId, user: UserId): void;
@@ -41,12 +43,15 @@ export interface RevocationsOptions {
 
 export class KnownRevocations implements Revocations {
   readonly #options: RevocationsOptions;
-  /** When the last access token of each is over; oldest first. */
-  readonly #untilMs = new Map<FamilyId, number>();
+  /**
+   * When the last access token of each is over; oldest first. By both clocks: a wall clock that
+   * is set back makes its tokens good for longer, one that is set forward and back again too.
+   */
+  readonly #until = new Map<FamilyId, { wallMs: WallTime; monotonicMs: Monotonic }>();
   /** All there are, about 70 bytes each: an outside issuer goes on giving them tokens. */
   readonly #suspended = new Set<UserId>();
   /** When the last look that succeeded began. */
-  #lookedMs = 0;
+  #lookedMs: Monotonic;
   /** One for each read under way: of whom was told meanwhile, which is newer than what it finds. */
   readonly #heard = new Set<Set<UserId>>();
   #cancelLook: () => void = () => undefined;
@@ -54,10 +59,11 @@ export class KnownRevocations implements Revocations {
 
   constructor(options: RevocationsOptions) {
     this.#options = options;
+    this.#lookedMs = options.clock.monotonicMs();
   }
 
   isRevoked(family: FamilyId): boolean {
-    return this.#untilMs.has(family);
+    return this.#until.has(family);
   }
 
   isSuspended(user: UserId): boolean {
@@ -96,8 +102,7 @@ export class KnownRevocations implements Revocations {
 
   /** Reads all that access tokens alive now may be refused for. */
   async load(): Promise<void> {
-    const { clock, accessTokenTtlS } = this.#options;
-    await this.#read(EVER, new Date(clock.nowMs() - accessTokenTtlS * 1000));
+    await this.#read(EVER_MS, this.#options.accessTokenTtlS * 1000);
   }
 
   stop(): void {
@@ -111,10 +116,10 @@ export class KnownRevocations implements Revocations {
   }
 
   async #look(): Promise<void> {
-    const { log } = this.#options;
-    const since = new Date(this.#lookedMs - LOOK_BACK_MS);
+    const { clock, log } = this.#options;
+    const sinceMs = msBetween(this.#lookedMs, clock.monotonicMs()) + LOOK_BACK_MS;
     try {
-      await this.#read(since, since);
+      await this.#read(sinceMs, sinceMs);
     } catch (err) {
       // Out of reach; the next look covers this one's time.
       log.warn({ event: "revocations_unread", err });
@@ -122,17 +127,18 @@ export class KnownRevocations implements Revocations {
     this.#lookLater();
   }
 
-  async #read(suspendedSince: Date, revokedSince: Date): Promise<void> {
+  /** What storage, by its own clock, learnt in the last so many milliseconds. */
+  async #read(suspendedMs: number, revokedMs: number): Promise<void> {
     const { clock, accounts, onRevokedFound } = this.#options;
-    const startedMs = clock.nowMs();
+    const startedMs = clock.monotonicMs();
     const heard = new Set<UserId>();
     this.#heard.add(heard);
     const [families, suspensions] = await Promise.all([
-      accounts.revokedSince(revokedSince),
-      accounts.suspensionsSince(suspendedSince),
+      accounts.revokedWithin(revokedMs),
+      accounts.suspensionsWithin(suspendedMs),
     ]).finally(() => this.#heard.delete(heard));
     this.#lookedMs = startedMs;
-    const found = families.filter((family) => !this.#untilMs.has(family));
+    const found = families.filter((family) => !this.#until.has(family));
     for (const family of found) this.#remember(family);
     if (found.length > 0) onRevokedFound();
     for (const { user, suspended } of suspensions) {
@@ -161,12 +167,16 @@ export class KnownRevocations implements Revocations {
 
   #remember(family: FamilyId): void {
     const { clock, accessTokenTtlS } = this.#options;
-    const nowMs = clock.nowMs();
-    for (const [old, untilMs] of this.#untilMs) {
-      if (untilMs > nowMs) break;
-      this.#untilMs.delete(old);
+    const [wallMs, monotonicMs] = [clock.wallMs(), clock.monotonicMs()];
+    for (const [old, until] of this.#until) {
+      if (until.wallMs > wallMs || until.monotonicMs > monotonicMs) break;
+      this.#until.delete(old);
     }
-    this.#untilMs.delete(family);
-    this.#untilMs.set(family, nowMs + accessTokenTtlS * 1000);
+    const ttlMs = accessTokenTtlS * 1000;
+    this.#until.delete(family);
+    this.#until.set(family, {
+      wallMs: later(wallMs, ttlMs),
+      monotonicMs: later(monotonicMs, ttlMs),
+    });
   }
 }

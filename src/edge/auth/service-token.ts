@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
 import type { ServiceScope } from "../../protocol/route-spec.ts";
+import { epochMsOf, type WallTime } from "../../protocol/time.ts";
 
 export interface ServiceTokenOptions {
   secret: string;
@@ -14,11 +15,11 @@ export interface ServiceTokenOptions {
   subject: string;
   scopes: readonly ServiceScope[];
   ttlS: number;
-  nowMs: number;
+  wallMs: WallTime;
 }
 
 export function mintServiceToken(options: ServiceTokenOptions): Promise<string> {
-  const nowS = Math.floor(options.nowMs / 1000);
+  const nowS = Math.floor(epochMsOf(options.wallMs) / 1000);
   return new SignJWT({ scope: options.scopes.join(" ") })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(options.subject)

@@ -13,13 +13,14 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } fro
 import type { Clock } from "../../base/clock.ts";
 import { ok, type Result, refused } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import { epochMsOf, type WallTime, wallTime } from "../../protocol/time.ts";
 
 /** What a checked token says. */
 export interface Claims {
   subject: string;
   /** The login it belongs to; null for service tokens and outside issuers. */
   family: FamilyId | null;
-  expiresAtMs: number;
+  expiresAtMs: WallTime;
   scope: readonly string[];
 }
 
@@ -84,7 +85,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       audience,
       requiredClaims: ["sub", "exp"],
       clockTolerance: CLOCK_TOLERANCE_S,
-      currentDate: new Date(clock.nowMs()),
+      currentDate: new Date(epochMsOf(clock.wallMs())),
     };
     const { payload, protectedHeader } = await (keys !== null
       ? jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })
@@ -113,7 +114,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 
     async issue(userId, family) {
       if (keys !== null || secret === null) throw new Error("an outside issuer signs the tokens");
-      const nowS = Math.floor(clock.nowMs() / 1000);
+      const nowS = Math.floor(epochMsOf(clock.wallMs()) / 1000);
       const token = await new SignJWT({ fam: family })
         .setProtectedHeader({ alg: "HS256", typ: "JWT" })
         .setSubject(userId)
@@ -130,7 +131,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       const claims = known.get(token);
       if (claims === undefined) return undefined;
       known.delete(token);
-      if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
+      if (claims.expiresAtMs <= clock.wallMs()) return EXPIRED;
       known.set(token, claims);
       return ok(claims);
     },
@@ -146,7 +147,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       try {
         const claims = claimsOf(await verified(token), keys === null);
         if (claims === null) return INVALID;
-        if (claims.expiresAtMs <= clock.nowMs()) return EXPIRED;
+        if (claims.expiresAtMs <= clock.wallMs()) return EXPIRED;
         if (began === generation) remember(token, claims);
         return ok(claims);
       } catch (error) {
@@ -191,7 +192,7 @@ function claimsOf(payload: JWTPayload, isOwn: boolean): Claims | null {
   return {
     subject: sub,
     family: isOwn && typeof fam === "string" ? (fam as FamilyId) : null,
-    expiresAtMs: exp * 1000,
+    expiresAtMs: wallTime(exp * 1000),
     scope: scopeOf(payload["scope"]),
   };
 }

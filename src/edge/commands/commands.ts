@@ -16,6 +16,7 @@ import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
 import { judge } from "../../protocol/policy.ts";
 import { asConversationId, type Message } from "../../protocol/schemas.ts";
 import type { PostCounts } from "../../protocol/social.ts";
+import { isoOf } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth/auth.ts";
@@ -253,7 +254,7 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(verified.error);
         return;
       }
-      const { userId, family, expiresAtMs } = verified.value;
+      const { userId, family, expiresAtMs, endsAtMs } = verified.value;
       const refusal = judge("replace_token", { self: userId === session.user });
       if (refusal !== null) {
         ack.refuse(refusal);
@@ -261,8 +262,9 @@ export function createCommands(deps: CommandDeps): Commands {
       }
       session.family = family;
       session.expiresAtMs = expiresAtMs;
+      session.endsAtMs = endsAtMs;
       session.isExpiryAnnounced = false;
-      ack.ok(JSON.stringify({ expires_at: new Date(expiresAtMs).toISOString() }));
+      ack.ok(JSON.stringify({ expires_at: isoOf(expiresAtMs) }));
       deps.onTokenRefreshed(session);
     },
   };

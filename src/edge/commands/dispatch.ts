@@ -53,7 +53,7 @@ export function createDispatch(deps: DispatchDeps) {
     const onSent = label === "send_message" ? deps.onSent : undefined;
     const ack = new PacketAck(session, packet.id, label, metrics, onSent);
 
-    const nowMs = clock.nowMs();
+    const nowMs = clock.monotonicMs();
     const verdict = isOverrun
       ? session.limits.overrun(nowMs)
       : session.limits.take(entry?.name ?? null, nowMs);

@@ -7,6 +7,7 @@
  *        the key is told whole.
  */
 import type { Allowance } from "../../config/limit-keys.ts";
+import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** About 150 bytes each. */
@@ -26,7 +27,7 @@ export const UNSHARED: Sharing = { quietShare: () => null, wake: () => undefined
 
 class SharedBucket extends TokenBucket {
   untold = 0;
-  untoldAtMs = 0;
+  untoldAtMs = BEFORE_ALL;
 }
 
 export class KeyedBuckets {
@@ -48,14 +49,14 @@ export class KeyedBuckets {
   }
 
   /** 0 when it may go on, else the milliseconds after which it can. */
-  take(key: string, nowMs: number): number {
+  take(key: string, nowMs: Monotonic): number {
     const waitMs = this.reserve(key, nowMs);
     if (waitMs === 0) this.tell(key, nowMs);
     return waitMs;
   }
 
   /** Like `take`, but to be confirmed with `tell` or undone with `giveBack`. */
-  reserve(key: string, nowMs: number): number {
+  reserve(key: string, nowMs: Monotonic): number {
     const bucket = this.#bucketOf(key, nowMs);
     return bucket.take(nowMs) ? 0 : bucket.retryAfterMs(nowMs);
   }
@@ -65,12 +66,12 @@ export class KeyedBuckets {
   }
 
   /** One was taken here. */
-  tell(key: string, nowMs: number): void {
+  tell(key: string, nowMs: Monotonic): void {
     const share = this.#sharing.quietShare();
     if (share === null) return;
     const bucket = this.#bucketOf(key, nowMs);
     const { perS, burst } = this.#allowance;
-    const forgotten = ((nowMs - bucket.untoldAtMs) / 1000) * perS * share;
+    const forgotten = (msBetween(bucket.untoldAtMs, nowMs) / 1000) * perS * share;
     bucket.untold = Math.max(0, bucket.untold - forgotten) + 1;
     bucket.untoldAtMs = nowMs;
     if (bucket.untold < Math.max(1, burst * share)) return;
@@ -79,18 +80,18 @@ export class KeyedBuckets {
   }
 
   /** Takes one without asking. */
-  spend(key: string, nowMs: number): void {
+  spend(key: string, nowMs: Monotonic): void {
     this.debit(key, 1, nowMs);
     this.tell(key, nowMs);
   }
 
   /** Another edge has spent `count`. */
-  debit(key: string, count: number, nowMs: number): void {
+  debit(key: string, count: number, nowMs: Monotonic): void {
     this.#bucketOf(key, nowMs).debit(count, nowMs);
   }
 
   /** What `take` would answer, taking nothing. */
-  waitMs(key: string, nowMs: number): number {
+  waitMs(key: string, nowMs: Monotonic): number {
     return this.#buckets.get(key)?.retryAfterMs(nowMs) ?? 0;
   }
 
@@ -106,7 +107,7 @@ export class KeyedBuckets {
     return told;
   }
 
-  #bucketOf(key: string, nowMs: number): SharedBucket {
+  #bucketOf(key: string, nowMs: Monotonic): SharedBucket {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       if (this.#buckets.size >= Math.min(this.#sweepAt, this.#keysMax)) this.#makeRoom(nowMs);
@@ -117,7 +118,7 @@ export class KeyedBuckets {
   }
 
   /** [KBK1] Twice what is in use before it looks again, so that a look costs little a key. */
-  #makeRoom(nowMs: number): void {
+  #makeRoom(nowMs: Monotonic): void {
     for (const [key, bucket] of this.#buckets) {
       if (bucket.isFull(nowMs)) this.#buckets.delete(key);
     }

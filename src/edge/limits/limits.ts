@@ -12,6 +12,7 @@ import {
   type Limits,
 } from "../../config/limit-keys.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
+import type { Monotonic } from "../../protocol/time.ts";
 import { KeyedBuckets, type Sharing, UNSHARED } from "./keyed-buckets.ts";
 
 export interface EdgeLimitsOptions {
@@ -56,7 +57,7 @@ export class EdgeLimits {
   }
 
   /** 0, or the milliseconds to wait. */
-  take(kind: LimitKind, key: string, nowMs: number): number {
+  take(kind: LimitKind, key: string, nowMs: Monotonic): number {
     const buckets = this.#kinds.get(kind);
     if (buckets === undefined) return 0;
     const waitMs = buckets.take(key, nowMs);
@@ -80,7 +81,7 @@ export class EdgeLimits {
 
   /** Who was ended for abuse waits; who opens sessions one after another, too. */
   handshake(userId: string): ErrorObject | null {
-    const waitMs = this.#kinds.get("ended")?.waitMs(userId, this.#options.clock.nowMs()) ?? 0;
+    const waitMs = this.#kinds.get("ended")?.waitMs(userId, this.#options.clock.monotonicMs()) ?? 0;
     if (waitMs === 0) return this.#refusal("handshake", userId);
     this.#options.tally.add("ended", "refused");
     return tooMany(waitMs, ENDED);
@@ -88,7 +89,7 @@ export class EdgeLimits {
 
   /** A session of this user was ended for abuse. */
   endedForAbuse(userId: string): void {
-    this.#kinds.get("ended")?.spend(userId, this.#options.clock.nowMs());
+    this.#kinds.get("ended")?.spend(userId, this.#options.clock.monotonicMs());
   }
 
   /** Ask when the password's turn has come: guesses sent all at once wait there, and count. */
@@ -105,7 +106,7 @@ export class EdgeLimits {
     for (const [kind, key] of places) {
       const buckets = this.#kinds.get(kind);
       if (buckets === undefined) continue;
-      const waitMs = buckets.reserve(key, clock.nowMs());
+      const waitMs = buckets.reserve(key, clock.monotonicMs());
       if (waitMs > 0) {
         undo();
         tally.add(kind, "refused");
@@ -115,7 +116,7 @@ export class EdgeLimits {
     }
     return {
       failed() {
-        for (const [buckets, key] of taken) buckets.tell(key, clock.nowMs());
+        for (const [buckets, key] of taken) buckets.tell(key, clock.monotonicMs());
         // Counted: wrong passwords that were still let through.
         for (const [kind] of places) tally.add(kind, "allowed");
       },
@@ -124,7 +125,7 @@ export class EdgeLimits {
   }
 
   #refusal(kind: LimitKind, key: string): ErrorObject | null {
-    const waitMs = this.take(kind, key, this.#options.clock.nowMs());
+    const waitMs = this.take(kind, key, this.#options.clock.monotonicMs());
     return waitMs === 0 ? null : tooMany(waitMs);
   }
 }

@@ -1,18 +1,19 @@
 /**
  * A bucket of `burst` tokens that refills at `perS`. No timer and no allocation after its
- * making: it is filled when somebody looks. Times are milliseconds and never run back.
+ * making: it is filled when somebody looks.
  *
  * It can be in debt, as far as one burst where nothing else is said: what was spent elsewhere before the word came, or
  * read before reading could stop, is waited for.
  */
 import type { Allowance } from "../../config/limit-keys.ts";
+import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
 
 export class TokenBucket {
   readonly #perMs: number;
   readonly #burst: number;
   readonly #debtMax: number;
   #tokens: number;
-  #atMs = 0;
+  #atMs = BEFORE_ALL;
 
   constructor({ perS, burst }: Allowance, debtMax: number = burst) {
     this.#perMs = perS / 1000;
@@ -22,7 +23,7 @@ export class TokenBucket {
   }
 
   /** Takes one; false when there is none. */
-  take(nowMs: number): boolean {
+  take(nowMs: Monotonic): boolean {
     this.#refill(nowMs);
     if (this.#tokens < 1) return false;
     this.#tokens--;
@@ -30,7 +31,7 @@ export class TokenBucket {
   }
 
   /** Takes `count`, there or not. */
-  debit(count: number, nowMs: number): void {
+  debit(count: number, nowMs: Monotonic): void {
     this.#refill(nowMs);
     this.#tokens = Math.max(-this.#debtMax, this.#tokens - count);
   }
@@ -40,25 +41,25 @@ export class TokenBucket {
   }
 
   /** Milliseconds until one is there; 0 when it is. */
-  retryAfterMs(nowMs: number): number {
+  retryAfterMs(nowMs: Monotonic): number {
     this.#refill(nowMs);
     return this.#tokens >= 1 ? 0 : Math.ceil((1 - this.#tokens) / this.#perMs);
   }
 
   /** What is there; below 0 what is owed. */
-  level(nowMs: number): number {
+  level(nowMs: Monotonic): number {
     this.#refill(nowMs);
     return this.#tokens;
   }
 
   /** Whether nothing has been taken for so long that a new bucket would be the same. */
-  isFull(nowMs: number): boolean {
+  isFull(nowMs: Monotonic): boolean {
     this.#refill(nowMs);
     return this.#tokens >= this.#burst;
   }
 
-  #refill(nowMs: number): void {
-    const elapsedMs = nowMs - this.#atMs;
+  #refill(nowMs: Monotonic): void {
+    const elapsedMs = msBetween(this.#atMs, nowMs);
     if (elapsedMs <= 0) return;
     this.#tokens = Math.min(this.#burst, this.#tokens + elapsedMs * this.#perMs);
     this.#atMs = nowMs;

@@ -59,7 +59,7 @@ export class Spending implements Sharing {
 
   /** Another edge's word. */
   heard(body: string): void {
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.monotonicMs();
     for (const [kind, spent] of Object.entries(JSON.parse(body) as Told)) {
       // A kind that this version does not know, or that is not limited here.
       const buckets = this.#kinds.get(kind as LimitKind);

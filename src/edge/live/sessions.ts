@@ -12,6 +12,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import { isoOf, later, msBetween } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
@@ -182,19 +183,19 @@ export class Sessions {
   /** Looks at a session's expiry: a refreshed token may be about to expire too. */
   recheck(session: Session): void {
     if (!session.isLive) return;
-    const { expiresAtMs } = session;
-    const leftMs = expiresAtMs - this.#options.clock.nowMs();
+    const { endsAtMs } = session;
+    const leftMs = msBetween(this.#options.clock.monotonicMs(), endsAtMs);
     if (leftMs <= 0) {
       session.end("token_expired", "The access token has expired.", true);
       return;
     }
     if (leftMs <= EXPIRY_NOTICE_MS && !session.isExpiryAnnounced) {
       session.isExpiryAnnounced = true;
-      const expires_at = new Date(expiresAtMs).toISOString();
+      const expires_at = isoOf(session.expiresAtMs);
       session.send(Packet.event("token_expiring", JSON.stringify({ expires_at })));
     }
     const noticeMs = session.isExpiryAnnounced ? 0 : EXPIRY_NOTICE_MS;
-    this.#expiries.put(session, expiresAtMs - noticeMs);
+    this.#expiries.put(session, later(endsAtMs, -noticeMs));
   }
 
   #announce(user: UserId, sessions: ReadonlySet<Session>): void {

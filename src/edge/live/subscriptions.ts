@@ -10,6 +10,7 @@
  *        `release`, also one that was rejected.
  */
 import type { Clock } from "../../base/clock.ts";
+import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
 import type { Topic } from "../../protocol/topics.ts";
 
 const LINGER_MS = 10_000;
@@ -26,7 +27,7 @@ export interface InterestsOptions {
 interface Interest {
   wanted: number;
   confirmed: Promise<void>;
-  unwantedSinceMs: number;
+  unwantedSinceMs: Monotonic;
 }
 
 export class Interests {
@@ -55,7 +56,7 @@ export class Interests {
       return known.confirmed;
     }
     const confirmed = this.#subscribe(topic);
-    this.#interests.set(topic, { wanted: 1, confirmed, unwantedSinceMs: 0 });
+    this.#interests.set(topic, { wanted: 1, confirmed, unwantedSinceMs: BEFORE_ALL });
     return confirmed;
   }
 
@@ -69,7 +70,7 @@ export class Interests {
     if (interest === undefined || interest.wanted === 0) return;
     interest.wanted--;
     if (interest.wanted > 0) return;
-    interest.unwantedSinceMs = this.#options.clock.nowMs();
+    interest.unwantedSinceMs = this.#options.clock.monotonicMs();
     this.#cancelSweep ??= this.#options.clock.after(LINGER_MS, () => this.#sweep());
   }
 
@@ -117,12 +118,12 @@ export class Interests {
 
   #sweep(): void {
     this.#cancelSweep = null;
-    const nowMs = this.#options.clock.nowMs();
+    const nowMs = this.#options.clock.monotonicMs();
     const dropped: Topic[] = [];
     let isMoreToCome = false;
     for (const [topic, { wanted, unwantedSinceMs }] of this.#interests) {
       if (wanted > 0) continue;
-      if (nowMs - unwantedSinceMs >= LINGER_MS) dropped.push(topic);
+      if (msBetween(unwantedSinceMs, nowMs) >= LINGER_MS) dropped.push(topic);
       else isMoreToCome = true;
     }
     for (const topic of dropped) {

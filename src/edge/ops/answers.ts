@@ -9,6 +9,7 @@ import { mergedFaults } from "../../ops/recent-faults.ts";
 import type { EdgeVitals } from "../../ops/vitals.ts";
 import type { OpsQuestion, SessionFacts, ThreadReport, WorkerAnswer } from "../../ports/ops.ts";
 import type { UserId } from "../../protocol/ids.ts";
+import { isoOf } from "../../protocol/time.ts";
 import type { Session } from "../session/session.ts";
 
 const SESSIONS_LISTED_MAX = 100;
@@ -72,7 +73,7 @@ function factsOf(session: Session): SessionFacts {
     session_id: session.id,
     transport: session.connection.transport,
     status: session.status,
-    since: new Date(session.sinceMs).toISOString(),
+    since: isoOf(session.sinceMs),
     unread_bytes: session.connection.queuedBytes,
   };
 }

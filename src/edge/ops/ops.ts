@@ -17,6 +17,7 @@ import {
   type OpsUser,
   ROWS_BOUNDS,
 } from "../../protocol/ops.ts";
+import { type Monotonic, msBetween } from "../../protocol/time.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import { reached } from "../storage-reachable.ts";
 
@@ -44,12 +45,12 @@ export interface Ops {
 type Located = Omit<OpsMessage, "actor"> | null;
 
 export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
-  let health: { atMs: number; answer: Promise<OpsDatabase | null> } | null = null;
+  let health: { atMs: Monotonic; answer: Promise<OpsDatabase | null> } | null = null;
 
   /** Null where it does not answer in time: what cannot be read is what is to be shown. */
   function database(): Promise<OpsDatabase | null> {
-    const nowMs = clock.nowMs();
-    if (health === null || nowMs - health.atMs >= HEALTH_KEPT_MS) {
+    const nowMs = clock.monotonicMs();
+    if (health === null || msBetween(health.atMs, nowMs) >= HEALTH_KEPT_MS) {
       let cancel: () => void = () => undefined;
       const late = new Promise<null>((resolve) => {
         cancel = clock.after(HEALTH_DEADLINE_MS, () => resolve(null));

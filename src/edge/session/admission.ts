@@ -11,6 +11,7 @@ import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../prot
 import type { EndCode } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { judge } from "../../protocol/policy.ts";
+import { isoOf } from "../../protocol/time.ts";
 import { type Auth, factsOf } from "../auth/auth.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { CLOSE_TIMEOUT_MS, type Connection } from "../transport/connection.ts";
@@ -92,12 +93,12 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
   /** The client has been told that it is in. */
   begin({ session, opening }: Guest): void {
     const { clock } = this;
-    session.sinceMs = clock.nowMs();
+    session.sinceMs = clock.wallMs();
     session.begin({
       user: opening.user,
       session_id: session.id,
-      server_time: new Date(clock.nowMs()).toISOString(),
-      token_expires_at: new Date(session.expiresAtMs).toISOString(),
+      server_time: isoOf(session.sinceMs),
+      token_expires_at: isoOf(session.expiresAtMs),
       unread: {
         notifications: opening.unreadNotifications,
         conversations: opening.unread,

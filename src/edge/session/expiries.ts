@@ -4,12 +4,15 @@
  * all of them at each tick.
  */
 import type { Clock } from "../../base/clock.ts";
+import { type Monotonic, msBetween } from "../../protocol/time.ts";
 import type { Session } from "./session.ts";
 
 const SLOT_MS = 500;
 
 export class Expiries {
   readonly #clock: Clock;
+  /** Slots are counted from here. */
+  readonly #zero: Monotonic;
   readonly #look: (session: Session) => void;
   readonly #slots = new Map<number, Set<Session>>();
   #cancelTick: () => void;
@@ -17,14 +20,15 @@ export class Expiries {
   /** `look` is called once for each session that is due; it may put it in again. */
   constructor(clock: Clock, look: (session: Session) => void) {
     this.#clock = clock;
+    this.#zero = clock.monotonicMs();
     this.#look = look;
     this.#cancelTick = clock.after(SLOT_MS, () => this.#tick());
   }
 
   /** To be looked at in the first tick after `atMs`, and not when it was to be before. */
-  put(session: Session, atMs: number): void {
+  put(session: Session, atMs: Monotonic): void {
     this.forget(session);
-    const slot = Math.max(Math.ceil(atMs / SLOT_MS), this.#nowSlot() + 1);
+    const slot = Math.max(Math.ceil(msBetween(this.#zero, atMs) / SLOT_MS), this.#nowSlot() + 1);
     const sessions = this.#slots.get(slot);
     if (sessions === undefined) this.#slots.set(slot, new Set([session]));
     else sessions.add(session);
@@ -43,7 +47,7 @@ export class Expiries {
   }
 
   #nowSlot(): number {
-    return Math.floor(this.#clock.nowMs() / SLOT_MS);
+    return Math.floor(msBetween(this.#zero, this.#clock.monotonicMs()) / SLOT_MS);
   }
 
   #tick(): void {

@@ -47,7 +47,7 @@ export class Intake implements ConnectionListener {
   }
 
   arrived(): void {
-    if (!this.#session.limits.arrived(this.#host.clock.nowMs())) this.#hold();
+    if (!this.#session.limits.arrived(this.#host.clock.monotonicMs())) this.#hold();
   }
 
   event(packet: ClientPacket): void {
@@ -55,7 +55,7 @@ export class Intake implements ConnectionListener {
     const { clock } = this.#host;
     if (this.#waiting !== null && this.#waiting.length >= QUEUE_MAX) {
       this.#host.refuse(this.#session, packet);
-    } else if (this.#waiting !== null || !this.#session.limits.isDue(1, clock.nowMs())) {
+    } else if (this.#waiting !== null || !this.#session.limits.isDue(1, clock.monotonicMs())) {
       this.#waiting ??= [];
       this.#waiting.push(packet);
       this.#hold();
@@ -93,7 +93,7 @@ export class Intake implements ConnectionListener {
   }
 
   #slice(): void {
-    const nowMs = this.#host.clock.nowMs();
+    const nowMs = this.#host.clock.monotonicMs();
     const { limits } = this.#session;
     const waiting = this.#waiting ?? [];
     let due = 0;

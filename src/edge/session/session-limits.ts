@@ -11,6 +11,7 @@
  */
 import type { LimitKind } from "../../config/limit-keys.ts";
 import type { ClientEventName } from "../../protocol/events.ts";
+import type { Monotonic } from "../../protocol/time.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { TokenBucket } from "../limits/token-bucket.ts";
 
@@ -61,7 +62,7 @@ export class SessionLimits {
   }
 
   /** A packet was read; false: no more should be, for now. */
-  arrived(nowMs: number): boolean {
+  arrived(nowMs: Monotonic): boolean {
     if (this.#packets === null) return true;
     this.#packets.debit(1, nowMs);
     return this.#packets.level(nowMs) >= 0;
@@ -71,12 +72,12 @@ export class SessionLimits {
    * Whether the first of `waiting` packets, all of which have been counted, may be heard; of
    * none, whether the next may be read.
    */
-  isDue(waiting: number, nowMs: number): boolean {
+  isDue(waiting: number, nowMs: Monotonic): boolean {
     return this.#packets === null || this.#packets.level(nowMs) + waiting >= 1;
   }
 
   /** `event` null: no event of the contract. */
-  take(event: ClientEventName | null, nowMs: number): Verdict {
+  take(event: ClientEventName | null, nowMs: Monotonic): Verdict {
     if (this.#limits === null) return ALLOWED;
     const kind = event === null ? "bad" : KIND_OF[event];
     const waitMs = this.#limits.take(kind, this.#user, nowMs);
@@ -84,15 +85,15 @@ export class SessionLimits {
   }
 
   /** Refuses an event that found no room to wait. */
-  overrun(nowMs: number): Verdict {
+  overrun(nowMs: Monotonic): Verdict {
     return this.#refused(Math.max(1, this.#packets?.retryAfterMs(nowMs) ?? 1), nowMs);
   }
 
-  #refused(retryAfterMs: number, nowMs: number): Verdict {
+  #refused(retryAfterMs: number, nowMs: Monotonic): Verdict {
     return this.#isAbuse(nowMs) ? { is: "abuse" } : { is: "refused", retryAfterMs };
   }
 
-  #isAbuse(nowMs: number): boolean {
+  #isAbuse(nowMs: Monotonic): boolean {
     const allowance = this.#limits?.own("refused") ?? null;
     if (allowance === null) return false;
     this.#refusals ??= new TokenBucket(allowance);

@@ -8,6 +8,7 @@
 import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
 import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
+import { type Monotonic, type WallTime, wallTime } from "../../protocol/time.ts";
 import type { Identity } from "../auth/auth.ts";
 import type { Connection } from "../transport/connection.ts";
 import { Packet } from "../transport/packet.ts";
@@ -64,7 +65,7 @@ export interface SessionHost {
 
 export interface SessionOptions {
   id: SessionId;
-  identity: Pick<Identity, "userId" | "family" | "expiresAtMs">;
+  identity: Pick<Identity, "userId" | "family" | "expiresAtMs" | "endsAtMs">;
   connection: Connection;
   limits: SessionLimits;
   host: SessionHost;
@@ -88,12 +89,15 @@ export class Session {
   readonly entering = new LazyMap<ConversationId, Promise<void>>();
   status: "online" | "away" = "online";
   family: FamilyId | null;
-  expiresAtMs: number;
+  /** When its token expires, as the token says. */
+  expiresAtMs: WallTime;
+  /** When it ends unless it is given another token. */
+  endsAtMs: Monotonic;
   isExpiryAnnounced = false;
   /** Where it is in Expiries. */
   expirySlot = 0;
-  /** When it became live, milliseconds since the epoch. */
-  sinceMs = 0;
+  /** When it became live. */
+  sinceMs = wallTime(0);
   readonly connection: Connection;
   readonly #outlet: Outlet;
   readonly #host: SessionHost;
@@ -104,6 +108,7 @@ export class Session {
     this.user = identity.userId;
     this.family = identity.family;
     this.expiresAtMs = identity.expiresAtMs;
+    this.endsAtMs = identity.endsAtMs;
     this.limits = limits;
     this.connection = connection;
     this.#outlet = new Outlet(connection, host.turn, () => host.slow(this));

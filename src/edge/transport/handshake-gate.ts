@@ -90,7 +90,7 @@ function createRate(
   });
   return (request) => {
     if (/[?&]sid=/.test(request.url ?? "")) return null;
-    const waitMs = buckets.take(clients.addressOf(request), clock.nowMs());
+    const waitMs = buckets.take(clients.addressOf(request), clock.monotonicMs());
     return waitMs === 0 ? null : tooMany(waitMs);
   };
 }

@@ -4,6 +4,7 @@
  * due, and one timer looks at their heads only.
  */
 import type { Clock } from "../../base/clock.ts";
+import { later, type Monotonic } from "../../protocol/time.ts";
 
 export const PING_INTERVAL_MS = 25_000;
 export const PING_TIMEOUT_MS = 20_000;
@@ -17,9 +18,9 @@ export interface Beating {
 
 export class Heartbeat<T extends Beating> {
   readonly #clock: Clock;
-  /** When each is to be pinged, and until when each must answer; milliseconds since the epoch. */
-  readonly #due = new Map<T, number>();
-  readonly #awaited = new Map<T, number>();
+  /** When each is to be pinged, and until when each must answer. */
+  readonly #due = new Map<T, Monotonic>();
+  readonly #awaited = new Map<T, Monotonic>();
   #cancelTick: () => void;
 
   constructor(clock: Clock) {
@@ -28,7 +29,7 @@ export class Heartbeat<T extends Beating> {
   }
 
   add(one: T): void {
-    this.#due.set(one, this.#clock.nowMs() + PING_INTERVAL_MS);
+    this.#due.set(one, later(this.#clock.monotonicMs(), PING_INTERVAL_MS));
   }
 
   answered(one: T): void {
@@ -50,7 +51,7 @@ export class Heartbeat<T extends Beating> {
   }
 
   #tick(): void {
-    const nowMs = this.#clock.nowMs();
+    const nowMs = this.#clock.monotonicMs();
     for (const [one, untilMs] of this.#awaited) {
       if (untilMs > nowMs) break;
       this.#awaited.delete(one);
@@ -59,7 +60,7 @@ export class Heartbeat<T extends Beating> {
     for (const [one, atMs] of this.#due) {
       if (atMs > nowMs) break;
       this.#due.delete(one);
-      this.#awaited.set(one, nowMs + PING_TIMEOUT_MS);
+      this.#awaited.set(one, later(nowMs, PING_TIMEOUT_MS));
       one.ping();
     }
     this.#cancelTick = this.#clock.after(TICK_MS, () => this.#tick());

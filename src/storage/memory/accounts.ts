@@ -60,8 +60,8 @@ export class MemoryAccounts implements AccountStore {
     return ok(null);
   }
 
-  async suspensionsSince(since: Date): Promise<Suspension[]> {
-    const sinceMs = since.getTime();
+  async suspensionsWithin(ms: number): Promise<Suspension[]> {
+    const sinceMs = this.#tables.nowMs() - ms;
     return [...this.#tables.users.values()]
       .filter(({ suspensionChangedAtMs: at }) => at !== null && at >= sinceMs)
       .map(({ user, suspended }) => ({ user: asUserId(user.id), suspended }));
@@ -72,21 +72,22 @@ export class MemoryAccounts implements AccountStore {
     if (stored?.passwordHash === oldHash) stored.passwordHash = newHash;
   }
 
-  async startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId> {
+  async startFamily(userId: UserId, tokenHash: string, ttlMs: number): Promise<FamilyId> {
     const family: StoredFamily = {
       id: this.#tables.nextId() as FamilyId,
       userId,
       revokedAtMs: null,
     };
     this.#tables.families.set(family.id, family);
-    this.#tables.tokens.set(tokenHash, { family, expiresAtMs: expiresAt.getTime(), spent: false });
+    const expiresAtMs = this.#tables.nowMs() + ttlMs;
+    this.#tables.tokens.set(tokenHash, { family, expiresAtMs, spent: false });
     return family.id;
   }
 
   async rotate(
     tokenHash: string,
     nextHash: string,
-    expiresAt: Date,
+    ttlMs: number,
   ): Promise<
     | { outcome: "rotated"; grant: RefreshGrant }
     | { outcome: "reused"; family: FamilyId; userId: UserId }
@@ -103,7 +104,8 @@ export class MemoryAccounts implements AccountStore {
     if (token.expiresAtMs <= this.#tables.nowMs()) return { outcome: "unknown" };
     if (this.#tables.users.get(family.userId)!.suspended) return { outcome: "suspended" };
     token.spent = true;
-    this.#tables.tokens.set(nextHash, { family, expiresAtMs: expiresAt.getTime(), spent: false });
+    const expiresAtMs = this.#tables.nowMs() + ttlMs;
+    this.#tables.tokens.set(nextHash, { family, expiresAtMs, spent: false });
     const { user } = this.#tables.users.get(family.userId)!;
     return { outcome: "rotated", grant: { user: { ...user }, family: family.id } };
   }
@@ -115,8 +117,8 @@ export class MemoryAccounts implements AccountStore {
     return { family: family.id, userId: family.userId };
   }
 
-  async revokedSince(since: Date): Promise<FamilyId[]> {
-    const sinceMs = since.getTime();
+  async revokedWithin(ms: number): Promise<FamilyId[]> {
+    const sinceMs = this.#tables.nowMs() - ms;
     return [...this.#tables.families.values()]
       .filter((family) => family.revokedAtMs !== null && family.revokedAtMs >= sinceMs)
       .map((family) => family.id);

@@ -42,16 +42,19 @@ const START_FAMILY = {
       DELETE FROM refresh_families f
       WHERE f.user_id = $1 AND f.expires_at < clock_timestamp() - interval '1 day'
     ), family AS (
-      INSERT INTO refresh_families (user_id, expires_at) VALUES ($1, $3) RETURNING id
+      INSERT INTO refresh_families (user_id, expires_at)
+      VALUES ($1, clock_timestamp() + $3 * interval '1 millisecond') RETURNING id, expires_at
     ), token AS (
-      INSERT INTO refresh_tokens (token_hash, family_id, expires_at) SELECT $2, id, $3 FROM family
+      INSERT INTO refresh_tokens (token_hash, family_id, expires_at) 
+      SELECT $2, id, expires_at FROM family
     )
     SELECT id FROM family`,
 };
 const ROTATE = {
   name: "rotate_refresh_token",
   text: `SELECT r.outcome, r.family_id, ${USER_COLUMNS}
-    FROM rotate_refresh_token($1, $2, $3) r LEFT JOIN users u ON u.id = r.user_id`,
+    FROM rotate_refresh_token($1, $2, clock_timestamp() + $3 * interval '1 millisecond') r
+     LEFT JOIN users u ON u.id = r.user_id`,
 };
 const SUSPEND = {
   text: `WITH changed AS (
@@ -62,10 +65,10 @@ const SUSPEND = {
     )
     SELECT u.id FROM users u WHERE u.id = $1`,
 };
-const SUSPENSIONS_SINCE = {
-  name: "suspensions_since",
+const SUSPENSIONS_WITHIN = {
+  name: "suspensions_within",
   text: `SELECT u.id, u.suspended_at IS NOT NULL AS suspended FROM users u
-    WHERE u.suspension_changed_at >= $1`,
+    WHERE u.suspension_changed_at >= statement_timestamp() - $1 * interval '1 millisecond'`,
 };
 const REHASH = {
   text: "UPDATE users u SET password_hash = $3 WHERE u.id = $1 AND u.password_hash = $2",
@@ -75,8 +78,10 @@ const REVOKE_BY_TOKEN = {
     FROM refresh_tokens t WHERE t.token_hash = $1 AND f.id = t.family_id
     RETURNING f.id, f.user_id`,
 };
-const REVOKED_SINCE = {
-  text: "SELECT f.id FROM refresh_families f WHERE f.revoked_at >= $1 ORDER BY f.revoked_at, f.id",
+const REVOKED_WITHIN = {
+  text: `SELECT f.id FROM refresh_families f
+    WHERE f.revoked_at >= statement_timestamp() - $1 * interval '1 millisecond'
+    ORDER BY f.revoked_at, f.id`,
 };
 
 /** Names tried for an outside user before giving up; each clash is someone's chosen name. */
@@ -134,9 +139,9 @@ export class PostgresAccounts implements AccountStore {
     return row ? ok(null) : REFUSALS.userNotFound;
   }
 
-  async suspensionsSince(since: Date): Promise<Suspension[]> {
-    const rows = await this.#database.read<{ id: UserId; suspended: boolean }>(SUSPENSIONS_SINCE, [
-      since.toISOString(),
+  async suspensionsWithin(ms: number): Promise<Suspension[]> {
+    const rows = await this.#database.read<{ id: UserId; suspended: boolean }>(SUSPENSIONS_WITHIN, [
+      ms,
     ]);
     return rows.map(({ id, suspended }) => ({ user: id, suspended }));
   }
@@ -145,8 +150,8 @@ export class PostgresAccounts implements AccountStore {
     await this.#database.write(REHASH, [id, oldHash, newHash]);
   }
 
-  async startFamily(userId: UserId, tokenHash: string, expiresAt: Date): Promise<FamilyId> {
-    const values = [userId, tokenHash, expiresAt.toISOString()];
+  async startFamily(userId: UserId, tokenHash: string, ttlMs: number): Promise<FamilyId> {
+    const values = [userId, tokenHash, ttlMs];
     const [row] = await this.#database.write<{ id: FamilyId }>(START_FAMILY, values);
     return row!.id;
   }
@@ -154,14 +159,14 @@ export class PostgresAccounts implements AccountStore {
   async rotate(
     tokenHash: string,
     nextHash: string,
-    expiresAt: Date,
+    ttlMs: number,
   ): Promise<
     | { outcome: "rotated"; grant: RefreshGrant }
     | { outcome: "reused"; family: FamilyId; userId: UserId }
     | { outcome: "suspended" }
     | { outcome: "unknown" }
   > {
-    const values = [tokenHash, nextHash, expiresAt.toISOString()];
+    const values = [tokenHash, nextHash, ttlMs];
     const [row] = await this.#database.write<
       UserRow & {
         id: UserId;
@@ -187,8 +192,8 @@ export class PostgresAccounts implements AccountStore {
     return row ? { family: row.id, userId: row.user_id } : null;
   }
 
-  async revokedSince(since: Date): Promise<FamilyId[]> {
-    const rows = await this.#database.read<{ id: FamilyId }>(REVOKED_SINCE, [since.toISOString()]);
+  async revokedWithin(ms: number): Promise<FamilyId[]> {
+    const rows = await this.#database.read<{ id: FamilyId }>(REVOKED_WITHIN, [ms]);
     return rows.map((row) => row.id);
   }
 }
