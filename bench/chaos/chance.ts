@@ -1,4 +1,4 @@
-/** Seeded chance: the same seed plans the same faults and gives every client the same wishes. */
+/** Seeded randomness: the same seed plans the same faults and the same actions of every client. */
 
 /** An integer from 0 to below `n`. */
 export type Chance = (n: number) => number;
@@ -14,7 +14,7 @@ export function chanceFrom(seed: number): Chance {
   };
 }
 
-/** A stream of its own for `name`, so that one client's turns do not shift another's. */
+/** A separate stream for `name`, so that one client's draws do not shift another's. */
 export function chanceOf(seed: number, name: string): Chance {
   let hash = seed | 0;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
@@ -25,7 +25,7 @@ export function pick<T>(chance: Chance, from: readonly T[]): T {
   return from[chance(from.length)]!;
 }
 
-/** Fisher and Yates; `from` stays as it is. */
+/** Fisher–Yates shuffle; `from` is not changed. */
 export function shuffled<T>(chance: Chance, from: readonly T[]): T[] {
   const cards = [...from];
   for (let i = cards.length - 1; i > 0; i--) {

@@ -1,4 +1,4 @@
-/** Holds a history against every rule. Pure: the same history, the same verdict. */
+/** Checks a history against every rule. Pure: the same history gives the same verdict. */
 import type { History } from "./history.ts";
 import { HistoryView, type Rule, type Verdict } from "./rule.ts";
 import { FAULT_RULES } from "./rules-faults.ts";
@@ -22,7 +22,7 @@ export interface Judged extends Verdict {
 
 export function judge(history: History): Judged[] {
   const view = new HistoryView(history);
-  // A run that broke off before the end asked nobody what is stored: that is said by CHF2, and
+  // A run that broke off before its end did not read what is stored. CHF2 reports that, and it
   // must not look like loss.
   const isCutShort = history.broken !== undefined && history.final.conversations.length === 0;
   const rules = isCutShort ? RULES.filter((rule) => !MESSAGE_RULES.includes(rule)) : RULES;

@@ -1,5 +1,5 @@
 /**
- * A client of the contract that writes down everything: connects to any host, comes back with
+ * A client of the contract that records everything: it connects to any host, reconnects with
  * jitter, renews its token in place, syncs after every connect, and repeats a send under its
  * `client_id` until it is acknowledged.
  *
@@ -19,7 +19,7 @@ import type { Login } from "./login.ts";
 import { digestOf, factOf, Replica } from "./replica.ts";
 import { Wire } from "./wire.ts";
 
-/** Longer than any bounded wait of the server: past it an answer is missing. */
+/** Longer than any bounded wait of the server: after it an answer counts as missing. */
 const ANSWER_MS = 15_000;
 const RETRY_PAUSE_MS = 60;
 const BACK_FIRST_MS = 60;
@@ -37,7 +37,7 @@ export type Outcome<E extends ClientEventName> =
   | { ok: true; answer: ClientAck<E> }
   | { ok: false; code: string };
 
-/** What is worth recording of any command's payload. */
+/** The parts of a command's payload that are recorded. */
 interface Asked {
   conversation_id?: string;
   client_id?: string;
@@ -67,12 +67,12 @@ export class Client {
   #failures = 0;
   #ops = 0;
   #connections = 0;
-  /** Whose end is to be recorded: a session that had begun. */
+  /** The connection of a session that has begun; its end is recorded. */
   #liveWire: Wire | null = null;
   #isSynced = false;
   #watched: string[] = [];
   readonly #renewal: NodeJS.Timeout;
-  /** When it last came to rest; for how long its user may still look online. */
+  /** When it last came to rest. Its user may still look online for a while after that. */
   restingSinceMs = 0;
 
   constructor(options: ClientOptions) {
@@ -92,11 +92,11 @@ export class Client {
   get isLive(): boolean {
     return this.#state.at === "live";
   }
-  /** Live, and has everything that came while it was away. */
+  /** Whether it is live and has caught up with what came while it was away. */
   get isSettled(): boolean {
     return this.isLive && this.#isSynced;
   }
-  /** False: nothing that it is told is taken, so nothing it says can be answered. */
+  /** False while it does not read its socket; then none of its commands can be answered. */
   get isReading(): boolean {
     return this.#state.at !== "live" || this.#state.wire.isReading;
   }
@@ -110,7 +110,7 @@ export class Client {
   hasRestedFor(ms: number): boolean {
     return this.isResting && this.#recorder.nowMs() - this.restingSinceMs > ms;
   }
-  /** Milliseconds; 0 when it is not. */
+  /** For how many milliseconds it has been live; 0 when it is not. */
   liveForMs(nowMs: number): number {
     return this.#state.at === "live" ? nowMs - this.#state.sinceMs : 0;
   }
@@ -118,17 +118,17 @@ export class Client {
     return this.#state.at === "live" ? this.#state.host : null;
   }
 
-  /** Whom to watch the presence of, from the next connect on. */
+  /** Sets whose presence it watches from the next connect on. */
   watches(users: string[]): void {
     this.#watched = users;
   }
 
-  /** Begins to be connected, and to stay so. */
+  /** Connects, and reconnects until it is told to rest. */
   begin(): void {
     if (this.#state.at === "resting") this.#connect();
   }
 
-  /** Ends the session with a goodbye, until `begin`. */
+  /** Ends the session with a DISCONNECT packet, until `begin`. */
   rest(): void {
     const before = this.#state;
     this.#state = { at: "resting" };
@@ -137,7 +137,9 @@ export class Client {
     if (before.at === "live" || before.at === "connecting") before.wire?.close();
   }
 
-  /** The connection breaks without a word; it comes back at once when `atOnce`. */
+  /**
+   * Breaks the connection without a DISCONNECT packet; with `atOnce` it reconnects without delay.
+   */
   drop(atOnce: boolean): void {
     if (this.#state.at !== "live") return;
     if (atOnce) this.#failures = -1;
@@ -161,7 +163,7 @@ export class Client {
     this.#state.wire.goOnReading();
   }
 
-  /** One try; `cut_off` where the connection is away or ends first. */
+  /** Tries once; answers `cut_off` when there is no connection or it ends first. */
   async does<E extends ClientEventName>(name: E, payload: ClientPayload<E>): Promise<Outcome<E>> {
     return this.#try(this.#ops++, name, payload);
   }
@@ -204,7 +206,8 @@ export class Client {
     return new Promise((resolve) => {
       state.wire.emit(name, payload, ANSWER_MS, (reply) => {
         const ms = Math.round((this.#recorder.nowMs() - atMs) * 10) / 10;
-        // What was answered is not read, or the server has ended the session long ago.
+        // The client does not read its socket, so the answer may be there, or the session may be
+        // over.
         const isDeaf = reply.outcome === "late" && !state.wire.isReading;
         if (reply.outcome === "cut_off" || isDeaf) {
           this.#add({ kind: "cut_off", op, name });
@@ -284,7 +287,7 @@ export class Client {
   #onClosed(wire: Wire, reason: string): void {
     const before = this.#state;
     const isCurrent = "wire" in before && before.wire === wire;
-    // A client at rest said goodbye itself: its session ends now all the same.
+    // A client at rest has sent DISCONNECT itself; its session ends now as well.
     if (this.#wasLive(wire)) this.#add({ kind: "disconnected", reason });
     if (!isCurrent) return;
     this.#failures++;
@@ -398,7 +401,7 @@ export class Client {
     }
   }
 
-  /** Leaves in the moment it was given, so that the next host is not stormed. */
+  /** Reconnects after the delay that the server gave it, so that the next host is not overrun. */
   #onDraining(inMs: number): void {
     this.#add({ kind: "told", what: "server_draining", code: "" });
     const state = this.#state;
@@ -410,7 +413,7 @@ export class Client {
 
   #onMessage(via: Via, name: string, message: Message): void {
     const { conversation_id: conversation, rev } = message;
-    // A message that was deleted before is answered as it is: no change.
+    // Deleting a message that is already deleted answers it unchanged.
     const isOld = name === "delete_message" && this.replica.knows(message);
     this.replica.applyMessage(message, via !== "event");
     const as = via === "ack" && isOld ? "duplicate" : via;
@@ -432,7 +435,7 @@ export class Client {
     return new Promise((done) => setTimeout(done, RETRY_PAUSE_MS + this.#chance(RETRY_PAUSE_MS)));
   }
 
-  /** The record's time. */
+  /** Returns the record's time. */
   #add(rec: DistributedOmit<Extract<Rec, { client: number }>, "client" | "atMs">): number {
     const atMs = this.#recorder.nowMs();
     this.#recorder.add({ ...rec, atMs, client: this.index } as Rec);

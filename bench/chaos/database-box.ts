@@ -1,7 +1,7 @@
 /**
  * The PostgreSQL of a run: the product's own embedded one in a scratch directory, or a database
- * made in the server that DATABASE_URL names, behind a link, since that server is not ours to
- * stop. Faults treat both alike.
+ * made in the server that DATABASE_URL names. That server must not be stopped, so it stands
+ * behind a link that can be cut. Faults treat both alike.
  */
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
@@ -16,16 +16,16 @@ import { until } from "../support/waiting.ts";
 
 export interface DatabaseBox {
   url: string;
-  /** Ends all connections at once; resolves when it answers again. A sentence on how. */
+  /** Ends all connections at once; resolves, when it answers again, with a sentence on how. */
   crash(signalName: "SIGKILL" | "SIGINT" | "SIGQUIT"): Promise<string>;
   pause(): void;
   resume(): void;
-  /** Resolves when everything of it is gone. */
+  /** Resolves when its processes and files are gone. */
   stop(): Promise<void>;
 }
 
 const BACK_WITHIN_MS = 20_000;
-/** How long a server that is not ours stays out of reach. */
+/** How long a server that must not be stopped stays unreachable. */
 const AWAY_MS = 1500;
 
 export async function openDatabase(scratchDir: string, log: Log): Promise<DatabaseBox> {
@@ -56,7 +56,7 @@ async function openEmbedded(scratchDir: string, log: Log): Promise<DatabaseBox> 
     pause() {
       const pid = server.pid();
       if (pid === null) return;
-      // The postmaster first, so that no backend is born behind the walk.
+      // The postmaster is stopped first, so that it cannot start another backend meanwhile.
       for (const one of [pid, ...descendantsOf(pid).map((ref) => ref.pid)]) {
         if (signal(one, "SIGSTOP")) paused.add(one);
       }
@@ -105,7 +105,7 @@ async function answers(url: string): Promise<boolean> {
     await administer(url, "SELECT 1");
     return true;
   } catch (error) {
-    // Starting up, refusing, resetting: asked again.
+    // It is starting up, or refuses or resets the connection: try again.
     if (error instanceof Error) return false;
     throw error;
   }

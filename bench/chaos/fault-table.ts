@@ -1,25 +1,28 @@
 /**
- * The faults: what each needs, how long it lasts, and what must hold meanwhile. Plain values,
+ * The faults: what each needs, how long it lasts, and what must hold while it lasts. Plain values,
  * for the plan, the injector (injectors.ts) and the checker alike.
  */
 
 export interface FaultFacts {
   title: string;
-  /** `redis`: one must be there. `cluster`: two hosts. */
+  /** `redis`: a Redis server. `cluster`: two hosts. */
   needs: "nothing" | "redis" | "cluster";
   /** Shortest and longest time between injecting and healing. */
   holdMs: readonly [number, number];
-  /** Every send is still acknowledged meanwhile, this long after it was begun at the latest. */
+  /** While the fault lasts every send is acknowledged within this time. */
   sendsWithinMs?: number;
-  /** /readyz of each host says `degraded` meanwhile; of `redis-cut` the cut host's only. */
+  /**
+   * While the fault lasts each host's /readyz answers `degraded`; for `redis-cut` only the cut
+   * host's.
+   */
   saysDegraded?: true;
-  /** Once healed, what was missed has reached every session that stayed, this much later. */
+  /** Within this time after healing, every session that stayed has received what it missed. */
   caughtUpWithinMs?: number;
-  /** Hosts may take each other for dead meanwhile, and their users for offline. */
+  /** While the fault lasts hosts may consider each other dead and each other's users offline. */
   presenceMayLag?: true;
 }
 
-/** Longer than a host's lease (5 s): the others have noticed by then. */
+/** Longer than a host's lease (5 s), so that the other hosts have noticed. */
 const PAST_LEASE_MS = [6000, 8000] as const;
 const REDIS_AWAY = {
   holdMs: PAST_LEASE_MS,

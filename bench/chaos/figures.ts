@@ -23,7 +23,7 @@ export function ackLatencies(history: History): Latency[] {
   return found;
 }
 
-/** From a message's last try to each session that hears it live. */
+/** From a message's last try to each session that receives it live. */
 export function deliveryLatencies(history: History): Latency[] {
   const tried = new Map<string, number>();
   const found: Latency[] = [];

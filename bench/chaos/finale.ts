@@ -1,7 +1,7 @@
 /**
- * The end of a run, after the load has stopped: waits until nothing moves any more, then asks
- * the server what is true, and lets some leave for good. Everything is written down; judging
- * is the checker's.
+ * The end of a run, after the load has stopped: waits until nothing changes any more, then asks
+ * the server for its state, and lets some people leave for good. It records everything; the
+ * checker judges it.
  */
 import type { Conversation, ConversationSummary, Message } from "../../src/protocol/schemas.ts";
 import { api } from "../support/api.ts";
@@ -16,7 +16,7 @@ import type { World } from "./world.ts";
 const SETTLED_WITHIN_MS = 15_000;
 const TYPING_ENDS_WITHIN_MS = 9000;
 const PAGE = 100;
-/** Of the people, those who leave for good at the end. */
+/** How many people leave for good at the end. */
 const LEAVERS = 2;
 
 export async function askFinalFacts(
@@ -27,7 +27,7 @@ export async function askFinalFacts(
   const ports = world.hosts.map((host) => host.port);
   await until(() => scene.clients.every((client) => client.isSettled), SETTLED_WITHIN_MS);
   await until(() => hasConverged(ports, scene), SETTLED_WITHIN_MS, 200);
-  // Live state alone: what a reconnect would heal must show here.
+  // Taken before any reconnect, so that faults which a reconnect would hide show here.
   const replicas = scene.clients.map((client) => ({
     client: client.index,
     conversations: client.replica.final(),
@@ -38,7 +38,7 @@ export async function askFinalFacts(
   };
   await until(() => shownTyping(seen, recorder.nowMs()).length === 0, TYPING_ENDS_WITHIN_MS, 100);
   let typing = await askTyping(scene);
-  // Who came after somebody began to type was not shown it: the last of them has its 5 s, too.
+  // Sessions that began after somebody started typing were not sent that; typing ends within 5 s.
   const untilMs = recorder.nowMs() + TYPING_ENDS_WITHIN_MS;
   while (typing.some(({ users }) => users.length > 0) && recorder.nowMs() < untilMs) {
     await new Promise((resolve) => setTimeout(resolve, 500));
@@ -62,7 +62,7 @@ export async function askFinalFacts(
   return { conversations, replicas, unread, typing };
 }
 
-/** Whether each client stands where the server does. */
+/** Whether each client has the server's `rev` of every conversation. */
 async function hasConverged(ports: number[], scene: Scene): Promise<boolean> {
   for (const id of scene.conversations) {
     const { token } = memberOf(scene, id).login;
@@ -79,7 +79,7 @@ async function hasConverged(ports: number[], scene: Scene): Promise<boolean> {
   return true;
 }
 
-/** Somebody who never leaves it. */
+/** A member who never leaves the conversation. */
 function memberOf(scene: Scene, id: string): Person {
   const staying = scene.people.filter((person) => !scene.door.floaters.includes(person));
   const found =

@@ -1,11 +1,11 @@
 /**
- * What happened in a run, as plain values: all that the checker judges and the report shows.
+ * What happened in a run, as plain values: everything the checker judges and the report shows.
  * Clients and probes write it through a `Recorder`; times are milliseconds since its begin,
- * of one clock. A history is complete without the programs that made it (history.json).
+ * of one clock. A stored history (history.json) can be judged without the programs that made it.
  */
 import type { FaultName } from "./fault-table.ts";
 
-/** How a client came to know of a change: heard, as the ack of its own, or of a repeated send. */
+/** How a client learned of a change: by an event, by the ack of its own, or of a repeated send. */
 export type Via = "event" | "ack" | "duplicate";
 
 interface At {
@@ -23,7 +23,7 @@ export interface ChangeRecord extends Of {
   name: string;
   conversation: string;
   rev: number;
-  /** Of a message; absent for a change of the conversation itself. */
+  /** Present when a message changed; absent for a change of the conversation itself. */
   message?: MessageFact;
   /** After a change of the conversation itself. */
   members?: string[];
@@ -35,14 +35,14 @@ export interface MessageFact {
   rev: number;
   sender: string;
   clientId: string;
-  /** Of body and deletion: equal digests, equal content. */
+  /** A digest of body and deletion: equal digests mean equal content. */
   digest: string;
   deleted: boolean;
 }
 
 export interface SyncedConversation {
   conversation: string;
-  /** What the client said it has; null where it did not list it. */
+  /** The `after_rev` that the client sent; null where it did not list the conversation. */
   afterRev: number | null;
   rev: number;
   /** [seq, rev] of each message in the answer. */
@@ -58,7 +58,7 @@ export type Rec =
   | (Of & { kind: "disconnected"; reason: string })
   | (Of & { kind: "refused_connect"; host: number; code: string })
   | (Of & { kind: "told"; what: "server_draining" | "session_ended"; code: string })
-  /** A command leaves; `op` numbers it in its client, all tries of one send share it. */
+  /** A command was sent; `op` numbers it within its client, and all tries of one send share it. */
   | (Of & {
       kind: "tried";
       op: number;
@@ -69,14 +69,14 @@ export type Rec =
       seq?: number;
     })
   | (Of & { kind: "answered"; op: number; name: string; ok: boolean; code: string; ms: number })
-  /** The connection ended first: nobody owes this answer. */
+  /** The connection ended first, so no answer is owed. */
   | (Of & { kind: "cut_off"; op: number; name: string })
-  /** The deadline passed on a connection that lived. */
+  /** The deadline passed while the connection lived. */
   | (Of & { kind: "unanswered"; op: number; name: string; ms: number })
   | (Of & {
       kind: "synced";
       conversations: SyncedConversation[];
-      /** Asked for, and neither in the answer nor removed: unchanged. */
+      /** Conversations that were listed and are neither in the answer nor removed: unchanged. */
       unchanged: [string, number][];
       removed: string[];
       hasMore: boolean;
@@ -91,31 +91,36 @@ export type Rec =
     })
   | (Of & { kind: "typing"; conversation: string; user: string; isTyping: boolean })
   | (Of & { kind: "status"; user: string; status: string; via: "event" | "ack" })
-  /** The reader stops reading its socket, or goes on. */
+  /** The client stops reading its socket, or resumes. */
   | (Of & { kind: "reading"; isReading: boolean })
   | (At & { kind: "ready_sample"; host: number; status: number; word: string })
   | (At & { kind: "memory_sample"; host: number; workerRssMbMax: number })
   | (At & {
       kind: "presence_probe";
       why: string;
-      /** Until every reachable host told the truth; null when that took too long. */
+      /**
+       * How long it took until every reachable host answered correctly; null when that took too
+       * long.
+       */
       trueAfterMs: number | null;
       wrong: string[];
     });
 
 export interface FaultRecord {
   fault: FaultName;
-  /** Which host, worker, signal. */
+  /** Names the host, worker and signal. */
   detail: string;
   injectedAtMs: number;
-  /** When what the harness does to heal it was done; null when it could not be. */
+  /** When the harness had healed it; null when it could not. */
   healedAtMs: number | null;
-  /** All hosts ready, all clients back, presence true; null when that took too long. */
+  /**
+   * When all hosts were ready, all clients back and presence right; null when that took too long.
+   */
   recoveredAtMs: number | null;
   claims: Claim[];
 }
 
-/** Something that this fault must bring about, as it was found. */
+/** An effect that this fault must have, and whether it was observed. */
 export interface Claim {
   claim: string;
   holds: boolean;
@@ -136,7 +141,7 @@ export interface FinalReplica {
   conversations: {
     id: string;
     rev: number;
-    /** Messages up to this seq were there before the client came to know the conversation. */
+    /** Messages up to this seq existed before the client learned of the conversation. */
     baseSeq: number;
     messages: { seq: number; rev: number; digest: string }[];
   }[];
@@ -161,7 +166,7 @@ export interface History {
   startedAt: string;
   hosts: number;
   workers: number;
-  /** What the machine may add to promised times. */
+  /** How much a busy machine may add to promised times. */
   slackMs: number;
   clients: { name: string; user: string }[];
   records: Rec[];
@@ -170,11 +175,11 @@ export interface History {
   loadEndedAtMs: number;
   endedAtMs: number;
   final: FinalFacts;
-  /** Why the run could not be brought to its end; absent when it was. */
+  /** Why the run could not be completed; absent when it was. */
   broken?: string;
 }
 
-/** Past this a run is too long to be kept in memory: 200 bytes each. */
+/** The most records a run may keep in memory, at about 200 bytes each. */
 const RECORDS_MAX = 2_000_000;
 
 export class Recorder {

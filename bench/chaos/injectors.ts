@@ -1,7 +1,7 @@
 /**
- * How each fault is done to the world, and how it is undone. An injector answers with what it
- * did in words and with its cure; the cure resolves when the harness has done its part, with
- * claims: what this fault must have brought about, as it was found.
+ * How each fault is injected and healed. An injector answers with a description and a cure; the
+ * cure resolves when the harness has done its part, with claims: effects that this fault must
+ * have had, and whether they were observed.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { HostBox } from "../support/host-box.ts";
@@ -29,14 +29,14 @@ export interface Stage {
 
 type Injector = (stage: Stage) => Promise<Injection> | Injection;
 
-/** A worker's replacement waits with back-off and for a start of about a second. */
+/** A worker's replacement waits for its back-off and takes about a second to start. */
 const REPLACED_WITHIN_MS = 15_000;
 /** "The workers leave within a second", and as much again for a busy machine. */
 const WORKERS_LEAVE_WITHIN_MS = 2000;
-/** Workers are given 10 s, and what follows is quick. */
+/** Workers have 10 s to drain; what follows is quick. */
 const DRAINED_WITHIN_MS = 13_000;
 const ROLLED_WITHIN_MS = 60_000;
-/** What the kernel holds for the client, some megabytes, is read first, on a busy machine. */
+/** The client first reads what the kernel holds for it, some megabytes, on a busy machine. */
 const CLOSED_WITHIN_MS = 15_000;
 const STORM_WAVES = 3;
 const STORM_EXTRA = 30;
@@ -44,7 +44,7 @@ const STORM_EXTRA = 30;
 const FLOOD_BODY = "\u{1F30A}".repeat(4000);
 const FLOOD_MESSAGES = 500;
 const FLOOD_AT_ONCE = 8;
-/** Senders come and go, too; the flood goes on when they are back. */
+/** Senders disconnect too; the flood continues when they are back. */
 const FLOOD_WITHIN_MS = 25_000;
 
 export const INJECTORS: Record<FaultName, Injector> = {
@@ -151,7 +151,7 @@ export const INJECTORS: Record<FaultName, Injector> = {
 
   "postgres-restart": ({ world, chance }) => {
     const how = pick(chance, ["SIGKILL", "SIGQUIT", "SIGINT"] as const);
-    // A crash that fails to heal is this run's failure, told when the cure waits for it.
+    // A crash that does not heal fails this run; the error surfaces when the cure awaits it.
     const crash = world.database.crash(how).then(
       (text) => ({ ok: true, text }),
       (error: unknown) => ({ ok: false, text: String(error) }),
@@ -206,7 +206,7 @@ export const INJECTORS: Record<FaultName, Injector> = {
   },
 };
 
-/** One more session of somebody who is there anyway; nobody listens to it. */
+/** Opens one more session of a user who is online anyway; its events are ignored. */
 function stranger(host: HostBox, client: Client): Wire {
   const ignore = () => undefined;
   const events = { connected: ignore, refused: ignore, event: ignore, closed: ignore };

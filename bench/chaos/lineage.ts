@@ -1,15 +1,15 @@
 /**
  * Which changes of a conversation are changes of the same thing: a message's revs, or those of
- * its members and title. What was committed unsaid is read again from storage, and there a thing
- * has its last rev only, which stands for the earlier ones.
+ * its members and title. A change that was committed but not published is read from storage, where
+ * an object has its last rev only, which stands for the earlier ones.
  */
 import type { History } from "./history.ts";
 
 export class Lineage {
-  /** Conversation and rev → the thing; the thing → its revs. */
+  /** Conversation and rev → the object that changed; the object → its revs. */
   readonly #things = new Map<string, string>();
   readonly #revs = new Map<string, Set<number>>();
-  /** Conversation and rev → when the first client heard of it. */
+  /** Conversation and rev → when the first client received it. */
   readonly #firstMs = new Map<string, number>();
 
   constructor(history: Pick<History, "records">) {
@@ -24,7 +24,7 @@ export class Lineage {
     }
   }
 
-  /** Whether anybody heard of a change with this rev. */
+  /** Whether any client received a change with this rev. */
   isHeard(conversation: string, rev: number): boolean {
     return this.#things.has(`${conversation} ${rev}`);
   }

@@ -1,7 +1,7 @@
 /**
- * What people do all the while: send, edit, delete, mark, type, come and go; the owner of the
- * door lets people in and out. Each client wishes by its own seeded chance; how the wishes
- * interleave is the machine's affair, so a seed repeats a plan and not a run to the letter.
+ * The load during a run: people send, edit, delete, mark, type, connect and disconnect; the owner
+ * of the door adds and removes people. Each client acts by its own seeded randomness. How the
+ * actions interleave depends on the machine, so a seed repeats a plan, not a run in every detail.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { api } from "../support/api.ts";
@@ -32,7 +32,7 @@ export class Load {
     ];
   }
 
-  /** Ends once every send that was begun is acknowledged, or has had its time. */
+  /** Ends once every send that was begun is acknowledged or has timed out. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     const timer = setTimeout(() => {
@@ -70,7 +70,7 @@ export class Load {
     }
   }
 
-  /** Those that the client knows itself to be in. */
+  /** The conversations that the client knows it is in. */
   #talksOf(client: Client): string[] {
     return [...this.#scene.talks, this.#scene.door.id].filter((id) => client.replica.has(id));
   }
@@ -128,7 +128,7 @@ export class Load {
           ? api(port, "DELETE", `${path}/${userId}`, { token })
           : api(port, "POST", path, { token, body: { user_ids: [userId] } }),
       );
-      // Without an answer it stays as it was believed; both calls are idempotent.
+      // Without an answer the belief stays; both calls are idempotent.
       if (answer.status === 200) inside.add(userId);
       if (answer.status === 204 || answer.status === 404) inside.delete(userId);
     }

@@ -1,4 +1,4 @@
-/** One login of a person: keeps an access token that is good, whichever host answers. */
+/** One login of a person: keeps a valid access token, whichever host answers. */
 import type { Tokens } from "../../src/protocol/schemas.ts";
 import { api } from "../support/api.ts";
 
@@ -48,7 +48,7 @@ export class Login {
     return Date.now() > this.#endsAtMs - AHEAD_MS;
   }
 
-  /** Whether there is a new token; asked together, it is asked for once. */
+  /** Resolves with whether there is a new token; concurrent calls share one request. */
   renew(port: number): Promise<boolean> {
     this.#renewing ??= this.#renew(port).finally(() => {
       this.#renewing = null;
@@ -61,7 +61,7 @@ export class Login {
     const spent = { refresh_token: this.#refresh };
     let answer = await api<Tokens>(port, "POST", "/api/auth/refresh", { body: spent });
     if (answer.status === 401) {
-      // An answer that was lost on its way spent the token: a person would sign in again.
+      // If an answer was lost, the refresh token is spent; a person would sign in again.
       const body = { username: this.username, password: PASSWORD };
       answer = await api<Tokens>(port, "POST", "/api/auth/login", { body });
     }

@@ -1,6 +1,6 @@
 /**
  * `troupe chaos`: runs, judges and reports. Exit code 0 when every run kept every promise, 1 when
- * one did not, 2 when it was called wrongly. Bounded in time; Ctrl-C ends what was started.
+ * one did not, 2 for wrong options. Bounded in time; Ctrl-C ends everything that was started.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

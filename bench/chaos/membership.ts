@@ -1,6 +1,6 @@
 /**
- * Who was in a conversation at which `rev`, put together from all that any client was told.
- * Between two tellings the older one holds; before the first nobody is known to be in it.
+ * Who was in a conversation at which `rev`, derived from what any client received.
+ * Between two known member lists the older one holds; before the first no member is known.
  */
 import type { History } from "./history.ts";
 
@@ -45,7 +45,7 @@ export class Membership {
     return is;
   }
 
-  /** Whether `user` was put out of it at some time, and had to begin anew. */
+  /** Whether `user` was removed at some time, so that their cursors started over. */
   hasLeft(conversation: string, user: string): boolean {
     let was = false;
     for (const { members } of this.#tellings.get(conversation) ?? []) {
@@ -55,7 +55,7 @@ export class Membership {
     return false;
   }
 
-  /** Whether the change itself concerns `user`: in it, or put out of it by this very change. */
+  /** Whether the change concerns `user`: a member then, or removed by this very change. */
   concerns(conversation: string, user: string, rev: number): boolean {
     return this.has(conversation, user, rev) || this.has(conversation, user, rev - 1);
   }

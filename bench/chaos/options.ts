@@ -1,6 +1,6 @@
 /**
  * What a run is asked to do, read from the command line. Everything has a default; what is
- * wrong is told in one sentence. `repeatCommand` is the line that repeats a run.
+ * wrong is reported in one sentence. `repeatCommand` is the command line that repeats a run.
  */
 import { randomInt } from "node:crypto";
 import { join, resolve } from "node:path";
@@ -14,14 +14,14 @@ export interface Options {
   hosts: number;
   workers: number;
   people: number;
-  /** Every fault once; with `seconds` again and again until that time is over. */
+  /** Each fault once; with `seconds`, over and over until that time is up. */
   faults: FaultName[];
   seconds: number | null;
-  /** What the machine may add to promised times; more where other work runs on it. */
+  /** How much the machine may add to promised times; more on a busy machine. */
   slackMs: number;
   /** Absolute. */
   outDir: string;
-  /** Writes the summary of all runs as Markdown here; null: nowhere. */
+  /** Where to write the Markdown summary of all runs; null for none. */
   summaryPath: string | null;
   /** Whether a missing redis-server may be installed with the system's package manager. */
   mayInstall: boolean;
@@ -35,7 +35,7 @@ const HOSTS_MAX = 3;
 const SECONDS_MAX = 3600;
 const RUNS_MAX = 1000;
 const SEED_END = 2 ** 31;
-/** Clocks of one process, on a machine that is busy with all hosts at once. */
+/** Default slack: one machine runs all hosts at once. */
 const SLACK_MS = 500;
 const SLACK_MS_MAX = 10_000;
 
@@ -143,7 +143,7 @@ export function repeatCommand(options: Options): string {
   return parts.join(" ");
 }
 
-/** Whether this run has a Redis: several hosts cannot do without. */
+/** Whether this run has a Redis; several hosts need one. */
 export function wantsRedis(options: Options): boolean {
   return options.hosts > 1 || options.faults.some((name) => FAULTS[name].needs !== "nothing");
 }

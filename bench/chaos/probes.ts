@@ -1,6 +1,6 @@
 /**
- * Looking at the world from outside while it runs: each host's /readyz and memory all the time,
- * and on request whether presence is true, whether everyone is back, and who still types.
+ * Observes the hosts from outside while they run: each host's /readyz and memory all the time,
+ * and on request whether presence is right, whether everyone is back, and who is shown as typing.
  */
 import type { Status } from "../../src/protocol/schemas.ts";
 import { api } from "../support/api.ts";
@@ -10,9 +10,9 @@ import type { Recorder } from "./history.ts";
 import type { Person, Scene } from "./scene.ts";
 
 const SAMPLE_MS = 500;
-/** Promise 4: within the grace, and within 10 s when somebody died. */
+/** Promise 4: within the grace period, and within 10 s after a process died. */
 export const PRESENCE_TRUE_WITHIN_MS = 10_000;
-/** Grace, and the time that a goodbye needs on a busy machine. */
+/** The grace period plus the time a disconnect needs on a busy machine. */
 const SURELY_OFFLINE_AFTER_MS = 7000;
 
 /** Samples readiness and memory until stopped. */
@@ -48,7 +48,7 @@ export class Sampler {
 
 type Expected = "online" | "offline" | "either";
 
-/** Asks every host until all tell what the sessions say; recorded, and whether it was in time. */
+/** Asks every host until all answers agree with the sessions; records the result and its time. */
 export async function probePresence(
   why: string,
   hosts: HostBox[],

@@ -1,8 +1,8 @@
 /**
  * What one client believes, merged from its events, its own acks and its syncs, as any client
- * of the contract would. Pure. `rev` of a conversation is what the client syncs from: the
- * highest it has heard, for changes come in rising order; but until a session has caught up,
- * what comes live does not hide what its syncs are still to bring.
+ * of the contract would merge them. Pure. `rev` of a conversation is what the client syncs from:
+ * the highest it has received, since changes come in rising order. Until a session has caught up,
+ * live events do not raise it, so that they cannot hide what its syncs have yet to bring.
  */
 import { createHash } from "node:crypto";
 import type { ClientAck } from "../../src/protocol/events.ts";
@@ -11,7 +11,7 @@ import type { FinalReplica, MessageFact } from "./history.ts";
 
 interface Held {
   rev: number;
-  /** The highest heard live. */
+  /** The highest rev received live. */
   heard: number;
   baseSeq: number;
   lastSeq: number;
@@ -46,13 +46,13 @@ export class Replica {
     return this.#held.get(conversation)?.lastSeq ?? 0;
   }
 
-  /** Own messages that still stand, newest last. */
+  /** The seqs of own messages that are not deleted, newest last. */
   ownSeqs(conversation: string): number[] {
     const messages = [...(this.#held.get(conversation)?.messages.values() ?? [])];
     return messages.filter((one) => one.own && !one.deleted).map((one) => one.seq);
   }
 
-  /** The `sync` request's list. */
+  /** The list of conversations for a `sync` request. */
   cursors(): { conversation_id: string; after_rev: number }[] {
     return [...this.#held].map(([conversation_id, { rev }]) => ({
       conversation_id,
@@ -65,7 +65,7 @@ export class Replica {
     this.#isCatchingUp = true;
   }
 
-  /** Everything up to what was heard live is here. */
+  /** The session has caught up with what it received live. */
   endCatchUp(): void {
     this.#isCatchingUp = false;
     for (const held of this.#held.values()) held.rev = Math.max(held.rev, held.heard);
@@ -77,7 +77,7 @@ export class Replica {
   }
 
   applyMessage(message: Message, isOwnAck: boolean): void {
-    // The ack of what was sent just before one was removed brings nothing back.
+    // The ack of a message sent just before the removal does not bring the conversation back.
     if (isOwnAck && !this.has(message.conversation_id)) return;
     const held = this.#at(message.conversation_id, message.rev - 1, message.seq - 1);
     this.#put(held, message);

@@ -5,7 +5,7 @@ import { Membership } from "./membership.ts";
 import { type SessionTrail, sessionsOf } from "./sessions.ts";
 
 export interface Finding {
-  /** One sentence: who, what, when. */
+  /** One sentence that says who, what and when. */
   what: string;
   /** The records or facts that show it. */
   evidence: unknown[];
@@ -13,13 +13,13 @@ export interface Finding {
 
 export interface Verdict {
   findings: Finding[];
-  /** How many things were held against the rule; a rule that saw nothing proved nothing. */
+  /** How many cases the rule examined; a rule that examined none proved nothing. */
   looked: number;
 }
 
 export interface Rule {
   id: string;
-  /** Number of the promise in the wire contract that it belongs to. */
+  /** The number of the promise in the wire contract that the rule belongs to. */
   promise: number;
   title: string;
   check(view: HistoryView): Verdict;
@@ -53,7 +53,7 @@ export class HistoryView {
   }
 }
 
-/** Findings of one rule past this many say nothing new. */
+/** The most findings kept of one rule. */
 const FINDINGS_MAX = 200;
 
 /** Gathers findings while a rule looks. */

@@ -1,10 +1,10 @@
-/** Rules on each fault: what must go on meanwhile, and how soon all is well afterwards. */
+/** Rules about each fault: what must keep working meanwhile, and how soon it has healed. */
 import { factsOf } from "./fault-table.ts";
 import type { FaultRecord, History } from "./history.ts";
 import { type HistoryView, Look, type Rule } from "./rule.ts";
 import { isLiveFrom, type OfClient } from "./sessions.ts";
 
-/** A worker may hold this much while a reader does not read; a fresh one holds about 100 MB. */
+/** A worker's memory limit while a client does not read; a new worker holds about 100 MB. */
 const WORKER_RSS_MB_MAX = 700;
 
 /** [CHF1] */
@@ -58,7 +58,7 @@ const sendsGoOn: Rule = {
           (session) => session.client === rec.client && isLiveFrom(session, rec.atMs, lastsMs),
         );
         const verdict = acked.get(`${rec.client} ${rec.op}`);
-        // Refused for good (no member any more) is an answer, too.
+        // A final refusal (the sender is no longer a member) counts as an answer.
         if (!lived || verdict?.isRefused) continue;
         const isInTime = verdict !== undefined && verdict.atMs <= lastsMs;
         const { name } = history.clients[rec.client]!;
@@ -151,7 +151,7 @@ const caughtUp: Rule = {
   },
 };
 
-/** Up to where a record brings its client, by conversation. */
+/** The rev of each conversation to which a record advances its client. */
 function standingOf(rec: OfClient): [string, number][] {
   if (rec.kind === "change") return [[rec.conversation, rec.rev]];
   if (rec.kind !== "synced") return [];

@@ -13,11 +13,11 @@ import {
 /** A session counts as living through a moment when it lived this long before and after. */
 const BEFORE_MS = 3000;
 const AFTER_MS = 1000;
-/** After a fault that lets hosts lose sight of each other: until presence is true again. */
+/** After a fault that separates hosts: the time until presence is right again. */
 const PRESENCE_LAG_MS = 10_000;
-/** Promise 4 gives 10 s, and a busy machine a little more. */
+/** Promise 4 allows 10 s; a busy machine gets a little more. */
 const SHOWN_AFTER_MS = 11_000;
-/** Silence after which typing ends by itself, and what a death or a busy machine may add. */
+/** Typing ends after this silence; a crash or a busy machine may add to it. */
 const TYPING_EXPIRES_MS = 5000;
 const TYPING_SLACK_MS = 4000;
 
@@ -98,7 +98,7 @@ const toldOnce: Rule = {
 
 type StatusRecord = Extract<Rec, { kind: "status" }>;
 
-/** [CHP4] What a client last heard, at each probe and when its session ends. */
+/** [CHP4] Compares the status a client last received, at each probe and when its session ends. */
 const watchersShowTruth: Rule = {
   id: "CHP4",
   promise: 4,
@@ -138,7 +138,7 @@ const watchersShowTruth: Rule = {
   },
 };
 
-/** Null where it has changed within the time that a change may take to be told. */
+/** Null where the status changed so recently that its event may still be on its way. */
 function truthOf(sessions: SessionTrail[], atMs: number): "online" | "offline" | null {
   const fromMs = atMs - SHOWN_AFTER_MS;
   if (sessions.some((session) => isLiveFrom(session, fromMs, atMs))) return "online";
@@ -225,12 +225,12 @@ const unreadRecounted: Rule = {
         const counted = stored.filter(({ seq }) => seq > one.readSeq).length;
         const what = () => `${where}: unread_count ${one.unreadCount}, counted ${counted}`;
         look.at(one.unreadCount === counted, what, one);
-        // Who leaves loses their cursors: what they marked before says nothing.
+        // A member who leaves loses their cursors, so marks made before that prove nothing.
         if (membership.hasLeft(one.id, user)) continue;
         const mark = marks.get(`${one.id} ${user}`) ?? { acked: 0, tried: 0 };
         const own = stored.filter(({ sender }) => sender === user).map(({ seq }) => seq);
         const lastOwn = own.reduce((a, b) => Math.max(a, b), 0);
-        // A mark without an answer may or may not have counted.
+        // A mark without an answer may or may not have been applied.
         const least = Math.max(mark.acked, lastOwn);
         const most = Math.max(mark.tried, least);
         const isRight = one.readSeq >= least && one.readSeq <= most;

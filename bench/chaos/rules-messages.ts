@@ -1,4 +1,4 @@
-/** Rules on what is stored: durable, once, numbered without gaps, and the same for everyone. */
+/** Rules about what is stored: durable, once, numbered without gaps, and the same for everyone. */
 import type { MessageFact } from "./history.ts";
 import { Look, type Rule } from "./rule.ts";
 
@@ -119,7 +119,7 @@ const changesKept: Rule = {
       if (rec.kind !== "change" || rec.via !== "ack" || rec.name === "send_message") continue;
       const acked = rec.message!;
       const stored = messages.get(rec.conversation)?.get(acked.seq);
-      // Its last change shows in full; an earlier one only by the later rev.
+      // The last change of a message shows in full; an earlier one only through the later rev.
       const isKept =
         stored !== undefined &&
         (stored.rev === acked.rev ? stored.digest === acked.digest : stored.rev > acked.rev) &&

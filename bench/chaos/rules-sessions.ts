@@ -1,4 +1,4 @@
-/** Rules on what each session heard: in rising order, without holes, and nothing it may not. */
+/** Rules about what each session received: rising order, no gaps, and nothing it must not see. */
 import type { ChangeRecord } from "./history.ts";
 import { type HistoryView, Look, type Rule } from "./rule.ts";
 import type { SessionTrail } from "./sessions.ts";
@@ -30,7 +30,7 @@ function missing(
   const revs: number[] = [];
   const standing = new Set([...(messages.get(conversation)?.values() ?? [])].map(({ rev }) => rev));
   for (let rev = from + 1; rev < to; rev++) {
-    // Nobody heard of it and no message stands at it: replaced before it was read by anyone.
+    // No client received it and no message has this rev: it was replaced before anybody read it.
     if (!lineage.isHeard(conversation, rev) && !standing.has(rev)) continue;
     if (known.has(rev) || !membership.has(conversation, session.user, rev)) continue;
     if (!lineage.isSuperseded(conversation, rev, known)) revs.push(rev);
@@ -39,9 +39,9 @@ function missing(
 }
 
 /**
- * [CHS1] An answer to a repeated `client_id` may come at any time: it shows the message as it is.
- * So may the ack of what was heard as an event already: a change read again from storage after
- * a death does not know whose request it answers.
+ * [CHS1] An answer to a repeated `client_id` may come at any time and shows the message as it
+ * is. So may the ack of a change that was received as an event: after a crash a change is read
+ * from storage, where it is not known whose request it answers.
  */
 const risingOrder: Rule = {
   id: "CHS1",
@@ -71,8 +71,8 @@ const risingOrder: Rule = {
 };
 
 /**
- * [CHS2] A session's first change is one of its own time: the answer to deleting again what was
- * deleted before the session began shows that old change, whatever the session knows by then.
+ * [CHS2] The first change of a session is one made during the session. (Deleting again what was
+ * deleted before the session began answers that old change, whatever the session knows.)
  */
 const noHoles: Rule = {
   id: "CHS2",
@@ -120,7 +120,7 @@ const syncFills: Rule = {
         for (const one of rec.conversations) {
           standing.set(one.conversation, one.rev);
           if (one.afterRev === null || one.reset) continue;
-          // Unchanged since: at that moment its rev was this one, so it belonged in the answer.
+          // The message has not changed since, so it had this rev then and belonged in the answer.
           const answered = new Set(one.messages.map(([seq]) => seq));
           const left = [...(view.messages.get(one.conversation)?.values() ?? [])].filter(
             ({ seq, rev }) => rev > one.afterRev! && rev <= one.rev && !answered.has(seq),
@@ -134,7 +134,7 @@ const syncFills: Rule = {
           look.at(left.length === 0, what, left.slice(0, 20), rec);
         }
       }
-      // A session that ended before its sync had come to the end is owed nothing yet.
+      // A session that ended before its sync was complete is owed nothing.
       if (!isWhole) continue;
       for (const [conversation, rev] of standing) {
         const heard = changes.get(conversation) ?? [];
@@ -160,7 +160,7 @@ const isolation: Rule = {
   check({ sessions, membership }) {
     const look = new Look();
     for (const session of sessions) {
-      /** Told to be out of it, and not yet back in. */
+      /** Conversations that the client was removed from and has not rejoined. */
       const out = new Set<string>();
       for (const rec of session.records) {
         if (rec.kind === "synced")
@@ -207,7 +207,9 @@ const everythingAnswered: Rule = {
   },
 };
 
-/** [CHS6] Receipts of one session. Who leaves a conversation begins anew on coming back. */
+/**
+ * [CHS6] Receipts of one session rise; after leaving and rejoining a conversation they start over.
+ */
 const cursorsRise: Rule = {
   id: "CHS6",
   promise: 3,

@@ -1,6 +1,6 @@
 /**
- * One run: world, scene, load, faults one after another, the final facts, and everything ended
- * again, whatever happened. Answers with the history; a run that broke off says so in it.
+ * One run: world, scene, load, faults one after another and the final state; everything is ended
+ * in any case. Answers with the history, which says so if the run broke off.
  */
 import { mkdir } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
@@ -17,9 +17,9 @@ import { probePresence, Sampler } from "./probes.ts";
 import { openScene } from "./scene.ts";
 import { startWorld } from "./world.ts";
 
-/** Ordinary life before each fault. */
+/** The calm time before each fault. */
 const CALM_MS = [700, 1800] as const;
-/** After a flood a client syncs eight megabytes, a quarter of one at a time. */
+/** After a flood a client syncs eight megabytes in answers of a quarter of a megabyte. */
 const BACK_WITHIN_MS = 40_000;
 /** A run that takes this much longer than asked for is broken off. */
 const PATIENCE_MS = 120_000;
@@ -114,7 +114,7 @@ async function play(options: Options, { world, recorder, history, progress, abor
   }
 }
 
-/** Rejects when it is aborted; what was not healed then ends with the world. */
+/** Rejects when it is aborted; a fault that was not healed then ends with the world. */
 async function injectOnce(
   name: FaultName,
   stage: Stage,

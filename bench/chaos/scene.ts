@@ -1,6 +1,6 @@
 /**
- * Who is there and what they talk in: people with one or two clients each, groups, pairs, a
- * group whose members come and go, and one for the flood that a slow reader must not survive.
+ * The people of a run and their conversations: people with one or two clients each, groups, pairs,
+ * a group whose members come and go, and one for the flood that must end a slow reader.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Conversation } from "../../src/protocol/schemas.ts";
@@ -21,9 +21,9 @@ export interface Person {
 export interface Scene {
   people: Person[];
   clients: Client[];
-  /** Where everybody talks; the door and the flood are not among them. */
+  /** The ordinary conversations, without the door and the flood. */
   talks: string[];
-  /** `owner` lets the `floaters` in and out. */
+  /** `owner` adds and removes the `floaters`. */
   door: { id: string; owner: Person; floaters: Person[] };
   flood: { id: string; senders: Person[]; reader: Person };
   /** All of the above. */
@@ -96,7 +96,7 @@ export async function openScene(
   return { people, clients, talks, door, flood, conversations: [...talks, door.id, flood.id] };
 }
 
-/** Asks each port in turn, twice over, until one answers. */
+/** Asks each port in turn, in two rounds, until one answers. */
 export async function anyHost<T>(
   ports: number[],
   call: (port: number) => Promise<ApiAnswer<T>>,

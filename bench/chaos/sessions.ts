@@ -9,13 +9,15 @@ export type OfClient = Extract<Rec, { client: number }>;
 export interface SessionTrail {
   client: number;
   user: string;
-  /** For people: "p1/2, session 3 on host 1". */
+  /** A readable name: "p1/2, session 3 on host 1". */
   name: string;
   host: number;
   fromMs: number;
-  /** Null: it lived to the end of the run. */
+  /** Null when it lived to the end of the run. */
   toMs: number | null;
-  /** From when on its client reads nothing, and cannot know that the server has ended it. */
+  /**
+   * Since when its client has not read its socket, so that it cannot know that the server ended it.
+   */
   deafSinceMs: number | null;
   records: OfClient[];
 }
@@ -57,7 +59,8 @@ export function sessionsOf(history: Pick<History, "clients" | "records">): Sessi
   return all;
 }
 
-/** What a client that did not read takes in afterwards is old news. Null: to the end. */
+/** Until when the session's events count: a client that stopped reading receives the rest late.
+ * Null means to the end. */
 export function hearsUntilMs({ deafSinceMs, toMs }: SessionTrail): number | null {
   return deafSinceMs ?? toMs;
 }
@@ -67,7 +70,7 @@ export function isLiveFrom(session: SessionTrail, fromMs: number, toMs: number):
   return session.fromMs <= fromMs && (endMs === null || endMs >= toMs);
 }
 
-/** The change that puts `user` out of a conversation. */
+/** Whether the record is the change that removes `user` from a conversation. */
 export function isRemovalOf(user: string, rec: Rec): rec is ChangeRecord {
   return rec.kind === "change" && rec.members !== undefined && !rec.members.includes(user);
 }
@@ -80,8 +83,8 @@ export interface ShownTyping {
 }
 
 /**
- * Who is shown as typing at `atMs` by the clients that are connected then. One who is put out
- * of a conversation forgets it, and is owed no end of a typing.
+ * Who is shown as typing at `atMs` by the clients that are connected then. A client that is
+ * removed from a conversation drops its state and is owed no end of a typing.
  */
 export function shownTyping(
   history: Pick<History, "clients" | "records">,

@@ -1,10 +1,10 @@
-/** Many runs in one page of Markdown: what test/fault/RESULTS.md is made of. */
+/** A Markdown page that sums up many runs; test/fault/RESULTS.md is made from it. */
 import { FAULTS, type FaultName } from "./fault-table.ts";
 import { ackLatencies, countsOf, percentile } from "./figures.ts";
 import type { Options } from "./options.ts";
 import type { RunResult } from "./verdict-text.ts";
 
-/** What is kept of a run once its history is written: the rest may be forgotten. */
+/** What is kept of a run in memory once its history is written to disk. */
 export interface RunDigest {
   seed: number;
   startedAt: string;

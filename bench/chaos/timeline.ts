@@ -1,7 +1,7 @@
 /**
  * report.html of a run: faults as shaded spans against the latencies of acknowledgements and
- * deliveries on a logarithmic scale, each host's readiness below, then the verdict. One file,
- * nothing loaded from elsewhere.
+ * deliveries on a logarithmic scale, each host's readiness below, then the verdict. One
+ * self-contained file.
  */
 import type { Judged } from "./checker.ts";
 import { FAULTS } from "./fault-table.ts";
@@ -126,7 +126,7 @@ function band(
     .join("");
 }
 
-/** All slow ones, and of the others as many as a page can hold. */
+/** All slow ones, and as many of the others as a page can hold. */
 function dots(
   latencies: Latency[],
   x: (atMs: number) => number,

@@ -1,7 +1,7 @@
 /**
- * One Socket.IO session over one WebSocket, no more than the harness needs: Engine.IO 4 and
- * Socket.IO 5 packets, text only. It never reconnects. Everything is handed on in the turn in
- * which it arrives, so what is recorded has the order of the wire.
+ * One Socket.IO session over one WebSocket, as small as the harness needs: Engine.IO 4 and
+ * Socket.IO 5 packets, text only. It never reconnects. Everything is passed on synchronously as
+ * it arrives, so records have the order of the wire.
  */
 import { WebSocket } from "ws";
 
@@ -11,7 +11,7 @@ export interface WireEvents {
   /** Socket.IO's CONNECT was refused. */
   refused(code: string): void;
   event(name: string, payload: unknown): void;
-  /** Called once, after whatever came before. */
+  /** Called once, after everything that came before. */
   closed(reason: string): void;
 }
 
@@ -55,7 +55,7 @@ export class Wire {
 
   /**
    * Calls `settle` once: with the answer, with `late` after the deadline, or when the connection
-   * ends. A callback, for a promise would let the next packets overtake the answer.
+   * ends. It takes a callback because a promise would let the next packets overtake the answer.
    */
   emit(
     name: string,
@@ -76,14 +76,14 @@ export class Wire {
     this.#socket.send(`42${id}${JSON.stringify([name, payload])}`);
   }
 
-  /** Says goodbye. */
+  /** Sends DISCONNECT and closes. */
   close(): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send("41");
     this.#socket.close();
     this.#end("closed here");
   }
 
-  /** Ends without a word, as when a cable is pulled. */
+  /** Ends without DISCONNECT, as when a cable is pulled. */
   drop(): void {
     this.#socket.terminate();
     this.#end("dropped here");

@@ -1,6 +1,6 @@
 /**
- * The world of a run: PostgreSQL, Redis where there is one, and the hosts. `stop` ends all that
- * was started, in the opposite order, also after half a start.
+ * The servers of a run: PostgreSQL, Redis where needed, and the hosts. `stop` ends everything that
+ * was started, in reverse order, also after an incomplete start.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { openRedis, type RedisBox } from "../support/redis-box.ts";
 import { type DatabaseBox, openDatabase } from "./database-box.ts";
 import { type Options, wantsRedis } from "./options.ts";
 
-/** Long enough to be renewed several times in a run, short enough that it must be. */
+/** Short enough that tokens are renewed several times in a run. */
 const ACCESS_TOKEN_TTL_S = 40;
 
 export interface World {
@@ -68,5 +68,5 @@ export async function startWorld(options: Options, runDir: string): Promise<Worl
   }
 }
 
-/** Good for this process only: nobody else's tokens fit these hosts. */
+/** Made for this process only, so that no other tokens fit these hosts. */
 const secret = randomBytes(32).toString("hex");
