@@ -1,7 +1,8 @@
 /**
- * The test projects. `unit` needs nothing built and runs in threads; `contract` holds storage
- * to one suite against a shared PostgreSQL; `integration` drives built servers, which are
- * child processes, so its files run at most two at a time.
+ * The test projects, as `npm run test:<name>` runs them. `unit` and `property` need nothing built
+ * and run in threads; `contract` runs storage and relay against one suite on a shared PostgreSQL;
+ * `server`, `fault` and `browser` drive built servers, which are child processes. Two cores carry
+ * two such files at a time.
  */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
@@ -9,9 +10,9 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const GLOBAL_SETUP = fileURLToPath(new URL("support/global-setup.ts", import.meta.url));
-const CORES_FOR_SERVERS = 2;
+const CORES = 2;
 
-/** Those that take longest, so that none of them begins when all others have ended. */
+/** The files that take longest start first, so that none of them runs alone at the end. */
 const FIRST = [
   "fault/bench-scenarios",
   "integration/relay-hosts",
@@ -42,48 +43,45 @@ export default defineConfig({
   test: {
     sequence: { sequencer: LongestFirst },
     projects: [
-      {
-        root: ROOT,
-        test: {
-          name: "unit",
-          include: ["test/unit/**/*.test.ts", "test/property/**/*.test.ts"],
-          pool: "threads",
-          maxWorkers: CORES_FOR_SERVERS,
-          // A simulated history is a second of work, and several on a busy machine.
-          testTimeout: 20_000,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      {
-        root: ROOT,
-        test: {
-          name: "contract",
-          include: ["test/contract/**/*.test.ts"],
-          globalSetup: GLOBAL_SETUP,
-          pool: "forks",
-          maxWorkers: CORES_FOR_SERVERS,
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        root: ROOT,
-        test: {
-          name: "integration",
-          include: [
-            "test/integration/**/*.test.ts",
-            "test/fault/**/*.test.ts",
-            "test/browser/**/*.test.ts",
-          ],
-          globalSetup: GLOBAL_SETUP,
-          pool: "forks",
-          maxWorkers: CORES_FOR_SERVERS,
-          testTimeout: 45_000,
-          hookTimeout: 90_000,
-          sequence: { groupOrder: 1 },
-        },
-      },
+      threads("unit"),
+      threads("property"),
+      servers("contract", ["contract"], 30_000),
+      servers("server", ["integration"], 45_000),
+      servers("fault", ["fault"], 45_000),
+      servers("browser", ["browser"], 45_000),
     ],
   },
 });
+
+/** Tests of pure code, which need no build. */
+function threads(name: string) {
+  return {
+    root: ROOT,
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      pool: "threads" as const,
+      maxWorkers: CORES,
+      // One simulated history takes a second of work, and several on a busy machine.
+      testTimeout: 20_000,
+      sequence: { groupOrder: 0 },
+    },
+  };
+}
+
+/** Tests that drive built servers or PostgreSQL, which the global setup provides. */
+function servers(name: string, folders: readonly string[], testTimeout: number) {
+  return {
+    root: ROOT,
+    test: {
+      name,
+      include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
+      globalSetup: GLOBAL_SETUP,
+      pool: "forks" as const,
+      maxWorkers: CORES,
+      testTimeout,
+      hookTimeout: 2 * testTimeout,
+      sequence: { groupOrder: 1 },
+    },
+  };
+}

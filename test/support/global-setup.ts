@@ -1,7 +1,7 @@
 /**
  * Once before a run: builds, starts the one PostgreSQL that all tests share (none where
- * TEST_DATABASE_URL names one) and migrates the template of the tests' databases. Two projects
- * name this file; whichever comes second finds everything in place.
+ * TEST_DATABASE_URL names one) and migrates the template of the tests' databases. Several
+ * projects name this file; those after the first find everything in place.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
