@@ -53,6 +53,15 @@ function start({ config, life, slot, line }: ThreadStart): Running {
       eachFrame(bytes, (at) => take(decodeAt(bytes, at)));
       link.flush();
     },
+    // The edge is behind: no turn is begun, and nothing more is taken from the edge.
+    pressure(isFull) {
+      host.setHeld(isFull);
+      if (isFull) {
+        metrics.pressure.add("thread_to_edge", "full");
+        link.hold();
+        // What waited can have filled the line again.
+      } else if (!link.isFull) link.release();
+    },
     stuck(err) {
       log.fatal({ event: "edge_stuck", err });
       process.exit(1);

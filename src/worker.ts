@@ -63,8 +63,11 @@ let onFrames: (bytes: Buffer) => void = (bytes) => {
   );
 };
 
+let onPipePressure: (isFull: boolean) => void = () => undefined;
+
 const pipe = new Pipe(new TcpSocket({ fd: PIPE_FD }), {
   frames: (bytes) => onFrames(bytes),
+  pressure: (isFull) => onPipePressure(isFull),
   closed: () => process.exit(0),
 });
 process.on("disconnect", () => process.exit(0));
@@ -89,8 +92,10 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     isCluster: config.redisUrl !== null,
     clock,
     pipe,
+    pressure: metrics.pressure,
     thread: new BatchLink(line, {
       frames: (bytes) => exchange.fromThread(bytes),
+      pressure: (isFull) => exchange.onThreadPressure(isFull),
       stuck(err) {
         log.fatal({ event: "thread_stuck", err });
         process.exit(1);
@@ -101,6 +106,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     onControl: (order, reply) => void onControl(order, reply),
     onBatchEnd: () => edge.turn.flush(),
   });
+  onPipePressure = (isFull) => exchange.onPipePressure(isFull);
   const edge = await Edge.create({
     config,
     life,

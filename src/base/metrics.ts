@@ -53,6 +53,8 @@ export interface Metrics {
   readonly limits: Tally;
   /** Why the server ended a session. */
   readonly ended: Tally;
+  /** Line between threads or processes, what happened ("full", "refused"). */
+  readonly pressure: Tally;
   /** Asked when scraped: set what this part knows. */
   readonly gauges: {
     sessions: () => number;
@@ -91,6 +93,7 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
   const httpRequests = new Tally();
   const limits = new Tally();
   const ended = new Tally();
+  const pressure = new Tally();
   const gauges: Metrics["gauges"] = {
     sessions: () => 0,
     actors: () => ({}),
@@ -111,6 +114,12 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
     "verdict",
   ]);
   tally("troupe_sessions_ended_total", "Sessions ended by the server.", ended, ["code"]);
+  tally(
+    "troupe_line_pressure_total",
+    "Times that a line between threads or processes was full, and asks refused meanwhile.",
+    pressure,
+    ["line", "what"],
+  );
   tally("http_requests_total", "HTTP requests answered.", httpRequests, ["route", "status"]);
 
   gauge("troupe_sessions", "Sessions connected.", () => gauges.sessions());
@@ -201,6 +210,7 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
     httpRequests,
     limits,
     ended,
+    pressure,
     gauges,
     lagMs: () => Math.round(lag.lateMs(99) * 10) / 10,
     commit(rows, seconds) {

@@ -138,6 +138,7 @@ export class Edge {
         onSent: (ms) => this.vitals.sendCommit.observe(ms),
       }),
       turn: this.turn,
+      isCongested: () => deps.exchange.isCongested,
       clock,
       log,
     });

@@ -96,6 +96,10 @@ export class Host {
       {
         forked: (life) => this.#switchboard.attach(life.ref.life, life.pipe),
         frames: (life, bytes) => this.#switchboard.fromWorker(life.ref.life, bytes),
+        pressure: (life, isFull) => {
+          if (isFull) this.#metrics.pressure.add("primary_to_worker", "full");
+          else this.#switchboard.relieved(life.ref.life);
+        },
         changed: () => this.#membership.update(this.#members(), this.supervisor.stopping),
         lost: (life) => this.#switchboard.detach(life.ref.life),
       },

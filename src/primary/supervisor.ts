@@ -19,6 +19,8 @@ export interface SupervisorEvents {
   /** Just forked. */
   forked(life: WorkerLife): void;
   frames(life: WorkerLife, bytes: Buffer): void;
+  /** The pipe to it became full, or has room again. */
+  pressure(life: WorkerLife, isFull: boolean): void;
   /** Who is online or draining has changed, or the stop has begun. */
   changed(): void;
   lost(life: WorkerLife): void;
@@ -203,6 +205,7 @@ export class Supervisor {
     const tls = this.#options.tls?.() ?? null;
     const life = new WorkerLife({ life: id, slot: slot.name }, this.#options.config, tls, {
       frames: (from, bytes) => this.#events.frames(from, bytes),
+      pressure: (of, isFull) => this.#events.pressure(of, isFull),
       lost: (gone, why) => this.#lost(slot, gone, why),
       exited: (gone, how) => {
         const level = gone.wasOrdered || this.#stopping ? "info" : "warn";

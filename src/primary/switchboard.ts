@@ -4,6 +4,10 @@
  * read, bytes go on as they came. What is addressed to the primary goes to `toPrimary`, under
  * the life of its worker, or "" where another host's primary said it.
  *
+ * While too much waits for a worker, the workers whose frames go there are not read, so that
+ * their own pipes fill and they take no new work. What comes from other hosts cannot be held
+ * back and goes on.
+ *
  * Invariants: frames of one sender to one receiver keep their order, and a subscription is
  * answered after it took effect and ahead of the topic's next event.
  */
@@ -46,6 +50,10 @@ const TYPE_NAMES = new Map<FrameType, string>(
 
 /** What the switchboard needs of a pipe. */
 export interface Line {
+  /** More waits for the worker than should; `relieved` is called when that is over. */
+  readonly isFull: boolean;
+  pauseReading(): void;
+  resumeReading(): void;
   send(frame: Frame): void;
   sendBytes(bytes: Uint8Array, frames?: number): void;
 }
@@ -53,6 +61,8 @@ export interface Line {
 interface Member {
   life: string;
   line: Line;
+  /** Full lines that this worker, which is not read meanwhile, has sent to. */
+  waitsFor: Set<Member>;
 }
 
 /** Who hears a topic: most topics are heard by one worker, and there are many topics. */
@@ -73,13 +83,20 @@ export class Switchboard {
   }
 
   attach(life: string, line: Line): void {
-    this.#members.set(life, { life, line });
+    this.#members.set(life, { life, line, waitsFor: new Set() });
+  }
+
+  /** The line of that worker has room again. */
+  relieved(life: string): void {
+    const member = this.#members.get(life);
+    if (member !== undefined) this.#readWhoWaitsFor(member);
   }
 
   detach(life: string): void {
     const member = this.#members.get(life);
     if (member === undefined) return;
     this.#members.delete(life);
+    this.#readWhoWaitsFor(member);
     for (const topic of [...this.#hearers.keys()]) this.#unhear(member, topic);
   }
 
@@ -138,15 +155,28 @@ export class Switchboard {
 
   #tellOf(hearer: Member, source: Member | null, event: Uint8Array): void {
     if (hearer === source) return;
-    hearer.line.sendBytes(event);
+    this.#give(hearer, source, event);
     this.#tally.add("event", "out");
+  }
+
+  #give(member: Member, source: Member | null, bytes: Uint8Array): void {
+    member.line.sendBytes(bytes);
+    if (source === null || !member.line.isFull || source.waitsFor.has(member)) return;
+    if (source.waitsFor.size === 0) source.line.pauseReading();
+    source.waitsFor.add(member);
+  }
+
+  #readWhoWaitsFor(member: Member): void {
+    for (const source of this.#members.values()) {
+      if (source.waitsFor.delete(member) && source.waitsFor.size === 0) source.line.resumeReading();
+    }
   }
 
   #pass(source: Member | null, to: string, bytes: Buffer, at: number, length: number): void {
     const one = bytes.subarray(at, at + length);
     const member = this.#members.get(to);
     if (member !== undefined) {
-      member.line.sendBytes(one);
+      this.#give(member, source, one);
       return;
     }
     const type = bytes[at + 4];

@@ -15,6 +15,8 @@ import { stepWorker, type WorkerEvent, type WorkerState } from "./worker-state.t
 export interface LifeEvents {
   /** Whole frames from the worker; valid during the call only. */
   frames(life: WorkerLife, bytes: Buffer): void;
+  /** Its pipe became full, or has room again. */
+  pressure(life: WorkerLife, isFull: boolean): void;
   /** Called once, when it is gone to us. */
   lost(life: WorkerLife, why: string): void;
   /** Called once, when the process has ended; after `lost`. */
@@ -70,6 +72,7 @@ export class WorkerLife {
     this.worker.on("disconnect", () => this.#lose("its IPC channel ended"));
     this.pipe = new Pipe(stream, {
       frames: (bytes) => events.frames(this, bytes),
+      pressure: (isFull) => events.pressure(this, isFull),
       closed: (why) => this.#lose(`its pipe ended: ${why}`),
     });
     const body: PrimaryOrders["configure"] = { config, life: ref.life, slot: ref.slot, tls };

@@ -7,6 +7,7 @@
  * [ACT3] A turn that throws costs this activation: who waits for it is answered `internal`.
  * [ACT4] It ends when the work it has begun is done; letters that came meanwhile go to the next.
  * [ACT5] A timer rings once, unless set anew or cancelled, and never after the end.
+ * [ACT7] While its host is held, letters and results of begun work wait with the host, in order.
  * [ACT6] A letter of a worker that is gone by the time of its turn is no turn: what it says of
  *        sessions would stay for ever.
  */
@@ -37,6 +38,8 @@ export interface ActivationHost {
   monotonicMs(): Monotonic;
   wallMs(): WallTime;
   after(delayMs: number, ring: () => void): () => void;
+  /** Runs a turn now, or when the host is held no more. Turns keep their order. */
+  whenOpen(turn: () => void): void;
   /** Whether that worker is out of the cluster, and its sessions with it. */
   isGone(life: string): boolean;
   /** Whether other hosts cannot be heard now. */
@@ -207,15 +210,14 @@ export class Activation implements Context {
 
   run<T>(work: Promise<T>, done: (value: T) => void, failed: (fault: unknown) => void): void {
     this.#workBegun++;
+    const settled = (step: () => void) =>
+      this.#host.whenOpen(() => {
+        this.#workBegun--;
+        this.#turn(step);
+      });
     work.then(
-      (value) => {
-        this.#workBegun--;
-        this.#turn(() => done(value));
-      },
-      (fault) => {
-        this.#workBegun--;
-        this.#turn(() => failed(fault));
-      },
+      (value) => settled(() => done(value)),
+      (fault) => settled(() => failed(fault)),
     );
   }
 

@@ -8,6 +8,8 @@
  * [HST3] Activations that belong elsewhere go as soon as their begun work is done.
  * [HST4] What is idle for its kind's time and holds nothing goes too.
  * [HST5] After a gap between hosts, sessions over there count again when they are announced.
+ * [HST6] While it is held no turn is begun: what comes waits here in order, and asks past
+ *        `HELD_MAX` are answered `unavailable`.
  * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
  */
 import type { Behaviour, TopicEvent } from "../../actors/behaviour.ts";
@@ -27,6 +29,8 @@ const ACTIVATIONS_MAX = 200_000;
 /** Frames that came under a view which this host has yet to hear of. */
 const PARKED_MAX = 10_000;
 const PARKED_MS = 3_000;
+/** Turns that wait while the host is held. Its edge takes nothing more meanwhile; see thread.ts. */
+const HELD_MAX = 50_000;
 
 export interface HostOptions {
   clock: Clock;
@@ -55,6 +59,8 @@ export class ActorHost {
   readonly #activationHost: ActivationHost;
   #isClosed = false;
   #parked: Frame[] = [];
+  #isHeld = false;
+  #waiting: (() => void)[] = [];
   #cancelParked: (() => void) | null = null;
   #cancelSweep: () => void;
 
@@ -70,6 +76,18 @@ export class ActorHost {
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
   }
 
+  /**
+   * [HST6] Held, it begins no turn; what waits is taken up, in order, when it is held no more. A
+   * turn can cause that it is held again.
+   */
+  setHeld(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    const waiting = this.#waiting;
+    let next = 0;
+    while (!this.#isHeld && next < waiting.length) waiting[next++]?.();
+    waiting.splice(0, next);
+  }
+
   /** An ask, tell or answer that reached this worker. */
   deliver(f: Frame): void {
     if (f.type === FRAME.answer) {
@@ -81,8 +99,21 @@ export class ActorHost {
       this.#park(f);
       return;
     }
-    if (placement.ownerOf(f.key) === this.#options.self) this.#receive(f);
+    const mustWait = this.#isHeld || this.#waiting.length > 0;
+    if (!mustWait) this.#take(f);
+    else if (f.type === FRAME.ask && this.#waiting.length >= HELD_MAX) {
+      this.#answer(f, false, JSON.stringify(REFUSALS.unavailable.error), 0);
+    } else this.#waiting.push(() => this.#take(f));
+  }
+
+  #take(f: Frame): void {
+    if (this.gateway.placement.ownerOf(f.key) === this.#options.self) this.#receive(f);
     else this.#passOn(f);
+  }
+
+  #whenOpen(turn: () => void): void {
+    if (this.#isHeld || this.#waiting.length > 0) this.#waiting.push(turn);
+    else turn();
   }
 
   setView(view: View): void {
@@ -122,6 +153,7 @@ export class ActorHost {
 
   /** Begun work that callers or storage still wait for. */
   get hasUnfinishedWork(): boolean {
+    if (this.#waiting.length > 0) return true;
     for (const activation of this.#activations.values()) {
       if (activation.hasUnfinishedWork) return true;
     }
@@ -165,6 +197,7 @@ export class ActorHost {
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
       after: (delayMs, ring) => clock.after(delayMs, ring),
+      whenOpen: (turn) => this.#whenOpen(turn),
       isGone: (life) => life !== self && !this.gateway.placement.has(life),
       isCutOff: () => this.gateway.placement.isCutOff,
       effects: {

@@ -7,15 +7,27 @@
  * [LNK1] A lone frame leaves at the end of its turn.
  * [LNK2] While `BATCHES_IN_FLIGHT` batches are not worked through the next one gathers, and
  *        leaves as soon as one of them is.
- * [LNK3] Whoever cannot work a batch through, or finds that the other side leaves more than
- *        `QUEUE_BYTES_MAX` unread, ends the line and says so once. (A thread's own end is seen by
- *        its worker.)
+ * [LNK3] A side that cannot work a batch through, or whose other side reads nothing any more
+ *        (pressure.ts), ends the line and says so once. (A thread's own end is seen by its
+ *        worker.)
+ * [LNK4] A side that is asked to `hold` takes no further batch until `release`; what the other
+ *        side sends meanwhile waits there, and fills its line.
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { type Frame, FrameBatch } from "./frames.ts";
+import { Pressure, type PressureMarks } from "./pressure.ts";
 
 const BATCHES_IN_FLIGHT = 2;
-const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
+/**
+ * The high mark is some 30 ms of work for the other side. The deadline is longer than any pause
+ * that a busy machine or a garbage collection makes.
+ */
+export const LINK_MARKS: PressureMarks = {
+  highBytes: 8 * 1024 * 1024,
+  lowBytes: 2 * 1024 * 1024,
+  deadAfterMs: 30_000,
+  maxBytes: 512 * 1024 * 1024,
+};
 
 /** Of a ledger: how many batches the receiver has worked through, modulo 2^32. */
 const TAKEN = 0;
@@ -46,6 +58,8 @@ export function createLine(): [LineEnd, LineEnd] {
 export interface BatchLinkEvents {
   /** Whole frames, back to back. */
   frames(bytes: Buffer): void;
+  /** The line became full and the owner should take no new work, or it has room again. */
+  pressure?(isFull: boolean): void;
   /** Nothing more comes or goes. Called once. */
   stuck(why: Error): void;
 }
@@ -54,41 +68,106 @@ export class BatchLink {
   readonly #end: LineEnd;
   readonly #events: BatchLinkEvents;
   readonly #batch = new FrameBatch();
+  readonly #pressure: Pressure;
+  readonly #marks: PressureMarks;
+  /** Sizes of the batches that were posted and, as far as has been looked, not worked through. */
+  readonly #posted: number[] = [];
+  /** Batches that came while this side holds; null while it does not. */
+  #held: Uint8Array[] | null = null;
   #sent = 0;
   #isScheduled = false;
   #isClosed = false;
 
-  constructor(end: LineEnd, events: BatchLinkEvents) {
+  constructor(end: LineEnd, events: BatchLinkEvents, marks: PressureMarks = LINK_MARKS) {
     this.#end = end;
     this.#events = events;
+    this.#marks = marks;
+    this.#pressure = new Pressure(marks, {
+      queuedBytes: () => this.queuedBytes,
+      progress: () => Atomics.load(end.outgoing, TAKEN),
+      changed: (isFull) => {
+        // From now on the other side says of each batch that it has been worked through.
+        if (isFull) Atomics.store(end.outgoing, AWAITED, 1);
+        events.pressure?.(isFull);
+      },
+      dead: (why) => this.#fail(why),
+    });
     end.port.on("message", (message: Uint8Array | typeof GO_ON) => {
-      if (message === GO_ON) this.flush();
+      if (message === GO_ON) this.#goOn();
+      else if (this.#held !== null) this.#held.push(message);
       else this.#receive(message);
     });
   }
 
+  /** Whether more waits for the other side than should. */
+  get isFull(): boolean {
+    return this.#pressure.isFull;
+  }
+
+  /** Bytes that the other side has not worked through yet. */
+  get queuedBytes(): number {
+    const inFlight = this.#inFlight;
+    while (this.#posted.length > inFlight) this.#posted.shift();
+    let bytes = this.#batch.byteLength;
+    for (const size of this.#posted) bytes += size;
+    return bytes;
+  }
+
   send(f: Frame): void {
+    if (this.#isClosed) return;
     this.#batch.push(f);
-    this.#schedule();
+    this.#added();
   }
 
   /** Sends a frame that is encoded already. */
   sendBytes(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
     this.#batch.pushBytes(bytes);
-    this.#schedule();
+    this.#added();
+  }
+
+  /** [LNK4] Takes no further batch from the other side. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const batch of held) {
+      // What a batch sets off can ask to hold again.
+      const again = this.#held as Uint8Array[] | null;
+      if (again !== null) again.push(batch);
+      else this.#receive(batch);
+    }
   }
 
   /** Leaves now what has gathered, if it may: at the end of a turn that knows its end. */
   flush(): void {
     if (this.#isClosed || this.#batch.frames === 0) return;
-    if (!this.#mayPost()) {
-      if (this.#batch.byteLength > QUEUE_BYTES_MAX)
-        this.#fail(new Error("the other side does not read"));
-      return;
-    }
+    if (!this.#mayPost()) return;
     this.#sent = (this.#sent + 1) | 0;
     const batch = this.#batch.take();
+    this.#posted.push(batch.byteLength);
+    if (this.#posted.length > BATCHES_IN_FLIGHT) this.#posted.shift();
     this.#end.port.postMessage(batch, [batch.buffer as ArrayBuffer]);
+  }
+
+  /** The other side has worked a batch through. */
+  #goOn(): void {
+    if (this.#isClosed) return;
+    this.flush();
+    if (!this.#pressure.isFull) return;
+    Atomics.store(this.#end.outgoing, AWAITED, 1);
+    this.#pressure.look();
+  }
+
+  /** What was added leaves at the end of the turn; only a lot of it is looked at before. */
+  #added(): void {
+    this.#schedule();
+    const gathered = this.#batch.byteLength;
+    if (gathered <= this.#marks.lowBytes) return;
+    if (!this.#pressure.isFull || gathered > this.#marks.maxBytes) this.#pressure.look();
   }
 
   /** Says that it waits before it looks for the last time, so no `GO_ON` is missed. */
@@ -118,6 +197,8 @@ export class BatchLink {
   #fail(why: Error): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#pressure.close();
+    this.#batch.take();
     this.#end.port.close();
     this.#events.stuck(why);
   }

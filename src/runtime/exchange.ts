@@ -6,9 +6,16 @@
  *        answer never overtakes the event that it stands for.
  * [XCH2] A worker that is alone sends no event out.
  * [XCH3] A subscription is done when the primary has confirmed it, or has failed in time.
+ * [XCH4] While too much waits for the actor thread, new asks of it are refused `unavailable`,
+ *        those of other workers included. While too much waits for the primary, asks of other
+ *        workers' actors are refused, and no batch is taken from the thread, whose own line
+ *        then fills. Tells and answers always go: they end work.
  */
 import type { TopicEvent } from "../../actors/behaviour.ts";
+
 import type { Clock } from "../base/clock.ts";
+import type { Tally } from "../base/metrics.ts";
+
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
 import type { BatchLink } from "./batch-link.ts";
@@ -25,8 +32,10 @@ export interface ExchangeOptions {
   /** Whether there can be other hosts, whom no view may name yet. */
   isCluster: boolean;
   clock: Clock;
-  thread: Pick<BatchLink, "send" | "sendBytes" | "flush">;
-  pipe: Pick<Pipe, "send" | "sendBytes">;
+  thread: Pick<BatchLink, "send" | "sendBytes" | "flush" | "isFull" | "hold" | "release">;
+  pipe: Pick<Pipe, "send" | "sendBytes" | "isFull">;
+  /** Counts what happens on full lines: line, what. */
+  pressure?: Tally;
   /** A topic's event, wherever it was published. */
   onEvent(event: Frame): void;
   /** A new view, after the gateway has taken it and before anything sent under it. */
@@ -57,7 +66,27 @@ export class Exchange {
       self: options.life,
       side: "edge",
       send: (f) => this.#dispatch(f),
+      mayAsk: (owner) => this.#mayAsk(owner),
     });
+  }
+
+  /** Whether so much waits that sockets should not be read. */
+  get isCongested(): boolean {
+    return this.#options.thread.isFull || this.#options.pipe.isFull;
+  }
+
+  /** The line to the thread became full, or has room again. */
+  onThreadPressure(isFull: boolean): void {
+    if (isFull) this.#options.pressure?.add("edge_to_thread", "full");
+  }
+
+  /** The pipe to the primary became full, or has room again. */
+  onPipePressure(isFull: boolean): void {
+    const { thread, pressure } = this.#options;
+    if (isFull) {
+      pressure?.add("worker_to_primary", "full");
+      thread.hold();
+    } else thread.release();
   }
 
   get placement(): Placement {
@@ -95,6 +124,9 @@ export class Exchange {
       const { type, corr } = headAt(bytes, at);
       switch (type) {
         case FRAME.ask:
+          if (thread.isFull) this.#refuse(decodeAt(bytes, at));
+          else thread.sendBytes(bytes.subarray(at, at + length));
+          return;
         case FRAME.tell:
           thread.sendBytes(bytes.subarray(at, at + length));
           return;
@@ -168,6 +200,23 @@ export class Exchange {
   close(): void {
     this.gateway.close();
     for (const call of [...this.#calls.values()]) call.settle(REFUSALS.unavailable);
+  }
+
+  /** [XCH4] */
+  #mayAsk(owner: string): boolean {
+    const { life, thread, pipe, pressure } = this.#options;
+    const isOwn = owner === life;
+    if (!(isOwn ? thread : pipe).isFull) return true;
+    pressure?.add(isOwn ? "edge_to_thread" : "worker_to_primary", "refused");
+    return false;
+  }
+
+  /** [XCH4] Another worker's ask, which the thread has no room for. */
+  #refuse(asked: Frame): void {
+    const { life, pipe, pressure } = this.#options;
+    pressure?.add("edge_to_thread", "refused");
+    const body = JSON.stringify(REFUSALS.unavailable.error);
+    pipe.send(frame(FRAME.answer, { to: asked.from, from: life, corr: asked.corr, body }));
   }
 
   #dispatch(f: Frame): void {

@@ -8,6 +8,7 @@
  * [ASK3] Lost on the way means asked again: when the owner is gone from the view, and when the
  *        receiver is not the owner. What an earlier attempt hears is no answer any more.
  * [ASK4] An op that may not run twice is not repeated after its owner died with it.
+ * [ASK5] While too much waits on the way to the owner, a new ask is answered `unavailable`.
  */
 import type { Clock } from "../base/clock.ts";
 import type { ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
@@ -47,6 +48,8 @@ export interface GatewayOptions {
   self: string;
   /** Top bit of `corr`: 0 on the edge, 1 in the actor thread. */
   side: "edge" | "thread";
+  /** Whether a new ask may go there; false is answered `unavailable` at once. */
+  mayAsk?(owner: string): boolean;
   send(frame: Frame): void;
 }
 
@@ -196,6 +199,10 @@ export class Gateway {
       return;
     }
     if (pending.attempts >= ATTEMPTS_MAX) {
+      this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+      return;
+    }
+    if (pending.attempts === 0 && this.#options.mayAsk?.(to) === false) {
       this.#give(corr, pending, false, UNAVAILABLE_TEXT);
       return;
     }

@@ -4,18 +4,28 @@
  *
  * [PIP1] Frames arrive whole and in order.
  * [PIP2] What one turn of the event loop says leaves as one write.
- * [PIP3] A neighbour that breaks the rules, or is so far behind that it is as good as dead, ends
- *        the pipe, once.
+ * [PIP3] A neighbour that breaks the rules, or reads nothing any more (pressure.ts), ends the
+ *        pipe, once.
+ * [PIP4] While more waits for the neighbour than should, the owner is asked to take no new work
+ *        that ends there.
  */
 import type { Duplex } from "node:stream";
 import { type Frame, FrameBatch, lengthAt } from "./frames.ts";
+import { Pressure, type PressureMarks } from "./pressure.ts";
 
 export const PIPE_FD = 4;
-const QUEUE_BYTES_MAX = 256 * 1024 * 1024;
+export const PIPE_MARKS: PressureMarks = {
+  highBytes: 16 * 1024 * 1024,
+  lowBytes: 4 * 1024 * 1024,
+  deadAfterMs: 30_000,
+  maxBytes: 512 * 1024 * 1024,
+};
 
 export interface PipeEvents {
   /** Whole frames, back to back; valid during the call only. */
   frames(bytes: Buffer): void;
+  /** The pipe became full, or has room again. */
+  pressure?(isFull: boolean): void;
   /** The other side is gone, or broke the rules. Called once. */
   closed(reason: string): void;
 }
@@ -25,12 +35,20 @@ export class Pipe {
   readonly #events: PipeEvents;
   readonly #batch = new FrameBatch();
   #rest: Buffer | null = null;
+  readonly #pressure: Pressure;
+  #writesTaken = 0;
   #flushScheduled = false;
   #closed = false;
 
-  constructor(stream: Duplex, events: PipeEvents) {
+  constructor(stream: Duplex, events: PipeEvents, marks: PressureMarks = PIPE_MARKS) {
     this.#stream = stream;
     this.#events = events;
+    this.#pressure = new Pressure(marks, {
+      queuedBytes: () => this.queuedBytes,
+      progress: () => this.#writesTaken,
+      changed: (isFull) => events.pressure?.(isFull),
+      dead: (why) => this.close(why.message),
+    });
     stream.on("data", (chunk: Buffer) => this.#onData(chunk));
     stream.on("error", (error) => this.close(error.message));
     stream.on("close", () => this.close("closed"));
@@ -55,9 +73,23 @@ export class Pipe {
     return this.#batch.byteLength + this.#stream.writableLength;
   }
 
+  get isFull(): boolean {
+    return this.#pressure.isFull;
+  }
+
+  /** Leaves unread what the other side sends, so that its own end of the pipe fills. */
+  pauseReading(): void {
+    this.#stream.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#closed) this.#stream.resume();
+  }
+
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#pressure.close();
     this.#stream.destroy();
     this.#events.closed(reason);
   }
@@ -71,9 +103,14 @@ export class Pipe {
   #flush(): void {
     this.#flushScheduled = false;
     if (this.#closed || this.#batch.frames === 0) return;
-    this.#stream.write(this.#batch.take());
-    if (this.#stream.writableLength > QUEUE_BYTES_MAX) this.close("overflow");
+    this.#stream.write(this.#batch.take(), this.#written);
+    this.#pressure.look();
   }
+
+  readonly #written = (): void => {
+    this.#writesTaken++;
+    if (this.#pressure.isFull) this.#pressure.look();
+  };
 
   #onData(chunk: Buffer): void {
     const bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);

@@ -36,9 +36,26 @@ export class SlowLine {
   #lastAtMs = 0;
   isCut = false;
 
+  readonly isFull = false;
   constructor(world: World, deliver: (bytes: Buffer) => void) {
     this.#world = world;
     this.#deliver = deliver;
+  }
+
+  hold(): void {
+    // No line of the simulation is ever full.
+  }
+
+  release(): void {
+    // No line of the simulation is ever full.
+  }
+
+  pauseReading(): void {
+    // No line of the simulation is ever full.
+  }
+
+  resumeReading(): void {
+    // No line of the simulation is ever full.
   }
 
   send(sent: Frame): void {

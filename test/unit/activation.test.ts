@@ -25,6 +25,7 @@ function activates(): Activation {
     wallMs: () => clock.wallMs(),
     after: (delayMs, ring) => clock.after(delayMs, ring),
     isCutOff: () => false,
+    whenOpen: (turn) => turn(),
     isGone: (life) => gone.has(life),
     effects: { ask: () => undefined, tell: () => undefined, publish: () => undefined },
     onEnded: (_activation, letters, bug) => ended.push({ letters, bug }),

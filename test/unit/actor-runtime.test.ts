@@ -307,3 +307,57 @@ test("[ASK1] closing answers who waits, and begins nothing new", async () => {
   asks("echo");
   expect(answers().at(-1)).toBe("3 unavailable");
 });
+
+describe("[HST6] [ACT7] while it is held", () => {
+  test("letters and results of begun work wait, in order, and none is lost", async () => {
+    host.setView(view(1, ["me"]));
+    asks("echo", "a");
+    await settled();
+    const before = sent.length;
+    host.setHeld(true);
+    asks("echo", "b");
+    asks("echo", "c");
+    await settled();
+    expect(sent.length).toBe(before);
+    expect(host.hasUnfinishedWork).toBe(true);
+    host.setHeld(false);
+    await settled();
+    const bodies = sent.slice(before).map(({ body }) => JSON.parse(body));
+    expect(bodies).toEqual(["b", "c"]);
+    expect(host.hasUnfinishedWork).toBe(false);
+  });
+
+  test("a turn that fills the line again leaves the rest waiting", async () => {
+    host.close();
+    const turns: string[] = [];
+    host = new ActorHost({
+      clock,
+      self: "me",
+      behaviours: { conversation: box.behaviour as Behaviour },
+      send: (f) => {
+        turns.push(f.body);
+        host.setHeld(true);
+      },
+      onBug: (key) => bugs.push(key),
+    });
+    host.setView(view(1, ["me"]));
+    asks("echo", 1);
+    await settled();
+    asks("echo", 2);
+    asks("echo", 3);
+    expect(turns).toEqual(["1"]);
+    host.setHeld(false);
+    expect(turns).toEqual(["1", "2"]);
+    host.setHeld(false);
+    expect(turns).toEqual(["1", "2", "3"]);
+  });
+
+  test("asks past its bound are answered unavailable", () => {
+    host.setView(view(1, ["me"]));
+    host.setHeld(true);
+    for (let n = 0; n < 50_001; n++) asks("echo", n);
+    expect(sent).toHaveLength(1);
+    expect(JSON.parse(sent[0]?.body ?? "")).toMatchObject({ code: "unavailable" });
+    host.setHeld(false);
+  });
+});

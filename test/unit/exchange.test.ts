@@ -16,6 +16,16 @@ import { FakeClock, settled } from "../support/fake-clock.ts";
 /** One of the exchange's neighbours: keeps every frame, in order. */
 class Ear {
   readonly frames: Frame[] = [];
+  isFull = false;
+  isHeld = false;
+
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  release(): void {
+    this.isHeld = false;
+  }
 
   send(sent: Frame): void {
     this.sendBytes(encode(sent));
@@ -208,4 +218,37 @@ test("[XCH1] what the edge publishes itself reaches the others and its own sessi
   exchange.publish("revocations" as Topic, { name: "revoked", body: "{}", rev: 0 });
   expect(primary.frames).toMatchObject([{ type: FRAME.event, key: "revocations", from: "w1" }]);
   expect(edge).toEqual(["event revoked 0"]);
+});
+
+describe("[XCH4] [ASK5] while too much waits", () => {
+  const UNAVAILABLE = { ok: false, error: expect.objectContaining({ code: "unavailable" }) };
+
+  test("for the thread, new asks of its actors are refused, and tells still go", async () => {
+    takes(1, ["w1"]);
+    thread.isFull = true;
+    const answer = await exchange.gateway.ask("user", "7", "status", {});
+    expect(answer).toEqual(UNAVAILABLE);
+    exchange.gateway.tell("user", "7", "session_closed", { session: "s" as never });
+    expect(thread.frames.map(({ name }) => name)).toEqual(["session_closed"]);
+    expect(exchange.isCongested).toBe(true);
+  });
+
+  test("for the thread, other workers' asks are answered at once", () => {
+    takes(1, ["w1", "w2"]);
+    thread.isFull = true;
+    exchange.fromPrimary(
+      batch(frame(FRAME.ask, { to: "w1", from: "w2", corr: 5, key: "user:7", name: "status" })),
+    );
+    expect(thread.frames).toEqual([]);
+    const [answer] = primary.frames.filter(({ type }) => type === FRAME.answer);
+    expect(answer).toMatchObject({ to: "w2", corr: 5, flags: 0 });
+    expect(JSON.parse(answer?.body ?? "")).toMatchObject({ code: "unavailable" });
+  });
+
+  test("for the primary, nothing more is taken from the thread", () => {
+    exchange.onPipePressure(true);
+    expect(thread.isHeld).toBe(true);
+    exchange.onPipePressure(false);
+    expect(thread.isHeld).toBe(false);
+  });
 });

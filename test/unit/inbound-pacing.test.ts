@@ -12,6 +12,7 @@ let clock: FakeClock;
 let ended: number;
 let intake: Intake;
 let isReading: boolean;
+let isCongested: boolean;
 let held: number;
 let taken: unknown[];
 let refused: unknown[];
@@ -19,6 +20,7 @@ let refused: unknown[];
 beforeEach(() => {
   clock = new FakeClock();
   isReading = true;
+  isCongested = false;
   held = 0;
   taken = [];
   refused = [];
@@ -39,6 +41,7 @@ beforeEach(() => {
   };
   intake = new Intake(connection, session, {
     clock,
+    isCongested: () => isCongested,
     take: (_session, { data }) => taken.push(data),
     refuse: (_session, { data }) => refused.push(data),
     held: () => held++,
@@ -122,4 +125,16 @@ test("[LIM6] one that is to be cut is not read again when it closes", () => {
   intake.stopped();
   intake.closed();
   expect([isReading, ended]).toEqual([false, 1]);
+});
+
+test("[LIM6] while the worker is congested nobody is read, and what came waits in order", async () => {
+  isCongested = true;
+  arrive(3);
+  expect([taken, isReading]).toEqual([[], false]);
+  await clock.advance(500);
+  expect(taken).toEqual([]);
+  isCongested = false;
+  await clock.advance(10);
+  expect(taken).toEqual(numbers(3));
+  expect(isReading).toBe(true);
 });

@@ -2,6 +2,7 @@ import { Duplex, duplexPair } from "node:stream";
 import { afterEach, expect, test } from "vitest";
 import { decodeAt, eachFrame, encode, FRAME, frame } from "../../src/runtime/frames.ts";
 import { Pipe } from "../../src/runtime/pipe.ts";
+import { eventually } from "../support/eventually.ts";
 import { settled } from "../support/fake-clock.ts";
 
 const opened: Pipe[] = [];
@@ -89,18 +90,52 @@ test("[PIP3] the other side's end is told once, and sending then does nothing", 
   expect(b.pipe.queuedBytes).toBe(0);
 });
 
-test("[PIP3] a neighbour that does not read is given up", async () => {
+test("[PIP4] a full pipe is said once, and once that there is room again", async () => {
+  const writes: (() => void)[] = [];
+  const stream = new Duplex({
+    read: () => undefined,
+    write: (_chunk, _encoding, done) => void writes.push(done),
+  });
+  const changes: boolean[] = [];
+  const pipe = new Pipe(
+    stream,
+    {
+      frames: () => undefined,
+      pressure: (isFull) => changes.push(isFull),
+      closed: () => undefined,
+    },
+    { highBytes: 10_000, lowBytes: 2_000, deadAfterMs: 60_000, maxBytes: 1_000_000 },
+  );
+  opened.push(pipe);
+  for (let n = 0; n < 20; n++) {
+    pipe.send(tell("x".repeat(1_000)));
+    await settled();
+  }
+  expect([changes, pipe.isFull]).toEqual([[true], true]);
+  while (writes.length > 0) {
+    writes.shift()?.();
+    await settled();
+  }
+  expect([changes, pipe.isFull, pipe.queuedBytes]).toEqual([[true, false], false, 0]);
+});
+
+test("[PIP3] [PRS2] a neighbour that does not read is given up after its deadline", async () => {
   const stream = new Duplex({
     read: () => undefined,
     write: () => {
       // Never done: the other side reads nothing.
     },
   });
-  const a = new End(stream);
-  const big = Buffer.from(encode(tell("x".repeat(8 * 1024 * 1024))));
-  for (let n = 0; n < 40 && a.closed.length === 0; n++) {
-    a.pipe.sendBytes(big);
-    await settled();
-  }
-  expect(a.closed).toEqual(["overflow"]);
+  const closed: string[] = [];
+  const pipe = new Pipe(
+    stream,
+    { frames: () => undefined, closed: (reason) => closed.push(reason) },
+    { highBytes: 10_000, lowBytes: 2_000, deadAfterMs: 300, maxBytes: 1_000_000 },
+  );
+  opened.push(pipe);
+  for (let n = 0; n < 20; n++) pipe.send(tell("x".repeat(1_000)));
+  await settled();
+  expect(closed).toEqual([]);
+  await eventually("it is given up", () => closed.length > 0);
+  expect(closed[0]).toMatch(/has read nothing for 300 ms/);
 });

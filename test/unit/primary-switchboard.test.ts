@@ -14,6 +14,14 @@ import {
 /** A worker's end of its pipe: every frame that reaches it, in order. */
 class Ear implements Line {
   readonly heard: Frame[] = [];
+  isFull = false;
+  isRead = true;
+  pauseReading(): void {
+    this.isRead = false;
+  }
+  resumeReading(): void {
+    this.isRead = true;
+  }
   send(sent: Frame): void {
     this.sendBytes(encode(sent));
   }
@@ -178,4 +186,42 @@ test("[SWB8] one host alone needs no uplink", () => {
   alone.fromWorker("a", encode(subscribe("t:1")));
   alone.fromWorker("a", encode(frame(FRAME.ask, { to: "x", from: "a", corr: 1 })));
   expect(a.heard.map((one) => one.flags)).toEqual([FLAG.ok, FLAG.notOwner]);
+});
+
+describe("[SWB9] a worker for whom too much waits", () => {
+  const tellTo = (to: string) => frame(FRAME.tell, { to, key: "user:1", body: "{}" });
+
+  test("stops the reading of whoever sends to it, until there is room", () => {
+    b.isFull = true;
+    from("a", tellTo("b"));
+    expect([a.isRead, b.isRead, b.heard.length]).toEqual([false, true, 1]);
+    b.isFull = false;
+    switchboard.relieved("b");
+    expect(a.isRead).toBe(true);
+  });
+
+  test("stops nobody who sends elsewhere", () => {
+    b.isFull = true;
+    from("a", tellTo("a"), tellTo("far"));
+    expect(a.isRead).toBe(true);
+  });
+
+  test("is waited for no more when it is gone", () => {
+    b.isFull = true;
+    from("a", tellTo("b"));
+    switchboard.detach("b");
+    expect(a.isRead).toBe(true);
+  });
+
+  test("one of two full lines with room is not enough", () => {
+    const c = new Ear();
+    switchboard.attach("c", c);
+    b.isFull = true;
+    c.isFull = true;
+    from("a", tellTo("b"), tellTo("c"));
+    switchboard.relieved("b");
+    expect(a.isRead).toBe(false);
+    switchboard.relieved("c");
+    expect(a.isRead).toBe(true);
+  });
 });

@@ -46,6 +46,8 @@ export interface ReceptionDeps {
   metrics: Metrics;
   dispatch(session: Session, packet: ClientPacket, isOverrun?: boolean): void;
   turn: WriteTurn;
+  /** Whether more waits for actors than should. */
+  isCongested(): boolean;
   clock: Clock;
   log: Log;
 }
@@ -142,6 +144,10 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
     } finally {
       if (!admitted) sessions.close(session);
     }
+  }
+
+  isCongested(): boolean {
+    return this.#deps.isCongested();
   }
 
   take(session: Session, packet: ClientPacket): void {

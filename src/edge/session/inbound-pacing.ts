@@ -19,6 +19,8 @@ const QUEUE_MAX = 2_000;
 /** Where all connections' packets go. */
 export interface IntakeHost {
   clock: Clock;
+  /** Whether the worker has more to do than it can: nobody's packets are taken meanwhile. */
+  isCongested(): boolean;
   /** Whose turn it is. */
   take(session: Session, packet: ClientPacket): void;
   /** There is no room to wait. */
@@ -47,15 +49,15 @@ export class Intake implements ConnectionListener {
   }
 
   arrived(): void {
-    if (!this.#session.limits.arrived(this.#host.clock.monotonicMs())) this.#hold();
+    const { clock } = this.#host;
+    if (!this.#session.limits.arrived(clock.monotonicMs()) || this.#host.isCongested()) this.#hold();
   }
 
   event(packet: ClientPacket): void {
     if (this.#isStopped) return;
-    const { clock } = this.#host;
     if (this.#waiting !== null && this.#waiting.length >= QUEUE_MAX) {
       this.#host.refuse(this.#session, packet);
-    } else if (this.#waiting !== null || !this.#session.limits.isDue(1, clock.monotonicMs())) {
+    } else if (this.#waiting !== null || !this.#isDue(1)) {
       this.#waiting ??= [];
       this.#waiting.push(packet);
       this.#hold();
@@ -73,6 +75,12 @@ export class Intake implements ConnectionListener {
       this.#connection.resume();
     }
     this.#host.closed(this.#session);
+  }
+
+  /** Whether the first of `waiting` packets may be taken; of none, whether more may be read. */
+  #isDue(waiting: number): boolean {
+    const { clock } = this.#host;
+    return !this.#host.isCongested() && this.#session.limits.isDue(waiting, clock.monotonicMs());
   }
 
   #end(): void {
@@ -93,16 +101,14 @@ export class Intake implements ConnectionListener {
   }
 
   #slice(): void {
-    const nowMs = this.#host.clock.monotonicMs();
-    const { limits } = this.#session;
     const waiting = this.#waiting ?? [];
     let due = 0;
-    while (due < waiting.length && limits.isDue(waiting.length - due, nowMs)) due++;
+    while (due < waiting.length && this.#isDue(waiting.length - due)) due++;
     for (const packet of waiting.splice(0, due)) {
       if (!this.#isStopped) this.#host.take(this.#session, packet);
     }
     if (this.#isStopped) return;
-    if (waiting.length > 0 || !limits.isDue(0, nowMs)) {
+    if (waiting.length > 0 || !this.#isDue(0)) {
       this.#wait();
       return;
     }
