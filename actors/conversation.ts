@@ -14,8 +14,10 @@ import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { judge } from "../src/protocol/policy.ts";
 import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
+import { BEFORE_ALL } from "../src/protocol/time.ts";
 import { type Topic, topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
+import { type ChangeBucket, type ChangeRate, takeChange } from "./changes.ts";
 import { advance } from "./delivery.ts";
 import { CONVERSATION_IDLE_MS, RING_MESSAGES, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
@@ -35,6 +37,8 @@ export interface ConversationState {
   typing: Typing;
   /** Read on the first join. */
   ring: Ring | null;
+  /** Of title and members. */
+  changes: ChangeBucket;
   /** Sends that storage has not answered, by sender and client_id: who else waits for each. */
   sending: Map<string, Reply[]>;
 }
@@ -45,8 +49,13 @@ const TYPING_TIMER = "typing";
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
 const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
+export interface ConversationRules {
+  changes: ChangeRate;
+}
+
 export function conversationBehaviour(
   ports: ActorPorts & SocialPorts,
+  rules: ConversationRules,
 ): Behaviour<ConversationState> {
   const store = ports.conversations;
   const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
@@ -360,6 +369,7 @@ export function conversationBehaviour(
         isApart,
         typing: NOBODY_TYPES,
         ring: null,
+        changes: { used: 0, atMs: BEFORE_ALL },
         sending: new Map(),
       };
       adopt(state, conversation);
@@ -391,6 +401,11 @@ export function conversationBehaviour(
       const refusal = judge(act, facts);
       if (refusal !== null || member === undefined) {
         reply.refuse(refusal ?? REFUSALS.conversationNotFound.error);
+        return;
+      }
+      const limited = takeChange(state.changes, rules.changes, act, body, ctx.monotonicMs);
+      if (limited !== null) {
+        reply.refuse(limited);
         return;
       }
       switch (act) {

@@ -1,7 +1,7 @@
 /** Which behaviour runs which kind of actor. */
 import type { ActorKind } from "../src/protocol/actor-ops.ts";
 import type { Behaviour } from "./behaviour.ts";
-import { conversationBehaviour } from "./conversation.ts";
+import { type ConversationRules, conversationBehaviour } from "./conversation.ts";
 import type { ActorPorts } from "./ports.ts";
 import { postBehaviour } from "./post.ts";
 import type { SocialPorts } from "./social-ports.ts";
@@ -9,11 +9,11 @@ import { type UserRules, userBehaviour } from "./user.ts";
 
 export function behaviours(
   ports: ActorPorts & SocialPorts,
-  rules: UserRules,
+  rules: UserRules & ConversationRules,
 ): Partial<Record<ActorKind, Behaviour>> {
   return {
     user: userBehaviour(ports, rules) as Behaviour,
-    conversation: conversationBehaviour(ports) as Behaviour,
+    conversation: conversationBehaviour(ports, rules) as Behaviour,
     post: postBehaviour(ports) as Behaviour,
   };
 }

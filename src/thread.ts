@@ -70,7 +70,10 @@ function start({ config, life, slot, line }: ThreadStart): Running {
   const host = new ActorHost({
     clock: systemClock,
     self: life,
-    behaviours: behaviours(storage.ports, { graceMs: config.presenceGraceMs }),
+    behaviours: behaviours(storage.ports, {
+      graceMs: config.presenceGraceMs,
+      changes: config.rateLimits ? config.limits.conversation_change : null,
+    }),
     send(f) {
       // Every committed message is published once, by its actor.
       if (f.type === FRAME.event && f.name === "message") {

@@ -15,7 +15,6 @@ import type { TopicEvent } from "../../actors/behaviour.ts";
 
 import type { Clock } from "../base/clock.ts";
 import type { Tally } from "../base/metrics.ts";
-
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
 import type { BatchLink } from "./batch-link.ts";

@@ -2,6 +2,7 @@
  * One ActorHost that owns everything, on the memory store and a clock of the test: asks and
  * tells go in, events and answers come out.
  */
+import type { ChangeRate } from "../../actors/changes.ts";
 import { behaviours } from "../../actors/index.ts";
 import type { ActorPorts } from "../../actors/ports.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
@@ -33,12 +34,15 @@ export class SoloActors {
   #users = 0;
   #viewNumber = 0;
 
-  constructor(wrap: (ports: ActorPorts) => ActorPorts = (ports) => ports) {
+  constructor(
+    wrap: (ports: ActorPorts) => ActorPorts = (ports) => ports,
+    changes: ChangeRate = null,
+  ) {
     this.storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
     this.host = new ActorHost({
       clock: this.clock,
       self: SELF,
-      behaviours: behaviours(wrap(this.storage.ports), { graceMs: GRACE_MS }),
+      behaviours: behaviours(wrap(this.storage.ports), { graceMs: GRACE_MS, changes }),
       send: (sent) => this.#onFrame(sent),
       onBug: (_key, bug) => this.bugs.push(bug),
     });

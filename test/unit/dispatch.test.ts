@@ -165,3 +165,19 @@ describe("too much", () => {
     expect(far.events("session_ended")).toHaveLength(1);
   });
 });
+
+describe("[DSP4] what is refused for its form", () => {
+  test("is answered, then rate_limited, then ends the session", () => {
+    while (!far.session.isEnded) says("send_message", { nonsense: true });
+    const codes = acks().map(code);
+    const count = (wanted: string) => codes.filter((one) => one === wanted).length;
+    expect([count("invalid_payload"), count("rate_limited")]).toEqual([200, 300]);
+    expect(codes.lastIndexOf("invalid_payload")).toBe(199);
+  });
+
+  test("does not use up what right events may", () => {
+    for (let n = 0; n < 200; n++) says("typing", { nonsense: true });
+    says("set_status", { status: "away" });
+    expect(handled).toEqual(['set_status {"status":"away"}']);
+  });
+});

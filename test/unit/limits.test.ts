@@ -158,4 +158,28 @@ describe("limits of an edge", () => {
     const places = [1, 2, 3, 4, 5].map(() => limits.loginTry("ada", "10.0.0.1"));
     expect(places.filter((place) => "code" in place)).toHaveLength(2);
   });
+
+  test("[CST1] a call is charged whole or not at all, and the wait is for all of it", () => {
+    const limits = edgeWith({
+      http_user: { perS: 10, burst: 100 },
+      add: { perS: 1, burst: 50 },
+      http_address: { perS: 100, burst: 120 },
+    });
+    const cost = { http_user: 40, add: 30 };
+    expect(limits.callCosts("1", cost, "a")).toBeNull();
+    // 20 members are left, and 10 more are there in 10 s.
+    expect(limits.callCosts("1", cost, "a")).toMatchObject({
+      code: "rate_limited",
+      retry_after_ms: 10_000,
+    });
+    expect(limits.callCosts("1", { http_user: 60 }, "b"), "nothing was taken").toBeNull();
+    expect(limits.callCosts("2", { http_user: 80 }, "a"), "the address pays, too").toBeNull();
+    expect(limits.callCosts("3", { http_user: 10 }, "a")).toMatchObject({ retry_after_ms: 100 });
+  });
+
+  test("[CST1] what costs more than a burst is let through when the bucket is full", () => {
+    const limits = edgeWith({ add: { perS: 1, burst: 10 } });
+    expect(limits.charge("1", { add: 999 }, null)).toBe(0);
+    expect(limits.charge("1", { add: 999 }, null)).toBe(10_000);
+  });
 });

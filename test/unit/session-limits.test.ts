@@ -3,6 +3,7 @@ import { Tally } from "../../src/base/metrics.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/config/limit-keys.ts";
 import { EdgeLimits } from "../../src/edge/limits/limits.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
+import { COST_OF_EVENT } from "../../src/protocol/costs.ts";
 import type { ClientEventName } from "../../src/protocol/events.ts";
 import { monotonic } from "../../src/protocol/time.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -56,6 +57,22 @@ test("[LIM2] one kind's flood leaves the others alone", () => {
   allowed(session, "typing");
   expect(session.take("send_message", monotonic(NOW_MS)).is).toBe("allowed");
   expect(session.take("mark_read", monotonic(NOW_MS)).is).toBe("allowed");
+});
+
+test("[LIM2] [CST1] an event that reads much is charged for it, or refused with the time to wait", () => {
+  const session = sessionOf("1");
+  const conversations = Array.from({ length: 500 }, (_, n) => ({
+    conversation_id: `${n + 1}`,
+    after_rev: 0,
+  }));
+  const units = COST_OF_EVENT.sync.more?.({ conversations }) ?? {};
+  expect(units).toEqual({ read: 10 });
+  let syncs = 0;
+  while (session.take("sync", monotonic(NOW_MS)).is === "allowed") {
+    if (session.charge(units, monotonic(NOW_MS)).is === "allowed") syncs++;
+  }
+  expect(syncs).toBe(54);
+  expect(session.charge(units, monotonic(NOW_MS))).toEqual({ is: "refused", retryAfterMs: 500 });
 });
 
 test("[LIM3] the sessions of a user share what they may, also one after the other", () => {

@@ -5,13 +5,16 @@
  * [DSP1] A packet that wants an acknowledgement gets exactly one, whatever is in it.
  * [DSP2] A handler's throw is `internal`, its rejection `unavailable`.
  * [DSP3] Too much is refused, then the session is ended.
+ * [DSP4] An event with a bad payload is paid for like one that does not exist, too.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
+import { COST_OF_EVENT, type Units } from "../../protocol/costs.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import { CLIENT_EVENTS, type ClientEventName } from "../../protocol/events.ts";
 import type { Session } from "../session/session.ts";
+import type { Verdict } from "../session/session-limits.ts";
 import { type ClientPacket, Packet } from "../transport/packet.ts";
 import { createReader, type Reader } from "../validation.ts";
 import type { AckSink, Commands } from "./commands.ts";
@@ -33,14 +36,23 @@ const NO_BINARY = refused("invalid_payload", "Binary attachments are not accepte
 
 type AnyHandler = (session: Session, payload: unknown, ack: AckSink) => void | Promise<void>;
 
+interface Entry {
+  name: ClientEventName;
+  read: Reader;
+  handle: AnyHandler;
+  /** What it costs beyond its first unit. */
+  more: ((payload: unknown) => Units) | undefined;
+}
+
 export function createDispatch(deps: DispatchDeps) {
   const { metrics, clock, log } = deps;
-  const table = new Map<string, { read: Reader; handle: AnyHandler; name: ClientEventName }>();
+  const table = new Map<string, Entry>();
   for (const name of Object.keys(CLIENT_EVENTS) as ClientEventName[]) {
     table.set(name, {
       name,
       read: createReader("payload", CLIENT_EVENTS[name].payload),
       handle: deps.commands[name] as AnyHandler,
+      more: COST_OF_EVENT[name].more as Entry["more"],
     });
   }
 
@@ -57,19 +69,7 @@ export function createDispatch(deps: DispatchDeps) {
     const verdict = isOverrun
       ? session.limits.overrun(nowMs)
       : session.limits.take(entry?.name ?? null, nowMs);
-    if (verdict.is === "refused") {
-      ack.refuse({
-        code: "rate_limited",
-        message: "Too many events of this kind.",
-        retry_after_ms: verdict.retryAfterMs,
-      });
-      return;
-    }
-    if (verdict.is === "abuse") {
-      log.info({ event: "session_ended", code: "rate_limited", user: session.user });
-      session.end("rate_limited", "Too many events, again and again.", true);
-      return;
-    }
+    if (isOver(verdict)) return;
     // [BIN1] A binary event has been read as far as its acknowledgement id, and counts as bad.
     if (packet.type !== EVENT) {
       ack.refuse(NO_BINARY.error);
@@ -79,20 +79,38 @@ export function createDispatch(deps: DispatchDeps) {
       ack.refuse(NO_SUCH_EVENT.error);
       return;
     }
-    if (data.length !== 2) {
-      ack.refuse(NOT_ONE_OBJECT.error);
-      return;
-    }
-    const payload = entry.read(data[1]);
+    const payload = data.length === 2 ? entry.read(data[1]) : NOT_ONE_OBJECT;
     if (!payload.ok) {
-      ack.refuse(payload.error);
+      // [DSP4] Nonsense is answered, but not without end.
+      if (!isOver(session.limits.take(null, nowMs))) ack.refuse(payload.error);
       return;
     }
+    if (entry.more !== undefined && isOver(session.limits.charge(entry.more(payload.value), nowMs)))
+      return;
     try {
       entry.handle(session, payload.value, ack)?.catch((fault: unknown) => onFault(fault));
     } catch (bug) {
       log.error({ event: "command_failed", name: entry.name, err: bug });
       ack.refuse(REFUSALS.internal.error);
+    }
+
+    /** Says so, if a limit does not let it through. */
+    function isOver(verdict: Verdict): boolean {
+      switch (verdict.is) {
+        case "allowed":
+          return false;
+        case "refused":
+          ack.refuse({
+            code: "rate_limited",
+            message: "Too many events of this kind.",
+            retry_after_ms: verdict.retryAfterMs,
+          });
+          return true;
+        case "abuse":
+          log.info({ event: "session_ended", code: "rate_limited", user: session.user });
+          session.end("rate_limited", "Too many events, again and again.", true);
+          return true;
+      }
     }
 
     /** Handlers reject only when storage or the primary is out of reach. */

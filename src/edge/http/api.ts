@@ -13,11 +13,18 @@ import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../base/me
 import type { WorkerConfig } from "../../config/config.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { SocialQueries } from "../../ports/social.ts";
+import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
 import { ACT_OF_ROUTE } from "../../protocol/policy.ts";
 import type { RouteSpec } from "../../protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../protocol/routes.ts";
-import { type Auth, createAuth, type Identity, type Revocations } from "../auth/auth.ts";
+import {
+  type Auth,
+  createAuth,
+  type Identity,
+  type Revocations,
+  SERVICE_USER,
+} from "../auth/auth.ts";
 import type { AskIssuerKeys } from "../auth/jwks.ts";
 import { EdgeLimits } from "../limits/limits.ts";
 import type { Ops } from "../ops/ops.ts";
@@ -134,7 +141,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   };
   const gates = createGates(auth, limits, replies, clients);
   for (const name of Object.keys(ROUTES) as RouteName[]) {
-    addRoute(app, name, handlers[name] as AnyHandler, gates, replies, log);
+    addRoute(app, name, handlers[name] as AnyHandler, gates, limits, replies, log);
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
   const transport = createTransportSecurity(clients);
@@ -167,11 +174,14 @@ type AnyHandler = (call: {
   address: string;
 }) => Promise<Result<{ status: number; body: unknown }>>;
 
+type AnyCost = (call: { query: unknown; body: unknown; caller: string }) => Units;
+
 function addRoute(
   app: FastifyInstance,
   name: RouteName,
   handler: AnyHandler,
   gates: Gates,
+  limits: EdgeLimits,
   replies: Replies,
   log: Logger,
 ): void {
@@ -195,6 +205,20 @@ function addRoute(
     return null;
   }
 
+  const costOf = COST_OF_ROUTE[name] as AnyCost;
+
+  /** What the call costs beyond its first unit, which the gate has taken. */
+  function costs(
+    caller: Identity | null,
+    query: unknown,
+    body: unknown,
+    address: string,
+  ): ErrorObject | null {
+    if (caller === null || caller.userId === SERVICE_USER) return null;
+    const units = costOf({ query, body, caller: caller.userId });
+    return limits.callCosts(caller.userId, units, address);
+  }
+
   app.route({
     method: spec.method,
     url: spec.path,
@@ -213,6 +237,11 @@ function addRoute(
         return;
       }
       const { params, query, body, caller, address } = request;
+      const limited = costs(caller, query, body, address);
+      if (limited !== null) {
+        replies.refuse(request, reply, limited);
+        return;
+      }
       handler({ params, query, body, caller, address }).then(
         (result) => {
           if (!result.ok) replies.refuse(request, reply, result.error);

@@ -65,14 +65,14 @@ export class KeyedBuckets {
     this.#buckets.get(key)?.giveBack();
   }
 
-  /** One was taken here. */
-  tell(key: string, nowMs: Monotonic): void {
+  /** `count` were taken here. */
+  tell(key: string, nowMs: Monotonic, count = 1): void {
     const share = this.#sharing.quietShare();
     if (share === null) return;
     const bucket = this.#bucketOf(key, nowMs);
     const { perS, burst } = this.#allowance;
     const forgotten = (msBetween(bucket.untoldAtMs, nowMs) / 1000) * perS * share;
-    bucket.untold = Math.max(0, bucket.untold - forgotten) + 1;
+    bucket.untold = Math.max(0, bucket.untold - forgotten) + count;
     bucket.untoldAtMs = nowMs;
     if (bucket.untold < Math.max(1, burst * share)) return;
     this.#toTell.set(key, bucket);
@@ -90,9 +90,15 @@ export class KeyedBuckets {
     this.#bucketOf(key, nowMs).debit(count, nowMs);
   }
 
-  /** What `take` would answer, taking nothing. */
-  waitMs(key: string, nowMs: Monotonic): number {
-    return this.#buckets.get(key)?.retryAfterMs(nowMs) ?? 0;
+  /** The milliseconds after which `count` can be taken; takes nothing. */
+  waitMs(key: string, nowMs: Monotonic, count = 1): number {
+    return this.#buckets.get(key)?.retryAfterMs(nowMs, count) ?? 0;
+  }
+
+  /** Takes `count`, for which there is nothing to wait. */
+  charge(key: string, nowMs: Monotonic, count: number): void {
+    this.#bucketOf(key, nowMs).take(nowMs, count);
+    this.tell(key, nowMs, count);
   }
 
   /** At most `max` keys that others must hear of, with what was spent on each. */

@@ -11,6 +11,7 @@ import {
   type LimitKind,
   type Limits,
 } from "../../config/limit-keys.ts";
+import type { ChargedLimit, Units } from "../../protocol/costs.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { Monotonic } from "../../protocol/time.ts";
 import { KeyedBuckets, type Sharing, UNSHARED } from "./keyed-buckets.ts";
@@ -30,8 +31,8 @@ export interface LoginTry {
   succeeded(): void;
 }
 
-/** Of one session; kept by the session itself. */
-const OWN: readonly LimitKind[] = ["session", "refused"];
+/** Kept by the session itself, and by the conversation's actor. */
+const OWN: readonly LimitKind[] = ["session", "refused", "conversation_change"];
 
 const ENDED = "A session was ended for too many events. Try again later.";
 
@@ -72,6 +73,40 @@ export class EdgeLimits {
 
   userCall(userId: string): ErrorObject | null {
     return this.#refusal("http_user", userId);
+  }
+
+  /**
+   * Charges what a call or event costs beyond its first unit (protocol/costs.ts), all of it or
+   * nothing. 0, or the milliseconds to wait. `address` pays for HTTP as its user does.
+   */
+  charge(userId: string, units: Units, address: string | null): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    const charges: [LimitKind, string, number][] = [];
+    for (const [kind, count] of Object.entries(units) as [ChargedLimit, number][]) {
+      if (count > 0) charges.push([kind, userId, count]);
+    }
+    const calls = units.http_user ?? 0;
+    if (address !== null && calls > 0) charges.push(["http_address", address, calls]);
+    let waitMs = 0;
+    let refusing: LimitKind | null = null;
+    for (const [kind, key, count] of charges) {
+      const kindWaitMs = this.#kinds.get(kind)?.waitMs(key, nowMs, count) ?? 0;
+      if (kindWaitMs <= waitMs) continue;
+      waitMs = kindWaitMs;
+      refusing = kind;
+    }
+    if (refusing !== null) {
+      this.#options.tally.add(refusing, "refused");
+      return waitMs;
+    }
+    for (const [kind, key, count] of charges) this.#kinds.get(kind)?.charge(key, nowMs, count);
+    return 0;
+  }
+
+  /** As `charge`, of an HTTP call. Null, or the refusal. */
+  callCosts(userId: string, units: Units, address: string): ErrorObject | null {
+    const waitMs = this.charge(userId, units, address);
+    return waitMs === 0 ? null : tooMany(waitMs);
   }
 
   /** Register, login, refresh, logout. */

@@ -22,11 +22,12 @@ export class TokenBucket {
     this.#tokens = burst;
   }
 
-  /** Takes one; false when there is none. */
-  take(nowMs: Monotonic): boolean {
+  /** Takes `count`, or nothing and says false. More than a burst counts as one burst. */
+  take(nowMs: Monotonic, count = 1): boolean {
     this.#refill(nowMs);
-    if (this.#tokens < 1) return false;
-    this.#tokens--;
+    const wanted = Math.min(count, this.#burst);
+    if (this.#tokens < wanted) return false;
+    this.#tokens -= wanted;
     return true;
   }
 
@@ -40,10 +41,11 @@ export class TokenBucket {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1);
   }
 
-  /** Milliseconds until one is there; 0 when it is. */
-  retryAfterMs(nowMs: Monotonic): number {
+  /** Milliseconds until `count` are there, at most a burst; 0 when they are. */
+  retryAfterMs(nowMs: Monotonic, count = 1): number {
     this.#refill(nowMs);
-    return this.#tokens >= 1 ? 0 : Math.ceil((1 - this.#tokens) / this.#perMs);
+    const missing = Math.min(count, this.#burst) - this.#tokens;
+    return missing <= 0 ? 0 : Math.ceil(missing / this.#perMs);
   }
 
   /** What is there; below 0 what is owed. */

@@ -50,7 +50,8 @@ export class Intake implements ConnectionListener {
 
   arrived(): void {
     const { clock } = this.#host;
-    if (!this.#session.limits.arrived(clock.monotonicMs()) || this.#host.isCongested()) this.#hold();
+    if (!this.#session.limits.arrived(clock.monotonicMs()) || this.#host.isCongested())
+      this.#hold();
   }
 
   event(packet: ClientPacket): void {

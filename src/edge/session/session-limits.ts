@@ -2,40 +2,19 @@
  * How much one session may ask.
  *
  * [LIM1] A burst gets through; past it events are refused with the time to wait.
- * [LIM2] Each kind of event has a bucket of its own.
+ * [LIM2] Each kind of event has a bucket of its own; what an event costs is in
+ *        protocol/costs.ts.
  * [LIM3] The sessions of a user share them, also those that come after.
  * [LIM4] A session that is refused again and again, and does not stop, is ended.
  * [LIM5] With limits off everything is allowed.
  * [LIM6] What a session sends faster than it may waits for its turn; what finds no room to wait
  *        is refused. See inbound-pacing.ts.
  */
-import type { LimitKind } from "../../config/limit-keys.ts";
+import { COST_OF_EVENT, type Units } from "../../protocol/costs.ts";
 import type { ClientEventName } from "../../protocol/events.ts";
 import type { Monotonic } from "../../protocol/time.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { TokenBucket } from "../limits/token-bucket.ts";
-
-/**
- * A person never comes near what these allow; a client that catches up after being offline (an
- * outbox, marks of a long list) does, and must get through.
- */
-const KIND_OF: Record<ClientEventName, LimitKind> = {
-  send_message: "send",
-  edit_message: "send",
-  delete_message: "send",
-  typing: "typing",
-  mark_delivered: "mark",
-  mark_read: "mark",
-  join_conversation: "read",
-  leave_conversation: "read",
-  sync: "read",
-  watch_presence: "watch",
-  unwatch_presence: "watch",
-  watch_posts: "watch",
-  unwatch_posts: "watch",
-  set_status: "watch",
-  refresh_token: "watch",
-};
 
 export type Verdict =
   | { is: "allowed" }
@@ -76,11 +55,17 @@ export class SessionLimits {
     return this.#packets === null || this.#packets.level(nowMs) + waiting >= 1;
   }
 
-  /** `event` null: no event of the contract. */
+  /** The first unit of an event. Null: no event of the contract, or one with a bad payload. */
   take(event: ClientEventName | null, nowMs: Monotonic): Verdict {
     if (this.#limits === null) return ALLOWED;
-    const kind = event === null ? "bad" : KIND_OF[event];
+    const kind = event === null ? "bad" : COST_OF_EVENT[event].limit;
     const waitMs = this.#limits.take(kind, this.#user, nowMs);
+    return waitMs === 0 ? ALLOWED : this.#refused(waitMs, nowMs);
+  }
+
+  /** What an event with this payload costs beyond its first unit. */
+  charge(units: Units, nowMs: Monotonic): Verdict {
+    const waitMs = this.#limits?.charge(this.#user, units, null) ?? 0;
     return waitMs === 0 ? ALLOWED : this.#refused(waitMs, nowMs);
   }
 

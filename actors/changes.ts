@@ -1,0 +1,48 @@
+/**
+ * How often a conversation may change in ways that all its members receive: title and members.
+ * The bucket stands with the conversation's actor, which alone knows who is a member, and which
+ * is one for all workers and hosts. An actor that moves begins with a full one.
+ *
+ * [CHG1] A burst goes through, then changes go at the rate; refused ones say how long to wait.
+ * [CHG2] Nobody is kept in a group: leaving is never refused, and takes nothing.
+ */
+import type { ErrorObject } from "../src/protocol/errors.ts";
+import { type Monotonic, msBetween } from "../src/protocol/time.ts";
+
+/** A bucket of `burst` that refills at `perS`; null: no limit. */
+export type ChangeRate = { perS: number; burst: number } | null;
+
+export interface ChangeBucket {
+  /** Taken and not refilled yet. */
+  used: number;
+  atMs: Monotonic;
+}
+
+/** Null: the act may go on, and is counted where it is such a change. Else its refusal. */
+export function takeChange(
+  bucket: ChangeBucket,
+  rate: ChangeRate,
+  act: string,
+  body: unknown,
+  nowMs: Monotonic,
+): ErrorObject | null {
+  if (rate === null || !isCounted(act, body as { user: string; user_id?: string })) return null;
+  const elapsedMs = Math.max(0, msBetween(bucket.atMs, nowMs));
+  const used = Math.max(0, bucket.used - (elapsedMs / 1000) * rate.perS);
+  bucket.used = used;
+  bucket.atMs = nowMs;
+  if (used + 1 <= rate.burst) {
+    bucket.used = used + 1;
+    return null;
+  }
+  return {
+    code: "rate_limited",
+    message: "This conversation changes too often. Try again later.",
+    retry_after_ms: Math.ceil(((used + 1 - rate.burst) / rate.perS) * 1000),
+  };
+}
+
+function isCounted(act: string, { user, user_id }: { user: string; user_id?: string }): boolean {
+  if (act === "remove_member") return user_id !== user;
+  return act === "retitle" || act === "add_members";
+}

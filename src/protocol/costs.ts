@@ -1,0 +1,156 @@
+/**
+ * What every route and event costs: the one table from which the edge charges (edge/limits.ts).
+ * A row names the limits (limit-keys.ts) that are charged, and how many units of each.
+ *
+ * [CST1] The unit is a small call, such as reading oneself: well under a millisecond of the
+ *        server's time. What reads or writes many things costs as many units as it keeps the
+ *        server busy for.
+ * [CST2] The first unit is charged before the input is read, so that refusing it is paid for,
+ *        too. The table says what comes on top.
+ * [CST3] A service is exempt from all of it. `RATE_LIMITS=off` lifts all of it.
+ *
+ * Beside this table a conversation's actor charges what all members hear of (actors/changes.ts),
+ * because only there is it known who is a member.
+ */
+import type { ClientEventName, ClientPayload } from "./events.ts";
+import { PAGE_LIMIT_DEFAULT } from "./route-spec.ts";
+import type { RouteBody, RouteName, RouteQuery } from "./routes.ts";
+
+/** Limits of a user that routes and events are charged to. */
+export type ChargedLimit =
+  | "http_user"
+  | "send"
+  | "mark"
+  | "read"
+  | "watch"
+  | "typing"
+  | "create"
+  | "add"
+  | "change";
+
+/** Units by limit. What is charged to `http_user` is charged to the caller's address as well. */
+export type Units = Partial<Record<ChargedLimit, number>>;
+
+interface RouteInput<R extends RouteName> {
+  query: RouteQuery<R>;
+  body: RouteBody<R>;
+  /** The caller's id, who counts for nothing where users are named. */
+  caller: string;
+}
+
+type RouteCosts = { readonly [R in RouteName]: (call: RouteInput<R>) => Units };
+
+/** One unit, charged before the input is read. */
+const PLAIN = (): Units => ({});
+const NOTHING: Units = {};
+
+/** So many listed objects are one unit. */
+const LISTED_A_UNIT = 10;
+/** So many ids that are looked up are one unit. */
+const IDS_A_UNIT = 25;
+
+const each = (count: number, aUnit: number) => Math.ceil(count / aUnit);
+/** A page's units beyond the first. */
+const page = ({ query }: { query: { limit?: number } }): Units => ({
+  http_user: each(query.limit ?? PAGE_LIMIT_DEFAULT, LISTED_A_UNIT) - 1,
+});
+const others = (ids: readonly string[], caller: string) =>
+  new Set(ids.filter((id) => id !== caller)).size;
+
+/** Beyond the first unit of `http_user`; the calls under /api/auth have limits of their own. */
+export const COST_OF_ROUTE: RouteCosts = {
+  register: PLAIN,
+  login: PLAIN,
+  refresh: PLAIN,
+  logout: PLAIN,
+  getMe: PLAIN,
+  updateMe: PLAIN,
+  findUser: PLAIN,
+  getUser: PLAIN,
+  createPost: () => ({ http_user: 2 }),
+  getPost: PLAIN,
+  deletePost: () => ({ http_user: 1 }),
+  listFeed: page,
+  likePost: PLAIN,
+  unlikePost: PLAIN,
+  createComment: () => ({ http_user: 1 }),
+  listComments: page,
+  followUser: () => ({ http_user: 1 }),
+  unfollowUser: () => ({ http_user: 1 }),
+  blockUser: () => ({ http_user: 2 }),
+  unblockUser: () => ({ http_user: 2 }),
+  createConversation({ body, caller }) {
+    const added = others(body.member_ids, caller);
+    const isGroup = added > 1 || (body.title ?? null) !== null;
+    return { http_user: each(added, IDS_A_UNIT), add: added, ...(isGroup ? { create: 1 } : {}) };
+  },
+  listConversations: page,
+  getConversation: () => ({ http_user: 1 }),
+  retitleConversation: () => ({ change: 1 }),
+  addMembers({ body, caller }) {
+    const added = others(body.user_ids, caller);
+    return { http_user: each(added, IDS_A_UNIT), add: added, change: 1 };
+  },
+  removeMember: () => ({ change: 1 }),
+  listMessages: page,
+  sendMessage: () => ({ send: 1 }),
+  editMessage: () => ({ send: 1 }),
+  deleteMessage: () => ({ send: 1 }),
+  markRead: () => ({ mark: 1 }),
+  listNotifications: page,
+  readNotifications: PLAIN,
+  sendNotification: PLAIN,
+  suspendUser: PLAIN,
+  restoreUser: PLAIN,
+  listPresence: ({ query }) => ({ http_user: each(query.user_ids.length, IDS_A_UNIT) - 1 }),
+  opsSummary: PLAIN,
+  opsFindUser: PLAIN,
+  opsUser: PLAIN,
+  opsEndSessions: PLAIN,
+  opsFindMessage: PLAIN,
+  healthz: PLAIN,
+  readyz: PLAIN,
+  metrics: PLAIN,
+};
+
+interface EventCost<E extends ClientEventName> {
+  /** Whose first unit is charged before the payload is read. */
+  limit: Extract<ChargedLimit, "send" | "mark" | "read" | "watch" | "typing">;
+  /** Beyond that first unit. */
+  more?: (payload: ClientPayload<E>) => Units;
+}
+
+type EventCosts = { readonly [E in ClientEventName]: EventCost<E> };
+
+/** Joins with so many messages are one unit, and so are so many conversations of a `sync`. */
+const READ_A_UNIT = 50;
+
+const watched = (ids: readonly unknown[]): Units => ({ watch: each(ids.length, IDS_A_UNIT) - 1 });
+
+/**
+ * A person never comes near what these allow. A client that catches up after being offline (an
+ * outbox, marks of a long list) does, and must get through.
+ */
+export const COST_OF_EVENT: EventCosts = {
+  send_message: { limit: "send" },
+  edit_message: { limit: "send" },
+  delete_message: { limit: "send" },
+  typing: { limit: "typing" },
+  mark_delivered: { limit: "mark" },
+  mark_read: { limit: "mark" },
+  join_conversation: {
+    limit: "read",
+    more: ({ limit }) => (limit === undefined ? NOTHING : { read: each(limit, READ_A_UNIT) - 1 }),
+  },
+  leave_conversation: { limit: "read" },
+  sync: {
+    limit: "read",
+    more: ({ conversations }) => ({ read: each(conversations.length, READ_A_UNIT) }),
+  },
+  watch_presence: { limit: "watch", more: ({ user_ids }) => watched(user_ids) },
+  unwatch_presence: { limit: "watch", more: ({ user_ids }) => watched(user_ids) },
+  watch_posts: { limit: "watch", more: ({ post_ids }) => watched(post_ids) },
+  unwatch_posts: { limit: "watch", more: ({ post_ids }) => watched(post_ids) },
+  set_status: { limit: "watch" },
+  refresh_token: { limit: "watch" },
+};
