@@ -92,7 +92,7 @@ async function benchAll(options: Options, abort: AbortSignal): Promise<number> {
     }
   }
   const rows = plan.compare(runner.outcomes);
-  // What a peer fails at is told, and is not ours.
+  // A peer's failures are reported but do not make this run fail.
   const isWhole =
     runner.unmeasured.length === 0 &&
     runner.outcomes.every((one) => one.failures === 0 || one.subject.startsWith(PLAIN));
@@ -102,7 +102,7 @@ async function benchAll(options: Options, abort: AbortSignal): Promise<number> {
 interface BenchPlan {
   runs: Run[];
   rounds: number;
-  /** What is compared, when something is. */
+  /** The names of the two subjects, when two are compared. */
   first: string;
   second: string;
   compare(outcomes: readonly Outcome[]): Row[];

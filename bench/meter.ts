@@ -17,12 +17,12 @@ import {
 const SAMPLE_MS = 250;
 const QUIET_LOOK_MS = 200;
 const QUIET_WITHIN_MS = 10_000;
-/** Of one core: what timers and heartbeats take. */
+/** The share of one core that timers and heartbeats take. */
 const QUIET_SHARE = 0.08;
 
 export interface Findings {
   units: number;
-  /** Of the work; the meter's own time where it is left out. */
+  /** How long the work took; default: the time the meter ran. */
   seconds?: number;
   latencies?: Percentiles | null;
   latencyOf?: string;
@@ -71,7 +71,7 @@ export class Meter {
     return meter;
   }
 
-  /** Of a measurement that broke off: nothing is sampled any more. */
+  /** Stops sampling after a measurement that broke off. */
   static cancel(): void {
     if (Meter.#running !== null) clearInterval(Meter.#running.#timer);
     Meter.#running = null;
@@ -144,7 +144,10 @@ export async function whenQuiet(subject: Subject): Promise<void> {
   }
 }
 
-/** What it costs for so long to be there: heartbeats and timers. Null where it cannot be read. */
+/**
+ * The CPU that idle sessions cost in that time (heartbeats and timers); null where it cannot be
+ * read.
+ */
 export async function cpuOfSilence(subject: Subject, seconds: number): Promise<number | null> {
   const cpu = () => readParts(subject.roots()).reduce((sum, one) => sum + one.cpuMs, 0);
   if (!canReadProcesses || subject.roots().length === 0) return null;

@@ -1,6 +1,6 @@
 /**
- * What the bench is asked to do, read from the command line. Everything has a default; what is
- * wrong is told in one sentence. `repeatCommand` is the line that repeats a run.
+ * The bench's options, read from the command line. Everything has a default; a wrong option is
+ * reported in one sentence. `repeatCommand` is the line that repeats a run.
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";

@@ -1,4 +1,6 @@
-/** What a measurement says: the one shape that tables, JSON, charts and ratios are made of. */
+/**
+ * The result of a measurement: the one shape from which tables, JSON, charts and ratios are made.
+ */
 import type { Percentiles } from "./support/histogram.ts";
 
 /** A figure of growth and hold: what a message costs, heartbeats of the sessions left out. */
@@ -16,33 +18,33 @@ export interface Sample {
 
 export interface Outcome {
   scenario: string;
-  /** Of the scenario: what was done, in a line. */
+  /** One line that says what the scenario did. */
   title: string;
   /** "troupe", "plain", or the target's address. */
   subject: string;
-  /** What one unit is: "delivery", "message", "handshake" … */
+  /** The name of one unit: "delivery", "message", "handshake" … */
   unit: string;
   units: number;
   seconds: number;
   perSecond: number;
   latencies: Percentiles | null;
-  /** What the latencies are of. */
+  /** What was timed. */
   latencyOf: string;
-  /** Of the whole tree, by kind of part, and in all; null where it cannot be read. */
+  /** CPU of the whole process tree, by kind of part and in all; null where it cannot be read. */
   cpuMs: Record<string, number> | null;
   cpuUsPerUnit: number | null;
-  /** Of the whole tree at the end. */
+  /** Memory of the whole process tree at the end. */
   rssMb: number | null;
   pssMb: number | null;
   /** Figures of this scenario only, by name with unit. */
   extra: Record<string, number>;
-  /** Units that did not come about, and what was said. */
+  /** How many units failed, and some of the reasons given. */
   failures: number;
   reasons: string[];
   samples: Sample[];
 }
 
-/** What a figure must be published with. */
+/** The circumstances that a figure must be published with. */
 export interface Circumstances {
   command: string;
   commit: string;

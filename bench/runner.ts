@@ -25,12 +25,12 @@ export interface Run {
   contenders: readonly Contender[];
 }
 
-/** What a machine's disk and clocks are given between two measurements. */
+/** The pause between two measurements, in which disk and clocks settle. */
 const PAUSE_MS = 300;
 
 export class Runner {
   readonly outcomes: Outcome[] = [];
-  /** What could not be measured, a sentence each. */
+  /** One sentence for each thing that could not be measured. */
   readonly unmeasured: string[] = [];
   readonly #plan: Plan;
   readonly #abort: AbortSignal;

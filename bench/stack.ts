@@ -1,5 +1,5 @@
 /**
- * What is measured: a server of the bench's own with a PostgreSQL of its own, fresh for each
+ * A server to measure: one of the bench's own with a PostgreSQL of its own, fresh for each
  * measurement, or one elsewhere. Both kinds of own server get the same embedded PostgreSQL with
  * the same settings, the same tables and the same number of workers. `stop` ends all that was
  * started, also after half a start.
@@ -27,7 +27,7 @@ export type ServerKind = "troupe" | "plain";
 export interface Stack extends Subject {
   /** Where its hosts listen; clients are spread over them. */
   places: Place[];
-  /** Of the first. */
+  /** The URL of the first place. */
   url: string;
   town: Town;
   /** False: a deployment elsewhere. */
@@ -136,7 +136,7 @@ export async function startDatabase(): Promise<Database> {
   }
 }
 
-/** Its log goes with the scratch directory: what it said is told now. */
+/** The log is deleted with the scratch directory, so its end becomes part of the error. */
 async function started(host: HostBox, logPath: string): Promise<void> {
   try {
     await host.start();

@@ -1,5 +1,5 @@
 /**
- * Who lives in a server that is measured: people, what they talk in, and what they have posted.
+ * The data in a server that is measured: people, their conversations, and their posts.
  * A server of the bench's own gets them by SQL and signs their tokens with its secret, 10,000
  * in a second; one elsewhere is asked over HTTP as by anybody (http-town.ts).
  */

@@ -69,7 +69,7 @@ function isFresh(digest) {
   return existsSync(STAMP) && readFileSync(STAMP, "utf8") === digest;
 }
 
-/** What the build needs of devDependencies; null when they are not installed. */
+/** The tools that the build needs from devDependencies; null when they are not installed. */
 function findTools() {
   try {
     return {
@@ -93,7 +93,8 @@ async function lock() {
       if (error.code !== "EEXIST") throw error;
     }
     if (isLockDead()) {
-      // Of two that find it dead, one renames it; the other waits for the new one.
+      // When two processes find the lock dead, one of them renames it and the other waits for the
+      // new one.
       const dead = `${LOCK}-dead-${process.pid}`;
       try {
         renameSync(LOCK, dead);
@@ -220,7 +221,7 @@ async function build(onlyIfStale) {
   const aside = join(DIST, ASIDE);
   try {
     const digest = digestOfSources();
-    // Whoever held the lock before has just built the same.
+    // The process that held the lock before has just built the same sources.
     if (onlyIfStale && isFresh(digest)) return "fresh";
     console.log("Building Troupe; once after each change …");
     for (const name of readdirSync(DIST)) {

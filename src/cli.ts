@@ -54,7 +54,7 @@ const COMMANDS: Record<string, AnyCommand> = {
   start: command({
     options: readNoOptions,
     async run(config, log) {
-      // Imported late: a wrong configuration is told without loading the server.
+      // Imported late, so that a wrong configuration is reported without loading the server.
       const { startPrimary } = await import("./main.ts");
       await startPrimary(config, log);
       return null;

@@ -28,7 +28,7 @@ const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
 /** Long enough to look around; `troupe token --scope ops` gives the next. */
 const OPS_TOKEN_TTL_S = 30 * 86_400;
 
-/** What must be undone at the end, newest first. */
+/** Clean-up steps for the end, newest first. */
 type Cleanups = (() => Promise<void>)[];
 
 /**

@@ -37,12 +37,12 @@ import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
 import type { ThreadApi } from "./runtime/thread-api.ts";
 import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 
-/** Of the drain's time, what actors may use to finish when the sessions are gone. */
+/** The part of the drain's time that actors may use to finish once the sessions are gone. */
 const FLUSH_MS = 2_000;
 
 type Configuration = PrimaryOrders["configure"];
 
-/** What the primary's frames are given to: at first only `configure` is understood. */
+/** The receiver of the primary's frames; at first only `configure` is understood. */
 let onFrames: (bytes: Buffer) => void = (bytes) => {
   const first = decodeAt(bytes, 0);
   if (first.type !== FRAME.control || first.name !== "configure") {
@@ -190,7 +190,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     if (message.head.length > 0) socket.unshift(message.head);
     socket.resume();
   });
-  // From here on edges are heard too; the primary confirms when it reads.
+  // From here on other edges' frames are read as well; the primary confirms when it reads.
   void edge.start().catch((err: unknown) => {
     log.fatal({ event: "worker_failed", err });
     process.exit(1);

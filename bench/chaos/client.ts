@@ -123,7 +123,7 @@ export class Client {
     this.#watched = users;
   }
 
-  /** Connects, and reconnects until it is told to rest. */
+  /** Connects, and reconnects until `rest`. */
   begin(): void {
     if (this.#state.at === "resting") this.#connect();
   }

@@ -1,5 +1,5 @@
 /**
- * What a run is asked to do, read from the command line. Everything has a default; what is
+ * The options of a run, read from the command line. Everything has a default; what is
  * wrong is reported in one sentence. `repeatCommand` is the command line that repeats a run.
  */
 import { randomInt } from "node:crypto";

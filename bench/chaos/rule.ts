@@ -1,4 +1,4 @@
-/** What a rule of the checker is, and what it finds. Rules are pure functions of a history. */
+/** Types of the checker's rules and findings. Rules are pure functions of a history. */
 import type { History, MessageFact } from "./history.ts";
 import { Lineage } from "./lineage.ts";
 import { Membership } from "./membership.ts";

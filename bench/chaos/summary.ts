@@ -4,7 +4,7 @@ import { ackLatencies, countsOf, percentile } from "./figures.ts";
 import type { Options } from "./options.ts";
 import type { RunResult } from "./verdict-text.ts";
 
-/** What is kept of a run in memory once its history is written to disk. */
+/** The part of a run that stays in memory once its history is written to disk. */
 export interface RunDigest {
   seed: number;
   startedAt: string;

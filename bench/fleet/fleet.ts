@@ -65,7 +65,7 @@ export class Fleet {
     return fleet;
   }
 
-  /** Of a measurement that nobody waits for any more. */
+  /** Stops the fleet of a measurement that was abandoned. */
   static async stopAll(): Promise<void> {
     await Promise.all([...Fleet.#running].map((fleet) => fleet.stop()));
   }
@@ -74,7 +74,7 @@ export class Fleet {
     return this.#crews.length;
   }
 
-  /** Of the last ticks, all processes added up. */
+  /** The counts of the latest ticks, summed over all processes. */
   get counts(): Counts {
     return addedUp(this.#crews.map((crew) => crew.counts));
   }

@@ -32,7 +32,7 @@ export function clientFrame(text: string): Buffer {
   return frame;
 }
 
-/** Of one connection: keeps what of a frame has not come yet. */
+/** Scans the frames of one connection; keeps the bytes of an incomplete frame. */
 export class FrameScanner {
   readonly #onText: (bytes: Buffer, from: number, to: number) => void;
   #rest: Buffer | null = null;

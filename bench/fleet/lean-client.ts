@@ -23,7 +23,7 @@ export interface ClientSpec {
   address: string | null;
 }
 
-/** What all clients of a process tell their fleet. */
+/** The callbacks that all clients of a process share. */
 export interface LeanEvents {
   /** TCP is connected. */
   reached(client: LeanClient): void;

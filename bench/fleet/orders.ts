@@ -1,6 +1,6 @@
 /**
- * What the bench tells a process of the fleet, and what it hears. One order at a time for each
- * process; ticks come unasked. Clients are numbered within their process.
+ * The messages between the bench and a process of the fleet. A process gets one order at a time;
+ * it sends ticks by itself. Clients are numbered within their process.
  */
 import type { HistogramDump } from "../support/histogram.ts";
 import type { ClientSpec } from "./lean-client.ts";
@@ -43,7 +43,7 @@ export type Order =
 export interface Report {
   done: number;
   failed: number;
-  /** A few of what was said. */
+  /** Some of the reasons given. */
   reasons: string[];
   startedUs: number;
   /** When the last of it was done. */

@@ -39,7 +39,7 @@ let acked = 0;
 let lost = 0;
 let lastHeardMs = 0;
 let offsetUs = 0;
-/** Set while messages heard are to be timed. */
+/** Set while received messages are timed. */
 let receipts: Histogram | null = null;
 let onReady: (client: LeanClient) => void = () => undefined;
 let onClosed: (client: LeanClient, why: string) => void = () => undefined;
@@ -286,7 +286,7 @@ function payloadOf({ kind, conversation }: EmitJob, turn: number, sinceUs: numbe
 
 const corked = new Set<LeanClient>();
 
-/** What answers to one read call forth leaves as one write. */
+/** Writes caused by the answers in one read leave as one write. */
 function corkForTurn(client: LeanClient): void {
   if (corked.has(client)) return;
   if (corked.size === 0) {

@@ -1,5 +1,5 @@
 /**
- * What is left of a chat server when everything but the delivery is taken away: it speaks as
+ * A chat server reduced to delivery: it speaks as
  * much Socket.IO as the fleet needs, keeps nothing, asks nothing, and gives what one client
  * sends to all others. BARE=raw writes each frame to the TCP stream, corked for the turn as
  * Troupe does; BARE=ws calls ws' `send` for each client. The ceiling of `fanout`.

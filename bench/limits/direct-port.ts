@@ -13,8 +13,9 @@ const HOST = "127.0.0.1";
 if (cluster.isWorker && isMainThread) openDirectPort();
 
 /**
- * A worker's servers never listen themselves, and say "listening" once (edge/http/server/server.ts):
- * Socket.IO's first, then the API's. limits/stacks.ts asks whether the right one answers.
+ * A worker's servers never listen themselves, and say "listening" once
+ * (edge/http/server/server.ts): Socket.IO's first, then the API's. limits/stacks.ts asks whether
+ * the right one answers.
  */
 function openDirectPort(): void {
   let api: Server | null = null;

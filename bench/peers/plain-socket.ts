@@ -59,7 +59,7 @@ async function begin(io: Server, socket: Socket, deps: PlainDeps): Promise<void>
     ...memberships.map(({ id }) => `conversations:${id}`),
     ...[...peers, ...followees].map((id) => `user_status:${id}`),
   ]);
-  // Who comes back within the grace is there still: nothing to say.
+  // A user who reconnects within the grace period stays online; nothing is published.
   const answers = await presence
     .multi()
     .hset(`sessions:${userId}`, socket.id, "online")

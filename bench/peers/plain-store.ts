@@ -4,10 +4,12 @@
  */
 import pg from "pg";
 
-/** Of one worker; a pool is what the documentation of every driver begins with. */
+/** The pool of one worker; every driver's documentation begins with a pool. */
 const CONNECTIONS = 20;
 const UNIQUE_VIOLATION = "23505";
-/** What every guide says of an SSD, and of many small statements; Troupe's sessions have both. */
+/**
+ * The usual advice for an SSD and for many small statements; Troupe's sessions have both settings.
+ */
 const SETTINGS = "-c random_page_cost=1.1 -c jit=off";
 
 export interface PlainUser {
@@ -35,7 +37,7 @@ export interface Membership {
   id: string;
   last_seq: number;
   read_seq: number;
-  /** Of a direct conversation, the other. */
+  /** The other member of a direct conversation. */
   peer_id: string | null;
 }
 
@@ -212,7 +214,7 @@ export class PlainStore {
     );
   }
 
-  /** What changed in the listed ones, all in one statement. */
+  /** The changes of all listed conversations in one statement. */
   changes(userId: string, ids: string[], afterRevs: number[]): Promise<Change[]> {
     return this.#rows(
       "changes",

@@ -92,7 +92,7 @@ export function html(value: string): string {
   return value.replace(/[&<>"]/g, (one) => `&#${one.charCodeAt(0)};`);
 }
 
-/** `said`: what it shows, for who cannot see it. */
+/** `said`: a text alternative for readers who cannot see the chart. */
 function chart(
   title: string,
   said: readonly string[],

@@ -23,7 +23,7 @@ export interface Row {
   /** Medians. */
   first: number;
   second: number;
-  /** Of the first to the second. */
+  /** The ratio of the first to the second. */
   ratio: number;
   /** In words, or "". */
   aim: string;

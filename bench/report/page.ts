@@ -65,7 +65,7 @@ ${scenarios
 
 function section(scenario: string, outcomes: readonly Outcome[]): string {
   const subjects = [...new Set(outcomes.map(({ subject }) => subject))];
-  // Of each, the round whose rate is in the middle stands for it where one line must.
+  // Where one line stands for a scenario, it is the round with the median rate.
   const typical = subjects.map((subject) =>
     middleOf(outcomes.filter((one) => one.subject === subject)),
   );

@@ -14,10 +14,10 @@ export interface Results {
   options: Options;
   startedAt: Date;
   outcomes: readonly Outcome[];
-  /** What could not be measured, a sentence each. */
+  /** One sentence for each thing that could not be measured. */
   unmeasured: readonly string[];
   rows: readonly Row[];
-  /** Whom the rows compare. */
+  /** The names of the two subjects that the rows compare. */
   first: string;
   second: string;
 }

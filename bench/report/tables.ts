@@ -94,7 +94,7 @@ function wrapped(note: string, width: number): string[] {
   return lines;
 }
 
-/** Of an axis: as many digits as it takes. */
+/** A number on an axis, with as many digits as needed. */
 export function shownMark(value: number): string {
   return Number(value.toPrecision(6)).toLocaleString("en-GB", { maximumFractionDigits: 6 });
 }

@@ -62,7 +62,7 @@ export const CONNECT: Scenario = {
   },
 };
 
-/** What fewer weigh drowns in what a heap gains and loses by itself. */
+/** Fewer connections would weigh less than the heap's own fluctuation. */
 const WEIGHABLE = 500;
 
 export const IDLE: Scenario = {
@@ -116,7 +116,7 @@ export const IDLE: Scenario = {
   },
 };
 
-/** Of each of the conversations a client knows, its last message came while it was away. */
+/** In each conversation that a client knows, the last message came while it was away. */
 const SEEDED = 5;
 const MISSED = 1;
 

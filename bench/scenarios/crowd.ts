@@ -24,7 +24,7 @@ const HOLD_CLIENTS = 40_000;
 const WAKING_AT_ONCE = 200;
 const HELLO = "Good morning, and how are you today?";
 const STILL_MS = 1_500;
-/** Before the messages: so long is heard what the sessions cost by being there. */
+/** How long the cost of idle sessions is measured before the messages start. */
 const SILENCE_S = 5;
 
 /** One message after another into each conversation in turn, at an even rate. */

@@ -20,7 +20,7 @@ export interface HttpRequest {
 
 export interface HttpLoad {
   connections: number;
-  /** What the connection of this number asks, in turn and again. */
+  /** The requests of the connection with this number, repeated in turn. */
   requestsOf(connection: number): HttpRequest[];
   unit: string;
 }
@@ -127,7 +127,7 @@ function withFreshId(request: HttpRequest): object {
   return { ...request, setupRequest };
 }
 
-/** Connects anew, which asks the next; the asking that follows an answer is left out once. */
+/** Reconnects, which sends the next request; the request that follows an answer is skipped once. */
 function reconnect(client: CannonClient): void {
   client._resetConnection();
   const ask = client._doRequest;

@@ -1,5 +1,5 @@
 /**
- * What a scenario is, and what several of them begin with: residents with conversations, a
+ * The type of a scenario, and the beginning that several share: residents with conversations, a
  * fleet that is connected, a server that has warmed up and is quiet again.
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -12,7 +12,7 @@ import type { Resident } from "../town.ts";
 
 export interface Plan {
   seconds: number;
-  /** Of the fleet, or HTTP connections; null: the scenario's own number. */
+  /** How many clients or HTTP connections; null for the scenario's own number. */
   clients: number | null;
   /** Messages a second, of `latency` and `hold`; null: the scenario's own. */
   perSecond: number | null;
@@ -33,14 +33,16 @@ export interface Scenario {
   run(stage: Stage): Promise<Outcome>;
 }
 
-/** Of one address a deployment elsewhere may want to see fewer. */
+/** A remote deployment may limit connections of one address. */
 const REMOTE_CLIENTS_MAX = 100;
 export const WARM_UP_S = 1;
 export const CONNECTING_MAX = 100;
 /** As many as cores would be too many: the server needs them. */
 const FLEET_PROCESSES = 2;
 
-/** What was asked for or is usual; in whole groups of `groupOf`, one of them at least. */
+/**
+ * The number asked for, else the usual one, in whole groups of `groupOf` and at least one group.
+ */
 export function clientsOf({ plan, stack }: Stage, usual: number, groupOf = 1): number {
   const wanted = plan.clients ?? (stack.isOwn ? usual : Math.min(usual, REMOTE_CLIENTS_MAX));
   return Math.max(1, Math.floor(wanted / groupOf)) * groupOf;
@@ -127,7 +129,7 @@ export function groupsOf(residents: readonly Resident[], size: number): Resident
   return lists;
 }
 
-/** What a report says of things that did not come about. */
+/** The failures of some reports and the reasons given. */
 export function troubleOf(...reports: FleetReport[]): { failures: number; reasons: string[] } {
   return {
     failures: reports.reduce((sum, one) => sum + one.failed, 0),

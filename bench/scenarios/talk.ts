@@ -25,7 +25,7 @@ interface Talk {
   /** The first letter of the event that others hear, and how many hear one. */
   letter: string;
   hearers: number;
-  /** What is counted: what is acknowledged, or what is heard. */
+  /** Whether acknowledgements or received events are counted. */
   counts: "acked" | "heard";
   unit: string;
   timesReceipt?: boolean;
@@ -87,7 +87,7 @@ function withReceipts(outcome: Outcome, report: FleetReport): Outcome {
   };
 }
 
-/** Of the members, these send. */
+/** How many of the members send. */
 const SENDERS = 4;
 
 export const FANOUT: Scenario = {
@@ -145,7 +145,7 @@ export const DURABLE: Scenario = {
   run: (stage) => pairs("durable", stage, { window: 4, unit: "message" }),
 };
 
-/** What a plain server holds easily on two cores. */
+/** A rate that a plain server sustains easily on two cores. */
 const CALM_PER_SECOND = 150;
 
 export const LATENCY: Scenario = {

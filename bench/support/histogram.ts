@@ -75,7 +75,7 @@ export class Histogram {
   }
 }
 
-/** Of any dumps together; null when they hold nothing. */
+/** The percentiles of several dumps together; null when they are empty. */
 export function mergedPercentilesMs(dumps: readonly HistogramDump[]): Percentiles | null {
   const all = new Histogram();
   for (const dump of dumps) all.merge(dump);

@@ -1,6 +1,6 @@
 /**
- * A link on the loopback that TCP passes through, one between each host and a server, so that one host's link can
- * be cut or frozen while the others' stays whole.
+ * A link on the loopback that TCP passes through, one between each host and a server, so that one
+ * host's link can be cut or frozen while the others' stays whole.
  * open: bytes pass · cut: connections are reset, new ones refused · frozen: connections stay
  * and are accepted, and nothing passes.
  */

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 const LIMITS = "/proc/self/limits";
 /** Where it cannot be read: what systems commonly grant. */
 const USUAL = 10_240;
-/** Of each process, for what is no client's connection. */
+/** Open files that each process needs beside its clients' connections. */
 export const OTHER_FILES = 300;
 
 export function openFilesMax(): number {

@@ -1,5 +1,5 @@
 /**
- * What processes cost, read from /proc: CPU time (user and system, all threads) and memory of
+ * The cost of processes, read from /proc: CPU time (user and system, all threads) and memory of
  * a server's whole tree, its parts apart. Elsewhere than on Linux there is nothing to read.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";

@@ -16,7 +16,8 @@ export function plainAddress(text: string): string | null {
 }
 
 /**
- * Whom an address counts for: itself, or of IPv6 the /64, since one subscriber has all of it.
+ * The key under which an address is limited: the address itself, or for IPv6 its /64, since one
+ * subscriber has all of it.
  * What is no address is given back as it is.
  */
 export function subscriberOf(address: string): string {

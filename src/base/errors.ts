@@ -4,7 +4,7 @@
  */
 
 /**
- * Troupe cannot start like this, and whoever started it can mend it. The message is one
+ * Troupe cannot start like this, and the person who started it can fix it. The message is one
  * sentence for a person; the command line prints it without a stack and exits with 1.
  */
 export class StartRefusal extends Error {

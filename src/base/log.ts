@@ -29,7 +29,7 @@ export interface LogOptions {
   level: string;
   /** Which box writes: "primary", "worker", "thread". */
   name?: string;
-  /** What every line of this logger carries: `{ worker, slot }`. */
+  /** Fields on every line of this logger: `{ worker, slot }`. */
   bindings?: Record<string, unknown>;
   /** Where lines go instead of stderr; for tests. */
   to?: DestinationStream;

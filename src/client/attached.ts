@@ -1,11 +1,11 @@
 /**
- * What the entries beside `troupe/client` share: they hang on a client from outside, one of each,
- * so that an application which does not import them does not load them.
+ * Helpers of the entries beside `troupe/client`. An entry attaches to a client from outside, once,
+ * so that an application that does not import it does not load it.
  */
 import type { Client } from "./client.ts";
 import { TroupeError } from "./error.ts";
 
-/** The same for the same client. */
+/** Makes one value for each client. */
 export const once = <T>(make: (client: Client) => T): ((client: Client) => T) => {
   const made = new WeakMap<Client, T>();
   return (client) => {
@@ -19,7 +19,7 @@ export const once = <T>(make: (client: Client) => T): ((client: Client) => T) =>
 
 export const isOnline = ({ connection }: Client): boolean => connection.get().is === "online";
 
-/** Calls at the beginning of each session, once everything is here. */
+/** Calls `call` in each session once the client is online. */
 export function onOnline(client: Client, call: () => void): void {
   let before = "";
   client.connection.subscribe(() => {
@@ -29,7 +29,8 @@ export function onOnline(client: Client, call: () => void): void {
   });
 }
 
-/** Whether it was done; false where it was refused or out of reach, and is to be asked again. */
+/** Resolves with whether the call succeeded; false where it was refused or timed out and should be
+ * tried again. */
 export async function attempt(work: Promise<unknown>): Promise<boolean> {
   try {
     await work;

@@ -1,7 +1,7 @@
 /**
- * One user's connection to Troupe: joins the state, the link and what works on both, and offers
- * what an application can see (as Readables) and do. What is done rejects with TroupeError;
- * what is sent goes out when it can, see `send`.
+ * One user's connection to Troupe: connects the state, the link and the modules that work on both,
+ * and offers what an application can read (as Readables) and do. Calls reject with TroupeError;
+ * `send` keeps messages until they can be sent.
  */
 import type {
   ClientAck,
@@ -28,16 +28,16 @@ import { createTokens, type GetToken } from "./tokens.ts";
 import { type ConversationView, viewOf, viewsOf } from "./views.ts";
 
 const HISTORY_PAGE = 50;
-/** Of a conversation that is not open, this many messages are kept at least, twice at most. */
+/** A conversation that is not open keeps at least this many messages, and at most twice as many. */
 const KEPT_MESSAGES = 500;
 
 export interface ClientOptions {
   getToken: GetToken;
-  /** Where unsent messages outlive this client; default: nowhere. */
+  /** A store in which unsent messages outlive this client; none by default. */
   storage?: OutboxStorage;
-  /** Whether to tell senders that their messages have arrived here; default true. */
+  /** Whether to mark messages as delivered when they arrive here; default true. */
   markDelivered?: boolean;
-  /** Faults of listeners and of the storage; default: console.error. */
+  /** Receives errors thrown by listeners and by the storage; default: console.error. */
   onError?: (error: unknown) => void;
 }
 
@@ -45,47 +45,50 @@ export interface Client {
   readonly connection: Readable<ConnectionState>;
   /** Null before the first session. */
   readonly me: Readable<User | null>;
-  /** Newest activity first; the 500 most recently active. */
+  /** The 500 most recently active conversations, newest activity first. */
   readonly conversations: Readable<readonly ConversationView[]>;
-  /** Whether `conversations` has been read once. */
+  /** Whether the list of conversations has been loaded once. */
   readonly isListed: Readable<boolean>;
-  /** Null: not a member, or not known yet. */
+  /** Null when the user is not a member or the conversation is not known yet. */
   conversation(id: string): Readable<ConversationView | null>;
 
-  /** Tries to connect now, also after an end. */
+  /** Tries to connect now, also after the connection was closed. */
   retryNow(): void;
-  /** Ends it and everything that waits. */
+  /** Closes the connection and rejects everything that waits. */
   close(): void;
 
-  /** Loads the newest page and keeps everyone's cursors and typing exact; returns the end. */
+  /** Loads the newest page and keeps all cursors and typing current; returns a function that closes
+   * the conversation again. */
   open(conversationId: string): () => void;
-  /** Puts the page before the oldest into `messages`; resolves with whether there is more. */
+  /** Loads the page before the oldest message; resolves with whether there are older ones. */
   loadOlder(conversationId: string, limit?: number): Promise<boolean>;
-  /** Goes out once and in order, now or when the connection is back. */
+  /** Sends a message once and in order, now or when the connection is back. */
   send(conversationId: string, body: string, options?: { replyToSeq?: number | null }): Sending;
-  /** Tries again what was refused, by the `clientId` of an `outgoing`. */
+  /** Sends a refused message again, by the `clientId` of an `outgoing`. */
   retry(clientId: string): void;
   discard(clientId: string): void;
   edit(conversationId: string, seq: number, body: string): Promise<Message>;
   remove(conversationId: string, seq: number): Promise<Message>;
-  /** Up to `seq`, or all that is here. Said when it can be. */
+  /** Marks as read up to `seq`, or everything loaded; sent when there is a connection. */
   markRead(conversationId: string, seq?: number): void;
   createConversation(memberIds: readonly string[], title?: string): Promise<Conversation>;
 
-  /** Every HTTP call of the contract, see api.ts; what it changes comes back as events. */
+  /** Every HTTP call of the contract, see api.ts; its effects come back as events. */
   readonly api: Api;
   /**
    * Every command of the contract on the socket; rejects with TroupeError. `take` is called with
-   * the answer before any event that came after it, which the promise cannot promise.
+   * the answer before any event that came after it, which a promise cannot guarantee.
    */
   ask<E extends ClientEventName>(
     event: E,
     payload: ClientPayload<E>,
     take?: (answer: ClientAck<E>) => void,
   ): Promise<ClientAck<E>>;
-  /** The server's events as they come; the state holds what they mean. */
+  /** The server's events as they arrive; the state already reflects them. */
   on<E extends ServerEventName>(name: E, listener: (payload: ServerPayload<E>) => void): () => void;
-  /** Each step of the state as it is taken, for what is built on the client: see onMessage. */
+  /**
+   * Calls `listener` for each change of the state, for modules built on the client: see onMessage.
+   */
   onStep(listener: (before: State, after: State) => void): () => void;
 }
 
@@ -95,7 +98,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
   const store = createStore<State>(INITIAL_STATE, onError);
   const tokens = createTokens(options.getToken);
   const api = createApi(ports.call, tokens);
-  /** One for each `open` that was not closed. */
+  /** One entry for each `open` that was not closed. */
   const opened = new Set<{ id: string }>();
   const changes = createListeners<[State, State]>(onError);
   const events = createListeners<[ServerEventName, unknown]>(onError);
@@ -185,7 +188,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
 
   function takeConversation(conversation: Conversation): Conversation {
     update(steps.takeConversation(conversation));
-    // For one who was removed it was the last of it.
+    // For a removed user this was the last event of the conversation.
     if (get().conversations.has(conversation.id)) sync.check(conversation.id);
     return conversation;
   }
@@ -264,7 +267,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     onStep: changes.add,
     on: (name, listener) =>
       events.add((heard, payload) => {
-        // The contract says what comes with this name.
+        // The contract defines the payload of each event name.
         if (heard === name) listener(payload as ServerPayload<typeof name>);
       }),
   };

@@ -1,6 +1,6 @@
 /**
- * What a refused call rejects with: the contract's error object as an Error. Everything that
- * the client offers as a promise rejects with this and nothing else.
+ * The error of a refused call: the contract's error object as an Error. Every promise of the
+ * client rejects with this and nothing else.
  */
 import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
 
@@ -17,7 +17,7 @@ export class TroupeError extends Error {
   }
 }
 
-/** A refusal of the client's own. */
+/** A refusal made by the client itself. */
 export function refusal(
   message: string,
   code: ErrorCode = "unavailable",

@@ -1,7 +1,7 @@
 /**
  * The rules of one conversation: how changes, receipts and snapshots become its state. Pure.
  *
- * [SDK1] Changes are applied by rising rev, each once; what comes beyond a gap waits.
+ * [SDK1] Changes are applied by rising rev, each once; changes beyond a gap wait.
  * [SDK2] A message is never replaced by one of a lower rev.
  * [SDK3] Cursors of a member never move back while they stay a member.
  */
@@ -9,7 +9,7 @@ import type { ClientAck } from "../protocol/events.ts";
 import type { Conversation, Message, Receipt } from "../protocol/schemas.ts";
 import type { Change, Held } from "./state.ts";
 
-/** Past these, what waits is dropped: `sync` brings it anyway. */
+/** Beyond these numbers waiting changes are dropped; `sync` brings them anyway. */
 const AHEAD_MAX = 1_000;
 const EARLY_MAX = 1_000;
 
@@ -40,7 +40,7 @@ export function mergeMessages(
   return merged;
 }
 
-/** Undefined where the user is no member. */
+/** Undefined when the user is not a member. */
 export function memberOf({ conversation }: Held, userId: string) {
   return conversation.members.find((member) => member.user_id === userId);
 }
@@ -74,12 +74,12 @@ export function takeReceipts(held: Held, receipts: readonly Receipt[]): Held {
   return { ...held, conversation, early: [...held.early, ...early].slice(-EARLY_MAX) };
 }
 
-/** Messages that follow what is held: they move `last_seq` and their senders' cursors. */
+/** Adds messages after those held; they move `last_seq` and their senders' cursors. */
 function append(held: Held, messages: readonly Message[]): Held {
   let { conversation, typing } = held;
   for (const { seq, sender_id, conversation_id } of messages) {
     if (seq <= conversation.last_seq) continue;
-    // No receipt tells of a sender's own cursors, nor an event of the end of their typing.
+    // A send moves the sender's own cursors and ends their typing without further events.
     const own = { conversation_id, user_id: sender_id, delivered_seq: seq, read_seq: seq };
     conversation = { ...raised(conversation, [own]), last_seq: seq };
     typing = typing.filter((userId) => userId !== sender_id);
@@ -115,7 +115,7 @@ function apply(held: Held, change: Change): Held {
   return "seq" in change ? append(next, [change]) : takeMeta(next, change, [], false);
 }
 
-/** Goes on from `rev`, up to which everything is here, with what has waited. */
+/** Everything up to `rev` is here: applies the waiting changes that follow. */
 function settle(held: Held, rev: number): Held {
   let next = { ...held, rev: Math.max(held.rev, rev), heardRev: Math.max(held.heardRev, rev) };
   for (let change = next.ahead.get(next.rev + 1); change; change = next.ahead.get(next.rev + 1)) {
@@ -124,7 +124,7 @@ function settle(held: Held, rev: number): Held {
   return { ...next, ahead: new Map([...held.ahead].filter(([at]) => at > next.rev)) };
 }
 
-/** [SDK1] An event, or the answer that stands for one. */
+/** [SDK1] Takes an event, or the answer that stands for one. */
 export function takeChange(held: Held, change: Change): Held {
   const { rev } = change;
   if (rev <= held.rev) {
@@ -136,7 +136,7 @@ export function takeChange(held: Held, change: Change): Held {
   return { ...held, ahead, heardRev: Math.max(held.heardRev, rev) };
 }
 
-/** What `sync` says of it; undefined where it speaks of a conversation that is not held. */
+/** Takes the answer of `sync` for one conversation; undefined when it is not held. */
 export function takeSynced(
   held: Held | undefined,
   { conversation, messages, rev, reset, has_more }: Synced,
@@ -153,11 +153,11 @@ export function takeSynced(
         messages: mergeMessages(held.messages, messages),
       }
     : append(held, messages);
-  // Where there is more, at least the next rev is missing.
+  // When the answer has more, at least the next rev is missing.
   return settle({ ...next, heardRev: Math.max(held.heardRev, rev + (has_more ? 1 : 0)) }, rev);
 }
 
-/** The answer of `join_conversation`; `isFresh`: asked for its newest page. */
+/** Takes the answer of `join_conversation`; `isFresh`: the newest page was asked for. */
 export function takeJoined(
   held: Held | undefined,
   { conversation, messages, has_more, typing }: ClientAck<"join_conversation">,
@@ -167,7 +167,7 @@ export function takeJoined(
   const { rev } = conversation;
   const base = held ?? newHeld(conversation);
   const next = takeMeta({ ...base, typing }, conversation, receipts, base.rev <= rev);
-  // What is held may have changed since, unnoticed, where the page does not reach down to it.
+  // Messages below the page may have changed unnoticed, so they are dropped.
   const kept = isFresh && base.rev < rev ? new Map() : base.messages;
   return settle(
     {

@@ -1,6 +1,6 @@
 /**
- * The connection: comes back by itself with jitter, renews the token in place, obeys
- * `server_draining` and `session_ended`. It knows nothing of conversations.
+ * The connection: reconnects by itself with jitter, renews the token in place, and follows
+ * `server_draining` and `session_ended`. It knows nothing about conversations.
  *
  * connecting → (`ready`) syncing → (`onReady` is done) online → (lost) waiting → connecting …
  * `close`, a refused login and `session_ended {reconnect: false}` lead to closed, from where
@@ -21,11 +21,11 @@ import type { ConnectionState, Disconnect } from "./state.ts";
 import type { Tokens } from "./tokens.ts";
 
 const ANSWER_DEADLINE_MS = 10_000;
-/** From the start of a connection to its `ready`. */
+/** The longest time from the start of a connection to its `ready`. */
 const READY_DEADLINE_MS = 20_000;
 /** After `session_ended {code: "rate_limited"}`: long enough for a bucket to fill again. */
 const PENALTY_MS = 5_000;
-/** Where `token_expiring` leaves as much time as the contract says, or nearly. */
+/** At least this long before expiry there is no hurry to renew: `token_expiring` gives 60 s. */
 const NOTICE_MS = 55_000;
 
 /** `take` is called with the answer before any event that came after it. */
@@ -39,7 +39,8 @@ export interface LinkOptions {
   ports: ClientPorts;
   tokens: Tokens;
   onState(state: ConnectionState): void;
-  /** A session began. `isCurrent` turns false with its end; "online" follows the promise. */
+  /** A session began. `isCurrent` turns false when it ends; the state becomes "online" once the
+   * promise resolves. */
   onReady(ready: ServerPayload<"ready">, isCurrent: () => boolean): Promise<void>;
   onEvent(name: ServerEventName, payload: unknown): void;
 }
@@ -47,9 +48,9 @@ export interface LinkOptions {
 export interface Link {
   start(): void;
   close(): void;
-  /** Tries now, also where it was closed. */
+  /** Tries to connect now, also after it was closed. */
   retryNow(): void;
-  /** The network is gone, as the machine knows: what is sent would hang until a timeout. */
+  /** The machine reports that the network is gone; sends would hang until a timeout. */
   lost(): void;
   ask: Ask;
 }
@@ -58,17 +59,17 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
   const { clock, random } = ports;
   let session = 0;
   let attempt = 0;
-  /** Nothing is under way but, perhaps, a timer. */
+  /** No connection attempt is under way; a timer may be. */
   let isIdle = true;
   let isStopped = true;
   let token = "";
-  /** What the server does not take any more. */
+  /** A token that the server no longer accepts. */
   let stale: string | null = null;
-  /** What the server said before it closed the connection. */
+  /** The reason that the server gave before it closed the connection. */
   let farewell: Extract<Disconnect, { by: "server" }> | null = null;
-  /** Not before this; the server's wish. 0: none. */
+  /** The server asked the client to return at this time; 0 when it did not. */
   let returnAtMs = 0;
-  /** This machine's clock at `expires_at`, for the server's need not agree with it. */
+  /** How far this machine's clock is ahead of the server's. */
   let skewMs = 0;
   let cancelNext = (): void => undefined;
   let cancelRenewal = (): void => undefined;
@@ -103,7 +104,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     if (isStopped) return;
     const nowMs = clock.nowMs();
     const wishMs = returnAtMs - nowMs;
-    // The server spreads those it sends away by itself.
+    // A draining server spreads its clients itself, so no jitter is added.
     const delayMs = wishMs > 0 ? wishMs : Math.max(leastMs, backOffMs(attempt, random()));
     returnAtMs = 0;
     onState({ is: "waiting", reason, attempt, retryAtMs: nowMs + delayMs });
@@ -135,7 +136,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     else wait(reason, error.retry_after_ms);
   }
 
-  /** The server wants another token: at once, but not twice in a row. */
+  /** The server wants another token: the client renews at once, but not twice in a row. */
   function renew(reason: Disconnect): void {
     stale = token;
     if (attempt++ === 0) void connect();
@@ -158,11 +159,11 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
       token = answer.value;
       if ((await ask("refresh_token", { token })).ok || mine !== session) return;
     }
-    // The session goes on until the token's end, and comes back with another.
+    // The session continues until the token expires and then reconnects with another.
     renewLater(expiresAtMs);
   }
 
-  /** At once where there is time enough, in the middle of what is left else. */
+  /** Renews within a second when there is time enough, else after half of the time left. */
   function renewLater(expiresAtMs: number): void {
     const leftMs = expiresAtMs + skewMs - clock.nowMs();
     if (leftMs <= 0) return;

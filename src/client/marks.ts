@@ -1,7 +1,7 @@
 /**
- * Tells the server how far this user has come: `mark_read` where the application says so, kept
- * until it can be said, and, where wanted, `mark_delivered` for all that has arrived. Bursts
- * become one mark; marks are cumulative, so a newer one makes up for one that failed.
+ * Sends this user's marks: `mark_read` when the application asks for it, kept until there is a
+ * connection, and optionally `mark_delivered` for everything that arrived. Bursts become one mark;
+ * marks are cumulative, so a newer mark replaces one that failed.
  */
 import { backOffMs } from "./back-off.ts";
 import { isPassing } from "./error.ts";
@@ -14,7 +14,7 @@ const GATHER_MS = 100;
 
 export interface Marks {
   read(conversationId: string, seq: number): void;
-  /** Something has arrived, or can be said again. */
+  /** Sends the marks that are due: something arrived, or a failed mark may be repeated. */
   look(): void;
 }
 
@@ -30,7 +30,7 @@ export function createMarks(options: MarksOptions): Marks {
   const { ports, ask, isDeliveredAutomatic, get, onMarked } = options;
   const wanted = new Map<string, number>();
   const busy = new Set<string>();
-  /** Refused for good, as in a conversation with somebody behind a block. */
+  /** Marks that were refused for good, for example in a direct conversation under a block. */
   const refusedAt = new Map<string, number>();
   let failures = 0;
   let isDue = false;

@@ -1,11 +1,11 @@
 /**
- * What a browser knows about its network, and when its page is looked at again; nothing in Node.
+ * Reports a browser's network changes and its page becoming visible again; does nothing in Node.
  */
 interface Page {
   addEventListener?(type: string, listener: () => void, options: { signal: AbortSignal }): void;
 }
 
-/** Returns the way to end it. */
+/** Returns a function that stops it. */
 export function watchNetwork(onBack: () => void, onLost: () => void): () => void {
   const page = globalThis as unknown as Page;
   const over = new AbortController();

@@ -6,12 +6,12 @@
 import type { Notification } from "../protocol/social.ts";
 
 export interface NotificationState {
-  /** By falling seq. */
+  /** Ordered by falling seq. */
   items: readonly Notification[];
   unread: number;
   /** Whether the newest page is in `items`. */
   isLoaded: boolean;
-  /** For the pages below; null at the end. */
+  /** The cursor of the next older page; null at the end. */
   nextCursor: string | null;
 }
 
@@ -29,14 +29,14 @@ function merge(
   for (const one of incoming) {
     const before = byId.get(one.id);
     if (before && before.seq > one.seq) continue;
-    // A page read before the mark was made must not make it unread again.
+    // A page that was read before the mark must not make the notification unread again.
     const read_at = one.read_at ?? (before?.seq === one.seq ? before.read_at : null);
     byId.set(one.id, { ...one, read_at });
   }
   return [...byId.values()].sort((a, b) => b.seq - a.seq);
 }
 
-/** Whether only the server can say how many are unread once this one has come. */
+/** Whether the unread count cannot be derived here once this notification has arrived. */
 export function isUncountable(state: NotificationState, one: Notification): boolean {
   return one.count > 1 && !state.items.some(({ id }) => id === one.id);
 }
@@ -56,13 +56,13 @@ export function takeOlder(state: NotificationState, page: NotificationPage): Not
   return { ...state, items: merge(state.items, page.items), nextCursor: page.next_cursor };
 }
 
-/** The newest page. Its count is exact up to its newest; what came live since is newer. */
+/** Takes the newest page. Its count is exact up to its newest entry; live ones since are newer. */
 export function takeNewest(state: NotificationState, page: NotificationPage): NotificationState {
   const seqs = page.items.map(({ seq }) => seq);
   const topSeq = seqs[0] ?? 0;
   const newer = state.items.filter(({ seq }) => seq > topSeq);
   const isIn = new Set(page.items.map(({ id }) => id));
-  // Where the page does not reach down to what is held, what lies between is not known.
+  // If the page does not reach the entries held, those in between are unknown.
   const isJoined = state.isLoaded && state.items.some(({ seq }) => seqs.includes(seq));
   return {
     items: merge(isJoined ? state.items : newer, page.items),
@@ -74,7 +74,7 @@ export function takeNewest(state: NotificationState, page: NotificationPage): No
   };
 }
 
-/** Everything up to `upToSeq` is read; the server counted `unread` then. */
+/** Marks everything up to `upToSeq` as read; the server counted `unread` at that moment. */
 export function takeRead(
   state: NotificationState,
   upToSeq: number,
@@ -84,7 +84,7 @@ export function takeRead(
   const items = state.items.map((one) =>
     one.seq <= upToSeq && one.read_at === null ? { ...one, read_at: readAt } : one,
   );
-  // What came while the mark was on its way is here, and is counted or not by the server.
+  // Notifications that came while the mark was on its way may or may not be in the server's count.
   const newer = items.filter(({ seq, read_at }) => seq > upToSeq && read_at === null).length;
   return { ...state, items, unread: Math.max(unread, newer) };
 }

@@ -1,6 +1,6 @@
 /**
- * Sends what was written, once and in order: one message of a conversation at a time, each
- * under its `client_id` until the server has answered for it, over reconnects and, with a
+ * Sends messages once and in order: one message of a conversation at a time, each
+ * under its `client_id` until the server has answered it, over reconnects and, with a
  * storage, over reloads. A message that is refused for good stays, with its `problem`, until
  * it is tried again or discarded; those after it go on.
  */
@@ -14,23 +14,25 @@ import type { Outgoing, State } from "./state.ts";
 import { addOutgoing, removeOutgoing, type Step, setProblem, takeMessage } from "./steps.ts";
 import type { OutboxStorage } from "./storage.ts";
 
-/** What may wait: past it, a send is refused. */
+/** The most messages that may wait; further sends are refused. */
 const OUTBOX_MAX = 1_000;
 
 export interface Sending {
   clientId: string;
-  /** Resolves once PostgreSQL has it; rejects with TroupeError when it was refused for good. */
+  /**
+   * Resolves once the message is committed; rejects with TroupeError when it was refused for good.
+   */
   committed: Promise<Message>;
 }
 
 export interface Outbox {
   send(conversationId: string, body: string, replyToSeq: number | null): Sending;
-  /** Tries a refused one again. */
+  /** Sends a refused message again. */
   retry(clientId: string): void;
   discard(clientId: string): void;
-  /** Sends all that waits; called when the connection is online. */
+  /** Sends all waiting messages; called when the connection is online. */
   flush(): void;
-  /** The state changed: what has left its outbox is settled, whoever brought the news. */
+  /** The state changed: settles the messages that have left its outbox, however they left. */
   look(before: State): void;
   stop(): void;
 }
@@ -41,7 +43,7 @@ export interface OutboxOptions {
   storage: OutboxStorage | null;
   get(): State;
   update(step: Step): void;
-  /** Storage's faults. */
+  /** Receives the storage's errors. */
   onError(error: unknown): void;
 }
 
@@ -54,18 +56,23 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const { ports, ask, storage, get, update, onError } = options;
   const busy = new Set<string>();
   const promised = new Map<string, Promised>();
-  /** Committed, but shown as on their way until what came before them is here. */
+  /**
+   * Committed messages that are still shown as outgoing until the messages before them are here.
+   */
   const committed = new Set<string>();
   let failures = 0;
   let isStopped = false;
 
-  /** Storage is the application's: its faults are told, and cost no message of this page. */
+  /**
+   * The storage belongs to the application: its errors are reported and cost no message of this
+   * page.
+   */
   async function keep(work: (port: OutboxStorage) => unknown): Promise<void> {
     if (storage === null) return;
     try {
       await work(storage);
     } catch (error) {
-      // Full, forbidden, unreadable: the application's to see.
+      // For example full, forbidden or unreadable.
       onError(error);
     }
   }
@@ -99,7 +106,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       committed.add(clientId);
       promised.get(clientId)?.resolve(message);
       update(takeMessage(message, !duplicate));
-      // Beyond a gap it is not shown yet: then it leaves with the gap.
+      // Beyond a gap the message is not shown yet; it leaves the outbox when the gap is filled.
       const isAhead = get().conversations.get(conversationId)?.ahead.has(message.rev);
       if (!isAhead) update(removeOutgoing(clientId));
     });
@@ -135,7 +142,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       const sent = new Promise<Message>((resolve, reject) => {
         promised.set(clientId, { resolve, reject });
       });
-      // Whoever does not wait for it sees its problem in the state.
+      // A caller that does not await it sees the problem in the state.
       sent.catch(() => undefined);
       if (isStopped || get().outbox.length >= OUTBOX_MAX) {
         settle(clientId, refusal("Too many wait.").error);

@@ -1,6 +1,6 @@
 /**
- * What the client needs of the world, so that tests can stand in for it: a socket, time, chance
- * and HTTP. `connect` in index.ts hands in the real ones.
+ * The client's ports: a socket, time, randomness and HTTP. `connect` in index.ts passes the real
+ * ones; tests pass their own.
  */
 import type { ErrorObject, Result } from "../protocol/errors.ts";
 import type {

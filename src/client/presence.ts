@@ -47,14 +47,14 @@ export function createPresence(
     },
   });
   client.on("user_status", (status) => put([status]));
-  // Of those who are not watched, nobody tells what has changed since the session before.
+  // Statuses of users that are not watched may have changed since the session before.
   client.on("ready", () => keep(watches.has));
 
   let isAway = false;
   const say = (status: "online" | "away"): void =>
-    // Refused or lost, it is said again with the next session.
+    // If it is refused or lost, the next session sends it again.
     void attempt(client.ask("set_status", { status }));
-  // Not with `ready`: what is set between that and this would be said by nobody.
+  // Not at `ready`, because a status set between `ready` and `online` would not be sent.
   onOnline(client, () => {
     if (isAway) say("away");
   });

@@ -89,7 +89,7 @@ export const postWatchOf = once((client): PostWatch => {
   const store = createStore<Posts>(new Map(), (error) => console.error(error));
   const put = (entries: Iterable<readonly [string, PostCounts | null]>): void =>
     store.set(new Map([...store.get(), ...entries]));
-  /** Of a post that is not watched (one's own) half of the counts would be a guess. */
+  /** For a post that is not watched (one's own), half of the counts would be a guess. */
   const take = (counts: { post_id: string }): void => {
     const held = store.get().get(counts.post_id);
     if (held) put([[counts.post_id, { ...held, ...counts }]]);
@@ -100,7 +100,7 @@ export const postWatchOf = once((client): PostWatch => {
     watch: (post_ids) =>
       attempt(
         client.ask("watch_posts", { post_ids }, ({ posts }) => {
-          // What is not answered is not there.
+          // Posts that the answer leaves out do not exist.
           put(post_ids.map((id) => [id, null]));
           put(posts.map((post) => [post.post_id, post]));
         }),

@@ -72,7 +72,10 @@ export interface State {
   connection: ConnectionState;
   me: User | null;
   conversations: ReadonlyMap<string, Held>;
-  /** By id: left, with the rev since which. What is older is not to come back. */
+  /**
+   * Conversations that the user left, with the rev of leaving; older changes must not bring them
+   * back.
+   */
   left: ReadonlyMap<string, number>;
   /** The list of conversations has been read once. */
   isListed: boolean;

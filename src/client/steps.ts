@@ -25,7 +25,7 @@ const mapHeld = (state: State, change: (held: Held) => Held): State => ({
   conversations: new Map([...state.conversations].map(([id, held]) => [id, change(held)])),
 });
 
-/** What has arrived is no longer on its way, whoever brought the news. */
+/** A message that has arrived is removed from the outbox, however it arrived. */
 function putHeld(state: State, id: string, held: Held): State {
   const next = { ...state, conversations: new Map(state.conversations).set(id, held) };
   const { outbox, me } = state;
@@ -51,7 +51,7 @@ const onHeld =
 const of = (receipts: readonly Receipt[], id: string): Receipt[] =>
   receipts.filter(({ conversation_id }) => conversation_id === id);
 
-/** Whether what is of this rev was said before this user left. */
+/** Whether a change of this rev was made before this user left. */
 const isLeft = ({ left }: State, id: string, rev: number): boolean => rev <= (left.get(id) ?? 0);
 
 export const takeConnection =
@@ -137,7 +137,7 @@ export const takeListed =
         const made = newHeld(conversation, last_message ? [last_message] : []);
         return putHeld(next, id, takeReceipts(made, of(receipts, id)));
       }
-      // Of what is held already it tells at most that something was missed.
+      // For a conversation that is held already the page shows at most that something was missed.
       return putHeld(next, id, { ...held, heardRev: Math.max(held.heardRev, rev) });
     }, state);
 

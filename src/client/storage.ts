@@ -4,14 +4,14 @@
  */
 import type { Outgoing } from "./state.ts";
 
-/** May answer at once or later. A fault is told to `onError` and otherwise costs nothing. */
+/** May answer synchronously or later. An error goes to `onError` and has no other effect. */
 export interface OutboxStorage {
   load(): readonly Outgoing[] | Promise<readonly Outgoing[]>;
   put(outgoing: Outgoing): void | Promise<void>;
   remove(clientId: string): void | Promise<void>;
 }
 
-/** What is used of localStorage or sessionStorage. */
+/** The parts of localStorage and sessionStorage that are used. */
 export interface WebStorage {
   readonly length: number;
   key(index: number): string | null;
@@ -20,7 +20,7 @@ export interface WebStorage {
   removeItem(key: string): void;
 }
 
-/** What a stored entry was that is no message (any more): it is dropped, and told with its text. */
+/** A stored entry that could not be read as a message; it is dropped and reported with its text. */
 export class UnreadableOutgoing extends Error {
   override readonly name = "UnreadableOutgoing";
   readonly key: string;
@@ -33,7 +33,7 @@ export class UnreadableOutgoing extends Error {
   }
 }
 
-/** Null: no message. What lies in storage can be another version's, or somebody else's. */
+/** Null when it is not a message: an entry may come from another version or another program. */
 function readOutgoing(text: string): Outgoing | null {
   let read: Partial<Outgoing> | null;
   try {

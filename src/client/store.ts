@@ -12,14 +12,14 @@ export interface Store<S> extends Readable<S> {
   set(next: S): void;
 }
 
-/** Who is told of something, with whatever comes with it. */
+/** Listeners that are called with some arguments. */
 export interface Listeners<A extends unknown[]> {
   /** Returns the way to take it away again. */
   add(listener: (...told: A) => void): () => void;
   tell(...told: A): void;
 }
 
-/** `onBug`: a listener is the application's, and must not keep the others from being told. */
+/** `onBug` receives what a listener throws, so that the other listeners are still called. */
 export function createListeners<A extends unknown[]>(
   onBug: (error: unknown) => void,
 ): Listeners<A> {
@@ -44,7 +44,7 @@ export function createListeners<A extends unknown[]>(
   };
 }
 
-/** Tells its listeners once a turn of the event loop, however many changes came in it. */
+/** Calls its listeners once in a turn of the event loop, however many changes it had. */
 export function createStore<S>(initial: S, onBug: (error: unknown) => void): Store<S> {
   let state = initial;
   let isTold = true;

@@ -27,7 +27,7 @@ export interface Sync {
   catchUp(unread: ServerPayload<"ready">["unread"], isCurrent: () => boolean): Promise<void>;
   /** An event came: `receipt` where it is one, for answers that are on their way. */
   noteReceipt(receipt: Receipt): void;
-  /** The conversation was spoken of: what is missing of it, or all of it, is fetched soon. */
+  /** The conversation was mentioned: fetches soon what is missing of it, or all of it. */
   check(conversationId: string): void;
   /** Its newest page, everyone's cursors and who types; resolves when here or refused. */
   join(conversationId: string): Promise<void>;
@@ -56,7 +56,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   const spokenOf = new Set<string>();
   const joining = new Map<string, Promise<void>>();
 
-  /** What is asked for goes to `take`, with the receipts heard meanwhile. */
+  /** Passes the answer to `take`, with the receipts that arrived meanwhile. */
   async function hearing<T, R>(
     asked: (take: (answer: T) => void) => Promise<R>,
     take: (answer: T, heard: readonly Receipt[]) => void,

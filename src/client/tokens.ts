@@ -7,8 +7,9 @@ import { refusal, TroupeError } from "./error.ts";
 
 /**
  * Resolves with a token. `stale` is the one that the server has refused or that is about to
- * expire: another is wanted (the same again: there is none); null: any that is good. Reject with a TroupeError of code
- * `unauthorized` to end the connection; after any other rejection it is asked again later.
+ * expire: another is wanted (the same again: there is none); null: any that is good. Reject with a
+ * TroupeError of code `unauthorized` to end the connection; after any other rejection it is asked
+ * again later.
  */
 export type GetToken = (wanted: { stale: string | null }) => string | Promise<string>;
 

@@ -36,7 +36,7 @@ export function createTyping(client: Client, clock: ClientClock): Typing {
     say(conversationId, false);
   };
 
-  // It ends without having to be said: with a message, and with the connection.
+  // Typing ends by itself with a message and with the connection.
   client.onStep((before, { outbox, connection }) => {
     if (before.outbox !== outbox) {
       const sent = outbox.filter((one) => !before.outbox.includes(one) && one.problem === null);

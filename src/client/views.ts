@@ -1,6 +1,6 @@
 /**
- * What applications see of the state: pure, and the same object as long as nothing of it has
- * changed.
+ * The views of the state that applications read: pure, and the same object until something in it
+ * has changed.
  */
 import type { Conversation, Message } from "../protocol/schemas.ts";
 import { memberOf } from "./held.ts";
@@ -12,10 +12,10 @@ export interface ConversationView {
   conversation: Conversation;
   /** The newest run of messages without a hole, by rising seq; older ones with `loadOlder`. */
   messages: readonly Message[];
-  /** What was sent here and is not committed yet, or was refused; in its order. */
+  /** Messages sent here that are not committed yet or were refused, in the order of sending. */
   outgoing: readonly Outgoing[];
   lastMessage: Message | null;
-  /** Who types, without oneself. */
+  /** The other users who are typing. */
   typing: readonly string[];
   /** `last_seq − read_seq`. */
   unread: number;
@@ -29,11 +29,11 @@ export interface ConversationView {
 /** By what it is made of: the value, and what else it was made with. */
 const made = new WeakMap<object, { withs: readonly unknown[]; value: unknown }>();
 
-/** `make`'s value for `of`, made anew when one of `withs` is another than before. */
+/** Remembers `make`'s value for `of` until one of `withs` differs from before. */
 function remembered<T>(of: object, withs: readonly unknown[], make: () => T): T {
   const before = made.get(of);
   if (before?.withs.length === withs.length && withs.every((one, at) => one === before.withs[at])) {
-    // Of each kind of key only one function makes values.
+    // For each kind of key only one function makes values.
     return before.value as T;
   }
   const value = make();

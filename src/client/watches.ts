@@ -1,13 +1,13 @@
 /**
- * What is watched, counted by its watchers: asks for what somebody begins to watch, gives up
- * what nobody does any more, and asks for all of it again in each session. Presence and posts
- * are two of these.
+ * Counts the watchers of each id: watches ids when somebody begins to watch, unwatches those that
+ * nobody watches any more, and watches all of them again in each session. Used for presence and
+ * for posts.
  */
 import { backOffMs } from "./back-off.ts";
 import type { ClientPorts } from "./ports.ts";
 import type { Readable } from "./store.ts";
 
-/** What only flies by is not asked for. */
+/** Ids that are watched for less than this are never asked for. */
 const GATHER_MS = 50;
 /** The contract's cap on the ids of one request, the lower of the two. */
 const BATCH_MAX = 200;
