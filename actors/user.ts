@@ -210,10 +210,14 @@ export function userBehaviour(
           step(state, { type: "set", ...(body as UserOps["set_status"]["body"]) }, ctx);
           reply.ok({});
           break;
-        case "status": {
-          const { known } = body as UserOps["status"]["body"];
-          if (known !== undefined) step(state, { type: "known", status: known }, ctx);
+        case "status":
           reply.ok(statusOf(state));
+          break;
+        case "compare_status": {
+          const { told } = body as UserOps["compare_status"]["body"];
+          step(state, { type: "known", status: told }, ctx);
+          const status = statusOf(state);
+          reply.ok(status.status === told ? null : status);
           break;
         }
         case "create_conversation":

@@ -228,6 +228,9 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
       case "gap":
         edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
         return;
+      case "doubt":
+        edge.onDoubt(JSON.parse(order.body) as PrimaryOrders["doubt"]);
+        return;
       case "issuer_keys":
         edge.auth.onIssuerKeys(JSON.parse(order.body) as PrimaryOrders["issuer_keys"]);
         return;

@@ -8,6 +8,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import { ageMsOf, createEdgeVitals, stampNow } from "../ops/vitals.ts";
 import type { AccountStore, Queries } from "../ports/edge.ts";
+import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
@@ -175,9 +176,14 @@ export class Edge {
     this.#hub.onView(now, before);
   }
 
-  /** What that host ("": every other one) and this edge said to each other may be lost. */
+  /** What this edge told actors on that host ("": every other one) may not have arrived. */
   onGap(host: string): void {
     this.#hub.onGap(host);
+  }
+
+  /** Events of these topics may not have arrived here. */
+  onDoubt(doubt: Doubt): void {
+    this.#hub.onDoubt(doubt);
   }
 
   /**

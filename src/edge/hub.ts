@@ -7,6 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Queries, SessionOpening } from "../ports/edge.ts";
 import type { UserOrders } from "../protocol/actor-ops.ts";
+import type { Doubt } from "../protocol/doubt.ts";
 import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
 import type { Conversation, Status } from "../protocol/schemas.ts";
 import { type Topic, topicOf } from "../protocol/topics.ts";
@@ -135,23 +136,29 @@ export class Hub {
     this.#deps.clock.after(SECOND_LOOK_MS, () => this.#missed.look());
   }
 
-  /** What that host ("": every other one) and this edge said to each other may be lost. */
+  /** What this edge told actors on that host ("": every other one) may not have arrived. */
   onGap(host: string): void {
-    const { exchange, life, queries } = this.#deps;
-    this.streams.onGap();
-    this.watches.onGap();
+    const { exchange, life } = this.#deps;
     this.sessions.onGap(exchange.placement.livesAcross(life, host));
-    this.#notified.onGap();
-    this.#postWatches.onGap(queries).catch((err: unknown) => {
-      // The next update of each post says the count anew.
-      this.#deps.log.warn({ event: "counts_unread", err });
+  }
+
+  /** Events of these topics may not have arrived here. */
+  onDoubt(doubt: Doubt): void {
+    const { queries, log } = this.#deps;
+    this.streams.onDoubt(doubt);
+    this.watches.onDoubt(doubt);
+    this.#notified.onDoubt(doubt);
+    this.#postWatches.onDoubt(doubt, queries).catch((err: unknown) => {
+      // The next update of each post carries the count anew.
+      log.warn({ event: "counts_unread", err });
     });
-    this.#missed.look();
+    this.#missed.onDoubt(doubt);
   }
 
   close(): void {
     this.#missed.close();
     this.sessions.stop();
+    this.watches.close();
     this.streams.close();
     this.interests.close();
   }

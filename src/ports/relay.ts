@@ -5,6 +5,7 @@
  * A relay is a wake-up, not a log: what it loses is announced as a gap, and edges read what
  * they missed from PostgreSQL.
  */
+import type { Doubt } from "../protocol/doubt.ts";
 import type { WorkerRef } from "../runtime/view.ts";
 
 /** The workers of one host, as they are in a view. */
@@ -27,10 +28,12 @@ export interface RelayEvents {
   /** Redis is out of reach: other hosts are as they were, but cannot be heard. */
   away(): void;
   /**
-   * What that host (or "", every other host) and this one said to each other may be lost, up
-   * to now: events, asks, answers, and what edges tell actors. What follows is heard again.
+   * Frames to actors and answers between that host (or "", every other host) and this one may
+   * be lost, up to now. What follows arrives again.
    */
   gap(host: string): void;
+  /** Events of these topics may not have arrived here, up to now. */
+  doubt(doubt: Doubt): void;
 }
 
 export interface RelayCounts {

@@ -173,6 +173,11 @@ export class Host {
           this.#faults.note("warn", { event: "relay_gap", host: from });
           this.#switchboard.announce(order("gap", { host: from }));
         },
+        doubt: (doubt) => {
+          const topics = doubt.topics?.length ?? "every";
+          this.#faults.note("warn", { event: "events_doubted", topics });
+          this.#switchboard.announce(order("doubt", doubt));
+        },
       });
       await this.supervisor.start();
       return await this.frontDoor.listen(this.#config.port, this.#config.host);
@@ -354,7 +359,7 @@ function doorLimits(config: WorkerConfig): DoorLimits | null {
   return { rate: { perS, burst }, pendingMax: pendingConnectionsMax };
 }
 
-function order<N extends "gap" | "issuer_keys">(name: N, body: PrimaryOrders[N]): Frame {
+function order<N extends "gap" | "doubt" | "issuer_keys">(name: N, body: PrimaryOrders[N]): Frame {
   return frame(FRAME.control, { name, body: JSON.stringify(body) });
 }
 

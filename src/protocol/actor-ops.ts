@@ -28,8 +28,12 @@ export interface UserOps {
   sessions_announced: { body: { worker: string; sessions: SessionNote[] }; answer: null };
   session_closed: { body: { session: SessionId }; answer: null };
   set_status: { body: SessionNote & { worker: string }; answer: Record<string, never> };
-  /** `known`: what the asking edge last heard, so that a moved actor can settle from it. */
-  status: { body: { known?: PresenceStatus }; answer: Status };
+  status: { body: Record<string, never>; answer: Status };
+  /**
+   * Where the status differs from `told`, which the asking edge sent to its sessions last: the
+   * status. An actor that has just moved or was not active settles from what edges have sent.
+   */
+  compare_status: { body: { told: PresenceStatus }; answer: Status | null };
   create_conversation: {
     body: { member_ids: UserId[]; title: string | null };
     answer: { created: boolean; conversation: Conversation };

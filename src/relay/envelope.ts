@@ -10,6 +10,8 @@ export const KIND = {
   frames: 1,
   /** The same, after a gap: what the sender said before may not have arrived. */
   framesAfterGap: 2,
+  /** To one host: topics of which it may not have received every event; a `Doubt` as JSON. */
+  doubt: 3,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
 

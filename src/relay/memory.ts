@@ -17,11 +17,18 @@ interface Faults {
   delayMs: number;
   /** Messages that are published and reach nobody. */
   drops: (channel: string) => boolean;
+  /** Messages whose publishing fails. */
+  rejects: (channel: string) => boolean;
   /** Order of messages of different channels that travel at once. */
   shuffle: <T>(items: T[]) => T[];
 }
 
-const NO_FAULTS: Faults = { delayMs: 0, drops: () => false, shuffle: (items) => items };
+const NO_FAULTS: Faults = {
+  delayMs: 0,
+  drops: () => false,
+  rejects: () => false,
+  shuffle: (items) => items,
+};
 
 interface Travelling {
   channel: string;
@@ -182,6 +189,7 @@ export class MemoryBus implements Bus {
 
   publish(channel: string, message: Buffer): Promise<number> {
     const copy = Buffer.from(message);
+    if (this.#network.faults.rejects(channel)) return Promise.reject(new Error("rejected"));
     return this.#network.run(this, () => this.#network.publish(channel, copy));
   }
 

@@ -7,8 +7,10 @@
  * [OBX2] What is given up is said (`onLost`), never passed over in silence.
  * [OBX3] What waits is bounded.
  * [OBX4] A gap is told ahead of every frame that was pushed after it.
+ * [OBX5] A doubt is kept until the host has taken it.
  */
 import type { Clock } from "../base/clock.ts";
+import { type Doubt, joinedDoubt } from "../protocol/doubt.ts";
 import { later } from "../protocol/time.ts";
 
 const DEADLINE_MS = 5_000;
@@ -21,6 +23,8 @@ const HOSTS_MAX = 1_000;
 export interface Batch {
   number: number;
   isAfterGap: boolean;
+  /** Then it has no frames. */
+  doubt: Doubt | null;
   frames: readonly Uint8Array[];
 }
 
@@ -41,6 +45,7 @@ export class Outbox {
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
   #isGapWaiting = false;
+  #doubt: Doubt | null = null;
   #isUnderWay = false;
   #isScheduled = false;
   #isClosed = false;
@@ -68,6 +73,18 @@ export class Outbox {
     if (this.#isClosed) return;
     this.#isGapWaiting = true;
     this.#schedule();
+  }
+
+  /** [OBX5] */
+  doubt(doubt: Doubt): void {
+    if (this.#isClosed) return;
+    this.#doubt = joinedDoubt(this.#doubt, doubt);
+    this.#schedule();
+  }
+
+  /** The doubt that the host has not taken yet. */
+  get untaken(): Doubt | null {
+    return this.#doubt;
   }
 
   /** Resolves when all of it has been taken or given up. */
@@ -98,34 +115,53 @@ export class Outbox {
   async #run(): Promise<void> {
     if (this.#isUnderWay) return;
     this.#isUnderWay = true;
-    while ((this.#waiting.length > 0 || this.#isGapWaiting) && !this.#isClosed) {
-      const frames = this.#waiting;
-      const isAfterGap = this.#isGapWaiting;
-      this.#forget();
-      this.#isGapWaiting = false;
-      await this.#deliver({ number: this.#options.nextNumber(), isAfterGap, frames });
+    while (this.#hasMore && !this.#isClosed) {
+      await this.#bringDoubt();
+      await this.#bringFrames();
     }
     this.#isUnderWay = false;
     for (const resolve of this.#whenSent.splice(0)) resolve();
   }
 
-  async #deliver(batch: Batch): Promise<void> {
-    const { clock, deliver, onLost } = this.#options;
+  get #hasMore(): boolean {
+    return this.#waiting.length > 0 || this.#isGapWaiting || this.#doubt !== null;
+  }
+
+  async #bringDoubt(): Promise<void> {
+    const doubt = this.#doubt;
+    if (doubt === null) return;
+    const number = this.#options.nextNumber();
+    const isTaken = await this.#deliver({ number, isAfterGap: false, doubt, frames: [] });
+    // [OBX5] What was added meanwhile is brought next.
+    if (isTaken && this.#doubt === doubt) this.#doubt = null;
+  }
+
+  async #bringFrames(): Promise<void> {
+    const frames = this.#waiting;
+    const isAfterGap = this.#isGapWaiting;
+    if (frames.length === 0 && !isAfterGap) return;
+    this.#forget();
+    this.#isGapWaiting = false;
+    const number = this.#options.nextNumber();
+    const isTaken = await this.#deliver({ number, isAfterGap, doubt: null, frames });
+    if (!isTaken && !this.#isClosed) this.#options.onLost();
+  }
+
+  /** False: nobody has taken it in time. */
+  async #deliver(batch: Batch): Promise<boolean> {
+    const { clock, deliver } = this.#options;
     const untilMs = later(clock.monotonicMs(), DEADLINE_MS);
     while (!this.#isClosed) {
       try {
         // Nobody took it: the host's subscriber is just coming back, or the host is gone.
-        if ((await deliver(batch)) > 0) return;
+        if ((await deliver(batch)) > 0) return true;
       } catch {
         // Unknown whether it arrived: sent again under the same number.
       }
-      if (this.#isClosed) return;
-      if (clock.monotonicMs() >= untilMs) {
-        onLost();
-        return;
-      }
+      if (this.#isClosed || clock.monotonicMs() >= untilMs) return false;
       await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
     }
+    return false;
   }
 }
 

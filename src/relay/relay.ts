@@ -6,14 +6,19 @@
  * [RLY2] `joining`: all is heard again, but hosts known before are still missing (a Redis that
  *        was killed comes back empty): they are waited for, a while.
  * [RLY3] `connected`. Coming here is a gap: told here after the cluster's view, and to every
- *        other host ahead of all frames that follow. So is anything that could not be said.
- *        Only who has just started, and lived nowhere, has missed and said nothing.
+ *        other host ahead of all frames that follow. Only a host that has just started, and
+ *        lived nowhere, has missed and said nothing.
  * [RLY4] Whatever fails or hangs leads to `away`, and from there everything begins anew.
+ * [RLY7] Frames that one host has not taken are a gap with that host alone.
+ * [RLY8] Topics whose events could not be published, or were not published while this host was
+ *        `away`, are named to every other host when this host is connected. A host that was
+ *        `away` doubts every topic itself.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
-import { later, type Monotonic } from "../protocol/time.ts";
+import { DOUBTED_TOPICS_MAX, type Doubt } from "../protocol/doubt.ts";
+import { earlierOf, later, type Monotonic, msBetween } from "../protocol/time.ts";
 import { hostOfLife } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
 import { KIND, type Kind, opened, sealed } from "./envelope.ts";
@@ -57,7 +62,14 @@ export class HostRelay implements Relay {
   #isPublishScheduled = false;
   /** One count for all hosts, so that it rises for each of them whatever comes between. */
   #lastNumber = 0;
-  #hasLost = false;
+  /** [RLY7] Hosts that have not taken their frames. */
+  readonly #lostTo = new Set<string>();
+  /** [RLY8] Topics with events that the other hosts have not received. */
+  readonly #unpublished = new Set<string>();
+  #areUnpublishedUncounted = false;
+  #unpublishedSinceMs: Monotonic;
+  /** Until then everything that was published has arrived here. */
+  #heardUntilMs: Monotonic;
   #renewing: Promise<void> | null = null;
   #renewAgain = false;
   readonly #cancels = new Map<"tick" | "look", () => void>();
@@ -65,6 +77,8 @@ export class HostRelay implements Relay {
 
   constructor(options: HostRelayOptions) {
     this.#options = options;
+    this.#heardUntilMs = options.clock.monotonicMs();
+    this.#unpublishedSinceMs = this.#heardUntilMs;
     this.#subscriptions = new Subscriptions(options.bus, (error) => this.#fail("subscribe", error));
     void this.#subscriptions.want(NEWS_CHANNEL, true);
     void this.#subscriptions.want(hostChannel(options.host), true);
@@ -99,8 +113,10 @@ export class HostRelay implements Relay {
   }
 
   publish(topic: string, bytes: Buffer): void {
-    // The way back is a gap, and everybody reads what was missed.
-    if (this.#state.is === "away") return;
+    if (this.#state.is === "away") {
+      this.#notPublished(topic);
+      return;
+    }
     const waiting = this.#toPublish.get(topic);
     const copy = Uint8Array.prototype.slice.call(bytes);
     if (waiting !== undefined) waiting.push(copy);
@@ -153,16 +169,16 @@ export class HostRelay implements Relay {
       outbox = new Outbox({
         clock: this.#options.clock,
         nextNumber: () => ++this.#lastNumber,
-        deliver: ({ number, isAfterGap, frames }) =>
-          this.#say(
-            hostChannel(host),
-            isAfterGap ? KIND.framesAfterGap : KIND.frames,
-            number,
-            frames,
-          ),
+        deliver: ({ number, isAfterGap, doubt, frames }) => {
+          const to = hostChannel(host);
+          if (doubt !== null) {
+            return this.#say(to, KIND.doubt, number, [Buffer.from(JSON.stringify(doubt))]);
+          }
+          return this.#say(to, isAfterGap ? KIND.framesAfterGap : KIND.frames, number, frames);
+        },
         onLost: () => {
           this.#options.log.warn({ event: "frames_lost", host });
-          this.#hasLost = true;
+          this.#lostTo.add(host);
         },
       });
       this.#outboxes.set(host, outbox);
@@ -186,10 +202,41 @@ export class HostRelay implements Relay {
     const batches = this.#toPublish;
     this.#toPublish = new Map();
     for (const [topic, frames] of batches) {
-      this.#say(topic, KIND.events, 0, frames).catch(() => {
-        this.#hasLost = true;
-      });
+      this.#say(topic, KIND.events, 0, frames).catch(() => this.#notPublished(topic));
     }
+  }
+
+  /** [RLY8] */
+  #notPublished(topic: string): void {
+    const isFirst = this.#unpublished.size === 0 && !this.#areUnpublishedUncounted;
+    if (isFirst) this.#unpublishedSinceMs = this.#options.clock.monotonicMs();
+    if (this.#areUnpublishedUncounted) return;
+    this.#unpublished.add(topic);
+    if (this.#unpublished.size <= DOUBTED_TOPICS_MAX) return;
+    this.#unpublished.clear();
+    this.#areUnpublishedUncounted = true;
+  }
+
+  /** A doubt that a host has not taken is told again to all of them. */
+  #notTaken({ topics, ageMs }: Doubt): void {
+    const sinceMs = later(this.#options.clock.monotonicMs(), -ageMs);
+    for (const topic of topics ?? []) this.#notPublished(topic);
+    if (topics === null) {
+      this.#unpublished.clear();
+      this.#areUnpublishedUncounted = true;
+    }
+    this.#unpublishedSinceMs = earlierOf(this.#unpublishedSinceMs, sinceMs);
+  }
+
+  /** What the other hosts have not received, which is theirs to look for from now on. */
+  #takeUnpublished(): Doubt | null {
+    const isEvery = this.#areUnpublishedUncounted;
+    if (this.#unpublished.size === 0 && !isEvery) return null;
+    const topics = isEvery ? null : [...this.#unpublished];
+    this.#unpublished.clear();
+    this.#areUnpublishedUncounted = false;
+    const nowMs = this.#options.clock.monotonicMs();
+    return { topics, ageMs: msBetween(this.#unpublishedSinceMs, nowMs) };
   }
 
   async #onOpened(): Promise<void> {
@@ -203,7 +250,13 @@ export class HostRelay implements Relay {
     const { bus, clock } = this.#options;
     const cancel = clock.after(RENEW_MS, () => {
       if (this.#isHearing) {
-        bus.probe().catch((error: unknown) => this.#fail("silent", error));
+        const askedAtMs = clock.monotonicMs();
+        bus.probe().then(
+          () => {
+            this.#heardUntilMs = askedAtMs;
+          },
+          (error: unknown) => this.#fail("silent", error),
+        );
         void this.#renew();
       }
       this.#tick();
@@ -280,20 +333,35 @@ export class HostRelay implements Relay {
       }
       this.#events?.cluster(cluster);
     }
-    // Out though it believed to be in: the others counted all that lives here as gone.
-    if (isNewborn) this.#hasLost = false;
-    else if (isJoining || wasOut || this.#hasLost) this.#gap();
+    const unpublished = this.#takeUnpublished();
+    if (!isNewborn) {
+      // Out though it believed to be in: the others counted all that lives here as gone.
+      if (isJoining || wasOut) this.#gap([...this.#known.hosts.keys()], "");
+      else for (const id of this.#lostTo) this.#gap([id], id);
+      if (unpublished !== null) this.#doubt(unpublished);
+      // [RLY8]
+      const ageMs = msBetween(this.#heardUntilMs, clock.monotonicMs());
+      if (isJoining) this.#events?.doubt({ topics: null, ageMs });
+    }
+    this.#lostTo.clear();
     this.#settleStart();
   }
 
-  /** [RLY3] */
-  #gap(): void {
-    this.#hasLost = false;
+  /** [RLY3] Frames between this host and these may be lost; `told`: as this host is told. */
+  #gap(hosts: readonly string[], told: string): void {
+    this.counts.gaps++;
+    for (const id of hosts) {
+      if (id !== this.#options.host && this.#known.hosts.has(id)) this.#outboxTo(id).gap();
+    }
+    this.#events?.gap(told);
+  }
+
+  /** [RLY8] */
+  #doubt(doubt: Doubt): void {
     this.counts.gaps++;
     for (const id of this.#known.hosts.keys()) {
-      if (id !== this.#options.host) this.#outboxTo(id).gap();
+      if (id !== this.#options.host) this.#outboxTo(id).doubt(doubt);
     }
-    this.#events?.gap("");
   }
 
   /** [RLY4] */
@@ -312,8 +380,12 @@ export class HostRelay implements Relay {
     this.#state = { is: "away" };
     this.#options.log.warn({ event: "relay_away", why, err: error });
     this.#cancels.get("look")?.();
+    for (const topic of this.#toPublish.keys()) this.#notPublished(topic);
     this.#toPublish.clear();
-    for (const outbox of this.#outboxes.values()) outbox.close();
+    for (const outbox of this.#outboxes.values()) {
+      if (outbox.untaken !== null) this.#notTaken(outbox.untaken);
+      outbox.close();
+    }
     this.#outboxes.clear();
     this.#events?.away();
   }
@@ -327,6 +399,11 @@ export class HostRelay implements Relay {
     if (host === this.#options.host) return;
     this.counts.in++;
     if (kind !== KIND.events && !this.#inbox.isNew(host, number)) return;
+    if (kind === KIND.doubt) {
+      this.counts.gaps++;
+      this.#events?.doubt(JSON.parse(frames.toString()) as Doubt);
+      return;
+    }
     if (kind === KIND.framesAfterGap) {
       this.counts.gaps++;
       this.#events?.gap(host);

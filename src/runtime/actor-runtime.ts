@@ -10,7 +10,9 @@
  * [HST5] After a gap between hosts, sessions over there count again when they are announced.
  * [HST6] While it is held no turn is begun: what comes waits here in order, and asks past
  *        `HELD_MAX` are answered `unavailable`.
- * [HST5] A peek activates nothing: where there is no activation it is answered `null`.
+ * [HST8] A peek activates nothing: where there is no activation it is answered `null`.
+ * [HST9] An ask for many actors is answered once, when each of them that this host owns has
+ *        answered or refused; those that it does not own are named.
  */
 import type { Behaviour, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../base/clock.ts";
@@ -19,7 +21,7 @@ import { REFUSALS } from "../protocol/errors.ts";
 import { later, msBetween, NEVER } from "../protocol/time.ts";
 import type { Topic } from "../protocol/topics.ts";
 import { Activation, type ActivationHost, type Letter } from "./activation.ts";
-import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
+import { FLAG, FRAME, type Frame, frame, type ManyAnswers, type ManyLetters } from "./frames.ts";
 import { Gateway } from "./gateway.ts";
 import type { View } from "./view.ts";
 
@@ -107,7 +109,8 @@ export class ActorHost {
   }
 
   #take(f: Frame): void {
-    if (this.gateway.placement.ownerOf(f.key) === this.#options.self) this.#receive(f);
+    if ((f.flags & FLAG.many) !== 0) this.#receiveMany(f);
+    else if (this.gateway.placement.ownerOf(f.key) === this.#options.self) this.#receive(f);
     else this.#passOn(f);
   }
 
@@ -182,6 +185,39 @@ export class ActorHost {
       expiresAtMs: f.type === FRAME.ask ? later(this.#options.clock.monotonicMs(), f.rev) : NEVER,
       answer: f.type === FRAME.ask ? (ok, body, rev) => this.#answer(f, ok, body, rev) : null,
     });
+  }
+
+  /** [HST9] */
+  #receiveMany(f: Frame): void {
+    const { self } = this.#options;
+    const { placement } = this.gateway;
+    const many: ManyAnswers<unknown> = { answers: [], undone: [] };
+    const expiresAtMs = later(this.#options.clock.monotonicMs(), f.rev);
+    // One for the loop itself: an actor may answer before the next is asked.
+    let unanswered = 1;
+    const settle = () => {
+      unanswered--;
+      if (unanswered === 0) this.#answer(f, true, JSON.stringify(many), 0);
+    };
+    for (const { body, isPeek, ids } of JSON.parse(f.body) as ManyLetters[]) {
+      const text = JSON.stringify(body);
+      for (const id of ids) {
+        const key = `${f.key}:${id}`;
+        if (placement.ownerOf(key) !== self) {
+          many.undone.push(id);
+          continue;
+        }
+        if (isPeek && !this.#activations.has(key)) continue;
+        unanswered++;
+        const answer: Letter["answer"] = (ok, answered) => {
+          if (!ok) many.undone.push(id);
+          else if (answered !== "null") many.answers.push(JSON.parse(answered));
+          settle();
+        };
+        this.#post(key, { from: f.from, op: f.name, body: text, expiresAtMs, answer });
+      }
+    }
+    settle();
   }
 
   #post(key: string, letter: Letter): void {

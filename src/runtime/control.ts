@@ -5,6 +5,7 @@
 import type { WorkerConfig } from "../config/config.ts";
 import type { TlsPair } from "../config/tls-pair.ts";
 import type { OpsQuestion } from "../ports/ops.ts";
+import type { Doubt } from "../protocol/doubt.ts";
 
 export interface PrimaryOrders {
   /** First frame on every pipe. */
@@ -15,10 +16,13 @@ export interface PrimaryOrders {
    */
   drain: { deadline_ms: number };
   /**
-   * What this host and that one ("": every other one) said to each other may be lost: look
-   * what was missed, ask again, and tell what lives here. Actors doubt the sessions there.
+   * Asks, answers and tells between this host and that one ("": every other one) may be lost:
+   * asks are made again, edges announce their sessions again, and actors doubt the sessions
+   * of that host until they are announced.
    */
   gap: { host: string };
+  /** Events of these topics may not have arrived: edges look what they have missed of them. */
+  doubt: Doubt;
   /** A new certificate, for connections from now on. Answered with null, or with what is wrong. */
   tls: TlsMaterial;
   /** An outside token issuer has changed its keys. */

@@ -37,7 +37,24 @@ export const FLAG = {
   peek: 4,
   /** An answer that means: not the owner, look at your view again. */
   notOwner: 8,
+  /** One op for many actors of one worker: `key` is their kind, the body a `ManyLetters[]`. */
+  many: 16,
 } as const;
+
+/** Of an ask with flag `many`: the same op with the same body for each of these actors. */
+export interface ManyLetters {
+  body: unknown;
+  /** An actor that is not active is left alone and counts as having answered null. */
+  isPeek: boolean;
+  ids: string[];
+}
+
+/** Its answer. An actor that answers null is left out. */
+export interface ManyAnswers<A> {
+  answers: A[];
+  /** Actors that refused, or that another worker owns. */
+  undone: string[];
+}
 
 export interface Frame {
   type: FrameType;

@@ -9,12 +9,16 @@
  *        receiver is not the owner. What an earlier attempt hears is no answer any more.
  * [ASK4] An op that may not run twice is not repeated after its owner died with it.
  * [ASK5] While too much waits on the way to the owner, a new ask is answered `unavailable`.
+ * [ASK7] Asks that recovery makes have a budget of their own, so that they never cause what a
+ *        user asks for to be refused.
+ * [ASK6] An ask for many actors goes to one worker and to no other: when that worker is lost the
+ *        asker is told `unavailable` and groups its actors by the new placement.
  */
 import type { Clock } from "../base/clock.ts";
 import type { ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import { later, type Monotonic, msBetween } from "../protocol/time.ts";
-import { FLAG, FRAME, type Frame, frame } from "./frames.ts";
+import { FLAG, FRAME, type Frame, frame, type ManyAnswers, type ManyLetters } from "./frames.ts";
 import { NO_VIEW, Placement, type View } from "./view.ts";
 
 /** Longer than storage's own deadline, so that its refusal arrives first. */
@@ -22,7 +26,11 @@ export const ASK_DEADLINE_MS = 10_000;
 const SWEEP_MS = 250;
 /** At one a sweep, some seconds: past them this view and the others' will not agree in time. */
 const ATTEMPTS_MAX = 20;
-const PENDING_MAX = 100_000;
+
+/** Who asks: what users do, or the recovery that follows a gap between hosts or a new view. */
+type Budget = "users" | "recovery";
+/** Asks that may wait for their answer at one time; past it they are refused `unavailable`. */
+const PENDING_MAX: Readonly<Record<Budget, number>> = { users: 100_000, recovery: 2_000 };
 
 /** Ops that must not run twice for one ask. */
 const ONCE_ONLY: ReadonlySet<string> = new Set(["create_conversation", "create_post", "comment"]);
@@ -37,6 +45,9 @@ interface Pending {
   flags: number;
   /** Who has it; "" while no view names an owner that would take it. */
   to: string;
+  /** [ASK6] The only worker that it may go to; null: the owner of `key`. */
+  worker: string | null;
+  budget: Budget;
   attempts: number;
   expiresAtMs: Monotonic;
   answered: Answered;
@@ -58,6 +69,7 @@ const UNAVAILABLE_TEXT = JSON.stringify(REFUSALS.unavailable.error);
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #pending = new Map<number, Pending>();
+  readonly #pendingOf: Record<Budget, number> = { users: 0, recovery: 0 };
   readonly #corrBase: number;
   #lastCorr = 0;
   #placement = new Placement(NO_VIEW);
@@ -112,6 +124,29 @@ export class Gateway {
     });
   }
 
+  /**
+   * Asks many actors of one kind, all of which `worker` owns by the present placement, with one
+   * frame. Never rejects. [ASK7] It counts as recovery.
+   */
+  askMany<K extends ActorKind, O extends Op<K>>(
+    kind: K,
+    worker: string,
+    op: O,
+    letters: readonly (ManyLetters & { body: OpBody<K, O> })[],
+  ): Promise<Result<ManyAnswers<OpAnswer<K, O>>>> {
+    const body = JSON.stringify(letters);
+    return new Promise((resolve) => {
+      const answered: Answered = (ok, text) => {
+        resolve(
+          ok
+            ? { ok: true, value: JSON.parse(text) as ManyAnswers<OpAnswer<K, O>> }
+            : { ok: false, error: JSON.parse(text) as ErrorObject },
+        );
+      };
+      this.#ask({ key: kind, op, body, flags: FLAG.many, worker, budget: "recovery", answered });
+    });
+  }
+
   tell<K extends ActorKind, O extends Op<K>>(kind: K, id: string, op: O, body: OpBody<K, O>): void {
     const key = `${kind}:${id}`;
     const to = this.#placement.ownerOf(key);
@@ -121,22 +156,20 @@ export class Gateway {
 
   /** The hot form: JSON text in, JSON text out, no promise. */
   askText(key: string, op: string, body: string, flags: number, answered: Answered): void {
-    if (this.#pending.size >= PENDING_MAX) {
+    this.#ask({ key, op, body, flags, worker: null, budget: "users", answered });
+  }
+
+  #ask(asked: Omit<Pending, "to" | "attempts" | "expiresAtMs">): void {
+    const { budget, answered } = asked;
+    if (this.#pendingOf[budget] >= PENDING_MAX[budget]) {
       answered(false, UNAVAILABLE_TEXT, 0);
       return;
     }
-    const pending: Pending = {
-      key,
-      op,
-      body,
-      flags,
-      to: "",
-      attempts: 0,
-      expiresAtMs: later(this.#options.clock.monotonicMs(), ASK_DEADLINE_MS),
-      answered,
-    };
+    const expiresAtMs = later(this.#options.clock.monotonicMs(), ASK_DEADLINE_MS);
+    const pending: Pending = { ...asked, to: "", attempts: 0, expiresAtMs };
     const corr = this.#nextCorr();
     this.#pending.set(corr, pending);
+    this.#pendingOf[budget]++;
     this.#dispatch(corr, pending);
     this.#cancelSweep ??= this.#options.clock.after(SWEEP_MS, () => this.#sweep());
   }
@@ -145,14 +178,17 @@ export class Gateway {
     const pending = this.#pending.get(f.corr);
     if (pending === undefined) return;
     if ((f.flags & FLAG.notOwner) !== 0) {
+      if (pending.worker !== null) {
+        this.#give(f.corr, pending, false, UNAVAILABLE_TEXT);
+        return;
+      }
       // The view that explains it is here, or on its way: setView or the sweep asks again.
       const refusedBy = pending.to;
       pending.to = "";
       if (this.#placement.ownerOf(pending.key) !== refusedBy) this.#dispatch(f.corr, pending);
       return;
     }
-    this.#pending.delete(f.corr);
-    pending.answered((f.flags & FLAG.ok) !== 0, f.body, f.rev);
+    this.#give(f.corr, pending, (f.flags & FLAG.ok) !== 0, f.body, f.rev);
   }
 
   /**
@@ -186,14 +222,15 @@ export class Gateway {
     }
   }
 
-  /** [ASK4] */
+  /** [ASK4] [ASK6] */
   #askAgain(corr: number, pending: Pending): void {
-    if (ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
+    const isLost = pending.worker !== null && !this.#placement.has(pending.worker);
+    if (isLost || ONCE_ONLY.has(pending.op)) this.#give(corr, pending, false, UNAVAILABLE_TEXT);
     else this.#dispatch(corr, pending);
   }
 
   #dispatch(corr: number, pending: Pending): void {
-    const to = this.#placement.ownerOf(pending.key);
+    const to = pending.worker ?? this.#placement.ownerOf(pending.key);
     if (to === null) {
       pending.to = "";
       return;
@@ -244,9 +281,10 @@ export class Gateway {
     );
   }
 
-  #give(corr: number, pending: Pending, ok: boolean, body: string): void {
+  #give(corr: number, pending: Pending, ok: boolean, body: string, rev = 0): void {
     this.#pending.delete(corr);
-    pending.answered(ok, body, 0);
+    this.#pendingOf[pending.budget]--;
+    pending.answered(ok, body, rev);
   }
 
   #nextCorr(): number {

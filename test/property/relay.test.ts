@@ -70,8 +70,8 @@ class ListeningHost {
       away: () => undefined,
       gap: () => {
         this.gaps++;
-        this.streams.onGap();
       },
+      doubt: (doubt) => this.streams.onDoubt(doubt),
     });
   }
 
@@ -163,6 +163,7 @@ async function dropsAndReorders(seed: number): Promise<void> {
       if (isDropped) dropped++;
       return isDropped;
     },
+    rejects: () => false,
     shuffle: (items) => items.toSorted(() => chance(3) - 1),
   };
   for (let n = 0; n < STEPS; n++) {

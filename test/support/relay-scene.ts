@@ -36,6 +36,7 @@ export interface World {
 export type Told =
   | { what: "away" }
   | { what: "gap"; host: string }
+  | { what: "doubt"; topics: readonly string[] | null }
   | { what: "cluster"; cluster: Cluster }
   | { what: "frame"; key: string; name: string };
 
@@ -67,6 +68,7 @@ export class RelayHost {
       cluster: (cluster) => host.told.push({ what: "cluster", cluster }),
       away: () => host.told.push({ what: "away" }),
       gap: (from) => host.told.push({ what: "gap", host: from }),
+      doubt: ({ topics }) => host.told.push({ what: "doubt", topics }),
     });
     return host;
   }

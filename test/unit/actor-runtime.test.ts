@@ -115,7 +115,7 @@ describe("actors", () => {
     expect(answers()).toEqual(["1 unavailable"]);
   });
 
-  test("[HST5] a peek activates nothing, and is answered null", async () => {
+  test("[HST8] a peek activates nothing, and is answered null", async () => {
     host.setView(view(1, ["me"]));
     asks("echo", 1, { flags: FLAG.peek });
     expect(answers()).toEqual(["1 null"]);
@@ -272,6 +272,67 @@ describe("after a gap between hosts", () => {
     await settled();
     expect(box.happened.filter((one) => one.startsWith("echo"))).toHaveLength(1);
     expect(box.happened.filter((one) => one.startsWith("gone"))).toEqual([]);
+  });
+});
+
+describe("an ask for many actors", () => {
+  const LIVES = ["me", "other"];
+  const owned = (life: string, from: number) => {
+    const placement = new Placement(view(1, LIVES));
+    const ids = Array.from({ length: 200 }, (_, n) => `${from + n}`);
+    return ids.filter((id) => placement.ownerOf(`conversation:${id}`) === life).slice(0, 3);
+  };
+  const asksMany = (op: string, letters: object[]) =>
+    asks(op, letters, { key: "conversation", flags: FLAG.many });
+
+  test("[HST9] it is answered once, without the nulls, and names who is not here", async () => {
+    host.setView(view(1, LIVES));
+    const [here, elsewhere] = [owned("me", 1), owned("other", 1)];
+    asksMany("echo", [
+      { body: "yes", isPeek: false, ids: here.slice(0, 2) },
+      { body: null, isPeek: false, ids: [here[2], ...elsewhere] },
+    ]);
+    await settled();
+    const value = { answers: ["yes", "yes"], undone: elsewhere };
+    expect(answers()).toEqual([`1 ${JSON.stringify(value)}`]);
+  });
+
+  test("[HST9] those that refuse are named, and the others have answered", async () => {
+    host.setView(view(1, ["me"]));
+    asksMany("echo", [{ body: "yes", isPeek: false, ids: ["1"] }]);
+    await settled();
+    box.loading = deferred<BoxState | null>();
+    asksMany("echo", [{ body: "yes", isPeek: false, ids: ["1", "2"] }]);
+    await settled();
+    box.loading.resolve(null);
+    await settled();
+    expect(answers()).toEqual([
+      '1 {"answers":["yes"],"undone":[]}',
+      '2 {"answers":["yes"],"undone":["2"]}',
+    ]);
+  });
+
+  test("[HST8] a peek of many activates nobody", async () => {
+    host.setView(view(1, ["me"]));
+    asks("echo", 1, { key: "conversation:1" });
+    await settled();
+    asksMany("echo", [{ body: "here", isPeek: true, ids: ["1", "2", "3"] }]);
+    await settled();
+    expect(answers().at(-1)).toBe('2 {"answers":["here"],"undone":[]}');
+    expect(host.stats.actors).toEqual({ conversation: 1 });
+  });
+
+  test("[HST2] under a newer view it waits for that view", async () => {
+    host.setView(view(1, ["other"]));
+    asks("echo", [{ body: "yes", isPeek: false, ids: ["1"] }], {
+      key: "conversation",
+      flags: FLAG.many,
+      view: 2,
+    });
+    expect(sent).toEqual([]);
+    host.setView(view(2, ["me"]));
+    await settled();
+    expect(answers()).toEqual(['1 {"answers":["yes"],"undone":[]}']);
   });
 });
 

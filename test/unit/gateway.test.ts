@@ -215,6 +215,63 @@ describe("after a gap between hosts", () => {
   });
 });
 
+describe("asks for many actors", () => {
+  const letters = [{ body: { told: "online" as const }, isPeek: false, ids: ["1", "2"] }];
+  const compares = () => {
+    void gateway.askMany("user", "a", "compare_status", letters).then((result) => {
+      answers.push(result.ok ? JSON.stringify(result.value) : result.error.code);
+    });
+  };
+
+  test("[ASK6] they go to the worker named, and are answered once", async () => {
+    gateway.setView(view(1, ["a", "b"]));
+    compares();
+    expect(sent).toMatchObject([
+      { to: "a", key: "user", name: "compare_status", flags: FLAG.many },
+    ]);
+    answer(sent[0]!, '{"answers":[],"undone":["2"]}');
+    await Promise.resolve();
+    expect(answers).toEqual(['{"answers":[],"undone":["2"]}']);
+  });
+
+  test("[ASK6] that worker is lost: the asker is told, and nobody else is asked", async () => {
+    gateway.setView(view(1, ["a"]));
+    compares();
+    gateway.setView(view(2, ["b"]));
+    await Promise.resolve();
+    expect(answers).toEqual(["unavailable"]);
+    expect(destinations()).toEqual(["a"]);
+  });
+
+  test("[ASK6] that worker does not know of it any more: the asker is told", async () => {
+    gateway.setView(view(1, ["a"]));
+    compares();
+    answer(sent[0]!, "", FLAG.notOwner);
+    await Promise.resolve();
+    expect(answers).toEqual(["unavailable"]);
+  });
+
+  test("[ASK6] what was asked across a gap is asked again", () => {
+    gateway.setView(view(1, ["a"]));
+    compares();
+    gateway.onGap(new Set(["a"]));
+    expect(destinations()).toEqual(["a", "a"]);
+  });
+
+  test("[ASK7] more of them than may wait are refused, and users' asks are not", async () => {
+    gateway.setView(view(1, ["a"]));
+    for (let n = 0; n < 2_100; n++) compares();
+    await Promise.resolve();
+    expect(answers).toEqual(Array(100).fill("unavailable"));
+    asks();
+    answer(sent.at(-1)!);
+    expect(answers.at(-1)).toBe('send: "done" 4');
+    answer(sent[0]!, '{"answers":[],"undone":[]}');
+    compares();
+    expect(sent).toHaveLength(2_002);
+  });
+});
+
 test("[ASK1] a tell without an owner goes nowhere; with one it goes once", () => {
   gateway.tell("user", "1", "session_closed", { session: "s1" as never });
   expect(sent).toEqual([]);

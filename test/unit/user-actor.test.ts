@@ -17,7 +17,8 @@ afterEach(() => actors.close());
 const opens = (session: string, worker = SELF, status = "online") =>
   actors.tells(`user:${ann}`, "session_opened", { session, worker, status }, worker);
 const closes = (session: string) => actors.tells(`user:${ann}`, "session_closed", { session });
-const status = (known?: string) => actors.asks(`user:${ann}`, "status", known ? { known } : {});
+const status = () => actors.asks(`user:${ann}`, "status", {});
+const compares = (told: string) => actors.asks(`user:${ann}`, "compare_status", { told });
 const statuses = () => actors.said("user_status").map((one) => one["status"]);
 
 describe("presence", () => {
@@ -75,7 +76,8 @@ describe("presence", () => {
     const body = { worker: SELF, sessions: [{ session: "phone", status: "away" }] };
     await actors.tells(`user:${ann}`, "sessions_announced", body);
     expect(await status()).toMatchObject({ value: { status: "away" } });
-    expect(await status("online")).toMatchObject({ value: { status: "online" } });
+    expect(await compares("online")).toMatchObject({ value: null });
+    expect(await status()).toMatchObject({ value: { status: "online" } });
     expect(statuses()).toEqual([]);
   });
 
@@ -86,9 +88,15 @@ describe("presence", () => {
     expect(actors.events).toMatchObject([{ name: "user_status", note: "restated" }]);
   });
 
+  test("[CMP2] a status is answered where it is another than what was sent", async () => {
+    await opens("phone", SELF, "away");
+    expect(await compares("away")).toMatchObject({ value: null });
+    expect(await compares("offline")).toMatchObject({ value: { status: "away" } });
+  });
+
   test("[PRS6] known online, and nobody came: offline, last seen when the actor moved", async () => {
     const movedAt = new Date(actors.clock.nowMs()).toISOString();
-    await status("online");
+    await compares("online");
     await actors.clock.advance(60_000);
     expect(actors.said("user_status")).toEqual([
       { user_id: ann, status: "offline", last_seen_at: movedAt },

@@ -3,7 +3,7 @@ import { WATCH_REASON, Watches } from "../../src/edge/live/presence-watches.ts";
 import { Interests } from "../../src/edge/live/subscriptions.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
-import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Gateway } from "../../src/runtime/gateway.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
 import { deferred } from "../support/box-behaviour.ts";
@@ -13,6 +13,7 @@ import { FarEnd } from "../support/far-end.ts";
 const ANN = "1" as UserId;
 const ME = "9" as UserId;
 const BOB = "2" as UserId;
+const EVERY = { topics: null, ageMs: 0 };
 
 let clock: FakeClock;
 let interests: Interests;
@@ -44,6 +45,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  watches.close();
   interests.close();
   gateway.close();
 });
@@ -143,7 +145,7 @@ test("[WCH6] a change that comes while a block ends is told once", async () => {
 test("[WCH7] after a gap who comes next is not told what was known before it", async () => {
   const gone = await watcher(ANN);
   says(ANN, "offline");
-  watches.onGap();
+  watches.onDoubt(EVERY);
   watches.removeUsers(gone.session, [ANN]);
   truth.set(ANN, "online");
   await clock.advance(2_000);
@@ -153,15 +155,78 @@ test("[WCH7] after a gap who comes next is not told what was known before it", a
   expect(heard(next)).toEqual(["away"]);
 });
 
-test("[WCH5] after a gap those who watch are told what differs", async () => {
+/** The users of an ask for many, and what they were sent to be. */
+function compared({ body }: Frame): { told: PresenceStatus; isPeek: boolean; ids: string[] }[] {
+  const letters = JSON.parse(body) as {
+    body: { told: PresenceStatus };
+    isPeek: boolean;
+    ids: string[];
+  }[];
+  return letters.map(({ body: { told }, isPeek, ids }) => ({ told, isPeek, ids }));
+}
+
+/** The actors' worker answers: `statuses` differ from what was sent, `undone` could not be asked. */
+function answers(asked: Frame, statuses: Status[], undone: UserId[] = []): void {
+  const body = JSON.stringify({ answers: statuses, undone });
+  gateway.onAnswer(frame(FRAME.answer, { corr: asked.corr, flags: FLAG.ok, body }));
+}
+
+test("[WCH5] after a gap those who watch are sent what differs", async () => {
   const far = await watcher(ANN, BOB);
   says(ANN, "online");
   says(ANN, "offline");
+  says(BOB, "online");
   gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
-  watches.onGap();
-  truth.set(ANN, "online");
+  watches.onDoubt(EVERY);
   await clock.advance(2_000);
-  expect(heard(far)).toEqual(["online", "offline", "online"]);
+  expect(sent.map(compared)).toEqual([
+    [
+      { told: "offline", isPeek: true, ids: [ANN] },
+      { told: "online", isPeek: false, ids: [BOB] },
+    ],
+  ]);
+  answers(sent[0]!, [statusOf(ANN, "online")]);
+  await settled();
+  expect(heard(far)).toEqual(["online", "offline", "online", "online"]);
+});
+
+test("[WCH8] a gap that names topics concerns the users named and no others", async () => {
+  await watcher(ANN, BOB);
+  says(ANN, "online");
+  says(BOB, "online");
+  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  watches.onDoubt({
+    topics: ["conversations:1", `user_status:${BOB}`, "user_status:77"],
+    ageMs: 0,
+  });
+  await clock.advance(2_000);
+  expect(sent.flatMap(compared)).toEqual([{ told: "online", isPeek: false, ids: [BOB] }]);
+  watches.onDoubt({ topics: ["conversations:1"], ageMs: 0 });
+  expect(clock.pending).toBe(1);
+});
+
+test("[CMP2] only users who could not be asked about are asked about again", async () => {
+  await watcher(ANN, BOB);
+  says(ANN, "online");
+  says(BOB, "online");
+  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  watches.onDoubt(EVERY);
+  await clock.advance(2_000);
+  answers(sent[0]!, [], [BOB]);
+  await clock.advance(500);
+  expect(sent.slice(1).flatMap(compared)).toEqual([{ told: "online", isPeek: false, ids: [BOB] }]);
+});
+
+test("[CMP2] an answer older than an event that came meanwhile does not stand", async () => {
+  const far = await watcher(ANN);
+  says(ANN, "online");
+  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  watches.onDoubt(EVERY);
+  await clock.advance(2_000);
+  says(ANN, "away");
+  answers(sent[0]!, [statusOf(ANN, "offline")]);
+  await settled();
+  expect(heard(far)).toEqual(["online", "away"]);
 });
 
 test("[WCH2] the new place of a user who was there is told so; of others nothing", async () => {
@@ -170,9 +235,8 @@ test("[WCH2] the new place of a user who was there is told so; of others nothing
   says(BOB, "offline");
   gateway.setView({ number: 2, workers: [{ life: "w2", slot: "w2" }], draining: [], away: [] });
   watches.onView(view(2, ["w2"]), view(1, ["w1"]));
-  expect(sent).toMatchObject([
-    { to: "w2", key: "user:1", name: "status", body: '{"known":"online"}' },
-  ]);
+  expect(sent).toMatchObject([{ to: "w2", key: "user", name: "compare_status", flags: FLAG.many }]);
+  expect(compared(sent[0]!)).toEqual([{ told: "online", isPeek: false, ids: [ANN] }]);
 });
 
 test("[WCH2] a worker that owns the user no more is not believed", async () => {

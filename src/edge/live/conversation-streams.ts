@@ -5,13 +5,16 @@
  * [STS1] Subscribe first (confirmed), then read where it stands, then apply what came meanwhile.
  * [STS2] A session that enters with what it has hears everything after it, once and in order.
  * [STS3] When the owner changes, typing ends here: nobody else would say so.
- * [STS4] When the owner died, what it may have committed unsaid is looked for.
+ * [STS4] When the owner died, what it may have committed unsaid is looked for: at once, and again
+ *        when a statement of its has ended that was still under way.
+ * [STS7] A gap between hosts concerns only the conversations whose events may have been lost.
  * [STS6] What is read again carries the rev of its change, which is a client's cursor.
  * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Change, Queries } from "../../ports/edge.ts";
+import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
@@ -19,6 +22,7 @@ import type { Placement } from "../../runtime/view.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { isOutdated } from "./outdated.ts";
+import { RevAudit } from "./rev-audit.ts";
 import {
   ACK_HOLD_MS,
   memberIdsOf,
@@ -46,13 +50,21 @@ export interface StreamsOptions {
 export class Streams {
   readonly #options: StreamsOptions;
   readonly #streams = new Map<ConversationId, Stream>();
+  readonly #audit: RevAudit;
   #placement: Placement | null = null;
+  /** The last placement over all hosts, from before this host was cut off from the others. */
+  #placementOfAll: Placement | null = null;
   readonly #host: StreamHost;
   #isClosed = false;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
     this.#host = this.#hostOfStreams();
+    this.#audit = new RevAudit({
+      clock: options.clock,
+      queries: options.queries,
+      found: (id, rev) => this.#streams.get(id)?.expect(rev),
+    });
   }
 
   get(id: ConversationId): Stream | undefined {
@@ -145,27 +157,26 @@ export class Streams {
 
   onView(now: Placement, before: Placement): void {
     this.#placement = now;
+    if (!before.isCutOff) this.#placementOfAll = before;
     const gone = now.goneSince(before);
-    const orphaned: Stream[] = [];
+    const orphaned: ConversationId[] = [];
     for (const stream of this.#streams.values()) {
+      if (stream.typing.size === 0 && gone.size === 0) continue;
       const key = `conversation:${stream.id}`;
-      const previous = before.ownerOf(key);
-      const owner = now.ownerOf(key);
-      stream.endTyping(owner);
-      if (previous === owner) continue;
-      if (previous !== null && gone.has(previous)) orphaned.push(stream);
+      stream.endTyping(now.ownerOf(key));
+      // An owner on another host may have died while this host was cut off from it.
+      const owners = [before, this.#placementOfAll].map((it) => it?.ownerOf(key) ?? "");
+      if (owners.some((owner) => gone.has(owner))) orphaned.push(stream.id);
     }
     if (orphaned.length === 0) return;
-    this.#audit(orphaned);
-    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(orphaned));
+    this.#audit.look(orphaned);
+    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit.look(orphaned));
   }
 
-  /** [STS6] After a gap every stream reads what it missed. */
-  onGap(): void {
-    const streams = [...this.#streams.values()];
-    if (streams.length === 0) return;
-    void this.#audit(streams);
-    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit(streams));
+  /** [STS7] The streams whose events may be missing read what they missed. */
+  onDoubt(doubt: Doubt): void {
+    const ids = doubtedOf("conversations:", doubt) ?? [...this.#streams.keys()];
+    this.#audit.look((ids as ConversationId[]).filter((id) => this.#streams.has(id)));
   }
 
   dropped(topic: Topic): void {
@@ -174,6 +185,7 @@ export class Streams {
 
   close(): void {
     this.#isClosed = true;
+    this.#audit.close();
   }
 
   #make(id: ConversationId, fromRev: number): Stream {
@@ -268,17 +280,6 @@ export class Streams {
       }
     }
     stream.repairDone();
-  }
-
-  async #audit(streams: readonly Stream[]): Promise<void> {
-    const { queries, clock } = this.#options;
-    try {
-      const revs = await queries.revs(streams.map((stream) => stream.id));
-      for (const stream of streams) stream.expect(revs.get(stream.id) ?? 0);
-    } catch {
-      // Storage is away, which is when this matters most: look again until it answers.
-      if (!this.#isClosed) clock.after(RETRY_MS, () => this.#audit(streams));
-    }
   }
 }
 

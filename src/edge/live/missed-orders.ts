@@ -11,7 +11,9 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
+import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { topicOf } from "../../protocol/topics.ts";
 import type { Session } from "../session/session.ts";
 
 const USERS_AT_ONCE = 200;
@@ -38,15 +40,29 @@ export class MissedOrders {
   readonly #options: MissedOrdersOptions;
   #isLooking = false;
   #looksAgain = false;
+  #looksAtAll = false;
+  readonly #doubted = new Set<UserId>();
   #isClosed = false;
 
   constructor(options: MissedOrdersOptions) {
     this.#options = options;
   }
 
+  /** Orders to these users may not have arrived here. */
+  onDoubt(doubt: Doubt): void {
+    const named = doubtedOf("notifications:", doubt) as UserId[] | null;
+    if (named === null) {
+      this.look();
+      return;
+    }
+    const users = named.filter((user) => this.#hasSessions(user));
+    if (users.length > 0 || doubt.topics?.includes(topicOf.revocations())) this.#begin(users);
+  }
+
+  /** Orders to any user may not have arrived here. */
   look(): void {
-    this.#looksAgain = true;
-    if (!this.#isLooking) void this.#lookUntilDone();
+    this.#looksAtAll = true;
+    this.#begin([]);
   }
 
   close(): void {
@@ -54,15 +70,15 @@ export class MissedOrders {
   }
 
   async #lookUntilDone(): Promise<void> {
-    const { clock, log, users, endLogins } = this.#options;
+    const { clock, log, endLogins } = this.#options;
     this.#isLooking = true;
     while (this.#looksAgain && !this.#isClosed) {
       this.#looksAgain = false;
       try {
         await endLogins();
-        const all = [...users()];
-        for (let at = 0; at < all.length && !this.#isClosed; at += USERS_AT_ONCE) {
-          const some = all.slice(at, at + USERS_AT_ONCE);
+        this.#gather();
+        while (this.#doubted.size > 0 && !this.#isClosed) {
+          const some = [...take(this.#doubted, USERS_AT_ONCE)];
           await Promise.all(some.map((user) => this.#lookAt(user)));
         }
       } catch (error) {
@@ -74,16 +90,41 @@ export class MissedOrders {
     this.#isLooking = false;
   }
 
+  #begin(users: readonly UserId[]): void {
+    for (const user of users) this.#doubted.add(user);
+    this.#looksAgain = true;
+    if (!this.#isLooking) void this.#lookUntilDone();
+  }
+
+  /** Which users there are is asked when the look begins: who comes later reads for itself. */
+  #gather(): void {
+    if (!this.#looksAtAll) return;
+    this.#looksAtAll = false;
+    for (const user of this.#options.users()) this.#doubted.add(user);
+  }
+
   async #lookAt(user: UserId): Promise<void> {
-    const { queries } = this.#options;
-    const opening = await queries.openSession(user);
-    if (opening === null) return;
-    if (opening.suspended) {
-      this.#options.endUser(user);
-      return;
+    // Before the reading begins: a doubt that comes meanwhile wants another one.
+    this.#doubted.delete(user);
+    if (!this.#hasSessions(user)) return;
+    try {
+      const opening = await this.#options.queries.openSession(user);
+      if (opening === null) return;
+      if (opening.suspended) {
+        this.#options.endUser(user);
+        return;
+      }
+      this.#options.tied(user, opening);
+      await this.#join(user, opening);
+    } catch (error) {
+      this.#doubted.add(user);
+      throw error;
     }
-    this.#options.tied(user, opening);
-    await this.#join(user, opening);
+  }
+
+  #hasSessions(user: UserId): boolean {
+    for (const _session of this.#options.sessionsOf(user)) return true;
+    return false;
   }
 
   async #join(user: UserId, opening: SessionOpening): Promise<void> {
@@ -95,5 +136,13 @@ export class MissedOrders {
       const change = await queries.joiningChange(user, id);
       if (change !== null) joined(user, id, change.rev, change.body);
     }
+  }
+}
+
+function* take<T>(from: Iterable<T>, count: number): Generator<T> {
+  let left = count;
+  for (const item of from) {
+    if (left-- === 0) return;
+    yield item;
   }
 }

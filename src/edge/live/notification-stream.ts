@@ -7,12 +7,15 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { SocialQueries } from "../../ports/social.ts";
+import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 
 const PAGE = 100;
 const RETRY_MS = 500;
+/** Readings after a gap that are under way at once, each of one user. */
+const READERS_MAX = 16;
 
 export interface NotifiedOptions {
   clock: Clock;
@@ -25,13 +28,16 @@ interface Progress {
   /** The last that the sessions were told. */
   seq: number;
   isReading: boolean;
-  /** The highest that was heard of while it was being read. */
-  heard: number;
+  /** While it was being read something came, or was found to be missing: to be read once more. */
+  isBehind: boolean;
 }
 
 export class Notified {
   readonly #options: NotifiedOptions;
   readonly #progress = new Map<UserId, Progress>();
+  /** Users whose events may be missing, to be read. */
+  readonly #doubted = new Set<UserId>();
+  #readers = 0;
 
   constructor(options: NotifiedOptions) {
     this.#options = options;
@@ -39,7 +45,8 @@ export class Notified {
 
   /** The user's first session here begins; `seq` is their newest. */
   begin(user: UserId, seq: number): void {
-    if (!this.#progress.has(user)) this.#progress.set(user, { seq, isReading: false, heard: 0 });
+    if (!this.#progress.has(user))
+      this.#progress.set(user, { seq, isReading: false, isBehind: false });
   }
 
   /** The user's last session here is over. */
@@ -50,17 +57,32 @@ export class Notified {
   onEvent(user: UserId, seq: number, body: string): void {
     const progress = this.#progress.get(user);
     if (progress === undefined || seq <= progress.seq) return;
-    if (progress.isReading) progress.heard = Math.max(progress.heard, seq);
+    if (progress.isReading) progress.isBehind = true;
     else if (seq === progress.seq + 1) {
       progress.seq = seq;
       this.#tell(user, body);
     } else void this.#read(user, progress);
   }
 
-  onGap(): void {
-    for (const [user, progress] of this.#progress) {
-      if (!progress.isReading) void this.#read(user, progress);
+  /** Reads what the users whose events may be missing have missed, some users at a time. */
+  onDoubt(doubt: Doubt): void {
+    const users = doubtedOf("notifications:", doubt) ?? [...this.#progress.keys()];
+    for (const user of users as UserId[]) if (this.#progress.has(user)) this.#doubted.add(user);
+    for (let free = READERS_MAX - this.#readers; free > 0 && this.#doubted.size > 0; free--) {
+      void this.#readDoubted();
     }
+  }
+
+  async #readDoubted(): Promise<void> {
+    this.#readers++;
+    for (const user of this.#doubted) {
+      this.#doubted.delete(user);
+      const progress = this.#progress.get(user);
+      if (progress === undefined) continue;
+      if (progress.isReading) progress.isBehind = true;
+      else await this.#read(user, progress);
+    }
+    this.#readers--;
   }
 
   /** What comes meanwhile is in what is read, or in a page after it. */
@@ -69,14 +91,14 @@ export class Notified {
     progress.isReading = true;
     let isMore = true;
     while (isMore && this.#progress.get(user) === progress) {
-      const { heard } = progress;
+      progress.isBehind = false;
       try {
         const missed = await queries.notificationsAfter(user, progress.seq, PAGE);
         for (const notification of missed) {
           progress.seq = notification.seq;
           this.#tell(user, JSON.stringify(notification));
         }
-        isMore = missed.length > 0 || progress.heard > heard;
+        isMore = missed.length > 0 || progress.isBehind;
       } catch (error) {
         log.warn({ event: "notifications_wait", user, err: error });
         await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));

@@ -4,6 +4,7 @@
  */
 
 import type { SocialQueries } from "../../ports/social.ts";
+import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
@@ -95,11 +96,16 @@ export class PostWatches {
     }
   }
 
-  /** After a gap between hosts the counts are read, and told to who watches. */
-  async onGap(queries: Pick<SocialQueries, "postCounts">): Promise<void> {
-    const sessions = new Set([...this.#watches.values()].flatMap((watch) => [...watch.sessions]));
+  /** Reads the counts of posts whose updates may be missing, and sends them to who watches. */
+  async onDoubt(doubt: Doubt, queries: Pick<SocialQueries, "postCounts">): Promise<void> {
+    const likes = doubtedOf("like_updates:", doubt);
+    const comments = doubtedOf("comment_updates:", doubt);
+    const named = likes === null || comments === null ? null : new Set([...likes, ...comments]);
+    const isDoubted = ({ post }: PostWatch) => named === null || named.has(post);
+    const watches = [...this.#watches.values()].filter(isDoubted);
+    const sessions = new Set(watches.flatMap((watch) => [...watch.sessions]));
     for (const session of sessions) {
-      const posts = [...session.postWatches].map(({ post }) => post);
+      const posts = [...session.postWatches].filter(isDoubted).map(({ post }) => post);
       for (const { post_id, like_count, comment_count } of await queries.postCounts(
         session.user,
         posts,

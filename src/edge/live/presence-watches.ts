@@ -10,8 +10,10 @@
  * [WCH6] What a session is answered is what was told last when the answer leaves.
  * [WCH7] What was known before a gap between hosts does not outlive it untried, also where nobody
  *        watches at that moment.
+ * [WCH8] A gap concerns only the users whose statuses may have been lost in it.
  */
 import type { Clock } from "../../base/clock.ts";
+import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
@@ -21,6 +23,7 @@ import type { Placement } from "../../runtime/view.ts";
 import type { Session, Watch } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { isOutdated } from "./outdated.ts";
+import { StatusComparison } from "./status-comparison.ts";
 import type { Interests } from "./subscriptions.ts";
 
 /** Why a session watches somebody; it hears of them while one reason stands. */
@@ -43,9 +46,16 @@ export interface WatchesOptions {
 export class Watches {
   readonly #options: WatchesOptions;
   readonly #watches = new Map<UserId, Watch>();
+  readonly #comparison: StatusComparison;
 
   constructor(options: WatchesOptions) {
     this.#options = options;
+    this.#comparison = new StatusComparison({
+      clock: options.clock,
+      gateway: options.gateway,
+      sentStatus: (user) => this.lastHeard(user),
+      differs: (status, sent) => this.#correct(status, sent),
+    });
   }
 
   /** Adds the session as a watcher; resolves when no change can be missed any more. */
@@ -146,25 +156,34 @@ export class Watches {
     this.#tell(watch, event.body);
   }
 
+  /** [WCH2] */
   onView(now: Placement, before: Placement): void {
+    // While other hosts cannot be reached this host cannot know of the sessions over there:
+    // their users stay as they were.
+    if (now.isCutOff) return;
+    const moved: UserId[] = [];
     for (const { user, status } of this.#watches.values()) {
-      const key = `user:${user}`;
-      if (now.ownerOf(key) === before.ownerOf(key)) continue;
-      // Cut off, this host cannot know of the others' sessions: their users stay as they were.
-      if (now.isCutOff) continue;
       if (status === null || status === "offline") continue;
-      // The answer is of no interest: what differs comes as an event.
-      void this.#options.gateway.ask("user", user, "status", { known: status });
+      const key = `user:${user}`;
+      if (now.ownerOf(key) !== before.ownerOf(key)) moved.push(user);
     }
+    this.#comparison.compare(moved);
   }
 
   lastHeard(user: UserId): PresenceStatus | null {
     return this.#watches.get(user)?.status ?? null;
   }
 
-  /** [WCH5] After a gap between hosts actors settle first; then what differs is told. */
-  onGap(): void {
-    this.#options.clock.after(SETTLED_MS, () => void this.#compare());
+  /** [WCH5] After a gap between hosts actors settle first; then what differs is sent. */
+  onDoubt(doubt: Doubt): void {
+    // [WCH8]
+    const users = doubtedOf("user_status:", doubt) as UserId[] | null;
+    if (users?.length === 0) return;
+    this.#options.clock.after(SETTLED_MS, () => this.#look(users ?? [...this.#watches.keys()]));
+  }
+
+  close(): void {
+    this.#comparison.close();
   }
 
   dropped(topic: Topic): void {
@@ -186,45 +205,26 @@ export class Watches {
     return { ...read, status: this.lastHeard(read.user_id as UserId) ?? read.status };
   }
 
-  /**
-   * Of those who were there their actor is asked, which settles from what was known where it
-   * has moved or gone; of those who were not it need not be woken.
-   */
-  async #compare(): Promise<void> {
-    const { clock, gateway } = this.#options;
-    // Cut off again: the way back is another gap.
-    if (gateway.placement.isCutOff) return;
-    const told = new Map<UserId, PresenceStatus>();
-    for (const watch of this.#watches.values()) {
-      if (watch.sessions.size > 0 && watch.status !== null) told.set(watch.user, watch.status);
-      // [WCH7] Nobody is left who was told it, and whoever comes next must not be.
+  /** What is known of these users is compared with what their actors say. */
+  #look(users: Iterable<UserId>): void {
+    const inDoubt: UserId[] = [];
+    for (const user of users) {
+      const watch = this.#watches.get(user);
+      if (watch === undefined) continue;
+      if (watch.sessions.size > 0 && watch.status !== null) inDoubt.push(user);
+      // [WCH7] No session is left that was sent it, and a later one must not be.
       else watch.status = null;
     }
-    const absent = [...told.keys()].filter((user) => told.get(user) === "offline");
-    const present = [...told.keys()].filter((user) => told.get(user) !== "offline");
-    let statuses: Status[];
-    try {
-      const asked = present.map(async (user) => {
-        const known = told.get(user) ?? "offline";
-        const answer = await gateway.ask("user", user, "status", { known });
-        if (!answer.ok) throw new Error(answer.error.message);
-        return answer.value;
-      });
-      const read = absent.length > 0 ? this.#options.statuses(absent) : [];
-      statuses = (await Promise.all([read, Promise.all(asked)])).flat();
-    } catch {
-      // Storage or an actor is out of reach: look again until they answer.
-      clock.after(SETTLED_MS, () => void this.#compare());
-      return;
-    }
-    for (const status of statuses) {
-      const watch = this.#watches.get(status.user_id as UserId);
-      // What changed meanwhile came as an event, which is newer than the answer.
-      if (watch === undefined || watch.status !== told.get(watch.user)) continue;
-      if (watch.status === status.status) continue;
-      watch.status = status.status;
-      this.#tell(watch, JSON.stringify(status));
-    }
+    this.#comparison.compare(inDoubt);
+  }
+
+  /** The actor of `status` says something else than what the sessions were sent. */
+  #correct(status: Status, sent: PresenceStatus): void {
+    const watch = this.#watches.get(status.user_id as UserId);
+    // A change that came meanwhile as an event is newer than this answer.
+    if (watch === undefined || watch.status !== sent) return;
+    watch.status = status.status;
+    this.#tell(watch, JSON.stringify(status));
   }
 
   #tell({ user, sessions }: Watch, body: string): void {

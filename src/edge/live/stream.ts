@@ -62,6 +62,8 @@ export class Stream {
   /** Who types here, as the local sessions were told, and the life that said so. */
   readonly typing = new LazyMap<string, string>();
   #rev = 0;
+  /** What `expect` was told while the stream was not live; 0: nothing. */
+  #expectedRev = 0;
   #phase: Phase = { is: "opening", waiting: [] };
   #opening: { opened: Promise<void>; mark: () => void } | null = null;
   #heldAcks: HeldAck[] = [];
@@ -145,7 +147,10 @@ export class Stream {
 
   /** Storage or an answer says that the conversation has come to `rev`. */
   expect(rev: number): void {
-    if (this.#phase.is === "live" && rev > this.#rev) this.#repair([]);
+    if (rev <= this.#rev) return;
+    if (this.#phase.is === "live") this.#repair([]);
+    // A reading that is under way may have begun before that change.
+    else this.#expectedRev = Math.max(this.#expectedRev, rev);
   }
 
   /** What `StreamHost.repair` read, by rising rev. */
@@ -222,6 +227,9 @@ export class Stream {
     const waiting = this.#phase.is === "live" ? [] : this.#phase.waiting;
     this.#phase = LIVE;
     for (const event of waiting) this.onEvent(event);
+    const expectedRev = this.#expectedRev;
+    this.#expectedRev = 0;
+    this.expect(expectedRev);
     if (this.#heldAcks.length === 0) return;
     // Asked for while the stream was not live.
     this.#releaseAcks();

@@ -68,6 +68,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   relay_away: "Redis is away: this host goes on alone",
   relay_joined: "Redis is back: the hosts hear each other",
   relay_gap: "What hosts said to each other may have been lost, and was looked for",
+  events_doubted: "Events of another host may not have arrived, and were looked for",
   frames_lost: "Frames to another host were lost",
   command_failed: "A client's command failed",
   command_unavailable: "Commands were refused: the database or another worker was out of reach",

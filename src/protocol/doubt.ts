@@ -1,0 +1,31 @@
+/**
+ * Topics whose events may not have arrived here, said by the relay to every edge: each edge
+ * looks only at what it has of them.
+ *
+ * A host that stayed connected, but could not publish a few events, names the topics of these.
+ * A host that could not receive doubts every topic.
+ */
+export interface Doubt {
+  /** Null: every topic. */
+  topics: readonly string[] | null;
+  /** The first of these events may have been lost this long ago, in milliseconds. */
+  ageMs: number;
+}
+
+/** Topics that a host names one by one, some 250 KB; past it it names every topic. */
+export const DOUBTED_TOPICS_MAX = 10_000;
+
+/** What is in doubt by either of them. */
+export function joinedDoubt(one: Doubt | null, other: Doubt): Doubt {
+  if (one === null) return other;
+  const ageMs = Math.max(one.ageMs, other.ageMs);
+  if (one.topics === null || other.topics === null) return { topics: null, ageMs };
+  const topics = [...new Set([...one.topics, ...other.topics])];
+  return { topics: topics.length > DOUBTED_TOPICS_MAX ? null : topics, ageMs };
+}
+
+/** What follows `prefix` in the doubted topics that begin so; null: every topic is in doubt. */
+export function doubtedOf(prefix: string, { topics }: Doubt): string[] | null {
+  if (topics === null) return null;
+  return topics.flatMap((topic) => (topic.startsWith(prefix) ? topic.slice(prefix.length) : []));
+}
