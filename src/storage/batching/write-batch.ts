@@ -9,7 +9,7 @@ import type { Appended, CursorMark, Marked, NewMessage } from "../../../actors/p
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/schemas.ts";
 import { type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
-import { messageOfJson } from "../postgres/rows.ts";
+import { storedMessage } from "../postgres/rows.ts";
 
 /** Who waits for an answer. `reject` is for faults only. */
 export interface Waiter<T> {
@@ -30,7 +30,7 @@ export interface BatchRow {
   ids: string[] | null;
   seqs: string[] | null;
   revs: string[] | null;
-  /** Times as PostgreSQL's JSON has them; `n` is the position of the send. */
+  /** `n` is the position of the send. */
   dups: (Message & { n: number })[] | null;
   old_delivered: string[] | null;
   old_read: string[] | null;
@@ -159,13 +159,11 @@ export class WriteBatch {
     const duplicates = new Map(row.dups?.map(({ n, ...message }) => [n, message]));
     for (const [n, jobs] of this.#sends.entries()) {
       const outcome = row.outcomes?.[n];
-      const seen = duplicates.get(n);
+      const duplicate = duplicates.get(n);
       if (outcome === OUTCOME.added) {
-        const message = addedMessage(jobs[0]!.message, row, n);
-        settleSend(jobs, message, false);
-      } else if (outcome === OUTCOME.duplicate && seen !== undefined) {
-        const message = messageOfJson(seen);
-        settleSend(jobs, message, !isOwn(message, unknownSince));
+        settleSend(jobs, addedMessage(jobs[0]!.message, row, n), false);
+      } else if (outcome === OUTCOME.duplicate && duplicate !== undefined) {
+        settleSend(jobs, duplicate, !isOwn(duplicate, unknownSince));
       } else {
         for (const job of jobs) job.resolve(sendRefusal(outcome));
       }
@@ -174,19 +172,12 @@ export class WriteBatch {
 }
 
 function addedMessage(asked: NewMessage, row: BatchRow, n: number): Message {
-  return {
+  return storedMessage(asked, {
     id: row.ids![n]!,
-    conversation_id: asked.conversationId,
     seq: Number(row.seqs![n]),
     rev: Number(row.revs![n]),
-    sender_id: asked.senderId,
-    client_id: asked.clientId,
-    body: asked.body,
-    reply_to_seq: asked.replyToSeq,
-    created_at: row.at!,
-    edited_at: null,
-    deleted_at: null,
-  };
+    createdAt: row.at!,
+  });
 }
 
 function sendRefusal(outcome: number | undefined): Refusal {

@@ -11,6 +11,7 @@ import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message } from "../../protocol/schemas.ts";
 import { MEMBERS_MAX, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
+import { storedMessage } from "../postgres/rows.ts";
 import {
   changedMessages,
   compareIds,
@@ -61,19 +62,12 @@ export class MemoryConversations implements ConversationStore {
     }
     const seq = stored.messages.length + 1;
     stored.rev++;
-    const message: Message = {
+    const message = storedMessage(asked, {
       id: this.#tables.nextId(),
-      conversation_id: asked.conversationId,
       seq,
       rev: stored.rev,
-      sender_id: asked.senderId,
-      client_id: asked.clientId,
-      body: asked.body,
-      reply_to_seq: asked.replyToSeq,
-      created_at: this.#tables.nowIso(),
-      edited_at: null,
-      deleted_at: null,
-    };
+      createdAt: this.#tables.nowIso(),
+    });
     stored.messages.push(message);
     stored.seqs.set(key, seq);
     stored.lastActivityMs = this.#tables.nowMs();

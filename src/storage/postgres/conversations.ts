@@ -18,14 +18,7 @@ import type { Writer } from "../batching/writer.ts";
 import { faultOf } from "./fault.ts";
 import type { Database, Statement } from "./pool.ts";
 import { CONVERSATION_OUTCOMES, MEMBERS_MAX, MESSAGE_OUTCOMES, type Refusal } from "./refusals.ts";
-import {
-  CONVERSATION_COLUMNS,
-  type ConversationRow,
-  conversationOf,
-  MESSAGE_COLUMNS,
-  type MessageRow,
-  messageOf,
-} from "./rows.ts";
+import { CONVERSATION_COLUMNS, type ConversationRow, conversationOf, messageOf } from "./rows.ts";
 
 export const LOAD = {
   name: "load_conversations",
@@ -33,18 +26,20 @@ export const LOAD = {
 };
 const NEWEST = {
   name: "newest_messages",
-  text: `SELECT a.n::int, ${MESSAGE_COLUMNS}
+  text: `SELECT a.n::int, m.message
     FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS a (id, most, n)
     CROSS JOIN LATERAL (
-      SELECT * FROM messages x WHERE x.conversation_id = a.id ORDER BY x.seq DESC LIMIT a.most
+      SELECT x.seq, message_text(x) AS message FROM messages x
+      WHERE x.conversation_id = a.id ORDER BY x.seq DESC LIMIT a.most
     ) m ORDER BY a.n, m.seq`,
 };
 const CHANGED_AFTER = {
   name: "messages_changed_after",
-  text: `SELECT a.n::int, ${MESSAGE_COLUMNS}
+  text: `SELECT a.n::int, m.message
     FROM unnest($1::bigint[], $2::bigint[], $3::int[]) WITH ORDINALITY AS a (id, rev, most, n)
     CROSS JOIN LATERAL (
-      SELECT * FROM messages x WHERE x.conversation_id = a.id AND x.rev > a.rev
+      SELECT x.rev, message_text(x) AS message FROM messages x
+      WHERE x.conversation_id = a.id AND x.rev > a.rev
       ORDER BY x.rev LIMIT a.most
     ) m ORDER BY a.n, m.rev`,
 };
@@ -54,9 +49,9 @@ const APART = {
     JOIN conversation_members m ON m.conversation_id = c.id AND m.user_id = c.direct_lo
     WHERE c.id = ANY ($1::bigint[]) AND m.apart`,
 };
-const CHANGE_MESSAGE = {
-  name: "change_message",
-  text: "SELECT * FROM change_message($1, $2, $3, $4)",
+const REVISE_MESSAGE = {
+  name: "revise_message",
+  text: "SELECT * FROM revise_message($1, $2, $3, $4)",
 };
 const CREATE = { text: "SELECT * FROM create_conversation($1, $2, $3::bigint[], $4)" };
 const RETITLE = { text: "SELECT * FROM retitle_conversation($1, $2, $3)" };
@@ -65,7 +60,14 @@ const REMOVE_MEMBER = { text: "SELECT * FROM remove_member($1, $2, $3)" };
 
 const GATHERED = { batchMax: 100, inFlightMax: 2 };
 
-type Numbered<Row> = Row & { n: number };
+interface MessageRow {
+  /** As message_text writes it. */
+  message: string;
+}
+interface AnswerRow extends MessageRow {
+  /** Which question the message answers, from 1. */
+  n: number;
+}
 type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 
 export class PostgresConversations implements ConversationStore {
@@ -92,7 +94,7 @@ export class PostgresConversations implements ConversationStore {
     }, GATHERED);
     this.#newest = new Batcher(async (asks) => {
       const values = [asks.map((ask) => ask.id), asks.map((ask) => ask.limit)];
-      const rows = await database.read<Numbered<MessageRow>>(NEWEST, values);
+      const rows = await database.read<AnswerRow>(NEWEST, values);
       return grouped(rows, asks.length);
     }, GATHERED);
     this.#changed = new Batcher(async (asks) => {
@@ -101,7 +103,7 @@ export class PostgresConversations implements ConversationStore {
         asks.map((ask) => ask.rev),
         asks.map((ask) => ask.limit),
       ];
-      const rows = await database.read<Numbered<MessageRow>>(CHANGED_AFTER, values);
+      const rows = await database.read<AnswerRow>(CHANGED_AFTER, values);
       return grouped(rows, asks.length);
     }, GATHERED);
   }
@@ -131,7 +133,7 @@ export class PostgresConversations implements ConversationStore {
   }
 
   async edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>> {
-    const changed = await this.#changeMessage([id, seq, by, body]);
+    const changed = await this.#reviseMessage([id, seq, by, body]);
     return changed.ok ? ok(changed.value.message) : changed;
   }
 
@@ -140,7 +142,7 @@ export class PostgresConversations implements ConversationStore {
     seq: number,
     by: UserId,
   ): Promise<Result<{ message: Message; changed: boolean }>> {
-    return this.#changeMessage([id, seq, by, null]);
+    return this.#reviseMessage([id, seq, by, null]);
   }
 
   async create(
@@ -175,9 +177,9 @@ export class PostgresConversations implements ConversationStore {
     return this.#changeConversation(REMOVE_MEMBER, [id, by, userId]);
   }
 
-  async #changeMessage(values: unknown[]): Promise<Result<{ message: Message; changed: boolean }>> {
-    const row = await this.#call<MessageRow>(CHANGE_MESSAGE, values, MESSAGE_OUTCOMES);
-    return row.ok ? ok({ message: messageOf(row.value), changed: row.value.changed }) : row;
+  async #reviseMessage(values: unknown[]): Promise<Result<{ message: Message; changed: boolean }>> {
+    const row = await this.#call<MessageRow>(REVISE_MESSAGE, values, MESSAGE_OUTCOMES);
+    return row.ok ? ok({ message: messageOf(row.value.message), changed: row.value.changed }) : row;
   }
 
   async #changeConversation(
@@ -209,8 +211,8 @@ export class PostgresConversations implements ConversationStore {
 }
 
 /** Messages by the position of the question they answer. */
-function grouped(rows: Numbered<MessageRow>[], questions: number): Message[][] {
+function grouped(rows: AnswerRow[], questions: number): Message[][] {
   const answers: Message[][] = Array.from({ length: questions }, () => []);
-  for (const row of rows) answers[row.n - 1]!.push(messageOf(row));
+  for (const row of rows) answers[row.n - 1]!.push(messageOf(row.message));
   return answers;
 }

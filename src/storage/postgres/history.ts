@@ -14,11 +14,10 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
-import { MESSAGE_TEXT } from "./rows.ts";
 
 // One row for a member, also of an empty window; none for others. A message more than the limit
 // is looked for and left out: it says whether there are more.
-const historyIn = (name: string, order: "ASC" | "DESC") => ({
+export const historyIn = (name: string, order: "ASC" | "DESC") => ({
   name,
   text: `SELECT c.rev, x.items, x.found
     FROM conversation_members k
@@ -27,9 +26,9 @@ const historyIn = (name: string, order: "ASC" | "DESC") => ({
       SELECT string_agg(r.item, ',' ORDER BY r.seq) FILTER (WHERE r.place <= $5) AS items,
         count(*)::int AS found
       FROM (
-        SELECT m.seq, row_number() OVER (ORDER BY m.seq ${order}) AS place, ${MESSAGE_TEXT} AS item
+        SELECT m.seq, row_number() OVER (ORDER BY m.seq ${order}) AS place, m.item
         FROM (
-          SELECT * FROM messages y
+          SELECT y.seq, message_text(y) AS item FROM messages y
           WHERE y.conversation_id = $2 AND y.seq > $3 AND y.seq < $4
           ORDER BY y.seq ${order} LIMIT $5 + 1
         ) m

@@ -7,14 +7,7 @@ import type { OpsAccount, OpsQueries } from "../../ports/ops.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { OpsDatabase, OpsMessage, OpsReceipt } from "../../protocol/ops.ts";
 import type { Database } from "./pool.ts";
-import {
-  MESSAGE_COLUMNS,
-  type MessageRow,
-  messageOf,
-  USER_COLUMNS,
-  type UserRow,
-  userOf,
-} from "./rows.ts";
+import { messageOf, USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
 
 const MEMBERS_LISTED_MAX = 200;
 
@@ -29,7 +22,7 @@ const ACCOUNT = accountBy("u.id = $1");
 const ACCOUNT_BY_NAME = accountBy("u.username = $1");
 
 const messageBy = (condition: string) => ({
-  text: `SELECT ${MESSAGE_COLUMNS}, char_length(m.body) AS body_length,
+  text: `SELECT message_text(m) AS message, char_length(m.body) AS body_length,
       c.kind, c.title, c.last_seq AS conversation_last_seq, c.rev AS conversation_rev
     FROM messages m JOIN conversations c ON c.id = m.conversation_id
     WHERE ${condition}`,
@@ -74,7 +67,8 @@ interface AccountRow extends UserRow {
   logins: number;
 }
 
-interface FoundRow extends MessageRow {
+interface FoundRow {
+  message: string;
   body_length: number;
   kind: string;
   title: string | null;
@@ -140,7 +134,7 @@ export class PostgresOpsQueries implements OpsQueries {
   async #located(rows: FoundRow[]): Promise<Omit<OpsMessage, "actor"> | null> {
     const [row] = rows;
     if (row === undefined) return null;
-    const { body: _body, ...message } = messageOf(row);
+    const { body: _body, ...message } = messageOf(row.message);
     const { conversation_id, seq, sender_id } = message;
     const members = await this.#database.read<MemberRow>(MEMBERS, [
       conversation_id,

@@ -14,7 +14,7 @@ import type {
 } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
-import type { Conversation, ConversationSummary, Message, User } from "../../protocol/schemas.ts";
+import type { Conversation, ConversationSummary, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import { type ConversationUndo, changesOf, joiningChangeOf, NO_CHANGES } from "./changes.ts";
 import { decodePlace, encodePlace } from "./cursor.ts";
@@ -24,9 +24,8 @@ import {
   CONVERSATION_COLUMNS,
   type ConversationRow,
   conversationOf,
-  MESSAGE_COLUMNS,
-  MESSAGE_JSON,
-  messageOfJson,
+  messageOf,
+  messagesOf,
   USER_COLUMNS,
   type UserRow,
   userOf,
@@ -47,22 +46,24 @@ const UNDO_JSON = `json_build_object(
   'removed', CASE WHEN g.removed_id IS NOT NULL THEN json_build_object(
     'place', g.removed_place, 'member', json_build_object('user_id', g.removed_id::text,
       'delivered_seq', g.removed_delivered, 'read_seq', g.removed_read)) END)`;
-const CHANGES = {
+export const CHANGES = {
   name: "changes",
   text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, u.undos
     FROM conversations c
     JOIN conversation_rows v ON v.id = c.id
     CROSS JOIN LATERAL (
-      SELECT json_agg(${MESSAGE_JSON} ORDER BY m.rev) AS messages
+      SELECT string_agg(m.item, ',' ORDER BY m.rev) AS messages
       FROM (
-        (SELECT ${MESSAGE_COLUMNS} FROM messages m
-          WHERE m.conversation_id = c.id AND m.rev > $2 ORDER BY m.rev LIMIT $3)
+        (SELECT y.rev, message_text(y) AS item FROM messages y
+          WHERE y.conversation_id = c.id AND y.rev > $2 ORDER BY y.rev LIMIT $3)
         UNION ALL
-        (SELECT m.id, m.conversation_id, m.seq, r.rev, m.sender_id, m.client_id, r.body,
-            m.reply_to_seq, m.created_at, r.edited_at, NULL AS deleted_at
+        SELECT b.rev, message_text(b.message) AS item
+        FROM (
+          SELECT r.rev, message_before(y, r) AS message
           FROM message_versions r
-          JOIN messages m ON m.conversation_id = r.conversation_id AND m.seq = r.seq
-          WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3)
+          JOIN messages y ON y.conversation_id = r.conversation_id AND y.seq = r.seq
+          WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3
+        ) b
         ORDER BY rev LIMIT $3
       ) m
     ) x
@@ -95,7 +96,7 @@ const CONVERSATION = {
 };
 const CONVERSATIONS = {
   name: "conversations_of_reader",
-  text: `SELECT ${CONVERSATION_COLUMNS}, p.read_seq, p.last_activity_at, ${MESSAGE_JSON} AS message
+  text: `SELECT ${CONVERSATION_COLUMNS}, p.read_seq, p.last_activity_at, message_text(m) AS message
     FROM (
       SELECT c.id, c.last_seq, c.last_activity_at, k.read_seq
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
@@ -166,7 +167,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     const [row] = await this.#database.read<
       ConversationRow & {
         meta_rev: string;
-        messages: Message[] | null;
+        messages: string | null;
         undos: ConversationUndo[] | null;
       }
     >(CHANGES, [id, afterRev, limit]);
@@ -174,7 +175,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     const stored = {
       conversation: conversationOf(row),
       metaRev: Number(row.meta_rev),
-      messages: (row.messages ?? []).map(messageOfJson),
+      messages: messagesOf(row.messages),
       undos: row.undos ?? [],
     };
     return changesOf(stored, afterRev, limit);
@@ -208,14 +209,14 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     if (place === undefined) return undefined;
     const after = place === null ? [null, null] : [new Date(place.atMs).toISOString(), place.id];
     const rows = await this.#database.read<
-      ConversationRow & { read_seq: string; last_activity_at: string; message: Message }
+      ConversationRow & { read_seq: string; last_activity_at: string; message: string | null }
     >(CONVERSATIONS, [reader, limit + 1, ...after]);
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
       items: page.map((row) => ({
         ...conversationOf(row),
-        last_message: row.message.id === null ? null : messageOfJson(row.message),
+        last_message: row.message === null ? null : messageOf(row.message),
         unread_count: Number(row.last_seq) - Number(row.read_seq),
         read_seq: Number(row.read_seq),
       })),

@@ -3,73 +3,45 @@
  * the contract's objects made of them.
  */
 
+import type { NewMessage } from "../../../actors/ports.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
-import { isoOf } from "./connection.ts";
-
-export interface MessageRow {
-  id: string;
-  conversation_id: string;
-  seq: string;
-  rev: string;
-  sender_id: string;
-  client_id: string;
-  body: string;
-  reply_to_seq: string | null;
-  created_at: string;
-  edited_at: string | null;
-  deleted_at: string | null;
-}
-
-/** Columns of a MessageRow, of table alias `m`. */
-export const MESSAGE_COLUMNS =
-  "m.id, m.conversation_id, m.seq, m.rev, m.sender_id, m.client_id, m.body, m.reply_to_seq," +
-  " m.created_at, m.edited_at, m.deleted_at";
-
-export function messageOf(row: MessageRow): Message {
-  return {
-    id: row.id,
-    conversation_id: row.conversation_id,
-    seq: Number(row.seq),
-    rev: Number(row.rev),
-    sender_id: row.sender_id,
-    client_id: row.client_id,
-    body: row.body,
-    reply_to_seq: row.reply_to_seq === null ? null : Number(row.reply_to_seq),
-    created_at: row.created_at,
-    edited_at: row.edited_at,
-    deleted_at: row.deleted_at,
-  };
-}
 
 /**
- * A message of table alias `m` as JSON, for answers that hold several lists. Ids are text, for
- * JSON's numbers would lose digits; times are as PostgreSQL writes them.
+ * A message that message_text wrote (sql/functions), which is where SQL lists a message's keys.
+ * What PostgreSQL writes needs no mapping: it is the contract's JSON.
  */
-export const MESSAGE_JSON =
-  "json_build_object('id', m.id::text, 'conversation_id', m.conversation_id::text, 'seq', m.seq," +
-  " 'rev', m.rev, 'sender_id', m.sender_id::text, 'client_id', m.client_id, 'body', m.body," +
-  " 'reply_to_seq', m.reply_to_seq, 'created_at', m.created_at, 'edited_at', m.edited_at," +
-  " 'deleted_at', m.deleted_at)";
+export function messageOf(text: string): Message {
+  return JSON.parse(text) as Message;
+}
 
-// Session time is UTC, and columns hold no more than milliseconds.
-export const timeText = (column: string) => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
-const timeOrNull = (column: string) => `coalesce('"' || ${timeText(column)} || '"', 'null')`;
+/** Messages that message_text wrote, joined by commas; null is none. */
+export function messagesOf(texts: string | null): Message[] {
+  return texts === null ? [] : (JSON.parse(`[${texts}]`) as Message[]);
+}
 
-/** The same as the contract's JSON text, times and all: it needs no going over. */
-export const MESSAGE_TEXT =
-  `'{"id":"' || m.id || '","conversation_id":"' || m.conversation_id || '","seq":' || m.seq ||` +
-  ` ',"rev":' || m.rev || ',"sender_id":"' || m.sender_id || '","client_id":' ||` +
-  ` to_json(m.client_id)::text || ',"body":' || to_json(m.body)::text || ',"reply_to_seq":' ||` +
-  ` coalesce(m.reply_to_seq::text, 'null') || ',"created_at":"' || ${timeText("m.created_at")} ||` +
-  ` '","edited_at":' || ${timeOrNull("m.edited_at")} || ',"deleted_at":' ||` +
-  ` ${timeOrNull("m.deleted_at")} || '}'`;
+/** What storage adds to a message that was asked for. */
+export interface Stored {
+  id: string;
+  seq: number;
+  rev: number;
+  createdAt: string;
+}
 
-/** The message that MESSAGE_JSON made. */
-export function messageOfJson(message: Message): Message {
-  message.created_at = isoOf(message.created_at);
-  if (message.edited_at !== null) message.edited_at = isoOf(message.edited_at);
-  if (message.deleted_at !== null) message.deleted_at = isoOf(message.deleted_at);
-  return message;
+/** A message that was just stored; both storages make it here. */
+export function storedMessage(asked: NewMessage, { id, seq, rev, createdAt }: Stored): Message {
+  return {
+    id,
+    conversation_id: asked.conversationId,
+    seq,
+    rev,
+    sender_id: asked.senderId,
+    client_id: asked.clientId,
+    body: asked.body,
+    reply_to_seq: asked.replyToSeq,
+    created_at: createdAt,
+    edited_at: null,
+    deleted_at: null,
+  };
 }
 
 /** A row of the view conversation_rows. */

@@ -4,7 +4,6 @@
  */
 import type { Comment, Notification, Post } from "../../protocol/social.ts";
 import { isoOf } from "./connection.ts";
-import { timeText } from "./rows.ts";
 
 export interface PostRow {
   id: string;
@@ -26,7 +25,7 @@ export const POST_TEXT =
   `'{"id":"' || p.id || '","author_id":"' || p.author_id || '","body":' ||` +
   ` to_json(p.body)::text || ',"like_count":' || p.like_count || ',"comment_count":' ||` +
   ` p.comment_count || ',"liked":' || (k.user_id IS NOT NULL) || ',"created_at":"' ||` +
-  ` ${timeText("p.created_at")} || '"}'`;
+  ` iso_time(p.created_at) || '"}'`;
 
 /** Joined, for a kept plan of EXISTS might read the whole table. `reader` is SQL. */
 export const joinedLike = (reader: string) =>

@@ -5,9 +5,9 @@
  * of the client's.
  */
 import type { SyncAnswer, SyncRequest } from "../../ports/edge.ts";
-import type { Message, Receipt } from "../../protocol/schemas.ts";
+import type { Receipt } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
-import { type ConversationRow, conversationOf, MESSAGE_JSON, messageOfJson } from "./rows.ts";
+import { type ConversationRow, conversationOf, messagesOf } from "./rows.ts";
 import {
   answerSync,
   CHANGED_MAX,
@@ -18,7 +18,7 @@ import {
 } from "./sync-answer.ts";
 
 // For each request its conversations, the most recently active first.
-const SYNC = {
+export const SYNC = {
   name: "sync",
   text: `SELECT q.n::int, s.*
     FROM ROWS FROM (
@@ -66,12 +66,13 @@ const SYNC = {
         WHERE k.conversation_id = e.id AND e.fits AND (e.fresh OR e.meta_rev > e.after_rev)
       ) v
       CROSS JOIN LATERAL (
-        SELECT json_agg(${MESSAGE_JSON} ORDER BY CASE WHEN e.fresh THEN m.seq ELSE m.rev END) AS messages
+        SELECT string_agg(m.item, ',' ORDER BY m.place) AS messages
         FROM (
-          (SELECT * FROM messages y WHERE y.conversation_id = e.id AND e.fits AND e.fresh
+          (SELECT y.seq AS place, message_text(y) AS item FROM messages y
+            WHERE y.conversation_id = e.id AND e.fits AND e.fresh
             ORDER BY y.seq DESC LIMIT ${NEWEST_MAX})
           UNION ALL
-          (SELECT * FROM messages y
+          (SELECT y.rev AS place, message_text(y) AS item FROM messages y
             WHERE y.conversation_id = e.id AND e.fits AND NOT e.fresh AND y.rev > e.after_rev
             ORDER BY y.rev LIMIT ${CHANGED_MAX + 1})
         ) m
@@ -90,7 +91,7 @@ interface SyncRow extends ConversationRow {
   fits: boolean;
   /** Members or title are news to the client. */
   whole: boolean;
-  messages: Message[] | null;
+  messages: string | null;
   peer_id: string | null;
   peer_delivered: string | null;
   peer_read: string | null;
@@ -134,7 +135,7 @@ function candidateOf(row: SyncRow): SyncCandidate {
     fresh: row.fresh,
     reset: row.fresh && row.after_rev !== null,
     conversation: row.whole ? conversationOf(row) : null,
-    messages: (row.messages ?? []).map(messageOfJson),
+    messages: messagesOf(row.messages),
   };
 }
 

@@ -82,12 +82,9 @@ BEGIN
     )
     SELECT moment, array_agg(x.outcome), array_agg(coalesce(x.id, 0)), array_agg(x.seq),
       array_agg(x.rev),
-      json_agg(json_build_object(
-        'n', x.n - 1, 'id', d.id::text, 'conversation_id', d.conversation_id::text,
-        'seq', d.seq, 'rev', d.rev, 'sender_id', d.sender_id::text, 'client_id', d.client_id,
-        'body', d.body, 'reply_to_seq', d.reply_to_seq, 'created_at', d.created_at,
-        'edited_at', d.edited_at, 'deleted_at', d.deleted_at
-      )) FILTER (WHERE x.outcome = 1)
+      -- "n" goes before the message's own keys.
+      json_agg(('{"n":' || x.n - 1 || ',' || substr(message_text(d), 2))::json)
+        FILTER (WHERE x.outcome = 1)
     INTO at, outcomes, ids, seqs, revs, dups
     FROM (SELECT * FROM numbered ORDER BY n) x
     LEFT JOIN messages d ON d.conversation_id = x.c AND d.seq = x.dup_seq;
