@@ -59,8 +59,10 @@ export function sessionsOf(history: Pick<History, "clients" | "records">): Sessi
   return all;
 }
 
-/** Until when the session's events count: a client that stopped reading receives the rest late.
- * Null means to the end. */
+/**
+ * Until when the session's events count: a client that stopped reading receives the rest late.
+ * Null means to the end.
+ */
 export function hearsUntilMs({ deafSinceMs, toMs }: SessionTrail): number | null {
   return deafSinceMs ?? toMs;
 }

@@ -3,7 +3,7 @@ import { isIP, isIPv6 } from "node:net";
 
 /**
  * `text` as one plain address: an IPv4 address in IPv6 form as IPv4, a port (as some proxies
- * write it) cut off. Null where it is none.
+ * write it) cut off. Null where it is not an address.
  */
 export function plainAddress(text: string): string | null {
   const trimmed = text.trim();
@@ -17,8 +17,7 @@ export function plainAddress(text: string): string | null {
 
 /**
  * The key under which an address is limited: the address itself, or for IPv6 its /64, since one
- * subscriber has all of it.
- * What is no address is given back as it is.
+ * subscriber has all of it. Text that is not an address is returned unchanged.
  */
 export function subscriberOf(address: string): string {
   const plain = plainAddress(address) ?? address;

@@ -1,5 +1,5 @@
 /**
- * The errors that are not the contract's: a start that must not go on, and bugs. Refusals to
+ * The errors that are not the contract's: a start that must not continue, and bugs. Refusals to
  * clients are values (src/protocol/errors.ts).
  */
 
@@ -11,7 +11,7 @@ export class StartRefusal extends Error {
   override readonly name = "StartRefusal";
 }
 
-/** Ends a `switch` over a union: a compile error where a case is missing, a bug where it runs. */
+/** Ends a `switch` over a union: a missing case is a compile error, and reaching it is a bug. */
 export function unreachable(x: never): never {
   throw new Error(`unreachable: ${JSON.stringify(x)}`);
 }
@@ -26,7 +26,7 @@ export function errorCode(error: unknown): string | undefined {
   return typeof error.code === "string" ? error.code : undefined;
 }
 
-/** Why the file system said no, in words; for the end of a sentence. */
+/** Why the file system refused, in words, for the end of a sentence. */
 export function fileTrouble(error: unknown): string {
   const code = errorCode(error);
   return (code && FILE_TROUBLES[code]) ?? (error instanceof Error ? error.message : String(error));

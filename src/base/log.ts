@@ -1,7 +1,7 @@
 /**
  * The log: JSON lines on stderr (stdout belongs to the banner), one `event` a line with its
- * ids and `ms`: `log.info({ event: "worker_online", worker, ms })`. Every box makes its own
- * logger; secrets that slip into a line are cut out here.
+ * ids and `ms`: `log.info({ event: "worker_online", worker, ms })`. Every process and thread makes
+ * its own logger; secrets that slip into a line are removed here.
  */
 import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from "pino";
 
@@ -27,7 +27,7 @@ const SECRET_KEYS = [
 export interface LogOptions {
   /** A pino level, or "silent". */
   level: string;
-  /** Which box writes: "primary", "worker", "thread". */
+  /** The process or thread that writes: "primary", "worker", "thread". */
   name?: string;
   /** Fields on every line of this logger: `{ worker, slot }`. */
   bindings?: Record<string, unknown>;
@@ -36,7 +36,7 @@ export interface LogOptions {
 }
 
 export function createLogger(options: LogOptions): Log {
-  // Synchronous: the last line before a crash is the one that matters, and hot paths log nothing.
+  // Synchronous, because the last line before a crash matters most and hot paths do not log.
   const to = options.to ?? destination({ dest: 2, sync: true });
   return pino(
     {

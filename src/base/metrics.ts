@@ -1,6 +1,6 @@
 /**
  * The metrics of one worker, thread or primary: one registry each, added up for the host by
- * `hostMetricsText`. What is counted on hot paths is a plain number here and reaches
+ * `hostMetricsText`. Counters on hot paths are plain numbers here and reach
  * prom-client when somebody scrapes.
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -8,7 +8,7 @@ import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-cl
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** A counter with two labels: no string is built and nothing allocated once a pair is known. */
+/** A counter with two labels that allocates nothing for a pair of labels it knows. */
 export class Tally {
   readonly #counts = new Map<string, Map<string | number, { n: number }>>();
 
@@ -33,13 +33,13 @@ export class Tally {
 export interface MetricsOptions {
   /** Which part of a worker this registry belongs to; a thread shares its worker's process. */
   part: "edge" | "thread" | "primary";
-  /** The worker's slot, or "primary": the label of what belongs to a process. */
+  /** The worker's slot, or "primary": the label of per-process metrics. */
   worker: string;
 }
 
 export interface Metrics {
   readonly registry: Registry;
-  /** Plain numbers: add to them. */
+  /** Plain numbers that callers add to. */
   readonly counts: { sends: number; deliveries: number };
   /** Frame type, direction ("in", "out"). */
   readonly frames: Tally;
@@ -55,25 +55,25 @@ export interface Metrics {
   readonly ended: Tally;
   /** Line between threads or processes, what happened ("full", "refused"). */
   readonly pressure: Tally;
-  /** Asked when scraped: set what this part knows. */
+  /** Called at each scrape; a part sets the gauges that it knows. */
   readonly gauges: {
     sessions: () => number;
-    /** By actor kind. */
+    /** How many actors are active, by kind. */
     actors: () => Readonly<Record<string, number>>;
-    /** By actor kind, since the start. */
+    /** How many activations there were since the start, by kind. */
     activated: () => Readonly<Record<string, number>>;
     mailboxDepth: () => number;
   };
-  /** How late the event loop was of late, 99th percentile, milliseconds. */
+  /** The event loop's recent delay: 99th percentile, milliseconds. */
   lagMs(): number;
-  /** One group commit. */
+  /** Records one group commit. */
   commit(rows: number, seconds: number): void;
-  /** This registry for the road: what `hostMetricsText` adds up. */
+  /** This registry as JSON, the input of `hostMetricsText`. */
   toJson(): Promise<unknown>;
   close(): void;
 }
 
-/** Finer costs timers, coarser hides short stalls. */
+/** A finer resolution costs timers; a coarser one hides short stalls. */
 const LAG_RESOLUTION_MS = 50;
 /** Lag quantiles are over the last ten seconds or more, however often somebody scrapes. */
 const LAG_WINDOW_MS = 10_000;
@@ -230,7 +230,7 @@ export async function addMetrics(registries: readonly unknown[]): Promise<unknow
   return await added(registries).getMetricsAsJSON();
 }
 
-/** Prometheus text of all registries of a host: sums, and the worst where a sum means nothing. */
+/** Prometheus text of all registries of a host: sums, or the maximum where a sum has no meaning. */
 export async function hostMetricsText(registries: readonly unknown[]): Promise<string> {
   return await added(registries).metrics();
 }
@@ -248,7 +248,7 @@ function watchLag(part: string, registers: Registry[]): Lag {
   const histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   histogram.enable();
   let since = performance.now();
-  // The histogram holds the time between two rings, the pause asked for included.
+  // The histogram holds the time between two rings, including the requested pause.
   const late = (percent: number) =>
     Math.max(0, histogram.percentile(percent) / 1e6 - LAG_RESOLUTION_MS);
   const renew = () => {

@@ -29,8 +29,10 @@ export function onOnline(client: Client, call: () => void): void {
   });
 }
 
-/** Resolves with whether the call succeeded; false where it was refused or timed out and should be
- * tried again. */
+/**
+ * Resolves with whether the call succeeded; false where it was refused or timed out and should be
+ * tried again.
+ */
 export async function attempt(work: Promise<unknown>): Promise<boolean> {
   try {
     await work;

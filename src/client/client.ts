@@ -57,8 +57,10 @@ export interface Client {
   /** Closes the connection and rejects everything that waits. */
   close(): void;
 
-  /** Loads the newest page and keeps all cursors and typing current; returns a function that closes
-   * the conversation again. */
+  /**
+   * Loads the newest page and keeps all cursors and typing current; returns a function that closes
+   * the conversation again.
+   */
   open(conversationId: string): () => void;
   /** Loads the page before the oldest message; resolves with whether there are older ones. */
   loadOlder(conversationId: string, limit?: number): Promise<boolean>;

@@ -39,8 +39,10 @@ export interface LinkOptions {
   ports: ClientPorts;
   tokens: Tokens;
   onState(state: ConnectionState): void;
-  /** A session began. `isCurrent` turns false when it ends; the state becomes "online" once the
-   * promise resolves. */
+  /**
+   * A session began. `isCurrent` turns false when it ends; the state becomes "online" once the
+   * promise resolves.
+   */
   onReady(ready: ServerPayload<"ready">, isCurrent: () => boolean): Promise<void>;
   onEvent(name: ServerEventName, payload: unknown): void;
 }

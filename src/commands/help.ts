@@ -1,4 +1,4 @@
-/** What `troupe --help` and each command's `--help` say. */
+/** The texts of `troupe --help` and of each command's `--help`. */
 
 const OVERVIEW = `Usage: troupe <command> [options]
 
@@ -91,7 +91,7 @@ people. Ctrl-C ends it; what was said stays.
 `,
 };
 
-/** Of one command; the overview where there is none of that name. */
+/** The help of one command; the overview where no command has that name. */
 export function helpOf(command: string): string {
   return Object.hasOwn(COMMANDS, command) ? (COMMANDS[command] ?? OVERVIEW) : OVERVIEW;
 }

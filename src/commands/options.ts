@@ -1,6 +1,6 @@
 /**
- * What the commands of the command line take and print, apart from what they do: options read
- * and judged, differences as a table. Called by cli.ts.
+ * Options of the command line's commands, read and checked, and the table of `recount`. Called by
+ * cli.ts.
  */
 import { parseArgs } from "node:util";
 import { isId } from "../protocol/ids.ts";
@@ -15,12 +15,12 @@ export interface TokenCommand {
 }
 
 const SUBJECT_DEFAULT = "service";
-/** Long enough not to be a nuisance, short enough that a lost one ends by itself. */
+/** Long enough to be practical, short enough that a lost token expires. */
 const TTL_DEFAULT = "30d";
 const SUBJECT = /^[\x21-\x7e]{1,100}$/;
 const TTL = /^([1-9][0-9]{0,9})([smhd])$/;
 const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-/** Past ten years a token is a password that nobody can change. */
+/** A longer-lived token would be a password that nobody can change. */
 const TTL_MAX_S = 3650 * 86_400;
 
 export function readNoOptions(args: string[]): OptionsResult<null> {
@@ -55,7 +55,7 @@ export function readDoctorOptions(args: string[]): OptionsResult<{ json: boolean
 }
 
 export interface DemoCommand {
-  /** Null: the server of this configuration. */
+  /** Null for the server of this configuration. */
   url: string | null;
   people: number;
   forMs: number | null;
@@ -121,7 +121,7 @@ function isServerUrl(text: string): boolean {
   return URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol);
 }
 
-/** NaN where it is no time. */
+/** NaN where it is not a duration. */
 function secondsOf(text: string): number {
   const [, count, unit] = TTL.exec(text) ?? [];
   return Number(count) * (UNIT_S[unit ?? ""] ?? Number.NaN);
@@ -139,7 +139,7 @@ export interface Difference {
   counted: number;
 }
 
-/** Columns set to their widest cell, numbers to the right. */
+/** Columns as wide as their widest cell, numbers aligned right. */
 export function differenceTable(differences: readonly Difference[]): string {
   const rows = [
     ["what", "id", "stored", "counted"],
@@ -175,7 +175,7 @@ function parsedOptions(
     const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
     return { ok: true, options: values };
   } catch (error) {
-    // parseArgs throws TypeErrors whose message is a sentence for whoever typed it.
+    // parseArgs throws a TypeError whose message is a sentence for the person who typed.
     if (error instanceof TypeError) return refusal(error.message);
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
- * The configuration, from environment variables (table in README). Checked whole: every wrong
- * variable is named at once, with its meaning and what was found.
+ * The configuration, from environment variables (table in README). It is checked as a whole: every
+ * wrong variable is named at once, with its meaning and the value found.
  */
 import { resolve } from "node:path";
 import type { ConfigKey } from "./key.ts";
@@ -36,17 +36,17 @@ export interface Config {
   tlsCert: string | null;
   tlsKey: string | null;
   trustProxy: ProxyTrust;
-  /** New connections of one address: sustained, and at once. */
+  /** New connections from one address: the sustained rate and the burst. */
   connectionRatePerS: number;
   connectionBurst: number;
-  /** Connections of one address that have not said what they want. */
+  /** The most connections of one address that have not sent a whole request head. */
   pendingConnectionsMax: number;
   /** Allowed origins; null: any. */
   corsOrigin: string[] | null;
   logLevel: string;
 }
 
-/** What a worker gets: nothing left open. */
+/** The configuration of a worker, with every value decided. */
 export interface WorkerConfig extends Config {
   databaseUrl: string;
 }
@@ -62,8 +62,8 @@ export interface ConfigProblem {
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: ConfigProblem[] };
 
 /**
- * Reads all variables; an empty one counts as not set. Touches no file but the TLS pair and
- * a local key set.
+ * Reads all variables; an empty one counts as not set. The only files it reads are the TLS pair
+ * and a local key set.
  */
 export function loadConfig(env: Record<string, string | undefined>): ConfigResult {
   const problems: ConfigProblem[] = [];
@@ -111,8 +111,8 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
 
-  // What follows concerns two variables each; a wrong one counts as set, so that mending one
-  // does not bring up the next.
+  // The following checks concern two variables each. A wrong variable counts as set, so that
+  // fixing it does not cause another error.
   if (isSet(CONFIG_KEYS.databaseUrl)) {
     if (!isSet(CONFIG_KEYS.jwtSecret) && !isSet(CONFIG_KEYS.jwtJwksUrl)) {
       report(
@@ -140,7 +140,10 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
   return problems.length === 0 ? { ok: true, config } : { ok: false, problems };
 }
 
-/** The pair is there, readable, and belongs together: a wrong one would fail every handshake. */
+/**
+ * Checks that certificate and key exist, are readable and belong together; a wrong pair would
+ * fail every handshake.
+ */
 function checkTls(
   config: Config,
   report: (key: ConfigKey<string>, found: string, wants?: string) => void,

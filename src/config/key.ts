@@ -1,6 +1,8 @@
-/** The shape of one configuration variable. The variables themselves are in keys.ts and limit-keys.ts. */
+/** The type of one configuration variable. The variables are in keys.ts and limit-keys.ts. */
 
-/** What became of a variable's text: its value, or a refusal that may name what was found. */
+/**
+ * The result of reading a variable's text: its value, or a refusal that may name the text found.
+ */
 export type Read<T> = { ok: true; value: T } | { ok: false; found?: string };
 
 export interface ConfigKey<T> {
@@ -8,13 +10,13 @@ export interface ConfigKey<T> {
   meaning: string;
   /** "" where the value has none. */
   unit: string;
-  /** As one would write it; "" where there is none. */
+  /** The default as an operator would write it; "" where there is none. */
   default: string;
-  /** What would be right, as the end of "should be …". */
+  /** Valid values, as the end of the sentence "should be …". */
   wants: string;
   tooSmall?: string;
   tooLarge?: string;
-  /** Never shown, not even when it is wrong. */
+  /** The value is never shown, not even when it is wrong. */
   secret?: true;
   /** `text` is trimmed and not empty. `found` replaces the text in the message. */
   read(text: string): Read<T>;

@@ -35,7 +35,7 @@ function onOff(text: string): Read<boolean> {
   return ["off", "false", "0", "no"].includes(word) ? right(false) : wrong;
 }
 
-/** The URL as it may be shown: without what stands before the @, or after the path. */
+/** The URL without credentials and without anything after the path, so that it may be shown. */
 function shownUrl(text: string): string {
   if (!URL.canParse(text)) return "something that is not a URL";
   const { protocol, host, pathname } = new URL(text);
@@ -46,7 +46,7 @@ function url(...protocols: string[]): (text: string) => Read<string> {
   return (text) => {
     if (!URL.canParse(text)) return { ok: false, found: shownUrl(text) };
     const { protocol, hostname, searchParams } = new URL(text);
-    // A PostgreSQL URL may name its host, or a socket's folder, behind the question mark.
+    // A PostgreSQL URL may name its host, or a socket's folder, in the query.
     const hosted = hostname !== "" || searchParams.has("host");
     if (protocols.includes(protocol) && hosted) return right(text);
     return { ok: false, found: shownUrl(text) };
@@ -60,7 +60,7 @@ function jwksUrl(text: string): Read<string> {
     accessSync(path, constants.R_OK);
     return right(text);
   } catch (error) {
-    // Not a path, or not to be read.
+    // It is not a path, or the file cannot be read.
     return { ok: false, found: `"${text}": ${fileTrouble(error)}` };
   }
 }
@@ -285,7 +285,7 @@ export const CONFIG_KEYS = {
   },
 } as const satisfies Record<string, ConfigKey<unknown>>;
 
-/** One a core; a container's limit counts, as Node sees it. */
+/** One worker a core, within a container's limit as Node sees it. */
 export function defaultWorkers(): number {
   return Math.min(Math.max(availableParallelism(), 1), WORKERS_MAX);
 }

@@ -206,7 +206,7 @@ export const LIMIT_KEYS = {
   ),
 } as const satisfies Record<LimitKind, ConfigKey<Allowance | null>>;
 
-/** What is not set in `env` is as its key says; wrong texts are the configuration's to report. */
+/** Variables that `env` does not set have their defaults; the configuration reports wrong texts. */
 export function limitsBy(
   read: (key: ConfigKey<Allowance | null>, unset: Allowance | null) => Allowance | null,
 ): Limits {

@@ -1,29 +1,29 @@
 /**
- * Whom TRUST_PROXY believes, and what follows: the client's address is the right-most of
- * X-Forwarded-For that no trusted proxy has, for everything left of it is the client's own
- * word. Pure. Asked by the front door (is this peer a proxy?) and by edges (whose is this
- * request?).
+ * TRUST_PROXY: which peers count as proxies. The client's address is the right-most entry of
+ * X-Forwarded-For that is not a trusted proxy, since the client may have written everything to
+ * the left of it. Pure. Used by the front door (is this peer a proxy?) and by edges (whose request
+ * is this?).
  */
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { plainAddress } from "../base/address.ts";
 
 /**
- * false: nobody. A number: that many proxies stand in front of everybody, each adding the
- * address it saw. A list: the proxies' addresses and networks; other peers are not believed.
+ * false: no proxy. A number: so many proxies stand in front, each adding the address it saw. A
+ * list: the addresses and networks of the proxies; other peers are not trusted.
  */
 export type ProxyTrust = false | number | readonly string[];
 
 export interface ProxyReader {
   /** Whether a peer counts as a proxy, so that limits must look behind it. */
   isProxy(peer: string): boolean;
-  /** The client's address; the peer's where nothing better can be believed. */
+  /** The client's address; the peer's address where no other can be trusted. */
   clientOf(peer: string, forwardedFor: string | readonly string[] | undefined): string;
 }
 
-/** More proxies in a row than anybody has. */
+/** A chain of more proxies than any deployment has. */
 const HOPS_MAX = 8;
 
-/** Null where `text` makes no sense. */
+/** Null where `text` is not valid. */
 export function parseProxyTrust(text: string): ProxyTrust | null {
   const word = text.toLowerCase();
   if (["off", "false", "0", "no"].includes(word)) return false;
@@ -76,7 +76,10 @@ export function createProxyReader(trust: ProxyTrust): ProxyReader {
   };
 }
 
-/** From the right, past what `isPassed`, to the first that is not, or the last that can be read. */
+/**
+ * Skips entries from the right while `isPassed`; answers the first that is not, or the last that
+ * can be read.
+ */
 function lastGood(
   peer: string,
   list: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * A random secret kept in a file that only its owner may read: made on first use, read ever
- * after. Two that make it at once end up with the same one, and a crash leaves no half a file.
+ * A random secret in a file that only its owner may read, made on first use. Two processes that
+ * make it at once get the same secret, and a crash leaves no partial file.
  */
 import { randomBytes } from "node:crypto";
 import { chmod, link, open, readFile, stat, unlink } from "node:fs/promises";
@@ -18,7 +18,7 @@ export async function readOrMakeSecretFile(path: string): Promise<string> {
   }
 }
 
-/** Null where there is none; it is not made. Refuses like `readOrMakeSecretFile`. */
+/** Null where the file does not exist. Refuses like `readOrMakeSecretFile`. */
 export async function readSecretFile(path: string): Promise<string | null> {
   try {
     return await readSecret(path);
@@ -41,7 +41,7 @@ async function readSecret(path: string): Promise<string | null> {
       `${path} should hold a secret of 64 hex digits and does not: restore it, or remove it to have a new one made.`,
     );
   }
-  // A restored backup often comes back readable for everyone.
+  // A restored backup is often readable for everyone.
   if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600);
   return text;
 }
@@ -57,7 +57,7 @@ async function makeSecret(path: string): Promise<string> {
     await file.close();
   }
   try {
-    // Unlike rename, link never replaces what another has made in the meantime.
+    // Unlike rename, link never replaces a file that another process has made meanwhile.
     await link(fresh, path);
     return secret;
   } catch (error) {

@@ -1,7 +1,6 @@
 /**
- * The certificate and key of TLS_CERT and TLS_KEY, read and held against each other: a pair
- * that does not belong together would fail every handshake. Used when the configuration is
- * checked and when SIGHUP asks for what is new.
+ * Reads the certificate and key of TLS_CERT and TLS_KEY and checks that they belong together;
+ * a wrong pair would fail every handshake. Used when the configuration is checked and on SIGHUP.
  */
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -19,7 +18,7 @@ export const TLS_VERSION_MIN = "TLSv1.2";
 
 export type TlsPairResult =
   | { ok: true; pair: TlsPair; expiresAt: Date }
-  /** Sentences without subject, by whose fault: a file that cannot be read, or the pair. */
+  /** Ends of sentences, by what is wrong: a file that cannot be read, or the pair. */
   | { ok: false; cert?: string; key?: string; pair?: string };
 
 /** Null: neither is set, TLS is off. One without the other is refused. */

@@ -1,8 +1,8 @@
 /**
- * The last faults of one box, for operators: what its log says at `warn` and above, and the few
- * lower events that end a fault. Alike ones in a row are counted, so a storm is one entry.
+ * The latest faults of one process or thread, for operators: its log lines at `warn` and above,
+ * and the few `info` events that end a fault. Equal faults in a row are counted as one entry.
  *
- * Listens by `tap`: whoever logs needs to know nothing of it, at any LOG_LEVEL.
+ * It records through `tap`, so modules that log need not know about it, at any LOG_LEVEL.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -12,9 +12,9 @@ import { isoOf, type WallTime } from "../protocol/time.ts";
 const ENTRIES_MAX = 100;
 const DETAIL_CHARS_MAX = 200;
 
-/** Said at `info`, and belongs to the story of a fault. */
+/** Events at level `info` that end a fault. */
 const ENDINGS: ReadonlySet<string> = new Set(["relay_joined", "roll_done", "worker_online"]);
-/** Keys of a log line that say what happened, the first that is there. */
+/** Keys of a log line that describe the fault; the first one present is used. */
 const DETAIL_KEYS = ["how", "why", "reason", "actor", "name", "host"] as const;
 
 type Level = Fault["level"];
@@ -26,7 +26,7 @@ export class FaultRing {
   readonly #worker: string | null;
   readonly #entries: Entry[] = [];
 
-  /** `worker`: who speaks, where a line does not say it. */
+  /** `worker`: the source of lines that do not name one. */
   constructor(clock: Pick<Clock, "wallMs">, worker: string | null = null) {
     this.#clock = clock;
     this.#worker = worker;
@@ -56,7 +56,7 @@ export class FaultRing {
       .reverse();
   }
 
-  /** The same logger, listened to. */
+  /** A logger that also records to this list. */
   tap(log: Log): Log {
     const ring = this;
     const heard = (name: "info" | "warn" | "error" | "fatal", level: Level) =>
@@ -66,7 +66,7 @@ export class FaultRing {
         }
         (log[name] as (...args: unknown[]) => void)(line, ...rest);
       };
-    // As pino itself makes child loggers: everything else stays the logger's own.
+    // Made as pino makes child loggers, so that everything else is inherited.
     return Object.assign(Object.create(log) as Log, {
       info: heard("info", "info"),
       warn: heard("warn", "warn"),
@@ -76,7 +76,7 @@ export class FaultRing {
   }
 }
 
-/** Rings of several boxes as one, newest first. */
+/** Merges the faults of several processes and threads, newest first. */
 export function mergedFaults(rings: readonly (readonly Fault[])[]): Fault[] {
   return rings
     .flat()

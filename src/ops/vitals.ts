@@ -1,5 +1,5 @@
 /**
- * What an operator's page draws of one edge or actor thread: histograms in plain numbers, so
+ * The figures of one edge or actor thread for the operator's page: histograms in plain numbers, so
  * that observing costs a few additions and reading is one small object.
  *
  * Stamps are tenths of a millisecond of the machine's monotonic clock, in 32 bits: the threads
@@ -57,7 +57,7 @@ export function createThreadVitals(): ThreadVitals {
 }
 
 const STAMP_MAX = 2 ** 32;
-/** A stamp that is older was another machine's, or has come round. */
+/** An older stamp came from another machine or has wrapped around. */
 const AGE_MAX_MS = 60_000;
 
 /** Never 0, which stands for no stamp. */

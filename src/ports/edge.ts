@@ -1,5 +1,5 @@
 /**
- * What the edge needs of storage: accounts, and reads that go straight to PostgreSQL instead
+ * The edge's port to storage: accounts, and reads that go straight to PostgreSQL instead
  * of through actors. Implemented in src/storage (PostgreSQL and memory twin, one contract
  * suite). Promises reject only when storage is out of reach; everything else is a Result.
  * Reads that many sessions make at once (`openSession`, `revs`, `lastSeen`) are gathered over
@@ -53,7 +53,7 @@ export interface AccountStore {
   suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
   /** Users suspended or let back in within the last `ms`, as they are now. */
   suspensionsWithin(ms: number): Promise<Suspension[]>;
-  /** In place of `oldHash`, unless the password was changed meanwhile. */
+  /** Replaces `oldHash`, unless the password was changed meanwhile. */
   rehash(id: UserId, oldHash: string, newHash: string): Promise<void>;
 
   /**
@@ -77,19 +77,19 @@ export interface AccountStore {
   revokedWithin(ms: number): Promise<FamilyId[]>;
 }
 
-/** What a session needs to begin; see edge/socket. */
+/** The data a session begins with. */
 export interface SessionOpening extends SocialOpening {
   user: User;
   suspended: boolean;
   /** The 500 most recently active conversations, with the other's id where direct. */
   conversations: { id: ConversationId; rev: number; peer: UserId | null }[];
-  /** Those of all conversations that have unread messages. */
+  /** The conversations that have unread messages, of all conversations. */
   unread: Unread[];
 }
 
 export interface SyncRequest {
   userId: UserId;
-  /** What the client holds, by conversation. */
+  /** The rev that the client has, by conversation. */
   after: Map<ConversationId, number>;
   /** Whether conversations that the client did not list belong in the answer. */
   complete: boolean;
@@ -111,11 +111,11 @@ export interface SyncAnswer {
   has_more: boolean;
 }
 
-/** What an edge missed of one conversation, by rising rev. */
+/** A change that an edge missed; changes come by rising rev. */
 export interface Change {
   name: "message" | "message_updated" | "conversation_updated";
   rev: number;
-  /** JSON text of the payload as it was published, but for members' cursors. */
+  /** JSON text of the payload as it was published; members' cursors may be newer. */
   body: string;
 }
 

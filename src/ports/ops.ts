@@ -1,6 +1,7 @@
 /**
- * What operators' questions need: of storage (implemented in src/storage/postgres/ops-queries.ts), and of
- * the cluster, where each worker answers for itself and primaries gather. Types only.
+ * The ports that answer operators' questions: storage (implemented in
+ * src/storage/postgres/ops-queries.ts), and the cluster, where each worker answers for itself and
+ * primaries gather the answers. Types only.
  */
 import type { ConversationId, UserId } from "../protocol/ids.ts";
 import type {
@@ -30,13 +31,13 @@ export interface OpsQueries {
   health(): Promise<OpsDatabase>;
 }
 
-/** What is asked of every worker of the cluster. */
+/** A question to every worker of the cluster. */
 export type OpsQuestion =
   | { ask: "vitals" }
   | { ask: "sessions"; user: UserId }
   | { ask: "end_sessions"; user: UserId };
 
-/** A worker's sessions of one user, as it tells them. */
+/** A worker's sessions of one user. */
 export type SessionFacts = Omit<OpsSession, "host" | "worker">;
 
 export interface WorkerAnswers {
@@ -46,7 +47,7 @@ export interface WorkerAnswers {
 }
 export type WorkerAnswer = WorkerAnswers[OpsQuestion["ask"]];
 
-/** What the actor thread adds to its worker's vitals. */
+/** The actor thread's part of its worker's vitals. */
 export interface ThreadReport {
   vitals: Pick<
     WorkerVitals,
@@ -67,7 +68,7 @@ export interface HostPart<A> {
   workers: WorkerPart<A>[] | null;
 }
 
-/** What the primary answers its worker. */
+/** The primary's answers to its worker. */
 export interface ClusterAnswers {
   /** `at`: when the counts were gathered, ISO. */
   vitals: { at: string; answered_by: string; view: number; hosts: OpsHost[] };

@@ -1,9 +1,9 @@
 /**
- * What joins hosts, as a primary sees it. Implemented in src/relay (over Redis, and in memory
- * for tests); constructed by src/main.ts.
+ * The port that connects hosts, as a primary uses it. Implemented in src/relay (over Redis, and in
+ * memory for tests); constructed by src/main.ts.
  *
- * A relay is a wake-up, not a log: what it loses is announced as a gap, and edges read what
- * they missed from PostgreSQL.
+ * A relay is a wake-up, not a log: losses are announced as a gap, and edges read the missing
+ * changes from PostgreSQL.
  */
 import type { Doubt } from "../protocol/doubt.ts";
 import type { WorkerRef } from "../runtime/view.ts";

@@ -1,7 +1,7 @@
 /**
- * What the edge reads of posts, the social graph and notifications, straight from storage; see
- * ports.ts. What the reader may not see (deleted, or behind a block either way round) is as if
- * it were not there.
+ * The edge's reads of posts, the social graph and notifications, straight from storage; see
+ * edge.ts. Objects that the reader may not see (deleted, or behind a block either way) are answered
+ * as if they did not exist.
  */
 import type { PostId, UserId } from "../protocol/ids.ts";
 import type { JsonText } from "../protocol/json-text.ts";
@@ -49,7 +49,7 @@ export interface SocialQueries {
   blockedAmong(reader: UserId, users: readonly UserId[]): Promise<UserId[]>;
 }
 
-/** What `openSession` reads beside the conversations (`SessionOpening` in ports.ts). */
+/** The social part of what `openSession` reads (`SessionOpening` in edge.ts). */
 export interface SocialOpening {
   /** Whom the user follows: their presence is watched by itself. */
   followees: UserId[];
@@ -62,6 +62,6 @@ export interface SocialOpening {
 
 /** A recount of what is stored against what is counted; `troupe recount`. */
 export interface RecountStore {
-  /** Differences found, by table and column; with `mend` they are corrected. */
+  /** The differences found, by table and column; with `mend` they are corrected. */
   recount(mend: boolean): Promise<{ what: string; id: string; stored: number; counted: number }[]>;
 }

@@ -1,5 +1,5 @@
 /**
- * What actors can be asked and told: the vocabulary that edges (callers) and behaviours
+ * The operations of actors: the vocabulary that edges (callers) and behaviours
  * (callees) share. Bodies travel as JSON inside frames; they are made by our own code, so
  * they are typed here and not validated again.
  */
@@ -48,7 +48,7 @@ export interface UserOps {
   read_notifications: { body: { up_to_seq: number }; answer: { unread_count: number } };
 }
 
-/** What happened, for the user it concerns. `message` is a sentence about the actor. */
+/** The content of a notification. `message` is a sentence about the acting user. */
 export interface Notice {
   type: string;
   message: string;
@@ -58,7 +58,7 @@ export interface Notice {
   data: unknown;
 }
 
-/** Who acts: the user, and the socket it came by ("" over HTTP). */
+/** The acting user and their socket ("" over HTTP). */
 export interface Acting {
   user: UserId;
   session: SessionId | "";

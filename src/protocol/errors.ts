@@ -27,7 +27,7 @@ export interface ErrorObject {
   retry_after_ms?: number;
 }
 
-/** What every fallible call between modules answers: a value, or the contract's error object. */
+/** The answer of every fallible call between modules: a value, or the contract's error object. */
 export type Result<T> = { ok: true; value: T } | { ok: false; error: ErrorObject };
 
 export function ok<T>(value: T): Result<T> {
@@ -44,7 +44,7 @@ export function refused(
   return { ok: false, error };
 }
 
-/** The refusals that many places give, worded once. */
+/** The wording of refusals that several places give. */
 export const REFUSALS = {
   conversationNotFound: refused("not_found", "No such conversation."),
   messageNotFound: refused("not_found", "No such message."),

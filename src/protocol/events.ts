@@ -154,7 +154,7 @@ export type ClientPayload<E extends ClientEventName> = ClientPayloads[E];
 export type ClientAck<E extends ClientEventName> = ClientAcks[E];
 export type ServerPayload<E extends ServerEventName> = ServerPayloads[E];
 
-/** What an acknowledgement is called with. */
+/** The argument of an acknowledgement. */
 export type Ack<T> = ({ ok: true } & T) | { ok: false; error: ErrorObject };
 
 export type ClientToServerEvents = {

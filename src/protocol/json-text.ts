@@ -1,6 +1,6 @@
 /**
- * A value as its JSON text, made where it was made first: an answer of many rows is put together
- * by PostgreSQL and passed on, not taken apart and put together again.
+ * JSON that is already serialized. PostgreSQL builds the answer of many rows as text, and it is
+ * passed on without being parsed and serialized again.
  */
 export class JsonText<T> {
   readonly text: string;

@@ -1,6 +1,6 @@
 /**
- * The HTTP half of the contract as an OpenAPI 3.1 document, made from the routes table: what it
- * says is what the server checks. Pure; served by edge/http/server/documents.ts.
+ * The HTTP half of the contract as an OpenAPI 3.1 document, made from the table of routes by which
+ * the server validates. Pure; served by edge/http/server/documents.ts.
  */
 import type { TObject, TSchema } from "typebox";
 import { ERROR_STATUS, type ErrorCode } from "./errors.ts";
@@ -10,7 +10,7 @@ import { type JsonObject, partsOf, published, publishedComponents } from "./publ
 import { type RouteSpec, refusalsOf } from "./route-spec.ts";
 import { ROUTES } from "./routes.ts";
 
-/** Of the contract; grows when it changes incompatibly. */
+/** The contract's version; it rises with an incompatible change. */
 export const CONTRACT_VERSION = "1";
 
 export const CONTRACT_DESCRIPTION =
@@ -100,7 +100,7 @@ function parametersOf(place: "path" | "query", schema: TObject): JsonObject[] {
       required: required.includes(name),
       ...(description === undefined ? {} : { description }),
       schema: type,
-      // Commas, not the name again for each.
+      // Values are separated by commas; the name is not repeated.
       ...(partsOf(property).type === "array" ? { style: "form", explode: false } : {}),
       example: exampleOf(property, true, name),
     };

@@ -1,7 +1,7 @@
 /**
- * What operators are told: the cluster's hosts, workers and threads in counts, one user's
- * sessions, one message's whereabouts. Counters only ever grow within one life of a worker, so
- * whoever asks twice has rates; nothing here lists sessions or actors.
+ * The answers for operators: counts of the cluster's hosts, workers and threads, one user's
+ * sessions, the place of one message. Counters only grow within one incarnation of a worker, so two
+ * answers give rates. No answer lists all sessions or actors.
  */
 import type { Static } from "typebox";
 import Type from "typebox";
@@ -168,7 +168,7 @@ export const OpsEnded = Type.Object({
   silent: Type.Array(Type.String(), { description: "Hosts and workers that did not answer." }),
 });
 
-/** A message as operators see it: whose it is and where, and not what it says. */
+/** A message as operators see it: its sender and place, without its body. */
 const { body: _body, ...messageFacts } = Message.properties;
 
 export const OpsReceipt = Type.Object({

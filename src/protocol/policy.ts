@@ -1,11 +1,11 @@
 /**
- * Who may do what: the rules by name, and for every act the rules that it is under. HTTP, sockets,
- * actors and storage all refuse by this table, each by what it knows (`Facts`): the edge who
- * calls, the conversation's actor who is a member, storage whose message or post it is. A rule
- * without its fact is judged where the truth is.
+ * The policy: rules by name, and the rules that every act is under. HTTP, sockets, actors and
+ * storage all refuse by this table, each by the facts it knows (`Facts`): the edge knows the
+ * caller, the conversation's actor the members, storage the owner of a message or post. A rule
+ * whose fact is unknown here is judged by the module that knows it.
  *
- * [AUZ1] What a user may not see is not there: `not_found`, so that ids cannot be probed.
- * [AUZ2] What a user sees and may not do is `forbidden`.
+ * [AUZ1] An object that a user may not see is `not_found`, so that ids cannot be probed.
+ * [AUZ2] An act on an object that the user sees but may not change is `forbidden`.
  */
 import { type ErrorObject, REFUSALS, refused } from "./errors.ts";
 import type { ClientEventName } from "./events.ts";
@@ -14,7 +14,7 @@ import type { RouteName } from "./routes.ts";
 const wantsScope = (scope: string) =>
   refused("forbidden", `This wants a service token whose scope contains "${scope}".`);
 
-/** What each rule refuses with where it does not hold. */
+/** The refusal of each rule when it does not hold. */
 export const RULES = {
   /** A user acts, not a program: a service token speaks for nobody. */
   user: refused("forbidden", "A service token acts for no user. Use a user's access token here."),
@@ -23,11 +23,11 @@ export const RULES = {
   ops: wantsScope("ops"),
   /** The user is not suspended. */
   admitted: refused("forbidden", "This account is suspended."),
-  /** The user is a member now; who was one is a stranger. */
+  /** The user is a member now; a former member counts as a stranger. */
   member: REFUSALS.conversationNotFound,
   /** No block stands between the two of a direct conversation. */
   unblocked: refused("forbidden", "One of you has blocked the other."),
-  /** Nor between the user and the one whom the act is for. */
+  /** No block stands between the user and the one the act concerns. */
   welcome: refused("forbidden", "This is not possible between you and that user."),
   sender: refused("forbidden", "Only its sender may change a message."),
   /** The group's owner, or the one who leaves. */
@@ -47,7 +47,7 @@ const ACTS = {
   /** For everyone, token or not. */
   open: [],
   connect: ["user", "admitted"],
-  /** One's own things, and what every user may see. */
+  /** The user's own objects, and objects that every user may see. */
   own: ["user", "admitted"],
   notify: ["notify"],
   suspend: ["admin"],
@@ -55,7 +55,7 @@ const ACTS = {
   create_conversation: ["user", "admitted", "welcome"],
   follow: ["user", "admitted", "welcome"],
   read_conversation: ["user", "admitted", "member"],
-  // Under a block history stays, and so does deleting what is one's own.
+  // Under a block a user can still read history and delete their own messages.
   join: ["user", "admitted", "member"],
   delete: ["user", "admitted", "member", "sender"],
   send: ["user", "admitted", "member", "unblocked"],
@@ -76,7 +76,9 @@ export function rulesOf(act: Act): readonly RuleName[] {
   return ACTS[act];
 }
 
-/** The refusal of the first of the act's rules that does not hold; null: nothing known forbids it. */
+/**
+ * The refusal of the first of the act's rules that does not hold; null: nothing known forbids it.
+ */
 export function judge(act: Act, facts: Facts): ErrorObject | null {
   for (const rule of ACTS[act]) if (facts[rule] === false) return RULES[rule].error;
   return null;
@@ -139,7 +141,7 @@ export const ACT_OF_EVENT: Readonly<Record<ClientEventName, Act>> = {
   mark_read: "mark",
   edit_message: "edit",
   delete_message: "delete",
-  // Both leave out what the user may not see.
+  // Both leave out objects that the user may not see.
   sync: "own",
   watch_posts: "own",
   unwatch_posts: "own",

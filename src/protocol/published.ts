@@ -86,7 +86,7 @@ export interface SchemaParts {
 
 export const partsOf = (schema: TSchema): SchemaParts => schema as SchemaParts;
 
-/** What our formats mean to somebody else's validator; lengths are in code points there too. */
+/** Our formats in terms of standard JSON Schema; its lengths are in code points as well. */
 const FORMATS: Readonly<Record<string, JsonObject>> = {
   id: { pattern: "^[1-9][0-9]{0,18}$" },
   time: { format: "date-time" },

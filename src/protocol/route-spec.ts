@@ -1,6 +1,5 @@
 /**
- * What a route of the contract is, and the parts that many routes share. The routes themselves
- * are in routes.ts.
+ * The type of a route, and the parts that many routes share. The routes are in routes.ts.
  */
 import type { TObject, TSchema } from "typebox";
 import Type from "typebox";
@@ -31,7 +30,7 @@ export type RouteGroup =
   | "Operations";
 
 /**
- * What a service token may do, named in its claim `scope`. A token that names any of these
+ * The scopes of service tokens, named in the claim `scope`. A token that names any of these
  * speaks for a program: it opens the routes of its scopes, and none that want a user's token.
  */
 export const SERVICE_SCOPES = ["notify", "admin", "ops"] as const;
@@ -52,7 +51,7 @@ export interface RouteSpec {
   body?: TObject;
   /** By status; null where nothing is in the body, a string for a body that is not JSON. */
   answers: Readonly<Record<number, TSchema | string | null>>;
-  /** What it refuses beyond what every route may; see `refusalsOf`. */
+  /** Its refusals beyond those of every route; see `refusalsOf`. */
   refusals: readonly ErrorCode[];
 }
 

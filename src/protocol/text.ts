@@ -3,7 +3,7 @@
  *
  * [TXT1] Lengths are counted in code points.
  * [TXT2] Text is well-formed Unicode.
- * [TXT3] Of the control characters only tab and newline may stand in it.
+ * [TXT3] Tab and newline are the only control characters allowed.
  * [TXT4] White space alone is no text.
  */
 

@@ -16,13 +16,15 @@ export type Topic =
 export const topicOf = {
   /** Messages, edits, typing, receipts and changes of one conversation. */
   conversation: (id: ConversationId): Topic => `conversations:${id}`,
-  /** What concerns one user's own sessions: notifications, new memberships, orders to end. */
+  /**
+   * Events for one user's own sessions: notifications, new memberships, orders to end a session.
+   */
   user: (id: UserId): Topic => `notifications:${id}`,
   status: (id: UserId): Topic => `user_status:${id}`,
   likes: (id: PostId): Topic => `like_updates:${id}`,
   comments: (id: PostId): Topic => `comment_updates:${id}`,
   /** Ended logins and suspensions; every edge always listens. */
   revocations: (): Topic => "revocations",
-  /** What of shared rate limits was spent; every edge always listens. */
+  /** Usage of shared rate limits; every edge is always subscribed. */
   limits: (): Topic => "limits",
 } as const;

@@ -1,6 +1,6 @@
 /**
- * HTTP calls of the demo's people, as any program would make them. A server that asks to wait
- * is waited for; anything else that is not success is an error with the server's own sentence.
+ * HTTP calls of the demo's people, as any program would make them. A call waits when the server
+ * asks it to; every other failure is an error with the server's own message.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import type { ErrorObject } from "../../protocol/errors.ts";

@@ -1,7 +1,6 @@
 /**
  * `troupe demo`: fills a running Troupe with a made-up world through its public API, and keeps
- * it talking until it is told to end. Refuses to do that to a server on another machine unless
- * that is said to be meant.
+ * it busy until it is stopped. It refuses a server on another machine unless `--yes` is given.
  */
 import { randomBytes } from "node:crypto";
 import { setMaxListeners } from "node:events";
@@ -15,23 +14,23 @@ import { Person } from "./person.ts";
 import { makeWorld } from "./world.ts";
 
 export interface DemoOptions {
-  /** Of the server, without a path. */
+  /** The server's URL, without a path. */
   url: string;
   people: number;
-  /** Null: until it is told to end. */
+  /** How long to run; null until it is stopped. */
   forMs: number | null;
   perMinute: number;
-  /** Null: the well-known one on this machine, else one made up for this run. */
+  /** The people's password; null for the well-known one on this machine, else a random one. */
   password: string | null;
-  /** The server may be another machine's. */
+  /** Whether a server on another machine is allowed. */
   yes: boolean;
 }
 
-/** Good enough for a world that anybody may enter, on one's own machine. */
+/** A known password suffices for a made-up world on one's own machine. */
 export const DEMO_PASSWORD = "troupe-demo";
 const TROUBLES_SHOWN = 3;
 
-/** `over`: when to end. Throws StartRefusal where it cannot begin. */
+/** Runs until `over` aborts. Throws StartRefusal where it cannot begin. */
 export async function runDemo(
   options: DemoOptions,
   over: AbortSignal,
@@ -47,7 +46,7 @@ export async function runDemo(
     options.password ?? (isOwn ? DEMO_PASSWORD : randomBytes(9).toString("base64url"));
   const ending = new AbortController();
   const ends = AbortSignal.any([over, ending.signal]);
-  // Every pause and call of every person listens for the end: many, and no leak.
+  // Every pause and call of every person adds a listener; many listeners are not a leak here.
   setMaxListeners(0, ends);
   const people: Person[] = [];
   let life: Life | null = null;
@@ -115,7 +114,7 @@ export function isLoopback(hostname: string): boolean {
 
 function wordsOf(why: unknown): string {
   if (why instanceof Error) return why.message;
-  // What a refused handshake says.
+  // The error of a refused handshake.
   const { message } = why as Partial<ErrorObject>;
   return message ?? JSON.stringify(why);
 }

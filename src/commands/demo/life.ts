@@ -1,7 +1,7 @@
 /**
- * What goes on in the demo world: somebody types, says the next line, the others get and read
- * it; now and then a like, a comment, somebody away or gone for a moment. One thing begins at a
- * time, at an even pace, and everything ends with `over`.
+ * The activity in the demo world: somebody types and sends the next line, the others receive and
+ * read it; now and then there is a like, a comment, or somebody is away for a moment. One activity
+ * begins at a time, at an even pace, and all end with `over`.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import type { Message } from "../../protocol/schemas.ts";
@@ -14,12 +14,12 @@ const TYPING_MORE_MS = 1_400;
 const READING_MORE_MS = 2_500;
 const AWAY_MS = 8_000;
 const GONE_MS = 5_000;
-/** Shares of the things that happen; the rest is talk. */
+/** Shares of the activities; the rest are messages. */
 const LIKE_SHARE = 0.12;
 const COMMENT_SHARE = 0.04;
 const AWAY_SHARE = 0.03;
 const GONE_SHARE = 0.02;
-/** Of the messages that reach somebody, how many are read soon. */
+/** The share of delivered messages that are read soon. */
 const READ_SHARE = 0.8;
 
 export interface LifeCounts {
@@ -37,7 +37,7 @@ export class Life {
   readonly #busy = new Set<Talk | Person>();
   readonly #under = new Set<Promise<void>>();
 
-  /** `run` makes the ids of this run's messages its own. */
+  /** `run` makes the client ids of this run's messages unique. */
   constructor(world: World, over: AbortSignal, run: string, onTrouble: (error: unknown) => void) {
     this.#world = world;
     this.#over = over;
@@ -45,12 +45,12 @@ export class Life {
     this.#onTrouble = onTrouble;
   }
 
-  /** Until `over`; then until what has begun has ended. */
+  /** Runs until `over`, and then until the activities under way have ended. */
   async goesOn(perMinute: number): Promise<void> {
     const everyMs = 60_000 / perMinute;
     while (!this.#over.aborted) {
       this.#begin(this.#somethingHappens());
-      // Between half and one and a half of the pace: people are no metronomes.
+      // Pauses vary between half and one and a half of the pace.
       await this.#pause(everyMs * (0.5 + Math.random()));
     }
     await Promise.all(this.#under);
@@ -121,7 +121,7 @@ export class Life {
 
   async #likes(): Promise<void> {
     const [fan, post] = [pick(this.#world.people), pick(this.#world.posts)];
-    // Now and then one is taken back, so that counts fall, too.
+    // Some likes are taken back, so that counts fall as well.
     const method = Math.random() < 0.7 ? "POST" : "DELETE";
     await fan.call(method, `/api/posts/${post.id}/like`);
     this.counts.likes++;
@@ -158,7 +158,7 @@ export class Life {
     try {
       await wait(ms, undefined, { signal: this.#over });
     } catch (error) {
-      // Over: whoever paused looks.
+      // The demo is over; the caller checks that.
       if (!this.#over.aborted) throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** Who lives in the demo and what is said there: made up, and about nothing in particular. */
+/** The people and lines of the demo; all made up. */
 
 /** Handles are `demo_<word>`; nobody's name. */
 export const WORDS = [

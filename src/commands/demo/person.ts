@@ -1,10 +1,10 @@
-/** One made-up person: an account, a login, and a connection that lives on by itself. */
+/** One made-up person: an account, a login, and a connection that reconnects by itself. */
 import type { ServerEventName, ServerPayload } from "../../protocol/events.ts";
 import type { Tokens, User } from "../../protocol/schemas.ts";
 import { type Call, DemoFault, type Method } from "./api.ts";
 import { DemoSocket } from "./socket.ts";
 
-/** Before an access token's end. */
+/** How long before its expiry an access token is renewed. */
 const TOKEN_SPARE_MS = 30_000;
 
 export interface PersonOptions {
@@ -97,7 +97,10 @@ export class Person {
     this.#goodUntilMs = goodUntilMs(this.#tokens);
   }
 
-  /** In place; where that fails the server ends the session, and the next one logs in anew. */
+  /**
+   * Renews the token in place. If that fails the server ends the session, and the next one logs in
+   * again.
+   */
   async #renewsToken(): Promise<void> {
     try {
       await this.#logsIn();

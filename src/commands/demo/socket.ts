@@ -1,6 +1,6 @@
 /**
  * A Socket.IO connection over a bare WebSocket, as small as the protocol allows: the demo has no
- * other need of a client library. Comes back by itself, with jitter, until it is closed.
+ * other need of a client library. It reconnects by itself, with jitter, until it is closed.
  */
 import { WebSocket } from "ws";
 import type {
@@ -19,7 +19,7 @@ const BACK_MAX_MS = 8_000;
 const SILENCE_MS = 50_000;
 
 export interface SocketEvents {
-  /** A good token; asked for at every connect. */
+  /** Returns a valid token; called at every connect. */
   token(): Promise<string>;
   heard<E extends ServerEventName>(event: E, payload: ServerPayload<E>): void;
   /** A refused handshake. */
@@ -48,7 +48,7 @@ export class DemoSocket {
     return this.#isReady;
   }
 
-  /** The answer; null when there is none in time, or no connection. */
+  /** Resolves with the answer; null when there is none in time or no connection. */
   emit<E extends ClientEventName>(
     event: E,
     payload: ClientPayload<E>,
@@ -120,7 +120,7 @@ export class DemoSocket {
     }
   }
 
-  /** A connection can die without a word. */
+  /** Ends a connection that died without a close. */
   #watch(): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#ws?.terminate(), SILENCE_MS);

@@ -9,14 +9,14 @@ import type { Person } from "./person.ts";
 
 const FOLLOWS_EACH = 4;
 const LIKES_MAX = 6;
-/** Of what is said in a talk before anybody looks. */
+/** How many lines a conversation has before the demo starts. */
 const OPENING_LINES = 5;
 const GROUP_SIZE = 6;
 
 export interface Talk {
   id: string;
   members: Person[];
-  /** What is said next in it, one after another. */
+  /** The next lines of the conversation, in order. */
   lines: readonly string[];
   at: number;
 }
@@ -41,7 +41,7 @@ export async function makeWorld(people: Person[]): Promise<World> {
   return { people, talks, posts };
 }
 
-/** Each with the next, around. */
+/** Pairs each person with the next one, and the last with the first. */
 async function makePairs(people: Person[]): Promise<Talk[]> {
   const talks: Talk[] = [];
   for (const [at, person] of people.entries()) {
@@ -103,7 +103,9 @@ async function makePosts(people: Person[]): Promise<Post[]> {
   return posts;
 }
 
-/** The same `client_id` each time: said once, however often the demo is run. */
+/**
+ * Uses the same `client_id` each time, so that the line is sent once however often the demo runs.
+ */
 async function openTalk(talk: Talk): Promise<void> {
   for (let n = 0; n < OPENING_LINES; n++) {
     const speaker = talk.members[n % talk.members.length]!;

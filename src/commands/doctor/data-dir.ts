@@ -1,4 +1,4 @@
-/** DATA_DIR, and the PostgreSQL that would run from it: touched, and left as it was. */
+/** Checks DATA_DIR and the PostgreSQL that would run from it, and leaves both as they were. */
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errorCode, fileTrouble, StartRefusal } from "../../base/errors.ts";
@@ -6,7 +6,7 @@ import { packagedVersion } from "../../storage/embedded/binaries.ts";
 import { runningEmbeddedUrl } from "../../storage/embedded/running.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 
-/** A folder is made in it, or where it will be, and taken away again. */
+/** Makes a folder in it, or where it would be, and removes it again. */
 export async function checkDataDir(path: string): Promise<Finding> {
   const check = "DATA_DIR";
   const there = await nearestFolder(path);
@@ -19,7 +19,7 @@ export async function checkDataDir(path: string): Promise<Finding> {
   return fine(check, there === path ? `${path} is writable` : `${path} will be made`);
 }
 
-/** `path`, or the nearest above it that there is; a file where one is in the way. */
+/** `path`, or its nearest ancestor that exists, which may be a file. */
 export async function nearestFolder(path: string): Promise<string> {
   for (let at = path; ; at = dirname(at)) {
     try {
@@ -32,7 +32,7 @@ export async function nearestFolder(path: string): Promise<string> {
   }
 }
 
-/** The programs are there and run; where the server runs, the URL of it. */
+/** Checks that PostgreSQL's programs exist and run; answers the server's URL where it runs. */
 export async function checkEmbedded(
   dataDir: string,
 ): Promise<{ finding: Finding; runningUrl: string | null }> {

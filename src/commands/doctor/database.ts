@@ -1,4 +1,6 @@
-/** The database: reached, of a version that works, durable, migrated, and with room for the workers. */
+/**
+ * The database: reached, of a version that works, durable, migrated, and with room for the workers.
+ */
 import { Client } from "pg";
 import { packageVersion } from "../../base/version.ts";
 import { migrationState } from "../../storage/postgres/migrate.ts";
@@ -7,7 +9,10 @@ import { reasonOf, within } from "./within.ts";
 
 const DEADLINE_MS = 8_000;
 const VERSION_MIN = 14;
-/** See src/storage: edge 4, writer 1, reads 2, social writes 3, rounded up for what comes and goes. */
+/**
+ * Connections a worker may hold (src/storage): 4 of the edge, 1 writer, 2 for reads, 3 for social
+ * writes, rounded up for reconnects.
+ */
 export const CONNECTIONS_A_WORKER = 20;
 const CLOCK_WARN_MS = 1_000;
 const PING_WARN_MS = 20;
@@ -43,7 +48,7 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
     connectionTimeoutMillis: DEADLINE_MS,
     query_timeout: DEADLINE_MS,
   });
-  // What breaks the connection also fails the query under way.
+  // An error that breaks the connection also fails the query under way.
   client.on("error", () => undefined);
   try {
     await within(DEADLINE_MS, client.connect());
@@ -107,7 +112,7 @@ export function judge(facts: Facts, workers: number): Finding[] {
 }
 
 export function judgeClock(aheadMs: number, tookMs: number): Finding {
-  // Where between question and answer it looked is not known.
+  // The database may have read its clock at any moment between question and answer.
   const sure = Math.max(0, Math.abs(aheadMs) - tookMs / 2);
   const found =
     sure < 1 ? "the same as here" : `${Math.round(sure)} ms ${aheadMs > 0 ? "ahead" : "behind"}`;

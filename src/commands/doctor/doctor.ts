@@ -1,6 +1,6 @@
 /**
- * Looks at everything that a start needs and a service depends on, and says what to do about
- * what is wrong. Changes nothing. Each look has a deadline of its own, so it ends within seconds.
+ * Checks everything that a start needs and a service depends on, and says how to fix what is
+ * wrong. It changes nothing. Each check has its own deadline, so it ends within seconds.
  */
 import { availableParallelism } from "node:os";
 import { type Config, loadConfig } from "../../config/config.ts";
@@ -30,7 +30,7 @@ export async function examine(env: Env, nowMs: number): Promise<Finding[]> {
     ...checkVariables(env, outcome.ok ? [] : outcome.problems),
     ...checkSlips(env),
   ];
-  // With a wrong variable nobody can say which database or port is meant.
+  // With a wrong variable it is unclear which database or port is meant.
   if (outcome.ok) findings.push(...(await configured(outcome.config, nowMs)));
   findings.push(
     ...checkOpenFiles(await kernelText("/proc/self/limits")),

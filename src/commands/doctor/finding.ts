@@ -1,13 +1,13 @@
-/** What the doctor says of one thing, and how it reads. Pure. */
+/** One finding of the doctor and its text. Pure. */
 
 export type State = "ok" | "warn" | "fail";
 
 export interface Finding {
-  /** What was looked at, in a word or two. */
+  /** The name of the check, in a word or two. */
   check: string;
   state: State;
   found: string;
-  /** What to do; null where nothing is. */
+  /** How to fix it; null where nothing is wrong. */
   advice: string | null;
 }
 
@@ -36,7 +36,7 @@ export function hasFailed(findings: readonly Finding[]): boolean {
 
 const WORDS: Readonly<Record<State, string>> = { ok: "ok  ", warn: "warn", fail: "FAIL" };
 
-/** As lines for a person: state, check, what was found, and below it what to do. */
+/** Lines for a person: state, check and finding, and below them the advice. */
 export function reportText(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map(({ check }) => check.length));
   const lines = findings.flatMap(({ check, state, found, advice }) => [

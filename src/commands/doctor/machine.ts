@@ -1,4 +1,4 @@
-/** What the machine gives: port, open files, the queue of new connections, memory, disk. */
+/** Checks of the machine: port, open files, the queue of new connections, memory, disk. */
 import { readFile, statfs } from "node:fs/promises";
 import { createServer } from "node:net";
 import { totalmem } from "node:os";
@@ -7,20 +7,20 @@ import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { within } from "./within.ts";
 
 const HEALTH_MS = 2_000;
-/** A connection is one descriptor; so many are kept for the rest of a worker. */
+/** A connection takes one descriptor; a worker needs this many for everything else. */
 const FILES_KEPT = 200;
 const FILES_WANTED = 16_384;
 const FILES_MIN = 1_024;
 const BACKLOG_WANTED = 511;
 const MB = 1_000_000;
-/** Of an idle process each, as measured; sessions come on top. */
+/** Measured memory of an idle process of each kind, without sessions. */
 const PRIMARY_BYTES = 100 * MB;
 const WORKER_BYTES = 150 * MB;
 const EMBEDDED_BYTES = 200 * MB;
 const DISK_WARN_BYTES = 1_000 * MB;
 const DISK_MIN_BYTES = 100 * MB;
 
-/** A Troupe that runs on it already is no trouble: the doctor may be asked beside it. */
+/** A Troupe that already uses the port is fine: the doctor may run beside it. */
 export async function checkPort(host: string, port: number): Promise<Finding> {
   const check = "port";
   if (port === 0) return fine(check, "any free one");
@@ -62,13 +62,13 @@ async function isTroupe(host: string, port: number): Promise<boolean> {
       const body = (await answer.json()) as { status?: unknown };
       if (body.status === "alive") return true;
     } catch {
-      // Not HTTP, not JSON, or a certificate that this machine does not trust: not known as ours.
+      // Not HTTP, not JSON, or an untrusted certificate: it is not known to be Troupe.
     }
   }
   return false;
 }
 
-/** Node raises its own limit to the hard one, so that is what counts. */
+/** Node raises its own limit to the hard limit, so the hard limit counts. */
 export function checkOpenFiles(limits: string | null): Finding[] {
   const line = limits?.split("\n").find((one) => one.startsWith("Max open files"));
   const hard = /Max open files\s+\S+\s+(\S+)/.exec(line ?? "")?.[1];
@@ -104,7 +104,7 @@ export function checkMemory(totalBytes: number, workers: number, isEmbedded: boo
     : fine("memory", found);
 }
 
-/** What this process may use: a container's limit counts. */
+/** The memory that this process may use, within a container's limit. */
 export function memoryBytes(): number {
   const limit = process.constrainedMemory();
   return limit > 0 && limit < totalmem() ? limit : totalmem();
@@ -120,7 +120,7 @@ export async function checkDisk(path: string): Promise<Finding> {
     : fine("disk", found);
 }
 
-/** A file of the kernel's; null where there is none, as on other systems than Linux. */
+/** A file of the kernel; null where it does not exist, as on systems other than Linux. */
 export async function kernelText(path: string): Promise<string | null> {
   try {
     return await readFile(path, "utf8");

@@ -1,4 +1,4 @@
-/** Redis: reached, of a version that works, near, and set so that it throws nothing away. */
+/** Checks of Redis: reachable, a version that works, near, and configured to keep its data. */
 import { Redis } from "ioredis";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { reasonOf, within } from "./within.ts";
@@ -17,7 +17,7 @@ export async function checkRedis(url: string): Promise<Finding[]> {
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   });
-  // What breaks the connection also fails the command under way.
+  // An error that breaks the connection also fails the command under way.
   redis.on("error", () => undefined);
   try {
     await within(DEADLINE_MS, redis.connect());

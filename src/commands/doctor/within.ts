@@ -1,4 +1,4 @@
-/** A look that takes too long is a finding of its own, and never holds up the others. */
+/** A check that takes too long becomes a finding and does not hold up the others. */
 
 export class TooSlow extends Error {}
 
@@ -14,7 +14,7 @@ export async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T
   }
 }
 
-/** Why something failed, in the words of whoever threw it; never empty. */
+/** The message of an error, never empty. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   if (!(error instanceof Error)) return String(error);
