@@ -6,7 +6,7 @@
  *        apart).
  * [PKT3] It is encoded once, however many sockets it goes to.
  */
-/** A packet of a client, as socket.io-parser decodes it. */
+/** A packet of a client; see packet-decoder.ts. */
 export interface ClientPacket {
   type: number;
   /** The acknowledgement that the client wants. */
