@@ -59,8 +59,8 @@ export const CLIENT_EVENTS = {
     payload: Request({ conversation_id: Id, is_typing: Type.Boolean() }),
     ack: Type.Object({}),
   },
-  mark_delivered: { payload: Request({ conversation_id: Id, seq: Cursor }), ack: Cursors },
-  mark_read: { payload: Request({ conversation_id: Id, seq: Cursor }), ack: Cursors },
+  mark_delivered: { payload: Request({ conversation_id: Id, seq: Ordinal }), ack: Cursors },
+  mark_read: { payload: Request({ conversation_id: Id, seq: Ordinal }), ack: Cursors },
   edit_message: {
     payload: Request({ conversation_id: Id, seq: Ordinal, body: Body }),
     ack: Type.Object({ message: Message }),

@@ -249,7 +249,7 @@ export const ROUTES = {
     summary: "Mark everything up to `seq` as read. Cursors never move back.",
     token: true,
     params: ById,
-    body: Request({ seq: Cursor }),
+    body: Request({ seq: Ordinal }),
     answers: { 200: Cursors },
     refusals: ["not_found", "forbidden"],
   },

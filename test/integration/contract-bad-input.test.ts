@@ -37,8 +37,8 @@ const VALID: Record<string, object> = {
   join_conversation: {},
   leave_conversation: {},
   typing: { is_typing: true },
-  mark_delivered: { seq: 0 },
-  mark_read: { seq: 0 },
+  mark_delivered: { seq: 1 },
+  mark_read: { seq: 1 },
   edit_message: { seq: 1, body: "hi" },
   delete_message: { seq: 1 },
 };

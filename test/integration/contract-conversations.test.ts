@@ -134,7 +134,7 @@ describe("reading", () => {
       await cleo.api.post(`${path}/members`, { user_ids: [cleo.id] }),
       await cleo.api.delete(`${path}/members/${bob.id}`),
       await cleo.api.delete(`${path}/members/${cleo.id}`),
-      await cleo.api.put(`${path}/read`, { seq: 0 }),
+      await cleo.api.put(`${path}/read`, { seq: 1 }),
       await cleo.api.patch(`${path}/messages/1`, { body: "x" }),
       await cleo.api.delete(`${path}/messages/1`),
     ]) {

@@ -170,7 +170,6 @@ describe("receipts", () => {
     expect(await cursors("mark_read", 3)).toEqual([3, 3]);
     expect(await cursors("mark_read", 1)).toEqual([3, 3]);
     expect(await cursors("mark_delivered", 2)).toEqual([3, 3]);
-    expect(await cursors("mark_read", 0)).toEqual([3, 3]);
     expect(await cursors("mark_read", 3)).toEqual([3, 3]);
     expect(await cursors("mark_delivered", 4)).toEqual([4, 3]);
     expect(await other.next("receipt")).toMatchObject({ delivered_seq: 3, read_seq: 3 });
@@ -178,18 +177,18 @@ describe("receipts", () => {
     await other.never("receipt", SILENCE_MS);
   });
 
-  it("[CTR-RCP3] past last_seq is invalid_payload, and nothing moves", async () => {
+  it("[CTR-RCP3] past last_seq, and 0, are invalid_payload, and nothing moves", async () => {
     const { ann, bob, group } = await trio();
     await ann.posts(group.id, "only one");
     const [marking, other] = [await bob.connects(), await ann.connects()];
     for (const event of ["mark_read", "mark_delivered"]) {
-      for (const seq of [2, 1000, -1, 1.5, "1", null]) {
+      for (const seq of [2, 1000, 0, -1, 1.5, "1", null]) {
         const error = await marking.isRefused(event, { conversation_id: group.id, seq });
         expectErrorObject(error, "invalid_payload");
       }
     }
     const path = `/api/conversations/${group.id}/read`;
-    for (const seq of [2, -1, "1", null]) {
+    for (const seq of [2, 0, -1, "1", null]) {
       expectRefusal(await bob.api.put(path, { seq }), "invalid_payload");
     }
     await other.never("receipt", SILENCE_MS);

@@ -165,6 +165,7 @@ test("malformed paths, queries and bodies are refused with details, before anybo
     ["POST", "/api/conversations/7/messages", { client_id: "c", body: "x", to: "y" }],
     ["POST", "/api/conversations/7/messages", { client_id: "c", body: "x", reply_to_seq: 0 }],
     ["POST", "/api/conversations/7/members", { user_ids: [] }],
+    ["PUT", "/api/conversations/7/read", { seq: 0 }],
     ["PUT", "/api/conversations/7/read", { seq: -1 }],
     ["PUT", "/api/conversations/7/read", { seq: 1.5 }],
     ["PUT", "/api/conversations/7/read", { seq: "1" }],

@@ -97,6 +97,10 @@ describe("what is wrong is answered, once", () => {
       { type: 2, id: 7, data: ["leave_conversation", { conversation_id: 1 }] },
     ],
     ["a missing key", { type: 2, id: 7, data: ["mark_read", { conversation_id: "1" }] }],
+    [
+      "a mark of message 0",
+      { type: 2, id: 7, data: ["mark_read", { conversation_id: "1", seq: 0 }] },
+    ],
     ["a fraction", { type: 2, id: 7, data: ["mark_read", { conversation_id: "1", seq: 1.5 }] }],
     ["binary", { type: 5, id: 7, data: ["mark_read", { conversation_id: "1", seq: 1 }] }],
   ];
