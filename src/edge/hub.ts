@@ -130,10 +130,19 @@ export class Hub {
     this.sessions.onView(now, before);
     this.watches.onView(now, before);
     this.streams.onView(now, before);
-    // Who was taken into a conversation by an actor that died then has no stream to hear it on.
-    if (now.diedSince(before).size === 0) return;
-    this.#missed.look();
-    this.#deps.clock.after(SECOND_LOOK_MS, () => this.#missed.look());
+    const died = now.diedSince(before);
+    if (died.size === 0) return;
+    // What the actors of a worker that died have committed and not published any more: orders to
+    // any user, and notifications of the users whose actors they were.
+    const owned = [...this.sessions.users()].filter((user) =>
+      died.has(before.ownerOf(`user:${user}`) ?? ""),
+    );
+    const look = () => {
+      this.#missed.look(0);
+      this.#notified.look(owned);
+    };
+    look();
+    this.#deps.clock.after(SECOND_LOOK_MS, look);
   }
 
   /** What this edge told actors on that host ("": every other one) may not have arrived. */
@@ -157,6 +166,7 @@ export class Hub {
 
   close(): void {
     this.#missed.close();
+    this.#notified.close();
     this.sessions.stop();
     this.watches.close();
     this.streams.close();

@@ -143,6 +143,11 @@ export interface HistoryPage {
 
 export interface Queries extends SocialQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
+  /**
+   * Those of `users` who were taken into a conversation, or whose follows or blocks changed, less
+   * than `ageMs` ago. What is older than 55 minutes is not known any more.
+   */
+  changedUsers(users: UserId[], ageMs: number): Promise<UserId[]>;
   /** Current rev of each conversation that exists. */
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;
   /**

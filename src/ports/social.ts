@@ -43,6 +43,8 @@ export interface SocialQueries {
     cursor: string | null,
   ): Promise<(ListPage<Notification> & { unread_count: number }) | undefined>;
   /** Changed after `seq`, by rising seq, at most `limit`; for sync. */
+  /** The newest `seq` of each user who has had a notification. */
+  notificationSeqs(users: UserId[]): Promise<Map<UserId, number>>;
   notificationsAfter(reader: UserId, seq: number, limit: number): Promise<Notification[]>;
 
   /** Those of `users` that stand behind a block with `reader`, either way round. */

@@ -65,6 +65,12 @@ describe.each(ADAPTERS)("notifications in $name", ({ open }) => {
     const second = await add(alice);
     expect(second).toMatchObject({ seq: 2, actor_id: null, post_id: null, data: null });
     expect((await add(bob)).seq).toBe(1);
+    expect(await storage.queries.notificationSeqs([alice, bob, carol, NOBODY])).toEqual(
+      new Map([
+        [alice, 2],
+        [bob, 1],
+      ]),
+    );
     expect(await storage.queries.notificationsAfter(alice, 0, 10)).toEqual([first, second]);
     expect(await storage.queries.notificationsAfter(alice, 1, 10)).toEqual([second]);
     expect(await storage.queries.notificationsAfter(alice, 0, 1)).toEqual([first]);

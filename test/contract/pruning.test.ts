@@ -21,7 +21,7 @@ describe("pruning", () => {
     direct = new Client({ connectionString: database.url });
     await direct.connect();
   });
-  beforeEach(() => direct.query("TRUNCATE message_versions, conversation_changes"));
+  beforeEach(() => direct.query("TRUNCATE message_versions, conversation_changes, user_changes"));
   afterAll(async () => {
     await direct?.end();
     await database?.stop();

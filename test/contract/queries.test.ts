@@ -63,6 +63,39 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     });
   });
 
+  it("[GAP5] users whose conversations, follows or blocks changed are found for a while", async () => {
+    const users = (await newUsers(storage, 8)) as UserId[];
+    const [ann, ben, cid, dan, eve, fay] = users as [
+      UserId,
+      UserId,
+      UserId,
+      UserId,
+      UserId,
+      UserId,
+    ];
+    const changed = async (ageMs = 60_000) =>
+      (await storage.queries.changedUsers(users, ageMs)).toSorted();
+    expect(await changed()).toEqual([]);
+    await newDirect(storage, [ann, ben]);
+    expect(await changed()).toEqual([ann, ben].toSorted());
+    const room = await newGroup(storage, [cid]);
+    await granted(storage.conversations.addMembers(room, cid, [dan, cid]));
+    await granted(storage.graph.follow(eve, ann, true));
+    expect(await changed()).toEqual([ann, ben, cid, dan, eve].toSorted());
+    await granted(storage.graph.block(fay, users[6]!, true));
+    expect(await changed()).toEqual(users.slice(0, 7).toSorted());
+    // Of others nothing is told, and of what changed nothing only that.
+    expect(await storage.queries.changedUsers([ann, users[7]!], 60_000)).toEqual([ann]);
+    expect(await changed(-1_000)).toEqual([]);
+    await storage.prune(-60_000);
+    expect(await changed()).toEqual([]);
+    await granted(storage.graph.follow(eve, ann, true));
+    expect(await changed()).toEqual([]);
+    await granted(storage.graph.follow(eve, ann, false));
+    await granted(storage.graph.block(fay, users[6]!, false));
+    expect(await changed()).toEqual([eve, fay, users[6]!].toSorted());
+  });
+
   it("[GAP1] revs and changes tell an edge what it missed, by rising rev", async () => {
     await talk();
     expect(await storage.queries.revs([group, NOWHERE, direct])).toEqual(

@@ -3,6 +3,10 @@
  *
  * [RCV1] An edge recovers from a gap within seconds, however many users it watches, and no send
  *        is refused meanwhile.
+ * [RCV3] The death of a worker costs each edge no statement a user: only what that worker's actors
+ *        owned is looked at, and one statement finds the users that it gave orders to.
+ * [RCV4] A host that comes back compares everything once, in bounded statements, and reads only the
+ *        users of whom storage says that something changed.
  * [RCV2] A gap of one host costs the other hosts what that host may have published, whatever
  *        the number of hosts.
  */
@@ -107,6 +111,87 @@ describe("an edge that watches many users", () => {
     expect(edge.usersAskedOf.get("self.0.1")).toBe(watched.length - others.length);
     expect(whileRefused).toBeLessThanOrEqual(others.length * 6);
   }, 60_000);
+});
+
+describe("a host that comes back", () => {
+  async function crowd(clock: FakeClock): Promise<CountingEdge> {
+    const edge = new CountingEdge("self.0.1", clock, viewOf(1, ["self.0.1", "other.0.1"]));
+    edges.push(edge);
+    for (const user of ids(1, 400)) {
+      const conversations = ids(Number(user) * 10, 10);
+      await edge.begins({ user, conversations, followees: ids(10_000 + Number(user), 3) });
+    }
+    edge.resets();
+    edge.changed.add("7").add("8");
+    return edge;
+  }
+
+  test("[RCV4] it compares everything once, and reads the users that changed", async () => {
+    const clock = new FakeClock();
+    const edge = await crowd(clock);
+    edge.hub.onDoubt({ topics: null, ageMs: 4_000 });
+    await clock.advance(10_000);
+    const { counts } = edge;
+    expect(counts.revIds).toBe(4_000);
+    expect(counts.revStatements).toBe(4);
+    expect(counts.revIdsMost).toBe(1_000);
+    expect(counts.openings).toBe(2);
+    expect(counts.changeReads).toBe(1);
+    expect(counts.seqStatements).toBe(1);
+    expect(counts.notificationReads).toBe(0);
+    expect(counts.asks).toBe(2);
+    expect(counts.usersAsked).toBe(402);
+  });
+
+  test("[RCV4] after a time of which storage knows no more every user is read", async () => {
+    const clock = new FakeClock();
+    const edge = await crowd(clock);
+    edge.hub.onDoubt({ topics: null, ageMs: 3_600_000 });
+    await clock.advance(10_000);
+    expect(edge.counts.openings).toBe(400);
+  });
+
+  test("[AUD2] a statement that fails is made again alone, and later each time", async () => {
+    const clock = new FakeClock();
+    const edge = await crowd(clock);
+    edge.failingRevs = 3;
+    edge.hub.onDoubt({ topics: null, ageMs: 4_000 });
+    await clock.advance(3_400);
+    expect(edge.counts.revStatements).toBe(3);
+    await clock.advance(200);
+    expect(edge.counts.revStatements).toBe(7);
+    expect(edge.counts.revIds).toBe(7_000);
+  });
+});
+
+describe("a worker that dies elsewhere", () => {
+  test("[RCV3] it costs what its actors owned, and no statement a user", async () => {
+    const clock = new FakeClock();
+    const lives = ids(1, 16).map((n) => `h${n}.0.1`);
+    const edge = new CountingEdge("h1.0.1", clock, viewOf(1, lives));
+    edges.push(edge);
+    const users = ids(1, 400);
+    for (const user of users) {
+      const conversations = ids(Number(user) * 10, 10);
+      await edge.begins({ user, conversations, followees: ids(10_000 + Number(user) * 10, 10) });
+    }
+    edge.resets();
+    edge.changed.add("7");
+    edge.takesView(viewOf(2, lives.slice(0, -1)));
+    await clock.advance(10_000);
+    const { counts } = edge;
+    // Twice, for a statement of the dead may still have been under way.
+    expect(counts.openings).toBe(2);
+    expect(counts.changeReads).toBe(2);
+    expect(counts.notificationReads).toBe(0);
+    expect(counts.seqStatements).toBe(2);
+    expect(counts.revStatements).toBe(2);
+    const owned = (4_000 / lives.length) * 1.5;
+    expect(counts.revIds).toBeGreaterThan(0);
+    expect(counts.revIds).toBeLessThanOrEqual(2 * owned);
+    expect(counts.usersAsked).toBeLessThanOrEqual(owned);
+    expect(counts.asks).toBeLessThanOrEqual(lives.length);
+  });
 });
 
 describe("a gap of one host among many", () => {

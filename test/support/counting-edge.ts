@@ -22,7 +22,11 @@ export interface Counts {
   revStatements: number;
   revIdsMost: number;
   openings: number;
+  /** Statements that look which users' conversations, follows or blocks changed. */
+  changeReads: number;
   notificationReads: number;
+  /** Statements that look how far the notifications of many users have come. */
+  seqStatements: number;
   /** Frames to actors that want an answer; users in those for many; the most of each at once. */
   asks: number;
   usersAsked: number;
@@ -42,7 +46,9 @@ const NOTHING: Counts = {
   revStatements: 0,
   revIdsMost: 0,
   openings: 0,
+  changeReads: 0,
   notificationReads: 0,
+  seqStatements: 0,
   asks: 0,
   usersAsked: 0,
   underWayMost: 0,
@@ -62,6 +68,10 @@ export class CountingEdge {
   /** Asks for many that are refused `unavailable`. */
   refuses: (to: string) => boolean = () => false;
   answerMs = 0;
+  /** Statements for revs that are still to fail. */
+  failingRevs = 0;
+  /** Users of whom storage says that their conversations, follows or blocks changed. */
+  readonly changed = new Set<string>();
   readonly #clock: FakeClock;
   readonly #users = new Map<string, LocalUser>();
   #underWay = 0;
@@ -182,6 +192,7 @@ export class CountingEdge {
       revs: async (ids: ConversationId[]) => {
         this.counts.revStatements++;
         this.counts.revIds += ids.length;
+        if (this.failingRevs-- > 0) throw new Error("storage is away");
         this.counts.revIdsMost = Math.max(this.counts.revIdsMost, ids.length);
         return new Map(ids.map((id) => [id, 1]));
       },
@@ -204,6 +215,14 @@ export class CountingEdge {
         };
       },
       lastSeen: async (ids: UserId[]) => new Map(ids.map((id) => [id, null])),
+      changedUsers: async (users: UserId[]) => {
+        this.counts.changeReads++;
+        return users.filter((user) => this.changed.has(user));
+      },
+      notificationSeqs: async () => {
+        this.counts.seqStatements++;
+        return new Map();
+      },
       notificationsAfter: async () => {
         this.counts.notificationReads++;
         return [];

@@ -43,7 +43,7 @@ test("[MSO3] taken in during a gap: told under the rev of that change, not of wh
   await actors.asks(key, "add_members", { ...acting, user_ids: [bob] });
   const sent = { ...acting, client_id: "c1", body: "x", reply_to_seq: null };
   await actors.asks(key, "send", sent);
-  orders.look();
+  orders.look(0);
   await settled();
   expect(joined.map(({ id, rev }) => [id, rev])).toEqual([[room, 2]]);
   expect(JSON.parse(joined[0]!.body)).toMatchObject({ rev: 2, last_seq: 0 });
@@ -60,7 +60,7 @@ test("[MSO3] taken in, and others after that: nothing from the first on is passe
   await actors.asks(key, "add_members", { ...acting, user_ids: [bob] });
   await says("between");
   await actors.asks(key, "add_members", { ...acting, user_ids: [cleo] });
-  orders.look();
+  orders.look(0);
   await settled();
   expect(joined.map(({ rev }) => rev)).toEqual([3]);
   const members = (JSON.parse(joined[0]!.body) as Conversation).members;

@@ -21,8 +21,8 @@ import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
+import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
-import { RevAudit } from "./rev-audit.ts";
 import {
   ACK_HOLD_MS,
   memberIdsOf,
@@ -50,7 +50,7 @@ export interface StreamsOptions {
 export class Streams {
   readonly #options: StreamsOptions;
   readonly #streams = new Map<ConversationId, Stream>();
-  readonly #audit: RevAudit;
+  readonly #audit: NumberAudit<ConversationId>;
   #placement: Placement | null = null;
   /** The last placement over all hosts, from before this host was cut off from the others. */
   #placementOfAll: Placement | null = null;
@@ -60,9 +60,9 @@ export class Streams {
   constructor(options: StreamsOptions) {
     this.#options = options;
     this.#host = this.#hostOfStreams();
-    this.#audit = new RevAudit({
+    this.#audit = new NumberAudit({
       clock: options.clock,
-      queries: options.queries,
+      read: (ids: ConversationId[]) => options.queries.revs(ids),
       found: (id, rev) => this.#streams.get(id)?.expect(rev),
     });
   }

@@ -6,23 +6,30 @@
  * [MSO1] Tries until storage answers; gaps that meet share one more round.
  * [MSO3] Who has come into a conversation hears the change that took them in, under the rev of
  *        that change and whatever changed since, and then everything after it.
- * [MSO2] Goes through the local users in steps, for a gap reaches every edge at once.
+ * [MSO2] Goes through the users in steps, for a gap reaches every edge at once.
+ * [MSO4] Where it is not known to whom the orders were, one statement finds the local users whose
+ *        conversations, follows or blocks changed since; only these are read.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { earlierOf, later, type Monotonic, msBetween } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Session } from "../session/session.ts";
 
 const USERS_AT_ONCE = 200;
 const RETRY_MS = 500;
+/** A change is dated before it is committed, and its statement may take as long as this. */
+const COMMIT_MS_MAX = 15_000;
+/** Storage knows of the changes of this time; of a longer one every local user is read. */
+const KNOWN_MS = 50 * 60_000;
 
 export interface MissedOrdersOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<Queries, "openSession" | "joiningChange">;
+  queries: Pick<Queries, "openSession" | "joiningChange" | "changedUsers">;
   /** Local users with sessions. */
   users(): Iterable<UserId>;
   sessionsOf(user: UserId): Iterable<Session>;
@@ -40,7 +47,8 @@ export class MissedOrders {
   readonly #options: MissedOrdersOptions;
   #isLooking = false;
   #looksAgain = false;
-  #looksAtAll = false;
+  /** Orders to any user that were made since then are looked for; null: none. */
+  #anySince: Monotonic | null = null;
   readonly #doubted = new Set<UserId>();
   #isClosed = false;
 
@@ -52,16 +60,17 @@ export class MissedOrders {
   onDoubt(doubt: Doubt): void {
     const named = doubtedOf("notifications:", doubt) as UserId[] | null;
     if (named === null) {
-      this.look();
+      this.look(doubt.ageMs);
       return;
     }
     const users = named.filter((user) => this.#hasSessions(user));
     if (users.length > 0 || doubt.topics?.includes(topicOf.revocations())) this.#begin(users);
   }
 
-  /** Orders to any user may not have arrived here. */
-  look(): void {
-    this.#looksAtAll = true;
+  /** [MSO4] Orders to any user may not have arrived here, since `ageMs` ago. */
+  look(ageMs: number): void {
+    const sinceMs = later(this.#options.clock.monotonicMs(), -ageMs - COMMIT_MS_MAX);
+    this.#anySince = this.#anySince === null ? sinceMs : earlierOf(this.#anySince, sinceMs);
     this.#begin([]);
   }
 
@@ -76,7 +85,7 @@ export class MissedOrders {
       this.#looksAgain = false;
       try {
         await endLogins();
-        this.#gather();
+        await this.#gather();
         while (this.#doubted.size > 0 && !this.#isClosed) {
           const some = [...take(this.#doubted, USERS_AT_ONCE)];
           await Promise.all(some.map((user) => this.#lookAt(user)));
@@ -97,10 +106,16 @@ export class MissedOrders {
   }
 
   /** Which users there are is asked when the look begins: who comes later reads for itself. */
-  #gather(): void {
-    if (!this.#looksAtAll) return;
-    this.#looksAtAll = false;
-    for (const user of this.#options.users()) this.#doubted.add(user);
+  async #gather(): Promise<void> {
+    const { clock, queries } = this.#options;
+    const since = this.#anySince;
+    if (since === null) return;
+    const ageMs = msBetween(since, clock.monotonicMs());
+    const users = [...this.#options.users()];
+    const changed = ageMs < KNOWN_MS ? await queries.changedUsers(users, ageMs) : users;
+    for (const user of changed) this.#doubted.add(user);
+    // Asked for once more meanwhile, it looks once more.
+    if (this.#anySince === since) this.#anySince = null;
   }
 
   async #lookAt(user: UserId): Promise<void> {

@@ -11,16 +11,15 @@ import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
+import { NumberAudit } from "./number-audit.ts";
 
 const PAGE = 100;
 const RETRY_MS = 500;
-/** Readings after a gap that are under way at once, each of one user. */
-const READERS_MAX = 16;
 
 export interface NotifiedOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<SocialQueries, "notificationsAfter">;
+  queries: Pick<SocialQueries, "notificationsAfter" | "notificationSeqs">;
   sessionsOf(user: UserId): Iterable<Session>;
 }
 
@@ -35,12 +34,15 @@ interface Progress {
 export class Notified {
   readonly #options: NotifiedOptions;
   readonly #progress = new Map<UserId, Progress>();
-  /** Users whose events may be missing, to be read. */
-  readonly #doubted = new Set<UserId>();
-  #readers = 0;
+  readonly #audit: NumberAudit<UserId>;
 
   constructor(options: NotifiedOptions) {
     this.#options = options;
+    this.#audit = new NumberAudit({
+      clock: options.clock,
+      read: (users: UserId[]) => options.queries.notificationSeqs(users),
+      found: (user, newest) => this.#found(user, newest),
+    });
   }
 
   /** The user's first session here begins; `seq` is their newest. */
@@ -64,25 +66,25 @@ export class Notified {
     } else void this.#read(user, progress);
   }
 
-  /** Reads what the users whose events may be missing have missed, some users at a time. */
+  /** Notifications of these users may not have arrived here. */
   onDoubt(doubt: Doubt): void {
-    const users = doubtedOf("notifications:", doubt) ?? [...this.#progress.keys()];
-    for (const user of users as UserId[]) if (this.#progress.has(user)) this.#doubted.add(user);
-    for (let free = READERS_MAX - this.#readers; free > 0 && this.#doubted.size > 0; free--) {
-      void this.#readDoubted();
-    }
+    this.look((doubtedOf("notifications:", doubt) as UserId[] | null) ?? this.#progress.keys());
   }
 
-  async #readDoubted(): Promise<void> {
-    this.#readers++;
-    for (const user of this.#doubted) {
-      this.#doubted.delete(user);
-      const progress = this.#progress.get(user);
-      if (progress === undefined) continue;
-      if (progress.isReading) progress.isBehind = true;
-      else await this.#read(user, progress);
-    }
-    this.#readers--;
+  /** Compares what the sessions were sent with the newest that storage has of each user. */
+  look(users: Iterable<UserId>): void {
+    this.#audit.look([...users].filter((user) => this.#progress.has(user)));
+  }
+
+  close(): void {
+    this.#audit.close();
+  }
+
+  #found(user: UserId, newest: number): void {
+    const progress = this.#progress.get(user);
+    if (progress === undefined || newest <= progress.seq) return;
+    if (progress.isReading) progress.isBehind = true;
+    else void this.#read(user, progress);
   }
 
   /** What comes meanwhile is in what is read, or in a page after it. */

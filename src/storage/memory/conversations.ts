@@ -149,6 +149,7 @@ export class MemoryConversations implements ConversationStore {
     };
     for (const userId of ids) stored.members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
     this.#tables.conversations.set(stored.id, stored);
+    this.#tables.noteChanged(ids);
     return ok({ created: true, conversation: shownConversation(stored) });
   }
 
@@ -182,6 +183,7 @@ export class MemoryConversations implements ConversationStore {
     if (newIds.length === 0) return unchanged(found.value);
     const undo = { ...this.#undoOf(found.value), addedIds: newIds };
     for (const userId of newIds) members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
+    this.#tables.noteChanged(newIds);
     return changedTo(found.value, undo);
   }
 

@@ -23,7 +23,9 @@ export class MemoryGraph implements GraphStore {
     if (by === user) return SOCIAL_REFUSALS.followsSelf;
     if (!users.has(user)) return REFUSALS.userNotFound;
     if (following && social.isApart(by, user)) return STORAGE_REFUSALS.apart;
-    return ok({ changed: setEdge(social.follows, by, user, following) });
+    const changed = setEdge(social.follows, by, user, following);
+    if (changed) this.#tables.noteChanged([by]);
+    return ok({ changed });
   }
 
   async block(
@@ -35,6 +37,7 @@ export class MemoryGraph implements GraphStore {
     if (by === user) return SOCIAL_REFUSALS.blocksSelf;
     if (!users.has(user)) return REFUSALS.userNotFound;
     const changed = setEdge(social.blocks, by, user, blocked);
+    if (changed) this.#tables.noteChanged([by, user]);
     if (blocked) {
       setEdge(social.follows, by, user, false);
       setEdge(social.follows, user, by, false);

@@ -71,6 +71,13 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     };
   }
 
+  async changedUsers(users: UserId[], ageMs: number): Promise<UserId[]> {
+    const sinceMs = this.#tables.nowMs() - ageMs;
+    const recent = this.#tables.userChanges.filter(({ changedAtMs }) => changedAtMs > sinceMs);
+    const changed = new Set(recent.flatMap(({ userIds }) => userIds));
+    return users.filter((user) => changed.has(user));
+  }
+
   async revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
     const revs = new Map<ConversationId, number>();
     for (const id of ids) {

@@ -86,6 +86,16 @@ export class MemorySocialQueries implements SocialQueries {
     };
   }
 
+  async notificationSeqs(users: UserId[]): Promise<Map<UserId, number>> {
+    const { notifications } = this.#tables.social;
+    return new Map(
+      users.flatMap((user) => {
+        const found = notifications.get(user);
+        return found === undefined ? [] : [[user, found.lastSeq] as const];
+      }),
+    );
+  }
+
   async notificationsAfter(reader: UserId, seq: number, limit: number): Promise<Notification[]> {
     return (this.#tables.social.notifications.get(reader)?.items ?? [])
       .filter((notification) => notification.seq > seq)

@@ -62,6 +62,8 @@ export class MemoryTables {
   readonly families = new Map<string, StoredFamily>();
   readonly tokens = new Map<string, StoredToken>();
   readonly social = new SocialTables();
+  /** Whose conversations, follows or blocks changed, by rising time. */
+  userChanges: { changedAtMs: number; userIds: readonly string[] }[] = [];
   readonly nowMs: () => number;
   #ids = 0;
 
@@ -97,10 +99,17 @@ export class MemoryTables {
     return this.social.isApart(one, other);
   }
 
+  /** These users were taken into a conversation, or their follows or blocks changed. */
+  noteChanged(userIds: readonly string[]): void {
+    this.userChanges.push({ changedAtMs: this.nowMs(), userIds });
+  }
+
   /** Forgets what was replaced more than `keptMs` ago, as ../pruning.ts does; the number of rows. */
   pruneReplaced(keptMs: number): number {
     const untilMs = this.nowMs() - keptMs;
-    let pruned = 0;
+    const changes = this.userChanges.length;
+    this.userChanges = this.userChanges.filter(({ changedAtMs }) => changedAtMs >= untilMs);
+    let pruned = changes - this.userChanges.length;
     for (const stored of this.conversations.values()) {
       const before = stored.versions.length + stored.undos.length;
       stored.versions = stored.versions.filter(({ replacedAtMs }) => replacedAtMs >= untilMs);

@@ -18,17 +18,22 @@ const BATCH_ROWS = 5_000;
 const LOCK_KEY = 7_405_118_002;
 
 const TABLES = [
-  { table: "message_versions", at: "replaced_at" },
-  { table: "conversation_changes", at: "changed_at" },
+  { table: "message_versions", at: "replaced_at", key: "conversation_id, rev" },
+  { table: "conversation_changes", at: "changed_at", key: "conversation_id, rev" },
+  { table: "user_changes", at: "changed_at", key: "id" },
 ];
 
 /** Oldest first, so that what is kept of a conversation has no holes. */
-const batchOf = ({ table, at }: (typeof TABLES)[number]) =>
+const batchOf = ({ table, at, key }: (typeof TABLES)[number]) =>
   `DELETE FROM ${table} t USING (
-    SELECT x.conversation_id, x.rev FROM ${table} x
+    SELECT ${key} FROM ${table} x
     WHERE x.${at} < clock_timestamp() - $1 * interval '1 millisecond'
     ORDER BY x.${at} LIMIT ${BATCH_ROWS}
-  ) d WHERE t.conversation_id = d.conversation_id AND t.rev = d.rev`;
+  ) d WHERE (${columnsOf("t", key)}) = (${columnsOf("d", key)})`;
+
+function columnsOf(table: string, key: string): string {
+  return key.replace(/\w+/g, (column) => `${table}.${column}`);
+}
 
 export interface PruningOptions {
   /** Of a migrated database. */

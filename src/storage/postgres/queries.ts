@@ -39,6 +39,12 @@ const REVS = {
   name: "revs",
   text: "SELECT c.id, c.rev FROM conversations c WHERE c.id = ANY ($1::bigint[])",
 };
+const CHANGED_USERS = {
+  name: "changed_users",
+  text: `SELECT DISTINCT u AS id FROM user_changes x, unnest(x.user_ids) u
+    WHERE x.changed_at > clock_timestamp() - $2 * interval '1 millisecond'
+      AND u = ANY ($1::bigint[])`,
+};
 const UNDO_JSON = `json_build_object(
   'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
   'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
@@ -157,6 +163,11 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   openSession(userId: UserId): Promise<SessionOpening | null> {
     return this.#openings.ask(userId);
+  }
+
+  async changedUsers(users: UserId[], ageMs: number): Promise<UserId[]> {
+    const rows = await this.#database.read<{ id: UserId }>(CHANGED_USERS, [users, ageMs]);
+    return rows.map(({ id }) => id);
   }
 
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {

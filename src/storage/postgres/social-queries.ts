@@ -72,6 +72,11 @@ const NOTIFICATIONS = {
     ) o ON true
     ORDER BY o.seq DESC`,
 };
+const NOTIFICATION_SEQS = {
+  name: "notification_seqs",
+  text: `SELECT k.user_id, k.last_seq FROM notification_counters k
+    WHERE k.user_id = ANY ($1::bigint[])`,
+};
 const NOTIFICATIONS_AFTER = {
   name: "notifications_after",
   text: `SELECT ${NOTIFICATION_COLUMNS} FROM notifications o
@@ -150,6 +155,14 @@ export class PostgresSocialQueries implements SocialQueries {
       ...pageOf("notifications", found, limit, ({ seq }) => String(seq)),
       unread_count: Number(rows[0]!.unread),
     };
+  }
+
+  async notificationSeqs(users: UserId[]): Promise<Map<UserId, number>> {
+    const rows = await this.#database.read<{ user_id: UserId; last_seq: string }>(
+      NOTIFICATION_SEQS,
+      [users],
+    );
+    return new Map(rows.map((row) => [row.user_id, Number(row.last_seq)]));
   }
 
   async notificationsAfter(reader: UserId, seq: number, limit: number): Promise<Notification[]> {

@@ -49,6 +49,7 @@ BEGIN
       p_id, before.rev + 1, before.meta_rev, before.last_seq, before.title, before.owner_id,
       new_ids
     );
+    INSERT INTO user_changes (user_ids) VALUES (new_ids);
   END IF;
   RETURN QUERY SELECT outcome, changed, r.* FROM conversation_rows r WHERE r.id = p_id;
 END

@@ -27,6 +27,9 @@ BEGIN
     DELETE FROM blocks b WHERE b.blocker_id = p_by AND b.blocked_id = p_user;
     changed := FOUND;
   END IF;
+  IF changed THEN
+    INSERT INTO user_changes (user_ids) VALUES (ARRAY[p_by, p_user]);
+  END IF;
   apart := is_apart(p_by, p_user);
   UPDATE conversation_members m SET apart = block_user.apart
   WHERE m.conversation_id = direct_id AND m.apart <> block_user.apart;

@@ -47,6 +47,7 @@ BEGIN
   IF changed THEN
     INSERT INTO conversation_members (conversation_id, user_id)
     SELECT made_id, u FROM unnest(p_member_ids) u ORDER BY u;
+    INSERT INTO user_changes (user_ids) VALUES (p_member_ids);
   ELSE
     SELECT c.id INTO made_id FROM conversations c
     WHERE c.kind = 'direct' AND c.direct_lo = lo AND c.direct_hi = hi;

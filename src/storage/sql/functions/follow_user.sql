@@ -18,6 +18,9 @@ BEGIN
       DELETE FROM follows f WHERE f.follower_id = p_by AND f.followee_id = p_user;
     END IF;
     changed := FOUND;
+    IF changed THEN
+      INSERT INTO user_changes (user_ids) VALUES (ARRAY[p_by]);
+    END IF;
   END IF;
   RETURN NEXT;
 END

@@ -1,55 +1,54 @@
 /**
- * Compares the streams of this edge with the revs that storage has of their conversations:
- * after a gap between hosts, and when the owner of a conversation has died. Called by `Streams`.
+ * Compares the numbers up to which this edge has something (the `rev` of a conversation, the
+ * `seq` of a user's notifications) with those that storage has: after a gap between hosts, and
+ * when the actor that would have published a change has died.
  *
- * [AUD1] One statement is under way at a time, for a bounded number of conversations: a host that
- *        comes back compares all its streams, and its users' own reads must not wait for that.
+ * [AUD1] One statement is under way at a time, for a bounded number of ids: a host that comes
+ *        back compares all it has, and its users' own reads must not wait for that.
  * [AUD2] What a statement has answered is kept. One that fails is tried again, each time a little
  *        later, until storage answers.
  */
 import type { Clock } from "../../base/clock.ts";
-import type { Queries } from "../../ports/edge.ts";
-import type { ConversationId } from "../../protocol/ids.ts";
 
 const IDS_IN_STATEMENT = 1_000;
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 8_000;
 
-export interface RevAuditOptions {
+export interface NumberAuditOptions<Id> {
   clock: Clock;
-  queries: Pick<Queries, "revs">;
-  /** The conversation stands at `rev`. */
-  found(id: ConversationId, rev: number): void;
+  /** The newest number of each id that has one. Rejects when storage is out of reach. */
+  read(ids: Id[]): Promise<Map<Id, number>>;
+  found(id: Id, newest: number): void;
 }
 
-export class RevAudit {
-  readonly #options: RevAuditOptions;
-  readonly #waiting = new Set<ConversationId>();
+export class NumberAudit<Id> {
+  readonly #options: NumberAuditOptions<Id>;
+  readonly #waiting = new Set<Id>();
   #isReading = false;
   #isClosed = false;
 
-  constructor(options: RevAuditOptions) {
+  constructor(options: NumberAuditOptions<Id>) {
     this.#options = options;
   }
 
   /** One that waits already is read once: its statement is still to be sent. */
-  look(ids: Iterable<ConversationId>): void {
+  look(ids: Iterable<Id>): void {
     for (const id of ids) this.#waiting.add(id);
-    if (!this.#isReading) void this.#read();
+    if (!this.#isReading) void this.#readAll();
   }
 
   close(): void {
     this.#isClosed = true;
   }
 
-  async #read(): Promise<void> {
-    const { clock, queries, found } = this.#options;
+  async #readAll(): Promise<void> {
+    const { clock, read, found } = this.#options;
     this.#isReading = true;
     let retryMs = RETRY_MS;
     while (this.#waiting.size > 0 && !this.#isClosed) {
       const ids = this.#take();
       try {
-        for (const [id, rev] of await queries.revs(ids)) found(id, rev);
+        for (const [id, newest] of await read(ids)) found(id, newest);
         retryMs = RETRY_MS;
       } catch {
         // [AUD2] Storage is away, which is when this matters most.
@@ -62,8 +61,8 @@ export class RevAudit {
     this.#isReading = false;
   }
 
-  #take(): ConversationId[] {
-    const ids: ConversationId[] = [];
+  #take(): Id[] {
+    const ids: Id[] = [];
     for (const id of this.#waiting) {
       this.#waiting.delete(id);
       ids.push(id);

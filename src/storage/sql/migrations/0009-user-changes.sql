@@ -1,0 +1,9 @@
+-- Whose conversations, follows or blocks changed, and when. Edges learn of such a change by an
+-- event to the user. Where the worker that would have published it died first, or the event was
+-- lost, they find the users here. Rows are kept for an hour at most (postgres/pruning.ts).
+CREATE TABLE user_changes (
+  id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  changed_at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+  user_ids   bigint[] NOT NULL
+);
+CREATE INDEX user_changes_changed ON user_changes (changed_at);
