@@ -24,6 +24,7 @@ import { ENDED_SESSIONS_KEPT, PRESENCE_SETTLE_MS } from "./limits.ts";
 export interface PresenceSession {
   worker: string;
   status: SessionNote["status"];
+  openedAtMs: Monotonic;
 }
 
 type Phase =
@@ -48,9 +49,17 @@ export interface Presence {
 }
 
 export type PresenceEvent =
-  | { type: "opened"; session: SessionId; worker: string; status: SessionNote["status"] }
+  | {
+      type: "opened";
+      session: SessionId;
+      worker: string;
+      status: SessionNote["status"];
+      age_ms?: number;
+    }
   | { type: "announced"; worker: string; sessions: readonly SessionNote[] }
   | { type: "closed"; session: SessionId }
+  /** Told to end, as there are too many. It counts again if an edge announces it once more. */
+  | { type: "surplus"; sessions: readonly SessionId[] }
   | { type: "set"; session: SessionId; worker: string; status: SessionNote["status"] }
   | { type: "workers_gone"; lives: ReadonlySet<string> }
   /** Their sessions count again once they are announced. */
@@ -90,6 +99,15 @@ export function bestStatus(sessions: ReadonlyMap<SessionId, PresenceSession>): P
   return best;
 }
 
+/** Of more sessions than `max`, the oldest, as many as there are too many. */
+export function surplusSessions({ sessions }: Presence, max: number): SessionId[] {
+  if (sessions.size <= max) return [];
+  return [...sessions]
+    .sort(([, one], [, other]) => msBetween(other.openedAtMs, one.openedAtMs))
+    .slice(0, sessions.size - max)
+    .map(([session]) => session);
+}
+
 /** [PRS5] What a user's status is, for whoever asks. */
 export function shownStatus({ phase, published, sessions }: Presence): PresenceStatus {
   if (phase.is !== "settling") return published;
@@ -106,7 +124,7 @@ export function stepPresence(
   isCutOff = false,
 ): PresenceStep {
   const over = event.type === "closed" ? endedWith(before.ended, event.session) : before.ended;
-  const sessions = sessionsAfter(before.sessions, event, over);
+  const sessions = sessionsAfter(before.sessions, event, over, nowMs);
   // [PRS6]
   const wasHere = event.type === "known" && RANK[event.status] > 0 && before.lastEndedAtMs === null;
   const ended = (before.sessions.size > 0 || wasHere) && sessions.size === 0;
@@ -227,18 +245,24 @@ function sessionsAfter(
   before: Presence["sessions"],
   event: PresenceEvent,
   ended: Presence["ended"],
+  nowMs: Monotonic,
 ): Presence["sessions"] {
   switch (event.type) {
     case "opened":
-    case "set":
-      if (ended.has(event.session)) return before;
-      return new Map(before).set(event.session, { worker: event.worker, status: event.status });
+    case "set": {
+      const { session, worker, status } = event;
+      if (ended.has(session)) return before;
+      const ageMs = event.type === "opened" ? (event.age_ms ?? 0) : 0;
+      const openedAtMs = before.get(session)?.openedAtMs ?? later(nowMs, -ageMs);
+      return new Map(before).set(session, { worker, status, openedAtMs });
+    }
     case "announced": {
       // The whole truth about that worker: what it does not name is gone from it.
       const after = new Map([...before].filter(([, { worker }]) => worker !== event.worker));
-      for (const { session, status } of event.sessions) {
+      for (const { session, status, age_ms } of event.sessions) {
         if (ended.has(session)) continue;
-        after.set(session, { worker: event.worker, status });
+        const openedAtMs = later(nowMs, -(age_ms ?? 0));
+        after.set(session, { worker: event.worker, status, openedAtMs });
       }
       return after;
     }
@@ -246,6 +270,11 @@ function sessionsAfter(
       if (!before.has(event.session)) return before;
       const after = new Map(before);
       after.delete(event.session);
+      return after;
+    }
+    case "surplus": {
+      const after = new Map(before);
+      for (const session of event.sessions) after.delete(session);
       return after;
     }
     case "workers_gone":

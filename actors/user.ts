@@ -5,6 +5,7 @@
  *
  * [USR1] It makes conversations on the user's behalf; those taken in hear of it on their topic.
  * [USR2] A user that is not there is not found.
+ * [USR3] A user has at most `sessionsMax` sessions: when one more opens, the oldest is told to end.
  */
 import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
@@ -23,6 +24,7 @@ import {
   type PresenceEvent,
   shownStatus,
   stepPresence,
+  surplusSessions,
 } from "./presence.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
@@ -36,6 +38,8 @@ export interface UserState {
 export interface UserRules {
   /** Milliseconds that an ended session's presence outlives it. */
   graceMs: number;
+  /** Sessions of one user, over all workers and hosts. */
+  sessionsMax: number;
 }
 
 const PRESENCE_TIMER = "presence";
@@ -64,6 +68,14 @@ export function userBehaviour(
       body: JSON.stringify(statusOf(state)),
       note: isRestated ? "restated" : "",
     });
+  }
+
+  /** [USR3] */
+  function endSurplus(state: UserState, ctx: Context): void {
+    const sessions = surplusSessions(state.presence, rules.sessionsMax);
+    if (sessions.length === 0) return;
+    for (const session of sessions) order(ctx, state.id, "session_surplus", { session });
+    step(state, { type: "surplus", sessions }, ctx);
   }
 
   function wasSeen(state: UserState, atMs: Monotonic, ctx: Context): void {
@@ -195,6 +207,7 @@ export function userBehaviour(
       switch (op as keyof UserOps) {
         case "session_opened":
           step(state, { type: "opened", ...(body as UserOps["session_opened"]["body"]) }, ctx);
+          endSurplus(state, ctx);
           break;
         case "sessions_announced":
           step(
@@ -202,6 +215,7 @@ export function userBehaviour(
             { type: "announced", ...(body as UserOps["sessions_announced"]["body"]) },
             ctx,
           );
+          endSurplus(state, ctx);
           break;
         case "session_closed":
           step(state, { type: "closed", ...(body as UserOps["session_closed"]["body"]) }, ctx);

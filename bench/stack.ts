@@ -66,6 +66,7 @@ export async function startStack(kind: ServerKind, options: StackOptions): Promi
       DATA_DIR: join(scratchDir, "host"),
       WORKERS: String(options.workers),
       RATE_LIMITS: "off",
+      CONNECTIONS_PER_ADDRESS_MAX: "1000000",
       LOG_LEVEL: "warn",
       ACCESS_TOKEN_TTL_S: "86400",
       ...options.env,

@@ -72,6 +72,7 @@ function start({ config, life, slot, line }: ThreadStart): Running {
     self: life,
     behaviours: behaviours(storage.ports, {
       graceMs: config.presenceGraceMs,
+      sessionsMax: config.sessionsPerUserMax,
       changes: config.rateLimits ? config.limits.conversation_change : null,
     }),
     send(f) {

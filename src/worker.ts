@@ -17,6 +17,7 @@ import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
 import { createOpsAnswers } from "./edge/ops/answers.ts";
 import { createOps } from "./edge/ops/ops.ts";
+import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createStrays } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
 import { FaultRing } from "./ops/recent-faults.ts";
@@ -177,8 +178,18 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   // Storage is reached, and nobody is served before it is known who is shut out.
   await edge.revocations.load();
 
+  const connections = new ClosedConnections((counts) =>
+    exchange.report("connections_ended", counts),
+  );
+  // Those that sticky hands over itself come here only.
+  edge.sockets.httpServer.on("connection", (socket: TcpSocket) => connections.watch(socket));
   process.on("message", (message: SocketHandover, socket: TcpSocket | undefined) => {
-    if (message?.type !== "troupe:socket" || socket === undefined) return;
+    if (message?.type !== "troupe:socket") return;
+    if (socket === undefined) {
+      connections.ended(message.address);
+      return;
+    }
+    connections.watch(socket, message.address);
     socket.on("error", () => socket.destroy());
     if (message.kind === "tls") {
       if (tlsDoor === null) socket.destroy();

@@ -50,6 +50,7 @@ export async function startWorld(options: Options, runDir: string): Promise<Worl
           DATA_DIR: join(scratchDir, `host-${index + 1}`),
           WORKERS: String(options.workers),
           RATE_LIMITS: "off",
+          CONNECTIONS_PER_ADDRESS_MAX: "1000000",
           ACCESS_TOKEN_TTL_S: String(ACCESS_TOKEN_TTL_S),
         };
         if (redis !== null) env["REDIS_URL"] = redis.urls[index]!;

@@ -41,6 +41,9 @@ export interface Config {
   connectionBurst: number;
   /** The most connections of one address that have not sent a whole request head. */
   pendingConnectionsMax: number;
+  /** Open connections of one address on this host, and sessions of one user everywhere. */
+  connectionsPerAddressMax: number;
+  sessionsPerUserMax: number;
   /** Allowed origins; null: any. */
   corsOrigin: string[] | null;
   logLevel: string;
@@ -107,6 +110,8 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     connectionRatePerS: read(CONFIG_KEYS.connectionRatePerS, 100),
     connectionBurst: read(CONFIG_KEYS.connectionBurst, 1000),
     pendingConnectionsMax: read(CONFIG_KEYS.pendingConnectionsMax, 500),
+    connectionsPerAddressMax: read(CONFIG_KEYS.connectionsPerAddressMax, 2000),
+    sessionsPerUserMax: read(CONFIG_KEYS.sessionsPerUserMax, 50),
     corsOrigin: read<string[] | null>(CONFIG_KEYS.corsOrigin, null),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };

@@ -266,6 +266,27 @@ export const CONFIG_KEYS = {
     tooLarge: "silent connections of one address take memory (about 10 KB each, 40 KB with TLS)",
     read: integer(1, 100_000),
   },
+  connectionsPerAddressMax: {
+    name: "CONNECTIONS_PER_ADDRESS_MAX",
+    meaning: "open connections of one address (IPv6: one /64) on one host, RATE_LIMITS or not",
+    unit: "connections",
+    default: "2000",
+    wants: "a whole number from 1 to 10000000",
+    tooSmall:
+      "people behind one address, or behind a proxy that TRUST_PROXY does not name, are refused",
+    tooLarge: "one address can hold the memory of many idle connections (about 20 KB each)",
+    read: integer(1, 10_000_000),
+  },
+  sessionsPerUserMax: {
+    name: "SESSIONS_PER_USER_MAX",
+    meaning: "sessions of one user over all workers and hosts; one more ends the oldest",
+    unit: "sessions",
+    default: "50",
+    wants: "a whole number from 1 to 1000000",
+    tooSmall: "somebody with many tabs and devices loses the oldest again and again",
+    tooLarge: "one account can take the memory of that many sessions",
+    read: integer(1, 1_000_000),
+  },
   corsOrigin: {
     name: "CORS_ORIGIN",
     meaning: "web origins that browsers may call from",

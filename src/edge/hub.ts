@@ -183,6 +183,9 @@ export class Hub {
         this.#joined(user, conversation_id, rev, event.body);
         return;
       }
+      case "session_surplus":
+        this.sessions.endSurplus(user, noteOf(event, "session_surplus").session);
+        return;
       case "following_changed": {
         const { user_id, following } = noteOf(event, "following_changed");
         const reason = WATCH_REASON.follow;

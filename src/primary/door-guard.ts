@@ -2,7 +2,9 @@
  * Who may come in at the front door, decided before a byte is read and a worker touched:
  * rates of new connections and the number of undecided ones, by the peer's address. Not
  * limited are the proxies that TRUST_PROXY names (edges limit whoever is behind them), this
- * machine itself, and anybody with RATE_LIMITS=off. Owned by the front door.
+ * machine itself, and anybody with RATE_LIMITS=off. The number of open connections of an
+ * address (open-connections.ts) is bounded for everybody but those proxies. Owned by the front
+ * door.
  */
 import type { Socket } from "node:net";
 import { Counter, Gauge, type Registry } from "prom-client";
@@ -10,6 +12,7 @@ import { subscriberOf } from "../base/address.ts";
 import type { Log } from "../base/log.ts";
 import { createProxyReader, type ProxyTrust } from "../config/proxy-trust.ts";
 import { type ConnectionRate, ConnectionRates } from "./connection-rates.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { type Guest, Undecided } from "./undecided.ts";
 
 export interface DoorLimits {
@@ -19,8 +22,10 @@ export interface DoorLimits {
 }
 
 export interface GuardOptions {
-  /** Null: nobody is limited. */
+  /** Null: nobody's rate is limited. */
   limits: DoorLimits | null;
+  /** Open connections of one address on this host; holds whatever the rates are. */
+  connectionsMax: number;
   trust: ProxyTrust;
   log: Log;
   registry: Registry;
@@ -39,6 +44,7 @@ const YOUNG_MS = 1000;
 const LOG_EVERY_MS = 10_000;
 
 export class DoorGuard {
+  readonly open: OpenConnections;
   readonly #rates: ConnectionRates | null;
   readonly #undecided: Undecided;
   readonly #isProxy: (peer: string) => boolean;
@@ -47,7 +53,8 @@ export class DoorGuard {
   #refusals = 0;
   #loggedMs = Number.NEGATIVE_INFINITY;
 
-  constructor({ limits, trust, log, registry }: GuardOptions) {
+  constructor({ limits, connectionsMax, trust, log, registry }: GuardOptions) {
+    this.open = new OpenConnections(connectionsMax);
     const undecided = new Undecided({
       perAddress: limits?.pendingMax ?? 0,
       total: UNDECIDED_MAX,
@@ -61,7 +68,7 @@ export class DoorGuard {
     const registers = [registry];
     this.#refused = new Counter({
       name: "troupe_front_door_limited_total",
-      help: "Connections refused for their address's limits: over the rate and answered, over it and cut, or too many undecided.",
+      help: "Connections refused for their address's limits: over the rate and answered, over it and cut, too many undecided, or too many open.",
       labelNames: ["how"],
       registers,
     });
@@ -94,6 +101,18 @@ export class DoorGuard {
 
   /** Null: it was refused, and is cut already. */
   admit(socket: Socket): Welcome | null {
+    const welcome = this.#admitByRate(socket);
+    const { remoteAddress } = socket;
+    if (welcome === null || remoteAddress === undefined || this.#isProxy(remoteAddress)) {
+      return welcome;
+    }
+    const address = subscriberOf(remoteAddress);
+    if (this.open.enter(socket, address)) return welcome;
+    this.#count(address, "open");
+    return { ...welcome, isLimited: true };
+  }
+
+  #admitByRate(socket: Socket): Welcome | null {
     if (this.#rates === null) return { guest: null, isLimited: false };
     const { remoteAddress } = socket;
     if (remoteAddress === undefined) {

@@ -59,8 +59,8 @@ export class FrontDoor {
   readonly #limits: HeadLimits;
   readonly #server: Server;
   readonly #held = new HeldSockets();
-  readonly #handOver = new HandOver(this.#held);
-  readonly #sessions = new SessionDoor(this.#held);
+  readonly #handOver: HandOver;
+  readonly #sessions: SessionDoor;
   readonly #connections: Counter<"route">;
   /** Connections in their TLS handshake at a worker, by the ticket that it will report. */
   readonly #shaking = new Map<number, { guest: Guest; worker: Worker }>();
@@ -72,6 +72,8 @@ export class FrontDoor {
 
   constructor(options: FrontDoorOptions) {
     this.#options = options;
+    this.#handOver = new HandOver(this.#held, options.guard.open);
+    this.#sessions = new SessionDoor(this.#held, options.guard.open);
     this.#limits = options.limits ?? HEAD_LIMITS;
     this.#connections = new Counter({
       name: "troupe_front_door_connections_total",
@@ -127,10 +129,16 @@ export class FrontDoor {
   readonly #workerGone = (worker: Worker) => {
     this.#sessions.workerGone(worker);
     this.#handOver.workerGone(worker);
+    this.#options.guard.open.ownerGone(worker);
     for (const [ticket, shaking] of this.#shaking) {
       if (shaking.worker === worker) this.#settleTicket(ticket);
     }
   };
+
+  /** A worker's word that so many of its connections have ended, by address. */
+  connectionsEnded(worker: Worker, counts: Readonly<Record<string, number>>): void {
+    this.#options.guard.open.ended(worker, counts);
+  }
 
   /** A worker's word that these handshakes are done, with a request read, or have failed. */
   settled(tickets: readonly number[]): void {

@@ -5,8 +5,10 @@
  */
 import type { Worker } from "node:cluster";
 import type { Socket } from "node:net";
+import { subscriberOf } from "../base/address.ts";
 import type { Handed, SocketHandover } from "../runtime/control.ts";
 import type { HeldSockets } from "./held-sockets.ts";
+import type { OpenConnections } from "./open-connections.ts";
 import { closeUnacknowledged, detachFromServer, isOurs } from "./socket-handle.ts";
 
 /** Milliseconds after which a connection that a stuck worker does not take is closed. */
@@ -14,11 +16,13 @@ const IN_LINE_MS = 10_000;
 
 export class HandOver {
   readonly #held: HeldSockets;
+  readonly #open: OpenConnections;
   /** Sockets in line for each worker, with what to do when it cannot take them. */
   readonly #inLine = new Map<Worker, Map<Socket, () => void>>();
 
-  constructor(held: HeldSockets) {
+  constructor(held: HeldSockets, open: OpenConnections) {
     this.#held = held;
+    this.#open = open;
   }
 
   /** Reads of `socket` are stopped. `failed` is called when it is still ours afterwards. */
@@ -32,7 +36,9 @@ export class HandOver {
     line.set(socket, failed);
     socket.setTimeout(IN_LINE_MS, destroyOnTimeout);
     detachFromServer(socket);
-    const message: SocketHandover = { type: "troupe:socket", ...how };
+    this.#open.handedTo(socket, worker);
+    const address = subscriberOf(socket.remoteAddress ?? "");
+    const message: SocketHandover = { type: "troupe:socket", address, ...how };
     worker.send(message, socket, () => {
       // Called twice where Node had to send the handle again.
       if (line.delete(socket)) this.#settle(socket, failed);
@@ -57,6 +63,7 @@ export class HandOver {
       return;
     }
     socket.setTimeout(0);
+    this.#open.takenBack(socket);
     failed();
   }
 }

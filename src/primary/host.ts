@@ -108,6 +108,7 @@ export class Host {
       tls: options.certificate !== undefined,
       guard: new DoorGuard({
         limits: doorLimits(config),
+        connectionsMax: config.connectionsPerAddressMax,
         trust: config.trustProxy,
         log,
         registry: this.#metrics.registry,
@@ -261,6 +262,12 @@ export class Host {
         return;
       case "settled":
         this.frontDoor.settled((JSON.parse(heard.body) as WorkerReports["settled"]).tickets);
+        return;
+      case "connections_ended":
+        this.frontDoor.connectionsEnded(
+          life.worker,
+          JSON.parse(heard.body) as WorkerReports["connections_ended"],
+        );
         return;
       case "host_health":
         this.#answer(life, heard, this.#report.health());

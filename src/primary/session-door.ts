@@ -11,6 +11,7 @@ import type { Server as HttpServer } from "node:http";
 import { createServer, type Socket } from "node:net";
 import { setupMaster } from "@socket.io/sticky";
 import type { HeldSockets } from "./held-sockets.ts";
+import type { OpenConnections } from "./open-connections.ts";
 import { detachFromServer, isOurs, startReading } from "./socket-handle.ts";
 
 /** A long poll lasts the ping interval and more (25 s + 20 s by default). */
@@ -23,10 +24,12 @@ const LINGER_MS = 1000;
 export class SessionDoor {
   readonly #sticky = createServer();
   readonly #held: HeldSockets;
+  readonly #open: OpenConnections;
   readonly #owners = new Map<string, Worker>();
 
-  constructor(held: HeldSockets) {
+  constructor(held: HeldSockets, open: OpenConnections) {
     this.#held = held;
+    this.#open = open;
     // It only listens for "connection"; a real HTTP server would begin to parse.
     setupMaster(this.#sticky as HttpServer, { loadBalancingMethod: "round-robin" });
     cluster.on("message", this.#onMessage);
@@ -46,7 +49,10 @@ export class SessionDoor {
     detachFromServer(socket);
     this.#sticky.emit("connection", socket);
     socket.emit("data", bytes);
-    if (!tunnelled || !isOurs(socket)) return;
+    if (!tunnelled || !isOurs(socket)) {
+      this.#open.handedTo(socket, owner);
+      return;
+    }
     socket.on("data", () => {
       if (socket.bytesRead > TUNNEL_BYTES_MAX) socket.destroy();
     });

@@ -19,6 +19,8 @@ export interface ActorAddress {
 export interface SessionNote {
   session: SessionId;
   status: Exclude<PresenceStatus, "offline">;
+  /** How long it has been open: the clocks of two workers are not one. */
+  age_ms?: number;
 }
 
 export interface UserOps {
@@ -123,6 +125,8 @@ export interface UserOrders {
   /** A block with the other came or went, whoever made it. */
   apart_changed: { user_id: UserId; is_apart: boolean };
   following_changed: { user_id: UserId; following: boolean };
+  /** The user has more sessions than may be: this one, the oldest, ends. */
+  session_surplus: { session: SessionId };
 }
 
 /** Name `conversation_joined`: the user is a member from `rev` on. */

@@ -172,6 +172,7 @@ export type EndCode =
   | "token_expired"
   | "logged_out"
   | "suspended"
+  | "too_many_sessions"
   | "ended_by_operator"
   | "rate_limited"
   | "slow_consumer"

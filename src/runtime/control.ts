@@ -39,6 +39,8 @@ export interface WorkerReports {
   drained: Record<string, never>;
   /** Handed-over TLS connections that have sent a request, or are gone. */
   settled: { tickets: number[] };
+  /** Handed-over connections that have ended, by address as limits count them. */
+  connections_ended: Record<string, number>;
   /** Answered with `HostMetrics`. */
   gather_metrics: Record<string, never>;
   /** Answered with `HostHealth`; for /readyz. */
@@ -79,7 +81,11 @@ export interface HostHealth {
  * with what it has read of it. `api` for the HTTP server, `engine` for a WebSocket handshake,
  * `tls` for a TLS handshake, whose ticket comes back in `settled`.
  */
-export type SocketHandover = { type: "troupe:socket" } & Handed;
+export type SocketHandover = {
+  type: "troupe:socket";
+  /** Of the peer, which a connection that has ended meanwhile does not know any more. */
+  address: string;
+} & Handed;
 
 export type Handed =
   | { kind: "api" | "engine"; head: Buffer }

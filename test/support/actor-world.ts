@@ -116,7 +116,7 @@ export class SimWorker {
     this.host = new ActorHost({
       clock,
       self: life,
-      behaviours: behaviours(ports, { graceMs: GRACE_MS, changes: null }),
+      behaviours: behaviours(ports, { graceMs: GRACE_MS, sessionsMax: 50, changes: null }),
       send: (sent) => fromThread.send(sent),
       onBug: (key, bug) => world.bugs.push({ key, bug }),
     });

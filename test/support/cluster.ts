@@ -267,6 +267,7 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> 
     WORKERS: String(options.workers ?? 2),
     DATA_DIR: dataDir,
     RATE_LIMITS: "off",
+    CONNECTIONS_PER_ADDRESS_MAX: "1000000",
     [tag.split("=")[0]!]: tag.split("=")[1]!,
   };
   if (databaseUrl !== null) {

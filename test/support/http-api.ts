@@ -35,6 +35,8 @@ export const CONFIG: WorkerConfig = {
   connectionRatePerS: 100,
   connectionBurst: 1000,
   pendingConnectionsMax: 500,
+  connectionsPerAddressMax: 2000,
+  sessionsPerUserMax: 50,
   corsOrigin: null,
   logLevel: "silent",
 };

@@ -20,6 +20,7 @@ export type Told = { value: Record<string, unknown>; rev: number } | { code: Err
 
 export const SELF = "w1";
 export const GRACE_MS = 5_000;
+export const SESSIONS_MAX = 50;
 
 export class SoloActors {
   readonly clock = new FakeClock();
@@ -42,7 +43,11 @@ export class SoloActors {
     this.host = new ActorHost({
       clock: this.clock,
       self: SELF,
-      behaviours: behaviours(wrap(this.storage.ports), { graceMs: GRACE_MS, changes }),
+      behaviours: behaviours(wrap(this.storage.ports), {
+        graceMs: GRACE_MS,
+        sessionsMax: SESSIONS_MAX,
+        changes,
+      }),
       send: (sent) => this.#onFrame(sent),
       onBug: (_key, bug) => this.bugs.push(bug),
     });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { USER_IDLE_MS } from "../../actors/limits.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
-import { GRACE_MS, SELF, SoloActors } from "../support/solo-actors.ts";
+import { GRACE_MS, SELF, SESSIONS_MAX, SoloActors } from "../support/solo-actors.ts";
 
 let actors: SoloActors;
 let ann: UserId;
@@ -142,5 +142,39 @@ describe("new conversations", () => {
   test("[USR1] somebody who is not there is not found", async () => {
     expect(await creates(["999999" as UserId])).toEqual({ code: "not_found" });
     expect(actors.events).toEqual([]);
+  });
+});
+
+describe("[USR3] more sessions than may be", () => {
+  const told = () =>
+    actors.events
+      .filter(({ name }) => name === "session_surplus")
+      .map(({ note }) => (JSON.parse(note) as { session: string }).session);
+
+  test("end the oldest, one for each that opens", async () => {
+    for (let n = 0; n < SESSIONS_MAX; n++) {
+      await opens(`s${n}`);
+      await actors.clock.advance(10);
+    }
+    expect(told()).toEqual([]);
+    await opens("new");
+    await opens("newer");
+    expect(told()).toEqual(["s0", "s1"]);
+    await closes("s0");
+    await closes("s1");
+    await opens("newest");
+    expect(told()).toEqual(["s0", "s1", "s2"]);
+    expect(statuses()).toEqual(["online"]);
+  });
+
+  test("after a move the oldest are known by how long they have been open", async () => {
+    const note = (session: string, age_ms: number) => ({ session, status: "online", age_ms });
+    const many = Array.from({ length: SESSIONS_MAX - 1 }, (_, n) => note(`s${n}`, 1_000 + n));
+    const here = { worker: SELF, sessions: many };
+    await actors.tells(`user:${ann}`, "sessions_announced", here);
+    const there = { worker: "w2", sessions: [note("old", 9_000), note("young", 10)] };
+    actors.neighbours("w2");
+    await actors.tells(`user:${ann}`, "sessions_announced", there, "w2");
+    expect(told()).toEqual(["old"]);
   });
 });

@@ -6,12 +6,15 @@
  *        and ends, and when it moves its new place is told of all that live here.
  * [SES2] A session that is over leaves nothing behind, whatever it was doing.
  * [SES3] A token's expiry is announced, and ends the session unless it was refreshed.
+ * [SES5] The user's actor, which knows the sessions of all edges, has the oldest ended when
+ *        there are too many.
  * [SES4] A login that has ended takes its sessions with it, and no others; a suspended user all.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
-import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import type { SessionNote } from "../../protocol/actor-ops.ts";
+import type { FamilyId, SessionId, UserId } from "../../protocol/ids.ts";
 import { isoOf, later, msBetween } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
@@ -117,8 +120,8 @@ export class Sessions {
   /** The session is live: its user's actor hears of it. */
   begun(session: Session, opening: SessionOpening): void {
     const { gateway, life, watches, log } = this.#options;
-    const { id, status } = session;
-    gateway.tell("user", session.user, "session_opened", { session: id, worker: life, status });
+    const note = this.#noteOf(session);
+    gateway.tell("user", session.user, "session_opened", { ...note, worker: life });
     this.recheck(session);
     watches
       .prime([...peersOf(opening), ...opening.followees])
@@ -156,6 +159,14 @@ export class Sessions {
   endUser(user: UserId): void {
     for (const session of [...this.ofUser(user)]) {
       session.end("suspended", "This account is suspended.", false);
+    }
+  }
+
+  /** [SES5] */
+  endSurplus(user: UserId, surplus: SessionId): void {
+    for (const session of [...this.ofUser(user)]) {
+      if (session.id !== surplus) continue;
+      session.end("too_many_sessions", "A newer session of this user took its place.", false);
     }
   }
 
@@ -202,10 +213,15 @@ export class Sessions {
     const { gateway, life } = this.#options;
     const notes = [...sessions]
       .filter((session) => session.isLive)
-      .map(({ id, status }) => ({ session: id, status }));
+      .map((session) => this.#noteOf(session));
     if (notes.length > 0) {
       gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
     }
+  }
+
+  #noteOf({ id, status, liveAtMs }: Session): SessionNote {
+    const age_ms = Math.round(msBetween(liveAtMs, this.#options.clock.monotonicMs()));
+    return { session: id, status, age_ms };
   }
 
   stop(): void {

@@ -96,6 +96,7 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
   begin({ session, opening }: Guest): void {
     const { clock } = this;
     session.sinceMs = clock.wallMs();
+    session.liveAtMs = clock.monotonicMs();
     session.begin({
       user: opening.user,
       session_id: session.id,

@@ -8,7 +8,7 @@
 import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
 import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
-import { type Monotonic, type WallTime, wallTime } from "../../protocol/time.ts";
+import { BEFORE_ALL, type Monotonic, type WallTime, wallTime } from "../../protocol/time.ts";
 import type { Identity } from "../auth/auth.ts";
 import type { Connection } from "../transport/connection.ts";
 import { Packet } from "../transport/packet.ts";
@@ -98,6 +98,8 @@ export class Session {
   expirySlot = 0;
   /** When it became live. */
   sinceMs = wallTime(0);
+  /** The same moment, to measure its age. */
+  liveAtMs: Monotonic = BEFORE_ALL;
   readonly connection: Connection;
   readonly #outlet: Outlet;
   readonly #host: SessionHost;

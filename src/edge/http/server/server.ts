@@ -15,6 +15,12 @@ const HEADERS_MS = 10_000;
 /** 64 KiB over a bad mobile connection take seconds, not more. */
 const REQUEST_MS = 30_000;
 const CHECK_MS = 5_000;
+/**
+ * Without a byte read or written in all of this a connection is cut, whatever it waits for: an
+ * answer that the client does not read, most of all. Longer than a long poll, which is answered
+ * within 25 s, and no hindrance to an answer that is read slowly.
+ */
+export const SILENCE_MS = 60_000;
 
 /** How long the servers of a worker wait for what a client owes them. */
 const TIMEOUTS = {
@@ -26,6 +32,7 @@ const TIMEOUTS = {
 
 export function createHttpServer(listener: RequestListener): Server {
   const server = createServer(TIMEOUTS, listener);
+  server.timeout = SILENCE_MS;
   // Node begins to watch header and request timeouts, and to know idle connections, only when
   // a server listens; this one never does.
   server.emit("listening");
