@@ -87,7 +87,7 @@ async function doctor(args: string[]): Promise<number> {
   const read = readDoctorOptions(args);
   if (!read.ok) return misused("doctor", read.problem);
   const { examine } = await import("./commands/doctor/doctor.ts");
-  const findings = await examine(process.env, Date.now());
+  const findings = await examine(process.env, systemClock.wallMs());
   const hasFailing = hasFailed(findings);
   process.stdout.write(
     read.options.json

@@ -4,7 +4,7 @@
  * started has ended again.
  */
 import { fileURLToPath } from "node:url";
-import { systemClock } from "./base/clock.ts";
+import { stopwatch, systemClock } from "./base/clock.ts";
 import { StartRefusal } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { packageVersion } from "./base/version.ts";
@@ -53,7 +53,7 @@ async function run(
   signals: Signals,
   cleanups: Cleanups,
 ): Promise<void> {
-  const startedMs = performance.now();
+  const elapsedMs = stopwatch();
   const faults = new FaultRing(systemClock);
   const log = faults.tap(untapped);
   let signal: string | null = null;
@@ -93,7 +93,7 @@ async function run(
   const port = await Promise.race([host.start(), signals.stop.then(() => null)]);
   if (port === null) return host.kill();
 
-  const ms = Math.round(performance.now() - startedMs);
+  const ms = Math.round(elapsedMs());
   process.stdout.write(banner({ config, port, ms, opsToken: database.opsToken }));
   log.info({ event: "ready", port, workers: config.workers, ms });
   signals.onHangup = () => {

@@ -45,6 +45,12 @@ export const FAULTS = {
   "postgres-restart": { title: "PostgreSQL restarts", needs: "nothing", holdMs: [500, 1500] },
   "postgres-pause": { title: "PostgreSQL stops answering", needs: "nothing", holdMs: [2000, 7000] },
   "slow-reader": { title: "a client stops reading", needs: "nothing", holdMs: [500, 1500] },
+  "clock-step": {
+    title: "the hosts' wall clock is set",
+    needs: "nothing",
+    holdMs: PAST_LEASE_MS,
+    sendsWithinMs: 6000,
+  },
   "reconnect-storm": {
     title: "all clients drop and return at once",
     needs: "nothing",

@@ -38,6 +38,8 @@ const DRAINED_WITHIN_MS = 13_000;
 const ROLLED_WITHIN_MS = 60_000;
 /** The client first reads what the kernel holds for it, some megabytes, on a busy machine. */
 const CLOSED_WITHIN_MS = 15_000;
+/** Both ways, from what NTP corrects to what an operator mistypes. */
+const CLOCK_STEPS_MS = [1_000, 30_000, 2 * 3_600_000, 30 * 86_400_000].flatMap((ms) => [ms, -ms]);
 const STORM_WAVES = 3;
 const STORM_EXTRA = 30;
 /** Four thousand characters outside the BMP: 16 kB on the wire, 500 of them 8 MB. */
@@ -168,6 +170,30 @@ export const INJECTORS: Record<FaultName, Injector> = {
   "postgres-pause": ({ world }) => {
     world.database.pause();
     return { detail: "", heal: () => done(() => world.database.resume()) };
+  },
+
+  "clock-step": async ({ world, scene, chance }) => {
+    const stepMs = pick(chance, CLOCK_STEPS_MS);
+    const port = world.hosts[0]!.port;
+    // A token that was good before is over for a clock set forward, and one made meanwhile for a
+    // clock set back by more than its time: people log in again, as with any expired token.
+    const renewAll = async () => {
+      const renewed = await Promise.all(scene.people.map(({ login }) => login.renew(port)));
+      return renewed.every((isNew) => isNew);
+    };
+    world.stepWallClock(stepMs);
+    const isRenewed = await renewAll();
+    return {
+      detail: `${stepMs / 1000} s`,
+      heal: async () => {
+        world.stepWallClock(0);
+        const isBack = await renewAll();
+        return [
+          claim("tokens are had under the clock as it was set", isRenewed, isRenewed),
+          claim("tokens are had under the clock set right again", isBack, isBack),
+        ];
+      },
+    };
   },
 
   "slow-reader": async (stage) => {

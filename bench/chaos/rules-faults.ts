@@ -42,7 +42,7 @@ const serviceReturns: Rule = {
 const sendsGoOn: Rule = {
   id: "CHF3",
   promise: 9,
-  title: "while Redis is away sends are acknowledged",
+  title: "while Redis is away, or a clock is set, sends are acknowledged",
   check({ history, sessions }) {
     const look = new Look();
     for (const fault of history.faults) {

@@ -10,6 +10,7 @@ import { createLogger } from "../../src/base/log.ts";
 import { HostBox } from "../support/host-box.ts";
 import { freePort } from "../support/ports.ts";
 import { openRedis, type RedisBox } from "../support/redis-box.ts";
+import { setStep, steppedClockEnv } from "../support/stepped-clock.ts";
 import { type DatabaseBox, openDatabase } from "./database-box.ts";
 import { type Options, wantsRedis } from "./options.ts";
 
@@ -20,6 +21,8 @@ export interface World {
   readonly hosts: HostBox[];
   readonly database: DatabaseBox;
   readonly redis: RedisBox | null;
+  /** Sets the wall clock of all hosts, which are on one machine: ahead of the real one by `ms`. */
+  stepWallClock(ms: number): void;
   stop(): Promise<void>;
 }
 
@@ -42,6 +45,7 @@ export async function startWorld(options: Options, runDir: string): Promise<Worl
       redis = await openRedis(scratchDir, options.hosts, options.mayInstall);
       cleanups.push(redis.stop);
     }
+    const clockFile = join(scratchDir, "wall-clock");
     const hosts = await Promise.all(
       Array.from({ length: options.hosts }, async (_, index) => {
         const env: Record<string, string> = {
@@ -53,6 +57,7 @@ export async function startWorld(options: Options, runDir: string): Promise<Worl
           CONNECTIONS_PER_ADDRESS_MAX: "1000000",
           ACCESS_TOKEN_TTL_S: String(ACCESS_TOKEN_TTL_S),
         };
+        if (options.faults.includes("clock-step")) Object.assign(env, steppedClockEnv(clockFile));
         if (redis !== null) env["REDIS_URL"] = redis.urls[index]!;
         const logPath = join(runDir, `host-${index + 1}.log`);
         return new HostBox({ index, port: await freePort(), env, logPath });
@@ -62,7 +67,8 @@ export async function startWorld(options: Options, runDir: string): Promise<Worl
       await Promise.all(hosts.map((host) => host.stop()));
     });
     await Promise.all(hosts.map((host) => host.start()));
-    return { hosts, database, redis, stop };
+    const stepWallClock = (ms: number) => setStep(clockFile, ms);
+    return { hosts, database, redis, stepWallClock, stop };
   } catch (error) {
     await stop();
     throw error;

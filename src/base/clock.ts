@@ -2,7 +2,7 @@
  * Time as a port: everything that waits, measures or dates takes a Clock, so that tests own
  * time. The one module of the server that reads the machine's clocks.
  */
-import { type Monotonic, monotonic, type WallTime, wallTime } from "../protocol/time.ts";
+import { type Monotonic, monotonic, msBetween, type WallTime, wallTime } from "../protocol/time.ts";
 
 export interface Clock {
   /** For timestamps only. It may jump, in both directions. */
@@ -24,3 +24,9 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Starts now; each call answers with the milliseconds since. */
+export function stopwatch(): () => number {
+  const startedMs = systemClock.monotonicMs();
+  return () => msBetween(startedMs, systemClock.monotonicMs());
+}

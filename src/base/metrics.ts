@@ -5,6 +5,7 @@
  */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { AggregatorRegistry, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { stopwatch } from "./clock.ts";
 
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
@@ -247,13 +248,13 @@ interface Lag {
 function watchLag(part: string, registers: Registry[]): Lag {
   const histogram = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   histogram.enable();
-  let since = performance.now();
+  let elapsedMs = stopwatch();
   // The histogram holds the time between two rings, including the requested pause.
   const late = (percent: number) =>
     Math.max(0, histogram.percentile(percent) / 1e6 - LAG_RESOLUTION_MS);
   const renew = () => {
-    if (performance.now() - since < LAG_WINDOW_MS) return;
-    since = performance.now();
+    if (elapsedMs() < LAG_WINDOW_MS) return;
+    elapsedMs = stopwatch();
     histogram.reset();
   };
   new Gauge({

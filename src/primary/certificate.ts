@@ -5,9 +5,11 @@
  * that a reconnect after it stays cheap.
  */
 import { randomBytes } from "node:crypto";
+import { systemClock } from "../base/clock.ts";
 import { StartRefusal } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { readTlsPair, type TlsPair } from "../config/tls-pair.ts";
+import { wallTime } from "../protocol/time.ts";
 import type { TlsMaterial } from "../runtime/control.ts";
 
 /** tls.createServer's figure. */
@@ -55,7 +57,7 @@ export class Certificate {
 
   #announce(event: string, expiresAt: Date): void {
     const expires_at = expiresAt.toISOString();
-    if (expiresAt.getTime() > Date.now()) this.#log.info({ event, expires_at });
+    if (wallTime(expiresAt.getTime()) > systemClock.wallMs()) this.#log.info({ event, expires_at });
     else this.#log.warn({ event: "certificate_expired", expires_at });
   }
 }

@@ -5,6 +5,7 @@
  *
  * Who is over the limit is told so (429), but only so often: an answer costs more than a cut.
  */
+import { type Monotonic, msBetween } from "../protocol/time.ts";
 
 /** `answered`: refuse it with an answer. `cut`: it is not worth one. */
 export type Admission = "welcome" | "answered" | "cut";
@@ -17,7 +18,7 @@ export interface ConnectionRate {
 interface Account {
   tokens: number;
   answers: number;
-  atMs: number;
+  atMs: Monotonic;
 }
 
 /** About 150 bytes each: 8 MB when full. */
@@ -40,7 +41,7 @@ export class ConnectionRates {
   }
 
   /** Of one more connection. Times never run back. */
-  admit(address: string, nowMs: number): Admission {
+  admit(address: string, nowMs: Monotonic): Admission {
     const account = this.#accountOf(address, nowMs);
     if (account.tokens >= 1) {
       account.tokens--;
@@ -51,13 +52,13 @@ export class ConnectionRates {
     return "answered";
   }
 
-  #accountOf(address: string, nowMs: number): Account {
+  #accountOf(address: string, nowMs: Monotonic): Account {
     let account = this.#accounts.get(address);
     if (account === undefined) {
       account = { tokens: this.#rate.burst, answers: ANSWERS.burst, atMs: nowMs };
       if (this.#accounts.size >= this.#addressesMax) this.#forgetOldest();
     } else {
-      const elapsedS = Math.max(0, nowMs - account.atMs) / 1000;
+      const elapsedS = msBetween(account.atMs, nowMs) / 1000;
       account.tokens = Math.min(this.#rate.burst, account.tokens + elapsedS * this.#rate.perS);
       account.answers = Math.min(ANSWERS.burst, account.answers + elapsedS * ANSWERS.perS);
       account.atMs = nowMs;

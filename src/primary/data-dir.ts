@@ -11,8 +11,10 @@
 import { randomBytes } from "node:crypto";
 import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { systemClock } from "../base/clock.ts";
 import { errorCode, fileTrouble, StartRefusal } from "../base/errors.ts";
 import { readOrMakeSecretFile, readSecretFile } from "../config/secret-file.ts";
+import { msBetween, wallTime } from "../protocol/time.ts";
 import { processStart } from "./process-identity.ts";
 
 export interface DataDir {
@@ -192,7 +194,7 @@ async function sweep(dir: string): Promise<void> {
 
 async function isOld(path: string): Promise<boolean> {
   try {
-    return Date.now() - (await stat(path)).mtimeMs > WRITING_MS;
+    return msBetween(wallTime((await stat(path)).mtimeMs), systemClock.wallMs()) > WRITING_MS;
   } catch (error) {
     if (errorCode(error) === "ENOENT") return false;
     throw error;

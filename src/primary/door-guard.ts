@@ -9,8 +9,10 @@
 import type { Socket } from "node:net";
 import { Counter, Gauge, type Registry } from "prom-client";
 import { subscriberOf } from "../base/address.ts";
+import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { createProxyReader, type ProxyTrust } from "../config/proxy-trust.ts";
+import { BEFORE_ALL, msBetween } from "../protocol/time.ts";
 import { type ConnectionRate, ConnectionRates } from "./connection-rates.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { type Guest, Undecided } from "./undecided.ts";
@@ -51,7 +53,7 @@ export class DoorGuard {
   readonly #log: Log;
   readonly #refused: Counter<"how">;
   #refusals = 0;
-  #loggedMs = Number.NEGATIVE_INFINITY;
+  #loggedMs = BEFORE_ALL;
 
   constructor({ limits, connectionsMax, trust, log, registry }: GuardOptions) {
     this.open = new OpenConnections(connectionsMax);
@@ -123,7 +125,7 @@ export class DoorGuard {
       return { guest: null, isLimited: false };
     }
     const address = subscriberOf(remoteAddress);
-    const nowMs = performance.now();
+    const nowMs = systemClock.monotonicMs();
     const admission = this.#rates.admit(address, nowMs);
     if (admission === "cut") return this.#refuse(socket, address, "cut");
     const guest = this.#undecided.enter(address, nowMs, () => socket.resetAndDestroy());
@@ -150,8 +152,8 @@ export class DoorGuard {
   #count(address: string, how: string): void {
     this.#refused.inc({ how });
     this.#refusals++;
-    const nowMs = performance.now();
-    if (nowMs - this.#loggedMs < LOG_EVERY_MS) return;
+    const nowMs = systemClock.monotonicMs();
+    if (msBetween(this.#loggedMs, nowMs) < LOG_EVERY_MS) return;
     // One line for many: a flood must not flood the log.
     this.#log.warn({ event: "connections_limited", address, how, refused: this.#refusals });
     this.#loggedMs = nowMs;

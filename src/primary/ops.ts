@@ -6,6 +6,7 @@
  * [OPS2] Nothing here grows with sessions or actors: workers answer counts, or by one user's key.
  */
 import { hostname } from "node:os";
+import { stopwatch, systemClock } from "../base/clock.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { type FaultRing, mergedFaults } from "../ops/recent-faults.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
 } from "../ports/ops.ts";
 import type { Relay } from "../ports/relay.ts";
 import type { HostVitals, OpsHost } from "../protocol/ops.ts";
+import { isoOf, type Monotonic, msBetween } from "../protocol/time.ts";
 import { FLAG } from "../runtime/frames.ts";
 import { hostOfLife, type View } from "../runtime/view.ts";
 import type { HostTalk } from "./host-talk.ts";
@@ -45,7 +47,7 @@ export interface HostOpsOptions {
 
 export class HostOps {
   readonly #options: HostOpsOptions;
-  readonly #startedMs = performance.now();
+  readonly #uptimeMs = stopwatch();
   readonly #own: () => Promise<OpsHost>;
   readonly #all: () => Promise<ClusterAnswers["vitals"]>;
 
@@ -89,7 +91,7 @@ export class HostOps {
       }),
     ]);
     hosts.sort((a, b) => (a.host < b.host ? -1 : 1));
-    return { at: new Date().toISOString(), answered_by: host, view: view().number, hosts };
+    return { at: isoOf(systemClock.wallMs()), answered_by: host, view: view().number, hosts };
   }
 
   async #hostVitals(): Promise<OpsHost> {
@@ -100,7 +102,7 @@ export class HostOps {
       parts.map(({ life, answer }) => [life, answer as WorkerAnswers["vitals"] | null]),
     );
     const rings = [...answers.values()].map((answer) => answer?.faults ?? []);
-    const nowMs = performance.now();
+    const nowMs = systemClock.monotonicMs();
     return {
       host,
       vitals: this.#vitals(mergedFaults([faults.list(), ...rings])),
@@ -113,7 +115,7 @@ export class HostOps {
             slot: life.ref.slot,
             pid: life.pid ?? null,
             phase,
-            uptime_ms: Math.round(nowMs - sinceMs),
+            uptime_ms: Math.round(msBetween(sinceMs, nowMs)),
             vitals: answers.get(life.ref.life)?.vitals ?? null,
           },
         ];
@@ -128,7 +130,7 @@ export class HostOps {
       name: hostname(),
       version,
       pid: process.pid,
-      uptime_ms: Math.round(performance.now() - this.#startedMs),
+      uptime_ms: Math.round(this.#uptimeMs()),
       draining: supervisor.stopping,
       lag_ms: metrics.lagMs(),
       rss_bytes: process.memoryUsage.rss(),
@@ -194,10 +196,10 @@ async function answerOf(life: WorkerLife, question: OpsQuestion): Promise<Worker
 
 /** The same answer for everybody who asks within `forMs` of its beginning; a failure is not kept. */
 function kept<T>(forMs: number, work: () => Promise<T>): () => Promise<T> {
-  let last: { atMs: number; answer: Promise<T> } | null = null;
+  let last: { atMs: Monotonic; answer: Promise<T> } | null = null;
   return () => {
-    const nowMs = performance.now();
-    if (last !== null && nowMs - last.atMs < forMs) return last.answer;
+    const nowMs = systemClock.monotonicMs();
+    if (last !== null && msBetween(last.atMs, nowMs) < forMs) return last.answer;
     const mine = { atMs: nowMs, answer: work() };
     last = mine;
     mine.answer.catch(() => {

@@ -7,9 +7,11 @@
  * the stop has begun.
  */
 import cluster, { type ClusterSettings } from "node:cluster";
+import { systemClock } from "../base/clock.ts";
 import { StartRefusal } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { WorkerConfig } from "../config/config.ts";
+import { msBetween } from "../protocol/time.ts";
 import type { TlsMaterial } from "../runtime/control.ts";
 import { BACK_OFF, type BackOff, RESTED, stepBackOff } from "./back-off.ts";
 import type { ServingWorker } from "./front-door.ts";
@@ -137,7 +139,7 @@ export class Supervisor {
     const event = what === "online" ? "online_reported" : "drained_reported";
     const startedMs = life.state.sinceMs;
     if (!life.move(event)) return;
-    const ms = Math.round(performance.now() - startedMs);
+    const ms = Math.round(msBetween(startedMs, systemClock.monotonicMs()));
     this.#options.log.info({ event: `worker_${what}`, worker: life.ref.life, pid: life.pid, ms });
     if (what === "online") this.#changed();
   }

@@ -4,10 +4,11 @@
  * unless it is so young that it may just not have had its turn: then the new one is refused.
  * So whoever sits silent is in nobody's way, and a crowd that comes at once is not cut down.
  */
+import { type Monotonic, msBetween } from "../protocol/time.ts";
 
 export interface Guest {
   readonly address: string;
-  readonly sinceMs: number;
+  readonly sinceMs: Monotonic;
   /** Ends the connection; null when it is not ours to end (a worker does the handshake). */
   cut: (() => void) | null;
 }
@@ -42,7 +43,7 @@ export class Undecided {
   }
 
   /** Null when there is no room. */
-  enter(address: string, nowMs: number, cut: () => void): Guest | null {
+  enter(address: string, nowMs: Monotonic, cut: () => void): Guest | null {
     const neighbours = this.#byAddress.get(address);
     if (neighbours !== undefined && neighbours.size >= this.#limits.perAddress) {
       if (!this.#makeRoom(neighbours, nowMs)) return null;
@@ -72,10 +73,10 @@ export class Undecided {
     if (guests.size === 0) this.#byAddress.delete(guest.address);
   }
 
-  #makeRoom(among: Set<Guest>, nowMs: number): boolean {
+  #makeRoom(among: Set<Guest>, nowMs: Monotonic): boolean {
     for (const guest of among) {
       if (guest.cut === null) continue;
-      if (nowMs - guest.sinceMs < this.#limits.youngMs) return false;
+      if (msBetween(guest.sinceMs, nowMs) < this.#limits.youngMs) return false;
       this.#evicted++;
       this.leave(guest);
       guest.cut();

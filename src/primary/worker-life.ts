@@ -5,6 +5,7 @@
  */
 import cluster, { type Worker } from "node:cluster";
 import type { Duplex } from "node:stream";
+import { systemClock } from "../base/clock.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import type { PrimaryOrders, TlsMaterial } from "../runtime/control.ts";
 import { FRAME, type Frame, frame } from "../runtime/frames.ts";
@@ -37,7 +38,7 @@ export class WorkerLife {
   readonly #events: LifeEvents;
   readonly #asks = new Map<number, (answer: Frame | null) => void>();
   readonly #waiting = new Set<() => void>();
-  #state: WorkerState = { phase: "starting", sinceMs: performance.now() };
+  #state: WorkerState = { phase: "starting", sinceMs: systemClock.monotonicMs() };
   #corr = 0;
   #killTimer: NodeJS.Timeout | undefined;
 
@@ -99,7 +100,7 @@ export class WorkerLife {
 
   /** Whether the event changed anything. */
   move(event: WorkerEvent): boolean {
-    const next = stepWorker(this.#state, event, performance.now());
+    const next = stepWorker(this.#state, event, systemClock.monotonicMs());
     if (next === this.#state) return false;
     this.#state = next;
     for (const look of [...this.#waiting]) look();

@@ -5,18 +5,19 @@
  * No way leads back: a restart is another life.
  */
 import { unreachable } from "../base/errors.ts";
+import { type Monotonic, msBetween } from "../protocol/time.ts";
 
 export type WorkerState =
-  | { phase: "starting"; sinceMs: number }
-  | { phase: "online"; sinceMs: number }
-  | { phase: "draining"; sinceMs: number; drained: boolean }
+  | { phase: "starting"; sinceMs: Monotonic }
+  | { phase: "online"; sinceMs: Monotonic }
+  | { phase: "draining"; sinceMs: Monotonic; drained: boolean }
   /** `ordered`: it was told to go. `servedMs`: how long it was online before. */
-  | { phase: "gone"; sinceMs: number; ordered: boolean; servedMs: number };
+  | { phase: "gone"; sinceMs: Monotonic; ordered: boolean; servedMs: number };
 
 export type WorkerEvent = "online_reported" | "drain_ordered" | "drained_reported" | "lost";
 
 /** The state after `event`; the same object where the event means nothing any more. */
-export function stepWorker(state: WorkerState, event: WorkerEvent, nowMs: number): WorkerState {
+export function stepWorker(state: WorkerState, event: WorkerEvent, nowMs: Monotonic): WorkerState {
   switch (event) {
     case "online_reported":
       return state.phase === "starting" ? { phase: "online", sinceMs: nowMs } : state;
@@ -32,7 +33,7 @@ export function stepWorker(state: WorkerState, event: WorkerEvent, nowMs: number
         phase: "gone",
         sinceMs: nowMs,
         ordered: state.phase === "draining",
-        servedMs: state.phase === "online" ? nowMs - state.sinceMs : 0,
+        servedMs: state.phase === "online" ? msBetween(state.sinceMs, nowMs) : 0,
       };
     default:
       return unreachable(event);

@@ -14,7 +14,7 @@
  *        `away`, are named to every other host when this host is connected. A host that was
  *        `away` doubts every topic itself.
  */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, stopwatch } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
 import { DOUBTED_TOPICS_MAX, type Doubt } from "../protocol/doubt.ts";
@@ -285,9 +285,9 @@ export class HostRelay implements Relay {
     const asked = this.#mark;
     let answer: LeaseAnswer;
     try {
-      const askedMs = performance.now();
+      const elapsedMs = stopwatch();
       answer = await bus.renew({ host, members: JSON.stringify(this.#members), ...asked });
-      this.#pingMs = Math.round((performance.now() - askedMs) * 100) / 100;
+      this.#pingMs = Math.round(elapsedMs() * 100) / 100;
       if (answer.isNew) await bus.publish(NEWS_CHANNEL, NEWS);
     } catch (error) {
       this.#fail("lease", error);

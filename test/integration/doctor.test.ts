@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock } from "../../src/base/clock.ts";
 import { examine } from "../../src/commands/doctor/doctor.ts";
 import type { Finding } from "../../src/commands/doctor/finding.ts";
 import { startTroupe } from "../support/cluster.ts";
@@ -38,7 +39,7 @@ afterAll(async () => {
 async function finds(env: Env = {}): Promise<Map<string, Finding>> {
   const base = { PORT: String(await freePort()), HOST: "127.0.0.1", WORKERS: "1" };
   const own = { DATABASE_URL: database.url, JWT_SECRET };
-  const findings = await examine({ ...base, ...own, ...env }, Date.now());
+  const findings = await examine({ ...base, ...own, ...env }, systemClock.wallMs());
   return new Map(findings.map((finding) => [finding.check, finding]));
 }
 

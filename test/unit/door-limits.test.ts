@@ -4,10 +4,11 @@ import { describe, expect, test } from "vitest";
 import { ConnectionRates } from "../../src/primary/connection-rates.ts";
 import { TLS_HELLO } from "../../src/primary/tls-hello.ts";
 import { type Guest, Undecided } from "../../src/primary/undecided.ts";
+import { monotonic } from "../../src/protocol/time.ts";
 
 describe("the rate of an address's connections", () => {
   const welcomes = (rates: ConnectionRates, address: string, count: number, nowMs: number) =>
-    Array.from({ length: count }, () => rates.admit(address, nowMs)).filter(
+    Array.from({ length: count }, () => rates.admit(address, monotonic(nowMs))).filter(
       (admission) => admission === "welcome",
     ).length;
 
@@ -26,21 +27,21 @@ describe("the rate of an address's connections", () => {
 
   test("[DOOR2] over the rate some are answered, the rest cut, and none is owed for it", () => {
     const rates = new ConnectionRates({ perS: 10, burst: 5 });
-    const flood = Array.from({ length: 1000 }, () => rates.admit("a", 0));
+    const flood = Array.from({ length: 1000 }, () => rates.admit("a", monotonic(0)));
     expect(flood.filter((admission) => admission === "answered")).toHaveLength(50);
     expect(flood.filter((admission) => admission === "cut")).toHaveLength(945);
-    expect(rates.admit("a", 100)).toBe("welcome");
+    expect(rates.admit("a", monotonic(100))).toBe("welcome");
   });
 
   test("[DOOR3] memory is bounded: who was not heard of for longest is forgotten", () => {
     const rates = new ConnectionRates({ perS: 0.001, burst: 1 }, 100);
-    rates.admit("busy", 0);
+    rates.admit("busy", monotonic(0));
     for (let i = 0; i < 10_000; i++) {
-      rates.admit(`flood${i}`, i);
-      expect(rates.admit("busy", i)).not.toBe("welcome");
+      rates.admit(`flood${i}`, monotonic(i));
+      expect(rates.admit("busy", monotonic(i))).not.toBe("welcome");
     }
     expect(rates.size).toBe(100);
-    expect(rates.admit("flood0", 10_000)).toBe("welcome");
+    expect(rates.admit("flood0", monotonic(10_000))).toBe("welcome");
   });
 
   test("[DOOR1] a crowd of 1,000 behind one address that retries gets in, all of it", () => {
@@ -61,7 +62,7 @@ describe("undecided connections", () => {
     const cut: string[] = [];
     const undecided = new Undecided(LIMITS);
     const enter = (address: string, nowMs: number, name = `${address}@${nowMs}`) =>
-      undecided.enter(address, nowMs, () => cut.push(name));
+      undecided.enter(address, monotonic(nowMs), () => cut.push(name));
     return { undecided, enter, cut };
   }
 
@@ -124,7 +125,7 @@ describe("undecided connections", () => {
           nowMs += afterMs;
           const chosen = [...inside][which % Math.max(1, inside.size)];
           if (does === "enters") {
-            const guest: Guest | null = undecided.enter(address, nowMs, () => {
+            const guest: Guest | null = undecided.enter(address, monotonic(nowMs), () => {
               inside.delete(guest!);
             });
             if (guest !== null) inside.add(guest);

@@ -3,6 +3,7 @@ import { BACK_OFF, RESTED, stepBackOff } from "../../src/primary/back-off.ts";
 import { type Member, Membership, membersOf } from "../../src/primary/membership.ts";
 import { maybeRequest, routeOf } from "../../src/primary/request-head.ts";
 import { stepWorker, type WorkerState } from "../../src/primary/worker-state.ts";
+import { monotonic } from "../../src/protocol/time.ts";
 import type { View } from "../../src/runtime/view.ts";
 
 const SID = "AbCdEfGhIjKlMnOpQr_-";
@@ -99,31 +100,34 @@ describe("how long a dead worker's place stays empty", () => {
 });
 
 describe("the life of a worker", () => {
-  const starting: WorkerState = { phase: "starting", sinceMs: 0 };
+  const starting: WorkerState = { phase: "starting", sinceMs: monotonic(0) };
 
   test("[SUP1] its ways from start to end", () => {
-    const online = stepWorker(starting, "online_reported", 10);
+    const online = stepWorker(starting, "online_reported", monotonic(10));
     expect(online).toEqual({ phase: "online", sinceMs: 10 });
-    const draining = stepWorker(online, "drain_ordered", 20);
-    const drained = stepWorker(draining, "drained_reported", 30);
+    const draining = stepWorker(online, "drain_ordered", monotonic(20));
+    const drained = stepWorker(draining, "drained_reported", monotonic(30));
     expect(drained).toEqual({ phase: "draining", sinceMs: 20, drained: true });
-    expect(stepWorker(drained, "lost", 40)).toEqual({
+    expect(stepWorker(drained, "lost", monotonic(40))).toEqual({
       phase: "gone",
       sinceMs: 40,
       ordered: true,
       servedMs: 0,
     });
-    expect(stepWorker(online, "lost", 40)).toMatchObject({ ordered: false, servedMs: 30 });
+    expect(stepWorker(online, "lost", monotonic(40))).toMatchObject({
+      ordered: false,
+      servedMs: 30,
+    });
   });
 
   test("[SUP1] what comes too late changes nothing, and nobody comes back", () => {
-    const gone = stepWorker(starting, "lost", 5);
+    const gone = stepWorker(starting, "lost", monotonic(5));
     for (const event of ["online_reported", "drain_ordered", "drained_reported", "lost"] as const) {
-      expect(stepWorker(gone, event, 9)).toBe(gone);
+      expect(stepWorker(gone, event, monotonic(9))).toBe(gone);
     }
-    const draining = stepWorker(starting, "drain_ordered", 5);
-    expect(stepWorker(draining, "online_reported", 9)).toBe(draining);
-    expect(stepWorker(starting, "drained_reported", 9)).toBe(starting);
+    const draining = stepWorker(starting, "drain_ordered", monotonic(5));
+    expect(stepWorker(draining, "online_reported", monotonic(9))).toBe(draining);
+    expect(stepWorker(starting, "drained_reported", monotonic(9))).toBe(starting);
   });
 });
 

@@ -3,6 +3,7 @@
  * asks it to; every other failure is an error with the server's own message.
  */
 import { setTimeout as wait } from "node:timers/promises";
+import { stopwatch } from "../../base/clock.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
 
 const CALL_MS = 10_000;
@@ -25,14 +26,14 @@ export type Call = <T>(method: Method, path: string, body?: unknown, token?: str
 /** `over`: ends every wait and every call. */
 export function createCall(url: string, over: AbortSignal): Call {
   return async <T>(method: Method, path: string, body?: unknown, token?: string): Promise<T> => {
-    const untilMs = performance.now() + PATIENCE_MS;
+    const elapsedMs = stopwatch();
     for (;;) {
       const error = await attempt<T>(url + path, over, method, body, token);
       if (error.ok) return error.value;
       const { code, message, retry_after_ms } = error.error;
       const canPass = code === "rate_limited" || code === "unavailable";
       const pauseMs = retry_after_ms ?? RETRY_MS;
-      if (!canPass || performance.now() + pauseMs > untilMs) throw new DemoFault(code, message);
+      if (!canPass || elapsedMs() + pauseMs > PATIENCE_MS) throw new DemoFault(code, message);
       await wait(pauseMs, undefined, { signal: over });
     }
   };

@@ -1,6 +1,8 @@
 /** One made-up person: an account, a login, and a connection that reconnects by itself. */
+import { systemClock } from "../../base/clock.ts";
 import type { ServerEventName, ServerPayload } from "../../protocol/events.ts";
 import type { Tokens, User } from "../../protocol/schemas.ts";
+import { later, type Monotonic } from "../../protocol/time.ts";
 import { type Call, DemoFault, type Method } from "./api.ts";
 import { DemoSocket } from "./socket.ts";
 
@@ -20,7 +22,7 @@ export interface PersonOptions {
 export class Person {
   readonly #options: PersonOptions;
   #tokens: Tokens;
-  #goodUntilMs: number;
+  #goodUntilMs: Monotonic;
   #socket: DemoSocket | null = null;
 
   private constructor(options: PersonOptions, tokens: Tokens) {
@@ -87,7 +89,7 @@ export class Person {
   }
 
   async #token(): Promise<string> {
-    if (Date.now() >= this.#goodUntilMs) await this.#logsIn();
+    if (systemClock.monotonicMs() >= this.#goodUntilMs) await this.#logsIn();
     return this.#tokens.access_token;
   }
 
@@ -111,6 +113,7 @@ export class Person {
   }
 }
 
-function goodUntilMs({ expires_in }: Tokens): number {
-  return Date.now() + Math.max(1_000, expires_in * 1_000 - TOKEN_SPARE_MS);
+function goodUntilMs({ expires_in }: Tokens): Monotonic {
+  const lifeMs = Math.max(1_000, expires_in * 1_000 - TOKEN_SPARE_MS);
+  return later(systemClock.monotonicMs(), lifeMs);
 }

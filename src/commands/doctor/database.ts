@@ -2,7 +2,9 @@
  * The database: reached, of a version that works, durable, migrated, and with room for the workers.
  */
 import { Client } from "pg";
+import { stopwatch, systemClock } from "../../base/clock.ts";
 import { packageVersion } from "../../base/version.ts";
+import { epochMsOf } from "../../protocol/time.ts";
 import { migrationState } from "../../storage/postgres/migrate.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { reasonOf, within } from "./within.ts";
@@ -52,9 +54,10 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
   client.on("error", () => undefined);
   try {
     await within(DEADLINE_MS, client.connect());
-    const askedMs = Date.now();
+    const askedMs = epochMsOf(systemClock.wallMs());
+    const elapsedMs = stopwatch();
     const { rows } = await client.query<Facts>(FACTS);
-    const tookMs = Date.now() - askedMs;
+    const tookMs = elapsedMs();
     const facts = rows[0]!;
     const migrations = await migrationState(client, packageVersion());
     const ahead = facts.now_ms - (askedMs + tookMs / 2);
@@ -152,9 +155,9 @@ function judgeMigrations(
 async function ping(client: Client): Promise<Finding> {
   const times: number[] = [];
   for (let n = 0; n < 5; n++) {
-    const askedMs = performance.now();
+    const elapsedMs = stopwatch();
     await client.query("SELECT 1");
-    times.push(performance.now() - askedMs);
+    times.push(elapsedMs());
   }
   const ms = Math.min(...times);
   const found = `answers in ${ms.toFixed(1)} ms`;

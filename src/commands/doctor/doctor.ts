@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from "node:os";
 import { type Config, loadConfig } from "../../config/config.ts";
+import type { WallTime } from "../../protocol/time.ts";
 import { checkDataDir, checkEmbedded, nearestFolder } from "./data-dir.ts";
 import { checkDatabase } from "./database.ts";
 import { checkChoices, checkNode, checkSlips, checkVariables } from "./environment.ts";
@@ -23,7 +24,7 @@ import { reasonOf } from "./within.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-export async function examine(env: Env, nowMs: number): Promise<Finding[]> {
+export async function examine(env: Env, nowMs: WallTime): Promise<Finding[]> {
   const outcome = loadConfig(env);
   const findings = [
     checkNode(process.versions.node),
@@ -39,7 +40,7 @@ export async function examine(env: Env, nowMs: number): Promise<Finding[]> {
   return findings;
 }
 
-async function configured(config: Config, nowMs: number): Promise<Finding[]> {
+async function configured(config: Config, nowMs: WallTime): Promise<Finding[]> {
   const { host, port, workers, redisUrl, tlsCert, tlsKey, jwtJwksUrl } = config;
   const looks: [string, Promise<Finding | Finding[]>][] = [
     ["port", checkPort(host, port)],

@@ -1,6 +1,7 @@
 /** Certificates and keys: the TLS pair, and the outside issuer's keys. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { msBetween, type WallTime, wallTime } from "../../protocol/time.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { reasonOf } from "./within.ts";
 
@@ -9,7 +10,7 @@ const DAY_MS = 86_400_000;
 const EXPIRY_WARN_DAYS = 21;
 const JWKS_MS = 5_000;
 
-export async function checkTls(cert: string, key: string, nowMs: number): Promise<Finding[]> {
+export async function checkTls(cert: string, key: string, nowMs: WallTime): Promise<Finding[]> {
   try {
     return judgeCertificate(await readFile(cert), await readFile(key), nowMs);
   } catch (error) {
@@ -18,7 +19,7 @@ export async function checkTls(cert: string, key: string, nowMs: number): Promis
 }
 
 /** Both in PEM. Throws where one cannot be read as such. */
-export function judgeCertificate(cert: Buffer, key: Buffer, nowMs: number): Finding[] {
+export function judgeCertificate(cert: Buffer, key: Buffer, nowMs: WallTime): Finding[] {
   const certificate = new X509Certificate(cert);
   const names = certificate.subjectAltName?.replaceAll("DNS:", "") ?? certificate.subject;
   if (!certificate.checkPrivateKey(createPrivateKey(key))) {
@@ -26,8 +27,8 @@ export function judgeCertificate(cert: Buffer, key: Buffer, nowMs: number): Find
     return [wrong("TLS", `the key does not belong to the certificate of ${names}`, advice)];
   }
   const findings = [fine("TLS", `a certificate for ${names}, with its key`)];
-  const days = Math.floor((Date.parse(certificate.validTo) - nowMs) / DAY_MS);
-  if (Date.parse(certificate.validFrom) > nowMs) {
+  const days = Math.floor(msBetween(nowMs, wallTime(Date.parse(certificate.validTo))) / DAY_MS);
+  if (wallTime(Date.parse(certificate.validFrom)) > nowMs) {
     const found = `good only from ${certificate.validFrom}`;
     findings.push(wrong("certificate", found, "set this machine's clock, or wait"));
   } else if (days < 0) {

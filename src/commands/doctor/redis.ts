@@ -1,5 +1,6 @@
 /** Checks of Redis: reachable, a version that works, near, and configured to keep its data. */
 import { Redis } from "ioredis";
+import { stopwatch } from "../../base/clock.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { reasonOf, within } from "./within.ts";
 
@@ -77,9 +78,9 @@ export function judgeInfo(info: string): Finding[] {
 async function ping(redis: Redis): Promise<Finding> {
   const times: number[] = [];
   for (let n = 0; n < 5; n++) {
-    const askedMs = performance.now();
+    const elapsedMs = stopwatch();
     await redis.ping();
-    times.push(performance.now() - askedMs);
+    times.push(elapsedMs());
   }
   const ms = Math.min(...times);
   const found = `answers in ${ms.toFixed(1)} ms`;

@@ -7,12 +7,13 @@
  * [DSP3] Too much is refused, then the session is ended.
  * [DSP4] An event with a bad payload is paid for like one that does not exist, too.
  */
-import type { Clock } from "../../base/clock.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import { COST_OF_EVENT, type Units } from "../../protocol/costs.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import { CLIENT_EVENTS, type ClientEventName } from "../../protocol/events.ts";
+import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
 import type { Session } from "../session/session.ts";
 import type { Verdict } from "../session/session-limits.ts";
 import { type ClientPacket, Packet } from "../transport/packet.ts";
@@ -126,7 +127,7 @@ class PacketAck implements AckSink {
   readonly #event: string;
   readonly #metrics: Metrics;
   readonly #onSent: ((ms: number) => void) | undefined;
-  readonly #atMs: number;
+  readonly #atMs: Monotonic;
   #id: number | undefined;
 
   constructor(
@@ -141,11 +142,11 @@ class PacketAck implements AckSink {
     this.#event = event;
     this.#metrics = metrics;
     this.#onSent = onSent;
-    this.#atMs = onSent === undefined ? 0 : performance.now();
+    this.#atMs = onSent === undefined ? BEFORE_ALL : systemClock.monotonicMs();
   }
 
   ok(body: string): void {
-    this.#onSent?.(performance.now() - this.#atMs);
+    this.#onSent?.(msBetween(this.#atMs, systemClock.monotonicMs()));
     this.#send(body === "{}" ? '{"ok":true}' : `{"ok":true,${body.slice(1)}`);
   }
 

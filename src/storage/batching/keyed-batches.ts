@@ -6,7 +6,9 @@
  * Invariants: one statement at a time; rows of one key are never in the same statement, and
  * resolve in the order of the calls. A row that PostgreSQL refuses fails alone.
  */
+import { systemClock } from "../../base/clock.ts";
 import { REFUSALS, type Result } from "../../protocol/errors.ts";
+import { later, type Monotonic } from "../../protocol/time.ts";
 import { faultOf, StorageFault } from "../postgres/fault.ts";
 import { Fifo } from "./fifo.ts";
 
@@ -29,7 +31,7 @@ export interface LaneOptions<Row> extends LaneLimits {
 interface Job<Row, Answer> {
   row: Row;
   key: string | null;
-  deadlineAt: number;
+  deadlineAt: Monotonic;
   resolve: (answer: Result<Answer>) => void;
   reject: (fault: unknown) => void;
 }
@@ -56,7 +58,13 @@ export class Lane<Row, Answer> {
     if (this.#closed || this.#waiting >= queueMax) return Promise.resolve(REFUSALS.unavailable);
     return new Promise((resolve, reject) => {
       const key = keyOf(row);
-      const job = { row, key, deadlineAt: performance.now() + deadlineMs, resolve, reject };
+      const job = {
+        row,
+        key,
+        deadlineAt: later(systemClock.monotonicMs(), deadlineMs),
+        resolve,
+        reject,
+      };
       this.#waiting++;
       const behind = key === null ? undefined : this.#behind.get(key);
       if (behind !== undefined) {
@@ -106,7 +114,7 @@ export class Lane<Row, Answer> {
   }
 
   #inTime(batch: Job<Row, Answer>[]): Job<Row, Answer>[] {
-    const now = performance.now();
+    const now = systemClock.monotonicMs();
     return batch.filter((job) => {
       if (job.deadlineAt > now) return true;
       job.reject(new StorageFault(`${this.#options.name}: waited past the deadline`));

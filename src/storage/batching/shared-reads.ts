@@ -4,6 +4,8 @@
  * answer; when the statement fails, all of its calls fail. A call that has had no turn within the
  * deadline of a statement, or finds too many before it, fails with a StorageFault.
  */
+import { systemClock } from "../../base/clock.ts";
+import { BEFORE_ALL, later, type Monotonic, msBetween } from "../../protocol/time.ts";
 import { DEADLINE_MS } from "../postgres/connection.ts";
 import { StorageFault } from "../postgres/fault.ts";
 
@@ -24,7 +26,7 @@ export interface BatcherLimits {
 
 interface Waiting<Key, Value> {
   key: Key;
-  deadlineAtMs: number;
+  deadlineAtMs: Monotonic;
   resolve: (value: Value) => void;
   reject: (fault: unknown) => void;
 }
@@ -35,7 +37,7 @@ export class Batcher<Key, Value> {
   #waiting: Waiting<Key, Value>[] = [];
   #inFlight = 0;
   #scheduled = false;
-  #nextAtMs = 0;
+  #nextAtMs = BEFORE_ALL;
 
   /** `run` answers one value for each key, in order. */
   constructor(run: (keys: Key[]) => Promise<Value[]>, limits: BatcherLimits) {
@@ -48,7 +50,7 @@ export class Batcher<Key, Value> {
       return Promise.reject(new StorageFault("too many reads wait for their turn"));
     }
     return new Promise((resolve, reject) => {
-      const deadlineAtMs = performance.now() + DEADLINE_MS;
+      const deadlineAtMs = later(systemClock.monotonicMs(), DEADLINE_MS);
       this.#waiting.push({ key, deadlineAtMs, resolve, reject });
       this.#schedule();
     });
@@ -58,23 +60,23 @@ export class Batcher<Key, Value> {
     if (this.#scheduled || this.#waiting.length === 0) return;
     if (this.#inFlight >= this.#limits.inFlightMax) return;
     this.#scheduled = true;
-    const waitMs = this.#nextAtMs - performance.now();
+    const waitMs = msBetween(systemClock.monotonicMs(), this.#nextAtMs);
     if (waitMs <= 0) setImmediate(() => this.#begin());
     else setTimeout(() => this.#begin(), waitMs);
   }
 
   #begin(): void {
     this.#scheduled = false;
-    const nowMs = performance.now();
+    const nowMs = systemClock.monotonicMs();
     this.#giveUpLate(nowMs);
-    if (this.#waiting.length > 1) this.#nextAtMs = nowMs + (this.#limits.stormPaceMs ?? 0);
+    if (this.#waiting.length > 1) this.#nextAtMs = later(nowMs, this.#limits.stormPaceMs ?? 0);
     while (this.#waiting.length > 0 && this.#inFlight < this.#limits.inFlightMax) {
       void this.#flush(this.#waiting.splice(0, this.#limits.batchMax));
     }
   }
 
   /** The statements before took so long that these would be answered to nobody. */
-  #giveUpLate(nowMs: number): void {
+  #giveUpLate(nowMs: Monotonic): void {
     const inTime = this.#waiting.findIndex(({ deadlineAtMs }) => deadlineAtMs > nowMs);
     const count = inTime < 0 ? this.#waiting.length : inTime;
     for (const { reject } of this.#waiting.splice(0, count)) {

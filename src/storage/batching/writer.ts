@@ -9,7 +9,9 @@
  */
 import { Client } from "pg";
 import type { Appended, CursorMark, Marked, NewMessage } from "../../../actors/ports.ts";
+import { stopwatch, systemClock } from "../../base/clock.ts";
 import { REFUSALS, type Result } from "../../protocol/errors.ts";
+import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../../protocol/time.ts";
 import {
   connectionConfig,
   DEADLINE_MS,
@@ -41,7 +43,7 @@ interface Call {
   resolve: (rows: object[]) => void;
   reject: (fault: unknown) => void;
 }
-type Timed<T> = T & { deadlineAt: number };
+type Timed<T> = T & { deadlineAt: Monotonic };
 type Change = { send: Timed<SendJob> } | { call: Timed<Call> };
 
 export interface WriterOptions extends StorageOptions {
@@ -117,8 +119,8 @@ export class Writer {
     await client?.end();
   }
 
-  #deadline(): number {
-    return performance.now() + this.#deadlineMs;
+  #deadline(): Monotonic {
+    return later(systemClock.monotonicMs(), this.#deadlineMs);
   }
 
   #isFull(): boolean {
@@ -170,33 +172,33 @@ export class Writer {
 
   async #runBatch(): Promise<void> {
     const batch = new WriteBatch();
-    let deadlineAt = Number.POSITIVE_INFINITY;
+    let deadlineAt = NEVER;
     for (let head = this.#changes.peek(); head && "send" in head; head = this.#changes.peek()) {
       if (batch.sends === BATCH_ROWS_MAX || !batch.addSend(head.send)) break;
-      deadlineAt = Math.min(deadlineAt, head.send.deadlineAt);
+      deadlineAt = earlierOf(deadlineAt, head.send.deadlineAt);
       this.#changes.shift();
     }
     while (batch.marks < BATCH_ROWS_MAX) {
       const job = this.#marks.shift();
       if (job === undefined) break;
-      deadlineAt = Math.min(deadlineAt, job.deadlineAt);
+      deadlineAt = earlierOf(deadlineAt, job.deadlineAt);
       batch.addMark(job);
     }
     await this.#commit(batch, deadlineAt);
   }
 
-  async #commit(batch: WriteBatch, deadlineAt: number): Promise<void> {
+  async #commit(batch: WriteBatch, deadlineAt: Monotonic): Promise<void> {
     let unknownSince: string | null = null;
     for (let tries = 1; ; tries++) {
       let sent = false;
       try {
         const client = await this.#connected(deadlineAt);
         sent = true;
-        const startedAt = performance.now();
+        const elapsedMs = stopwatch();
         const { rows } = await client.query<BatchRow>({ ...WRITE_BATCH, values: batch.values() });
         const row = rows[0]!;
         if (row.at !== null) this.#settledAt = row.at;
-        this.#onCommit(batch.sends + batch.marks, (performance.now() - startedAt) / 1000);
+        this.#onCommit(batch.sends + batch.marks, elapsedMs() / 1000);
         batch.settle(row, unknownSince);
         return;
       } catch (error) {
@@ -204,7 +206,7 @@ export class Writer {
         if (fault) this.#drop();
         if (fault && sent) unknownSince = this.#settledAt;
         const again = fault ? tries === 1 : isRetryable(error) && tries < TRIES_MAX;
-        if (again && performance.now() < deadlineAt) continue;
+        if (again && systemClock.monotonicMs() < deadlineAt) continue;
         if (fault) batch.reject(fault);
         else await this.#isolate(batch);
         return;
@@ -223,14 +225,15 @@ export class Writer {
   }
 
   /** The connection, made anew where it is gone; gives up at the deadline. */
-  async #connected(deadlineAt: number): Promise<Client> {
+  async #connected(deadlineAt: Monotonic): Promise<Client> {
     if (this.#client) return this.#client;
     for (;;) {
       try {
-        return await this.#connect(Math.max(1, deadlineAt - performance.now()));
+        return await this.#connect(Math.max(1, msBetween(systemClock.monotonicMs(), deadlineAt)));
       } catch (error) {
         const fault = faultOf(error, "writer");
-        if (performance.now() + RECONNECT_MS >= deadlineAt || this.#closed) throw fault ?? error;
+        if (later(systemClock.monotonicMs(), RECONNECT_MS) >= deadlineAt || this.#closed)
+          throw fault ?? error;
         await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
       }
     }

@@ -26,8 +26,10 @@ import {
 import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
+import { systemClock } from "../../base/clock.ts";
 import { errorCode, fileTrouble, StartRefusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { msBetween, wallTime } from "../../protocol/time.ts";
 import { type Account, isRoot } from "./account.ts";
 
 const run = promisify(execFile);
@@ -198,7 +200,8 @@ async function copyInto(place: string, native: string, name: string): Promise<st
   for (const left of await readdir(place)) {
     if (!left.startsWith("postgresql-") || !left.includes(".new-")) continue;
     const { mtimeMs } = await stat(join(place, left));
-    if (Date.now() - mtimeMs > LEFTOVER_MS) await rm(join(place, left), { recursive: true });
+    if (msBetween(wallTime(mtimeMs), systemClock.wallMs()) > LEFTOVER_MS)
+      await rm(join(place, left), { recursive: true });
   }
   const fresh = `${target}.new-${randomBytes(6).toString("hex")}`;
   try {

@@ -13,6 +13,7 @@ import { randomBytes } from "node:crypto";
 import { lchown, mkdir, open, readdir, readFile, rename, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { stopwatch } from "../../base/clock.ts";
 import { errorCode, fileTrouble, StartRefusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { readOrMakeSecretFile } from "../../config/secret-file.ts";
@@ -104,7 +105,7 @@ function checkOwner(path: string, owner: Account | null): null {
 }
 
 async function makeCluster(dataDir: string, cluster: Cluster, log: Log): Promise<void> {
-  const startedMs = performance.now();
+  const elapsedMs = stopwatch();
   const { account } = cluster;
   const aside = join(dataDir, `postgres.new-${randomBytes(6).toString("hex")}`);
   const fresh = join(aside, "cluster");
@@ -136,7 +137,7 @@ async function makeCluster(dataDir: string, cluster: Cluster, log: Log): Promise
   await rename(fresh, cluster.path);
   await syncDir(dataDir);
   await rm(aside, { recursive: true, force: true });
-  const ms = Math.round(performance.now() - startedMs);
+  const ms = Math.round(elapsedMs());
   log.info({ event: "postgres_cluster_made", path: cluster.path, uid: account?.uid, ms });
 }
 

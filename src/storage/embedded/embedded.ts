@@ -7,8 +7,10 @@
  * running → reviving → running | gone; any of them → stopping → gone.
  */
 import { setTimeout as wait } from "node:timers/promises";
+import { stopwatch, systemClock } from "../../base/clock.ts";
 import { StartRefusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { later, type Monotonic } from "../../protocol/time.ts";
 import { type Cluster, embeddedUrl, openCluster } from "./cluster.ts";
 import { stopOrphan } from "./orphan.ts";
 import { freePort, launchServer, type Server } from "./server.ts";
@@ -54,11 +56,11 @@ type State =
 
 /** Refuses with StartRefusal, one sentence, where the database cannot be had. */
 export async function startEmbedded({ dataDir, log }: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const startedMs = performance.now();
+  const elapsedMs = stopwatch();
   const cluster = await openCluster(dataDir, log);
   await stopOrphan(cluster.path, log);
   const { server, port } = await launchAnywhere(cluster, log);
-  const ms = Math.round(performance.now() - startedMs);
+  const ms = Math.round(elapsedMs());
   log.info({ event: "postgres_started", path: cluster.path, port, pid: server.pid, ms });
   return new Embedded(cluster, port, server, log);
 }
@@ -69,7 +71,7 @@ class Embedded implements EmbeddedPostgres {
   readonly #cluster: Cluster;
   readonly #port: number;
   readonly #log: Log;
-  readonly #deathsMs: number[] = [];
+  readonly #deathsMs: Monotonic[] = [];
   #settle!: (exit: EmbeddedExit) => void;
   #state: State;
   #stopped: Promise<void> | null = null;
@@ -117,8 +119,8 @@ class Embedded implements EmbeddedPostgres {
   }
 
   #onDeath(reason: string): void {
-    const nowMs = performance.now();
-    while (this.#deathsMs.length > 0 && this.#deathsMs[0]! < nowMs - WINDOW_MS) {
+    const nowMs = systemClock.monotonicMs();
+    while (this.#deathsMs.length > 0 && this.#deathsMs[0]! < later(nowMs, -WINDOW_MS)) {
       this.#deathsMs.shift();
     }
     this.#deathsMs.push(nowMs);
@@ -138,7 +140,7 @@ class Embedded implements EmbeddedPostgres {
 
   async #revive(): Promise<void> {
     this.#state = { at: "reviving", timer: null };
-    const startedMs = performance.now();
+    const elapsedMs = stopwatch();
     let server: Server | null = null;
     let trouble = `port ${this.#port} is taken`;
     try {
@@ -153,7 +155,7 @@ class Embedded implements EmbeddedPostgres {
       this.#onDeath(trouble);
     } else {
       this.#state = this.#run(server);
-      const ms = Math.round(performance.now() - startedMs);
+      const ms = Math.round(elapsedMs());
       this.#log.info({ event: "postgres_revived", pid: server.pid, ms });
     }
   }
@@ -171,12 +173,12 @@ class Embedded implements EmbeddedPostgres {
 
 /** Null when the port is taken. */
 async function launchAt(cluster: Cluster, port: number, log: Log): Promise<Server | null> {
-  const deadlineMs = performance.now() + IN_USE_MS;
+  const elapsedMs = stopwatch();
   for (;;) {
     const launch = await launchServer(cluster, port, log);
     if (launch.outcome === "ready") return launch.server;
     if (launch.outcome === "port_taken") return null;
-    if (performance.now() > deadlineMs) {
+    if (elapsedMs() > IN_USE_MS) {
       throw new StartRefusal(
         `The embedded database in ${cluster.path} is still in use by processes of an earlier PostgreSQL.`,
       );

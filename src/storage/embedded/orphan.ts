@@ -12,6 +12,7 @@ import { open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { promisify } from "node:util";
+import { stopwatch } from "../../base/clock.ts";
 import { errorCode, StartRefusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 
@@ -41,7 +42,7 @@ export async function stopOrphan(path: string, log: Log): Promise<void> {
     await rewrite(pidFile, [NO_PID, ...rest].join("\n"));
     return;
   }
-  const startedMs = performance.now();
+  const elapsedMs = stopwatch();
   for (const [signal, patienceMs] of Object.entries(PATIENCE_MS)) {
     if (!kill(pid, signal as NodeJS.Signals)) break;
     if (await isGone(pid, path, patienceMs)) break;
@@ -54,7 +55,7 @@ export async function stopOrphan(path: string, log: Log): Promise<void> {
   log.warn({
     event: "postgres_orphan_stopped",
     pid,
-    ms: Math.round(performance.now() - startedMs),
+    ms: Math.round(elapsedMs()),
   });
 }
 
@@ -74,8 +75,8 @@ async function rewrite(pidFile: string, text: string): Promise<void> {
 }
 
 async function isGone(pid: number, path: string, patienceMs: number): Promise<boolean> {
-  const deadlineMs = performance.now() + patienceMs;
-  while (performance.now() < deadlineMs) {
+  const elapsedMs = stopwatch();
+  while (elapsedMs() < patienceMs) {
     if (!isAlive(pid) || !(await isServerOf(pid, path))) return true;
     await wait(POLL_MS);
   }

@@ -3,8 +3,10 @@
  * synchronous step, so it is atomic by itself. Several ports may share one set of tables, as
  * several hosts share a database.
  */
+import { systemClock } from "../../base/clock.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message, User } from "../../protocol/schemas.ts";
+import { epochMsOf } from "../../protocol/time.ts";
 import type { ConversationUndo } from "../postgres/changes.ts";
 import { SocialTables } from "./social-tables.ts";
 
@@ -64,10 +66,11 @@ export class MemoryTables {
   readonly social = new SocialTables();
   /** Whose conversations, follows or blocks changed, by rising time. */
   userChanges: { changedAtMs: number; userIds: readonly string[] }[] = [];
+  /** The database's own clock, which dates and compares its rows. */
   readonly nowMs: () => number;
   #ids = 0;
 
-  constructor(nowMs: () => number = Date.now) {
+  constructor(nowMs: () => number = () => epochMsOf(systemClock.wallMs())) {
     this.nowMs = nowMs;
   }
 

@@ -3,6 +3,7 @@
  * database itself is. Reads by key, and counters that PostgreSQL keeps anyway: nothing here
  * grows with the tables.
  */
+import { stopwatch } from "../../base/clock.ts";
 import type { OpsAccount, OpsQueries } from "../../ports/ops.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { OpsDatabase, OpsMessage, OpsReceipt } from "../../protocol/ops.ts";
@@ -110,9 +111,9 @@ export class PostgresOpsQueries implements OpsQueries {
   }
 
   async health(): Promise<OpsDatabase> {
-    const startedMs = performance.now();
+    const elapsedMs = stopwatch();
     const [row] = await this.#database.read<Record<string, string | number | null>>(HEALTH, []);
-    const pingMs = performance.now() - startedMs;
+    const pingMs = elapsedMs();
     if (row === undefined) throw new Error("pg_stat_database has no row of this database");
     const ratio = row["cache_hit_ratio"] ?? null;
     return {

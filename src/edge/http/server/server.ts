@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { stopwatch } from "../../../base/clock.ts";
 import { ERROR_STATUS, type ErrorObject, refused } from "../../../protocol/errors.ts";
 import { JSON_TYPE } from "./replies.ts";
 
@@ -43,10 +44,10 @@ export function createHttpServer(listener: RequestListener): Server {
 /** Ends idle connections now, busy ones after their answer, all at the deadline. */
 export function closeConnections(server: Server, deadlineMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const startedMs = performance.now();
+    const elapsedMs = stopwatch();
     const open = openConnections.get(server) ?? new Set();
     const sweep = setInterval(() => {
-      if (performance.now() - startedMs < deadlineMs) server.closeIdleConnections();
+      if (elapsedMs() < deadlineMs) server.closeIdleConnections();
       // Those upgraded too, which the server has let go of.
       else for (const socket of open) socket.destroy();
       if (open.size === 0) finish();
