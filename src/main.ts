@@ -5,8 +5,10 @@
  */
 import { fileURLToPath } from "node:url";
 import { stopwatch, systemClock } from "./base/clock.ts";
+import { Drops } from "./base/drops.ts";
 import { StartRefusal } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
+import { Tally } from "./base/metrics.ts";
 import { packageVersion } from "./base/version.ts";
 import type { Config, WorkerConfig } from "./config/config.ts";
 import { mintServiceToken } from "./edge/auth/service-token.ts";
@@ -17,8 +19,10 @@ import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts
 import { Host, newHostId } from "./primary/host.ts";
 import { listenForSignals, type Signals } from "./primary/signals.ts";
 import { HostRelay } from "./relay/relay.ts";
+import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
 import { UrlBus } from "./relay/url-bus.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
+import { readClusterIdentity } from "./storage/postgres/cluster-identity.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
 import { migrate, NewerDatabaseError } from "./storage/postgres/migrate.ts";
 import { Pruning } from "./storage/postgres/pruning.ts";
@@ -71,14 +75,18 @@ async function run(
   const { redisUrl, tlsCert, tlsKey } = config;
   const certificate =
     tlsCert === null || tlsKey === null ? undefined : new Certificate(tlsCert, tlsKey, log);
+  const drops = new Drops({ tally: new Tally(), clock: systemClock, log });
+  cleanups.push(async () => drops.close());
   const relay =
     redisUrl === null
       ? undefined
       : new HostRelay({
           bus: new UrlBus(redisUrl, systemClock),
           host: id,
+          identity: await clusterIdentity(url, config.jwtSecret),
           clock: systemClock,
           log,
+          drops,
         });
   const host = new Host({
     config: database.workerConfig,
@@ -86,6 +94,7 @@ async function run(
     log,
     host: id,
     faults,
+    drops,
     version: packageVersion(),
     ...(relay && { relay }),
     ...(certificate && { certificate }),
@@ -158,15 +167,29 @@ function operatorToken(config: Config, secret: string): Promise<string> {
   });
 }
 
+async function clusterIdentity(url: string, jwtSecret: string | null): Promise<ClusterIdentity> {
+  try {
+    const { id, database, secret } = await readClusterIdentity(url);
+    return { id, database, key: sealKey(secret, jwtSecret) };
+  } catch (error) {
+    throw refusalOf(error);
+  }
+}
+
 async function bringUpToDate(url: string, log: Log): Promise<void> {
   try {
     const { applied, functions } = await migrate(url, packageVersion());
     if (applied.length + functions.length > 0) log.info({ event: "migrated", applied, functions });
   } catch (error) {
-    if (error instanceof NewerDatabaseError) throw new StartRefusal(error.message);
-    if (error instanceof StorageFault) {
-      throw new StartRefusal(`The database cannot be reached: ${error.message}`, { cause: error });
-    }
-    throw error;
+    throw refusalOf(error);
   }
+}
+
+/** What the operator can mend, as one sentence; anything else as it is. */
+function refusalOf(error: unknown): unknown {
+  if (error instanceof NewerDatabaseError) return new StartRefusal(error.message);
+  if (error instanceof StorageFault) {
+    return new StartRefusal(`The database cannot be reached: ${error.message}`, { cause: error });
+  }
+  return error;
 }

@@ -8,6 +8,7 @@ import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { behaviours } from "../actors/index.ts";
 import { systemClock } from "./base/clock.ts";
+import { Drops } from "./base/drops.ts";
 import { createLogger } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import { FaultRing } from "./ops/recent-faults.ts";
@@ -17,7 +18,7 @@ import { later } from "./protocol/time.ts";
 import { ActorHost } from "./runtime/actor-runtime.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
 import type { PrimaryOrders } from "./runtime/control.ts";
-import { decodeAt, eachFrame, FRAME, type Frame } from "./runtime/frames.ts";
+import { decodeAt, eachFrameSafely, FRAME, type Frame } from "./runtime/frames.ts";
 import type { ThreadApi, ThreadStart } from "./runtime/thread-api.ts";
 import type { View } from "./runtime/view.ts";
 import { type ActorStorage, createActorPorts } from "./storage/postgres/actor-ports.ts";
@@ -41,6 +42,7 @@ function start({ config, life, slot, line }: ThreadStart): Running {
   );
   const vitals = createThreadVitals();
   const metrics = createMetrics({ part: "thread", worker: slot });
+  const drops = new Drops({ tally: metrics.dropped, clock: systemClock, log });
   const storage = createActorPorts(config.databaseUrl, {
     onCommit(rows, seconds) {
       metrics.commit(rows, seconds);
@@ -50,7 +52,11 @@ function start({ config, life, slot, line }: ThreadStart): Running {
   });
   const link = new BatchLink(line, {
     frames(bytes) {
-      eachFrame(bytes, (at) => take(decodeAt(bytes, at)));
+      eachFrameSafely(
+        bytes,
+        (at) => take(decodeAt(bytes, at)),
+        (reason, fault) => drops.note("thread", reason, fault),
+      );
       link.flush();
     },
     // The edge is behind: no turn is begun, and nothing more is taken from the edge.
@@ -85,6 +91,7 @@ function start({ config, life, slot, line }: ThreadStart): Running {
       link.send(f);
     },
     onBug: (actor, bug) => log.error({ event: "actor_failed", actor, err: bug }),
+    onMalformed: (_actor, fault) => drops.note("thread", "malformed", fault),
   });
   const take = (f: Frame) => {
     if (f.type === FRAME.view) host.setView(JSON.parse(f.body) as View);

@@ -11,6 +11,7 @@ import { Worker as Thread } from "node:worker_threads";
 import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./base/clock.ts";
+import { Drops } from "./base/drops.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { addMetrics, createMetrics } from "./base/metrics.ts";
 import { Edge } from "./edge/edge.ts";
@@ -21,7 +22,6 @@ import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createStrays } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
 import { FaultRing } from "./ops/recent-faults.ts";
-import type { OpsQuestion } from "./ports/ops.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
@@ -29,9 +29,9 @@ import type {
   HostMetrics,
   IssuerKeySet,
   PrimaryOrders,
-  SocketHandover,
   TlsMaterial,
 } from "./runtime/control.ts";
+import { isForTroupe, isSocketHandover, readOpsQuestion } from "./runtime/control.ts";
 import { Exchange } from "./runtime/exchange.ts";
 import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
@@ -84,6 +84,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   );
   const clock = systemClock;
   const metrics = createMetrics({ part: "edge", worker: slot });
+  const drops = new Drops({ tally: metrics.dropped, clock, log });
   const storage = createEdgePorts(config.databaseUrl);
   const remote = startThread(log);
   const [line, farEnd] = createLine();
@@ -94,6 +95,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     clock,
     pipe,
     pressure: metrics.pressure,
+    drops,
     thread: new BatchLink(line, {
       frames: (bytes) => exchange.fromThread(bytes),
       pressure: (isFull) => exchange.onThreadPressure(isFull),
@@ -104,7 +106,9 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     }),
     onEvent: (event) => edge.onEvent(event),
     onView: (now, before) => edge.onView(now, before),
-    onControl: (order, reply) => void onControl(order, reply),
+    onControl(order, reply) {
+      onControl(order, reply).catch((fault: unknown) => drops.note("pipe", "failed", fault));
+    },
     onBatchEnd: () => edge.turn.flush(),
   });
   onPipePressure = (isFull) => exchange.onPipePressure(isFull);
@@ -183,14 +187,20 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   );
   // Those that sticky hands over itself come here only.
   edge.sockets.httpServer.on("connection", (socket: TcpSocket) => connections.watch(socket));
-  process.on("message", (message: SocketHandover, socket: TcpSocket | undefined) => {
-    if (message?.type !== "troupe:socket") return;
+  process.on("message", (message: unknown, socket: TcpSocket | undefined) => {
+    // Socket.IO's adapters use the same channel.
+    if (!isForTroupe(message)) return;
+    socket?.on("error", () => socket.destroy());
+    if (!isSocketHandover(message)) {
+      drops.note("ipc", "malformed");
+      socket?.destroy();
+      return;
+    }
     if (socket === undefined) {
       connections.ended(message.address);
       return;
     }
     connections.watch(socket, message.address);
-    socket.on("error", () => socket.destroy());
     if (message.kind === "tls") {
       if (tlsDoor === null) socket.destroy();
       else tlsDoor.take(socket, message.head, message.ticket);
@@ -215,7 +225,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
         return;
       }
       case "ops": {
-        reply(JSON.stringify(await answerOps(JSON.parse(order.body) as OpsQuestion)));
+        reply(JSON.stringify(await answerOps(readOpsQuestion(order.body))));
         return;
       }
       case "drain": {

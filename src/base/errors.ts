@@ -11,6 +11,11 @@ export class StartRefusal extends Error {
   override readonly name = "StartRefusal";
 }
 
+/** What another process, thread or host sent cannot be read. Whoever carries bytes drops it. */
+export class Malformed extends Error {
+  override readonly name = "Malformed";
+}
+
 /** Ends a `switch` over a union: a missing case is a compile error, and reaching it is a bug. */
 export function unreachable(x: never): never {
   throw new Error(`unreachable: ${JSON.stringify(x)}`);

@@ -36,6 +36,8 @@ export interface MetricsOptions {
   part: "edge" | "thread" | "primary";
   /** The worker's slot, or "primary": the label of per-process metrics. */
   worker: string;
+  /** Where this part's Drops count; see drops.ts. */
+  dropped?: Tally;
 }
 
 export interface Metrics {
@@ -57,6 +59,9 @@ export interface Metrics {
   /** Line between threads or processes, what happened ("full", "refused"). */
   readonly pressure: Tally;
   /** Called at each scrape; a part sets the gauges that it knows. */
+  /** Source, reason. */
+  readonly dropped: Tally;
+  /** Asked when scraped: set what this part knows. */
   readonly gauges: {
     sessions: () => number;
     /** How many actors are active, by kind. */
@@ -84,7 +89,7 @@ const SECONDS_BUCKETS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];
 
-export function createMetrics({ part, worker }: MetricsOptions): Metrics {
+export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counts = { sends: 0, deliveries: 0 };
@@ -120,6 +125,12 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
     "Times that a line between threads or processes was full, and asks refused meanwhile.",
     pressure,
     ["line", "what"],
+  );
+  tally(
+    "troupe_dropped_messages_total",
+    "Messages from other processes and hosts that could not be used, by source and reason.",
+    dropped,
+    ["source", "reason"],
   );
   tally("http_requests_total", "HTTP requests answered.", httpRequests, ["route", "status"]);
 
@@ -212,6 +223,7 @@ export function createMetrics({ part, worker }: MetricsOptions): Metrics {
     limits,
     ended,
     pressure,
+    dropped,
     gauges,
     lagMs: () => Math.round(lag.lateMs(99) * 10) / 10,
     commit(rows, seconds) {

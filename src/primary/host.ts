@@ -9,13 +9,13 @@
 import { randomBytes } from "node:crypto";
 import { Counter, Gauge } from "prom-client";
 import { systemClock } from "../base/clock.ts";
+import { Drops } from "../base/drops.ts";
 import type { Log } from "../base/log.ts";
-import { createMetrics } from "../base/metrics.ts";
+import { createMetrics, type Metrics, Tally } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import { FaultRing } from "../ops/recent-faults.ts";
-import type { OpsQuestion } from "../ports/ops.ts";
 import type { Relay } from "../ports/relay.ts";
-import type { PrimaryOrders, WorkerReports } from "../runtime/control.ts";
+import { type PrimaryOrders, readOpsQuestion, type WorkerReports } from "../runtime/control.ts";
 import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import type { Certificate } from "./certificate.ts";
 import { DoorGuard, type DoorLimits } from "./door-guard.ts";
@@ -45,6 +45,8 @@ export interface HostOptions {
   certificate?: Certificate;
   /** What operators are shown of the log; see recent-faults.ts. */
   faults?: FaultRing;
+  /** Counts what the relay and the pipes drop. */
+  drops?: Drops;
   version?: string;
   limits?: { supervisor?: Partial<SupervisorLimits>; head?: Partial<HeadLimits> };
 }
@@ -63,7 +65,8 @@ export class Host {
   readonly #talk: HostTalk;
   readonly #ops: HostOps;
   readonly #issuerKeys: IssuerKeys | null;
-  readonly #metrics = createMetrics({ part: "primary", worker: "primary" });
+  readonly #drops: Drops;
+  readonly #metrics: Metrics;
 
   constructor(options: HostOptions) {
     const { config, log, workerPath, host = newHostId() } = options;
@@ -71,9 +74,12 @@ export class Host {
     this.#certificate = options.certificate ?? null;
     this.#config = config;
     this.#log = log;
+    this.#drops = options.drops ?? new Drops({ tally: new Tally(), clock: systemClock, log });
+    const dropped = this.#drops.tally;
+    this.#metrics = createMetrics({ part: "primary", worker: "primary", dropped });
     this.#switchboard = new Switchboard(
       options.relay ?? NO_UPLINK,
-      this.#metrics.frames,
+      { tally: this.#metrics.frames, drops: this.#drops },
       (life, heard) => this.#heard(life, heard),
     );
     this.#membership = new Membership(
@@ -130,7 +136,7 @@ export class Host {
       send: (to, said) => this.#relay?.send(to, encode(said)) ?? false,
       answer: (name, body) =>
         name === OPS_TALK
-          ? this.#ops.own(JSON.parse(body) as OpsQuestion).then((value) => JSON.stringify(value))
+          ? this.#ops.own(readOpsQuestion(body)).then((value) => JSON.stringify(value))
           : null,
       onFault: (err) => log.error({ event: "host_answer_failed", err }),
     });
@@ -236,6 +242,7 @@ export class Host {
   #close(): void {
     this.frontDoor.close();
     this.#talk.close();
+    this.#drops.close();
     this.#issuerKeys?.close();
     this.#metrics.close();
   }
@@ -279,7 +286,7 @@ export class Host {
         );
         return;
       case "ops":
-        this.#ops.cluster(JSON.parse(heard.body) as OpsQuestion).then(
+        this.#ops.cluster(readOpsQuestion(heard.body)).then(
           (answer) => this.#answer(life, heard, answer),
           (err: unknown) => this.#log.error({ event: "ops_failed", err }),
         );

@@ -66,7 +66,7 @@ export class HostOps {
       ...this.#others().map(async (other): Promise<HostPart<WorkerAnswer>> => {
         const body = JSON.stringify(question);
         const answer = await talk.ask(other, OPS_TALK, body, HOST_DEADLINE_MS);
-        return answer === null ? { host: other, workers: null } : JSON.parse(answer);
+        return readPart<HostPart<WorkerAnswer>>(other, answer) ?? { host: other, workers: null };
       }),
     ]);
     return parts.sort((a, b) => (a.host === host ? -1 : b.host === host ? 1 : 0)) as
@@ -87,7 +87,7 @@ export class HostOps {
       this.#own(),
       ...this.#others().map(async (other): Promise<OpsHost> => {
         const answer = await talk.ask(other, OPS_TALK, body, HOST_DEADLINE_MS);
-        return answer === null ? this.#silent(other) : (JSON.parse(answer) as OpsHost);
+        return readPart<OpsHost>(other, answer) ?? this.#silent(other);
       }),
     ]);
     hosts.sort((a, b) => (a.host < b.host ? -1 : 1));
@@ -192,6 +192,31 @@ async function answerOf(life: WorkerLife, question: OpsQuestion): Promise<Worker
   const answer = await life.ask("ops", question, WORKER_DEADLINE_MS);
   if (answer === null || (answer.flags & FLAG.ok) === 0) return null;
   return JSON.parse(answer.body) as WorkerAnswer;
+}
+
+/**
+ * What `host` says of itself. Null where it is silent, or says what cannot be read: that may be
+ * another version of Troupe, and is shown in the same way.
+ */
+function readPart<P extends { host: string; workers: unknown[] | null }>(
+  host: string,
+  answer: string | null,
+): P | null {
+  if (answer === null) return null;
+  let part: unknown;
+  try {
+    part = JSON.parse(answer);
+  } catch {
+    // Not JSON.
+    return null;
+  }
+  return isPartOf<P>(part, host) ? part : null;
+}
+
+function isPartOf<P>(value: unknown, host: string): value is P {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("host" in value) || value.host !== host || !("workers" in value)) return false;
+  return value.workers === null || Array.isArray(value.workers);
 }
 
 /** The same answer for everybody who asks within `forMs` of its beginning; a failure is not kept. */

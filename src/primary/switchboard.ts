@@ -9,12 +9,15 @@
  * back and goes on.
  *
  * Invariants: frames of one sender to one receiver keep their order, and a subscription is
- * answered after it took effect and ahead of the topic's next event.
+ * answered after it took effect and ahead of the topic's next event. A frame that cannot be read
+ * is dropped and counted, and never thrown at the pipe or the relay that brought it.
  */
+
+import type { Drops } from "../base/drops.ts";
 import type { Tally } from "../base/metrics.ts";
 import {
   decodeAt,
-  eachFrame,
+  eachFrameSafely,
   encode,
   FLAG,
   FRAME,
@@ -74,11 +77,17 @@ export class Switchboard {
   readonly #members = new Map<string, Member>();
   readonly #hearers = new Map<string, Hearers>();
   readonly #tally: Tally;
+  readonly #drops: Pick<Drops, "note">;
   #viewNumber = 0;
 
-  constructor(uplink: Uplink, tally: Tally, toPrimary: (life: string, frame: Frame) => void) {
+  constructor(
+    uplink: Uplink,
+    counted: { tally: Tally; drops: Pick<Drops, "note"> },
+    toPrimary: (life: string, frame: Frame) => void,
+  ) {
     this.#uplink = uplink;
-    this.#tally = tally;
+    this.#tally = counted.tally;
+    this.#drops = counted.drops;
     this.#toPrimary = toPrimary;
   }
 
@@ -110,16 +119,24 @@ export class Switchboard {
   fromWorker(life: string, bytes: Buffer): void {
     const member = this.#members.get(life);
     if (member === undefined) return;
-    eachFrame(bytes, (at, length) => this.#route(member, bytes, at, length));
+    this.#routeAll("pipe", member, bytes);
   }
 
   /** A batch from another host: events to those who hear them, the rest to its worker. */
   fromUplink(bytes: Buffer): void {
-    eachFrame(bytes, (at, length) => this.#route(null, bytes, at, length));
+    this.#routeAll("relay", null, bytes);
   }
 
   get topics(): number {
     return this.#hearers.size;
+  }
+
+  #routeAll(from: "pipe" | "relay", source: Member | null, bytes: Buffer): void {
+    eachFrameSafely(
+      bytes,
+      (at, length) => this.#route(source, bytes, at, length),
+      (reason, fault) => this.#drops.note(from, reason, fault),
+    );
   }
 
   #route(source: Member | null, bytes: Buffer, at: number, length: number): void {

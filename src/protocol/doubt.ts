@@ -29,3 +29,12 @@ export function doubtedOf(prefix: string, { topics }: Doubt): string[] | null {
   if (topics === null) return null;
   return topics.flatMap((topic) => (topic.startsWith(prefix) ? topic.slice(prefix.length) : []));
 }
+
+/** From JSON of another host. */
+export function isDoubt(value: unknown): value is Doubt {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("ageMs" in value) || typeof value.ageMs !== "number" || !(value.ageMs >= 0)) return false;
+  if (!("topics" in value)) return false;
+  const { topics } = value;
+  return topics === null || (Array.isArray(topics) && topics.every((it) => typeof it === "string"));
+}

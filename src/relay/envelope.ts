@@ -1,47 +1,87 @@
 /**
- * What travels in one message between hosts: who sent it, what it is, its number at that
- * sender (0 for topics), and frames. Layout: u8 length of the host id · id · u8 kind ·
- * u32 number · frames.
+ * What travels in one message between hosts: frames, who sent them, and a number. The seal
+ * covers the channel and everything behind it, so nothing else is read before it has been
+ * verified.
+ *
+ * [ENV1] What cannot be read or verified is a reason, never an exception: anybody who reaches
+ *        Redis can publish on any channel.
+ *
+ * Layout (big endian): u8 version · seal (16 bytes) · u8 kind · u48 number · u8 length of the
+ * host id · host id (latin1) · frames.
  */
+import type { KeyObject } from "node:crypto";
+import { isSealed, SEAL_BYTES, sealOf } from "./seal.ts";
+
 export const KIND = {
   /** Events of one topic. */
   events: 0,
   /** To actors and askers of one host. */
   frames: 1,
-  /** The same, after a gap: what the sender said before may not have arrived. */
+  /** The same, after a gap: what the sender sent before may not have arrived. */
   framesAfterGap: 2,
   /** To one host: topics of which it may not have received every event; a `Doubt` as JSON. */
   doubt: 3,
+  /** The cluster's view has a new number: look at the lease. Carries no frames. */
+  news: 4,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
+const KINDS: ReadonlySet<number> = new Set(Object.values(KIND));
 
 export interface Envelope {
   host: string;
   kind: Kind;
+  /** Rises with everything that one host sends, on whatever channel. */
   number: number;
   frames: Buffer;
 }
 
-export function sealed(
-  host: string,
-  kind: Kind,
-  number: number,
+/** Why a message is no envelope of this cluster. */
+export type EnvelopeFault = "malformed" | "version" | "signature";
+
+const VERSION = 1;
+const SEALED_FROM = 1 + SEAL_BYTES;
+const NUMBER_BYTES = 6;
+const HOST_LENGTH_AT = SEALED_FROM + 1 + NUMBER_BYTES;
+const HEAD_BYTES = HOST_LENGTH_AT + 1;
+
+export function sealedEnvelope(
+  key: KeyObject,
+  channel: string,
+  { host, kind, number }: Omit<Envelope, "frames">,
   frames: readonly Uint8Array[],
 ): Buffer {
-  const head = Buffer.allocUnsafe(6 + host.length);
-  head[0] = host.length;
-  head.write(host, 1, "latin1");
-  head[1 + host.length] = kind;
-  head.writeUInt32BE(number, 2 + host.length);
-  return Buffer.concat([head, ...frames]);
+  const head = Buffer.allocUnsafe(HEAD_BYTES + host.length);
+  head[0] = VERSION;
+  head[SEALED_FROM] = kind;
+  head.writeUIntBE(number, SEALED_FROM + 1, NUMBER_BYTES);
+  head[HOST_LENGTH_AT] = host.length;
+  head.write(host, HEAD_BYTES, "latin1");
+  const message = Buffer.concat([head, ...frames]);
+  sealOf(key, channel, message.subarray(SEALED_FROM)).copy(message, 1);
+  return message;
 }
 
-export function opened(message: Buffer): Envelope {
-  const idEnd = 1 + message[0]!;
+export function openedEnvelope(
+  key: KeyObject,
+  channel: string,
+  message: Buffer,
+): Envelope | EnvelopeFault {
+  if (message.length < HEAD_BYTES) return "malformed";
+  if (message[0] !== VERSION) return "version";
+  const sealed = message.subarray(SEALED_FROM);
+  if (!isSealed(key, channel, sealed, message.subarray(1, SEALED_FROM))) return "signature";
+  // Sealed by a host of this cluster: what is wrong from here on is a fault of that host.
+  const kind = message[SEALED_FROM] ?? -1;
+  const framesAt = HEAD_BYTES + (message[HOST_LENGTH_AT] ?? 0);
+  if (!isKind(kind) || framesAt > message.length) return "malformed";
   return {
-    host: message.toString("latin1", 1, idEnd),
-    kind: message[idEnd] as Kind,
-    number: message.readUInt32BE(idEnd + 1),
-    frames: message.subarray(idEnd + 5),
+    host: message.toString("latin1", HEAD_BYTES, framesAt),
+    kind,
+    number: message.readUIntBE(SEALED_FROM + 1, NUMBER_BYTES),
+    frames: message.subarray(framesAt),
   };
+}
+
+function isKind(value: number): value is Kind {
+  return KINDS.has(value);
 }

@@ -1,16 +1,25 @@
 /**
  * Membership in Redis: one hash holds every host's lease and workers, the view's number, and a
- * digest of what that number stands for. One script renews, sweeps the dead and numbers the
+ * digest of what that number stands for. One script renews, removes the dead and numbers the
  * view, atomically and by Redis' own clock.
  *
- * [LSE1] One number means one set of hosts: whoever brings a number that stands for something
- *        else with them, or is above it, makes it rise past both. So it never goes back for
- *        anyone, though Redis may forget everything.
+ * [LSE1] One number means one set of hosts: a host that brings a number which stands for
+ *        something else, or is higher, makes it rise past both. So it never goes back for any
+ *        host, though Redis may forget everything.
+ * [LSE2] Each host seals what it says of itself. An entry that does not verify, or that belongs
+ *        to another database, is no member, and is named with the reason.
+ * [LSE3] What is in the hash and was not written by this script is deleted. It fails no renewal.
  */
-import type { Cluster, HostMembers } from "../ports/relay.ts";
 
-/** Hash tag: one slot of a Redis Cluster. */
-export const CLUSTER_KEY = "{troupe}:cluster";
+import type { KeyObject } from "node:crypto";
+import type { Cluster, HostMembers } from "../ports/relay.ts";
+import type { ClusterIdentity } from "./seal.ts";
+import { isSealed, sealOf } from "./seal.ts";
+
+/** The braces are a hash tag: all keys of one cluster are in one slot of a Redis Cluster. */
+export function clusterKeyOf(clusterId: string): string {
+  return `{troupe:${clusterId}}:cluster`;
+}
 
 /**
  * A host is dead when it has not renewed for this long. Its users are offline one presence
@@ -20,22 +29,34 @@ export const LEASE_MS = 3_500;
 export const RENEW_MS = 750;
 
 export interface LeaseRequest {
+  /** Of the cluster; see `clusterKeyOf`. */
+  cluster: string;
   host: string;
-  /** JSON of HostMembers; "" leaves. */
+  /** As `sealedMembers` writes them; "" leaves. */
   members: string;
   /** The highest number that this host has used, and what it stood for; "" for its own. */
   number: number;
   digest: string;
 }
 
+/** As it is in Redis, before anything of it has been verified. */
 export interface LeaseAnswer {
-  cluster: Cluster;
+  number: number;
+  /** What each host says of itself, as `sealedMembers` writes it. */
+  members: Map<string, string>;
   digest: string;
   /** The number is new: the other hosts should look. */
   isNew: boolean;
   /** This host was not among them: its lease had lapsed, or it has just come. */
   wasOut: boolean;
 }
+
+/** Beyond these an entry was not written by a host of Troupe. [LSE3] */
+const HOST_ID_MAX = 64;
+const ENTRY_BYTES_MAX = 65_536;
+const FAR_LEASE_MS = 60_000;
+/** Half of what a frame can carry, so that numbers can still rise for years. */
+const NUMBER_MAX = 2 ** 31;
 
 /**
  * KEYS: the hash. ARGV: host id, members, lease in ms, number, digest.
@@ -46,6 +67,8 @@ export const RENEW_SCRIPT = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local mine = 'host:' .. ARGV[1]
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 local was_in = redis.call('HEXISTS', KEYS[1], mine)
 if ARGV[2] == '' then
   redis.call('HDEL', KEYS[1], mine)
@@ -56,16 +79,21 @@ local all = redis.call('HGETALL', KEYS[1])
 local ids, members, view, digest = {}, {}, 0, ''
 for i = 1, #all, 2 do
   local field, value = all[i], all[i + 1]
-  if field == 'view' then view = tonumber(value)
+  if field == 'view' then
+    view = tonumber(value) or 0
+    if not (view >= 0 and view <= ${NUMBER_MAX} and view == math.floor(view)) then view = 0 end
   elseif field == 'digest' then digest = value
   else
+    local id = string.match(field, '^host:([%w_-]+)$')
     local bar = string.find(value, '|', 1, true)
-    if tonumber(string.sub(value, 1, bar - 1)) < now then
-      redis.call('HDEL', KEYS[1], field)
-    else
-      local id = string.sub(field, 6)
+    local lease_ends = bar and tonumber(string.sub(value, 1, bar - 1))
+    local is_alive = id and #id <= ${HOST_ID_MAX} and #value <= ${ENTRY_BYTES_MAX}
+      and lease_ends and lease_ends >= now and lease_ends <= now + ${FAR_LEASE_MS}
+    if is_alive then
       table.insert(ids, id)
       members[id] = string.sub(value, bar + 1)
+    else
+      redis.call('HDEL', KEYS[1], field)
     end
   end
 end
@@ -88,20 +116,90 @@ end
 return answer
 `;
 
-export function scriptArguments({ host, members, number, digest }: LeaseRequest) {
-  return [CLUSTER_KEY, host, members, LEASE_MS, number, digest] as const;
+export function scriptArguments({ cluster, host, members, number, digest }: LeaseRequest) {
+  return [clusterKeyOf(cluster), host, members, LEASE_MS, number, digest] as const;
 }
 
+/** Throws when the script's answer is not one. */
 export function leaseAnswerOf(answer: unknown): LeaseAnswer {
-  const [number, digest, isNew, wasOut, ...rest] = answer as (string | number)[];
-  const hosts = new Map<string, HostMembers>();
-  for (let i = 0; i < rest.length; i += 2) {
-    hosts.set(String(rest[i]), JSON.parse(String(rest[i + 1])) as HostMembers);
-  }
+  if (!Array.isArray(answer) || answer.length < 4) throw new Error("the lease was not answered");
+  const [number, digest, isNew, wasOut, ...rest]: unknown[] = answer;
+  const members = new Map<string, string>();
+  for (let i = 0; i + 1 < rest.length; i += 2) members.set(String(rest[i]), String(rest[i + 1]));
   return {
-    cluster: { number: Number(number), hosts },
+    number: Number(number),
+    members,
     digest: String(digest),
     isNew: Number(isNew) === 1,
     wasOut: Number(wasOut) === 1,
   };
+}
+
+/** `signature`: not of this cluster, or of a host with another JWT_SECRET. */
+export type ForeignReason = "signature" | "malformed" | "other_database";
+
+/** The seal in base64url, then JSON. The same members always give the same text. */
+export function sealedMembers(
+  { key, database }: ClusterIdentity,
+  host: string,
+  { workers, draining }: HostMembers,
+): string {
+  const text = JSON.stringify({ database, workers, draining });
+  return sealOf(key, leaseContext(host), text).toString("base64url") + text;
+}
+
+/** 16 bytes without padding. */
+const SEAL_CHARACTERS = 22;
+
+export function openedMembers(
+  identity: Pick<ClusterIdentity, "database"> & { key: KeyObject },
+  host: string,
+  sealed: string,
+): HostMembers | ForeignReason {
+  const seal = Buffer.from(sealed.slice(0, SEAL_CHARACTERS), "base64url");
+  const text = sealed.slice(SEAL_CHARACTERS);
+  if (!isSealed(identity.key, leaseContext(host), text, seal)) return "signature";
+  const { database, workers, draining } = objectOf(text);
+  if (database !== identity.database) return "other_database";
+  if (!Array.isArray(workers) || !Array.isArray(draining)) return "malformed";
+  if (!workers.every(isWorkerRef) || !draining.every(isText)) return "malformed";
+  return { workers, draining };
+}
+
+function leaseContext(host: string): string {
+  return `lease ${host}`;
+}
+
+function objectOf(text: string): Partial<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : {};
+  } catch {
+    // Not JSON: nothing of it can be found.
+    return {};
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function isWorkerRef(value: unknown): value is HostMembers["workers"][number] {
+  if (typeof value !== "object" || value === null) return false;
+  return "life" in value && isText(value.life) && "slot" in value && isText(value.slot);
+}
+
+/** The hosts that belong together, and those under the same key that do not. [LSE2] */
+export function clusterOf(
+  identity: ClusterIdentity,
+  { number, members }: LeaseAnswer,
+): { cluster: Cluster; foreign: Map<string, ForeignReason> } {
+  const hosts = new Map<string, HostMembers>();
+  const foreign = new Map<string, ForeignReason>();
+  for (const [host, sealed] of members) {
+    const opened = openedMembers(identity, host, sealed);
+    if (typeof opened === "string") foreign.set(host, opened);
+    else hosts.set(host, opened);
+  }
+  return { cluster: { number, hosts }, foreign };
 }

@@ -30,6 +30,12 @@ const NO_FAULTS: Faults = {
   shuffle: (items) => items,
 };
 
+interface Leases {
+  hosts: Map<string, { untilMs: Monotonic; members: string }>;
+  number: number;
+  digest: string;
+}
+
 interface Travelling {
   channel: string;
   message: Buffer;
@@ -44,9 +50,8 @@ export class MemoryNetwork {
   #isDown = false;
   #frozen: (() => void)[] | null = null;
   readonly #cut = new Set<MemoryBus>();
-  #leases = new Map<string, { untilMs: Monotonic; members: string }>();
-  #number = 0;
-  #digest = "";
+  /** By cluster id. */
+  readonly #clusters = new Map<string, Leases>();
   #travelling: Travelling[] = [];
 
   constructor(clock: Clock) {
@@ -82,9 +87,7 @@ export class MemoryNetwork {
   /** Everybody loses it; it comes back empty. */
   kill(): void {
     this.#isDown = true;
-    this.#leases.clear();
-    this.#number = 0;
-    this.#digest = "";
+    this.#clusters.clear();
     for (const bus of this.buses) bus.lose("killed");
   }
 
@@ -133,32 +136,40 @@ export class MemoryNetwork {
     return hearers.length;
   }
 
-  renew({ host, members, number, digest }: LeaseRequest): LeaseAnswer {
+  renew({ cluster, host, members, number, digest }: LeaseRequest): LeaseAnswer {
     const nowMs = this.clock.monotonicMs();
-    const wasOut = !this.#leases.has(host);
-    if (members === "") this.#leases.delete(host);
-    else this.#leases.set(host, { untilMs: later(nowMs, LEASE_MS), members });
-    for (const [id, { untilMs }] of this.#leases) if (untilMs < nowMs) this.#leases.delete(id);
-    const hosts = [...this.#leases].sort(([a], [b]) => (a < b ? -1 : 1));
+    const leases = this.#leasesOf(cluster);
+    const wasOut = !leases.hosts.has(host);
+    if (members === "") leases.hosts.delete(host);
+    else leases.hosts.set(host, { untilMs: later(nowMs, LEASE_MS), members });
+    for (const [id, { untilMs }] of leases.hosts) if (untilMs < nowMs) leases.hosts.delete(id);
+    const hosts = [...leases.hosts].sort(([a], [b]) => (a < b ? -1 : 1));
     const parts = hosts.map(([id, lease]) => id + lease.members);
     const nowDigest = createHash("sha1").update(parts.join("\n")).digest("hex");
     const isNew =
-      nowDigest !== this.#digest ||
-      this.#number < number ||
-      (this.#number === number && this.#digest !== digest);
+      nowDigest !== leases.digest ||
+      leases.number < number ||
+      (leases.number === number && leases.digest !== digest);
     if (isNew) {
-      this.#number = Math.max(this.#number, number) + 1;
-      this.#digest = nowDigest;
+      leases.number = Math.max(leases.number, number) + 1;
+      leases.digest = nowDigest;
     }
     return {
-      cluster: {
-        number: this.#number,
-        hosts: new Map(hosts.map(([id, lease]) => [id, JSON.parse(lease.members)])),
-      },
+      number: leases.number,
+      members: new Map(hosts.map(([id, lease]) => [id, lease.members])),
       digest: nowDigest,
       isNew,
       wasOut,
     };
+  }
+
+  #leasesOf(cluster: string): Leases {
+    let leases = this.#clusters.get(cluster);
+    if (leases === undefined) {
+      leases = { hosts: new Map(), number: 0, digest: "" };
+      this.#clusters.set(cluster, leases);
+    }
+    return leases;
   }
 
   #arrive(): void {

@@ -1,6 +1,6 @@
 /**
- * The relay over a bus: topics are channels of the same name, actor frames go on the target
- * host's channel, membership is a lease (lease.ts). The bus holds the only copy of nothing.
+ * The relay over a bus: each topic has a channel, actor frames go on the target host's channel,
+ * membership is a lease (lease.ts). The bus holds the only copy of nothing.
  *
  * [RLY1] `away`: nothing can be heard; no lease is kept, for who does not hear is no member.
  * [RLY2] `joining`: all is heard again, but hosts known before are still missing (a Redis that
@@ -13,21 +13,28 @@
  * [RLY8] Topics whose events could not be published, or were not published while this host was
  *        `away`, are named to every other host when this host is connected. A host that was
  *        `away` doubts every topic itself.
+ * [RLY9] Anybody who reaches Redis can publish on any channel. A message that does not verify,
+ *        cannot be read or has been here before is dropped and counted, and changes nothing.
+ * [RLY10] Clusters on one Redis do not meet: channels and keys begin with the cluster's id. A
+ *        host that starts and finds hosts of a copy of its database refuses to start.
  */
 import { type Clock, stopwatch } from "../base/clock.ts";
+import type { Drops } from "../base/drops.ts";
+import { StartRefusal, unreachable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
 import { DOUBTED_TOPICS_MAX, type Doubt } from "../protocol/doubt.ts";
 import { earlierOf, later, type Monotonic, msBetween } from "../protocol/time.ts";
 import { hostOfLife } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
-import { KIND, type Kind, opened, sealed } from "./envelope.ts";
-import { type LeaseAnswer, RENEW_MS } from "./lease.ts";
-import { Inbox, Outbox } from "./outbox.ts";
+import { KIND, type Kind, sealedEnvelope } from "./envelope.ts";
+import { ForeignMembers } from "./foreign-members.ts";
+import { Incoming } from "./incoming.ts";
+import { clusterOf, type LeaseAnswer, RENEW_MS, sealedMembers } from "./lease.ts";
+import { Outbox } from "./outbox.ts";
+import type { ClusterIdentity } from "./seal.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
-/** Said here when the cluster's number is new; everybody looks anyway, a little later. */
-const NEWS_CHANNEL = "{troupe}:news";
 /** How long hosts known before are waited for; all reconnect within half of it. */
 const REJOIN_MS = 1_500;
 const REJOIN_LOOK_MS = 250;
@@ -36,8 +43,10 @@ const LAST_WORDS_MS = 500;
 export interface HostRelayOptions {
   bus: Bus;
   host: string;
+  identity: ClusterIdentity;
   clock: Clock;
   log: Log;
+  drops: Pick<Drops, "note">;
 }
 
 type State = { is: "away" } | { is: "joining"; untilMs: Monotonic } | { is: "connected" };
@@ -48,9 +57,12 @@ export class HostRelay implements Relay {
   readonly #options: HostRelayOptions;
   readonly #subscriptions: Subscriptions;
   readonly #outboxes = new Map<string, Outbox>();
-  readonly #inbox = new Inbox();
+  readonly #incoming: Incoming;
+  readonly #foreign: ForeignMembers;
   #events: RelayEvents | null = null;
-  #settleStart: () => void = () => undefined;
+  /** Called once: the start has come to its end, with a refusal or without. */
+  #settleStart: (refusal?: StartRefusal) => void = () => undefined;
+  #isStarting = true;
   #state: State = { is: "away" };
   /** Everything wanted is subscribed. */
   #isHearing = false;
@@ -60,7 +72,7 @@ export class HostRelay implements Relay {
   #known: Cluster = { number: 0, hosts: new Map() };
   #toPublish = new Map<string, Uint8Array[]>();
   #isPublishScheduled = false;
-  /** One count for all hosts, so that it rises for each of them whatever comes between. */
+  /** One count for all channels, so that it rises on each of them whatever comes between. */
   #lastNumber = 0;
   /** [RLY7] Hosts that have not taken their frames. */
   readonly #lostTo = new Set<string>();
@@ -79,9 +91,11 @@ export class HostRelay implements Relay {
     this.#options = options;
     this.#heardUntilMs = options.clock.monotonicMs();
     this.#unpublishedSinceMs = this.#heardUntilMs;
+    this.#foreign = new ForeignMembers(options.log);
+    this.#incoming = new Incoming(options.identity.key, options.host);
     this.#subscriptions = new Subscriptions(options.bus, (error) => this.#fail("subscribe", error));
-    void this.#subscriptions.want(NEWS_CHANNEL, true);
-    void this.#subscriptions.want(hostChannel(options.host), true);
+    void this.#subscriptions.want(this.#newsChannel, true);
+    void this.#subscriptions.want(this.#hostChannel(options.host), true);
   }
 
   get state(): "connected" | "away" {
@@ -94,8 +108,12 @@ export class HostRelay implements Relay {
 
   start(events: RelayEvents): Promise<void> {
     this.#events = events;
-    const settled = new Promise<void>((resolve) => {
-      this.#settleStart = resolve;
+    const settled = new Promise<void>((resolve, reject) => {
+      this.#settleStart = (refusal) => {
+        this.#isStarting = false;
+        if (refusal === undefined) resolve();
+        else reject(refusal);
+      };
     });
     this.#options.bus.start({
       opened: () => void this.#onOpened(),
@@ -133,7 +151,7 @@ export class HostRelay implements Relay {
   }
 
   interest(topic: string, wanted: boolean): Promise<void> | null {
-    const effect = this.#subscriptions.want(topic, wanted);
+    const effect = this.#subscriptions.want(this.#channel(topic), wanted);
     return wanted ? effect : null;
   }
 
@@ -143,7 +161,7 @@ export class HostRelay implements Relay {
     this.#settleStart();
     for (const cancel of this.#cancels.values()) cancel();
     this.#flush();
-    const { bus, host, clock } = this.#options;
+    const { bus, host, identity, clock } = this.#options;
     // What was answered last should still arrive.
     const outboxes = [...this.#outboxes.values()];
     await Promise.race([
@@ -153,9 +171,9 @@ export class HostRelay implements Relay {
     for (const outbox of outboxes) outbox.close();
     await this.#renewing;
     try {
-      if (this.#state.is !== "away") {
-        await bus.renew({ host, members: "", ...this.#mark });
-        await bus.publish(NEWS_CHANNEL, NEWS);
+      if (this.#isHearing) {
+        await bus.renew({ cluster: identity.id, host, members: "", ...this.#mark });
+        await this.#publishNews();
       }
     } catch {
       // Out of reach: the lease runs out by itself.
@@ -170,7 +188,7 @@ export class HostRelay implements Relay {
         clock: this.#options.clock,
         nextNumber: () => ++this.#lastNumber,
         deliver: ({ number, isAfterGap, doubt, frames }) => {
-          const to = hostChannel(host);
+          const to = this.#hostChannel(host);
           if (doubt !== null) {
             return this.#say(to, KIND.doubt, number, [Buffer.from(JSON.stringify(doubt))]);
           }
@@ -193,8 +211,39 @@ export class HostRelay implements Relay {
     frames: readonly Uint8Array[],
   ): Promise<number> {
     this.counts.out++;
-    const { bus, host } = this.#options;
-    return bus.publish(channel, sealed(host, kind, number, frames));
+    return this.#publishSealed(channel, kind, number, frames);
+  }
+
+  #publishNews(): Promise<number> {
+    return this.#publishSealed(this.#newsChannel, KIND.news, ++this.#lastNumber, []);
+  }
+
+  #publishSealed(
+    channel: string,
+    kind: Kind,
+    number: number,
+    frames: readonly Uint8Array[],
+  ): Promise<number> {
+    const { bus, host, identity } = this.#options;
+    const envelope = sealedEnvelope(identity.key, channel, { host, kind, number }, frames);
+    return bus.publish(channel, envelope);
+  }
+
+  /**
+   * No braces: as hash tags they would put the channels of all topics into one slot of a Redis
+   * Cluster, and so onto one node. [RLY10]
+   */
+  #channel(name: string): string {
+    return `troupe:${this.#options.identity.id}:${name}`;
+  }
+
+  #hostChannel(host: string): string {
+    return this.#channel(`host:${host}`);
+  }
+
+  /** Published on when the cluster's number is new; all hosts look anyway, a little later. */
+  get #newsChannel(): string {
+    return this.#channel("news");
   }
 
   #flush(): void {
@@ -202,7 +251,9 @@ export class HostRelay implements Relay {
     const batches = this.#toPublish;
     this.#toPublish = new Map();
     for (const [topic, frames] of batches) {
-      this.#say(topic, KIND.events, 0, frames).catch(() => this.#notPublished(topic));
+      this.#say(this.#channel(topic), KIND.events, ++this.#lastNumber, frames).catch(() =>
+        this.#notPublished(topic),
+      );
     }
   }
 
@@ -281,29 +332,37 @@ export class HostRelay implements Relay {
   }
 
   async #renewOnce(): Promise<void> {
-    const { bus, host } = this.#options;
+    const { bus, host, identity } = this.#options;
     const asked = this.#mark;
     let answer: LeaseAnswer;
     try {
       const elapsedMs = stopwatch();
-      answer = await bus.renew({ host, members: JSON.stringify(this.#members), ...asked });
+      const members = sealedMembers(identity, host, this.#members);
+      answer = await bus.renew({ cluster: identity.id, host, members, ...asked });
       this.#pingMs = Math.round(elapsedMs() * 100) / 100;
-      if (answer.isNew) await bus.publish(NEWS_CHANNEL, NEWS);
+      if (answer.isNew) await this.#publishNews();
     } catch (error) {
       this.#fail("lease", error);
       return;
     }
     if (!this.#isHearing || this.#isClosed) return;
     // Asked before a number of our own was used: it may not be above that.
-    if (this.#mark !== asked && answer.cluster.number <= this.#mark.number) {
+    if (this.#mark !== asked && answer.number <= this.#mark.number) {
       this.#renewAgain = true;
       return;
     }
     this.#onLease(answer);
   }
 
-  #onLease({ cluster, digest, wasOut }: LeaseAnswer): void {
-    const { clock, log } = this.#options;
+  #onLease(answer: LeaseAnswer): void {
+    const { clock, identity, log } = this.#options;
+    const { digest, wasOut } = answer;
+    const { cluster, foreign } = clusterOf(identity, answer);
+    const refusal = this.#foreign.look(foreign);
+    if (refusal !== null && this.#isStarting) {
+      this.#settleStart(new StartRefusal(refusal));
+      return;
+    }
     if (this.#state.is === "away") {
       this.#state = { is: "joining", untilMs: later(clock.monotonicMs(), REJOIN_MS) };
     }
@@ -390,30 +449,33 @@ export class HostRelay implements Relay {
     this.#events?.away();
   }
 
+  /** [RLY9] */
   #onMessage(channel: string, message: Buffer): void {
-    if (channel === NEWS_CHANNEL) {
-      void this.#renew();
-      return;
+    const verdict = this.#incoming.judge(channel, message);
+    switch (verdict.is) {
+      case "own":
+        return;
+      case "dropped":
+        this.#options.drops.note("relay", verdict.reason);
+        return;
+      case "news":
+        void this.#renew();
+        return;
+      case "doubt":
+        this.counts.in++;
+        this.counts.gaps++;
+        this.#events?.doubt(verdict.doubt);
+        return;
+      case "frames":
+        this.counts.in++;
+        if (verdict.isAfterGap) {
+          this.counts.gaps++;
+          this.#events?.gap(verdict.host);
+        }
+        if (verdict.frames.length > 0) this.#events?.frames(verdict.frames);
+        return;
+      default:
+        unreachable(verdict);
     }
-    const { host, kind, number, frames } = opened(message);
-    if (host === this.#options.host) return;
-    this.counts.in++;
-    if (kind !== KIND.events && !this.#inbox.isNew(host, number)) return;
-    if (kind === KIND.doubt) {
-      this.counts.gaps++;
-      this.#events?.doubt(JSON.parse(frames.toString()) as Doubt);
-      return;
-    }
-    if (kind === KIND.framesAfterGap) {
-      this.counts.gaps++;
-      this.#events?.gap(host);
-    }
-    if (frames.length > 0) this.#events?.frames(frames);
   }
-}
-
-const NEWS = Buffer.from("view");
-
-function hostChannel(host: string): string {
-  return `host:${host}`;
 }

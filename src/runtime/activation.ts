@@ -46,6 +46,8 @@ export interface ActivationHost {
   isCutOff(): boolean;
   /** A context's outward effects: ask, tell, publish. */
   readonly effects: Pick<Context, "ask" | "tell" | "publish">;
+  /** The body of a letter is no JSON. */
+  onMalformed(key: string, fault: unknown): void;
   /** `letters` came too late for this activation and want the next one. */
   onEnded(activation: Activation, letters: readonly Letter[], bug: unknown): void;
 }
@@ -246,8 +248,16 @@ export class Activation implements Context {
     // What it says of its sessions is over, and nobody is left to be answered.
     if (this.#host.isGone(letter.from)) return;
     const reply = this.#replyTo(letter);
+    let body: unknown;
+    try {
+      body = JSON.parse(letter.body);
+    } catch (fault) {
+      reply.refuse(REFUSALS.internal.error);
+      this.#host.onMalformed(this.key, fault);
+      return;
+    }
     this.#turn((state, ctx) => {
-      const message: Incoming = { op: letter.op, body: JSON.parse(letter.body), reply };
+      const message: Incoming = { op: letter.op, body, reply };
       this.behaviour.receive(state, message, ctx);
     });
   }

@@ -16,6 +16,7 @@
  */
 import type { Behaviour, TopicEvent } from "../../actors/behaviour.ts";
 import type { Clock } from "../base/clock.ts";
+import { Malformed } from "../base/errors.ts";
 import type { ActorKind } from "../protocol/actor-ops.ts";
 import { REFUSALS } from "../protocol/errors.ts";
 import { later, msBetween, NEVER } from "../protocol/time.ts";
@@ -42,6 +43,8 @@ export interface HostOptions {
   send(frame: Frame): void;
   /** A turn threw: the activation is lost, the thread goes on. */
   onBug(key: string, bug: unknown): void;
+  /** The body of a message to an actor is no JSON: the message is refused. */
+  onMalformed(key: string, fault: unknown): void;
 }
 
 export interface HostStats {
@@ -190,6 +193,16 @@ export class ActorHost {
   /** [HST9] */
   #receiveMany(f: Frame): void {
     const { self } = this.#options;
+    let letters: ManyLetters[];
+    try {
+      letters = readManyLetters(f.body);
+    } catch (fault) {
+      if (f.type === FRAME.ask) {
+        this.#answer(f, false, JSON.stringify(REFUSALS.internal.error), 0);
+      }
+      this.#options.onMalformed(f.key, fault);
+      return;
+    }
     const { placement } = this.gateway;
     const many: ManyAnswers<unknown> = { answers: [], undone: [] };
     const expiresAtMs = later(this.#options.clock.monotonicMs(), f.rev);
@@ -199,7 +212,7 @@ export class ActorHost {
       unanswered--;
       if (unanswered === 0) this.#answer(f, true, JSON.stringify(many), 0);
     };
-    for (const { body, isPeek, ids } of JSON.parse(f.body) as ManyLetters[]) {
+    for (const { body, isPeek, ids } of letters) {
       const text = JSON.stringify(body);
       for (const id of ids) {
         const key = `${f.key}:${id}`;
@@ -242,6 +255,7 @@ export class ActorHost {
         tell: (to, op, body) => this.gateway.tell(to.kind, to.id, op, body),
         publish: (topic, event) => this.#publish(topic, event),
       },
+      onMalformed: (key, fault) => this.#options.onMalformed(key, fault),
       onEnded: (ended, letters, bug) => {
         if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
         if (bug !== undefined) this.#options.onBug(ended.key, bug);
@@ -253,8 +267,11 @@ export class ActorHost {
   /** Undefined: nothing runs such actors, or there are too many. */
   #activate(key: string): Activation | undefined {
     const colon = key.indexOf(":");
-    const behaviour = this.#options.behaviours[key.slice(0, colon) as ActorKind];
-    if (behaviour === undefined || this.#isClosed) return undefined;
+    const kind = key.slice(0, colon);
+    // A key comes from outside, and an object has more properties than its own.
+    if (!isKindOf(this.#options.behaviours, kind) || this.#isClosed) return undefined;
+    const behaviour = this.#options.behaviours[kind];
+    if (behaviour === undefined) return undefined;
     if (this.#activations.size >= ACTIVATIONS_MAX) {
       this.#passivateIdle(0);
       if (this.#activations.size >= ACTIVATIONS_MAX) return undefined;
@@ -360,4 +377,23 @@ export class ActorHost {
       }
     }
   }
+}
+
+function isKindOf(behaviours: HostOptions["behaviours"], kind: string): kind is ActorKind {
+  return Object.hasOwn(behaviours, kind);
+}
+
+/** Throws Malformed or a SyntaxError. */
+function readManyLetters(text: string): ManyLetters[] {
+  const value: unknown = JSON.parse(text);
+  if (!Array.isArray(value) || !value.every(isManyLetters)) throw new Malformed("letters of many");
+  return value;
+}
+
+function isManyLetters(value: unknown): value is ManyLetters {
+  if (typeof value !== "object" || value === null) return false;
+  if (!("body" in value) || !("isPeek" in value) || typeof value.isPeek !== "boolean") return false;
+  return (
+    "ids" in value && Array.isArray(value.ids) && value.ids.every((id) => typeof id === "string")
+  );
 }

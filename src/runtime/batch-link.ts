@@ -14,6 +14,7 @@
  *        side sends meanwhile waits there, and fills its line.
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { Malformed } from "../base/errors.ts";
 import { type Frame, FrameBatch } from "./frames.ts";
 import { Pressure, type PressureMarks } from "./pressure.ts";
 
@@ -92,8 +93,10 @@ export class BatchLink {
       },
       dead: (why) => this.#fail(why),
     });
-    end.port.on("message", (message: Uint8Array | typeof GO_ON) => {
+    end.port.on("message", (message: unknown) => {
       if (message === GO_ON) this.#goOn();
+      else if (!(message instanceof Uint8Array))
+        this.#fail(new Malformed("a message that is no batch"));
       else if (this.#held !== null) this.#held.push(message);
       else this.#receive(message);
     });

@@ -2,6 +2,8 @@
  * Control frames: the rare talk between the primary and its workers, as JSON bodies of
  * `FRAME.control`. A `corr` other than 0 wants a `FRAME.answer` with the same `corr`.
  */
+
+import { Malformed } from "../base/errors.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import type { TlsPair } from "../config/tls-pair.ts";
 import type { OpsQuestion } from "../ports/ops.ts";
@@ -82,11 +84,45 @@ export interface HostHealth {
  * `tls` for a TLS handshake, whose ticket comes back in `settled`.
  */
 export type SocketHandover = {
-  type: "troupe:socket";
+  type: typeof SOCKET_HANDOVER;
   /** Of the peer, which a connection that has ended meanwhile does not know any more. */
   address: string;
 } & Handed;
+const SOCKET_HANDOVER = "troupe:socket";
 
 export type Handed =
   | { kind: "api" | "engine"; head: Buffer }
   | { kind: "tls"; head: Buffer; ticket: number };
+
+/** Whether a message on the IPC channel is meant for us: libraries use the channel as well. */
+export function isForTroupe(message: unknown): message is { type: typeof SOCKET_HANDOVER } {
+  return (
+    typeof message === "object" &&
+    message !== null &&
+    "type" in message &&
+    message.type === SOCKET_HANDOVER
+  );
+}
+
+export function isSocketHandover(message: {
+  type: typeof SOCKET_HANDOVER;
+}): message is SocketHandover {
+  if (!("kind" in message) || !("head" in message) || !Buffer.isBuffer(message.head)) return false;
+  if (!("address" in message) || typeof message.address !== "string") return false;
+  if (message.kind === "api" || message.kind === "engine") return true;
+  return message.kind === "tls" && "ticket" in message && typeof message.ticket === "number";
+}
+
+/** From JSON text of another process. Throws Malformed or a SyntaxError. */
+export function readOpsQuestion(text: string): OpsQuestion {
+  const value: unknown = JSON.parse(text);
+  if (!isOpsQuestion(value)) throw new Malformed("a question of operators");
+  return value;
+}
+
+function isOpsQuestion(value: unknown): value is OpsQuestion {
+  if (typeof value !== "object" || value === null || !("ask" in value)) return false;
+  if (value.ask === "vitals") return true;
+  if (value.ask !== "sessions" && value.ask !== "end_sessions") return false;
+  return "user" in value && typeof value.user === "string";
+}

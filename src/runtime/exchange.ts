@@ -10,16 +10,18 @@
  *        those of other workers included. While too much waits for the primary, asks of other
  *        workers' actors are refused, and no batch is taken from the thread, whose own line
  *        then fills. Tells and answers always go: they end work.
+ * [XCH5] A frame that cannot be read, or whose handler throws, is dropped and counted; the frames
+ *        behind it are handled.
  */
 import type { TopicEvent } from "../../actors/behaviour.ts";
-
 import type { Clock } from "../base/clock.ts";
+import type { Drops } from "../base/drops.ts";
 import type { Tally } from "../base/metrics.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Topic } from "../protocol/topics.ts";
 import type { BatchLink } from "./batch-link.ts";
 import type { PrimaryOrders, WorkerReports } from "./control.ts";
-import { decodeAt, eachFrame, FLAG, FRAME, type Frame, frame, headAt } from "./frames.ts";
+import { decodeAt, eachFrameSafely, FLAG, FRAME, type Frame, frame, headAt } from "./frames.ts";
 import { Gateway, isThreadCorr } from "./gateway.ts";
 import type { Pipe } from "./pipe.ts";
 import type { Placement, View } from "./view.ts";
@@ -35,6 +37,7 @@ export interface ExchangeOptions {
   pipe: Pick<Pipe, "send" | "sendBytes" | "isFull">;
   /** Counts what happens on full lines: line, what. */
   pressure?: Tally;
+  drops: Pick<Drops, "note">;
   /** A topic's event, wherever it was published. */
   onEvent(event: Frame): void;
   /** A new view, after the gateway has taken it and before anything sent under it. */
@@ -100,7 +103,7 @@ export class Exchange {
   fromThread(batch: Buffer): void {
     const { life, pipe } = this.#options;
     const isSolo = this.#isAlone;
-    eachFrame(batch, (at, length) => {
+    const take = (at: number, length: number) => {
       this.framesIn++;
       const { type, to, corr } = headAt(batch, at);
       if (type === FRAME.event) {
@@ -111,14 +114,17 @@ export class Exchange {
       } else {
         pipe.sendBytes(batch.subarray(at, at + length));
       }
-    });
+    };
+    eachFrameSafely(batch, take, (reason, fault) =>
+      this.#options.drops.note("thread", reason, fault),
+    );
     this.#options.onBatchEnd();
   }
 
   /** Whole frames from the primary. */
   fromPrimary(bytes: Buffer): void {
     const { thread } = this.#options;
-    eachFrame(bytes, (at, length) => {
+    const take = (at: number, length: number) => {
       this.framesIn++;
       const { type, corr } = headAt(bytes, at);
       switch (type) {
@@ -150,7 +156,10 @@ export class Exchange {
         case FRAME.unsubscribe:
           return;
       }
-    });
+    };
+    eachFrameSafely(bytes, take, (reason, fault) =>
+      this.#options.drops.note("pipe", reason, fault),
+    );
     thread.flush();
     this.#options.onBatchEnd();
   }

@@ -4,11 +4,15 @@
  * [FRM1] Encoded once by its sender, a frame is passed on as bytes; batches are frames in a row.
  * [FRM2] Who routes it reads the fixed header and the short strings, never the body.
  * [FRM3] A length that no frame can have is refused, before anything waits for it.
+ * [FRM4] Nothing is read past a frame's end: lengths inside a frame that do not fit into it make
+ *        it malformed, and reading a malformed frame throws `Malformed` and nothing else.
  *
  * Layout (big endian): u32 length · u8 type · u8 flags · u16 note length · u32 corr ·
  * u32 view · u32 rev · u8 lengths of to, from, key, name, except · 3 spare ·
  * to from key name except (latin1) · note (utf8) · body (utf8, to the end).
  */
+import { Malformed } from "../base/errors.ts";
+
 export const FRAME = {
   /** To an actor, wants an answer. `rev` is the milliseconds left to answer. */
   ask: 1,
@@ -77,6 +81,9 @@ export interface Frame {
 }
 
 const HEADER_BYTES = 28;
+/** Where the header has the lengths of to, from, key, name and except. */
+const TEXT_LENGTHS_AT = 20;
+const TEXT_LENGTHS_END = 25;
 /** Past this a frame is a bug or an attack, never a batch to wait for. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -185,16 +192,41 @@ export function encode(f: Frame): Buffer {
   return batch.take();
 }
 
-/** Length of the frame that begins at `at`. Throws when it cannot be one. */
+/**
+ * Length of the frame that begins at `at`, of which the first four bytes have arrived. Throws
+ * Malformed when no frame has that length.
+ */
 export function lengthAt(bytes: Buffer, at: number): number {
+  if (at + 4 > bytes.length) throw new Malformed(`frame without a length at ${at}`);
   const length = bytes.readUInt32BE(at);
   if (length < HEADER_BYTES || length > FRAME_BYTES_MAX) {
-    throw new Error(`frame of ${length} bytes at ${at}`);
+    throw new Malformed(`frame of ${length} bytes at ${at}`);
   }
   return length;
 }
 
-/** What routing needs, without decoding the rest. */
+/** Length of the frame that begins at `at` and is there as a whole. Throws Malformed. */
+export function wholeLengthAt(bytes: Buffer, at: number): number {
+  const length = lengthAt(bytes, at);
+  if (at + length > bytes.length) throw new Malformed(`frame cut off at ${bytes.length}`);
+  let texts = bytes.readUInt16BE(at + 6);
+  for (let n = at + TEXT_LENGTHS_AT; n < at + TEXT_LENGTHS_END; n++) texts += bytes[n] ?? 0;
+  if (HEADER_BYTES + texts > length) throw new Malformed(`texts past the frame at ${at}`);
+  return length;
+}
+
+/** Whether `bytes` are frames in a row, and nothing else. */
+export function areWholeFrames(bytes: Buffer): boolean {
+  try {
+    for (let at = 0; at < bytes.length; ) at += wholeLengthAt(bytes, at);
+    return true;
+  } catch (error) {
+    if (error instanceof Malformed) return false;
+    throw error;
+  }
+}
+
+/** What routing needs of a whole frame, without decoding the rest. */
 export interface FrameHead {
   type: FrameType;
   to: string;
@@ -214,7 +246,7 @@ export function headAt(bytes: Buffer, at: number): FrameHead {
 }
 
 export function decodeAt(bytes: Buffer, at: number): Frame {
-  const end = at + lengthAt(bytes, at);
+  const end = at + wholeLengthAt(bytes, at);
   let p = at + HEADER_BYTES;
   const text = (length: number) => {
     const value = length === 0 ? "" : bytes.toString("latin1", p, p + length);
@@ -243,12 +275,48 @@ export function decodeAt(bytes: Buffer, at: number): Frame {
   };
 }
 
-/** Calls `each` with the place and length of every frame of a whole batch. */
+/**
+ * Calls `each` with the place and length of every frame of a whole batch. Throws Malformed
+ * where the next frame is none.
+ */
 export function eachFrame(bytes: Buffer, each: (at: number, length: number) => void): void {
   let at = 0;
   while (at < bytes.length) {
-    const length = lengthAt(bytes, at);
+    const length = wholeLengthAt(bytes, at);
     each(at, length);
     at += length;
   }
+}
+
+/**
+ * Like `eachFrame`, where bytes come in from another process or thread, and never throws: a frame
+ * whose handler throws is passed over, and what follows a malformed one is given up. `dropped`
+ * hears of both.
+ */
+export function eachFrameSafely(
+  bytes: Buffer,
+  each: (at: number, length: number) => void,
+  dropped: (reason: "malformed" | "failed", fault: unknown) => void,
+): void {
+  let at = 0;
+  while (at < bytes.length) {
+    let length: number;
+    try {
+      length = wholeLengthAt(bytes, at);
+    } catch (fault) {
+      dropped("malformed", fault);
+      return;
+    }
+    try {
+      each(at, length);
+    } catch (fault) {
+      dropped(isUnreadable(fault) ? "malformed" : "failed", fault);
+    }
+    at += length;
+  }
+}
+
+/** Of the frame's own text; JSON.parse throws a SyntaxError. */
+function isUnreadable(fault: unknown): boolean {
+  return fault instanceof Malformed || fault instanceof SyntaxError;
 }

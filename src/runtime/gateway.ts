@@ -64,6 +64,7 @@ export interface GatewayOptions {
   send(frame: Frame): void;
 }
 
+const INTERNAL_TEXT = JSON.stringify(REFUSALS.internal.error);
 const UNAVAILABLE_TEXT = JSON.stringify(REFUSALS.unavailable.error);
 
 export class Gateway {
@@ -188,7 +189,13 @@ export class Gateway {
       if (this.#placement.ownerOf(pending.key) !== refusedBy) this.#dispatch(f.corr, pending);
       return;
     }
-    this.#give(f.corr, pending, (f.flags & FLAG.ok) !== 0, f.body, f.rev);
+    try {
+      this.#give(f.corr, pending, (f.flags & FLAG.ok) !== 0, f.body, f.rev);
+    } catch (fault) {
+      // Who asked cannot read it. [ASK1]
+      pending.answered(false, INTERNAL_TEXT, 0);
+      throw fault;
+    }
   }
 
   /**

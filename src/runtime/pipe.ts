@@ -4,13 +4,13 @@
  *
  * [PIP1] Frames arrive whole and in order.
  * [PIP2] What one turn of the event loop says leaves as one write.
- * [PIP3] A neighbour that breaks the rules, or reads nothing any more (pressure.ts), ends the
- *        pipe, once.
+ * [PIP3] A neighbour that sends what is no frame, or reads nothing any more (pressure.ts), ends
+ *        the pipe, once: where the next frame begins cannot be known any more.
  * [PIP4] While more waits for the neighbour than should, the owner is asked to take no new work
  *        that ends there.
  */
 import type { Duplex } from "node:stream";
-import { type Frame, FrameBatch, lengthAt } from "./frames.ts";
+import { type Frame, FrameBatch, lengthAt, wholeLengthAt } from "./frames.ts";
 import { Pressure, type PressureMarks } from "./pressure.ts";
 
 export const PIPE_FD = 4;
@@ -117,9 +117,8 @@ export class Pipe {
     let end = 0;
     try {
       while (bytes.length - end >= 4) {
-        const length = lengthAt(bytes, end);
-        if (bytes.length - end < length) break;
-        end += length;
+        if (bytes.length - end < lengthAt(bytes, end)) break;
+        end += wholeLengthAt(bytes, end);
       }
     } catch (error) {
       this.close(error instanceof Error ? error.message : "bad frame");

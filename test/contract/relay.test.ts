@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { whyNoRedis, whyNoRedisCluster } from "../support/redis.ts";
 import {
+  channelOf,
   membersOf,
   memoryWorld,
   RelayHost,
@@ -88,14 +89,14 @@ for (const { name, start, skipped, isWired } of WORLDS) {
 
     it("[SUB1] a topic is heard from when it is confirmed until it is given up", async () => {
       const [a, b, c] = await join("a", "b", "c");
-      expect(await world.channels()).not.toContain("conversations:1");
+      expect(await world.channels()).not.toContain(channelOf("conversations:1"));
       await b!.relay.interest("conversations:1", true);
       a!.publishes("conversations:1", "first");
       a!.publishes("conversations:2", "nobody's");
       await world.until("b hears it", () => b!.names.length > 0);
       b!.relay.interest("conversations:1", false);
       await world.until("the channel is gone", async () => {
-        return !(await world.channels()).includes("conversations:1");
+        return !(await world.channels()).includes(channelOf("conversations:1"));
       });
       a!.publishes("conversations:1", "second");
       a!.tells(b!, "last");

@@ -19,7 +19,7 @@ import { encode, FRAME, frame } from "../../src/runtime/frames.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
 import { CountingEdge } from "../support/counting-edge.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { membersOf } from "../support/relay-scene.ts";
+import { IDENTITY, membersOf } from "../support/relay-scene.ts";
 
 const LOG = createLogger({ level: "silent" });
 const EVERY = { topics: null, ageMs: 1_000 };
@@ -235,7 +235,14 @@ describe("a gap of one host among many", () => {
       }
     }
     relays = hosts.map((host, n) => {
-      const relay = new HostRelay({ bus: network.bus(), host, clock, log: LOG });
+      const relay = new HostRelay({
+        bus: network.bus(),
+        host,
+        identity: IDENTITY,
+        clock,
+        log: LOG,
+        drops: { note: () => undefined },
+      });
       relay.announce(membersOf(host), 0);
       void relay.start({
         frames: () => undefined,

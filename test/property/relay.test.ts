@@ -15,7 +15,7 @@ import { decodeAt, eachFrame, encode } from "../../src/runtime/frames.ts";
 import { Placement } from "../../src/runtime/view.ts";
 import { FarEnd } from "../support/far-end.ts";
 import { type Chance, chanceFrom, seedFor } from "../support/random.ts";
-import { membersOf } from "../support/relay-scene.ts";
+import { IDENTITY, membersOf } from "../support/relay-scene.ts";
 import { SELF, SoloActors } from "../support/solo-actors.ts";
 
 const RUNS = Number(process.env["TEST_RUNS"] ?? 12);
@@ -44,7 +44,14 @@ class ListeningHost {
   constructor(id: string) {
     const { clock } = actors;
     this.bus = network.bus();
-    this.relay = new HostRelay({ bus: this.bus, host: id, clock, log: LOG });
+    this.relay = new HostRelay({
+      bus: this.bus,
+      host: id,
+      identity: IDENTITY,
+      clock,
+      log: LOG,
+      drops: { note: () => undefined },
+    });
     this.#interests = new Interests({
       clock,
       subscribe: async (topics) => {

@@ -100,6 +100,7 @@ export class SimWorker {
       clock,
       pipe: toPrimary,
       thread: toThread,
+      drops: world.drops,
       onEvent: (event) => this.edge.onEvent(event),
       onView: (now, before) => this.edge.onView(now, before),
       onControl: () => undefined,
@@ -119,6 +120,7 @@ export class SimWorker {
       behaviours: behaviours(ports, { graceMs: GRACE_MS, sessionsMax: 50, changes: null }),
       send: (sent) => fromThread.send(sent),
       onBug: (key, bug) => world.bugs.push({ key, bug }),
+      onMalformed: (key, bug) => world.bugs.push({ key, bug }),
     });
     switchboard.attach(life, toEdge);
   }
@@ -230,6 +232,11 @@ export class World {
   readonly workers: SimWorker[] = [];
   readonly clients: SimClient[] = [];
   readonly bugs: { key: string; bug: unknown }[] = [];
+  /** Between the parts of one program nothing is ever unreadable. */
+  readonly drops = {
+    note: (source: string, reason: string, bug?: unknown) =>
+      void this.bugs.push({ key: `${source} ${reason}`, bug }),
+  };
   readonly #conversations: RecordedConversations;
   #lives = 0;
   #viewNumber = 0;
@@ -240,7 +247,11 @@ export class World {
     const storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
     this.#conversations = new RecordedConversations(storage.tables);
     this.storage = { ...storage, ports: { ...storage.ports, conversations: this.#conversations } };
-    this.switchboard = new Switchboard(NO_UPLINK, new Tally(), () => undefined);
+    this.switchboard = new Switchboard(
+      NO_UPLINK,
+      { tally: new Tally(), drops: this.drops },
+      () => undefined,
+    );
   }
 
   get alive(): SimWorker[] {

@@ -10,13 +10,31 @@ import type { Bus } from "../../src/relay/bus.ts";
 import { type MemoryBus, MemoryNetwork } from "../../src/relay/memory.ts";
 import { RedisBus } from "../../src/relay/redis-bus.ts";
 import { HostRelay } from "../../src/relay/relay.ts";
+import { type ClusterIdentity, sealKey } from "../../src/relay/seal.ts";
 import { UrlBus } from "../../src/relay/url-bus.ts";
 import { decodeAt, eachFrame, encode, FRAME, frame } from "../../src/runtime/frames.ts";
 import { eventually } from "./eventually.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RedisCluster, RedisServer, Wire } from "./redis.ts";
 
-const QUIET = { info: () => undefined, warn: () => undefined } as unknown as Log;
+/** Of the cluster that hosts of a scene belong to. */
+export const IDENTITY: ClusterIdentity = identityWith({});
+
+/** Another cluster, where it differs in anything. */
+export function identityWith(other: {
+  id?: string;
+  database?: string;
+  secret?: string;
+  jwtSecret?: string;
+}): ClusterIdentity {
+  const { id = "0a1b2c3d4e5f", database = "system/1", secret = "s", jwtSecret = "j" } = other;
+  return { id, database, key: sealKey(Buffer.from(secret.padEnd(32, "-")), jwtSecret) };
+}
+
+/** The channel of a topic, or of "host:<id>" or "news", in the cluster of a scene. */
+export function channelOf(name: string, { id }: Pick<ClusterIdentity, "id"> = IDENTITY): string {
+  return `troupe:${id}:${name}`;
+}
 
 /** What holds the hosts together, and how it breaks. */
 export interface World {
@@ -48,18 +66,43 @@ export class RelayHost {
   readonly isCut: (cut: boolean) => void;
   readonly goesSilent: (silent: boolean) => void;
 
-  private constructor(id: string, world: World, made: Awaited<ReturnType<World["bus"]>>) {
+  /** What was dropped, as "source reason", and warned of. */
+  readonly dropped: string[] = [];
+  readonly warned: Record<string, unknown>[] = [];
+  started: Promise<void> = Promise.resolve();
+  refusal: unknown = null;
+
+  private constructor(
+    id: string,
+    world: World,
+    made: Awaited<ReturnType<World["bus"]>>,
+    identity: ClusterIdentity,
+  ) {
     this.id = id;
     this.bus = made.bus;
     this.isCut = made.isCut;
     this.goesSilent = made.goesSilent;
-    this.relay = new HostRelay({ bus: made.bus, host: id, clock: world.clock, log: QUIET });
+    this.relay = new HostRelay({
+      bus: made.bus,
+      host: id,
+      identity,
+      clock: world.clock,
+      log: {
+        info: () => undefined,
+        warn: (line: Record<string, unknown>) => void this.warned.push(line),
+      } as unknown as Log,
+      drops: { note: (source, reason) => void this.dropped.push(`${source} ${reason}`) },
+    });
   }
 
-  static async starts(id: string, world: World): Promise<RelayHost> {
-    const host = new RelayHost(id, world, await world.bus());
+  static async starts(
+    id: string,
+    world: World,
+    identity: ClusterIdentity = IDENTITY,
+  ): Promise<RelayHost> {
+    const host = new RelayHost(id, world, await world.bus(), identity);
     host.relay.announce(membersOf(id), 0);
-    void host.relay.start({
+    host.started = host.relay.start({
       frames: (bytes) =>
         eachFrame(bytes, (at) => {
           const { key, name } = decodeAt(bytes, at);
@@ -69,6 +112,9 @@ export class RelayHost {
       away: () => host.told.push({ what: "away" }),
       gap: (from) => host.told.push({ what: "gap", host: from }),
       doubt: ({ topics }) => host.told.push({ what: "doubt", topics }),
+    });
+    host.started.catch((refusal: unknown) => {
+      host.refusal = refusal;
     });
     return host;
   }

@@ -50,6 +50,7 @@ export class SoloActors {
       }),
       send: (sent) => this.#onFrame(sent),
       onBug: (_key, bug) => this.bugs.push(bug),
+      onMalformed: (_key, bug) => this.bugs.push(bug),
     });
     this.neighbours();
   }

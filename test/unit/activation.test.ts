@@ -10,6 +10,7 @@ let box: Box;
 let answers: string[];
 let ended: { letters: readonly Letter[]; bug: unknown }[];
 let gone: Set<string>;
+let malformed: string[];
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -17,6 +18,7 @@ beforeEach(() => {
   answers = [];
   ended = [];
   gone = new Set();
+  malformed = [];
 });
 
 function activates(): Activation {
@@ -28,6 +30,7 @@ function activates(): Activation {
     whenOpen: (turn) => turn(),
     isGone: (life) => gone.has(life),
     effects: { ask: () => undefined, tell: () => undefined, publish: () => undefined },
+    onMalformed: (key) => malformed.push(key),
     onEnded: (_activation, letters, bug) => ended.push({ letters, bug }),
   });
 }

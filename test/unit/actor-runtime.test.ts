@@ -25,6 +25,7 @@ beforeEach(() => {
     behaviours: { conversation: box.behaviour as Behaviour },
     send: (f) => sent.push(f),
     onBug: (key) => bugs.push(key),
+    onMalformed: (key) => bugs.push(`malformed ${key}`),
   });
 });
 
@@ -400,6 +401,7 @@ describe("[HST6] [ACT7] while it is held", () => {
         host.setHeld(true);
       },
       onBug: (key) => bugs.push(key),
+      onMalformed: (key) => bugs.push(`malformed ${key}`),
     });
     host.setView(view(1, ["me"]));
     asks("echo", 1);

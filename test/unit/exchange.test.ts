@@ -59,6 +59,7 @@ beforeEach(() => {
     clock,
     pipe: primary,
     thread,
+    drops: { note: (source, reason) => edge.push(`dropped ${source} ${reason}`) },
     onEvent: (event) => edge.push(`event ${event.name} ${event.rev}`),
     onView: (now) => edge.push(`view ${now.view.number}`),
     onControl: (order, reply) => {

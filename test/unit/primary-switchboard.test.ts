@@ -54,6 +54,10 @@ let uplink: RecordingUplink;
 let switchboard: Switchboard;
 let toPrimary: [string, Frame][];
 let tally: Tally;
+let dropped: string[];
+const drops = {
+  note: (source: string, reason: string) => void dropped.push(`${source} ${reason}`),
+};
 let a: Ear;
 let b: Ear;
 
@@ -67,7 +71,10 @@ beforeEach(() => {
   uplink = new RecordingUplink();
   toPrimary = [];
   tally = new Tally();
-  switchboard = new Switchboard(uplink, tally, (life, heard) => toPrimary.push([life, heard]));
+  dropped = [];
+  switchboard = new Switchboard(uplink, { tally, drops }, (life, heard) =>
+    toPrimary.push([life, heard]),
+  );
   a = new Ear();
   b = new Ear();
   switchboard.attach("a", a);
@@ -181,7 +188,7 @@ test("[SWB7] frames are counted by type and direction", () => {
 });
 
 test("[SWB8] one host alone needs no uplink", () => {
-  const alone = new Switchboard(NO_UPLINK, tally, () => undefined);
+  const alone = new Switchboard(NO_UPLINK, { tally, drops }, () => undefined);
   alone.attach("a", a);
   alone.fromWorker("a", encode(subscribe("t:1")));
   alone.fromWorker("a", encode(frame(FRAME.ask, { to: "x", from: "a", corr: 1 })));

@@ -105,8 +105,8 @@ describe.each(STEPS_MS)("a step of the wall clock by %i ms", (stepMs) => {
   it("[TIM2] leaves hosts their leases, and ends those of the dead in time", async () => {
     const network = new MemoryNetwork(clock);
     const renew = (host: string) => {
-      const { cluster } = network.renew({ host, members: "[]", number: 0, digest: "" });
-      return [...cluster.hosts.keys()];
+      const lease = { cluster: "c", host, members: "[]", number: 0, digest: "" };
+      return [...network.renew(lease).members.keys()];
     };
     renew("a");
     renew("b");

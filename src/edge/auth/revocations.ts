@@ -7,6 +7,7 @@
  * [RVK2] An edge that cannot be reached finds it in storage: Redis may be away for hours.
  */
 import type { Clock } from "../../base/clock.ts";
+import { Malformed } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import type { AccountStore } from "../../ports/edge.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
@@ -78,16 +79,17 @@ export class KnownRevocations implements Revocations {
     this.#publish("suspension", { user, suspended });
   }
 
+  /** Throws Malformed or a SyntaxError, and has changed nothing. */
   onEvent(event: Frame): void {
     switch (event.name as keyof Orders) {
       case "login_ended": {
-        const { family, user } = JSON.parse(event.body) as Orders["login_ended"];
+        const { family, user } = readOrder(event, isLoginEnded);
         this.#remember(family);
         this.#options.onRevoked(family, user);
         return;
       }
       case "suspension": {
-        const { user, suspended } = JSON.parse(event.body) as Orders["suspension"];
+        const { user, suspended } = readOrder(event, isSuspension);
         this.#hear(user, suspended);
         return;
       }
@@ -179,4 +181,24 @@ export class KnownRevocations implements Revocations {
       monotonicMs: later(monotonicMs, ttlMs),
     });
   }
+}
+
+function readOrder<O>(event: Frame, is: (value: unknown) => value is O): O {
+  const value: unknown = JSON.parse(event.body);
+  if (!is(value)) throw new Malformed(`revocations: ${event.name}`);
+  return value;
+}
+
+function isLoginEnded(value: unknown): value is Orders["login_ended"] {
+  const { family, user } = fieldsOf(value);
+  return typeof family === "string" && typeof user === "string";
+}
+
+function isSuspension(value: unknown): value is Orders["suspension"] {
+  const { user, suspended } = fieldsOf(value);
+  return typeof user === "string" && typeof suspended === "boolean";
+}
+
+function fieldsOf(value: unknown): Partial<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
 }

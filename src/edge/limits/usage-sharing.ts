@@ -11,6 +11,7 @@
  * Not a shared counter in Redis: that is a round trip for each event of each calm user.
  */
 import type { Clock } from "../../base/clock.ts";
+import { Malformed } from "../../base/errors.ts";
 import type { LimitKind } from "../../config/limit-keys.ts";
 import type { KeyedBuckets, Sharing } from "./keyed-buckets.ts";
 
@@ -57,10 +58,10 @@ export class Spending implements Sharing {
     this.#cancel ??= this.#options.clock.after(TELL_AFTER_MS, () => this.#tell());
   }
 
-  /** Another edge's word. */
+  /** What another edge has published. Throws Malformed or a SyntaxError, and has debited nothing. */
   heard(body: string): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const [kind, spent] of Object.entries(JSON.parse(body) as Told)) {
+    for (const [kind, spent] of readTold(body)) {
       // A kind that this version does not know, or that is not limited here.
       const buckets = this.#kinds.get(kind as LimitKind);
       if (buckets === undefined) continue;
@@ -86,4 +87,21 @@ export class Spending implements Sharing {
     if (room < TOLD_MAX) this.#options.publish(JSON.stringify(told));
     if (room === 0) this.wake();
   }
+}
+
+type Spent = [key: string, count: number];
+
+function readTold(body: string): [kind: string, spent: Spent[]][] {
+  const told: unknown = JSON.parse(body);
+  if (typeof told !== "object" || told === null) throw new Malformed("limits: no object");
+  return Object.entries(told).map(([kind, spent]: [string, unknown]) => {
+    if (!Array.isArray(spent) || !spent.every(isSpent)) throw new Malformed(`limits: ${kind}`);
+    return [kind, spent];
+  });
+}
+
+function isSpent(value: unknown): value is Spent {
+  if (!Array.isArray(value) || value.length !== 2) return false;
+  const [key, count]: unknown[] = value;
+  return typeof key === "string" && Number.isSafeInteger(count) && Number(count) >= 0;
 }
