@@ -128,11 +128,18 @@ function isLockDead() {
   }
 }
 
+/** Compilers that are running; a build that is told to stop takes them with it. */
+const compilers = new Set();
+
 function run(args) {
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
+    compilers.add(child);
     child.once("error", failed);
-    child.once("exit", (code) => done(code === 0));
+    child.once("exit", (code) => {
+      compilers.delete(child);
+      done(code === 0);
+    });
   });
 }
 
@@ -284,6 +291,16 @@ async function buildAndServe() {
 const args = process.argv.slice(2);
 if (args.includes("--watch")) {
   await buildAndServe();
-} else if ((await build(args.includes("--if-stale"))) === "failed") {
-  process.exitCode = 1;
+} else {
+  for (const [signal, number] of [
+    ["SIGINT", 2],
+    ["SIGTERM", 15],
+  ]) {
+    process.once(signal, () => {
+      // The next build clears away what this one leaves: its lock names a process that is gone.
+      for (const child of compilers) child.kill();
+      process.exit(128 + number);
+    });
+  }
+  if ((await build(args.includes("--if-stale"))) === "failed") process.exitCode = 1;
 }

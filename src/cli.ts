@@ -25,6 +25,7 @@ import {
 import { type Config, describeProblems, loadConfig } from "./config/config.ts";
 import { mintServiceToken } from "./edge/auth/service-token.ts";
 import { DataDirInUse, openDataDir, readSecret } from "./primary/data-dir.ts";
+import { listenForSignals } from "./primary/signals.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
@@ -54,9 +55,11 @@ const COMMANDS: Record<string, AnyCommand> = {
   start: command({
     options: readNoOptions,
     async run(config, log) {
-      // Imported late, so that a wrong configuration is reported without loading the server.
+      // Process 1 of a container ignores signals that nobody listens to.
+      const signals = listenForSignals(systemClock);
+      // A wrong configuration has been refused by now, without loading the server.
       const { startPrimary } = await import("./main.ts");
-      await startPrimary(config, log);
+      await startPrimary(config, log, signals);
       return null;
     },
   }),
@@ -101,14 +104,18 @@ async function demo(config: Config, { url, ...options }: DemoCommand): Promise<n
   const { runDemo } = await import("./commands/demo/demo.ts");
   const scheme = config.tlsCert === null ? "http" : "https";
   const over = new AbortController();
-  const end = () => over.abort();
-  process.once("SIGINT", end);
-  process.once("SIGTERM", end);
-  await runDemo(
-    { ...options, url: url ?? `${scheme}://localhost:${config.port}` },
-    over.signal,
-    (line) => process.stdout.write(`${line}\n`),
-  );
+  const signals = listenForSignals(systemClock);
+  void signals.stop.then(() => over.abort());
+  void signals.force.then(() => process.exit(1));
+  try {
+    await runDemo(
+      { ...options, url: url ?? `${scheme}://localhost:${config.port}` },
+      over.signal,
+      (line) => process.stdout.write(`${line}\n`),
+    );
+  } finally {
+    signals.close();
+  }
   return 0;
 }
 

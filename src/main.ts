@@ -17,7 +17,7 @@ import { banner } from "./primary/banner.ts";
 import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
 import { Host, newHostId } from "./primary/host.ts";
-import { listenForSignals, type Signals } from "./primary/signals.ts";
+import type { Signals } from "./primary/signals.ts";
 import { HostRelay } from "./relay/relay.ts";
 import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
 import { UrlBus } from "./relay/url-bus.ts";
@@ -36,11 +36,11 @@ const OPS_TOKEN_TTL_S = 30 * 86_400;
 type Cleanups = (() => Promise<void>)[];
 
 /**
- * Runs until a signal or a lost database ends it; sets the exit code where that is no clean
- * end. Rejects with a StartRefusal, nothing left running, when it cannot start.
+ * Runs until a signal or a lost database ends it, and sets the exit code where that is not a
+ * clean end. Rejects with a StartRefusal when it cannot start, and leaves nothing running then.
+ * Closes `signals`, which the caller has listened to since before this module was loaded.
  */
-export async function startPrimary(config: Config, log: Log): Promise<void> {
-  const signals = listenForSignals();
+export async function startPrimary(config: Config, log: Log, signals: Signals): Promise<void> {
   const cleanups: Cleanups = [];
   try {
     await run(config, log, signals, cleanups);

@@ -1,8 +1,17 @@
 /**
- * The signals of the primary. SIGTERM and SIGINT ask for a stop, a second one for a stop that
- * waits for nothing; SIGHUP for new workers. Listened to from before the database starts, so
- * that no moment of a start leaves something running behind.
+ * The signals of a process that runs until it is told to stop. SIGTERM and SIGINT ask for a stop,
+ * a second one for a stop that waits for nothing; SIGHUP for new workers. They are listened to
+ * from before the database starts, so that no moment of a start leaves something running behind.
+ *
+ * [SIG1] Signals within a second of the first are the same request. Under npm one request arrives
+ *        twice: a terminal or a process manager signals the whole group, and npm then forwards
+ *        the signal that it received itself.
+ * [SIG2] Under npx the end of the parent process is a request to stop. npx runs a command inside a
+ *        shell, and when npx is told to stop, it forwards the signal to that shell alone.
  */
+import type { Clock } from "../base/clock.ts";
+import { type Monotonic, msBetween } from "../protocol/time.ts";
+
 export interface Signals {
   /** Resolves with the name of the first SIGTERM or SIGINT. */
   readonly stop: Promise<string>;
@@ -12,16 +21,33 @@ export interface Signals {
   close(): void;
 }
 
-export function listenForSignals(): Signals {
-  const asked: string[] = [];
+const SAME_REQUEST_MS = 1_000;
+const PARENT_LOOK_MS = 500;
+
+/** The process as this module sees it; tests have their own. */
+export interface SignalledProcess {
+  readonly ppid: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  on(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown;
+  off(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown;
+}
+
+export function listenForSignals(clock: Clock, own: SignalledProcess = process): Signals {
+  let askedAt: Monotonic | null = null;
   let resolveStop: (signal: string) => void = () => undefined;
   let resolveForce: (signal: string) => void = () => undefined;
   const onStop = (signal: string) => {
-    asked.push(signal);
-    if (asked.length === 1) resolveStop(signal);
-    else resolveForce(signal);
+    const now = clock.monotonicMs();
+    if (askedAt === null) {
+      askedAt = now;
+      resolveStop(signal);
+    } else if (msBetween(askedAt, now) >= SAME_REQUEST_MS) resolveForce(signal);
   };
   const onHangup = () => signals.onHangup();
+  const forgetParent =
+    own.env["npm_lifecycle_event"] === "npx"
+      ? whenParentEnds(clock, own, () => onStop("the end of npx"))
+      : () => undefined;
   const signals: Signals = {
     stop: new Promise((resolve) => {
       resolveStop = resolve;
@@ -31,9 +57,25 @@ export function listenForSignals(): Signals {
     }),
     onHangup: () => undefined,
     close() {
-      process.off("SIGTERM", onStop).off("SIGINT", onStop).off("SIGHUP", onHangup);
+      forgetParent();
+      own.off("SIGTERM", onStop);
+      own.off("SIGINT", onStop);
+      own.off("SIGHUP", onHangup);
     },
   };
-  process.on("SIGTERM", onStop).on("SIGINT", onStop).on("SIGHUP", onHangup);
+  own.on("SIGTERM", onStop);
+  own.on("SIGINT", onStop);
+  own.on("SIGHUP", onHangup);
   return signals;
+}
+
+function whenParentEnds(clock: Clock, own: SignalledProcess, ended: () => void): () => void {
+  const parent = own.ppid;
+  let cancel: () => void = () => undefined;
+  const look = () => {
+    if (own.ppid !== parent) ended();
+    else cancel = clock.after(PARENT_LOOK_MS, look);
+  };
+  look();
+  return () => cancel();
 }

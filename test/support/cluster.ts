@@ -42,6 +42,8 @@ export interface TroupeOptions {
   dataDir?: string;
   databaseUrl?: string;
   port?: number;
+  /** What is started instead of the built command, in the repository's root. */
+  command?: [string, ...string[]];
   /** TLS on the port. */
   tls?: Certificates;
   env?: Record<string, string>;
@@ -278,7 +280,8 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> 
     env["TLS_CERT"] = options.tls.cert;
     env["TLS_KEY"] = options.tls.key;
   }
-  const child = spawn(process.execPath, [CLI, "start"], {
+  const [program, ...args] = options.command ?? [process.execPath, CLI, "start"];
+  const child = spawn(program, args, {
     cwd: ROOT,
     env: { ...env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
