@@ -29,8 +29,10 @@ import { WriteTurn } from "./transport/write-batcher.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
 const RECONNECT_SPREAD_MS = 2_500;
-/** A long-polling client that is between two requests comes with the next within this. */
-const TOLD_WITHIN_MS = 1_000;
+/** A long-polling session ends this soon: by then, what it asked before has its answer. */
+const POLLING_END_MS = 500;
+/** How long a long-polling client may take to come with its next request. */
+const NEXT_POLL_WITHIN_MS = 2_000;
 /** After its moment a session that has not gone by itself is closed. */
 const RECONNECT_PATIENCE_MS = 500;
 
@@ -187,29 +189,39 @@ export class Edge {
   }
 
   /**
-   * Tells every session that the server drains, each with its own moment to come back. `told`
-   * resolves when they have heard it, `gone` when they have gone or been closed.
+   * Sends every session `server_draining`, each with its own moment to come back, and ends it
+   * after that moment. A long-polling session is ended earlier, because it can be sent nothing
+   * once the port is closed. `told` resolves when the port may close: every session has taken
+   * what it was sent, a long-polling one `session_ended` too. `gone` resolves when all have ended.
    */
   drain(): { told: Promise<void>; gone: Promise<void> } {
     const { clock, random } = this.#deps;
     this.sockets.refuseNew();
-    const sessions = [...this.#hub.sessions.all()];
-    const closings = sessions.map((session) => {
+    const told: Promise<void>[] = [];
+    const gone: Promise<void>[] = [];
+    for (const session of this.#hub.sessions.all()) {
+      const { connection } = session;
       const reconnect_in_ms = Math.floor(random() * RECONNECT_SPREAD_MS);
       session.send(Packet.event("server_draining", JSON.stringify({ reconnect_in_ms })));
-      return new Promise<void>((resolve) => {
-        clock.after(reconnect_in_ms + RECONNECT_PATIENCE_MS, () => {
+      // Once the port is closed, a client that polls on a new connection receives nothing more.
+      const isPolling = connection.transport === "polling";
+      const endsInMs = isPolling ? POLLING_END_MS : reconnect_in_ms + RECONNECT_PATIENCE_MS;
+      const ended = new Promise<void>((resolve) => {
+        clock.after(endsInMs, () => {
           session.end("server_draining", "The server is restarting.", true);
           resolve();
         });
       });
-    });
+      gone.push(ended);
+      told.push(isPolling ? ended.then(() => connection.whenTaken()) : connection.whenTaken());
+    }
     this.turn.flush();
-    const taken = Promise.all(sessions.map((session) => session.connection.whenTaken()));
-    const late = new Promise<void>((resolve) => clock.after(TOLD_WITHIN_MS, resolve));
+    const late = new Promise<void>((resolve) =>
+      clock.after(POLLING_END_MS + NEXT_POLL_WITHIN_MS, resolve),
+    );
     return {
-      told: Promise.race([taken.then(() => undefined), late]),
-      gone: Promise.all(closings).then(() => undefined),
+      told: Promise.race([Promise.all(told).then(() => undefined), late]),
+      gone: Promise.all(gone).then(() => undefined),
     };
   }
 

@@ -41,7 +41,8 @@ export interface SupervisorLimits {
 const LIMITS: SupervisorLimits = {
   onlineMs: 30_000,
   drainMs: 10_000,
-  toldMs: 1500,
+  // Above the time that an edge gives its long-polling sessions.
+  toldMs: 3_500,
   backOff: BACK_OFF,
 };
 
