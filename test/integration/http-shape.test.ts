@@ -179,6 +179,20 @@ describe("CORS", () => {
     expect(refused.headers.get("access-control-expose-headers")).toContain("retry-after");
   });
 
+  test("metrics, health and what is not there carry no CORS header", async () => {
+    http = await startHttpApi();
+    const headers = { origin: "https://app.example", "access-control-request-method": "GET" };
+    for (const path of ["/metrics", "/healthz", "/readyz", "/elsewhere"]) {
+      for (const method of ["GET", "OPTIONS"]) {
+        const answer = await http.call(method, path, { headers });
+        const names = [...answer.headers.keys()].filter((name) =>
+          name.startsWith("access-control"),
+        );
+        expect(names, `${method} ${path}`).toEqual([]);
+      }
+    }
+  });
+
   test("CORS_ORIGIN narrows it", async () => {
     http = await startHttpApi({ corsOrigin: ["https://app.example"] });
     const from = (origin: string) => http.call("GET", "/api/me", { headers: { origin } });

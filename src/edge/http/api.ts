@@ -41,7 +41,7 @@ import { postRoutes } from "./routes/posts.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
 import type { Handlers } from "./server/call.ts";
-import { createCors } from "./server/cors.ts";
+import { type Cors, createCors } from "./server/cors.ts";
 import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
 import { loadPages, servePages } from "./server/pages.ts";
@@ -102,7 +102,11 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const auth =
     deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
-  const cors = createCors(config.corsOrigin);
+  const everywhere = createCors(config.corsOrigin);
+  /** A page elsewhere has no use for health and metrics, but could read those of an intranet. */
+  const cors: Cors = (request, reply) => {
+    if (request.url.startsWith("/api/")) everywhere(request, reply);
+  };
   const clients = createClientReader(config.trustProxy);
   const secure = createSecurityHeaders(clients);
   const replies = createReplies((request, reply) => {
@@ -145,7 +149,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   }
   const pages = loadPages(deps.webRoot ?? WEB_ROOT);
   const transport = createTransportSecurity(clients);
-  servePages(app, pages, cors, transport, count);
+  servePages(app, pages, everywhere, transport, count);
   addFallbacks(app, replies, log, [
     ...Object.values(ROUTES),
     ...pages.map(({ path }) => ({ method: "GET", path })),

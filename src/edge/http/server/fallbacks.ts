@@ -23,9 +23,10 @@ export function addFallbacks(
 
   app.setNotFoundHandler((request, reply) => {
     const allowed = allowedMethods(pathOf(request.url));
-    if (request.method === "OPTIONS" && (allowed.length > 0 || isPreflight(request))) {
+    const asksLeave = isPreflight(request) && request.url.startsWith("/api/");
+    if (request.method === "OPTIONS" && (allowed.length > 0 || asksLeave)) {
       reply.header("allow", allowed.join(", "));
-      if (isPreflight(request)) allowPreflight(reply);
+      if (asksLeave) allowPreflight(reply);
       replies.send(request, reply, 204, null);
     } else if (allowed.length > 0) {
       reply.header("allow", allowed.join(", "));

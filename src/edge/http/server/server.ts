@@ -1,9 +1,13 @@
 /**
  * The http.Server under the API. It never listens: the worker emits the connections on it that
  * the front door hands over. Knows timeouts, answers to what is not HTTP, and how to stop.
+ *
+ * [SRV1] A request with two Host headers is refused (RFC 9112, 3.2), an upgrade too.
+ * [SRV2] An upgrade that was pipelined behind a request whose answer is still owed is refused
+ *        after that answer: a proxy would take the answer for a part of the WebSocket stream.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { type IncomingMessage, Server, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import { stopwatch } from "../../../base/clock.ts";
 import { ERROR_STATUS, type ErrorObject, refused } from "../../../protocol/errors.ts";
 import { JSON_TYPE } from "./replies.ts";
@@ -31,8 +35,57 @@ const TIMEOUTS = {
   connectionsCheckingInterval: CHECK_MS,
 } as const;
 
+/** Looks at each request, and at each upgrade, before any listener is given it. */
+class GuardedServer extends Server {
+  readonly #owed = new WeakMap<Socket, Set<ServerResponse>>();
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    const [request, second] = args;
+    if (event === "request" && second instanceof ServerResponse) {
+      const { rawHeaders, socket } = request as IncomingMessage;
+      this.#owes(socket, second);
+      if (hostsIn(rawHeaders) > 1) {
+        second.writeHead(400, { "Content-Type": JSON_TYPE, Connection: "close" });
+        second.end(JSON.stringify({ error: TWO_HOSTS }));
+        return true;
+      }
+    } else if (event === "upgrade" && second instanceof Socket) {
+      if (hostsIn((request as IncomingMessage).rawHeaders) > 1) {
+        refuseRaw(second, TWO_HOSTS);
+        return true;
+      }
+      const owed = this.#owed.get(second);
+      if (owed !== undefined && owed.size > 0) {
+        for (const response of owed) {
+          response.once("close", () => owed.size === 0 && refuseRaw(second, PIPELINED));
+        }
+        return true;
+      }
+    }
+    return super.emit(event as string, ...args);
+  }
+
+  #owes(socket: Socket, response: ServerResponse): void {
+    let owed = this.#owed.get(socket);
+    if (owed === undefined) {
+      owed = new Set();
+      this.#owed.set(socket, owed);
+    }
+    const responses = owed.add(response);
+    response.once("close", () => responses.delete(response));
+  }
+}
+
+function hostsIn(rawHeaders: readonly string[]): number {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() === "host") hosts++;
+  }
+  return hosts;
+}
+
 export function createHttpServer(listener: RequestListener): Server {
-  const server = createServer(TIMEOUTS, listener);
+  const server = new GuardedServer(TIMEOUTS, listener);
   server.timeout = SILENCE_MS;
   // Node begins to watch header and request timeouts, and to know idle connections, only when
   // a server listens; this one never does.
@@ -76,6 +129,8 @@ function knowConnections(server: Server): void {
 
 const TOO_LONG = refused("payload_too_large", "The request's headers are too large.").error;
 const TOO_SLOW = refused("invalid_payload", "The request did not arrive in time.").error;
+const TWO_HOSTS = refused("invalid_payload", "A request has one Host header.").error;
+const PIPELINED = refused("invalid_payload", "An upgrade waits for the answers before it.").error;
 const NOT_HTTP = refused("invalid_payload", "This is not a valid HTTP request.").error;
 
 /** Answers what node could not read as a request, and closes. */
@@ -84,7 +139,11 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
     socket.destroy();
     return;
   }
-  const refusal = clientRefusal(error.code);
+  refuseRaw(socket, clientRefusal(error.code));
+}
+
+/** Answers on a connection that is not node's to answer on any more, and closes it. */
+function refuseRaw(socket: Socket, refusal: ErrorObject): void {
   const body = JSON.stringify({ error: refusal });
   socket.end(
     `HTTP/1.1 ${ERROR_STATUS[refusal.code]} ${refusal.code}\r\ncontent-type: ${JSON_TYPE}\r\n` +
