@@ -68,11 +68,12 @@ describe("npm start", () => {
 describe("npx troupe", () => {
   it.each(["SIGTERM", "SIGINT"] as const)(
     "[SIG2] %s to npx ends the demo, and leaves nothing",
+    { timeout: 90_000 },
     async (signal) => {
       const running = await startTroupe({ workers: 1 });
       troupe = running;
       const tag = `TROUPE_TEST_RUN=${randomBytes(12).toString("hex")}`;
-      const demo = spawn("npx", ["troupe", "demo", "--url", running.url, "--people", "3"], {
+      const demo = spawn("npx", ["troupe", "demo", "--url", running.url, "--people", "6"], {
         cwd: ROOT,
         env: {
           PATH: process.env["PATH"],
