@@ -82,6 +82,11 @@ export interface Behaviour<State = unknown> {
    * them may be lost: those that still live are announced again at once.
    */
   onWorkersGone(state: State, workers: ReadonlySet<string>, ctx: Context, mayBeBack: boolean): void;
+  /**
+   * The activation is about to end, and its timers ring no more: what waits for one is to be done
+   * now, by `run`. Absent: nothing ever does.
+   */
+  onRetiring?(state: State, ctx: Context): void;
   /** Whether the activation holds something that is nowhere else (sessions, typing). */
   isBusy(state: State): boolean;
 }

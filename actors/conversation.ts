@@ -7,11 +7,13 @@
  *        activation wrote in between (two views for a moment): this one publishes what it
  *        committed and passivates, so that the next message reads the truth.
  * [CNV4] A reply names a message that is there.
+ * [CNV5] Changes of title and members are gathered: see gathered-changes.ts.
  * [ISO2] Who is no member is told that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
+import { withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
 import { judge } from "../src/protocol/policy.ts";
 import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
@@ -19,13 +21,24 @@ import { type Topic, topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { type ChangeBucket, type ChangeRate, takeChange } from "./changes.ts";
 import { advance } from "./delivery.ts";
+import {
+  askChange,
+  CHANGES_TIMER,
+  type ChangesRules,
+  callOf,
+  hasWaitingChanges,
+  nothingWaits,
+  retireChanges,
+  type WaitingChanges,
+  writeChanges,
+} from "./gathered-changes.ts";
+import { announceJoined } from "./joined.ts";
 import { CONVERSATION_IDLE_MS, RING_MESSAGES, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
 import { changedSince, newestOf, type Ring, remember, ringOf } from "./ring.ts";
 import type { SocialPorts } from "./social-ports.ts";
 import { NOBODY_TYPES, stepTyping, type Typing, type TypingEvent } from "./typing.ts";
-import { announceJoined } from "./user.ts";
 
 export interface ConversationState {
   id: ConversationId;
@@ -41,6 +54,8 @@ export interface ConversationState {
   changes: ChangeBucket;
   /** Sends that storage has not answered, by sender and client_id: who else waits for each. */
   sending: Map<string, Reply[]>;
+  /** Changes of title and members that are to be written together. */
+  gathered: WaitingChanges;
 }
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
@@ -287,7 +302,7 @@ export function conversationBehaviour(
     const { limit, after_rev } = body;
     const answer = (messages: Message[], hasMore: boolean) =>
       reply.ok({
-        conversation: state.conversation,
+        conversation: withFirstMembers(state.conversation),
         messages,
         has_more: hasMore,
         typing: [...state.typing.keys()],
@@ -309,46 +324,31 @@ export function conversationBehaviour(
     );
   }
 
-  function membershipChange(
-    state: ConversationState,
-    change: Promise<Awaited<ReturnType<typeof store.retitle>>>,
-    reply: Reply,
-    ctx: Context,
-    answer: (change: ConversationChange) => unknown,
-  ): void {
-    ctx.run(
-      change,
-      (result) => {
-        if (!result.ok) {
-          reply.refuse(result.error);
-          return;
-        }
-        const { conversation, changed } = result.value;
-        if (changed) onConversationChanged(state, conversation, ctx);
-        reply.ok(answer(result.value), changed ? conversation.rev : 0);
-      },
-      unavailable(reply),
-    );
-  }
+  const changesRules: ChangesRules<ConversationState> = {
+    store,
+    committed: onConversationChanged,
+    answerOf: ({ does }, { conversation }) =>
+      does === "remove" || conversation === null
+        ? "{}"
+        : JSON.stringify({ conversation: withFirstMembers(conversation) }),
+  };
 
   function onConversationChanged(
     state: ConversationState,
-    conversation: Conversation,
+    { conversation, addedIds, removedIds }: ConversationChange,
     ctx: Context,
   ): void {
+    if (conversation === null) return;
     follow(state, conversation.rev, ctx);
-    const before = state.members;
     adopt(state, conversation);
+    const news = withChangedMembers(conversation, { addedIds, removedIds });
     ctx.publish(state.topic, {
       name: "conversation_updated",
       rev: conversation.rev,
-      body: JSON.stringify(conversation),
+      body: JSON.stringify(news),
     });
-    const added = [...state.members.keys()].filter((user) => !before.has(user));
-    if (added.length > 0) announceJoined(conversation, added, ctx);
-    for (const user of before.keys()) {
-      if (!state.members.has(user)) typingChanged(state, { type: "left", user }, ctx);
-    }
+    if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
+    for (const user of removedIds) typingChanged(state, { type: "left", user }, ctx);
   }
 
   return {
@@ -371,6 +371,7 @@ export function conversationBehaviour(
         ring: null,
         changes: { used: 0, atMs: BEFORE_ALL },
         sending: new Map(),
+        gathered: nothingWaits(),
       };
       adopt(state, conversation);
       return state;
@@ -434,36 +435,31 @@ export function conversationBehaviour(
         case "join":
           join(state, body as Body<"join">, reply, ctx);
           break;
-        case "retitle": {
-          const change = store.retitle(state.id, user, (body as Body<"retitle">).title);
-          membershipChange(state, change, reply, ctx, ({ conversation }) => ({ conversation }));
+        case "retitle":
+        case "add_members":
+        case "remove_member":
+          askChange(state, { call: callOf(act, body, user), reply }, changesRules, ctx);
           break;
-        }
-        case "add_members": {
-          const change = store.addMembers(state.id, user, (body as Body<"add_members">).user_ids);
-          membershipChange(state, change, reply, ctx, ({ conversation }) => ({ conversation }));
-          break;
-        }
-        case "remove_member": {
-          const { user_id } = body as Body<"remove_member">;
-          const change = store.removeMember(state.id, user, user_id);
-          membershipChange(state, change, reply, ctx, () => ({}));
-          break;
-        }
         default:
           throw new Error(`conversation actor: unknown op ${op}`);
       }
     },
 
-    onTimer(state, _timer, ctx) {
-      typingChanged(state, { type: "time_up" }, ctx);
+    onTimer(state, timer, ctx) {
+      if (timer === CHANGES_TIMER) writeChanges(state, changesRules, ctx);
+      else typingChanged(state, { type: "time_up" }, ctx);
+    },
+
+    onRetiring(state, ctx) {
+      retireChanges(state, changesRules, ctx);
     },
 
     onWorkersGone(state, lives, ctx) {
       if (state.typing.size > 0) typingChanged(state, { type: "workers_gone", lives }, ctx);
     },
 
-    isBusy: (state) => state.typing.size > 0 || state.sending.size > 0,
+    isBusy: (state) =>
+      state.typing.size > 0 || state.sending.size > 0 || hasWaitingChanges(state.gathered),
   };
 }
 

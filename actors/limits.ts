@@ -49,3 +49,15 @@ export const RETRY_MS = 1_000;
 
 /** A user's sessions that have ended; news of them is late by a view's change, about a second. */
 export const ENDED_SESSIONS_KEPT = 32;
+
+/** Contract: at most 4 changes of title and members a second for one conversation. */
+export const CHANGES_EVERY_MS = 250;
+
+/** Calls for such changes that wait in one conversation; past it: `unavailable`. */
+export const CHANGES_WAITING_MAX = 1_000;
+
+/** Users whom these calls name, all together; past it: `unavailable`. */
+export const CHANGED_USERS_WAITING_MAX = 10_000;
+
+/** Users whom the calls of one transaction name: a few ten milliseconds of PostgreSQL's time. */
+export const CHANGED_USERS_AT_ONCE_MAX = 2_000;

@@ -37,11 +37,31 @@ export interface Marked extends Cursors {
   changed: boolean;
 }
 
-/** A change of members or title, with the conversation as it is after it. */
+/** What one caller wants changed of a group's title or members. */
+export type ConversationCall = { by: UserId } & (
+  | { does: "retitle"; title: string }
+  | { does: "add"; userIds: UserId[] }
+  | { does: "remove"; userId: UserId }
+);
+
+/** Calls that were gathered into one change of a conversation. */
 export interface ConversationChange {
-  conversation: Conversation;
-  /** False when nothing had to be done (already a member, same title): no new rev. */
+  /**
+   * Of each call, in order, whether it did something, or why it was refused. Nothing was done
+   * where the title was the same or the users were members already.
+   */
+  outcomes: Result<{ changed: boolean }>[];
+  /**
+   * The conversation after the change, with all members. Null where there is none; then every
+   * call was refused.
+   */
+  conversation: Conversation | null;
+  /** False where no call did anything: no new rev. */
   changed: boolean;
+  /** Members who were not there before the change, or were removed by it and added again. */
+  addedIds: UserId[];
+  /** Who was a member before the change and was removed by it. */
+  removedIds: UserId[];
 }
 
 export interface ConversationStore {
@@ -86,22 +106,16 @@ export interface ConversationStore {
     memberIds: UserId[],
     title: string | null,
   ): Promise<Result<{ created: boolean; conversation: Conversation }>>;
-  /** Refuses: not_found (no member), conflict (direct). */
-  retitle(id: ConversationId, by: UserId, title: string): Promise<Result<ConversationChange>>;
   /**
-   * Refuses: not_found (caller no member, or a user that is not there), conflict (direct),
-   * invalid_payload (more than 1,000 members).
+   * Does the calls in their order, in one transaction, which takes one rev where any of them did
+   * something. A call that is refused leaves the others as they are. Of each call:
+   * - retitle refuses not_found (the caller is no member) and conflict (a direct conversation);
+   * - add refuses also not_found (a user that is not there) and invalid_payload (more than 1,000
+   *   members);
+   * - remove is for the owner, and for anyone who removes themselves: else forbidden. The owner's
+   *   leaving passes ownership to the member of longest standing.
    */
-  addMembers(
-    id: ConversationId,
-    by: UserId,
-    userIds: UserId[],
-  ): Promise<Result<ConversationChange>>;
-  /**
-   * The owner removes anyone, anyone removes themselves. The owner's leaving passes ownership
-   * to the member of longest standing. Refuses: not_found, forbidden, conflict (direct).
-   */
-  removeMember(id: ConversationId, by: UserId, userId: UserId): Promise<Result<ConversationChange>>;
+  change(id: ConversationId, calls: readonly ConversationCall[]): Promise<ConversationChange>;
 }
 
 export interface UserStore {

@@ -3,18 +3,20 @@
  * behalf where what is made has no actor yet (conversations, posts) or is a tie between two
  * users (follows, blocks). Rules are in presence.ts and notices.ts; this sequences them.
  *
- * [USR1] It makes conversations on the user's behalf; those taken in hear of it on their topic.
+ * [USR1] It makes conversations on the user's behalf, and announces them to the members' edges.
  * [USR2] A user that is not there is not found.
  * [USR3] A user has at most `sessionsMax` sessions: when one more opens, the oldest is told to end.
  */
 import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { PostId, UserId } from "../src/protocol/ids.ts";
+import { withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
 import type { Conversation, Status } from "../src/protocol/schemas.ts";
 import { isoOf, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { emptyInbox, type Inbox, LIKES_TIMER, likesChanged, notify } from "./inbox.ts";
+import { announceJoined } from "./joined.ts";
 import { USER_IDLE_MS } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts } from "./ports.ts";
@@ -107,8 +109,8 @@ export function userBehaviour(
           return;
         }
         const { created, conversation } = result.value;
-        if (created) announceJoined(conversation, conversation.members.map(memberId), ctx);
-        reply.ok({ created, conversation });
+        if (created) announceMade(conversation, ctx);
+        reply.ok({ created, conversation: withFirstMembers(conversation) });
       },
       unavailable(reply),
     );
@@ -310,13 +312,9 @@ function order<O extends keyof UserOrders>(
   ctx.publish(topicOf.user(user), { name, rev: 0, body: "{}", note: JSON.stringify(note) });
 }
 
-const memberId = (member: { user_id: string }) => member.user_id as UserId;
-
-/** Tells the edges where these users have sessions that the conversation is theirs now. */
-export function announceJoined(conversation: Conversation, users: UserId[], ctx: Context): void {
-  const body = JSON.stringify(conversation);
-  const note = JSON.stringify({ conversation_id: conversation.id, rev: conversation.rev });
-  for (const user of users) {
-    ctx.publish(topicOf.user(user), { name: "conversation_joined", rev: 0, body, note });
-  }
+/** Of a large group the order names the members once, and each edge makes of it what they receive. */
+function announceMade(conversation: Conversation, ctx: Context): void {
+  const users = conversation.members.map(({ user_id }) => user_id as UserId);
+  const nobody = { addedIds: [], removedIds: [] };
+  announceJoined(withChangedMembers(conversation, nobody), users, ctx);
 }

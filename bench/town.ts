@@ -73,6 +73,12 @@ export class SqlTown implements Town {
        SELECT * FROM unnest($1::bigint[], $2::bigint[])`,
       [of, who],
     );
+    await this.#rows(
+      `UPDATE conversations c SET member_count = (
+         SELECT count(*) FROM conversation_members m WHERE m.conversation_id = c.id
+       ) WHERE c.id = ANY ($1::bigint[])`,
+      [list],
+    );
     return list;
   }
 

@@ -88,6 +88,8 @@ export interface Client {
   ): Promise<ClientAck<E>>;
   /** The server's events as they arrive; the state already reflects them. */
   on<E extends ServerEventName>(name: E, listener: (payload: ServerPayload<E>) => void): () => void;
+  /** Applies a step to the state, for modules built on the client: see loadMembers. */
+  take(step: steps.Step): void;
   /**
    * Calls `listener` for each change of the state, for modules built on the client: see onMessage.
    */
@@ -266,6 +268,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
 
     api,
     ask: demand,
+    take: update,
     onStep: changes.add,
     on: (name, listener) =>
       events.add((heard, payload) => {

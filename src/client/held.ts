@@ -4,9 +4,11 @@
  * [SDK1] Changes are applied by rising rev, each once; changes beyond a gap wait.
  * [SDK2] A message is never replaced by one of a lower rev.
  * [SDK3] Cursors of a member never move back while they stay a member.
+ * [SDK4] Of a large group, whoever is held as a member is one as of `rev`: changes add and remove
+ *        those whom they name, and a snapshot after a gap leaves only those whom it names.
  */
 import type { ClientAck } from "../protocol/events.ts";
-import type { Conversation, Message, Receipt } from "../protocol/schemas.ts";
+import type { Conversation, Member, Message, Receipt } from "../protocol/schemas.ts";
 import type { Change, Held } from "./state.ts";
 
 /** Beyond these numbers waiting changes are dropped; `sync` brings them anyway. */
@@ -18,6 +20,7 @@ type Synced = ClientAck<"sync">["conversations"][number];
 export function newHeld(conversation: Conversation, messages: readonly Message[] = []): Held {
   return {
     conversation,
+    membersSince: conversation.rev,
     rev: conversation.rev,
     heardRev: conversation.rev,
     ahead: new Map(),
@@ -87,6 +90,23 @@ function append(held: Held, messages: readonly Message[]): Held {
   return { ...held, conversation, typing, messages: mergeMessages(held.messages, messages) };
 }
 
+/** [SDK4] `conversation` with these members, all of them or a part of `member_count`. */
+export function withMembers(conversation: Conversation, members: Member[]): Conversation {
+  const { members_partial: _, removed_user_ids: __, ...rest } = conversation;
+  const isPart = members.length < (rest.member_count ?? 0);
+  return { ...rest, members, ...(isPart && { members_partial: true as const }) };
+}
+
+/** [SDK4] `incoming`, which is newer, with the members that are known after it. */
+function follow({ conversation }: Held, incoming: Conversation, isGap: boolean): Conversation {
+  if (incoming.member_count === undefined) return incoming;
+  const named = new Map(incoming.members.map((member) => [member.user_id, member]));
+  const gone = new Set(incoming.removed_user_ids);
+  const kept = isGap ? [] : conversation.members.filter(({ user_id }) => !gone.has(user_id));
+  const others = kept.filter(({ user_id }) => !named.has(user_id));
+  return withMembers(incoming, [...others, ...named.values()]);
+}
+
 /**
  * Members, title and cursors of `incoming`. `receipts`: heard while it was asked for, so perhaps
  * newer. `isWhole`: it tells of all that is held here, and its cursors are the truth: somebody
@@ -99,15 +119,19 @@ function takeMeta(
   isWhole: boolean,
 ): Held {
   const before = held.conversation;
+  const isGap = isWhole && incoming.rev > held.rev;
   const conversation = raised(
     {
-      ...(incoming.rev < before.rev ? before : incoming),
+      ...(incoming.rev < before.rev ? before : follow(held, incoming, isGap)),
       last_seq: Math.max(before.last_seq, incoming.last_seq),
     },
     [...(isWhole ? [] : [before, incoming].flatMap(cursorsOf)), ...receipts, ...held.early],
   );
-  const next = { ...held, conversation, early: [] };
-  return { ...next, typing: held.typing.filter((userId) => memberOf(next, userId)) };
+  const membersSince = isGap ? incoming.rev : held.membersSince;
+  const next = { ...held, conversation, membersSince, early: [] };
+  // Of a large group who is not held may be a member; the server tells when a removed one stops.
+  const isMember = (userId: string) => conversation.members_partial || memberOf(next, userId);
+  return { ...next, typing: held.typing.filter(isMember) };
 }
 
 function apply(held: Held, change: Change): Held {
@@ -134,6 +158,24 @@ export function takeChange(held: Held, change: Change): Held {
   const ahead = new Map(held.ahead);
   if (ahead.size < AHEAD_MAX) ahead.set(rev, change);
   return { ...held, ahead, heardRev: Math.max(held.heardRev, rev) };
+}
+
+/**
+ * All members of a large group, as its pages gave them while changes since `since` were followed.
+ * `receipts`: heard meanwhile.
+ */
+export function takeMembers(
+  held: Held,
+  since: number,
+  members: readonly Member[],
+  receipts: readonly Receipt[],
+): Held {
+  const { conversation } = held;
+  if (held.membersSince !== since || !conversation.members_partial) return held;
+  const paged = new Set(members.map(({ user_id }) => user_id));
+  const others = conversation.members.filter(({ user_id }) => !paged.has(user_id));
+  const all = withMembers(conversation, [...members, ...others]);
+  return { ...held, conversation: raised(all, [...cursorsOf(conversation), ...receipts]) };
 }
 
 /** Takes the answer of `sync` for one conversation; undefined when it is not held. */

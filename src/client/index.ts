@@ -17,6 +17,7 @@ export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";
 export { onMessage } from "./fresh.ts";
+export { loadMembers } from "./members.ts";
 export { online } from "./online.ts";
 export type { Sending } from "./outbox.ts";
 export type { ConnectionState, Disconnect, Outgoing } from "./state.ts";

@@ -48,8 +48,13 @@ export type Change = Message | Conversation;
  * (older messages than those held are history); what came beyond a gap waits in `ahead`.
  */
 export interface Held {
-  /** Members and title; its own `rev` is that of their snapshot. */
+  /**
+   * Members and title; its own `rev` is that of their snapshot. Of a large group `members` are
+   * those known here, each of whom is one: `members_partial` says that there are others.
+   */
   conversation: Conversation;
+  /** The rev since which changes of members were followed one by one. */
+  membersSince: number;
   rev: number;
   /** The highest rev heard of: above `rev` there is a gap to be filled by `sync`. */
   heardRev: number;

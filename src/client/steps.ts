@@ -5,14 +5,23 @@
  */
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { ClientAck, ServerPayload } from "../protocol/events.ts";
-import type { Conversation, ConversationSummary, Message, Receipt } from "../protocol/schemas.ts";
+import type {
+  Conversation,
+  ConversationSummary,
+  Member,
+  Message,
+  Receipt,
+} from "../protocol/schemas.ts";
 import {
+  memberOf,
   mergeMessages,
   newHeld,
   takeChange,
   takeJoined,
+  takeMembers,
   takeReceipts,
   takeSynced,
+  withMembers,
 } from "./held.ts";
 import type { ConnectionState, Held, Outgoing, State } from "./state.ts";
 
@@ -85,15 +94,30 @@ export const takeMessage = (message: Message, isNew: boolean): Step =>
 export const takeConversation =
   (conversation: Conversation): Step =>
   (state) => {
-    const { id, rev, members } = conversation;
+    const { id, rev, members, members_partial, removed_user_ids } = conversation;
     if (isLeft(state, id, rev)) return state;
     const held = state.conversations.get(id);
-    if (members.some(({ user_id }) => user_id === state.me?.id)) {
-      return putHeld(state, id, held ? takeChange(held, conversation) : newHeld(conversation));
+    const isMember =
+      members.some(({ user_id }) => user_id === state.me?.id) ||
+      (members_partial && !removed_user_ids?.includes(state.me?.id ?? ""));
+    if (isMember) {
+      const next = held
+        ? takeChange(held, conversation)
+        : newHeld(withOwn(state, undefined, conversation));
+      return putHeld(state, id, next);
     }
     // An older answer that comes late must not end a membership that began since.
     return held && rev <= held.rev ? state : leave(state, id, rev);
   };
+
+/** Of a large group the first members may be without this user, who is one all the same. */
+function withOwn({ me }: State, held: Held | undefined, conversation: Conversation): Conversation {
+  const { members, member_count } = conversation;
+  const user_id = me?.id ?? "";
+  if (!member_count || members.some((member) => member.user_id === user_id)) return conversation;
+  const own = held && memberOf(held, user_id);
+  return withMembers(conversation, [...members, own ?? { user_id, delivered_seq: 0, read_seq: 0 }]);
+}
 
 function leave(state: State, id: string, rev: number): State {
   return {
@@ -163,7 +187,9 @@ export const takeJoin =
     if (isLeft(state, id, rev)) return state;
     const typing = answer.typing.filter((userId) => userId !== state.me?.id);
     const held = state.conversations.get(id);
-    return putHeld(state, id, takeJoined(held, { ...answer, typing }, isFresh, of(receipts, id)));
+    const conversation = withOwn(state, held, answer.conversation);
+    const joined = { ...answer, conversation, typing };
+    return putHeld(state, id, takeJoined(held, joined, isFresh, of(receipts, id)));
   };
 
 /**
@@ -188,6 +214,14 @@ export const takeUnread =
 
 export const takeHistory = (id: string, messages: readonly Message[]): Step =>
   onHeld(id, (held) => ({ ...held, messages: mergeMessages(held.messages, messages) }));
+
+/** See takeMembers in held.ts. */
+export const takeAllMembers = (
+  id: string,
+  since: number,
+  members: readonly Member[],
+  receipts: readonly Receipt[],
+): Step => onHeld(id, (held) => takeMembers(held, since, members, receipts));
 
 /** Lets go of all but the newest. */
 export const trim = (id: string, messagesMax: number): Step =>

@@ -8,8 +8,12 @@ import type { Outgoing, State } from "./state.ts";
 
 export interface ConversationView {
   id: string;
-  /** Members with their cursors, title, kind; `rev` and `last_seq` as far as they are here. */
+  /**
+   * Members with their cursors, title, kind; `rev` and `last_seq` as far as they are here. Of a
+   * group of more than 100 with `members_partial`, `members` are those known here: `loadMembers`.
+   */
   conversation: Conversation;
+  memberCount: number;
   /** The newest run of messages without a hole, by rising seq; older ones with `loadOlder`. */
   messages: readonly Message[];
   /** Messages sent here that are not committed yet or were refused, in the order of sending. */
@@ -57,11 +61,12 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
   const outgoing = outbox.filter(({ conversationId }) => conversationId === id);
   return remembered(held, [me, ...outgoing], () => {
     const messages = runOf(held.messages);
-    const { last_seq } = held.conversation;
+    const { last_seq, members, member_count } = held.conversation;
     const readSeq = (me && memberOf(held, me.id)?.read_seq) ?? 0;
     return {
       id,
       conversation: { ...held.conversation, rev: held.rev },
+      memberCount: member_count ?? members.length,
       messages,
       outgoing,
       lastMessage: messages.at(-1) ?? null,
@@ -92,13 +97,16 @@ export function peerOf({ conversation }: ConversationView, meId: string): string
   return conversation.members.find(({ user_id }) => user_id !== meId)?.user_id ?? null;
 }
 
-/** How far a message has come: with every other member, that is. */
+/**
+ * How far a message has come: with every other member, that is. Where not all members are known
+ * here it is `sent`.
+ */
 export function progressOf(
   { conversation }: ConversationView,
   message: Message,
 ): "sent" | "delivered" | "read" {
   const others = conversation.members.filter(({ user_id }) => user_id !== message.sender_id);
-  if (others.length === 0) return "sent";
+  if (others.length === 0 || conversation.members_partial) return "sent";
   if (others.every(({ read_seq }) => read_seq >= message.seq)) return "read";
   return others.every(({ delivered_seq }) => delivered_seq >= message.seq) ? "delivered" : "sent";
 }

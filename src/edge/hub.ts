@@ -6,10 +6,11 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Queries, SessionOpening } from "../ports/edge.ts";
-import type { UserOrders } from "../protocol/actor-ops.ts";
+import type { JoinedOrder, UserOrders } from "../protocol/actor-ops.ts";
 import type { Doubt } from "../protocol/doubt.ts";
-import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
-import type { Conversation, Status } from "../protocol/schemas.ts";
+import type { FamilyId, UserId } from "../protocol/ids.ts";
+import { withNewcomer } from "../protocol/members.ts";
+import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
 import { type Topic, topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
@@ -94,7 +95,7 @@ export class Hub {
       sessionsOf,
       endLogins: async () => this.sessions.endLogins(await deps.readRevoked()),
       endUser: (user) => this.sessions.endUser(user),
-      joined: (user, id, rev, body) => this.#joined(user, id, rev, body),
+      joined: (user, body) => this.#joined(user, JSON.parse(body) as Conversation),
       tied: (user, opening) => this.#tied(user, opening),
     });
     this.commands = createCommands({
@@ -123,6 +124,7 @@ export class Hub {
     else if (key.startsWith("notifications:")) this.#onUserEvent(event);
     else if (key.startsWith("like_updates:")) this.#postWatches.onEvent(event);
     else if (key.startsWith("comment_updates:")) this.#postWatches.onEvent(event);
+    else if (key === topicOf.memberships()) this.#onJoined(JSON.parse(event.body) as JoinedOrder);
     else if (key === topicOf.revocations()) this.#deps.onRevoked(event);
   }
 
@@ -178,11 +180,6 @@ export class Hub {
     const user = event.key.slice("notifications:".length) as UserId;
     const sessions = this.sessions.ofUser(user);
     switch (event.name as keyof UserOrders | UserEvent) {
-      case "conversation_joined": {
-        const { conversation_id, rev } = noteOf(event, "conversation_joined");
-        this.#joined(user, conversation_id, rev, event.body);
-        return;
-      }
       case "session_surplus":
         this.sessions.endSurplus(user, noteOf(event, "session_surplus").session);
         return;
@@ -211,9 +208,16 @@ export class Hub {
     }
   }
 
-  #joined(user: UserId, id: ConversationId, rev: number, body: string): void {
-    this.streams.joined(this.sessions.ofUser(user), id, rev, body);
-    this.#watchUsers(user, peersIn(body, user), WATCH_REASON.peer);
+  #onJoined({ user_ids, conversation }: JoinedOrder): void {
+    const here = user_ids.filter((user) => this.sessions.has(user));
+    for (const user of here) this.#joined(user, conversation);
+  }
+
+  #joined(user: UserId, conversation: Conversation): void {
+    const id = asConversationId(conversation.id);
+    const body = JSON.stringify(withNewcomer(conversation, user));
+    this.streams.joined(this.sessions.ofUser(user), id, conversation.rev, body);
+    this.#watchUsers(user, peersIn(conversation, user), WATCH_REASON.peer);
   }
 
   /** Follows and blocks as storage has them. */
@@ -251,8 +255,7 @@ function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders
 }
 
 /** The other of a direct conversation; nobody for a group. */
-function peersIn(conversation: string, user: UserId): UserId[] {
-  const { kind, members } = JSON.parse(conversation) as Conversation;
+function peersIn({ kind, members }: Conversation, user: UserId): UserId[] {
   if (kind !== "direct") return [];
   return members.map(({ user_id }) => user_id as UserId).filter((id) => id !== user);
 }

@@ -11,6 +11,7 @@ import type { JsonText } from "../protocol/json-text.ts";
 import type {
   Conversation,
   ConversationSummary,
+  Member,
   Message,
   Receipt,
   Unread,
@@ -117,6 +118,8 @@ export interface Change {
   rev: number;
   /** JSON text of the payload as it was published; members' cursors may be newer. */
   body: string;
+  /** All members after a `conversation_updated` of which it is not known who came and went. */
+  memberIds?: string[];
 }
 
 export interface Changes {
@@ -141,6 +144,12 @@ export interface HistoryPage {
   has_more: boolean;
 }
 
+/** Where `reader` is no member, or the cursor is none of this conversation's list. */
+export type MembersPage =
+  | { is: "page"; items: Member[]; next_cursor: string | null }
+  | { is: "not_found" }
+  | { is: "bad_cursor" };
+
 export interface Queries extends SocialQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**
@@ -163,8 +172,15 @@ export interface Queries extends SocialQueries {
   joiningChange(reader: UserId, id: ConversationId): Promise<Change | null>;
   sync(request: SyncRequest): Promise<SyncAnswer>;
 
-  /** Null when there is none or `reader` is no member. */
+  /** With its first members; null when there is none or `reader` is no member. */
   conversation(reader: UserId, id: ConversationId): Promise<Conversation | null>;
+  /** All members, in the order in which they joined. */
+  members(
+    reader: UserId,
+    id: ConversationId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<MembersPage>;
   /** Newest activity first. `cursor` comes from an earlier page; undefined result: bad cursor. */
   conversations(
     reader: UserId,

@@ -3,7 +3,7 @@
  * (callees) share. Bodies travel as JSON inside frames; they are made by our own code, so
  * they are typed here and not validated again.
  */
-import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
+import type { PostId, SessionId, UserId } from "./ids.ts";
 import type { Conversation, Cursors, Message, PresenceStatus, Status } from "./schemas.ts";
 
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
@@ -121,7 +121,6 @@ export type OpAnswer<K extends ActorKind, O extends Op<K>> = ActorOps[K][O] exte
  * the user's own posts).
  */
 export interface UserOrders {
-  conversation_joined: JoinedNote;
   /** A block with the other came or went, whoever made it. */
   apart_changed: { user_id: UserId; is_apart: boolean };
   following_changed: { user_id: UserId; following: boolean };
@@ -129,8 +128,12 @@ export interface UserOrders {
   session_surplus: { session: SessionId };
 }
 
-/** Name `conversation_joined`: the user is a member from `rev` on. */
-export interface JoinedNote {
-  conversation_id: ConversationId;
-  rev: number;
+/**
+ * On `memberships`, with the name `conversation_joined`: these users are members since
+ * `conversation.rev`. Of a large group `conversation` names those who were added to it, or, where
+ * it was just made, nobody: each edge then names to each user that user (`withNewcomer`).
+ */
+export interface JoinedOrder {
+  user_ids: UserId[];
+  conversation: Conversation;
 }

@@ -87,6 +87,7 @@ export const COST_OF_ROUTE: RouteCosts = {
   listConversations: page,
   getConversation: () => ({ http_user: 1 }),
   retitleConversation: () => ({ change: 1 }),
+  listMembers: page,
   addMembers({ body, caller }) {
     const added = others(body.user_ids, caller);
     return { http_user: each(added, IDS_A_UNIT), add: added, change: 1 };

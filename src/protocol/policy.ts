@@ -114,6 +114,7 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   listConversations: "own",
   getConversation: "read_conversation",
   retitleConversation: "retitle",
+  listMembers: "read_conversation",
   addMembers: "add_members",
   removeMember: "remove_member",
   listMessages: "read_conversation",

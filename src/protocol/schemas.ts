@@ -83,7 +83,23 @@ export const Conversation = Type.Object({
   kind: ConversationKind,
   title: Nullable(Type.String()),
   owner_id: Nullable(Id),
-  members: Type.Array(Member),
+  members: Type.Array(Member, {
+    description:
+      "All members of a direct conversation or a group of at most 100. Of a larger group, in lists" +
+      " and `sync` the caller, in `conversation_updated` those whom the change added, else the" +
+      " first 100.",
+  }),
+  members_partial: Type.Optional(
+    Type.Literal(true, { description: "`members` does not hold all members." }),
+  ),
+  member_count: Type.Optional(
+    Type.Integer({ minimum: 0, description: "Only with a group of more than 100 members." }),
+  ),
+  removed_user_ids: Type.Optional(
+    Type.Array(Id, {
+      description: "In `conversation_updated` of such a group: those who are members no more.",
+    }),
+  ),
   last_seq: Cursor,
   rev: Ordinal,
   created_at: Time,

@@ -10,19 +10,20 @@ export type Topic =
   | `user_status:${string}`
   | `like_updates:${string}`
   | `comment_updates:${string}`
+  | "memberships"
   | "revocations"
   | "limits";
 
 export const topicOf = {
   /** Messages, edits, typing, receipts and changes of one conversation. */
   conversation: (id: ConversationId): Topic => `conversations:${id}`,
-  /**
-   * Events for one user's own sessions: notifications, new memberships, orders to end a session.
-   */
+  /** Events for one user's own sessions: notifications, and orders to the edges about that user. */
   user: (id: UserId): Topic => `notifications:${id}`,
   status: (id: UserId): Topic => `user_status:${id}`,
   likes: (id: PostId): Topic => `like_updates:${id}`,
   comments: (id: PostId): Topic => `comment_updates:${id}`,
+  /** New members of conversations; every edge with sessions is subscribed. */
+  memberships: (): Topic => "memberships",
   /** Ended logins and suspensions; every edge always listens. */
   revocations: (): Topic => "revocations",
   /** Usage of shared rate limits; every edge is always subscribed. */

@@ -6,8 +6,9 @@
  * [ACT2] What waits is bounded; past it callers are told `unavailable`.
  * [ACT3] A turn that throws costs this activation: who waits for it is answered `internal`.
  * [ACT4] It ends when the work it has begun is done; letters that came meanwhile go to the next.
- * [ACT5] A timer rings once, unless set anew or cancelled, and never after the end.
+ * [ACT5] A timer rings once, unless set anew or cancelled, and never once it passivates.
  * [ACT7] While its host is held, letters and results of begun work wait with the host, in order.
+ * [ACT8] Before it passivates its behaviour is asked to do now what waits for a timer.
  * [ACT6] A letter of a worker that is gone by the time of its turn is no turn: what it says of
  *        sessions would stay for ever.
  */
@@ -287,6 +288,7 @@ export class Activation implements Context {
     if (this.#phase.is === "active") {
       this.#cancelTimers();
       this.#phase = { is: "passivating", state: this.#phase.state, letters: [] };
+      this.#turn((state, ctx) => this.behaviour.onRetiring?.(state, ctx));
     }
     if (this.#phase.is === "passivating" && !this.hasUnfinishedWork) {
       this.end(REFUSALS.unavailable.error);

@@ -2,10 +2,12 @@
  * Two hosts at once write to one conversation (as happens for a moment while membership views
  * differ), with retries of the same client_id on either host. fast-check prints the seed.
  */
+
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ActorPorts, Appended } from "../../actors/ports.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
+import { retitle } from "../support/group-changes.ts";
 import {
   ADAPTERS,
   everyChange,
@@ -76,7 +78,8 @@ describe.each(ADAPTERS)("append in $name", ({ open }) => {
             }),
           );
           if (kind === "edit") beside.push(ports.conversations.edit(group, 1, by, `edit ${i}`));
-          if (kind === "retitle") beside.push(ports.conversations.retitle(group, by, `title ${i}`));
+          if (kind === "retitle")
+            beside.push(retitle(ports.conversations, group, by, `title ${i}`));
           if (kind === "mark") {
             const mark = { conversationId: group, userId: by, seq: 1, read: true };
             beside.push(ports.conversations.mark(mark));

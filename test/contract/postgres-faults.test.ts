@@ -1,4 +1,5 @@
 /** What only PostgreSQL can do wrong: refused rows, lost answers, a database that is away. */
+
 import { Client } from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -7,6 +8,7 @@ import { type ActorStorage, createActorPorts } from "../../src/storage/postgres/
 import { createEdgePorts, type EdgeStorage } from "../../src/storage/postgres/edge-ports.ts";
 import { StorageFault } from "../../src/storage/postgres/fault.ts";
 import { migrate, NewerDatabaseError } from "../../src/storage/postgres/migrate.ts";
+import { retitle } from "../support/group-changes.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";
 import { codeOf, granted, say } from "./adapters.ts";
 import { WeakLink } from "./weak-link.ts";
@@ -108,7 +110,7 @@ describe("PostgreSQL storage in trouble", () => {
     const startedMs = performance.now();
     const asked = await Promise.allSettled([
       speak("b"),
-      storage.ports.conversations.retitle(group, alice, "T"),
+      retitle(storage.ports.conversations, group, alice, "T"),
       storage.ports.conversations.load(group),
       storage.ports.users.saveLastSeen(alice, "2026-01-01T00:00:00.000Z"),
       edge.queries.ping(),

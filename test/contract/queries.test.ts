@@ -1,7 +1,9 @@
 /** Queries: one suite for both storages. */
+
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
+import { addMembers, removeMember, retitle } from "../support/group-changes.ts";
 import {
   ADAPTERS,
   granted,
@@ -79,7 +81,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     await newDirect(storage, [ann, ben]);
     expect(await changed()).toEqual([ann, ben].toSorted());
     const room = await newGroup(storage, [cid]);
-    await granted(storage.conversations.addMembers(room, cid, [dan, cid]));
+    await granted(addMembers(storage.conversations, room, cid, [dan, cid]));
     await granted(storage.graph.follow(eve, ann, true));
     expect(await changed()).toEqual([ann, ben, cid, dan, eve].toSorted());
     await granted(storage.graph.block(fay, users[6]!, true));
@@ -104,7 +106,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
         [direct, 2],
       ]),
     );
-    await granted(storage.conversations.retitle(group, bob, "New"));
+    await granted(retitle(storage.conversations, group, bob, "New"));
     await granted(storage.conversations.edit(group, 1, alice, "g1!"));
     const { message } = await granted(say(storage, group, carol, "g4"));
     const { changes } = await storage.queries.changes(group, 2, 10);
@@ -190,9 +192,9 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     await granted(conversations.remove(group, 1, alice));
     const [, [first]] = (await seen()) as [unknown, [{ deleted_at: string | null }]];
     expect(first.deleted_at).not.toBeNull();
-    await granted(conversations.retitle(group, bob, "New"));
+    await granted(retitle(conversations, group, bob, "New"));
     expect(await seen()).toEqual(await seen());
-    await granted(conversations.removeMember(group, bob, bob));
+    await granted(removeMember(conversations, group, bob, bob));
     for (const window of windows) {
       expect(await queries.history(carol, group, window)).not.toBeNull();
       expect(await queries.history(bob, group, window)).toBeNull();
@@ -273,7 +275,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
         reset: false,
       },
     ]);
-    await granted(storage.conversations.retitle(group, alice, "New"));
+    await granted(retitle(storage.conversations, group, alice, "New"));
     const [changed] = (await sync([[group, 5]], false)).conversations;
     expect(changed).toMatchObject({ rev: 6, messages: [], conversation: { title: "New" } });
   });
@@ -298,7 +300,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
       },
     ]);
     expect((await sync([[direct, 2]], false)).conversations).toEqual([]);
-    await granted(storage.conversations.removeMember(group, alice, bob));
+    await granted(removeMember(storage.conversations, group, alice, bob));
     expect(await sync([[group, 4]], false, bob)).toMatchObject({ removed: [group] });
   });
 

@@ -1,6 +1,8 @@
 /** RecountStore: one suite for both storages. */
+
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PostId, UserId } from "../../src/protocol/ids.ts";
+import { retitle } from "../support/group-changes.ts";
 import { ADAPTERS, granted, newGroup, newUsers, type OpenStorage, say } from "./adapters.ts";
 
 describe.each(ADAPTERS)("recount in $name", ({ open }) => {
@@ -30,7 +32,7 @@ describe.each(ADAPTERS)("recount in $name", ({ open }) => {
     const group = await newGroup(storage, users);
     for (const body of ["a", "b", "c"]) await granted(say(storage, group, users[0]!, body));
     await granted(storage.conversations.edit(group, 1, users[0]!, "A"));
-    await granted(storage.conversations.retitle(group, users[1]!, "Title"));
+    await granted(retitle(storage.conversations, group, users[1]!, "Title"));
     await granted(storage.conversations.remove(group, 2, users[0]!));
     return group;
   };

@@ -1,9 +1,11 @@
 /** What later changes replaced, told again in order: one suite for both storages. */
+
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Change } from "../../src/ports/edge.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
+import { addMembers, type OneChange, removeMember, retitle } from "../support/group-changes.ts";
 import {
   ADAPTERS,
   everyChange,
@@ -58,15 +60,15 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
   it("[GAP2] members and title are told as they were at each rev", async () => {
     const { conversations } = storage;
     const published = [await conversations.load(group)];
-    const does = async (change: ReturnType<typeof conversations.retitle>) => {
+    const does = async (change: OneChange) => {
       published.push((await granted(change)).conversation);
     };
-    await does(conversations.retitle(group, bob, "New"));
-    await does(conversations.addMembers(group, bob, [dora]));
-    await does(conversations.removeMember(group, alice, alice));
-    await does(conversations.removeMember(group, carol, carol));
-    await does(conversations.addMembers(group, bob, [alice, carol]));
-    await does(conversations.retitle(group, bob, "Newer"));
+    await does(retitle(conversations, group, bob, "New"));
+    await does(addMembers(conversations, group, bob, [dora]));
+    await does(removeMember(conversations, group, alice, alice));
+    await does(removeMember(conversations, group, carol, carol));
+    await does(addMembers(conversations, group, bob, [alice, carol]));
+    await does(retitle(conversations, group, bob, "Newer"));
     expect(published.map((one) => one?.owner_id)).toEqual([
       alice,
       alice,
@@ -113,10 +115,10 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
               if (deleted.ok && deleted.value.changed) all.push(deleted.value.message);
             } else {
               const changed = await (what === "retitle"
-                ? conversations.retitle(id, user, `title ${whom}`)
+                ? retitle(conversations, id, user, `title ${whom}`)
                 : what === "add"
-                  ? conversations.addMembers(id, user, [users[whom]!, users[seq - 1]!])
-                  : conversations.removeMember(id, user, users[whom]!));
+                  ? addMembers(conversations, id, user, [users[whom]!, users[seq - 1]!])
+                  : removeMember(conversations, id, user, users[whom]!));
               if (changed.ok && changed.value.changed) all.push(changed.value.conversation);
             }
           }
@@ -132,7 +134,7 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
 
   it("[GAP2] more changes of members than a page may hold come in pages, none skipped", async () => {
     const titles = Array.from({ length: 50 }, (_, n) => `title ${n}`);
-    for (const title of titles) await granted(storage.conversations.retitle(group, bob, title));
+    for (const title of titles) await granted(retitle(storage.conversations, group, bob, title));
     await granted(say(storage, group, alice, "last"));
     const first = await storage.queries.changes(group, 1, 500);
     expect(first.changes.length).toBeLessThan(50);
@@ -147,7 +149,7 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
     expect(await queries.joiningChange(alice, group)).toEqual(made);
     expect(await queries.joiningChange(dora, group)).toBeNull();
     await granted(say(storage, group, alice, "before"));
-    const { conversation } = await granted(conversations.addMembers(group, alice, [dora]));
+    const { conversation } = await granted(addMembers(conversations, group, alice, [dora]));
     await granted(say(storage, group, alice, "after"));
     const change = await queries.joiningChange(dora, group);
     expect(change).toMatchObject({ name: "conversation_updated", rev: conversation.rev });
@@ -159,13 +161,13 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
 
   it("[GAP5] what took a member in is told as it was, whatever changed since", async () => {
     const { conversations, queries } = storage;
-    await granted(conversations.removeMember(group, bob, bob));
+    await granted(removeMember(conversations, group, bob, bob));
     await granted(say(storage, group, alice, "without bob"));
-    const joined = await granted(conversations.addMembers(group, alice, [bob]));
+    const joined = await granted(addMembers(conversations, group, alice, [bob]));
     await granted(say(storage, group, alice, "with bob"));
-    await granted(conversations.addMembers(group, alice, [dora]));
-    await granted(conversations.retitle(group, carol, "New"));
-    await granted(conversations.removeMember(group, carol, carol));
+    await granted(addMembers(conversations, group, alice, [dora]));
+    await granted(retitle(conversations, group, carol, "New"));
+    await granted(removeMember(conversations, group, carol, carol));
     const change = await queries.joiningChange(bob, group);
     expect(change?.rev).toBe(joined.conversation.rev);
     expect(JSON.parse(change!.body)).toEqual(joined.conversation);
@@ -173,7 +175,7 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
     expect((await queries.joiningChange(alice, group))?.rev).toBe(1);
     // Forgotten, it is the oldest that is known: all of it since then is heard.
     await storage.prune(-60_000);
-    const last = await granted(conversations.retitle(group, bob, "Newest"));
+    const last = await granted(retitle(conversations, group, bob, "Newest"));
     expect((await queries.joiningChange(bob, group))?.rev).toBe(last.conversation.rev - 1);
   });
 
@@ -182,9 +184,9 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
     await granted(say(storage, group, alice, "secret", { clientId: "c1" }));
     await granted(conversations.edit(group, 1, alice, "less so"));
     await granted(conversations.remove(group, 1, alice));
-    await granted(conversations.removeMember(group, bob, bob));
-    await granted(conversations.retitle(group, carol, "New"));
-    await granted(conversations.retitle(group, carol, "Newer"));
+    await granted(removeMember(conversations, group, bob, bob));
+    await granted(retitle(conversations, group, carol, "New"));
+    await granted(retitle(conversations, group, carol, "Newer"));
     const before = await storage.queries.changes(group, 1, 10);
     expect(before.changes.map(({ rev }) => rev)).toEqual([2, 3, 4, 5, 6, 7]);
     expect(before.forgotten).toBeNull();
@@ -207,10 +209,10 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
 
   it("[GAP3] of a chain whose older part is forgotten the rest is told as it was", async () => {
     const { conversations } = storage;
-    await granted(conversations.removeMember(group, bob, bob));
-    const kept = await granted(conversations.retitle(group, carol, "New"));
+    await granted(removeMember(conversations, group, bob, bob));
+    const kept = await granted(retitle(conversations, group, carol, "New"));
     await storage.prune(-60_000);
-    await granted(conversations.retitle(group, carol, "Newer"));
+    await granted(retitle(conversations, group, carol, "Newer"));
     const { changes, forgotten } = await storage.queries.changes(group, 1, 10);
     expect(changes.map(({ rev }) => rev)).toEqual([3, 4]);
     expect(JSON.parse(changes[0]!.body)).toEqual(kept.conversation);

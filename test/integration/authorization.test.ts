@@ -63,6 +63,7 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   listConversations: "    ok   ok     ok     ok       ok      403    403    403  401",
   getConversation: "      ok   ok     404    404      ok      403    403    403  401",
   retitleConversation: "  ok   ok     404    404      403     403    403    403  401",
+  listMembers: "          ok   ok     404    404      ok      403    403    403  401",
   addMembers: "           ok   ok     404    404      403     403    403    403  401",
   removeMember: "         ok   403    404    404      403     403    403    403  401",
   listMessages: "         ok   ok     404    404      ok      403    403    403  401",

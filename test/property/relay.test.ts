@@ -121,7 +121,7 @@ async function happens(chance: Chance, room: ConversationId, by: UserId, n: numb
   } else if (dice < 7) {
     await actors.asks(key, "edit", { ...acting, seq: 1 + chance(5), body: `edit ${n}` });
   } else if (dice < 8) await actors.asks(key, "delete", { ...acting, seq: 1 + chance(5) });
-  else await actors.asks(key, "retitle", { ...acting, title: `title ${n}` });
+  else await actors.changes(key, "retitle", { ...acting, title: `title ${n}` });
   publishes(from);
 }
 
@@ -166,7 +166,7 @@ async function dropsAndReorders(seed: number): Promise<void> {
   network.faults = {
     delayMs: 20,
     drops: (channel) => {
-      const isDropped = channel.startsWith("conversations:") && chance(3) === 0;
+      const isDropped = channel.includes("conversations:") && chance(3) === 0;
       if (isDropped) dropped++;
       return isDropped;
     },

@@ -203,16 +203,10 @@ class RecordedConversations extends MemoryConversations {
     return made;
   }
 
-  override async addMembers(...args: Parameters<MemoryConversations["addMembers"]>) {
-    const changed = await super.addMembers(...args);
-    if (changed.ok) this.#record(changed.value.conversation);
-    return changed;
-  }
-
-  override async removeMember(...args: Parameters<MemoryConversations["removeMember"]>) {
-    const changed = await super.removeMember(...args);
-    if (changed.ok) this.#record(changed.value.conversation);
-    return changed;
+  override async change(...args: Parameters<MemoryConversations["change"]>) {
+    const change = await super.change(...args);
+    if (change.conversation !== null) this.#record(change.conversation);
+    return change;
   }
 
   #record({ id, rev, members }: Conversation): void {

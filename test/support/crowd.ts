@@ -10,7 +10,7 @@ import { Api } from "./http.ts";
 import { JWT_SECRET } from "./tokens.ts";
 
 export interface Crowd {
-  members: { id: string; api: Api }[];
+  members: { id: string; token: string; api: Api }[];
   agent: http.Agent;
 }
 
@@ -34,7 +34,7 @@ export async function gather(troupe: Troupe, count: number): Promise<Crowd> {
         .setAudience("troupe")
         .setExpirationTime("1h")
         .sign(KEY);
-      return { id, api: new Api(troupe.url, () => token) };
+      return { id, token, api: new Api(troupe.url, () => token) };
     }),
   );
   return { members, agent: new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS }) };

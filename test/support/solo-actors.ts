@@ -4,6 +4,7 @@
  */
 import type { ChangeRate } from "../../actors/changes.ts";
 import { behaviours } from "../../actors/index.ts";
+import { CHANGES_EVERY_MS } from "../../actors/limits.ts";
 import type { ActorPorts } from "../../actors/ports.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -71,6 +72,12 @@ export class SoloActors {
     const answer = this.asking(key, op, body);
     await settled();
     return answer;
+  }
+
+  /** Asks for a change of title or members when no earlier one keeps it waiting. */
+  async changes(key: string, op: string, body: object): Promise<Told> {
+    await this.clock.advance(CHANGES_EVERY_MS);
+    return this.asks(key, op, body);
   }
 
   /** Like `asks`, without waiting. */

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type ChangeBucket, takeChange } from "../../actors/changes.ts";
+import { CHANGES_EVERY_MS } from "../../actors/limits.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { BEFORE_ALL, monotonic } from "../../src/protocol/time.ts";
+import { settled } from "../support/fake-clock.ts";
 import { SoloActors } from "../support/solo-actors.ts";
 
 const RATE = { perS: 1, burst: 3 };
@@ -43,8 +45,13 @@ describe("a conversation", () => {
   });
   afterEach(() => actors.close());
 
-  const asks = (op: string, user: UserId, body: object) =>
-    actors.asks(`conversation:${room}`, op, { user, session: "s", ...body });
+  /** Waits as long as changes are gathered. */
+  const asks = async (op: string, user: UserId, body: object) => {
+    const told = actors.asking(`conversation:${room}`, op, { user, session: "s", ...body });
+    await settled();
+    if (op !== "send") await actors.clock.advance(CHANGES_EVERY_MS);
+    return told;
+  };
 
   test("[CHG1] counts titles and members of all its members together", async () => {
     expect(await asks("retitle", ann, { title: "a" })).toHaveProperty("value");

@@ -3,6 +3,7 @@ import { RING_MESSAGES, TYPING_SILENCE_MS } from "../../actors/limits.ts";
 import type { ActorPorts } from "../../actors/ports.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { settled } from "../support/fake-clock.ts";
+import { removeMember } from "../support/group-changes.ts";
 import { SELF, SoloActors } from "../support/solo-actors.ts";
 
 let actors: SoloActors;
@@ -187,13 +188,20 @@ describe("members", () => {
     expect(typing()).toEqual([`${bob}+`, `${bob}-`]);
   });
 
-  test("[ISO1] the added are told on their own topic; again it is no change", async () => {
+  test("[ISO1] who is added is announced to their edges; again it is no change", async () => {
     await asks("add_members", ann, { user_ids: [eve] });
-    await asks("add_members", ann, { user_ids: [eve] });
+    await actors.changes(`conversation:${room}`, "add_members", {
+      user: ann,
+      session: "",
+      user_ids: [eve],
+    });
     expect(actors.said("conversation_updated")).toHaveLength(1);
-    expect(actors.events.filter(({ name }) => name === "conversation_joined")).toMatchObject([
-      { key: `notifications:${eve}` },
-    ]);
+    const orders = actors.events.filter(({ name }) => name === "conversation_joined");
+    expect(orders).toMatchObject([{ key: "memberships" }]);
+    expect(JSON.parse(orders[0]!.body)).toMatchObject({
+      user_ids: [eve],
+      conversation: { rev: 2 },
+    });
     expect(await sends(eve, "c1")).toMatchObject({ rev: 3 });
   });
 });
@@ -263,7 +271,7 @@ describe("two activations", () => {
     await joins(ann);
     await types(bob);
     const other = actors.storage.ports.conversations;
-    await other.removeMember(room, ann, bob);
+    await removeMember(other, room, ann, bob);
     expect(await sends(ann, "c1")).toMatchObject({ rev: 3 });
     await settled();
     expect(typing()).toEqual([`${bob}+`, `${bob}-`]);

@@ -26,7 +26,10 @@ beforeEach(async () => {
     sessionsOf: (user) => (user === bob ? [far.session] : []),
     endLogins: () => Promise.resolve(),
     endUser: () => undefined,
-    joined: (_user, id, rev, body) => joined.push({ id, rev, body }),
+    joined: (_user, body) => {
+      const { id, rev } = JSON.parse(body) as { id: ConversationId; rev: number };
+      joined.push({ id, rev, body });
+    },
     tied: () => undefined,
   });
 });
@@ -40,7 +43,7 @@ test("[MSO3] taken in during a gap: told under the rev of that change, not of wh
   const room = await actors.group([ann]);
   const key = `conversation:${room}`;
   const acting = { user: ann, session: "" };
-  await actors.asks(key, "add_members", { ...acting, user_ids: [bob] });
+  await actors.changes(key, "add_members", { ...acting, user_ids: [bob] });
   const sent = { ...acting, client_id: "c1", body: "x", reply_to_seq: null };
   await actors.asks(key, "send", sent);
   orders.look(0);
@@ -57,9 +60,9 @@ test("[MSO3] taken in, and others after that: nothing from the first on is passe
   const says = (client_id: string) =>
     actors.asks(key, "send", { ...acting, client_id, body: "x", reply_to_seq: null });
   await says("before");
-  await actors.asks(key, "add_members", { ...acting, user_ids: [bob] });
+  await actors.changes(key, "add_members", { ...acting, user_ids: [bob] });
   await says("between");
-  await actors.asks(key, "add_members", { ...acting, user_ids: [cleo] });
+  await actors.changes(key, "add_members", { ...acting, user_ids: [cleo] });
   orders.look(0);
   await settled();
   expect(joined.map(({ rev }) => rev)).toEqual([3]);

@@ -3,6 +3,7 @@ import { createLogger } from "../../src/base/log.ts";
 import { Streams } from "../../src/edge/live/conversation-streams.ts";
 import { Interests } from "../../src/edge/live/subscriptions.ts";
 import type { Queries } from "../../src/ports/edge.ts";
+import type { JoinedOrder } from "../../src/protocol/actor-ops.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
@@ -298,9 +299,9 @@ describe("entering", () => {
     await settled();
     const acting = { user: ann, session: "" };
     await says(1);
-    await actors.asks(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
+    await actors.changes(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
     await says(1);
-    await actors.asks(`conversation:${room}`, "add_members", { ...acting, user_ids: [bob] });
+    await actors.changes(`conversation:${room}`, "add_members", { ...acting, user_ids: [bob] });
     hears(await says(1));
     await settled();
     streams.get(room)!.detach(late.session);
@@ -321,7 +322,7 @@ describe("entering", () => {
     await settled();
     hears(await says(2));
     const acting = { user: ann, session: "" };
-    await actors.asks(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
+    await actors.changes(`conversation:${room}`, "remove_member", { ...acting, user_id: bob });
     streams.enter(late.session, room, 1);
     await settled();
     hears(actors.events.slice(-1));
@@ -339,7 +340,7 @@ test("[STS6] a change of members that is read again carries the rev of that chan
   await streams.attach(far.session, known());
   await settled();
   const acting = { user: ann, session: "" };
-  await actors.asks(`conversation:${room}`, "retitle", { ...acting, title: "Another" });
+  await actors.changes(`conversation:${room}`, "retitle", { ...acting, title: "Another" });
   const missed = await says(2);
   hears(missed.slice(-1));
   await settled();
@@ -404,16 +405,17 @@ test("[ISO1] taken in by news of one's own: told once, then everything after", a
   const [far, ready] = [comes(carl), comes(ann)];
   await streams.attach(ready.session, known());
   await settled();
-  await actors.asks(`conversation:${room}`, "add_members", {
+  await actors.changes(`conversation:${room}`, "add_members", {
     user: ann,
     session: "",
     user_ids: [carl],
   });
   const [updated, joined] = actors.events.slice(-2) as [Frame, Frame];
-  const { rev } = JSON.parse(joined.note) as { rev: number };
-  streams.joined([far.session], room, rev, joined.body);
+  const { conversation } = JSON.parse(joined.body) as JoinedOrder;
+  const body = JSON.stringify(conversation);
+  streams.joined([far.session], room, conversation.rev, body);
   hears([updated]);
-  streams.joined([far.session], room, rev, joined.body);
+  streams.joined([far.session], room, conversation.rev, body);
   hears(await says(1));
   await settled();
   expect(far.heard.map((one) => one.split(" ")[0])).toEqual(["conversation_updated", "message"]);

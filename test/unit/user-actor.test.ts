@@ -129,9 +129,9 @@ describe("new conversations", () => {
     const second = await creates([bob, ann]);
     expect(second).toMatchObject({ value: { created: false } });
     expect(actors.events.map(({ name, key }) => [name, key])).toEqual([
-      ["conversation_joined", `notifications:${ann}`],
-      ["conversation_joined", `notifications:${bob}`],
+      ["conversation_joined", "memberships"],
     ]);
+    expect(JSON.parse(actors.events[0]!.body)).toMatchObject({ user_ids: [ann, bob] });
   });
 
   test("[USR1] with a title it is a group", async () => {

@@ -70,6 +70,7 @@ function talk(
   return {
     id: conversation.id,
     conversation,
+    memberCount: members.length,
     messages,
     outgoing: [],
     lastMessage: messages.at(-1) ?? null,

@@ -16,6 +16,7 @@ import type { Log } from "../../base/log.ts";
 import type { Change, Queries } from "../../ports/edge.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { isMemberAfter } from "../../protocol/members.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
@@ -23,14 +24,7 @@ import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
-import {
-  ACK_HOLD_MS,
-  memberIdsOf,
-  type Release,
-  Stream,
-  type StreamHost,
-  whatOf,
-} from "./stream.ts";
+import { ACK_HOLD_MS, newsOf, type Release, Stream, type StreamHost, whatOf } from "./stream.ts";
 import type { Interests } from "./subscriptions.ts";
 
 /** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */
@@ -294,16 +288,17 @@ class Told {
     this.#id = id;
   }
 
-  of({ name, body }: Change): void {
+  of(change: Change): void {
+    const { name, body } = change;
     const wasMember = this.isMember;
-    if (name === "conversation_updated") this.isMember = this.#isIn(body);
+    if (name === "conversation_updated") this.isMember = this.#isIn(change);
     else if (this.#isAnswered(name, body)) return;
     if (wasMember || this.isMember) this.#session.send(Packet.event(name, body));
   }
 
   /** Changes of members before this one are forgotten. */
   ofRemoval(change: Change): void {
-    if (this.isMember && !this.#isIn(change.body)) this.of(change);
+    if (this.isMember && !this.#isIn(change)) this.of(change);
   }
 
   /** [STM2] */
@@ -312,7 +307,7 @@ class Told {
     return sender === this.#session.user && this.#session.answers(`${this.#id} ${what}`, body);
   }
 
-  #isIn(body: string): boolean {
-    return memberIdsOf(body).has(this.#session.user);
+  #isIn({ body, memberIds }: Change): boolean {
+    return isMemberAfter(newsOf(body, memberIds), this.#session.user, this.isMember);
   }
 }

@@ -14,7 +14,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
-import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { UserId } from "../../protocol/ids.ts";
 import { earlierOf, later, type Monotonic, msBetween } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Session } from "../session/session.ts";
@@ -37,8 +37,8 @@ export interface MissedOrdersOptions {
   endLogins(): Promise<void>;
   /** The user is suspended. */
   endUser(user: UserId): void;
-  /** The user became a member at `rev`; `body` is the conversation as it was then. */
-  joined(user: UserId, id: ConversationId, rev: number, body: string): void;
+  /** The user became a member; `body` is the conversation as it was then. */
+  joined(user: UserId, body: string): void;
   /** The user's follows and blocks as they are now. */
   tied(user: UserId, opening: SessionOpening): void;
 }
@@ -59,7 +59,8 @@ export class MissedOrders {
   /** Orders to these users may not have arrived here. */
   onDoubt(doubt: Doubt): void {
     const named = doubtedOf("notifications:", doubt) as UserId[] | null;
-    if (named === null) {
+    // An order on `memberships` may have named any user.
+    if (named === null || doubt.topics?.includes(topicOf.memberships())) {
       this.look(doubt.ageMs);
       return;
     }
@@ -149,7 +150,7 @@ export class MissedOrders {
       const isMissing = [...sessionsOf(user)].some((it) => it.isLive && it.wantsStream(id));
       if (!isMissing) continue;
       const change = await queries.joiningChange(user, id);
-      if (change !== null) joined(user, id, change.rev, change.body);
+      if (change !== null) joined(user, change.body);
     }
   }
 }

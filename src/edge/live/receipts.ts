@@ -3,7 +3,7 @@
  * another way (two owners for a moment, a Redis that was frozen), moves nobody back. Holds one
  * entry a member that marked while the stream lived.
  */
-import type { UserId } from "../../protocol/ids.ts";
+import type { MembershipNews } from "../../protocol/members.ts";
 import type { Cursors, Receipt } from "../../protocol/schemas.ts";
 import { LazyMap } from "../session/lazy.ts";
 
@@ -27,9 +27,13 @@ export class Receipts {
   }
 
   /** Who leaves loses their cursors, and begins anew when they come back. */
-  keepOnly(members: ReadonlySet<UserId>): void {
+  follow(news: MembershipNews): void {
+    if (news.is === "delta") {
+      for (const user of news.removedIds) this.#told.delete(user);
+      return;
+    }
     for (const user of this.#told.keys()) {
-      if (!members.has(user as UserId)) this.#told.delete(user);
+      if (!news.memberIds.has(user)) this.#told.delete(user);
     }
   }
 }

@@ -16,7 +16,7 @@ import type { Queries, SessionOpening } from "../../ports/edge.ts";
 import type { SessionNote } from "../../protocol/actor-ops.ts";
 import type { FamilyId, SessionId, UserId } from "../../protocol/ids.ts";
 import { isoOf, later, msBetween } from "../../protocol/time.ts";
-import { topicOf } from "../../protocol/topics.ts";
+import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import { Expiries } from "../session/expiries.ts";
@@ -65,6 +65,10 @@ export class Sessions {
     return this.#users.get(user)?.sessions ?? [];
   }
 
+  has(user: UserId): boolean {
+    return this.#users.has(user);
+  }
+
   users(): Iterable<UserId> {
     return this.#users.keys();
   }
@@ -103,7 +107,7 @@ export class Sessions {
   async open(session: Session): Promise<SessionOpening | null> {
     const { interests, queries, streams, watches } = this.#options;
     this.#add(session);
-    await interests.want(topicOf.user(session.user));
+    await Promise.all(topicsOf(session.user).map((topic) => interests.want(topic)));
     const opening = await queries.openSession(session.user);
     if (opening === null || session.isEnded) return opening;
     const local = this.#users.get(session.user);
@@ -140,7 +144,7 @@ export class Sessions {
       this.#users.delete(session.user);
       this.#options.notified.end(session.user);
     }
-    interests.release(topicOf.user(session.user));
+    for (const topic of topicsOf(session.user)) interests.release(topic);
     for (const stream of [...session.streams]) stream.detach(session);
     for (const watch of [...session.watches.keys()]) watches.remove(session, watch);
     for (const watch of [...session.postWatches]) postWatches.remove(session, watch);
@@ -237,6 +241,11 @@ export class Sessions {
     local.sessions.add(session);
     this.size++;
   }
+}
+
+/** What every session of a user needs to receive, beside its conversations. */
+function topicsOf(user: UserId): Topic[] {
+  return [topicOf.user(user), topicOf.memberships()];
 }
 
 function peersOf(opening: SessionOpening): UserId[] {

@@ -9,10 +9,13 @@
  * [STM5] A receipt that would move somebody's cursors back is not told.
  * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
+ * [STM6] In a large group, whose changes name only who came and who went, sessions stay or leave
+ *        by those names; where a repair does not know them, by the list of all members.
  */
-import type { Changes } from "../../ports/edge.ts";
+import type { Change, Changes } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Conversation, Message } from "../../protocol/schemas.ts";
+import { isMemberAfter, type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
+import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { LazyMap } from "../session/lazy.ts";
@@ -155,11 +158,11 @@ export class Stream {
 
   /** What `StreamHost.repair` read, by rising rev. */
   repaired({ changes, forgotten }: Changes): void {
-    if (forgotten !== null) this.#tellRemoved(forgotten.rev, forgotten.body);
-    for (const { name, rev, body } of changes) {
+    if (forgotten !== null) this.#tellRemoved(forgotten);
+    for (const { name, rev, body, memberIds } of changes) {
       if (rev <= this.#rev) continue;
       if (name === "conversation_updated") {
-        this.#deliverDurable(name, rev, body, "", "");
+        this.#deliverDurable(name, rev, body, "", "", memberIds);
         continue;
       }
       const { maker, what } = this.#makerOf(name, body);
@@ -259,13 +262,20 @@ export class Stream {
     this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }
 
-  /** `what`: of the session's own change; see Session.awaits. */
-  #deliverDurable(name: string, rev: number, body: string, except: string, what: string): void {
+  /** `what`: of the session's own change; see Session.awaits. `memberIds`: see Change. */
+  #deliverDurable(
+    name: string,
+    rev: number,
+    body: string,
+    except: string,
+    what: string,
+    memberIds?: readonly string[],
+  ): void {
     this.#rev = rev;
     const acked = this.#acked.get(rev);
     if (acked !== undefined) this.#acked.delete(rev);
     const packet = Packet.event(name, body);
-    if (name === "conversation_updated") this.#deliverConversation(packet, body);
+    if (name === "conversation_updated") this.#deliverConversation(packet, body, memberIds);
     else this.#fanOutDurable(packet, acked ?? null, except, what, body);
     for (const [session, haveRev] of this.#ahead) {
       if (haveRev <= rev) this.#ahead.delete(session);
@@ -273,30 +283,31 @@ export class Stream {
     if (this.#heldAcks.length > 0) this.#releaseAcks();
   }
 
-  /** [ISO1] */
-  #deliverConversation(packet: Packet, body: string): void {
-    const members = memberIdsOf(body);
-    this.#receipts.keepOnly(members);
-    for (const user of members) {
-      for (const session of this.#host.sessionsOf(user)) {
+  /** [ISO1] [STM6] */
+  #deliverConversation(packet: Packet, body: string, memberIds?: readonly string[]): void {
+    const news = newsOf(body, memberIds);
+    this.#receipts.follow(news);
+    for (const user of news.is === "whole" ? news.memberIds : news.addedIds) {
+      for (const session of this.#host.sessionsOf(asUserId(user))) {
         if (session.wantsStream(this.id)) this.attach(session);
       }
     }
     this.#fanOutDurable(packet, null, "", "", body);
     for (const session of this.sessions) {
-      // What such a session was told is newer than this.
+      // What such a session was sent is newer than this.
       if (this.#ahead.has(session)) continue;
-      if (!members.has(session.user)) this.detach(session);
+      if (!isMemberAfter(news, session.user, true)) this.detach(session);
     }
   }
 
-  /** What came before `rev` is not known: who was removed hears that, and nothing before it. */
-  #tellRemoved(rev: number, body: string): void {
-    const members = memberIdsOf(body);
+  /** What came before this change is not known: whoever it shows to be removed receives only it. */
+  #tellRemoved({ rev, body, memberIds }: Change): void {
+    const news = newsOf(body, memberIds);
     const packet = Packet.event("conversation_updated", body);
-    this.#receipts.keepOnly(new Set());
+    this.#receipts.follow({ is: "whole", memberIds: new Set() });
     for (const session of this.sessions) {
-      if (members.has(session.user) || (this.#ahead.get(session) ?? 0) >= rev) continue;
+      const isNewer = (this.#ahead.get(session) ?? 0) >= rev;
+      if (isNewer || isMemberAfter(news, session.user, true)) continue;
       session.send(packet);
       this.detach(session);
     }
@@ -344,8 +355,8 @@ export function whatOf(name: string, body: string): { sender: UserId; what: stri
   return { sender: sender_id as UserId, what: name === "message" ? `c${client_id}` : `s${seq}` };
 }
 
-/** The members that a `conversation_updated` names. */
-export function memberIdsOf(body: string): Set<UserId> {
-  const { members } = JSON.parse(body) as Conversation;
-  return new Set(members.map(({ user_id }) => user_id as UserId));
+/** `memberIds`: see Change. */
+export function newsOf(body: string, memberIds?: readonly string[]): MembershipNews {
+  if (memberIds !== undefined) return { is: "whole", memberIds: new Set(memberIds) };
+  return membershipNewsOf(JSON.parse(body) as Conversation);
 }

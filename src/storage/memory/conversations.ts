@@ -1,6 +1,7 @@
 /** ConversationStore in memory; the twin of ../conversations.ts, held to the same suite. */
 import type {
   Appended,
+  ConversationCall,
   ConversationChange,
   ConversationStore,
   CursorMark,
@@ -9,7 +10,7 @@ import type {
 } from "../../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Conversation, Message } from "../../protocol/schemas.ts";
+import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
 import { MEMBERS_MAX, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
 import {
@@ -147,62 +148,81 @@ export class MemoryConversations implements ConversationStore {
       versions: [],
       undos: [],
     };
-    for (const userId of ids) stored.members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
+    const { members } = stored;
+    for (const userId of ids) members.set(userId, this.#tables.newMember(userId, members));
     this.#tables.conversations.set(stored.id, stored);
     this.#tables.noteChanged(ids);
     return ok({ created: true, conversation: shownConversation(stored) });
   }
 
-  async retitle(
+  async change(
     id: ConversationId,
-    by: UserId,
-    title: string,
-  ): Promise<Result<ConversationChange>> {
-    const found = this.#group(id, by);
-    if (!found.ok) return found;
-    const stored = found.value;
-    const undo = this.#undoOf(stored);
-    if (stored.title === title) return unchanged(stored);
-    stored.title = title;
-    return changedTo(stored, undo);
-  }
-
-  async addMembers(
-    id: ConversationId,
-    by: UserId,
-    userIds: UserId[],
-  ): Promise<Result<ConversationChange>> {
-    const found = this.#group(id, by);
-    if (!found.ok) return found;
-    const { members } = found.value;
-    const newIds = [...new Set(userIds)].filter((userId) => !members.has(userId)).sort(compareIds);
-    if (newIds.some((userId) => !this.#tables.users.has(userId))) return REFUSALS.userNotFound;
-    if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
-      return STORAGE_REFUSALS.membersMax;
+    calls: readonly ConversationCall[],
+  ): Promise<ConversationChange> {
+    const stored = this.#tables.conversations.get(id);
+    if (!stored) {
+      const outcomes = calls.map(() => REFUSALS.conversationNotFound);
+      return { outcomes, conversation: null, changed: false, addedIds: [], removedIds: [] };
     }
-    if (newIds.length === 0) return unchanged(found.value);
-    const undo = { ...this.#undoOf(found.value), addedIds: newIds };
-    for (const userId of newIds) members.set(userId, { userId, deliveredSeq: 0, readSeq: 0 });
-    this.#tables.noteChanged(newIds);
-    return changedTo(found.value, undo);
+    const before = shownConversation(stored);
+    const undo = this.#undoOf(stored);
+    const beforeIds = before.members.map(({ user_id }) => user_id);
+    /** Members of before who stay, without being removed and added again meanwhile. */
+    const staying = new Set(beforeIds);
+    const outcomes = calls.map((call) => {
+      const outcome = this.#do(stored, call);
+      if (outcome.ok && call.does === "remove") staying.delete(call.userId);
+      return outcome;
+    });
+    const changed = outcomes.some((outcome) => outcome.ok && outcome.value.changed);
+    const addedIds = [...stored.members.keys()].filter((userId) => !staying.has(userId));
+    const removedIds = beforeIds.filter((userId) => !staying.has(userId));
+    if (changed) {
+      stored.metaRev = ++stored.rev;
+      const removed = before.members.flatMap((member, place) =>
+        staying.has(member.user_id) ? [] : [{ member, place }],
+      );
+      stored.undos.push({ ...undo, addedIds, removed });
+      if (addedIds.length > 0) this.#tables.noteChanged(addedIds);
+    }
+    return {
+      outcomes,
+      conversation: shownConversation(stored),
+      changed,
+      addedIds: addedIds.map(asUserId),
+      removedIds: removedIds.map(asUserId),
+    };
   }
 
-  async removeMember(
-    id: ConversationId,
-    by: UserId,
-    userId: UserId,
-  ): Promise<Result<ConversationChange>> {
-    const found = this.#group(id, by);
-    if (!found.ok) return found;
-    const stored = found.value;
-    if (by !== userId && stored.ownerId !== by) return STORAGE_REFUSALS.notOwner;
-    const place = [...stored.members.keys()].indexOf(userId);
-    if (place < 0) return REFUSALS.userNotFound;
-    const member = shownConversation(stored).members[place]!;
-    const undo = { ...this.#undoOf(stored), removed: { member, place } };
-    stored.members.delete(userId);
-    if (stored.ownerId === userId) stored.ownerId = stored.members.keys().next().value ?? null;
-    return changedTo(stored, undo);
+  #do(stored: StoredConversation, call: ConversationCall): Result<{ changed: boolean }> {
+    const { members } = stored;
+    if (!members.has(call.by)) return REFUSALS.conversationNotFound;
+    if (stored.kind === "direct") return STORAGE_REFUSALS.directFixed;
+    switch (call.does) {
+      case "retitle": {
+        const changed = stored.title !== call.title;
+        stored.title = call.title;
+        return ok({ changed });
+      }
+      case "add": {
+        const newIds = [...new Set(call.userIds)].filter((userId) => !members.has(userId));
+        if (newIds.some((userId) => !this.#tables.users.has(userId))) return REFUSALS.userNotFound;
+        if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
+          return STORAGE_REFUSALS.membersMax;
+        }
+        for (const userId of newIds.sort(compareIds)) {
+          members.set(userId, this.#tables.newMember(userId, members));
+        }
+        return ok({ changed: newIds.length > 0 });
+      }
+      case "remove": {
+        const { by, userId } = call;
+        if (by !== userId && stored.ownerId !== by) return STORAGE_REFUSALS.notOwner;
+        if (!members.delete(userId)) return REFUSALS.userNotFound;
+        if (stored.ownerId === userId) stored.ownerId = members.keys().next().value ?? null;
+        return ok({ changed: true });
+      }
+    }
   }
 
   /** Keeps what is about to be replaced. */
@@ -219,15 +239,9 @@ export class MemoryConversations implements ConversationStore {
       titleBefore: stored.title,
       ownerBefore: stored.ownerId,
       addedIds: [],
-      removed: null,
+      removed: [],
       changedAtMs: this.#tables.nowMs(),
     };
-  }
-
-  #group(id: ConversationId, by: UserId): { ok: true; value: StoredConversation } | Refusal {
-    const stored = this.#tables.conversationOf(by, id);
-    if (!stored) return REFUSALS.conversationNotFound;
-    return stored.kind === "direct" ? STORAGE_REFUSALS.directFixed : ok(stored);
   }
 
   #ownMessage(
@@ -241,17 +255,4 @@ export class MemoryConversations implements ConversationStore {
     if (!message) return REFUSALS.messageNotFound;
     return message.sender_id === by ? ok({ stored, message }) : STORAGE_REFUSALS.notSender;
   }
-}
-
-function changedTo(
-  stored: StoredConversation,
-  undo: StoredConversation["undos"][number],
-): Result<ConversationChange> {
-  stored.metaRev = ++stored.rev;
-  stored.undos.push(undo);
-  return ok({ conversation: shownConversation(stored), changed: true });
-}
-
-function unchanged(stored: StoredConversation): Result<ConversationChange> {
-  return ok({ conversation: shownConversation(stored), changed: false });
 }

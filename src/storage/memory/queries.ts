@@ -4,6 +4,7 @@ import type {
   Changes,
   HistoryPage,
   HistoryWindow,
+  MembersPage,
   Queries,
   SessionOpening,
   SyncAnswer,
@@ -11,6 +12,7 @@ import type {
 } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
+import { withFirstMembers, withOwnMember } from "../../protocol/members.ts";
 import {
   asConversationId,
   asUserId,
@@ -20,7 +22,8 @@ import {
   type User,
 } from "../../protocol/schemas.ts";
 import { changesOf, joiningChangeOf, NO_CHANGES } from "../postgres/changes.ts";
-import { decodePlace, encodePlace } from "../postgres/cursor.ts";
+import { decodeMemberPlace, decodePlace, encodePlace } from "../postgres/cursor.ts";
+import { membersPageOf } from "../postgres/members-page.ts";
 import { LIVE_CONVERSATIONS_MAX } from "../postgres/session-openings.ts";
 import {
   answerSync,
@@ -38,6 +41,7 @@ import {
   type StoredConversation,
   type StoredMember,
   shownConversation,
+  shownMember,
 } from "./tables.ts";
 
 export class MemoryQueries extends MemorySocialQueries implements Queries {
@@ -114,14 +118,35 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       removed.delete(stored.id);
       const peer = afterRev === undefined ? undefined : peerIn(stored, userId);
       if (peer) receipts.push(receiptOf(stored.id, peer));
-      if (afterRev !== stored.rev) candidates.push(candidateOf(stored, afterRev));
+      if (afterRev !== stored.rev) candidates.push(candidateOf(stored, afterRev, userId));
     }
     return answerSync(candidates, receipts, [...removed], false);
   }
 
   async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
     const stored = this.#tables.conversationOf(reader, id);
-    return stored ? shownConversation(stored) : null;
+    return stored ? withFirstMembers(shownConversation(stored)) : null;
+  }
+
+  async members(
+    reader: UserId,
+    id: ConversationId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<MembersPage> {
+    const place = cursor === null ? null : decodeMemberPlace(cursor);
+    if (place === undefined) return { is: "bad_cursor" };
+    const stored = this.#tables.conversationOf(reader, id);
+    if (!stored) return { is: "not_found" };
+    const rest = [...stored.members.values()].filter(
+      ({ joinedMs }) => place === null || joinedMs > place.joinedMs,
+    );
+    return membersPageOf(
+      rest
+        .slice(0, limit + 1)
+        .map((member) => ({ ...shownMember(member), joinedMs: member.joinedMs })),
+      limit,
+    );
   }
 
   async conversations(
@@ -145,7 +170,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       items: page.map((stored) => {
         const { readSeq } = stored.members.get(reader)!;
         return {
-          ...shownConversation(stored),
+          ...withOwnMember(shownConversation(stored), reader),
           last_message: newestMessages(stored, 1)[0] ?? null,
           unread_count: stored.messages.length - readSeq,
           read_seq: readSeq,
@@ -218,7 +243,11 @@ function receiptOf(conversationId: string, peer: StoredMember): Receipt {
   };
 }
 
-function candidateOf(stored: StoredConversation, afterRev: number | undefined): SyncCandidate {
+function candidateOf(
+  stored: StoredConversation,
+  afterRev: number | undefined,
+  reader: string,
+): SyncCandidate {
   const reset = afterRev !== undefined && afterRev > stored.rev;
   const fresh = afterRev === undefined || reset;
   return {
@@ -226,7 +255,8 @@ function candidateOf(stored: StoredConversation, afterRev: number | undefined): 
     rev: stored.rev,
     fresh,
     reset,
-    conversation: fresh || stored.metaRev > afterRev ? shownConversation(stored) : null,
+    conversation:
+      fresh || stored.metaRev > afterRev ? withOwnMember(shownConversation(stored), reader) : null,
     messages: fresh
       ? newestMessages(stored, NEWEST_MAX)
       : changedMessages(stored, afterRev, CHANGED_MAX + 1),

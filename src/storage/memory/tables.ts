@@ -5,7 +5,7 @@
  */
 import { systemClock } from "../../base/clock.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
-import type { Conversation, Message, User } from "../../protocol/schemas.ts";
+import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import type { ConversationUndo } from "../postgres/changes.ts";
 import { SocialTables } from "./social-tables.ts";
@@ -22,6 +22,7 @@ export interface StoredUser {
 
 export interface StoredMember {
   userId: string;
+  joinedMs: number;
   deliveredSeq: number;
   readSeq: number;
 }
@@ -72,6 +73,13 @@ export class MemoryTables {
 
   constructor(nowMs: () => number = () => epochMsOf(systemClock.wallMs())) {
     this.nowMs = nowMs;
+  }
+
+  /** A member who joins `members` now; places among them only rise. */
+  newMember(userId: string, members: ReadonlyMap<string, StoredMember>): StoredMember {
+    const lastMs = [...members.values()].at(-1)?.joinedMs ?? 0;
+    const joinedMs = Math.max(this.nowMs(), lastMs + 1);
+    return { userId, joinedMs, deliveredSeq: 0, readSeq: 0 };
   }
 
   nextId(): string {
@@ -135,18 +143,18 @@ export function compareIds(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
-/** The contract's object of a stored conversation. */
+export function shownMember({ userId, deliveredSeq, readSeq }: StoredMember): Member {
+  return { user_id: userId, delivered_seq: deliveredSeq, read_seq: readSeq };
+}
+
+/** The contract's object of a stored conversation, with all members. */
 export function shownConversation(stored: StoredConversation): Conversation {
   return {
     id: stored.id,
     kind: stored.kind,
     title: stored.title,
     owner_id: stored.ownerId,
-    members: Array.from(stored.members.values(), (member) => ({
-      user_id: member.userId,
-      delivered_seq: member.deliveredSeq,
-      read_seq: member.readSeq,
-    })),
+    members: Array.from(stored.members.values(), shownMember),
     last_seq: stored.messages.length,
     rev: stored.rev,
     created_at: stored.createdAt,

@@ -4,9 +4,10 @@
  */
 import type { Change, Changes } from "../../ports/edge.ts";
 import type { UserId } from "../../protocol/ids.ts";
+import { withChangedMembers } from "../../protocol/members.ts";
 import type { Conversation, Member, Message } from "../../protocol/schemas.ts";
 
-/** Each names all members, of whom a group may have a thousand: about 60 kB. */
+/** Of a group of 100 members each names all of them: about 6 kB. */
 const CONVERSATION_CHANGES_MAX = 20;
 
 /** Of a conversation that is not there. */
@@ -22,17 +23,25 @@ export interface ConversationUndo {
   titleBefore: string | null;
   ownerBefore: string | null;
   addedIds: string[];
-  /** `place`: how many members stood before this one. */
-  removed: { member: Member; place: number } | null;
+  /** `place`: how many members stood before this one when the change came. */
+  removed: { member: Member; place: number }[];
 }
 
 /** What a conversation has in storage after a rev. */
 export interface StoredChanges {
-  conversation: Conversation;
+  /** With all members; may be null where `metaRev` is not after the rev. */
+  conversation: Conversation | null;
   metaRev: number;
   /** As they are and as they were before they were replaced; the first `limit` by rising rev. */
   messages: Message[];
   /** Of all changes that are still kept. */
+  undos: ConversationUndo[];
+}
+
+/** The history of a conversation's members, from the one by which somebody came in. */
+export interface JoiningHistory {
+  conversation: Conversation;
+  metaRev: number;
   undos: ConversationUndo[];
 }
 
@@ -58,7 +67,7 @@ export function changesOf(stored: StoredChanges, afterRev: number, limit: number
  * is known: they were in it by then.
  */
 export function joiningChangeOf(
-  { conversation, metaRev, undos }: Omit<StoredChanges, "messages">,
+  { conversation, metaRev, undos }: JoiningHistory,
   member: UserId,
 ): Change {
   const byRev = new Map(undos.map((undo) => [undo.rev, undo]));
@@ -67,7 +76,9 @@ export function joiningChangeOf(
   for (;;) {
     const undo = byRev.get(rev);
     const lastSeq = lastSeqAt(rev, undo, now);
-    if (undo === undefined || undo.addedIds.includes(member)) return changeAt(rev, lastSeq, now);
+    if (undo === undefined || undo.addedIds.includes(member)) {
+      return changeAt(rev, lastSeq, now, undo);
+    }
     now = { ...undone(now, undo), last_seq: lastSeq };
     rev = undo.beforeRev;
   }
@@ -82,6 +93,9 @@ function conversationChanges(
   { conversation, metaRev, undos }: StoredChanges,
   afterRev: number,
 ): { shown: Change[]; isCut: boolean; forgotten: Change | null } {
+  if (conversation === null || metaRev <= afterRev) {
+    return { shown: [], isCut: false, forgotten: null };
+  }
   const byRev = new Map(undos.map((undo) => [undo.rev, undo]));
   /** By falling rev; the oldest may be one that is known only by its outcome. */
   const chain: { rev: number; undo: ConversationUndo | undefined }[] = [];
@@ -95,7 +109,8 @@ function conversationChanges(
   let now = conversation;
   chain.forEach(({ rev, undo }, n) => {
     const lastSeq = lastSeqAt(rev, undo, now);
-    if (chain.length - n <= CONVERSATION_CHANGES_MAX) shown.unshift(changeAt(rev, lastSeq, now));
+    if (chain.length - n <= CONVERSATION_CHANGES_MAX)
+      shown.unshift(changeAt(rev, lastSeq, now, undo));
     if (undo !== undefined) now = { ...undone(now, undo), last_seq: lastSeq };
   });
   const oldest = chain.at(-1);
@@ -108,7 +123,12 @@ function conversationChanges(
 }
 
 /** Cursors are those of the present, as far as there were messages. */
-function changeAt(rev: number, last_seq: number, conversation: Conversation): Change {
+function changeAt(
+  rev: number,
+  last_seq: number,
+  conversation: Conversation,
+  undo: ConversationUndo | undefined,
+): Change {
   const members = conversation.members.map(({ user_id, delivered_seq, read_seq }) => ({
     user_id,
     delivered_seq: Math.min(delivered_seq, last_seq),
@@ -116,13 +136,22 @@ function changeAt(rev: number, last_seq: number, conversation: Conversation): Ch
   }));
   // Not the conversation's own rev: a client that took that as its cursor would never ask for
   // the messages in between.
-  const body = JSON.stringify({ ...conversation, members, last_seq, rev });
-  return { name: "conversation_updated", rev, body };
+  const then = { ...conversation, members, last_seq, rev };
+  const membership = {
+    addedIds: undo?.addedIds ?? [],
+    removedIds: undo?.removed.map(({ member }) => member.user_id) ?? [],
+  };
+  const body = JSON.stringify(withChangedMembers(then, membership));
+  const change: Change = { name: "conversation_updated", rev, body };
+  // What it did is not known, so whoever follows the members needs them all.
+  if (undo === undefined) change.memberIds = members.map(({ user_id }) => user_id);
+  return change;
 }
 
 function undone(conversation: Conversation, undo: ConversationUndo): Conversation {
   const added = new Set(undo.addedIds);
   const members = conversation.members.filter(({ user_id }) => !added.has(user_id));
-  if (undo.removed !== null) members.splice(undo.removed.place, 0, undo.removed.member);
+  const byPlace = undo.removed.toSorted((a, b) => a.place - b.place);
+  for (const { member, place } of byPlace) members.splice(place, 0, member);
   return { ...conversation, members, title: undo.titleBefore, owner_id: undo.ownerBefore };
 }

@@ -4,6 +4,7 @@
  */
 import type {
   Appended,
+  ConversationCall,
   ConversationChange,
   ConversationStore,
   CursorMark,
@@ -54,9 +55,7 @@ const REVISE_MESSAGE = {
   text: "SELECT * FROM revise_message($1, $2, $3, $4)",
 };
 const CREATE = { text: "SELECT * FROM create_conversation($1, $2, $3::bigint[], $4)" };
-const RETITLE = { text: "SELECT * FROM retitle_conversation($1, $2, $3)" };
-const ADD_MEMBERS = { text: "SELECT * FROM add_members($1, $2, $3::bigint[], $4)" };
-const REMOVE_MEMBER = { text: "SELECT * FROM remove_member($1, $2, $3)" };
+const CHANGE = { text: "SELECT * FROM change_conversation($1, $2, $3)" };
 
 const GATHERED = { batchMax: 100, inFlightMax: 2 };
 
@@ -68,6 +67,15 @@ interface AnswerRow extends MessageRow {
   /** Which question the message answers, from 1. */
   n: number;
 }
+type ChangeRow = Omit<ConversationRow, "id"> & {
+  /** Null where there is no such conversation. */
+  id: string | null;
+  outcomes: string[];
+  done: boolean[];
+  changed: boolean;
+  added_ids: UserId[];
+  removed_ids: UserId[];
+};
 type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 
 export class PostgresConversations implements ConversationStore {
@@ -152,29 +160,33 @@ export class PostgresConversations implements ConversationStore {
     title: string | null,
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const members = [...new Set(memberIds)];
-    const made = await this.#changeConversation(CREATE, [kind, ownerId, members, title]);
+    const values = [kind, ownerId, members, title];
+    const made = await this.#call<ConversationRow>(CREATE, values, CONVERSATION_OUTCOMES);
     if (!made.ok) return made;
-    return ok({ created: made.value.changed, conversation: made.value.conversation });
+    return ok({ created: made.value.changed, conversation: conversationOf(made.value) });
   }
 
-  retitle(id: ConversationId, by: UserId, title: string): Promise<Result<ConversationChange>> {
-    return this.#changeConversation(RETITLE, [id, by, title]);
-  }
-
-  addMembers(
+  async change(
     id: ConversationId,
-    by: UserId,
-    userIds: UserId[],
-  ): Promise<Result<ConversationChange>> {
-    return this.#changeConversation(ADD_MEMBERS, [id, by, userIds, MEMBERS_MAX]);
-  }
-
-  removeMember(
-    id: ConversationId,
-    by: UserId,
-    userId: UserId,
-  ): Promise<Result<ConversationChange>> {
-    return this.#changeConversation(REMOVE_MEMBER, [id, by, userId]);
+    calls: readonly ConversationCall[],
+  ): Promise<ConversationChange> {
+    const values = [id, JSON.stringify(calls.map(callRow)), MEMBERS_MAX];
+    const [row] = await reached(this.#writer.call<ChangeRow>(CHANGE, values));
+    if (row === undefined) {
+      const outcomes = calls.map(() => REFUSALS.internal);
+      return { outcomes, conversation: null, changed: false, addedIds: [], removedIds: [] };
+    }
+    return {
+      outcomes: row.outcomes.map((outcome, n) =>
+        outcome === "ok"
+          ? ok({ changed: row.done[n] === true })
+          : (CONVERSATION_OUTCOMES[outcome] ?? REFUSALS.internal),
+      ),
+      conversation: row.id === null ? null : conversationOf({ ...row, id: row.id }),
+      changed: row.changed,
+      addedIds: row.added_ids,
+      removedIds: row.removed_ids,
+    };
   }
 
   async #reviseMessage(values: unknown[]): Promise<Result<{ message: Message; changed: boolean }>> {
@@ -182,31 +194,38 @@ export class PostgresConversations implements ConversationStore {
     return row.ok ? ok({ message: messageOf(row.value.message), changed: row.value.changed }) : row;
   }
 
-  async #changeConversation(
-    statement: Statement,
-    values: unknown[],
-  ): Promise<Result<ConversationChange>> {
-    const row = await this.#call<ConversationRow>(statement, values, CONVERSATION_OUTCOMES);
-    if (!row.ok) return row;
-    return ok({ conversation: conversationOf(row.value), changed: row.value.changed });
-  }
-
   async #call<Row>(
     statement: Statement,
     values: unknown[],
     refusals: Record<string, Refusal>,
   ): Promise<Result<Outcome<Row>>> {
-    let row: Outcome<Row> | undefined;
-    try {
-      [row] = await this.#writer.call<Outcome<Row>>(statement, values);
-    } catch (error) {
-      const fault = faultOf(error, "conversations");
-      if (fault) throw fault;
-      // PostgreSQL refuses the values themselves (say, text that is no valid Unicode).
-      return REFUSALS.internal;
-    }
+    const [row] = await reached(this.#writer.call<Outcome<Row>>(statement, values));
     if (row?.outcome === "ok") return ok(row);
     return refusals[row?.outcome ?? ""] ?? REFUSALS.internal;
+  }
+}
+
+/** Nothing where PostgreSQL refuses the values themselves (say, text that is no valid Unicode). */
+async function reached<Row>(work: Promise<Row[]>): Promise<Row[]> {
+  try {
+    return await work;
+  } catch (error) {
+    const fault = faultOf(error, "conversations");
+    if (fault) throw fault;
+    return [];
+  }
+}
+
+/** A call as the function change_conversation reads it. */
+function callRow(call: ConversationCall): object {
+  const { by, does } = call;
+  switch (does) {
+    case "retitle":
+      return { by, does, title: call.title };
+    case "add":
+      return { by, does, user_ids: call.userIds };
+    case "remove":
+      return { by, does, user_id: call.userId };
   }
 }
 

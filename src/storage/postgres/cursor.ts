@@ -1,4 +1,7 @@
-/** Opaque cursors of `GET /api/conversations`: the last item's place in the list. */
+/**
+ * Opaque cursors of lists whose items have a place by two numbers: the last item's place.
+ * `GET /api/conversations` has them without a tag, a conversation's members with one.
+ */
 import { isId } from "../../protocol/ids.ts";
 
 export interface ActivityPlace {
@@ -18,5 +21,25 @@ export function decodePlace(cursor: string): ActivityPlace | undefined {
   );
   const place = match && { atMs: Number(match[1]), id: match[2]! };
   if (!place || !isId(place.id) || encodePlace(place) !== cursor) return undefined;
+  return place;
+}
+
+/** In the order of joining: by moment, of one moment by user id. */
+export interface MemberPlace {
+  joinedMs: number;
+  userId: string;
+}
+
+export function encodeMemberPlace({ joinedMs, userId }: MemberPlace): string {
+  return Buffer.from(`m${joinedMs}.${userId}`, "latin1").toString("base64url");
+}
+
+/** Undefined: not a cursor of ours. */
+export function decodeMemberPlace(cursor: string): MemberPlace | undefined {
+  const match = /^m(\d{1,13})\.(\d{1,19})$/.exec(
+    Buffer.from(cursor, "base64url").toString("latin1"),
+  );
+  const place = match && { joinedMs: Number(match[1]), userId: match[2]! };
+  if (!place || !isId(place.userId) || encodeMemberPlace(place) !== cursor) return undefined;
   return place;
 }

@@ -7,6 +7,7 @@ import type {
   Changes,
   HistoryPage,
   HistoryWindow,
+  MembersPage,
   Queries,
   SessionOpening,
   SyncAnswer,
@@ -17,15 +18,19 @@ import type { JsonText } from "../../protocol/json-text.ts";
 import type { Conversation, ConversationSummary, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import { type ConversationUndo, changesOf, joiningChangeOf, NO_CHANGES } from "./changes.ts";
-import { decodePlace, encodePlace } from "./cursor.ts";
+import { decodeMemberPlace, decodePlace, encodePlace } from "./cursor.ts";
 import { History } from "./history.ts";
+import { membersPageOf, type PlacedMember } from "./members-page.ts";
 import type { Database } from "./pool.ts";
 import {
   CONVERSATION_COLUMNS,
   type ConversationRow,
   conversationOf,
+  firstMembers,
+  listedMembers,
   messageOf,
   messagesOf,
+  PART_COLUMNS,
   USER_COLUMNS,
   type UserRow,
   userOf,
@@ -48,15 +53,13 @@ const CHANGED_USERS = {
 const UNDO_JSON = `json_build_object(
   'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
   'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
-  'addedIds', g.added_ids::text[],
-  'removed', CASE WHEN g.removed_id IS NOT NULL THEN json_build_object(
-    'place', g.removed_place, 'member', json_build_object('user_id', g.removed_id::text,
-      'delivered_seq', g.removed_delivered, 'read_seq', g.removed_read)) END)`;
+  'addedIds', g.added_ids::text[], 'removed', g.removed)`;
 export const CHANGES = {
   name: "changes",
   text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, u.undos
     FROM conversations c
-    JOIN conversation_rows v ON v.id = c.id
+    -- Members and title are needed only where they changed.
+    LEFT JOIN conversation_rows v ON v.id = c.id AND c.meta_rev > $2
     CROSS JOIN LATERAL (
       SELECT string_agg(m.item, ',' ORDER BY m.rev) AS messages
       FROM (
@@ -96,23 +99,38 @@ const JOINING_CHANGE = {
 };
 const CONVERSATION = {
   name: "conversation_of_reader",
-  text: `SELECT ${CONVERSATION_COLUMNS} FROM conversation_members k
-    JOIN conversation_rows v ON v.id = k.conversation_id
+  text: `SELECT ${PART_COLUMNS} FROM conversation_members k
+    JOIN conversations c ON c.id = k.conversation_id
+    CROSS JOIN LATERAL (${firstMembers("c")}) v
     WHERE k.conversation_id = $2 AND k.user_id = $1`,
+};
+// No row where the reader is no member; one of nulls where nobody comes after the place.
+const MEMBERS = {
+  name: "members_of_conversation",
+  text: `SELECT m.user_id, m.delivered_seq, m.read_seq, m.joined_at
+    FROM conversation_members k
+    LEFT JOIN LATERAL (
+      SELECT y.* FROM conversation_members y
+      WHERE y.conversation_id = k.conversation_id
+        AND ($3::timestamptz IS NULL OR (y.joined_at, y.user_id) > ($3, $4::bigint))
+      ORDER BY y.joined_at, y.user_id LIMIT $5
+    ) m ON true
+    WHERE k.conversation_id = $2 AND k.user_id = $1
+    ORDER BY m.joined_at, m.user_id`,
 };
 const CONVERSATIONS = {
   name: "conversations_of_reader",
-  text: `SELECT ${CONVERSATION_COLUMNS}, p.read_seq, p.last_activity_at, message_text(m) AS message
+  text: `SELECT ${PART_COLUMNS}, c.own_read_seq, c.last_activity_at, message_text(m) AS message
     FROM (
-      SELECT c.id, c.last_seq, c.last_activity_at, k.read_seq
+      SELECT c.*, k.read_seq AS own_read_seq
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
       WHERE k.user_id = $1
         AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
       ORDER BY c.last_activity_at DESC, c.id DESC LIMIT $2
-    ) p
-    JOIN conversation_rows v ON v.id = p.id
-    LEFT JOIN messages m ON m.conversation_id = p.id AND m.seq = p.last_seq
-    ORDER BY p.last_activity_at DESC, p.id DESC`,
+    ) c
+    CROSS JOIN LATERAL (${listedMembers("c", "$1")}) v
+    LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+    ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
 const USERS_BY_ID = {
   name: "users_by_id",
@@ -176,7 +194,9 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   async changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes> {
     const [row] = await this.#database.read<
-      ConversationRow & {
+      Omit<ConversationRow, "id"> & {
+        /** Null where members and title have not changed since. */
+        id: string | null;
         meta_rev: string;
         messages: string | null;
         undos: ConversationUndo[] | null;
@@ -184,7 +204,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     >(CHANGES, [id, afterRev, limit]);
     if (!row) return NO_CHANGES;
     const stored = {
-      conversation: conversationOf(row),
+      conversation: row.id === null ? null : conversationOf({ ...row, id: row.id }),
       metaRev: Number(row.meta_rev),
       messages: messagesOf(row.messages),
       undos: row.undos ?? [],
@@ -211,6 +231,21 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return row ? conversationOf(row) : null;
   }
 
+  async members(
+    reader: UserId,
+    id: ConversationId,
+    limit: number,
+    cursor: string | null,
+  ): Promise<MembersPage> {
+    const place = cursor === null ? null : decodeMemberPlace(cursor);
+    if (place === undefined) return { is: "bad_cursor" };
+    const after =
+      place === null ? [null, null] : [new Date(place.joinedMs).toISOString(), place.userId];
+    const rows = await this.#database.read<MemberRow>(MEMBERS, [reader, id, ...after, limit + 1]);
+    if (rows.length === 0) return { is: "not_found" };
+    return membersPageOf(rows.flatMap(placedMemberOf), limit);
+  }
+
   async conversations(
     reader: UserId,
     limit: number,
@@ -220,7 +255,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     if (place === undefined) return undefined;
     const after = place === null ? [null, null] : [new Date(place.atMs).toISOString(), place.id];
     const rows = await this.#database.read<
-      ConversationRow & { read_seq: string; last_activity_at: string; message: string | null }
+      ConversationRow & { own_read_seq: string; last_activity_at: string; message: string | null }
     >(CONVERSATIONS, [reader, limit + 1, ...after]);
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -228,8 +263,8 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       items: page.map((row) => ({
         ...conversationOf(row),
         last_message: row.message === null ? null : messageOf(row.message),
-        unread_count: Number(row.last_seq) - Number(row.read_seq),
-        read_seq: Number(row.read_seq),
+        unread_count: Number(row.last_seq) - Number(row.own_read_seq),
+        read_seq: Number(row.own_read_seq),
       })),
       next_cursor:
         rows.length > limit && last !== undefined
@@ -262,6 +297,25 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   async ping(): Promise<void> {
     await this.#database.read(PING, []);
   }
+}
+
+interface MemberRow {
+  user_id: string | null;
+  delivered_seq: string;
+  read_seq: string;
+  joined_at: string;
+}
+
+function placedMemberOf(row: MemberRow): PlacedMember[] {
+  if (row.user_id === null) return [];
+  return [
+    {
+      user_id: row.user_id,
+      delivered_seq: Number(row.delivered_seq),
+      read_seq: Number(row.read_seq),
+      joinedMs: Date.parse(row.joined_at),
+    },
+  ];
 }
 
 async function readUsers(database: Database, ids: UserId[]): Promise<(User | null)[]> {

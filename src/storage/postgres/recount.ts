@@ -39,6 +39,7 @@ const LAST_SEQ = "(SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.conver
 // The newest change is a message's last or that of members and title.
 const REV =
   "(SELECT greatest(t.meta_rev, max(x.rev)) FROM messages x WHERE x.conversation_id = t.id)";
+const MEMBERS = "(SELECT count(*) FROM conversation_members x WHERE x.conversation_id = t.id)";
 const NOTIFIED =
   "(SELECT coalesce(max(x.seq), 0) FROM notifications x WHERE x.user_id = t.user_id)";
 
@@ -89,6 +90,16 @@ const RECOUNTED: Recounted[] = [
       FROM conversations t
       LEFT JOIN ${grouped("messages", "conversation_id", "max(x.rev)")} x ON x.id = t.id`,
     counted: REV,
+    isRow: ONE_ROW,
+  },
+  {
+    what: "conversations.member_count",
+    table: "conversations",
+    column: "member_count",
+    differing: `SELECT t.id, t.member_count AS stored, coalesce(x.counted, 0) AS counted
+      FROM conversations t
+      LEFT JOIN ${grouped("conversation_members", "conversation_id", "count(*)")} x ON x.id = t.id`,
+    counted: MEMBERS,
     isRow: ONE_ROW,
   },
   {

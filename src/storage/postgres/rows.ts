@@ -4,6 +4,7 @@
  */
 
 import type { NewMessage } from "../../../actors/ports.ts";
+import { partOf, WHOLE_MEMBERS_MAX } from "../../protocol/members.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 
 /**
@@ -44,7 +45,10 @@ export function storedMessage(asked: NewMessage, { id, seq, rev, createdAt }: St
   };
 }
 
-/** A row of the view conversation_rows. */
+/**
+ * A row of the view conversation_rows, with all members; or, with `member_count`, one that holds
+ * of a large group only some.
+ */
 export interface ConversationRow {
   id: string;
   kind: Conversation["kind"];
@@ -57,6 +61,7 @@ export interface ConversationRow {
   member_ids: string[];
   member_delivered: string[];
   member_read: string[];
+  member_count?: number;
 }
 
 /** Columns of a ConversationRow, of view alias `v`. */
@@ -64,13 +69,44 @@ export const CONVERSATION_COLUMNS =
   "v.id, v.kind, v.title, v.owner_id, v.last_seq, v.rev, v.created_at," +
   " v.member_ids, v.member_delivered, v.member_read";
 
+/** The same of table alias `c` and a subquery `v` of the arrays: see below. */
+export const PART_COLUMNS =
+  "c.id, c.kind, c.title, c.owner_id, c.last_seq, c.rev, c.created_at, c.member_count," +
+  " v.member_ids, v.member_delivered, v.member_read";
+
+const MEMBER_ARRAYS =
+  "coalesce(array_agg(y.user_id ORDER BY y.joined_at, y.user_id), '{}') AS member_ids," +
+  " coalesce(array_agg(y.delivered_seq ORDER BY y.joined_at, y.user_id), '{}') AS member_delivered," +
+  " coalesce(array_agg(y.read_seq ORDER BY y.joined_at, y.user_id), '{}') AS member_read";
+
+/**
+ * Subquery of the three arrays of a conversation of table alias `c`, as lists and `sync` show
+ * them to `reader`: of a large group no other member's row is read. `where`: a condition on `c`.
+ */
+export const listedMembers = (c: string, reader: string, where = "true") =>
+  `SELECT ${MEMBER_ARRAYS} FROM (
+    SELECT y.* FROM conversation_members y
+    WHERE y.conversation_id = ${c}.id AND ${c}.member_count <= ${WHOLE_MEMBERS_MAX} AND ${where}
+    UNION ALL
+    SELECT y.* FROM conversation_members y
+    WHERE y.conversation_id = ${c}.id AND y.user_id = ${reader}
+      AND ${c}.member_count > ${WHOLE_MEMBERS_MAX} AND ${where}
+  ) y`;
+
+/** The same with the first members, for a single conversation. */
+export const firstMembers = (c: string) =>
+  `SELECT ${MEMBER_ARRAYS} FROM (
+    SELECT y.* FROM conversation_members y WHERE y.conversation_id = ${c}.id
+    ORDER BY y.joined_at, y.user_id LIMIT ${WHOLE_MEMBERS_MAX}
+  ) y`;
+
 export function conversationOf(row: ConversationRow): Conversation {
   const members: Member[] = row.member_ids.map((user_id, i) => ({
     user_id,
     delivered_seq: Number(row.member_delivered[i]),
     read_seq: Number(row.member_read[i]),
   }));
-  return {
+  const conversation: Conversation = {
     id: row.id,
     kind: row.kind,
     title: row.title,
@@ -80,6 +116,9 @@ export function conversationOf(row: ConversationRow): Conversation {
     rev: Number(row.rev),
     created_at: row.created_at,
   };
+  const { member_count } = row;
+  if (member_count === undefined || member_count <= WHOLE_MEMBERS_MAX) return conversation;
+  return partOf(conversation, members, member_count);
 }
 
 export interface UserRow {

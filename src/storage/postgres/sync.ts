@@ -7,7 +7,7 @@
 import type { SyncAnswer, SyncRequest } from "../../ports/edge.ts";
 import type { Receipt } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
-import { type ConversationRow, conversationOf, messagesOf } from "./rows.ts";
+import { type ConversationRow, conversationOf, listedMembers, messagesOf } from "./rows.ts";
 import {
   answerSync,
   CHANGED_MAX,
@@ -52,18 +52,14 @@ export const SYNC = {
       SELECT e.id, e.kind, e.title, e.owner_id, e.last_seq, e.rev, e.created_at,
         e.last_activity_at, e.after_rev, e.differs, e.fresh, e.fits,
         e.fresh OR e.meta_rev > e.after_rev AS whole,
-        v.member_ids, v.member_delivered, v.member_read, x.messages,
+        e.member_count, v.member_ids, v.member_delivered, v.member_read, x.messages,
         p.user_id AS peer_id, p.delivered_seq AS peer_delivered, p.read_seq AS peer_read
       FROM chosen e
       LEFT JOIN conversation_members p
         ON p.conversation_id = e.id AND e.kind = 'direct' AND e.after_rev IS NOT NULL
           AND p.user_id = coalesce(nullif(e.direct_lo, q.reader), e.direct_hi)
       CROSS JOIN LATERAL (
-        SELECT array_agg(k.user_id ORDER BY k.joined_at, k.user_id) AS member_ids,
-          array_agg(k.delivered_seq ORDER BY k.joined_at, k.user_id) AS member_delivered,
-          array_agg(k.read_seq ORDER BY k.joined_at, k.user_id) AS member_read
-        FROM conversation_members k
-        WHERE k.conversation_id = e.id AND e.fits AND (e.fresh OR e.meta_rev > e.after_rev)
+        ${listedMembers("e", "q.reader", "e.fits AND (e.fresh OR e.meta_rev > e.after_rev)")}
       ) v
       CROSS JOIN LATERAL (
         SELECT string_agg(m.item, ',' ORDER BY m.place) AS messages

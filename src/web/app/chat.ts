@@ -3,7 +3,7 @@
  * what is open, what is read, the feed; and what a person can do, with refusals as values. One
  * from sign-in to sign-out.
  */
-import { connect, onMessage, TroupeError, webOutbox } from "../../client/index.ts";
+import { connect, loadMembers, onMessage, TroupeError, webOutbox } from "../../client/index.ts";
 import { presenceOf, typingOf } from "../../client/presence.ts";
 import type { Result } from "../../protocol/errors.ts";
 import type { Conversation, User } from "../../protocol/schemas.ts";
@@ -44,6 +44,8 @@ export interface Chat {
   findUser(username: string): Promise<Result<User>>;
   create(memberIds: string[], title: string | null): Promise<Result<Conversation>>;
   rename(conversationId: string, title: string): Promise<Result<unknown>>;
+  /** Has all members in the state, as long as no gap comes. */
+  loadMembers(conversationId: string): Promise<Result<unknown>>;
   addMember(conversationId: string, userId: string): Promise<Result<unknown>>;
   removeMember(conversationId: string, userId: string): Promise<Result<unknown>>;
   retryConnection(): void;
@@ -167,6 +169,7 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
     create: (memberIds, title) =>
       answerOf(client.createConversation(memberIds, title ?? undefined)),
     rename: (id, title) => api("PATCH /api/conversations/:id", { id, title }),
+    loadMembers: (id) => answerOf(loadMembers(client, id)),
     addMember: (id, userId) =>
       api("POST /api/conversations/:id/members", { id, user_ids: [userId] }),
     removeMember: (id, user_id) =>

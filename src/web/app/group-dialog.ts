@@ -107,13 +107,24 @@ export function openGroup(chat: Chat, conversationId: string): void {
     }),
   );
 
+  const others = el("p", { class: "hint" });
+  let isLoading = false;
+  const load = async (): Promise<void> => {
+    isLoading = true;
+    isLoading = !show(await chat.loadMembers(conversationId));
+  };
+
   const render = (state: State): void => {
     const talk = state.talks.get(conversationId);
     if (!talk) {
       node.close();
       return;
     }
+    if (talk.conversation.members_partial && !isLoading) void load();
     const members = talk.conversation.members.slice(0, MEMBERS_SHOWN_MAX);
+    const hidden = talk.memberCount - members.length;
+    others.hidden = hidden === 0;
+    setText(others, `and ${hidden} others`);
     chat.people.need(members.map((member) => member.user_id));
     renderMembers(members);
   };
@@ -122,7 +133,17 @@ export function openGroup(chat: Chat, conversationId: string): void {
   head.append(iconButton("close", "Close", () => node.close()));
   naming.input.value = chat.store.get().talks.get(conversationId)?.conversation.title ?? "";
   node.append(
-    el("div", { class: "dialog-body" }, head, naming.field, list, adding.field, problem, leave),
+    el(
+      "div",
+      { class: "dialog-body" },
+      head,
+      naming.field,
+      list,
+      others,
+      adding.field,
+      problem,
+      leave,
+    ),
   );
   const unsubscribe = chat.store.subscribe(render);
   node.addEventListener("close", unsubscribe);

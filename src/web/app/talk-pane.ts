@@ -35,9 +35,11 @@ function subtitleOf(state: State, talk: Talk): string {
   const names = talk.typing.map((userId) => nameOf(state, userId));
   if (names.length > 0) return peerId === null ? typingText(names) : "typing…";
   if (peerId !== null) return presenceText(state.statuses.get(peerId), Date.now());
-  const { members } = talk.conversation;
+  const { members, members_partial } = talk.conversation;
   const here = members.filter((m) => presenceOf(state, m.user_id) !== "offline").length;
-  return `${members.length} members${here > 1 ? `, ${here} here` : ""}`;
+  // Of a large group only some members are known and watched.
+  const isCounted = here > 1 && !members_partial;
+  return `${talk.memberCount} members${isCounted ? `, ${here} here` : ""}`;
 }
 
 export function createTalkPane(chat: Chat, hooks: TalkPaneHooks): TalkPane {

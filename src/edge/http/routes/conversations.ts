@@ -18,6 +18,7 @@ type Route =
   | "listConversations"
   | "getConversation"
   | "retitleConversation"
+  | "listMembers"
   | "addMembers"
   | "removeMember"
   | "listMessages"
@@ -81,6 +82,20 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         title: body.title,
       });
       return answered(200, taken(answer, "conversation"));
+    },
+
+    async listMembers({ caller, params, query }) {
+      const id = asConversationId(params.id);
+      const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
+      const page = await reached(queries.members(caller.userId, id, limit, query.cursor ?? null));
+      switch (page.is) {
+        case "page":
+          return answered(200, ok({ items: page.items, next_cursor: page.next_cursor }));
+        case "not_found":
+          return REFUSALS.conversationNotFound;
+        case "bad_cursor":
+          return BAD_CURSOR;
+      }
     },
 
     async addMembers({ caller, params, body }) {

@@ -12,13 +12,13 @@ LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
   made_id bigint;
-  member_count int;
+  found_count int;
   lo bigint;
   hi bigint;
 BEGIN
-  SELECT count(*), min(u.id), max(u.id) INTO member_count, lo, hi
+  SELECT count(*), min(u.id), max(u.id) INTO found_count, lo, hi
   FROM users u WHERE u.id = ANY (p_member_ids);
-  IF member_count < cardinality(p_member_ids) THEN
+  IF found_count < cardinality(p_member_ids) THEN
     outcome := 'user_not_found';
     RETURN NEXT;
     RETURN;
@@ -36,11 +36,13 @@ BEGIN
       RETURN NEXT;
       RETURN;
     END IF;
-    INSERT INTO conversations (kind, direct_lo, direct_hi) VALUES ('direct', lo, hi)
+    INSERT INTO conversations (kind, direct_lo, direct_hi, member_count)
+    VALUES ('direct', lo, hi, 2)
     ON CONFLICT (direct_lo, direct_hi) WHERE kind = 'direct' DO NOTHING
     RETURNING id INTO made_id;
   ELSE
-    INSERT INTO conversations (kind, title, owner_id) VALUES ('group', p_title, p_owner_id)
+    INSERT INTO conversations (kind, title, owner_id, member_count)
+    VALUES ('group', p_title, p_owner_id, cardinality(p_member_ids))
     RETURNING id INTO made_id;
   END IF;
   changed := made_id IS NOT NULL;

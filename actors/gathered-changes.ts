@@ -1,0 +1,212 @@
+/**
+ * Changes that all members of a conversation receive (its title, its members) are gathered: the
+ * first is written at once, and what is asked for less than `CHANGES_EVERY_MS` after a change was
+ * committed waits until then and is written together, as one change with one rev. So however many
+ * members ask, everybody receives at most 4 such changes a second.
+ *
+ * States: nothing waits → a call comes → it is written at once, or the timer of the next moment
+ * runs → the transaction is under way, while further calls wait → committed, back to the start.
+ *
+ * [GCH1] At most one change every `CHANGES_EVERY_MS` is committed; each takes one rev.
+ * [GCH2] Every caller is answered with the change that holds theirs, or with their own refusal,
+ *        which concerns no other caller.
+ * [GCH3] What waits is bounded in calls and in users that they name; past it: `unavailable`.
+ * [GCH5] A change that adds a user does not also remove them: that they were gone, or there, is
+ *        a change of its own, which their sessions receive.
+ * [GCH4] An activation that ends writes what waits at once: no caller is left without an answer.
+ */
+import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import { REFUSALS } from "../src/protocol/errors.ts";
+import type { ConversationId, UserId } from "../src/protocol/ids.ts";
+import { BEFORE_ALL, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
+import type { Context, Reply } from "./behaviour.ts";
+import {
+  CHANGED_USERS_AT_ONCE_MAX,
+  CHANGED_USERS_WAITING_MAX,
+  CHANGES_EVERY_MS,
+  CHANGES_WAITING_MAX,
+} from "./limits.ts";
+import type { ConversationCall, ConversationChange, ConversationStore } from "./ports.ts";
+
+export const CHANGES_TIMER = "changes";
+
+interface WaitingCall {
+  call: ConversationCall;
+  reply: Reply;
+}
+
+export interface WaitingChanges {
+  calls: WaitingCall[];
+  /** How many users the calls name. */
+  users: number;
+  isWriting: boolean;
+  /** Nothing is written before this moment. */
+  notBeforeMs: Monotonic;
+  /** The activation ends: nothing waits for a moment any more. */
+  isRetiring: boolean;
+}
+
+export const nothingWaits = (): WaitingChanges => ({
+  calls: [],
+  users: 0,
+  isWriting: false,
+  notBeforeMs: BEFORE_ALL,
+  isRetiring: false,
+});
+
+export const hasWaitingChanges = ({ calls, isWriting }: WaitingChanges): boolean =>
+  isWriting || calls.length > 0;
+
+/** What the gathering needs of its conversation. */
+export interface ChangesHost {
+  id: ConversationId;
+  gathered: WaitingChanges;
+}
+
+export interface ChangesRules<Host extends ChangesHost> {
+  store: Pick<ConversationStore, "change">;
+  /** A change was committed: it is published before its callers are answered. */
+  committed(host: Host, change: ConversationChange, ctx: Context): void;
+  /** The JSON text with which a call that was not refused is answered. */
+  answerOf(call: ConversationCall, change: ConversationChange): string;
+}
+
+/** What `by` asks for by a message to the actor. */
+export function callOf(
+  act: "retitle" | "add_members" | "remove_member",
+  body: unknown,
+  by: UserId,
+): ConversationCall {
+  switch (act) {
+    case "retitle":
+      return { by, does: "retitle", title: (body as ConversationOps["retitle"]["body"]).title };
+    case "add_members": {
+      const { user_ids } = body as ConversationOps["add_members"]["body"];
+      return { by, does: "add", userIds: user_ids };
+    }
+    case "remove_member": {
+      const { user_id } = body as ConversationOps["remove_member"]["body"];
+      return { by, does: "remove", userId: user_id };
+    }
+  }
+}
+
+/** Takes a call; its reply is used exactly once. */
+export function askChange<Host extends ChangesHost>(
+  host: Host,
+  waiting: WaitingCall,
+  rules: ChangesRules<Host>,
+  ctx: Context,
+): void {
+  const { gathered } = host;
+  const users = usersIn(waiting.call);
+  const isFull =
+    gathered.calls.length >= CHANGES_WAITING_MAX ||
+    gathered.users + users > CHANGED_USERS_WAITING_MAX;
+  if (isFull) {
+    waiting.reply.refuse(REFUSALS.unavailable.error);
+    return;
+  }
+  gathered.calls.push(waiting);
+  gathered.users += users;
+  writeChanges(host, rules, ctx);
+}
+
+/** Writes what waits, or sets the timer for it. */
+export function writeChanges<Host extends ChangesHost>(
+  host: Host,
+  rules: ChangesRules<Host>,
+  ctx: Context,
+): void {
+  const { gathered } = host;
+  if (gathered.isWriting || gathered.calls.length === 0) return;
+  const leftMs = msBetween(ctx.monotonicMs, gathered.notBeforeMs);
+  if (leftMs > 0 && !gathered.isRetiring) {
+    ctx.after(leftMs, CHANGES_TIMER);
+    return;
+  }
+  const batch = takeBatch(gathered);
+  gathered.isWriting = true;
+  ctx.run(
+    rules.store.change(
+      host.id,
+      batch.map(({ call }) => call),
+    ),
+    (change) => {
+      gathered.isWriting = false;
+      if (change.changed) {
+        gathered.notBeforeMs = later(ctx.monotonicMs, CHANGES_EVERY_MS);
+        rules.committed(host, change, ctx);
+      }
+      answer(batch, change, rules);
+      writeChanges(host, rules, ctx);
+    },
+    () => {
+      gathered.isWriting = false;
+      for (const { reply } of batch) reply.refuse(REFUSALS.unavailable.error);
+      writeChanges(host, rules, ctx);
+    },
+  );
+}
+
+/** [GCH4] */
+export function retireChanges<Host extends ChangesHost>(
+  host: Host,
+  rules: ChangesRules<Host>,
+  ctx: Context,
+): void {
+  host.gathered.isRetiring = true;
+  writeChanges(host, rules, ctx);
+}
+
+/** The oldest calls, as many as one change takes; at least one. */
+function takeBatch(gathered: WaitingChanges): WaitingCall[] {
+  let users = 0;
+  let count = 0;
+  const added = new Set<UserId>();
+  const removed = new Set<UserId>();
+  for (const { call } of gathered.calls) {
+    // [GCH5]
+    const isTurn =
+      (call.does === "add" && call.userIds.some((user) => removed.has(user))) ||
+      (call.does === "remove" && added.has(call.userId));
+    const isMuch = users + usersIn(call) > CHANGED_USERS_AT_ONCE_MAX;
+    if (count > 0 && (isTurn || isMuch)) break;
+    users += usersIn(call);
+    count++;
+    if (call.does === "add") for (const user of call.userIds) added.add(user);
+    if (call.does === "remove") removed.add(call.userId);
+  }
+  gathered.users -= users;
+  return gathered.calls.splice(0, count);
+}
+
+/** [GCH2] Callers whose answers are alike share the text. */
+function answer<Host extends ChangesHost>(
+  batch: readonly WaitingCall[],
+  change: ConversationChange,
+  rules: ChangesRules<Host>,
+): void {
+  const texts = new Map<ConversationCall["does"], string>();
+  batch.forEach(({ call, reply }, n) => {
+    const outcome = change.outcomes[n] ?? REFUSALS.internal;
+    if (!outcome.ok) {
+      reply.refuse(outcome.error);
+      return;
+    }
+    const text = texts.get(call.does) ?? rules.answerOf(call, change);
+    texts.set(call.does, text);
+    reply.okText(text, outcome.value.changed ? (change.conversation?.rev ?? 0) : 0);
+  });
+}
+
+const usersIn = (call: ConversationCall): number => {
+  switch (call.does) {
+    case "retitle":
+      return 0;
+    case "add":
+      return call.userIds.length;
+    case "remove":
+      return 1;
+  }
+};

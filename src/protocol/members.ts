@@ -1,0 +1,82 @@
+/**
+ * How a conversation's members are shown. A group of at most `WHOLE_MEMBERS_MAX` members is always
+ * shown whole. Of a larger one lists and `sync` hold the caller, `conversation_updated` holds those
+ * whom the change concerns, and a single conversation holds its first members; `member_count`
+ * tells how many there are, and `GET /api/conversations/:id/members` pages through all of them.
+ *
+ * Used by actors and storage, which write these forms, and by edges and clients, which read them.
+ */
+import type { Conversation, Member } from "./schemas.ts";
+
+/** Also how many members of a larger group are its first ones. */
+export const WHOLE_MEMBERS_MAX = 100;
+
+/** Who came and who went by one change, compared with the conversation before it. */
+export interface MembershipChange {
+  addedIds: readonly string[];
+  removedIds: readonly string[];
+}
+
+/** Who belongs to a conversation after a `conversation_updated`, as far as it says. */
+export type MembershipNews =
+  | { is: "whole"; memberIds: ReadonlySet<string> }
+  | ({ is: "delta" } & MembershipChange);
+
+/** `members` are some of the `memberCount` members of a large group. */
+export function partOf(
+  conversation: Conversation,
+  members: Member[],
+  memberCount: number,
+): Conversation {
+  return { ...conversation, members, members_partial: true, member_count: memberCount };
+}
+
+/** As a single conversation is answered. `conversation` holds all members, here and below. */
+export function withFirstMembers(conversation: Conversation): Conversation {
+  const { members } = conversation;
+  if (members.length <= WHOLE_MEMBERS_MAX) return conversation;
+  return partOf(conversation, members.slice(0, WHOLE_MEMBERS_MAX), members.length);
+}
+
+/** As lists and `sync` show it to one of its members. */
+export function withOwnMember(conversation: Conversation, userId: string): Conversation {
+  const { members } = conversation;
+  if (members.length <= WHOLE_MEMBERS_MAX) return conversation;
+  const own = members.filter(({ user_id }) => user_id === userId);
+  return partOf(conversation, own, members.length);
+}
+
+/** As `conversation_updated` tells a change. */
+export function withChangedMembers(
+  conversation: Conversation,
+  { addedIds, removedIds }: MembershipChange,
+): Conversation {
+  const { members } = conversation;
+  if (members.length <= WHOLE_MEMBERS_MAX) return conversation;
+  const added = new Set(addedIds);
+  const news = members.filter(({ user_id }) => added.has(user_id));
+  const changed = partOf(conversation, news, members.length);
+  return removedIds.length === 0 ? changed : { ...changed, removed_user_ids: [...removedIds] };
+}
+
+/** As a user hears of a conversation into which they have come: it holds them at least. */
+export function withNewcomer(conversation: Conversation, userId: string): Conversation {
+  const { members, members_partial } = conversation;
+  if (!members_partial || members.some(({ user_id }) => user_id === userId)) return conversation;
+  const newcomer = { user_id: userId, delivered_seq: 0, read_seq: 0 };
+  return { ...conversation, members: [...members, newcomer] };
+}
+
+/** What a `conversation_updated` says of the membership. */
+export function membershipNewsOf(conversation: Conversation): MembershipNews {
+  const ids = conversation.members.map(({ user_id }) => user_id);
+  if (!conversation.members_partial) return { is: "whole", memberIds: new Set(ids) };
+  return { is: "delta", addedIds: ids, removedIds: conversation.removed_user_ids ?? [] };
+}
+
+/** Whether the user is a member after the news. Removed and added by one change, they are. */
+export function isMemberAfter(news: MembershipNews, userId: string, wasMember: boolean): boolean {
+  if (news.is === "whole") return news.memberIds.has(userId);
+  if (news.addedIds.includes(userId)) return true;
+  return wasMember && !news.removedIds.includes(userId);
+}
