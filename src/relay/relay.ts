@@ -10,9 +10,9 @@
  *        lived nowhere, has missed and said nothing.
  * [RLY4] Whatever fails or hangs leads to `away`, and from there everything begins anew.
  * [RLY7] Frames that one host has not taken are a gap with that host alone.
- * [RLY8] Topics whose events could not be published, or were not published while this host was
- *        `away`, are named to every other host when this host is connected. A host that was
- *        `away` doubts every topic itself.
+ * [RLY8] Topics whose events could not be published, or were not because this host was `away`,
+ *        are named to every other host when this host is connected. A host that was `away` doubts
+ *        every topic itself.
  * [RLY9] Anybody who reaches Redis can publish on any channel. A message that does not verify,
  *        cannot be read or has been here before is dropped and counted, and changes nothing.
  * [RLY10] Clusters on one Redis do not meet: channels and keys begin with the cluster's id. A
@@ -23,8 +23,8 @@ import type { Drops } from "../base/drops.ts";
 import { StartRefusal, unreachable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
-import { DOUBTED_TOPICS_MAX, type Doubt } from "../protocol/doubt.ts";
-import { earlierOf, later, type Monotonic, msBetween } from "../protocol/time.ts";
+import type { Doubt } from "../protocol/doubt.ts";
+import { later, type Monotonic, msBetween } from "../protocol/time.ts";
 import { hostOfLife } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
 import { KIND, type Kind, sealedEnvelope } from "./envelope.ts";
@@ -32,8 +32,10 @@ import { ForeignMembers } from "./foreign-members.ts";
 import { Incoming } from "./incoming.ts";
 import { clusterOf, type LeaseAnswer, RENEW_MS, sealedMembers } from "./lease.ts";
 import { Outbox } from "./outbox.ts";
+import { Publisher } from "./publisher.ts";
 import type { ClusterIdentity } from "./seal.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { UnpublishedTopics } from "./unpublished-topics.ts";
 
 /** How long hosts known before are waited for; all reconnect within half of it. */
 const REJOIN_MS = 1_500;
@@ -70,16 +72,13 @@ export class HostRelay implements Relay {
   /** The highest number that was used here, and what it stood for: "" where this host alone. */
   #mark = { number: 0, digest: "" };
   #known: Cluster = { number: 0, hosts: new Map() };
-  #toPublish = new Map<string, Uint8Array[]>();
-  #isPublishScheduled = false;
+  readonly #publisher: Publisher;
   /** One count for all channels, so that it rises on each of them whatever comes between. */
   #lastNumber = 0;
   /** [RLY7] Hosts that have not taken their frames. */
   readonly #lostTo = new Set<string>();
-  /** [RLY8] Topics with events that the other hosts have not received. */
-  readonly #unpublished = new Set<string>();
-  #areUnpublishedUncounted = false;
-  #unpublishedSinceMs: Monotonic;
+  /** [RLY8] */
+  readonly #unpublished: UnpublishedTopics;
   /** Until then everything that was published has arrived here. */
   #heardUntilMs: Monotonic;
   #renewing: Promise<void> | null = null;
@@ -90,7 +89,14 @@ export class HostRelay implements Relay {
   constructor(options: HostRelayOptions) {
     this.#options = options;
     this.#heardUntilMs = options.clock.monotonicMs();
-    this.#unpublishedSinceMs = this.#heardUntilMs;
+    this.#unpublished = new UnpublishedTopics(options.clock);
+    this.#publisher = new Publisher({
+      clock: options.clock,
+      nextNumber: () => ++this.#lastNumber,
+      deliver: (topic, number, frames) =>
+        this.#say(this.#channel(topic), KIND.events, number, frames),
+      onDoubted: (topic) => this.#unpublished.add(topic),
+    });
     this.#foreign = new ForeignMembers(options.log);
     this.#incoming = new Incoming(options.identity.key, options.host);
     this.#subscriptions = new Subscriptions(options.bus, (error) => this.#fail("subscribe", error));
@@ -131,17 +137,8 @@ export class HostRelay implements Relay {
   }
 
   publish(topic: string, bytes: Buffer): void {
-    if (this.#state.is === "away") {
-      this.#notPublished(topic);
-      return;
-    }
-    const waiting = this.#toPublish.get(topic);
-    const copy = Uint8Array.prototype.slice.call(bytes);
-    if (waiting !== undefined) waiting.push(copy);
-    else this.#toPublish.set(topic, [copy]);
-    if (this.#isPublishScheduled) return;
-    this.#isPublishScheduled = true;
-    setImmediate(() => this.#flush());
+    if (this.#state.is === "away") this.#unpublished.add(topic);
+    else this.#publisher.push(topic, bytes);
   }
 
   send(life: string, bytes: Buffer): boolean {
@@ -160,7 +157,7 @@ export class HostRelay implements Relay {
     this.#isClosed = true;
     this.#settleStart();
     for (const cancel of this.#cancels.values()) cancel();
-    this.#flush();
+    this.#publisher.flush();
     const { bus, host, identity, clock } = this.#options;
     // What was answered last should still arrive.
     const outboxes = [...this.#outboxes.values()];
@@ -178,6 +175,7 @@ export class HostRelay implements Relay {
     } catch {
       // Out of reach: the lease runs out by itself.
     }
+    this.#publisher.clear();
     bus.close();
   }
 
@@ -244,50 +242,6 @@ export class HostRelay implements Relay {
   /** Published on when the cluster's number is new; all hosts look anyway, a little later. */
   get #newsChannel(): string {
     return this.#channel("news");
-  }
-
-  #flush(): void {
-    this.#isPublishScheduled = false;
-    const batches = this.#toPublish;
-    this.#toPublish = new Map();
-    for (const [topic, frames] of batches) {
-      this.#say(this.#channel(topic), KIND.events, ++this.#lastNumber, frames).catch(() =>
-        this.#notPublished(topic),
-      );
-    }
-  }
-
-  /** [RLY8] */
-  #notPublished(topic: string): void {
-    const isFirst = this.#unpublished.size === 0 && !this.#areUnpublishedUncounted;
-    if (isFirst) this.#unpublishedSinceMs = this.#options.clock.monotonicMs();
-    if (this.#areUnpublishedUncounted) return;
-    this.#unpublished.add(topic);
-    if (this.#unpublished.size <= DOUBTED_TOPICS_MAX) return;
-    this.#unpublished.clear();
-    this.#areUnpublishedUncounted = true;
-  }
-
-  /** A doubt that a host has not taken is told again to all of them. */
-  #notTaken({ topics, ageMs }: Doubt): void {
-    const sinceMs = later(this.#options.clock.monotonicMs(), -ageMs);
-    for (const topic of topics ?? []) this.#notPublished(topic);
-    if (topics === null) {
-      this.#unpublished.clear();
-      this.#areUnpublishedUncounted = true;
-    }
-    this.#unpublishedSinceMs = earlierOf(this.#unpublishedSinceMs, sinceMs);
-  }
-
-  /** What the other hosts have not received, which is theirs to look for from now on. */
-  #takeUnpublished(): Doubt | null {
-    const isEvery = this.#areUnpublishedUncounted;
-    if (this.#unpublished.size === 0 && !isEvery) return null;
-    const topics = isEvery ? null : [...this.#unpublished];
-    this.#unpublished.clear();
-    this.#areUnpublishedUncounted = false;
-    const nowMs = this.#options.clock.monotonicMs();
-    return { topics, ageMs: msBetween(this.#unpublishedSinceMs, nowMs) };
   }
 
   async #onOpened(): Promise<void> {
@@ -392,7 +346,7 @@ export class HostRelay implements Relay {
       }
       this.#events?.cluster(cluster);
     }
-    const unpublished = this.#takeUnpublished();
+    const unpublished = this.#unpublished.take();
     if (!isNewborn) {
       // Out though it believed to be in: the others counted all that lives here as gone.
       if (isJoining || wasOut) this.#gap([...this.#known.hosts.keys()], "");
@@ -439,10 +393,9 @@ export class HostRelay implements Relay {
     this.#state = { is: "away" };
     this.#options.log.warn({ event: "relay_away", why, err: error });
     this.#cancels.get("look")?.();
-    for (const topic of this.#toPublish.keys()) this.#notPublished(topic);
-    this.#toPublish.clear();
+    this.#publisher.clear();
     for (const outbox of this.#outboxes.values()) {
-      if (outbox.untaken !== null) this.#notTaken(outbox.untaken);
+      if (outbox.untaken !== null) this.#unpublished.addAgain(outbox.untaken);
       outbox.close();
     }
     this.#outboxes.clear();

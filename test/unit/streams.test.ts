@@ -384,6 +384,24 @@ describe("owners that move", () => {
     expect(revs(far)).toEqual([2, 3]);
   });
 
+  test("[STS4] also when the owner died while this host was cut off from it", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, known());
+    await settled();
+    const joined = view(1, ["other"]);
+    const alone = new Placement({ ...view(2, ["w1"]).view, away: ["other"] });
+    streams.onView(alone, joined);
+    await says(1);
+    await settled();
+    expect(revs(far)).toEqual([]);
+    streams.onView(view(3, ["w1", "new"]), alone);
+    await settled();
+    expect(revs(far)).toEqual([2]);
+    await says(1);
+    await actors.clock.advance(2_000);
+    expect(revs(far)).toEqual([2, 3]);
+  });
+
   test("[STS5] a receipt of the old owner counts", async () => {
     const far = comes(bob);
     await streams.attach(far.session, known());
@@ -397,6 +415,41 @@ describe("owners that move", () => {
     });
     streams.onEvent(receipt, view(2, ["w2"]));
     expect(far.events("receipt")).toHaveLength(1);
+  });
+});
+
+describe("after a gap between hosts", () => {
+  const doubt = () => ({ topics: [`conversations:${room}`], ageMs: 0 });
+
+  test("[STS7] a conversation whose events are in doubt is read, no other", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, known());
+    await settled();
+    await says(2);
+    streams.onDoubt({ topics: ["conversations:999999", `user_status:${ann}`], ageMs: 0 });
+    await actors.clock.advance(5_000);
+    expect(revs(far)).toEqual([]);
+    streams.onDoubt(doubt());
+    await settled();
+    expect(revs(far)).toEqual([2, 3]);
+  });
+
+  test("[STS7] also where a reading is under way that began before", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, known());
+    await settled();
+    const missed = await says(2);
+    held = [];
+    hears(missed.slice(-1));
+    await settled();
+    const [reading] = held;
+    held = null;
+    await says(1);
+    streams.onDoubt(doubt());
+    await settled();
+    reading!.resolve();
+    await settled();
+    expect(revs(far)).toEqual([2, 3, 4]);
   });
 });
 
