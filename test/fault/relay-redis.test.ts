@@ -176,6 +176,42 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     await annHere.never("user_status", 6_500, (it) => it.user_id === bob.id);
   });
 
+  it("[RDS6] slow for 1.5 s: no send is refused, and all statuses are right afterwards", {
+    timeout: 120_000,
+  }, async () => {
+    const happening = await scene();
+    const { a, b, ann, bob, cleo, annHere, bobThere, cleoThere } = happening;
+    await cluster.redis.asks("CLIENT", "PAUSE", "1500", "ALL");
+    // Sends are acknowledged, or this throws; cleo changes her status in the middle of it.
+    await bothSend(happening, "paused");
+    await happening.cleoHere.does("set_status", { status: "away" });
+    await cleoThere.disconnects();
+    await cluster.untilJoined();
+    await allHeard(happening, "paused");
+    for (const [host, asking] of [
+      [a, ann],
+      [b, bob],
+    ] as const) {
+      await eventually(
+        "cleo is away, and the others are online",
+        async () =>
+          (await presenceOver(host, asking, cleo)) === "away" &&
+          (await presenceOver(host, asking, ann)) === "online" &&
+          (await presenceOver(host, asking, bob)) === "online",
+        TRUE_WITHIN_MS + BACK_WITHIN_MS,
+      );
+    }
+    await eventually(
+      "ann and bob were sent it",
+      () => statusesOf(annHere, cleo).at(-1) === "away",
+      TRUE_WITHIN_MS + BACK_WITHIN_MS,
+    );
+    await bothSend(happening, "going on");
+    await allHeard(happening, "going on");
+    expect(statusesOf(annHere, bob)).toEqual(["online"]);
+    expect(statusesOf(bobThere, ann).filter((status) => status !== "online")).toEqual([]);
+  });
+
   it("[RDS4] one host cut off for a moment: the others keep its users, and miss nothing", {
     timeout: 120_000,
   }, async () => {
