@@ -160,6 +160,7 @@ async function make(to, tools) {
     checks.push(bundle(opsPage, "ops/ops.js", to, tools));
   }
   copyBelow(join(ROOT, "src/storage/sql"), join(to, "src/storage/sql"), /\.sql$/);
+  copyBelow(join(ROOT, "src/edge/auth"), join(to, "src/edge/auth"), /\.txt$/);
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
   copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
   const isMade = (await Promise.all(checks)).every(Boolean);

@@ -28,6 +28,8 @@ export interface Config {
   jwtJwksUrl: string | null;
   accessTokenTtlS: number;
   refreshTokenTtlS: number;
+  /** False: `register` is forbidden. */
+  registration: boolean;
   presenceGraceMs: number;
   /** False: none of `limits` holds. */
   rateLimits: boolean;
@@ -101,6 +103,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     jwtJwksUrl: optional(CONFIG_KEYS.jwtJwksUrl),
     accessTokenTtlS: read(CONFIG_KEYS.accessTokenTtlS, 900),
     refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
+    registration: read(CONFIG_KEYS.registration, true),
     presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),
     rateLimits: read(CONFIG_KEYS.rateLimits, true),
     limits: limitsBy(read),

@@ -186,6 +186,14 @@ export const CONFIG_KEYS = {
     tooLarge: "a lost device stays logged in, and spent families pile up in the database",
     read: integer(1, 315_360_000),
   },
+  registration: {
+    name: "REGISTRATION",
+    meaning: "whether anybody may make an account with `POST /api/auth/register`",
+    unit: "",
+    default: "on",
+    wants: "on or off",
+    read: onOff,
+  },
   presenceGraceMs: {
     name: "PRESENCE_GRACE_MS",
     meaning: "how long a user without sessions still counts as online",

@@ -29,6 +29,7 @@ export const LIMIT_KINDS = [
   "http_user",
   "http_address",
   "auth",
+  "register",
   "login",
   "login_address",
 ] as const;
@@ -188,7 +189,16 @@ export const LIMIT_KEYS = {
     "20/s burst 1000",
     "register, login, refresh and logout from one address",
     "after a deploy a whole office refreshes at once, from one address",
-    "accounts can be made by the thousand, and passwords take the processor",
+    "logins take the processor",
+  ),
+  // 0.17 a second for as long as somebody goes on; the burst is for a school, an office or an
+  // event that begins to use the product on one day, behind one address.
+  register: key(
+    "REGISTER",
+    "10/min burst 500",
+    "accounts made from one address",
+    "people who begin together, behind one address, cannot all make their accounts",
+    "one program makes thousands of accounts an hour, and each takes 0.15 s of a core",
   ),
   login: key(
     "LOGIN",

@@ -37,7 +37,7 @@ export const Username = Type.String({
 export const Password = Type.String({
   minLength: 8,
   maxLength: 200,
-  description: "8–200 characters.",
+  description: "8–200 characters, not among the most common, not one repeated character.",
 });
 
 export const PresenceStatus = Type.Union([

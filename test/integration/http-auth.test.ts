@@ -135,7 +135,7 @@ describe("accounts", () => {
     expect(await login("wrong horse")).toBe(401);
     expect(stored.passwordHash).toBe(weak);
     expect(await login(PASSWORD)).toBe(200);
-    expect(stored.passwordHash).toMatch(/^scrypt\$16384\$8\$1\$/);
+    expect(stored.passwordHash).toMatch(/^scrypt\$16384\$8\$5\$/);
     expect(await login(PASSWORD)).toBe(200);
     expect(await login("wrong horse")).toBe(401);
   });

@@ -26,6 +26,7 @@ export const CONFIG: WorkerConfig = {
   jwtJwksUrl: null,
   accessTokenTtlS: 900,
   refreshTokenTtlS: 3600,
+  registration: true,
   presenceGraceMs: 5000,
   rateLimits: true,
   limits: DEFAULT_LIMITS,

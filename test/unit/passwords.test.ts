@@ -1,11 +1,12 @@
 import { scryptSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { passwordProblem } from "../../src/edge/auth/account-rules.ts";
 import { createPasswordTurns, hashPassword, isPassword } from "../../src/edge/auth/passwords.ts";
 
 describe("password hashes", () => {
   test("name their parameters, are salted, and know their password only", async () => {
     const hash = await hashPassword("correct horse");
-    expect(hash).toMatch(/^scrypt\$16384\$8\$1\$[\w-]{22}\$[\w-]{43}$/);
+    expect(hash).toMatch(/^scrypt\$16384\$8\$5\$[\w-]{22}\$[\w-]{43}$/);
     expect(await hashPassword("correct horse")).not.toBe(hash);
     expect(await isPassword("correct horse", hash)).toBe(true);
     expect(await isPassword("correct horsf", hash)).toBe(false);
@@ -42,34 +43,89 @@ describe("password hashes", () => {
 });
 
 describe("turns", () => {
-  test("run so many at once, keep the rest in order, and refuse what is too much", async () => {
-    const turns = createPasswordTurns(2, 3);
-    const started: number[] = [];
-    const ends: (() => void)[] = [];
-    const calls = [0, 1, 2, 3, 4].map((n) =>
-      turns.inTurn(async () => {
-        started.push(n);
-        await new Promise<void>((resolve) => ends.push(resolve));
-        return n;
-      }),
-    );
-    const refused = await turns.inTurn(() => Promise.resolve(5));
-    expect(refused).toMatchObject({ ok: false, error: { code: "rate_limited" } });
-    expect(started).toEqual([0, 1]);
-    ends[1]?.();
-    expect(await calls[1]).toEqual({ ok: true, value: 1 });
-    await expect.poll(() => started).toEqual([0, 1, 2]);
-    ends[0]?.();
-    ends[2]?.();
-    await expect.poll(() => started).toEqual([0, 1, 2, 3, 4]);
-    ends[3]?.();
-    ends[4]?.();
-    expect(await Promise.all(calls)).toHaveLength(5);
+  /** Work that starts in its turn and ends when the test says so. */
+  function scene(bounds: { concurrent: number; waitingPerAddress: number; waitingMax: number }) {
+    const turns = createPasswordTurns(bounds);
+    const started: string[] = [];
+    const ends = new Map<string, () => void>();
+    const ask = (address: string, name: string) =>
+      turns.inTurn(address, async () => {
+        started.push(name);
+        await new Promise<void>((resolve) => ends.set(name, resolve));
+        return name;
+      });
+    /** Ends what runs, one after another, until nothing is left. */
+    const drain = async () => {
+      await new Promise(setImmediate);
+      while (ends.size > 0) {
+        const [name, end] = [...ends][0]!;
+        ends.delete(name);
+        end();
+        await new Promise(setImmediate);
+      }
+    };
+    return { ask, started, ends, drain };
+  }
+
+  test("[PWD1] run so many at once, and refuse what is too much of an address or of all", async () => {
+    const { ask, started, drain } = scene({ concurrent: 2, waitingPerAddress: 2, waitingMax: 3 });
+    const calls = ["1", "2", "3", "4"].map((name) => ask("a", name));
+    const busy = { ok: false, error: { code: "rate_limited", retry_after_ms: 1000 } };
+    expect(await ask("a", "5")).toMatchObject(busy);
+    calls.push(ask("b", "6"));
+    expect(await ask("c", "7")).toMatchObject(busy);
+    expect(started).toEqual(["1", "2"]);
+    await drain();
+    expect(started).toEqual(["1", "2", "3", "6", "4"]);
+    expect((await Promise.all(calls)).map((call) => call.ok)).toEqual(Array(5).fill(true));
   });
 
-  test("a turn that fails is given on", async () => {
-    const turns = createPasswordTurns(1, 1);
-    await expect(turns.inTurn(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
-    expect(await turns.inTurn(() => Promise.resolve(1))).toEqual({ ok: true, value: 1 });
+  test("[PWD2] 300 registrations of one address delay another's login by one hash", async () => {
+    const { ask, started, drain } = scene({
+      concurrent: 1,
+      waitingPerAddress: 300,
+      waitingMax: 1000,
+    });
+    const flood = Array.from({ length: 300 }, (_, n) => ask("flood", `flood ${n}`));
+    const logins = [ask("home", "login"), ask("home", "login 2"), ask("office", "login 3")];
+    await drain();
+    await Promise.all([...flood, ...logins]);
+    expect(started).toHaveLength(303);
+    expect(started.slice(0, 6)).toEqual([
+      "flood 0",
+      "flood 1",
+      "login",
+      "login 3",
+      "flood 2",
+      "login 2",
+    ]);
   });
+
+  test("a turn that fails is handed on", async () => {
+    const turns = createPasswordTurns({ concurrent: 1, waitingPerAddress: 1, waitingMax: 1 });
+    const fails = turns.inTurn("a", () => Promise.reject(new Error("no")));
+    await expect(fails).rejects.toThrow("no");
+    expect(await turns.inTurn("a", () => Promise.resolve(1))).toEqual({ ok: true, value: 1 });
+  });
+});
+
+describe("a chosen password", () => {
+  test.each(["password", "PassWord1", "12345678", "87654321", "iloveyou", "qwertyuiop"])(
+    "[ACR1] is not one of the most common: %s",
+    (password) => expect(passwordProblem(password)).toContain("most common"),
+  );
+
+  test.each(["aaaaaaaa", "        ", "🎭🎭🎭🎭🎭🎭🎭🎭"])(
+    "[ACR1] is not one repeated character: %s",
+    (password) => expect(passwordProblem(password)).toContain("repeated"),
+  );
+
+  test.each([
+    "correct horse",
+    "a long secret",
+    "pass\nword",
+    "# Passwords of",
+    "pässwörd",
+    "passwor",
+  ])("[ACR1] may be anything else: %s", (password) => expect(passwordProblem(password)).toBe(null));
 });

@@ -21,6 +21,7 @@ import { later, type Monotonic, msBetween, type WallTime } from "../../protocol/
 import type { IssuerKeySet } from "../../runtime/control.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { reached } from "../storage-reachable.ts";
+import { isReservedName } from "./account-rules.ts";
 import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
 import { createPasswordTurns, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
 import { type Claims, createTokens } from "./tokens.ts";
@@ -54,11 +55,18 @@ export interface AuthDeps {
   config: WorkerConfig;
   accounts: AccountStore;
   revocations: Revocations;
-  limits: Pick<EdgeLimits, "loginTry">;
+  limits: Pick<EdgeLimits, "loginTry" | "registration">;
   /** Used where JWT_JWKS_URL is set. */
   askIssuerKeys: AskIssuerKeys;
   clock: Clock;
   log: Logger;
+}
+
+/** A password that account-rules.ts allows is the caller's to check. */
+export interface NewAccount {
+  username: string;
+  password: string;
+  displayName: string | undefined;
 }
 
 export interface Auth {
@@ -66,7 +74,8 @@ export interface Auth {
   verify(token: string): Promise<Result<Identity>>;
   /** `verify` where memory is enough, else undefined: no promise on the hot path. */
   known(token: string): Result<Identity> | undefined;
-  register(username: string, password: string, displayName?: string): Promise<Result<TokenAnswer>>;
+  /** Refuses: forbidden (not possible here), conflict (the name), rate_limited. */
+  register(account: NewAccount, address: string): Promise<Result<TokenAnswer>>;
   /** `address`: whom a wrong password counts for, beside the account. */
   login(username: string, password: string, address: string): Promise<Result<TokenAnswer>>;
   refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
@@ -110,6 +119,9 @@ const OUTSIDE = refused(
   "forbidden",
   "This server trusts an outside token issuer: accounts and tokens are had there.",
 );
+
+const CLOSED = refused("forbidden", "Accounts cannot be registered on this server.");
+const RESERVED = refused("conflict", "That username is taken.");
 
 export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const { config, accounts, revocations, limits, clock, log } = deps;
@@ -200,11 +212,15 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       }
     },
 
-    async register(username, password, displayName) {
+    async register({ username, password, displayName }, address) {
       if (outside) return OUTSIDE;
-      const hash = await turns.inTurn(() => hashPassword(password));
-      if (!hash.ok) return hash;
+      if (!config.registration) return CLOSED;
       const name = username.toLowerCase();
+      if (isReservedName(name)) return RESERVED;
+      const limited = limits.registration(address);
+      if (limited !== null) return { ok: false, error: limited };
+      const hash = await turns.inTurn(address, () => hashPassword(password));
+      if (!hash.ok) return hash;
       const user = await reached(accounts.register(name, displayName ?? name, hash.value));
       return user.ok ? begin(user.value) : user;
     },
@@ -214,7 +230,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       const name = username.toLowerCase();
       // What can be nobody's name is not looked up: PostgreSQL would not even take some of it.
       const account = USERNAME.test(name) ? await reached(accounts.byUsername(name)) : null;
-      const turn = await turns.inTurn(async () => {
+      const turn = await turns.inTurn(address, async () => {
         // Asked when the turn comes: guesses sent all at once wait here, and count.
         const place = limits.loginTry(name, address);
         if ("code" in place) return { ok: false as const, error: place };

@@ -1,79 +1,117 @@
 /**
- * Password hashes: scrypt, `scrypt$N$r$p$salt$key` in base64url, parameters read from the hash
- * so that they can be raised later. A wrong username costs what a wrong password costs.
+ * Password hashes: scrypt, `scrypt$N$r$p$salt$key` in base64url. The parameters are read from the
+ * hash, so that they can be raised later. A wrong username costs what a wrong password costs.
  *
- * Invariant: at most `concurrent` hashes run at once and `waiting` more wait; beyond that the
- * caller is refused, so that a flood of logins cannot starve everything else.
+ * [PWD1] At most `concurrent` hashes run at once. Of each address at most `waitingPerAddress`
+ *        more wait, and `waitingMax` of all addresses; the next is refused with `rate_limited`.
+ * [PWD2] Addresses that wait take turns: one that sends hundreds of requests delays the request
+ *        of another by one hash, not by hundreds.
  */
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { ok, type Result, refused } from "../../protocol/errors.ts";
 
-/** OWASP's scrypt row of 16 MiB memory ("Password Storage Cheat Sheet"); 40–60 ms here. */
-const COST = { N: 16_384, r: 8, p: 1 } as const;
+/** The row of 16 MiB in OWASP's "Password Storage Cheat Sheet"; about 150 ms of one core. */
+const COST = { N: 16_384, r: 8, p: 5 } as const;
 const SALT_BYTES = 16;
 const KEY_BYTES = 32;
 /** Bounds on what a stored hash may ask for: 256 MiB, more is damage or an attack. */
 const MEMORY_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * Hashes and jose's token checks share libuv's four threads: one stays free, or every token
- * check would wait behind the passwords.
+ * Hashes and jose's token checks share libuv's four threads. One of them stays free, so that
+ * token checks do not wait for passwords.
  */
 const CONCURRENT = Math.max(
   1,
   Math.min(2 * availableParallelism(), Number(process.env["UV_THREADPOOL_SIZE"] ?? 4) - 1),
 );
-/** About 4 s of waiting at 50 ms a hash: past this the client has given up. */
-const WAITING_MAX = 200;
+/** About 5 s of hashing; a client that has to wait longer has given up. */
+const WAITING_PER_ADDRESS = 100;
+/** Bounds the memory of requests that wait, about 2 KB each. */
+const WAITING_MAX = 2_000;
 
 const BUSY = refused("rate_limited", "Too many logins at once. Try again in a moment.");
 const BUSY_RETRY_MS = 1000;
 
-/** Made at load with this process' cost: what an unknown username is compared with. */
+/** Made at load with the current cost: an unknown username is compared with it. */
 const NOBODY = format(randomBytes(SALT_BYTES), randomBytes(KEY_BYTES));
 
 export interface PasswordTurns {
-  /** Runs `work` when a turn is free. Refuses: rate_limited (too many wait already). */
-  inTurn<T>(work: () => Promise<T>): Promise<Result<T>>;
+  /**
+   * Runs `work` when it is the turn of `address`. Refuses: rate_limited (too many of this address,
+   * or of all, wait already).
+   */
+  inTurn<T>(address: string, work: () => Promise<T>): Promise<Result<T>>;
 }
 
-export function createPasswordTurns(
-  concurrent: number = CONCURRENT,
-  waitingMax: number = WAITING_MAX,
-): PasswordTurns {
+export interface PasswordTurnBounds {
+  concurrent: number;
+  waitingPerAddress: number;
+  waitingMax: number;
+}
+
+export function createPasswordTurns({
+  concurrent = CONCURRENT,
+  waitingPerAddress = WAITING_PER_ADDRESS,
+  waitingMax = WAITING_MAX,
+}: Partial<PasswordTurnBounds> = {}): PasswordTurns {
   let running = 0;
-  const waiting: (() => void)[] = [];
+  let waitingCount = 0;
+  /** By address; the address whose turn is next comes first. An entry is never empty. */
+  const waiting = new Map<string, (() => void)[]>();
+
+  /** Resolves when the caller may run; false: too many wait. */
+  function turnOf(address: string): Promise<boolean> {
+    if (running < concurrent) {
+      running++;
+      return Promise.resolve(true);
+    }
+    const own = waiting.get(address) ?? [];
+    if (own.length >= waitingPerAddress || waitingCount >= waitingMax) {
+      return Promise.resolve(false);
+    }
+    waitingCount++;
+    waiting.set(address, own);
+    return new Promise((resolve) => own.push(() => resolve(true)));
+  }
+
+  /** Hands the turn to the next address, which then goes to the end of the round. */
+  function endTurn(): void {
+    const next = waiting.entries().next();
+    if (next.done === true) {
+      running--;
+      return;
+    }
+    const [address, own] = next.value;
+    const begin = own.shift();
+    waitingCount--;
+    waiting.delete(address);
+    if (own.length > 0) waiting.set(address, own);
+    begin?.();
+  }
 
   return {
-    async inTurn(work) {
-      if (running >= concurrent) {
-        if (waiting.length >= waitingMax) {
-          return { ok: false, error: { ...BUSY.error, retry_after_ms: BUSY_RETRY_MS } };
-        }
-        // The turn is handed over by whoever ends, so `running` stays as it is.
-        await new Promise<void>((resolve) => waiting.push(resolve));
-      } else {
-        running++;
+    async inTurn(address, work) {
+      if (!(await turnOf(address))) {
+        return { ok: false, error: { ...BUSY.error, retry_after_ms: BUSY_RETRY_MS } };
       }
       try {
         return ok(await work());
       } finally {
-        const next = waiting.shift();
-        if (next === undefined) running--;
-        else next();
+        endTurn();
       }
     },
   };
 }
 
-/** A new salted hash. Take a turn first. */
+/** A new salted hash. Call it in a turn. */
 export async function hashPassword(password: string): Promise<string> {
   const salt = randomBytes(SALT_BYTES);
   return format(salt, await derive(password, salt, KEY_BYTES, COST));
 }
 
-/** Whether `password` belongs to `hash`; null (no such account) costs the same. Take a turn first. */
+/** Whether `password` belongs to `hash`; null (no such account) costs the same. Call it in a turn. */
 export async function isPassword(password: string, hash: string | null): Promise<boolean> {
   const parsed = parse(hash ?? NOBODY);
   if (parsed === null) throw new Error("a stored password hash is damaged");

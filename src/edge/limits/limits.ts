@@ -114,6 +114,11 @@ export class EdgeLimits {
     return this.#refusal("auth", address);
   }
 
+  /** An account to be made from this address. Null, or the refusal. */
+  registration(address: string): ErrorObject | null {
+    return this.#refusal("register", address);
+  }
+
   /** Who was ended for abuse waits; who opens sessions one after another, too. */
   handshake(userId: string): ErrorObject | null {
     const waitMs = this.#kinds.get("ended")?.waitMs(userId, this.#options.clock.monotonicMs()) ?? 0;

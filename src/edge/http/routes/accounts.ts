@@ -2,9 +2,10 @@
 import type { AccountStore, Queries } from "../../../ports/edge.ts";
 import { ok, REFUSALS, refused } from "../../../protocol/errors.ts";
 import { asUserId, type User } from "../../../protocol/schemas.ts";
+import { passwordProblem } from "../../auth/account-rules.ts";
 import type { Auth } from "../../auth/auth.ts";
 import { reached } from "../../storage-reachable.ts";
-import { answered, type Handlers } from "../server/call.ts";
+import { answered, badField, type Handlers } from "../server/call.ts";
 
 type Route =
   | "register"
@@ -36,8 +37,11 @@ export function accountRoutes(
   }
 
   return {
-    async register({ body }) {
-      return answered(201, await auth.register(body.username, body.password, body.display_name));
+    async register({ body, address }) {
+      const { username, password, display_name: displayName } = body;
+      const problem = passwordProblem(password);
+      if (problem !== null) return badField("body", "password", problem);
+      return answered(201, await auth.register({ username, password, displayName }, address));
     },
     async login({ body, address }) {
       return answered(200, await auth.login(body.username, body.password, address));
