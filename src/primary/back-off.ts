@@ -3,20 +3,20 @@
 export interface BackOffLimits {
   firstMs: number;
   maxMs: number;
-  /** Who lived this long had no start trouble: the count begins anew. */
+  /** A worker that ran this long started well: the count starts over after it. */
   healthyMs: number;
 }
 
 export const BACK_OFF: BackOffLimits = { firstMs: 100, maxMs: 10_000, healthyMs: 30_000 };
 
-/** Deaths in a row, none of them after a healthy life. */
+/** Consecutive deaths, none of them after a healthy run. */
 export interface BackOff {
   deaths: number;
 }
 
 export const RESTED: BackOff = { deaths: 0 };
 
-/** After a death: at once the first time, then 100, 200, 400 ms … up to the most. */
+/** The delay after a death: none the first time, then 100, 200, 400 ms … up to the maximum. */
 export function stepBackOff(
   backOff: BackOff,
   livedMs: number,

@@ -1,5 +1,5 @@
 /**
- * What a person reads on stdout once Troupe takes connections. No secret is in it, but the
+ * The text on stdout once Troupe accepts connections. It holds no secret except the
  * operator's token at the one start that made the secret which signs it.
  */
 import { networkInterfaces } from "node:os";
@@ -9,7 +9,7 @@ export interface BannerFacts {
   config: Config;
   port: number;
   ms: number;
-  /** Shown once; null: one is had with `troupe token`. */
+  /** Shown once; null when `troupe token` must be used instead. */
   opsToken: string | null;
 }
 
@@ -52,7 +52,7 @@ function database(config: Config): string {
 }
 
 function withoutCredentials(url: string): string {
-  // URL.canParse would parse twice, and a URL that pg takes but URL does not is no reason to fail.
+  // A URL that pg accepts and URL does not must not fail the start; canParse would parse twice.
   try {
     const { host, pathname } = new URL(url);
     return `${host}${pathname}`;

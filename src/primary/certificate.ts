@@ -1,8 +1,8 @@
 /**
  * The host's certificate: read at start (the configuration's check has refused a wrong one by
  * then), given to every worker, read again on SIGHUP. A new one that cannot be used leaves the
- * old in place. The keys of session tickets are made once a host and outlive a renewal, so
- * that a reconnect after it stays cheap.
+ * old one in place. The keys of session tickets are made once a host and survive a renewal, so
+ * that a reconnect after a renewal stays cheap.
  */
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../base/clock.ts";

@@ -1,13 +1,14 @@
 /**
- * How many new connections an address may make: a token bucket each, in memory that is bounded
- * by forgetting whoever was not heard of for longest. Pure but for its state; the front door
+ * Limits the new connections of each address: a token bucket each, in memory that is bounded
+ * by forgetting the least recently seen address. Pure except for its state; the front door
  * asks once a connection, so it allocates only for an address that it does not know.
  *
- * Who is over the limit is told so (429), but only so often: an answer costs more than a cut.
+ * A connection over the limit is answered with 429, but only at a limited rate: an answer costs
+ * more than a reset.
  */
 import { type Monotonic, msBetween } from "../protocol/time.ts";
 
-/** `answered`: refuse it with an answer. `cut`: it is not worth one. */
+/** `answered`: refuse it with an answer. `cut`: reset it without one. */
 export type Admission = "welcome" | "answered" | "cut";
 
 export interface ConnectionRate {
@@ -23,7 +24,7 @@ interface Account {
 
 /** About 150 bytes each: 8 MB when full. */
 const ADDRESSES_MAX = 50_000;
-/** Refusals with an answer that one address may have. */
+/** The rate of answered refusals for one address. */
 const ANSWERS: ConnectionRate = { perS: 10, burst: 50 };
 
 export class ConnectionRates {
@@ -40,7 +41,7 @@ export class ConnectionRates {
     return this.#accounts.size;
   }
 
-  /** Of one more connection. Times never run back. */
+  /** Judges one more connection. */
   admit(address: string, nowMs: Monotonic): Admission {
     const account = this.#accountOf(address, nowMs);
     if (account.tokens >= 1) {
@@ -64,7 +65,7 @@ export class ConnectionRates {
       account.atMs = nowMs;
       this.#accounts.delete(address);
     }
-    // A Map keeps the order of insertion: the last is whoever was here last.
+    // A Map keeps the order of insertion, so the last entry is the most recently seen address.
     this.#accounts.set(address, account);
     return account;
   }

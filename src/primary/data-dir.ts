@@ -4,7 +4,7 @@
  *
  * `lock` names its holder (pid, start time, nonce). A dead holder's place is taken by linking
  * `lock.heir.<nonce>`, which succeeds for one process only, and then moving the heir's own
- * claim over `lock`. Whoever ends the chain lock → heir → heir of the heir holds the lock.
+ * claim over `lock`. The last claim of the chain lock → heir → heir of the heir holds the lock.
  * Invariant: `lock` changes before any heir file goes, so a claim on a chain that still
  * begins as it was read cannot have been overtaken.
  */
@@ -22,7 +22,7 @@ export interface DataDir {
   path: string;
   /** Path of the lock file. */
   lock: string;
-  /** Gives the directory free. Idempotent. */
+  /** Releases the directory. Idempotent. */
   release(): Promise<void>;
 }
 
@@ -35,10 +35,10 @@ interface Claim {
   nonce: string;
 }
 
-/** A lock that keeps changing under us this often is not a race but a broken file system. */
+/** A lock that changes this often between reads means a broken file system, not a race. */
 const TRIES_MAX = 100;
 
-/** Longer than it can take to write one line. */
+/** Longer than writing one line can take. */
 const WRITING_MS = 60_000;
 const DAMAGED = "damaged";
 
@@ -78,12 +78,12 @@ export async function openDataDir(path: string): Promise<DataDir> {
   };
 }
 
-/** The secret that signs tokens where JWT_SECRET is not set: made once, 64 hex digits. */
+/** The secret that signs tokens when JWT_SECRET is not set: made once, 64 hex digits. */
 export function readOrMakeSecret(dataDir: string): Promise<string> {
   return readOrMakeSecretFile(join(dataDir, "jwt-secret"));
 }
 
-/** The same where it has been made; null where not. */
+/** The same secret, or null when it has not been made yet. */
 export function readSecret(dataDir: string): Promise<string | null> {
   return readSecretFile(join(dataDir, "jwt-secret"));
 }
@@ -102,7 +102,7 @@ async function isDirectory(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isDirectory();
   } catch (error) {
-    // A link that leads nowhere, or a file on the way.
+    // The link is broken, or a file is in the way.
     if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return false;
     throw error;
   }
@@ -122,13 +122,13 @@ async function take(dir: string, lock: string, fresh: string, mine: Claim): Prom
       await rename(fresh, lock);
       return;
     }
-    // The chain that this claim hangs on was cut off before the claim was made.
+    // The chain was removed before this claim was made.
     await rm(heir, { force: true });
   }
   throw new StartRefusal(`The lock in DATA_DIR ${dir} cannot be taken: it changes all the time.`);
 }
 
-/** Who holds the lock, dead or alive; null when nobody does or the chain was cut meanwhile. */
+/** The claim that holds the lock, dead or alive; null when there is none or the chain changed. */
 async function lastOfChain(dir: string, lock: string): Promise<Claim | null> {
   const root = await readClaim(lock);
   let last = root;
@@ -151,7 +151,7 @@ async function readClaim(path: string): Promise<Claim | null> {
   return parseClaim(text);
 }
 
-/** Links appear with their content, so what does not parse was damaged: its holder is gone. */
+/** Links appear with their content, so a claim that does not parse was damaged by a crash. */
 function parseClaim(text: string): Claim {
   try {
     const { pid, start, nonce } = JSON.parse(text) as Partial<Claim>;
@@ -177,8 +177,8 @@ async function linkIfAbsent(from: string, to: string): Promise<boolean> {
 }
 
 /**
- * Clears what the dead left; only the holder does. An heir file removed here either led to the
- * holder, or hangs on a claim that `lock` no longer begins with, which its maker finds out.
+ * Removes files that dead processes left; only the holder does it. An heir file removed here either
+ * led to the holder, or belongs to a chain that `lock` no longer starts, which its maker detects.
  */
 async function sweep(dir: string): Promise<void> {
   for (const name of await readdir(dir)) {
@@ -186,7 +186,7 @@ async function sweep(dir: string): Promise<void> {
     if (name.startsWith("lock.heir.")) await rm(path, { force: true });
     if (!name.startsWith("lock.new.")) continue;
     const claim = await readClaim(path);
-    // Empty while its maker is between making and writing it.
+    // A claim is empty between its creation and its first write.
     if (claim === null || (claim.nonce === DAMAGED && !(await isOld(path)))) continue;
     if ((await processStart(claim.pid)) !== claim.start) await rm(path, { force: true });
   }

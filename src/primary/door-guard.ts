@@ -1,7 +1,7 @@
 /**
- * Who may come in at the front door, decided before a byte is read and a worker touched:
+ * Admission at the front door, decided before a byte is read and before a worker is involved:
  * rates of new connections and the number of undecided ones, by the peer's address. Not
- * limited are the proxies that TRUST_PROXY names (edges limit whoever is behind them), this
+ * limited are the proxies that TRUST_PROXY names (edges limit the clients behind them), this
  * machine itself, and anybody with RATE_LIMITS=off. The number of open connections of an
  * address (open-connections.ts) is bounded for everybody but those proxies. Owned by the front
  * door.
@@ -24,9 +24,9 @@ export interface DoorLimits {
 }
 
 export interface GuardOptions {
-  /** Null: nobody's rate is limited. */
+  /** Null when connection rates are not limited. */
   limits: DoorLimits | null;
-  /** Open connections of one address on this host; holds whatever the rates are. */
+  /** The most open connections of one address on this host; it applies whatever the rates are. */
   connectionsMax: number;
   trust: ProxyTrust;
   log: Log;
@@ -36,11 +36,11 @@ export interface GuardOptions {
 /** `guest` is told to the guard again when the connection has said what it wants. */
 export interface Welcome {
   guest: Guest | null;
-  /** Over its rate: refuse it once its head has been read. */
+  /** The address is over its rate: refuse the connection once its head has been read. */
   isLimited: boolean;
 }
 
-/** Of all addresses; about 10 KB each. */
+/** The most undecided connections of all addresses; about 10 KB each. */
 const UNDECIDED_MAX = 10_000;
 const YOUNG_MS = 1000;
 const LOG_EVERY_MS = 10_000;
@@ -101,7 +101,7 @@ export class DoorGuard {
     });
   }
 
-  /** Null: it was refused, and is cut already. */
+  /** Null when the connection was refused; it is closed already. */
   admit(socket: Socket): Welcome | null {
     const welcome = this.#admitByRate(socket);
     const { remoteAddress } = socket;
@@ -142,7 +142,7 @@ export class DoorGuard {
     this.#undecided.leave(guest);
   }
 
-  /** A reset: nothing waits here, and no port lingers in TIME_WAIT. */
+  /** Resets the connection, so that nothing waits here and no port stays in TIME_WAIT. */
   #refuse(socket: Socket, address: string, how: string): null {
     this.#count(address, how);
     socket.resetAndDestroy();
@@ -154,7 +154,7 @@ export class DoorGuard {
     this.#refusals++;
     const nowMs = systemClock.monotonicMs();
     if (msBetween(this.#loggedMs, nowMs) < LOG_EVERY_MS) return;
-    // One line for many: a flood must not flood the log.
+    // One line for many refusals, so that a flood does not flood the log.
     this.#log.warn({ event: "connections_limited", address, how, refused: this.#refusals });
     this.#loggedMs = nowMs;
     this.#refusals = 0;

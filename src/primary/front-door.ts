@@ -35,7 +35,7 @@ export interface ServingWorker extends WorkerRef {
 }
 
 export interface FrontDoorOptions {
-  /** TLS is on: requests cannot be read here, the worker does the handshake. */
+  /** Whether TLS is on: then requests cannot be read here, and the worker does the handshake. */
   tls: boolean;
   guard: DoorGuard;
   /** Online workers that are not draining. */
@@ -45,13 +45,13 @@ export interface FrontDoorOptions {
   limits?: HeadLimits;
 }
 
-/** As large as Linux allows by default: a reconnect storm must not meet a full queue. */
+/** As large as Linux allows by default, so that a reconnect storm does not find a full queue. */
 const BACKLOG = 4096;
-/** Tries of a connection: one worker may die with it in line, hardly two. */
+/** How often a connection is handed over: a worker may die while it waits. */
 const TRIES = 2;
-/** A worker's word of a new session can be a moment behind the client that uses it. */
+/** A worker's report of a new session may arrive shortly after the client's next request. */
 const UNKNOWN_SID_WAIT_MS = 50;
-/** For a refused client to read why: closing with bytes unread would reset its connection. */
+/** How long a refused client has to read the answer; closing with unread bytes would reset it. */
 const LINGER_MS = 1000;
 
 export class FrontDoor {
@@ -62,7 +62,7 @@ export class FrontDoor {
   readonly #handOver: HandOver;
   readonly #sessions: SessionDoor;
   readonly #connections: Counter<"route">;
-  /** Connections in their TLS handshake at a worker, by the ticket that it will report. */
+  /** Connections in a worker's TLS handshake, by the ticket that the worker will report. */
   readonly #shaking = new Map<number, { guest: Guest; worker: Worker }>();
   #tickets = 0;
   #turn = 0;
@@ -86,12 +86,12 @@ export class FrontDoor {
     cluster.on("exit", this.#workerGone);
   }
 
-  /** Sockets that the primary holds at this moment; those of workers are not among them. */
+  /** How many sockets the primary holds now, without those of workers. */
   get heldSockets(): number {
     return this.#held.size;
   }
 
-  /** Resolves with the port in use. Rejects with a StartRefusal when there is none to have. */
+  /** Resolves with the port in use. Rejects with a StartRefusal when it cannot listen. */
   async listen(port: number, host: string): Promise<number> {
     const server = this.#server;
     try {
@@ -106,18 +106,18 @@ export class FrontDoor {
     } catch (error) {
       throw new StartRefusal(listenTrouble(error, port, host), { cause: error });
     }
-    // Out of file descriptors, most of all: connections fail, the door stays.
+    // For example out of file descriptors: connections fail, and the server keeps listening.
     server.on("error", (error) => this.#options.log.error({ event: "accept_failed", error }));
     return (server.address() as AddressInfo | null)?.port ?? port;
   }
 
-  /** Stops accepting; what is being handed over goes on. */
+  /** Stops accepting; connections that are being handed over continue. */
   stopAccepting(): void {
     this.#closed = true;
     if (this.#server.listening) this.#server.close();
   }
 
-  /** Cuts what the primary still holds. */
+  /** Closes the connections that the primary still holds. */
   close(): void {
     this.stopAccepting();
     this.#held.destroyAll();
@@ -135,12 +135,12 @@ export class FrontDoor {
     }
   };
 
-  /** A worker's word that so many of its connections have ended, by address. */
+  /** A worker's report of how many of its connections have ended, by address. */
   connectionsEnded(worker: Worker, counts: Readonly<Record<string, number>>): void {
     this.#options.guard.open.ended(worker, counts);
   }
 
-  /** A worker's word that these handshakes are done, with a request read, or have failed. */
+  /** A worker's report that these handshakes are done, with a request read, or have failed. */
   settled(tickets: readonly number[]): void {
     for (const ticket of tickets) this.#settleTicket(ticket);
   }
@@ -153,7 +153,7 @@ export class FrontDoor {
   }
 
   #accept(socket: Socket): void {
-    // Node destroys it after an error; the listener only keeps that from ending the process.
+    // Node destroys the socket after an error; without a listener the error would end the process.
     socket.on("error", () => socket.destroy());
     const { guard, tls } = this.#options;
     const welcome = guard.admit(socket);
@@ -201,7 +201,7 @@ export class FrontDoor {
     }
   }
 
-  /** What did not become a TLS connection: nothing can be said to it, but to plain HTTP. */
+  /** Ends a connection that is not TLS; only plain HTTP can be answered. */
   #dropTls(socket: Socket, read: HeadOutcome, welcome: Welcome): void {
     if (read.outcome === "garbage" && !welcome.isLimited && maybeRequest(read.bytes)) {
       this.#refuse(socket, "garbage", "This port speaks TLS: use https:// or wss://.");
@@ -225,7 +225,8 @@ export class FrontDoor {
         if (this.#toOwner(socket, bytes, route)) return;
         setTimeout(() => {
           if (!isOurs(socket) || this.#toOwner(socket, bytes, route)) return;
-          // Any worker's engine says "Session ID unknown", and the client begins anew.
+          // Any worker's Engine.IO answers "Session ID unknown", and the client starts a new
+          // session.
           this.#give(socket, "engine", bytes, TRIES);
         }, UNKNOWN_SID_WAIT_MS);
         return;
@@ -253,7 +254,7 @@ export class FrontDoor {
     return true;
   }
 
-  /** To the next worker in turn. */
+  /** Hands the connection to the next worker, round robin. */
   #give(socket: Socket, kind: "api" | "engine", bytes: Buffer, tries: number): void {
     const serving = this.#options.serving();
     if (tries === 0 || serving.length === 0) {
@@ -267,7 +268,7 @@ export class FrontDoor {
     );
   }
 
-  /** TLS: the same address to the same worker, so that long-polling finds its session. */
+  /** With TLS an address always goes to the same worker, so that long-polling finds its session. */
   #giveTls(socket: Socket, hello: Buffer, guest: Guest | null): void {
     this.#connections.inc({ route: "tls" });
     const serving = this.#options.serving();
@@ -288,7 +289,8 @@ export class FrontDoor {
     if (guest !== null) {
       this.#options.guard.handedOver(guest);
       this.#shaking.set(ticket, { guest, worker: chosen.worker });
-      // Closed while it stood in line: its worker will not hear of it. Once sent it says nothing.
+      // The socket closed before it was sent, so its worker will not report it. After that it emits
+      // nothing.
       socket.once("close", () => this.#settleTicket(ticket));
     }
     const failed = () => {
@@ -301,7 +303,7 @@ export class FrontDoor {
   #refuse(socket: Socket, refusal: Refusal, message: string): void {
     this.#connections.inc({ route: refusal });
     if (!isOurs(socket)) return;
-    // What else it sends is thrown away until it has read the answer, or its time is up.
+    // Further bytes are discarded until the client has read the answer or its time is up.
     socket.on("data", () => undefined);
     startReading(socket);
     socket.end(refusalBytes(refusal, message));

@@ -1,7 +1,7 @@
 /**
- * Hands a connection to a worker, over the cluster's IPC channel, with what has been read of
- * it. Node passes handles one at a time and forgets those still in line when the worker dies:
- * each is kept here until it is really sent, and tried once more elsewhere, or refused.
+ * Hands a connection to a worker over the cluster's IPC channel, with the bytes already read from
+ * it. Node passes handles one at a time and forgets those still queued when the worker dies, so
+ * each is kept here until it is sent, and tried once more with another worker or refused.
  */
 import type { Worker } from "node:cluster";
 import type { Socket } from "node:net";
@@ -11,13 +11,13 @@ import type { HeldSockets } from "./held-sockets.ts";
 import type { OpenConnections } from "./open-connections.ts";
 import { closeUnacknowledged, detachFromServer, isOurs } from "./socket-handle.ts";
 
-/** Milliseconds after which a connection that a stuck worker does not take is closed. */
+/** A connection that a worker does not take within this time is closed. */
 const IN_LINE_MS = 10_000;
 
 export class HandOver {
   readonly #held: HeldSockets;
   readonly #open: OpenConnections;
-  /** Sockets in line for each worker, with what to do when it cannot take them. */
+  /** Sockets queued for each worker, with the callback for when it cannot take them. */
   readonly #inLine = new Map<Worker, Map<Socket, () => void>>();
 
   constructor(held: HeldSockets, open: OpenConnections) {
@@ -25,7 +25,7 @@ export class HandOver {
     this.#open = open;
   }
 
-  /** Reads of `socket` are stopped. `failed` is called when it is still ours afterwards. */
+  /** Reads of `socket` are stopped. `failed` is called when the hand-over did not happen. */
   give(socket: Socket, worker: Worker, how: Handed, failed: () => void): void {
     if (!isOurs(socket)) return;
     let line = this.#inLine.get(worker);
@@ -40,12 +40,12 @@ export class HandOver {
     const address = subscriberOf(socket.remoteAddress ?? "");
     const message: SocketHandover = { type: "troupe:socket", address, ...how };
     worker.send(message, socket, () => {
-      // Called twice where Node had to send the handle again.
+      // Node calls this twice when it had to send the handle again.
       if (line.delete(socket)) this.#settle(socket, failed);
     });
   }
 
-  /** The worker is gone: what stood in line for it is given back. */
+  /** The worker is gone: returns the sockets that were queued for it. */
   workerGone(worker: Worker): void {
     closeUnacknowledged(worker);
     const line = this.#inLine.get(worker);
@@ -55,7 +55,7 @@ export class HandOver {
     line.clear();
   }
 
-  /** Ours still: the worker could not be told, or died with the socket in line. */
+  /** The socket was not handed over: the worker died, or the message could not be sent. */
   #settle(socket: Socket, failed: () => void): void {
     socket.off("timeout", destroyOnTimeout);
     if (!isOurs(socket)) {

@@ -1,8 +1,8 @@
 /**
  * Reads the beginning of a connection (the head of its first HTTP request, or its TLS hello)
- * in however many pieces it comes, bounded in bytes and time; then stops reading, so that the
- * socket can be handed over with what was read. One caller: the front door. Each connection
- * settles once, or closes by itself.
+ * in any number of pieces, bounded in bytes and time; then stops reading, so that the
+ * socket can be handed over with the bytes read. Used by the front door. Each connection
+ * settles once or closes.
  */
 import type { Socket } from "node:net";
 import { maybeRequest } from "./request-head.ts";
@@ -18,13 +18,16 @@ export interface HeadLimits {
 
 export const HEAD_LIMITS: HeadLimits = { silentMs: 10_000, headMs: 5_000, headBytes: 16 * 1024 };
 
-/** What a beginning looks like. */
+/** How to recognise the beginning of a connection. */
 export interface Framing {
-  /** Whether what has come can still become one. */
+  /** Whether the bytes so far can still become a valid beginning. */
   maybe(bytes: Buffer): boolean;
-  /** Where it ends, -1 when that has not come yet; up to `from` it was looked at before. */
+  /**
+   * Where the beginning ends, or -1 when it is incomplete; bytes before `from` were examined
+   * before.
+   */
   endOf(bytes: Buffer, from: number): number;
-  /** RFC 9112 2.2: empty lines ahead of a request are passed over. */
+  /** RFC 9112, 2.2: empty lines before a request are skipped. */
   skipBreaks: boolean;
 }
 
@@ -37,12 +40,12 @@ export const HTTP_HEAD: Framing = {
 };
 
 export type HeadOutcome =
-  /** `bytes`: all that was read; the beginning is `bytes.subarray(0, end)`. */
+  /** `bytes` is everything read; the beginning is `bytes.subarray(0, end)`. */
   | { outcome: "read"; bytes: Buffer; end: number }
   | { outcome: "garbage"; bytes: Buffer }
   | { outcome: "slow" | "large" | "silent" };
 
-/** Many slow clients say little: room grows with what each has said. */
+/** The buffer grows with the bytes received, since many slow clients send little. */
 const ROOM_BYTES = 1024;
 
 export function readHead(
@@ -51,7 +54,7 @@ export function readHead(
   limits: HeadLimits,
   settled: (outcome: HeadOutcome) => void,
 ): void {
-  /** What earlier reads brought, when one was not enough. */
+  /** The bytes of earlier reads, when one read was not enough. */
   let room: Buffer | null = null;
   let length = 0;
   let timer = setTimeout(() => settle({ outcome: "silent" }), limits.silentMs);
@@ -91,7 +94,9 @@ export function readHead(
     }
     length = seen.length;
   };
-  /** All so far, in `room` where that may hold it; what does not fit settles the connection. */
+  /**
+   * Returns all bytes so far, in `room` if they fit; bytes over the limit settle the connection.
+   */
   const appended = (chunk: Buffer): Buffer => {
     const bytes = length + chunk.length;
     if (bytes > limits.headBytes) return Buffer.concat([room!.subarray(0, length), chunk]);
@@ -103,7 +108,7 @@ export function readHead(
   socket.once("close", release);
 }
 
-/** A buffer of its own, so that no read's pool is held: `room` or a larger one, its bytes kept. */
+/** A separate buffer, so that no read pool is retained: `room`, or a larger copy of it. */
 function withRoom(room: Buffer | null, bytes: number, bytesMax: number): Buffer {
   if (room !== null && room.length >= bytes) return room;
   let size = ROOM_BYTES;

@@ -1,9 +1,9 @@
 /**
- * The sockets that the primary still holds: being looked at, refused, waiting to be handed
- * over, or tunnelled by sticky. What must be cut when a worker dies or the door closes.
+ * The sockets that the primary still holds: being read, refused, waiting to be handed
+ * over, or tunnelled by sticky. They are closed when their worker dies or the server stops.
  *
- * A handle that sticky has sent away says nothing, so such sockets are swept out whenever the
- * set has doubled: it stays within twice what is really held.
+ * A socket whose handle sticky has sent away emits no event, so such sockets are removed
+ * whenever the set has doubled. The set therefore stays within twice the sockets really held.
  */
 import type { Socket } from "node:net";
 import { isOurs } from "./socket-handle.ts";
@@ -11,7 +11,7 @@ import { isOurs } from "./socket-handle.ts";
 const SWEEP_AT_LEAST = 256;
 
 export class HeldSockets {
-  /** Cluster id of the worker that it depends on; 0: none. */
+  /** The cluster id of the worker that a socket depends on; 0 for none. */
   readonly #sockets = new Map<Socket, number>();
   #sweepAt = SWEEP_AT_LEAST;
 
@@ -24,7 +24,7 @@ export class HeldSockets {
     }
   }
 
-  /** From now on `socket` lives and dies with that worker. */
+  /** From now on `socket` is closed when that worker dies. */
   bind(socket: Socket, workerId: number): void {
     if (this.#sockets.has(socket)) this.#sockets.set(socket, workerId);
   }

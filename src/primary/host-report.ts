@@ -1,11 +1,11 @@
-/** What workers ask their primary about the whole host: metrics of everybody, and health. */
+/** Answers workers' questions about the whole host: all metrics, and health. */
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { HostHealth, HostMetrics } from "../runtime/control.ts";
 import { FLAG } from "../runtime/frames.ts";
 import type { Supervisor } from "./supervisor.ts";
 
-/** A worker that stalls must not stall the scrape: it is left out. */
+/** A worker that stalls is left out of the scrape. */
 const METRICS_DEADLINE_MS = 1000;
 
 export class HostReport {
@@ -36,7 +36,7 @@ export class HostReport {
     };
   }
 
-  /** Scrapes that meet share one round. */
+  /** Concurrent scrapes share one round. */
   metrics(): Promise<HostMetrics> {
     this.#gathering ??= this.#gather().finally(() => {
       this.#gathering = null;
@@ -56,7 +56,7 @@ export class HostReport {
       try {
         registries.push(JSON.parse(answer.body));
       } catch (error) {
-        // Ours wrote it: a bug, but not one that may cost the others their metrics.
+        // Our own code wrote it, so this is a bug; the other workers' metrics are still served.
         this.#log.error({ event: "metrics_unreadable", worker: answer.from, error });
       }
     }

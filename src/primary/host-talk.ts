@@ -1,5 +1,5 @@
 /**
- * Questions from one host's primary to another's, over the relay, with a deadline. They travel
+ * Questions between the primaries of hosts, over the relay, with a deadline. They travel
  * as control frames on the host's own channel, like the frames of its workers.
  *
  * [HTK1] Every question settles: with the answer, or with null at its deadline.
@@ -8,14 +8,14 @@
 import { FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { hostOfLife } from "../runtime/view.ts";
 
-/** More than this many at once is no operator. */
+/** The most open questions; operators never have more. */
 const ASKS_MAX = 1_000;
 
 export interface HostTalkOptions {
   self: string;
   /** To another host; false when it cannot be reached. */
   send(to: string, said: Frame): boolean;
-  /** Answers what another host asks; null: nothing to say. */
+  /** Answers another host's question; null for no answer. */
   answer(name: string, body: string): Promise<string> | null;
   onFault(fault: unknown): void;
 }
@@ -32,7 +32,7 @@ export class HostTalk {
     this.#options = options;
   }
 
-  /** What that host says; null: nothing in time. */
+  /** Resolves with that host's answer; null when none came in time. */
   ask(host: string, name: string, body: string, deadlineMs: number): Promise<string | null> {
     if (this.#asks.size >= ASKS_MAX) return Promise.resolve(null);
     this.#corr = (this.#corr % 0x7fffffff) + 1;
@@ -49,7 +49,7 @@ export class HostTalk {
     });
   }
 
-  /** A control frame that another host's primary sent. */
+  /** Handles a control frame that another host's primary sent. */
   heard(said: Frame): void {
     if (said.name === ANSWER) {
       this.#asks.get(said.corr)?.(said.body);

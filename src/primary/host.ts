@@ -1,6 +1,6 @@
 /**
- * One running host, put together: front door, supervisor, switchboard and membership, and who
- * tells whom. Made by src/main.ts once the database is there; knows no database itself.
+ * One running host: connects front door, supervisor, switchboard, membership and
+ * relay. Made by src/main.ts once the database is available; it does not know the database itself.
  *
  *   worker pipe ─▶ switchboard ─▶ other pipes, uplink
  *                      └ control ─▶ supervisor (online, drained) · host report (metrics, health)
@@ -30,7 +30,7 @@ import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
 import type { WorkerLife } from "./worker-life.ts";
 
-/** A worker that is starting answers when it is up. */
+/** A worker that is starting answers once it is up. */
 const CERTIFICATE_DEADLINE_MS = 10_000;
 
 export interface HostOptions {
@@ -38,12 +38,12 @@ export interface HostOptions {
   /** Absolute path of the built worker. */
   workerPath: string;
   log: Log;
-  /** This start of this host; see `hostId`. */
+  /** The id of this run of the host; see `hostId`. */
   host?: string;
   relay?: Relay;
-  /** Set where TLS is on. */
+  /** Present when TLS is on. */
   certificate?: Certificate;
-  /** What operators are shown of the log; see recent-faults.ts. */
+  /** The recent faults shown to operators; see recent-faults.ts. */
   faults?: FaultRing;
   /** Counts what the relay and the pipes drop. */
   drops?: Drops;
@@ -168,7 +168,10 @@ export class Host {
     if (this.#relay !== null) this.#addRelayMetrics(this.#relay);
   }
 
-  /** Workers, then the port, which it resolves with. Rejects with a StartRefusal, and leaves nothing behind. */
+  /**
+   * Starts the workers and then listens; resolves with the port. If it rejects, with a StartRefusal,
+   * nothing is left running.
+   */
   async start(): Promise<number> {
     this.#issuerKeys?.start();
     try {
@@ -194,15 +197,15 @@ export class Host {
     }
   }
 
-  /** The primary's own, as `hostMetricsText` takes them. */
+  /** The primary's own metrics, in the form that `hostMetricsText` takes. */
   ownMetrics(): Promise<unknown> {
     return this.#metrics.toJson();
   }
 
   /**
-   * SIGHUP: where the certificate's files have changed, the new one for the running workers,
-   * whose sessions go on; else new workers, one by one. A certificate that cannot be used
-   * changes nothing.
+   * SIGHUP: if the certificate's files have changed, gives the new one to the running workers,
+   * whose sessions continue; else replaces the workers one by one. An unusable certificate changes
+   * nothing.
    */
   async renew(): Promise<void> {
     const read = this.#certificate?.renew() ?? "same";
@@ -213,7 +216,7 @@ export class Host {
     }
     const tls = this.#certificate?.material;
     if (tls === undefined) return;
-    // One that is just starting has the old one in its pipe, and this order behind it.
+    // A worker that is starting has the old certificate in its pipe, with this order after it.
     await Promise.all(
       this.supervisor.lives.map(async (life) => {
         const answer = await life.ask("tls", tls, CERTIFICATE_DEADLINE_MS);
@@ -224,14 +227,14 @@ export class Host {
     );
   }
 
-  /** Sessions told, port closed, actors flushed, workers ended. */
+  /** Announces the drain to sessions, closes the port, flushes actors and ends the workers. */
   async stop(): Promise<void> {
     await this.supervisor.stop(() => this.frontDoor.stopAccepting());
     await this.#relay?.close();
     this.#close();
   }
 
-  /** At once. */
+  /** Ends everything at once. */
   async kill(): Promise<void> {
     this.frontDoor.close();
     await this.supervisor.killAll();
@@ -377,7 +380,7 @@ function order<N extends "gap" | "doubt" | "issuer_keys">(name: N, body: Primary
   return frame(FRAME.control, { name, body: JSON.stringify(body) });
 }
 
-/** A host's id is of one start: a restart is another host. Lives begin with it. */
+/** A new host id. It belongs to one run, so a restart is another host. Worker ids begin with it. */
 export function newHostId(): string {
   return randomBytes(4).toString("hex");
 }

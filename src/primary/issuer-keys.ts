@@ -3,9 +3,9 @@
  * (JWKS) or a local file. jose's own remote set refuses valid tokens when one refresh fails and
  * asks an unreachable address without pause, in every worker.
  *
- * [JWK1] The last good set stays, whatever the issuer answers later, or if it does not.
- * [JWK2] One read at a time, and never two within PAUSE_MS: made-up key ids are no flood there.
- * [JWK3] Only public keys leave this module; a set without any is not a good one.
+ * [JWK1] The last good set stays when the issuer later answers badly or not at all.
+ * [JWK2] One read at a time and never two within PAUSE_MS, so that invented key ids cause no flood.
+ * [JWK3] Only public keys leave this module; a set without public keys is not a good set.
  */
 import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -13,19 +13,21 @@ import type { Clock } from "../base/clock.ts";
 import { type Monotonic, msBetween } from "../protocol/time.ts";
 import type { IssuerKeySet } from "../runtime/control.ts";
 
-/** Rotated keys are usually published a day ahead; this bounds the use of a withdrawn one. */
+/** Rotated keys are usually published a day ahead; this bounds the use of a withdrawn key. */
 const FRESH_MS = 10 * 60_000;
 const FRESH_FILE_MS = 10_000;
-/** After a failed read. */
+/** The pause after a failed read. */
 const RETRY_MS = 15_000;
 const PAUSE_MS = 5_000;
-/** Below the 5 s that a worker waits for the primary. */
+/** Less than the 5 s that a worker waits for the primary. */
 const FETCH_TIMEOUT_MS = 4_000;
 /** Real sets have some ten keys of one or two KB. */
 const SET_BYTES_MAX = 512 * 1024;
 const KEYS_MAX = 200;
 
-/** RFC 7517 and 7518: what a public key may say. The rest, private parts before all, is dropped. */
+/**
+ * RFC 7517 and 7518: the members of a public key. All others, above all private ones, are dropped.
+ */
 const PUBLIC_MEMBERS = ["kty", "kid", "alg", "use", "key_ops", "crv", "x", "y", "n", "e"];
 const PUBLIC_KINDS = ["RSA", "EC", "OKP"];
 
@@ -33,9 +35,9 @@ export interface IssuerKeysOptions {
   /** http, https or file. */
   url: string;
   clock: Clock;
-  /** Another set than before; not called for the first. */
+  /** Called when the set has changed; not for the first set. */
   onChange(set: IssuerKeySet): void;
-  /** Told of every read that failed. */
+  /** Called for every read that failed. */
   onFault(fault: unknown): void;
 }
 
@@ -53,12 +55,12 @@ export class IssuerKeys {
     this.#isFile = options.url.startsWith("file:");
   }
 
-  /** Begins to read, and goes on until closed. */
+  /** Starts reading, until it is closed. */
   start(): void {
     void this.#renew();
   }
 
-  /** The set; read anew where there is none, or, a pause after the last time, for `isNewer`. */
+  /** The set. It is read again when there is none and, after a pause, when `isNewer`. */
   async ask(isNewer: boolean): Promise<IssuerKeySet | null> {
     if (this.#held === null || isNewer) await this.#renew();
     return this.#held;

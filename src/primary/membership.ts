@@ -1,12 +1,12 @@
 /**
- * The membership view: who owns actors, who still holds sessions. Told to all workers at each
- * change, ahead of any frame that is routed under it (same pipe, in order). A worker that
- * drains gives up its place at once, so that its actors move while it still answers; when a
- * host stops that is the only one there is nowhere to move to, and places stay.
+ * The membership view: which workers own actors and which still hold sessions. It is sent to all
+ * workers at each change, before any frame that is routed under it (same pipe, in order). A
+ * draining worker gives up its place at once, so that its actors move while it still answers. When
+ * the only host stops, actors have nowhere to move, and places stay.
  *
- * [MBR1] With a relay, a number stands for the same workers on every host: it comes from there.
- * [MBR2] While the relay is away the view is this host's own, under numbers of its own, and
- *        the others' lives are `away`: not gone.
+ * [MBR1] With a relay, a view number means the same workers on every host: the relay assigns it.
+ * [MBR2] While the relay is away this host makes views under its own numbers, in which the other
+ *        hosts' workers are `away`, not gone.
  */
 import type { Cluster, HostMembers, Relay } from "../ports/relay.ts";
 import { NO_VIEW, type View, type WorkerRef } from "../runtime/view.ts";
@@ -23,7 +23,7 @@ export class Membership {
   #local: HostMembers = { workers: [], draining: [] };
   #cluster: Cluster = { number: 0, hosts: new Map() };
   #view = NO_VIEW;
-  /** The last number that did not come from the relay; 0 when the relay has one above it. */
+  /** The last number that this host assigned; 0 when the relay has a higher one. */
   #ownNumber = 0;
 
   constructor(
@@ -47,7 +47,7 @@ export class Membership {
     if (JSON.stringify(next) === JSON.stringify(this.#local)) return;
     this.#local = next;
     if (this.#relay === null || this.#relay.state === "away") this.#standAlone();
-    // After it: the number that was just used here must not come to mean anything else.
+    // Announced after it, so that the number just used here never means anything else.
     this.#relay?.announce(next, this.#ownNumber);
   }
 

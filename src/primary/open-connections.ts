@@ -2,8 +2,9 @@
  * How many connections each address has open on this host, wherever they are: at the front door
  * or at a worker. Owned by the front door, which asks it once a connection.
  *
- * The primary does not see the end of a connection that it has handed over. So a worker reports
- * the ends of its connections by address, and a worker that is gone takes all of its own along.
+ * The primary does not see the end of a connection that it has handed over. A worker reports the
+ * ends of its connections by address, and when a worker is gone all of its connections count as
+ * ended.
  *
  * [OPC1] An address over its cap gets no further connection until one of its own has ended.
  * [OPC2] Each connection ends once: by its own close while the primary holds it, by its worker's
@@ -11,7 +12,7 @@
  */
 import type { Socket } from "node:net";
 
-/** A worker, as far as this module knows it. */
+/** A worker; this module only compares identities. */
 type Owner = object;
 
 interface Entry {
@@ -38,18 +39,18 @@ export class OpenConnections {
     return this.#byAddress.get(address) ?? 0;
   }
 
-  /** False: the address has as many as it may. */
+  /** False when the address has as many connections as it may have. */
   enter(socket: Socket, address: string): boolean {
     if (this.countOf(address) >= this.#max) return false;
     const entry: Entry = { address, owner: null };
     this.#entries.set(socket, entry);
     this.#add(address, 1);
-    // A socket whose handle has been sent away does not emit this any more.
+    // A socket whose handle has been sent no longer emits this event.
     socket.once("close", () => this.#closed(entry));
     return true;
   }
 
-  /** It is on its way to that worker, which reports its end. */
+  /** The connection was handed to that worker, which reports its end. */
   handedTo(socket: Socket, owner: Owner): void {
     const entry = this.#entries.get(socket);
     if (entry === undefined) return;
@@ -58,11 +59,11 @@ export class OpenConnections {
     this.#addOf(owner, entry.address, 1);
   }
 
-  /** The worker could not take it: the primary holds it again. */
+  /** The worker could not take the connection: the primary holds it again. */
   takenBack(socket: Socket): void {
     const entry = this.#entries.get(socket);
     if (entry === undefined || entry.owner === null) return;
-    // With its owner it was taken off the address' count.
+    // It was removed from the address's count together with its owner.
     if (!this.#byOwner.has(entry.owner)) this.#add(entry.address, 1);
     this.#addOf(entry.owner, entry.address, -1);
     entry.owner = null;
@@ -77,7 +78,7 @@ export class OpenConnections {
     }
   }
 
-  /** The worker is gone, and its connections with it. */
+  /** The worker is gone: all of its connections have ended. */
   ownerGone(owner: Owner): void {
     for (const [address, count] of this.#byOwner.get(owner) ?? []) this.#add(address, -count);
     this.#byOwner.delete(owner);

@@ -1,8 +1,8 @@
 /**
- * What operators ask of a host and of all hosts: pulled from the workers when somebody asks and
- * never otherwise. Counts go round at most about once a second however many look.
+ * Answers operators' questions about a host and about all hosts. Figures are collected from the
+ * workers only when somebody asks, and at most about once a second however many ask.
  *
- * [OPS1] Who does not answer in time is shown as silent and holds up nobody.
+ * [OPS1] A host or worker that does not answer in time is shown as silent and delays nobody.
  * [OPS2] Nothing here grows with sessions or actors: workers answer counts, or by one user's key.
  */
 import { hostname } from "node:os";
@@ -27,7 +27,7 @@ import type { Supervisor } from "./supervisor.ts";
 import type { WorkerLife } from "./worker-life.ts";
 
 const WORKER_DEADLINE_MS = 800;
-/** Above a host's own time for its workers, and the way there and back. */
+/** More than a host's own deadline for its workers, plus the way there and back. */
 const HOST_DEADLINE_MS = 1_500;
 const VITALS_KEPT_MS = 900;
 export const OPS_TALK = "ops";
@@ -57,7 +57,7 @@ export class HostOps {
     this.#all = kept(VITALS_KEPT_MS, () => this.#clusterVitals());
   }
 
-  /** What a worker's HTTP API asks. */
+  /** Answers a question of a worker's HTTP API. */
   async cluster(question: OpsQuestion): Promise<ClusterAnswers[OpsQuestion["ask"]]> {
     if (question.ask === "vitals") return this.#all();
     const { host, talk } = this.#options;
@@ -74,7 +74,7 @@ export class HostOps {
       | ClusterAnswers["end_sessions"];
   }
 
-  /** What another host asks. */
+  /** Answers a question of another host. */
   async own(question: OpsQuestion): Promise<OpsHost | HostPart<WorkerAnswer>> {
     if (question.ask === "vitals") return this.#own();
     return { host: this.#options.host, workers: await this.#workers(question) };
@@ -160,7 +160,7 @@ export class HostOps {
     );
   }
 
-  /** What the view still says of a host that does not. */
+  /** The facts that the view holds about a host that does not answer. */
   #silent(host: string): OpsHost {
     const { workers } = this.#options.view();
     return {
@@ -179,7 +179,7 @@ export class HostOps {
     };
   }
 
-  /** Also those that are away: they are shown as silent, and not forgotten. */
+  /** Hosts that are away are included: they are shown as silent. */
   #others(): string[] {
     const { host, view } = this.#options;
     const { workers, draining, away } = view();
@@ -195,8 +195,8 @@ async function answerOf(life: WorkerLife, question: OpsQuestion): Promise<Worker
 }
 
 /**
- * What `host` says of itself. Null where it is silent, or says what cannot be read: that may be
- * another version of Troupe, and is shown in the same way.
+ * The answer of `host`. Null where it is silent or its answer cannot be read, which may be
+ * another version of Troupe; both are shown as silent.
  */
 function readPart<P extends { host: string; workers: unknown[] | null }>(
   host: string,
@@ -219,7 +219,7 @@ function isPartOf<P>(value: unknown, host: string): value is P {
   return value.workers === null || Array.isArray(value.workers);
 }
 
-/** The same answer for everybody who asks within `forMs` of its beginning; a failure is not kept. */
+/** Shares one answer among all callers within `forMs` of its start; failures are not kept. */
 function kept<T>(forMs: number, work: () => Promise<T>): () => Promise<T> {
   let last: { atMs: Monotonic; answer: Promise<T> } | null = null;
   return () => {

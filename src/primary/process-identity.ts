@@ -1,6 +1,7 @@
 /**
- * Which process a pid means: a pid alone is used again, a pid with its start time is not.
- * Read by the lock of the data directory to tell a holder from whoever has its pid now.
+ * Identifies a process by pid and start time, since a pid alone is reused.
+ * The lock of the data directory uses it to detect that its holder's pid belongs to another
+ * process.
  */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -10,8 +11,8 @@ import { errorCode } from "../base/errors.ts";
 const run = promisify(execFile);
 
 /**
- * When the living process `pid` started, in words that are compared and never read; null when
- * there is none. A zombie counts as dead: it holds nothing any more.
+ * The start of the running process `pid`, as text that is only compared; null when there is no
+ * such process. A zombie counts as dead, since it holds nothing.
  */
 export async function processStart(pid: number): Promise<string | null> {
   return process.platform === "linux" ? startInProc(pid) : startByPs(pid);
@@ -22,7 +23,7 @@ async function startInProc(pid: number): Promise<string | null> {
   try {
     stat = await readFile(`/proc/${pid}/stat`, "utf8");
   } catch (error) {
-    // ESRCH: it went between open and read.
+    // ESRCH: the process ended between open and read.
     if (errorCode(error) === "ENOENT" || errorCode(error) === "ESRCH") return null;
     throw error;
   }

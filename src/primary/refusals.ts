@@ -1,4 +1,4 @@
-/** The few answers that the front door gives itself, in the contract's form, ready to write. */
+/** The refusals that the front door answers itself, in the contract's form, ready to write. */
 import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
 
 export type Refusal = "garbage" | "slow" | "large" | "limited" | "unavailable";

@@ -1,9 +1,9 @@
 /**
- * Where a connection belongs, decided from the head of its first request. Pure: bytes in,
+ * Routes a connection by the head of its first request. Pure: bytes in,
  * route out. It reads the target and the query as Engine.IO does (src: engine.io `attach`,
  * `prepare`), and predicts what @socket.io/sticky will make of the same bytes: sticky takes the
  * first `sid=` anywhere in the head (a cookie's, another parameter's), and tunnels through IPC
- * whatever mentions a length anywhere. What it would get wrong does not go to it.
+ * everything that mentions a length anywhere. Requests that sticky would misread do not go to it.
  */
 
 export type Route =
@@ -21,10 +21,10 @@ const SID = /^[\w-]{20}$/;
 /** As in sticky 2.0.1. */
 const STICKY_SID = /sid=([\w-]{20})/;
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^\s]+) HTTP\/1\.[01]$/;
-/** A method, a space and the target's beginning, as far as they have come. */
+/** A method and a space, as far as they have arrived. */
 const REQUEST_START = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}(?: |$)/;
 
-/** Whether what has come so far can still become a request. */
+/** Whether the bytes so far can still become a request. */
 export function maybeRequest(bytes: Buffer): boolean {
   const start = bytes.toString("latin1", 0, 34).replace(/^[\r\n]+/, "");
   return start === "" || REQUEST_START.test(start);
@@ -43,7 +43,7 @@ export function routeOf(head: string): Route {
   if (sids.length === 0) return { to: "engine" };
   if (sids.length > 1) return { to: "refused", why: "The query names more than one sid." };
   const sid = sids[0]!;
-  // Not a session's id, so nobody's session: the engine says so in its own words.
+  // It is not a session id; Engine.IO answers that itself.
   if (!SID.test(sid)) return { to: "engine" };
 
   const found = STICKY_SID.exec(head)?.[1] === sid;
@@ -59,7 +59,7 @@ function sidsOf(target: string): string[] {
   if (queryAt === -1) return [];
   const fragmentAt = target.indexOf("#", queryAt);
   const query = target.slice(queryAt + 1, fragmentAt === -1 ? undefined : fragmentAt);
-  // An empty sid is none to Engine.IO.
+  // Engine.IO treats an empty sid as none.
   return new URLSearchParams(query).getAll("sid").filter((sid) => sid !== "");
 }
 

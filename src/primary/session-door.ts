@@ -1,10 +1,10 @@
 /**
  * Engine.IO sessions and their workers: @socket.io/sticky behind a server that never listens.
- * The front door gives it only requests whose session is known here, so that it never has to
- * choose (it would choose workers that are starting or draining), and cuts what it tunnels
- * when the worker dies: those bytes would begin a new request elsewhere.
+ * The front door gives sticky only requests whose session is known here, so that it never has to
+ * choose a worker (it would choose starting or draining ones), and closes tunnelled connections
+ * when their worker dies: their next bytes would become a new request at another worker.
  *
- * One a process: sticky listens on `cluster` for good.
+ * One instance a process, because sticky never removes its listeners from `cluster`.
  */
 import cluster, { type Worker } from "node:cluster";
 import type { Server as HttpServer } from "node:http";
@@ -16,9 +16,9 @@ import { detachFromServer, isOurs, startReading } from "./socket-handle.ts";
 
 /** A long poll lasts the ping interval and more (25 s + 20 s by default). */
 const TUNNEL_IDLE_MS = 60_000;
-/** Far above any body that the engine accepts; the tunnel itself has no back-pressure. */
+/** Far more than any body that Engine.IO accepts; the tunnel has no back-pressure. */
 const TUNNEL_BYTES_MAX = 2 * 1024 * 1024;
-/** For the client to read the answer of a tunnelled request, and close. */
+/** The time in which the client reads the answer of a tunnelled request and closes. */
 const LINGER_MS = 1000;
 
 export class SessionDoor {
@@ -30,12 +30,12 @@ export class SessionDoor {
   constructor(held: HeldSockets, open: OpenConnections) {
     this.#held = held;
     this.#open = open;
-    // It only listens for "connection"; a real HTTP server would begin to parse.
+    // sticky only listens for "connection"; a real HTTP server would start to parse.
     setupMaster(this.#sticky as HttpServer, { loadBalancingMethod: "round-robin" });
     cluster.on("message", this.#onMessage);
   }
 
-  /** The worker that has this session; null when none has, or it cannot be reached. */
+  /** The worker that has this session; null when there is none or it cannot be reached. */
   ownerOf(sid: string): Worker | null {
     const worker = this.#owners.get(sid);
     if (worker === undefined) return null;
@@ -69,7 +69,7 @@ export class SessionDoor {
     cluster.off("message", this.#onMessage);
   }
 
-  /** Workers say so to sticky; heard here too. */
+  /** Workers report sessions to sticky; this listener reads the same messages. */
   readonly #onMessage = (worker: Worker, message: unknown) => {
     if (typeof message !== "object" || message === null || !("type" in message)) return;
     if (!("data" in message) || typeof message.data !== "string") return;

@@ -15,7 +15,7 @@ import { type Monotonic, msBetween } from "../protocol/time.ts";
 export interface Signals {
   /** Resolves with the name of the first SIGTERM or SIGINT. */
   readonly stop: Promise<string>;
-  /** Resolves with the second. */
+  /** Resolves with the name of the second one. */
   readonly force: Promise<string>;
   onHangup: () => void;
   close(): void;
@@ -24,7 +24,7 @@ export interface Signals {
 const SAME_REQUEST_MS = 1_000;
 const PARENT_LOOK_MS = 500;
 
-/** The process as this module sees it; tests have their own. */
+/** The parts of `process` that this module uses; tests pass their own. */
 export interface SignalledProcess {
   readonly ppid: number;
   readonly env: Readonly<Record<string, string | undefined>>;

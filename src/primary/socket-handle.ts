@@ -1,7 +1,8 @@
 /**
  * The little that the front door needs below `net.Socket`: to stop reading before a socket's
- * handle is sent away (else bytes that arrive meanwhile are read here and lost), and to see
- * whether it has been sent. Leans on Node's `_handle`; pinned by test/integration/front-door.
+ * handle is sent (bytes that arrive meanwhile would be read here and lost), and to see
+ * whether it has been sent. It uses Node's internal `_handle`, pinned by
+ * test/integration/front-door.
  */
 import type { Worker } from "node:cluster";
 import type { Socket } from "node:net";

@@ -1,10 +1,10 @@
 /**
- * Keeps `workers` workers serving, one for each slot "<host>/<n>": forks them, replaces the
- * dead with back-off, drains and ends them. Made by the host, which wires frames and views.
+ * Keeps `workers` workers running, one for each slot "<host>/<n>": forks them, replaces the
+ * dead with back-off, drains and ends them. Made by the host, which connects frames and views.
  *
- * Invariants: a slot has at most one life that serves or will serve, but in a roll, where the
- * next life starts before the old one drains; each life id is used once; nobody is forked once
- * the stop has begun.
+ * Invariants: a slot has at most one worker process that serves or will serve, except in a roll,
+ * where the next process starts before the old one drains; each incarnation id is used once; no
+ * worker is forked once the stop has begun.
  */
 import cluster, { type ClusterSettings } from "node:cluster";
 import { systemClock } from "../base/clock.ts";
@@ -23,7 +23,7 @@ export interface SupervisorEvents {
   frames(life: WorkerLife, bytes: Buffer): void;
   /** The pipe to it became full, or has room again. */
   pressure(life: WorkerLife, isFull: boolean): void;
-  /** Who is online or draining has changed, or the stop has begun. */
+  /** The set of online or draining workers has changed, or the stop has begun. */
   changed(): void;
   lost(life: WorkerLife): void;
 }
@@ -31,9 +31,9 @@ export interface SupervisorEvents {
 export interface SupervisorLimits {
   /** From fork to `online`. */
   onlineMs: number;
-  /** From `drain` to `drained`; then it is ended all the same. */
+  /** From `drain` to `drained`; after that the worker is ended in any case. */
   drainMs: number;
-  /** From `drain` until its sessions have been told. */
+  /** From `drain` until the drain has been announced to its sessions. */
   toldMs: number;
   backOff: typeof BACK_OFF;
 }
@@ -47,12 +47,12 @@ const LIMITS: SupervisorLimits = {
 };
 
 export interface SupervisorOptions {
-  /** Host id: of one start, so that lives of an earlier one are never taken for these. */
+  /** The host id of this run, so that workers of an earlier run are never confused with these. */
   host: string;
   /** Absolute path of the built worker. */
   workerPath: string;
   config: WorkerConfig;
-  /** What the next life shakes hands with; null without TLS. */
+  /** TLS certificate and session-ticket keys for the next worker; null without TLS. */
   tls?: () => TlsMaterial | null;
   log: Log;
   limits?: Partial<SupervisorLimits>;
@@ -67,8 +67,8 @@ interface Slot {
 }
 
 /**
- * Of each of a worker's two heaps; V8 would let it grow to 16, and what it has grown to it
- * keeps while heartbeats come. Measured: a tenth less memory, and nothing slower.
+ * The semi-space of each of a worker's two heaps. V8 would let it grow to 16 MB and keep that
+ * size under heartbeats. Measured with 8 MB: a tenth less memory, and nothing slower.
  */
 const SEMI_SPACE_MB = 8;
 
@@ -98,7 +98,7 @@ export class Supervisor {
       exec: options.workerPath,
       args: [],
       execArgv: [...process.execArgv, `--max-semi-space-size=${SEMI_SPACE_MB}`],
-      // With JSON, binary that sticky passes on would crash the primary.
+      // With JSON serialization, binary data that sticky passes on would crash the primary.
       serialization: "advanced",
       // The last is PIPE_FD: a duplex pipe for frames.
       stdio: ["inherit", "inherit", "inherit", "ipc", "pipe"],
@@ -118,7 +118,7 @@ export class Supervisor {
     return this.#slots.length;
   }
 
-  /** All that are not gone. */
+  /** All worker processes that are not gone. */
   get lives(): WorkerLife[] {
     return this.#slots.flatMap((slot) => [...slot.lives]);
   }
@@ -131,7 +131,7 @@ export class Supervisor {
   async start(): Promise<void> {
     await Promise.all(this.#slots.map((slot) => this.#firstOnline(this.#fork(slot))));
     this.#started = true;
-    // One may have died while others were still coming up.
+    // One may have died while others were still starting.
     for (const slot of this.#slots) this.#replace(slot);
   }
 
@@ -146,9 +146,8 @@ export class Supervisor {
   }
 
   /**
-   * Replaces the workers one by one, never with fewer serving than before. [SUP6] Also one that is
-   * still starting, in the place of one that died: it may have read code and settings from before
-   * the order.
+   * Replaces the workers one by one, never with fewer serving than before. [SUP6] A worker that is
+   * still starting is replaced as well: it may have read older code and settings.
    */
   async roll(): Promise<void> {
     if (this.#rolling || this.#stopping) return;
@@ -171,8 +170,8 @@ export class Supervisor {
   }
 
   /**
-   * Drains and ends all workers. `told` is called once their sessions have heard of it (or the
-   * time for that is up): the port may close. Resolves when no process is left.
+   * Drains and ends all workers. `told` is called once the drain has been announced to all sessions
+   * or the time for that is up: then the port may close. Resolves when no process is left.
    */
   async stop(told: () => void): Promise<void> {
     this.#stopping = true;
@@ -260,17 +259,17 @@ export class Supervisor {
     try {
       void this.#online(this.#fork(slot));
     } catch (error) {
-      // No process to be had at this moment: as good as one that died at once.
+      // No process could be made; it counts as one that died at once.
       this.#options.log.error({ event: "worker_fork_failed", slot: slot.name, error });
       this.#replaceLater(slot, 0);
     }
   }
 
-  /** Of one worker in a roll. */
+  /** Drains one worker in a roll. */
   async #drain(life: WorkerLife): Promise<void> {
     if (life.state.phase === "online") await this.#beginDrain(life).done;
     if (life.state.phase !== "starting") return;
-    // Nobody knows it yet: there is nothing to drain.
+    // It is not in any view yet, so there is nothing to drain.
     life.move("drain_ordered");
     life.kill();
     await life.exited;
@@ -278,7 +277,7 @@ export class Supervisor {
 
   #beginDrain(life: WorkerLife): { told: Promise<unknown>; done: Promise<void> } {
     life.move("drain_ordered");
-    // The view without it goes ahead of the order, in the same pipe.
+    // The view without it is sent before the order, in the same pipe.
     this.#changed();
     const order = { deadline_ms: this.#limits.drainMs };
     const drained = life.until(
@@ -307,7 +306,7 @@ export class Supervisor {
   }
 }
 
-/** Whether a life of this slot serves, or is about to. */
+/** Whether a worker of this slot serves or is about to. */
 function isCovered(slot: Slot): boolean {
   return [...slot.lives].some((life) => life.state.phase !== "draining");
 }

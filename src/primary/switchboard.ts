@@ -1,11 +1,11 @@
 /**
  * Passes frames between the workers of a host, and through the uplink between hosts: events to
- * those who hear their topic, asks, tells and answers to the life they name. Only headers are
- * read, bytes go on as they came. What is addressed to the primary goes to `toPrimary`, under
- * the life of its worker, or "" where another host's primary said it.
+ * subscribers of their topic, asks, tells and answers to the worker they name. Only headers are
+ * read; bytes are forwarded unchanged. Frames for the primary go to `toPrimary`, with the id of the
+ * sending worker, or "" when another host's primary sent them.
  *
  * While too much waits for a worker, the workers whose frames go there are not read, so that
- * their own pipes fill and they take no new work. What comes from other hosts cannot be held
+ * their own pipes fill and they take no new work. Frames from other hosts cannot be held
  * back and goes on.
  *
  * Invariants: frames of one sender to one receiver keep their order, and a subscription is
@@ -27,20 +27,20 @@ import {
   headAt,
 } from "../runtime/frames.ts";
 
-/** What the relay between hosts is to this host. */
+/** The relay between hosts, as this module uses it. */
 export interface Uplink {
   /** An event of this host, for the other hosts. `bytes` are valid during the call only. */
   publish(topic: string, bytes: Buffer): void;
   /** To a worker of another host; false when no host has it. */
   send(life: string, bytes: Buffer): boolean;
   /**
-   * Somebody here begins, or nobody here wants any longer, to hear a topic. Null: done; else
-   * resolves when it is, and never rejects (a topic out of reach is a gap, healed later).
+   * A topic got its first subscriber here, or lost its last. Null when it is done; else the promise
+   * resolves when it is, and never rejects (an unreachable topic is a gap that is healed later).
    */
   interest(topic: string, wanted: boolean): Promise<void> | null;
 }
 
-/** One host alone. */
+/** The uplink of a single host. */
 export const NO_UPLINK: Uplink = {
   publish: () => undefined,
   send: () => false,
@@ -51,9 +51,9 @@ const TYPE_NAMES = new Map<FrameType, string>(
   Object.entries(FRAME).map(([name, type]) => [type, name]),
 );
 
-/** What the switchboard needs of a pipe. */
+/** The parts of a pipe that the switchboard uses. */
 export interface Line {
-  /** More waits for the worker than should; `relieved` is called when that is over. */
+  /** Whether too much waits for the worker; `relieved` is called when that is over. */
   readonly isFull: boolean;
   pauseReading(): void;
   resumeReading(): void;
@@ -64,11 +64,11 @@ export interface Line {
 interface Member {
   life: string;
   line: Line;
-  /** Full lines that this worker, which is not read meanwhile, has sent to. */
+  /** The full lines that this worker has sent to; it is not read meanwhile. */
   waitsFor: Set<Member>;
 }
 
-/** Who hears a topic: most topics are heard by one worker, and there are many topics. */
+/** The subscribers of a topic. Most topics have one, and there are many topics. */
 type Hearers = Member | Set<Member>;
 
 export class Switchboard {
@@ -109,7 +109,7 @@ export class Switchboard {
     for (const topic of [...this.#hearers.keys()]) this.#unhear(member, topic);
   }
 
-  /** To every worker; a view's number goes into the answers that the switchboard gives. */
+  /** Sends a frame to every worker; a view's number is used in the switchboard's own answers. */
   announce(announced: Frame): void {
     if (announced.type === FRAME.view) this.#viewNumber = announced.view;
     for (const member of this.#members.values()) member.line.send(announced);
@@ -122,7 +122,7 @@ export class Switchboard {
     this.#routeAll("pipe", member, bytes);
   }
 
-  /** A batch from another host: events to those who hear them, the rest to its worker. */
+  /** A batch from another host: events go to their subscribers, the rest to the named worker. */
   fromUplink(bytes: Buffer): void {
     this.#routeAll("relay", null, bytes);
   }
@@ -165,7 +165,7 @@ export class Switchboard {
         this.#toPrimary(source?.life ?? "", decodeAt(bytes, at));
         return;
       default:
-        // `view` is the primary's to say, and of other numbers this version knows nothing.
+        // Only the primary sends `view`, and this version does not know other types.
         return;
     }
   }
@@ -201,7 +201,7 @@ export class Switchboard {
       if (source !== null) this.#toPrimary(source.life, decodeAt(bytes, at));
       return;
     }
-    // What came from another host does not go out again: a stale view would make it circle.
+    // Frames from another host are never sent out again: a stale view could make them circulate.
     if (source !== null && to !== "" && this.#uplink.send(to, one)) return;
     if (type === FRAME.ask) this.#notOwner(decodeAt(bytes, at));
   }

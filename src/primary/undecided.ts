@@ -1,28 +1,29 @@
 /**
- * Connections that have not yet said what they want: silent, half a head, half a TLS
- * handshake. Bounded for one address and altogether. Where there is no room the oldest goes,
- * unless it is so young that it may just not have had its turn: then the new one is refused.
- * So whoever sits silent is in nobody's way, and a crowd that comes at once is not cut down.
+ * Connections that have not sent a whole beginning yet: silent, half a head, half a TLS
+ * handshake. Their number is bounded for each address and in total. When there is no room the
+ * oldest is closed, unless it is so young that it may still be waiting to be read: then the new one
+ * is refused. So silent connections do not block others, and a crowd that arrives at once is not
+ * closed.
  */
 import { type Monotonic, msBetween } from "../protocol/time.ts";
 
 export interface Guest {
   readonly address: string;
   readonly sinceMs: Monotonic;
-  /** Ends the connection; null when it is not ours to end (a worker does the handshake). */
+  /** Ends the connection; null when a worker holds it (and does the handshake). */
   cut: (() => void) | null;
 }
 
 export interface UndecidedLimits {
   perAddress: number;
   total: number;
-  /** An honest client's head is there in a round trip or two. */
+  /** Younger than this an honest client may still need a round trip or two to send its head. */
   youngMs: number;
 }
 
 export class Undecided {
   readonly #limits: UndecidedLimits;
-  /** Those that can be cut, oldest first. */
+  /** The connections that can be closed here, oldest first. */
   readonly #ours = new Set<Guest>();
   readonly #byAddress = new Map<string, Set<Guest>>();
   #evicted = 0;
@@ -37,7 +38,7 @@ export class Undecided {
     return size;
   }
 
-  /** Cut to make room, ever. */
+  /** How many were closed to make room since the start. */
   get evicted(): number {
     return this.#evicted;
   }
@@ -52,20 +53,20 @@ export class Undecided {
     }
     const guest: Guest = { address, sinceMs: nowMs, cut };
     this.#ours.add(guest);
-    // Looked up anew: making room may have taken the address's last.
+    // Looked up again, because making room may have removed the address's last entry.
     const guests = this.#byAddress.get(address);
     if (guests === undefined) this.#byAddress.set(address, new Set([guest]));
     else guests.add(guest);
     return guest;
   }
 
-  /** A worker has it now: it still counts for its address. */
+  /** A worker holds it now; it still counts for its address. */
   handedOver(guest: Guest): void {
     guest.cut = null;
     this.#ours.delete(guest);
   }
 
-  /** It has said what it wants, or is gone. */
+  /** It has sent its beginning, or it is closed. */
   leave(guest: Guest): void {
     this.#ours.delete(guest);
     const guests = this.#byAddress.get(guest.address);

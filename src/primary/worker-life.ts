@@ -1,7 +1,7 @@
 /**
- * One forked worker process, from fork to exit: its state, its pipe, and what the primary asks
- * it. Made by the supervisor. A worker counts as lost at the first sign (pipe, IPC channel or
- * process ended), so that nobody waits for a process that only lingers.
+ * One forked worker process, from fork to exit: its state, its pipe, and the primary's questions to
+ * it. Made by the supervisor. A worker counts as lost as soon as its pipe, IPC channel or process
+ * has ended, so that nobody waits for a process that only lingers.
  */
 import cluster, { type Worker } from "node:cluster";
 import type { Duplex } from "node:stream";
@@ -18,15 +18,15 @@ export interface LifeEvents {
   frames(life: WorkerLife, bytes: Buffer): void;
   /** Its pipe became full, or has room again. */
   pressure(life: WorkerLife, isFull: boolean): void;
-  /** Called once, when it is gone to us. */
+  /** Called once, when the worker counts as lost. */
   lost(life: WorkerLife, why: string): void;
   /** Called once, when the process has ended; after `lost`. */
   exited(life: WorkerLife, how: string): void;
 }
 
-/** A process that has closed its side gets this long to end by itself, with its own code. */
+/** How long a process that has closed its side may take to exit with its own code. */
 const LINGER_MS = 500;
-/** And one that was told to end. */
+/** How long a process that was asked to end may take. */
 const END_MS = 2000;
 
 export class WorkerLife {
@@ -42,13 +42,13 @@ export class WorkerLife {
   #corr = 0;
   #killTimer: NodeJS.Timeout | undefined;
 
-  /** Throws when the system gives no process. */
+  /** Throws when the system cannot make a process. */
   constructor(ref: WorkerRef, config: WorkerConfig, tls: TlsMaterial | null, events: LifeEvents) {
     this.ref = ref;
     this.#events = events;
     this.worker = cluster.fork(withoutSecrets());
     const stream = this.worker.process.stdio?.[PIPE_FD] as Duplex | null | undefined;
-    // Out of descriptors: Node gives a child without streams, and its error later.
+    // Out of descriptors: Node returns a child without streams and reports the error later.
     if (!stream) {
       this.worker.on("error", () => undefined);
       throw new Error("the system gives no new process");
@@ -63,8 +63,8 @@ export class WorkerLife {
       this.worker.on("exit", (code: number | null, signal: string | null) =>
         exited(signal ?? `exit code ${code}`),
       );
-      // Sends to a dying worker fail here instead of ending the primary. One that never came
-      // to be has no other event.
+      // Sends to a dying worker fail here instead of ending the primary. A process that could not
+      // be made emits no other event.
       this.worker.on("error", (error) => {
         if (this.pid === undefined) exited(error.message);
         else this.#lose(error.message);
@@ -88,12 +88,12 @@ export class WorkerLife {
     return this.worker.process.pid;
   }
 
-  /** Whether it is gone because it was told to go. */
+  /** Whether it ended because it was asked to. */
   get wasOrdered(): boolean {
     return this.#state.phase === "gone" && this.#state.ordered;
   }
 
-  /** How long a life that is gone was online. */
+  /** How long the process was online before it was gone. */
   get servedMs(): number {
     return this.#state.phase === "gone" ? this.#state.servedMs : 0;
   }
@@ -107,7 +107,7 @@ export class WorkerLife {
     return true;
   }
 
-  /** Resolves once `reached` holds, at the latest after `deadlineMs`, with whether it held. */
+  /** Resolves once `reached` holds, or after `deadlineMs`, with whether it holds. */
   until(reached: (state: WorkerState) => boolean, deadlineMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const settle = (held: boolean) => {
@@ -188,7 +188,7 @@ export class WorkerLife {
   }
 }
 
-/** What `configure` carries need not lie in each worker's environment too. */
+/** Secrets are sent with `configure`, so they are removed from the worker's environment. */
 function withoutSecrets(): Record<string, undefined> {
   return { DATABASE_URL: undefined, REDIS_URL: undefined, JWT_SECRET: undefined };
 }

@@ -1,8 +1,8 @@
 /**
- * The life of one worker process, as states. Pure; WorkerLife holds one, the supervisor acts
+ * The states of one worker process. Pure; WorkerLife holds one, the supervisor acts
  * on it. starting: forked, not yet `online`. online: gets connections and actors. draining:
- * gets no new ones, still answers. gone: its process, or the talk with it, has ended.
- * No way leads back: a restart is another life.
+ * gets no new ones, still answers. gone: its process or its pipe has ended. A state never goes
+ * back: a restart is another process.
  */
 import { unreachable } from "../base/errors.ts";
 import { type Monotonic, msBetween } from "../protocol/time.ts";
@@ -11,12 +11,12 @@ export type WorkerState =
   | { phase: "starting"; sinceMs: Monotonic }
   | { phase: "online"; sinceMs: Monotonic }
   | { phase: "draining"; sinceMs: Monotonic; drained: boolean }
-  /** `ordered`: it was told to go. `servedMs`: how long it was online before. */
+  /** `ordered`: it was asked to end. `servedMs`: how long it was online before. */
   | { phase: "gone"; sinceMs: Monotonic; ordered: boolean; servedMs: number };
 
 export type WorkerEvent = "online_reported" | "drain_ordered" | "drained_reported" | "lost";
 
-/** The state after `event`; the same object where the event means nothing any more. */
+/** The state after `event`; the same object when the event has no effect in this state. */
 export function stepWorker(state: WorkerState, event: WorkerEvent, nowMs: Monotonic): WorkerState {
   switch (event) {
     case "online_reported":
