@@ -15,6 +15,7 @@ import type {
   ServerEventName,
   ServerPayload,
 } from "../protocol/events.ts";
+import { epochMsOf, later, type Monotonic, monotonic, msBetween } from "../protocol/time.ts";
 import { backOffMs } from "./back-off.ts";
 import type { ClientPorts } from "./ports.ts";
 import type { ConnectionState, Disconnect } from "./state.ts";
@@ -67,12 +68,14 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
   let token = "";
   /** A token that the server no longer accepts. */
   let stale: string | null = null;
+  /** The token was asked for because the server refused another; none has been accepted since. */
+  let isRenewed = false;
   /** The reason that the server gave before it closed the connection. */
   let farewell: Extract<Disconnect, { by: "server" }> | null = null;
-  /** The server asked the client to return at this time; 0 when it did not. */
-  let returnAtMs = 0;
-  /** How far this machine's clock is ahead of the server's. */
-  let skewMs = 0;
+  /** The server asked the client to return at this time; in the past when it did not. */
+  let returnAtMs = monotonic(0);
+  /** When the server's wall clock, as `ready` told it, would have shown the epoch. */
+  let serverZeroMs = monotonic(0);
   let cancelNext = (): void => undefined;
   let cancelRenewal = (): void => undefined;
 
@@ -87,7 +90,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
   const stop = (reason: Disconnect): void => {
     end();
     isStopped = true;
-    returnAtMs = 0;
+    returnAtMs = monotonic(0);
     onState({ is: "closed", reason });
   };
 
@@ -104,12 +107,12 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
   const wait = (reason: Disconnect, leastMs = 0): void => {
     end();
     if (isStopped) return;
-    const nowMs = clock.nowMs();
-    const wishMs = returnAtMs - nowMs;
+    const wishMs = msBetween(clock.monotonicMs(), returnAtMs);
     // A draining server spreads its clients itself, so no jitter is added.
     const delayMs = wishMs > 0 ? wishMs : Math.max(leastMs, backOffMs(attempt, random()));
-    returnAtMs = 0;
-    onState({ is: "waiting", reason, attempt, retryAtMs: nowMs + delayMs });
+    returnAtMs = monotonic(0);
+    const retryAtMs = epochMsOf(later(clock.wallMs(), delayMs));
+    onState({ is: "waiting", reason, attempt, retryAtMs });
     attempt++;
     cancelNext = clock.after(delayMs, connect);
   };
@@ -126,6 +129,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
       refusedBy(answer.error);
       return;
     }
+    isRenewed = stale !== null;
     stale = null;
     token = answer.value;
     cancelNext = clock.after(READY_DEADLINE_MS, () => lost("no ready"));
@@ -138,11 +142,14 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
     else wait(reason, error.retry_after_ms);
   }
 
-  /** The server wants another token: the client renews at once, but not twice in a row. */
+  /**
+   * The server wants another token. The client asks for one at once, however long the outage
+   * before was; if the server refuses that one as well, the client waits before each further one.
+   */
   function renew(reason: Disconnect): void {
     stale = token;
-    if (attempt++ === 0) void connect();
-    else wait(reason);
+    if (isRenewed) wait(reason);
+    else void connect();
   }
 
   const ask: Ask = (event, payload, take) =>
@@ -153,7 +160,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
       });
     });
 
-  async function renewInPlace(expiresAtMs: number): Promise<void> {
+  async function renewInPlace(endsAtMs: Monotonic): Promise<void> {
     const mine = session;
     const answer = await tokens.renewed(token);
     if (mine !== session) return;
@@ -162,23 +169,24 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
       if ((await ask("refresh_token", { token })).ok || mine !== session) return;
     }
     // The session continues until the token expires and then reconnects with another.
-    renewLater(expiresAtMs);
+    renewLater(endsAtMs);
   }
 
   /** Renews within a second when there is time enough, else after half of the time left. */
-  function renewLater(expiresAtMs: number): void {
-    const leftMs = expiresAtMs + skewMs - clock.nowMs();
+  function renewLater(endsAtMs: Monotonic): void {
+    const leftMs = msBetween(clock.monotonicMs(), endsAtMs);
     if (leftMs <= 0) return;
     const delayMs = leftMs > NOTICE_MS ? random() * 1_000 : leftMs / 2;
     cancelRenewal();
-    cancelRenewal = clock.after(delayMs, () => void renewInPlace(expiresAtMs));
+    cancelRenewal = clock.after(delayMs, () => void renewInPlace(endsAtMs));
   }
 
   async function begin(ready: ServerPayload<"ready">): Promise<void> {
     const mine = ++session;
     const { session_id: sessionId, server_time } = ready;
     cancelNext();
-    skewMs = clock.nowMs() - Date.parse(server_time);
+    isRenewed = false;
+    serverZeroMs = later(clock.monotonicMs(), -Date.parse(server_time));
     const isCurrent = (): boolean => mine === session;
     onState({ is: "syncing", sessionId });
     await onReady(ready, isCurrent);
@@ -194,15 +202,22 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
         case "ready":
           void begin(payload as ServerPayload<"ready">);
           break;
-        case "token_expiring":
-          renewLater(Date.parse((payload as ServerPayload<"token_expiring">).expires_at));
+        case "token_expiring": {
+          const { expires_at } = payload as ServerPayload<"token_expiring">;
+          const nowMs = clock.monotonicMs();
+          const endsAtMs = later(serverZeroMs, Date.parse(expires_at));
+          // The token is still good, so a time in the past means that the server's clock was set
+          // back after `ready`. The server then still gives its usual notice.
+          const isPast = msBetween(nowMs, endsAtMs) <= 0;
+          renewLater(isPast ? later(nowMs, NOTICE_MS) : endsAtMs);
           break;
+        }
         case "server_draining": {
           const { reconnect_in_ms } = payload as ServerPayload<"server_draining">;
-          returnAtMs = clock.nowMs() + reconnect_in_ms;
+          returnAtMs = later(clock.monotonicMs(), reconnect_in_ms);
           cancelNext();
           cancelNext = clock.after(reconnect_in_ms, () => {
-            returnAtMs = 0;
+            returnAtMs = monotonic(0);
             void connect();
           });
           break;
@@ -211,7 +226,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
           const { code, message, reconnect } = payload as ServerPayload<"session_ended">;
           farewell = { by: "server", code: code as EndCode, message };
           if (!reconnect) stop(farewell);
-          else if (code === "rate_limited") returnAtMs = clock.nowMs() + PENALTY_MS;
+          else if (code === "rate_limited") returnAtMs = later(clock.monotonicMs(), PENALTY_MS);
           break;
         }
         default:

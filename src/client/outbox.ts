@@ -6,6 +6,7 @@
  */
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { Message } from "../protocol/schemas.ts";
+import { epochMsOf } from "../protocol/time.ts";
 import { backOffMs } from "./back-off.ts";
 import { isPassing, refusal, TroupeError } from "./error.ts";
 import type { Ask } from "./link.ts";
@@ -16,6 +17,7 @@ import type { OutboxStorage } from "./storage.ts";
 
 /** The most messages that may wait; further sends are refused. */
 const OUTBOX_MAX = 1_000;
+const CLOSED = refusal("The client is closed.").error;
 
 export interface Sending {
   clientId: string;
@@ -145,7 +147,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       // A caller that does not await it sees the problem in the state.
       sent.catch(() => undefined);
       if (isStopped || get().outbox.length >= OUTBOX_MAX) {
-        settle(clientId, refusal("Too many wait.").error);
+        settle(clientId, isStopped ? CLOSED : refusal("Too many messages wait to be sent.").error);
         return { clientId, committed: sent };
       }
       const outgoing: Outgoing = {
@@ -153,7 +155,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         conversationId,
         body,
         replyToSeq,
-        createdAtMs: ports.clock.nowMs(),
+        createdAtMs: epochMsOf(ports.clock.wallMs()),
         problem: null,
       };
       update(addOutgoing([outgoing]));
@@ -186,7 +188,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     },
     stop() {
       isStopped = true;
-      for (const clientId of [...promised.keys()]) settle(clientId, refusal("It is closed.").error);
+      for (const clientId of [...promised.keys()]) settle(clientId, CLOSED);
     },
   };
 }

@@ -10,9 +10,13 @@ import type {
   ServerEventName,
   ServerPayload,
 } from "../protocol/events.ts";
+import type { Monotonic, WallTime } from "../protocol/time.ts";
 
 export interface ClientClock {
-  nowMs(): number;
+  /** For timestamps only: the person at the machine may set it. */
+  wallMs(): WallTime;
+  /** For durations and deadlines. */
+  monotonicMs(): Monotonic;
   /** Calls `ring` once after `delayMs`, unless the returned function is called before. */
   after(delayMs: number, ring: () => void): () => void;
 }

@@ -3,6 +3,7 @@
  * the client, so that a page without them does not load them; one of each for a client.
  */
 import type { PostCounts } from "../protocol/social.ts";
+import { isoOf } from "../protocol/time.ts";
 import { attempt, isOnline, once, onOnline } from "./attached.ts";
 import { systemClock } from "./clock.ts";
 import {
@@ -78,7 +79,7 @@ export const inboxOf = once((client): Inbox => {
       if (upToSeq === undefined) return;
       const body = { up_to_seq: upToSeq };
       const { unread_count } = await client.api("PUT /api/notifications/read", body);
-      const readAt = new Date(systemClock.nowMs()).toISOString();
+      const readAt = isoOf(systemClock.wallMs());
       update((state) => takeRead(state, upToSeq, readAt, unread_count));
     },
   };

@@ -5,7 +5,8 @@ export function ownTimers(clock: ClientClock): ClientClock & { stop(): void } {
   const pending = new Set<() => void>();
   let isOver = false;
   return {
-    nowMs: () => clock.nowMs(),
+    wallMs: () => clock.wallMs(),
+    monotonicMs: () => clock.monotonicMs(),
     after(delayMs, ring) {
       if (isOver) return () => undefined;
       const cancel = clock.after(delayMs, () => {

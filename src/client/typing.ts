@@ -2,6 +2,7 @@
  * `typingOf`: own typing, called at every keystroke, says so every few seconds (the server lets
  * it end after 5 s of silence), and that it ended after a pause. One for a client.
  */
+import { type Monotonic, msBetween } from "../protocol/time.ts";
 import { isOnline, once } from "./attached.ts";
 import type { Client } from "./client.ts";
 import { systemClock } from "./clock.ts";
@@ -17,7 +18,7 @@ export interface Typing {
 }
 
 export function createTyping(client: Client, clock: ClientClock): Typing {
-  const active = new Map<string, { saidAtMs: number; cancel: () => void }>();
+  const active = new Map<string, { saidAtMs: Monotonic; cancel: () => void }>();
 
   const say = (conversation_id: string, is_typing: boolean): void => {
     // Not worth a retry: the next keystroke says it again, and silence ends it.
@@ -49,8 +50,8 @@ export function createTyping(client: Client, clock: ClientClock): Typing {
     touch(conversationId) {
       const before = active.get(conversationId);
       before?.cancel();
-      const nowMs = clock.nowMs();
-      const isDue = !before || nowMs - before.saidAtMs >= AGAIN_MS;
+      const nowMs = clock.monotonicMs();
+      const isDue = !before || msBetween(before.saidAtMs, nowMs) >= AGAIN_MS;
       if (isDue) say(conversationId, true);
       active.set(conversationId, {
         saidAtMs: isDue ? nowMs : before.saidAtMs,

@@ -29,9 +29,9 @@ export function monotonic(ms: number): Monotonic {
 }
 
 /** Before every time that a monotonic clock has ever shown. */
-export const BEFORE_ALL = monotonic(Number.NEGATIVE_INFINITY);
+export const BEFORE_ALL = /* @__PURE__ */ monotonic(Number.NEGATIVE_INFINITY);
 /** A deadline that never passes. */
-export const NEVER = monotonic(Number.POSITIVE_INFINITY);
+export const NEVER = /* @__PURE__ */ monotonic(Number.POSITIVE_INFINITY);
 
 /** The time `ms` after `at`; before it if `ms` is negative. */
 export function later<T extends WallTime | Monotonic>(at: T, ms: number): T {

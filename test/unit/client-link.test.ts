@@ -177,6 +177,59 @@ describe("the token", () => {
     expect(asked, "again, for it was not answered").toHaveLength(2);
   });
 
+  it.each([2 * 3_600_000, -2 * 3_600_000])(
+    "[SDK60] is renewed in time where this machine's clock is set by %i ms",
+    async (stepMs) => {
+      await comesOnline();
+      const expires_at = new Date(clock.nowMs() + 10_000).toISOString();
+      clock.stepWall(stepMs);
+      says("token_expiring", { expires_at });
+      await clock.advance(4_999);
+      expect(asked).toEqual([]);
+      await clock.advance(1);
+      expect(asked).toHaveLength(1);
+    },
+  );
+
+  it("[SDK60] is renewed where the server's clock was set back since the session began", async () => {
+    await comesOnline();
+    says("token_expiring", { expires_at: new Date(clock.nowMs() - 3_600_000).toISOString() });
+    await clock.advance(30_000);
+    expect(asked).toEqual([{ event: "refresh_token", payload: { token: "token 2" } }]);
+  });
+
+  it("[SDK61] is asked for at once when it is refused as expired after a long outage", async () => {
+    await comesOnline();
+    handlers.onClosed("lost");
+    for (let n = 0; n < 6; n++) {
+      await clock.advance(15_000);
+      handlers.onRefused(null, "no route");
+    }
+    await clock.advance(15_000);
+    const before = opened.length;
+    handlers.onRefused({ code: "token_expired", message: "Old." }, "");
+    await clock.advance(0);
+    expect(opened.slice(before)).toEqual(["token 2"]);
+    await isReady();
+  });
+
+  it("[SDK61] is asked for after a wait when the one just asked for is refused as well", async () => {
+    link.start();
+    await clock.advance(0);
+    handlers.onRefused({ code: "token_expired", message: "Old." }, "");
+    await clock.advance(0);
+    for (let n = 1; n <= 3; n++) {
+      expect(opened).toHaveLength(n + 1);
+      handlers.onRefused({ code: "token_expired", message: "Old." }, "");
+      await clock.advance(0);
+      const waitMs = backOffMs(n - 1, 0.5);
+      expect(states.at(-1)).toMatchObject({ retryAtMs: clock.nowMs() + waitMs });
+      expect(opened, "not at once").toHaveLength(n + 1);
+      await clock.advance(waitMs);
+    }
+    expect(opened).toEqual(["token 1", "token 2", "token 3", "token 4", "token 5"]);
+  });
+
   it("[SDK38] the same token again means that there is no other: the end", async () => {
     nextToken = () => "the only one";
     link.start();
