@@ -19,3 +19,8 @@ WHERE g.removed_id IS NOT NULL;
 ALTER TABLE conversation_changes
   DROP COLUMN removed_id, DROP COLUMN removed_place,
   DROP COLUMN removed_delivered, DROP COLUMN removed_read;
+
+-- Replaced by change_conversation.
+DROP FUNCTION IF EXISTS retitle_conversation(bigint, bigint, text);
+DROP FUNCTION IF EXISTS add_members(bigint, bigint, bigint[], int);
+DROP FUNCTION IF EXISTS remove_member(bigint, bigint, bigint);
