@@ -1,16 +1,19 @@
 /**
- * One activation: a behaviour's state, the letters that wait for it, its timers, its work. It is
- * itself the context that its behaviour sees: a user that idles online should cost little.
+ * One activation: a behaviour's state, the letters (asks and tells) that wait for it, its timers
+ * and its work. It is also the context that its behaviour receives, so that an idle online user
+ * costs little memory.
  *
- * [ACT1] While it loads or passivates letters wait, in order; none is lost or turned round.
- * [ACT2] What waits is bounded; past it callers are told `unavailable`.
- * [ACT3] A turn that throws costs this activation: who waits for it is answered `internal`.
- * [ACT4] It ends when the work it has begun is done; letters that came meanwhile go to the next.
- * [ACT5] A timer rings once, unless set anew or cancelled, and never once it passivates.
- * [ACT7] While its host is held, letters and results of begun work wait with the host, in order.
- * [ACT8] Before it passivates its behaviour is asked to do now what waits for a timer.
- * [ACT6] A letter of a worker that is gone by the time of its turn is no turn: what it says of
- *        sessions would stay for ever.
+ * [ACT1] While it loads or passivates, letters wait in order; none is lost or reordered.
+ * [ACT2] The number of waiting letters is bounded; further callers are answered `unavailable`.
+ * [ACT3] A turn that throws ends this activation; its callers are answered `internal`.
+ * [ACT4] It ends when the work it has begun is done; letters that came meanwhile go to the next
+ *        activation.
+ * [ACT5] A timer rings once, unless it is set again or cancelled, and never after passivation
+ * began.
+ * [ACT7] While the actor runtime is held, letters and results of begun work wait there, in order.
+ * [ACT8] Before it passivates, its behaviour is asked to do at once what waits for a timer.
+ * [ACT6] A letter from a worker that is gone by then gets no turn: sessions that it announced would
+ *        stay forever.
  */
 import type { Behaviour, Context, Incoming, Reply, TopicEvent } from "../../actors/behaviour.ts";
 import type { ActorAddress, ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
@@ -18,7 +21,10 @@ import { type ErrorObject, REFUSALS, type Result } from "../protocol/errors.ts";
 import type { Monotonic, WallTime } from "../protocol/time.ts";
 import type { Topic } from "../protocol/topics.ts";
 
-/** Letters waiting plus work begun, of one actor. Past it callers are told `unavailable`. */
+/**
+ * The most waiting letters plus begun work of one actor; further callers are answered
+ * `unavailable`.
+ */
 export const MAILBOX_MAX = 10_000;
 
 export interface Letter {
@@ -26,41 +32,41 @@ export interface Letter {
   from: string;
   op: string;
   body: string;
-  /** After this nobody waits for the answer. */
+  /** After this time nobody waits for the answer. */
   expiresAtMs: Monotonic;
   answer: AnswerSink;
 }
 
-/** Where one ask's answer goes; a tell's goes nowhere. */
+/** Receives the answer of an ask; null for a tell. */
 export type AnswerSink = ((ok: boolean, body: string, rev: number) => void) | null;
 
-/** What an activation needs of its host. */
+/** The parts of the actor runtime that an activation uses. */
 export interface ActivationHost {
   monotonicMs(): Monotonic;
   wallMs(): WallTime;
   after(delayMs: number, ring: () => void): () => void;
-  /** Runs a turn now, or when the host is held no more. Turns keep their order. */
+  /** Runs a turn now, or when the runtime is no longer held. Turns keep their order. */
   whenOpen(turn: () => void): void;
-  /** Whether that worker is out of the cluster, and its sessions with it. */
+  /** Whether that worker has left the cluster; its sessions are over then. */
   isGone(life: string): boolean;
-  /** Whether other hosts cannot be heard now. */
+  /** Whether other hosts are unreachable now. */
   isCutOff(): boolean;
   /** A context's outward effects: ask, tell, publish. */
   readonly effects: Pick<Context, "ask" | "tell" | "publish">;
-  /** The body of a letter is no JSON. */
+  /** Called when the body of a letter is not JSON. */
   onMalformed(key: string, fault: unknown): void;
-  /** `letters` came too late for this activation and want the next one. */
+  /** `letters` came too late for this activation; the next one takes them. */
   onEnded(activation: Activation, letters: readonly Letter[], bug: unknown): void;
 }
 
 type Phase =
-  /** The behaviour reads its state. */
+  /** The behaviour is loading its state. */
   | { is: "loading"; letters: Letter[] }
-  /** A letter is a turn at once. */
+  /** Each letter gets its turn at once. */
   | { is: "active"; state: unknown }
-  /** Begun work comes to its end; nothing new is begun. */
+  /** Begun work is finishing; no new work begins. */
   | { is: "passivating"; state: unknown; letters: Letter[] }
-  /** What still comes back finds nothing. */
+  /** Late results are ignored. */
   | { is: "ended" };
 
 export class Activation implements Context {
@@ -68,14 +74,14 @@ export class Activation implements Context {
   readonly behaviour: Behaviour;
   lastTurnAtMs: Monotonic;
   readonly #host: ActivationHost;
-  /** Null while there is none, here and below: most actors idle. */
+  /** Null while empty, here and below, since most actors are idle. */
   #timers: Map<string, () => void> | null = null;
   #unanswered: Set<ActorReply> | null = null;
   #phase: Phase = { is: "loading", letters: [] };
   #workBegun = 0;
   #wantsPassivation = false;
   #isTakingLettersIn = false;
-  /** Read when a turn first asks for it. */
+  /** Read from the clock when a turn first asks for it. */
   #wallMs: WallTime | null = null;
 
   constructor(key: string, id: string, behaviour: Behaviour, host: ActivationHost) {
@@ -95,7 +101,7 @@ export class Activation implements Context {
     return waiting + this.#workBegun;
   }
 
-  /** Whether dropping it now loses nothing and leaves nobody waiting. */
+  /** Whether it can be dropped now without losing anything or leaving a caller waiting. */
   get isIdle(): boolean {
     return (
       this.#phase.is === "active" &&
@@ -134,13 +140,13 @@ export class Activation implements Context {
     this.#turn((state, ctx) => this.behaviour.onWorkersGone(state, lives, ctx, mayBeBack));
   }
 
-  /** Lets it go as soon as its begun work is done: the actor belongs elsewhere. */
+  /** The actor belongs to another worker now: ends it as soon as its begun work is done. */
   retire(): void {
     this.#wantsPassivation = true;
     this.#passivateIfWanted();
   }
 
-  /** Ends it now; whoever waits is refused with `error`. */
+  /** Ends it now; waiting callers are refused with `error`. */
   end(error: ErrorObject, bug?: unknown): void {
     const { is } = this.#phase;
     if (is === "ended") return;
@@ -155,7 +161,7 @@ export class Activation implements Context {
     this.#host.onEnded(this, is === "passivating" ? letters : [], bug);
   }
 
-  // What its behaviour may do; see Context.
+  // The behaviour's context; see Context.
 
   get monotonicMs(): Monotonic {
     return this.lastTurnAtMs;
@@ -246,7 +252,7 @@ export class Activation implements Context {
   }
 
   #handle(letter: Letter): void {
-    // What it says of its sessions is over, and nobody is left to be answered.
+    // The sender's sessions are over, and no caller is left.
     if (this.#host.isGone(letter.from)) return;
     const reply = this.#replyTo(letter);
     let body: unknown;

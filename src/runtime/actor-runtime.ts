@@ -1,16 +1,16 @@
 /**
- * The actor host: runs all activations of one actor thread. Frames come in through `deliver`,
- * effects leave through `send`; it knows no chat word and no socket.
+ * Runs all activations of one actor thread. Frames come in through `deliver`, effects leave through
+ * `send`. It knows nothing about chat or sockets.
  *
- * [HST1] A frame for an actor that lives elsewhere is passed on once to the owner this host
- *        knows, and after that answered `notOwner`.
- * [HST2] A frame under a newer view waits for that view, a while.
- * [HST3] Activations that belong elsewhere go as soon as their begun work is done.
- * [HST4] What is idle for its kind's time and holds nothing goes too.
- * [HST5] After a gap between hosts, sessions over there count again when they are announced.
- * [HST6] While it is held no turn is begun: what comes waits here in order, and asks past
+ * [HST1] A frame for an actor of another worker is forwarded once to the owner known here; a frame
+ *        that was forwarded before is answered `notOwner`.
+ * [HST2] A frame sent under a newer view waits for that view, up to 3 s.
+ * [HST3] Activations that belong to another worker end as soon as their begun work is done.
+ * [HST4] Activations that are idle for their kind's time and hold nothing end as well.
+ * [HST5] After a gap between hosts, sessions of the other host count again once they are announced.
+ * [HST6] While it is held, no turn begins: letters wait here in order, and asks beyond
  *        `HELD_MAX` are answered `unavailable`.
- * [HST8] A peek activates nothing: where there is no activation it is answered `null`.
+ * [HST8] A peek does not activate: without an activation it is answered `null`.
  * [HST9] An ask for many actors is answered once, when each of them that this host owns has
  *        answered or refused; those that it does not own are named.
  */
@@ -27,12 +27,14 @@ import { Gateway } from "./gateway.ts";
 import type { View } from "./view.ts";
 
 const SWEEP_MS = 5_000;
-/** Memory: an idle activation is a few KB; past this many the idle ones go early. */
+/** An idle activation takes a few KB; above this number idle ones end early. */
 const ACTIVATIONS_MAX = 200_000;
-/** Frames that came under a view which this host has yet to hear of. */
+/** Frames sent under a view that has not arrived here yet. */
 const PARKED_MAX = 10_000;
 const PARKED_MS = 3_000;
-/** Turns that wait while the host is held. Its edge takes nothing more meanwhile; see thread.ts. */
+/**
+ * Turns that wait while the runtime is held. The edge sends nothing more meanwhile; see thread.ts.
+ */
 const HELD_MAX = 50_000;
 
 export interface HostOptions {
@@ -41,18 +43,18 @@ export interface HostOptions {
   self: string;
   behaviours: Partial<Record<ActorKind, Behaviour>>;
   send(frame: Frame): void;
-  /** A turn threw: the activation is lost, the thread goes on. */
+  /** A turn threw: the activation is lost, the thread continues. */
   onBug(key: string, bug: unknown): void;
-  /** The body of a message to an actor is no JSON: the message is refused. */
+  /** The body of a message to an actor is not JSON: the message is refused. */
   onMalformed(key: string, fault: unknown): void;
 }
 
 export interface HostStats {
-  /** Of each kind: those that are active, and how many ever became so. */
+  /** By kind: how many actors are active, and how many activations there were. */
   actors: Record<string, number>;
   activated: Record<string, number>;
   mailboxDepth: number;
-  /** Of the actor for whom most waits. */
+  /** The length of the longest mailbox. */
   mailboxDeepest: number;
 }
 
@@ -82,8 +84,8 @@ export class ActorHost {
   }
 
   /**
-   * [HST6] Held, it begins no turn; what waits is taken up, in order, when it is held no more. A
-   * turn can cause that it is held again.
+   * [HST6] While held, no turn begins; waiting turns run in order once it is released. One of them
+   * may cause it to be held again.
    */
   setHeld(isHeld: boolean): void {
     this.#isHeld = isHeld;
@@ -93,7 +95,7 @@ export class ActorHost {
     waiting.splice(0, next);
   }
 
-  /** An ask, tell or answer that reached this worker. */
+  /** Takes an ask, tell or answer that reached this worker. */
   deliver(f: Frame): void {
     if (f.type === FRAME.answer) {
       this.gateway.onAnswer(f);
@@ -135,7 +137,7 @@ export class ActorHost {
     this.#unpark();
   }
 
-  /** [HST5] What was said between this host and that one ("": every other one) may be lost. */
+  /** [HST5] Frames between this host and `host` ("": every other host) may be lost. */
   onGap(host: string): void {
     const lives = this.gateway.placement.livesAcross(this.#options.self, host);
     if (lives.size === 0) return;
@@ -206,7 +208,7 @@ export class ActorHost {
     const { placement } = this.gateway;
     const many: ManyAnswers<unknown> = { answers: [], undone: [] };
     const expiresAtMs = later(this.#options.clock.monotonicMs(), f.rev);
-    // One for the loop itself: an actor may answer before the next is asked.
+    // Starts at one for the loop itself, since an actor may answer before the next is asked.
     let unanswered = 1;
     const settle = () => {
       unanswered--;
@@ -239,7 +241,7 @@ export class ActorHost {
     else letter.answer?.(false, JSON.stringify(REFUSALS.unavailable.error), 0);
   }
 
-  /** One for all of them. */
+  /** One owner object for all activations. */
   #hostOfActivations(): ActivationHost {
     const { clock, self } = this.#options;
     return {
@@ -264,11 +266,11 @@ export class ActorHost {
     };
   }
 
-  /** Undefined: nothing runs such actors, or there are too many. */
+  /** Undefined when no behaviour has this kind, or there are too many activations. */
   #activate(key: string): Activation | undefined {
     const colon = key.indexOf(":");
     const kind = key.slice(0, colon);
-    // A key comes from outside, and an object has more properties than its own.
+    // Keys come from outside; an inherited property such as "constructor" is not a kind.
     if (!isKindOf(this.#options.behaviours, kind) || this.#isClosed) return undefined;
     const behaviour = this.#options.behaviours[kind];
     if (behaviour === undefined) return undefined;
@@ -295,7 +297,9 @@ export class ActorHost {
     );
   }
 
-  /** Not ours. The first time it goes on to the owner we know, the second time back. */
+  /**
+   * The actor is not owned here: forwards the frame once, and answers `notOwner` the second time.
+   */
   #passOn(f: Frame): void {
     const owner = this.gateway.placement.ownerOf(f.key);
     if ((f.flags & FLAG.forwarded) === 0 && owner !== null) {
@@ -312,7 +316,7 @@ export class ActorHost {
     }
   }
 
-  /** Frames to ourselves stay here: asks between two actors of this thread. */
+  /** Frames to this worker stay here: asks between two actors of this thread. */
   #route(f: Frame): void {
     const isOwnTalk =
       f.to === this.#options.self && (f.type !== FRAME.answer || f.corr >= 0x80000000);
@@ -359,7 +363,7 @@ export class ActorHost {
 
   #sweep(): void {
     for (const activation of [...this.#activations.values()]) {
-      // One made by a frame that found no owner in time.
+      // It was activated by a frame that timed out while parked.
       if (this.gateway.placement.ownerOf(activation.key) !== this.#options.self)
         activation.retire();
     }

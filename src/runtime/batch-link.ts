@@ -1,15 +1,15 @@
 /**
  * The line between an edge and its actor thread: frames in batches, each one message of a
- * MessageChannel that comlink has handed over. Not a comlink call a batch: its answer would wake
- * the sender for nothing, a sixth of what a lone message costs (figures in bench/RESULTS.md).
- * What has been taken is counted in memory that both share; only a sender that waits is woken.
+ * MessageChannel that comlink has handed over. A batch is not a comlink call, because its answer
+ * would wake the sender for nothing, a sixth of the cost of a lone message (figures in
+ * bench/RESULTS.md). The batches taken are counted in shared memory; only a waiting sender is
+ * woken.
  *
  * [LNK1] A lone frame leaves at the end of its turn.
- * [LNK2] While `BATCHES_IN_FLIGHT` batches are not worked through the next one gathers, and
- *        leaves as soon as one of them is.
- * [LNK3] A side that cannot work a batch through, or whose other side reads nothing any more
- *        (pressure.ts), ends the line and says so once. (A thread's own end is seen by its
- *        worker.)
+ * [LNK2] While `BATCHES_IN_FLIGHT` batches are being processed, the next one gathers; it leaves as
+ *        soon as one of them is done.
+ * [LNK3] A side that fails to process a batch, or whose other side no longer reads (pressure.ts),
+ *        ends the line and reports that once. (The worker notices the end of its thread itself.)
  * [LNK4] A side that is asked to `hold` takes no further batch until `release`; what the other
  *        side sends meanwhile waits there, and fills its line.
  */
@@ -20,8 +20,8 @@ import { Pressure, type PressureMarks } from "./pressure.ts";
 
 const BATCHES_IN_FLIGHT = 2;
 /**
- * The high mark is some 30 ms of work for the other side. The deadline is longer than any pause
- * that a busy machine or a garbage collection makes.
+ * The high mark is about 30 ms of work for the other side. The deadline is longer than any pause
+ * of a busy machine or a garbage collection.
  */
 export const LINK_MARKS: PressureMarks = {
   highBytes: 8 * 1024 * 1024,
@@ -30,13 +30,13 @@ export const LINK_MARKS: PressureMarks = {
   maxBytes: 512 * 1024 * 1024,
 };
 
-/** Of a ledger: how many batches the receiver has worked through, modulo 2^32. */
+/** Index in a ledger: how many batches the receiver has processed, modulo 2^32. */
 const TAKEN = 0;
-/** Of a ledger: 1 while the sender waits for one to be. */
+/** Index in a ledger: 1 while the sender waits for a batch to be processed. */
 const AWAITED = 1;
 const LEDGER_BYTES = 2 * Int32Array.BYTES_PER_ELEMENT;
 
-/** What the receiver posts to a sender that waits. */
+/** The message that the receiver posts to a waiting sender. */
 const GO_ON = null;
 
 /** One end of a line. To give it to another thread, transfer its port. */
@@ -61,7 +61,7 @@ export interface BatchLinkEvents {
   frames(bytes: Buffer): void;
   /** The line became full and the owner should take no new work, or it has room again. */
   pressure?(isFull: boolean): void;
-  /** Nothing more comes or goes. Called once. */
+  /** The line has ended. Called once. */
   stuck(why: Error): void;
 }
 
@@ -71,9 +71,9 @@ export class BatchLink {
   readonly #batch = new FrameBatch();
   readonly #pressure: Pressure;
   readonly #marks: PressureMarks;
-  /** Sizes of the batches that were posted and, as far as has been looked, not worked through. */
+  /** Sizes of the posted batches that had not been processed when the ledger was last read. */
   readonly #posted: number[] = [];
-  /** Batches that came while this side holds; null while it does not. */
+  /** Batches that arrived while this side holds; null while it does not hold. */
   #held: Uint8Array[] | null = null;
   #sent = 0;
   #isScheduled = false;
@@ -87,7 +87,7 @@ export class BatchLink {
       queuedBytes: () => this.queuedBytes,
       progress: () => Atomics.load(end.outgoing, TAKEN),
       changed: (isFull) => {
-        // From now on the other side says of each batch that it has been worked through.
+        // From now on the other side reports each processed batch.
         if (isFull) Atomics.store(end.outgoing, AWAITED, 1);
         events.pressure?.(isFull);
       },
@@ -102,12 +102,12 @@ export class BatchLink {
     });
   }
 
-  /** Whether more waits for the other side than should. */
+  /** Whether too much waits for the other side. */
   get isFull(): boolean {
     return this.#pressure.isFull;
   }
 
-  /** Bytes that the other side has not worked through yet. */
+  /** Bytes that the other side has not processed yet. */
   get queuedBytes(): number {
     const inFlight = this.#inFlight;
     while (this.#posted.length > inFlight) this.#posted.shift();
@@ -138,14 +138,14 @@ export class BatchLink {
     const held = this.#held ?? [];
     this.#held = null;
     for (const batch of held) {
-      // What a batch sets off can ask to hold again.
+      // Processing a batch may cause another hold.
       const again = this.#held as Uint8Array[] | null;
       if (again !== null) again.push(batch);
       else this.#receive(batch);
     }
   }
 
-  /** Leaves now what has gathered, if it may: at the end of a turn that knows its end. */
+  /** Sends the gathered frames now if it may; called at the end of a turn. */
   flush(): void {
     if (this.#isClosed || this.#batch.frames === 0) return;
     if (!this.#mayPost()) return;
@@ -156,7 +156,7 @@ export class BatchLink {
     this.#end.port.postMessage(batch, [batch.buffer as ArrayBuffer]);
   }
 
-  /** The other side has worked a batch through. */
+  /** The other side has processed a batch. */
   #goOn(): void {
     if (this.#isClosed) return;
     this.flush();
@@ -165,7 +165,9 @@ export class BatchLink {
     this.#pressure.look();
   }
 
-  /** What was added leaves at the end of the turn; only a lot of it is looked at before. */
+  /**
+   * Added frames leave at the end of the turn; the pressure is checked before only for many bytes.
+   */
   #added(): void {
     this.#schedule();
     const gathered = this.#batch.byteLength;
@@ -173,7 +175,9 @@ export class BatchLink {
     if (!this.#pressure.isFull || gathered > this.#marks.maxBytes) this.#pressure.look();
   }
 
-  /** Says that it waits before it looks for the last time, so no `GO_ON` is missed. */
+  /**
+   * It announces that it waits before it checks for the last time, so that no `GO_ON` is missed.
+   */
   #mayPost(): boolean {
     if (this.#inFlight < BATCHES_IN_FLIGHT) return true;
     Atomics.store(this.#end.outgoing, AWAITED, 1);

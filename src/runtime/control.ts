@@ -1,5 +1,5 @@
 /**
- * Control frames: the rare talk between the primary and its workers, as JSON bodies of
+ * Control frames: rare messages between the primary and its workers, as JSON bodies of
  * `FRAME.control`. A `corr` other than 0 wants a `FRAME.answer` with the same `corr`.
  */
 
@@ -13,17 +13,17 @@ export interface PrimaryOrders {
   /** First frame on every pipe. */
   configure: { config: WorkerConfig; life: string; slot: string; tls: TlsMaterial | null };
   /**
-   * Tell sessions, flush actors, say `drained`, and expect to be ended. Answered when the
-   * sessions have been told: then the port may close (1.5 s later at the latest).
+   * Announce the drain to sessions, flush actors, report `drained`, and expect to be ended.
+   * Answered when the drain has been announced: then the port may close.
    */
   drain: { deadline_ms: number };
   /**
-   * Asks, answers and tells between this host and that one ("": every other one) may be lost:
-   * asks are made again, edges announce their sessions again, and actors doubt the sessions
-   * of that host until they are announced.
+   * Asks, answers and tells between this host and `host` ("": every other host) may be lost:
+   * asks are sent again, edges announce their sessions again, and actors treat the sessions of
+   * that host as doubtful until they are announced.
    */
   gap: { host: string };
-  /** Events of these topics may not have arrived: edges look what they have missed of them. */
+  /** Events of these topics may not have arrived: edges read what they missed. */
   doubt: Doubt;
   /** A new certificate, for connections from now on. Answered with null, or with what is wrong. */
   tls: TlsMaterial;
@@ -31,12 +31,15 @@ export interface PrimaryOrders {
   issuer_keys: IssuerKeySet;
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */
   metrics: Record<string, never>;
-  /** Answer with that question's `WorkerAnswers`, of this worker. */
+  /** Answer with this worker's `WorkerAnswers` to the question. */
   ops: OpsQuestion;
 }
 
 export interface WorkerReports {
-  /** Configured, thread running, database reached: may be given sockets and actors. */
+  /**
+   * The worker is configured, its thread runs and the database is reached: it may get sockets and
+   * actors.
+   */
   online: Record<string, never>;
   drained: Record<string, never>;
   /** Handed-over TLS connections that have sent a request, or are gone. */
@@ -47,7 +50,7 @@ export interface WorkerReports {
   gather_metrics: Record<string, never>;
   /** Answered with `HostHealth`; for /readyz. */
   host_health: Record<string, never>;
-  /** Answered with that question's `ClusterAnswers`, of all hosts. */
+  /** Answered with the `ClusterAnswers` of all hosts to the question. */
   ops: OpsQuestion;
   /** Answered with `IssuerKeySet | null`; `newer`: read again first, if that was not just done. */
   issuer_keys: { newer: boolean };
@@ -59,7 +62,7 @@ export interface IssuerKeySet {
   version: number;
 }
 
-/** What a worker shakes hands with. */
+/** The TLS certificate and session-ticket keys of a worker. */
 export interface TlsMaterial extends TlsPair {
   /** 48 bytes in base64, the same for all workers of a host: any of them resumes a session. */
   ticketKeys: string;
@@ -80,12 +83,12 @@ export interface HostHealth {
 
 /**
  * With a socket over the cluster's IPC channel: a connection that the front door hands over,
- * with what it has read of it. `api` for the HTTP server, `engine` for a WebSocket handshake,
+ * with the bytes it has read. `api` for the HTTP server, `engine` for a WebSocket handshake,
  * `tls` for a TLS handshake, whose ticket comes back in `settled`.
  */
 export type SocketHandover = {
   type: typeof SOCKET_HANDOVER;
-  /** Of the peer, which a connection that has ended meanwhile does not know any more. */
+  /** The peer's address, which a connection that has ended meanwhile no longer knows. */
   address: string;
 } & Handed;
 const SOCKET_HANDOVER = "troupe:socket";

@@ -1,15 +1,15 @@
 /**
- * Where a worker's frames cross: its edge, its actor thread, and the pipe to the primary.
- * Runs on the edge's thread. Frames from the thread that concern others are passed on as bytes.
+ * Routes a worker's frames between its edge, its actor thread, and the pipe to the primary.
+ * Runs on the edge's thread. Frames of the actor thread for other workers are forwarded as bytes.
  *
- * [XCH1] What the thread says reaches the edge and the primary in the order it was said, so an
- *        answer never overtakes the event that it stands for.
- * [XCH2] A worker that is alone sends no event out.
+ * [XCH1] Frames of the thread reach the edge and the primary in the order they were sent, so that
+ *        an answer never overtakes the event that it stands for.
+ * [XCH2] A worker that is alone sends no events to the primary.
  * [XCH3] A subscription is done when the primary has confirmed it, or has failed in time.
  * [XCH4] While too much waits for the actor thread, new asks of it are refused `unavailable`,
  *        those of other workers included. While too much waits for the primary, asks of other
  *        workers' actors are refused, and no batch is taken from the thread, whose own line
- *        then fills. Tells and answers always go: they end work.
+ *        then fills. Tells and answers are always sent, because they end work.
  * [XCH5] A frame that cannot be read, or whose handler throws, is dropped and counted; the frames
  *        behind it are handled.
  */
@@ -38,13 +38,13 @@ export interface ExchangeOptions {
   /** Counts what happens on full lines: line, what. */
   pressure?: Tally;
   drops: Pick<Drops, "note">;
-  /** A topic's event, wherever it was published. */
+  /** Called for each event of a subscribed topic. */
   onEvent(event: Frame): void;
-  /** A new view, after the gateway has taken it and before anything sent under it. */
+  /** Called for a new view, after the gateway has taken it and before any frame sent under it. */
   onView(now: Placement, before: Placement): void;
-  /** An order of the primary; `reply` answers one that wants an answer. */
+  /** Called for an order of the primary; `reply` answers an order that wants an answer. */
   onControl(order: Frame, reply: (body: string) => void): void;
-  /** The end of a batch: the moment to flush what it has written to sockets. */
+  /** Called at the end of a batch, to flush the writes to sockets that it caused. */
   onBatchEnd(): void;
 }
 
@@ -72,7 +72,7 @@ export class Exchange {
     });
   }
 
-  /** Whether so much waits that sockets should not be read. */
+  /** Whether so much waits that sockets should not be read now. */
   get isCongested(): boolean {
     return this.#options.thread.isFull || this.#options.pipe.isFull;
   }
@@ -180,10 +180,10 @@ export class Exchange {
     this.#options.onEvent(f);
   }
 
-  /** Resolves when the primary has taken the topics in: from then on nothing is missed. */
+  /** Resolves when the primary has registered the topics: from then on no event is missed. */
   async subscribe(topics: readonly string[]): Promise<void> {
     const answer = this.#call(FRAME.subscribe, "", topics.join("\n"));
-    // Alone there is nobody to miss, and the primary takes frames in order anyway.
+    // A worker that is alone can miss nothing, and the primary takes frames in order anyway.
     if (this.#isAlone) return;
     const result = await answer;
     if (!result.ok) throw new Error(`subscribe: ${result.error.message}`);
@@ -194,7 +194,7 @@ export class Exchange {
     this.#options.pipe.send(frame(FRAME.unsubscribe, { body: topics.join("\n") }));
   }
 
-  /** Tells the primary something it does not answer. */
+  /** Reports something to the primary, without an answer. */
   report<N extends keyof WorkerReports>(name: N, body: WorkerReports[N]): void {
     this.#options.pipe.send(frame(FRAME.control, { name, body: JSON.stringify(body) }));
   }
@@ -256,7 +256,7 @@ export class Exchange {
   }
 
   #onAnswer(f: Frame): void {
-    // The primary answers in its own name, but for asks that it could not bring to anyone.
+    // The primary's answers are its own, except for asks that it could not deliver.
     if (f.from !== "" || (f.flags & FLAG.notOwner) !== 0) {
       this.gateway.onAnswer(f);
       return;

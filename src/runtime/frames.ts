@@ -2,8 +2,8 @@
  * Frames: what travels between edges, actor threads, primaries and hosts.
  *
  * [FRM1] Encoded once by its sender, a frame is passed on as bytes; batches are frames in a row.
- * [FRM2] Who routes it reads the fixed header and the short strings, never the body.
- * [FRM3] A length that no frame can have is refused, before anything waits for it.
+ * [FRM2] A router reads the fixed header and the short strings, never the body.
+ * [FRM3] A length that no frame can have is refused before anything waits for its bytes.
  * [FRM4] Nothing is read past a frame's end: lengths inside a frame that do not fit into it make
  *        it malformed, and reading a malformed frame throws `Malformed` and nothing else.
  *
@@ -14,20 +14,20 @@
 import { Malformed } from "../base/errors.ts";
 
 export const FRAME = {
-  /** To an actor, wants an answer. `rev` is the milliseconds left to answer. */
+  /** To an actor; wants an answer. `rev` is the milliseconds left to answer. */
   ask: 1,
-  /** To an actor, wants none. */
+  /** To an actor; wants no answer. */
   tell: 2,
   /** To the worker that asked; flag `ok` or the body is an error object. */
   answer: 3,
   /** A topic's event; `key` is the topic. */
   event: 4,
-  /** Edge → primary: topics (body, one a line) to begin or stop hearing. Answered. */
+  /** Edge → primary: topics to subscribe or unsubscribe (body, one a line). Answered. */
   subscribe: 5,
   unsubscribe: 6,
   /** Primary → worker → thread: the membership view (body). */
   view: 7,
-  /** Rare talk between primary and worker; `name` says what, body is JSON. */
+  /** Rare messages between primary and worker; `name` is the message's name, the body is JSON. */
   control: 8,
 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
@@ -35,11 +35,11 @@ export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 export const FLAG = {
   /** An answer that carries a value. */
   ok: 1,
-  /** Sent on once already by a worker that was not the owner. */
+  /** Forwarded once already by a worker that was not the owner. */
   forwarded: 2,
-  /** An ask that must not activate: answered `null` where there is no activation. */
+  /** An ask that must not activate: answered `null` without an activation. */
   peek: 4,
-  /** An answer that means: not the owner, look at your view again. */
+  /** The receiver is not the owner: the sender should place the actor by a newer view. */
   notOwner: 8,
   /** One op for many actors of one worker: `key` is their kind, the body a `ManyLetters[]`. */
   many: 16,
@@ -48,7 +48,7 @@ export const FLAG = {
 /** Of an ask with flag `many`: the same op with the same body for each of these actors. */
 export interface ManyLetters {
   body: unknown;
-  /** An actor that is not active is left alone and counts as having answered null. */
+  /** An actor that is not active is not activated and counts as having answered null. */
   isPeek: boolean;
   ids: string[];
 }
@@ -73,7 +73,7 @@ export interface Frame {
   rev: number;
   /** Actor address "kind:id", or topic. */
   key: string;
-  /** Op, event or order. */
+  /** The name of an op, event or order. */
   name: string;
   except: string;
   note: string;
@@ -84,7 +84,7 @@ const HEADER_BYTES = 28;
 /** Where the header has the lengths of to, from, key, name and except. */
 const TEXT_LENGTHS_AT = 20;
 const TEXT_LENGTHS_END = 25;
-/** Past this a frame is a bug or an attack, never a batch to wait for. */
+/** A longer frame is a bug or an attack. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
 const EMPTY: Frame = {
@@ -106,7 +106,7 @@ export function frame(type: FrameType, fields: Partial<Frame>): Frame {
   return { ...EMPTY, ...fields, type };
 }
 
-/** A growing run of encoded frames: what one turn has to say to one neighbour. */
+/** A growing buffer of encoded frames: those that one turn sends to one neighbour. */
 export class FrameBatch {
   #bytes = Buffer.allocUnsafe(4096);
   #end = 0;
@@ -166,13 +166,13 @@ export class FrameBatch {
     this.#frames += frames;
   }
 
-  /** The bytes so far, in a buffer of their own; the batch begins anew. */
+  /** Returns the bytes so far in a buffer of their own and empties the batch. */
   take(): Buffer {
     const taken = Buffer.allocUnsafeSlow(this.#end);
     this.#bytes.copy(taken, 0, 0, this.#end);
     this.#end = 0;
     this.#frames = 0;
-    // A burst must not keep its high-water mark for ever.
+    // The buffer shrinks after a burst.
     if (this.#bytes.length > 1024 * 1024) this.#bytes = Buffer.allocUnsafe(4096);
     return taken;
   }
@@ -226,7 +226,7 @@ export function areWholeFrames(bytes: Buffer): boolean {
   }
 }
 
-/** What routing needs of a whole frame, without decoding the rest. */
+/** The parts of a frame that routing needs, without decoding the rest. */
 export interface FrameHead {
   type: FrameType;
   to: string;
@@ -277,7 +277,7 @@ export function decodeAt(bytes: Buffer, at: number): Frame {
 
 /**
  * Calls `each` with the place and length of every frame of a whole batch. Throws Malformed
- * where the next frame is none.
+ * at bytes that are not a frame.
  */
 export function eachFrame(bytes: Buffer, each: (at: number, length: number) => void): void {
   let at = 0;
@@ -290,8 +290,8 @@ export function eachFrame(bytes: Buffer, each: (at: number, length: number) => v
 
 /**
  * Like `eachFrame`, where bytes come in from another process or thread, and never throws: a frame
- * whose handler throws is passed over, and what follows a malformed one is given up. `dropped`
- * hears of both.
+ * whose handler throws is skipped, and everything after a malformed one is dropped. `dropped` is
+ * called for both.
  */
 export function eachFrameSafely(
   bytes: Buffer,
@@ -316,7 +316,7 @@ export function eachFrameSafely(
   }
 }
 
-/** Of the frame's own text; JSON.parse throws a SyntaxError. */
+/** Whether the fault comes from the frame's own text; JSON.parse throws a SyntaxError. */
 function isUnreadable(fault: unknown): boolean {
   return fault instanceof Malformed || fault instanceof SyntaxError;
 }

@@ -4,15 +4,15 @@
  * differ in the top bit, so an answer finds its way within a worker).
  *
  * [ASK1] Every ask is answered exactly once: by the actor, or with `unavailable`.
- * [ASK2] An ask that nobody answered by its deadline is answered `unavailable`.
- * [ASK3] Lost on the way means asked again: when the owner is gone from the view, and when the
- *        receiver is not the owner. What an earlier attempt hears is no answer any more.
- * [ASK4] An op that may not run twice is not repeated after its owner died with it.
+ * [ASK2] An ask that is not answered by its deadline is answered `unavailable`.
+ * [ASK3] An ask that may be lost is sent again: when its owner is gone from the view, and when the
+ *        receiver was not the owner. Answers to earlier attempts are ignored.
+ * [ASK4] An op that must not run twice is not repeated after its owner died.
  * [ASK5] While too much waits on the way to the owner, a new ask is answered `unavailable`.
- * [ASK7] Asks that recovery makes have a budget of their own, so that they never cause what a
- *        user asks for to be refused.
- * [ASK6] An ask for many actors goes to one worker and to no other: when that worker is lost the
- *        asker is told `unavailable` and groups its actors by the new placement.
+ * [ASK7] Asks of recovery have a budget of their own, so that they never cause a user's ask to be
+ *        refused.
+ * [ASK6] An ask for many actors goes to one worker only: when that worker is lost, the caller is
+ *        answered `unavailable` and groups its actors by the new placement.
  */
 import type { Clock } from "../base/clock.ts";
 import type { ActorKind, Op, OpAnswer, OpBody } from "../protocol/actor-ops.ts";
@@ -24,10 +24,10 @@ import { NO_VIEW, Placement, type View } from "./view.ts";
 /** Longer than storage's own deadline, so that its refusal arrives first. */
 export const ASK_DEADLINE_MS = 10_000;
 const SWEEP_MS = 250;
-/** At one a sweep, some seconds: past them this view and the others' will not agree in time. */
+/** At one attempt a sweep these take some seconds; after that the views will not agree in time. */
 const ATTEMPTS_MAX = 20;
 
-/** Who asks: what users do, or the recovery that follows a gap between hosts or a new view. */
+/** The source of an ask: a user's action, or recovery after a gap between hosts or a new view. */
 type Budget = "users" | "recovery";
 /** Asks that may wait for their answer at one time; past it they are refused `unavailable`. */
 const PENDING_MAX: Readonly<Record<Budget, number>> = { users: 100_000, recovery: 2_000 };
@@ -43,9 +43,9 @@ interface Pending {
   op: string;
   body: string;
   flags: number;
-  /** Who has it; "" while no view names an owner that would take it. */
+  /** The worker that has the ask; "" while no view names an owner that would take it. */
   to: string;
-  /** [ASK6] The only worker that it may go to; null: the owner of `key`. */
+  /** [ASK6] The only worker that it may go to; null for the owner of `key`. */
   worker: string | null;
   budget: Budget;
   attempts: number;
@@ -59,7 +59,7 @@ export interface GatewayOptions {
   self: string;
   /** Top bit of `corr`: 0 on the edge, 1 in the actor thread. */
   side: "edge" | "thread";
-  /** Whether a new ask may go there; false is answered `unavailable` at once. */
+  /** Whether a new ask may be sent to that worker; if not it is answered `unavailable` at once. */
   mayAsk?(owner: string): boolean;
   send(frame: Frame): void;
 }
@@ -107,7 +107,7 @@ export class Gateway {
     });
   }
 
-  /** Like `ask`, but an actor that is not active is left alone and answers null. */
+  /** Like `ask`, but an actor that is not active is not activated and answers null. */
   peek<K extends ActorKind, O extends Op<K>>(
     kind: K,
     id: string,
@@ -183,7 +183,7 @@ export class Gateway {
         this.#give(f.corr, pending, false, UNAVAILABLE_TEXT);
         return;
       }
-      // The view that explains it is here, or on its way: setView or the sweep asks again.
+      // A newer view is here or on its way: setView or the sweep asks again.
       const refusedBy = pending.to;
       pending.to = "";
       if (this.#placement.ownerOf(pending.key) !== refusedBy) this.#dispatch(f.corr, pending);
@@ -192,15 +192,15 @@ export class Gateway {
     try {
       this.#give(f.corr, pending, (f.flags & FLAG.ok) !== 0, f.body, f.rev);
     } catch (fault) {
-      // Who asked cannot read it. [ASK1]
+      // The caller cannot read the answer. [ASK1]
       pending.answered(false, INTERNAL_TEXT, 0);
       throw fault;
     }
   }
 
   /**
-   * Takes a newer view. Asks that had no owner, or whose owner is lost, go to the new one;
-   * a draining worker still answers what it has been asked.
+   * Takes a newer view. Asks without an owner, or whose owner is lost, go to the new owner; a
+   * draining worker still answers the asks that it has.
    */
   setView(view: View): void {
     if (view.number <= this.#placement.view.number) return;
@@ -213,14 +213,14 @@ export class Gateway {
     }
   }
 
-  /** What was asked of these, or their answer, may be lost. */
+  /** Asks to these workers, or their answers, may be lost. */
   onGap(lives: ReadonlySet<string>): void {
     for (const [corr, pending] of [...this.#pending]) {
       if (lives.has(pending.to)) this.#askAgain(corr, pending);
     }
   }
 
-  /** Answers everything still open with `unavailable` and stops the sweep. */
+  /** Answers all open asks with `unavailable` and stops the sweep. */
   close(): void {
     this.#cancelSweep?.();
     this.#cancelSweep = null;

@@ -3,11 +3,11 @@
  * each worker, made by the supervisor).
  *
  * [PIP1] Frames arrive whole and in order.
- * [PIP2] What one turn of the event loop says leaves as one write.
- * [PIP3] A neighbour that sends what is no frame, or reads nothing any more (pressure.ts), ends
- *        the pipe, once: where the next frame begins cannot be known any more.
- * [PIP4] While more waits for the neighbour than should, the owner is asked to take no new work
- *        that ends there.
+ * [PIP2] The frames of one turn of the event loop leave as one write.
+ * [PIP3] Bytes that are not a frame, or a neighbour that no longer reads (pressure.ts), end the
+ *        pipe, once: it is unknown where the next frame begins.
+ * [PIP4] While too much waits for the neighbour, the owner is asked to take no new work that ends
+ *        there.
  */
 import type { Duplex } from "node:stream";
 import { type Frame, FrameBatch, lengthAt, wholeLengthAt } from "./frames.ts";
@@ -77,7 +77,7 @@ export class Pipe {
     return this.#pressure.isFull;
   }
 
-  /** Leaves unread what the other side sends, so that its own end of the pipe fills. */
+  /** Stops reading, so that the other side's end of the pipe fills. */
   pauseReading(): void {
     this.#stream.pause();
   }

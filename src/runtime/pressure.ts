@@ -1,14 +1,13 @@
 /**
- * How much waits for the other side of a line (a thread's or a process'), and what follows from
- * it. Used by BatchLink and Pipe; each of them says how many bytes wait and how much has been
- * taken so far.
+ * Watches how much waits for the other side of a line (a thread or a process). Used by BatchLink
+ * and Pipe, which report how many bytes wait and how much has been taken so far.
  *
- * [PRS1] When more than `highBytes` wait, the sender is asked to stop taking new work; when
- *        `lowBytes` or fewer wait, it is asked to go on. Each is said once.
- * [PRS2] A side that takes nothing for `deadAfterMs` while the line is full counts as dead. Time
- *        in which this side itself stood still does not count.
- * [PRS3] Work that was begun before the line was full can still add to it. Past `maxBytes` the
- *        line is given up, so that memory stays bounded.
+ * [LPR1] When more than `highBytes` wait, the sender is asked once to stop taking new work; when
+ *        `lowBytes` or fewer wait, it is asked once to resume.
+ * [LPR2] A side that takes nothing for `deadAfterMs` while the line is full counts as dead. Time in
+ *        which this side was stopped itself does not count.
+ * [LPR3] Work that began before the line was full can still add to it. Beyond `maxBytes` the line
+ *        is ended, so that memory stays bounded.
  */
 
 export interface PressureMarks {
@@ -21,7 +20,7 @@ export interface PressureMarks {
 export interface PressureSource {
   /** Bytes that the other side has not taken yet. */
   queuedBytes(): number;
-  /** Grows (or changes) with whatever the other side takes. */
+  /** A figure that changes whenever the other side takes something. */
   progress(): number;
   /** The line became full, or has room again. */
   changed(isFull: boolean): void;
@@ -47,7 +46,7 @@ export class Pressure {
     return this.#timer !== null;
   }
 
-  /** To be called whenever bytes were added or taken. */
+  /** Called whenever bytes were added or taken. */
   look(): void {
     const { highBytes, lowBytes, maxBytes } = this.#marks;
     const queuedBytes = this.#source.queuedBytes();

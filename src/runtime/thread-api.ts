@@ -1,5 +1,5 @@
 /**
- * What an actor thread offers its edge over comlink, and what it is started with. Shared by
+ * The calls that an actor thread offers its edge over comlink, and its start options. Shared by
  * src/thread.ts (which exposes it) and src/worker.ts (which wraps it).
  */
 import type { WorkerConfig } from "../config/config.ts";
@@ -20,8 +20,8 @@ export interface ThreadApi {
   start(options: ThreadStart): Promise<void>;
   /** The thread's registry, as prom-client's `getMetricsAsJSON` gives it. */
   metrics(): Promise<unknown>;
-  /** What operators are shown of it; null before the start. */
+  /** The thread's figures for operators; null before the start. */
   report(): Promise<ThreadReport | null>;
-  /** Waits for begun work, at most `deadlineMs`, and lets go of storage. */
+  /** Waits for begun work, at most `deadlineMs`, and closes storage. */
   stop(deadlineMs: number): Promise<void>;
 }

@@ -4,20 +4,24 @@
  * restart of their worker). Thaler and Ravishankar, "A Name-Based Mapping Scheme for
  * Rendezvous" (1996).
  *
- * [PLC1] Everyone with the same view places every actor alike.
+ * [PLC1] Equal views place every actor on the same worker.
  * [PLC2] A worker that comes or goes moves only the actors that must move.
  * [PLC3] Workers own about equally many actors.
- * [PLC4] A draining worker owns nothing and is not gone: its sessions live, its answers count.
+ * [PLC4] A draining worker owns no actors and is not gone: its sessions live, its answers count.
  */
 
 export interface WorkerRef {
-  /** One life of a worker; a restart takes a new one. At most 64 latin1 characters. */
+  /**
+   * The id of one incarnation of a worker; a restart gets a new one. At most 64 latin1 characters.
+   */
   life: string;
-  /** Its place, the same after a restart: "<host>/<n>". */
+  /** The worker's slot, the same after a restart: "<host>/<n>". */
   slot: string;
 }
 
-/** Lives and slots begin with their host's id: "<host>.…", "<host>/<n>". */
+/**
+ * The host of an incarnation. Incarnation ids and slots begin with it: "<host>.…", "<host>/<n>".
+ */
 export function hostOfLife(life: string): string {
   const end = life.indexOf(".");
   return end < 0 ? life : life.slice(0, end);
@@ -26,16 +30,16 @@ export function hostOfLife(life: string): string {
 export interface View {
   /** Rises with every change. */
   number: number;
-  /** Those that actors are placed on, sorted by slot. */
+  /** The workers that actors are placed on, sorted by slot. */
   workers: WorkerRef[];
   /**
-   * Lives that own no actors any more but still hold sessions and answer what they were
-   * asked. A life that is in neither list is gone, and its sessions with it.
+   * Incarnations that own no actors any more but still hold sessions and answer asks. An
+   * incarnation that is in no list is gone, and its sessions are over.
    */
   draining: string[];
   /**
-   * Lives of other hosts that cannot be reached now, and may well be alive: their sessions
-   * keep what is known of them, but nothing is placed on them and nothing is waited for.
+   * Incarnations on other hosts that are unreachable now and may be alive: what is known of their
+   * sessions is kept, but no actor is placed on them and no answer is awaited.
    */
   away: string[];
 }
@@ -71,22 +75,22 @@ export class Placement {
     return best;
   }
 
-  /** Whether one worker is all there is: nothing has to leave it. */
+  /** Whether there is only one worker, so that no frame leaves it. */
   get isSolo(): boolean {
     return this.#lives.size === 1 && this.#away.size === 0;
   }
 
-  /** Whether other hosts cannot be heard: what is known of their sessions may be old. */
+  /** Whether other hosts are unreachable, so that what is known of their sessions may be old. */
   get isCutOff(): boolean {
     return this.#away.size > 0;
   }
 
-  /** Whether that worker lives, draining ones and those out of reach included. */
+  /** Whether that worker is alive; draining and unreachable ones count. */
   has(life: string): boolean {
     return this.#lives.has(life) || this.#away.has(life);
   }
 
-  /** Lives that `before` knew and this view does not: their sessions are over. */
+  /** Incarnations in `before` that this view does not have: their sessions are over. */
   goneSince(before: Placement): Set<string> {
     return new Set(
       [...before.#lives, ...before.#away].filter(
@@ -95,7 +99,7 @@ export class Placement {
     );
   }
 
-  /** Those of them that had not come to the end of their work. */
+  /** Those of them that were not draining, so that they died. */
   diedSince(before: Placement): Set<string> {
     const died = this.goneSince(before);
     for (const life of before.view.draining) died.delete(life);
@@ -103,8 +107,8 @@ export class Placement {
   }
 
   /**
-   * Lives that a worker cannot have talked with across a gap between its host and `host` ("":
-   * every other host).
+   * Incarnations that a worker could not reach during a gap between its host and `host` ("": every
+   * other host).
    */
   livesAcross(self: string, host: string): Set<string> {
     const own = hostOfLife(self);
@@ -115,7 +119,7 @@ export class Placement {
     return new Set([...this.#lives, ...this.#away].filter(isAcross));
   }
 
-  /** Lives that `before` could ask and this view cannot: gone, or out of reach. */
+  /** Incarnations that `before` could ask and this view cannot: gone or unreachable. */
   lostSince(before: Placement): Set<string> {
     return new Set([...before.#lives].filter((life) => !this.#lives.has(life)));
   }

@@ -149,7 +149,7 @@ function pressed(marks: Partial<typeof LINK_MARKS> = {}) {
 
 const kilobytes = (count: number) => tell("x".repeat(count * 1000));
 
-test("[PRS1] a full line is said once, and once that there is room again", async () => {
+test("[LPR1] a full line is said once, and once that there is room again", async () => {
   const { here, there, changes, dead, link } = pressed({ deadAfterMs: 60_000 });
   for (let n = 0; n < 30; n++) {
     link.send(kilobytes(1));
@@ -164,7 +164,7 @@ test("[PRS1] a full line is said once, and once that there is room again", async
   here.port.close();
 });
 
-test("[PRS2] a far end that reads nothing is dead after its deadline, with the reason in words", async () => {
+test("[LPR2] a far end that reads nothing is dead after its deadline, with the reason in words", async () => {
   const { changes, dead, link } = pressed();
   for (let n = 0; n < 30; n++) link.send(kilobytes(1));
   expect(dead).toEqual([]);
@@ -175,7 +175,7 @@ test("[PRS2] a far end that reads nothing is dead after its deadline, with the r
   expect([dead.length, changes]).toEqual([1, [true]]);
 });
 
-test("[PRS3] past the bound the line is given up at once", () => {
+test("[LPR3] past the bound the line is given up at once", () => {
   const { dead, link } = pressed({ deadAfterMs: 60_000 });
   for (let n = 0; n < 1_100; n++) link.send(kilobytes(1));
   expect(dead).toHaveLength(1);
@@ -202,7 +202,7 @@ test("[LNK4] an end that holds takes nothing, and then all of it in order", asyn
   here.port.close();
 });
 
-test("[PRS1] between two threads, of which one stands still, nothing is lost and nobody ends", async () => {
+test("[LPR1] between two threads, of which one stands still, nothing is lost and nobody ends", async () => {
   const far = await startFarThread();
   const changes: boolean[] = [];
   const echoed: number[] = [];
