@@ -1,10 +1,9 @@
 /**
- * What the relay needs of the thing between the hosts: channels that wake up whoever listens,
- * and one lease that all share. Implemented over one Redis, over a Redis Cluster, and in
- * memory for tests.
+ * The relay's port to Redis: channels that deliver messages to subscribers, and one lease that all
+ * hosts share. Implemented over one Redis, over a Redis Cluster, and in memory for tests.
  *
- * [BUS1] `opened` means that nothing is heard yet; after it, until `broken`, nothing that is
- *        subscribed is missed. Whatever could be a hole is `broken`.
+ * [BUS1] `opened` means that nothing is subscribed yet; after it, until `broken`, no message of a
+ *        subscribed channel is missed. Every possible loss is reported as `broken`.
  * [BUS2] Messages of one publisher on one channel arrive in order. A publish that rejects may
  *        have arrived.
  * [BUS3] Every call settles within about a second.
@@ -12,24 +11,24 @@
 import type { LeaseAnswer, LeaseRequest } from "./lease.ts";
 
 export interface BusEvents {
-  /** Connected anew: subscribe to everything. */
+  /** A new connection is ready: subscribe to everything. */
   opened(): void;
-  /** Out of reach, or a message may have been missed; `opened` follows when it works again. */
+  /** Unreachable, or a message may have been missed; `opened` follows when it works again. */
   broken(why: string, error?: unknown): void;
   message(channel: string, message: Buffer): void;
 }
 
 export interface Bus {
-  /** Begins; tells `opened` or `broken` soon, and again at every change. */
+  /** Starts; calls `opened` or `broken` soon, and again at every change. */
   start(events: BusEvents): void;
-  /** Resolves with how many hosts took it. */
+  /** Resolves with how many hosts received it. */
   publish(channel: string, message: Buffer): Promise<number>;
   subscribe(channels: readonly string[]): Promise<void>;
   unsubscribe(channels: readonly string[]): Promise<void>;
   renew(request: LeaseRequest): Promise<LeaseAnswer>;
-  /** Rejects when what is subscribed cannot be heard: a connection can die without a word. */
+  /** Rejects when the subscriptions do not work: a connection can die without closing. */
   probe(): Promise<void>;
-  /** Begins anew: what is on its way is given up, `opened` follows when it works. */
+  /** Reconnects: messages on their way are given up, `opened` follows when it works. */
   reset(): void;
   close(): void;
 }

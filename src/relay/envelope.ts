@@ -1,10 +1,9 @@
 /**
- * What travels in one message between hosts: frames, who sent them, and a number. The seal
- * covers the channel and everything behind it, so nothing else is read before it has been
- * verified.
+ * One message between hosts: frames, their sender, and a number. The seal covers the channel and
+ * everything after it, so nothing else is read before it has been verified.
  *
- * [ENV1] What cannot be read or verified is a reason, never an exception: anybody who reaches
- *        Redis can publish on any channel.
+ * [ENV1] A message that cannot be read or verified yields a reason, never an exception: anybody
+ *        with access to Redis can publish on any channel.
  *
  * Layout (big endian): u8 version · seal (16 bytes) · u8 kind · u48 number · u8 length of the
  * host id · host id (latin1) · frames.
@@ -17,11 +16,11 @@ export const KIND = {
   events: 0,
   /** To actors and askers of one host. */
   frames: 1,
-  /** The same, after a gap: what the sender sent before may not have arrived. */
+  /** The same, after a gap: earlier frames of the sender may not have arrived. */
   framesAfterGap: 2,
   /** To one host: topics of which it may not have received every event; a `Doubt` as JSON. */
   doubt: 3,
-  /** The cluster's view has a new number: look at the lease. Carries no frames. */
+  /** The cluster's view has a new number: the receiver reads the lease. Carries no frames. */
   news: 4,
 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
@@ -30,7 +29,7 @@ const KINDS: ReadonlySet<number> = new Set(Object.values(KIND));
 export interface Envelope {
   host: string;
   kind: Kind;
-  /** Rises with everything that one host sends, on whatever channel. */
+  /** Rises with every message that one host sends, across all channels. */
   number: number;
   frames: Buffer;
 }
@@ -70,7 +69,7 @@ export function openedEnvelope(
   if (message[0] !== VERSION) return "version";
   const sealed = message.subarray(SEALED_FROM);
   if (!isSealed(key, channel, sealed, message.subarray(1, SEALED_FROM))) return "signature";
-  // Sealed by a host of this cluster: what is wrong from here on is a fault of that host.
+  // The seal is valid, so errors from here on are faults of a host of this cluster.
   const kind = message[SEALED_FROM] ?? -1;
   const framesAt = HEAD_BYTES + (message[HOST_LENGTH_AT] ?? 0);
   if (!isKind(kind) || framesAt > message.length) return "malformed";

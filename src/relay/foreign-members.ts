@@ -1,6 +1,6 @@
 /**
- * Members under this cluster's key that do not belong to it, said in words: each once, when it
- * is first seen. Every renewal of the lease looks. [LSE2]
+ * Reports members under this cluster's key that do not belong to it, in words and once each. Every
+ * renewal of the lease checks for them. [LSE2]
  */
 import type { Log } from "../base/log.ts";
 import type { ForeignReason } from "./lease.ts";
@@ -13,7 +13,7 @@ export class ForeignMembers {
     this.#log = log;
   }
 
-  /** Why a host that is starting must not join; null: nothing speaks against it. */
+  /** Why a host that is starting must not join; null when it may. */
   look(foreign: Map<string, ForeignReason>): string | null {
     for (const [host, reason] of foreign) {
       if (this.#known.get(host) === reason) continue;

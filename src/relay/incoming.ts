@@ -1,6 +1,6 @@
 /**
- * Judges what arrives on the relay's channels: what it is, or why it is dropped. Changes nothing
- * but its memory of numbers; the relay acts on the verdict. [RLY9]
+ * Classifies messages on the relay's channels: what a message is, or why it is dropped. It changes
+ * only its memory of numbers; the relay acts on the verdict. [RLY9]
  */
 import type { KeyObject } from "node:crypto";
 import type { DropReason } from "../base/drops.ts";
@@ -11,7 +11,7 @@ import { Inbox } from "./outbox.ts";
 import { Repeats } from "./repeats.ts";
 
 export type Verdict =
-  /** Published by this host itself, which listens on the same channel. */
+  /** Published by this host itself, which is subscribed to the same channel. */
   | { is: "own" }
   | { is: "dropped"; reason: DropReason }
   /** The cluster's view has a new number. */

@@ -1,14 +1,14 @@
 /**
  * Membership in Redis: one hash holds every host's lease and workers, the view's number, and a
  * digest of what that number stands for. One script renews, removes the dead and numbers the
- * view, atomically and by Redis' own clock.
+ * view, atomically and by Redis's own clock.
  *
- * [LSE1] One number means one set of hosts: a host that brings a number which stands for
- *        something else, or is higher, makes it rise past both. So it never goes back for any
- *        host, though Redis may forget everything.
- * [LSE2] Each host seals what it says of itself. An entry that does not verify, or that belongs
- *        to another database, is no member, and is named with the reason.
- * [LSE3] What is in the hash and was not written by this script is deleted. It fails no renewal.
+ * [LSE1] One number means one set of hosts. When a host brings a number that stands for another set
+ *        or is higher, the number rises past both, so it never goes back for any host, even if
+ *        Redis loses everything.
+ * [LSE2] Each host seals its own entry. An entry that does not verify, or belongs to another
+ *        database, is not a member and is reported with the reason.
+ * [LSE3] Fields of the hash that this script did not write are deleted; they fail no renewal.
  */
 
 import type { KeyObject } from "node:crypto";
@@ -22,40 +22,42 @@ export function clusterKeyOf(clusterId: string): string {
 }
 
 /**
- * A host is dead when it has not renewed for this long. Its users are offline one presence
- * grace (5 s) after that, which is to be within 10 s. Too small: a stalled host looks dead.
+ * A host that has not renewed for this long is dead. Its users go offline one presence grace (5 s)
+ * later, which must be within 10 s. With a smaller value a stalled host would look dead.
  */
 export const LEASE_MS = 3_500;
 export const RENEW_MS = 750;
 
 export interface LeaseRequest {
-  /** Of the cluster; see `clusterKeyOf`. */
+  /** The cluster's key; see `clusterKeyOf`. */
   cluster: string;
   host: string;
-  /** As `sealedMembers` writes them; "" leaves. */
+  /** The members as `sealedMembers` writes them; "" leaves the cluster. */
   members: string;
-  /** The highest number that this host has used, and what it stood for; "" for its own. */
+  /**
+   * The highest number that this host has used, and the digest it stood for; "" for its own views.
+   */
   number: number;
   digest: string;
 }
 
-/** As it is in Redis, before anything of it has been verified. */
+/** The answer from Redis, before any of it has been verified. */
 export interface LeaseAnswer {
   number: number;
-  /** What each host says of itself, as `sealedMembers` writes it. */
+  /** Each host's own entry, as `sealedMembers` writes it. */
   members: Map<string, string>;
   digest: string;
-  /** The number is new: the other hosts should look. */
+  /** The number is new: the other hosts should read the lease. */
   isNew: boolean;
-  /** This host was not among them: its lease had lapsed, or it has just come. */
+  /** This host was not among the members: its lease had expired, or it has just started. */
   wasOut: boolean;
 }
 
-/** Beyond these an entry was not written by a host of Troupe. [LSE3] */
+/** Entries beyond these sizes were not written by a Troupe host. [LSE3] */
 const HOST_ID_MAX = 64;
 const ENTRY_BYTES_MAX = 65_536;
 const FAR_LEASE_MS = 60_000;
-/** Half of what a frame can carry, so that numbers can still rise for years. */
+/** Half of what a frame can carry, so that numbers can rise for years. */
 const NUMBER_MAX = 2 ** 31;
 
 /**
@@ -135,7 +137,7 @@ export function leaseAnswerOf(answer: unknown): LeaseAnswer {
   };
 }
 
-/** `signature`: not of this cluster, or of a host with another JWT_SECRET. */
+/** `signature`: another cluster's entry, or one of a host with another JWT_SECRET. */
 export type ForeignReason = "signature" | "malformed" | "other_database";
 
 /** The seal in base64url, then JSON. The same members always give the same text. */
@@ -175,7 +177,7 @@ function objectOf(text: string): Partial<Record<string, unknown>> {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null ? { ...value } : {};
   } catch {
-    // Not JSON: nothing of it can be found.
+    // It is not JSON.
     return {};
   }
 }
@@ -189,7 +191,7 @@ function isWorkerRef(value: unknown): value is HostMembers["workers"][number] {
   return "life" in value && isText(value.life) && "slot" in value && isText(value.slot);
 }
 
-/** The hosts that belong together, and those under the same key that do not. [LSE2] */
+/** Splits the entries into the cluster's hosts and foreign ones. [LSE2] */
 export function clusterOf(
   identity: ClusterIdentity,
   { number, members }: LeaseAnswer,

@@ -1,7 +1,7 @@
 /**
- * The bus in memory: hosts of one process on one network, on a clock that a test owns, with
- * switches for what a real one does to messages. The lease follows lease.ts' script; one
- * contract suite holds both.
+ * The bus in memory: hosts of one process on one network, on a test's clock, with switches for the
+ * ways a real network treats messages. The lease follows the script in lease.ts; one contract suite
+ * tests both.
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
@@ -13,13 +13,13 @@ const TIMEOUT_MS = 1_000;
 const REOPEN_MS = 50;
 
 interface Faults {
-  /** Every message takes this long. */
+  /** The delay of every message. */
   delayMs: number;
-  /** Messages that are published and reach nobody. */
+  /** Selects messages that are published and lost. */
   drops: (channel: string) => boolean;
-  /** Messages whose publishing fails. */
+  /** Selects messages whose publishing fails. */
   rejects: (channel: string) => boolean;
-  /** Order of messages of different channels that travel at once. */
+  /** Reorders messages of different channels that travel at the same time. */
   shuffle: <T>(items: T[]) => T[];
 }
 
@@ -50,7 +50,7 @@ export class MemoryNetwork {
   #isDown = false;
   #frozen: (() => void)[] | null = null;
   readonly #cut = new Set<MemoryBus>();
-  /** By cluster id. */
+  /** The leases, by cluster id. */
   readonly #clusters = new Map<string, Leases>();
   #travelling: Travelling[] = [];
 
@@ -68,7 +68,7 @@ export class MemoryNetwork {
     this.faults = NO_FAULTS;
   }
 
-  /** Channels that somebody hears. */
+  /** Channels with subscribers. */
   get channels(): Set<string> {
     return new Set([...this.buses].flatMap((bus) => [...bus.heard]));
   }
@@ -77,14 +77,14 @@ export class MemoryNetwork {
     return !this.#isDown && !this.#cut.has(bus);
   }
 
-  /** One host is cut off, or no longer. */
+  /** Cuts one host off, or reconnects it. */
   partition(bus: MemoryBus, isCut = true): void {
     if (isCut) this.#cut.add(bus);
     else this.#cut.delete(bus);
     if (isCut) bus.lose("cut off");
   }
 
-  /** Everybody loses it; it comes back empty. */
+  /** All hosts lose Redis; it comes back empty. */
   kill(): void {
     this.#isDown = true;
     this.#clusters.clear();
@@ -95,7 +95,7 @@ export class MemoryNetwork {
     this.#isDown = false;
   }
 
-  /** Connections stay, nothing is answered; what was said meanwhile is done afterwards. */
+  /** Connections stay open without answers; commands sent meanwhile run afterwards. */
   freeze(): void {
     this.#frozen ??= [];
   }
@@ -106,7 +106,7 @@ export class MemoryNetwork {
     for (const go of held) go();
   }
 
-  /** What the server does with one command: now, after a thaw, or never for who has gone. */
+  /** Runs one command: now, after the thaw, or never if its sender has gone. */
   run<T>(bus: MemoryBus, command: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (!bus.isOpen) {
@@ -182,7 +182,7 @@ export class MemoryNetwork {
 
 export class MemoryBus implements Bus {
   readonly heard = new Set<string>();
-  /** Which of its connections this is. */
+  /** Counts this bus's connections. */
   connection = 0;
   isOpen = false;
   readonly #network: MemoryNetwork;

@@ -1,12 +1,12 @@
 /**
- * Actor frames to one other host: in order, in batches, tried again until they are taken or
- * their time is over. While one batch is on its way the next gathers.
+ * Actor frames to one other host: in order, in batches, retried until the host takes them or their
+ * time is up. While one batch is on its way the next one gathers.
  *
- * [OBX1] Batches carry rising numbers and go one at a time, so a receiver that drops what is
- *        not above the last number drops exactly the repeats.
- * [OBX2] What is given up is said (`onLost`), never passed over in silence.
- * [OBX3] What waits is bounded.
- * [OBX4] A gap is told ahead of every frame that was pushed after it.
+ * [OBX1] Batches carry rising numbers and are sent one at a time, so a receiver that drops numbers
+ *        not above the last one drops exactly the repeats.
+ * [OBX2] Frames that are given up are reported (`onLost`).
+ * [OBX3] The waiting bytes are bounded.
+ * [OBX4] A gap is sent before every frame that was pushed after it.
  * [OBX5] A doubt is kept until the host has taken it.
  */
 import type { Clock } from "../base/clock.ts";
@@ -15,26 +15,26 @@ import { later } from "../protocol/time.ts";
 
 const DEADLINE_MS = 5_000;
 const RETRY_MS = 100;
-/** What waits for a host that does not take it; past it the asks are as good as lost. */
+/** The most bytes that may wait for a host; further asks would time out anyway. */
 const QUEUE_BYTES_MAX = 32 * 1024 * 1024;
-/** Hosts whose last number is remembered; each restart of a host is another one. */
+/** How many hosts' last numbers are remembered; each restart of a host counts as another host. */
 const HOSTS_MAX = 1_000;
 
 export interface Batch {
   number: number;
   isAfterGap: boolean;
-  /** Then it has no frames. */
+  /** A batch with a doubt has no frames. */
   doubt: Doubt | null;
   frames: readonly Uint8Array[];
 }
 
 export interface OutboxOptions {
   clock: Clock;
-  /** Rising, and never used before by this host. */
+  /** Returns rising numbers that this host has never used. */
   nextNumber(): number;
-  /** Resolves with how many took it; rejects when nobody can say. */
+  /** Resolves with how many hosts received it; rejects when that is unknown. */
   deliver(batch: Batch): Promise<number>;
-  /** Something was given up. */
+  /** Called when frames were given up. */
   onLost(): void;
   queueBytesMax?: number;
 }
@@ -56,7 +56,7 @@ export class Outbox {
     this.#queueBytesMax = options.queueBytesMax ?? QUEUE_BYTES_MAX;
   }
 
-  /** `bytes` are copied: they are the caller's again afterwards. */
+  /** Copies `bytes`, so the caller may reuse them. */
   push(bytes: Uint8Array): void {
     if (this.#isClosed) return;
     if (this.#waitingBytes > this.#queueBytesMax) {
@@ -87,7 +87,7 @@ export class Outbox {
     return this.#doubt;
   }
 
-  /** Resolves when all of it has been taken or given up. */
+  /** Resolves when everything has been taken or given up. */
   sent(): Promise<void> {
     if (!this.#isScheduled && !this.#isUnderWay) return Promise.resolve();
     return new Promise((resolve) => this.#whenSent.push(resolve));
@@ -132,7 +132,7 @@ export class Outbox {
     if (doubt === null) return;
     const number = this.#options.nextNumber();
     const isTaken = await this.#deliver({ number, isAfterGap: false, doubt, frames: [] });
-    // [OBX5] What was added meanwhile is brought next.
+    // [OBX5] A doubt that was added meanwhile is sent next.
     if (isTaken && this.#doubt === doubt) this.#doubt = null;
   }
 
@@ -147,16 +147,16 @@ export class Outbox {
     if (!isTaken && !this.#isClosed) this.#options.onLost();
   }
 
-  /** False: nobody has taken it in time. */
+  /** False when nobody received it in time. */
   async #deliver(batch: Batch): Promise<boolean> {
     const { clock, deliver } = this.#options;
     const untilMs = later(clock.monotonicMs(), DEADLINE_MS);
     while (!this.#isClosed) {
       try {
-        // Nobody took it: the host's subscriber is just coming back, or the host is gone.
+        // Nobody received it: the host's subscriber is reconnecting, or the host is gone.
         if ((await deliver(batch)) > 0) return true;
       } catch {
-        // Unknown whether it arrived: sent again under the same number.
+        // It is unknown whether it arrived, so it is sent again under the same number.
       }
       if (this.#isClosed || clock.monotonicMs() >= untilMs) return false;
       await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
@@ -169,11 +169,11 @@ export class Outbox {
 export class Inbox {
   readonly #lastNumbers = new Map<string, number>();
 
-  /** False: a repeat. */
+  /** False for a repeat. */
   isNew(host: string, number: number): boolean {
     const last = this.#lastNumbers.get(host);
     if (last !== undefined && number <= last) return false;
-    // The one heard of longest ago goes first.
+    // The least recently seen host is dropped first.
     this.#lastNumbers.delete(host);
     this.#lastNumbers.set(host, number);
     if (this.#lastNumbers.size > HOSTS_MAX) {

@@ -1,27 +1,27 @@
 /**
- * Publishes the events of this host's topics: what one turn says of a topic is one message.
+ * Publishes the events of this host's topics; the events of one turn and topic are one message.
  * Called by the relay while it is connected.
  *
- * [PUB1] A message whose publishing fails is published again a few times, under its number, so
- *        that a host that has received it drops the repeat.
- * [PUB2] The order within a topic is kept: what follows waits until the message has been taken.
- *        Where a later one has left already the topic is in doubt instead, for a status must not
- *        be replaced by an older one.
- * [PUB3] What is given up is in doubt (`onDoubted`), never passed over in silence.
+ * [PUB1] A message whose publishing fails is retried a few times under its number, so that hosts
+ *        that have received it drop the repeat.
+ * [PUB2] The order within a topic is kept: later messages wait until the retried one has been
+ *        taken. If a later one was sent already, the topic is in doubt instead, because a newer
+ *        status must not be replaced by an older one.
+ * [PUB3] The topic of a message that is given up is reported as doubtful (`onDoubted`).
  */
 import type { Clock } from "../base/clock.ts";
 
 const ATTEMPTS_MAX = 3;
 const RETRY_MS = 100;
-/** Of what waits behind messages that are published again; past it they are given up. */
+/** The most bytes that may wait behind retried messages; beyond it they are given up. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
 
 export interface PublisherOptions {
   clock: Clock;
   nextNumber(): number;
-  /** Rejects when it is not known whether the message was taken. */
+  /** Rejects when it is unknown whether the message was received. */
   deliver(topic: string, number: number, frames: readonly Uint8Array[]): Promise<unknown>;
-  /** Events of this topic may not have arrived elsewhere. */
+  /** Called when events of this topic may not have arrived at other hosts. */
   onDoubted(topic: string): void;
 }
 
@@ -42,9 +42,9 @@ export class Publisher {
   readonly #options: PublisherOptions;
   #gathering = new Map<string, Uint8Array[]>();
   #isScheduled = false;
-  /** The newest message of each topic that is on its way. */
+  /** The newest message on its way, by topic. */
   readonly #underWay = new Map<string, Message>();
-  /** Topics whose newest message is published again, and what gathers behind it. */
+  /** Topics whose newest message is being retried, and the messages that wait behind it. */
   readonly #held = new Map<string, Held>();
   #heldBytes = 0;
 
@@ -52,7 +52,7 @@ export class Publisher {
     this.#options = options;
   }
 
-  /** `bytes` are copied: they are the caller's again afterwards. */
+  /** Copies `bytes`, so the caller may reuse them. */
   push(topic: string, bytes: Uint8Array): void {
     const copy = Uint8Array.prototype.slice.call(bytes);
     const held = this.#held.get(topic);
@@ -75,7 +75,7 @@ export class Publisher {
     for (const [topic, frames] of gathered) this.#publish(topic, frames);
   }
 
-  /** Gives up everything that has not left. */
+  /** Gives up everything that has not been sent. */
   clear(): void {
     for (const topic of [...this.#gathering.keys(), ...this.#held.keys()]) {
       this.#options.onDoubted(topic);
@@ -84,7 +84,7 @@ export class Publisher {
     this.#gathering.clear();
     this.#held.clear();
     this.#heldBytes = 0;
-    // What is on its way and fails later is not published again.
+    // Messages on their way that fail later are not retried.
     this.#underWay.clear();
   }
 
@@ -124,7 +124,7 @@ export class Publisher {
     this.#held.set(topic, { message, frames, cancel });
   }
 
-  /** The message is settled: what waited behind it goes. */
+  /** The message is settled: sends the messages that waited behind it. */
   #release(topic: string, message: Message): void {
     const held = this.#held.get(topic);
     if (held?.message !== message) return;

@@ -1,7 +1,6 @@
 /**
- * The bus over one Redis: two connections, one publishes and renews, one subscribes. It is
- * `opened` when both are ready, `broken` when one of them is not any more, and then both begin
- * anew: half of a bus is none.
+ * The bus over one Redis: one connection publishes and renews the lease, one subscribes. It is
+ * `opened` when both are ready and `broken` as soon as one of them fails; then both reconnect.
  */
 import { Redis } from "ioredis";
 import type { Bus, BusEvents } from "./bus.ts";
@@ -32,14 +31,14 @@ export class RedisBus implements Bus {
       events.message(channel.toString("latin1"), message),
     );
     for (const connection of [this.#publisher, this.#subscriber]) {
-      // Kept for `close`, which follows; ioredis says it again at every attempt.
+      // Kept for the `close` event that follows; ioredis reports it at every attempt.
       let lastError: unknown;
       connection.on("error", (error) => {
         lastError = error;
       });
       connection.on("ready", () => this.#onReady());
       connection.on("close", () => this.#onClose(lastError));
-      // What it rejects with is told as an event.
+      // Its rejection is also reported as an event.
       connection.connect().catch(() => undefined);
     }
   }
@@ -72,7 +71,7 @@ export class RedisBus implements Bus {
   reset(): void {
     this.#isOpen = false;
     for (const connection of [this.#publisher, this.#subscriber]) {
-      // One that is on its way already has nothing to give up.
+      // A connection that is still being made has nothing to give up.
       if (connection.status === "ready" || connection.status === "connect") {
         connection.disconnect(true);
       }
@@ -96,7 +95,7 @@ export class RedisBus implements Bus {
   #onClose(error: unknown): void {
     const wasOpen = this.#isOpen;
     this.reset();
-    // Said at every attempt: the first one of a start is waited for.
+    // Reported at every attempt, because a start waits for the first one.
     this.#events?.broken(wasOpen ? "connection lost" : "unreachable", error);
   }
 }

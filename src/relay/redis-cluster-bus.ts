@@ -1,11 +1,10 @@
 /**
  * The bus over a Redis Cluster, with sharded pub/sub: a message goes to one shard instead of
- * every node. ioredis publishes and follows the slots; the subscribers are ours, one
- * connection for each master, for its own group subscribes again by itself and says nothing
- * when that fails.
+ * every node. ioredis publishes and follows the slots. The subscribers are our own, one connection
+ * for each master, because ioredis's group resubscribes by itself and does not report failures.
  *
- * A slot that moves, a master that changes, a subscriber that ends: any of them may have lost
- * messages, so each is `broken`, and all subscribers begin anew.
+ * A slot that moves, a master that changes or a subscriber that ends may have lost messages, so
+ * each of them is `broken`, and all subscribers reconnect.
  */
 import { Cluster, Redis } from "ioredis";
 import type { Clock } from "../base/clock.ts";
@@ -26,7 +25,7 @@ const REOPEN_MS = 250;
 export class RedisClusterBus implements Bus {
   readonly #cluster: Cluster;
   readonly #clock: Clock;
-  /** By the address of their master, as the slots name it. */
+  /** The subscribers, by the address of their master. */
   #subscribers = new Map<string, Redis>();
   #events: BusEvents | null = null;
   #state: "closed" | "opening" | "open" = "closed";
@@ -94,7 +93,7 @@ export class RedisClusterBus implements Bus {
     this.#cluster.disconnect();
   }
 
-  /** One connection to each master, all or none. */
+  /** Opens one connection to each master; all or none. */
   async #open(): Promise<void> {
     if (this.#state !== "closed" || this.#events === null || this.#cluster.status !== "ready") {
       return;
@@ -108,7 +107,7 @@ export class RedisClusterBus implements Bus {
     }
     this.#subscribers = subscribers;
     try {
-      // ioredis lets go of a node that it cannot reach.
+      // ioredis drops a node that it cannot reach.
       if (masters.size === 0 || subscribers.size < masters.size) throw new Error("a node is gone");
       await Promise.all([...subscribers.values()].map((subscriber) => subscriber.connect()));
     } catch (error) {
@@ -125,7 +124,7 @@ export class RedisClusterBus implements Bus {
     const subscriber = new Redis<"legacy">({
       ...CONNECTION,
       ...{ host, port, username, password, tls, db },
-      // A node that went is followed by new subscribers, for its slots may be elsewhere.
+      // A lost node leads to new subscribers, because its slots may be on another node.
       retryStrategy: () => null,
     });
     let lastError: unknown;
@@ -136,7 +135,7 @@ export class RedisClusterBus implements Bus {
     subscriber.on("close", () => {
       if (isCurrent()) this.#break("a node was lost", lastError);
     });
-    // Of ioredis: a slot of what is subscribed here has gone elsewhere.
+    // ioredis emits this when a subscribed slot has moved to another node.
     subscriber.on("moved", () => {
       if (isCurrent()) this.#break("a slot has moved");
     });
@@ -163,7 +162,7 @@ export class RedisClusterBus implements Bus {
     this.#cancelReopen();
     if (this.#events === null) return;
     this.#cancelReopen = this.#clock.after(REOPEN_MS, () => {
-      // A cluster that is lost itself opens the rest when it is ready.
+      // If the cluster connection is lost too, it opens the subscribers once it is ready.
       if (this.#cluster.status !== "ready") return;
       this.#cluster.refreshSlotsCache(() => void this.#open());
     });
@@ -175,7 +174,7 @@ export class RedisClusterBus implements Bus {
     return masters;
   }
 
-  /** One command for each slot, all at once. */
+  /** Sends one command for each slot, all at once. */
   async #eachSlot(
     channels: readonly string[],
     command: (subscriber: Redis, ofSlot: string[]) => Promise<unknown>,
@@ -197,7 +196,7 @@ export class RedisClusterBus implements Bus {
   }
 }
 
-/** Every node is reached with what the URL says of the first. */
+/** The credentials in the URL are used for every node. */
 function credentialsOf(url: string) {
   const { username, password, protocol, hostname } = new URL(url);
   return {

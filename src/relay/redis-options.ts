@@ -1,6 +1,6 @@
 /**
- * How connections to Redis are made. Read in ioredis 6 and tried: a queue for the time without
- * Redis, commands sent again, subscriptions taken again by themselves would each hide a loss.
+ * Options of connections to Redis (read in ioredis 6 and tried). An offline queue, resent commands
+ * and automatic resubscription would each hide a loss, so they are off.
  */
 import type { RedisOptions } from "ioredis";
 
@@ -16,12 +16,12 @@ export const CONNECTION = {
   lazyConnect: true,
   enableOfflineQueue: false,
   connectTimeout: CONNECT_TIMEOUT_MS,
-  // One that is given up does not answer the goodbye either.
+  // A connection that is given up would not answer QUIT either.
   disconnectTimeout: 100,
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
-  // A frozen Redis keeps its connections: only a deadline shows it.
+  // A frozen Redis keeps its connections open; only a deadline detects it.
   commandTimeout: COMMAND_TIMEOUT_MS,
 } satisfies RedisOptions;
 

@@ -1,21 +1,22 @@
 /**
- * The relay over a bus: each topic has a channel, actor frames go on the target host's channel,
- * membership is a lease (lease.ts). The bus holds the only copy of nothing.
+ * The relay over a bus: each topic has a channel, actor frames go on the target host's channel, and
+ * membership is a lease (lease.ts). The bus never holds the only copy of anything.
  *
- * [RLY1] `away`: nothing can be heard; no lease is kept, for who does not hear is no member.
- * [RLY2] `joining`: all is heard again, but hosts known before are still missing (a Redis that
- *        was killed comes back empty): they are waited for, a while.
- * [RLY3] `connected`. Coming here is a gap: told here after the cluster's view, and to every
- *        other host ahead of all frames that follow. Only a host that has just started, and
- *        lived nowhere, has missed and said nothing.
- * [RLY4] Whatever fails or hangs leads to `away`, and from there everything begins anew.
+ * [RLY1] `away`: nothing can be received and no lease is kept, since a host that receives nothing
+ *        is not a member.
+ * [RLY2] `joining`: everything is subscribed again, but hosts known before are still missing (a
+ *        Redis that was killed comes back empty): they are awaited for a while.
+ * [RLY3] `connected`. Entering this state is a gap: it is announced here after the cluster's view,
+ *        and to every other host before all frames that follow. Only a host that has just started
+ *        has missed nothing.
+ * [RLY4] Every failure and time-out leads to `away`, from where everything starts over.
  * [RLY7] Frames that one host has not taken are a gap with that host alone.
  * [RLY8] Topics whose events could not be published, or were not because this host was `away`,
  *        are named to every other host when this host is connected. A host that was `away` doubts
  *        every topic itself.
  * [RLY9] Anybody who reaches Redis can publish on any channel. A message that does not verify,
- *        cannot be read or has been here before is dropped and counted, and changes nothing.
- * [RLY10] Clusters on one Redis do not meet: channels and keys begin with the cluster's id. A
+ *        cannot be read or has arrived before is dropped and counted, and changes nothing.
+ * [RLY10] Clusters on one Redis are separate: channels and keys begin with the cluster's id. A
  *        host that starts and finds hosts of a copy of its database refuses to start.
  */
 import { type Clock, stopwatch } from "../base/clock.ts";
@@ -37,7 +38,7 @@ import type { ClusterIdentity } from "./seal.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { UnpublishedTopics } from "./unpublished-topics.ts";
 
-/** How long hosts known before are waited for; all reconnect within half of it. */
+/** How long hosts known before are awaited; all reconnect within half of it. */
 const REJOIN_MS = 1_500;
 const REJOIN_LOOK_MS = 250;
 const LAST_WORDS_MS = 500;
@@ -62,24 +63,24 @@ export class HostRelay implements Relay {
   readonly #incoming: Incoming;
   readonly #foreign: ForeignMembers;
   #events: RelayEvents | null = null;
-  /** Called once: the start has come to its end, with a refusal or without. */
+  /** Called once, when the start has ended, with or without a refusal. */
   #settleStart: (refusal?: StartRefusal) => void = () => undefined;
   #isStarting = true;
   #state: State = { is: "away" };
   /** Everything wanted is subscribed. */
   #isHearing = false;
   #members: HostMembers = { workers: [], draining: [] };
-  /** The highest number that was used here, and what it stood for: "" where this host alone. */
+  /** The highest number used here and its digest; "" for a view of this host alone. */
   #mark = { number: 0, digest: "" };
   #known: Cluster = { number: 0, hosts: new Map() };
   readonly #publisher: Publisher;
-  /** One count for all channels, so that it rises on each of them whatever comes between. */
+  /** One count for all channels, so that it rises on each of them. */
   #lastNumber = 0;
   /** [RLY7] Hosts that have not taken their frames. */
   readonly #lostTo = new Set<string>();
   /** [RLY8] */
   readonly #unpublished: UnpublishedTopics;
-  /** Until then everything that was published has arrived here. */
+  /** Everything published until then has arrived here. */
   #heardUntilMs: Monotonic;
   #renewing: Promise<void> | null = null;
   #renewAgain = false;
@@ -159,7 +160,7 @@ export class HostRelay implements Relay {
     for (const cancel of this.#cancels.values()) cancel();
     this.#publisher.flush();
     const { bus, host, identity, clock } = this.#options;
-    // What was answered last should still arrive.
+    // The last answers should still be delivered.
     const outboxes = [...this.#outboxes.values()];
     await Promise.race([
       Promise.all(outboxes.map((outbox) => outbox.sent())),
@@ -173,7 +174,7 @@ export class HostRelay implements Relay {
         await this.#publishNews();
       }
     } catch {
-      // Out of reach: the lease runs out by itself.
+      // Redis is unreachable: the lease expires by itself.
     }
     this.#publisher.clear();
     bus.close();
@@ -239,7 +240,7 @@ export class HostRelay implements Relay {
     return this.#channel(`host:${host}`);
   }
 
-  /** Published on when the cluster's number is new; all hosts look anyway, a little later. */
+  /** The channel on which a new number is announced; hosts also read the lease a little later. */
   get #newsChannel(): string {
     return this.#channel("news");
   }
@@ -269,7 +270,7 @@ export class HostRelay implements Relay {
     this.#cancels.set("tick", cancel);
   }
 
-  /** One renewal at a time; a call meanwhile makes one more. */
+  /** One renewal at a time; a call during a renewal causes one more. */
   #renew(): Promise<void> {
     if (this.#isClosed || !this.#isHearing) return Promise.resolve();
     if (this.#renewing !== null) {
@@ -300,7 +301,7 @@ export class HostRelay implements Relay {
       return;
     }
     if (!this.#isHearing || this.#isClosed) return;
-    // Asked before a number of our own was used: it may not be above that.
+    // Asked before a number of this host's own was used, so the answer may not be above it.
     if (this.#mark !== asked && answer.number <= this.#mark.number) {
       this.#renewAgain = true;
       return;
@@ -348,7 +349,7 @@ export class HostRelay implements Relay {
     }
     const unpublished = this.#unpublished.take();
     if (!isNewborn) {
-      // Out though it believed to be in: the others counted all that lives here as gone.
+      // This host was not a member though it believed so: the others counted its workers as gone.
       if (isJoining || wasOut) this.#gap([...this.#known.hosts.keys()], "");
       else for (const id of this.#lostTo) this.#gap([id], id);
       if (unpublished !== null) this.#doubt(unpublished);
@@ -360,7 +361,7 @@ export class HostRelay implements Relay {
     this.#settleStart();
   }
 
-  /** [RLY3] Frames between this host and these may be lost; `told`: as this host is told. */
+  /** [RLY3] Frames between this host and these may be lost; `told` is the gap announced here. */
   #gap(hosts: readonly string[], told: string): void {
     this.counts.gaps++;
     for (const id of hosts) {
@@ -379,7 +380,7 @@ export class HostRelay implements Relay {
 
   /** [RLY4] */
   #fail(why: "subscribe" | "silent" | "lease", error: unknown): void {
-    // One failure ends it; others of the same connection come late.
+    // One failure ends the connection; later ones of the same connection are ignored.
     if (!this.#isHearing && why !== "subscribe") return;
     this.#goAway(why, error);
     this.#options.bus.reset();

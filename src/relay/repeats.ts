@@ -2,11 +2,11 @@
  * Finds envelopes that have arrived before. Numbers of one host come in order on one channel, and
  * nearly so across the nodes of a Redis Cluster, so a window behind the highest number is enough.
  *
- * [RPT1] A number is new once. What is older than the window counts as a repeat.
- * [RPT2] Memory is bounded: the hosts heard from longest ago are forgotten first.
+ * [RPT1] A number is new once. Numbers older than the window count as repeats.
+ * [RPT2] Memory is bounded: the least recently seen hosts are forgotten first.
  */
 
-/** At 20,000 envelopes a second of one host these are more than three seconds of them. */
+/** At 20,000 envelopes a second from one host, more than three seconds. */
 const WINDOW = 65_536;
 /** Each start of a host is another host; a window takes 8 KB. */
 const HOSTS_MAX = 1_000;
@@ -19,7 +19,7 @@ interface Seen {
 export class Repeats {
   readonly #seen = new Map<string, Seen>();
 
-  /** False: this number of that host has been taken before. */
+  /** False when this number of that host was taken before. */
   isNew(host: string, number: number): boolean {
     const seen = this.#seenOf(host);
     if (number <= seen.highest - WINDOW) return false;

@@ -1,12 +1,12 @@
 /**
- * Which channels this host hears, brought to what is wanted in batches, one command at a time.
- * A connection that comes back starts from nothing: everything wanted is taken again, and only
+ * Keeps this host's subscriptions equal to the wanted channels, in batches, one command at a time.
+ * A new connection starts without subscriptions: everything wanted is subscribed again, and only
  * then is the gap over.
  *
- * [SUB1] `want` resolves when the channel is heard; without a connection at once, for that is
- *        a gap anyway and ends with everything heard.
+ * [SUB1] `want` resolves when the channel is subscribed; without a connection at once, since that
+ *        is a gap anyway, which ends with everything subscribed.
  * [SUB2] At most 512 channels go in one command.
- * [SUB3] A command that fails leaves nobody waiting: it is told, and the connection given up.
+ * [SUB3] A failed command leaves no caller waiting: it is reported, and the connection is given up.
  */
 const BATCH = 512;
 
@@ -19,11 +19,14 @@ export class Subscriptions {
   readonly #subscriber: Subscriber;
   readonly #onFailed: (error: unknown) => void;
   readonly #wanted = new Set<string>();
-  /** Subscribed, and not about to be given up. */
+  /** Channels that are subscribed and not about to be unsubscribed. */
   readonly #heard = new Set<string>();
   readonly #changed = new Set<string>();
   readonly #waiters = new Map<string, (() => void)[]>();
-  /** Of one connection; null without one. What belongs to an older one ends by itself. */
+  /**
+   * The state of the current connection; null without one. Work of an older connection ends by
+   * itself.
+   */
   #connection: { isWorking: boolean; whenIdle: ((isHeard: boolean) => void)[] } | null = null;
 
   constructor(subscriber: Subscriber, onFailed: (error: unknown) => void) {
@@ -48,7 +51,10 @@ export class Subscriptions {
     });
   }
 
-  /** A fresh connection. Resolves when everything wanted is heard; false: it broke before. */
+  /**
+   * A new connection. Resolves when everything wanted is subscribed, or with false when it broke
+   * before that.
+   */
   connected(): Promise<boolean> {
     this.disconnected();
     this.#changed.clear();
@@ -72,7 +78,7 @@ export class Subscriptions {
     const connection = this.#connection;
     if (connection === null || connection.isWorking) return;
     connection.isWorking = true;
-    // A turn's wishes go together.
+    // The changes of one turn are sent together.
     await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#changed.size > 0 && this.#connection === connection) {
       try {
@@ -96,7 +102,7 @@ export class Subscriptions {
       for (const channel of begin) this.#heard.add(channel);
     }
     if (end.length > 0) {
-      // Who wants it again meanwhile has to wait for the next batch.
+      // A caller that wants the channel again meanwhile waits for the next batch.
       for (const channel of end) this.#heard.delete(channel);
       await this.#subscriber.unsubscribe(end);
       if (this.#connection !== connection) return;
@@ -114,7 +120,7 @@ export class Subscriptions {
     return batch;
   }
 
-  /** Nobody waits for what is heard, or wanted no longer. */
+  /** Resolves the callers of a channel that is subscribed, or no longer wanted. */
   #resolve(channel: string): void {
     if (this.#wanted.has(channel) && !this.#heard.has(channel) && this.#connection !== null) return;
     const waiters = this.#waiters.get(channel);

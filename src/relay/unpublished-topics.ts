@@ -2,7 +2,7 @@
  * Topics with events that the other hosts may not have received. The relay collects them here
  * until it is connected and can name them to the others.
  *
- * [UNP1] What is named is bounded: past `DOUBTED_TOPICS_MAX` it is every topic.
+ * [UNP1] The list is bounded: beyond `DOUBTED_TOPICS_MAX` topics it means every topic.
  */
 import type { Clock } from "../base/clock.ts";
 import { DOUBTED_TOPICS_MAX, type Doubt } from "../protocol/doubt.ts";
@@ -10,9 +10,9 @@ import { earlierOf, later, type Monotonic, msBetween } from "../protocol/time.ts
 
 export class UnpublishedTopics {
   readonly #clock: Clock;
-  /** Null: every topic. */
+  /** Null means every topic. */
   #topics: Set<string> | null = new Set();
-  /** When the first of them was added; null: there is none. */
+  /** When the first of them was added; null when there is none. */
   #since: Monotonic | null = null;
 
   constructor(clock: Clock) {
@@ -25,7 +25,7 @@ export class UnpublishedTopics {
     if (this.#topics !== null && this.#topics.size > DOUBTED_TOPICS_MAX) this.#topics = null;
   }
 
-  /** A doubt that a host has not taken: all of them are told again. */
+  /** A doubt that a host has not taken: its topics are announced again. */
   addAgain({ topics, ageMs }: Doubt): void {
     const now = this.#clock.monotonicMs();
     this.#since = earlierOf(this.#since ?? now, later(now, -ageMs));
@@ -33,7 +33,7 @@ export class UnpublishedTopics {
     else for (const topic of topics) this.add(topic);
   }
 
-  /** All of it, which is then the others' to look for; null: nothing is in doubt. */
+  /** Takes all doubtful topics, to be sent to the others; null when there are none. */
   take(): Doubt | null {
     if (this.#since === null) return null;
     const topics = this.#topics === null ? null : [...this.#topics];

@@ -1,6 +1,6 @@
 /**
- * The bus behind REDIS_URL: one Redis or a Redis Cluster, which it says itself when it is
- * reached for the first time. Until then nothing can be said or heard anyway.
+ * The bus behind REDIS_URL: one Redis or a Redis Cluster, which is detected when it is reached for
+ * the first time. Until then nothing can be sent or received.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Bus, BusEvents } from "./bus.ts";

@@ -119,7 +119,7 @@ test("[PIP4] a full pipe is said once, and once that there is room again", async
   expect([changes, pipe.isFull, pipe.queuedBytes]).toEqual([[true, false], false, 0]);
 });
 
-test("[PIP3] [PRS2] a neighbour that does not read is given up after its deadline", async () => {
+test("[PIP3] [LPR2] a neighbour that does not read is given up after its deadline", async () => {
   const stream = new Duplex({
     read: () => undefined,
     write: () => {
