@@ -59,6 +59,10 @@ export class RedisBus implements Bus {
     return leaseAnswerOf(await this.#publisher.eval(RENEW_SCRIPT, 1, ...scriptArguments(request)));
   }
 
+  async has(key: string): Promise<boolean> {
+    return (await this.#publisher.exists(key)) > 0;
+  }
+
   async probe(): Promise<void> {
     await this.#subscriber.ping();
   }

@@ -18,6 +18,7 @@
  *        cannot be read or has arrived before is dropped and counted, and changes nothing.
  * [RLY10] Clusters on one Redis are separate: channels and keys begin with the cluster's id. A
  *        host that starts and finds hosts of a copy of its database refuses to start.
+ * [RLY11] A host that starts and finds the key of version 0.1 logs one warning.
  */
 import { type Clock, stopwatch } from "../base/clock.ts";
 import type { Drops } from "../base/drops.ts";
@@ -29,9 +30,9 @@ import { later, type Monotonic, msBetween } from "../protocol/time.ts";
 import { hostOfLife } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
 import { KIND, type Kind, sealedEnvelope } from "./envelope.ts";
-import { ForeignMembers } from "./foreign-members.ts";
+import { EARLIER_VERSION, ForeignMembers } from "./foreign-members.ts";
 import { Incoming } from "./incoming.ts";
-import { clusterOf, type LeaseAnswer, RENEW_MS, sealedMembers } from "./lease.ts";
+import { clusterOf, EARLIER_KEY, type LeaseAnswer, RENEW_MS, sealedMembers } from "./lease.ts";
 import { Outbox } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
 import type { ClusterIdentity } from "./seal.ts";
@@ -66,6 +67,8 @@ export class HostRelay implements Relay {
   /** Called once, when the start has ended, with or without a refusal. */
   #settleStart: (refusal?: StartRefusal) => void = () => undefined;
   #isStarting = true;
+  /** [RLY11] */
+  #hasLookedForEarlier = false;
   #state: State = { is: "away" };
   /** Everything wanted is subscribed. */
   #isHearing = false;
@@ -248,7 +251,22 @@ export class HostRelay implements Relay {
   async #onOpened(): Promise<void> {
     if (!(await this.#subscriptions.connected())) return;
     this.#isHearing = true;
+    if (this.#isStarting) void this.#lookForEarlier();
     await this.#renew();
+  }
+
+  /** [RLY11] */
+  async #lookForEarlier(): Promise<void> {
+    try {
+      const isThere = await this.#options.bus.has(EARLIER_KEY);
+      if (this.#hasLookedForEarlier) return;
+      this.#hasLookedForEarlier = true;
+      const { found, advice } = EARLIER_VERSION;
+      if (isThere)
+        this.#options.log.warn({ event: "earlier_version", why: `${found}: ${advice}.` });
+    } catch {
+      // The connection failed, which the bus reports; the start goes on without this look.
+    }
   }
 
   #tick(): void {
