@@ -56,9 +56,8 @@ async function makePairs(people: Person[]): Promise<Talk[]> {
 async function makeGroups(people: Person[]): Promise<Talk[]> {
   const talks: Talk[] = [];
   for (const [n, { title, lines }] of GROUPS.entries()) {
-    const owner = people[n % people.length]!;
-    const others = people.filter((one, at) => one !== owner && (at + n) % 2 === 0);
-    const members = [owner, ...others].slice(0, GROUP_SIZE);
+    const members = membersOf(people, n);
+    const owner = members[0]!;
     const id =
       (await ownGroup(owner, title)) ??
       (
@@ -70,6 +69,17 @@ async function makeGroups(people: Person[]): Promise<Talk[]> {
     talks.push({ id, members, lines, at: 0 });
   }
   return talks;
+}
+
+/**
+ * The members of the `n`th group, its owner first: half of the people, or all of them where that
+ * half is nobody but the owner.
+ */
+export function membersOf<P>(people: readonly P[], n: number): P[] {
+  const ownerAt = n % people.length;
+  const others = people.filter((_, at) => at !== ownerAt);
+  const half = people.filter((_, at) => at !== ownerAt && (at + n) % 2 === 0);
+  return [people[ownerAt]!, ...(half.length > 0 ? half : others)].slice(0, GROUP_SIZE);
 }
 
 async function ownGroup(owner: Person, title: string): Promise<string | null> {
