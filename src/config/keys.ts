@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { fileTrouble } from "../base/errors.ts";
 import type { ConfigKey, Read } from "./key.ts";
 import { LIMIT_KEYS } from "./limit-keys.ts";
+import { parseOrigin } from "./origins.ts";
 import { type ProxyTrust, parseProxyTrust } from "./proxy-trust.ts";
 
 const right = <T>(value: T): Read<T> => ({ ok: true, value });
@@ -68,9 +69,13 @@ function jwksUrl(text: string): Read<string> {
 function origins(text: string): Read<string[] | null> {
   if (text === "*") return right(null);
   const list = text.split(",").map((one) => one.trim());
-  const bad = list.find((one) => !URL.canParse(one) || new URL(one).origin !== one.toLowerCase());
-  if (bad !== undefined) return { ok: false, found: `"${bad}"` };
-  return right(list.map((one) => one.toLowerCase()));
+  const origins: string[] = [];
+  for (const one of list) {
+    const origin = parseOrigin(one);
+    if (origin === null) return { ok: false, found: `"${one}"` };
+    origins.push(origin);
+  }
+  return right(origins);
 }
 
 export const CONFIG_KEYS = {
@@ -300,7 +305,8 @@ export const CONFIG_KEYS = {
     meaning: "web origins that browsers may call from",
     unit: "",
     default: "*",
-    wants: "* or a comma list of origins like https://app.example.com (no path, no final slash)",
+    wants:
+      "* or a comma list of origins like https://app.example.com or, for all its subdomains, https://*.example.com (no path, no final slash)",
     read: origins,
   },
   logLevel: {

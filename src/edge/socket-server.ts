@@ -11,6 +11,8 @@ import { Socket as TcpSocket } from "node:net";
 import { createAdapter } from "@socket.io/cluster-adapter";
 import { setupWorker } from "@socket.io/sticky";
 import { Server, type Socket } from "socket.io";
+import type { WorkerConfig } from "../config/config.ts";
+import { originMatcher } from "../config/origins.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../protocol/events.ts";
 import type { SessionId } from "../protocol/ids.ts";
 import { createHttpServer } from "./http/server/server.ts";
@@ -52,7 +54,7 @@ export function createSocketServer(deps: ReceptionDeps): SocketServer {
     maxHttpBufferSize: FRAME_BYTES_MAX,
     parser: packetParser,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    cors: { origin: config.corsOrigin ?? "*", credentials: false },
+    cors: { origin: corsOrigin(config), credentials: false },
     allowRequest: (request, decide) => {
       if (isRefusing && !hasSession(request)) decide("The server is draining.", false);
       // Through sticky's tunnel nobody would notice a reader that has stopped.
@@ -140,4 +142,15 @@ function hasSession(request: IncomingMessage): boolean {
 
 function isTunnelledUpgrade(request: IncomingMessage): boolean {
   return request.headers.upgrade !== undefined && !(request.socket instanceof TcpSocket);
+}
+
+type Decide = (error: Error | null, isAllowed?: boolean) => void;
+
+/** As Socket.IO's `cors.origin` takes it: an allowed origin is sent back as it came. */
+function corsOrigin({
+  corsOrigin: allowed,
+}: WorkerConfig): "*" | ((origin: string | undefined, decide: Decide) => void) {
+  if (allowed === null) return "*";
+  const isAllowed = originMatcher(allowed);
+  return (origin, decide) => decide(null, origin !== undefined && isAllowed(origin));
 }

@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../base/clock.ts";
 import type { WorkerConfig } from "../../config/config.ts";
+import { originMatcher } from "../../config/origins.ts";
 import { type ErrorObject, refused } from "../../protocol/errors.ts";
 import { KeyedBuckets } from "../limits/keyed-buckets.ts";
 import { tooMany } from "../limits/limits.ts";
@@ -38,10 +39,17 @@ export function createHandshakeGate(deps: HandshakeGateDeps): HandshakeGate {
   const { config, clock } = deps;
   const clients = createClientReader(config.trustProxy);
   const secure = createSecurityHeaders(clients);
+  const isListed = originMatcher(config.corsOrigin);
   const takes = createRate(config, clients, clock);
 
+  /** A page of an origin that is neither on the list nor our own. Other clients send no Origin. */
+  function isForeign({ headers: { origin, host } }: IncomingMessage): boolean {
+    if (origin === undefined || isListed(origin)) return false;
+    return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
+  }
+
   function judge(request: IncomingMessage): ErrorObject | null {
-    const refusal = isForeign(request, config.corsOrigin) ? FOREIGN : takes(request);
+    const refusal = isForeign(request) ? FOREIGN : takes(request);
     if (refusal !== null) deps.count(refusal.code);
     return refusal;
   }
@@ -66,14 +74,6 @@ export function createHandshakeGate(deps: HandshakeGateDeps): HandshakeGate {
       else refuse(response, refusal);
     },
   };
-}
-
-/** A page of an origin that is neither on the list nor our own. Other clients send no Origin. */
-function isForeign(request: IncomingMessage, allowed: readonly string[] | null): boolean {
-  const { origin, host } = request.headers;
-  if (allowed === null || origin === undefined) return false;
-  if (allowed.includes(origin.toLowerCase())) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host?.toLowerCase();
 }
 
 /** Of each worker its share: a proxy's connections are spread over them. */

@@ -3,6 +3,7 @@
  * header that pages set themselves); CORS_ORIGIN narrows it to a list.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { originMatcher } from "../../../config/origins.ts";
 
 /** Adds the headers of an answer. */
 export type Cors = (request: FastifyRequest, reply: FastifyReply) => void;
@@ -21,11 +22,11 @@ export function createCors(origins: readonly string[] | null): Cors {
       reply.header("access-control-expose-headers", EXPOSE_HEADERS);
     };
   }
-  const allowed = new Set(origins.map((origin) => origin.replace(/\/$/, "").toLowerCase()));
+  const isAllowed = originMatcher(origins);
   return (request, reply) => {
     reply.header("vary", "Origin");
     const { origin } = request.headers;
-    if (origin === undefined || !allowed.has(origin.toLowerCase())) return;
+    if (origin === undefined || !isAllowed(origin)) return;
     reply.header("access-control-allow-origin", origin);
     reply.header("access-control-expose-headers", EXPOSE_HEADERS);
   };
