@@ -45,6 +45,8 @@ export interface RelayCounts {
 
 export interface Relay {
   readonly state: "connected" | "away";
+  /** Why Redis is away, in words; null while it is not, or before the first attempt has ended. */
+  readonly why: string | null;
   readonly counts: Readonly<RelayCounts>;
   /** How long Redis took to renew the lease last, milliseconds; null while it is away. */
   readonly pingMs: number | null;

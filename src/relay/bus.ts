@@ -26,8 +26,6 @@ export interface Bus {
   subscribe(channels: readonly string[]): Promise<void>;
   unsubscribe(channels: readonly string[]): Promise<void>;
   renew(request: LeaseRequest): Promise<LeaseAnswer>;
-  /** Whether Redis has the key. */
-  has(key: string): Promise<boolean>;
   /** Rejects when the subscriptions do not work: a connection can die without closing. */
   probe(): Promise<void>;
   /** Reconnects: messages on their way are given up, `opened` follows when it works. */

@@ -21,11 +21,6 @@ export function clusterKeyOf(clusterId: string): string {
   return `{troupe:${clusterId}}:cluster`;
 }
 
-/** Matches the keys of all clusters and of version 0.1, as Redis' SCAN understands it. */
-export const CLUSTER_KEYS = "{troupe*}:cluster";
-/** The lease of version 0.1, which is not signed and was the same for every deployment. */
-export const EARLIER_KEY = "{troupe}:cluster";
-
 /**
  * A host that has not renewed for this long is dead. Its users go offline one presence grace (5 s)
  * later, which must be within 10 s. With a smaller value a stalled host would look dead.
@@ -140,23 +135,6 @@ export function leaseAnswerOf(answer: unknown): LeaseAnswer {
     isNew: Number(isNew) === 1,
     wasOut: Number(wasOut) === 1,
   };
-}
-
-/**
- * The entries of a hash in Redis whose lease has not ended, by host. Only the script decides which
- * hosts are members; this is for the doctor, which changes nothing.
- */
-export function liveEntries(
-  fields: Readonly<Record<string, string>>,
-  redisNowMs: number,
-): Map<string, string> {
-  const entries = Object.entries(fields).flatMap(([field, value]): [string, string][] => {
-    const [, host] = /^host:([\w-]+)$/.exec(field) ?? [];
-    const [, endsAtMs, members] = /^(\d+)\|(.*)$/s.exec(value) ?? [];
-    if (host === undefined || members === undefined) return [];
-    return Number(endsAtMs) >= redisNowMs ? [[host, members]] : [];
-  });
-  return new Map(entries);
 }
 
 /** `signature`: another cluster's entry, or one of a host with another JWT_SECRET. */

@@ -216,11 +216,6 @@ export class MemoryBus implements Bus {
     });
   }
 
-  /** Only leases are kept here, and none of an earlier version. */
-  has(): Promise<boolean> {
-    return this.#network.run(this, () => false);
-  }
-
   renew(request: LeaseRequest): Promise<LeaseAnswer> {
     return this.#network.run(this, () => this.#network.renew(request));
   }

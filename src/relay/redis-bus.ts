@@ -59,16 +59,22 @@ export class RedisBus implements Bus {
     return leaseAnswerOf(await this.#publisher.eval(RENEW_SCRIPT, 1, ...scriptArguments(request)));
   }
 
-  async has(key: string): Promise<boolean> {
-    return (await this.#publisher.exists(key)) > 0;
-  }
-
   async probe(): Promise<void> {
     await this.#subscriber.ping();
   }
 
-  /** Whether this Redis is a node of a cluster. */
+  /**
+   * Whether this Redis is a node of a cluster. HELLO needs no right that managed services keep
+   * back, as they do with INFO; where a proxy does not know it, INFO is asked.
+   */
   async isCluster(): Promise<boolean> {
+    try {
+      const facts = (await this.#publisher.call("HELLO")) as unknown[];
+      const mode = facts[facts.indexOf("mode") + 1];
+      if (mode === "cluster" || mode === "standalone") return mode === "cluster";
+    } catch {
+      // Refused or unknown: INFO decides, whose error is the one to report.
+    }
     return /^cluster_enabled:1/m.test(await this.#publisher.info("cluster"));
   }
 

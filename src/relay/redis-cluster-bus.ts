@@ -72,10 +72,6 @@ export class RedisClusterBus implements Bus {
     return leaseAnswerOf(await this.#cluster.eval(RENEW_SCRIPT, 1, ...scriptArguments(request)));
   }
 
-  async has(key: string): Promise<boolean> {
-    return (await this.#cluster.exists(key)) > 0;
-  }
-
   async probe(): Promise<void> {
     const masters = this.#masters();
     const isSame =

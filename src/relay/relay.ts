@@ -18,21 +18,22 @@
  *        cannot be read or has arrived before is dropped and counted, and changes nothing.
  * [RLY10] Clusters on one Redis are separate: channels and keys begin with the cluster's id. A
  *        host that starts and finds hosts of a copy of its database refuses to start.
- * [RLY11] A host that starts and finds the key of version 0.1 logs one warning.
+ * [RLY11] While Redis is away, `why` says in words for what reason. Each reason is logged once.
  */
 import { type Clock, stopwatch } from "../base/clock.ts";
 import type { Drops } from "../base/drops.ts";
 import { StartRefusal, unreachable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { redisTrouble } from "../base/redis-trouble.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import { later, type Monotonic, msBetween } from "../protocol/time.ts";
 import { hostOfLife } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
 import { KIND, type Kind, sealedEnvelope } from "./envelope.ts";
-import { EARLIER_VERSION, ForeignMembers } from "./foreign-members.ts";
+import { ForeignMembers } from "./foreign-members.ts";
 import { Incoming } from "./incoming.ts";
-import { clusterOf, EARLIER_KEY, type LeaseAnswer, RENEW_MS, sealedMembers } from "./lease.ts";
+import { clusterOf, type LeaseAnswer, RENEW_MS, sealedMembers } from "./lease.ts";
 import { Outbox } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
 import type { ClusterIdentity } from "./seal.ts";
@@ -58,6 +59,7 @@ type State = { is: "away" } | { is: "joining"; untilMs: Monotonic } | { is: "con
 export class HostRelay implements Relay {
   readonly counts: RelayCounts = { in: 0, out: 0, gaps: 0 };
   #pingMs: number | null = null;
+  #why: string | null = null;
   readonly #options: HostRelayOptions;
   readonly #subscriptions: Subscriptions;
   readonly #outboxes = new Map<string, Outbox>();
@@ -67,8 +69,6 @@ export class HostRelay implements Relay {
   /** Called once, when the start has ended, with or without a refusal. */
   #settleStart: (refusal?: StartRefusal) => void = () => undefined;
   #isStarting = true;
-  /** [RLY11] */
-  #hasLookedForEarlier = false;
   #state: State = { is: "away" };
   /** Everything wanted is subscribed. */
   #isHearing = false;
@@ -110,6 +110,10 @@ export class HostRelay implements Relay {
 
   get state(): "connected" | "away" {
     return this.#state.is === "away" ? "away" : "connected";
+  }
+
+  get why(): string | null {
+    return this.state === "away" ? this.#why : null;
   }
 
   get pingMs(): number | null {
@@ -251,22 +255,7 @@ export class HostRelay implements Relay {
   async #onOpened(): Promise<void> {
     if (!(await this.#subscriptions.connected())) return;
     this.#isHearing = true;
-    if (this.#isStarting) void this.#lookForEarlier();
     await this.#renew();
-  }
-
-  /** [RLY11] */
-  async #lookForEarlier(): Promise<void> {
-    try {
-      const isThere = await this.#options.bus.has(EARLIER_KEY);
-      if (this.#hasLookedForEarlier) return;
-      this.#hasLookedForEarlier = true;
-      const { found, advice } = EARLIER_VERSION;
-      if (isThere)
-        this.#options.log.warn({ event: "earlier_version", why: `${found}: ${advice}.` });
-    } catch {
-      // The connection failed, which the bus reports; the start goes on without this look.
-    }
   }
 
   #tick(): void {
@@ -353,6 +342,7 @@ export class HostRelay implements Relay {
         return;
       }
       this.#state = { is: "connected" };
+      this.#why = null;
       log.info({ event: "relay_joined", hosts: cluster.hosts.size });
     }
     this.#mark = { number: cluster.number, digest };
@@ -408,9 +398,10 @@ export class HostRelay implements Relay {
     this.#isHearing = false;
     this.#subscriptions.disconnected();
     this.#settleStart();
-    if (this.#state.is === "away" || this.#isClosed) return;
+    if (this.#isClosed) return;
+    this.#logAway(why, error);
+    if (this.#state.is === "away") return;
     this.#state = { is: "away" };
-    this.#options.log.warn({ event: "relay_away", why, err: error });
     this.#cancels.get("look")?.();
     this.#publisher.clear();
     for (const outbox of this.#outboxes.values()) {
@@ -419,6 +410,14 @@ export class HostRelay implements Relay {
     }
     this.#outboxes.clear();
     this.#events?.away();
+  }
+
+  /** [RLY11] */
+  #logAway(what: string, error: unknown): void {
+    const why = error === undefined ? what : redisTrouble(error);
+    if (this.#state.is === "away" && this.#why === why) return;
+    this.#why = why;
+    this.#options.log.warn({ event: "relay_away", what, why });
   }
 
   /** [RLY9] */

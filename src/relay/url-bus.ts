@@ -49,10 +49,6 @@ export class UrlBus implements Bus {
     return this.#bus.renew(request);
   }
 
-  has(key: string): Promise<boolean> {
-    return this.#bus.has(key);
-  }
-
   probe(): Promise<void> {
     return this.#bus.probe();
   }

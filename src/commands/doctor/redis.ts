@@ -1,8 +1,9 @@
 /** Checks of Redis: reachable, a version that works, near, and configured to keep its data. */
 import { Redis } from "ioredis";
 import { stopwatch } from "../../base/clock.ts";
+import { redisTrouble } from "../../base/redis-trouble.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
-import { reasonOf, within } from "./within.ts";
+import { within } from "./within.ts";
 
 const DEADLINE_MS = 5_000;
 const VERSION_MIN = 6;
@@ -22,18 +23,27 @@ export async function checkRedis(url: string): Promise<Finding[]> {
   redis.on("error", () => undefined);
   try {
     await within(DEADLINE_MS, redis.connect());
-    const info = await redis.info();
-    return [...judgeInfo(info), await ping(redis)];
+    return [...(await looked(redis)), await ping(redis)];
   } catch (error) {
     return [
       wrong(
         "Redis",
-        `cannot be reached: ${reasonOf(error)}`,
+        `cannot be reached: ${redisTrouble(error)}`,
         "start it, or mend REDIS_URL (rediss:// where it wants TLS); without it hosts do not hear each other",
       ),
     ];
   } finally {
     redis.disconnect();
+  }
+}
+
+/** A managed service may keep INFO back; Troupe itself does not need it. */
+async function looked(redis: Redis): Promise<Finding[]> {
+  try {
+    return judgeInfo(await redis.info());
+  } catch (error) {
+    if (!(error instanceof Error) || !error.message.startsWith("NOPERM")) throw error;
+    return [fine("Redis", "reached; its version is unknown, as this user may not use INFO")];
   }
 }
 
