@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { systemClock } from "./base/clock.ts";
 import { StartRefusal } from "./base/errors.ts";
 import { createLogger, type Log } from "./base/log.ts";
+import { openFilesMax } from "./base/open-files.ts";
 import { packageVersion } from "./base/version.ts";
 import { hasFailed, reportText } from "./commands/doctor/finding.ts";
 import { helpOf } from "./commands/help.ts";
@@ -29,8 +30,9 @@ import { listenForSignals } from "./primary/signals.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
-import { type Migrated, migrate, NewerDatabaseError } from "./storage/postgres/migrate.ts";
+import { type Migrated, migrate } from "./storage/postgres/migrate.ts";
 import { createRecount } from "./storage/postgres/recount.ts";
+import { startRefusalOf } from "./storage/postgres/start-refusal.ts";
 
 interface Command<T> {
   options(args: string[]): OptionsResult<T>;
@@ -57,6 +59,7 @@ const COMMANDS: Record<string, AnyCommand> = {
     async run(config, log) {
       // Process 1 of a container ignores signals that nobody listens to.
       const signals = listenForSignals(systemClock);
+      await refuseFewFiles();
       // A wrong configuration has been refused by now, without loading the server.
       const { startPrimary } = await import("./main.ts");
       await startPrimary(config, log, signals);
@@ -217,15 +220,22 @@ async function withRunningDatabase<T>(
   }
 }
 
+/** With fewer, the modules alone can use them up, and that ends in a stack. */
+const OPEN_FILES_MIN = 256;
+
+async function refuseFewFiles(): Promise<void> {
+  const files = await openFilesMax();
+  if (files === null || files >= OPEN_FILES_MIN) return;
+  throw new StartRefusal(
+    `This process may open only ${files} files (ulimit -n), and Troupe needs at least ${OPEN_FILES_MIN} and one for each connection: raise the limit, best to 65536.`,
+  );
+}
+
 async function migrateOrRefuse(url: string): Promise<Migrated> {
   try {
     return await migrate(url, packageVersion());
   } catch (error) {
-    if (error instanceof NewerDatabaseError) throw new StartRefusal(error.message);
-    if (error instanceof StorageFault) {
-      throw new StartRefusal(`The database cannot be migrated: ${reasonOf(error)}.`);
-    }
-    throw error;
+    throw startRefusalOf(error);
   }
 }
 

@@ -6,7 +6,6 @@
 import { fileURLToPath } from "node:url";
 import { stopwatch, systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
-import { StartRefusal } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { Tally } from "./base/metrics.ts";
 import { packageVersion } from "./base/version.ts";
@@ -23,9 +22,9 @@ import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
 import { UrlBus } from "./relay/url-bus.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { readClusterIdentity } from "./storage/postgres/cluster-identity.ts";
-import { StorageFault } from "./storage/postgres/fault.ts";
-import { migrate, NewerDatabaseError } from "./storage/postgres/migrate.ts";
+import { migrate } from "./storage/postgres/migrate.ts";
 import { Pruning } from "./storage/postgres/pruning.ts";
+import { startRefusalOf } from "./storage/postgres/start-refusal.ts";
 
 const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
 
@@ -172,7 +171,7 @@ async function clusterIdentity(url: string, jwtSecret: string | null): Promise<C
     const { id, database, secret } = await readClusterIdentity(url);
     return { id, database, key: sealKey(secret, jwtSecret) };
   } catch (error) {
-    throw refusalOf(error);
+    throw startRefusalOf(error);
   }
 }
 
@@ -181,15 +180,6 @@ async function bringUpToDate(url: string, log: Log): Promise<void> {
     const { applied, functions } = await migrate(url, packageVersion());
     if (applied.length + functions.length > 0) log.info({ event: "migrated", applied, functions });
   } catch (error) {
-    throw refusalOf(error);
+    throw startRefusalOf(error);
   }
-}
-
-/** What the operator can mend, as one sentence; anything else as it is. */
-function refusalOf(error: unknown): unknown {
-  if (error instanceof NewerDatabaseError) return new StartRefusal(error.message);
-  if (error instanceof StorageFault) {
-    return new StartRefusal(`The database cannot be reached: ${error.message}`, { cause: error });
-  }
-  return error;
 }

@@ -17,11 +17,13 @@ import type { ThreadReport } from "./ports/ops.ts";
 import { later } from "./protocol/time.ts";
 import { ActorHost } from "./runtime/actor-runtime.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
-import type { PrimaryOrders } from "./runtime/control.ts";
-import { decodeAt, eachFrameSafely, FRAME, type Frame } from "./runtime/frames.ts";
+import type { PrimaryOrders, WorkerReports } from "./runtime/control.ts";
+import { decodeAt, eachFrameSafely, FRAME, type Frame, frame } from "./runtime/frames.ts";
 import type { ThreadApi, ThreadStart } from "./runtime/thread-api.ts";
 import type { View } from "./runtime/view.ts";
 import { type ActorStorage, createActorPorts } from "./storage/postgres/actor-ports.ts";
+import { STORAGE_REASONS } from "./storage/postgres/fault.ts";
+import { FaultLog } from "./storage/postgres/fault-log.ts";
 
 const IDLE_POLL_MS = 10;
 
@@ -30,6 +32,7 @@ interface Running {
   link: BatchLink;
   storage: ActorStorage;
   metrics: Metrics;
+  faultLog: FaultLog;
   report(): ThreadReport;
 }
 
@@ -43,7 +46,22 @@ function start({ config, life, slot, line }: ThreadStart): Running {
   const vitals = createThreadVitals();
   const metrics = createMetrics({ part: "thread", worker: slot });
   const drops = new Drops({ tally: metrics.dropped, clock: systemClock, log });
+  const faultLog = new FaultLog({ tally: metrics.storageFaults, clock: systemClock, log });
+  let isWritable = true;
+  metrics.gauges.isWritable = () => isWritable;
   const storage = createActorPorts(config.databaseUrl, {
+    onFault: (fault, refusals) => faultLog.note(fault, refusals),
+    onWritable(reason) {
+      const trouble = reason === null ? null : { reason, why: STORAGE_REASONS[reason] };
+      if (isWritable !== (trouble === null)) {
+        if (trouble === null) log.info({ event: "writable_again" });
+        else log.error({ event: "not_writable", ...trouble });
+      }
+      isWritable = trouble === null;
+      const body = JSON.stringify({ trouble } satisfies WorkerReports["writable"]);
+      link.send(frame(FRAME.control, { name: "writable", body }));
+      link.flush();
+    },
     onCommit(rows, seconds) {
       metrics.commit(rows, seconds);
       vitals.commitRows.observe(rows);
@@ -95,8 +113,10 @@ function start({ config, life, slot, line }: ThreadStart): Running {
   });
   const take = (f: Frame) => {
     if (f.type === FRAME.view) host.setView(JSON.parse(f.body) as View);
-    else if (f.type === FRAME.control) host.onGap(gapOf(f));
-    else host.deliver(f);
+    else if (f.type === FRAME.control) {
+      if (f.name === "spare_connections") storage.spare();
+      else host.onGap(gapOf(f));
+    } else host.deliver(f);
   };
   metrics.gauges.actors = () => host.stats.actors;
   metrics.gauges.activated = () => host.stats.activated;
@@ -115,10 +135,10 @@ function start({ config, life, slot, line }: ThreadStart): Running {
       faults: faults.list(),
     };
   };
-  return { host, link, storage, metrics, report };
+  return { host, link, storage, metrics, faultLog, report };
 }
 
-/** The one order that concerns actors. */
+/** The order that concerns actors. */
 function gapOf(order: Frame): string {
   return (JSON.parse(order.body) as PrimaryOrders["gap"]).host;
 }
@@ -126,6 +146,7 @@ function gapOf(order: Frame): string {
 const api: ThreadApi = {
   async start(options) {
     running = start(options);
+    await running.storage.open();
   },
 
   async metrics() {
@@ -138,7 +159,7 @@ const api: ThreadApi = {
 
   async stop(deadlineMs) {
     if (running === null) return;
-    const { host, link, storage } = running;
+    const { host, link, storage, faultLog } = running;
     const untilMs = later(systemClock.monotonicMs(), deadlineMs);
     while (host.hasUnfinishedWork && systemClock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => systemClock.after(IDLE_POLL_MS, resolve));
@@ -146,6 +167,7 @@ const api: ThreadApi = {
     host.close();
     link.flush();
     await storage.close();
+    faultLog.close();
   },
 };
 

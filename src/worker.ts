@@ -37,6 +37,7 @@ import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
 import type { ThreadApi } from "./runtime/thread-api.ts";
 import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
+import { FaultLog } from "./storage/postgres/fault-log.ts";
 
 /** The part of the drain's time that actors may use to finish once the sessions are gone. */
 const FLUSH_MS = 2_000;
@@ -85,7 +86,10 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   const clock = systemClock;
   const metrics = createMetrics({ part: "edge", worker: slot });
   const drops = new Drops({ tally: metrics.dropped, clock, log });
-  const storage = createEdgePorts(config.databaseUrl);
+  const faultLog = new FaultLog({ tally: metrics.storageFaults, clock, log });
+  const storage = createEdgePorts(config.databaseUrl, {
+    onFault: (fault, refusals) => faultLog.note(fault, refusals),
+  });
   const remote = startThread(log);
   const [line, farEnd] = createLine();
 
@@ -179,7 +183,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   }
 
   await remote.start(Comlink.transfer({ config, life, slot, line: farEnd }, [farEnd.port]));
-  // Storage is reached, and nobody is served before it is known who is shut out.
+  // The writer has its connection now, ahead of the edge's reads. Nobody is served before it is known who is shut out.
   await edge.revocations.load();
 
   const connections = new ClosedConnections((counts) =>
@@ -240,6 +244,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
         await remote.stop(FLUSH_MS);
         edge.close();
         await storage.close();
+        faultLog.close();
         exchange.report("drained", {});
         return;
       }
@@ -254,6 +259,9 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
         return;
       case "issuer_keys":
         edge.auth.onIssuerKeys(JSON.parse(order.body) as PrimaryOrders["issuer_keys"]);
+        return;
+      case "spare_connections":
+        storage.spare();
         return;
       case "configure":
         return;

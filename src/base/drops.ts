@@ -5,10 +5,9 @@
  * [DRP1] Of one source and reason there is at most one log line a second, with its count.
  */
 import type { Clock } from "./clock.ts";
+import { CountedLines } from "./counted-lines.ts";
 import type { Log } from "./log.ts";
 import type { Tally } from "./metrics.ts";
-
-const LOG_EVERY_MS = 1_000;
 
 /** Where it came from. */
 export type DropSource =
@@ -29,13 +28,6 @@ export type DropSource =
  */
 export type DropReason = "malformed" | "version" | "signature" | "repeat" | "failed";
 
-interface Unlogged {
-  source: DropSource;
-  reason: DropReason;
-  count: number;
-  fault: unknown;
-}
-
 export interface DropsOptions {
   tally: Tally;
   clock: Clock;
@@ -44,45 +36,26 @@ export interface DropsOptions {
 
 export class Drops {
   readonly tally: Tally;
-  readonly #options: DropsOptions;
-  readonly #unlogged = new Map<string, Unlogged>();
-  #cancel: (() => void) | null = null;
-  #isClosed = false;
+  readonly #log: DropsOptions["log"];
+  readonly #lines: CountedLines;
 
-  constructor(options: DropsOptions) {
-    this.#options = options;
-    this.tally = options.tally;
+  constructor({ tally, clock, log }: DropsOptions) {
+    this.tally = tally;
+    this.#log = log;
+    this.#lines = new CountedLines(clock);
   }
 
   note(source: DropSource, reason: DropReason, fault?: unknown): void {
     this.tally.add(source, reason);
-    if (this.#isClosed) return;
-    const key = `${source} ${reason}`;
-    const unlogged = this.#unlogged.get(key) ?? { source, reason, count: 0, fault };
-    unlogged.count++;
-    unlogged.fault = fault;
-    this.#unlogged.set(key, unlogged);
-    // The first one is logged at once, the following ones together.
-    if (this.#cancel === null) this.#logAll();
+    this.#lines.note(`${source} ${reason}`, 1, fault, (count, err) => {
+      const line = { event: "messages_dropped", source, reason, count, err };
+      // A handler that throws is a fault of this program; the rest came from outside.
+      if (reason === "failed") this.#log.error(line);
+      else this.#log.warn(line);
+    });
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#cancel?.();
-    this.#cancel = null;
-  }
-
-  #logAll(): void {
-    this.#cancel = null;
-    if (this.#unlogged.size === 0) return;
-    const { log, clock } = this.#options;
-    for (const { source, reason, count, fault } of this.#unlogged.values()) {
-      const line = { event: "messages_dropped", source, reason, count, err: fault };
-      // A handler that throws is a fault of this program; the rest came from outside.
-      if (reason === "failed") log.error(line);
-      else log.warn(line);
-    }
-    this.#unlogged.clear();
-    this.#cancel = clock.after(LOG_EVERY_MS, () => this.#logAll());
+    this.#lines.close();
   }
 }

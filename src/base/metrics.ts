@@ -58,10 +58,11 @@ export interface Metrics {
   readonly ended: Tally;
   /** Line between threads or processes, what happened ("full", "refused"). */
   readonly pressure: Tally;
-  /** Called at each scrape; a part sets the gauges that it knows. */
   /** Source, reason. */
   readonly dropped: Tally;
-  /** Asked when scraped: set what this part knows. */
+  /** Reason (see StorageReason). */
+  readonly storageFaults: Tally;
+  /** Called at each scrape; a part sets the gauges that it knows. */
   readonly gauges: {
     sessions: () => number;
     /** How many actors are active, by kind. */
@@ -69,6 +70,8 @@ export interface Metrics {
     /** How many activations there were since the start, by kind. */
     activated: () => Readonly<Record<string, number>>;
     mailboxDepth: () => number;
+    /** Whether the thread's writer can commit. */
+    isWritable: () => boolean;
   };
   /** The event loop's recent delay: 99th percentile, milliseconds. */
   lagMs(): number;
@@ -100,11 +103,13 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
   const limits = new Tally();
   const ended = new Tally();
   const pressure = new Tally();
+  const storageFaults = new Tally();
   const gauges: Metrics["gauges"] = {
     sessions: () => 0,
     actors: () => ({}),
     activated: () => ({}),
     mailboxDepth: () => 0,
+    isWritable: () => true,
   };
 
   counter("troupe_sends_total", "Messages committed.", () => counts.sends);
@@ -132,6 +137,9 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     dropped,
     ["source", "reason"],
   );
+  tally("troupe_storage_refusals_total", "Refused because of storage, by reason.", storageFaults, [
+    "reason",
+  ]);
   tally("http_requests_total", "HTTP requests answered.", httpRequests, ["route", "status"]);
 
   gauge("troupe_sessions", "Sessions connected.", () => gauges.sessions());
@@ -170,6 +178,18 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     buckets: SECONDS_BUCKETS,
     registers,
   });
+
+  if (part === "thread") {
+    new Gauge({
+      name: "troupe_commit_possible",
+      help: "1: every worker of the host can commit. 0: PostgreSQL takes no writes of one of them.",
+      registers,
+      aggregator: "min",
+      collect() {
+        this.set(gauges.isWritable() ? 1 : 0);
+      },
+    });
+  }
 
   const lag = watchLag(part, registers);
   if (part !== "thread") watchProcess(worker, registers);
@@ -224,6 +244,7 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     ended,
     pressure,
     dropped,
+    storageFaults,
     gauges,
     lagMs: () => Math.round(lag.lateMs(99) * 10) / 10,
     commit(rows, seconds) {

@@ -13,7 +13,12 @@ const ENTRIES_MAX = 100;
 const DETAIL_CHARS_MAX = 200;
 
 /** Events at level `info` that end a fault. */
-const ENDINGS: ReadonlySet<string> = new Set(["relay_joined", "roll_done", "worker_online"]);
+const ENDINGS: ReadonlySet<string> = new Set([
+  "relay_joined",
+  "roll_done",
+  "worker_online",
+  "writable_again",
+]);
 /** Keys of a log line that describe the fault; the first one present is used. */
 const DETAIL_KEYS = ["how", "why", "reason", "actor", "name", "host"] as const;
 

@@ -1,6 +1,7 @@
 /** Answers workers' questions about the whole host: all metrics, and health. */
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { Relay } from "../ports/relay.ts";
 import type { HostHealth, HostMetrics } from "../runtime/control.ts";
 import { FLAG } from "../runtime/frames.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -11,16 +12,11 @@ const METRICS_DEADLINE_MS = 1000;
 export class HostReport {
   readonly #supervisor: Supervisor;
   readonly #metrics: Metrics;
-  readonly #relay: () => HostHealth["relay"];
+  readonly #relay: Relay | null;
   readonly #log: Log;
   #gathering: Promise<HostMetrics> | null = null;
 
-  constructor(
-    supervisor: Supervisor,
-    metrics: Metrics,
-    relay: () => HostHealth["relay"],
-    log: Log,
-  ) {
+  constructor(supervisor: Supervisor, metrics: Metrics, relay: Relay | null, log: Log) {
     this.#supervisor = supervisor;
     this.#metrics = metrics;
     this.#relay = relay;
@@ -31,9 +27,21 @@ export class HostReport {
     return {
       workers: this.#supervisor.slotCount,
       workersOnline: this.#supervisor.serving.length,
-      relay: this.#relay(),
+      relay: this.#relay?.state ?? "none",
+      degraded: this.#degraded(),
       draining: this.#supervisor.stopping,
     };
+  }
+
+  #degraded(): string[] {
+    const reasons: string[] = [];
+    const relay = this.#relay;
+    if (relay?.state === "away") reasons.push(`Redis is away: ${relay.why ?? "no connection yet"}`);
+    const troubles = this.#supervisor.lives.map(({ writeTrouble }) => writeTrouble);
+    for (const why of new Set(troubles)) {
+      if (why !== null) reasons.push(`nothing can be committed: ${why}`);
+    }
+    return reasons;
   }
 
   /** Concurrent scrapes share one round. */

@@ -124,12 +124,7 @@ export class Host {
       registry: this.#metrics.registry,
       limits: { ...HEAD_LIMITS, ...options.limits?.head },
     });
-    this.#report = new HostReport(
-      this.supervisor,
-      this.#metrics,
-      () => this.#relay?.state ?? "none",
-      log,
-    );
+    this.#report = new HostReport(this.supervisor, this.#metrics, this.#relay, log);
     this.#faults = options.faults ?? new FaultRing(systemClock);
     this.#talk = new HostTalk({
       self: host,
@@ -151,6 +146,7 @@ export class Host {
       view: () => this.#membership.view,
       sockets: () => this.frontDoor.heldSockets,
       topics: () => this.#switchboard.topics,
+      health: () => this.#report.health(),
     });
     this.#issuerKeys =
       config.jwtJwksUrl === null
@@ -270,6 +266,14 @@ export class Host {
       case "drained":
         this.supervisor.reported(life, heard.name as "online" | "drained");
         return;
+      case "writable": {
+        const { trouble } = JSON.parse(heard.body) as WorkerReports["writable"];
+        life.writeTrouble = trouble?.why ?? null;
+        if (trouble?.reason === "no_connections") {
+          this.#switchboard.announce(order("spare_connections", {}));
+        }
+        return;
+      }
       case "settled":
         this.frontDoor.settled((JSON.parse(heard.body) as WorkerReports["settled"]).tickets);
         return;
@@ -376,7 +380,10 @@ function doorLimits(config: WorkerConfig): DoorLimits | null {
   return { rate: { perS, burst }, pendingMax: pendingConnectionsMax };
 }
 
-function order<N extends "gap" | "doubt" | "issuer_keys">(name: N, body: PrimaryOrders[N]): Frame {
+function order<N extends "gap" | "doubt" | "issuer_keys" | "spare_connections">(
+  name: N,
+  body: PrimaryOrders[N],
+): Frame {
   return frame(FRAME.control, { name, body: JSON.stringify(body) });
 }
 

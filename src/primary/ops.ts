@@ -20,6 +20,7 @@ import type {
 import type { Relay } from "../ports/relay.ts";
 import type { HostVitals, OpsHost } from "../protocol/ops.ts";
 import { isoOf, type Monotonic, msBetween } from "../protocol/time.ts";
+import type { HostHealth } from "../runtime/control.ts";
 import { FLAG } from "../runtime/frames.ts";
 import { hostOfLife, type View } from "../runtime/view.ts";
 import type { HostTalk } from "./host-talk.ts";
@@ -43,6 +44,7 @@ export interface HostOpsOptions {
   view: () => View;
   sockets: () => number;
   topics: () => number;
+  health: () => HostHealth;
 }
 
 export class HostOps {
@@ -132,6 +134,7 @@ export class HostOps {
       pid: process.pid,
       uptime_ms: Math.round(this.#uptimeMs()),
       draining: supervisor.stopping,
+      degraded: this.#options.health().degraded,
       lag_ms: metrics.lagMs(),
       rss_bytes: process.memoryUsage.rss(),
       cpu_ms: Math.round((user + system) / 1000),

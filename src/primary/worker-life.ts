@@ -33,6 +33,8 @@ export class WorkerLife {
   readonly ref: WorkerRef;
   readonly worker: Worker;
   readonly pipe: Pipe;
+  /** Why its writer cannot commit, in words; null where it can. */
+  writeTrouble: string | null = null;
   /** Resolves with how the process ended. */
   readonly exited: Promise<string>;
   readonly #events: LifeEvents;

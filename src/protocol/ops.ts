@@ -87,6 +87,9 @@ export const HostVitals = Type.Object({
   pid: Type.Integer(),
   uptime_ms: Ms,
   draining: Type.Boolean(),
+  degraded: Type.Array(Type.String(), {
+    description: "Why it serves only in part: Redis is away, or nothing can be committed.",
+  }),
   lag_ms: Ms,
   rss_bytes: Bytes,
   cpu_ms: Ms,
@@ -119,11 +122,21 @@ export const OpsDatabase = Type.Object({
   users: Count,
 });
 
+/** As `/readyz` answers of one host, here of all. */
+export const ServiceStatus = Type.Union([
+  Type.Literal("ready"),
+  Type.Literal("degraded"),
+  Type.Literal("unavailable"),
+]);
+
 export const OpsSummary = Type.Object({
   /** When the counts were gathered: an answer may be a second old, and is then the same again. */
   at: Time,
   answered_by: Type.String({ description: "The host that was asked." }),
   view: Count,
+  status: ServiceStatus,
+  /** Of all hosts; those of the status, in words. */
+  reasons: Type.Array(Type.String()),
   bounds: Type.Object({
     latency_ms: Type.Array(Type.Number()),
     commit_rows: Type.Array(Type.Number()),

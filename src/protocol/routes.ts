@@ -292,13 +292,15 @@ export const ROUTES = {
     group: "Operations",
     method: "GET",
     path: "/readyz",
-    summary: "200 when it can serve, else 503 with the reasons.",
+    summary: "200 when it can serve, if only in part; else 503 with the reasons.",
     token: false,
     answers: {
       200: Type.Object({
         status: Type.Union([Type.Literal("ready"), Type.Literal("degraded")], {
-          description: "degraded: it serves, but Redis is away and other hosts cannot be heard.",
+          description:
+            "degraded: it serves, but Redis is away and other hosts cannot be heard, or nothing can be committed.",
         }),
+        reasons: Type.Optional(Type.Array(Type.String(), { description: "Where degraded." })),
       }),
       503: Type.Object({ status: Type.Literal("unavailable"), reasons: Type.Array(Type.String()) }),
     },

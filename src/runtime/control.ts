@@ -33,6 +33,8 @@ export interface PrimaryOrders {
   metrics: Record<string, never>;
   /** Answer with this worker's `WorkerAnswers` to the question. */
   ops: OpsQuestion;
+  /** A writer of this host has no connection: give back those that reads can do without. */
+  spare_connections: Record<string, never>;
 }
 
 export interface WorkerReports {
@@ -42,6 +44,11 @@ export interface WorkerReports {
    */
   online: Record<string, never>;
   drained: Record<string, never>;
+  /**
+   * Whether the worker's writer can commit: at each change, and every second while it cannot.
+   * `why` is for operators.
+   */
+  writable: { trouble: { reason: string; why: string } | null };
   /** Handed-over TLS connections that have sent a request, or are gone. */
   settled: { tickets: number[] };
   /** Handed-over connections that have ended, by address as limits count them. */
@@ -78,6 +85,8 @@ export interface HostHealth {
   workersOnline: number;
   /** "none" where no REDIS_URL is set. */
   relay: "none" | "connected" | "away";
+  /** Why the host serves only in part: Redis is away, or nothing can be committed. */
+  degraded: string[];
   draining: boolean;
 }
 

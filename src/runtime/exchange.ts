@@ -148,7 +148,9 @@ export class Exchange {
           return;
         case FRAME.control: {
           const order = decodeAt(bytes, at);
-          if (order.name === "gap") thread.sendBytes(bytes.subarray(at, at + length));
+          if (order.name === "gap" || order.name === "spare_connections") {
+            thread.sendBytes(bytes.subarray(at, at + length));
+          }
           this.#onControl(order);
           return;
         }

@@ -13,8 +13,6 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { examine } from "../../src/commands/doctor/doctor.ts";
 import type { Finding } from "../../src/commands/doctor/finding.ts";
-import { epochMsOf } from "../../src/protocol/time.ts";
-import { readClusterIdentity } from "../../src/storage/postgres/cluster-identity.ts";
 import { startTroupe } from "../support/cluster.ts";
 import { freePort } from "../support/ports.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres.ts";
@@ -114,26 +112,6 @@ describe("troupe doctor", () => {
       await redis.dies();
     }
     expect((await finds({ REDIS_URL: redis.url })).get("Redis")!.state).toBe("fail");
-  });
-
-  test.skipIf(whyNoRedis !== null)("[DOC12] hosts of others on the same Redis", async () => {
-    const redis = await RedisServer.start();
-    try {
-      const lease = `${epochMsOf(systemClock.wallMs()) + 3_600_000}|not signed`;
-      const { id } = await readClusterIdentity(database.url);
-      await redis.asks("HSET", `{troupe:${id}}:cluster`, "host:stranger", lease);
-      await redis.asks("HSET", "{troupe:other}:cluster", "host:far", lease);
-      await redis.asks("HSET", "{troupe}:cluster", "host:old", lease);
-      await redis.asks("SET", "{troupe:text}:cluster", "no hash");
-      const env = { HOST: "127.0.0.1", WORKERS: "1", DATABASE_URL: database.url, JWT_SECRET };
-      const { stdout } = await types([], { ...env, REDIS_URL: redis.url });
-      expect(stdout).toMatch(/ok {4}other hosts .*0 of this cluster running; 1 of cluster other/);
-      expect(stdout).toMatch(/warn {2}other hosts .*Host stranger of this cluster signs/);
-      expect(stdout).toMatch(/warn {2}other hosts .*version 0\.1/);
-      expect(await redis.asks("HLEN", "{troupe}:cluster"), "nothing is changed").toBe(1);
-    } finally {
-      await redis.dies();
-    }
   });
 
   test("[DOC] a port that another program has; one that a Troupe has is no trouble", async () => {

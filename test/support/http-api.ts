@@ -113,7 +113,13 @@ export async function startHttpApi(
     },
     host: {
       health: () =>
-        Promise.resolve({ workers: 1, workersOnline: 1, relay: "none", draining: false }),
+        Promise.resolve({
+          workers: 1,
+          workersOnline: 1,
+          relay: "none",
+          degraded: [],
+          draining: false,
+        }),
       metrics: async () => ({ registries: [] }),
     },
     // One worker alone has no cluster to ask: operators' routes are held by ops.test.ts.

@@ -33,8 +33,6 @@ const NODE = /^node:/;
 const PACKAGE = /^[^/:]+$|^@[^/]+\/[^/]+$/;
 
 /** The rooms of the edge that may use the rooms before them, in this order. */
-/** How the doctor reads what hosts have written into Redis, and in which words it says so. */
-const DOCTOR_OF_RELAY = /^src\/relay\/(foreign-members|lease|seal)\.ts$/;
 const EDGE_ROOMS = ["limits", "auth", "transport", "session", "live", "commands"];
 /** Small modules at the root of the edge that every room may use. */
 const EDGE_SHARED = /^src\/edge\/(validation|storage-reachable)\.ts$/;
@@ -162,16 +160,8 @@ const TABLE: Rule[] = [
   },
   {
     of: /^src\/commands\/doctor\//,
-    may: [
-      PROTOCOL,
-      SHARED,
-      NODE,
-      /^src\/(commands\/doctor|storage)\//,
-      DOCTOR_OF_RELAY,
-      /^pg$/,
-      /^ioredis$/,
-    ],
-    never: [/^actors\//, /^src\/(edge|primary|runtime)\//],
+    may: [PROTOCOL, SHARED, NODE, /^src\/(commands\/doctor|storage)\//, /^pg$/, /^ioredis$/],
+    never: [/^actors\//, /^src\/(edge|primary|relay|runtime)\//],
   },
   // The demo is a guest from outside: it knows the published contract only.
   {

@@ -66,7 +66,7 @@ describe("calls gathered into statements", () => {
           statements.push(keys);
           if (keys[0] !== 0) return Promise.resolve(keys);
           return new Promise<number[]>((_, reject) => {
-            fail = () => reject(new StorageFault("timed out"));
+            fail = () => reject(new StorageFault("too_slow", "timed out"));
           });
         },
         { batchMax: 10, inFlightMax: 1 },

@@ -9,14 +9,11 @@ import {
   checkVariables,
 } from "../../src/commands/doctor/environment.ts";
 import { type Finding, hasFailed, reportText } from "../../src/commands/doctor/finding.ts";
-import { judgeHosts } from "../../src/commands/doctor/hosts.ts";
 import { checkBacklog, checkMemory, checkOpenFiles } from "../../src/commands/doctor/machine.ts";
 import { judgeInfo } from "../../src/commands/doctor/redis.ts";
 import { readDemoOptions, readDoctorOptions } from "../../src/commands/options.ts";
 import { loadConfig } from "../../src/config/config.ts";
 import { CONFIG_KEYS } from "../../src/config/keys.ts";
-import { clusterKeyOf, EARLIER_KEY, liveEntries, sealedMembers } from "../../src/relay/lease.ts";
-import { sealKey } from "../../src/relay/seal.ts";
 
 const states = (findings: readonly Finding[]) =>
   findings.map(({ check, state }) => `${check}: ${state}`);
@@ -28,6 +25,7 @@ const DATABASE = {
   max_connections: 100,
   reserved: 3,
   others: 7,
+  limit_of_own: null,
   encoding: "UTF8",
   fsync: "on",
   synchronous_commit: "on",
@@ -120,6 +118,7 @@ describe("the database", () => {
     expect(states(judge({ ...DATABASE, encoding: "LATIN1" }, 1))).toContain("encoding: fail");
     const fast = { ...DATABASE, synchronous_commit: "off" };
     expect(states(judge(fast, 1))).toContain("durability: warn");
+    expect(states(judge({ ...DATABASE, limit_of_own: 5 }, 1))).toContain("connection limit: warn");
     const [, connections] = judge(DATABASE, 5);
     expect(connections).toMatchObject({ state: "warn" });
     // 100 are needed, 10 are not to be had.
@@ -136,7 +135,7 @@ describe("the database", () => {
 describe("Redis", () => {
   const info = (...lines: string[]) => lines.join("\r\n");
 
-  test("[DOC12] version, by what it is used for; eviction; and that it is a primary", () => {
+  test("[DOC7] version, by what it is used for; eviction; and that it is a primary", () => {
     expect(states(judgeInfo(info("redis_version:7.2.4", "role:master")))).toEqual([
       "Redis: ok",
       "its eviction: ok",
@@ -219,66 +218,5 @@ describe("options", () => {
     for (const name of ["127.0.0.1.example.com", "localhost.example.com", "10.0.0.1", "1.2.3.4"]) {
       expect([name, isLoopback(name)]).toEqual([name, false]);
     }
-  });
-});
-
-describe("what hosts have written into Redis", () => {
-  const SECRET = Buffer.alloc(32, 1);
-  const identity = { id: "abc", database: "1/1", key: sealKey(SECRET, "a") };
-  const resigned = { ...identity, key: sealKey(SECRET, "b") };
-  const copied = { ...identity, database: "1/2" };
-  const says = (by: typeof identity, host: string) =>
-    sealedMembers(by, host, { workers: [], draining: [] });
-  const own = new Map([
-    ["good", says(identity, "good")],
-    ["resigned", says(resigned, "resigned")],
-    ["copied", says(copied, "copied")],
-  ]);
-
-  test("[DOC12] hosts of this cluster that cannot join it are named, with what to do", () => {
-    const byKey = new Map([[clusterKeyOf("abc"), own]]);
-    const findings = judgeHosts(identity, { byKey, isAll: true });
-    expect(states(findings)).toEqual(["other hosts: ok", "other hosts: warn", "other hosts: fail"]);
-    expect(findings[0]!.found).toBe("1 of this cluster running");
-    expect(findings[1]).toMatchObject({
-      found: expect.stringContaining("Host resigned of this cluster signs with another secret"),
-      advice: "set the same JWT_SECRET on every host",
-    });
-    expect(findings[2]!.found).toContain("Host copied has this cluster's id");
-  });
-
-  test("[DOC12] other clusters are fine, hosts of version 0.1 are not", () => {
-    const byKey = new Map([
-      [clusterKeyOf("def"), own],
-      [clusterKeyOf("left"), new Map<string, string>()],
-      [EARLIER_KEY, new Map<string, string>()],
-    ]);
-    const findings = judgeHosts(identity, { byKey, isAll: true });
-    expect(states(findings)).toEqual(["other hosts: ok", "other hosts: warn"]);
-    expect(findings[0]!.found).toBe(
-      "0 of this cluster running; 3 of cluster def, which is separate",
-    );
-    expect(findings[1]!.found).toContain("version 0.1");
-  });
-
-  test("[DOC12] without a database, or with too many keys, it says what it does not know", () => {
-    const byKey = new Map([[clusterKeyOf("abc"), own]]);
-    const [finding, ...others] = judgeHosts(null, { byKey, isAll: false });
-    expect(others).toEqual([]);
-    expect(finding!.found).toBe(
-      "which of them belong to this database cannot be told; 3 of cluster abc; not all of Redis was looked at",
-    );
-  });
-
-  test("[DOC12] only leases that have not ended count", () => {
-    const fields = {
-      view: "7",
-      digest: "5|x",
-      "host:a": "1000|sealed|with a bar",
-      "host:b": "999|late",
-      "host:": "1000|none",
-      "host:c": "no lease",
-    };
-    expect(liveEntries(fields, 1_000)).toEqual(new Map([["a", "sealed|with a bar"]]));
   });
 });

@@ -5,7 +5,10 @@ import { Client } from "pg";
 import { stopwatch, systemClock } from "../../base/clock.ts";
 import { packageVersion } from "../../base/version.ts";
 import { epochMsOf } from "../../protocol/time.ts";
+import { tryCommit } from "../../storage/postgres/commit-probe.ts";
+import { faultOf } from "../../storage/postgres/fault.ts";
 import { migrationState } from "../../storage/postgres/migrate.ts";
+import { PooledDatabaseError, refusePooler } from "../../storage/postgres/pooler.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { reasonOf, within } from "./within.ts";
 
@@ -26,6 +29,8 @@ interface Facts {
   max_connections: number;
   reserved: number;
   others: number;
+  /** The CONNECTION LIMIT of the role or the database, the lower one; null without. */
+  limit_of_own: number | null;
   encoding: string;
   fsync: string;
   synchronous_commit: string;
@@ -39,6 +44,8 @@ const FACTS = `SELECT current_setting('server_version') AS version,
   current_setting('superuser_reserved_connections')::int AS reserved,
   (SELECT count(*) FROM pg_stat_activity a
     WHERE a.backend_type = 'client backend' AND a.application_name NOT LIKE 'troupe%')::int AS others,
+  least(nullif((SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user), -1),
+    nullif((SELECT datconnlimit FROM pg_database WHERE datname = current_database()), -1)) AS limit_of_own,
   current_setting('server_encoding') AS encoding, current_setting('fsync') AS fsync,
   current_setting('synchronous_commit') AS synchronous_commit,
   has_schema_privilege(current_user, 'public', 'CREATE') AS can_create`;
@@ -54,6 +61,7 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
   client.on("error", () => undefined);
   try {
     await within(DEADLINE_MS, client.connect());
+    await refusePooler(client, url);
     const askedMs = epochMsOf(systemClock.wallMs());
     const elapsedMs = stopwatch();
     const { rows } = await client.query<Facts>(FACTS);
@@ -65,9 +73,14 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
       ...judge(facts, workers),
       judgeClock(ahead, tookMs),
       judgeMigrations(migrations, facts.can_create),
+      await commits(client),
       await ping(client),
     ];
   } catch (error) {
+    if (error instanceof PooledDatabaseError) {
+      const advice = "name PostgreSQL itself in DATABASE_URL, or a pool in session mode";
+      return [wrong("database", "a connection pooler in transaction mode", advice)];
+    }
     const advice =
       "start it, or mend DATABASE_URL; a firewall, pg_hba.conf or TLS may stand between";
     return [wrong("database", `cannot be reached: ${reasonOf(error)}`, advice)];
@@ -100,6 +113,16 @@ export function judge(facts: Facts, workers: number): Finding[] {
     );
   }
   const needed = workers * CONNECTIONS_A_WORKER;
+  const { limit_of_own: limit } = facts;
+  if (limit !== null && limit < needed) {
+    findings.push(
+      doubtful(
+        "connection limit",
+        `${limit} for this role and database; ${workers} workers take up to ${needed}`,
+        "raise CONNECTION LIMIT with ALTER ROLE or ALTER DATABASE: with few, reads wait for each other",
+      ),
+    );
+  }
   const free = facts.max_connections - facts.reserved - facts.others;
   const found = `${free} of ${facts.max_connections} free for Troupe; ${workers} workers take up to ${needed}`;
   findings.push(
@@ -150,6 +173,20 @@ function judgeMigrations(
     );
   }
   return fine(check, `${missing} are missing: the next start applies them`);
+}
+
+/** Tries one, which leaves nothing behind. */
+async function commits(client: Client): Promise<Finding> {
+  const check = "commits";
+  try {
+    await tryCommit(client);
+    return fine(check, "are possible");
+  } catch (error) {
+    const fault = faultOf(error, "doctor");
+    if (fault === null) throw error;
+    const found = `nothing can be committed: ${fault.why}`;
+    return wrong(check, found, "without commits every send is refused: mend PostgreSQL first");
+  }
 }
 
 async function ping(client: Client): Promise<Finding> {

@@ -9,7 +9,6 @@ import { checkDataDir, checkEmbedded, nearestFolder } from "./data-dir.ts";
 import { checkDatabase } from "./database.ts";
 import { checkChoices, checkNode, checkSlips, checkVariables } from "./environment.ts";
 import { doubtful, type Finding } from "./finding.ts";
-import { checkHosts } from "./hosts.ts";
 import { checkJwks, checkTls } from "./keys.ts";
 import {
   checkBacklog,
@@ -47,9 +46,7 @@ async function configured(config: Config, nowMs: WallTime): Promise<Finding[]> {
     ["port", checkPort(host, port)],
     ["database", storage(config)],
   ];
-  if (redisUrl !== null) {
-    looks.push(["Redis", checkRedis(redisUrl)], ["other hosts", checkHosts(config, redisUrl)]);
-  }
+  if (redisUrl !== null) looks.push(["Redis", checkRedis(redisUrl)]);
   if (tlsCert !== null && tlsKey !== null) looks.push(["TLS", checkTls(tlsCert, tlsKey, nowMs)]);
   if (jwtJwksUrl !== null) looks.push(["issuer's keys", checkJwks(jwtJwksUrl)]);
   const found = await Promise.all(

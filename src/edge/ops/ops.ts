@@ -12,6 +12,7 @@ import {
   type OpsActor,
   type OpsDatabase,
   type OpsEnded,
+  type OpsHost,
   type OpsMessage,
   type OpsSummary,
   type OpsUser,
@@ -111,6 +112,7 @@ export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
       if (!cluster.ok) return cluster;
       return ok({
         ...cluster.value,
+        ...statusOf(cluster.value.hosts, looked),
         bounds: { latency_ms: LATENCY_BOUNDS_MS, commit_rows: ROWS_BOUNDS },
         database: looked,
       });
@@ -129,6 +131,26 @@ export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
     messageAt: async (id, seq) => found(await reached(queries.messageAt(id, seq))),
     message: async (id) => found(await reached(queries.message(id))),
   };
+}
+
+function statusOf(
+  hosts: readonly OpsHost[],
+  database: OpsDatabase | null,
+): Pick<OpsSummary, "status" | "reasons"> {
+  const isServing = hosts.some(({ workers }) => workers.some(({ phase }) => phase === "online"));
+  const fatal = [
+    ...(database === null ? ["the database does not answer"] : []),
+    ...(isServing ? [] : ["no worker is online"]),
+  ];
+  if (fatal.length > 0) return { status: "unavailable", reasons: fatal };
+  const silent = hosts
+    .filter(({ vitals }) => vitals === null)
+    .map(({ host }) => `host ${host} does not answer`);
+  // Hosts of one cluster usually have one reason: it is named once.
+  const reasons = [
+    ...new Set([...hosts.flatMap(({ vitals }) => vitals?.degraded ?? []), ...silent]),
+  ];
+  return { status: reasons.length > 0 ? "degraded" : "ready", reasons };
 }
 
 /** Hosts, and workers of those that answered. */

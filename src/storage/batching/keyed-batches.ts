@@ -117,7 +117,7 @@ export class Lane<Row, Answer> {
     const now = systemClock.monotonicMs();
     return batch.filter((job) => {
       if (job.deadlineAt > now) return true;
-      job.reject(new StorageFault(`${this.#options.name}: waited past the deadline`));
+      job.reject(new StorageFault("too_slow", `${this.#options.name}: waited past the deadline`));
       return false;
     });
   }

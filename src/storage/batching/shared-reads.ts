@@ -47,7 +47,7 @@ export class Batcher<Key, Value> {
 
   ask(key: Key): Promise<Value> {
     if (this.#waiting.length >= WAITING_MAX) {
-      return Promise.reject(new StorageFault("too many reads wait for their turn"));
+      return Promise.reject(new StorageFault("queue_full", "too many reads wait for their turn"));
     }
     return new Promise((resolve, reject) => {
       const deadlineAtMs = later(systemClock.monotonicMs(), DEADLINE_MS);
@@ -80,7 +80,7 @@ export class Batcher<Key, Value> {
     const inTime = this.#waiting.findIndex(({ deadlineAtMs }) => deadlineAtMs > nowMs);
     const count = inTime < 0 ? this.#waiting.length : inTime;
     for (const { reject } of this.#waiting.splice(0, count)) {
-      reject(new StorageFault("a read has had no turn in time"));
+      reject(new StorageFault("too_slow", "a read has had no turn in time"));
     }
   }
 

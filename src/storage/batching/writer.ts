@@ -12,14 +12,22 @@ import type { Appended, CursorMark, Marked, NewMessage } from "../../../actors/p
 import { stopwatch, systemClock } from "../../base/clock.ts";
 import { REFUSALS, type Result } from "../../protocol/errors.ts";
 import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../../protocol/time.ts";
+import { lookWhetherWritable, tryCommit } from "../postgres/commit-probe.ts";
 import {
   connectionConfig,
   DEADLINE_MS,
   prepareSession,
   type StorageOptions,
 } from "../postgres/connection.ts";
-import { faultOf, isRetryable, StorageFault } from "../postgres/fault.ts";
+import {
+  faultOf,
+  isConnectionUsable,
+  isRetryable,
+  StorageFault,
+  type StorageReason,
+} from "../postgres/fault.ts";
 import type { Statement } from "../postgres/pool.ts";
+import { CommitWatch } from "./commit-watch.ts";
 import { Fifo } from "./fifo.ts";
 import {
   type BatchRow,
@@ -51,6 +59,11 @@ export interface WriterOptions extends StorageOptions {
   queueMax?: number;
   /** After each committed batch: its rows, and the seconds it took. For metrics. */
   onCommit?: (rows: number, seconds: number) => void;
+  /**
+   * Called when commits become possible (null) or impossible, and every second while they are
+   * impossible. Where it is set, an idle writer is tried as well.
+   */
+  onWritable?: (trouble: StorageReason | null) => void;
 }
 
 export class Writer {
@@ -58,6 +71,8 @@ export class Writer {
   readonly #deadlineMs: number;
   readonly #queueMax: number;
   readonly #onCommit: (rows: number, seconds: number) => void;
+  readonly #onFault: (fault: StorageFault, refusals: number) => void;
+  readonly #watch: CommitWatch | null;
   readonly #changes = new Fifo<Change>();
   readonly #marks = new Fifo<Timed<MarkJob>>();
   #client: Client | null = null;
@@ -72,10 +87,33 @@ export class Writer {
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
     this.#queueMax = options.queueMax ?? QUEUE_MAX;
     this.#onCommit = options.onCommit ?? (() => undefined);
+    this.#onFault = options.onFault ?? (() => undefined);
+    const onChange = options.onWritable;
+    this.#watch = onChange
+      ? new CommitWatch({
+          clock: systemClock,
+          onChange,
+          probe: (thorough) => this.#probe(thorough),
+        })
+      : null;
+  }
+
+  /**
+   * Takes its connection before anybody asks for it, and keeps it. Where PostgreSQL gives none
+   * within the deadline, the first write tries again.
+   */
+  async open(): Promise<void> {
+    try {
+      await this.#connected(this.#deadline());
+    } catch (error) {
+      const fault = faultOf(error, "writer");
+      if (fault === null) throw error;
+      this.#failed(fault, 0);
+    }
   }
 
   append(message: NewMessage): Promise<Result<Appended>> {
-    if (this.#isFull()) return Promise.resolve(REFUSALS.unavailable);
+    if (this.#isFull()) return this.#refuseFull();
     return new Promise((resolve, reject) => {
       this.#changes.push({ send: { message, resolve, reject, deadlineAt: this.#deadline() } });
       this.#wake();
@@ -83,7 +121,7 @@ export class Writer {
   }
 
   mark(mark: CursorMark): Promise<Result<Marked>> {
-    if (this.#isFull()) return Promise.resolve(REFUSALS.unavailable);
+    if (this.#isFull()) return this.#refuseFull();
     return new Promise((resolve, reject) => {
       this.#marks.push({ mark, resolve, reject, deadlineAt: this.#deadline() });
       this.#wake();
@@ -95,7 +133,7 @@ export class Writer {
    * with pg's error when the statement itself is refused.
    */
   call<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
-    if (this.#isFull()) return Promise.reject(new StorageFault("writer: queue is full"));
+    if (this.#isFull()) return Promise.reject(this.#full());
     return new Promise((resolve, reject) => {
       this.#changes.push({
         call: {
@@ -113,7 +151,8 @@ export class Writer {
   /** Writes what waits, then leaves. Later calls are rejected. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#running;
+    this.#watch?.close();
+    while (this.#running !== null) await this.#running;
     const client = this.#client;
     this.#client = null;
     await client?.end();
@@ -125,6 +164,43 @@ export class Writer {
 
   #isFull(): boolean {
     return this.#closed || this.#changes.length + this.#marks.length >= this.#queueMax;
+  }
+
+  #full(): StorageFault {
+    const fault = new StorageFault("queue_full", "writer: queue is full");
+    if (!this.#closed) this.#onFault(fault, 1);
+    return fault;
+  }
+
+  #refuseFull(): Promise<typeof REFUSALS.unavailable> {
+    this.#full();
+    return Promise.resolve(REFUSALS.unavailable);
+  }
+
+  #failed(fault: StorageFault, refusals: number): void {
+    this.#watch?.failed(fault);
+    if (refusals > 0) this.#onFault(fault, refusals);
+    if (!isConnectionUsable(fault)) this.#drop();
+  }
+
+  /** See CommitWatchOptions. Work that waits comes first: its outcome answers as well. */
+  async #probe(thorough: boolean): Promise<void> {
+    if (this.#running !== null || this.#closed) return;
+    this.#running = this.#look(thorough);
+    await this.#running;
+    this.#running = null;
+    if (this.#changes.length + this.#marks.length > 0) this.#wake();
+  }
+
+  async #look(thorough: boolean): Promise<void> {
+    try {
+      const client = await this.#connected(this.#deadline());
+      await (thorough ? tryCommit(client) : lookWhetherWritable(client));
+      this.#watch?.committed();
+    } catch (error) {
+      const fault = faultOf(error, "writer");
+      if (fault !== null) this.#failed(fault, 0);
+    }
   }
 
   #wake(): void {
@@ -165,7 +241,7 @@ export class Writer {
       }
     } catch (error) {
       const fault = faultOf(error, "writer");
-      if (fault) this.#drop();
+      if (fault) this.#failed(fault, 1);
       call.reject(fault ?? error);
     }
   }
@@ -198,17 +274,20 @@ export class Writer {
         const { rows } = await client.query<BatchRow>({ ...WRITE_BATCH, values: batch.values() });
         const row = rows[0]!;
         if (row.at !== null) this.#settledAt = row.at;
+        this.#watch?.committed();
         this.#onCommit(batch.sends + batch.marks, elapsedMs() / 1000);
         batch.settle(row, unknownSince);
         return;
       } catch (error) {
         const fault = faultOf(error, "writer");
-        if (fault) this.#drop();
+        if (fault) this.#failed(fault, 0);
         if (fault && sent) unknownSince = this.#settledAt;
         const again = fault ? tries === 1 : isRetryable(error) && tries < TRIES_MAX;
         if (again && systemClock.monotonicMs() < deadlineAt) continue;
-        if (fault) batch.reject(fault);
-        else await this.#isolate(batch);
+        if (fault) {
+          this.#onFault(fault, batch.sends + batch.marks);
+          batch.reject(fault);
+        } else await this.#isolate(batch);
         return;
       }
     }
@@ -232,6 +311,7 @@ export class Writer {
         return await this.#connect(Math.max(1, msBetween(systemClock.monotonicMs(), deadlineAt)));
       } catch (error) {
         const fault = faultOf(error, "writer");
+        if (fault) this.#watch?.failed(fault);
         if (later(systemClock.monotonicMs(), RECONNECT_MS) >= deadlineAt || this.#closed)
           throw fault ?? error;
         await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));

@@ -126,7 +126,7 @@ export class PostgresAccounts implements AccountStore {
       const [made] = await this.#database.write<UserRow>(ADMIT_SUBJECT, values);
       if (made) return userOf(made);
     }
-    throw new StorageFault(`no free username for a subject of ${issuer}`);
+    throw new StorageFault("locked", `no free username for a subject of ${issuer}`);
   }
 
   async rename(id: UserId, displayName: string): Promise<Result<User>> {

@@ -19,6 +19,13 @@ const SOCIAL_CONNECTIONS = 3;
 
 export interface ActorStorage {
   ports: ActorPorts;
+  /**
+   * Takes the writer's connection, then one for reads, so that a database short of connections
+   * takes sends first. Resolves within the deadline, with connections or without.
+   */
+  open(): Promise<void>;
+  /** Gives back what the writer can do without: see pool.ts. */
+  spare(): void;
   /** Writes what waits and leaves the database; the ports reject from then on. */
   close(): Promise<void>;
 }
@@ -48,6 +55,14 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
       posts,
       notifications,
       graph: new PostgresGraph(database, writes),
+    },
+    async open() {
+      await writer.open();
+      await database.reach();
+    },
+    spare() {
+      database.spare();
+      writes.spare();
     },
     async close() {
       await Promise.all([writer.close(), posts.close(), notifications.close()]);

@@ -5,6 +5,7 @@
  */
 import type { ClientBase, ClientConfig, CustomTypesConfig } from "pg";
 import pg from "pg";
+import type { StorageFault } from "./fault.ts";
 
 export interface StorageOptions {
   /**
@@ -13,6 +14,8 @@ export interface StorageOptions {
    * large: callers wait long for a database that is away.
    */
   deadlineMs?: number;
+  /** Called for each fault with the number of callers that are refused because of it. */
+  onFault?: (fault: StorageFault, refusals: number) => void;
 }
 
 export const DEADLINE_MS = 5_000;

@@ -14,6 +14,8 @@ export interface EdgeStorage {
   accounts: AccountStore;
   queries: Queries;
   ops: OpsQueries;
+  /** Gives back what it can do without: see pool.ts. */
+  spare(): void;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
   close(): Promise<void>;
 }
@@ -25,6 +27,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     accounts: new PostgresAccounts(database),
     queries: new PostgresQueries(database),
     ops: new PostgresOpsQueries(database),
+    spare: () => database.spare(),
     close: () => database.close(),
   };
 }

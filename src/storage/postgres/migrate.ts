@@ -8,6 +8,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { Client } from "pg";
 import { faultOf } from "./fault.ts";
 import { hasTable, renewFunctions, staleFunctions } from "./functions.ts";
+import { PooledDatabaseError, refusePooler } from "./pooler.ts";
 
 /** The database was migrated by a later version of Troupe than this one. */
 export class NewerDatabaseError extends Error {
@@ -53,7 +54,7 @@ const NO_VERSION = "0.0.0";
 
 /**
  * Applies what is missing or differs, and names it; `version` is this Troupe's own. Throws
- * StorageFault (the database cannot be reached) and NewerDatabaseError; any other error is that
+ * StorageFault (the database cannot be reached or used), NewerDatabaseError and PooledDatabaseError; any other error is that
  * of a migration or a function.
  */
 export async function migrate(url: string, version = NO_VERSION): Promise<Migrated> {
@@ -67,6 +68,7 @@ export async function migrate(url: string, version = NO_VERSION): Promise<Migrat
   client.on("error", () => undefined);
   try {
     await client.connect();
+    await refusePooler(client, url);
     await client.query(`SET statement_timeout = 0; SET lock_timeout = ${LOCK_MS}; BEGIN`);
     await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
     const applied = await applyMissing(client, known);
@@ -74,7 +76,7 @@ export async function migrate(url: string, version = NO_VERSION): Promise<Migrat
     await client.query("COMMIT");
     return { applied, functions };
   } catch (error) {
-    if (error instanceof NewerDatabaseError) throw error;
+    if (error instanceof NewerDatabaseError || error instanceof PooledDatabaseError) throw error;
     throw faultOf(error, "migrate") ?? error;
   } finally {
     // Ends the transaction too, where it still stands.

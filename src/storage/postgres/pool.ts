@@ -1,18 +1,25 @@
 /**
  * The pool through which everything but the writer's batches goes. It recovers by itself:
  * broken connections are dropped and new ones made with the next statement.
+ *
+ * [POL1] Where PostgreSQL refuses another connection, statements wait for the pool's own.
+ * [POL2] `spare` gives all connections but one back for a while: the writer needs one.
  */
 import { Pool } from "pg";
+import { systemClock } from "../../base/clock.ts";
+import { later, type Monotonic, NEVER } from "../../protocol/time.ts";
 import {
   connectionConfig,
   DEADLINE_MS,
   prepareSession,
   type StorageOptions,
 } from "./connection.ts";
-import { faultOf, isRetryable } from "./fault.ts";
+import { faultOf, isRetryable, type StorageFault } from "./fault.ts";
 
 /** Of a statement that was rolled back as a deadlock's victim. */
 const TRIES_MAX = 3;
+/** How long the pool asks for no further connection after it was refused one, or asked to spare. */
+const FEW_MS = 10_000;
 
 /** One statement: named (prepared once a connection) when it is hot. */
 export interface Statement {
@@ -22,17 +29,28 @@ export interface Statement {
 
 export class Database {
   readonly #pool: Pool;
+  readonly #connectionsMax: number;
+  readonly #onFault: (fault: StorageFault, refusals: number) => void;
+  #fewUntilMs: Monotonic = NEVER;
+  #isSparing = false;
 
   constructor(url: string, connectionsMax: number, options: StorageOptions = {}) {
     const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#connectionsMax = connectionsMax;
+    this.#onFault = options.onFault ?? (() => undefined);
     this.#pool = new Pool({
       ...connectionConfig(url, deadlineMs),
       max: connectionsMax,
+      // The last one is kept, so that somebody else's reads cannot take its place.
+      min: 1,
       idleTimeoutMillis: 60_000,
       onConnect: (client) => prepareSession(client, deadlineMs),
     });
     // An idle connection that breaks has left the pool by itself; whoever asks next gets a new one.
     this.#pool.on("error", () => undefined);
+    this.#pool.on("release", () => {
+      if (this.#isSparing) setImmediate(() => this.#giveBack());
+    });
   }
 
   /**
@@ -64,13 +82,63 @@ export class Database {
     if (!this.#pool.ended) await this.#pool.end();
   }
 
+  /** Makes the first connection, where PostgreSQL gives one. */
+  async reach(): Promise<void> {
+    await this.read({ text: "SELECT 1" }, []).catch(() => undefined);
+  }
+
+  /** [POL2] */
+  spare(): void {
+    this.#isSparing = true;
+    this.#makeDoWith(1);
+    this.#giveBack();
+  }
+
   async #run<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
-    const { rows } = await this.#pool.query<Row>({ ...statement, values });
-    return rows;
+    this.#wantAllAgain();
+    for (;;) {
+      try {
+        const { rows } = await this.#pool.query<Row>({ ...statement, values });
+        return rows;
+      } catch (error) {
+        // [POL1] The statement has not run.
+        const has = this.#pool.totalCount;
+        if (has === 0 || faultOf(error, "")?.reason !== "no_connections") throw error;
+        this.#makeDoWith(has);
+      }
+    }
+  }
+
+  #makeDoWith(connections: number): void {
+    this.#pool.options.max = connections;
+    this.#fewUntilMs = later(systemClock.monotonicMs(), FEW_MS);
+  }
+
+  #wantAllAgain(): void {
+    if (this.#pool.options.max === this.#connectionsMax) return;
+    if (systemClock.monotonicMs() < this.#fewUntilMs) return;
+    this.#isSparing = false;
+    this.#pool.options.max = this.#connectionsMax;
+  }
+
+  /** Ends the idle connections above the bound; a busy one follows when it is released. */
+  #giveBack(): void {
+    const { idleCount, totalCount, options, waitingCount } = this.#pool;
+    if (this.#pool.ending || waitingCount > 0) return;
+    const spare = Math.min(idleCount, totalCount - options.max);
+    for (let n = 0; n < spare; n++) {
+      this.#pool.connect().then(
+        (client) => client.release(true),
+        // It broke meanwhile, and is given back as well.
+        () => undefined,
+      );
+    }
   }
 
   #judged(error: unknown, statement: Statement): unknown {
-    return faultOf(error, statement.name ?? statement.text.slice(0, 40)) ?? error;
+    const fault = faultOf(error, statement.name ?? statement.text.slice(0, 40));
+    if (fault !== null) this.#onFault(fault, 1);
+    return fault ?? error;
   }
 }
 

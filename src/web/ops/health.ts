@@ -23,11 +23,15 @@ export function healthOf(summary: OpsSummary, figures: Figures): Health {
       : host.workers.filter(({ phase, vitals }) => phase === "online" && vitals === null),
   );
   const starting = workers.filter(({ phase }) => phase === "starting");
-  const away = hosts.filter(({ vitals }) => vitals?.relay?.state === "away");
+  const degraded = hosts.filter(({ vitals }) => (vitals?.degraded ?? []).length > 0);
 
-  if (database === null) return { is: "bad", text: "The database does not answer." };
-  if (away.length > 0) {
-    return { is: "bad", text: `Redis is away for ${plural(away.length, "host")}: degraded.` };
+  if (database === null || summary.status === "unavailable") {
+    const reasons = summary.reasons.join("; ") || "the database does not answer";
+    return { is: "bad", text: `Unavailable: ${reasons}.` };
+  }
+  if (degraded.length > 0) {
+    const where = `${degraded.length} of ${plural(hosts.length, "host")}`;
+    return { is: "bad", text: `Degraded (${where}): ${summary.reasons.join("; ")}.` };
   }
   if (silent.length > 0) {
     return { is: "bad", text: `${plural(silent.length, "host does", "hosts do")} not answer.` };

@@ -23,33 +23,37 @@ export interface OperationsDeps {
   log: Logger;
 }
 
+interface Look {
+  /** Why nothing can be served. */
+  reasons: string[];
+  /** Why only a part can be served. */
+  degraded: string[];
+}
+
 /** A load balancer's probe usually gives up after a few seconds; this answers before. */
 const LOOK_DEADLINE_MS = 1500;
 /** Above the time the primary gives a stalled worker. */
 const METRICS_DEADLINE_MS = 4000;
 
 export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "readyz" | "metrics"> {
-  let looking: Promise<string[]> | null = null;
-  /** Redis is away: this host serves, but the others cannot be heard. */
-  let isDegraded = false;
+  let looking: Promise<Look> | null = null;
 
-  async function look(): Promise<string[]> {
+  async function look(): Promise<Look> {
     const reasons = deps.ready();
     const [database, health] = await Promise.allSettled([
       within(LOOK_DEADLINE_MS, deps.queries.ping()),
       within(LOOK_DEADLINE_MS, deps.host.health()),
     ]);
     if (database.status === "rejected") reasons.push("the database does not answer");
-    isDegraded = health.status === "fulfilled" && health.value.relay === "away";
     if (health.status === "rejected") reasons.push("the primary does not answer");
     else {
       if (health.value.draining) reasons.push("the host is draining");
       if (health.value.workersOnline === 0) reasons.push("no worker is online");
     }
-    return reasons;
+    return { reasons, degraded: health.status === "fulfilled" ? health.value.degraded : [] };
   }
 
-  function reasonsNow(): Promise<string[]> {
+  function lookNow(): Promise<Look> {
     looking ??= look().finally(() => {
       looking = null;
     });
@@ -60,10 +64,14 @@ export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "rea
     healthz: () => Promise.resolve(answered(200, ok({ status: "alive" as const }))),
 
     async readyz() {
-      const reasons = await reasonsNow();
-      return reasons.length === 0
-        ? answered(200, ok({ status: isDegraded ? ("degraded" as const) : ("ready" as const) }))
-        : answered(503, ok({ status: "unavailable" as const, reasons }));
+      const { reasons, degraded } = await lookNow();
+      if (reasons.length > 0) {
+        const all = [...reasons, ...degraded];
+        return answered(503, ok({ status: "unavailable" as const, reasons: all }));
+      }
+      return degraded.length === 0
+        ? answered(200, ok({ status: "ready" as const }))
+        : answered(200, ok({ status: "degraded" as const, reasons: degraded }));
     },
 
     async metrics() {
