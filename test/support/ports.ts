@@ -1,6 +1,6 @@
 /**
- * Ports for what tests start. Each fork draws from a part of its own, and none twice: a port is
- * free also while what it was drawn for is starting, or is down for a while.
+ * Ports for what tests start. Each fork and the global setup draw from parts of their own, and
+ * none twice: a port is free also while what it was drawn for is starting, or is down for a while.
  */
 import { createServer } from "node:net";
 import { eventually } from "./eventually.ts";
@@ -10,9 +10,9 @@ const NODES = { from: 20_000, to: 22_700 };
 const BUS_ABOVE = 10_000;
 /** Like the nodes' second ports below 32,768, where outgoing connections take theirs from. */
 const OTHERS = { from: 22_700, to: 30_000 };
-/** At least as many as there are forks at a time; see vitest.config.ts. */
-const PARTS = 4;
-const PART = (Number(process.env["VITEST_POOL_ID"] ?? 1) - 1) % PARTS;
+/** One for each fork of the most at a time (see vitest.config.ts) and one for the global setup. */
+const PARTS = 5;
+const PART = Number(process.env["VITEST_POOL_ID"] ?? 0) % PARTS;
 
 const drawn = new Set<number>();
 
