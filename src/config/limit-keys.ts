@@ -28,6 +28,7 @@ export const LIMIT_KINDS = [
   "conversation_change",
   "http_user",
   "http_address",
+  "operations",
   "auth",
   "register",
   "login",
@@ -183,6 +184,13 @@ export const LIMIT_KEYS = {
     "units of HTTP calls from one address (an IPv6 /64), with or without a good token",
     "an office, or everybody behind a proxy without TRUST_PROXY, is one address",
     "bad tokens can be tried as fast as they are sent",
+  ),
+  operations: key(
+    "OPERATIONS",
+    "100/s burst 3000",
+    "units of /healthz, /readyz and /metrics from one address: /metrics is ten",
+    "a monitor or proxy that asks often is refused, and takes the host for a broken one",
+    "anybody can keep every worker of a host busy with counting",
   ),
   auth: key(
     "AUTH",

@@ -16,7 +16,7 @@ import type { ClientEventName, ClientPayload } from "./events.ts";
 import { PAGE_LIMIT_DEFAULT } from "./route-spec.ts";
 import type { RouteBody, RouteName, RouteQuery } from "./routes.ts";
 
-/** Limits of a user that routes and events are charged to. */
+/** Limits of a user (`operations`: of an address) that routes and events are charged to. */
 export type ChargedLimit =
   | "http_user"
   | "send"
@@ -26,7 +26,8 @@ export type ChargedLimit =
   | "typing"
   | "create"
   | "add"
-  | "change";
+  | "change"
+  | "operations";
 
 /** Units by limit. What is charged to `http_user` is charged to the caller's address as well. */
 export type Units = Partial<Record<ChargedLimit, number>>;
@@ -57,7 +58,10 @@ const page = ({ query }: { query: { limit?: number } }): Units => ({
 const others = (ids: readonly string[], caller: string) =>
   new Set(ids.filter((id) => id !== caller)).size;
 
-/** Beyond the first unit of `http_user`; the calls under /api/auth have limits of their own. */
+/**
+ * Beyond the first unit of `http_user`; of the routes outside /api, of `operations`. The calls
+ * under /api/auth have limits of their own.
+ */
 export const COST_OF_ROUTE: RouteCosts = {
   register: PLAIN,
   login: PLAIN,
@@ -111,7 +115,8 @@ export const COST_OF_ROUTE: RouteCosts = {
   opsFindMessage: PLAIN,
   healthz: PLAIN,
   readyz: PLAIN,
-  metrics: PLAIN,
+  // Every worker of the host counts and sends what it has counted.
+  metrics: () => ({ operations: 9 }),
 };
 
 interface EventCost<E extends ClientEventName> {

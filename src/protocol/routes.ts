@@ -286,7 +286,7 @@ export const ROUTES = {
     summary: "200 while the process lives.",
     token: false,
     answers: { 200: Type.Object({ status: Type.Literal("alive") }) },
-    refusals: [],
+    refusals: ["rate_limited"],
   },
   readyz: {
     group: "Operations",
@@ -304,7 +304,7 @@ export const ROUTES = {
       }),
       503: Type.Object({ status: Type.Literal("unavailable"), reasons: Type.Array(Type.String()) }),
     },
-    refusals: [],
+    refusals: ["rate_limited"],
   },
   metrics: {
     group: "Operations",
@@ -313,7 +313,7 @@ export const ROUTES = {
     summary: "Prometheus text, all workers of the host added up.",
     token: false,
     answers: { 200: "text/plain" },
-    refusals: [],
+    refusals: ["rate_limited"],
   },
 
   ...OPS_ROUTES,

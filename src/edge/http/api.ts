@@ -218,19 +218,19 @@ function addRoute(
     body: unknown,
     address: string,
   ): ErrorObject | null {
-    if (caller === null || caller.userId === SERVICE_USER) return null;
-    const units = costOf({ query, body, caller: caller.userId });
-    return limits.callCosts(caller.userId, units, address);
+    if (caller?.userId === SERVICE_USER) return null;
+    const payer = caller?.userId ?? address;
+    return limits.callCosts(payer, costOf({ query, body, caller: payer }), address);
   }
 
   app.route({
     method: spec.method,
     url: spec.path,
-    ...(spec.token
-      ? { onRequest: gates.token(ACT_OF_ROUTE[name]) }
+    onRequest: spec.token
+      ? gates.token(ACT_OF_ROUTE[name])
       : isApi
-        ? { onRequest: gates.account }
-        : {}),
+        ? gates.account
+        : gates.operation,
     handler(request, reply) {
       const refusal = input(request);
       if (refusal !== null) {

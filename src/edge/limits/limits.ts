@@ -77,13 +77,14 @@ export class EdgeLimits {
 
   /**
    * Charges what a call or event costs beyond its first unit (protocol/costs.ts), all of it or
-   * nothing. 0, or the milliseconds to wait. `address` pays for HTTP as its user does.
+   * nothing. 0, or the milliseconds to wait. `payer` is the user, or the address of a call that
+   * wants no token. `address` pays for HTTP as its user does.
    */
-  charge(userId: string, units: Units, address: string | null): number {
+  charge(payer: string, units: Units, address: string | null): number {
     const nowMs = this.#options.clock.monotonicMs();
     const charges: [LimitKind, string, number][] = [];
     for (const [kind, count] of Object.entries(units) as [ChargedLimit, number][]) {
-      if (count > 0) charges.push([kind, userId, count]);
+      if (count > 0) charges.push([kind, payer, count]);
     }
     const calls = units.http_user ?? 0;
     if (address !== null && calls > 0) charges.push(["http_address", address, calls]);
@@ -104,9 +105,14 @@ export class EdgeLimits {
   }
 
   /** As `charge`, of an HTTP call. Null, or the refusal. */
-  callCosts(userId: string, units: Units, address: string): ErrorObject | null {
-    const waitMs = this.charge(userId, units, address);
+  callCosts(payer: string, units: Units, address: string): ErrorObject | null {
+    const waitMs = this.charge(payer, units, address);
     return waitMs === 0 ? null : tooMany(waitMs);
+  }
+
+  /** Health, readiness and metrics, which anyone may ask for without a token. */
+  operationCall(address: string): ErrorObject | null {
+    return this.#refusal("operations", address);
   }
 
   /** Register, login, refresh, logout. */

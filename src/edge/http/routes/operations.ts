@@ -1,6 +1,11 @@
 /**
- * What operators and load balancers ask: alive, ready, metrics. Anyone may ask, so each is
- * cheap: callers at the same time share one look at the database and the host.
+ * What operators and load balancers ask for: alive, ready, metrics. Anyone may ask, so each is
+ * cheap.
+ *
+ * [OPN1] Calls at the same time share one look at the database and the host, and one collection
+ *        of the host's metrics. What a call for metrics is answered was collected after it came.
+ * [OPN2] The address of the caller has a limit (`operations`), of which a call for metrics takes
+ *        ten units and any other one.
  */
 import type { Logger } from "pino";
 import { hostMetricsText, type Metrics } from "../../../base/metrics.ts";
@@ -37,6 +42,9 @@ const METRICS_DEADLINE_MS = 4000;
 
 export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "readyz" | "metrics"> {
   let looking: Promise<Look> | null = null;
+  let collecting: Promise<string> | null = null;
+  /** For everyone who has called since `collecting` began. */
+  let nextCollection: Promise<string> | null = null;
 
   async function look(): Promise<Look> {
     const reasons = deps.ready();
@@ -60,6 +68,33 @@ export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "rea
     return looking;
   }
 
+  async function hostText(): Promise<string> {
+    try {
+      const { registries } = await within(METRICS_DEADLINE_MS, deps.host.metrics());
+      return await hostMetricsText(registries);
+    } catch (fault) {
+      // A part of the truth is more use to an operator in trouble than none.
+      deps.log.warn({ event: "host_metrics_failed", err: fault });
+      return deps.metrics.registry.metrics();
+    }
+  }
+
+  /** [OPN1] A collection that has begun may have counted before the call came. */
+  function freshText(): Promise<string> {
+    if (collecting === null) {
+      collecting = hostText().finally(() => {
+        collecting = null;
+      });
+      return collecting;
+    }
+    const collect = () => {
+      nextCollection = null;
+      return freshText();
+    };
+    nextCollection ??= collecting.then(collect, collect);
+    return nextCollection;
+  }
+
   return {
     healthz: () => Promise.resolve(answered(200, ok({ status: "alive" as const }))),
 
@@ -75,14 +110,7 @@ export function operationRoutes(deps: OperationsDeps): Handlers<"healthz" | "rea
     },
 
     async metrics() {
-      try {
-        const { registries } = await within(METRICS_DEADLINE_MS, deps.host.metrics());
-        return answered(200, ok(await hostMetricsText(registries)));
-      } catch (fault) {
-        // A part of the truth is more use to an operator in trouble than none.
-        deps.log.warn({ event: "host_metrics_failed", err: fault });
-        return answered(200, ok(await deps.metrics.registry.metrics()));
-      }
+      return answered(200, ok(await freshText()));
     },
   };
 }

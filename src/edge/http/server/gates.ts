@@ -27,6 +27,8 @@ export interface Gates {
   token(act: Act): Gate;
   /** Routes that give tokens. */
   account: Gate;
+  /** Routes of monitors and proxies, which want no token. */
+  operation: Gate;
 }
 
 export function createGates(
@@ -77,6 +79,13 @@ export function createGates(
       const limited = limits.httpCall(request.address) ?? limits.authCall(request.address);
       // Tokens must not stay in anybody's cache.
       reply.header("cache-control", "no-store");
+      if (limited === null) done();
+      else replies.refuse(request, reply, limited);
+    },
+
+    operation(request, reply, done) {
+      request.address = clients.addressOf(request.raw);
+      const limited = limits.operationCall(request.address);
       if (limited === null) done();
       else replies.refuse(request, reply, limited);
     },
