@@ -61,6 +61,7 @@ export interface ConversationState {
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 const TYPING_TIMER = "typing";
+const IGNORED = () => undefined;
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
 const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
@@ -272,6 +273,7 @@ export function conversationBehaviour(
 
   function join(state: ConversationState, body: Body<"join">, reply: Reply, ctx: Context): void {
     const { ring } = state;
+    if (body.isOpened) ctx.run(store.opened(state.id, body.user), IGNORED, IGNORED);
     if (ring === null) {
       const rev = state.conversation.rev;
       ctx.run(
@@ -282,8 +284,7 @@ export function conversationBehaviour(
           if (state.ring === null && state.conversation.rev === rev && state.sending.size === 0) {
             state.ring = ringOf(newest, rev);
           }
-          const answer = state.ring ?? ringOf(newest, state.conversation.rev);
-          joinFrom(state, answer, body, reply, ctx);
+          joinFrom(state, state.ring ?? ringOf(newest, state.conversation.rev), body, reply, ctx);
         },
         unavailable(reply),
       );

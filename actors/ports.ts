@@ -82,6 +82,12 @@ export interface ConversationStore {
   append(message: NewMessage): Promise<Result<Appended>>;
   /** Group-committed; cursors never move back. Refuses: not_found (no member), forbidden (block). */
   mark(mark: CursorMark): Promise<Result<Marked>>;
+  /**
+   * The user opened the conversation: it counts as active by their own doing, as sends and reads
+   * do by themselves. Does nothing for one who is no member. Where storage is away it is not recorded,
+   * and the conversation may rank lower in the next session.
+   */
+  opened(id: ConversationId, userId: UserId): Promise<void>;
 
   /** Refuses: not_found, forbidden (not the sender, or a block), conflict (deleted). */
   edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>>;
@@ -98,7 +104,7 @@ export interface ConversationStore {
   /**
    * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).
    * `memberIds` holds the creator. Refuses: not_found (a user that is not there), forbidden (a
-   * new direct one under a block).
+   * block between the creator and another member, but for a direct one that exists).
    */
   create(
     kind: "direct" | "group",
@@ -110,10 +116,12 @@ export interface ConversationStore {
    * Does the calls in their order, in one transaction, which takes one rev where any of them did
    * something. A call that is refused leaves the others as they are. Of each call:
    * - retitle refuses not_found (the caller is no member) and conflict (a direct conversation);
-   * - add refuses also not_found (a user that is not there) and invalid_payload (more than 1,000
-   *   members);
-   * - remove is for the owner, and for anyone who removes themselves: else forbidden. The owner's
-   *   leaving passes ownership to the member of longest standing.
+   * - add refuses also not_found (a user that is not there), invalid_payload (more than 1,000
+   *   members) and forbidden (a block between the caller and a user who is added, or a user who
+   *   has left this group by themselves);
+   * - remove is for the owner, and for anyone who removes themselves: else forbidden. Who removes
+   *   themselves is recorded, and not added again. The owner's leaving passes ownership to the
+   *   member of longest standing.
    */
   change(id: ConversationId, calls: readonly ConversationCall[]): Promise<ConversationChange>;
 }

@@ -181,6 +181,12 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       case "conversation_updated":
         takeConversation(payload as Conversation);
         break;
+      case "conversation_activity": {
+        const activity = payload as ServerPayload<"conversation_activity">;
+        update(steps.takeActivity(activity));
+        sync.fetch(activity.conversation_id);
+        break;
+      }
       case "typing":
         update(steps.takeTyping(payload as ServerPayload<"typing">));
         break;

@@ -136,6 +136,21 @@ export const takeLeft =
     return held ? leave(state, id, held.rev + 1) : state;
   };
 
+/** Something changed that does not come by itself: until it is fetched, only the count is shown. */
+export const takeActivity = ({
+  conversation_id,
+  last_seq,
+  rev,
+}: ServerPayload<"conversation_activity">): Step =>
+  onHeld(conversation_id, (held) => ({
+    ...held,
+    conversation: {
+      ...held.conversation,
+      last_seq: Math.max(held.conversation.last_seq, last_seq),
+    },
+    heardRev: Math.max(held.heardRev, rev),
+  }));
+
 export const takeTyping = ({
   conversation_id,
   user_id,

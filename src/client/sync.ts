@@ -29,6 +29,8 @@ export interface Sync {
   noteReceipt(receipt: Receipt): void;
   /** The conversation was mentioned: fetches soon what is missing of it, or all of it. */
   check(conversationId: string): void;
+  /** As `check`, without joining it: it may not be one that the user cares for. */
+  fetch(conversationId: string): void;
   /** Its newest page, everyone's cursors and who types; resolves when here or refused. */
   join(conversationId: string): Promise<void>;
 }
@@ -48,6 +50,8 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   let asking = 0;
   let isCatchingUp = false;
   let isGapDue = false;
+  /** There is a conversation that was not in the list. */
+  let isListStale = false;
   let cancelPause = (): void => undefined;
   let failures = 0;
   /** Whether the list was read to its end, so that what `sync` adds makes it whole. */
@@ -96,7 +100,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   /** One round over `held`; null: it failed, else whether there is more. */
   async function round(held: readonly Held[], complete: boolean): Promise<boolean | null> {
     let isMore = false;
-    for (let from = 0; from === 0 || from < held.length; from += CONVERSATIONS_MAX) {
+    for (let from = 0; from < (held.length || Number(complete)); from += CONVERSATIONS_MAX) {
       const payload: ClientPayload<"sync"> = {
         conversations: held.slice(from, from + CONVERSATIONS_MAX).map(({ conversation, rev }) => ({
           conversation_id: conversation.id,
@@ -136,10 +140,14 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
 
   async function fillGaps(): Promise<void> {
     isGapDue = false;
-    if (isCatchingUp || behind().length === 0) return;
-    const isFilled = await rounds(behind, () => false);
-    failures = isFilled ? 0 : failures + 1;
-    if (behind().length > 0) scheduleGap(backOffMs(failures, random()));
+    if (isCatchingUp) return;
+    isListStale &&= !(await readList());
+    failures = isListStale || !(await rounds(behind, () => false)) ? failures + 1 : 0;
+    fillLater(backOffMs(failures, random()));
+  }
+
+  function fillLater(delayMs = 0): void {
+    if (isListStale || behind().length > 0) scheduleGap(delayMs);
   }
 
   function scheduleGap(extraMs = 0): void {
@@ -176,7 +184,13 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     const held = get().conversations.get(conversationId);
     // Somebody has begun it, or taken this user into it.
     if (!held || !isShowable(held)) void join(conversationId);
-    else if (held.rev < held.heardRev) scheduleGap();
+    else fillLater();
+  }
+
+  function fetch(conversationId: string): void {
+    const held = get().conversations.get(conversationId);
+    isListStale ||= !held || !isShowable(held);
+    if (!isCatchingUp) fillLater();
   }
 
   function join(conversationId: string): Promise<void> {
@@ -204,7 +218,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
       if (!isCurrent()) return;
       isCatchingUp = false;
       update(takeUnread(unread.conversations));
-      if (behind().length > 0) scheduleGap();
+      fillLater();
       for (const id of spokenOf) lookAt(id);
       spokenOf.clear();
     },
@@ -212,6 +226,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
       if (asking > 0 && receipts.length < RECEIPTS_MAX) receipts.push(receipt);
     },
     check,
+    fetch,
     join,
   };
 }

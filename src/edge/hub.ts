@@ -11,12 +11,14 @@ import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
 import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
+import { LIVE_CONVERSATIONS_MAX } from "../protocol/session-bounds.ts";
 import { type Topic, topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
 import type { Auth } from "./auth/auth.ts";
 import { type Commands, createCommands } from "./commands/commands.ts";
+import { Activity } from "./live/activity.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
 import { Notified } from "./live/notification-stream.ts";
@@ -36,6 +38,8 @@ export interface HubDeps {
   onRevoked(event: Frame): void;
   /** Reads which logins have ended, and resolves with what tells them. */
   readRevoked(): Promise<(family: FamilyId) => boolean>;
+  /** Conversations that may be live in one session; LIVE_CONVERSATIONS_MAX but in tests. */
+  liveMax?: number;
   clock: Clock;
   log: Log;
 }
@@ -46,6 +50,7 @@ export class Hub {
   readonly sessions: Sessions;
   readonly streams: Streams;
   readonly watches: Watches;
+  readonly #activity: Activity;
   readonly #postWatches: PostWatches;
   readonly #notified: Notified;
   readonly #missed: MissedOrders;
@@ -55,6 +60,7 @@ export class Hub {
   constructor(deps: HubDeps) {
     const { life, exchange, queries, auth, clock, log } = deps;
     const { gateway } = exchange;
+    const liveMax = deps.liveMax ?? LIVE_CONVERSATIONS_MAX;
     this.#deps = deps;
     const interests = new Interests({
       clock,
@@ -68,12 +74,20 @@ export class Hub {
       queries,
       interests,
       sessionsOf: (user) => this.sessions.ofUser(user),
+      liveMax,
+      onNotLive(session, id, rev) {
+        activity.follow(session);
+        activity.knows(session, id, rev);
+      },
     });
+    const activity = new Activity({ clock, log, queries, streams });
+    this.#activity = activity;
     const watches = new Watches({
       clock,
       gateway,
       interests,
       statuses: (users) => readStatuses(this.#statusSources, users),
+      existing: async (users) => new Set((await queries.lastSeen([...users])).keys()),
       isApart: (user, other) => this.sessions.isApart(user, other),
     });
     const postWatches = new PostWatches(interests);
@@ -81,12 +95,12 @@ export class Hub {
     const notified = new Notified({ clock, log, queries, sessionsOf });
     this.#notified = notified;
     this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
-    const live = { life, gateway, streams, watches, postWatches, queries };
+    const live = { life, gateway, streams, activity, watches, postWatches, queries };
     this.interests = interests;
     this.streams = streams;
     this.watches = watches;
     this.#postWatches = postWatches;
-    this.sessions = new Sessions({ ...live, clock, log, interests, notified });
+    this.sessions = new Sessions({ ...live, liveMax, clock, log, interests, notified });
     this.#missed = new MissedOrders({
       clock,
       log,
@@ -172,6 +186,7 @@ export class Hub {
     this.sessions.stop();
     this.watches.close();
     this.streams.close();
+    this.#activity.close();
     this.interests.close();
   }
 
@@ -235,7 +250,7 @@ export class Hub {
     if (watched.length === 0) return;
     for (const session of this.sessions.ofUser(user)) {
       this.watches
-        .add(session, watched, reason)
+        .addAutomatic(session, watched, reason)
         .then(() => this.watches.prime(watched))
         .catch((err: unknown) => this.#deps.log.warn({ event: "watch_failed", err }));
     }

@@ -82,10 +82,44 @@ export interface AccountStore {
 export interface SessionOpening extends SocialOpening {
   user: User;
   suspended: boolean;
-  /** The 500 most recently active conversations, with the other's id where direct. */
+  /**
+   * The conversations whose events the session receives, at most LIVE_CONVERSATIONS_MAX, with the
+   * other's id where direct. Those in which the user was last active by their own doing come
+   * first: only the user's own sends, reads and joins and what was written to them directly
+   * count, so that nobody else moves a conversation up. Of the others those with read messages
+   * come first, then those with the newest activity.
+   */
   conversations: { id: ConversationId; rev: number; peer: UserId | null }[];
-  /** The conversations that have unread messages, of all conversations. */
+  /** Whether the user has conversations beside those. */
+  hasMoreConversations: boolean;
+  /** Conversations with unread messages in the same order, at most UNREAD_CONVERSATIONS_MAX. */
   unread: Unread[];
+  hasMoreUnread: boolean;
+  /** When this was read: the database's clock, milliseconds since the epoch. */
+  readAtMs: number;
+}
+
+/** A user's conversations of which the changes since then are asked for. */
+export interface ActivityRequest {
+  user: UserId;
+  /** The database's clock, milliseconds since the epoch. */
+  sinceMs: number;
+}
+
+/** A conversation of `user` that has changed. */
+export interface ActiveConversation {
+  user: UserId;
+  id: ConversationId;
+  lastSeq: number;
+  rev: number;
+  /** Whether the user was active in it by their own doing since then; see SessionOpening. */
+  isOwn: boolean;
+}
+
+export interface ActivityAnswer {
+  /** When this was read; changes that were not committed then may bear an earlier time. */
+  readAtMs: number;
+  found: ActiveConversation[];
 }
 
 export interface SyncRequest {
@@ -157,6 +191,8 @@ export interface Queries extends SocialQueries {
    * than `ageMs` ago. What is older than 55 minutes is not known any more.
    */
   changedUsers(users: UserId[], ageMs: number): Promise<UserId[]>;
+  /** What changed in all conversations of these users; a conversation may be named twice. */
+  activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer>;
   /** Current rev of each conversation that exists. */
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;
   /**

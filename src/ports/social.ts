@@ -53,7 +53,7 @@ export interface SocialQueries {
 
 /** The social part of what `openSession` reads (`SessionOpening` in edge.ts). */
 export interface SocialOpening {
-  /** Whom the user follows: their presence is watched by itself. */
+  /** Whom the user followed last, newest first, at most AUTOMATIC_WATCHES_MAX. */
   followees: UserId[];
   /** Everyone behind a block with the user, either way round. */
   blocked: UserId[];

@@ -78,7 +78,8 @@ export interface ConversationOps {
   /** That session ended while its user typed here. */
   session_closed: { body: { session: SessionId }; answer: null };
   join: {
-    body: Acting & { after_rev: number | null; limit: number };
+    /** `isOpened`: the user opened the conversation, which counts as own activity. */
+    body: Acting & { after_rev: number | null; limit: number; isOpened?: true };
     answer: {
       conversation: Conversation;
       messages: Message[];

@@ -14,28 +14,33 @@ export const CLIENT_EVENT_SUMMARIES: Record<ClientEventName, string> = {
   edit_message: "Change one's own message.",
   delete_message: "Delete one's own message; it stays with `deleted_at` and an empty body.",
   sync: "Fetch all that changed since the held `rev` of each conversation; to be called after every reconnect, and again while `has_more` is true.",
-  watch_presence: "Hear of these users' status from now on; answers it as it is.",
+  watch_presence:
+    "Receive these users' status from now on; answers it as it is. A session watches at most 1,000 users in all; an id that does not exist is answered `offline` and not watched.",
   unwatch_presence: "Hear of these users' status no longer.",
   set_status: "Say how present this socket is. Of several sessions the best counts.",
-  watch_posts: "Hear of these posts' counts from now on; answers them as they are.",
+  watch_posts:
+    "Receive these posts' counts from now on; answers them as they are. A session watches at most 1,000 posts; one that is not there is left out and not watched.",
   unwatch_posts: "Hear of these posts' counts no longer.",
   refresh_token: "Go on with a newer access token of the same user, on the same connection.",
 };
 
 export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
-  ready: "The first event of a connection: who one is, and what is unread.",
+  ready:
+    "The first event of a connection: who one is, and what is unread. At most 500 conversations are named; `unread.more` says that there are others.",
   message: "A new message, to every session of every member but the socket that sent it.",
   message_updated: "An edit or a deletion, likewise.",
   typing: "Another member types, or no longer does.",
   receipt: "How far a member has received and read.",
   conversation_updated:
     "Members or title changed. For who was removed it is the last event of that conversation.",
+  conversation_activity:
+    "Something changed in a conversation whose events this session does not receive, because its user has more than 500; at most one every 5 s for each. Read it with `sync`, or receive its events with `join_conversation`.",
   notification: "A notification, new or grown, to every session of its user.",
   like_update:
     "A post's likes, to its author and those who watch it; at most 10 a second, the last value always.",
   comment_update: "A post's comments, likewise.",
   user_status:
-    "A watched user came, went, or is away. Those one follows and peers of direct conversations are watched by themselves.",
+    "A watched user came, went, or is away. Peers of direct conversations and those one follows are watched without asking, at most 500: peers first, then those followed last.",
   token_expiring: "The access token ends soon: answer with `refresh_token`, or be closed.",
   server_draining: "The server restarts: reconnect after this time, best before it closes.",
   session_ended: "The server is about to close this socket; `reconnect` says whether to come back.",

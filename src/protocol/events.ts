@@ -6,6 +6,7 @@ import type { Static, TSchema } from "typebox";
 import Type from "typebox";
 import type { ErrorObject } from "./errors.ts";
 import {
+  Activity,
   Body,
   ClientId,
   Conversation,
@@ -22,6 +23,7 @@ import {
   Unread,
   User,
 } from "./schemas.ts";
+import { UNREAD_CONVERSATIONS_MAX } from "./session-bounds.ts";
 import { CommentUpdate, LikeUpdate, Notification, PostCounts } from "./social.ts";
 
 const UserIds = Type.Array(Id, { maxItems: 500 });
@@ -121,13 +123,18 @@ export const SERVER_EVENTS = {
     session_id: Type.String(),
     server_time: Time,
     token_expires_at: Time,
-    unread: Type.Object({ notifications: Type.Integer(), conversations: Type.Array(Unread) }),
+    unread: Type.Object({
+      notifications: Type.Integer(),
+      conversations: Type.Array(Unread, { maxItems: UNREAD_CONVERSATIONS_MAX }),
+      more: Type.Optional(Type.Literal(true)),
+    }),
   }),
   message: Message,
   message_updated: Message,
   typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
   receipt: Receipt,
   conversation_updated: Conversation,
+  conversation_activity: Activity,
   notification: Notification,
   like_update: LikeUpdate,
   comment_update: CommentUpdate,

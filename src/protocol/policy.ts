@@ -29,6 +29,8 @@ export const RULES = {
   unblocked: refused("forbidden", "One of you has blocked the other."),
   /** No block stands between the user and the one the act concerns. */
   welcome: refused("forbidden", "This is not possible between you and that user."),
+  /** The user who is added has not left the group by themselves. */
+  consenting: refused("forbidden", "Who has left a group is not added to it again."),
   sender: refused("forbidden", "Only its sender may change a message."),
   /** The group's owner, or the one who leaves. */
   owner: refused("forbidden", "Only the owner removes other members."),
@@ -63,7 +65,7 @@ const ACTS = {
   typing: ["user", "admitted", "member", "unblocked"],
   edit: ["user", "admitted", "member", "unblocked", "sender"],
   retitle: ["user", "admitted", "member", "unblocked"],
-  add_members: ["user", "admitted", "member", "unblocked"],
+  add_members: ["user", "admitted", "member", "unblocked", "welcome", "consenting"],
   remove_member: ["user", "admitted", "member", "unblocked", "owner"],
   see_post: ["user", "admitted", "visible"],
   delete_post: ["user", "admitted", "visible", "author"],

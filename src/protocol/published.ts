@@ -6,6 +6,7 @@
 import type { TSchema } from "typebox";
 import { ERROR_STATUS } from "./errors.ts";
 import {
+  Activity,
   Conversation,
   ConversationSummary,
   Cursors,
@@ -53,6 +54,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Message,
   Receipt,
   Unread,
+  Activity,
   Notification,
   NotificationsRead,
   Status,

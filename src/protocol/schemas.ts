@@ -130,6 +130,9 @@ export const Status = Type.Object({
 
 export const Unread = Type.Object({ conversation_id: Id, last_seq: Cursor, read_seq: Cursor });
 
+/** Something changed in a conversation whose events the session does not receive. */
+export const Activity = Type.Object({ conversation_id: Id, last_seq: Cursor, rev: Ordinal });
+
 export const ErrorBody = Type.Object({
   code: Type.String(),
   message: Type.String(),
@@ -153,6 +156,7 @@ export type Receipt = Static<typeof Receipt>;
 export type Status = Static<typeof Status>;
 export type PresenceStatus = Static<typeof PresenceStatus>;
 export type Unread = Static<typeof Unread>;
+export type Activity = Static<typeof Activity>;
 
 /** Ids inside the server carry their brand; on the wire they are plain strings. */
 export const asUserId = (id: string): UserId => id as UserId;

@@ -40,7 +40,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
   const sync = (after: [ConversationId, number][], complete = true, userId = alice) =>
     storage.queries.sync({ userId, after: new Map(after), complete });
 
-  it("[SES1] a session opens with its conversations, newest activity first, and what is unread", async () => {
+  it("[SES1] a session opens with its conversations and what is unread", async () => {
     await talk();
     const [opened, none] = await Promise.all([
       storage.queries.openSession(alice),
@@ -48,11 +48,10 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     ]);
     expect(none).toBeNull();
     expect(opened).toMatchObject({ suspended: false, user: { id: alice } });
-    // Both may have been active in the same millisecond: the later id first.
-    expect(opened!.conversations).toEqual([
-      { id: direct, rev: 2, peer: bob },
-      { id: group, rev: 4, peer: null },
-    ]);
+    // Both may have been active in the same millisecond; their order is live-set.test.ts's.
+    expect(opened!.conversations).toHaveLength(2);
+    expect(opened!.conversations).toContainEqual({ id: direct, rev: 2, peer: bob });
+    expect(opened!.conversations).toContainEqual({ id: group, rev: 4, peer: null });
     expect(opened!.unread).toEqual([{ conversation_id: direct, last_seq: 1, read_seq: 0 }]);
     await storage.conversations.mark({ conversationId: group, userId: bob, seq: 2, read: true });
     expect((await storage.queries.openSession(bob))!.unread).toEqual([

@@ -67,6 +67,8 @@ class ListeningHost {
       log: LOG,
       queries: actors.storage.queries,
       interests: this.#interests,
+      liveMax: 500,
+      onNotLive: () => undefined,
       sessionsOf: (user) =>
         this.ends.filter(({ session }) => session.user === user).map(({ session }) => session),
     });

@@ -106,7 +106,8 @@ export class SimWorker {
       onControl: () => undefined,
       onBatchEnd: () => undefined,
     });
-    this.edge = new SimEdge({ life, clock, exchange, queries: slow.wrap(storage.queries) });
+    const queries = slow.wrap(storage.queries);
+    this.edge = new SimEdge({ life, clock, exchange, queries, ...world.options });
     const ports: ActorPorts = {
       conversations: slow.wrap(storage.ports.conversations),
       users: slow.wrap(storage.ports.users),
@@ -219,6 +220,7 @@ class RecordedConversations extends MemoryConversations {
 }
 
 export class World {
+  readonly options: { liveMax?: number };
   readonly clock = new FakeClock();
   readonly chance: Chance;
   readonly storage: MemoryStorage;
@@ -236,7 +238,8 @@ export class World {
   #viewNumber = 0;
   #names = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, options: { liveMax?: number } = {}) {
+    this.options = options;
     this.chance = chanceFrom(seed);
     const storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
     this.#conversations = new RecordedConversations(storage.tables);

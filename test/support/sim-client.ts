@@ -26,6 +26,8 @@ export interface KnownConversation {
   typing: Set<string>;
   /** Revs that the present session was given, by event or by ack, in order. */
   revs: number[];
+  /** In a session with conversations that are not live: its own changes, by their acks. */
+  ackedRevs: Set<number>;
   /** Where the sync of the present session came to; 0 before that. */
   syncedRev: number;
   /** The present session has left it, or was put out of it: only acks come. */
@@ -196,6 +198,7 @@ export class SimClient {
         members: null,
         typing: new Set(),
         revs: [],
+        ackedRevs: new Set(),
         syncedRev: 0,
         isLeft: false,
       };
@@ -353,6 +356,16 @@ export class SimClient {
         } else this.#forget(known);
         return;
       }
+      case "conversation_activity": {
+        const { conversation_id, rev } = body as { conversation_id: ConversationId; rev: number };
+        const known = this.conversation(conversation_id);
+        if (rev < (known.revs.at(-1) ?? 0)) {
+          this.complaints.push(`activity ${rev} of ${conversation_id}, which went further`);
+        }
+        // What lies between is the client's to read; an event after this follows it.
+        known.revs = [rev];
+        return;
+      }
       case "typing": {
         const { conversation_id, user_id, is_typing } = body as {
           conversation_id: ConversationId;
@@ -411,7 +424,15 @@ export class SimClient {
   /** [STM1] Each rev follows the one before it, none skipped. */
   #follows(known: KnownConversation, id: string, rev: number): void {
     const last = known.revs.at(-1);
-    if (last === undefined) this.#followsSync(known, id, rev);
+    if (this.#session?.isPartial) {
+      // Acks stand for events where the conversation was live; where it was not, both come.
+      const before = last ?? known.syncedRev;
+      let next = before + 1;
+      while (next < rev && known.ackedRevs.has(next)) next++;
+      if (before > 0 && rev > next) {
+        this.complaints.push(`conversation ${id}: rev ${rev} after ${last}`);
+      }
+    } else if (last === undefined) this.#followsSync(known, id, rev);
     else if (rev !== last + 1) this.complaints.push(`conversation ${id}: rev ${rev} after ${last}`);
     known.revs.push(rev);
   }
@@ -422,6 +443,10 @@ export class SimClient {
    * heard in an earlier session it is no news, also before `sync` is answered.
    */
   #isAcked(known: KnownConversation, { conversation_id, rev }: Message): void {
+    if (this.#session?.isPartial) {
+      known.ackedRevs.add(rev);
+      return;
+    }
     if (known.isLeft || rev <= (known.revs.at(-1) ?? Math.max(known.syncedRev, known.rev))) return;
     this.#follows(known, conversation_id, rev);
   }

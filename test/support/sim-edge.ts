@@ -17,6 +17,8 @@ export interface SimEdgeOptions {
   clock: Clock;
   exchange: Exchange;
   queries: Queries;
+  /** Conversations that may be live in one session. */
+  liveMax?: number;
 }
 
 export class SimEdge {

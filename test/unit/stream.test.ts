@@ -21,6 +21,8 @@ beforeEach(() => {
   local = [];
   stream = new Stream(ROOM, {
     occupied: (_stream, isOccupied) => occupied.push(isOccupied),
+    entered: () => undefined,
+    hasRoom: () => true,
     repair: () => {
       repairs++;
     },

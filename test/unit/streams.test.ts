@@ -61,6 +61,8 @@ beforeEach(async () => {
     log: createLogger({ level: "silent" }),
     queries: slow,
     interests,
+    liveMax: 500,
+    onNotLive: () => undefined,
     sessionsOf: (user) =>
       local.filter((far) => far.session.user === user).map((far) => far.session),
   });

@@ -23,12 +23,15 @@ let frames: string[];
 let sent: Frame[];
 let truth: Map<UserId, PresenceStatus>;
 let primary: () => Promise<void>;
+/** Who exists; null: everybody. */
+let users: Set<UserId> | null;
 
 beforeEach(() => {
   clock = new FakeClock();
   frames = [];
   sent = [];
   truth = new Map();
+  users = null;
   primary = () => Promise.resolve();
   interests = new Interests({
     clock,
@@ -40,8 +43,10 @@ beforeEach(() => {
     onDropped: (topic) => watches.dropped(topic),
   });
   gateway = new Gateway({ clock, self: "w1", side: "edge", send: (f) => sent.push(f) });
-  const statuses = async (users: readonly UserId[]) => users.map((user) => statusOf(user));
-  watches = new Watches({ clock, gateway, interests, statuses, isApart: () => false });
+  const found = (asked: readonly UserId[]) => asked.filter((user) => users?.has(user) !== false);
+  const existing = async (asked: readonly UserId[]) => new Set(found(asked));
+  const statuses = async (asked: readonly UserId[]) => found(asked).map((user) => statusOf(user));
+  watches = new Watches({ clock, gateway, interests, statuses, isApart: () => false, existing });
 });
 
 afterEach(() => {
@@ -297,4 +302,50 @@ test("[WCH4] watched twice by one session it is one watch", async () => {
   watches.removeUsers(far.session, [ANN]);
   await clock.advance(30_000);
   expect(interests.size).toBe(0);
+});
+
+test("[WCH8] a user that does not exist is answered offline, and nothing is subscribed to", async () => {
+  const nobody = ["404", "405"] as UserId[];
+  users = new Set([ANN]);
+  const far = new FarEnd({ user: ME }).begins();
+  expect(await watches.ask(far.session, [ANN, ...nobody])).toBe(true);
+  expect((await answered(ANN, ...nobody)).map(({ user_id, status }) => [user_id, status])).toEqual([
+    [ANN, "offline"],
+    ["404", "offline"],
+    ["405", "offline"],
+  ]);
+  expect(frames).toEqual([`+user_status:${ANN}`]);
+  expect(far.session.watches.size).toBe(1);
+});
+
+test("[WCH8] a session watches at most 1,000 users, and what is refused changes nothing", async () => {
+  const far = new FarEnd({ user: ME }).begins();
+  const from = (first: number, count: number) =>
+    Array.from({ length: count }, (_, n) => `${first + n}` as UserId);
+  await watches.addAutomatic(far.session, from(1_000, 600), WATCH_REASON.peer);
+  expect(far.session.watches.size).toBe(500);
+  expect(await watches.ask(far.session, from(2_000, 500))).toBe(true);
+  expect(await watches.ask(far.session, from(3_000, 1))).toBe(false);
+  expect(far.session.watches.size).toBe(1_000);
+  // Those that it watches already need no room.
+  expect(await watches.ask(far.session, from(2_000, 500))).toBe(true);
+  watches.removeUsers(far.session, from(2_000, 1));
+  expect(await watches.ask(far.session, from(3_000, 1))).toBe(true);
+});
+
+test("[WCH8] who is followed last takes the place of who was followed first, never of a peer", async () => {
+  const far = new FarEnd({ user: ME }).begins();
+  const watched = () => [...far.session.watches.keys()].map(({ user }) => user);
+  const peers = Array.from({ length: 498 }, (_, n) => `${1_000 + n}` as UserId);
+  await watches.addAutomatic(far.session, peers, WATCH_REASON.peer);
+  for (const user of ["1", "2", "3", "4"]) {
+    await watches.addAutomatic(far.session, [user as UserId], WATCH_REASON.follow);
+  }
+  expect(watched()).toHaveLength(500);
+  expect(watched()).toEqual(expect.arrayContaining([...peers, "3", "4"]));
+  await watches.addAutomatic(far.session, ["5000", "5001", "5002"] as UserId[], WATCH_REASON.peer);
+  expect(watched()).toEqual(expect.arrayContaining([...peers, "5000", "5001"]));
+  expect(watched()).toHaveLength(500);
+  await watches.addAutomatic(far.session, [ANN], WATCH_REASON.follow);
+  expect(watched()).not.toContain(ANN);
 });

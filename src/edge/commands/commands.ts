@@ -6,7 +6,7 @@
  */
 import type { Queries } from "../../ports/edge.ts";
 import type { ConversationOps } from "../../protocol/actor-ops.ts";
-import type { ErrorObject } from "../../protocol/errors.ts";
+import { type ErrorObject, refused } from "../../protocol/errors.ts";
 import {
   type ClientEventName,
   type ClientPayload,
@@ -15,19 +15,29 @@ import {
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
 import { judge } from "../../protocol/policy.ts";
 import { asConversationId, type Message } from "../../protocol/schemas.ts";
+import { WATCHED_POSTS_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
 import type { PostCounts } from "../../protocol/social.ts";
 import { isoOf } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth/auth.ts";
+import type { Activity } from "../live/activity.ts";
 import type { Streams } from "../live/conversation-streams.ts";
 import type { PostWatches } from "../live/post-watches.ts";
-import { WATCH_REASON, type Watches } from "../live/presence-watches.ts";
+import type { Watches } from "../live/presence-watches.ts";
 import { typingEnded } from "../live/stream.ts";
 import type { AwaitedChange, Session } from "../session/session.ts";
 
 const JOIN_CHANGES_DEFAULT = 100;
 const SYNC_NOTIFICATIONS_MAX = 200;
+const TOO_MANY_USERS = refused(
+  "invalid_payload",
+  `A session watches at most ${WATCHED_USERS_MAX} users.`,
+);
+const TOO_MANY_POSTS = refused(
+  "invalid_payload",
+  `A session watches at most ${WATCHED_POSTS_MAX} posts.`,
+);
 type JoinAnswer = ConversationOps["join"]["answer"];
 
 export interface AckSink {
@@ -45,6 +55,7 @@ export interface CommandDeps {
   life: string;
   gateway: Gateway;
   streams: Streams;
+  activity: Activity;
   watches: Watches;
   postWatches: PostWatches;
   queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter">;
@@ -62,7 +73,7 @@ type Handler<E extends ClientEventName> = (
 export type Commands = { [E in ClientEventName]: Handler<E> };
 
 export function createCommands(deps: CommandDeps): Commands {
-  const { life, gateway, streams, watches, postWatches } = deps;
+  const { life, gateway, streams, activity, watches, postWatches } = deps;
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -98,17 +109,20 @@ export function createCommands(deps: CommandDeps): Commands {
       session.typingIn.delete(asConversationId(conversation_id));
       const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
       const key = `${conversation_id} c${client_id}`;
-      askConversation(session, conversation_id, "send", message, awaited(session, key, null, ack));
+      const sink = awaited(session, key, null, acting(session, conversation_id, ack));
+      askConversation(session, conversation_id, "send", message, sink);
     },
 
     join_conversation(session, { conversation_id, after_rev, limit }, ack) {
       const id = asConversationId(conversation_id);
       const after = after_rev ?? null;
+      const isAttached = streams.movesUp(session, id) && !session.entering.has(id);
       const window = {
         after_rev: after,
         limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
+        // Where all conversations are live, nobody asks which was opened last.
+        ...(session.isPartial && !isAttached && { isOpened: true as const }),
       };
-      const isAttached = streams.get(id)?.sessions.has(session) === true;
       const entering: AckSink = {
         ok(answer) {
           // The answer comes before every event after it, so the session enters in order.
@@ -160,7 +174,8 @@ export function createCommands(deps: CommandDeps): Commands {
     },
 
     mark_read(session, { conversation_id, seq }, ack) {
-      askConversation(session, conversation_id, "mark", { seq, read: true }, ack);
+      const sink = acting(session, conversation_id, ack);
+      askConversation(session, conversation_id, "mark", { seq, read: true }, sink);
     },
 
     edit_message(session, { conversation_id, seq, body }, ack) {
@@ -203,7 +218,10 @@ export function createCommands(deps: CommandDeps): Commands {
 
     async watch_presence(session, { user_ids }, ack) {
       const users = [...new Set(user_ids)] as UserId[];
-      await watches.add(session, users, WATCH_REASON.asked);
+      if (!(await watches.ask(session, users))) {
+        ack.refuse(TOO_MANY_USERS.error);
+        return;
+      }
       await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
     },
 
@@ -213,12 +231,17 @@ export function createCommands(deps: CommandDeps): Commands {
       await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
     },
 
-    watch_posts(session, { post_ids }, ack) {
-      const ids = [...new Set(post_ids)] as PostId[];
-      return postWatches.listening(ids, async ({ confirmed, heard }) => {
+    async watch_posts(session, { post_ids }, ack) {
+      const ids = await existingPosts(session, [...new Set(post_ids)] as PostId[]);
+      await postWatches.listening(ids, async ({ confirmed, heard }) => {
         await confirmed;
         const counts = await deps.queries.postCounts(session.user, ids);
         if (session.isEnded) return;
+        const found = counts.map(({ post_id }) => post_id as PostId);
+        if (!postWatches.hasRoom(session, found)) {
+          ack.refuse(TOO_MANY_POSTS.error);
+          return;
+        }
         ack.ok(JSON.stringify({ posts: counts.map(publicCounts) }));
         for (const { post_id, author_id } of counts) {
           const post = post_id as PostId;
@@ -268,6 +291,40 @@ export function createCommands(deps: CommandDeps): Commands {
       deps.onTokenRefreshed(session);
     },
   };
+
+  /**
+   * The ack of a change by which its user is active in the conversation: if that is not live in
+   * this session, it becomes so (see activity.ts).
+   */
+  function acting(session: Session, conversation_id: string, ack: AckSink): AckSink {
+    return {
+      ok(answer) {
+        ack.ok(answer);
+        const id = asConversationId(conversation_id);
+        if (streams.movesUp(session, id) || !session.isPartial || session.left.has(id)) return;
+        const window = { after_rev: null, limit: 1 };
+        askConversation(session, conversation_id, "join", window, {
+          ok(joined) {
+            const { conversation } = JSON.parse(joined) as JoinAnswer;
+            const { last_seq: lastSeq, rev } = conversation;
+            activity.acted(session, { user: session.user, id, lastSeq, rev });
+          },
+          // No member any more: it does not become live.
+          refuse: () => undefined,
+        });
+      },
+      refuse: (error) => ack.refuse(error),
+    };
+  }
+
+  /** Without those that are not there, whose topics would be subscribed to for nothing. */
+  async function existingPosts(session: Session, ids: readonly PostId[]): Promise<PostId[]> {
+    const unwatched = ids.filter((id) => !postWatches.isWatched(id));
+    const counts = await deps.queries.postCounts(session.user, unwatched);
+    const found = new Set<string>(counts.map(({ post_id }) => post_id));
+    const missing = new Set(unwatched.filter((id) => !found.has(id)));
+    return ids.filter((id) => !missing.has(id));
+  }
 
   /** Who stopped typing while the session was on its way into the stream. */
   function endStaleTyping(session: Session, id: string, told: readonly UserId[]): void {

@@ -10,6 +10,10 @@
  * [STS7] A gap between hosts concerns only the conversations whose events may have been lost.
  * [STS6] What is read again carries the rev of its change, which is a client's cursor.
  * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
+ * [LIV1] At most `liveMax` conversations are live in a session. Where one more enters, the one in
+ *        which the user was active least recently leaves; the session is partial from then on,
+ *        and Activity tells it of what is not live. A conversation into which somebody else takes
+ *        the user enters only where there is room.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -24,7 +28,15 @@ import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
-import { ACK_HOLD_MS, newsOf, type Release, Stream, type StreamHost, whatOf } from "./stream.ts";
+import {
+  ACK_HOLD_MS,
+  newsOf,
+  type Release,
+  Stream,
+  type StreamHost,
+  typingEnded,
+  whatOf,
+} from "./stream.ts";
 import type { Interests } from "./subscriptions.ts";
 
 /** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */
@@ -39,6 +51,10 @@ export interface StreamsOptions {
   queries: Pick<Queries, "revs" | "changes">;
   interests: Interests;
   sessionsOf(user: UserId): Iterable<Session>;
+  /** Conversations that may be live in one session. */
+  liveMax: number;
+  /** The conversation, of which the session has everything up to `rev`, is not live in it. */
+  onNotLive(session: Session, id: ConversationId, rev: number): void;
 }
 
 export class Streams {
@@ -70,10 +86,11 @@ export class Streams {
    * read of it: a change of members since then is heard like any other. Resolves when nothing
    * that is said from now on passes it by; what was said since that reading may come later.
    * What cannot be reached yet is tried again until it is.
+   * `known` has the most recent of the user's own activity first, and is no longer than `liveMax`.
    */
   async attach(session: Session, known: ReadonlyMap<ConversationId, number>): Promise<void> {
     const waits: Promise<void>[] = [];
-    for (const [id, rev] of known) {
+    for (const [id, rev] of [...known].reverse()) {
       const isMade = !this.#streams.has(id);
       const wait = this.enter(session, id, rev);
       if (wait === null) continue;
@@ -98,8 +115,22 @@ export class Streams {
     for (const session of sessions) {
       if (!session.wantsStream(id)) continue;
       session.send(packet);
-      void this.enter(session, id, rev);
+      if (session.streams.size < this.#options.liveMax) void this.enter(session, id, rev);
+      else this.#isNotLive(session, id, rev);
     }
+  }
+
+  /** Whether the session receives the conversation's events, or is about to. */
+  isFollowed(session: Session, id: ConversationId): boolean {
+    return session.entering.has(id) || this.#streams.get(id)?.sessions.has(session) === true;
+  }
+
+  /** The session's user was active in the conversation; whether it is live there. */
+  movesUp(session: Session, id: ConversationId): boolean {
+    const stream = this.#streams.get(id);
+    if (stream?.sessions.has(session) !== true) return session.entering.has(id);
+    session.movesUp(stream);
+    return true;
   }
 
   /**
@@ -197,12 +228,48 @@ export class Streams {
         if (isOccupied) interests.want(which.topic).catch(() => undefined);
         else interests.release(which.topic);
       },
+      entered: (session, which) => this.#makeRoom(session, which),
+      // What a partial session missed of it before would not be read.
+      hasRoom: (session) => !session.isPartial && session.streams.size < this.#options.liveMax,
       repair: (which) => void this.#repair(which),
       sessionsOf,
       isOutdated: (event, actor) =>
         this.#placement !== null && isOutdated(event, actor, this.#placement),
       after: (delayMs, ring) => clock.after(delayMs, ring),
     };
+  }
+
+  /**
+   * [LIV1] A stream that is behind stays until it is not: its session has not received all that
+   * is said of it.
+   */
+  #makeRoom(session: Session, entered: Stream): void {
+    for (const { id, isLive } of session.streams) {
+      if (session.streams.size <= this.#options.liveMax) return;
+      const stream = this.#streams.get(id);
+      if (stream === undefined || stream === entered || !isLive) continue;
+      stream.detach(session);
+      this.#isNotLive(session, id, stream.rev);
+      // The session would not receive that they stopped.
+      for (const user of stream.typing.keys()) {
+        if (user !== session.user) session.send(typingEnded(id, user));
+      }
+    }
+  }
+
+  /** [LIV1] The stream has caught up: it may have to leave sessions, or others may. */
+  #makeRooms(stream: Stream): void {
+    for (const session of stream.sessions) {
+      if (session.streams.size <= this.#options.liveMax) continue;
+      const newest = [...session.streams].at(-1);
+      const entered = newest === undefined ? undefined : this.#streams.get(newest.id);
+      this.#makeRoom(session, entered ?? stream);
+    }
+  }
+
+  #isNotLive(session: Session, id: ConversationId, rev: number): void {
+    session.isPartial = true;
+    this.#options.onNotLive(session, id, rev);
   }
 
   /** Subscribe first (confirmed), then read, then apply what came meanwhile. */
@@ -213,6 +280,7 @@ export class Streams {
         await interests.want(stream.topic);
         const rev = (await queries.revs([stream.id])).get(stream.id);
         stream.open(fromRev, rev !== fromRev);
+        this.#makeRooms(stream);
         return;
       } catch (error) {
         log.warn({ event: "stream_waits", conversation: stream.id, err: error });
@@ -274,6 +342,7 @@ export class Streams {
       }
     }
     stream.repairDone();
+    this.#makeRooms(stream);
   }
 }
 

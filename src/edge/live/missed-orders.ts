@@ -146,8 +146,10 @@ export class MissedOrders {
   async #join(user: UserId, opening: SessionOpening): Promise<void> {
     const { queries, sessionsOf, joined } = this.#options;
     for (const { id } of opening.conversations) {
-      // An opening session reads this list itself.
-      const isMissing = [...sessionsOf(user)].some((it) => it.isLive && it.wantsStream(id));
+      // An opening session reads this list itself; a partial one is told of it by Activity.
+      const isMissing = [...sessionsOf(user)].some(
+        (it) => it.isLive && !it.isPartial && it.wantsStream(id),
+      );
       if (!isMissing) continue;
       const change = await queries.joiningChange(user, id);
       if (change !== null) joined(user, change.body);

@@ -6,6 +6,7 @@
 import type { SocialQueries } from "../../ports/social.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
+import { WATCHED_POSTS_MAX } from "../../protocol/session-bounds.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { PostWatch, Session } from "../session/session.ts";
@@ -67,6 +68,17 @@ export class PostWatches {
     if (watch.sessions.size > 0) return;
     this.#watches.delete(watch.post);
     this.#unhear([watch.post]);
+  }
+
+  /** Whether somebody here watches the post, which therefore exists. */
+  isWatched(post: PostId): boolean {
+    return this.#watches.has(post);
+  }
+
+  /** Whether the session may watch these posts beside those that it watches. */
+  hasRoom(session: Session, posts: readonly PostId[]): boolean {
+    const more = posts.filter((post) => !this.#watches.get(post)?.sessions.has(session)).length;
+    return session.postWatches.size + more <= WATCHED_POSTS_MAX;
   }
 
   removePosts(session: Session, posts: readonly PostId[]): void {

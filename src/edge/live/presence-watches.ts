@@ -8,6 +8,9 @@
  * [WCH3] A status said again by an actor that moved is no news to who never heard another.
  * [WCH4] A session is a watcher when no change can be missed any more.
  * [WCH6] What a session is answered is what was told last when the answer leaves.
+ * [WCH8] A session watches at most WATCHED_USERS_MAX users, of whom at most
+ *        AUTOMATIC_WATCHES_MAX were not asked for: direct peers first, then those followed last.
+ *        A user that does not exist is not watched, and is answered `offline`.
  * [WCH7] What was known before a gap between hosts does not outlive it untried, also where nobody
  *        watches at that moment.
  * [WCH8] A gap concerns only the users whose statuses may have been lost in it.
@@ -16,6 +19,7 @@ import type { Clock } from "../../base/clock.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
+import { AUTOMATIC_WATCHES_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
@@ -29,6 +33,7 @@ import type { Interests } from "./subscriptions.ts";
 /** Why a session watches somebody; it hears of them while one reason stands. */
 export const WATCH_REASON = { peer: 1, follow: 2, asked: 4 } as const;
 export type WatchReason = (typeof WATCH_REASON)[keyof typeof WATCH_REASON];
+const AUTOMATIC = WATCH_REASON.peer | WATCH_REASON.follow;
 
 /** Longer than an actor that moved takes to settle. */
 const SETTLED_MS = 1_500;
@@ -39,6 +44,8 @@ export interface WatchesOptions {
   interests: Interests;
   /** Asks for statuses: of users that exist, in any order. Rejects when storage is away. */
   statuses(users: readonly UserId[]): Promise<Status[]>;
+  /** Those of the users that exist. Rejects when storage is away. */
+  existing(users: readonly UserId[]): Promise<ReadonlySet<UserId>>;
   /** Whether a block stands between the two, who are then offline for one another. */
   isApart(user: UserId, other: UserId): boolean;
 }
@@ -67,6 +74,35 @@ export class Watches {
       if (watch.sessions.has(session)) continue;
       waits.push(this.#options.interests.want(topicOf.status(user)));
       watch.sessions.add(session);
+    }
+    await Promise.all(waits);
+  }
+
+  /**
+   * The client asks to watch these users. [WCH8] False: it would watch too many, and nothing has
+   * changed.
+   */
+  async ask(session: Session, users: readonly UserId[]): Promise<boolean> {
+    const unwatched = users.filter((user) => !this.#watches.has(user));
+    const existing = unwatched.length === 0 ? null : await this.#options.existing(unwatched);
+    if (session.isEnded) return true;
+    const missing = new Set(unwatched.filter((user) => existing?.has(user) !== true));
+    const found = users.filter((user) => !missing.has(user));
+    const more = found.filter((user) => this.#reasonsOf(session, user) === 0).length;
+    if (session.watches.size + more > WATCHED_USERS_MAX) return false;
+    await this.add(session, found, WATCH_REASON.asked);
+    return true;
+  }
+
+  /** Adds watches that nobody asked for, as far as [WCH8] leaves room; resolves as `add` does. */
+  async addAutomatic(
+    session: Session,
+    users: readonly UserId[],
+    reason: WatchReason,
+  ): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const user of users) {
+      if (this.#makesRoom(session, user)) waits.push(this.add(session, [user], reason));
     }
     await Promise.all(waits);
   }
@@ -105,9 +141,12 @@ export class Watches {
     users: readonly UserId[],
     say: (statuses: Status[]) => void,
   ): Promise<void> {
-    const read = await this.#learn(users);
+    const read = new Map(
+      (await this.#learn(users)).map((status) => [status.user_id, status] as const),
+    );
     say(
-      read
+      users
+        .map((user) => read.get(user) ?? nobody(user))
         .map((status) => this.#asTold(status))
         .map((status) =>
           this.#options.isApart(reader, status.user_id as UserId) ? hidden(status) : status,
@@ -234,6 +273,29 @@ export class Watches {
     }
   }
 
+  #reasonsOf(session: Session, user: UserId): number {
+    const watch = this.#watches.get(user);
+    return (watch && session.watches.get(watch)) ?? 0;
+  }
+
+  /** [WCH8] Who was followed longest ago makes room for a later one; peers stay. */
+  #makesRoom(session: Session, user: UserId): boolean {
+    const reasons = this.#reasonsOf(session, user);
+    if ((reasons & AUTOMATIC) !== 0 || session.watches.size < AUTOMATIC_WATCHES_MAX) return true;
+    if (reasons === 0 && session.watches.size >= WATCHED_USERS_MAX) return false;
+    let automatic = 0;
+    let first: Watch | null = null;
+    for (const [watch, why] of session.watches) {
+      if ((why & AUTOMATIC) === 0) continue;
+      automatic++;
+      if ((why & WATCH_REASON.peer) === 0) first ??= watch;
+    }
+    if (automatic < AUTOMATIC_WATCHES_MAX) return true;
+    if (first === null) return false;
+    this.withdraw(session, [first.user], WATCH_REASON.follow);
+    return true;
+  }
+
   #watchOf(user: UserId): Watch {
     let watch = this.#watches.get(user);
     if (watch === undefined) {
@@ -246,5 +308,10 @@ export class Watches {
 
 /** How somebody behind a block looks. */
 export function hidden({ user_id }: Status): Status {
+  return nobody(user_id);
+}
+
+/** How a user looks who does not exist. */
+function nobody(user_id: string): Status {
   return { user_id, status: "offline", last_seen_at: null };
 }

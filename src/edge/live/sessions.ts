@@ -15,6 +15,7 @@ import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
 import type { SessionNote } from "../../protocol/actor-ops.ts";
 import type { FamilyId, SessionId, UserId } from "../../protocol/ids.ts";
+import { AUTOMATIC_WATCHES_MAX } from "../../protocol/session-bounds.ts";
 import { isoOf, later, msBetween } from "../../protocol/time.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
@@ -23,6 +24,7 @@ import { Expiries } from "../session/expiries.ts";
 import { LazySet } from "../session/lazy.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
+import type { Activity } from "./activity.ts";
 import type { Streams } from "./conversation-streams.ts";
 import type { Notified } from "./notification-stream.ts";
 import type { PostWatches } from "./post-watches.ts";
@@ -38,6 +40,9 @@ export interface SessionsOptions {
   gateway: Gateway;
   interests: Interests;
   streams: Streams;
+  activity: Activity;
+  /** Conversations that may be live in one session. */
+  liveMax: number;
   watches: Watches;
   postWatches: PostWatches;
   notified: Notified;
@@ -113,10 +118,17 @@ export class Sessions {
     const local = this.#users.get(session.user);
     if (local !== undefined) local.apart = new LazySet(opening.blocked);
     this.#options.notified.begin(session.user, opening.lastNotificationSeq);
+    const { conversations, hasMoreConversations, readAtMs } = opening;
+    const live = conversations.slice(0, this.#options.liveMax);
+    session.readAtMs = readAtMs;
+    if (hasMoreConversations || conversations.length > live.length) {
+      session.isPartial = true;
+      this.#options.activity.follow(session);
+    }
     await Promise.all([
-      streams.attach(session, new Map(opening.conversations.map(({ id, rev }) => [id, rev]))),
-      watches.add(session, peersOf(opening), WATCH_REASON.peer),
-      watches.add(session, opening.followees, WATCH_REASON.follow),
+      streams.attach(session, new Map(live.map(({ id, rev }) => [id, rev]))),
+      watches.addAutomatic(session, peersOf(opening), WATCH_REASON.peer),
+      watches.addAutomatic(session, followeesOf(opening), WATCH_REASON.follow),
     ]);
     return opening;
   }
@@ -145,6 +157,7 @@ export class Sessions {
       this.#options.notified.end(session.user);
     }
     for (const topic of topicsOf(session.user)) interests.release(topic);
+    this.#options.activity.forget(session);
     for (const stream of [...session.streams]) stream.detach(session);
     for (const watch of [...session.watches.keys()]) watches.remove(session, watch);
     for (const watch of [...session.postWatches]) postWatches.remove(session, watch);
@@ -246,6 +259,13 @@ export class Sessions {
 /** What every session of a user needs to receive, beside its conversations. */
 function topicsOf(user: UserId): Topic[] {
   return [topicOf.user(user), topicOf.memberships()];
+}
+
+/** Those followed last of whom a session has room beside the peers; who was followed first leads. */
+function followeesOf(opening: SessionOpening): UserId[] {
+  const peers = new Set(peersOf(opening));
+  let room = AUTOMATIC_WATCHES_MAX - peers.size;
+  return opening.followees.filter((user) => peers.has(user) || room-- > 0).reverse();
 }
 
 function peersOf(opening: SessionOpening): UserId[] {

@@ -34,6 +34,10 @@ export type Release = () => boolean;
 export interface StreamHost {
   /** The first local session came, or the last one left. */
   occupied(stream: Stream, isOccupied: boolean): void;
+  /** A session has entered the stream. */
+  entered(session: Session, stream: Stream): void;
+  /** Whether a session whose user has just become a member enters the stream by itself. */
+  hasRoom(session: Session): boolean;
   /** Reads what `stream` missed and calls `repaired`; tries again while storage is away. */
   repair(stream: Stream): void;
   /** Local sessions of a user. */
@@ -115,6 +119,7 @@ export class Stream {
     if (haveRev > this.#rev) this.#ahead.set(session, haveRev);
     session.streams.add(this);
     if (this.sessions.size === 1) this.#host.occupied(this, true);
+    this.#host.entered(session, this);
   }
 
   detach(session: Session): void {
@@ -289,7 +294,7 @@ export class Stream {
     this.#receipts.follow(news);
     for (const user of news.is === "whole" ? news.memberIds : news.addedIds) {
       for (const session of this.#host.sessionsOf(asUserId(user))) {
-        if (session.wantsStream(this.id)) this.attach(session);
+        if (this.#host.hasRoom(session) && session.wantsStream(this.id)) this.attach(session);
       }
     }
     this.#fanOutDurable(packet, null, "", "", body);

@@ -105,6 +105,7 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
       unread: {
         notifications: opening.unreadNotifications,
         conversations: opening.unread,
+        ...(opening.hasMoreUnread && { more: true as const }),
       },
     });
     this.#deps.sessions.begun(session, opening);

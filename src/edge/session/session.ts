@@ -28,6 +28,8 @@ type Phase =
 /** A conversation's stream, as the session it feeds sees it; see stream.ts. */
 export interface AttachedStream {
   readonly id: ConversationId;
+  /** Whether the session has received everything that the conversation has come to. */
+  readonly isLive: boolean;
   detach(session: Session): void;
 }
 
@@ -74,7 +76,12 @@ export interface SessionOptions {
 export class Session {
   readonly id: SessionId;
   readonly user: UserId;
+  /** The conversations that are live here, by rising time of the user's last own activity. */
   readonly streams = new Set<AttachedStream>();
+  /** The user has conversations that are not live here, of which Activity tells the session. */
+  isPartial = false;
+  /** When storage read the state with which the session began, by the database's clock. */
+  readAtMs = 0;
   /** Whose presence comes here, and why (bits of WATCH_REASON). */
   readonly watches = new Map<Watch, number>();
   readonly postWatches = new LazySet<PostWatch>();
@@ -130,6 +137,11 @@ export class Session {
     if (this.isEnded || this.left.has(id) || this.entering.has(id)) return false;
     for (const stream of this.streams) if (stream.id === id) return false;
     return true;
+  }
+
+  /** The user was active in a conversation that is live here: it is the last one to leave. */
+  movesUp(stream: AttachedStream): void {
+    if (this.streams.delete(stream)) this.streams.add(stream);
   }
 
   send(packet: Packet, latestKey: string | null = null): void {

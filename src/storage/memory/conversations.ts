@@ -75,6 +75,7 @@ export class MemoryConversations implements ConversationStore {
     const sender = stored.members.get(asked.senderId)!;
     sender.deliveredSeq = seq;
     sender.readSeq = seq;
+    sender.ownActivityMs = this.#tables.nowMs();
     return ok({ message: { ...message }, duplicate: false });
   }
 
@@ -85,8 +86,14 @@ export class MemoryConversations implements ConversationStore {
     if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
     const changed = seq > member.deliveredSeq || (read && seq > member.readSeq);
     member.deliveredSeq = Math.max(member.deliveredSeq, seq);
+    if (read && seq > member.readSeq) member.ownActivityMs = this.#tables.nowMs();
     if (read) member.readSeq = Math.max(member.readSeq, seq);
     return ok({ delivered_seq: member.deliveredSeq, read_seq: member.readSeq, changed });
+  }
+
+  async opened(id: ConversationId, userId: UserId): Promise<void> {
+    const member = this.#tables.conversationOf(userId, id)?.members.get(userId);
+    if (member !== undefined) member.ownActivityMs = this.#tables.nowMs();
   }
 
   async edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>> {
@@ -130,7 +137,7 @@ export class MemoryConversations implements ConversationStore {
     if (ids.some((id) => !this.#tables.users.has(id))) return REFUSALS.userNotFound;
     const known = kind === "direct" ? this.#tables.directOf(ids) : undefined;
     if (known) return ok({ created: false, conversation: shownConversation(known) });
-    if (kind === "direct" && this.#tables.social.isApart(ids[0]!, ids[1]!)) {
+    if (ids.some((userId) => this.#tables.social.isApart(ownerId, userId))) {
       return STORAGE_REFUSALS.apart;
     }
     const stored: StoredConversation = {
@@ -139,6 +146,7 @@ export class MemoryConversations implements ConversationStore {
       title: kind === "direct" ? null : title,
       ownerId: kind === "direct" ? null : ownerId,
       members: new Map(),
+      leavers: new Set(),
       rev: 1,
       metaRev: 1,
       lastActivityMs: this.#tables.nowMs(),
@@ -150,6 +158,7 @@ export class MemoryConversations implements ConversationStore {
     };
     const { members } = stored;
     for (const userId of ids) members.set(userId, this.#tables.newMember(userId, members));
+    members.get(ownerId)!.ownActivityMs = this.#tables.nowMs();
     this.#tables.conversations.set(stored.id, stored);
     this.#tables.noteChanged(ids);
     return ok({ created: true, conversation: shownConversation(stored) });
@@ -210,6 +219,10 @@ export class MemoryConversations implements ConversationStore {
         if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
           return STORAGE_REFUSALS.membersMax;
         }
+        if (newIds.some((userId) => this.#tables.social.isApart(call.by, userId))) {
+          return STORAGE_REFUSALS.apart;
+        }
+        if (newIds.some((userId) => stored.leavers.has(userId))) return STORAGE_REFUSALS.hasLeft;
         for (const userId of newIds.sort(compareIds)) {
           members.set(userId, this.#tables.newMember(userId, members));
         }
@@ -219,6 +232,7 @@ export class MemoryConversations implements ConversationStore {
         const { by, userId } = call;
         if (by !== userId && stored.ownerId !== by) return STORAGE_REFUSALS.notOwner;
         if (!members.delete(userId)) return REFUSALS.userNotFound;
+        if (by === userId) stored.leavers.add(userId);
         if (stored.ownerId === userId) stored.ownerId = members.keys().next().value ?? null;
         return ok({ changed: true });
       }

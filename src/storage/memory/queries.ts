@@ -1,5 +1,7 @@
 /** Queries in memory; the twin of ../queries.ts, held to the same suite. */
 import type {
+  ActivityAnswer,
+  ActivityRequest,
   Change,
   Changes,
   HistoryPage,
@@ -21,10 +23,10 @@ import {
   type Receipt,
   type User,
 } from "../../protocol/schemas.ts";
+import { LIVE_CONVERSATIONS_MAX, UNREAD_CONVERSATIONS_MAX } from "../../protocol/session-bounds.ts";
 import { changesOf, joiningChangeOf, NO_CHANGES } from "../postgres/changes.ts";
 import { decodeMemberPlace, decodePlace, encodePlace } from "../postgres/cursor.ts";
 import { membersPageOf } from "../postgres/members-page.ts";
-import { LIVE_CONVERSATIONS_MAX } from "../postgres/session-openings.ts";
 import {
   answerSync,
   CHANGED_MAX,
@@ -38,6 +40,7 @@ import {
   everyVersion,
   type MemoryTables,
   newestMessages,
+  ownActivityMsIn,
   type StoredConversation,
   type StoredMember,
   shownConversation,
@@ -55,7 +58,14 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   async openSession(userId: UserId): Promise<SessionOpening | null> {
     const stored = this.#tables.users.get(userId);
     if (!stored) return null;
-    const own = this.#tables.conversationsOf(userId);
+    const own = this.#tables.rankedConversationsOf(userId);
+    const unread = own
+      .map((conversation) => ({
+        conversation_id: conversation.id,
+        last_seq: conversation.messages.length,
+        read_seq: conversation.members.get(userId)!.readSeq,
+      }))
+      .filter(({ last_seq, read_seq }) => last_seq > read_seq);
     return {
       user: { ...stored.user },
       suspended: stored.suspended,
@@ -64,13 +74,10 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
         rev: conversation.rev,
         peer: asUserIdOrNull(peerIn(conversation, userId)?.userId),
       })),
-      unread: own
-        .map((conversation) => ({
-          conversation_id: conversation.id,
-          last_seq: conversation.messages.length,
-          read_seq: conversation.members.get(userId)!.readSeq,
-        }))
-        .filter(({ last_seq, read_seq }) => last_seq > read_seq),
+      hasMoreConversations: own.length > LIVE_CONVERSATIONS_MAX,
+      unread: unread.slice(0, UNREAD_CONVERSATIONS_MAX),
+      hasMoreUnread: unread.length > UNREAD_CONVERSATIONS_MAX,
+      readAtMs: this.#tables.nowMs(),
       ...socialOpening(this.#tables, userId),
     };
   }
@@ -80,6 +87,18 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const recent = this.#tables.userChanges.filter(({ changedAtMs }) => changedAtMs > sinceMs);
     const changed = new Set(recent.flatMap(({ userIds }) => userIds));
     return users.filter((user) => changed.has(user));
+  }
+
+  async activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer> {
+    const found = requests.flatMap(({ user, sinceMs }) =>
+      this.#tables.conversationsOf(user).flatMap((stored) => {
+        const isOwn = ownActivityMsIn(stored, user) > sinceMs;
+        if (!isOwn && lastChangeMsOf(stored) <= sinceMs) return [];
+        const id = asConversationId(stored.id);
+        return [{ user, id, lastSeq: stored.messages.length, rev: stored.rev, isOwn }];
+      }),
+    );
+    return { readAtMs: this.#tables.nowMs(), found };
   }
 
   async revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
@@ -223,6 +242,15 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   async ping(): Promise<void> {
     await Promise.resolve();
   }
+}
+
+/** Of messages, their edits and deletions, and changes of members or title. */
+function lastChangeMsOf({ lastActivityMs, versions, undos }: StoredConversation): number {
+  return Math.max(
+    lastActivityMs,
+    ...versions.map(({ replacedAtMs }) => replacedAtMs),
+    ...undos.map(({ changedAtMs }) => changedAtMs),
+  );
 }
 
 function peerIn(stored: StoredConversation, userId: string): StoredMember | undefined {

@@ -4,6 +4,7 @@ import type { ListPage, SocialOpening, SocialQueries } from "../../ports/social.
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { asUserId } from "../../protocol/schemas.ts";
+import { AUTOMATIC_WATCHES_MAX } from "../../protocol/session-bounds.ts";
 import type { Comment, Notification, Post, PostCounts } from "../../protocol/social.ts";
 import { decodeListCursor } from "../postgres/list-cursor.ts";
 import { pageOf } from "../postgres/social-queries.ts";
@@ -112,7 +113,9 @@ export class MemorySocialQueries implements SocialQueries {
 export function socialOpening(tables: MemoryTables, userId: UserId): SocialOpening {
   const { social } = tables;
   return {
-    followees: Array.from(social.follows.get(userId) ?? [], asUserId),
+    followees: Array.from(social.follows.get(userId) ?? [], asUserId)
+      .reverse()
+      .slice(0, AUTOMATIC_WATCHES_MAX),
     blocked: Array.from(tables.users.keys(), asUserId).filter((id) => social.isApart(userId, id)),
     unreadNotifications: social.unreadOf(userId),
     lastNotificationSeq: social.notifications.get(userId)?.lastSeq ?? 0,

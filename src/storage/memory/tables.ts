@@ -25,6 +25,8 @@ export interface StoredMember {
   joinedMs: number;
   deliveredSeq: number;
   readSeq: number;
+  /** When the user last sent, read or joined here; null: never. */
+  ownActivityMs: number | null;
 }
 
 export interface StoredConversation {
@@ -34,6 +36,8 @@ export interface StoredConversation {
   ownerId: string | null;
   /** In the order in which they joined. */
   members: Map<string, StoredMember>;
+  /** Users who left by themselves and have not come back. */
+  leavers: Set<string>;
   rev: number;
   metaRev: number;
   lastActivityMs: number;
@@ -79,7 +83,7 @@ export class MemoryTables {
   newMember(userId: string, members: ReadonlyMap<string, StoredMember>): StoredMember {
     const lastMs = [...members.values()].at(-1)?.joinedMs ?? 0;
     const joinedMs = Math.max(this.nowMs(), lastMs + 1);
-    return { userId, joinedMs, deliveredSeq: 0, readSeq: 0 };
+    return { userId, joinedMs, deliveredSeq: 0, readSeq: 0, ownActivityMs: null };
   }
 
   nextId(): string {
@@ -130,12 +134,27 @@ export class MemoryTables {
     return pruned;
   }
 
+  /** A member's conversations in the order in which they become live; see SessionOpening. */
+  rankedConversationsOf(userId: string): StoredConversation[] {
+    const hasRead = (it: StoredConversation) => Number(it.members.get(userId)!.readSeq > 0);
+    return this.conversationsOf(userId).sort(
+      (a, b) => ownActivityMsIn(b, userId) - ownActivityMsIn(a, userId) || hasRead(b) - hasRead(a),
+    );
+  }
+
   /** All of a member's conversations, most recently active first. */
   conversationsOf(userId: string): StoredConversation[] {
     return [...this.conversations.values()]
       .filter((conversation) => conversation.members.has(userId))
       .sort((a, b) => b.lastActivityMs - a.lastActivityMs || compareIds(b.id, a.id));
   }
+}
+
+/** When the member was last active by their own doing, or was written to directly; 0: never. */
+export function ownActivityMsIn(stored: StoredConversation, userId: string): number {
+  const isWrittenTo = stored.kind === "direct" && stored.messages.length > 0;
+  const ownMs = stored.members.get(userId)?.ownActivityMs ?? 0;
+  return Math.max(ownMs, isWrittenTo ? stored.lastActivityMs : 0);
 }
 
 /** Ids in the order of their numbers. */

@@ -54,6 +54,11 @@ const REVISE_MESSAGE = {
   name: "revise_message",
   text: "SELECT * FROM revise_message($1, $2, $3, $4)",
 };
+const OPENED = {
+  name: "opened_conversation",
+  text: `UPDATE conversation_members m SET own_activity_at = clock_timestamp()
+    WHERE m.conversation_id = $1 AND m.user_id = $2`,
+};
 const CREATE = { text: "SELECT * FROM create_conversation($1, $2, $3::bigint[], $4)" };
 const CHANGE = { text: "SELECT * FROM change_conversation($1, $2, $3)" };
 
@@ -138,6 +143,10 @@ export class PostgresConversations implements ConversationStore {
 
   mark(mark: CursorMark): Promise<Result<Marked>> {
     return this.#writer.mark(mark);
+  }
+
+  async opened(id: ConversationId, userId: UserId): Promise<void> {
+    await this.#writer.call(OPENED, [id, userId]);
   }
 
   async edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>> {

@@ -3,6 +3,8 @@
  * that what it answers is one moment of the database.
  */
 import type {
+  ActivityAnswer,
+  ActivityRequest,
   Change,
   Changes,
   HistoryPage,
@@ -17,6 +19,7 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
 import type { Conversation, ConversationSummary, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
+import { readActivity } from "./activity.ts";
 import { type ConversationUndo, changesOf, joiningChangeOf, NO_CHANGES } from "./changes.ts";
 import { decodeMemberPlace, decodePlace, encodePlace } from "./cursor.ts";
 import { History } from "./history.ts";
@@ -190,6 +193,10 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
     return this.#revs.ask(ids);
+  }
+
+  activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer> {
+    return readActivity(this.#database, requests);
   }
 
   async changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes> {

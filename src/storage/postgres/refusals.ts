@@ -12,6 +12,7 @@ export const STORAGE_REFUSALS = {
   directFixed: refused("conflict", "A direct conversation keeps its members and has no title."),
   membersMax: refused("invalid_payload", `A conversation has at most ${MEMBERS_MAX} members.`),
   apart: RULES.welcome,
+  hasLeft: RULES.consenting,
   usernameTaken: refused("conflict", "That username is taken."),
 } as const;
 
@@ -32,6 +33,7 @@ export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
   conflict: STORAGE_REFUSALS.directFixed,
   forbidden: STORAGE_REFUSALS.notOwner,
   apart: STORAGE_REFUSALS.apart,
+  has_left: STORAGE_REFUSALS.hasLeft,
   invalid_payload: STORAGE_REFUSALS.membersMax,
 };
 

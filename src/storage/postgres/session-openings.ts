@@ -4,17 +4,31 @@
  */
 import type { SessionOpening } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import {
+  AUTOMATIC_WATCHES_MAX,
+  LIVE_CONVERSATIONS_MAX,
+  UNREAD_CONVERSATIONS_MAX,
+} from "../../protocol/session-bounds.ts";
+import { NOW_MS, OWN_ACTIVITY } from "./activity.ts";
 import type { Database } from "./pool.ts";
 import { USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
 
-export const LIVE_CONVERSATIONS_MAX = 500;
+const IS_LIVE = `k.place <= ${LIVE_CONVERSATIONS_MAX}`;
+const IS_UNREAD = `k.last_seq > k.read_seq AND k.unread_place <= ${UNREAD_CONVERSATIONS_MAX + 1}`;
 
-// One walk over the user's memberships yields both lists. peers: 0 where not direct.
+// One walk over the user's memberships yields both lists, in the order that SessionOpening tells.
+// In a direct conversation every message is the user's own or written to them, so that the
+// conversation's own time serves and no send has to write to the other's membership.
+// peers: 0 where not direct. One unread conversation beyond the limit says that there are more.
 const OPEN_SESSIONS = {
   name: "open_sessions",
   text: `SELECT ${USER_COLUMNS}, u.suspended_at IS NOT NULL AS suspended, l.*,
+      ${NOW_MS} AS read_at_ms,
       (
-        SELECT array_agg(f.followee_id) FROM follows f WHERE f.follower_id = u.id
+        SELECT array_agg(x.followee_id ORDER BY x.created_at DESC, x.followee_id) FROM (
+          SELECT f.followee_id, f.created_at FROM follows f WHERE f.follower_id = u.id
+          ORDER BY f.created_at DESC, f.followee_id LIMIT ${AUTOMATIC_WATCHES_MAX}
+        ) x
       ) AS followees,
       (
         SELECT array_agg(x.id) FROM (
@@ -31,18 +45,25 @@ const OPEN_SESSIONS = {
     FROM users u
     CROSS JOIN LATERAL (
       SELECT
-        array_agg(k.id ORDER BY k.place) FILTER (WHERE k.place <= ${LIVE_CONVERSATIONS_MAX}) AS live_ids,
-        array_agg(k.rev ORDER BY k.place) FILTER (WHERE k.place <= ${LIVE_CONVERSATIONS_MAX}) AS live_revs,
-        array_agg(k.peer ORDER BY k.place) FILTER (WHERE k.place <= ${LIVE_CONVERSATIONS_MAX}) AS live_peers,
-        array_agg(k.id ORDER BY k.place) FILTER (WHERE k.last_seq > k.read_seq) AS unread_ids,
-        array_agg(k.last_seq ORDER BY k.place) FILTER (WHERE k.last_seq > k.read_seq) AS unread_last,
-        array_agg(k.read_seq ORDER BY k.place) FILTER (WHERE k.last_seq > k.read_seq) AS unread_read
+        count(*) > ${LIVE_CONVERSATIONS_MAX} AS has_more,
+        array_agg(k.id ORDER BY k.place) FILTER (WHERE ${IS_LIVE}) AS live_ids,
+        array_agg(k.rev ORDER BY k.place) FILTER (WHERE ${IS_LIVE}) AS live_revs,
+        array_agg(k.peer ORDER BY k.place) FILTER (WHERE ${IS_LIVE}) AS live_peers,
+        array_agg(k.id ORDER BY k.place) FILTER (WHERE ${IS_UNREAD}) AS unread_ids,
+        array_agg(k.last_seq ORDER BY k.place) FILTER (WHERE ${IS_UNREAD}) AS unread_last,
+        array_agg(k.read_seq ORDER BY k.place) FILTER (WHERE ${IS_UNREAD}) AS unread_read
       FROM (
         SELECT c.id, c.rev, c.last_seq, m.read_seq,
           coalesce(nullif(c.direct_lo, u.id), c.direct_hi, 0) AS peer,
-          row_number() OVER (ORDER BY c.last_activity_at DESC, c.id DESC) AS place
+          row_number() OVER ranked AS place,
+          count(*) FILTER (WHERE c.last_seq > m.read_seq)
+            OVER (ranked ROWS UNBOUNDED PRECEDING) AS unread_place
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
         WHERE m.user_id = u.id
+        WINDOW ranked AS (
+          ORDER BY ${OWN_ACTIVITY} DESC NULLS LAST, (m.read_seq > 0) DESC,
+            c.last_activity_at DESC, c.id DESC
+        )
       ) k
     ) l
     WHERE u.id = ANY ($1::bigint[])`,
@@ -50,6 +71,8 @@ const OPEN_SESSIONS = {
 
 interface OpeningRow extends UserRow {
   suspended: boolean;
+  read_at_ms: string;
+  has_more: boolean;
   live_ids: ConversationId[] | null;
   live_revs: string[] | null;
   live_peers: UserId[] | null;
@@ -77,6 +100,7 @@ export async function openSessions(
 
 function openingOf(row: OpeningRow): SessionOpening {
   const peers = row.live_peers ?? [];
+  const unreadIds = row.unread_ids ?? [];
   return {
     user: userOf(row),
     suspended: row.suspended,
@@ -85,7 +109,10 @@ function openingOf(row: OpeningRow): SessionOpening {
       rev: Number(row.live_revs?.[i]),
       peer: peers[i] === "0" ? null : (peers[i] ?? null),
     })),
-    unread: (row.unread_ids ?? []).map((conversation_id, i) => ({
+    hasMoreConversations: row.has_more,
+    hasMoreUnread: unreadIds.length > UNREAD_CONVERSATIONS_MAX,
+    readAtMs: Number(row.read_at_ms),
+    unread: unreadIds.slice(0, UNREAD_CONVERSATIONS_MAX).map((conversation_id, i) => ({
       conversation_id,
       last_seq: Number(row.unread_last?.[i]),
       read_seq: Number(row.unread_read?.[i]),

@@ -2,8 +2,9 @@
 -- is {"by", "does": "retitle" | "add" | "remove", "title"?, "user_ids"?, "user_id"?}. outcomes and
 -- done run parallel to the calls: ok, not_found (the caller is no member), conflict (a direct
 -- conversation), user_not_found, invalid_payload (the group would have more than p_members_max
--- members), forbidden (only the owner removes others); and whether the call did something. A call
--- that is refused leaves the others as they are. added_ids and removed_ids compare the members
+-- members), apart (a block stands between the caller and one who is added), has_left (one who is
+-- added has left the group by themselves), forbidden (only the owner removes others); and whether
+-- the call did something. A call that is refused leaves the others as they are. added_ids and removed_ids compare the members
 -- with those of before; who was removed and added again is in both.
 -- It locks the conversation's row first and reads in later statements, so that under READ
 -- COMMITTED it sees everything that was committed before: rev is taken under that lock, once.
@@ -67,6 +68,11 @@ BEGIN
         WHEN cardinality(wanted) > 0 AND cardinality(wanted) + (
           SELECT count(*) FROM conversation_members m WHERE m.conversation_id = p_id
         ) > p_members_max THEN 'invalid_payload'
+        WHEN EXISTS (SELECT 1 FROM apart_from(caller, wanted)) THEN 'apart'
+        WHEN EXISTS (
+          SELECT 1 FROM conversation_leavers l
+          WHERE l.conversation_id = p_id AND l.user_id = ANY (wanted)
+        ) THEN 'has_left'
         ELSE 'ok'
       END;
       IF outcome = 'ok' AND cardinality(wanted) > 0 THEN
@@ -88,6 +94,10 @@ BEGIN
           outcome := 'user_not_found';
         ELSE
           did := true;
+          IF caller = gone.user_id THEN
+            INSERT INTO conversation_leavers (conversation_id, user_id)
+            VALUES (p_id, gone.user_id) ON CONFLICT DO NOTHING;
+          END IF;
           IF gone.user_id = ANY (added_ids) THEN
             added_ids := array_remove(added_ids, gone.user_id);
           ELSE

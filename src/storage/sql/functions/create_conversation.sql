@@ -1,5 +1,7 @@
 -- Makes a group, or finds or makes the one direct conversation of a pair.
--- outcome: ok, user_not_found, apart (the pair is blocked).
+-- outcome: ok, user_not_found, apart (a block stands between p_owner_id and another member).
+-- A block that is committed at this moment may come after a new group, as if it were made later;
+-- of a direct conversation blocks are kept (see lock_pair).
 CREATE OR REPLACE FUNCTION create_conversation(
   p_kind text, p_owner_id bigint, p_member_ids bigint[], p_title text
 )
@@ -41,14 +43,20 @@ BEGIN
     ON CONFLICT (direct_lo, direct_hi) WHERE kind = 'direct' DO NOTHING
     RETURNING id INTO made_id;
   ELSE
+    IF EXISTS (SELECT 1 FROM apart_from(p_owner_id, p_member_ids)) THEN
+      outcome := 'apart';
+      RETURN NEXT;
+      RETURN;
+    END IF;
     INSERT INTO conversations (kind, title, owner_id, member_count)
     VALUES ('group', p_title, p_owner_id, cardinality(p_member_ids))
     RETURNING id INTO made_id;
   END IF;
   changed := made_id IS NOT NULL;
   IF changed THEN
-    INSERT INTO conversation_members (conversation_id, user_id)
-    SELECT made_id, u FROM unnest(p_member_ids) u ORDER BY u;
+    INSERT INTO conversation_members (conversation_id, user_id, own_activity_at)
+    SELECT made_id, u, CASE WHEN u = p_owner_id THEN clock_timestamp() END
+    FROM unnest(p_member_ids) u ORDER BY u;
     INSERT INTO user_changes (user_ids) VALUES (p_member_ids);
   ELSE
     SELECT c.id INTO made_id FROM conversations c

@@ -74,7 +74,8 @@ BEGIN
       ) x
       WHERE v.id = x.c
     ), own_cursors AS (
-      UPDATE conversation_members m SET delivered_seq = x.seq, read_seq = x.seq
+      UPDATE conversation_members m
+      SET delivered_seq = x.seq, read_seq = x.seq, own_activity_at = moment
       FROM (
         SELECT c, s, max(seq) AS seq FROM numbered WHERE outcome = 0 GROUP BY c, s ORDER BY c, s
       ) x
@@ -100,7 +101,10 @@ BEGIN
       ORDER BY i.c, i.u
     ), moved AS (
       UPDATE conversation_members m
-      SET delivered_seq = greatest(m.delivered_seq, b.d), read_seq = greatest(m.read_seq, b.r)
+      SET delivered_seq = greatest(m.delivered_seq, b.d), read_seq = greatest(m.read_seq, b.r),
+        own_activity_at = CASE
+          WHEN b.read_seq < b.r THEN clock_timestamp() ELSE m.own_activity_at
+        END
       FROM before b
       WHERE m.conversation_id = b.c AND m.user_id = b.u AND NOT b.apart
         AND (b.delivered_seq < b.d OR b.read_seq < b.r)

@@ -1,0 +1,22 @@
+/**
+ * How much one session may listen to. Each bound limits what a session costs its edge, and what
+ * anybody else can make it cost.
+ */
+
+/** Conversations whose events a session receives without having joined them. */
+export const LIVE_CONVERSATIONS_MAX = 500;
+
+/** Conversations that `ready.unread` names; `unread.more` says that there are others. */
+export const UNREAD_CONVERSATIONS_MAX = 500;
+
+/** At most one `conversation_activity` in this time for one session and conversation. */
+export const ACTIVITY_EVERY_MS = 5_000;
+
+/** Users whose presence a session watches, whatever the reason. */
+export const WATCHED_USERS_MAX = 1_000;
+
+/** Of those, the ones watched without having been asked for: direct peers and followed users. */
+export const AUTOMATIC_WATCHES_MAX = 500;
+
+/** Posts whose counts a session watches: more than any screen shows. */
+export const WATCHED_POSTS_MAX = 1_000;

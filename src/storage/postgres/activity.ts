@@ -1,0 +1,79 @@
+/**
+ * What changed lately in all conversations of some users: asked every few seconds for users with
+ * more conversations than one session receives (see edge/socket/activity.ts).
+ */
+import type { ActivityAnswer, ActivityRequest } from "../../ports/edge.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Database } from "./pool.ts";
+
+/** The database's clock at the beginning of the statement, milliseconds since the epoch. */
+export const NOW_MS = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
+
+/**
+ * When the member `m` of the conversation `c` was last active by their own doing, or was written
+ * to directly; null: never.
+ */
+export const OWN_ACTIVITY = `greatest(m.own_activity_at,
+  CASE WHEN c.kind = 'direct' AND c.last_seq > 0 THEN c.last_activity_at END)`;
+
+// The first part finds messages, and own activity; no index leads to them, for it would cost
+// every send, so that all conversations of these users are looked at. The second part finds
+// edits, deletions and changes of members and title, by what they replaced.
+const ACTIVITY = {
+  name: "activity",
+  text: `WITH asked AS MATERIALIZED (
+      SELECT a.user_id, to_timestamp(a.since_ms / 1000.0) AS since
+      FROM unnest($1::bigint[], $2::bigint[]) AS a (user_id, since_ms)
+    ), changed AS MATERIALIZED (
+      SELECT g.conversation_id, max(g.at) AS at
+      FROM (
+        SELECT g.conversation_id, g.changed_at AS at FROM conversation_changes g
+        WHERE g.changed_at > (SELECT min(since) FROM asked)
+        UNION ALL
+        SELECT r.conversation_id, r.replaced_at FROM message_versions r
+        WHERE r.replaced_at > (SELECT min(since) FROM asked)
+      ) g
+      GROUP BY g.conversation_id
+    ), found AS (
+      SELECT m.user_id, c.id, c.last_seq, c.rev, coalesce(${OWN_ACTIVITY} > a.since, false) AS is_own
+      FROM asked a
+      JOIN conversation_members m ON m.user_id = a.user_id
+      JOIN conversations c ON c.id = m.conversation_id
+      WHERE c.last_activity_at > a.since OR m.own_activity_at > a.since
+      UNION ALL
+      SELECT m.user_id, c.id, c.last_seq, c.rev, false
+      FROM changed g
+      JOIN asked a ON g.at > a.since
+      JOIN conversation_members m ON m.conversation_id = g.conversation_id AND m.user_id = a.user_id
+      JOIN conversations c ON c.id = g.conversation_id
+    )
+    SELECT ${NOW_MS} AS read_at_ms, f.user_id, f.id, f.last_seq, f.rev, f.is_own
+    FROM (SELECT) one LEFT JOIN found f ON true`,
+};
+
+/** Where nothing was found, one row of nulls says when it was read. */
+interface ActivityRow {
+  read_at_ms: string;
+  user_id: UserId | null;
+  id: ConversationId | null;
+  last_seq: string | null;
+  rev: string | null;
+  is_own: boolean | null;
+}
+
+export async function readActivity(
+  database: Database,
+  requests: readonly ActivityRequest[],
+): Promise<ActivityAnswer> {
+  const users = requests.map(({ user }) => user);
+  const times = requests.map(({ sinceMs }) => Math.floor(sinceMs));
+  const rows = await database.read<ActivityRow>(ACTIVITY, [users, times]);
+  return {
+    readAtMs: Number(rows[0]!.read_at_ms),
+    found: rows.flatMap(({ user_id: user, id, last_seq, rev, is_own }) =>
+      user === null || id === null
+        ? []
+        : [{ user, id, lastSeq: Number(last_seq), rev: Number(rev), isOwn: is_own === true }],
+    ),
+  };
+}
