@@ -101,7 +101,7 @@ const EVENT_TABLE: Record<ClientEventName, string> = {
   refresh_token: "        ok   ok     ok     ok       ok      403    403    403  401",
 };
 
-const troupe = troupeForFile({ workers: 2 });
+const troupe = troupeForFile({ shared: true });
 
 /** What one of them acts on. */
 interface Scene {

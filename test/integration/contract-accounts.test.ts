@@ -5,12 +5,13 @@ import { eventually } from "../support/eventually.ts";
 import { expectRefusal, ID, TIME } from "../support/expectations.ts";
 import { type Login, PASSWORD } from "../support/person.ts";
 import { Session } from "../support/session.ts";
+import { SHARED_WORKERS } from "../support/shared-troupe.ts";
 import { troupeForFile } from "../support/suite.ts";
 import { claimsOf, resigned, unsigned } from "../support/tokens.ts";
 
-const WORKERS = 3;
+const WORKERS = SHARED_WORKERS;
 const REVOKED_WITHIN_MS = 1000;
-const troupe = troupeForFile({ workers: WORKERS });
+const troupe = troupeForFile({ shared: true });
 
 let names = 0;
 const freshName = () => `person_${++names}_${Date.now().toString(36)}`;

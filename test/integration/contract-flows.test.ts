@@ -9,12 +9,13 @@ import { TIME } from "../support/expectations.ts";
 import type { Person } from "../support/person.ts";
 import { Service } from "../support/service.ts";
 import type { Session } from "../support/session.ts";
+import { SHARED_GRACE_MS } from "../support/shared-troupe.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const GRACE_MS = 1000;
+const GRACE_MS = SHARED_GRACE_MS;
 const SLACK_MS = 2000;
 const SILENCE_MS = 500;
-const troupe = troupeForFile({ workers: 3, env: { PRESENCE_GRACE_MS: String(GRACE_MS) } });
+const troupe = troupeForFile({ shared: true });
 
 /** One session on one worker, another person's on another. */
 async function onDifferentWorkers(one: Person, other: Person): Promise<[Session, Session]> {

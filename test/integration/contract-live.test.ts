@@ -10,7 +10,7 @@ const SILENCE_MS = 400;
 /** Of each sender, however long the removal takes and once it has been answered. */
 const SENDS_MAX = 5_000;
 const SENDS_AFTER = 20;
-const troupe = troupeForFile({ workers: 3 });
+const troupe = troupeForFile({ shared: true });
 
 async function trio(): Promise<{ ann: Person; bob: Person; cleo: Person; group: Conversation }> {
   const [ann, bob, cleo] = await troupe().users("ann", "bob", "cleo");

@@ -6,7 +6,7 @@ import type { Person } from "../support/person.ts";
 import { troupeForFile } from "../support/suite.ts";
 
 const NOBODY = "9223372036854775807";
-const troupe = troupeForFile({ workers: 3 });
+const troupe = troupeForFile({ shared: true });
 
 async function pair(): Promise<{ ann: Person; bob: Person; direct: Conversation; path: string }> {
   const [ann, bob] = await troupe().users("ann", "bob");

@@ -13,7 +13,7 @@ import { claimsOf, resigned } from "../support/tokens.ts";
 const WINDOW_MS = 5000;
 const SLACK_MS = 2500;
 const SILENCE_MS = 600;
-const troupe = troupeForFile({ workers: 3 });
+const troupe = troupeForFile({ shared: true });
 
 async function pair(): Promise<{ ann: Person; bob: Person; session: Session }> {
   const [ann, bob] = await troupe().users("ann", "bob");

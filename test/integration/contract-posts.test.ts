@@ -7,7 +7,7 @@ import type { Session } from "../support/session.ts";
 import { troupeForFile } from "../support/suite.ts";
 
 const SILENCE_MS = 500;
-const troupe = troupeForFile({ workers: 3 });
+const troupe = troupeForFile({ shared: true });
 const ids = (items: readonly { id: string }[]) => items.map(({ id }) => id);
 
 async function pair(): Promise<{ ann: Person; bob: Person; post: Post }> {

@@ -4,13 +4,14 @@ import type { Status } from "../../src/protocol/schemas.ts";
 import { expectErrorObject, expectRefusal, TIME } from "../support/expectations.ts";
 import type { Person } from "../support/person.ts";
 import type { Session } from "../support/session.ts";
+import { SHARED_GRACE_MS } from "../support/shared-troupe.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const GRACE_MS = 1500;
+const GRACE_MS = SHARED_GRACE_MS;
 /** Slack for two busy cores. */
 const SLACK_MS = 1500;
 const SILENCE_MS = 400;
-const troupe = troupeForFile({ workers: 3, env: { PRESENCE_GRACE_MS: String(GRACE_MS) } });
+const troupe = troupeForFile({ shared: true });
 
 /** Two people with a direct conversation: they watch each other by themselves. */
 async function peers(): Promise<{ ann: Person; bob: Person }> {

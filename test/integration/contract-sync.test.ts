@@ -13,7 +13,7 @@ const MESSAGES_A_CONVERSATION = 200;
 const MESSAGES_AN_ANSWER = 1000;
 /** "About 256 KiB": the figure and what one message more may weigh. */
 const BYTES_AN_ANSWER = 256 * 1024 + 64 * 1024;
-const troupe = troupeForFile({ workers: 2 });
+const troupe = troupeForFile({ shared: true });
 
 type Sync = ClientAck<"sync">;
 

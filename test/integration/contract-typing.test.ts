@@ -10,7 +10,7 @@ const TYPING_ENDS_MS = 5000;
 const SLACK_MS = 1500;
 const AT_ONCE_MS = 1500;
 const SILENCE_MS = 400;
-const troupe = troupeForFile({ workers: 3 });
+const troupe = troupeForFile({ shared: true });
 
 async function trio(): Promise<{ ann: Person; bob: Person; cleo: Person; group: Conversation }> {
   const [ann, bob, cleo] = await troupe().users("ann", "bob", "cleo");

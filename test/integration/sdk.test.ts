@@ -15,7 +15,7 @@ import { serviceTokenOf } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 import { JWT_SECRET } from "../support/tokens.ts";
 
-const troupe = troupeForFile({ workers: 2 });
+const troupe = troupeForFile({ shared: true });
 const clients = new SdkClients();
 
 afterEach(() => clients.closeAll());

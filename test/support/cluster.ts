@@ -56,6 +56,28 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
+/** The process of a started Troupe, as far as its tests look at it. */
+export interface TroupeProcess {
+  readonly pid: number;
+  readonly hasExited: boolean;
+  readonly exited: Promise<Exit>;
+  /** What it has written so far. */
+  output(): { stdout: string; stderr: string };
+  signal(signal: NodeJS.Signals): void;
+  /** Stops collecting its output. */
+  release(): void;
+}
+
+/** Where a Troupe listens and what it keeps its data in. */
+export interface TroupePlace {
+  /** The variable that all its processes carry in their environment. */
+  tag: string;
+  port: number;
+  dataDir: string;
+  databaseUrl: string | null;
+  ca?: string | undefined;
+}
+
 export class Troupe {
   readonly port: number;
   readonly url: string;
@@ -67,45 +89,35 @@ export class Troupe {
   readonly http: Api;
   /** The certificate to trust; undefined without TLS. */
   readonly ca: string | undefined;
-  stdout = "";
-  stderr = "";
 
-  readonly #child: ChildProcess;
+  readonly #process: TroupeProcess;
   readonly #tag: string;
   readonly #cleanups: (() => Promise<void>)[];
   #people = 0;
 
-  constructor(
-    child: ChildProcess,
-    tag: string,
-    port: number,
-    dataDir: string,
-    databaseUrl: string | null,
-    cleanups: (() => Promise<void>)[],
-    ca?: string,
-  ) {
-    this.#child = child;
-    this.#tag = tag;
+  constructor(process: TroupeProcess, place: TroupePlace, cleanups: (() => Promise<void>)[]) {
+    this.#process = process;
+    this.#tag = place.tag;
     this.#cleanups = cleanups;
-    this.port = port;
-    this.ca = ca;
-    this.url = `${ca === undefined ? "http" : "https"}://127.0.0.1:${port}`;
-    this.dataDir = dataDir;
-    this.databaseUrl = databaseUrl;
-    this.http = new Api(this.url, () => null, ca);
-    child.stdout?.on("data", (chunk: Buffer) => {
-      this.stdout += chunk;
-    });
-    child.stderr?.on("data", (chunk: Buffer) => {
-      this.stderr += chunk;
-    });
-    this.exited = new Promise((resolve) => {
-      child.once("exit", (code, signal) => resolve({ code, signal }));
-    });
+    this.port = place.port;
+    this.ca = place.ca;
+    this.url = `${place.ca === undefined ? "http" : "https"}://127.0.0.1:${place.port}`;
+    this.dataDir = place.dataDir;
+    this.databaseUrl = place.databaseUrl;
+    this.http = new Api(this.url, () => null, place.ca);
+    this.exited = process.exited;
+  }
+
+  get stdout(): string {
+    return this.#process.output().stdout;
+  }
+
+  get stderr(): string {
+    return this.#process.output().stderr;
   }
 
   get hasExited(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+    return this.#process.hasExited;
   }
 
   async untilReady(deadlineMs = READY_DEADLINE_MS): Promise<void> {
@@ -118,7 +130,7 @@ export class Troupe {
         },
         deadlineMs,
       );
-      if (this.hasExited) throw new Error(`it exited with ${this.#child.exitCode}`);
+      if (this.hasExited) throw new Error(`it exited with ${(await this.exited).code}`);
     } catch (error) {
       throw new Error(`Troupe did not become ready.\n${this.logTail()}`, { cause: error });
     }
@@ -126,7 +138,7 @@ export class Troupe {
 
   /** The primary and its workers by rising pid; the embedded PostgreSQL is not among them. */
   pids(): { primary: number; workers: number[] } {
-    const primary = this.#child.pid!;
+    const primary = this.#process.pid;
     const workers = familyOf(primary)
       .filter((found) => found.parentPid === primary && found.command.includes("worker.js"))
       .map((found) => found.pid)
@@ -137,14 +149,14 @@ export class Troupe {
   /** Every process that belongs to this Troupe, PostgreSQL included. */
   processes(): ProcessRef[] {
     const found = new Map<number, ProcessRef>();
-    for (const ref of [...familyOf(this.#child.pid!), ...taggedWith(this.#tag)]) {
+    for (const ref of [...familyOf(this.#process.pid), ...taggedWith(this.#tag)]) {
       found.set(ref.pid, ref);
     }
     return [...found.values()];
   }
 
   signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+    this.#process.signal(signal);
   }
 
   /** Kills the `n`th worker (from 0) and resolves once the kernel has taken it away. */
@@ -241,13 +253,30 @@ export class Troupe {
   async discard(): Promise<void> {
     await this.closeSessions();
     for (const ref of this.processes()) kill(ref, "SIGKILL");
-    this.#child.stdout?.destroy();
-    this.#child.stderr?.destroy();
+    this.#process.release();
     for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
   }
 }
 
 export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> {
+  const { child, place, cleanups } = await spawnTroupe(options, "pipe");
+  const troupe = new Troupe(childProcess(child), place, cleanups);
+  if (options.waitUntilReady !== false) {
+    try {
+      await troupe.untilReady();
+    } catch (error) {
+      await troupe.discard();
+      throw error;
+    }
+  }
+  return troupe;
+}
+
+/** Spawns it without waiting for it. `output` is a pipe, or the two files that it writes to. */
+export async function spawnTroupe(
+  options: TroupeOptions,
+  output: "pipe" | [stdout: number, stderr: number],
+): Promise<{ child: ChildProcess; place: TroupePlace; cleanups: (() => Promise<void>)[] }> {
   const tag = `TROUPE_TEST_RUN=${randomBytes(12).toString("hex")}`;
   const cleanups: (() => Promise<void>)[] = [];
   const dataDir = options.dataDir ?? (await scratchDir());
@@ -284,19 +313,42 @@ export async function startTroupe(options: TroupeOptions = {}): Promise<Troupe> 
   const child = spawn(program, args, {
     cwd: ROOT,
     env: { ...env, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: output === "pipe" ? ["ignore", "pipe", "pipe"] : ["ignore", ...output],
     detached: true,
   });
-  const troupe = new Troupe(child, tag, port, dataDir, databaseUrl, cleanups, options.tls?.ca);
-  if (options.waitUntilReady !== false) {
-    try {
-      await troupe.untilReady();
-    } catch (error) {
-      await troupe.discard();
-      throw error;
-    }
+  return { child, place: { tag, port, dataDir, databaseUrl, ca: options.tls?.ca }, cleanups };
+}
+
+/** A Troupe that is a child of this process. `output` reads what it has written. */
+export function childProcess(
+  child: ChildProcess,
+  output: TroupeProcess["output"] = pipesOf(child),
+): TroupeProcess {
+  return {
+    pid: child.pid!,
+    get hasExited() {
+      return child.exitCode !== null || child.signalCode !== null;
+    },
+    exited: new Promise((resolve) => {
+      child.once("exit", (code, signal) => resolve({ code, signal }));
+    }),
+    output,
+    signal: (signal) => void child.kill(signal),
+    release() {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    },
+  };
+}
+
+function pipesOf(child: ChildProcess): TroupeProcess["output"] {
+  const text = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name]?.on("data", (chunk: Buffer) => {
+      text[name] += chunk;
+    });
   }
-  return troupe;
+  return () => text;
 }
 
 export function scratchDir(): Promise<string> {

@@ -1,18 +1,23 @@
 /**
- * One Troupe for a test file. After each test the sessions it opened are closed and, when it
- * failed, what the server said is printed; after the last the server must stop cleanly and no
- * socket may be left open.
+ * One Troupe for a test file: its own, or the shared one (shared-troupe.ts). After each test the
+ * sessions it opened are closed and, when it failed, what the server said is printed. After the
+ * last the file's own server must stop cleanly, no socket may be left open, and the server must
+ * not have logged an error since the file began.
  */
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { startTroupe, type Troupe, type TroupeOptions } from "./cluster.ts";
 import { takeBreaches } from "./conformity.ts";
 import { eventually } from "./eventually.ts";
+import { sharedTroupe } from "./shared-troupe.ts";
 
-export function troupeForFile(options: TroupeOptions = {}): () => Troupe {
+/** `shared`: the server of the run instead of one of its own. See shared-troupe.ts for who may. */
+type FileOptions = (TroupeOptions & { shared?: false }) | { shared: true };
+
+export function troupeForFile(options: FileOptions = {}): () => Troupe {
   let troupe: Troupe | undefined;
 
   beforeAll(async () => {
-    troupe = await startTroupe(options);
+    troupe = options.shared ? await sharedTroupe() : await startTroupe(options);
   });
 
   afterEach(async (context) => {
@@ -25,10 +30,14 @@ export function troupeForFile(options: TroupeOptions = {}): () => Troupe {
   });
 
   afterAll(async () => {
-    await troupe?.stop();
+    if (!options.shared) await troupe?.stop();
+    await troupe?.closeSessions();
     await noSocketsLeft();
     const errors = troupe?.errorsLogged() ?? [];
-    if (errors.length > 0) throw new Error(`the server logged errors:\n${errors.join("\n")}`);
+    if (errors.length > 0) {
+      const others = options.shared ? ", which other files use at the same time," : "";
+      throw new Error(`the server${others} logged errors:\n${errors.join("\n")}`);
+    }
   });
 
   return () => {
