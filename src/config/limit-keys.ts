@@ -32,6 +32,7 @@ export const LIMIT_KINDS = [
   "auth",
   "register",
   "login",
+  "login_account",
   "login_address",
 ] as const;
 export type LimitKind = (typeof LIMIT_KINDS)[number];
@@ -208,12 +209,21 @@ export const LIMIT_KEYS = {
     "people who begin together, behind one address, cannot all make their accounts",
     "one program makes thousands of accounts an hour, and each takes 0.15 s of a core",
   ),
+  // OWASP ASVS 2.2.1: at most 100 wrong passwords an hour for one account. The first hour has burst
+  // and rate of `login_account`: 100 from all addresses from which its owner never logged in.
   login: key(
     "LOGIN",
-    "10/min",
-    "wrong passwords for one account",
-    "people who mistype wait, and others can make them wait",
+    "1/min burst 10",
+    "wrong passwords for one account from one address",
+    "people who mistype wait",
     "a weak password is found by trying",
+  ),
+  login_account: key(
+    "LOGIN_ACCOUNT",
+    "50/h burst 50",
+    "wrong passwords for one account from all addresses where its owner has not logged in before",
+    "others can make an owner wait who logs in from a new address",
+    "a weak password is found by trying from many addresses",
   ),
   login_address: key(
     "LOGIN_ADDRESS",

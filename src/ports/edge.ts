@@ -24,6 +24,31 @@ export interface Account {
   /** Self-describing scrypt hash: `scrypt$N$r$p$salt$key`, base64url; null for outside issuers. */
   passwordHash: string | null;
   suspended: boolean;
+  /** Whether the user has logged in from the address in question before. */
+  isKnownAddress: boolean;
+}
+
+/** Where a login is made. */
+export interface LoginOrigin {
+  /** SHA-256 of the root of its refresh tokens, hex. */
+  rootHash: string;
+  /** An IPv4 address or an IPv6 /64. */
+  address: string;
+  /** At most 200 characters; null: none was sent. */
+  userAgent: string | null;
+}
+
+export interface StoredLogin {
+  id: FamilyId;
+  created_at: string;
+  last_used_at: string;
+  address: string | null;
+  user_agent: string | null;
+}
+
+export interface EndedFamily {
+  family: FamilyId;
+  userId: UserId;
 }
 
 export interface Suspension {
@@ -39,7 +64,7 @@ export interface RefreshGrant {
 export interface AccountStore {
   /** Refuses: conflict (username taken). `username` is folded already. */
   register(username: string, displayName: string, passwordHash: string): Promise<Result<User>>;
-  byUsername(username: string): Promise<Account | null>;
+  byUsername(username: string, address: string): Promise<Account | null>;
   byId(id: UserId): Promise<User | null>;
   /** The user of an outside issuer's subject, made on first sight. */
   bySubject(issuer: string, subject: string): Promise<User>;
@@ -49,7 +74,12 @@ export interface AccountStore {
    * Begins a refresh-token family. `tokenHash` is SHA-256 of the token, hex. `ttlMs` here and
    * `ms` below are measured by the store's own clock.
    */
-  startFamily(userId: UserId, tokenHash: string, ttlMs: number): Promise<FamilyId>;
+  startFamily(
+    userId: UserId,
+    tokenHash: string,
+    ttlMs: number,
+    origin: LoginOrigin,
+  ): Promise<FamilyId>;
   /** Idempotent. Refuses: not_found. */
   suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
   /** Users suspended or let back in within the last `ms`, as they are now. */
@@ -58,22 +88,40 @@ export interface AccountStore {
   rehash(id: UserId, oldHash: string, newHash: string): Promise<void>;
 
   /**
-   * Spends a refresh token and puts `nextHash` in its place, in one transaction. Refuses:
-   * unauthorized (unknown, expired, revoked), and with `reused` the family that a spent token
-   * was shown of, which this call has revoked. A suspended user's token is not spent.
+   * Replaces `oldHash` and revokes every family of the user but `kept`, in one transaction; the
+   * families that it revoked. Null: `oldHash` is not the password's any more.
+   */
+  changePassword(
+    id: UserId,
+    oldHash: string,
+    newHash: string,
+    kept: FamilyId | null,
+  ): Promise<FamilyId[] | null>;
+
+  /**
+   * Spends a refresh token and puts `nextHash` in its place, in one transaction. `unknown` also
+   * stands for expired and revoked ones. `reused`: it was spent before, and this call has revoked
+   * its family; but within 10 s, while `nextHash` is its unused successor, it is `repeated`. A
+   * suspended user's token is not spent.
    */
   rotate(
     tokenHash: string,
     nextHash: string,
     ttlMs: number,
   ): Promise<
-    | { outcome: "rotated"; grant: RefreshGrant }
-    | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "rotated" | "repeated"; grant: RefreshGrant }
+    | ({ outcome: "reused" } & EndedFamily)
     | { outcome: "suspended" }
     | { outcome: "unknown" }
   >;
   /** Revokes the family of a refresh token; null when there is none. Idempotent. */
-  revokeByToken(tokenHash: string): Promise<{ family: FamilyId; userId: UserId } | null>;
+  revokeByToken(tokenHash: string): Promise<EndedFamily | null>;
+  /** Revokes the live family with that root; null when there is none. */
+  revokeByRoot(rootHash: string): Promise<EndedFamily | null>;
+  /** Revokes that live family of the user; false when there is none. */
+  endFamily(userId: UserId, family: FamilyId): Promise<boolean>;
+  /** At most `limit` of the user's live families with an id below `before`, newest first. */
+  families(userId: UserId, before: string | null, limit: number): Promise<StoredLogin[]>;
   /** Families revoked within the last `ms`. */
   revokedWithin(ms: number): Promise<FamilyId[]>;
 }

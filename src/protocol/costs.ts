@@ -71,6 +71,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   updateMe: PLAIN,
   findUser: PLAIN,
   getUser: PLAIN,
+  // Two password hashes: some 0.3 s of one core.
+  changePassword: () => ({ http_user: 50 }),
+  listLogins: page,
+  endLogin: () => ({ http_user: 1 }),
   createPost: () => ({ http_user: 2 }),
   getPost: PLAIN,
   deletePost: () => ({ http_user: 1 }),

@@ -5,6 +5,7 @@
  */
 import type { Static, TObject, TSchema } from "typebox";
 import Type from "typebox";
+import { ACCOUNT_ROUTES } from "./account-routes.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
@@ -124,6 +125,8 @@ export const ROUTES = {
     answers: { 200: User },
     refusals: ["not_found"],
   },
+
+  ...ACCOUNT_ROUTES,
 
   ...SOCIAL_ROUTES,
 

@@ -6,7 +6,7 @@
 import type { Static } from "typebox";
 import Type from "typebox";
 import "./formats.ts";
-import type { ConversationId, UserId } from "./ids.ts";
+import type { ConversationId, FamilyId, UserId } from "./ids.ts";
 
 /** A request object: unknown keys are refused. */
 export const Request = <T extends Parameters<typeof Type.Object>[0]>(properties: T) =>
@@ -160,4 +160,5 @@ export type Activity = Static<typeof Activity>;
 
 /** Ids inside the server carry their brand; on the wire they are plain strings. */
 export const asUserId = (id: string): UserId => id as UserId;
+export const asFamilyId = (id: string): FamilyId => id as FamilyId;
 export const asConversationId = (id: string): ConversationId => id as ConversationId;

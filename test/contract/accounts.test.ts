@@ -5,6 +5,13 @@ import { ADAPTERS, codeOf, granted, newUsers, type OpenStorage } from "./adapter
 
 const DAY_MS = 86_400_000;
 
+let roots = 0;
+const from = (address = "10.0.0.1", rootHash = `root ${++roots}`) => ({
+  rootHash,
+  address,
+  userAgent: "a test",
+});
+
 describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
   let storage: OpenStorage;
   beforeAll(async () => {
@@ -20,15 +27,16 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(made).toHaveLength(1);
     const user = made[0]!.value;
     expect(await codeOf(storage.accounts.register("ann", "Again", "h"))).toBe("conflict");
-    expect(await storage.accounts.byUsername("ann")).toEqual({
+    expect(await storage.accounts.byUsername("ann", "10.0.0.1")).toEqual({
       user,
       passwordHash: `hash ${user.display_name}`,
       suspended: false,
+      isKnownAddress: false,
     });
     expect(await storage.accounts.byId(asUserId(user.id))).toEqual(user);
     expect(await storage.queries.user(asUserId(user.id))).toEqual(user);
     expect(await storage.queries.userByName("ann")).toEqual(user);
-    expect(await storage.accounts.byUsername("nobody")).toBeNull();
+    expect(await storage.accounts.byUsername("nobody", "10.0.0.1")).toBeNull();
     expect(await storage.queries.userByName("nobody")).toBeNull();
     expect(await storage.accounts.byId(asUserId("999999999"))).toBeNull();
     expect(user.created_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
@@ -48,12 +56,14 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(seen[0]!.username).toMatch(/^[a-z0-9_.]{3,32}$/);
     const elsewhere = await storage.accounts.bySubject("iss2", "sub|1");
     expect(elsewhere.id).not.toBe(seen[0]!.id);
-    expect((await storage.accounts.byUsername(elsewhere.username))?.passwordHash).toBeNull();
+    expect(
+      (await storage.accounts.byUsername(elsewhere.username, "10.0.0.1"))?.passwordHash,
+    ).toBeNull();
   });
 
   it("[TOK1] a refresh token is spent once; shown again it ends its login", async () => {
     const [id] = await newUsers(storage, 1);
-    const family = await storage.accounts.startFamily(id!, "t1", DAY_MS);
+    const family = await storage.accounts.startFamily(id!, "t1", DAY_MS, from());
     const rotated = await storage.accounts.rotate("t1", "t2", DAY_MS);
     expect(rotated).toMatchObject({ outcome: "rotated", grant: { family, user: { id } } });
     expect(await storage.accounts.rotate("t2", "t3", DAY_MS)).toMatchObject({
@@ -70,9 +80,90 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(await storage.accounts.revokedWithin(60_000)).toContain(family);
   });
 
+  it("[RFT1] the newest spent token gives its unused successor again, and only that one", async () => {
+    const { accounts } = storage;
+    const [id] = await newUsers(storage, 1);
+    const family = await accounts.startFamily(id!, "rep1", DAY_MS, from());
+    expect(await accounts.rotate("rep1", "rep2", DAY_MS)).toMatchObject({ outcome: "rotated" });
+    const repeated = { outcome: "repeated", grant: { family, user: { id } } };
+    for (const _ of [1, 2]) {
+      expect(await accounts.rotate("rep1", "rep2", DAY_MS)).toMatchObject(repeated);
+    }
+    await granted(accounts.suspend(id!, true));
+    expect(await accounts.rotate("rep1", "rep2", DAY_MS)).toEqual({ outcome: "suspended" });
+    await granted(accounts.suspend(id!, false));
+    expect(await accounts.rotate("rep2", "rep3", DAY_MS)).toMatchObject({ outcome: "rotated" });
+    expect(await accounts.rotate("rep1", "rep2", DAY_MS)).toMatchObject({ outcome: "reused" });
+    expect(await accounts.rotate("rep3", "rep4", DAY_MS)).toEqual({ outcome: "unknown" });
+  });
+
+  it("[RFT1] two that refresh at once both get the same successor", async () => {
+    const { accounts } = storage;
+    const [id] = await newUsers(storage, 1);
+    await accounts.startFamily(id!, "tabs1", DAY_MS, from());
+    const both = await Promise.all([1, 2].map(() => accounts.rotate("tabs1", "tabs2", DAY_MS)));
+    expect(both.map(({ outcome }) => outcome).sort()).toEqual(["repeated", "rotated"]);
+    expect(await accounts.rotate("tabs2", "tabs3", DAY_MS)).toMatchObject({ outcome: "rotated" });
+  });
+
+  it("[RFT2] a token that was pruned ends its login by its root", async () => {
+    const { accounts } = storage;
+    const [id] = await newUsers(storage, 1);
+    const family = await accounts.startFamily(id!, "pruned", DAY_MS, from("10.0.0.1", "a root"));
+    expect(await accounts.revokeByRoot("no root")).toBeNull();
+    expect(await accounts.revokeByRoot("a root")).toEqual({ family, userId: id });
+    expect(await accounts.revokeByRoot("a root")).toBeNull();
+    expect(await accounts.rotate("pruned", "p", DAY_MS)).toEqual({ outcome: "unknown" });
+  });
+
+  it("[LGN1] a user's live logins are listed newest first, and ended by their user only", async () => {
+    const { accounts } = storage;
+    const [id, other] = await newUsers(storage, 2);
+    const first = await accounts.startFamily(id!, "lg1", DAY_MS, from("10.0.0.7"));
+    const second = await accounts.startFamily(id!, "lg2", DAY_MS, from());
+    await accounts.startFamily(id!, "lg3", -1000, from());
+    const listed = await accounts.families(id!, null, 10);
+    expect(listed.map((login) => login.id)).toEqual([second, first]);
+    expect(listed[1]).toMatchObject({ address: "10.0.0.7", user_agent: "a test" });
+    expect(listed[1]!.created_at).toMatch(/^\d{4}-\d\d-\d\dT.*\.\d{3}Z$/);
+    expect(listed[1]!.last_used_at >= listed[1]!.created_at).toBe(true);
+    expect((await accounts.families(id!, second, 10)).map((login) => login.id)).toEqual([first]);
+    expect(await accounts.families(id!, null, 1)).toHaveLength(1);
+    expect(await accounts.endFamily(other!, first)).toBe(false);
+    expect(await accounts.endFamily(id!, first)).toBe(true);
+    expect(await accounts.endFamily(id!, first)).toBe(false);
+    expect(await accounts.revokedWithin(60_000)).toContain(first);
+    expect((await accounts.families(id!, null, 10)).map((login) => login.id)).toEqual([second]);
+  });
+
+  it("[LGN2] an address from which the user has logged in is known, also after the logout", async () => {
+    const { accounts } = storage;
+    const { id, username } = await granted(accounts.register("homely", "H", "hash"));
+    await accounts.startFamily(asUserId(id), "home", DAY_MS, from("10.0.0.8"));
+    await accounts.revokeByToken("home");
+    expect(await accounts.byUsername(username, "10.0.0.8")).toMatchObject({ isKnownAddress: true });
+    expect(await accounts.byUsername(username, "10.0.0.9")).toMatchObject({
+      isKnownAddress: false,
+    });
+  });
+
+  it("[PWD6] a change of the password ends the other logins, once", async () => {
+    const { accounts } = storage;
+    const user = await granted(accounts.register("changer", "C", "old hash"));
+    const id = asUserId(user.id);
+    const kept = await accounts.startFamily(id, "kept", DAY_MS, from());
+    const ended = await accounts.startFamily(id, "ended", DAY_MS, from());
+    expect(await accounts.changePassword(id, "wrong hash", "new hash", kept)).toBeNull();
+    expect(await accounts.changePassword(id, "old hash", "new hash", kept)).toEqual([ended]);
+    expect(await accounts.byUsername("changer", "")).toMatchObject({ passwordHash: "new hash" });
+    expect(await accounts.changePassword(id, "new hash", "newest", kept)).toEqual([]);
+    expect(await accounts.rotate("kept", "kept 2", DAY_MS)).toMatchObject({ outcome: "rotated" });
+    expect(await accounts.rotate("ended", "e", DAY_MS)).toEqual({ outcome: "unknown" });
+  });
+
   it("[TOK2] of two that spend a token at once one wins, and the login ends", async () => {
     const [id] = await newUsers(storage, 1);
-    await storage.accounts.startFamily(id!, "race", DAY_MS);
+    await storage.accounts.startFamily(id!, "race", DAY_MS, from());
     const both = await Promise.all([
       storage.accounts.rotate("race", "race a", DAY_MS),
       storage.accounts.rotate("race", "race b", DAY_MS),
@@ -83,14 +174,14 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
   it("[TOK3] unknown and expired tokens are refused", async () => {
     const [id] = await newUsers(storage, 1);
     expect(await storage.accounts.rotate("never", "n", DAY_MS)).toEqual({ outcome: "unknown" });
-    await storage.accounts.startFamily(id!, "old", -1000);
+    await storage.accounts.startFamily(id!, "old", -1000, from());
     expect(await storage.accounts.rotate("old", "n", DAY_MS)).toEqual({ outcome: "unknown" });
   });
 
   it("[SUS1] who is suspended keeps their refresh token, and gets in with it afterwards", async () => {
     const { accounts, queries } = storage;
     const [id, other] = await newUsers(storage, 2);
-    await accounts.startFamily(id!, "sus1", DAY_MS);
+    await accounts.startFamily(id!, "sus1", DAY_MS, from());
     expect(await accounts.suspensionsWithin(60_000)).toEqual([]);
     for (const _ of [1, 2]) await granted(accounts.suspend(id!, true));
     await granted(accounts.suspend(other!, false));
@@ -109,15 +200,15 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     const made = await granted(storage.accounts.register("hashed", "Hashed", "old"));
     const id = asUserId(made.id);
     await storage.accounts.rehash(id, "other", "wrong");
-    expect((await storage.accounts.byUsername("hashed"))?.passwordHash).toBe("old");
+    expect((await storage.accounts.byUsername("hashed", "10.0.0.1"))?.passwordHash).toBe("old");
     await storage.accounts.rehash(id, "old", "new");
-    expect((await storage.accounts.byUsername("hashed"))?.passwordHash).toBe("new");
+    expect((await storage.accounts.byUsername("hashed", "10.0.0.1"))?.passwordHash).toBe("new");
   });
 
   it("[TOK4] a logout by token ends its login only, and may be repeated", async () => {
     const [id] = await newUsers(storage, 1);
-    const family = await storage.accounts.startFamily(id!, "phone", DAY_MS);
-    await storage.accounts.startFamily(id!, "laptop", DAY_MS);
+    const family = await storage.accounts.startFamily(id!, "phone", DAY_MS, from());
+    await storage.accounts.startFamily(id!, "laptop", DAY_MS, from());
     expect(await storage.accounts.revokeByToken("phone")).toEqual({ family, userId: id });
     expect(await storage.accounts.revokeByToken("phone")).toEqual({ family, userId: id });
     expect(await storage.accounts.revokeByToken("none")).toBeNull();

@@ -114,7 +114,7 @@ describe("PostgreSQL storage in trouble", () => {
       storage.ports.conversations.load(group),
       storage.ports.users.saveLastSeen(alice, "2026-01-01T00:00:00.000Z"),
       edge.queries.ping(),
-      edge.accounts.byUsername("alice"),
+      edge.accounts.byUsername("alice", "10.0.0.1"),
     ]);
     expect(performance.now() - startedMs).toBeLessThan(2 * DEADLINE_MS + 500);
     for (const each of asked) {

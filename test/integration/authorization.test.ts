@@ -38,6 +38,9 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   login: "                ok   ok     ok     ok       ok      ok     ok     ok   ok",
   refresh: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
   logout: "               ok   ok     ok     ok       ok      ok     ok     ok   ok",
+  changePassword: "       403  403    403    403      403     403    403    403  401",
+  listLogins: "           ok   ok     ok     ok       ok      403    403    403  401",
+  endLogin: "             404  404    404    404      404     403    403    403  401",
   getMe: "                ok   ok     ok     ok       ok      403    403    403  401",
   updateMe: "             ok   ok     ok     ok       ok      403    403    403  401",
   findUser: "             ok   ok     ok     ok       ok      403    403    403  401",
@@ -191,6 +194,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     login: { username, password: PASSWORD },
     refresh: { refresh_token: fresh.login.refresh_token },
     logout: { refresh_token: fresh.login.refresh_token },
+    changePassword: { old: "a wrong one", new: PASSWORD },
     updateMe: { display_name: "Somebody" },
     createPost: { body: "a new post" },
     createComment: { body: "a comment" },
@@ -208,6 +212,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
 
 function pathOf(route: RouteName, scene: Scene): string {
   const { path } = ROUTES[route];
+  if (route === "endLogin") return path.replace(":id", "999999999");
   const id = path.includes("/users/")
     ? scene.other
     : path.startsWith("/api/posts/")

@@ -95,8 +95,8 @@ describe("limits of an edge", () => {
   const edgeWith = (some: Partial<Limits>) =>
     new EdgeLimits({ limits: { ...DEFAULT_LIMITS, ...some }, clock, tally });
   /** A login with the wrong password; whether it was let through. */
-  const guesses = (limits: EdgeLimits, account: string, address: string) => {
-    const place = limits.loginTry(account, address);
+  const guesses = (limits: EdgeLimits, account: string, address: string, isKnown = false) => {
+    const place = limits.loginTry(account, address, isKnown);
     if ("code" in place) return false;
     place.failed();
     return true;
@@ -112,14 +112,43 @@ describe("limits of an edge", () => {
     expect(guesses(limits, "ada", "1.2.3.4")).toBe(true);
   });
 
-  test("an account's guesses are limited from whatever address, and others' are not", () => {
-    const limits = edgeWith({ login: { perS: 1 / 6, burst: 10 } });
-    for (let i = 0; i < 10; i++) expect(guesses(limits, "ada", `10.0.0.${i}`)).toBe(true);
-    expect(limits.loginTry("ada", "10.0.1.1")).toMatchObject({
+  test("[LGN3] an account's guesses are limited for each address, and for all of them together", () => {
+    const limits = edgeWith({
+      login: { perS: 1 / 60, burst: 3 },
+      login_account: { perS: 1 / 6, burst: 10 },
+    });
+    for (let i = 0; i < 3; i++) expect(guesses(limits, "ada", "10.0.0.0")).toBe(true);
+    expect(limits.loginTry("ada", "10.0.0.0", false)).toMatchObject({
+      code: "rate_limited",
+      retry_after_ms: 60_000,
+    });
+    for (let i = 1; i < 8; i++) expect(guesses(limits, "ada", `10.0.0.${i}`)).toBe(true);
+    expect(limits.loginTry("ada", "10.0.1.1", false)).toMatchObject({
       code: "rate_limited",
       retry_after_ms: 6_000,
     });
     expect(guesses(limits, "ben", "10.0.0.1")).toBe(true);
+  });
+
+  test("[LGN3] guesses from elsewhere do not lock out an address from which the owner logged in", () => {
+    const limits = edgeWith({
+      login: { perS: 0.001, burst: 3 },
+      login_account: { perS: 0.001, burst: 10 },
+    });
+    for (let i = 0; i < 40; i++) guesses(limits, "ada", `10.0.0.${i}`);
+    expect(guesses(limits, "ada", "10.0.0.99")).toBe(false);
+    for (let i = 0; i < 3; i++) expect(guesses(limits, "ada", "10.9.9.9", true)).toBe(true);
+    expect(guesses(limits, "ada", "10.9.9.9", true)).toBe(false);
+  });
+
+  test("[LGN3] with the defaults an account has at most 100 guesses in an hour from elsewhere", () => {
+    const limits = edgeWith({});
+    let through = 0;
+    for (let i = 0; i < 3_600; i++) {
+      for (const n of [1, 2, 3]) if (guesses(limits, "ada", `10.${n}.${i % 250}.1`)) through++;
+      clock.advance(1_000);
+    }
+    expect(through).toBeLessThanOrEqual(100);
   });
 
   test("an address' guesses are limited over whatever accounts", () => {
@@ -135,7 +164,7 @@ describe("limits of an edge", () => {
       login_address: { perS: 0.001, burst: 1 },
     });
     for (let i = 0; i < 50; i++) {
-      const place = limits.loginTry("ada", "10.0.0.1");
+      const place = limits.loginTry("ada", "10.0.0.1", false);
       if ("code" in place) throw new Error("a right password was refused");
       place.succeeded();
     }
@@ -155,7 +184,7 @@ describe("limits of an edge", () => {
 
   test("guesses sent all at once hold their places while they are checked", () => {
     const limits = edgeWith({ login: { perS: 0.001, burst: 3 } });
-    const places = [1, 2, 3, 4, 5].map(() => limits.loginTry("ada", "10.0.0.1"));
+    const places = [1, 2, 3, 4, 5].map(() => limits.loginTry("ada", "10.0.0.1", false));
     expect(places.filter((place) => "code" in place)).toHaveLength(2);
   });
 

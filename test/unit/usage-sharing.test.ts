@@ -131,13 +131,13 @@ test("[SPN1] what was spent at once everywhere is waited for, one burst at most"
 test("[SPN1] each wrong password and each ended session is known everywhere", async () => {
   addEdges(4, { login: { perS: 1 / 6, burst: 10 } });
   for (let n = 0; n < 10; n++) {
-    const place = edges[n % 4]!.limits.loginTry("ada", "10.0.0.1");
+    const place = edges[n % 4]!.limits.loginTry("ada", "10.0.0.1", false);
     if ("code" in place) throw new Error(`guess ${n} was refused`);
     place.failed();
     await clock.advance(20);
   }
   for (const { limits } of edges) {
-    expect(limits.loginTry("ada", "10.0.0.2")).toMatchObject({ code: "rate_limited" });
+    expect(limits.loginTry("ada", "10.0.0.1", false)).toMatchObject({ code: "rate_limited" });
   }
   edges[0]!.limits.endedForAbuse("ann");
   await clock.advance(20);
@@ -150,7 +150,7 @@ test("[SPN2] a moment's news of many keys is one frame, and many more are severa
   addEdges(2, { login: { perS: 1, burst: 2 } });
   const guesses = (count: number) => {
     for (let n = 0; n < count; n++) {
-      const place = edges[0]!.limits.loginTry(`user${n}`, `10.1.${n >> 8}.${n & 255}`);
+      const place = edges[0]!.limits.loginTry(`user${n}`, `10.1.${n >> 8}.${n & 255}`, false);
       if (!("code" in place)) place.failed();
     }
   };

@@ -2,17 +2,16 @@
  * Who somebody is: accounts, logins and the tokens of HTTP calls and socket handshakes. Puts
  * users, families and revocations on top of tokens.ts and passwords.ts.
  *
- * A login is a refresh-token family: each refresh spends one token for the next, a spent one
- * shown again means that somebody else has it, and revokes the family; access tokens name
- * their family and are refused with it. Refresh tokens are stored as SHA-256 only.
+ * A login is a refresh-token family: each refresh spends one token for the next, and access tokens
+ * name their family and are refused with it. A spent token shown again means that somebody else
+ * has it, and revokes the family, unless it is the newest one within 10 s (refresh-tokens.ts).
  * Rejects only with OutOfReach; everything else is a Result.
  */
-import { createHash, randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import type { WorkerConfig } from "../../config/config.ts";
-import type { AccountStore } from "../../ports/edge.ts";
-import { ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
+import type { Account, AccountStore } from "../../ports/edge.ts";
+import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { type FamilyId, isId, type UserId } from "../../protocol/ids.ts";
 import { type Facts, RULES } from "../../protocol/policy.ts";
 import { SERVICE_SCOPES } from "../../protocol/route-spec.ts";
@@ -21,9 +20,11 @@ import { later, type Monotonic, msBetween, type WallTime } from "../../protocol/
 import type { IssuerKeySet } from "../../runtime/control.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { reached } from "../storage-reachable.ts";
+import { type AccessLog, createAccessLog } from "./access-log.ts";
 import { isReservedName } from "./account-rules.ts";
 import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
 import { createPasswordTurns, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
+import { createRefreshTokens } from "./refresh-tokens.ts";
 import { type Claims, createTokens } from "./tokens.ts";
 
 /** The caller of a request or the user of a session. */
@@ -69,18 +70,36 @@ export interface NewAccount {
   displayName: string | undefined;
 }
 
+export interface PasswordChange {
+  old: string;
+  new: string;
+}
+
+/** Where a call comes from. */
+export interface Client {
+  /** Whom it counts for: an IPv4 address or an IPv6 /64. */
+  address: string;
+  /** At most 200 characters. */
+  userAgent: string | null;
+}
+
 export interface Auth {
+  /** For refusals that are decided elsewhere. */
+  readonly access: AccessLog;
   /** Refuses: unauthorized, token_expired, forbidden (suspended), unavailable. Never rejects. */
   verify(token: string): Promise<Result<Identity>>;
   /** `verify` where memory is enough, else undefined: no promise on the hot path. */
   known(token: string): Result<Identity> | undefined;
   /** Refuses: forbidden (not possible here), conflict (the name), rate_limited. */
-  register(account: NewAccount, address: string): Promise<Result<TokenAnswer>>;
-  /** `address`: whom a wrong password counts for, beside the account. */
-  login(username: string, password: string, address: string): Promise<Result<TokenAnswer>>;
-  refresh(refreshToken: string): Promise<Result<TokenAnswer>>;
+  register(account: NewAccount, client: Client): Promise<Result<TokenAnswer>>;
+  login(username: string, password: string, client: Client): Promise<Result<TokenAnswer>>;
+  refresh(refreshToken: string, client: Client): Promise<Result<TokenAnswer>>;
   /** Ends a login; a token that never was is no error. */
   logout(refreshToken: string): Promise<Result<null>>;
+  /** Ends the user's other logins. Refuses: forbidden (a wrong old one), rate_limited. */
+  changePassword(caller: Identity, change: PasswordChange, client: Client): Promise<Result<null>>;
+  /** Ends one of the user's logins. Refuses: not_found. */
+  endLogin(user: UserId, family: FamilyId): Promise<Result<null>>;
   /** The outside issuer's keys are others now. */
   onIssuerKeys(set: IssuerKeySet): void;
   /** Idempotent. Refuses: not_found. */
@@ -106,7 +125,6 @@ export function factsOf({ userId, scope }: Identity): Facts {
 
 const isServiceScope = (word: string) => (SERVICE_SCOPES as readonly string[]).includes(word);
 const USERNAME = /^[a-z0-9_.]{3,32}$/;
-const REFRESH_BYTES = 32;
 /** Subjects of an outside issuer whose user is known: about 150 bytes each. */
 const SUBJECTS_MAX = 50_000;
 
@@ -120,6 +138,8 @@ const OUTSIDE = refused(
   "This server trusts an outside token issuer: accounts and tokens are had there.",
 );
 
+const WRONG_OLD = refused("forbidden", "The old password is wrong.");
+const NO_LOGIN = refused("not_found", "No such login.");
 const CLOSED = refused("forbidden", "Accounts cannot be registered on this server.");
 const RESERVED = refused("conflict", "That username is taken.");
 
@@ -137,6 +157,9 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     clock,
   });
   const turns = createPasswordTurns();
+  const access = createAccessLog(log, clock);
+  // With an outside issuer nobody has a refresh token.
+  const refreshTokens = createRefreshTokens(config.jwtSecret ?? "");
   const subjects = new Map<string, UserId>();
   const refreshTtlMs = config.refreshTokenTtlS * 1000;
 
@@ -174,15 +197,42 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     });
   }
 
-  async function begin(user: User): Promise<Result<TokenAnswer>> {
-    const refreshToken = newRefreshToken();
+  async function begin(user: User, { address, userAgent }: Client): Promise<Result<TokenAnswer>> {
+    const { text, hash, rootHash } = refreshTokens.first();
+    const origin = { rootHash, address, userAgent };
     const family = await reached(
-      accounts.startFamily(asUserId(user.id), hashOf(refreshToken), refreshTtlMs),
+      accounts.startFamily(asUserId(user.id), hash, refreshTtlMs, origin),
     );
-    return answerWith(user, family, refreshToken);
+    return answerWith(user, family, text);
   }
 
-  /** The password is at hand only now: a hash from before the cost was raised is made anew. */
+  /**
+   * What `then` makes of it where `password` is the account's, in its turn; null where it is not,
+   * as for nobody's account (null). Refuses: rate_limited (too many guesses, or too many wait).
+   */
+  async function whereRight<T>(
+    name: string,
+    account: Account | null,
+    password: string,
+    address: string,
+    then: (hash: string) => Promise<T>,
+  ): Promise<Result<T | null>> {
+    const turn = await turns.inTurn(address, async (): Promise<Result<T | null>> => {
+      // Asked in the turn: guesses that are sent all at once wait before it, and count.
+      const place = limits.loginTry(name, address, account?.isKnownAddress === true);
+      if ("code" in place) return { ok: false, error: place };
+      const hash = account?.passwordHash ?? null;
+      if (!(await isPassword(password, hash)) || hash === null) {
+        place.failed();
+        return ok(null);
+      }
+      place.succeeded();
+      return ok(await then(hash));
+    });
+    return turn.ok ? turn.value : turn;
+  }
+
+  /** Makes a hash of a lower cost anew; only at a login is the password at hand. */
   async function strengthen(user: User, password: string, hash: string): Promise<void> {
     if (!isWeakHash(hash)) return;
     const stronger = await hashPassword(password);
@@ -190,6 +240,8 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   }
 
   return {
+    access,
+
     known(token) {
       const claims = tokens.known(token);
       if (claims === undefined || !claims.ok) return claims;
@@ -212,65 +264,120 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       }
     },
 
-    async register({ username, password, displayName }, address) {
+    async register({ username, password, displayName }, client) {
       if (outside) return OUTSIDE;
       if (!config.registration) return CLOSED;
       const name = username.toLowerCase();
       if (isReservedName(name)) return RESERVED;
-      const limited = limits.registration(address);
+      const limited = limits.registration(client.address);
       if (limited !== null) return { ok: false, error: limited };
-      const hash = await turns.inTurn(address, () => hashPassword(password));
+      const hash = await turns.inTurn(client.address, () => hashPassword(password));
       if (!hash.ok) return hash;
       const user = await reached(accounts.register(name, displayName ?? name, hash.value));
-      return user.ok ? begin(user.value) : user;
+      if (!user.ok) return user;
+      access.note({ event: "registered", user_id: asUserId(user.value.id), ...noted(client) });
+      return begin(user.value, client);
     },
 
-    async login(username, password, address) {
+    async login(username, password, client) {
       if (outside) return OUTSIDE;
+      const { address } = client;
       const name = username.toLowerCase();
       // What can be nobody's name is not looked up: PostgreSQL would not even take some of it.
-      const account = USERNAME.test(name) ? await reached(accounts.byUsername(name)) : null;
-      const turn = await turns.inTurn(address, async () => {
-        // Asked when the turn comes: guesses sent all at once wait here, and count.
-        const place = limits.loginTry(name, address);
-        if ("code" in place) return { ok: false as const, error: place };
-        const hash = account?.passwordHash ?? null;
-        if (!(await isPassword(password, hash))) {
-          place.failed();
-          return WRONG_LOGIN;
-        }
-        place.succeeded();
-        if (account !== null && hash !== null) await strengthen(account.user, password, hash);
-        return ok(null);
+      const account = USERNAME.test(name)
+        ? await reached(accounts.byUsername(name, address))
+        : null;
+      const user = account === null ? null : asUserId(account.user.id);
+      const refuse = (refusal: { ok: false; error: ErrorObject }) => {
+        const { code } = refusal.error;
+        const reason = account?.suspended === true && code === "forbidden" ? "suspended" : code;
+        access.note({
+          event: "login_refused",
+          ...(user !== null && { user_id: user }),
+          reason,
+          ...noted(client),
+        });
+        return refusal;
+      };
+      const right = await whereRight(name, account, password, address, async (hash) => {
+        if (account !== null) await strengthen(account.user, password, hash);
+        return true;
       });
-      if (!turn.ok) return turn;
-      if (!turn.value.ok) return turn.value;
-      if (account === null) return WRONG_LOGIN;
-      return account.suspended ? SUSPENDED : begin(account.user);
+      if (!right.ok) return refuse(right);
+      if (right.value === null || account === null || user === null) return refuse(WRONG_LOGIN);
+      if (account.suspended) return refuse(SUSPENDED);
+      access.note({ event: "login", user_id: user, ...noted(client) });
+      return begin(account.user, client);
     },
 
-    async refresh(refreshToken) {
+    async refresh(refreshToken, client) {
       if (outside) return OUTSIDE;
-      const next = newRefreshToken();
-      const turn = await reached(accounts.rotate(hashOf(refreshToken), hashOf(next), refreshTtlMs));
-      switch (turn.outcome) {
-        case "rotated":
-          return answerWith(turn.grant.user, turn.grant.family, next);
-        case "reused":
-          log.warn({ event: "refresh_token_reused", user_id: turn.userId, family: turn.family });
-          revocations.revoke(turn.family, turn.userId);
-          return WRONG_REFRESH;
-        case "suspended":
-          return SUSPENDED;
-        case "unknown":
-          return WRONG_REFRESH;
+      const shown = refreshTokens.read(refreshToken);
+      const next = refreshTokens.after(shown);
+      const turn = await reached(accounts.rotate(shown.hash, next.hash, refreshTtlMs));
+      if (turn.outcome === "rotated" || turn.outcome === "repeated") {
+        return answerWith(turn.grant.user, turn.grant.family, next.text);
       }
+      if (turn.outcome === "suspended") return SUSPENDED;
+      const ended =
+        turn.outcome === "reused"
+          ? turn
+          : shown.rootHash === null
+            ? null
+            : await reached(accounts.revokeByRoot(shown.rootHash));
+      access.note({
+        event: "refresh_refused",
+        ...(ended !== null && { user_id: ended.userId }),
+        reason: ended === null ? "unknown" : "reused",
+        ...noted(client),
+      });
+      if (ended !== null) revocations.revoke(ended.family, ended.userId);
+      return WRONG_REFRESH;
     },
 
     async logout(refreshToken) {
       if (outside) return OUTSIDE;
-      const ended = await reached(accounts.revokeByToken(hashOf(refreshToken)));
-      if (ended !== null) revocations.revoke(ended.family, ended.userId);
+      const { hash, rootHash } = refreshTokens.read(refreshToken);
+      let ended = await reached(accounts.revokeByToken(hash));
+      if (ended === null && rootHash !== null) {
+        ended = await reached(accounts.revokeByRoot(rootHash));
+      }
+      if (ended === null) return ok(null);
+      access.note({ event: "logout", user_id: ended.userId });
+      revocations.revoke(ended.family, ended.userId);
+      return ok(null);
+    },
+
+    async changePassword({ userId, family }, change, client) {
+      if (outside) return OUTSIDE;
+      const user = await reached(accounts.byId(userId));
+      const account =
+        user === null ? null : await reached(accounts.byUsername(user.username, client.address));
+      const name = user?.username ?? "";
+      const done = await whereRight(name, account, change.old, client.address, async (hash) => {
+        const newHash = await hashPassword(change.new);
+        return reached(accounts.changePassword(userId, hash, newHash, family));
+      });
+      if (!done.ok || done.value === null) {
+        const refusal = done.ok ? WRONG_OLD : done;
+        const reason = refusal.error.code;
+        access.note({
+          event: "password_change_refused",
+          user_id: userId,
+          reason,
+          ...noted(client),
+        });
+        return refusal;
+      }
+      access.note({ event: "password_changed", user_id: userId, ...noted(client) });
+      for (const other of done.value) revocations.revoke(other, userId);
+      return ok(null);
+    },
+
+    async endLogin(user, family) {
+      if (!(await reached(accounts.endFamily(user, family)))) return NO_LOGIN;
+      access.note({ event: "login_ended", user_id: user });
+      revocations.revoke(family, user);
       return ok(null);
     },
 
@@ -289,10 +396,6 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   };
 }
 
-function newRefreshToken(): string {
-  return randomBytes(REFRESH_BYTES).toString("base64url");
-}
-
-function hashOf(refreshToken: string): string {
-  return createHash("sha256").update(refreshToken).digest("hex");
+function noted({ address, userAgent }: Client) {
+  return userAgent === null ? { address } : { address, user_agent: userAgent };
 }

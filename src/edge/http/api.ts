@@ -85,6 +85,7 @@ const WEB_ROOT = fileURLToPath(new URL("../../web/", import.meta.url));
 const ENGINE_PATH = "/socket.io/";
 /** Ids are at most 19 digits; a longer parameter must reach the validator to be refused. */
 const PARAM_CHARS_MAX = 16_384;
+const USER_AGENT_CHARS_MAX = 200;
 const CLOSE_DEADLINE_MS = 5_000;
 
 const BAD_URL = refused("invalid_payload", "The address is not valid.").error;
@@ -109,10 +110,27 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   };
   const clients = createClientReader(config.trustProxy);
   const secure = createSecurityHeaders(clients);
-  const replies = createReplies((request, reply) => {
-    secure(request.raw, (name, value) => void reply.header(name, value));
-    cors(request, reply);
-  }, count);
+  const replies = createReplies(
+    (request, reply) => {
+      secure(request.raw, (name, value) => void reply.header(name, value));
+      cors(request, reply);
+    },
+    count,
+    (request, { code }) => {
+      const route = request.routeOptions.url ?? "";
+      // Refused logins and refreshes are logged by those who refuse them.
+      if ((code !== "forbidden" && code !== "unauthorized") || route.startsWith("/api/auth/")) {
+        return;
+      }
+      auth.access.note({
+        event: "access_refused",
+        ...(request.caller !== null && { user_id: request.caller.userId }),
+        address: request.address,
+        act: `${request.method} ${route}`,
+        reason: code,
+      });
+    },
+  );
   let server: Server | undefined;
 
   const app = fastify({
@@ -176,6 +194,7 @@ type AnyHandler = (call: {
   body: unknown;
   caller: Identity | null;
   address: string;
+  userAgent: string | null;
 }) => Promise<Result<{ status: number; body: unknown }>>;
 
 type AnyCost = (call: { query: unknown; body: unknown; caller: string }) => Units;
@@ -246,7 +265,8 @@ function addRoute(
         replies.refuse(request, reply, limited);
         return;
       }
-      handler({ params, query, body, caller, address }).then(
+      const userAgent = request.headers["user-agent"]?.slice(0, USER_AGENT_CHARS_MAX) ?? null;
+      handler({ params, query, body, caller, address, userAgent }).then(
         (result) => {
           if (!result.ok) replies.refuse(request, reply, result.error);
           else if (typeof spec.answers[result.value.status] === "string") {

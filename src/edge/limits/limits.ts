@@ -138,13 +138,19 @@ export class EdgeLimits {
     this.#kinds.get("ended")?.spend(userId, this.#options.clock.monotonicMs());
   }
 
-  /** Ask when the password's turn has come: guesses sent all at once wait there, and count. */
-  loginTry(account: string, address: string): LoginTry | ErrorObject {
+  /**
+   * A wrong password counts for the account and the address together, for the address, and for the
+   * account; but not for the account where the user has logged in from that address before, so
+   * that guesses from elsewhere do not keep the owner out. Ask in the password's turn: guesses
+   * that are sent all at once wait before it, and count.
+   */
+  loginTry(account: string, address: string, isKnownAddress: boolean): LoginTry | ErrorObject {
     const { clock, tally } = this.#options;
-    const places = [
-      ["login", account],
+    const places: [LimitKind, string][] = [
+      ["login", `${account} ${address}`],
       ["login_address", address],
-    ] as const;
+    ];
+    if (!isKnownAddress) places.push(["login_account", account]);
     const taken: [KeyedBuckets, string][] = [];
     const undo = () => {
       for (const [buckets, key] of taken) buckets.giveBack(key);

@@ -4,6 +4,7 @@
  * several hosts share a database.
  */
 import { systemClock } from "../../base/clock.ts";
+import type { LoginOrigin } from "../../ports/edge.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 import { epochMsOf } from "../../protocol/time.ts";
@@ -54,13 +55,18 @@ export interface StoredConversation {
 export interface StoredFamily {
   id: FamilyId;
   userId: UserId;
+  createdAtMs: number;
+  lastUsedAtMs: number;
+  /** Expiry of its newest token. */
+  expiresAtMs: number;
   revokedAtMs: number | null;
+  origin: LoginOrigin;
 }
 
 export interface StoredToken {
   family: StoredFamily;
   expiresAtMs: number;
-  spent: boolean;
+  spentAtMs: number | null;
 }
 
 export class MemoryTables {

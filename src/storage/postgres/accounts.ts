@@ -2,12 +2,21 @@
  * AccountStore on PostgreSQL: users, their passwords, and logins as families of refresh tokens.
  * Called by the edge's auth routes.
  */
-import type { Account, AccountStore, RefreshGrant, Suspension } from "../../ports/edge.ts";
+import type {
+  Account,
+  AccountStore,
+  EndedFamily,
+  LoginOrigin,
+  RefreshGrant,
+  StoredLogin,
+  Suspension,
+} from "../../ports/edge.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { User } from "../../protocol/schemas.ts";
 import { usernameOfSubject } from "./account-names.ts";
 import { StorageFault } from "./fault.ts";
+import { TOP } from "./list-cursor.ts";
 import type { Database } from "./pool.ts";
 import { STORAGE_REFUSALS } from "./refusals.ts";
 import { USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
@@ -18,7 +27,9 @@ const REGISTER = {
 };
 const BY_USERNAME = {
   name: "account_by_username",
-  text: `SELECT ${USER_COLUMNS}, u.password_hash, u.suspended_at IS NOT NULL AS suspended
+  text: `SELECT ${USER_COLUMNS}, u.password_hash, u.suspended_at IS NOT NULL AS suspended,
+      EXISTS (SELECT 1 FROM refresh_families f WHERE f.user_id = u.id AND f.address = $2)
+        AS is_known_address
     FROM users u WHERE u.username = $1`,
 };
 export const USER_BY_ID = {
@@ -42,8 +53,9 @@ const START_FAMILY = {
       DELETE FROM refresh_families f
       WHERE f.user_id = $1 AND f.expires_at < clock_timestamp() - interval '1 day'
     ), family AS (
-      INSERT INTO refresh_families (user_id, expires_at)
-      VALUES ($1, clock_timestamp() + $3 * interval '1 millisecond') RETURNING id, expires_at
+      INSERT INTO refresh_families (user_id, expires_at, root_hash, address, user_agent)
+      VALUES ($1, clock_timestamp() + $3 * interval '1 millisecond', $4, $5, $6)
+      RETURNING id, expires_at
     ), token AS (
       INSERT INTO refresh_tokens (token_hash, family_id, expires_at) 
       SELECT $2, id, expires_at FROM family
@@ -78,11 +90,48 @@ const REVOKE_BY_TOKEN = {
     FROM refresh_tokens t WHERE t.token_hash = $1 AND f.id = t.family_id
     RETURNING f.id, f.user_id`,
 };
+const REVOKE_BY_ROOT = {
+  text: `UPDATE refresh_families f SET revoked_at = clock_timestamp()
+    WHERE f.root_hash = $1 AND f.revoked_at IS NULL AND f.expires_at > clock_timestamp()
+    RETURNING f.id, f.user_id`,
+};
+const END_FAMILY = {
+  text: `UPDATE refresh_families f SET revoked_at = clock_timestamp()
+    WHERE f.user_id = $1 AND f.id = $2 AND f.revoked_at IS NULL
+      AND f.expires_at > clock_timestamp()
+    RETURNING f.id`,
+};
+const FAMILIES = {
+  text: `SELECT f.id, f.created_at, f.last_used_at, f.address, f.user_agent
+    FROM refresh_families f
+    WHERE f.user_id = $1 AND f.revoked_at IS NULL AND f.expires_at > clock_timestamp()
+      AND f.id < $2
+    ORDER BY f.id DESC LIMIT $3`,
+};
+// The second part sees the user's row as it was before: it must not ask for the new hash.
+const CHANGE_PASSWORD = {
+  text: `WITH changed AS (
+      UPDATE users u SET password_hash = $3 WHERE u.id = $1 AND u.password_hash = $2
+      RETURNING u.id
+    ), ended AS (
+      UPDATE refresh_families f SET revoked_at = clock_timestamp()
+      FROM changed c
+      WHERE f.user_id = c.id AND f.revoked_at IS NULL AND f.id IS DISTINCT FROM $4::bigint
+      RETURNING f.id
+    )
+    SELECT (SELECT count(*) FROM changed) = 1 AS is_changed,
+      coalesce((SELECT array_agg(e.id::text) FROM ended e), '{}') AS ended`,
+};
 const REVOKED_WITHIN = {
   text: `SELECT f.id FROM refresh_families f
     WHERE f.revoked_at >= statement_timestamp() - $1 * interval '1 millisecond'
     ORDER BY f.revoked_at, f.id`,
 };
+
+interface EndedRow {
+  id: FamilyId;
+  user_id: UserId;
+}
 
 /** Names tried for an outside user before giving up; each clash is someone's chosen name. */
 const NAMES_MAX = 8;
@@ -104,12 +153,13 @@ export class PostgresAccounts implements AccountStore {
     return row ? ok(userOf(row)) : STORAGE_REFUSALS.usernameTaken;
   }
 
-  async byUsername(username: string): Promise<Account | null> {
+  async byUsername(username: string, address: string): Promise<Account | null> {
     const [row] = await this.#database.read<
-      UserRow & { password_hash: string | null; suspended: boolean }
-    >(BY_USERNAME, [username]);
+      UserRow & { password_hash: string | null; suspended: boolean; is_known_address: boolean }
+    >(BY_USERNAME, [username, address]);
     if (!row) return null;
-    return { user: userOf(row), passwordHash: row.password_hash, suspended: row.suspended };
+    const { password_hash: passwordHash, suspended, is_known_address: isKnownAddress } = row;
+    return { user: userOf(row), passwordHash, suspended, isKnownAddress };
   }
 
   async byId(id: UserId): Promise<User | null> {
@@ -150,8 +200,27 @@ export class PostgresAccounts implements AccountStore {
     await this.#database.write(REHASH, [id, oldHash, newHash]);
   }
 
-  async startFamily(userId: UserId, tokenHash: string, ttlMs: number): Promise<FamilyId> {
-    const values = [userId, tokenHash, ttlMs];
+  async changePassword(
+    id: UserId,
+    oldHash: string,
+    newHash: string,
+    kept: FamilyId | null,
+  ): Promise<FamilyId[] | null> {
+    const values = [id, oldHash, newHash, kept];
+    const [row] = await this.#database.write<{ is_changed: boolean; ended: FamilyId[] }>(
+      CHANGE_PASSWORD,
+      values,
+    );
+    return row!.is_changed ? row!.ended : null;
+  }
+
+  async startFamily(
+    userId: UserId,
+    tokenHash: string,
+    ttlMs: number,
+    { rootHash, address, userAgent }: LoginOrigin,
+  ): Promise<FamilyId> {
+    const values = [userId, tokenHash, ttlMs, rootHash, address, userAgent];
     const [row] = await this.#database.write<{ id: FamilyId }>(START_FAMILY, values);
     return row!.id;
   }
@@ -161,8 +230,8 @@ export class PostgresAccounts implements AccountStore {
     nextHash: string,
     ttlMs: number,
   ): Promise<
-    | { outcome: "rotated"; grant: RefreshGrant }
-    | { outcome: "reused"; family: FamilyId; userId: UserId }
+    | { outcome: "rotated" | "repeated"; grant: RefreshGrant }
+    | ({ outcome: "reused" } & EndedFamily)
     | { outcome: "suspended" }
     | { outcome: "unknown" }
   > {
@@ -170,13 +239,16 @@ export class PostgresAccounts implements AccountStore {
     const [row] = await this.#database.write<
       UserRow & {
         id: UserId;
-        outcome: "rotated" | "reused" | "suspended" | "unknown";
+        outcome: "rotated" | "repeated" | "reused" | "suspended" | "unknown";
         family_id: FamilyId;
       }
     >(ROTATE, values);
     switch (row!.outcome) {
       case "rotated":
-        return { outcome: "rotated", grant: { user: userOf(row!), family: row!.family_id } };
+      case "repeated": {
+        const grant = { user: userOf(row!), family: row!.family_id };
+        return { outcome: row!.outcome, grant };
+      }
       case "reused":
         return { outcome: "reused", family: row!.family_id, userId: row!.id };
       case "suspended":
@@ -185,11 +257,23 @@ export class PostgresAccounts implements AccountStore {
     }
   }
 
-  async revokeByToken(tokenHash: string): Promise<{ family: FamilyId; userId: UserId } | null> {
-    const [row] = await this.#database.read<{ id: FamilyId; user_id: UserId }>(REVOKE_BY_TOKEN, [
-      tokenHash,
-    ]);
+  async revokeByToken(tokenHash: string): Promise<EndedFamily | null> {
+    const [row] = await this.#database.read<EndedRow>(REVOKE_BY_TOKEN, [tokenHash]);
     return row ? { family: row.id, userId: row.user_id } : null;
+  }
+
+  async revokeByRoot(rootHash: string): Promise<EndedFamily | null> {
+    const [row] = await this.#database.write<EndedRow>(REVOKE_BY_ROOT, [rootHash]);
+    return row ? { family: row.id, userId: row.user_id } : null;
+  }
+
+  async endFamily(userId: UserId, family: FamilyId): Promise<boolean> {
+    const rows = await this.#database.write(END_FAMILY, [userId, family]);
+    return rows.length > 0;
+  }
+
+  async families(userId: UserId, before: string | null, limit: number): Promise<StoredLogin[]> {
+    return this.#database.read<StoredLogin>(FAMILIES, [userId, before ?? TOP, limit]);
   }
 
   async revokedWithin(ms: number): Promise<FamilyId[]> {

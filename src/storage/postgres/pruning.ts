@@ -1,6 +1,6 @@
 /**
- * Forgets what later changes replaced (sql/migrations/0005), an hour after it at the latest, so that
- * deleted text does not outlive that. Owned by the primary: there is one a host, for as long as
+ * Forgets what later changes replaced (sql/migrations/0005) and spent refresh tokens, an hour after
+ * it at the latest, so that deleted text does not outlive that. Owned by the primary: there is one a host, for as long as
  * the host runs, while workers come and go; a lock lets one host at a time do it for all.
  */
 import { Client } from "pg";
@@ -21,6 +21,8 @@ const TABLES = [
   { table: "message_versions", at: "replaced_at", key: "conversation_id, rev" },
   { table: "conversation_changes", at: "changed_at", key: "conversation_id, rev" },
   { table: "user_changes", at: "changed_at", key: "id" },
+  // A spent token that is shown later is known by its login's root (refresh_families.root_hash).
+  { table: "refresh_tokens", at: "spent_at", key: "token_hash" },
 ];
 
 /** Oldest first, so that what is kept of a conversation has no holes. */

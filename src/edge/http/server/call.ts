@@ -24,6 +24,8 @@ export interface Call<R extends RouteName> {
   caller: (typeof ROUTES)[R]["token"] extends true ? Identity : null;
   /** Whom it counts for; "" where nobody counts (operations). */
   address: string;
+  /** As the request says, cut to 200 characters. */
+  userAgent: string | null;
 }
 
 /** An answer's body may come as JSON text. */

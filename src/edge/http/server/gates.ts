@@ -59,6 +59,7 @@ export function createGates(
           return;
         }
         const { userId } = identity.value;
+        request.caller = identity.value;
         const refusal =
           judge(act, factsOf(identity.value)) ??
           (userId === SERVICE_USER ? null : limits.userCall(userId));
@@ -66,7 +67,6 @@ export function createGates(
           replies.refuse(request, reply, refusal);
           return;
         }
-        request.caller = identity.value;
         done();
       };
       if (known !== undefined) admit(known);

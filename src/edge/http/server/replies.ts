@@ -15,8 +15,15 @@ export interface Replies {
   refuse(request: FastifyRequest, reply: FastifyReply, error: ErrorObject): void;
 }
 
-/** `count` hears of every answer: the route's path and the status. */
-export function createReplies(cors: Cors, count: (route: string, status: number) => void): Replies {
+/**
+ * `count` is called for every answer, with the route's path and the status; `onRefused` for every
+ * refusal.
+ */
+export function createReplies(
+  cors: Cors,
+  count: (route: string, status: number) => void,
+  onRefused: (request: FastifyRequest, error: ErrorObject) => void,
+): Replies {
   function send(request: FastifyRequest, reply: FastifyReply, status: number, body: unknown): void {
     count(request.routeOptions.url ?? "unknown", status);
     cors(request, reply);
@@ -37,6 +44,7 @@ export function createReplies(cors: Cors, count: (route: string, status: number)
       reply.code(200).header("content-type", type).send(text);
     },
     refuse(request, reply, error) {
+      onRefused(request, error);
       const status = ERROR_STATUS[error.code];
       if (status === 401) reply.header("www-authenticate", "Bearer");
       if (error.retry_after_ms !== undefined) {

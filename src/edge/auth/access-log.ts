@@ -1,0 +1,59 @@
+/**
+ * Logins and refusals in the log: event, user, address, reason. Never a password, a token or a
+ * name that was typed, for people type passwords into the field of the name.
+ *
+ * [ACL1] Bounded: one worker writes at most 200 lines at once and 20 a second after that, so that
+ *        an attacker cannot fill a disk. What was left out is counted in the next line.
+ */
+import type { Logger } from "pino";
+import type { Clock } from "../../base/clock.ts";
+import type { UserId } from "../../protocol/ids.ts";
+import { TokenBucket } from "../limits/token-bucket.ts";
+
+const LINES = { perS: 20, burst: 200 };
+const TEXT_CHARS_MAX = 200;
+
+export interface AccessEvent {
+  event:
+    | "registered"
+    | "login"
+    | "login_refused"
+    | "refresh_refused"
+    | "logout"
+    | "login_ended"
+    | "password_changed"
+    | "password_change_refused"
+    | "access_refused"
+    | "service_token_revoked";
+  user_id?: UserId;
+  address?: string;
+  reason?: string;
+  /** The route or event that was refused. */
+  act?: string;
+  user_agent?: string;
+}
+
+export interface AccessLog {
+  note(event: AccessEvent): void;
+}
+
+export function createAccessLog(log: Logger, clock: Pick<Clock, "monotonicMs">): AccessLog {
+  const bucket = new TokenBucket(LINES);
+  let leftOut = 0;
+  return {
+    note(event) {
+      if (!bucket.take(clock.monotonicMs())) {
+        leftOut++;
+        return;
+      }
+      const line: Record<string, unknown> = {};
+      for (const [key, value] of Object.entries(event)) {
+        if (value !== undefined) line[key] = String(value).slice(0, TEXT_CHARS_MAX);
+      }
+      if (leftOut > 0) line["left_out"] = leftOut;
+      leftOut = 0;
+      if (event.event.endsWith("_refused")) log.warn(line);
+      else log.info(line);
+    },
+  };
+}
