@@ -29,7 +29,7 @@ import { startRefusalOf } from "./storage/postgres/start-refusal.ts";
 const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
 
 /** Long enough to look around; `troupe token --scope ops` gives the next. */
-const OPS_TOKEN_TTL_S = 30 * 86_400;
+const OPS_TOKEN_TTL_S = 3_600;
 
 /** Clean-up steps for the end, newest first. */
 type Cleanups = (() => Promise<void>)[];
@@ -125,7 +125,7 @@ async function stopHost(host: Host, signals: Signals, log: Log): Promise<void> {
 
 interface Database {
   workerConfig: WorkerConfig;
-  /** Only where this start has made the secret: for the operator's page. */
+  /** For the operator's page; only where this start has made the secret, on a terminal. */
   opsToken: string | null;
   /** Resolves with the reason when the embedded server has been given up. */
   lost: Promise<string>;
@@ -144,7 +144,9 @@ async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promi
   cleanups.push(() => postgres.stop());
   await bringUpToDate(postgres.url, log);
   const isOwnIssuer = config.jwtSecret === null && config.jwtJwksUrl === null;
-  const isFirst = isOwnIssuer && (await readSecret(dataDir.path)) === null;
+  // What is not a terminal is kept: a file, a journal, a collector of logs.
+  const isShown = isOwnIssuer && process.stdout.isTTY;
+  const isFirst = isShown && (await readSecret(dataDir.path)) === null;
   const jwtSecret = isOwnIssuer ? await readOrMakeSecret(dataDir.path) : config.jwtSecret;
   return {
     workerConfig: { ...config, databaseUrl: postgres.url, jwtSecret },

@@ -26,6 +26,10 @@ export interface Config {
   jwtAudience: string;
   /** Set: an outside issuer signs the tokens, and its keys are fetched here. */
   jwtJwksUrl: string | null;
+  /** Subjects of the outside issuer that are programs, not users. */
+  serviceSubjects: string[];
+  /** The greatest age of an outside issuer's token. */
+  tokenMaxAgeS: number;
   accessTokenTtlS: number;
   refreshTokenTtlS: number;
   /** False: `register` is forbidden. */
@@ -101,6 +105,8 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     jwtIssuer: read(CONFIG_KEYS.jwtIssuer, "troupe"),
     jwtAudience: read(CONFIG_KEYS.jwtAudience, "troupe"),
     jwtJwksUrl: optional(CONFIG_KEYS.jwtJwksUrl),
+    serviceSubjects: read<string[]>(CONFIG_KEYS.serviceSubjects, []),
+    tokenMaxAgeS: read(CONFIG_KEYS.tokenMaxAgeS, 86_400),
     accessTokenTtlS: read(CONFIG_KEYS.accessTokenTtlS, 900),
     refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
     registration: read(CONFIG_KEYS.registration, true),

@@ -16,6 +16,7 @@ import { type ProxyTrust, parseProxyTrust } from "./proxy-trust.ts";
 const right = <T>(value: T): Read<T> => ({ ok: true, value });
 const wrong: Read<never> = { ok: false };
 
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const HOST_NAME = /^[A-Za-z0-9._:%-]{1,255}$/;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 /** RFC 7518, section 3.2: an HS256 key has at least the size of the hash. */
@@ -55,7 +56,11 @@ function url(...protocols: string[]): (text: string) => Read<string> {
 }
 
 function jwksUrl(text: string): Read<string> {
-  if (!text.startsWith("file:")) return url("https:", "http:")(text);
+  if (!text.startsWith("file:")) {
+    // Whoever can change an answer on the way could sign tokens for everybody.
+    const isOnThisMachine = URL.canParse(text) && LOOPBACK.test(new URL(text).hostname);
+    return isOnThisMachine ? url("https:", "http:")(text) : url("https:")(text);
+  }
   try {
     const path = fileURLToPath(text);
     accessSync(path, constants.R_OK);
@@ -64,6 +69,13 @@ function jwksUrl(text: string): Read<string> {
     // It is not a path, or the file cannot be read.
     return { ok: false, found: `"${text}": ${fileTrouble(error)}` };
   }
+}
+
+/** Subjects as OpenID Connect has them; those with a comma cannot be named. */
+function subjects(text: string): Read<string[]> {
+  const list = text.split(",").map((one) => one.trim());
+  const bad = list.find((one) => !/^[\x21-\x7e]{1,255}$/.test(one));
+  return bad === undefined ? right(list) : { ok: false, found: `"${bad}"` };
 }
 
 function origins(text: string): Read<string[] | null> {
@@ -168,8 +180,28 @@ export const CONFIG_KEYS = {
     meaning: "where an outside issuer's keys (JWKS) are; its tokens replace Troupe's own",
     unit: "",
     default: "",
-    wants: "an http or https URL, or file:///path of a readable file",
+    wants: "an https URL (http on this machine only), or file:///path of a readable file",
     read: jwksUrl,
+  },
+  serviceSubjects: {
+    name: "SERVICE_SUBJECTS",
+    meaning:
+      "`sub` of the outside issuer's programs: their tokens are service tokens, with the scopes that `troupe:<scope>` names",
+    unit: "",
+    default: "",
+    wants: "a comma list of subjects",
+    tooLarge: "who is named here is no user, and does what the issuer's scopes let them",
+    read: subjects,
+  },
+  tokenMaxAgeS: {
+    name: "TOKEN_MAX_AGE_S",
+    meaning: "how long a token of the outside issuer is good at most, whatever its `exp` says",
+    unit: "seconds",
+    default: "86400",
+    wants: "a whole number from 60 to 31536000",
+    tooSmall: "clients must fetch tokens again and again",
+    tooLarge: "a stolen token is good for that long",
+    read: integer(60, 31_536_000),
   },
   accessTokenTtlS: {
     name: "ACCESS_TOKEN_TTL_S",

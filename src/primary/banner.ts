@@ -30,8 +30,9 @@ export function banner({ config, port, ms, opsToken }: BannerFacts): string {
 }
 
 function opsHint(config: Config, opsToken: string | null): string {
-  if (opsToken !== null) return `with this token, shown once, good for 30 days: ${opsToken}`;
-  if (config.jwtJwksUrl !== null) return 'with a token of your issuer whose scope has "ops"';
+  if (opsToken !== null) return `with this token, shown once, good for an hour: ${opsToken}`;
+  if (config.jwtJwksUrl !== null)
+    return 'with a token of your issuer that SERVICE_SUBJECTS and the scope "troupe:ops" let in';
   return "with the token that `troupe token --scope ops` prints";
 }
 

@@ -166,11 +166,14 @@ describe("with an outside issuer", () => {
   it("[SUS6] tokens that the issuer goes on giving out are of no use", async () => {
     const key = await issuerKey("one");
     const issuer = await Issuer.publishing(key);
-    const troupe = await startTroupe({ workers: 2, env: issuer.env });
+    const troupe = await startTroupe({
+      workers: 2,
+      env: { ...issuer.env, SERVICE_SUBJECTS: "backoffice" },
+    });
     try {
       const token = await signedBy(key, { sub: "auth0|ann" });
       const ann = await new Api(troupe.url, () => token).get<User>("/api/me");
-      const admin = await signedBy(key, { sub: "backoffice", scope: "openid admin" });
+      const admin = await signedBy(key, { sub: "backoffice", scope: "openid troupe:admin" });
       const office = new Api(troupe.url, () => admin);
       const live = await Session.open(troupe, "ann", { token });
       expect((await office.post(`/api/users/${ann.body.id}/suspend`)).status).toBe(200);

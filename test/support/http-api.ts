@@ -24,6 +24,8 @@ export const CONFIG: WorkerConfig = {
   jwtIssuer: "troupe",
   jwtAudience: "troupe",
   jwtJwksUrl: null,
+  serviceSubjects: [],
+  tokenMaxAgeS: 86_400,
   accessTokenTtlS: 900,
   refreshTokenTtlS: 3600,
   registration: true,

@@ -125,6 +125,7 @@ describe.each(STEPS_MS)("a step of the wall clock by %i ms", (stepMs) => {
       secret: "a secret of the tests, long enough for HS256",
       keys: null,
       ttlS: 900,
+      maxAgeS: 86_400,
       clock,
     });
     const { token } = await tokens.issue("42" as UserId, "7" as FamilyId);

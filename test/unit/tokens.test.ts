@@ -16,6 +16,7 @@ function tokensAt(time: { nowMs: number }) {
     secret: SECRET,
     keys: null,
     ttlS: 900,
+    maxAgeS: 86_400,
     clock: clockShowing(() => time.nowMs),
   });
 }

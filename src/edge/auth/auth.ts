@@ -5,6 +5,11 @@
  * A login is a refresh-token family: each refresh spends one token for the next, and access tokens
  * name their family and are refused with it. A spent token shown again means that somebody else
  * has it, and revokes the family, unless it is the newest one within 10 s (refresh-tokens.ts).
+ *
+ * [OUT1] A token of an outside issuer is a user's, whatever its scopes say.
+ * [OUT2] But where SERVICE_SUBJECTS names its `sub`: then it is a program's, and its scopes are the
+ *        words `troupe:<scope>`.
+ *
  * Rejects only with OutOfReach; everything else is a Result.
  */
 import type { Logger } from "pino";
@@ -124,6 +129,8 @@ export function factsOf({ userId, scope }: Identity): Facts {
 }
 
 const isServiceScope = (word: string) => (SERVICE_SCOPES as readonly string[]).includes(word);
+/** Before the scopes of service tokens in an outside issuer's. */
+const OUTSIDE_PREFIX = "troupe:";
 const USERNAME = /^[a-z0-9_.]{3,32}$/;
 /** Subjects of an outside issuer whose user is known: about 150 bytes each. */
 const SUBJECTS_MAX = 50_000;
@@ -154,6 +161,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     secret: outside ? null : config.jwtSecret,
     keys: keys?.keyOf ?? null,
     ttlS: config.accessTokenTtlS,
+    maxAgeS: config.tokenMaxAgeS,
     clock,
   });
   const turns = createPasswordTurns();
@@ -164,18 +172,34 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const refreshTtlMs = config.refreshTokenTtlS * 1000;
 
   function identityOf(claims: Claims, userId: UserId): Result<Identity> {
-    const { family, expiresAtMs, scope } = claims;
+    const { family, expiresAtMs } = claims;
+    const scope = outside ? outsideScope(claims) : claims.scope;
     if (revocations.isSuspended(userId)) return SUSPENDED;
     if (family !== null && revocations.isRevoked(family)) return REVOKED;
     const endsAtMs = later(clock.monotonicMs(), msBetween(clock.wallMs(), expiresAtMs));
     return ok({ userId, family, expiresAtMs, endsAtMs, scope });
   }
 
+  const serviceSubjects = new Set(config.serviceSubjects);
+
+  /**
+   * What an outside issuer lets one of its programs do. A user's scopes mean nothing here: words
+   * such as "admin" are common, and at many issuers a client asks for the scopes it likes.
+   */
+  function outsideScope({ subject, scope }: Claims): readonly string[] {
+    if (!serviceSubjects.has(subject)) return [];
+    return scope
+      .filter((word) => word.startsWith(OUTSIDE_PREFIX))
+      .map((word) => word.slice(OUTSIDE_PREFIX.length));
+  }
+
   /** The user a token speaks for; undefined when only the store can tell. */
   function userOf(claims: Claims): UserId | null | undefined {
-    // Whatever its subject: a program must not become a user, nor act as one.
+    // A program must not become a user, nor act as one.
+    if (outside) {
+      return serviceSubjects.has(claims.subject) ? SERVICE_USER : subjects.get(claims.subject);
+    }
     if (claims.scope.some(isServiceScope)) return SERVICE_USER;
-    if (outside) return subjects.get(claims.subject);
     if (isId(claims.subject)) return asUserId(claims.subject);
     return claims.scope.length > 0 ? SERVICE_USER : null;
   }

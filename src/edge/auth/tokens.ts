@@ -6,6 +6,9 @@
  * after a deploy every client shows its token at once. Whatever differs in any way is jose's to
  * judge.
  *
+ * [OUT3] An outside issuer's token is refused at an age of TOKEN_MAX_AGE_S.
+ * [OUT4] An outside issuer's ID token is refused where it can be told from an access token.
+ *
  * Knows neither users nor revocations; auth.ts puts those on top.
  */
 import { createHmac, randomUUID, timingSafeEqual, webcrypto } from "node:crypto";
@@ -13,7 +16,8 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } fro
 import type { Clock } from "../../base/clock.ts";
 import { ok, type Result, refused } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
-import { epochMsOf, type WallTime, wallTime } from "../../protocol/time.ts";
+import { asFamilyId } from "../../protocol/schemas.ts";
+import { epochMsOf, later, msBetween, type WallTime, wallTime } from "../../protocol/time.ts";
 
 /** What a checked token says. */
 export interface Claims {
@@ -32,6 +36,8 @@ export interface TokenOptions {
   /** The outside issuer's keys; null for the own issuer. */
   keys: JWTVerifyGetKey | null;
   ttlS: number;
+  /** The greatest age of an outside issuer's token. */
+  maxAgeS: number;
   clock: Clock;
 }
 
@@ -100,6 +106,22 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     return secret;
   }
 
+  /** An outside issuer's token is good until `exp`, and no longer than the greatest age allows. */
+  function outsideClaims(payload: JWTPayload): Claims | null {
+    const claims = claimsOf(payload);
+    if (claims === null || isIdToken(payload)) return null;
+    const nowMs = clock.wallMs();
+    const { iat } = payload;
+    if (iat === undefined) {
+      // Its age is unknown; that it is at most so old is sure only where so little is left.
+      return msBetween(nowMs, claims.expiresAtMs) <= options.maxAgeS * 1000 ? claims : null;
+    }
+    const issuedAtMs = wallTime(iat * 1000);
+    if (msBetween(nowMs, issuedAtMs) > CLOCK_TOLERANCE_S * 1000) return null;
+    const oldestMs = later(issuedAtMs, options.maxAgeS * 1000);
+    return oldestMs < claims.expiresAtMs ? { ...claims, expiresAtMs: oldestMs } : claims;
+  }
+
   function remember(token: string, claims: Claims): void {
     if (known.size >= KNOWN_MAX) {
       // Insertion order, renewed on use: the first is the one unused for longest.
@@ -145,7 +167,8 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) return INVALID;
       const began = generation;
       try {
-        const claims = claimsOf(await verified(token), keys === null);
+        const payload = await verified(token);
+        const claims = keys === null ? ownClaims(payload) : outsideClaims(payload);
         if (claims === null) return INVALID;
         if (claims.expiresAtMs <= clock.wallMs()) return EXPIRED;
         if (began === generation) remember(token, claims);
@@ -185,16 +208,29 @@ function parsed(json: Buffer): JWTPayload | null {
   }
 }
 
-/** `fam` means a login only where we signed it: an outside issuer's may mean anything. */
-function claimsOf(payload: JWTPayload, isOwn: boolean): Claims | null {
-  const { sub, exp, fam } = payload;
+function ownClaims(payload: JWTPayload): Claims | null {
+  const claims = claimsOf(payload);
+  const { fam } = payload;
+  return claims === null
+    ? null
+    : { ...claims, family: typeof fam === "string" ? asFamilyId(fam) : null };
+}
+
+function claimsOf(payload: JWTPayload): Claims | null {
+  const { sub, exp } = payload;
   if (typeof sub !== "string" || !SUBJECT.test(sub) || typeof exp !== "number") return null;
   return {
     subject: sub,
-    family: isOwn && typeof fam === "string" ? (fam as FamilyId) : null,
+    family: null,
     expiresAtMs: wallTime(exp * 1000),
     scope: scopeOf(payload["scope"]),
   };
+}
+
+/** Whether it tells a client who its user is, and is no key to an API (OpenID Connect Core, 2). */
+function isIdToken(payload: JWTPayload): boolean {
+  // `nonce` does not tell: some issuers put it into access tokens, too.
+  return "at_hash" in payload || "c_hash" in payload || payload["typ"] === "ID";
 }
 
 /** A space-separated string (RFC 8693) or, as some issuers write it, an array. */
