@@ -20,7 +20,14 @@ test("[OPN1] those who ask for metrics at the same time share a collection that 
     log: pino({ level: "silent" }),
   });
   const ask = () =>
-    routes.metrics({ params: {}, query: {}, body: {}, caller: null, address: "192.0.2.1" });
+    routes.metrics({
+      params: {},
+      query: {},
+      body: {},
+      caller: null,
+      address: "192.0.2.1",
+      userAgent: null,
+    });
   const first = ask();
   const others = [ask(), ask(), ask()];
   expect(running).toHaveLength(1);
