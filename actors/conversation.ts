@@ -46,7 +46,7 @@ export interface ConversationState {
   conversation: Conversation;
   members: Map<UserId, Member>;
   /** A block stands between the two of a direct conversation: history only. */
-  isApart: boolean;
+  isBlocked: boolean;
   typing: Typing;
   /** Read on the first join. */
   ring: Ring | null;
@@ -357,7 +357,7 @@ export function conversationBehaviour(
     idleMs: CONVERSATION_IDLE_MS,
 
     async activate(id) {
-      const [conversation, isApart] = await Promise.all([
+      const [conversation, isBlocked] = await Promise.all([
         store.load(id as ConversationId),
         store.apart(id as ConversationId),
       ]);
@@ -367,7 +367,7 @@ export function conversationBehaviour(
         topic: topicOf.conversation(id as ConversationId),
         conversation,
         members: new Map(),
-        isApart,
+        isBlocked,
         typing: NOBODY_TYPES,
         ring: null,
         changes: { used: 0, atMs: BEFORE_ALL },
@@ -386,7 +386,7 @@ export function conversationBehaviour(
       }
       if (op === "apart_changed") {
         const { is_apart } = body as Body<"apart_changed">;
-        state.isApart = is_apart;
+        state.isBlocked = is_apart;
         if (is_apart) {
           for (const user of state.members.keys()) {
             typingChanged(state, { type: "left", user }, ctx);
@@ -399,7 +399,7 @@ export function conversationBehaviour(
       const member = state.members.get(user);
       const act = op as Exclude<keyof ConversationOps, "session_closed" | "apart_changed">;
       // [ISO2] [BLK1] Here is the truth about both.
-      const facts = { member: member !== undefined, unblocked: !state.isApart };
+      const facts = { member: member !== undefined, unblocked: !state.isBlocked };
       const refusal = judge(act, facts);
       if (refusal !== null || member === undefined) {
         reply.refuse(refusal ?? REFUSALS.conversationNotFound.error);
@@ -455,8 +455,8 @@ export function conversationBehaviour(
       retireChanges(state, changesRules, ctx);
     },
 
-    onWorkersGone(state, lives, ctx) {
-      if (state.typing.size > 0) typingChanged(state, { type: "workers_gone", lives }, ctx);
+    onWorkersGone(state, incarnations, ctx) {
+      if (state.typing.size > 0) typingChanged(state, { type: "workers_gone", incarnations }, ctx);
     },
 
     isBusy: (state) =>

@@ -45,7 +45,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
         if (user === state.authorId) return;
         if (!liked) state.likers.delete(user);
         else if (state.likers.size < LIKERS_WAITING_MAX) state.likers.add(user);
-        tellAuthor(state, ctx);
+        notifyAuthor(state, ctx);
       },
       unavailable(reply),
     );
@@ -97,7 +97,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
   }
 
   /** One ask at a time; who likes meanwhile is in the next. */
-  function tellAuthor(state: PostState, ctx: Context): void {
+  function notifyAuthor(state: PostState, ctx: Context): void {
     if (state.isTellingAuthor || state.likers.size === 0) return;
     state.isTellingAuthor = true;
     const likers = [...state.likers];
@@ -106,7 +106,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
     ctx.ask(to, "post_liked", { post_id: state.id, likers }, (answer) => {
       state.isTellingAuthor = false;
       if (answer.ok) {
-        tellAuthor(state, ctx);
+        notifyAuthor(state, ctx);
         return;
       }
       for (const liker of likers) state.likers.add(liker);
@@ -157,7 +157,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
     },
 
     onTimer(state, timer, ctx) {
-      if (timer === LIKERS_TIMER) tellAuthor(state, ctx);
+      if (timer === LIKERS_TIMER) notifyAuthor(state, ctx);
       else update(state, timer as Count, "time_up", ctx);
     },
 

@@ -61,9 +61,9 @@ export type PresenceEvent =
   /** Told to end, as there are too many. It counts again if an edge announces it once more. */
   | { type: "surplus"; sessions: readonly SessionId[] }
   | { type: "set"; session: SessionId; worker: string; status: SessionNote["status"] }
-  | { type: "workers_gone"; lives: ReadonlySet<string> }
+  | { type: "workers_gone"; incarnations: ReadonlySet<string> }
   /** Their sessions count again once they are announced. */
-  | { type: "workers_doubted"; lives: ReadonlySet<string> }
+  | { type: "workers_doubted"; incarnations: ReadonlySet<string> }
   | { type: "known"; status: PresenceStatus }
   | { type: "time_up" };
 
@@ -279,7 +279,9 @@ function sessionsAfter(
     }
     case "workers_gone":
     case "workers_doubted": {
-      const after = new Map([...before].filter(([, { worker }]) => !event.lives.has(worker)));
+      const after = new Map(
+        [...before].filter(([, { worker }]) => !event.incarnations.has(worker)),
+      );
       return after.size === before.size ? before : after;
     }
     case "known":

@@ -100,7 +100,7 @@ export interface GraphStore {
     by: UserId,
     user: UserId,
     blocked: boolean,
-  ): Promise<Result<{ changed: boolean; isApart: boolean; direct: ConversationId | null }>>;
+  ): Promise<Result<{ changed: boolean; isBlocked: boolean; direct: ConversationId | null }>>;
   /** Users of these (folded) names that exist. */
   idsByName(names: readonly string[]): Promise<Map<string, UserId>>;
   /** Those of `users` that stand behind a block with `user`, either way round. */

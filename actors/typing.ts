@@ -23,7 +23,7 @@ export type TypingEvent =
   | { type: "stopped"; user: UserId; session: SessionId }
   | { type: "sent" | "left"; user: UserId }
   | { type: "session_closed"; session: SessionId }
-  | { type: "workers_gone"; lives: ReadonlySet<string> }
+  | { type: "workers_gone"; incarnations: ReadonlySet<string> }
   | { type: "time_up" | "let_go" };
 
 export interface TypingNotice {
@@ -90,7 +90,7 @@ function isOver(
     case "session_closed":
       return session === event.session;
     case "workers_gone":
-      return event.lives.has(entry.worker);
+      return event.incarnations.has(entry.worker);
     case "time_up":
       return entry.untilMs <= nowMs;
     case "let_go":

@@ -181,15 +181,15 @@ export function userBehaviour(
           reply.refuse(result.error);
           return;
         }
-        const { isApart, direct } = result.value;
-        order(ctx, state.id, "apart_changed", { user_id, is_apart: isApart });
-        order(ctx, user_id, "apart_changed", { user_id: state.id, is_apart: isApart });
+        const { isBlocked, direct } = result.value;
+        order(ctx, state.id, "apart_changed", { user_id, is_apart: isBlocked });
+        order(ctx, user_id, "apart_changed", { user_id: state.id, is_apart: isBlocked });
         if (direct === null) {
           reply.ok({ user_id, blocked });
           return;
         }
         const to = { kind: "conversation" as const, id: direct };
-        ctx.ask(to, "apart_changed", { is_apart: isApart }, () => reply.ok({ user_id, blocked }));
+        ctx.ask(to, "apart_changed", { is_apart: isBlocked }, () => reply.ok({ user_id, blocked }));
       },
       unavailable(reply),
     );
@@ -282,8 +282,8 @@ export function userBehaviour(
       else step(state, { type: "time_up" }, ctx);
     },
 
-    onWorkersGone(state, lives, ctx, mayBeBack) {
-      step(state, { type: mayBeBack ? "workers_doubted" : "workers_gone", lives }, ctx);
+    onWorkersGone(state, incarnations, ctx, mayBeBack) {
+      step(state, { type: mayBeBack ? "workers_doubted" : "workers_gone", incarnations }, ctx);
     },
 
     isBusy: ({ presence, inbox }) =>

@@ -11,7 +11,7 @@ import { Tally } from "./base/metrics.ts";
 import { packageVersion } from "./base/version.ts";
 import type { Config, WorkerConfig } from "./config/config.ts";
 import { mintServiceToken } from "./edge/auth/service-token.ts";
-import { FaultRing } from "./ops/recent-faults.ts";
+import { RecentFaults } from "./ops/recent-faults.ts";
 import { banner } from "./primary/banner.ts";
 import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
@@ -19,7 +19,7 @@ import { Host, newHostId } from "./primary/host.ts";
 import type { Signals } from "./primary/signals.ts";
 import { HostRelay } from "./relay/relay.ts";
 import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
-import { UrlBus } from "./relay/url-bus.ts";
+import { RedisUrlBus } from "./relay/url-bus.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { readClusterIdentity } from "./storage/postgres/cluster-identity.ts";
 import { migrate } from "./storage/postgres/migrate.ts";
@@ -57,7 +57,7 @@ async function run(
   cleanups: Cleanups,
 ): Promise<void> {
   const elapsedMs = stopwatch();
-  const faults = new FaultRing(systemClock);
+  const faults = new RecentFaults(systemClock);
   const log = faults.tap(untapped);
   let signal: string | null = null;
   void signals.stop.then((name) => {
@@ -80,7 +80,7 @@ async function run(
     redisUrl === null
       ? undefined
       : new HostRelay({
-          bus: new UrlBus(redisUrl, systemClock),
+          bus: new RedisUrlBus(redisUrl, systemClock),
           host: id,
           identity: await clusterIdentity(url, config.jwtSecret),
           clock: systemClock,

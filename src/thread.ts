@@ -1,5 +1,5 @@
 /**
- * The actor thread: one ActorHost with its storage, reached by its edge through comlink, which
+ * The actor thread: one ActorRuntime with its storage, reached by its edge through comlink, which
  * also hands it its end of the line for frames. One of the three boxes; it alone constructs what
  * actors need.
  */
@@ -11,11 +11,11 @@ import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
 import { createLogger } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
-import { FaultRing } from "./ops/recent-faults.ts";
+import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
 import type { ThreadReport } from "./ports/ops.ts";
 import { later } from "./protocol/time.ts";
-import { ActorHost } from "./runtime/actor-runtime.ts";
+import { ActorRuntime } from "./runtime/actor-runtime.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
 import type { PrimaryOrders, WorkerReports } from "./runtime/control.ts";
 import { decodeAt, eachFrameSafely, FRAME, type Frame, frame } from "./runtime/frames.ts";
@@ -28,7 +28,7 @@ import { FaultLog } from "./storage/postgres/fault-log.ts";
 const IDLE_POLL_MS = 10;
 
 interface Running {
-  host: ActorHost;
+  host: ActorRuntime;
   link: BatchLink;
   storage: ActorStorage;
   metrics: Metrics;
@@ -38,10 +38,10 @@ interface Running {
 
 let running: Running | null = null;
 
-function start({ config, life, slot, line }: ThreadStart): Running {
-  const faults = new FaultRing(systemClock, life);
+function start({ config, incarnation, slot, line }: ThreadStart): Running {
+  const faults = new RecentFaults(systemClock, incarnation);
   const log = faults.tap(
-    createLogger({ level: config.logLevel, bindings: { box: "thread", worker: life } }),
+    createLogger({ level: config.logLevel, bindings: { box: "thread", worker: incarnation } }),
   );
   const vitals = createThreadVitals();
   const metrics = createMetrics({ part: "thread", worker: slot });
@@ -91,9 +91,9 @@ function start({ config, life, slot, line }: ThreadStart): Running {
       process.exit(1);
     },
   });
-  const host = new ActorHost({
+  const host = new ActorRuntime({
     clock: systemClock,
-    self: life,
+    self: incarnation,
     behaviours: behaviours(storage.ports, {
       graceMs: config.presenceGraceMs,
       sessionsMax: config.sessionsPerUserMax,

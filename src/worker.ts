@@ -19,9 +19,9 @@ import { createApi } from "./edge/http/api.ts";
 import { createOpsAnswers } from "./edge/ops/answers.ts";
 import { createOps } from "./edge/ops/ops.ts";
 import { ClosedConnections } from "./edge/transport/closed-connections.ts";
-import { createStrays } from "./edge/transport/misrouted-polls.ts";
+import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
-import { FaultRing } from "./ops/recent-faults.ts";
+import { RecentFaults } from "./ops/recent-faults.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
@@ -78,10 +78,10 @@ process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 process.on("SIGHUP", () => undefined);
 
-async function start({ config, life, slot, tls }: Configuration): Promise<Exchange> {
-  const faults = new FaultRing(systemClock, life);
+async function start({ config, incarnation, slot, tls }: Configuration): Promise<Exchange> {
+  const faults = new RecentFaults(systemClock, incarnation);
   const log = faults.tap(
-    createLogger({ level: config.logLevel, bindings: { box: "worker", worker: life } }),
+    createLogger({ level: config.logLevel, bindings: { box: "worker", worker: incarnation } }),
   );
   const clock = systemClock;
   const metrics = createMetrics({ part: "edge", worker: slot });
@@ -94,7 +94,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   const [line, farEnd] = createLine();
 
   const exchange = new Exchange({
-    life,
+    incarnation,
     isCluster: config.redisUrl !== null,
     clock,
     pipe,
@@ -118,7 +118,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
   onPipePressure = (isFull) => exchange.onPipePressure(isFull);
   const edge = await Edge.create({
     config,
-    life,
+    incarnation,
     exchange,
     accounts: storage.accounts,
     queries: storage.queries,
@@ -141,7 +141,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
       return report;
     },
   });
-  const strays = createStrays(edge.sockets.io, tls === null);
+  const strays = createMisroutedPolls(edge.sockets.io, tls === null);
   const api = await createApi({
     config,
     accounts: storage.accounts,
@@ -182,7 +182,7 @@ async function start({ config, life, slot, tls }: Configuration): Promise<Exchan
     api.server.on("request", requested).on("upgrade", requested);
   }
 
-  await remote.start(Comlink.transfer({ config, life, slot, line: farEnd }, [farEnd.port]));
+  await remote.start(Comlink.transfer({ config, incarnation, slot, line: farEnd }, [farEnd.port]));
   // The writer has its connection now, ahead of the edge's reads. Nobody is served before it is known who is shut out.
   await edge.revocations.load();
 

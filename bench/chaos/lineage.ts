@@ -25,7 +25,7 @@ export class Lineage {
   }
 
   /** Whether any client received a change with this rev. */
-  isHeard(conversation: string, rev: number): boolean {
+  wasReceived(conversation: string, rev: number): boolean {
     return this.#things.has(`${conversation} ${rev}`);
   }
 

@@ -31,7 +31,7 @@ function missing(
   const standing = new Set([...(messages.get(conversation)?.values() ?? [])].map(({ rev }) => rev));
   for (let rev = from + 1; rev < to; rev++) {
     // No client received it and no message has this rev: it was replaced before anybody read it.
-    if (!lineage.isHeard(conversation, rev) && !standing.has(rev)) continue;
+    if (!lineage.wasReceived(conversation, rev) && !standing.has(rev)) continue;
     if (known.has(rev) || !membership.has(conversation, session.user, rev)) continue;
     if (!lineage.isSuperseded(conversation, rev, known)) revs.push(rev);
   }

@@ -44,7 +44,7 @@ function createFresh(): (before: State, after: State) => Message[] {
       );
       for (const message of news.sort((a, b) => a.seq - b.seq)) {
         // A gap before this message is still open; it follows when the gap is filled.
-        if (held.rev < held.heardRev && message.seq > seq + 1) break;
+        if (held.rev < held.latestRev && message.seq > seq + 1) break;
         fresh.push(message);
         seq = message.seq;
       }

@@ -22,7 +22,7 @@ export function newHeld(conversation: Conversation, messages: readonly Message[]
     conversation,
     membersSince: conversation.rev,
     rev: conversation.rev,
-    heardRev: conversation.rev,
+    latestRev: conversation.rev,
     ahead: new Map(),
     early: [],
     messages: mergeMessages(new Map(), messages),
@@ -71,7 +71,7 @@ const cursorsOf = ({ id, members }: Conversation): Receipt[] =>
 export function takeReceipts(held: Held, receipts: readonly Receipt[]): Held {
   const conversation = raised(held.conversation, receipts);
   const early = receipts.filter(
-    ({ user_id }) => held.heardRev > held.rev && !memberOf(held, user_id),
+    ({ user_id }) => held.latestRev > held.rev && !memberOf(held, user_id),
   );
   if (conversation === held.conversation && early.length === 0) return held;
   return { ...held, conversation, early: [...held.early, ...early].slice(-EARLY_MAX) };
@@ -141,7 +141,7 @@ function apply(held: Held, change: Change): Held {
 
 /** Everything up to `rev` is here: applies the waiting changes that follow. */
 function settle(held: Held, rev: number): Held {
-  let next = { ...held, rev: Math.max(held.rev, rev), heardRev: Math.max(held.heardRev, rev) };
+  let next = { ...held, rev: Math.max(held.rev, rev), latestRev: Math.max(held.latestRev, rev) };
   for (let change = next.ahead.get(next.rev + 1); change; change = next.ahead.get(next.rev + 1)) {
     next = apply(next, change);
   }
@@ -157,7 +157,7 @@ export function takeChange(held: Held, change: Change): Held {
   if (rev === held.rev + 1) return settle(apply(held, change), rev);
   const ahead = new Map(held.ahead);
   if (ahead.size < AHEAD_MAX) ahead.set(rev, change);
-  return { ...held, ahead, heardRev: Math.max(held.heardRev, rev) };
+  return { ...held, ahead, latestRev: Math.max(held.latestRev, rev) };
 }
 
 /**
@@ -196,7 +196,7 @@ export function takeSynced(
       }
     : append(held, messages);
   // When the answer has more, at least the next rev is missing.
-  return settle({ ...next, heardRev: Math.max(held.heardRev, rev + (has_more ? 1 : 0)) }, rev);
+  return settle({ ...next, latestRev: Math.max(held.latestRev, rev + (has_more ? 1 : 0)) }, rev);
 }
 
 /** Takes the answer of `join_conversation`; `isFresh`: the newest page was asked for. */
@@ -214,7 +214,7 @@ export function takeJoined(
   return settle(
     {
       ...next,
-      heardRev: Math.max(base.heardRev, rev),
+      latestRev: Math.max(base.latestRev, rev),
       messages: mergeMessages(kept, messages),
       isLoaded: base.isLoaded || isFresh,
     },

@@ -57,7 +57,7 @@ export interface Held {
   membersSince: number;
   rev: number;
   /** The highest rev heard of: above `rev` there is a gap to be filled by `sync`. */
-  heardRev: number;
+  latestRev: number;
   ahead: ReadonlyMap<number, Change>;
   /** Receipts of users who are not members as far as is known here yet. */
   early: readonly Receipt[];

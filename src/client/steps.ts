@@ -148,7 +148,7 @@ export const takeActivity = ({
       ...held.conversation,
       last_seq: Math.max(held.conversation.last_seq, last_seq),
     },
-    heardRev: Math.max(held.heardRev, rev),
+    latestRev: Math.max(held.latestRev, rev),
   }));
 
 export const takeTyping = ({
@@ -177,7 +177,7 @@ export const takeListed =
         return putHeld(next, id, takeReceipts(made, of(receipts, id)));
       }
       // For a conversation that is held already the page shows at most that something was missed.
-      return putHeld(next, id, { ...held, heardRev: Math.max(held.heardRev, rev) });
+      return putHeld(next, id, { ...held, latestRev: Math.max(held.latestRev, rev) });
     }, state);
 
 export const takeSync =

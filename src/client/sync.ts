@@ -57,11 +57,11 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   /** Whether the list was read to its end, so that what `sync` adds makes it whole. */
   let isWhole = false;
   /** Spoken of while catching up. */
-  const spokenOf = new Set<string>();
+  const mentioned = new Set<string>();
   const joining = new Map<string, Promise<void>>();
 
   /** Passes the answer to `take`, with the receipts that arrived meanwhile. */
-  async function hearing<T, R>(
+  async function collectingReceipts<T, R>(
     asked: (take: (answer: T) => void) => Promise<R>,
     take: (answer: T, heard: readonly Receipt[]) => void,
   ): Promise<R> {
@@ -79,7 +79,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     try {
       do {
         const query = { limit: LIST_PAGE, ...(cursor === null ? {} : { cursor }) };
-        await hearing(
+        await collectingReceipts(
           async (take: (page: CallAnswer<"GET /api/conversations">) => void) =>
             take(await api("GET /api/conversations", query)),
           ({ items, next_cursor }, heard) => {
@@ -108,7 +108,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
         })),
         complete,
       };
-      const answer = await hearing(
+      const answer = await collectingReceipts(
         (take: (answer: ClientAck<"sync">) => void) => ask("sync", payload, take),
         (answer, heard) => {
           update(takeSync(answer, heard));
@@ -129,7 +129,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   }
 
   const all = (): Held[] => [...get().conversations.values()];
-  const behind = (): Held[] => all().filter(({ rev, heardRev }) => rev < heardRev);
+  const behind = (): Held[] => all().filter(({ rev, latestRev }) => rev < latestRev);
   const isComplete = (): boolean => isWhole && get().conversations.size <= CONVERSATIONS_MAX;
 
   async function attempt(): Promise<boolean> {
@@ -161,7 +161,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     const isFresh = !held?.isLoaded;
     const after = isFresh ? {} : { after_rev: held.rev };
     const payload = { conversation_id: conversationId, limit: isFresh ? 50 : 100, ...after };
-    const answer = await hearing(
+    const answer = await collectingReceipts(
       (take: (answer: ClientAck<"join_conversation">) => void) =>
         ask("join_conversation", payload, take),
       (answer, heard) => update(takeJoin(answer, isFresh, heard)),
@@ -176,7 +176,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   }
 
   function check(conversationId: string): void {
-    if (isCatchingUp) spokenOf.add(conversationId);
+    if (isCatchingUp) mentioned.add(conversationId);
     else lookAt(conversationId);
   }
 
@@ -219,8 +219,8 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
       isCatchingUp = false;
       update(takeUnread(unread.conversations));
       fillLater();
-      for (const id of spokenOf) lookAt(id);
-      spokenOf.clear();
+      for (const id of mentioned) lookAt(id);
+      mentioned.clear();
     },
     noteReceipt(receipt) {
       if (asking > 0 && receipts.length < RECEIPTS_MAX) receipts.push(receipt);

@@ -21,11 +21,11 @@ import { createDispatch } from "./commands/dispatch.ts";
 import type { PresenceReader } from "./http/routes/presence.ts";
 import { Hub } from "./hub.ts";
 import { EdgeLimits } from "./limits/limits.ts";
-import { Spending } from "./limits/usage-sharing.ts";
+import { UsageSharing } from "./limits/usage-sharing.ts";
 import type { Session } from "./session/session.ts";
 import { createSocketServer, type SocketServer } from "./socket-server.ts";
 import { Packet } from "./transport/packet.ts";
-import { WriteTurn } from "./transport/write-batcher.ts";
+import { WriteBatcher } from "./transport/write-batcher.ts";
 
 /** Sessions are told to come back within this, each at its own moment. */
 const RECONNECT_SPREAD_MS = 2_500;
@@ -38,7 +38,7 @@ const RECONNECT_PATIENCE_MS = 500;
 
 export interface EdgeDeps {
   config: WorkerConfig;
-  life: string;
+  incarnation: string;
   exchange: Exchange;
   accounts: AccountStore;
   queries: Queries;
@@ -53,7 +53,7 @@ export interface EdgeDeps {
 interface EdgeParts {
   auth: Auth;
   limits: EdgeLimits;
-  spending: Spending;
+  spending: UsageSharing;
   revocations: KnownRevocations;
   hub: Hub;
 }
@@ -65,12 +65,12 @@ export class Edge {
   readonly presence: PresenceReader;
   readonly limits: EdgeLimits;
   readonly sockets: SocketServer;
-  readonly turn = new WriteTurn();
+  readonly turn = new WriteBatcher();
   readonly vitals = createEdgeVitals();
   /** Lives of this host begin so; the clocks of others are not ours. */
   readonly #ownHost: string;
   readonly #hub: Hub;
-  readonly #spending: Spending;
+  readonly #spending: UsageSharing;
   readonly #deps: EdgeDeps;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
@@ -86,7 +86,7 @@ export class Edge {
       onRevokedFound: () => hub?.sessions.endLogins((family) => revocations.isRevoked(family)),
       onSuspended: (user) => hub?.sessions.endUser(user),
     });
-    const spending = new Spending({
+    const spending = new UsageSharing({
       clock,
       edges: () => exchange.placement.view.workers.length,
       publish: (body) => exchange.publish(topicOf.limits(), { name: "spent", rev: 0, body }),
@@ -121,7 +121,7 @@ export class Edge {
     const { config, metrics, clock, log } = deps;
     this.#deps = deps;
     this.#hub = hub;
-    this.#ownHost = deps.life.slice(0, deps.life.indexOf(".") + 1);
+    this.#ownHost = deps.incarnation.slice(0, deps.incarnation.indexOf(".") + 1);
     this.#spending = spending;
     this.auth = auth;
     this.limits = limits;
@@ -158,7 +158,7 @@ export class Edge {
 
   onEvent(event: Frame): void {
     if (event.key === topicOf.limits()) {
-      if (event.from !== this.#deps.life) this.#spending.heard(event.body);
+      if (event.from !== this.#deps.incarnation) this.#spending.heard(event.body);
       return;
     }
     const before = this.turn.deliveries;

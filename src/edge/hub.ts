@@ -21,16 +21,16 @@ import { type Commands, createCommands } from "./commands/commands.ts";
 import { Activity } from "./live/activity.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
-import { Notified } from "./live/notification-stream.ts";
+import { NotificationStream } from "./live/notification-stream.ts";
 import { PostWatches } from "./live/post-watches.ts";
 import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
 import { hidden, WATCH_REASON, Watches, type WatchReason } from "./live/presence-watches.ts";
 import { Sessions } from "./live/sessions.ts";
-import { Interests } from "./live/subscriptions.ts";
+import { TopicSubscriptions } from "./live/subscriptions.ts";
 import { Packet } from "./transport/packet.ts";
 
 export interface HubDeps {
-  life: string;
+  incarnation: string;
   exchange: Exchange;
   queries: Queries;
   auth: Pick<Auth, "verify">;
@@ -46,23 +46,23 @@ export interface HubDeps {
 
 export class Hub {
   readonly commands: Commands;
-  readonly interests: Interests;
+  readonly interests: TopicSubscriptions;
   readonly sessions: Sessions;
   readonly streams: Streams;
   readonly watches: Watches;
   readonly #activity: Activity;
   readonly #postWatches: PostWatches;
-  readonly #notified: Notified;
+  readonly #notified: NotificationStream;
   readonly #missed: MissedOrders;
   readonly #deps: HubDeps;
   readonly #statusSources: StatusSources;
 
   constructor(deps: HubDeps) {
-    const { life, exchange, queries, auth, clock, log } = deps;
+    const { incarnation, exchange, queries, auth, clock, log } = deps;
     const { gateway } = exchange;
     const liveMax = deps.liveMax ?? LIVE_CONVERSATIONS_MAX;
     this.#deps = deps;
-    const interests = new Interests({
+    const interests = new TopicSubscriptions({
       clock,
       subscribe: (topics) => exchange.subscribe(topics),
       unsubscribe: (topics) => exchange.unsubscribe(topics),
@@ -88,14 +88,14 @@ export class Hub {
       interests,
       statuses: (users) => readStatuses(this.#statusSources, users),
       existing: async (users) => new Set((await queries.lastSeen([...users])).keys()),
-      isApart: (user, other) => this.sessions.isApart(user, other),
+      isBlocked: (user, other) => this.sessions.isBlocked(user, other),
     });
     const postWatches = new PostWatches(interests);
     const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
-    const notified = new Notified({ clock, log, queries, sessionsOf });
+    const notified = new NotificationStream({ clock, log, queries, sessionsOf });
     this.#notified = notified;
     this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
-    const live = { life, gateway, streams, activity, watches, postWatches, queries };
+    const live = { incarnation, gateway, streams, activity, watches, postWatches, queries };
     this.interests = interests;
     this.streams = streams;
     this.watches = watches;
@@ -126,8 +126,8 @@ export class Hub {
       readStatuses(this.#statusSources, users),
       queries.blockedAmong(viewer, users),
     ]);
-    const isApart = new Set<string>(apart);
-    return found.map((status) => (isApart.has(status.user_id) ? hidden(status) : status));
+    const isBlocked = new Set<string>(apart);
+    return found.map((status) => (isBlocked.has(status.user_id) ? hidden(status) : status));
   }
 
   onEvent(event: Frame): void {
@@ -163,8 +163,8 @@ export class Hub {
 
   /** What this edge told actors on that host ("": every other one) may not have arrived. */
   onGap(host: string): void {
-    const { exchange, life } = this.#deps;
-    this.sessions.onGap(exchange.placement.livesAcross(life, host));
+    const { exchange, incarnation } = this.#deps;
+    this.sessions.onGap(exchange.placement.incarnationsAcross(incarnation, host));
   }
 
   /** Events of these topics may not have arrived here. */

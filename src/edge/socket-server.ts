@@ -16,7 +16,7 @@ import { originMatcher } from "../config/origins.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../protocol/events.ts";
 import type { SessionId } from "../protocol/ids.ts";
 import { createHttpServer } from "./http/server/server.ts";
-import { type Guest, Reception, type ReceptionDeps } from "./session/admission.ts";
+import { Admission, type AdmissionDeps, type AdmittedClient } from "./session/admission.ts";
 import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, FRAME_BYTES_MAX } from "./transport/connection.ts";
 import { EngineConnection } from "./transport/engine-connection.ts";
 import { dropBinaryMessages, packetParser } from "./transport/engine-decoding.ts";
@@ -35,10 +35,10 @@ export interface SocketServer {
 
 interface SocketData {
   /** Until it has begun. */
-  guest?: Guest;
+  guest?: AdmittedClient;
 }
 
-export function createSocketServer(deps: ReceptionDeps): SocketServer {
+export function createSocketServer(deps: AdmissionDeps): SocketServer {
   const { config, sessions, metrics, clock, turn } = deps;
   const httpServer = createHttpServer((_request, response) => response.writeHead(404).end());
   let isRefusing = false;
@@ -70,7 +70,7 @@ export function createSocketServer(deps: ReceptionDeps): SocketServer {
   io.engine.use(gate.middleware);
   dropBinaryMessages(io as unknown as Server);
   setupWorker(stickyView(io as unknown as Server));
-  const reception = new Reception(deps);
+  const reception = new Admission(deps);
   const webSockets = new WsServer({ clock, turn, reception, passes: gate.passes });
   slimUpgrades(io as unknown as Server, turn, (request, tcp, head) =>
     // Of one that drains Engine.IO says why.

@@ -26,7 +26,7 @@ type Level = Fault["level"];
 type Line = Readonly<Record<string, unknown>>;
 type Entry = Omit<Fault, "at" | "since"> & { atMs: WallTime; sinceMs: WallTime };
 
-export class FaultRing {
+export class RecentFaults {
   readonly #clock: Pick<Clock, "wallMs">;
   readonly #worker: string | null;
   readonly #entries: Entry[] = [];

@@ -58,7 +58,7 @@ export interface ThreadReport {
 
 /** One worker's part of an answer; null: it did not answer in time. */
 export interface WorkerPart<A> {
-  life: string;
+  incarnation: string;
   answer: A | null;
 }
 

@@ -60,7 +60,7 @@ export interface Relay {
   /** An event of this host. `bytes` are valid during the call only. */
   publish(topic: string, bytes: Buffer): void;
   /** To a worker of another host; false when Redis is away. */
-  send(life: string, bytes: Buffer): boolean;
+  send(incarnation: string, bytes: Buffer): boolean;
   /** See switchboard.ts: null, or resolves when the topic is (not) heard; never rejects. */
   interest(topic: string, wanted: boolean): Promise<void> | null;
   /** Gives up the lease and leaves. */

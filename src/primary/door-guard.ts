@@ -15,7 +15,7 @@ import { createProxyReader, type ProxyTrust } from "../config/proxy-trust.ts";
 import { BEFORE_ALL, msBetween } from "../protocol/time.ts";
 import { type ConnectionRate, ConnectionRates } from "./connection-rates.ts";
 import { OpenConnections } from "./open-connections.ts";
-import { type Guest, Undecided } from "./undecided.ts";
+import { Undecided, type UndecidedConnection } from "./undecided.ts";
 
 export interface DoorLimits {
   rate: ConnectionRate;
@@ -35,7 +35,7 @@ export interface GuardOptions {
 
 /** `guest` is told to the guard again when the connection has said what it wants. */
 export interface Welcome {
-  guest: Guest | null;
+  guest: UndecidedConnection | null;
   /** The address is over its rate: refuse the connection once its head has been read. */
   isLimited: boolean;
 }
@@ -134,11 +134,11 @@ export class DoorGuard {
     return { guest, isLimited: admission === "answered" };
   }
 
-  handedOver(guest: Guest): void {
+  handedOver(guest: UndecidedConnection): void {
     this.#undecided.handedOver(guest);
   }
 
-  leave(guest: Guest): void {
+  leave(guest: UndecidedConnection): void {
     this.#undecided.leave(guest);
   }
 

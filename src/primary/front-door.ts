@@ -28,7 +28,7 @@ import { maybeRequest, routeOf } from "./request-head.ts";
 import { SessionDoor } from "./session-door.ts";
 import { isOurs, startReading } from "./socket-handle.ts";
 import { TLS_HELLO } from "./tls-hello.ts";
-import type { Guest } from "./undecided.ts";
+import type { UndecidedConnection } from "./undecided.ts";
 
 export interface ServingWorker extends WorkerRef {
   worker: Worker;
@@ -63,7 +63,7 @@ export class FrontDoor {
   readonly #sessions: SessionDoor;
   readonly #connections: Counter<"route">;
   /** Connections in a worker's TLS handshake, by the ticket that the worker will report. */
-  readonly #shaking = new Map<number, { guest: Guest; worker: Worker }>();
+  readonly #shaking = new Map<number, { guest: UndecidedConnection; worker: Worker }>();
   #tickets = 0;
   #turn = 0;
   #closed = false;
@@ -269,7 +269,7 @@ export class FrontDoor {
   }
 
   /** With TLS an address always goes to the same worker, so that long-polling finds its session. */
-  #giveTls(socket: Socket, hello: Buffer, guest: Guest | null): void {
+  #giveTls(socket: Socket, hello: Buffer, guest: UndecidedConnection | null): void {
     this.#connections.inc({ route: "tls" });
     const serving = this.#options.serving();
     if (serving !== this.#placed) {
@@ -277,8 +277,8 @@ export class FrontDoor {
       const workers = [...serving];
       this.#placement = new Placement({ number: 0, workers, draining: [], away: [] });
     }
-    const life = this.#placement.ownerOf(subscriberOf(socket.remoteAddress ?? ""));
-    const chosen = serving.find((candidate) => candidate.life === life);
+    const incarnation = this.#placement.ownerOf(subscriberOf(socket.remoteAddress ?? ""));
+    const chosen = serving.find((candidate) => candidate.incarnation === incarnation);
     if (chosen === undefined) {
       if (guest !== null) this.#options.guard.leave(guest);
       socket.destroy();

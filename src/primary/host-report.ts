@@ -37,7 +37,7 @@ export class HostReport {
     const reasons: string[] = [];
     const relay = this.#relay;
     if (relay?.state === "away") reasons.push(`Redis is away: ${relay.why ?? "no connection yet"}`);
-    const troubles = this.#supervisor.lives.map(({ writeTrouble }) => writeTrouble);
+    const troubles = this.#supervisor.incarnations.map(({ writeTrouble }) => writeTrouble);
     for (const why of new Set(troubles)) {
       if (why !== null) reasons.push(`nothing can be committed: ${why}`);
     }
@@ -53,10 +53,12 @@ export class HostReport {
   }
 
   async #gather(): Promise<HostMetrics> {
-    const answering = this.#supervisor.lives.filter((life) => life.state.phase !== "starting");
+    const answering = this.#supervisor.incarnations.filter(
+      (incarnation) => incarnation.state.phase !== "starting",
+    );
     const [own, ...answers] = await Promise.all([
       this.#metrics.toJson(),
-      ...answering.map((life) => life.ask("metrics", {}, METRICS_DEADLINE_MS)),
+      ...answering.map((incarnation) => incarnation.ask("metrics", {}, METRICS_DEADLINE_MS)),
     ]);
     const registries: unknown[] = [own];
     for (const answer of answers) {

@@ -6,7 +6,7 @@
  * [HTK2] A host that does not know a question stays silent, so versions may differ.
  */
 import { FRAME, type Frame, frame } from "../runtime/frames.ts";
-import { hostOfLife } from "../runtime/view.ts";
+import { hostOfIncarnation } from "../runtime/view.ts";
 
 /** The most open questions; operators never have more. */
 const ASKS_MAX = 1_000;
@@ -58,7 +58,9 @@ export class HostTalk {
     if (said.name !== QUESTION) return;
     this.#options
       .answer(said.key, said.body)
-      ?.then((body) => void this.#say(hostOfLife(said.from), ANSWER, said.corr, said.key, body))
+      ?.then(
+        (body) => void this.#say(hostOfIncarnation(said.from), ANSWER, said.corr, said.key, body),
+      )
       .catch((fault: unknown) => this.#options.onFault(fault));
   }
 

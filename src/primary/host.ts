@@ -13,7 +13,7 @@ import { Drops } from "../base/drops.ts";
 import type { Log } from "../base/log.ts";
 import { createMetrics, type Metrics, Tally } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
-import { FaultRing } from "../ops/recent-faults.ts";
+import { RecentFaults } from "../ops/recent-faults.ts";
 import type { Relay } from "../ports/relay.ts";
 import { type PrimaryOrders, readOpsQuestion, type WorkerReports } from "../runtime/control.ts";
 import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
@@ -28,7 +28,7 @@ import { type Member, Membership } from "./membership.ts";
 import { HostOps, OPS_TALK } from "./ops.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
-import type { WorkerLife } from "./worker-life.ts";
+import type { WorkerProcess } from "./worker-process.ts";
 
 /** A worker that is starting answers once it is up. */
 const CERTIFICATE_DEADLINE_MS = 10_000;
@@ -44,7 +44,7 @@ export interface HostOptions {
   /** Present when TLS is on. */
   certificate?: Certificate;
   /** The recent faults shown to operators; see recent-faults.ts. */
-  faults?: FaultRing;
+  faults?: RecentFaults;
   /** Counts what the relay and the pipes drop. */
   drops?: Drops;
   version?: string;
@@ -61,7 +61,7 @@ export class Host {
   readonly #relay: Relay | null;
   readonly #report: HostReport;
   readonly #certificate: Certificate | null;
-  readonly #faults: FaultRing;
+  readonly #faults: RecentFaults;
   readonly #talk: HostTalk;
   readonly #ops: HostOps;
   readonly #issuerKeys: IssuerKeys | null;
@@ -80,7 +80,7 @@ export class Host {
     this.#switchboard = new Switchboard(
       options.relay ?? NO_UPLINK,
       { tally: this.#metrics.frames, drops: this.#drops },
-      (life, heard) => this.#heard(life, heard),
+      (incarnation, heard) => this.#heard(incarnation, heard),
     );
     this.#membership = new Membership(
       (view) => {
@@ -100,14 +100,16 @@ export class Host {
         limits: options.limits?.supervisor ?? {},
       },
       {
-        forked: (life) => this.#switchboard.attach(life.ref.life, life.pipe),
-        frames: (life, bytes) => this.#switchboard.fromWorker(life.ref.life, bytes),
-        pressure: (life, isFull) => {
+        forked: (incarnation) =>
+          this.#switchboard.attach(incarnation.ref.incarnation, incarnation.pipe),
+        frames: (incarnation, bytes) =>
+          this.#switchboard.fromWorker(incarnation.ref.incarnation, bytes),
+        pressure: (incarnation, isFull) => {
           if (isFull) this.#metrics.pressure.add("primary_to_worker", "full");
-          else this.#switchboard.relieved(life.ref.life);
+          else this.#switchboard.relieved(incarnation.ref.incarnation);
         },
         changed: () => this.#membership.update(this.#members(), this.supervisor.stopping),
-        lost: (life) => this.#switchboard.detach(life.ref.life),
+        lost: (incarnation) => this.#switchboard.detach(incarnation.ref.incarnation),
       },
     );
     this.frontDoor = new FrontDoor({
@@ -125,7 +127,7 @@ export class Host {
       limits: { ...HEAD_LIMITS, ...options.limits?.head },
     });
     this.#report = new HostReport(this.supervisor, this.#metrics, this.#relay, log);
-    this.#faults = options.faults ?? new FaultRing(systemClock);
+    this.#faults = options.faults ?? new RecentFaults(systemClock);
     this.#talk = new HostTalk({
       self: host,
       send: (to, said) => this.#relay?.send(to, encode(said)) ?? false,
@@ -214,10 +216,10 @@ export class Host {
     if (tls === undefined) return;
     // A worker that is starting has the old certificate in its pipe, with this order after it.
     await Promise.all(
-      this.supervisor.lives.map(async (life) => {
-        const answer = await life.ask("tls", tls, CERTIFICATE_DEADLINE_MS);
+      this.supervisor.incarnations.map(async (incarnation) => {
+        const answer = await incarnation.ask("tls", tls, CERTIFICATE_DEADLINE_MS);
         if (answer?.body === "null") return;
-        const worker = life.ref.life;
+        const worker = incarnation.ref.incarnation;
         this.#log.error({ event: "certificate_not_taken", worker, why: answer?.body ?? "late" });
       }),
     );
@@ -247,28 +249,28 @@ export class Host {
   }
 
   #members(): Member[] {
-    return this.supervisor.lives.flatMap((life) => {
-      const { phase } = life.state;
-      return phase === "online" || phase === "draining" ? [{ ref: life.ref, phase }] : [];
+    return this.supervisor.incarnations.flatMap((incarnation) => {
+      const { phase } = incarnation.state;
+      return phase === "online" || phase === "draining" ? [{ ref: incarnation.ref, phase }] : [];
     });
   }
 
   #heard(from: string, heard: Frame): void {
     if (from === "") this.#talk.heard(heard);
-    const life = this.supervisor.lifeOf(from);
-    if (life === undefined) return;
+    const incarnation = this.supervisor.incarnationOf(from);
+    if (incarnation === undefined) return;
     if (heard.type === FRAME.answer) {
-      life.answered(heard);
+      incarnation.answered(heard);
       return;
     }
     switch (heard.name as keyof WorkerReports) {
       case "online":
       case "drained":
-        this.supervisor.reported(life, heard.name as "online" | "drained");
+        this.supervisor.reported(incarnation, heard.name as "online" | "drained");
         return;
       case "writable": {
         const { trouble } = JSON.parse(heard.body) as WorkerReports["writable"];
-        life.writeTrouble = trouble?.why ?? null;
+        incarnation.writeTrouble = trouble?.why ?? null;
         if (trouble?.reason === "no_connections") {
           this.#switchboard.announce(order("spare_connections", {}));
         }
@@ -279,28 +281,28 @@ export class Host {
         return;
       case "connections_ended":
         this.frontDoor.connectionsEnded(
-          life.worker,
+          incarnation.worker,
           JSON.parse(heard.body) as WorkerReports["connections_ended"],
         );
         return;
       case "host_health":
-        this.#answer(life, heard, this.#report.health());
+        this.#answer(incarnation, heard, this.#report.health());
         return;
       case "gather_metrics":
         this.#report.metrics().then(
-          (metrics) => this.#answer(life, heard, metrics),
+          (metrics) => this.#answer(incarnation, heard, metrics),
           (error: unknown) => this.#log.error({ event: "metrics_failed", error }),
         );
         return;
       case "ops":
         this.#ops.cluster(readOpsQuestion(heard.body)).then(
-          (answer) => this.#answer(life, heard, answer),
+          (answer) => this.#answer(incarnation, heard, answer),
           (err: unknown) => this.#log.error({ event: "ops_failed", err }),
         );
         return;
       case "issuer_keys": {
         const { newer } = JSON.parse(heard.body) as WorkerReports["issuer_keys"];
-        void this.#issuerKeys?.ask(newer).then((set) => this.#answer(life, heard, set));
+        void this.#issuerKeys?.ask(newer).then((set) => this.#answer(incarnation, heard, set));
         return;
       }
       default:
@@ -308,11 +310,11 @@ export class Host {
     }
   }
 
-  #answer(life: WorkerLife, asked: Frame, value: unknown): void {
+  #answer(incarnation: WorkerProcess, asked: Frame, value: unknown): void {
     if (asked.corr === 0) return;
-    const { life: to } = life.ref;
+    const { incarnation: to } = incarnation.ref;
     const body = JSON.stringify(value);
-    life.pipe.send(frame(FRAME.answer, { flags: FLAG.ok, to, corr: asked.corr, body }));
+    incarnation.pipe.send(frame(FRAME.answer, { flags: FLAG.ok, to, corr: asked.corr, body }));
   }
 
   #addRelayMetrics(relay: Relay): void {
@@ -369,7 +371,10 @@ export class Host {
       return this.frontDoor.heldSockets;
     });
     add("troupe_pipe_queue_bytes", "Bytes that workers have not taken from the primary.", () =>
-      this.supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
+      this.supervisor.incarnations.reduce(
+        (sum, incarnation) => sum + incarnation.pipe.queuedBytes,
+        0,
+      ),
     );
   }
 }

@@ -79,7 +79,10 @@ export class Membership {
       workers: this.#local.workers,
       draining: this.#local.draining,
       away: others
-        .flatMap(([, { workers, draining }]) => [...workers.map(({ life }) => life), ...draining])
+        .flatMap(([, { workers, draining }]) => [
+          ...workers.map(({ incarnation }) => incarnation),
+          ...draining,
+        ])
         .sort(compare),
     });
   }
@@ -96,15 +99,15 @@ export function membersOf(members: readonly Member[], keepsPlaces: boolean): Hos
     workers: sorted(members.filter(isPlaced).map(({ ref }) => ref)),
     draining: members
       .filter((member) => !isPlaced(member))
-      .map(({ ref }) => ref.life)
+      .map(({ ref }) => ref.incarnation)
       .sort(compare),
   };
 }
 
 function sorted(workers: readonly WorkerRef[]): WorkerRef[] {
   return workers
-    .map(({ life, slot }) => ({ life, slot }))
-    .sort((a, b) => compare(a.slot, b.slot) || compare(a.life, b.life));
+    .map(({ incarnation, slot }) => ({ incarnation, slot }))
+    .sort((a, b) => compare(a.slot, b.slot) || compare(a.incarnation, b.incarnation));
 }
 
 function compare(a: string, b: string): number {

@@ -8,7 +8,7 @@
 import { hostname } from "node:os";
 import { stopwatch, systemClock } from "../base/clock.ts";
 import type { Metrics } from "../base/metrics.ts";
-import { type FaultRing, mergedFaults } from "../ops/recent-faults.ts";
+import { mergedFaults, type RecentFaults } from "../ops/recent-faults.ts";
 import type {
   ClusterAnswers,
   HostPart,
@@ -22,10 +22,10 @@ import type { HostVitals, OpsHost } from "../protocol/ops.ts";
 import { isoOf, type Monotonic, msBetween } from "../protocol/time.ts";
 import type { HostHealth } from "../runtime/control.ts";
 import { FLAG } from "../runtime/frames.ts";
-import { hostOfLife, type View } from "../runtime/view.ts";
+import { hostOfIncarnation, type View } from "../runtime/view.ts";
 import type { HostTalk } from "./host-talk.ts";
 import type { Supervisor } from "./supervisor.ts";
-import type { WorkerLife } from "./worker-life.ts";
+import type { WorkerProcess } from "./worker-process.ts";
 
 const WORKER_DEADLINE_MS = 800;
 /** More than a host's own deadline for its workers, plus the way there and back. */
@@ -40,7 +40,7 @@ export interface HostOpsOptions {
   metrics: Pick<Metrics, "lagMs">;
   relay: Relay | null;
   talk: HostTalk;
-  faults: FaultRing;
+  faults: RecentFaults;
   view: () => View;
   sockets: () => number;
   topics: () => number;
@@ -98,27 +98,30 @@ export class HostOps {
 
   async #hostVitals(): Promise<OpsHost> {
     const { host, supervisor, faults } = this.#options;
-    const lives = supervisor.lives;
+    const incarnations = supervisor.incarnations;
     const parts = await this.#workers({ ask: "vitals" });
     const answers = new Map(
-      parts.map(({ life, answer }) => [life, answer as WorkerAnswers["vitals"] | null]),
+      parts.map(({ incarnation, answer }) => [
+        incarnation,
+        answer as WorkerAnswers["vitals"] | null,
+      ]),
     );
     const rings = [...answers.values()].map((answer) => answer?.faults ?? []);
     const nowMs = systemClock.monotonicMs();
     return {
       host,
       vitals: this.#vitals(mergedFaults([faults.list(), ...rings])),
-      workers: lives.flatMap((life) => {
-        const { phase, sinceMs } = life.state;
+      workers: incarnations.flatMap((incarnation) => {
+        const { phase, sinceMs } = incarnation.state;
         if (phase === "gone") return [];
         return [
           {
-            life: life.ref.life,
-            slot: life.ref.slot,
-            pid: life.pid ?? null,
+            incarnation: incarnation.ref.incarnation,
+            slot: incarnation.ref.slot,
+            pid: incarnation.pid ?? null,
             phase,
             uptime_ms: Math.round(msBetween(sinceMs, nowMs)),
-            vitals: answers.get(life.ref.life)?.vitals ?? null,
+            vitals: answers.get(incarnation.ref.incarnation)?.vitals ?? null,
           },
         ];
       }),
@@ -140,7 +143,10 @@ export class HostOps {
       cpu_ms: Math.round((user + system) / 1000),
       front_door_sockets: sockets(),
       topics: topics(),
-      pipe_queue_bytes: supervisor.lives.reduce((sum, life) => sum + life.pipe.queuedBytes, 0),
+      pipe_queue_bytes: supervisor.incarnations.reduce(
+        (sum, incarnation) => sum + incarnation.pipe.queuedBytes,
+        0,
+      ),
       relay:
         relay === null
           ? null
@@ -157,9 +163,14 @@ export class HostOps {
 
   /** [OPS1] */
   async #workers(question: OpsQuestion): Promise<WorkerPart<WorkerAnswer>[]> {
-    const asked = this.#options.supervisor.lives.filter(({ state }) => state.phase !== "starting");
+    const asked = this.#options.supervisor.incarnations.filter(
+      ({ state }) => state.phase !== "starting",
+    );
     return Promise.all(
-      asked.map(async (life) => ({ life: life.ref.life, answer: await answerOf(life, question) })),
+      asked.map(async (incarnation) => ({
+        incarnation: incarnation.ref.incarnation,
+        answer: await answerOf(incarnation, question),
+      })),
     );
   }
 
@@ -170,9 +181,9 @@ export class HostOps {
       host,
       vitals: null,
       workers: workers
-        .filter(({ life }) => hostOfLife(life) === host)
-        .map(({ life, slot }) => ({
-          life,
+        .filter(({ incarnation }) => hostOfIncarnation(incarnation) === host)
+        .map(({ incarnation, slot }) => ({
+          incarnation,
           slot,
           pid: null,
           phase: "online" as const,
@@ -186,13 +197,16 @@ export class HostOps {
   #others(): string[] {
     const { host, view } = this.#options;
     const { workers, draining, away } = view();
-    const lives = [...workers.map(({ life }) => life), ...draining, ...away];
-    return [...new Set(lives.map(hostOfLife))].filter((other) => other !== host);
+    const incarnations = [...workers.map(({ incarnation }) => incarnation), ...draining, ...away];
+    return [...new Set(incarnations.map(hostOfIncarnation))].filter((other) => other !== host);
   }
 }
 
-async function answerOf(life: WorkerLife, question: OpsQuestion): Promise<WorkerAnswer | null> {
-  const answer = await life.ask("ops", question, WORKER_DEADLINE_MS);
+async function answerOf(
+  incarnation: WorkerProcess,
+  question: OpsQuestion,
+): Promise<WorkerAnswer | null> {
+  const answer = await incarnation.ask("ops", question, WORKER_DEADLINE_MS);
   if (answer === null || (answer.flags & FLAG.ok) === 0) return null;
   return JSON.parse(answer.body) as WorkerAnswer;
 }

@@ -15,17 +15,17 @@ import { msBetween } from "../protocol/time.ts";
 import type { TlsMaterial } from "../runtime/control.ts";
 import { BACK_OFF, type BackOff, RESTED, stepBackOff } from "./back-off.ts";
 import type { ServingWorker } from "./front-door.ts";
-import { WorkerLife } from "./worker-life.ts";
+import { WorkerProcess } from "./worker-process.ts";
 
 export interface SupervisorEvents {
   /** Just forked. */
-  forked(life: WorkerLife): void;
-  frames(life: WorkerLife, bytes: Buffer): void;
+  forked(incarnation: WorkerProcess): void;
+  frames(incarnation: WorkerProcess, bytes: Buffer): void;
   /** The pipe to it became full, or has room again. */
-  pressure(life: WorkerLife, isFull: boolean): void;
+  pressure(incarnation: WorkerProcess, isFull: boolean): void;
   /** The set of online or draining workers has changed, or the stop has begun. */
   changed(): void;
-  lost(life: WorkerLife): void;
+  lost(incarnation: WorkerProcess): void;
 }
 
 export interface SupervisorLimits {
@@ -61,7 +61,7 @@ export interface SupervisorOptions {
 interface Slot {
   n: number;
   name: string;
-  lives: Set<WorkerLife>;
+  incarnations: Set<WorkerProcess>;
   backOff: BackOff;
   retry: NodeJS.Timeout | undefined;
 }
@@ -78,7 +78,7 @@ export class Supervisor {
   readonly #events: SupervisorEvents;
   readonly #slots: Slot[];
   #serving: readonly ServingWorker[] = [];
-  #lifeCount = 0;
+  #incarnationCount = 0;
   #stopping = false;
   #rolling = false;
   #started = false;
@@ -90,7 +90,7 @@ export class Supervisor {
     this.#slots = Array.from({ length: options.config.workers }, (_, n) => ({
       n,
       name: `${options.host}/${n}`,
-      lives: new Set(),
+      incarnations: new Set(),
       backOff: RESTED,
       retry: undefined,
     }));
@@ -119,12 +119,12 @@ export class Supervisor {
   }
 
   /** All worker processes that are not gone. */
-  get lives(): WorkerLife[] {
-    return this.#slots.flatMap((slot) => [...slot.lives]);
+  get incarnations(): WorkerProcess[] {
+    return this.#slots.flatMap((slot) => [...slot.incarnations]);
   }
 
-  lifeOf(id: string): WorkerLife | undefined {
-    return this.lives.find((life) => life.ref.life === id);
+  incarnationOf(id: string): WorkerProcess | undefined {
+    return this.incarnations.find((incarnation) => incarnation.ref.incarnation === id);
   }
 
   /** Resolves when all are online; rejects with a StartRefusal when one does not come up. */
@@ -136,12 +136,17 @@ export class Supervisor {
   }
 
   /** A worker's report that it can serve, or that it has drained. */
-  reported(life: WorkerLife, what: "online" | "drained"): void {
+  reported(incarnation: WorkerProcess, what: "online" | "drained"): void {
     const event = what === "online" ? "online_reported" : "drained_reported";
-    const startedMs = life.state.sinceMs;
-    if (!life.move(event)) return;
+    const startedMs = incarnation.state.sinceMs;
+    if (!incarnation.move(event)) return;
     const ms = Math.round(msBetween(startedMs, systemClock.monotonicMs()));
-    this.#options.log.info({ event: `worker_${what}`, worker: life.ref.life, pid: life.pid, ms });
+    this.#options.log.info({
+      event: `worker_${what}`,
+      worker: incarnation.ref.incarnation,
+      pid: incarnation.pid,
+      ms,
+    });
     if (what === "online") this.#changed();
   }
 
@@ -155,13 +160,13 @@ export class Supervisor {
     this.#options.log.info({ event: "roll_started" });
     try {
       for (const slot of this.#slots) {
-        const old = [...slot.lives];
+        const old = [...slot.incarnations];
         const next = this.#fork(slot);
         if (!(await this.#online(next)) || this.#stopping) {
           this.#options.log.error({ event: "roll_given_up", slot: slot.name });
           return;
         }
-        await Promise.all(old.map((life) => this.#drain(life)));
+        await Promise.all(old.map((incarnation) => this.#drain(incarnation)));
       }
       this.#options.log.info({ event: "roll_done" });
     } finally {
@@ -176,16 +181,19 @@ export class Supervisor {
   async stop(told: () => void): Promise<void> {
     this.#stopping = true;
     for (const slot of this.#slots) clearTimeout(slot.retry);
-    const online = this.lives.filter((life) => life.state.phase === "online");
-    const waiting = this.lives.filter((life) => life.state.phase === "draining");
-    for (const life of this.lives) if (life.state.phase === "starting") life.kill();
-    const drains = online.map((life) => this.#beginDrain(life));
+    const online = this.incarnations.filter((incarnation) => incarnation.state.phase === "online");
+    const waiting = this.incarnations.filter(
+      (incarnation) => incarnation.state.phase === "draining",
+    );
+    for (const incarnation of this.incarnations)
+      if (incarnation.state.phase === "starting") incarnation.kill();
+    const drains = online.map((incarnation) => this.#beginDrain(incarnation));
     await Promise.all(drains.map((drain) => drain.told));
     told();
     await Promise.all([
       ...drains.map((drain) => drain.done),
-      ...waiting.map((life) => this.#ended(life)),
-      ...this.lives.map((life) => life.exited),
+      ...waiting.map((incarnation) => this.#ended(incarnation)),
+      ...this.incarnations.map((incarnation) => incarnation.exited),
     ]);
   }
 
@@ -194,57 +202,69 @@ export class Supervisor {
     this.#stopping = true;
     for (const slot of this.#slots) clearTimeout(slot.retry);
     await Promise.all(
-      this.lives.map((life) => {
-        life.kill();
-        return life.exited;
+      this.incarnations.map((incarnation) => {
+        incarnation.kill();
+        return incarnation.exited;
       }),
     );
   }
 
-  #fork(slot: Slot): WorkerLife {
-    this.#lifeCount++;
-    const id = `${this.#options.host}.${slot.n}.${this.#lifeCount.toString(36)}`;
+  #fork(slot: Slot): WorkerProcess {
+    this.#incarnationCount++;
+    const id = `${this.#options.host}.${slot.n}.${this.#incarnationCount.toString(36)}`;
     const tls = this.#options.tls?.() ?? null;
-    const life = new WorkerLife({ life: id, slot: slot.name }, this.#options.config, tls, {
-      frames: (from, bytes) => this.#events.frames(from, bytes),
-      pressure: (of, isFull) => this.#events.pressure(of, isFull),
-      lost: (gone, why) => this.#lost(slot, gone, why),
-      exited: (gone, how) => {
-        const level = gone.wasOrdered || this.#stopping ? "info" : "warn";
-        this.#options.log[level]({ event: "worker_exited", worker: id, pid: gone.pid, how });
+    const incarnation = new WorkerProcess(
+      { incarnation: id, slot: slot.name },
+      this.#options.config,
+      tls,
+      {
+        frames: (from, bytes) => this.#events.frames(from, bytes),
+        pressure: (of, isFull) => this.#events.pressure(of, isFull),
+        lost: (gone, why) => this.#lost(slot, gone, why),
+        exited: (gone, how) => {
+          const level = gone.wasOrdered || this.#stopping ? "info" : "warn";
+          this.#options.log[level]({ event: "worker_exited", worker: id, pid: gone.pid, how });
+        },
       },
-    });
-    slot.lives.add(life);
-    this.#events.forked(life);
-    return life;
+    );
+    slot.incarnations.add(incarnation);
+    this.#events.forked(incarnation);
+    return incarnation;
   }
 
   /** Whether it came online in time; one that did not is killed. */
-  async #online(life: WorkerLife): Promise<boolean> {
-    const held = await life.until((state) => state.phase === "online", this.#limits.onlineMs);
-    if (!held && life.state.phase === "starting") {
+  async #online(incarnation: WorkerProcess): Promise<boolean> {
+    const held = await incarnation.until(
+      (state) => state.phase === "online",
+      this.#limits.onlineMs,
+    );
+    if (!held && incarnation.state.phase === "starting") {
       const ms = this.#limits.onlineMs;
-      this.#options.log.error({ event: "worker_start_too_slow", worker: life.ref.life, ms });
-      life.kill();
+      this.#options.log.error({
+        event: "worker_start_too_slow",
+        worker: incarnation.ref.incarnation,
+        ms,
+      });
+      incarnation.kill();
     }
     return held;
   }
 
-  async #firstOnline(life: WorkerLife): Promise<void> {
-    if (await this.#online(life)) return;
-    const how = await life.exited;
+  async #firstOnline(incarnation: WorkerProcess): Promise<void> {
+    if (await this.#online(incarnation)) return;
+    const how = await incarnation.exited;
     throw new StartRefusal(
       `A worker did not come up (${how}); what it said is above. Troupe does not start without it.`,
     );
   }
 
-  #lost(slot: Slot, life: WorkerLife, why: string): void {
-    slot.lives.delete(life);
-    this.#events.lost(life);
+  #lost(slot: Slot, incarnation: WorkerProcess, why: string): void {
+    slot.incarnations.delete(incarnation);
+    this.#events.lost(incarnation);
     this.#changed();
-    if (!this.#started || this.#stopping || life.wasOrdered) return;
-    this.#options.log.warn({ event: "worker_lost", worker: life.ref.life, why });
-    this.#replaceLater(slot, life.servedMs);
+    if (!this.#started || this.#stopping || incarnation.wasOrdered) return;
+    this.#options.log.warn({ event: "worker_lost", worker: incarnation.ref.incarnation, why });
+    this.#replaceLater(slot, incarnation.servedMs);
   }
 
   #replaceLater(slot: Slot, servedMs: number): void {
@@ -266,47 +286,53 @@ export class Supervisor {
   }
 
   /** Drains one worker in a roll. */
-  async #drain(life: WorkerLife): Promise<void> {
-    if (life.state.phase === "online") await this.#beginDrain(life).done;
-    if (life.state.phase !== "starting") return;
+  async #drain(incarnation: WorkerProcess): Promise<void> {
+    if (incarnation.state.phase === "online") await this.#beginDrain(incarnation).done;
+    if (incarnation.state.phase !== "starting") return;
     // It is not in any view yet, so there is nothing to drain.
-    life.move("drain_ordered");
-    life.kill();
-    await life.exited;
+    incarnation.move("drain_ordered");
+    incarnation.kill();
+    await incarnation.exited;
   }
 
-  #beginDrain(life: WorkerLife): { told: Promise<unknown>; done: Promise<void> } {
-    life.move("drain_ordered");
+  #beginDrain(incarnation: WorkerProcess): { told: Promise<unknown>; done: Promise<void> } {
+    incarnation.move("drain_ordered");
     // The view without it is sent before the order, in the same pipe.
     this.#changed();
     const order = { deadline_ms: this.#limits.drainMs };
-    const drained = life.until(
+    const drained = incarnation.until(
       (state) => state.phase === "draining" && state.drained,
       this.#limits.drainMs,
     );
-    const told = Promise.race([life.ask("drain", order, this.#limits.toldMs), drained]);
-    return { told, done: this.#ended(life, drained) };
+    const told = Promise.race([incarnation.ask("drain", order, this.#limits.toldMs), drained]);
+    return { told, done: this.#ended(incarnation, drained) };
   }
 
-  async #ended(life: WorkerLife, drained?: Promise<boolean>): Promise<void> {
+  async #ended(incarnation: WorkerProcess, drained?: Promise<boolean>): Promise<void> {
     const isDrained =
       drained ??
-      life.until((state) => state.phase === "draining" && state.drained, this.#limits.drainMs);
-    if (!(await isDrained) && life.state.phase === "draining") {
-      this.#options.log.warn({ event: "worker_drain_too_slow", worker: life.ref.life });
+      incarnation.until(
+        (state) => state.phase === "draining" && state.drained,
+        this.#limits.drainMs,
+      );
+    if (!(await isDrained) && incarnation.state.phase === "draining") {
+      this.#options.log.warn({
+        event: "worker_drain_too_slow",
+        worker: incarnation.ref.incarnation,
+      });
     }
-    await life.end();
+    await incarnation.end();
   }
 
   #changed(): void {
-    this.#serving = this.lives
-      .filter((life) => life.state.phase === "online")
-      .map((life) => ({ ...life.ref, worker: life.worker }));
+    this.#serving = this.incarnations
+      .filter((incarnation) => incarnation.state.phase === "online")
+      .map((incarnation) => ({ ...incarnation.ref, worker: incarnation.worker }));
     this.#events.changed();
   }
 }
 
 /** Whether a worker of this slot serves or is about to. */
 function isCovered(slot: Slot): boolean {
-  return [...slot.lives].some((life) => life.state.phase !== "draining");
+  return [...slot.incarnations].some((incarnation) => incarnation.state.phase !== "draining");
 }

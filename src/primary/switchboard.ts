@@ -32,7 +32,7 @@ export interface Uplink {
   /** An event of this host, for the other hosts. `bytes` are valid during the call only. */
   publish(topic: string, bytes: Buffer): void;
   /** To a worker of another host; false when no host has it. */
-  send(life: string, bytes: Buffer): boolean;
+  send(incarnation: string, bytes: Buffer): boolean;
   /**
    * A topic got its first subscriber here, or lost its last. Null when it is done; else the promise
    * resolves when it is, and never rejects (an unreachable topic is a gap that is healed later).
@@ -62,7 +62,7 @@ export interface Line {
 }
 
 interface Member {
-  life: string;
+  incarnation: string;
   line: Line;
   /** The full lines that this worker has sent to; it is not read meanwhile. */
   waitsFor: Set<Member>;
@@ -73,9 +73,9 @@ type Hearers = Member | Set<Member>;
 
 export class Switchboard {
   readonly #uplink: Uplink;
-  readonly #toPrimary: (life: string, frame: Frame) => void;
+  readonly #toPrimary: (incarnation: string, frame: Frame) => void;
   readonly #members = new Map<string, Member>();
-  readonly #hearers = new Map<string, Hearers>();
+  readonly #subscribers = new Map<string, Hearers>();
   readonly #tally: Tally;
   readonly #drops: Pick<Drops, "note">;
   #viewNumber = 0;
@@ -83,7 +83,7 @@ export class Switchboard {
   constructor(
     uplink: Uplink,
     counted: { tally: Tally; drops: Pick<Drops, "note"> },
-    toPrimary: (life: string, frame: Frame) => void,
+    toPrimary: (incarnation: string, frame: Frame) => void,
   ) {
     this.#uplink = uplink;
     this.#tally = counted.tally;
@@ -91,22 +91,22 @@ export class Switchboard {
     this.#toPrimary = toPrimary;
   }
 
-  attach(life: string, line: Line): void {
-    this.#members.set(life, { life, line, waitsFor: new Set() });
+  attach(incarnation: string, line: Line): void {
+    this.#members.set(incarnation, { incarnation, line, waitsFor: new Set() });
   }
 
   /** The line of that worker has room again. */
-  relieved(life: string): void {
-    const member = this.#members.get(life);
+  relieved(incarnation: string): void {
+    const member = this.#members.get(incarnation);
     if (member !== undefined) this.#readWhoWaitsFor(member);
   }
 
-  detach(life: string): void {
-    const member = this.#members.get(life);
+  detach(incarnation: string): void {
+    const member = this.#members.get(incarnation);
     if (member === undefined) return;
-    this.#members.delete(life);
+    this.#members.delete(incarnation);
     this.#readWhoWaitsFor(member);
-    for (const topic of [...this.#hearers.keys()]) this.#unhear(member, topic);
+    for (const topic of [...this.#subscribers.keys()]) this.#unsubscribe(member, topic);
   }
 
   /** Sends a frame to every worker; a view's number is used in the switchboard's own answers. */
@@ -116,8 +116,8 @@ export class Switchboard {
   }
 
   /** A batch from one of this host's workers. */
-  fromWorker(life: string, bytes: Buffer): void {
-    const member = this.#members.get(life);
+  fromWorker(incarnation: string, bytes: Buffer): void {
+    const member = this.#members.get(incarnation);
     if (member === undefined) return;
     this.#routeAll("pipe", member, bytes);
   }
@@ -128,7 +128,7 @@ export class Switchboard {
   }
 
   get topics(): number {
-    return this.#hearers.size;
+    return this.#subscribers.size;
   }
 
   #routeAll(from: "pipe" | "relay", source: Member | null, bytes: Buffer): void {
@@ -145,10 +145,10 @@ export class Switchboard {
     switch (type) {
       case FRAME.event: {
         const one = bytes.subarray(at, at + length);
-        const hearers = this.#hearers.get(key);
-        if (hearers instanceof Set) {
-          for (const member of hearers) this.#tellOf(member, source, one);
-        } else if (hearers !== undefined) this.#tellOf(hearers, source, one);
+        const subscribers = this.#subscribers.get(key);
+        if (subscribers instanceof Set) {
+          for (const member of subscribers) this.#tellOf(member, source, one);
+        } else if (subscribers !== undefined) this.#tellOf(subscribers, source, one);
         if (source !== null) this.#uplink.publish(key, one);
         return;
       }
@@ -162,7 +162,7 @@ export class Switchboard {
         if (source !== null) this.#subscription(source, decodeAt(bytes, at));
         return;
       case FRAME.control:
-        this.#toPrimary(source?.life ?? "", decodeAt(bytes, at));
+        this.#toPrimary(source?.incarnation ?? "", decodeAt(bytes, at));
         return;
       default:
         // Only the primary sends `view`, and this version does not know other types.
@@ -198,7 +198,7 @@ export class Switchboard {
     }
     const type = bytes[at + 4];
     if (to === "" && type === FRAME.answer) {
-      if (source !== null) this.#toPrimary(source.life, decodeAt(bytes, at));
+      if (source !== null) this.#toPrimary(source.incarnation, decodeAt(bytes, at));
       return;
     }
     // Frames from another host are never sent out again: a stale view could make them circulate.
@@ -217,10 +217,10 @@ export class Switchboard {
     this.#sendTo(asked.from, answer);
   }
 
-  #sendTo(life: string, answer: Frame): void {
-    const member = this.#members.get(life);
+  #sendTo(incarnation: string, answer: Frame): void {
+    const member = this.#members.get(incarnation);
     if (member !== undefined) member.line.send(answer);
-    else this.#uplink.send(life, encode(answer));
+    else this.#uplink.send(incarnation, encode(answer));
   }
 
   #subscription(member: Member, asked: Frame): void {
@@ -228,39 +228,42 @@ export class Switchboard {
     const pending: Promise<void>[] = [];
     for (const topic of asked.body.split("\n")) {
       if (topic === "") continue;
-      const effect = wanted ? this.#hear(member, topic) : this.#unhear(member, topic);
+      const effect = wanted ? this.#subscribe(member, topic) : this.#unsubscribe(member, topic);
       if (effect !== null) pending.push(effect);
     }
     if (asked.corr === 0) return;
     const answer = frame(FRAME.answer, {
       flags: FLAG.ok,
-      to: member.life,
+      to: member.incarnation,
       corr: asked.corr,
       view: this.#viewNumber,
       body: "null",
     });
     if (pending.length === 0) member.line.send(answer);
-    else void Promise.all(pending).then(() => this.#members.get(member.life)?.line.send(answer));
+    else
+      void Promise.all(pending).then(() =>
+        this.#members.get(member.incarnation)?.line.send(answer),
+      );
   }
 
-  #hear(member: Member, topic: string): Promise<void> | null {
-    const hearers = this.#hearers.get(topic);
-    if (hearers === undefined) {
-      this.#hearers.set(topic, member);
+  #subscribe(member: Member, topic: string): Promise<void> | null {
+    const subscribers = this.#subscribers.get(topic);
+    if (subscribers === undefined) {
+      this.#subscribers.set(topic, member);
       return this.#interest(topic, true);
     }
-    if (hearers instanceof Set) hearers.add(member);
-    else if (hearers !== member) this.#hearers.set(topic, new Set([hearers, member]));
+    if (subscribers instanceof Set) subscribers.add(member);
+    else if (subscribers !== member) this.#subscribers.set(topic, new Set([subscribers, member]));
     return this.#pendingInterest.get(topic) ?? null;
   }
 
-  #unhear(member: Member, topic: string): Promise<void> | null {
-    const hearers = this.#hearers.get(topic);
-    if (hearers instanceof Set) {
-      hearers.delete(member);
-      if (hearers.size > 0) return null;
-    } else if (hearers !== member) return null;
-    this.#hearers.delete(topic);
+  #unsubscribe(member: Member, topic: string): Promise<void> | null {
+    const subscribers = this.#subscribers.get(topic);
+    if (subscribers instanceof Set) {
+      subscribers.delete(member);
+      if (subscribers.size > 0) return null;
+    } else if (subscribers !== member) return null;
+    this.#subscribers.delete(topic);
     return this.#interest(topic, false);
   }
 

@@ -7,7 +7,7 @@
  */
 import { type Monotonic, msBetween } from "../protocol/time.ts";
 
-export interface Guest {
+export interface UndecidedConnection {
   readonly address: string;
   readonly sinceMs: Monotonic;
   /** Ends the connection; null when a worker holds it (and does the handshake). */
@@ -24,8 +24,8 @@ export interface UndecidedLimits {
 export class Undecided {
   readonly #limits: UndecidedLimits;
   /** The connections that can be closed here, oldest first. */
-  readonly #ours = new Set<Guest>();
-  readonly #byAddress = new Map<string, Set<Guest>>();
+  readonly #ours = new Set<UndecidedConnection>();
+  readonly #byAddress = new Map<string, Set<UndecidedConnection>>();
   #evicted = 0;
 
   constructor(limits: UndecidedLimits) {
@@ -44,14 +44,14 @@ export class Undecided {
   }
 
   /** Null when there is no room. */
-  enter(address: string, nowMs: Monotonic, cut: () => void): Guest | null {
+  enter(address: string, nowMs: Monotonic, cut: () => void): UndecidedConnection | null {
     const neighbours = this.#byAddress.get(address);
     if (neighbours !== undefined && neighbours.size >= this.#limits.perAddress) {
       if (!this.#makeRoom(neighbours, nowMs)) return null;
     } else if (this.#ours.size >= this.#limits.total && !this.#makeRoom(this.#ours, nowMs)) {
       return null;
     }
-    const guest: Guest = { address, sinceMs: nowMs, cut };
+    const guest: UndecidedConnection = { address, sinceMs: nowMs, cut };
     this.#ours.add(guest);
     // Looked up again, because making room may have removed the address's last entry.
     const guests = this.#byAddress.get(address);
@@ -61,20 +61,20 @@ export class Undecided {
   }
 
   /** A worker holds it now; it still counts for its address. */
-  handedOver(guest: Guest): void {
+  handedOver(guest: UndecidedConnection): void {
     guest.cut = null;
     this.#ours.delete(guest);
   }
 
   /** It has sent its beginning, or it is closed. */
-  leave(guest: Guest): void {
+  leave(guest: UndecidedConnection): void {
     this.#ours.delete(guest);
     const guests = this.#byAddress.get(guest.address);
     if (guests === undefined || !guests.delete(guest)) return;
     if (guests.size === 0) this.#byAddress.delete(guest.address);
   }
 
-  #makeRoom(among: Set<Guest>, nowMs: Monotonic): boolean {
+  #makeRoom(among: Set<UndecidedConnection>, nowMs: Monotonic): boolean {
     for (const guest of among) {
       if (guest.cut === null) continue;
       if (msBetween(guest.sinceMs, nowMs) < this.#limits.youngMs) return false;

@@ -1,5 +1,5 @@
 /**
- * The states of one worker process. Pure; WorkerLife holds one, the supervisor acts
+ * The states of one worker process. Pure; WorkerProcess holds one, the supervisor acts
  * on it. starting: forked, not yet `online`. online: gets connections and actors. draining:
  * gets no new ones, still answers. gone: its process or its pipe has ended. A state never goes
  * back: a restart is another process.

@@ -15,7 +15,7 @@ export interface ActorAddress {
   id: string;
 }
 
-/** A session as its edge announces it. `worker` is the life id of the edge's worker. */
+/** A session as its edge announces it. `worker` is the incarnation id of the edge's worker. */
 export interface SessionNote {
   session: SessionId;
   status: Exclude<PresenceStatus, "offline">;

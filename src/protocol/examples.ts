@@ -42,7 +42,7 @@ const BY_NAME: Readonly<Record<string, Json>> = {
   host: "a41f09c2",
   answered_by: "a41f09c2",
   slot: "a41f09c2/0",
-  life: "a41f09c2.0.1",
+  incarnation: "a41f09c2.0.1",
   worker: "a41f09c2.0.1",
   transport: "websocket",
   event: "worker_lost",

@@ -53,7 +53,7 @@ export const WorkerPhase = Type.Union([
 ]);
 
 export const OpsWorker = Type.Object({
-  life: Type.String({ description: "This run of it." }),
+  incarnation: Type.String({ description: "This run of it." }),
   slot: Type.String({ description: "Its place, the same after a restart." }),
   pid: Nullable(Type.Integer()),
   phase: WorkerPhase,

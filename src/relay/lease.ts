@@ -188,7 +188,9 @@ function isText(value: unknown): value is string {
 
 function isWorkerRef(value: unknown): value is HostMembers["workers"][number] {
   if (typeof value !== "object" || value === null) return false;
-  return "life" in value && isText(value.life) && "slot" in value && isText(value.slot);
+  return (
+    "incarnation" in value && isText(value.incarnation) && "slot" in value && isText(value.slot)
+  );
 }
 
 /** Splits the entries into the cluster's hosts and foreign ones. [LSE2] */

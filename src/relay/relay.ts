@@ -28,7 +28,7 @@ import { redisTrouble } from "../base/redis-trouble.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import { later, type Monotonic, msBetween } from "../protocol/time.ts";
-import { hostOfLife } from "../runtime/view.ts";
+import { hostOfIncarnation } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
 import { KIND, type Kind, sealedEnvelope } from "./envelope.ts";
 import { ForeignMembers } from "./foreign-members.ts";
@@ -149,9 +149,9 @@ export class HostRelay implements Relay {
     else this.#publisher.push(topic, bytes);
   }
 
-  send(life: string, bytes: Buffer): boolean {
+  send(incarnation: string, bytes: Buffer): boolean {
     if (this.#state.is === "away") return false;
-    this.#outboxTo(hostOfLife(life)).push(bytes);
+    this.#outboxTo(hostOfIncarnation(incarnation)).push(bytes);
     return true;
   }
 

@@ -8,7 +8,7 @@ import type { LeaseAnswer, LeaseRequest } from "./lease.ts";
 import { RedisBus } from "./redis-bus.ts";
 import { RedisClusterBus } from "./redis-cluster-bus.ts";
 
-export class UrlBus implements Bus {
+export class RedisUrlBus implements Bus {
   readonly #url: string;
   readonly #clock: Clock;
   readonly #single: RedisBus;

@@ -28,7 +28,7 @@ import type { Topic } from "../protocol/topics.ts";
 export const MAILBOX_MAX = 10_000;
 
 export interface Letter {
-  /** Life id of the worker that wrote it. */
+  /** Incarnation id of the worker that wrote it. */
   from: string;
   op: string;
   body: string;
@@ -41,14 +41,14 @@ export interface Letter {
 export type AnswerSink = ((ok: boolean, body: string, rev: number) => void) | null;
 
 /** The parts of the actor runtime that an activation uses. */
-export interface ActivationHost {
+export interface ActivationOwner {
   monotonicMs(): Monotonic;
   wallMs(): WallTime;
   after(delayMs: number, ring: () => void): () => void;
   /** Runs a turn now, or when the runtime is no longer held. Turns keep their order. */
   whenOpen(turn: () => void): void;
   /** Whether that worker has left the cluster; its sessions are over then. */
-  isGone(life: string): boolean;
+  isGone(incarnation: string): boolean;
   /** Whether other hosts are unreachable now. */
   isCutOff(): boolean;
   /** A context's outward effects: ask, tell, publish. */
@@ -73,7 +73,7 @@ export class Activation implements Context {
   readonly key: string;
   readonly behaviour: Behaviour;
   lastTurnAtMs: Monotonic;
-  readonly #host: ActivationHost;
+  readonly #host: ActivationOwner;
   /** Null while empty, here and below, since most actors are idle. */
   #timers: Map<string, () => void> | null = null;
   #unanswered: Set<ActorReply> | null = null;
@@ -84,7 +84,7 @@ export class Activation implements Context {
   /** Read from the clock when a turn first asks for it. */
   #wallMs: WallTime | null = null;
 
-  constructor(key: string, id: string, behaviour: Behaviour, host: ActivationHost) {
+  constructor(key: string, id: string, behaviour: Behaviour, host: ActivationOwner) {
     this.key = key;
     this.behaviour = behaviour;
     this.#host = host;
@@ -136,8 +136,8 @@ export class Activation implements Context {
     }
   }
 
-  workersGone(lives: ReadonlySet<string>, mayBeBack = false): void {
-    this.#turn((state, ctx) => this.behaviour.onWorkersGone(state, lives, ctx, mayBeBack));
+  workersGone(incarnations: ReadonlySet<string>, mayBeBack = false): void {
+    this.#turn((state, ctx) => this.behaviour.onWorkersGone(state, incarnations, ctx, mayBeBack));
   }
 
   /** The actor belongs to another worker now: ends it as soon as its begun work is done. */

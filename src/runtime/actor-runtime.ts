@@ -21,7 +21,7 @@ import type { ActorKind } from "../protocol/actor-ops.ts";
 import { REFUSALS } from "../protocol/errors.ts";
 import { later, msBetween, NEVER } from "../protocol/time.ts";
 import type { Topic } from "../protocol/topics.ts";
-import { Activation, type ActivationHost, type Letter } from "./activation.ts";
+import { Activation, type ActivationOwner, type Letter } from "./activation.ts";
 import { FLAG, FRAME, type Frame, frame, type ManyAnswers, type ManyLetters } from "./frames.ts";
 import { Gateway } from "./gateway.ts";
 import type { View } from "./view.ts";
@@ -39,7 +39,7 @@ const HELD_MAX = 50_000;
 
 export interface HostOptions {
   clock: Clock;
-  /** Life id of this worker. */
+  /** Incarnation id of this worker. */
   self: string;
   behaviours: Partial<Record<ActorKind, Behaviour>>;
   send(frame: Frame): void;
@@ -58,12 +58,12 @@ export interface HostStats {
   mailboxDeepest: number;
 }
 
-export class ActorHost {
+export class ActorRuntime {
   readonly gateway: Gateway;
   readonly #options: HostOptions;
   readonly #activations = new Map<string, Activation>();
   readonly #activated: Record<string, number> = {};
-  readonly #activationHost: ActivationHost;
+  readonly #activationHost: ActivationOwner;
   #isClosed = false;
   #parked: Frame[] = [];
   #isHeld = false;
@@ -139,12 +139,12 @@ export class ActorHost {
 
   /** [HST5] Frames between this host and `host` ("": every other host) may be lost. */
   onGap(host: string): void {
-    const lives = this.gateway.placement.livesAcross(this.#options.self, host);
-    if (lives.size === 0) return;
+    const incarnations = this.gateway.placement.incarnationsAcross(this.#options.self, host);
+    if (incarnations.size === 0) return;
     for (const activation of [...this.#activations.values()]) {
-      activation.workersGone(lives, true);
+      activation.workersGone(incarnations, true);
     }
-    this.gateway.onGap(lives);
+    this.gateway.onGap(incarnations);
   }
 
   get stats(): HostStats {
@@ -242,14 +242,14 @@ export class ActorHost {
   }
 
   /** One owner object for all activations. */
-  #hostOfActivations(): ActivationHost {
+  #hostOfActivations(): ActivationOwner {
     const { clock, self } = this.#options;
     return {
       monotonicMs: () => clock.monotonicMs(),
       wallMs: () => clock.wallMs(),
       after: (delayMs, ring) => clock.after(delayMs, ring),
       whenOpen: (turn) => this.#whenOpen(turn),
-      isGone: (life) => life !== self && !this.gateway.placement.has(life),
+      isGone: (incarnation) => incarnation !== self && !this.gateway.placement.has(incarnation),
       isCutOff: () => this.gateway.placement.isCutOff,
       effects: {
         ask: (to, op, body, answered) =>

@@ -11,7 +11,7 @@ import type { Doubt } from "../protocol/doubt.ts";
 
 export interface PrimaryOrders {
   /** First frame on every pipe. */
-  configure: { config: WorkerConfig; life: string; slot: string; tls: TlsMaterial | null };
+  configure: { config: WorkerConfig; incarnation: string; slot: string; tls: TlsMaterial | null };
   /**
    * Announce the drain to sessions, flush actors, report `drained`, and expect to be ended.
    * Answered when the drain has been announced: then the port may close.

@@ -29,7 +29,7 @@ import type { Placement, View } from "./view.ts";
 const PRIMARY_DEADLINE_MS = 5_000;
 
 export interface ExchangeOptions {
-  life: string;
+  incarnation: string;
   /** Whether there can be other hosts, whom no view may name yet. */
   isCluster: boolean;
   clock: Clock;
@@ -65,7 +65,7 @@ export class Exchange {
     this.#options = options;
     this.gateway = new Gateway({
       clock: options.clock,
-      self: options.life,
+      self: options.incarnation,
       side: "edge",
       send: (f) => this.#dispatch(f),
       mayAsk: (owner) => this.#mayAsk(owner),
@@ -101,7 +101,7 @@ export class Exchange {
 
   /** A batch from the actor thread. */
   fromThread(batch: Buffer): void {
-    const { life, pipe } = this.#options;
+    const { incarnation, pipe } = this.#options;
     const isSolo = this.#isAlone;
     const take = (at: number, length: number) => {
       this.framesIn++;
@@ -109,7 +109,7 @@ export class Exchange {
       if (type === FRAME.event) {
         if (!isSolo) pipe.sendBytes(batch.subarray(at, at + length));
         this.#options.onEvent(decodeAt(batch, at));
-      } else if (to === life && type === FRAME.answer && !isThreadCorr(corr)) {
+      } else if (to === incarnation && type === FRAME.answer && !isThreadCorr(corr)) {
         this.gateway.onAnswer(decodeAt(batch, at));
       } else {
         pipe.sendBytes(batch.subarray(at, at + length));
@@ -169,7 +169,7 @@ export class Exchange {
   /** Publishes from the edge itself (ended logins); actors publish through their thread. */
   publish(topic: Topic, event: TopicEvent): void {
     const f = frame(FRAME.event, {
-      from: this.#options.life,
+      from: this.#options.incarnation,
       view: this.placement.view.number,
       key: topic,
       name: event.name,
@@ -214,8 +214,8 @@ export class Exchange {
 
   /** [XCH4] */
   #mayAsk(owner: string): boolean {
-    const { life, thread, pipe, pressure } = this.#options;
-    const isOwn = owner === life;
+    const { incarnation, thread, pipe, pressure } = this.#options;
+    const isOwn = owner === incarnation;
     if (!(isOwn ? thread : pipe).isFull) return true;
     pressure?.add(isOwn ? "edge_to_thread" : "worker_to_primary", "refused");
     return false;
@@ -223,15 +223,15 @@ export class Exchange {
 
   /** [XCH4] Another worker's ask, which the thread has no room for. */
   #refuse(asked: Frame): void {
-    const { life, pipe, pressure } = this.#options;
+    const { incarnation, pipe, pressure } = this.#options;
     pressure?.add("edge_to_thread", "refused");
     const body = JSON.stringify(REFUSALS.unavailable.error);
-    pipe.send(frame(FRAME.answer, { to: asked.from, from: life, corr: asked.corr, body }));
+    pipe.send(frame(FRAME.answer, { to: asked.from, from: incarnation, corr: asked.corr, body }));
   }
 
   #dispatch(f: Frame): void {
     this.framesOut++;
-    if (f.to === this.#options.life) this.#options.thread.send(f);
+    if (f.to === this.#options.incarnation) this.#options.thread.send(f);
     else this.#options.pipe.send(f);
   }
 
@@ -253,7 +253,7 @@ export class Exchange {
       );
       this.#calls.set(corr, { settle, cancelDeadline });
       this.framesOut++;
-      this.#options.pipe.send(frame(type, { corr, name, body, from: this.#options.life }));
+      this.#options.pipe.send(frame(type, { corr, name, body, from: this.#options.incarnation }));
     });
   }
 
@@ -282,12 +282,17 @@ export class Exchange {
   #onControl(order: Frame): void {
     if (order.name === "gap") {
       const { host } = JSON.parse(order.body) as PrimaryOrders["gap"];
-      this.gateway.onGap(this.placement.livesAcross(this.#options.life, host));
+      this.gateway.onGap(this.placement.incarnationsAcross(this.#options.incarnation, host));
     }
     this.#options.onControl(order, (body) => {
       if (order.corr === 0) return;
       this.#options.pipe.send(
-        frame(FRAME.answer, { from: this.#options.life, corr: order.corr, flags: FLAG.ok, body }),
+        frame(FRAME.answer, {
+          from: this.#options.incarnation,
+          corr: order.corr,
+          flags: FLAG.ok,
+          body,
+        }),
       );
     });
   }

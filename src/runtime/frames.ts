@@ -63,9 +63,9 @@ export interface ManyAnswers<A> {
 export interface Frame {
   type: FrameType;
   flags: number;
-  /** Life id of the worker it goes to; "" for the primary, or for whoever listens. */
+  /** Incarnation id of the worker it goes to; "" for the primary, or for whoever listens. */
   to: string;
-  /** Life id of the worker it comes from. */
+  /** Incarnation id of the worker it comes from. */
   from: string;
   corr: number;
   /** The sender's view number. */

@@ -55,7 +55,7 @@ interface Pending {
 
 export interface GatewayOptions {
   clock: Clock;
-  /** Life id of the worker that asks. */
+  /** Incarnation id of the worker that asks. */
   self: string;
   /** Top bit of `corr`: 0 on the edge, 1 in the actor thread. */
   side: "edge" | "thread";
@@ -214,9 +214,9 @@ export class Gateway {
   }
 
   /** Asks to these workers, or their answers, may be lost. */
-  onGap(lives: ReadonlySet<string>): void {
+  onGap(incarnations: ReadonlySet<string>): void {
     for (const [corr, pending] of [...this.#pending]) {
-      if (lives.has(pending.to)) this.#askAgain(corr, pending);
+      if (incarnations.has(pending.to)) this.#askAgain(corr, pending);
     }
   }
 

@@ -8,8 +8,8 @@ import type { LineEnd } from "./batch-link.ts";
 
 export interface ThreadStart {
   config: WorkerConfig;
-  /** Life id of the worker. */
-  life: string;
+  /** Incarnation id of the worker. */
+  incarnation: string;
   slot: string;
   /** The thread's end of the line for frames. */
   line: LineEnd;

@@ -14,7 +14,7 @@ export interface WorkerRef {
   /**
    * The id of one incarnation of a worker; a restart gets a new one. At most 64 latin1 characters.
    */
-  life: string;
+  incarnation: string;
   /** The worker's slot, the same after a restart: "<host>/<n>". */
   slot: string;
 }
@@ -22,9 +22,9 @@ export interface WorkerRef {
 /**
  * The host of an incarnation. Incarnation ids and slots begin with it: "<host>.…", "<host>/<n>".
  */
-export function hostOfLife(life: string): string {
-  const end = life.indexOf(".");
-  return end < 0 ? life : life.slice(0, end);
+export function hostOfIncarnation(incarnation: string): string {
+  const end = incarnation.indexOf(".");
+  return end < 0 ? incarnation : incarnation.slice(0, end);
 }
 
 export interface View {
@@ -49,27 +49,30 @@ export const NO_VIEW: View = { number: 0, workers: [], draining: [], away: [] };
 export class Placement {
   readonly view: View;
   readonly #seeds: number[];
-  readonly #lives: Set<string>;
+  readonly #incarnations: Set<string>;
   readonly #away: Set<string>;
 
   constructor(view: View) {
     this.view = view;
     this.#seeds = view.workers.map((worker) => fnv1a(worker.slot, 0x811c9dc5));
-    this.#lives = new Set([...view.workers.map((worker) => worker.life), ...view.draining]);
+    this.#incarnations = new Set([
+      ...view.workers.map((worker) => worker.incarnation),
+      ...view.draining,
+    ]);
     this.#away = new Set(view.away);
   }
 
-  /** Life id of the worker that owns "kind:id"; null while no worker is known. */
+  /** Incarnation id of the worker that owns "kind:id"; null while no worker is known. */
   ownerOf(key: string): string | null {
     const { workers } = this.view;
-    if (workers.length === 1) return workers[0]!.life;
+    if (workers.length === 1) return workers[0]!.incarnation;
     let best: string | null = null;
     let bestScore = -1;
     for (let i = 0; i < workers.length; i++) {
       const score = mix(fnv1a(key, this.#seeds[i]!));
       if (score > bestScore) {
         bestScore = score;
-        best = workers[i]!.life;
+        best = workers[i]!.incarnation;
       }
     }
     return best;
@@ -77,7 +80,7 @@ export class Placement {
 
   /** Whether there is only one worker, so that no frame leaves it. */
   get isSolo(): boolean {
-    return this.#lives.size === 1 && this.#away.size === 0;
+    return this.#incarnations.size === 1 && this.#away.size === 0;
   }
 
   /** Whether other hosts are unreachable, so that what is known of their sessions may be old. */
@@ -86,15 +89,15 @@ export class Placement {
   }
 
   /** Whether that worker is alive; draining and unreachable ones count. */
-  has(life: string): boolean {
-    return this.#lives.has(life) || this.#away.has(life);
+  has(incarnation: string): boolean {
+    return this.#incarnations.has(incarnation) || this.#away.has(incarnation);
   }
 
   /** Incarnations in `before` that this view does not have: their sessions are over. */
   goneSince(before: Placement): Set<string> {
     return new Set(
-      [...before.#lives, ...before.#away].filter(
-        (life) => !this.#lives.has(life) && !this.#away.has(life),
+      [...before.#incarnations, ...before.#away].filter(
+        (incarnation) => !this.#incarnations.has(incarnation) && !this.#away.has(incarnation),
       ),
     );
   }
@@ -102,7 +105,7 @@ export class Placement {
   /** Those of them that were not draining, so that they died. */
   diedSince(before: Placement): Set<string> {
     const died = this.goneSince(before);
-    for (const life of before.view.draining) died.delete(life);
+    for (const incarnation of before.view.draining) died.delete(incarnation);
     return died;
   }
 
@@ -110,18 +113,20 @@ export class Placement {
    * Incarnations that a worker could not reach during a gap between its host and `host` ("": every
    * other host).
    */
-  livesAcross(self: string, host: string): Set<string> {
-    const own = hostOfLife(self);
-    const isAcross = (life: string) => {
-      const its = hostOfLife(life);
+  incarnationsAcross(self: string, host: string): Set<string> {
+    const own = hostOfIncarnation(self);
+    const isAcross = (incarnation: string) => {
+      const its = hostOfIncarnation(incarnation);
       return host === "" ? its !== own : its === host;
     };
-    return new Set([...this.#lives, ...this.#away].filter(isAcross));
+    return new Set([...this.#incarnations, ...this.#away].filter(isAcross));
   }
 
   /** Incarnations that `before` could ask and this view cannot: gone or unreachable. */
   lostSince(before: Placement): Set<string> {
-    return new Set([...before.#lives].filter((life) => !this.#lives.has(life)));
+    return new Set(
+      [...before.#incarnations].filter((incarnation) => !this.#incarnations.has(incarnation)),
+    );
   }
 }
 

@@ -82,8 +82,8 @@ describe.each(ADAPTERS)("the graph in $name", ({ open }) => {
     await follow(alice, bob);
     await follow(bob, alice);
     await follow(carol, alice);
-    expect(await block(alice, bob)).toEqual({ changed: true, isApart: true, direct: null });
-    expect(await block(alice, bob)).toMatchObject({ changed: false, isApart: true });
+    expect(await block(alice, bob)).toEqual({ changed: true, isBlocked: true, direct: null });
+    expect(await block(alice, bob)).toMatchObject({ changed: false, isBlocked: true });
     expect((await opening(alice)).followees).toEqual([]);
     expect((await opening(bob)).followees).toEqual([]);
     expect((await opening(carol)).followees).toEqual([alice]);
@@ -94,10 +94,10 @@ describe.each(ADAPTERS)("the graph in $name", ({ open }) => {
       expect(await codeOf(storage.graph.follow(by, user, true))).toBe("forbidden");
       expect(await follow(by, user, false)).toEqual({ changed: false });
     }
-    expect(await block(bob, alice)).toMatchObject({ changed: true, isApart: true });
-    expect(await block(alice, bob, false)).toMatchObject({ changed: true, isApart: true });
-    expect(await block(bob, alice, false)).toMatchObject({ changed: true, isApart: false });
-    expect(await block(bob, alice, false)).toMatchObject({ changed: false, isApart: false });
+    expect(await block(bob, alice)).toMatchObject({ changed: true, isBlocked: true });
+    expect(await block(alice, bob, false)).toMatchObject({ changed: true, isBlocked: true });
+    expect(await block(bob, alice, false)).toMatchObject({ changed: true, isBlocked: false });
+    expect(await block(bob, alice, false)).toMatchObject({ changed: false, isBlocked: false });
     expect(await follow(alice, bob)).toEqual({ changed: true });
   });
 

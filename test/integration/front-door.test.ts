@@ -18,7 +18,7 @@ const GET = "GET /who HTTP/1.1\r\nHost: x\r\n\r\n";
 interface Served {
   served: string;
   pid: number;
-  life: string;
+  incarnation: string;
   url: string;
   bytes: number;
   envSecret: string | null;
@@ -41,7 +41,7 @@ function client(door: Door, transports: string[], query: Record<string, string> 
 const hello = (socket: Socket) =>
   within(
     "hello",
-    new Promise<{ pid: number; life: string }>((resolve) => socket.once("hello", resolve)),
+    new Promise<{ pid: number; incarnation: string }>((resolve) => socket.once("hello", resolve)),
   );
 
 /** Begins an Engine.IO session over long-polling, by hand. */
@@ -194,7 +194,7 @@ describe("one door, two workers", () => {
           sockets.map(async (socket, i) => {
             const body = "x".repeat(1 + i * 1000);
             const answer = await socket.timeout(5000).emitWithAck("echo", body);
-            expect(answer).toEqual({ body, life: hellos[i]!.life });
+            expect(answer).toEqual({ body, incarnation: hellos[i]!.incarnation });
           }),
         );
       }
@@ -340,7 +340,7 @@ describe("when workers die", () => {
     expect(after.map((worker) => worker.slot).sort()).toEqual(
       before.map((worker) => worker.slot).sort(),
     );
-    expect(after.map((worker) => worker.life)).not.toContain(before[0]!.life);
+    expect(after.map((worker) => worker.incarnation)).not.toContain(before[0]!.incarnation);
   });
 
   test("[SUP2] while no worker is online: 503 with Retry-After", async () => {
@@ -399,7 +399,7 @@ describe("starting, rolling, stopping", () => {
       const { view } = (await whoServes(door, "/view")) as Served & {
         view: { workers: unknown[] };
       };
-      expect(view.workers).toEqual(after.map(({ life, slot }) => ({ life, slot })));
+      expect(view.workers).toEqual(after.map(({ incarnation, slot }) => ({ incarnation, slot })));
     } finally {
       await door.ends();
     }

@@ -279,6 +279,6 @@ function garbage(
 
 /** A lease of a host that is none. */
 function ghost(): string {
-  const members = { workers: [{ life: "ghost.0.1", slot: "ghost/0" }], draining: [] };
+  const members = { workers: [{ incarnation: "ghost.0.1", slot: "ghost/0" }], draining: [] };
   return `${Date.now() + 30_000}|${JSON.stringify(members)}`;
 }

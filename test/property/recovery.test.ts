@@ -36,8 +36,11 @@ afterEach(() => {
 const ids = (from: number, count: number) =>
   Array.from({ length: count }, (_, n) => String(from + n));
 
-function viewOf(number: number, lives: readonly string[]): View {
-  const workers = lives.map((life) => ({ life, slot: life.replace(".", "/") }));
+function viewOf(number: number, incarnations: readonly string[]): View {
+  const workers = incarnations.map((incarnation) => ({
+    incarnation,
+    slot: incarnation.replace(".", "/"),
+  }));
   return { number, workers, draining: [], away: [] };
 }
 
@@ -167,8 +170,8 @@ describe("a host that comes back", () => {
 describe("a worker that dies elsewhere", () => {
   test("[RCV3] it costs what its actors owned, and no statement a user", async () => {
     const clock = new FakeClock();
-    const lives = ids(1, 16).map((n) => `h${n}.0.1`);
-    const edge = new CountingEdge("h1.0.1", clock, viewOf(1, lives));
+    const incarnations = ids(1, 16).map((n) => `h${n}.0.1`);
+    const edge = new CountingEdge("h1.0.1", clock, viewOf(1, incarnations));
     edges.push(edge);
     const users = ids(1, 400);
     for (const user of users) {
@@ -177,7 +180,7 @@ describe("a worker that dies elsewhere", () => {
     }
     edge.resets();
     edge.changed.add("7");
-    edge.takesView(viewOf(2, lives.slice(0, -1)));
+    edge.takesView(viewOf(2, incarnations.slice(0, -1)));
     await clock.advance(10_000);
     const { counts } = edge;
     // Twice, for a statement of the dead may still have been under way.
@@ -186,11 +189,11 @@ describe("a worker that dies elsewhere", () => {
     expect(counts.notificationReads).toBe(0);
     expect(counts.seqStatements).toBe(2);
     expect(counts.revStatements).toBe(2);
-    const owned = (4_000 / lives.length) * 1.5;
+    const owned = (4_000 / incarnations.length) * 1.5;
     expect(counts.revIds).toBeGreaterThan(0);
     expect(counts.revIds).toBeLessThanOrEqual(2 * owned);
     expect(counts.usersAsked).toBeLessThanOrEqual(owned);
-    expect(counts.asks).toBeLessThanOrEqual(lives.length);
+    expect(counts.asks).toBeLessThanOrEqual(incarnations.length);
   });
 });
 
@@ -216,10 +219,10 @@ describe("a gap of one host among many", () => {
     const clock = new FakeClock();
     const network = new MemoryNetwork(clock);
     const hosts = Array.from({ length: hostCount }, (_, n) => `h${String(n).padStart(3, "0")}`);
-    const lives = hosts.map((host) => `${host}.0.1`);
-    const view = viewOf(1, lives);
+    const incarnations = hosts.map((host) => `${host}.0.1`);
+    const view = viewOf(1, incarnations);
     const placement = new Placement(view);
-    edges = lives.map((life) => new CountingEdge(life, clock, view));
+    edges = incarnations.map((incarnation) => new CountingEdge(incarnation, clock, view));
     const population = hostCount * USERS;
     for (const [h, edge] of edges.entries()) {
       for (let u = 0; u < USERS; u++) {
@@ -258,7 +261,7 @@ describe("a gap of one host among many", () => {
 
     network.faults = { ...network.faults, rejects: (channel) => channel.includes("s:") };
     const publishes = (topic: Topic, actor: string) => {
-      if (placement.ownerOf(actor) !== lives[0]) return;
+      if (placement.ownerOf(actor) !== incarnations[0]) return;
       relays[0]!.publish(topic, encode(frame(FRAME.event, { key: topic, name: "any" })));
     };
     for (const id of ids(1, population * 3)) publishes(`conversations:${id}`, `conversation:${id}`);

@@ -7,7 +7,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/log.ts";
 import { Streams } from "../../src/edge/live/conversation-streams.ts";
-import { Interests } from "../../src/edge/live/subscriptions.ts";
+import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { type MemoryBus, MemoryNetwork } from "../../src/relay/memory.ts";
 import { HostRelay } from "../../src/relay/relay.ts";
@@ -23,7 +23,7 @@ const STEPS = 60;
 const LOG = createLogger({ level: "silent" });
 const OWNER = new Placement({
   number: 1,
-  workers: [{ life: SELF, slot: SELF }],
+  workers: [{ incarnation: SELF, slot: SELF }],
   draining: [],
   away: [],
 });
@@ -39,7 +39,7 @@ class ListeningHost {
   readonly streams: Streams;
   readonly ends: FarEnd[] = [];
   gaps = 0;
-  readonly #interests: Interests;
+  readonly #interests: TopicSubscriptions;
 
   constructor(id: string) {
     const { clock } = actors;
@@ -52,7 +52,7 @@ class ListeningHost {
       log: LOG,
       drops: { note: () => undefined },
     });
-    this.#interests = new Interests({
+    this.#interests = new TopicSubscriptions({
       clock,
       subscribe: async (topics) => {
         await Promise.all(topics.map((topic) => this.relay.interest(topic, true)));

@@ -13,7 +13,7 @@ import { NO_UPLINK, Switchboard } from "../../src/primary/switchboard.ts";
 import type { ErrorObject } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId, type Conversation } from "../../src/protocol/schemas.ts";
-import { ActorHost } from "../../src/runtime/actor-runtime.ts";
+import { ActorRuntime } from "../../src/runtime/actor-runtime.ts";
 import { Exchange } from "../../src/runtime/exchange.ts";
 import { decodeAt, eachFrame, encode, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import type { View } from "../../src/runtime/view.ts";
@@ -78,24 +78,24 @@ export class SlowLine {
 }
 
 export class SimWorker {
-  readonly life: string;
+  readonly incarnation: string;
   readonly slot: string;
   readonly edge: SimEdge;
-  readonly host: ActorHost;
+  readonly host: ActorRuntime;
   readonly #lines: SlowLine[];
   isDead = false;
 
-  constructor(world: World, life: string, slot: string, slow: SlowStore) {
-    this.life = life;
+  constructor(world: World, incarnation: string, slot: string, slow: SlowStore) {
+    this.incarnation = incarnation;
     this.slot = slot;
     const { clock, switchboard, storage } = world;
     const toEdge = new SlowLine(world, (bytes) => exchange.fromPrimary(bytes));
-    const toPrimary = new SlowLine(world, (bytes) => switchboard.fromWorker(life, bytes));
+    const toPrimary = new SlowLine(world, (bytes) => switchboard.fromWorker(incarnation, bytes));
     const toThread = new SlowLine(world, (bytes) => this.#inThread(bytes));
     const fromThread = new SlowLine(world, (bytes) => exchange.fromThread(bytes));
     this.#lines = [toEdge, toPrimary, toThread, fromThread];
     const exchange: Exchange = new Exchange({
-      life,
+      incarnation,
       isCluster: false,
       clock,
       pipe: toPrimary,
@@ -107,7 +107,7 @@ export class SimWorker {
       onBatchEnd: () => undefined,
     });
     const queries = slow.wrap(storage.queries);
-    this.edge = new SimEdge({ life, clock, exchange, queries, ...world.options });
+    this.edge = new SimEdge({ incarnation, clock, exchange, queries, ...world.options });
     const ports: ActorPorts = {
       conversations: slow.wrap(storage.ports.conversations),
       users: slow.wrap(storage.ports.users),
@@ -115,15 +115,15 @@ export class SimWorker {
       notifications: slow.wrap(storage.ports.notifications),
       graph: slow.wrap(storage.ports.graph),
     };
-    this.host = new ActorHost({
+    this.host = new ActorRuntime({
       clock,
-      self: life,
+      self: incarnation,
       behaviours: behaviours(ports, { graceMs: GRACE_MS, sessionsMax: 50, changes: null }),
       send: (sent) => fromThread.send(sent),
       onBug: (key, bug) => world.bugs.push({ key, bug }),
       onMalformed: (key, bug) => world.bugs.push({ key, bug }),
     });
-    switchboard.attach(life, toEdge);
+    switchboard.attach(incarnation, toEdge);
   }
 
   /** Gone between two instructions: what it had said and was not heard is lost. */
@@ -234,7 +234,7 @@ export class World {
       void this.bugs.push({ key: `${source} ${reason}`, bug }),
   };
   readonly #conversations: RecordedConversations;
-  #lives = 0;
+  #incarnations = 0;
   #viewNumber = 0;
   #names = 0;
 
@@ -260,8 +260,8 @@ export class World {
     const taken = new Set(this.alive.map((worker) => worker.slot));
     let n = 0;
     while (taken.has(`host/${n}`)) n++;
-    const life = `life${++this.#lives}`;
-    const worker = new SimWorker(this, life, `host/${n}`, new SlowStore(this));
+    const incarnation = `life${++this.#incarnations}`;
+    const worker = new SimWorker(this, incarnation, `host/${n}`, new SlowStore(this));
     this.workers.push(worker);
     this.#announceView();
     return worker;
@@ -269,7 +269,7 @@ export class World {
 
   killWorker(worker: SimWorker): void {
     worker.die();
-    this.switchboard.detach(worker.life);
+    this.switchboard.detach(worker.incarnation);
     this.#announceView();
   }
 
@@ -341,7 +341,7 @@ export class World {
 
   #announceView(): void {
     const workers = this.alive
-      .map(({ life, slot }) => ({ life, slot }))
+      .map(({ incarnation, slot }) => ({ incarnation, slot }))
       .sort((a, b) => (a.slot < b.slot ? -1 : 1));
     const view: View = { number: ++this.#viewNumber, workers, draining: [], away: [] };
     this.switchboard.announce(frame(FRAME.view, { view: view.number, body: JSON.stringify(view) }));

@@ -43,7 +43,7 @@ export class Box {
       },
       receive: (state, incoming, ctx) => this.#receive(state, incoming, ctx),
       onTimer: (_state, timer) => void this.happened.push(`timer ${timer}`),
-      onWorkersGone: (_state, lives) => void this.happened.push(`gone ${[...lives]}`),
+      onWorkersGone: (_state, incarnations) => void this.happened.push(`gone ${[...incarnations]}`),
       isBusy: (state) => state.isBusy,
     };
   }

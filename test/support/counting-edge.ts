@@ -77,9 +77,14 @@ export class CountingEdge {
   #underWay = 0;
   #usersUnderWay = 0;
 
-  constructor(life: string, clock: FakeClock, view: View) {
+  constructor(incarnation: string, clock: FakeClock, view: View) {
     this.#clock = clock;
-    this.gateway = new Gateway({ clock, self: life, side: "edge", send: (f) => this.#onFrame(f) });
+    this.gateway = new Gateway({
+      clock,
+      self: incarnation,
+      side: "edge",
+      send: (f) => this.#onFrame(f),
+    });
     this.gateway.setView(view);
     const { gateway } = this;
     const exchange = {
@@ -91,7 +96,7 @@ export class CountingEdge {
       },
     };
     this.hub = new Hub({
-      life,
+      incarnation,
       exchange: exchange as unknown as Exchange,
       queries: this.#queries() as unknown as Queries,
       auth: { verify: async () => REFUSALS.unavailable },

@@ -16,7 +16,7 @@ export interface DoorOptions {
 }
 
 export interface DoorWorkerFacts {
-  life: string;
+  incarnation: string;
   slot: string;
   pid: number;
   phase: string;

@@ -5,7 +5,7 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
-import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
+import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
 import type { FamilyId, SessionId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
 import { later, type Monotonic, NEVER, type WallTime, wallTime } from "../../src/protocol/time.ts";
@@ -50,7 +50,7 @@ export class FarEnd {
       }),
       limits: options.limits ?? new SessionLimits(null, options.user ?? "1"),
       host: {
-        turn: new WriteTurn(),
+        turn: new WriteBatcher(),
         ended: (_session, reconnect) => this.closings.push(reconnect),
         slow: () => undefined,
       },

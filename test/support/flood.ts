@@ -133,7 +133,7 @@ export class HonestPeople {
     let samples = 0;
     for (let i = 0; i < WINDOWS; i++) {
       const window: Window = { acks: [], reads: [] };
-      await Promise.all(this.#pairs.map((pair, n) => this.#lives(pair, n, window)));
+      await Promise.all(this.#pairs.map((pair, n) => this.#incarnations(pair, n, window)));
       acks.push(percentile99(window.acks));
       reads.push(percentile99(window.reads));
       samples += window.acks.length + window.reads.length;
@@ -145,7 +145,7 @@ export class HonestPeople {
     this.#agent.destroy();
   }
 
-  async #lives(
+  async #incarnations(
     { person, session, talk }: { person: Person; session: Session; talk: string },
     n: number,
     window: Window,

@@ -11,7 +11,7 @@ import { type MemoryBus, MemoryNetwork } from "../../src/relay/memory.ts";
 import { RedisBus } from "../../src/relay/redis-bus.ts";
 import { HostRelay } from "../../src/relay/relay.ts";
 import { type ClusterIdentity, sealKey } from "../../src/relay/seal.ts";
-import { UrlBus } from "../../src/relay/url-bus.ts";
+import { RedisUrlBus } from "../../src/relay/url-bus.ts";
 import { decodeAt, eachFrame, encode, FRAME, frame } from "../../src/runtime/frames.ts";
 import { eventually } from "./eventually.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -152,7 +152,7 @@ export class RelayHost {
 }
 
 export function membersOf(id: string): HostMembers {
-  return { workers: [{ life: `${id}.0.1`, slot: `${id}/0` }], draining: [] };
+  return { workers: [{ incarnation: `${id}.0.1`, slot: `${id}/0` }], draining: [] };
 }
 
 export async function memoryWorld(): Promise<World & { network: MemoryNetwork; clock: FakeClock }> {
@@ -220,7 +220,7 @@ export async function redisClusterWorld(): Promise<World & { cluster: RedisClust
     cluster,
     async bus() {
       const nothing = () => undefined;
-      const bus = new UrlBus(cluster.url, systemClock);
+      const bus = new RedisUrlBus(cluster.url, systemClock);
       return { bus, isCut: nothing, goesSilent: nothing };
     },
     channels: () => cluster.channels(),

@@ -6,7 +6,7 @@
 import type { AckSink, Commands } from "../../src/edge/commands/commands.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
-import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
+import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
 import type { ClientEventName, ClientPayload } from "../../src/protocol/events.ts";
 import type { ConversationId, SessionId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation, Message, PresenceStatus, Status } from "../../src/protocol/schemas.ts";
@@ -87,7 +87,7 @@ export class SimClient {
       connection: this.#connection(id),
       limits: new SessionLimits(null, this.user),
       host: {
-        turn: new WriteTurn(),
+        turn: new WriteBatcher(),
         ended: (ended) => edge.sessions.close(ended),
         slow: () => this.complaints.push("slow consumer"),
       },

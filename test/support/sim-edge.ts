@@ -13,7 +13,7 @@ import type { Frame } from "../../src/runtime/frames.ts";
 import type { Placement } from "../../src/runtime/view.ts";
 
 export interface SimEdgeOptions {
-  life: string;
+  incarnation: string;
   clock: Clock;
   exchange: Exchange;
   queries: Queries;

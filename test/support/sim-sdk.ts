@@ -11,7 +11,7 @@ import { createTyping, type Typing } from "../../src/client/typing.ts";
 import type { AckSink, Commands } from "../../src/edge/commands/commands.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
-import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
+import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
 import { REFUSALS, type Result } from "../../src/protocol/errors.ts";
 import type {
   ClientAck,
@@ -59,7 +59,7 @@ class SimConnection {
       connection: new NearConnection((text) => this.#heard(text)),
       limits: new SessionLimits(null, user),
       host: {
-        turn: new WriteTurn(),
+        turn: new WriteBatcher(),
         ended: () => this.#closedByServer(),
         slow: () => undefined,
       },

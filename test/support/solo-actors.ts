@@ -1,5 +1,5 @@
 /**
- * One ActorHost that owns everything, on the memory store and a clock of the test: asks and
+ * One ActorRuntime that owns everything, on the memory store and a clock of the test: asks and
  * tells go in, events and answers come out.
  */
 import type { ChangeRate } from "../../actors/changes.ts";
@@ -9,7 +9,7 @@ import type { ActorPorts } from "../../actors/ports.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
-import { ActorHost } from "../../src/runtime/actor-runtime.ts";
+import { ActorRuntime } from "../../src/runtime/actor-runtime.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import type { View } from "../../src/runtime/view.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
@@ -26,7 +26,7 @@ export const SESSIONS_MAX = 50;
 export class SoloActors {
   readonly clock = new FakeClock();
   readonly storage: MemoryStorage;
-  readonly host: ActorHost;
+  readonly host: ActorRuntime;
   readonly events: Frame[] = [];
   /** Events and answers in the order in which they left. */
   readonly order: string[] = [];
@@ -41,7 +41,7 @@ export class SoloActors {
     changes: ChangeRate = null,
   ) {
     this.storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
-    this.host = new ActorHost({
+    this.host = new ActorRuntime({
       clock: this.clock,
       self: SELF,
       behaviours: behaviours(wrap(this.storage.ports), {
@@ -57,11 +57,11 @@ export class SoloActors {
   }
 
   /** A new view: this worker and `lives`, which own nothing here that is asked for. */
-  neighbours(...lives: string[]): void {
-    const draining = lives;
+  neighbours(...incarnations: string[]): void {
+    const draining = incarnations;
     const view: View = {
       number: ++this.#viewNumber,
-      workers: [{ life: SELF, slot: SELF }],
+      workers: [{ incarnation: SELF, slot: SELF }],
       draining,
       away: [],
     };

@@ -28,7 +28,7 @@ function activates(): Activation {
     after: (delayMs, ring) => clock.after(delayMs, ring),
     isCutOff: () => false,
     whenOpen: (turn) => turn(),
-    isGone: (life) => gone.has(life),
+    isGone: (incarnation) => gone.has(incarnation),
     effects: { ask: () => undefined, tell: () => undefined, publish: () => undefined },
     onMalformed: (key) => malformed.push(key),
     onEnded: (_activation, letters, bug) => ended.push({ letters, bug }),

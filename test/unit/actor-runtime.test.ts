@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Behaviour } from "../../actors/behaviour.ts";
-import { ActorHost } from "../../src/runtime/actor-runtime.ts";
+import { ActorRuntime } from "../../src/runtime/actor-runtime.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
 import { Box, type BoxState, deferred } from "../support/box-behaviour.ts";
@@ -10,7 +10,7 @@ let clock: FakeClock;
 let box: Box;
 let sent: Frame[];
 let bugs: string[];
-let host: ActorHost;
+let host: ActorRuntime;
 let corr: number;
 
 beforeEach(() => {
@@ -19,7 +19,7 @@ beforeEach(() => {
   sent = [];
   bugs = [];
   corr = 0;
-  host = new ActorHost({
+  host = new ActorRuntime({
     clock,
     self: "me",
     behaviours: { conversation: box.behaviour as Behaviour },
@@ -34,15 +34,20 @@ afterEach(() => {
   expect(clock.pending).toBe(0);
 });
 
-function view(number: number, lives: string[]): View {
-  return { number, workers: lives.map((life) => ({ life, slot: life })), draining: [], away: [] };
+function view(number: number, incarnations: string[]): View {
+  return {
+    number,
+    workers: incarnations.map((incarnation) => ({ incarnation, slot: incarnation })),
+    draining: [],
+    away: [],
+  };
 }
 
 /** A key that `life` owns when these live. */
-function keyOf(life: string, lives: string[]): string {
-  const placement = new Placement(view(1, lives));
+function keyOf(incarnation: string, incarnations: string[]): string {
+  const placement = new Placement(view(1, incarnations));
   for (let n = 1; ; n++) {
-    if (placement.ownerOf(`conversation:${n}`) === life) return `conversation:${n}`;
+    if (placement.ownerOf(`conversation:${n}`) === incarnation) return `conversation:${n}`;
   }
 }
 
@@ -250,9 +255,9 @@ describe("placement", () => {
 
 describe("after a gap between hosts", () => {
   test("[HST5] actors doubt the sessions over there; those of their own host stay", async () => {
-    const lives = ["me", "a.0.1", "b.0.1"];
-    host.setView(view(1, lives));
-    asks("echo", 1, { key: keyOf("me", lives) });
+    const incarnations = ["me", "a.0.1", "b.0.1"];
+    host.setView(view(1, incarnations));
+    asks("echo", 1, { key: keyOf("me", incarnations) });
     await settled();
     host.onGap("a");
     expect(box.happened).toContain("gone a.0.1");
@@ -264,9 +269,9 @@ describe("after a gap between hosts", () => {
 
   test("[PLC5] what a worker out of reach has said still counts", async () => {
     box.loading = deferred<BoxState | null>();
-    const lives = ["me", "a.0.1"];
-    host.setView(view(1, lives));
-    const key = keyOf("me", lives);
+    const incarnations = ["me", "a.0.1"];
+    host.setView(view(1, incarnations));
+    const key = keyOf("me", incarnations);
     asks("echo", "I live", { key, from: "a.0.1" });
     host.setView({ ...view(2, ["me"]), away: ["a.0.1"] });
     box.loading.resolve({ id: "1", isBusy: false });
@@ -278,10 +283,10 @@ describe("after a gap between hosts", () => {
 
 describe("an ask for many actors", () => {
   const LIVES = ["me", "other"];
-  const owned = (life: string, from: number) => {
+  const owned = (incarnation: string, from: number) => {
     const placement = new Placement(view(1, LIVES));
     const ids = Array.from({ length: 200 }, (_, n) => `${from + n}`);
-    return ids.filter((id) => placement.ownerOf(`conversation:${id}`) === life).slice(0, 3);
+    return ids.filter((id) => placement.ownerOf(`conversation:${id}`) === incarnation).slice(0, 3);
   };
   const asksMany = (op: string, letters: object[]) =>
     asks(op, letters, { key: "conversation", flags: FLAG.many });
@@ -392,7 +397,7 @@ describe("[HST6] [ACT7] while it is held", () => {
   test("a turn that fills the line again leaves the rest waiting", async () => {
     host.close();
     const turns: string[] = [];
-    host = new ActorHost({
+    host = new ActorRuntime({
       clock,
       self: "me",
       behaviours: { conversation: box.behaviour as Behaviour },

@@ -81,10 +81,10 @@ describe("changes", () => {
   it("[SDK1] beyond a gap wait for it, and count as missing until then", () => {
     const gap = run(heard(2, 3));
     expect(bodies(gap)).toEqual([]);
-    expect(gap.conversations.get("7")).toMatchObject({ rev: 1, heardRev: 3 });
+    expect(gap.conversations.get("7")).toMatchObject({ rev: 1, latestRev: 3 });
     const filled = [synced(2, [message(1, 2)])].reduce((state, step) => step(state), gap);
     expect(bodies(filled)).toEqual(["1.2", "2.3"]);
-    expect(filled.conversations.get("7")).toMatchObject({ rev: 3, heardRev: 3 });
+    expect(filled.conversations.get("7")).toMatchObject({ rev: 3, latestRev: 3 });
   });
 
   it("[SDK2] twice are as good as once, and an older one changes nothing", () => {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConnectionRates } from "../../src/primary/connection-rates.ts";
 import { TLS_HELLO } from "../../src/primary/tls-hello.ts";
-import { type Guest, Undecided } from "../../src/primary/undecided.ts";
+import { Undecided, type UndecidedConnection } from "../../src/primary/undecided.ts";
 import { monotonic } from "../../src/protocol/time.ts";
 
 describe("the rate of an address's connections", () => {
@@ -119,15 +119,19 @@ describe("undecided connections", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const undecided = new Undecided(LIMITS);
-        const inside = new Set<Guest>();
+        const inside = new Set<UndecidedConnection>();
         let nowMs = 0;
         for (const { address, does, which, afterMs } of steps) {
           nowMs += afterMs;
           const chosen = [...inside][which % Math.max(1, inside.size)];
           if (does === "enters") {
-            const guest: Guest | null = undecided.enter(address, monotonic(nowMs), () => {
-              inside.delete(guest!);
-            });
+            const guest: UndecidedConnection | null = undecided.enter(
+              address,
+              monotonic(nowMs),
+              () => {
+                inside.delete(guest!);
+              },
+            );
             if (guest !== null) inside.add(guest);
           } else if (chosen !== undefined && does === "leaves") {
             undecided.leave(chosen);

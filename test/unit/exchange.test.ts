@@ -54,7 +54,7 @@ beforeEach(() => {
   thread = new Ear();
   edge = [];
   exchange = new Exchange({
-    life: "w1",
+    incarnation: "w1",
     isCluster: false,
     clock,
     pipe: primary,
@@ -75,10 +75,10 @@ afterEach(() => {
   expect(clock.pending).toBe(0);
 });
 
-function takes(number: number, lives: string[]): void {
+function takes(number: number, incarnations: string[]): void {
   const view: View = {
     number,
-    workers: lives.map((life) => ({ life, slot: life })),
+    workers: incarnations.map((incarnation) => ({ incarnation, slot: incarnation })),
     draining: [],
     away: [],
   };
@@ -148,7 +148,12 @@ describe("from the primary", () => {
   });
 
   test("[XCH1] a view reaches the thread, the gateway and the edge, before what follows it", () => {
-    const view: View = { number: 1, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] };
+    const view: View = {
+      number: 1,
+      workers: [{ incarnation: "w1", slot: "w1" }],
+      draining: [],
+      away: [],
+    };
     const said = frame(FRAME.view, { view: 1, body: JSON.stringify(view) });
     exchange.fromPrimary(batch(said, event(2)));
     expect(thread.frames).toEqual([said]);

@@ -22,8 +22,13 @@ afterEach(() => {
 });
 
 /** Each worker has a slot of its own name. */
-function view(number: number, lives: string[], draining: string[] = []): View {
-  return { number, workers: lives.map((life) => ({ life, slot: life })), draining, away: [] };
+function view(number: number, incarnations: string[], draining: string[] = []): View {
+  return {
+    number,
+    workers: incarnations.map((incarnation) => ({ incarnation, slot: incarnation })),
+    draining,
+    away: [],
+  };
 }
 
 function asks(op = "send", key = "conversation:1"): void {

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 import { Tally } from "../../src/base/metrics.ts";
 import { DEFAULT_LIMITS } from "../../src/config/limit-keys.ts";
 import { EdgeLimits } from "../../src/edge/limits/limits.ts";
-import { Intake } from "../../src/edge/session/inbound-pacing.ts";
+import { InboundPacing } from "../../src/edge/session/inbound-pacing.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import type { ClientPacket } from "../../src/edge/transport/packet.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -10,7 +10,7 @@ import { FarEnd } from "../support/far-end.ts";
 
 let clock: FakeClock;
 let ended: number;
-let intake: Intake;
+let intake: InboundPacing;
 let isReading: boolean;
 let isCongested: boolean;
 let held: number;
@@ -39,7 +39,7 @@ beforeEach(() => {
       isReading = true;
     },
   };
-  intake = new Intake(connection, session, {
+  intake = new InboundPacing(connection, session, {
     clock,
     isCongested: () => isCongested,
     take: (_session, { data }) => taken.push(data),

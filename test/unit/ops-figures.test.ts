@@ -37,7 +37,7 @@ function vitals(changes: Partial<WorkerVitals> = {}): WorkerVitals {
 }
 
 /** One host; lives by name, null where one does not answer. */
-function summary(second: number, lives: Record<string, WorkerVitals | null>): OpsSummary {
+function summary(second: number, incarnations: Record<string, WorkerVitals | null>): OpsSummary {
   return {
     at: new Date(1_700_000_000_000 + second * 1000).toISOString(),
     answered_by: "h",
@@ -64,8 +64,8 @@ function summary(second: number, lives: Record<string, WorkerVitals | null>): Op
           relay: null,
           faults: [],
         },
-        workers: Object.entries(lives).map(([life, one], n) => ({
-          life,
+        workers: Object.entries(incarnations).map(([incarnation, one], n) => ({
+          incarnation,
           slot: `h/${n}`,
           pid: n,
           phase: "online",
@@ -107,7 +107,7 @@ describe("figures", () => {
       lagMs: 3,
       sendCommit: null,
     });
-    expect(figures.byLife.get("a")).toMatchObject({ sendsPerS: 20, deliveriesPerS: 0 });
+    expect(figures.byIncarnation.get("a")).toMatchObject({ sendsPerS: 20, deliveriesPerS: 0 });
   });
 
   test("[OPR1] a new life of a worker is no flood, and its predecessor's end no negative rate", () => {

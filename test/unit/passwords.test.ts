@@ -1,7 +1,7 @@
 import { scryptSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { passwordProblem } from "../../src/edge/auth/account-rules.ts";
-import { createPasswordTurns, hashPassword, isPassword } from "../../src/edge/auth/passwords.ts";
+import { createPasswordQueue, hashPassword, isPassword } from "../../src/edge/auth/passwords.ts";
 
 describe("password hashes", () => {
   test("name their parameters, are salted, and know their password only", async () => {
@@ -45,7 +45,7 @@ describe("password hashes", () => {
 describe("turns", () => {
   /** Work that starts in its turn and ends when the test says so. */
   function scene(bounds: { concurrent: number; waitingPerAddress: number; waitingMax: number }) {
-    const turns = createPasswordTurns(bounds);
+    const turns = createPasswordQueue(bounds);
     const started: string[] = [];
     const ends = new Map<string, () => void>();
     const ask = (address: string, name: string) =>
@@ -102,7 +102,7 @@ describe("turns", () => {
   });
 
   test("a turn that fails is handed on", async () => {
-    const turns = createPasswordTurns({ concurrent: 1, waitingPerAddress: 1, waitingMax: 1 });
+    const turns = createPasswordQueue({ concurrent: 1, waitingPerAddress: 1, waitingMax: 1 });
     const fails = turns.inTurn("a", () => Promise.reject(new Error("no")));
     await expect(fails).rejects.toThrow("no");
     expect(await turns.inTurn("a", () => Promise.resolve(1))).toEqual({ ok: true, value: 1 });

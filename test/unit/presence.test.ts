@@ -171,22 +171,22 @@ describe("set_status", () => {
 describe("workers gone", () => {
   test("[PRS2] sessions of a dead worker end, those of others do not", () => {
     const person = new Person().opens(PHONE, "w1").opens(LAPTOP, "w2", "away");
-    person.is({ type: "workers_gone", lives: new Set(["w1"]) }).waits(GRACE_MS);
+    person.is({ type: "workers_gone", incarnations: new Set(["w1"]) }).waits(GRACE_MS);
     expect(person.statuses).toEqual(["online", "away"]);
-    person.is({ type: "workers_gone", lives: new Set(["w2"]) }).waits(GRACE_MS);
+    person.is({ type: "workers_gone", incarnations: new Set(["w2"]) }).waits(GRACE_MS);
     expect(person.statuses).toEqual(["online", "away", "offline"]);
   });
 
   test("[PRS2] a worker without sessions of this user is nothing to it", () => {
     const person = new Person().opens(PHONE, "w1");
     const before = person.presence;
-    person.is({ type: "workers_gone", lives: new Set(["w9"]) });
+    person.is({ type: "workers_gone", incarnations: new Set(["w9"]) });
     expect(person.presence.sessions).toBe(before.sessions);
   });
 });
 
 describe("sessions in doubt", () => {
-  const doubted = { type: "workers_doubted", lives: new Set(["w1"]) } as const;
+  const doubted = { type: "workers_doubted", incarnations: new Set(["w1"]) } as const;
 
   test("[PRS7] announced again at once: nobody hears of it", () => {
     const person = new Person().opens(PHONE);

@@ -132,16 +132,20 @@ describe("the life of a worker", () => {
 });
 
 describe("the membership view", () => {
-  const member = (n: number, phase: Member["phase"] = "online", life = `h.${n}.1`): Member => ({
-    ref: { life, slot: `h/${n}` },
+  const member = (
+    n: number,
+    phase: Member["phase"] = "online",
+    incarnation = `h.${n}.1`,
+  ): Member => ({
+    ref: { incarnation, slot: `h/${n}` },
     phase,
   });
 
   test("[VIEW1] sorted by slot; who drains owns nothing more, but is not gone", () => {
     expect(membersOf([member(2), member(0), member(1, "draining")], false)).toEqual({
       workers: [
-        { life: "h.0.1", slot: "h/0" },
-        { life: "h.2.1", slot: "h/2" },
+        { incarnation: "h.0.1", slot: "h/0" },
+        { incarnation: "h.2.1", slot: "h/2" },
       ],
       draining: ["h.1.1"],
     });
@@ -159,7 +163,10 @@ describe("the membership view", () => {
     membership.update([member(0, "draining"), member(0, "online", "h.0.9"), member(1)], false);
     membership.update([member(0, "online", "h.0.9"), member(1)], false);
     expect(announced.map((view) => view.number)).toEqual([1, 2, 3, 4, 5]);
-    expect(announced.at(-1)?.workers.map((worker) => worker.life)).toEqual(["h.0.9", "h.1.1"]);
+    expect(announced.at(-1)?.workers.map((worker) => worker.incarnation)).toEqual([
+      "h.0.9",
+      "h.1.1",
+    ]);
   });
 
   test("[VIEW3] when the whole host stops, actors stay where they are to the end", () => {
@@ -170,6 +177,6 @@ describe("the membership view", () => {
     membership.update([member(0, "draining"), member(1, "draining")], true);
     expect(announced).toHaveLength(1);
     membership.update([member(1, "draining")], true);
-    expect(announced.at(-1)?.workers).toEqual([{ life: "h.1.1", slot: "h/1" }]);
+    expect(announced.at(-1)?.workers).toEqual([{ incarnation: "h.1.1", slot: "h/1" }]);
   });
 });

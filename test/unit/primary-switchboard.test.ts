@@ -40,9 +40,9 @@ class RecordingUplink implements Uplink {
   publish(topic: string): void {
     this.said.push(`publish ${topic}`);
   }
-  send(life: string): boolean {
-    this.said.push(`send ${life}`);
-    return life.startsWith("far");
+  send(incarnation: string): boolean {
+    this.said.push(`send ${incarnation}`);
+    return incarnation.startsWith("far");
   }
   interest(topic: string, wanted: boolean): Promise<void> | null {
     this.said.push(`${wanted ? "want" : "drop"} ${topic}`);
@@ -61,8 +61,8 @@ const drops = {
 let a: Ear;
 let b: Ear;
 
-function from(life: string, ...frames: Frame[]): void {
-  switchboard.fromWorker(life, Buffer.concat(frames.map(encode)));
+function from(incarnation: string, ...frames: Frame[]): void {
+  switchboard.fromWorker(incarnation, Buffer.concat(frames.map(encode)));
 }
 const event = (key: string, name: string) => frame(FRAME.event, { key, name, body: "{}" });
 const subscribe = (topics: string, corr = 1) => frame(FRAME.subscribe, { body: topics, corr });
@@ -72,8 +72,8 @@ beforeEach(() => {
   toPrimary = [];
   tally = new Tally();
   dropped = [];
-  switchboard = new Switchboard(uplink, { tally, drops }, (life, heard) =>
-    toPrimary.push([life, heard]),
+  switchboard = new Switchboard(uplink, { tally, drops }, (incarnation, heard) =>
+    toPrimary.push([incarnation, heard]),
   );
   a = new Ear();
   b = new Ear();
@@ -170,7 +170,7 @@ describe("asks, tells and answers", () => {
       frame(FRAME.control, { name: "online", from: "liar" }),
       frame(FRAME.answer, { corr: 2, flags: FLAG.ok }),
     );
-    expect(toPrimary.map(([life, heard]) => [life, heard.name, heard.corr])).toEqual([
+    expect(toPrimary.map(([incarnation, heard]) => [incarnation, heard.name, heard.corr])).toEqual([
       ["a", "online", 0],
       ["a", "", 2],
     ]);

@@ -10,10 +10,10 @@ import type { Behaviour } from "../../actors/behaviour.ts";
 import { Malformed } from "../../src/base/errors.ts";
 import { Tally } from "../../src/base/metrics.ts";
 import { KnownRevocations } from "../../src/edge/auth/revocations.ts";
-import { Spending } from "../../src/edge/limits/usage-sharing.ts";
+import { UsageSharing } from "../../src/edge/limits/usage-sharing.ts";
 import { HostTalk } from "../../src/primary/host-talk.ts";
 import { Switchboard } from "../../src/primary/switchboard.ts";
-import { ActorHost } from "../../src/runtime/actor-runtime.ts";
+import { ActorRuntime } from "../../src/runtime/actor-runtime.ts";
 import { BatchLink, createLine } from "../../src/runtime/batch-link.ts";
 import { isForTroupe, isSocketHandover, readOpsQuestion } from "../../src/runtime/control.ts";
 import { Exchange } from "../../src/runtime/exchange.ts";
@@ -55,12 +55,12 @@ const key = fc.constantFrom(
   "",
   "ops",
 );
-const life = fc.constantFrom("", "w1", "w2", "a.primary");
+const incarnation = fc.constantFrom("", "w1", "w2", "a.primary");
 const someFrame: fc.Arbitrary<Frame> = fc.record({
   type: fc.constantFrom(...Object.values(FRAME)),
   flags: fc.nat({ max: 255 }),
-  to: life,
-  from: life,
+  to: incarnation,
+  from: incarnation,
   corr: fc.constantFrom(0, 1, 2, 0x80000001),
   view: fc.constantFrom(0, 1, 7),
   rev: fc.nat({ max: 20_000 }),
@@ -263,7 +263,7 @@ describe("[PRS1] the exchange", () => {
         const drops = new CountedDrops();
         const events: string[] = [];
         const exchange = new Exchange({
-          life: "w1",
+          incarnation: "w1",
           isCluster: true,
           clock,
           pipe: new Lines(),
@@ -289,7 +289,7 @@ describe("[PRS1] the exchange", () => {
     const drops = new CountedDrops();
     const pipe = new Lines();
     const exchange = new Exchange({
-      life: "w1",
+      incarnation: "w1",
       isCluster: true,
       clock,
       pipe,
@@ -300,7 +300,12 @@ describe("[PRS1] the exchange", () => {
       onControl: () => undefined,
       onBatchEnd: () => undefined,
     });
-    const view = { number: 1, workers: [{ life: "w2", slot: "b/0" }], draining: [], away: [] };
+    const view = {
+      number: 1,
+      workers: [{ incarnation: "w2", slot: "b/0" }],
+      draining: [],
+      away: [],
+    };
     exchange.fromPrimary(encode(frame(FRAME.view, { view: 1, body: JSON.stringify(view) })));
     for (const flags of [FLAG.ok, 0]) {
       const answer = exchange.gateway.ask("user", "7", "status", {} as never);
@@ -327,7 +332,7 @@ test("[PRS1] an actor host takes any frame, and what is no JSON costs no activat
     receive: (_state: unknown, message: { body: unknown }) => void received.push(message.body),
   } as never;
   const answers: Frame[] = [];
-  const host = new ActorHost({
+  const host = new ActorRuntime({
     clock,
     self: "w1",
     behaviours: { conversation: behaviour },
@@ -335,7 +340,12 @@ test("[PRS1] an actor host takes any frame, and what is no JSON costs no activat
     onBug: (_key, bug) => bugs.push(bug),
     onMalformed: (_key, fault) => drops.note("thread", "malformed", fault),
   });
-  host.setView({ number: 7, workers: [{ life: "w1", slot: "a/0" }], draining: [], away: [] });
+  host.setView({
+    number: 7,
+    workers: [{ incarnation: "w1", slot: "a/0" }],
+    draining: [],
+    away: [],
+  });
   for (const f of fc.sample(someFrame, 500)) host.deliver(f);
   await settled();
   const before = host.stats.activated["conversation"];
@@ -364,7 +374,7 @@ describe("[PRS1] topics that edges speak to each other", () => {
 
   test("limits: any text debits, or is unreadable and debits nothing", () => {
     const debits: [string, number][] = [];
-    const spending = new Spending({
+    const spending = new UsageSharing({
       clock: new FakeClock(),
       edges: () => 2,
       publish: () => undefined,

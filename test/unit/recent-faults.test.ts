@@ -1,13 +1,13 @@
 /** The ring of faults that operators see, and the stamps that measure deliveries. */
 import { describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/log.ts";
-import { FaultRing, mergedFaults } from "../../src/ops/recent-faults.ts";
+import { mergedFaults, RecentFaults } from "../../src/ops/recent-faults.ts";
 import { ageMsOf, stampNow } from "../../src/ops/vitals.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 function ringOf(worker: string | null = null) {
   const clock = new FakeClock();
-  return { clock, ring: new FaultRing(clock, worker) };
+  return { clock, ring: new RecentFaults(clock, worker) };
 }
 
 describe("the fault ring", () => {
@@ -49,7 +49,7 @@ describe("the fault ring", () => {
 
   test("[FLT3] rings of several boxes are told in order of time, newest first", async () => {
     const { clock, ring: a } = ringOf("a");
-    const b = new FaultRing(clock, "b");
+    const b = new RecentFaults(clock, "b");
     for (const [ring, event] of [
       [a, "one"],
       [b, "two"],

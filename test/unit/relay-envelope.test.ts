@@ -91,7 +91,10 @@ describe("a lease", () => {
         });
         const opened = openedMembers(IDENTITY, "a", sealed);
         if (typeof opened === "string") expect(opened).toBe("malformed");
-        else expect(opened.workers.every(({ life }) => typeof life === "string")).toBe(true);
+        else
+          expect(opened.workers.every(({ incarnation }) => typeof incarnation === "string")).toBe(
+            true,
+          );
       }),
       { numRuns: RUNS },
     );

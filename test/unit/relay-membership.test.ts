@@ -4,11 +4,11 @@ import { Membership } from "../../src/primary/membership.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
 
 const membersOf = (host: string, ...workers: number[]): HostMembers => ({
-  workers: workers.map((n) => ({ life: `${host}.${n}.1`, slot: `${host}/${n}` })),
+  workers: workers.map((n) => ({ incarnation: `${host}.${n}.1`, slot: `${host}/${n}` })),
   draining: [],
 });
 const online = (n: number) => ({
-  ref: { life: `a.${n}.1`, slot: `a/${n}` },
+  ref: { incarnation: `a.${n}.1`, slot: `a/${n}` },
   phase: "online" as const,
 });
 
@@ -55,7 +55,7 @@ describe("membership with a relay", () => {
     membership.onAway();
     const view = views.at(-1)!;
     expect(view).toMatchObject({ number: 8, draining: [], away: ["b.0.1", "b.1.1"] });
-    expect(view.workers.map(({ life }) => life)).toEqual(["a.0.1"]);
+    expect(view.workers.map(({ incarnation }) => incarnation)).toEqual(["a.0.1"]);
     // The relay is told which number it must not give to anything else.
     expect(announced.at(-1)?.floor).toBe(8);
     const placement = new Placement(view);
@@ -133,7 +133,11 @@ describe("across a gap", () => {
       away: ["d.0.1"],
     };
     const placement = new Placement(view);
-    expect([...placement.livesAcross("a.0.1", "b")]).toEqual(["b.0.1"]);
-    expect([...placement.livesAcross("a.0.1", "")].sort()).toEqual(["b.0.1", "c.0.1", "d.0.1"]);
+    expect([...placement.incarnationsAcross("a.0.1", "b")]).toEqual(["b.0.1"]);
+    expect([...placement.incarnationsAcross("a.0.1", "")].sort()).toEqual([
+      "b.0.1",
+      "c.0.1",
+      "d.0.1",
+    ]);
   });
 });

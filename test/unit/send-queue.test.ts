@@ -4,10 +4,10 @@
  */
 import { Socket as TcpSocket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Outlet } from "../../src/edge/session/send-queue.ts";
+import { SendQueue } from "../../src/edge/session/send-queue.ts";
 import { EngineConnection } from "../../src/edge/transport/engine-connection.ts";
 import { Packet } from "../../src/edge/transport/packet.ts";
-import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
+import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
 import { eventually } from "../support/eventually.ts";
 import { settled } from "../support/fake-clock.ts";
 import { chanceFrom, seedFor } from "../support/random.ts";
@@ -17,7 +17,7 @@ const MIB = 1024 * 1024;
 
 let pair: SocketPair;
 let connection: EngineConnection;
-let outlet: Outlet;
+let outlet: SendQueue;
 let slow: number;
 let heard: { name: string; n: number }[];
 
@@ -25,9 +25,9 @@ async function opens(transport: "websocket" | "polling"): Promise<void> {
   pair = await socketPair(transport);
   slow = 0;
   heard = [];
-  const turn = new WriteTurn();
+  const turn = new WriteBatcher();
   connection = new EngineConnection(pair.server, turn);
-  outlet = new Outlet(connection, turn, () => {
+  outlet = new SendQueue(connection, turn, () => {
     slow++;
   });
   pair.client.onAny((name: string, body: { n: number }) => heard.push({ name, n: body.n }));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createLogger } from "../../src/base/log.ts";
 import { Streams } from "../../src/edge/live/conversation-streams.ts";
-import { Interests } from "../../src/edge/live/subscriptions.ts";
+import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
 import type { Queries } from "../../src/ports/edge.ts";
 import type { JoinedOrder } from "../../src/protocol/actor-ops.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -13,7 +13,7 @@ import { FarEnd } from "../support/far-end.ts";
 import { SoloActors } from "../support/solo-actors.ts";
 
 let actors: SoloActors;
-let interests: Interests;
+let interests: TopicSubscriptions;
 let streams: Streams;
 let local: FarEnd[];
 let frames: string[];
@@ -32,7 +32,7 @@ beforeEach(async () => {
   held = null;
   isStorageAway = false;
   primary = () => Promise.resolve();
-  interests = new Interests({
+  interests = new TopicSubscriptions({
     clock: actors.clock,
     subscribe: (topics) => {
       frames.push(...topics.map((topic) => `+${topic}`));
@@ -104,8 +104,8 @@ async function edits(): Promise<Frame> {
   return actors.events.at(-1)!;
 }
 
-function view(number: number, lives: string[]): Placement {
-  const workers = lives.map((life) => ({ life, slot: life }));
+function view(number: number, incarnations: string[]): Placement {
+  const workers = incarnations.map((incarnation) => ({ incarnation, slot: incarnation }));
   return new Placement({ number, workers, draining: [], away: [] } satisfies View);
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Interests } from "../../src/edge/live/subscriptions.ts";
+import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
 import type { Topic } from "../../src/protocol/topics.ts";
 import { FakeClock, settled } from "../support/fake-clock.ts";
 
@@ -7,7 +7,7 @@ const A: Topic = "conversations:1";
 const B: Topic = "conversations:2";
 
 let clock: FakeClock;
-let interests: Interests;
+let interests: TopicSubscriptions;
 let frames: string[];
 let dropped: string[];
 /** How the primary answers a subscription. */
@@ -18,7 +18,7 @@ beforeEach(() => {
   frames = [];
   dropped = [];
   primary = () => Promise.resolve();
-  interests = new Interests({
+  interests = new TopicSubscriptions({
     clock,
     subscribe: (topics) => {
       frames.push(`+${topics.join(",")}`);

@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
 import type { Server } from "socket.io";
 import { afterEach, describe, expect, test } from "vitest";
 import { slim, slimUpgrades, stickyView } from "../../src/edge/transport/trim-socketio.ts";
-import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
+import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SocketPair, socketPair } from "../support/socket-pair.ts";
 
@@ -22,7 +22,7 @@ interface EngineSide {
 
 function prepared(io: Server): void {
   toldToSticky = [];
-  slimUpgrades(io, new WriteTurn(), () => false);
+  slimUpgrades(io, new WriteBatcher(), () => false);
   (stickyView(io) as unknown as EngineSide).engine.on("connection", ({ id }) =>
     toldToSticky.push(id),
   );

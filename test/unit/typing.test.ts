@@ -93,7 +93,7 @@ test("[TYP4] stopping in one session leaves the other typing", () => {
 
 test("[TYP4] a worker that is gone takes its sessions' typing with it", () => {
   const room = new Room().starts(ALICE, PHONE, "w1").starts(BOB, LAPTOP, "w2");
-  expect(room.is({ type: "workers_gone", lives: new Set(["w1"]) }).heard).toEqual([
+  expect(room.is({ type: "workers_gone", incarnations: new Set(["w1"]) }).heard).toEqual([
     "1+",
     "2+",
     "1-",

@@ -3,14 +3,14 @@ import { beforeEach, expect, test } from "vitest";
 import { Tally } from "../../src/base/metrics.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/config/limit-keys.ts";
 import { EdgeLimits } from "../../src/edge/limits/limits.ts";
-import { Spending } from "../../src/edge/limits/usage-sharing.ts";
+import { UsageSharing } from "../../src/edge/limits/usage-sharing.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
 const SEND = { perS: 20, burst: 100 };
 
 interface Edge {
   limits: EdgeLimits;
-  spending: Spending;
+  spending: UsageSharing;
   told: string[];
 }
 
@@ -28,7 +28,7 @@ beforeEach(() => {
 function addEdges(count: number, some: Partial<Limits> = { send: SEND }): void {
   for (let n = 0; n < count; n++) {
     const told: string[] = [];
-    const spending: Spending = new Spending({
+    const spending: UsageSharing = new UsageSharing({
       clock,
       edges: () => edges.length,
       publish(body) {

@@ -5,7 +5,7 @@ import { Placement, type View } from "../../src/runtime/view.ts";
 const KEYS = Array.from({ length: 4_000 }, (_, n) => `${n % 2 ? "user" : "conversation"}:${n + 1}`);
 
 function viewOf(slots: string[], number = 1, draining: string[] = []): View {
-  const workers = [...slots].sort().map((slot) => ({ slot, life: `${slot}@${number}` }));
+  const workers = [...slots].sort().map((slot) => ({ slot, incarnation: `${slot}@${number}` }));
   return { number, workers, draining, away: [] };
 }
 

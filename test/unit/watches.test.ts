@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WATCH_REASON, Watches } from "../../src/edge/live/presence-watches.ts";
-import { Interests } from "../../src/edge/live/subscriptions.ts";
+import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
@@ -16,7 +16,7 @@ const BOB = "2" as UserId;
 const EVERY = { topics: null, ageMs: 0 };
 
 let clock: FakeClock;
-let interests: Interests;
+let interests: TopicSubscriptions;
 let gateway: Gateway;
 let watches: Watches;
 let frames: string[];
@@ -33,7 +33,7 @@ beforeEach(() => {
   truth = new Map();
   users = null;
   primary = () => Promise.resolve();
-  interests = new Interests({
+  interests = new TopicSubscriptions({
     clock,
     subscribe: (topics) => {
       frames.push(...topics.map((topic) => `+${topic}`));
@@ -46,7 +46,7 @@ beforeEach(() => {
   const found = (asked: readonly UserId[]) => asked.filter((user) => users?.has(user) !== false);
   const existing = async (asked: readonly UserId[]) => new Set(found(asked));
   const statuses = async (asked: readonly UserId[]) => found(asked).map((user) => statusOf(user));
-  watches = new Watches({ clock, gateway, interests, statuses, isApart: () => false, existing });
+  watches = new Watches({ clock, gateway, interests, statuses, isBlocked: () => false, existing });
 });
 
 afterEach(() => {
@@ -71,8 +71,8 @@ function says(user: UserId, status: PresenceStatus, note = "", from = "w1"): voi
   watches.onEvent(event, view(1, ["w1"]));
 }
 
-function view(number: number, lives: string[]): Placement {
-  const workers = lives.map((life) => ({ life, slot: life }));
+function view(number: number, incarnations: string[]): Placement {
+  const workers = incarnations.map((incarnation) => ({ incarnation, slot: incarnation }));
   return new Placement({ number, workers, draining: [], away: [] } satisfies View);
 }
 
@@ -181,7 +181,12 @@ test("[WCH5] after a gap those who watch are sent what differs", async () => {
   says(ANN, "online");
   says(ANN, "offline");
   says(BOB, "online");
-  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  gateway.setView({
+    number: 2,
+    workers: [{ incarnation: "w1", slot: "w1" }],
+    draining: [],
+    away: [],
+  });
   watches.onDoubt(EVERY);
   await clock.advance(2_000);
   expect(sent.map(compared)).toEqual([
@@ -199,7 +204,12 @@ test("[WCH8] a gap that names topics concerns the users named and no others", as
   await watcher(ANN, BOB);
   says(ANN, "online");
   says(BOB, "online");
-  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  gateway.setView({
+    number: 2,
+    workers: [{ incarnation: "w1", slot: "w1" }],
+    draining: [],
+    away: [],
+  });
   watches.onDoubt({
     topics: ["conversations:1", `user_status:${BOB}`, "user_status:77"],
     ageMs: 0,
@@ -214,7 +224,12 @@ test("[CMP2] only users who could not be asked about are asked about again", asy
   await watcher(ANN, BOB);
   says(ANN, "online");
   says(BOB, "online");
-  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  gateway.setView({
+    number: 2,
+    workers: [{ incarnation: "w1", slot: "w1" }],
+    draining: [],
+    away: [],
+  });
   watches.onDoubt(EVERY);
   await clock.advance(2_000);
   answers(sent[0]!, [], [BOB]);
@@ -225,7 +240,12 @@ test("[CMP2] only users who could not be asked about are asked about again", asy
 test("[CMP2] an answer older than an event that came meanwhile does not stand", async () => {
   const far = await watcher(ANN);
   says(ANN, "online");
-  gateway.setView({ number: 2, workers: [{ life: "w1", slot: "w1" }], draining: [], away: [] });
+  gateway.setView({
+    number: 2,
+    workers: [{ incarnation: "w1", slot: "w1" }],
+    draining: [],
+    away: [],
+  });
   watches.onDoubt(EVERY);
   await clock.advance(2_000);
   says(ANN, "away");
@@ -238,7 +258,12 @@ test("[WCH2] the new place of a user who was there is told so; of others nothing
   await watcher(ANN, BOB);
   says(ANN, "online");
   says(BOB, "offline");
-  gateway.setView({ number: 2, workers: [{ life: "w2", slot: "w2" }], draining: [], away: [] });
+  gateway.setView({
+    number: 2,
+    workers: [{ incarnation: "w2", slot: "w2" }],
+    draining: [],
+    away: [],
+  });
   watches.onView(view(2, ["w2"]), view(1, ["w1"]));
   expect(sent).toMatchObject([{ to: "w2", key: "user", name: "compare_status", flags: FLAG.many }]);
   expect(compared(sent[0]!)).toEqual([{ told: "online", isPeek: false, ids: [ANN] }]);

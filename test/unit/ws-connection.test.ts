@@ -11,8 +11,8 @@ import { WebSocket } from "ws";
 import type { Connection, ConnectionListener } from "../../src/edge/transport/connection.ts";
 import type { ClientPacket } from "../../src/edge/transport/packet.ts";
 import { Packet } from "../../src/edge/transport/packet.ts";
-import { WriteTurn } from "../../src/edge/transport/write-batcher.ts";
-import { type Receptionist, WsServer } from "../../src/edge/transport/ws-server.ts";
+import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
+import { type Admitter, WsServer } from "../../src/edge/transport/ws-server.ts";
 import { refused } from "../../src/protocol/errors.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -26,7 +26,7 @@ let reception: Desk;
 let taken: boolean | undefined;
 
 /** Lets in who has the token "good"; answers when it is told to, at once by default. */
-class Desk implements Receptionist<Connection> {
+class Desk implements Admitter<Connection> {
   readonly calls: { auth: unknown; authorization: string | undefined }[] = [];
   readonly events: ClientPacket[] = [];
   readonly connections: Connection[] = [];
@@ -73,7 +73,7 @@ beforeEach(async () => {
   taken = undefined;
   server = new WsServer({
     clock,
-    turn: new WriteTurn(),
+    turn: new WriteBatcher(),
     reception,
     passes: () => true,
   });

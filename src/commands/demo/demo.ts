@@ -7,8 +7,8 @@ import { setMaxListeners } from "node:events";
 import { StartRefusal } from "../../base/errors.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/schemas.ts";
+import { Activity } from "./activity.ts";
 import { createCall, DemoFault } from "./api.ts";
-import { Life } from "./life.ts";
 import { WORDS } from "./lines.ts";
 import { Person } from "./person.ts";
 import { makeWorld } from "./world.ts";
@@ -49,7 +49,7 @@ export async function runDemo(
   // Every pause and call of every person adds a listener; many listeners are not a leak here.
   setMaxListeners(0, ends);
   const people: Person[] = [];
-  let life: Life | null = null;
+  let life: Activity | null = null;
   let troubles = 0;
   const trouble = (what: string, why: unknown): void => {
     troubles++;
@@ -76,7 +76,7 @@ export async function runDemo(
     }
     const world = await makeWorld(people);
     const run = randomBytes(4).toString("hex");
-    life = new Life(world, ends, run, (why) => trouble("Something did not work", why));
+    life = new Activity(world, ends, run, (why) => trouble("Something did not work", why));
     for (const person of people) person.connects();
     say(welcome(options, password));
     if (options.forMs !== null) timer = setTimeout(() => ending.abort(), options.forMs);

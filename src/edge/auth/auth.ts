@@ -10,7 +10,7 @@
  * [OUT2] But where SERVICE_SUBJECTS names its `sub`: then it is a program's, and its scopes are the
  *        words `troupe:<scope>`.
  *
- * Rejects only with OutOfReach; everything else is a Result.
+ * Rejects only with StorageUnreachable; everything else is a Result.
  */
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
@@ -24,11 +24,11 @@ import { asUserId, type Tokens as TokenAnswer, type User } from "../../protocol/
 import { later, type Monotonic, msBetween, type WallTime } from "../../protocol/time.ts";
 import type { IssuerKeySet } from "../../runtime/control.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
-import { reached } from "../storage-reachable.ts";
+import { orUnreachable } from "../storage-reachable.ts";
 import { type AccessLog, createAccessLog } from "./access-log.ts";
 import { isReservedName } from "./account-rules.ts";
 import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
-import { createPasswordTurns, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
+import { createPasswordQueue, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
 import { createRefreshTokens } from "./refresh-tokens.ts";
 import { type Claims, createTokens } from "./tokens.ts";
 
@@ -164,7 +164,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     maxAgeS: config.tokenMaxAgeS,
     clock,
   });
-  const turns = createPasswordTurns();
+  const turns = createPasswordQueue();
   const access = createAccessLog(log, clock);
   // With an outside issuer nobody has a refresh token.
   const refreshTokens = createRefreshTokens(config.jwtSecret ?? "");
@@ -205,7 +205,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   }
 
   async function userOfSubject(subject: string): Promise<UserId> {
-    const user = await reached(accounts.bySubject(config.jwtIssuer, subject));
+    const user = await orUnreachable(accounts.bySubject(config.jwtIssuer, subject));
     if (subjects.size >= SUBJECTS_MAX) subjects.clear();
     subjects.set(subject, asUserId(user.id));
     return asUserId(user.id);
@@ -224,7 +224,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   async function begin(user: User, { address, userAgent }: Client): Promise<Result<TokenAnswer>> {
     const { text, hash, rootHash } = refreshTokens.first();
     const origin = { rootHash, address, userAgent };
-    const family = await reached(
+    const family = await orUnreachable(
       accounts.startFamily(asUserId(user.id), hash, refreshTtlMs, origin),
     );
     return answerWith(user, family, text);
@@ -260,7 +260,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   async function strengthen(user: User, password: string, hash: string): Promise<void> {
     if (!isWeakHash(hash)) return;
     const stronger = await hashPassword(password);
-    await reached(accounts.rehash(asUserId(user.id), hash, stronger));
+    await orUnreachable(accounts.rehash(asUserId(user.id), hash, stronger));
   }
 
   return {
@@ -297,7 +297,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       if (limited !== null) return { ok: false, error: limited };
       const hash = await turns.inTurn(client.address, () => hashPassword(password));
       if (!hash.ok) return hash;
-      const user = await reached(accounts.register(name, displayName ?? name, hash.value));
+      const user = await orUnreachable(accounts.register(name, displayName ?? name, hash.value));
       if (!user.ok) return user;
       access.note({ event: "registered", user_id: asUserId(user.value.id), ...noted(client) });
       return begin(user.value, client);
@@ -309,7 +309,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       const name = username.toLowerCase();
       // What can be nobody's name is not looked up: PostgreSQL would not even take some of it.
       const account = USERNAME.test(name)
-        ? await reached(accounts.byUsername(name, address))
+        ? await orUnreachable(accounts.byUsername(name, address))
         : null;
       const user = account === null ? null : asUserId(account.user.id);
       const refuse = (refusal: { ok: false; error: ErrorObject }) => {
@@ -338,7 +338,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       if (outside) return OUTSIDE;
       const shown = refreshTokens.read(refreshToken);
       const next = refreshTokens.after(shown);
-      const turn = await reached(accounts.rotate(shown.hash, next.hash, refreshTtlMs));
+      const turn = await orUnreachable(accounts.rotate(shown.hash, next.hash, refreshTtlMs));
       if (turn.outcome === "rotated" || turn.outcome === "repeated") {
         return answerWith(turn.grant.user, turn.grant.family, next.text);
       }
@@ -348,7 +348,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
           ? turn
           : shown.rootHash === null
             ? null
-            : await reached(accounts.revokeByRoot(shown.rootHash));
+            : await orUnreachable(accounts.revokeByRoot(shown.rootHash));
       access.note({
         event: "refresh_refused",
         ...(ended !== null && { user_id: ended.userId }),
@@ -362,9 +362,9 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     async logout(refreshToken) {
       if (outside) return OUTSIDE;
       const { hash, rootHash } = refreshTokens.read(refreshToken);
-      let ended = await reached(accounts.revokeByToken(hash));
+      let ended = await orUnreachable(accounts.revokeByToken(hash));
       if (ended === null && rootHash !== null) {
-        ended = await reached(accounts.revokeByRoot(rootHash));
+        ended = await orUnreachable(accounts.revokeByRoot(rootHash));
       }
       if (ended === null) return ok(null);
       access.note({ event: "logout", user_id: ended.userId });
@@ -374,13 +374,15 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
 
     async changePassword({ userId, family }, change, client) {
       if (outside) return OUTSIDE;
-      const user = await reached(accounts.byId(userId));
+      const user = await orUnreachable(accounts.byId(userId));
       const account =
-        user === null ? null : await reached(accounts.byUsername(user.username, client.address));
+        user === null
+          ? null
+          : await orUnreachable(accounts.byUsername(user.username, client.address));
       const name = user?.username ?? "";
       const done = await whereRight(name, account, change.old, client.address, async (hash) => {
         const newHash = await hashPassword(change.new);
-        return reached(accounts.changePassword(userId, hash, newHash, family));
+        return orUnreachable(accounts.changePassword(userId, hash, newHash, family));
       });
       if (!done.ok || done.value === null) {
         const refusal = done.ok ? WRONG_OLD : done;
@@ -399,7 +401,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     },
 
     async endLogin(user, family) {
-      if (!(await reached(accounts.endFamily(user, family)))) return NO_LOGIN;
+      if (!(await orUnreachable(accounts.endFamily(user, family)))) return NO_LOGIN;
       access.note({ event: "login_ended", user_id: user });
       revocations.revoke(family, user);
       return ok(null);
@@ -410,7 +412,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     },
 
     async suspend(user, suspended) {
-      const done = await reached(accounts.suspend(user, suspended));
+      const done = await orUnreachable(accounts.suspend(user, suspended));
       if (!done.ok) return done;
       // Said also when nothing changed: the first time it may not have been heard everywhere.
       revocations.suspend(user, suspended);

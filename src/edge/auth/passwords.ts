@@ -37,7 +37,7 @@ const BUSY_RETRY_MS = 1000;
 /** Made at load with the current cost: an unknown username is compared with it. */
 const NOBODY = format(randomBytes(SALT_BYTES), randomBytes(KEY_BYTES));
 
-export interface PasswordTurns {
+export interface PasswordQueue {
   /**
    * Runs `work` when it is the turn of `address`. Refuses: rate_limited (too many of this address,
    * or of all, wait already).
@@ -51,11 +51,11 @@ export interface PasswordTurnBounds {
   waitingMax: number;
 }
 
-export function createPasswordTurns({
+export function createPasswordQueue({
   concurrent = CONCURRENT,
   waitingPerAddress = WAITING_PER_ADDRESS,
   waitingMax = WAITING_MAX,
-}: Partial<PasswordTurnBounds> = {}): PasswordTurns {
+}: Partial<PasswordTurnBounds> = {}): PasswordQueue {
   let running = 0;
   let waitingCount = 0;
   /** By address; the address whose turn is next comes first. An entry is never empty. */

@@ -3,8 +3,8 @@
  * has expired, and suspended users. Told to every edge over one topic; read from storage when a
  * worker starts, after a gap between hosts, and every few seconds what is new.
  *
- * [RVK1] What one edge says, every edge that can be reached does within a second.
- * [RVK2] An edge that cannot be reached finds it in storage: Redis may be away for hours.
+ * [RVK1] What one edge says, every edge that can be orUnreachable does within a second.
+ * [RVK2] An edge that cannot be orUnreachable finds it in storage: Redis may be away for hours.
  */
 import type { Clock } from "../../base/clock.ts";
 import { Malformed } from "../../base/errors.ts";

@@ -52,7 +52,7 @@ interface ChangeAck extends AckSink {
 }
 
 export interface CommandDeps {
-  life: string;
+  incarnation: string;
   gateway: Gateway;
   streams: Streams;
   activity: Activity;
@@ -73,7 +73,7 @@ type Handler<E extends ClientEventName> = (
 export type Commands = { [E in ClientEventName]: Handler<E> };
 
 export function createCommands(deps: CommandDeps): Commands {
-  const { life, gateway, streams, activity, watches, postWatches } = deps;
+  const { incarnation, gateway, streams, activity, watches, postWatches } = deps;
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -166,7 +166,7 @@ export function createCommands(deps: CommandDeps): Commands {
       const id = asConversationId(conversation_id);
       if (is_typing) session.typingIn.add(id);
       else session.typingIn.delete(id);
-      askConversation(session, conversation_id, "typing", { worker: life, is_typing }, ack);
+      askConversation(session, conversation_id, "typing", { worker: incarnation, is_typing }, ack);
     },
 
     mark_delivered(session, { conversation_id, seq }, ack) {
@@ -264,7 +264,7 @@ export function createCommands(deps: CommandDeps): Commands {
 
     set_status(session, { status }, ack) {
       session.status = status;
-      const body = JSON.stringify({ session: session.id, worker: life, status });
+      const body = JSON.stringify({ session: session.id, worker: incarnation, status });
       gateway.askText(`user:${session.user}`, "set_status", body, 0, (ok, answer) => {
         if (ok) ack.ok("{}");
         else ack.refuse(JSON.parse(answer) as ErrorObject);

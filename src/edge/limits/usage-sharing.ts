@@ -5,7 +5,7 @@
  * [SPN1] Nobody is told of calm use: an edge keeps to itself what is under its share of a
  *        quarter of the limit. All edges together so allow at most 1.25 times the limit, and
  *        what was spent before the word came is a debt that is waited for.
- * [SPN2] Told in batches, one frame a while, over the topic `limits`: workers of a host through
+ * [SPN2] SharedUsage in batches, one frame a while, over the topic `limits`: workers of a host through
  *        the switchboard, hosts through Redis. While Redis is away each host counts alone.
  *
  * Not a shared counter in Redis: that is a round trip for each event of each calm user.
@@ -32,9 +32,9 @@ export interface SpendingOptions {
 }
 
 /** Kind → key and count. */
-type Told = Partial<Record<LimitKind, [string, number][]>>;
+type SharedUsage = Partial<Record<LimitKind, [string, number][]>>;
 
-export class Spending implements Sharing {
+export class UsageSharing implements Sharing {
   readonly #options: SpendingOptions;
   readonly #kinds = new Map<LimitKind, KeyedBuckets>();
   #cancel: (() => void) | null = null;
@@ -76,7 +76,7 @@ export class Spending implements Sharing {
 
   #tell(): void {
     this.#cancel = null;
-    const told: Told = {};
+    const told: SharedUsage = {};
     let room = TOLD_MAX;
     for (const [kind, buckets] of this.#kinds) {
       const spent = buckets.takeToTell(room);

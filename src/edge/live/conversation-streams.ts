@@ -33,11 +33,11 @@ import {
   newsOf,
   type Release,
   Stream,
-  type StreamHost,
+  type StreamOwner,
   typingEnded,
   whatOf,
 } from "./stream.ts";
-import type { Interests } from "./subscriptions.ts";
+import type { TopicSubscriptions } from "./subscriptions.ts";
 
 /** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */
 const REPAIR_PAGE = 100;
@@ -49,7 +49,7 @@ export interface StreamsOptions {
   clock: Clock;
   log: Log;
   queries: Pick<Queries, "revs" | "changes">;
-  interests: Interests;
+  interests: TopicSubscriptions;
   sessionsOf(user: UserId): Iterable<Session>;
   /** Conversations that may be live in one session. */
   liveMax: number;
@@ -64,7 +64,7 @@ export class Streams {
   #placement: Placement | null = null;
   /** The last placement over all hosts, from before this host was cut off from the others. */
   #placementOfAll: Placement | null = null;
-  readonly #host: StreamHost;
+  readonly #host: StreamOwner;
   #isClosed = false;
 
   constructor(options: StreamsOptions) {
@@ -85,7 +85,7 @@ export class Streams {
    * Adds a session that begins to the streams of its conversations, each from the rev that was
    * read of it: a change of members since then is heard like any other. Resolves when nothing
    * that is said from now on passes it by; what was said since that reading may come later.
-   * What cannot be reached yet is tried again until it is.
+   * What cannot be orUnreachable yet is tried again until it is.
    * `known` has the most recent of the user's own activity first, and is no longer than `liveMax`.
    */
   async attach(session: Session, known: ReadonlyMap<ConversationId, number>): Promise<void> {
@@ -221,7 +221,7 @@ export class Streams {
   }
 
   /** Of all streams the same. */
-  #hostOfStreams(): StreamHost {
+  #hostOfStreams(): StreamOwner {
     const { clock, interests, sessionsOf } = this.#options;
     return {
       occupied: (which, isOccupied) => {
@@ -303,20 +303,24 @@ export class Streams {
     const { clock, log, queries } = this.#options;
     const { id } = stream;
     const told = new Told(session, id);
-    let reached = rev;
-    while (reached < stream.rev && !session.isEnded && !session.left.has(id)) {
+    let orUnreachable = rev;
+    while (orUnreachable < stream.rev && !session.isEnded && !session.left.has(id)) {
       if (this.#isClosed) return;
       const target = stream.rev;
       try {
-        const { changes, hasMore, forgotten } = await queries.changes(id, reached, REPAIR_PAGE);
+        const { changes, hasMore, forgotten } = await queries.changes(
+          id,
+          orUnreachable,
+          REPAIR_PAGE,
+        );
         if (forgotten !== null) told.ofRemoval(forgotten);
         for (const change of changes) {
           if (change.rev > stream.rev) break;
           told.of(change);
-          reached = change.rev;
+          orUnreachable = change.rev;
         }
         // What is left up to there is older than what is kept, and was replaced.
-        if (!hasMore) reached = Math.max(reached, target);
+        if (!hasMore) orUnreachable = Math.max(orUnreachable, target);
       } catch (error) {
         log.warn({ event: "catch_up_waits", conversation: id, err: error });
         await new Promise<void>((resolve) => clock.after(RETRY_MS, resolve));
@@ -326,7 +330,7 @@ export class Streams {
     if (!told.isMember || !session.wantsStream(id)) return;
     if (this.#streams.get(id) === stream) stream.attach(session);
     // Nobody else listened meanwhile, and it was let go.
-    else await this.enter(session, id, reached);
+    else await this.enter(session, id, orUnreachable);
   }
 
   async #repair(stream: Stream): Promise<void> {

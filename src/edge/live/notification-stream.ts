@@ -16,7 +16,7 @@ import { NumberAudit } from "./number-audit.ts";
 const PAGE = 100;
 const RETRY_MS = 500;
 
-export interface NotifiedOptions {
+export interface NotificationStreamOptions {
   clock: Clock;
   log: Log;
   queries: Pick<SocialQueries, "notificationsAfter" | "notificationSeqs">;
@@ -31,12 +31,12 @@ interface Progress {
   isBehind: boolean;
 }
 
-export class Notified {
-  readonly #options: NotifiedOptions;
+export class NotificationStream {
+  readonly #options: NotificationStreamOptions;
   readonly #progress = new Map<UserId, Progress>();
   readonly #audit: NumberAudit<UserId>;
 
-  constructor(options: NotifiedOptions) {
+  constructor(options: NotificationStreamOptions) {
     this.#options = options;
     this.#audit = new NumberAudit({
       clock: options.clock,

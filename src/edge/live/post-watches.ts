@@ -11,7 +11,7 @@ import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { PostWatch, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
-import type { Interests } from "./subscriptions.ts";
+import type { TopicSubscriptions } from "./subscriptions.ts";
 
 /** Posts that are listened to while their counts are read, before anybody watches them. */
 export interface Listening {
@@ -22,11 +22,11 @@ export interface Listening {
 }
 
 export class PostWatches {
-  readonly #interests: Interests;
+  readonly #interests: TopicSubscriptions;
   readonly #watches = new Map<PostId, PostWatch>();
   readonly #listening = new Set<{ posts: ReadonlySet<PostId>; heard: Map<string, Packet> }>();
 
-  constructor(interests: Interests) {
+  constructor(interests: TopicSubscriptions) {
     this.#interests = interests;
   }
 
@@ -44,7 +44,7 @@ export class PostWatches {
       await work({ confirmed: this.#hear(posts), heard: entry.heard });
     } finally {
       this.#listening.delete(entry);
-      this.#unhear(posts);
+      this.#unsubscribe(posts);
     }
   }
 
@@ -67,7 +67,7 @@ export class PostWatches {
     session.postWatches.delete(watch);
     if (watch.sessions.size > 0) return;
     this.#watches.delete(watch.post);
-    this.#unhear([watch.post]);
+    this.#unsubscribe([watch.post]);
   }
 
   /** Whether somebody here watches the post, which therefore exists. */
@@ -139,7 +139,7 @@ export class PostWatches {
     );
   }
 
-  #unhear(posts: readonly PostId[]): void {
+  #unsubscribe(posts: readonly PostId[]): void {
     for (const post of posts) {
       this.#interests.release(topicOf.likes(post));
       this.#interests.release(topicOf.comments(post));

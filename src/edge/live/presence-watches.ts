@@ -28,7 +28,7 @@ import type { Session, Watch } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { isOutdated } from "./outdated.ts";
 import { StatusComparison } from "./status-comparison.ts";
-import type { Interests } from "./subscriptions.ts";
+import type { TopicSubscriptions } from "./subscriptions.ts";
 
 /** Why a session watches somebody; it hears of them while one reason stands. */
 export const WATCH_REASON = { peer: 1, follow: 2, asked: 4 } as const;
@@ -41,13 +41,13 @@ const SETTLED_MS = 1_500;
 export interface WatchesOptions {
   clock: Clock;
   gateway: Gateway;
-  interests: Interests;
+  interests: TopicSubscriptions;
   /** Asks for statuses: of users that exist, in any order. Rejects when storage is away. */
   statuses(users: readonly UserId[]): Promise<Status[]>;
   /** Those of the users that exist. Rejects when storage is away. */
   existing(users: readonly UserId[]): Promise<ReadonlySet<UserId>>;
   /** Whether a block stands between the two, who are then offline for one another. */
-  isApart(user: UserId, other: UserId): boolean;
+  isBlocked(user: UserId, other: UserId): boolean;
 }
 
 export class Watches {
@@ -149,7 +149,7 @@ export class Watches {
         .map((user) => read.get(user) ?? nobody(user))
         .map((status) => this.#asTold(status))
         .map((status) =>
-          this.#options.isApart(reader, status.user_id as UserId) ? hidden(status) : status,
+          this.#options.isBlocked(reader, status.user_id as UserId) ? hidden(status) : status,
         ),
     );
   }
@@ -161,10 +161,10 @@ export class Watches {
   }
 
   /** A block came or went: to the other they are offline at once, or as they are again. */
-  async apartChanged(session: Session, other: UserId, isApart: boolean): Promise<void> {
+  async apartChanged(session: Session, other: UserId, isBlocked: boolean): Promise<void> {
     const watch = this.#watches.get(other);
     if (watch === undefined || !watch.sessions.has(session)) return;
-    if (isApart) {
+    if (isBlocked) {
       const status: Status = { user_id: other, status: "offline", last_seen_at: null };
       if (watch.status !== "offline") {
         session.send(Packet.event("user_status", JSON.stringify(status)));
@@ -197,7 +197,7 @@ export class Watches {
 
   /** [WCH2] */
   onView(now: Placement, before: Placement): void {
-    // While other hosts cannot be reached this host cannot know of the sessions over there:
+    // While other hosts cannot be orUnreachable this host cannot know of the sessions over there:
     // their users stay as they were.
     if (now.isCutOff) return;
     const moved: UserId[] = [];
@@ -269,7 +269,7 @@ export class Watches {
   #tell({ user, sessions }: Watch, body: string): void {
     const packet = Packet.event("user_status", body);
     for (const session of sessions) {
-      if (!this.#options.isApart(session.user, user)) session.send(packet, topicOf.status(user));
+      if (!this.#options.isBlocked(session.user, user)) session.send(packet, topicOf.status(user));
     }
   }
 

@@ -26,26 +26,26 @@ import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import type { Activity } from "./activity.ts";
 import type { Streams } from "./conversation-streams.ts";
-import type { Notified } from "./notification-stream.ts";
+import type { NotificationStream } from "./notification-stream.ts";
 import type { PostWatches } from "./post-watches.ts";
 import { WATCH_REASON, type Watches } from "./presence-watches.ts";
-import type { Interests } from "./subscriptions.ts";
+import type { TopicSubscriptions } from "./subscriptions.ts";
 
 const EXPIRY_NOTICE_MS = 60_000;
 
 export interface SessionsOptions {
-  life: string;
+  incarnation: string;
   clock: Clock;
   log: Log;
   gateway: Gateway;
-  interests: Interests;
+  interests: TopicSubscriptions;
   streams: Streams;
   activity: Activity;
   /** Conversations that may be live in one session. */
   liveMax: number;
   watches: Watches;
   postWatches: PostWatches;
-  notified: Notified;
+  notified: NotificationStream;
   queries: Pick<Queries, "openSession">;
 }
 
@@ -82,21 +82,21 @@ export class Sessions {
     for (const { sessions } of this.#users.values()) yield* sessions;
   }
 
-  isApart(user: UserId, other: UserId): boolean {
+  isBlocked(user: UserId, other: UserId): boolean {
     return this.#users.get(user)?.apart.has(other) === true;
   }
 
   /** A block between the two came or went. */
-  apartChanged(user: UserId, other: UserId, isApart: boolean): void {
+  apartChanged(user: UserId, other: UserId, isBlocked: boolean): void {
     const local = this.#users.get(user);
-    if (local === undefined || local.apart.has(other) === isApart) return;
-    if (isApart) local.apart.add(other);
+    if (local === undefined || local.apart.has(other) === isBlocked) return;
+    if (isBlocked) local.apart.add(other);
     else local.apart.delete(other);
     const { watches, postWatches, log } = this.#options;
     for (const session of local.sessions) {
-      if (isApart) postWatches.removeAuthor(session, other);
+      if (isBlocked) postWatches.removeAuthor(session, other);
       watches
-        .apartChanged(session, other, isApart)
+        .apartChanged(session, other, isBlocked)
         .catch((err: unknown) => log.warn({ event: "status_unread", err }));
     }
   }
@@ -135,9 +135,9 @@ export class Sessions {
 
   /** The session is live: its user's actor hears of it. */
   begun(session: Session, opening: SessionOpening): void {
-    const { gateway, life, watches, log } = this.#options;
+    const { gateway, incarnation, watches, log } = this.#options;
     const note = this.#noteOf(session);
-    gateway.tell("user", session.user, "session_opened", { ...note, worker: life });
+    gateway.tell("user", session.user, "session_opened", { ...note, worker: incarnation });
     this.recheck(session);
     watches
       .prime([...peersOf(opening), ...opening.followees])
@@ -227,12 +227,12 @@ export class Sessions {
   }
 
   #announce(user: UserId, sessions: ReadonlySet<Session>): void {
-    const { gateway, life } = this.#options;
+    const { gateway, incarnation } = this.#options;
     const notes = [...sessions]
       .filter((session) => session.isLive)
       .map((session) => this.#noteOf(session));
     if (notes.length > 0) {
-      gateway.tell("user", user, "sessions_announced", { worker: life, sessions: notes });
+      gateway.tell("user", user, "sessions_announced", { worker: incarnation, sessions: notes });
     }
   }
 

@@ -31,7 +31,7 @@ export const ACK_HOLD_MS = 5_000;
 /** Sends an ack; false: an event has answered it already. */
 export type Release = () => boolean;
 
-export interface StreamHost {
+export interface StreamOwner {
   /** The first local session came, or the last one left. */
   occupied(stream: Stream, isOccupied: boolean): void;
   /** A session has entered the stream. */
@@ -79,9 +79,9 @@ export class Stream {
   /** Sessions that came with a later rev than this stream's, which they have already. */
   readonly #ahead = new LazyMap<Session, number>();
   readonly #receipts = new Receipts();
-  readonly #host: StreamHost;
+  readonly #host: StreamOwner;
 
-  constructor(id: ConversationId, host: StreamHost) {
+  constructor(id: ConversationId, host: StreamOwner) {
     this.id = id;
     this.topic = topicOf.conversation(id);
     this.#host = host;
@@ -214,8 +214,8 @@ export class Stream {
 
   /** Ends what another than the owner said: nobody would say that these stopped typing. */
   endTyping(owner: string | null): void {
-    for (const [user, life] of this.typing) {
-      if (life === owner) continue;
+    for (const [user, incarnation] of this.typing) {
+      if (incarnation === owner) continue;
       this.typing.delete(user);
       this.#fanOut(typingEnded(this.id, user), "", user, `typing:${this.id}:${user}`);
     }

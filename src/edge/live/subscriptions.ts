@@ -30,7 +30,7 @@ interface Interest {
   unwantedSinceMs: Monotonic;
 }
 
-export class Interests {
+export class TopicSubscriptions {
   readonly #options: InterestsOptions;
   readonly #interests = new Map<Topic, Interest>();
   /** Not taken in by the primary: to be asked for again. */

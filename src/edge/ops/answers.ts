@@ -4,7 +4,7 @@
  */
 
 import type { Metrics, Tally } from "../../base/metrics.ts";
-import type { FaultRing } from "../../ops/recent-faults.ts";
+import type { RecentFaults } from "../../ops/recent-faults.ts";
 import { mergedFaults } from "../../ops/recent-faults.ts";
 import type { EdgeVitals } from "../../ops/vitals.ts";
 import type { OpsQuestion, SessionFacts, ThreadReport, WorkerAnswer } from "../../ports/ops.ts";
@@ -17,7 +17,7 @@ const SESSIONS_LISTED_MAX = 100;
 export interface OpsAnswersDeps {
   metrics: Metrics;
   vitals: EdgeVitals;
-  faults: FaultRing;
+  faults: RecentFaults;
   sessionsOf(user: UserId): Iterable<Session>;
   deliveries(): number;
   thread(): Promise<ThreadReport>;

@@ -20,7 +20,7 @@ import {
 } from "../../protocol/ops.ts";
 import { type Monotonic, msBetween } from "../../protocol/time.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
-import { reached } from "../storage-reachable.ts";
+import { orUnreachable } from "../storage-reachable.ts";
 
 const HEALTH_KEPT_MS = 2_000;
 const HEALTH_DEADLINE_MS = 1_500;
@@ -33,7 +33,7 @@ export interface OpsDeps {
   clock: Clock;
 }
 
-/** The user's or message's own refusals; rejects with OutOfReach where storage is. */
+/** The user's or message's own refusals; rejects with StorageUnreachable where storage is. */
 export interface Ops {
   summary(): Promise<Result<OpsSummary>>;
   user(id: UserId): Promise<Result<OpsUser>>;
@@ -64,8 +64,8 @@ export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
 
   function actorAt(key: string, isActive: boolean): OpsActor {
     const { placement } = gateway;
-    const life = placement.ownerOf(key);
-    const slot = placement.view.workers.find((worker) => worker.life === life)?.slot;
+    const incarnation = placement.ownerOf(key);
+    const slot = placement.view.workers.find((worker) => worker.incarnation === incarnation)?.slot;
     return { host: slot?.split("/")[0] ?? null, worker: slot ?? null, is_active: isActive };
   }
 
@@ -79,8 +79,8 @@ export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
     ]);
     if (!parts.ok) return parts;
     const answers = parts.value.flatMap(({ host, workers }) =>
-      (workers ?? []).flatMap(({ life, answer }) =>
-        answer === null ? [] : [{ host, worker: life, ...answer }],
+      (workers ?? []).flatMap(({ incarnation, answer }) =>
+        answer === null ? [] : [{ host, worker: incarnation, ...answer }],
       ),
     );
     const known = status.ok ? status.value : null;
@@ -117,10 +117,10 @@ export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
         database: looked,
       });
     },
-    user: async (id) => located(await reached(queries.account(id))),
-    userByName: async (name) => located(await reached(queries.accountByName(name))),
+    user: async (id) => located(await orUnreachable(queries.account(id))),
+    userByName: async (name) => located(await orUnreachable(queries.accountByName(name))),
     async endSessions(id) {
-      if ((await reached(queries.account(id))) === null) return REFUSALS.userNotFound;
+      if ((await orUnreachable(queries.account(id))) === null) return REFUSALS.userNotFound;
       const parts = await ask({ ask: "end_sessions", user: id });
       if (!parts.ok) return parts;
       const ended = parts.value
@@ -128,8 +128,8 @@ export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
         .reduce((sum, { answer }) => sum + (answer?.ended ?? 0), 0);
       return ok({ user_id: id, ended, silent: silentIn(parts.value) });
     },
-    messageAt: async (id, seq) => found(await reached(queries.messageAt(id, seq))),
-    message: async (id) => found(await reached(queries.message(id))),
+    messageAt: async (id, seq) => found(await orUnreachable(queries.messageAt(id, seq))),
+    message: async (id) => found(await orUnreachable(queries.message(id))),
   };
 }
 
@@ -155,11 +155,11 @@ function statusOf(
 
 /** Hosts, and workers of those that answered. */
 function silentIn(
-  parts: readonly { host: string; workers: { life: string; answer: unknown }[] | null }[],
+  parts: readonly { host: string; workers: { incarnation: string; answer: unknown }[] | null }[],
 ): string[] {
   return parts.flatMap(({ host, workers }) =>
     workers === null
       ? [host]
-      : workers.filter(({ answer }) => answer === null).map(({ life }) => life),
+      : workers.filter(({ answer }) => answer === null).map(({ incarnation }) => incarnation),
   );
 }

@@ -16,10 +16,10 @@ import { type Auth, factsOf } from "../auth/auth.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { CLOSE_TIMEOUT_MS, type Connection } from "../transport/connection.ts";
 import type { ClientPacket } from "../transport/packet.ts";
-import type { WriteTurn } from "../transport/write-batcher.ts";
-import type { Receptionist } from "../transport/ws-server.ts";
-import { Intake, type IntakeHost } from "./inbound-pacing.ts";
-import { Session, type SessionHost } from "./session.ts";
+import type { WriteBatcher } from "../transport/write-batcher.ts";
+import type { Admitter } from "../transport/ws-server.ts";
+import { InboundPacing, type PacingOwner } from "./inbound-pacing.ts";
+import { Session, type SessionOwner } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
 
 /** One that floods: time to hear why, though it is not read any more. */
@@ -38,14 +38,14 @@ export interface SessionRegister {
   all(): Iterable<Session>;
 }
 
-export interface ReceptionDeps {
+export interface AdmissionDeps {
   config: WorkerConfig;
   auth: Auth;
   sessions: SessionRegister;
   limits: EdgeLimits;
   metrics: Metrics;
   dispatch(session: Session, packet: ClientPacket, isOverrun?: boolean): void;
-  turn: WriteTurn;
+  turn: WriteBatcher;
   /** Whether more waits for actors than should. */
   isCongested(): boolean;
   clock: Clock;
@@ -53,7 +53,7 @@ export interface ReceptionDeps {
 }
 
 /** Somebody who may come in. */
-export interface Guest {
+export interface AdmittedClient {
   session: Session;
   opening: SessionOpening;
 }
@@ -61,13 +61,13 @@ export interface Guest {
 const NO_TOKEN = refused("unauthorized", "Send an access token in auth.token.");
 const NO_USER = refused("unauthorized", "There is no such user.");
 
-export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
+export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedClient> {
   readonly clock: Clock;
-  readonly turn: WriteTurn;
-  readonly #deps: ReceptionDeps;
+  readonly turn: WriteBatcher;
+  readonly #deps: AdmissionDeps;
   #limitedWaiting = 0;
 
-  constructor(deps: ReceptionDeps) {
+  constructor(deps: AdmissionDeps) {
     this.clock = deps.clock;
     this.turn = deps.turn;
     this.#deps = deps;
@@ -82,7 +82,7 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
     id: SessionId,
     auth: Readonly<Record<string, unknown>>,
     authorization: string | undefined,
-  ): Promise<Result<Guest>> {
+  ): Promise<Result<AdmittedClient>> {
     try {
       const token = tokenOf(auth, authorization);
       return token === null ? NO_TOKEN : await this.#admit(connection, id, token);
@@ -93,7 +93,7 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
   }
 
   /** The client has been told that it is in. */
-  begin({ session, opening }: Guest): void {
+  begin({ session, opening }: AdmittedClient): void {
     const { clock } = this;
     session.sinceMs = clock.wallMs();
     session.liveAtMs = clock.monotonicMs();
@@ -112,11 +112,15 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
   }
 
   /** The guest went before it began. */
-  forget({ session }: Guest): void {
+  forget({ session }: AdmittedClient): void {
     this.#deps.sessions.close(session);
   }
 
-  async #admit(connection: Connection, id: SessionId, token: string): Promise<Result<Guest>> {
+  async #admit(
+    connection: Connection,
+    id: SessionId,
+    token: string,
+  ): Promise<Result<AdmittedClient>> {
     const { auth, config, limits, sessions } = this.#deps;
     const verified = auth.known(token) ?? (await auth.verify(token));
     if (!verified.ok) return verified;
@@ -133,7 +137,7 @@ export class Reception implements IntakeHost, SessionHost, Receptionist<Guest> {
       limits: new SessionLimits(config.rateLimits ? limits : null, identity.userId),
       host: this,
     });
-    connection.carry(new Intake(connection, session, this));
+    connection.carry(new InboundPacing(connection, session, this));
     if (!connection.isOpen) return REFUSALS.unavailable;
     let admitted = false;
     try {

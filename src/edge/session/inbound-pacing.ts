@@ -17,7 +17,7 @@ const SLICE_MS = 10;
 const QUEUE_MAX = 2_000;
 
 /** Where all connections' packets go. */
-export interface IntakeHost {
+export interface PacingOwner {
   clock: Clock;
   /** Whether the worker has more to do than it can: nobody's packets are taken meanwhile. */
   isCongested(): boolean;
@@ -30,10 +30,10 @@ export interface IntakeHost {
   closed(session: Session): void;
 }
 
-export class Intake implements ConnectionListener {
+export class InboundPacing implements ConnectionListener {
   readonly #connection: Pick<Connection, "pause" | "resume">;
   readonly #session: Session;
-  readonly #host: IntakeHost;
+  readonly #host: PacingOwner;
   #waiting: ClientPacket[] | null = null;
   #cancel: (() => void) | null = null;
   #isStopped = false;
@@ -41,7 +41,7 @@ export class Intake implements ConnectionListener {
   constructor(
     connection: Pick<Connection, "pause" | "resume">,
     session: Session,
-    host: IntakeHost,
+    host: PacingOwner,
   ) {
     this.#connection = connection;
     this.#session = session;

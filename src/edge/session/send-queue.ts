@@ -7,20 +7,20 @@
  */
 import type { Connection } from "../transport/connection.ts";
 import type { Packet } from "../transport/packet.ts";
-import type { WriteTurn } from "../transport/write-batcher.ts";
+import type { WriteBatcher } from "../transport/write-batcher.ts";
 
 const LATEST_ONLY_BYTES = 128 * 1024;
 const QUEUE_BYTES_MAX = 1024 * 1024;
 const LATEST_KEPT_MAX = 2_000;
 
-export class Outlet {
+export class SendQueue {
   readonly #connection: Connection;
-  readonly #turn: WriteTurn;
+  readonly #turn: WriteBatcher;
   readonly #onSlow: () => void;
   #latest: Map<string, Packet> | null = null;
   #isGivenUp = false;
 
-  constructor(connection: Connection, turn: WriteTurn, onSlow: () => void) {
+  constructor(connection: Connection, turn: WriteBatcher, onSlow: () => void) {
     this.#connection = connection;
     this.#turn = turn;
     this.#onSlow = onSlow;

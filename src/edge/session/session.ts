@@ -12,9 +12,9 @@ import { BEFORE_ALL, type Monotonic, type WallTime, wallTime } from "../../proto
 import type { Identity } from "../auth/auth.ts";
 import type { Connection } from "../transport/connection.ts";
 import { Packet } from "../transport/packet.ts";
-import type { WriteTurn } from "../transport/write-batcher.ts";
+import type { WriteBatcher } from "../transport/write-batcher.ts";
 import { LazyMap, LazySet } from "./lazy.ts";
-import { Outlet } from "./send-queue.ts";
+import { SendQueue } from "./send-queue.ts";
 import type { SessionLimits } from "./session-limits.ts";
 
 /** What an opening session may be sent before it is ready; past it, it is given up. */
@@ -57,8 +57,8 @@ export interface AwaitedChange {
 }
 
 /** What the sessions of an edge leave to it. */
-export interface SessionHost {
-  turn: WriteTurn;
+export interface SessionOwner {
+  turn: WriteBatcher;
   /** The session has said why it ends: its connection is to be closed. */
   ended(session: Session, reconnect: boolean, code: EndCode): void;
   /** Too much waits to be read by the client; said once. */
@@ -70,7 +70,7 @@ export interface SessionOptions {
   identity: Pick<Identity, "userId" | "family" | "expiresAtMs" | "endsAtMs">;
   connection: Connection;
   limits: SessionLimits;
-  host: SessionHost;
+  host: SessionOwner;
 }
 
 export class Session {
@@ -108,8 +108,8 @@ export class Session {
   /** The same moment, to measure its age. */
   liveAtMs: Monotonic = BEFORE_ALL;
   readonly connection: Connection;
-  readonly #outlet: Outlet;
-  readonly #host: SessionHost;
+  readonly #outlet: SendQueue;
+  readonly #host: SessionOwner;
   #phase: Phase = { is: "opening", held: [] };
 
   constructor({ id, identity, connection, limits, host }: SessionOptions) {
@@ -120,7 +120,7 @@ export class Session {
     this.endsAtMs = identity.endsAtMs;
     this.limits = limits;
     this.connection = connection;
-    this.#outlet = new Outlet(connection, host.turn, () => host.slow(this));
+    this.#outlet = new SendQueue(connection, host.turn, () => host.slow(this));
     this.#host = host;
   }
 

@@ -11,7 +11,7 @@ import type { Socket as TcpSocket } from "node:net";
 import type { Socket } from "socket.io";
 import type { Connection, ConnectionListener } from "./connection.ts";
 import type { ClientPacket, Packet } from "./packet.ts";
-import type { WriteTurn } from "./write-batcher.ts";
+import type { WriteBatcher } from "./write-batcher.ts";
 
 /** The members of engine.io's and ws's objects that this leans on; pinned by a test. */
 interface WebSocketEnd {
@@ -37,10 +37,10 @@ const WS_OPEN = 1;
 export class EngineConnection implements Connection {
   readonly #socket: Socket;
   readonly #conn: Conn;
-  readonly #turn: WriteTurn;
+  readonly #turn: WriteBatcher;
   #listener: ConnectionListener | null = null;
 
-  constructor(socket: Socket, turn: WriteTurn) {
+  constructor(socket: Socket, turn: WriteBatcher) {
     this.#socket = socket;
     this.#conn = socket.conn as unknown as Conn;
     this.#turn = turn;

@@ -10,7 +10,7 @@ import type { IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Server, Socket } from "socket.io";
-import type { WriteTurn } from "./write-batcher.ts";
+import type { WriteBatcher } from "./write-batcher.ts";
 
 /** As `rawListeners` has it: what was given to `once` is in `listener`. */
 type Listener = (() => void) & { listener?: () => void };
@@ -51,7 +51,7 @@ export function stickyView(io: Server): Server {
  */
 export function slimUpgrades(
   io: Server,
-  turn: WriteTurn,
+  turn: WriteBatcher,
   takes: (...upgrade: Parameters<Engine["handleUpgrade"]>) => boolean,
 ): void {
   const engine = io.engine as unknown as Engine;

@@ -7,7 +7,7 @@ import type { Socket as TcpSocket } from "node:net";
 
 const TURN_BYTES_MAX = 64 * 1024;
 
-export class WriteTurn {
+export class WriteBatcher {
   readonly #corked: TcpSocket[] = [];
   #isScheduled = false;
   /** Packets sent, whatever way. */

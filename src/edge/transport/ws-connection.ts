@@ -13,11 +13,11 @@ import { WebSocket } from "ws";
 import type { Connection, ConnectionListener } from "./connection.ts";
 import { ENGINE, encodeFrame, type Packet } from "./packet.ts";
 import { type DecodedPacket, decodeText, NAMESPACE } from "./packet-decoder.ts";
-import type { WriteTurn } from "./write-batcher.ts";
+import type { WriteBatcher } from "./write-batcher.ts";
 
 /** What all connections of a server have in common. */
-export interface WsConnectionHost {
-  turn: WriteTurn;
+export interface WsConnectionOwner {
+  turn: WriteBatcher;
   /** The client says CONNECT; `auth` is what it carried. */
   connect(connection: WsConnection, auth: Readonly<Record<string, unknown>>): void;
   /** Engine.IO's answer to a ping. */
@@ -37,7 +37,7 @@ type OwnWebSocket = WebSocket & { [CONNECTION]: WsConnection };
 export class WsConnection implements Connection {
   readonly #ws: WebSocket;
   readonly #tcp: TcpSocket;
-  readonly #host: WsConnectionHost;
+  readonly #host: WsConnectionOwner;
   #phase: "open" | "connecting" | "connected" | "closed" = "open";
   #listener: ConnectionListener | null = null;
   /** Binary messages that belong to a packet which was refused by its header. */
@@ -54,7 +54,7 @@ export class WsConnection implements Connection {
     ws: WebSocket,
     tcp: TcpSocket,
     authorization: string | undefined,
-    host: WsConnectionHost,
+    host: WsConnectionOwner,
   ) {
     this.#ws = ws;
     this.#tcp = tcp;
@@ -181,7 +181,7 @@ export class WsConnection implements Connection {
     this.#host.closed(this, this.#ws.readyState === WebSocket.CLOSED);
   }
 
-  get #turn(): WriteTurn {
+  get #turn(): WriteBatcher {
     return this.#host.turn;
   }
 

@@ -17,26 +17,26 @@ import {
   FRAME_BYTES_MAX,
 } from "./connection.ts";
 import { Heartbeat, PING_INTERVAL_MS, PING_TIMEOUT_MS } from "./heartbeat.ts";
-import type { WriteTurn } from "./write-batcher.ts";
-import { WsConnection, type WsConnectionHost } from "./ws-connection.ts";
+import type { WriteBatcher } from "./write-batcher.ts";
+import { WsConnection, type WsConnectionOwner } from "./ws-connection.ts";
 
 /** Who decides who comes in; see admission.ts. */
-export interface Receptionist<Guest> {
+export interface Admitter<AdmittedClient> {
   receive(
     connection: Connection,
     id: SessionId,
     auth: Readonly<Record<string, unknown>>,
     authorization: string | undefined,
-  ): Promise<Result<Guest>>;
-  begin(guest: Guest): void;
+  ): Promise<Result<AdmittedClient>>;
+  begin(guest: AdmittedClient): void;
   /** The guest went before it began. */
-  forget(guest: Guest): void;
+  forget(guest: AdmittedClient): void;
 }
 
-export interface WsServerOptions<Guest> {
+export interface WsServerOptions<AdmittedClient> {
   clock: Clock;
-  turn: WriteTurn;
-  reception: Receptionist<Guest>;
+  turn: WriteBatcher;
+  reception: Admitter<AdmittedClient>;
   /** Whether the handshake may go on; else it has been answered. */
   passes(request: IncomingMessage): boolean;
 }
@@ -52,9 +52,9 @@ const ID_BYTES = 15;
 const pool = Buffer.alloc(ID_BYTES * 256);
 let poolUsed = pool.length;
 
-export class WsServer<Guest> implements WsConnectionHost {
-  readonly turn: WriteTurn;
-  readonly #options: WsServerOptions<Guest>;
+export class WsServer<AdmittedClient> implements WsConnectionOwner {
+  readonly turn: WriteBatcher;
+  readonly #options: WsServerOptions<AdmittedClient>;
   readonly #heartbeat: Heartbeat<WsConnection>;
   readonly #upgrades = new WebSocketServer({
     noServer: true,
@@ -64,7 +64,7 @@ export class WsServer<Guest> implements WsConnectionHost {
     ...PONGS,
   });
 
-  constructor(options: WsServerOptions<Guest>) {
+  constructor(options: WsServerOptions<AdmittedClient>) {
     this.turn = options.turn;
     this.#options = options;
     this.#heartbeat = new Heartbeat(options.clock);

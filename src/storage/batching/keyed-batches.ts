@@ -15,14 +15,14 @@ import { Fifo } from "./fifo.ts";
 /** Rows in one statement. More gains little and delays the first of them. */
 const BATCH_ROWS_MAX = 256;
 
-export interface LaneLimits {
+export interface KeyedBatchLimits {
   /** Milliseconds that a row may wait for its turn. */
   deadlineMs: number;
   /** Rows that may wait; past it the database is not keeping up, and more are refused. */
   queueMax: number;
 }
 
-export interface LaneOptions<Row> extends LaneLimits {
+export interface KeyedBatchOptions<Row> extends KeyedBatchLimits {
   name: string;
   /** Rows of the same key go one after another; null: no such tie. */
   keyOf: (row: Row) => string | null;
@@ -36,9 +36,9 @@ interface Job<Row, Answer> {
   reject: (fault: unknown) => void;
 }
 
-export class Lane<Row, Answer> {
+export class KeyedBatches<Row, Answer> {
   readonly #run: (rows: Row[]) => Promise<Result<Answer>[]>;
-  readonly #options: LaneOptions<Row>;
+  readonly #options: KeyedBatchOptions<Row>;
   readonly #ready = new Fifo<Job<Row, Answer>>();
   /** Behind the one of its key that is ready or in flight. */
   readonly #behind = new Map<string, Fifo<Job<Row, Answer>>>();
@@ -47,7 +47,7 @@ export class Lane<Row, Answer> {
   #closed = false;
 
   /** `run` writes rows in one statement and answers each, in order. */
-  constructor(run: (rows: Row[]) => Promise<Result<Answer>[]>, options: LaneOptions<Row>) {
+  constructor(run: (rows: Row[]) => Promise<Result<Answer>[]>, options: KeyedBatchOptions<Row>) {
     this.#run = run;
     this.#options = options;
   }

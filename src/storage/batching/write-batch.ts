@@ -202,8 +202,8 @@ function settleSend(jobs: SendJob[], message: Message, duplicate: boolean): void
 
 function settleMark(mark: MarkRow, oldDelivered: number, oldRead: number): void {
   if (oldDelivered < 0) {
-    const isApart = oldDelivered === OLD_DELIVERED_APART;
-    const refusal = isApart ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
+    const isBlocked = oldDelivered === OLD_DELIVERED_APART;
+    const refusal = isBlocked ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
     for (const job of mark.jobs) job.resolve(refusal);
     return;
   }

@@ -36,7 +36,7 @@ export class MemoryConversations implements ConversationStore {
 
   async apart(id: ConversationId): Promise<boolean> {
     const stored = this.#tables.conversations.get(id);
-    return stored !== undefined && this.#tables.isApart(stored);
+    return stored !== undefined && this.#tables.isBlocked(stored);
   }
 
   async newest(id: ConversationId, limit: number): Promise<Message[]> {
@@ -57,7 +57,7 @@ export class MemoryConversations implements ConversationStore {
     if (seen !== undefined) {
       return ok({ message: { ...stored.messages[seen - 1]! }, duplicate: true });
     }
-    if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
+    if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
     if (asked.replyToSeq !== null && asked.replyToSeq > stored.messages.length) {
       return STORAGE_REFUSALS.noReply;
     }
@@ -83,7 +83,7 @@ export class MemoryConversations implements ConversationStore {
     const stored = this.#tables.conversationOf(userId, conversationId);
     const member = stored?.members.get(userId);
     if (!stored || !member) return REFUSALS.conversationNotFound;
-    if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
+    if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
     const changed = seq > member.deliveredSeq || (read && seq > member.readSeq);
     member.deliveredSeq = Math.max(member.deliveredSeq, seq);
     if (read && seq > member.readSeq) member.ownActivityMs = this.#tables.nowMs();
@@ -100,7 +100,7 @@ export class MemoryConversations implements ConversationStore {
     const found = this.#ownMessage(id, seq, by);
     if (!found.ok) return found;
     const { stored, message } = found.value;
-    if (this.#tables.isApart(stored)) return STORAGE_REFUSALS.apart;
+    if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
     if (message.deleted_at !== null) return STORAGE_REFUSALS.messageDeleted;
     this.#keep(stored, message);
     message.rev = ++stored.rev;
@@ -137,7 +137,7 @@ export class MemoryConversations implements ConversationStore {
     if (ids.some((id) => !this.#tables.users.has(id))) return REFUSALS.userNotFound;
     const known = kind === "direct" ? this.#tables.directOf(ids) : undefined;
     if (known) return ok({ created: false, conversation: shownConversation(known) });
-    if (ids.some((userId) => this.#tables.social.isApart(ownerId, userId))) {
+    if (ids.some((userId) => this.#tables.social.isBlocked(ownerId, userId))) {
       return STORAGE_REFUSALS.apart;
     }
     const stored: StoredConversation = {
@@ -219,7 +219,7 @@ export class MemoryConversations implements ConversationStore {
         if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
           return STORAGE_REFUSALS.membersMax;
         }
-        if (newIds.some((userId) => this.#tables.social.isApart(call.by, userId))) {
+        if (newIds.some((userId) => this.#tables.social.isBlocked(call.by, userId))) {
           return STORAGE_REFUSALS.apart;
         }
         if (newIds.some((userId) => stored.leavers.has(userId))) return STORAGE_REFUSALS.hasLeft;

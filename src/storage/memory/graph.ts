@@ -22,7 +22,7 @@ export class MemoryGraph implements GraphStore {
     const { users, social } = this.#tables;
     if (by === user) return SOCIAL_REFUSALS.followsSelf;
     if (!users.has(user)) return REFUSALS.userNotFound;
-    if (following && social.isApart(by, user)) return STORAGE_REFUSALS.apart;
+    if (following && social.isBlocked(by, user)) return STORAGE_REFUSALS.apart;
     const changed = setEdge(social.follows, by, user, following);
     if (changed) this.#tables.noteChanged([by]);
     return ok({ changed });
@@ -32,7 +32,7 @@ export class MemoryGraph implements GraphStore {
     by: UserId,
     user: UserId,
     blocked: boolean,
-  ): Promise<Result<{ changed: boolean; isApart: boolean; direct: ConversationId | null }>> {
+  ): Promise<Result<{ changed: boolean; isBlocked: boolean; direct: ConversationId | null }>> {
     const { users, social } = this.#tables;
     if (by === user) return SOCIAL_REFUSALS.blocksSelf;
     if (!users.has(user)) return REFUSALS.userNotFound;
@@ -45,7 +45,7 @@ export class MemoryGraph implements GraphStore {
     const direct = this.#tables.directOf([by, user]);
     return ok({
       changed,
-      isApart: social.isApart(by, user),
+      isBlocked: social.isBlocked(by, user),
       direct: direct ? asConversationId(direct.id) : null,
     });
   }
@@ -60,7 +60,7 @@ export class MemoryGraph implements GraphStore {
   }
 
   async blockedAmong(user: UserId, users: readonly UserId[]): Promise<UserId[]> {
-    return users.filter((other) => this.#tables.social.isApart(user, other));
+    return users.filter((other) => this.#tables.social.isBlocked(user, other));
   }
 
   async displayName(id: UserId): Promise<string | null> {

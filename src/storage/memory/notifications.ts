@@ -82,6 +82,6 @@ export class MemoryNotifications implements NotificationStore {
   /** Of one's own acts, and of those behind a block, nobody hears. */
   #isSilent(userId: UserId, actorId: UserId | null): boolean {
     if (actorId === null) return false;
-    return actorId === userId || this.#tables.social.isApart(actorId, userId);
+    return actorId === userId || this.#tables.social.isBlocked(actorId, userId);
   }
 }

@@ -105,7 +105,7 @@ export class MemorySocialQueries implements SocialQueries {
   }
 
   async blockedAmong(reader: UserId, users: readonly UserId[]): Promise<UserId[]> {
-    return users.filter((other) => this.#tables.social.isApart(reader, other));
+    return users.filter((other) => this.#tables.social.isBlocked(reader, other));
   }
 }
 
@@ -116,7 +116,7 @@ export function socialOpening(tables: MemoryTables, userId: UserId): SocialOpeni
     followees: Array.from(social.follows.get(userId) ?? [], asUserId)
       .reverse()
       .slice(0, AUTOMATIC_WATCHES_MAX),
-    blocked: Array.from(tables.users.keys(), asUserId).filter((id) => social.isApart(userId, id)),
+    blocked: Array.from(tables.users.keys(), asUserId).filter((id) => social.isBlocked(userId, id)),
     unreadNotifications: social.unreadOf(userId),
     lastNotificationSeq: social.notifications.get(userId)?.lastSeq ?? 0,
   };

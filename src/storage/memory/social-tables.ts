@@ -31,14 +31,14 @@ export class SocialTables {
   readonly notifications = new Map<string, StoredNotifications>();
 
   /** Whether a block stands between two users, either way round. */
-  isApart(one: string, other: string): boolean {
+  isBlocked(one: string, other: string): boolean {
     return Boolean(this.blocks.get(one)?.has(other) || this.blocks.get(other)?.has(one));
   }
 
   /** The post if `reader` may see it. */
   postOf(reader: string, id: string): StoredPost | undefined {
     const post = this.posts.get(id);
-    if (!post || post.deleted || this.isApart(post.authorId, reader)) return undefined;
+    if (!post || post.deleted || this.isBlocked(post.authorId, reader)) return undefined;
     return post;
   }
 

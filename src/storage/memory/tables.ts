@@ -114,10 +114,10 @@ export class MemoryTables {
   }
 
   /** Whether a block stands between the two of a direct conversation. */
-  isApart({ kind, members }: StoredConversation): boolean {
+  isBlocked({ kind, members }: StoredConversation): boolean {
     const [one, other] = [...members.keys()];
     if (kind !== "direct" || one === undefined || other === undefined) return false;
-    return this.social.isApart(one, other);
+    return this.social.isBlocked(one, other);
   }
 
   /** These users were taken into a conversation, or their follows or blocks changed. */

@@ -10,7 +10,7 @@ import { PostgresGraph } from "./graph.ts";
 import { PostgresNotifications } from "./notifications.ts";
 import { Database } from "./pool.ts";
 import { PostgresPosts } from "./posts.ts";
-import { Growth } from "./statistics.ts";
+import { StatisticsRefresher } from "./statistics.ts";
 import { PostgresUsers } from "./users.ts";
 
 const READ_CONNECTIONS = 2;
@@ -34,7 +34,7 @@ export interface ActorStorage {
 export function createActorPorts(url: string, options: WriterOptions = {}): ActorStorage {
   const database = new Database(url, READ_CONNECTIONS, options);
   const writes = new Database(url, SOCIAL_CONNECTIONS, options);
-  const growth = new Growth(writes);
+  const growth = new StatisticsRefresher(writes);
   const writer = new Writer(url, {
     ...options,
     onCommit(rows, seconds) {

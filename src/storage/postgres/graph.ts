@@ -69,12 +69,12 @@ export class PostgresGraph implements GraphStore {
     by: UserId,
     user: UserId,
     blocked: boolean,
-  ): Promise<Result<{ changed: boolean; isApart: boolean; direct: ConversationId | null }>> {
+  ): Promise<Result<{ changed: boolean; isBlocked: boolean; direct: ConversationId | null }>> {
     if (by === user) return SOCIAL_REFUSALS.blocksSelf;
     const [row] = await this.#writes.read<BlockRow>(BLOCK, [by, user, blocked]);
     const { outcome, changed, apart, direct_id } = row!;
     if (outcome !== "ok") return REFUSALS.userNotFound;
-    return ok({ changed, isApart: apart, direct: direct_id });
+    return ok({ changed, isBlocked: apart, direct: direct_id });
   }
 
   async idsByName(names: readonly string[]): Promise<Map<string, UserId>> {

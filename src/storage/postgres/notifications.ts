@@ -6,7 +6,7 @@ import type { NewNotification, NotificationStore } from "../../../actors/social-
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { Notification } from "../../protocol/social.ts";
-import { Lane, type LaneLimits } from "../batching/keyed-batches.ts";
+import { KeyedBatches, type KeyedBatchLimits } from "../batching/keyed-batches.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
 import { SOCIAL_REFUSALS } from "./refusals.ts";
@@ -31,7 +31,7 @@ const NOT_MADE = 1;
 const NOT_FOUND = 2;
 
 /** A new one (`growsId` null), or how one grows. */
-type News = NewNotification & { growsId: string | null; by: number };
+type NotificationRow = NewNotification & { growsId: string | null; by: number };
 
 interface NotifyBatchRow {
   at: string;
@@ -44,16 +44,16 @@ interface NotifyBatchRow {
 export class PostgresNotifications implements NotificationStore {
   readonly #writes: Database;
   readonly #load: Batcher<UserId, { lastSeq: number; unreadCount: number } | null>;
-  readonly #news: Lane<News, Notification | null>;
+  readonly #news: KeyedBatches<NotificationRow, Notification | null>;
 
   /** `writes`: connections of their own, for a batch may wait for a user's lock. */
-  constructor(database: Database, writes: Database, limits: LaneLimits) {
+  constructor(database: Database, writes: Database, limits: KeyedBatchLimits) {
     this.#writes = writes;
     this.#load = new Batcher((ids) => loadCounters(database, ids), {
       batchMax: 256,
       inFlightMax: 1,
     });
-    this.#news = new Lane((news) => writeNews(writes, news), {
+    this.#news = new KeyedBatches((news) => writeNews(writes, news), {
       name: "notifications",
       ...limits,
       keyOf: ({ userId, growsId }) => (growsId === null ? null : `${userId} ${growsId}`),
@@ -110,7 +110,10 @@ async function loadCounters(
   });
 }
 
-async function writeNews(writes: Database, news: News[]): Promise<Result<Notification | null>[]> {
+async function writeNews(
+  writes: Database,
+  news: NotificationRow[],
+): Promise<Result<Notification | null>[]> {
   const users = [...new Set(news.map(({ userId }) => userId))];
   const [row] = await writes.write<NotifyBatchRow>(NOTIFY_BATCH, [
     users,
@@ -129,7 +132,7 @@ async function writeNews(writes: Database, news: News[]): Promise<Result<Notific
 }
 
 /** As notify_batch takes it. Data as text in text, so that PostgreSQL does not unescape it. */
-function parameterOf(news: News): Record<string, string | number | null> {
+function parameterOf(news: NotificationRow): Record<string, string | number | null> {
   return {
     u: news.userId,
     g: news.growsId,
@@ -143,7 +146,7 @@ function parameterOf(news: News): Record<string, string | number | null> {
   };
 }
 
-function addedNotification(asked: News, row: NotifyBatchRow, i: number): Notification {
+function addedNotification(asked: NotificationRow, row: NotifyBatchRow, i: number): Notification {
   return {
     id: row.ids[i]!,
     seq: Number(row.seqs[i]),

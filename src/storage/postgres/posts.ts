@@ -11,7 +11,7 @@ import type {
 import { ok, type Result } from "../../protocol/errors.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import type { Comment, Post } from "../../protocol/social.ts";
-import { Lane, type LaneLimits } from "../batching/keyed-batches.ts";
+import { KeyedBatches, type KeyedBatchLimits } from "../batching/keyed-batches.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
 import { SOCIAL_REFUSALS } from "./refusals.ts";
@@ -54,22 +54,22 @@ interface CommentBatchRow extends LikeBatchRow {
 export class PostgresPosts implements PostStore {
   readonly #database: Database;
   readonly #load: Batcher<PostId, PostRecord | null>;
-  readonly #likes: Lane<LikeChange, LikeOutcome>;
-  readonly #comments: Lane<NewComment, Commented>;
+  readonly #likes: KeyedBatches<LikeChange, LikeOutcome>;
+  readonly #comments: KeyedBatches<NewComment, Commented>;
 
   /** `writes`: connections of their own, for a batch may wait for a post's lock. */
-  constructor(database: Database, writes: Database, limits: LaneLimits) {
+  constructor(database: Database, writes: Database, limits: KeyedBatchLimits) {
     this.#database = database;
     this.#load = new Batcher((ids) => loadPosts(database, ids), {
       batchMax: 256,
       inFlightMax: 1,
     });
-    this.#likes = new Lane((changes) => writeLikes(writes, changes), {
+    this.#likes = new KeyedBatches((changes) => writeLikes(writes, changes), {
       name: "likes",
       ...limits,
       keyOf: ({ postId, userId }) => `${postId} ${userId}`,
     });
-    this.#comments = new Lane((added) => writeComments(writes, added), {
+    this.#comments = new KeyedBatches((added) => writeComments(writes, added), {
       name: "comments",
       ...limits,
       keyOf: () => null,

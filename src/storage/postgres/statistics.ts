@@ -23,7 +23,7 @@ const ANALYZE = {
   END $$`,
 };
 
-export class Growth {
+export class StatisticsRefresher {
   readonly #database: Database;
   #rows = 0;
   #nextMark = 0;

@@ -45,17 +45,17 @@ export function createFeed(
   let isShown = false;
   let isLoadingOlder = false;
   /** Raised by each reload: answers to what was asked before it are not of this feed. */
-  let life = 0;
+  let generation = 0;
   let newsTimer: ReturnType<typeof setInterval> | undefined;
 
   const fetchPage = async (
     cursor: string | null,
     take: (state: PostState, page: Page<Post>) => PostState,
   ): Promise<void> => {
-    const mine = life;
+    const mine = generation;
     const from = cursor === null ? {} : { cursor };
     const page = await api("GET /api/feed", { limit: PAGE, ...from });
-    if (mine !== life) return;
+    if (mine !== generation) return;
     if (page.ok) {
       store.update((state) => take(state, page.value));
       onAuthors(page.value.items.map((post) => post.author_id));
@@ -68,7 +68,7 @@ export function createFeed(
   };
 
   const reload = (): Promise<void> => {
-    life++;
+    generation++;
     isLoadingOlder = false;
     return fetchPage(null, withFeed);
   };
@@ -95,10 +95,10 @@ export function createFeed(
     async loadOlder() {
       const cursor = store.get().feedCursor;
       if (cursor === null || isLoadingOlder) return;
-      const mine = life;
+      const mine = generation;
       isLoadingOlder = true;
       await fetchPage(cursor, withOlder);
-      if (mine === life) isLoadingOlder = false;
+      if (mine === generation) isLoadingOlder = false;
     },
     async write(body) {
       const answer = await api("POST /api/posts", { body });
@@ -113,7 +113,7 @@ export function createFeed(
     },
     hideAuthor: (userId) => store.update((state) => withoutAuthor(state, userId)),
     stop() {
-      life++;
+      generation++;
       clearInterval(newsTimer);
       document.removeEventListener("visibilitychange", onVisible);
     },

@@ -109,7 +109,7 @@ export function createFind(call: Call, onMarks: (marks: Marks) => void): HTMLEle
     const { user, sessions, actor } = found.value;
     onMarks({
       actorSlot: actor.is_active ? actor.worker : null,
-      sessionLives: new Set(sessions.map(({ worker }) => worker)),
+      sessionIncarnations: new Set(sessions.map(({ worker }) => worker)),
     });
     return createUserCard(found.value, {
       again: () => void look(text),
@@ -130,7 +130,7 @@ export function createFind(call: Call, onMarks: (marks: Marks) => void): HTMLEle
       conversation === undefined ? `id=${text}` : `conversation_id=${conversation}&seq=${seq}`;
     const found = await call<OpsMessage>("GET", `/api/ops/messages?${query}`);
     if (!found.ok) return refusalText(found.error.code, found.error.message, "message", text);
-    onMarks({ actorSlot: found.value.actor.worker, sessionLives: new Set() });
+    onMarks({ actorSlot: found.value.actor.worker, sessionIncarnations: new Set() });
     return createMessageCard(found.value);
   }
 }

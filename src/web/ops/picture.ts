@@ -11,7 +11,7 @@ import { createWorkerBox, type WorkerBox } from "./worker-box.ts";
 /** Where the looked-up user's or conversation's actor is, and the lives with sessions of theirs. */
 export interface Marks {
   actorSlot: string | null;
-  sessionLives: ReadonlySet<string>;
+  sessionIncarnations: ReadonlySet<string>;
 }
 
 export interface Picture {
@@ -20,7 +20,7 @@ export interface Picture {
   mark(marks: Marks): void;
 }
 
-export const NO_MARKS: Marks = { actorSlot: null, sessionLives: new Set() };
+export const NO_MARKS: Marks = { actorSlot: null, sessionIncarnations: new Set() };
 
 export function createPicture(): Picture {
   const hosts = el("ul", { class: "hosts", attrs: { "aria-label": "Hosts" } });
@@ -50,10 +50,10 @@ export function createPicture(): Picture {
       showRedis(redis, summary);
       showDatabase(database, summary);
     },
-    mark({ actorSlot, sessionLives }) {
+    mark({ actorSlot, sessionIncarnations }) {
       for (const box of hosts.querySelectorAll(".worker")) {
         const isActor = actorSlot !== null && box.getAttribute("data-slot") === actorSlot;
-        const hasSession = sessionLives.has(box.getAttribute("data-life") ?? "");
+        const hasSession = sessionIncarnations.has(box.getAttribute("data-incarnation") ?? "");
         setAttr(box, "data-mark-actor", isActor);
         setAttr(box, "data-mark-sessions", hasSession);
       }
@@ -78,10 +78,10 @@ function createHostBox(
   const boxes = new Map<string, WorkerBox>();
   const list = keyedList<OpsHost["workers"][number]>(
     workers,
-    ({ life }) => life,
-    ({ life }) => {
+    ({ incarnation }) => incarnation,
+    ({ incarnation }) => {
       const box = createWorkerBox();
-      boxes.set(life, box);
+      boxes.set(incarnation, box);
       return { node: box.node, update: () => undefined };
     },
   );
@@ -107,12 +107,13 @@ function createHostBox(
             ].join(" · "),
       );
       list(host.workers);
-      const lives = new Set(host.workers.map(({ life }) => life));
-      for (const life of boxes.keys()) if (!lives.has(life)) boxes.delete(life);
+      const incarnations = new Set(host.workers.map(({ incarnation }) => incarnation));
+      for (const incarnation of boxes.keys())
+        if (!incarnations.has(incarnation)) boxes.delete(incarnation);
       for (const worker of host.workers) {
-        const { overMs = 0, byLife } = shown()?.figures ?? {};
-        const figures = overMs > 0 ? byLife?.get(worker.life) : undefined;
-        boxes.get(worker.life)?.show(worker, figures, vitals === null);
+        const { overMs = 0, byIncarnation } = shown()?.figures ?? {};
+        const figures = overMs > 0 ? byIncarnation?.get(worker.incarnation) : undefined;
+        boxes.get(worker.incarnation)?.show(worker, figures, vitals === null);
       }
     },
   };

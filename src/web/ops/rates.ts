@@ -35,7 +35,7 @@ export interface Figures extends WorkerFigures {
   mailboxDeepest: number;
   /** The worst of edges, threads and primaries. */
   lagMs: number;
-  byLife: ReadonlyMap<string, WorkerFigures>;
+  byIncarnation: ReadonlyMap<string, WorkerFigures>;
 }
 
 const NONE: Buckets = { count: 0, sum: 0, counts: [] };
@@ -44,8 +44,8 @@ const NONE: Buckets = { count: 0, sum: 0, counts: [] };
 export function figuresBetween(before: OpsSummary, now: OpsSummary): Figures {
   const overMs = Date.parse(now.at) - Date.parse(before.at);
   const seconds = Math.max(0.001, overMs / 1000);
-  const earlier = new Map(workersOf(before).map((worker) => [worker.life, worker.vitals]));
-  const byLife = new Map<string, WorkerFigures>();
+  const earlier = new Map(workersOf(before).map((worker) => [worker.incarnation, worker.vitals]));
+  const byIncarnation = new Map<string, WorkerFigures>();
   const total: WorkerFigures = {
     sendsPerS: 0,
     deliveriesPerS: 0,
@@ -61,10 +61,10 @@ export function figuresBetween(before: OpsSummary, now: OpsSummary): Figures {
   let mailboxWaiting = 0;
   let mailboxDeepest = 0;
   let lagMs = Math.max(0, ...now.hosts.map(({ vitals }) => vitals?.lag_ms ?? 0));
-  for (const { life, vitals } of workersOf(now)) {
+  for (const { incarnation, vitals } of workersOf(now)) {
     if (vitals === null) continue;
     // [OPR1]
-    const past = earlier.get(life) ?? vitals;
+    const past = earlier.get(incarnation) ?? vitals;
     const perS = (of: (one: WorkerVitals) => number) =>
       Math.max(0, of(vitals) - of(past)) / seconds;
     const own: WorkerFigures = {
@@ -74,7 +74,7 @@ export function figuresBetween(before: OpsSummary, now: OpsSummary): Figures {
       commitsPerS: perS(({ commit_rows }) => commit_rows.count),
       cpu: perS(({ cpu_ms }) => cpu_ms) / 1000,
     };
-    byLife.set(life, own);
+    byIncarnation.set(incarnation, own);
     for (const key of Object.keys(total) as (keyof WorkerFigures)[]) total[key] += own[key];
     sendCommit = added(sendCommit, grown(past.send_commit, vitals.send_commit));
     commitDelivery = added(commitDelivery, grown(past.commit_delivery, vitals.commit_delivery));
@@ -97,7 +97,7 @@ export function figuresBetween(before: OpsSummary, now: OpsSummary): Figures {
     mailboxWaiting,
     mailboxDeepest,
     lagMs,
-    byLife,
+    byIncarnation,
   };
 }
 

@@ -79,7 +79,7 @@ export function createWorkerBox(): WorkerBox {
       setText(name, `Worker ${slotNumber(worker.slot)}`);
       setText(phase, shown);
       setAttr(node, "data-phase", shown);
-      setAttr(node, "data-life", worker.life);
+      setAttr(node, "data-incarnation", worker.incarnation);
       setAttr(node, "data-slot", worker.slot);
       const up = worker.uptime_ms > 0 ? ` · up ${spanText(worker.uptime_ms)}` : "";
       const memory = vitals === null ? "" : ` · ${bytesText(vitals.rss_bytes)}`;

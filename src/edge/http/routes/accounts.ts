@@ -6,7 +6,7 @@ import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { asFamilyId, asUserId, type User } from "../../../protocol/schemas.ts";
 import { passwordProblem } from "../../auth/account-rules.ts";
 import type { Auth } from "../../auth/auth.ts";
-import { reached } from "../../storage-reachable.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
 
 type Route =
@@ -78,7 +78,7 @@ export function accountRoutes(
     async listLogins({ caller, query: { limit = PAGE_LIMIT_DEFAULT, cursor = null } }) {
       const before = cursor === null ? null : loginBefore(cursor);
       if (before === undefined) return BAD_CURSOR;
-      const found = await reached(accounts.families(caller.userId, before, limit + 1));
+      const found = await orUnreachable(accounts.families(caller.userId, before, limit + 1));
       const items = found
         .slice(0, limit)
         .map((login) => ({ ...login, current: login.id === caller.family }));
@@ -89,19 +89,20 @@ export function accountRoutes(
       return answered(204, await auth.endLogin(caller.userId, asFamilyId(params.id)));
     },
     async getMe({ caller }) {
-      return own(await reached(queries.user(caller.userId)));
+      return own(await orUnreachable(queries.user(caller.userId)));
     },
     async updateMe({ caller, body }) {
-      if (body.display_name === undefined) return own(await reached(queries.user(caller.userId)));
-      const renamed = await reached(accounts.rename(caller.userId, body.display_name));
+      if (body.display_name === undefined)
+        return own(await orUnreachable(queries.user(caller.userId)));
+      const renamed = await orUnreachable(accounts.rename(caller.userId, body.display_name));
       if (!renamed.ok && renamed.error.code === "not_found") return NO_ACCOUNT;
       return answered(200, renamed);
     },
     async findUser({ query }) {
-      return found(await reached(queries.userByName(query.username.toLowerCase())));
+      return found(await orUnreachable(queries.userByName(query.username.toLowerCase())));
     },
     async getUser({ params }) {
-      return found(await reached(queries.user(asUserId(params.id))));
+      return found(await orUnreachable(queries.user(asUserId(params.id))));
     },
     suspendUser: ({ params }) => suspend(params.id, true),
     restoreUser: ({ params }) => suspend(params.id, false),

@@ -10,7 +10,7 @@ import { MEMBERS_MAX } from "../../../protocol/routes.ts";
 import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
 import type { Gateway } from "../../../runtime/gateway.ts";
 import type { Identity } from "../../auth/auth.ts";
-import { reached } from "../../storage-reachable.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 
 type Route =
@@ -61,7 +61,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     },
 
     async listConversations({ caller, query }) {
-      const page = await reached(
+      const page = await orUnreachable(
         queries.conversations(
           caller.userId,
           query.limit ?? PAGE_LIMIT_DEFAULT,
@@ -72,7 +72,9 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     },
 
     async getConversation({ caller, params }) {
-      const found = await reached(queries.conversation(caller.userId, asConversationId(params.id)));
+      const found = await orUnreachable(
+        queries.conversation(caller.userId, asConversationId(params.id)),
+      );
       return found === null ? REFUSALS.conversationNotFound : answered(200, ok(found));
     },
 
@@ -87,7 +89,9 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     async listMembers({ caller, params, query }) {
       const id = asConversationId(params.id);
       const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
-      const page = await reached(queries.members(caller.userId, id, limit, query.cursor ?? null));
+      const page = await orUnreachable(
+        queries.members(caller.userId, id, limit, query.cursor ?? null),
+      );
       switch (page.is) {
         case "page":
           return answered(200, ok({ items: page.items, next_cursor: page.next_cursor }));
@@ -116,7 +120,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
 
     async listMessages({ caller, params, query }) {
       if (query.before_seq !== undefined && query.after_seq !== undefined) return TWO_WAYS;
-      const page = await reached(
+      const page = await orUnreachable(
         queries.history(caller.userId, asConversationId(params.id), {
           beforeSeq: query.before_seq ?? null,
           afterSeq: query.after_seq ?? null,

@@ -10,7 +10,7 @@ import {
   NOTIFICATION_DATA_BYTES_MAX,
   NOTIFICATION_DATA_DEPTH_MAX,
 } from "../../../protocol/social-routes.ts";
-import { reached } from "../../storage-reachable.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";
 
@@ -23,7 +23,9 @@ export function notificationRoutes(
   return {
     async listNotifications({ caller, query }) {
       const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
-      const page = await reached(queries.notifications(caller.userId, limit, query.cursor ?? null));
+      const page = await orUnreachable(
+        queries.notifications(caller.userId, limit, query.cursor ?? null),
+      );
       return page === undefined ? BAD_CURSOR : answered(200, ok(page));
     },
 

@@ -11,7 +11,7 @@ import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import type { Liked } from "../../../protocol/social.ts";
 import type { Identity } from "../../auth/auth.ts";
-import { reached } from "../../storage-reachable.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";
 
@@ -44,7 +44,7 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
     },
 
     async getPost({ caller, params }) {
-      const post = await reached(queries.post(caller.userId, asPostId(params.id)));
+      const post = await orUnreachable(queries.post(caller.userId, asPostId(params.id)));
       return post === null ? RULES.visible : answered(200, ok(post));
     },
 
@@ -56,7 +56,7 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
 
     async listFeed({ caller, query }) {
       const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
-      const page = await reached(queries.feed(caller.userId, limit, query.cursor ?? null));
+      const page = await orUnreachable(queries.feed(caller.userId, limit, query.cursor ?? null));
       return page === undefined ? BAD_CURSOR : answered(200, ok(page));
     },
 
@@ -70,7 +70,7 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
 
     async listComments({ caller, params, query }) {
       const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
-      const page = await reached(
+      const page = await orUnreachable(
         queries.comments(caller.userId, asPostId(params.id), limit, query.cursor ?? null),
       );
       if (page === undefined) return BAD_CURSOR;

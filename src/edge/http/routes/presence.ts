@@ -3,7 +3,7 @@
 import { ok } from "../../../protocol/errors.ts";
 import type { UserId } from "../../../protocol/ids.ts";
 import { asUserId, type Status } from "../../../protocol/schemas.ts";
-import { reached } from "../../storage-reachable.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, type Handlers } from "../server/call.ts";
 
 export interface PresenceReader {
@@ -15,7 +15,10 @@ export function presenceRoutes(presence: PresenceReader): Handlers<"listPresence
   return {
     async listPresence({ caller, query }) {
       const ids = [...new Set(query.user_ids)].map(asUserId);
-      return answered(200, ok({ items: await reached(presence.statuses(caller.userId, ids)) }));
+      return answered(
+        200,
+        ok({ items: await orUnreachable(presence.statuses(caller.userId, ids)) }),
+      );
     },
   };
 }

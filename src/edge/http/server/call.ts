@@ -1,6 +1,6 @@
 /**
  * What a route's handler gets and gives. Handlers are plain async functions from a checked
- * call to a Result; they know neither fastify nor headers. Rejecting with OutOfReach is
+ * call to a Result; they know neither fastify nor headers. Rejecting with StorageUnreachable is
  * answered `unavailable`, with anything else `internal`.
  */
 import { type Result, refused } from "../../../protocol/errors.ts";

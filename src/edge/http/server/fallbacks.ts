@@ -5,7 +5,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { REFUSALS, refused } from "../../../protocol/errors.ts";
-import { OutOfReach } from "../../storage-reachable.ts";
+import { StorageUnreachable } from "../../storage-reachable.ts";
 import { allowPreflight, isPreflight } from "./cors.ts";
 import { createAllowedMethods } from "./known-paths.ts";
 import type { Replies } from "./replies.ts";
@@ -58,7 +58,7 @@ export function answerFault(
     replies.refuse(request, reply, refused("invalid_payload", message).error);
     return;
   }
-  const isOutOfReach = fault instanceof OutOfReach;
+  const isOutOfReach = fault instanceof StorageUnreachable;
   log.error({
     event: isOutOfReach ? "storage_out_of_reach" : "http_fault",
     route: `${request.method} ${request.routeOptions.url ?? "unknown"}`,

@@ -13,15 +13,15 @@ import { PIPE_FD, Pipe } from "../runtime/pipe.ts";
 import type { WorkerRef } from "../runtime/view.ts";
 import { stepWorker, type WorkerEvent, type WorkerState } from "./worker-state.ts";
 
-export interface LifeEvents {
+export interface WorkerProcessEvents {
   /** Whole frames from the worker; valid during the call only. */
-  frames(life: WorkerLife, bytes: Buffer): void;
+  frames(incarnation: WorkerProcess, bytes: Buffer): void;
   /** Its pipe became full, or has room again. */
-  pressure(life: WorkerLife, isFull: boolean): void;
+  pressure(incarnation: WorkerProcess, isFull: boolean): void;
   /** Called once, when the worker counts as lost. */
-  lost(life: WorkerLife, why: string): void;
+  lost(incarnation: WorkerProcess, why: string): void;
   /** Called once, when the process has ended; after `lost`. */
-  exited(life: WorkerLife, how: string): void;
+  exited(incarnation: WorkerProcess, how: string): void;
 }
 
 /** How long a process that has closed its side may take to exit with its own code. */
@@ -29,7 +29,7 @@ const LINGER_MS = 500;
 /** How long a process that was asked to end may take. */
 const END_MS = 2000;
 
-export class WorkerLife {
+export class WorkerProcess {
   readonly ref: WorkerRef;
   readonly worker: Worker;
   readonly pipe: Pipe;
@@ -37,7 +37,7 @@ export class WorkerLife {
   writeTrouble: string | null = null;
   /** Resolves with how the process ended. */
   readonly exited: Promise<string>;
-  readonly #events: LifeEvents;
+  readonly #events: WorkerProcessEvents;
   readonly #asks = new Map<number, (answer: Frame | null) => void>();
   readonly #waiting = new Set<() => void>();
   #state: WorkerState = { phase: "starting", sinceMs: systemClock.monotonicMs() };
@@ -45,7 +45,12 @@ export class WorkerLife {
   #killTimer: NodeJS.Timeout | undefined;
 
   /** Throws when the system cannot make a process. */
-  constructor(ref: WorkerRef, config: WorkerConfig, tls: TlsMaterial | null, events: LifeEvents) {
+  constructor(
+    ref: WorkerRef,
+    config: WorkerConfig,
+    tls: TlsMaterial | null,
+    events: WorkerProcessEvents,
+  ) {
     this.ref = ref;
     this.#events = events;
     this.worker = cluster.fork(withoutSecrets());
@@ -78,7 +83,12 @@ export class WorkerLife {
       pressure: (isFull) => events.pressure(this, isFull),
       closed: (why) => this.#lose(`its pipe ended: ${why}`),
     });
-    const body: PrimaryOrders["configure"] = { config, life: ref.life, slot: ref.slot, tls };
+    const body: PrimaryOrders["configure"] = {
+      config,
+      incarnation: ref.incarnation,
+      slot: ref.slot,
+      tls,
+    };
     this.#order("configure", body, 0);
   }
 
@@ -171,7 +181,7 @@ export class WorkerLife {
     corr: number,
   ): void {
     this.pipe.send(
-      frame(FRAME.control, { to: this.ref.life, name, corr, body: JSON.stringify(body) }),
+      frame(FRAME.control, { to: this.ref.incarnation, name, corr, body: JSON.stringify(body) }),
     );
   }
 

@@ -22,14 +22,14 @@ const GONE_SHARE = 0.02;
 /** The share of delivered messages that are read soon. */
 const READ_SHARE = 0.8;
 
-export interface LifeCounts {
+export interface ActivityCounts {
   messages: number;
   likes: number;
   comments: number;
 }
 
-export class Life {
-  readonly counts: LifeCounts = { messages: 0, likes: 0, comments: 0 };
+export class Activity {
+  readonly counts: ActivityCounts = { messages: 0, likes: 0, comments: 0 };
   readonly #world: World;
   readonly #over: AbortSignal;
   readonly #run: string;
