@@ -1,5 +1,5 @@
 /**
- * What an actor is, seen from inside: a state, one synchronous turn at a time, and a context
+ * An actor seen from inside: a state, one synchronous turn at a time, and a context
  * through which every effect leaves. `src/runtime` runs behaviours; a behaviour never waits:
  * storage work and asks come back as later turns of the same actor (`run`, `ask`).
  *
@@ -46,7 +46,9 @@ export interface Context {
   readonly monotonicMs: Monotonic;
   /** For timestamps; the same for the whole turn. */
   readonly wallMs: WallTime;
-  /** Whether other hosts cannot be heard now: what is known of their sessions may be old. */
+  /**
+   * Whether other hosts are unreachable now, so that what is known of their sessions may be old.
+   */
   readonly isCutOff: boolean;
   ask<K extends ActorKind, O extends Op<K>>(
     to: ActorAddress & { kind: K },
@@ -65,7 +67,7 @@ export interface Context {
   cancel(timer: string): void;
   /** Storage work whose end is a turn: `done`, or `failed` when storage is out of reach. */
   run<T>(work: Promise<T>, done: (value: T) => void, failed: (fault: unknown) => void): void;
-  /** Drop this activation after the turn; the next message loads it anew. */
+  /** Ends this activation after the turn; the next letter loads the state again. */
   passivate(): void;
 }
 
@@ -78,13 +80,13 @@ export interface Behaviour<State = unknown> {
   receive(state: State, message: Incoming, ctx: Context): void;
   onTimer(state: State, timer: string, ctx: Context): void;
   /**
-   * Workers left the cluster; sessions on them are gone. With `mayBeBack` what was said of
-   * them may be lost: those that still live are announced again at once.
+   * Workers left the cluster, and their sessions are over. With `mayBeBack` only announcements may
+   * be lost: sessions that are still alive are announced again at once.
    */
   onWorkersGone(state: State, workers: ReadonlySet<string>, ctx: Context, mayBeBack: boolean): void;
   /**
-   * The activation is about to end, and its timers ring no more: what waits for one is to be done
-   * now, by `run`. Absent: nothing ever does.
+   * The activation is about to end and its timers no longer ring: does at once, by `run`, what
+   * waits for a timer. Absent when nothing ever waits.
    */
   onRetiring?(state: State, ctx: Context): void;
   /** Whether the activation holds something that is nowhere else (sessions, typing). */

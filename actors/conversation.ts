@@ -6,9 +6,9 @@
  * [CNV3] `seq` and `rev` come from storage. A rev that does not follow ours means that another
  *        activation wrote in between (two views for a moment): this one publishes what it
  *        committed and passivates, so that the next message reads the truth.
- * [CNV4] A reply names a message that is there.
+ * [CNV4] A reply names a message that exists.
  * [CNV5] Changes of title and members are gathered: see gathered-changes.ts.
- * [ISO2] Who is no member is told that there is no such conversation.
+ * [ISO2] A user who is not a member is answered that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
@@ -45,16 +45,18 @@ export interface ConversationState {
   topic: Topic;
   conversation: Conversation;
   members: Map<UserId, Member>;
-  /** A block stands between the two of a direct conversation: history only. */
+  /** A block stands between the two members of a direct conversation: only history remains. */
   isBlocked: boolean;
   typing: Typing;
   /** Read on the first join. */
   ring: Ring | null;
   /** Of title and members. */
   changes: ChangeBucket;
-  /** Sends that storage has not answered, by sender and client_id: who else waits for each. */
+  /**
+   * Sends that storage has not answered, by sender and client_id, with the other callers that wait.
+   */
   sending: Map<string, Reply[]>;
-  /** Changes of title and members that are to be written together. */
+  /** Changes of title and members that wait to be written together. */
   gathered: WaitingChanges;
 }
 
@@ -155,7 +157,7 @@ export function conversationBehaviour(
       comment_id: null,
       data: { conversation_id, seq: message.seq },
     };
-    // Only members may know that there is such a message.
+    // Only members may learn that the message exists.
     const reaches = (user: UserId) => state.members.has(user);
     const by = message.sender_id as UserId;
     if (message.body.includes("@")) {
@@ -207,7 +209,7 @@ export function conversationBehaviour(
         else if (result.value.changed) {
           onUpdated(state, result.value.message, body.session, reply, ctx);
         } else {
-          // Deleted before: the answer shows that change, and has its place.
+          // The message was deleted before: the answer stands for that earlier change.
           const { message } = result.value;
           reply.ok({ message }, message.rev);
         }
@@ -244,7 +246,7 @@ export function conversationBehaviour(
           return;
         }
         const { delivered_seq, read_seq, changed } = result.value;
-        // Not the member this turn began with: a change of members meanwhile made new ones.
+        // The member is read again, because a change of members meanwhile made new objects.
         const now = state.members.get(body.user);
         if (now !== undefined) {
           Object.assign(now, advance(advance(now, delivered_seq, false), read_seq, true));
@@ -261,7 +263,8 @@ export function conversationBehaviour(
             rev: 0,
             body: JSON.stringify(receipt),
             except: body.session,
-            // Whose newest cursors these are: older ones may be dropped for a slow reader.
+            // The member whose newest cursors these are: older ones may be dropped for a slow
+            // reader.
             note: body.user,
           });
         }
@@ -483,7 +486,7 @@ function typingChanged(state: ConversationState, event: TypingEvent, ctx: Contex
 function follow(state: ConversationState, rev: number, ctx: Context): void {
   if (rev !== state.conversation.rev + 1) {
     state.ring = null;
-    // Nobody here will be left to say that they stopped.
+    // After passivation no activation could publish that they stopped typing.
     typingChanged(state, { type: "let_go" }, ctx);
     ctx.passivate();
   }

@@ -1,6 +1,6 @@
 /**
- * One user's notifications, as the user actor keeps them: written one after another, so that
- * sessions hear them by rising `seq`, and published when committed.
+ * One user's notifications in the user actor: written one after another, so that sessions receive
+ * them by rising `seq`, and published once committed.
  */
 import type { Notice } from "../src/protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../src/protocol/errors.ts";
@@ -20,13 +20,13 @@ import type { SocialPorts } from "./social-ports.ts";
 
 export interface Inbox {
   likes: LikesWindows;
-  /** What each open window of likes became; filled when it is written. */
+  /** The notification of each open window of likes; filled once it is written. */
   likeNotifications: Map<PostId, Written>;
-  /** What is still to be written, in order; the first is under way. */
+  /** Writes that wait, in order; the first one is under way. */
   jobs: Job[];
 }
 
-/** The notification of a window's first like; null until it is written, or when there is none. */
+/** The notification of a window's first like; null until it is written, or if none was made. */
 interface Written {
   notification: Notification | null;
 }
@@ -42,7 +42,7 @@ export function emptyInbox(): Inbox {
   return { likes: NO_LIKES, likeNotifications: new Map(), jobs: [] };
 }
 
-/** `done` hears the committed notification, or null when there is none to be. */
+/** `done` receives the committed notification, or null if none was created. */
 export function notify(
   inbox: Inbox,
   user: UserId,
@@ -92,7 +92,7 @@ function addFirst(
   ports: SocialPorts,
   ctx: Context,
 ): void {
-  // Its own from the start: the window before may still be to be counted.
+  // Own slot: the previous window may not be counted yet.
   const written: Written = { notification: null };
   inbox.likeNotifications.set(post, written);
   const write = async () => {
@@ -123,7 +123,7 @@ function countRest(
 ): void {
   const written = inbox.likeNotifications.get(post);
   const write = async (): Promise<Result<Notification | null>> => {
-    // Looked into now: the first like's notification is written by then, or is not to be.
+    // Read now, when the first like's notification has been written or will never be.
     const grown = written?.notification ?? null;
     const last = likers.at(-1)!;
     const name = await ports.graph.displayName(last);
@@ -146,7 +146,7 @@ function countRest(
     const words = likeSentence(name, count);
     const result = await store.grow(user, grown.id, likers.length, last, words);
     if (result.ok || result.error.code !== "not_found") return result;
-    // The last of them has been blocked meanwhile: counted, but not named.
+    // The last liker has been blocked meanwhile: counted, but not named.
     return store.grow(user, grown.id, likers.length, null, likeSentence(null, count));
   };
   enqueue(inbox, user, { write, done: () => undefined }, ctx);

@@ -1,4 +1,4 @@
-/** Announces to all edges who has come into a conversation: once an edge, however many came. */
+/** Announces the new members of a conversation, once to each edge however many there are. */
 import type { JoinedOrder } from "../src/protocol/actor-ops.ts";
 import type { UserId } from "../src/protocol/ids.ts";
 import type { Conversation } from "../src/protocol/schemas.ts";

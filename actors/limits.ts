@@ -1,5 +1,5 @@
 /**
- * Every cap and time of the behaviours, with its reason.
+ * All caps and times of the behaviours, with their reasons.
  */
 
 /** Contract: typing ends by itself after this silence. */
@@ -32,7 +32,7 @@ export const POST_UPDATE_EVERY_MS = 110;
 /** Reloading a post is one batched read. */
 export const POST_IDLE_MS = 60_000;
 
-/** Likers that wait for the author's actor; past it some are counted but not notified of. */
+/** Likers that wait for the author's actor; beyond it some are counted without a notification. */
 export const LIKERS_WAITING_MAX = 100_000;
 
 /** Contract: likes of one post inside this window are one notification. */
@@ -44,10 +44,10 @@ export const MENTIONS_MAX = 20;
 /** Notifications of one user that storage has not taken yet. */
 export const NOTIFICATIONS_WAITING_MAX = 10_000;
 
-/** Before what another actor could not take is tried again. */
+/** The pause before an ask that another actor could not take is retried. */
 export const RETRY_MS = 1_000;
 
-/** A user's sessions that have ended; news of them is late by a view's change, about a second. */
+/** Ended sessions that are remembered; announcements about them may be late by about a second. */
 export const ENDED_SESSIONS_KEPT = 32;
 
 /** Contract: at most 4 changes of title and members a second for one conversation. */

@@ -1,5 +1,5 @@
 /**
- * `@username` in a text, and telling those who are meant.
+ * `@username` in a text, and the notifications of the users mentioned.
  */
 import type { Notice } from "../src/protocol/actor-ops.ts";
 import type { UserId } from "../src/protocol/ids.ts";
@@ -10,8 +10,8 @@ import type { SocialPorts } from "./social-ports.ts";
 const MENTION = /(?<![\w.@/])@([a-z0-9_.]{3,33})/gi;
 
 /**
- * Folded usernames that a text may mean, at most `MENTIONS_MAX`. A name may end in a dot, and
- * so may a sentence: both readings are given.
+ * Folded usernames that a text may mention, at most `MENTIONS_MAX`. A name may end in a dot, and so
+ * may a sentence, so both readings are returned.
  */
 export function mentionedNames(text: string): string[] {
   if (!text.includes("@")) return [];
@@ -29,13 +29,13 @@ export function mentionedNames(text: string): string[] {
 export interface Mention {
   by: UserId;
   text: string;
-  /** Where it stands, for the notification. */
+  /** The place of the text, for the notification. */
   where: Pick<Notice, "post_id" | "comment_id" | "data">;
-  /** Whether this user may hear of it. */
+  /** Whether this user may see the text. */
   reaches(user: UserId): boolean;
 }
 
-/** Notifies everyone whom the text mentions. Best effort: the text itself is committed. */
+/** Notifies the users that the text mentions. Best effort: the text itself is committed. */
 export function notifyMentioned(ports: SocialPorts, mention: Mention, ctx: Context): void {
   const names = mentionedNames(mention.text);
   if (names.length === 0) return;

@@ -1,9 +1,9 @@
 /**
- * Which notifications a burst of likes becomes, as a pure rule.
+ * How a burst of likes becomes notifications, as a pure rule.
  *
  * [NTF1] The first like of a post is a notification at once.
  * [NTF2] The rest of the window's likes are counted into it together, at the window's end.
- * [NTF3] Nobody is counted twice in one window.
+ * [NTF3] A user is counted once in a window.
  */
 import type { PostId, UserId } from "../src/protocol/ids.ts";
 import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../src/protocol/time.ts";
@@ -13,7 +13,7 @@ import { LIKES_WINDOW_MS } from "./limits.ts";
 export interface LikesWindow {
   endsAtMs: Monotonic;
   counted: ReadonlySet<UserId>;
-  /** Who is not in the notification yet, in order. */
+  /** Users who are not in the notification yet, in order. */
   waiting: readonly UserId[];
 }
 

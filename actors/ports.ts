@@ -1,5 +1,5 @@
 /**
- * What the behaviours need of storage. Implemented twice, in src/storage: PostgreSQL, and a
+ * The behaviours' port to storage. Implemented twice, in src/storage: PostgreSQL, and a
  * memory twin for tests; both pass test/contract. Every promise settles within the storage
  * deadline and rejects only when storage cannot be reached (`unavailable` to the caller).
  * `seq` and `rev` are always taken inside the committing transaction.
@@ -37,7 +37,7 @@ export interface Marked extends Cursors {
   changed: boolean;
 }
 
-/** What one caller wants changed of a group's title or members. */
+/** One caller's change of a group's title or members. */
 export type ConversationCall = { by: UserId } & (
   | { does: "retitle"; title: string }
   | { does: "add"; userIds: UserId[] }
@@ -47,8 +47,8 @@ export type ConversationCall = { by: UserId } & (
 /** Calls that were gathered into one change of a conversation. */
 export interface ConversationChange {
   /**
-   * Of each call, in order, whether it did something, or why it was refused. Nothing was done
-   * where the title was the same or the users were members already.
+   * For each call, in order: whether it changed something, or why it was refused. A call changes
+   * nothing when the title was the same or the users were members already.
    */
   outcomes: Result<{ changed: boolean }>[];
   /**
@@ -60,7 +60,7 @@ export interface ConversationChange {
   changed: boolean;
   /** Members who were not there before the change, or were removed by it and added again. */
   addedIds: UserId[];
-  /** Who was a member before the change and was removed by it. */
+  /** Users who were members before the change and were removed by it. */
   removedIds: UserId[];
 }
 
@@ -80,12 +80,14 @@ export interface ConversationStore {
    * forbidden (a block in a direct one; a client_id that was seen is answered all the same).
    */
   append(message: NewMessage): Promise<Result<Appended>>;
-  /** Group-committed; cursors never move back. Refuses: not_found (no member), forbidden (block). */
+  /**
+   * Group-committed; cursors never move back. Refuses: not_found (no member), forbidden (block).
+   */
   mark(mark: CursorMark): Promise<Result<Marked>>;
   /**
    * The user opened the conversation: it counts as active by their own doing, as sends and reads
-   * do by themselves. Does nothing for one who is no member. Where storage is away it is not recorded,
-   * and the conversation may rank lower in the next session.
+   * do by themselves. Does nothing for one who is no member. Where storage is away it is not
+   * recorded, and the conversation may rank lower in the next session.
    */
   opened(id: ConversationId, userId: UserId): Promise<void>;
 
@@ -113,8 +115,8 @@ export interface ConversationStore {
     title: string | null,
   ): Promise<Result<{ created: boolean; conversation: Conversation }>>;
   /**
-   * Does the calls in their order, in one transaction, which takes one rev where any of them did
-   * something. A call that is refused leaves the others as they are. Of each call:
+   * Applies the calls in order in one transaction, which takes one rev if any of them changed
+   * something. A refused call does not affect the others. Each call:
    * - retitle refuses not_found (the caller is no member) and conflict (a direct conversation);
    * - add refuses also not_found (a user that is not there), invalid_payload (more than 1,000
    *   members) and forbidden (a block between the caller and a user who is added, or a user who

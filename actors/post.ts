@@ -1,7 +1,7 @@
 /**
  * The post actor: absorbs storms of likes and comments on one post. Storage gathers them into
- * multi-row statements; watchers hear at most every `POST_UPDATE_EVERY_MS`, the last value
- * always; the author's user actor is told of new likers in batches.
+ * multi-row statements; watchers receive an update at most every `POST_UPDATE_EVERY_MS`, and always
+ * the last value; the author's user actor receives new likers in batches.
  */
 import type { PostOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
@@ -18,7 +18,7 @@ type Count = "like" | "comment";
 
 export interface PostState extends PostRecord {
   updates: Record<Count, Throttle>;
-  /** New likers that the author has not been told of. */
+  /** New likers of whom the author has not been notified. */
   likers: Set<UserId>;
   isTellingAuthor: boolean;
 }
@@ -70,7 +70,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
         update(state, "comment", "changed", ctx);
         if (user !== state.authorId) tellOfComment(state, user, made.id, ctx);
         const where = { post_id: state.id, comment_id: made.id, data: null };
-        // The author hears of the comment already.
+        // The author is already notified of the comment.
         const reaches = (mentioned: UserId) => mentioned !== state.authorId;
         notifyMentioned(ports, { by: user, text: body, where, reaches }, ctx);
       },
@@ -96,7 +96,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
     );
   }
 
-  /** One ask at a time; who likes meanwhile is in the next. */
+  /** One ask at a time; users who like meanwhile are in the next one. */
   function notifyAuthor(state: PostState, ctx: Context): void {
     if (state.isTellingAuthor || state.likers.size === 0) return;
     state.isTellingAuthor = true;
@@ -168,7 +168,9 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
   };
 }
 
-/** [THR1] Watchers hear through the post's topic, the author's sessions through their own. */
+/**
+ * [THR1] Watchers receive updates on the post's topic, the author's sessions on their own topic.
+ */
 function update(state: PostState, count: Count, event: "changed" | "time_up", ctx: Context): void {
   const step = stepThrottle(state.updates[count], event, ctx.monotonicMs, POST_UPDATE_EVERY_MS);
   state.updates[count] = step.throttle;

@@ -312,7 +312,9 @@ function order<O extends keyof UserOrders>(
   ctx.publish(topicOf.user(user), { name, rev: 0, body: "{}", note: JSON.stringify(note) });
 }
 
-/** Of a large group the order names the members once, and each edge makes of it what they receive. */
+/**
+ * Of a large group the order names the members once, and each edge makes of it what they receive.
+ */
 function announceMade(conversation: Conversation, ctx: Context): void {
   const users = conversation.members.map(({ user_id }) => user_id as UserId);
   const nobody = { addedIds: [], removedIds: [] };

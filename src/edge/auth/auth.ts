@@ -1,6 +1,6 @@
 /**
- * Who somebody is: accounts, logins and the tokens of HTTP calls and socket handshakes. Puts
- * users, families and revocations on top of tokens.ts and passwords.ts.
+ * Authentication: accounts, logins and the tokens of HTTP calls and socket handshakes. Adds users,
+ * families and revocations to tokens.ts and passwords.ts.
  *
  * A login is a refresh-token family: each refresh spends one token for the next, and access tokens
  * name their family and are refused with it. A spent token shown again means that somebody else
@@ -37,7 +37,7 @@ export interface Identity {
   userId: UserId;
   /** The login; null for service tokens and outside issuers. */
   family: FamilyId | null;
-  /** As the token says. */
+  /** The token's `exp`. */
   expiresAtMs: WallTime;
   /**
    * The same moment on the monotonic clock, taken when the token was verified: setting the wall
@@ -47,7 +47,7 @@ export interface Identity {
   scope: readonly string[];
 }
 
-/** Whom this edge knows to be shut out; what it is told, every edge of every host hears. */
+/** Revoked logins and suspended users known to this edge; changes are published to all edges. */
 export interface Revocations {
   isRevoked(family: FamilyId): boolean;
   isSuspended(user: UserId): boolean;
@@ -82,7 +82,7 @@ export interface PasswordChange {
 
 /** Where a call comes from. */
 export interface Client {
-  /** Whom it counts for: an IPv4 address or an IPv6 /64. */
+  /** The key for limits: an IPv4 address or an IPv6 /64. */
   address: string;
   /** At most 200 characters. */
   userAgent: string | null;
@@ -99,13 +99,13 @@ export interface Auth {
   register(account: NewAccount, client: Client): Promise<Result<TokenAnswer>>;
   login(username: string, password: string, client: Client): Promise<Result<TokenAnswer>>;
   refresh(refreshToken: string, client: Client): Promise<Result<TokenAnswer>>;
-  /** Ends a login; a token that never was is no error. */
+  /** Ends a login; an unknown token is not an error. */
   logout(refreshToken: string): Promise<Result<null>>;
   /** Ends the user's other logins. Refuses: forbidden (a wrong old one), rate_limited. */
   changePassword(caller: Identity, change: PasswordChange, client: Client): Promise<Result<null>>;
   /** Ends one of the user's logins. Refuses: not_found. */
   endLogin(user: UserId, family: FamilyId): Promise<Result<null>>;
-  /** The outside issuer's keys are others now. */
+  /** The outside issuer's keys have changed. */
   onIssuerKeys(set: IssuerKeySet): void;
   /** Idempotent. Refuses: not_found. */
   suspend(user: UserId, suspended: boolean): Promise<Result<null>>;
@@ -117,7 +117,7 @@ export interface Auth {
  */
 export const SERVICE_USER = asUserId("0");
 
-/** What a verified token says about its bearer; who is suspended has no identity. */
+/** The facts that a verified token gives; a suspended user has no identity. */
 export function factsOf({ userId, scope }: Identity): Facts {
   const isService = userId === SERVICE_USER;
   return {
@@ -153,7 +153,7 @@ const RESERVED = refused("conflict", "That username is taken.");
 export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const { config, accounts, revocations, limits, clock, log } = deps;
   const outside = config.jwtJwksUrl !== null;
-  // What was checked with a withdrawn key must be checked again.
+  // Tokens that were checked with a withdrawn key must be checked again.
   const keys = outside ? createHeldKeys(deps.askIssuerKeys, () => tokens.forget()) : null;
   const tokens = await createTokens({
     issuer: config.jwtIssuer,
@@ -166,7 +166,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   });
   const turns = createPasswordQueue();
   const access = createAccessLog(log, clock);
-  // With an outside issuer nobody has a refresh token.
+  // With an outside issuer there are no refresh tokens.
   const refreshTokens = createRefreshTokens(config.jwtSecret ?? "");
   const subjects = new Map<string, UserId>();
   const refreshTtlMs = config.refreshTokenTtlS * 1000;
@@ -231,8 +231,8 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   }
 
   /**
-   * What `then` makes of it where `password` is the account's, in its turn; null where it is not,
-   * as for nobody's account (null). Refuses: rate_limited (too many guesses, or too many wait).
+   * Calls `then` if `password` is the account's, in the queue of password checks; null if it is
+   * wrong or there is no account. Refuses: rate_limited (too many guesses, or too many wait).
    */
   async function whereRight<T>(
     name: string,
@@ -256,7 +256,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     return turn.ok ? turn.value : turn;
   }
 
-  /** Makes a hash of a lower cost anew; only at a login is the password at hand. */
+  /** Replaces a hash of a lower cost; only a login has the password. */
   async function strengthen(user: User, password: string, hash: string): Promise<void> {
     if (!isWeakHash(hash)) return;
     const stronger = await hashPassword(password);
@@ -307,7 +307,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       if (outside) return OUTSIDE;
       const { address } = client;
       const name = username.toLowerCase();
-      // What can be nobody's name is not looked up: PostgreSQL would not even take some of it.
+      // Text that cannot be a username is not looked up; PostgreSQL would refuse some of it.
       const account = USERNAME.test(name)
         ? await orUnreachable(accounts.byUsername(name, address))
         : null;
@@ -414,7 +414,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     async suspend(user, suspended) {
       const done = await orUnreachable(accounts.suspend(user, suspended));
       if (!done.ok) return done;
-      // Said also when nothing changed: the first time it may not have been heard everywhere.
+      // Published also when nothing changed, since the first time may not have arrived everywhere.
       revocations.suspend(user, suspended);
       log.info({ event: "suspension", user_id: user, suspended });
       return done;

@@ -111,7 +111,9 @@ export async function hashPassword(password: string): Promise<string> {
   return format(salt, await derive(password, salt, KEY_BYTES, COST));
 }
 
-/** Whether `password` belongs to `hash`; null (no such account) costs the same. Call it in a turn. */
+/**
+ * Whether `password` belongs to `hash`; null (no such account) costs the same. Call it in a turn.
+ */
 export async function isPassword(password: string, hash: string | null): Promise<boolean> {
   const parsed = parse(hash ?? NOBODY);
   if (parsed === null) throw new Error("a stored password hash is damaged");

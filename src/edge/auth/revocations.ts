@@ -1,10 +1,10 @@
 /**
- * Who is shut out, as this edge knows it: ended logins, until the last of their access tokens
- * has expired, and suspended users. Told to every edge over one topic; read from storage when a
- * worker starts, after a gap between hosts, and every few seconds what is new.
+ * Revoked logins (until the last of their access tokens has expired) and suspended users, as this
+ * edge knows them. Changes are published to every edge on one topic. The lists are read from
+ * storage when a worker starts and after a gap between hosts, and new entries every few seconds.
  *
- * [RVK1] What one edge says, every edge that can be orUnreachable does within a second.
- * [RVK2] An edge that cannot be orUnreachable finds it in storage: Redis may be away for hours.
+ * [RVK1] Every edge that can be reached applies a published change within a second.
+ * [RVK2] An edge that cannot be reached finds the change in storage: Redis may be away for hours.
  */
 import type { Clock } from "../../base/clock.ts";
 import { Malformed } from "../../base/errors.ts";
@@ -17,14 +17,14 @@ import type { Exchange } from "../../runtime/exchange.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Revocations } from "./auth.ts";
 
-/** Two lookups by index a worker, of mostly nothing. */
+/** Each look is two index lookups that usually find nothing. */
 const LOOK_MS = 5_000;
-/** How far back each look goes before the last one: for what commits late. */
+/** How far each look reaches back before the last one, to find rows that committed late. */
 const LOOK_BACK_MS = 120_000;
-/** Longer ago than any account: a hundred years. */
+/** A hundred years, longer ago than any account. */
 const EVER_MS = 100 * 365 * 86_400_000;
 
-/** What travels over the topic, by event name. */
+/** The payloads on the topic, by event name. */
 interface Orders {
   login_ended: { family: FamilyId; user: UserId };
   suspension: { user: UserId; suspended: boolean };
@@ -37,7 +37,7 @@ export interface RevocationsOptions {
   accessTokenTtlS: number;
   exchange: () => Pick<Exchange, "publish">;
   onRevoked(family: FamilyId, user: UserId): void;
-  /** Storage told of ended logins that this edge had not heard of. */
+  /** Storage held revoked logins that this edge had not received. */
   onRevokedFound(): void;
   onSuspended(user: UserId): void;
 }
@@ -45,15 +45,15 @@ export interface RevocationsOptions {
 export class KnownRevocations implements Revocations {
   readonly #options: RevocationsOptions;
   /**
-   * When the last access token of each is over; oldest first. By both clocks: a wall clock that
-   * is set back makes its tokens good for longer, one that is set forward and back again too.
+   * When the last access token of each login has expired; oldest first. Both clocks count, because
+   * setting the wall clock back makes its tokens valid for longer.
    */
   readonly #until = new Map<FamilyId, { wallMs: WallTime; monotonicMs: Monotonic }>();
-  /** All there are, about 70 bytes each: an outside issuer goes on giving them tokens. */
+  /** All suspended users, about 70 bytes each: an outside issuer still issues tokens for them. */
   readonly #suspended = new Set<UserId>();
   /** When the last look that succeeded began. */
   #lookedMs: Monotonic;
-  /** One for each read under way: of whom was told meanwhile, which is newer than what it finds. */
+  /** One set for each read under way: users whose change arrived meanwhile, which is newer. */
   readonly #heard = new Set<Set<UserId>>();
   #cancelLook: () => void = () => undefined;
   #isStopped = false;
@@ -123,13 +123,13 @@ export class KnownRevocations implements Revocations {
     try {
       await this.#read(sinceMs, sinceMs);
     } catch (err) {
-      // Out of reach; the next look covers this one's time.
+      // Storage is unreachable; the next look covers this one's time.
       log.warn({ event: "revocations_unread", err });
     }
     this.#lookLater();
   }
 
-  /** What storage, by its own clock, learnt in the last so many milliseconds. */
+  /** Reads the changes of the last milliseconds, by storage's own clock. */
   async #read(suspendedMs: number, revokedMs: number): Promise<void> {
     const { clock, accounts, onRevokedFound } = this.#options;
     const startedMs = clock.monotonicMs();

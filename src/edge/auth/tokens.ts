@@ -1,15 +1,14 @@
 /**
- * Access tokens: made (HS256, own issuer) and checked (own, or an outside issuer's by JWKS).
+ * Access tokens: issued (HS256, own issuer) and verified (own, or an outside issuer's by JWKS).
  * Algorithms are pinned, issuer and audience checked, `sub` and `exp` required; expiry is
- * exact. What was checked is kept until it expires, and a token just like those made here is
- * known by its HMAC alone: a check by jose costs 0.1–0.25 ms and a hop to another thread, and
- * after a deploy every client shows its token at once. Whatever differs in any way is jose's to
- * judge.
+ * exact. Verified tokens are remembered until they expire, and a token with exactly our own form is
+ * verified by its HMAC alone: jose takes 0.1–0.25 ms and a hop to another thread, and after a
+ * deploy every client shows its token at once. Any other token is verified by jose.
  *
  * [OUT3] An outside issuer's token is refused at an age of TOKEN_MAX_AGE_S.
  * [OUT4] An outside issuer's ID token is refused where it can be told from an access token.
  *
- * Knows neither users nor revocations; auth.ts puts those on top.
+ * It knows neither users nor revocations; auth.ts adds those.
  */
 import { createHmac, randomUUID, timingSafeEqual, webcrypto } from "node:crypto";
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
@@ -19,7 +18,7 @@ import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import { asFamilyId } from "../../protocol/schemas.ts";
 import { epochMsOf, later, msBetween, type WallTime, wallTime } from "../../protocol/time.ts";
 
-/** What a checked token says. */
+/** The claims of a verified token. */
 export interface Claims {
   subject: string;
   /** The login it belongs to; null for service tokens and outside issuers. */

@@ -1,10 +1,10 @@
 /**
- * One token bucket a key (a user, an address, an account) for one kind of limit, kept while it
- * is not full again; and what of its use the other edges must hear of.
+ * One token bucket for each key (a user, an address, an account) of one kind of limit, kept until
+ * it is full again; and the use that must be published to the other edges.
  *
- * [KBK1] Memory is bounded: full buckets go first, and past `keysMax` the oldest half.
- * [KBK2] What stays under the quiet share (of burst and of rate) is told to nobody; past it
- *        the key is told whole.
+ * [KBK1] Memory is bounded: full buckets are dropped first, and beyond `keysMax` the oldest half.
+ * [KBK2] Use below the quiet share (of burst and of rate) is not published; above it all of the
+ *        key's use is.
  */
 import type { Allowance } from "../../config/limit-keys.ts";
 import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
@@ -12,14 +12,14 @@ import { TokenBucket } from "./token-bucket.ts";
 
 /** About 150 bytes each. */
 const KEYS_MAX = 50_000;
-/** Below this many nobody looks which are full. */
+/** Below this number of buckets none are swept. */
 const SWEEP_MIN = 1_024;
 
-/** How use is told to other edges; see usage-sharing.ts. */
+/** Publishes use to other edges; see usage-sharing.ts. */
 export interface Sharing {
-  /** What an edge may keep to itself, as a part of the limit; null: there is nobody to tell. */
+  /** The part of the limit that an edge may use without publishing; null without other edges. */
   quietShare(): number | null;
-  /** Something is to be told. */
+  /** There is use to publish. */
   wake(): void;
 }
 

@@ -1,7 +1,7 @@
 /**
- * How often somebody may do something, on one edge: the buckets of every kind (limit-keys.ts),
- * and what HTTP, logins, handshakes and events ask of them. Use is shared with the other edges
- * of the cluster (usage-sharing.ts), so what is said here of a user or an address holds everywhere.
+ * The rate limits on one edge: the buckets of every kind (limit-keys.ts), and the checks of HTTP,
+ * logins, handshakes and events. Use is shared with the other edges of the cluster
+ * (usage-sharing.ts), so a user's or address's limit holds everywhere.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Tally } from "../../base/metrics.ts";
@@ -125,7 +125,10 @@ export class EdgeLimits {
     return this.#refusal("register", address);
   }
 
-  /** Who was ended for abuse waits; who opens sessions one after another, too. */
+  /**
+   * A user whose session was ended for abuse must wait, and so must one who opens too many
+   * sessions.
+   */
   handshake(userId: string): ErrorObject | null {
     const waitMs = this.#kinds.get("ended")?.waitMs(userId, this.#options.clock.monotonicMs()) ?? 0;
     if (waitMs === 0) return this.#refusal("handshake", userId);

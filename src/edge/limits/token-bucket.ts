@@ -1,9 +1,9 @@
 /**
  * A bucket of `burst` tokens that refills at `perS`. No timer and no allocation after its
- * making: it is filled when somebody looks.
+ * making: it is refilled when it is read.
  *
- * It can be in debt, as far as one burst where nothing else is said: what was spent elsewhere before the word came, or
- * read before reading could stop, is waited for.
+ * It can be in debt, by default as far as one burst: tokens that were spent elsewhere before the
+ * announcement arrived, or read before reading could stop, must be waited for.
  */
 import type { Allowance } from "../../config/limit-keys.ts";
 import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
@@ -48,7 +48,7 @@ export class TokenBucket {
     return missing <= 0 ? 0 : Math.ceil(missing / this.#perMs);
   }
 
-  /** What is there; below 0 what is owed. */
+  /** The tokens available; a negative level is a debt. */
   level(nowMs: Monotonic): number {
     this.#refill(nowMs);
     return this.#tokens;

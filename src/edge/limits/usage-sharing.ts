@@ -1,23 +1,23 @@
 /**
- * What edges tell each other of spent limits, so that a user, an address or an account has one
+ * Edges publish their use of limits to each other, so that a user, an address or an account has one
  * budget on all workers of all hosts and not one on each.
  *
- * [SPN1] Nobody is told of calm use: an edge keeps to itself what is under its share of a
- *        quarter of the limit. All edges together so allow at most 1.25 times the limit, and
- *        what was spent before the word came is a debt that is waited for.
- * [SPN2] SharedUsage in batches, one frame a while, over the topic `limits`: workers of a host through
- *        the switchboard, hosts through Redis. While Redis is away each host counts alone.
+ * [SPN1] Low use is not published: an edge keeps use below its share of a quarter of the limit to
+ *        itself. All edges together allow at most 1.25 times the limit. Use that was spent before
+ *        its announcement arrived is a debt that the caller waits for.
+ * [SPN2] Use is published in batches on the topic `limits`: to workers of a host through the
+ *        switchboard, to hosts through Redis. While Redis is away each host counts alone.
  *
- * Not a shared counter in Redis: that is a round trip for each event of each calm user.
+ * A shared counter in Redis would cost a round trip for each event of each calm user.
  */
 import type { Clock } from "../../base/clock.ts";
 import { Malformed } from "../../base/errors.ts";
 import type { LimitKind } from "../../config/limit-keys.ts";
 import type { KeyedBuckets, Sharing } from "./keyed-buckets.ts";
 
-/** Of the limit, what all edges together may allow untold. */
+/** The part of a limit that all edges together may allow without publishing. */
 const QUIET_PART = 1 / 4;
-/** However many edges there are, the smallest share: past 64 of them the sum grows instead. */
+/** The smallest share of an edge; with more than 64 edges the sum grows instead. */
 const QUIET_SHARE_MIN = 1 / 256;
 /** A flood of 10,000 events a second is known everywhere after some 200 of them. */
 const TELL_AFTER_MS = 20;
@@ -58,7 +58,9 @@ export class UsageSharing implements Sharing {
     this.#cancel ??= this.#options.clock.after(TELL_AFTER_MS, () => this.#tell());
   }
 
-  /** What another edge has published. Throws Malformed or a SyntaxError, and has debited nothing. */
+  /**
+   * What another edge has published. Throws Malformed or a SyntaxError, and has debited nothing.
+   */
   heard(body: string): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const [kind, spent] of readTold(body)) {

@@ -85,7 +85,7 @@ export class Streams {
    * Adds a session that begins to the streams of its conversations, each from the rev that was
    * read of it: a change of members since then is heard like any other. Resolves when nothing
    * that is said from now on passes it by; what was said since that reading may come later.
-   * What cannot be orUnreachable yet is tried again until it is.
+   * Reads that fail because storage is unreachable are retried until they succeed.
    * `known` has the most recent of the user's own activity first, and is no longer than `liveMax`.
    */
   async attach(session: Session, known: ReadonlyMap<ConversationId, number>): Promise<void> {

@@ -1,7 +1,8 @@
 /**
  * What orders to this edge said during a gap between hosts, or a worker that died did not come
  * to say, read from storage: which logins have ended, who is suspended, and into which
- * conversations local users have come. What follows from streams and watches, these look for themselves.
+ * conversations local users have come. What follows from streams and watches, these look for
+ * themselves.
  *
  * [MSO1] Tries until storage answers; gaps that meet share one more round.
  * [MSO3] Who has come into a conversation hears the change that took them in, under the rev of

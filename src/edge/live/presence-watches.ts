@@ -197,7 +197,7 @@ export class Watches {
 
   /** [WCH2] */
   onView(now: Placement, before: Placement): void {
-    // While other hosts cannot be orUnreachable this host cannot know of the sessions over there:
+    // While other hosts are unreachable, this host cannot know of the sessions over there:
     // their users stay as they were.
     if (now.isCutOff) return;
     const moved: UserId[] = [];

@@ -261,7 +261,9 @@ function topicsOf(user: UserId): Topic[] {
   return [topicOf.user(user), topicOf.memberships()];
 }
 
-/** Those followed last of whom a session has room beside the peers; who was followed first leads. */
+/**
+ * Those followed last of whom a session has room beside the peers; who was followed first leads.
+ */
 function followeesOf(opening: SessionOpening): UserId[] {
   const peers = new Set(peersOf(opening));
   let room = AUTOMATIC_WATCHES_MAX - peers.size;

@@ -70,7 +70,7 @@ export class StatusComparison {
 
   /** [CMP1] One ask for each worker in turn. */
   #next(): void {
-    // While other hosts cannot be orUnreachable nothing can be compared; the way back is another gap.
+    // While other hosts are unreachable nothing can be compared; their return is another gap.
     if (this.#isClosed || this.#options.gateway.placement.isCutOff) {
       this.#forget();
       return;

@@ -1,6 +1,6 @@
 /**
- * Who may come in: from a client's CONNECT to a session that is live, and what happens to its
- * connection when it ends. The same for every kind of connection.
+ * Admission of clients: from a client's CONNECT to a live session, and the end of its connection.
+ * The same for every kind of connection.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -22,11 +22,13 @@ import { InboundPacing, type PacingOwner } from "./inbound-pacing.ts";
 import { Session, type SessionOwner } from "./session.ts";
 import { SessionLimits } from "./session-limits.ts";
 
-/** One that floods: time to hear why, though it is not read any more. */
+/** How long a flooding client, which is no longer read, has to receive the reason. */
 const ABUSE_CLOSE_TIMEOUT_MS = 500;
-/** Who comes back at once is told so late: else every refusal is the next attempt's start. */
+/**
+ * Rate-limit refusals are delayed by this much; clients that retry at once would otherwise loop.
+ */
 const LIMITED_ANSWER_MS = 1_000;
-/** That many wait for theirs at a time; more are told at once. */
+/** At most this many refusals are delayed at a time; further ones are sent at once. */
 const LIMITED_WAITING_MAX = 500;
 
 /** The register of live sessions, as far as admission needs it. */
@@ -46,13 +48,13 @@ export interface AdmissionDeps {
   metrics: Metrics;
   dispatch(session: Session, packet: ClientPacket, isOverrun?: boolean): void;
   turn: WriteBatcher;
-  /** Whether more waits for actors than should. */
+  /** Whether too much waits for actors. */
   isCongested(): boolean;
   clock: Clock;
   log: Log;
 }
 
-/** Somebody who may come in. */
+/** A client that was admitted, with its session and what the session begins with. */
 export interface AdmittedClient {
   session: Session;
   opening: SessionOpening;
@@ -75,7 +77,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
 
   /**
    * Looks at the token in `auth.token`, else in the Authorization header, and opens a session
-   * `id` on the connection. Never rejects; of who is refused nothing is left behind.
+   * `id` on the connection. Never rejects; a refused connection leaves no state.
    */
   async receive(
     connection: Connection,
@@ -92,7 +94,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
     }
   }
 
-  /** The client has been told that it is in. */
+  /** CONNECT has been answered: the session begins. */
   begin({ session, opening }: AdmittedClient): void {
     const { clock } = this;
     session.sinceMs = clock.wallMs();
@@ -111,7 +113,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
     this.#deps.sessions.begun(session, opening);
   }
 
-  /** The guest went before it began. */
+  /** The client left before its session began. */
   forget({ session }: AdmittedClient): void {
     this.#deps.sessions.close(session);
   }
@@ -169,7 +171,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
     this.#deps.metrics.limits.add("session", "held");
   }
 
-  /** The connection is over, or the client has said goodbye and goes. */
+  /** The connection has ended, or the client has sent DISCONNECT. */
   closed(session: Session): void {
     this.#deps.sessions.close(session);
     if (session.connection.isOpen) this.#closeSoon(session.connection);
@@ -189,7 +191,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
     this.#deps.sessions.close(session);
   }
 
-  /** It goes on sending until it is cut: what it sends is not read, and its user waits. */
+  /** The client may send until it is closed; nothing is read, and its user must wait. */
   #cut({ connection, user }: Session): void {
     this.#deps.limits.endedForAbuse(user);
     connection.stop();

@@ -1,7 +1,7 @@
 /**
- * When which session is to be looked at next, in coarse slots: one timer for all, and a tick
- * touches only those that are due. A timer a socket would cost more, and so would a walk over
- * all of them at each tick.
+ * Schedules the next check of each session in coarse slots: one timer for all, and a tick touches
+ * only the sessions that are due. A timer for each socket, or a walk over all of them at each tick,
+ * would cost more.
  */
 import type { Clock } from "../../base/clock.ts";
 import { type Monotonic, msBetween } from "../../protocol/time.ts";
@@ -25,7 +25,7 @@ export class Expiries {
     this.#cancelTick = clock.after(SLOT_MS, () => this.#tick());
   }
 
-  /** To be looked at in the first tick after `atMs`, and not when it was to be before. */
+  /** Schedules the check for the first tick after `atMs`, in place of an earlier schedule. */
   put(session: Session, atMs: Monotonic): void {
     this.forget(session);
     const slot = Math.max(Math.ceil(msBetween(this.#zero, atMs) / SLOT_MS), this.#nowSlot() + 1);

@@ -1,7 +1,7 @@
 /**
  * Engine.IO requests that arrive on a kept-alive connection of the HTTP API: a browser or a
  * proxy reuses connections as it likes, and the front door saw only their first request. What
- * belongs here is served here; a session of another worker is orUnreachable through the front door,
+ * belongs here is served here; a session of another worker is reached through the front door,
  * which knows where it lives.
  */
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";

@@ -1,4 +1,7 @@
-/** The style sheet of the pages under /docs: light and dark by the reader's setting, no outside font. */
+/**
+ * The style sheet of the pages under /docs: light and dark by the reader's setting, no outside
+ * font.
+ */
 export const DOCS_STYLE = `
 :root {
   color-scheme: light dark;

@@ -1,7 +1,7 @@
 /**
  * The demo page, the guides and their assets, read into memory once from what the build made,
- * and the published contract. Served with an ETag and asked again each time, so that a deploy shows at once;
- * nothing inline, nothing from elsewhere.
+ * and the published contract. Served with an ETag and asked again each time, so that a deploy shows
+ * at once; nothing inline, nothing from elsewhere.
  */
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
