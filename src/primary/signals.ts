@@ -8,6 +8,8 @@
  *        the signal that it received itself.
  * [SIG2] Under npx the end of the parent process is a request to stop. npx runs a command inside a
  *        shell, and when npx is told to stop, it forwards the signal to that shell alone.
+ *        SIGTERM ends the shell. SIGINT does not while its command runs, so SIGINT has to reach
+ *        the whole group, as it does from a terminal.
  */
 import type { Clock } from "../base/clock.ts";
 import { type Monotonic, msBetween } from "../protocol/time.ts";
