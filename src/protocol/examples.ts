@@ -18,6 +18,8 @@ const BY_NAME: Readonly<Record<string, Json>> = {
   refresh_token: "kD3v0bQ2mYw8Jr5nT1xLhA",
   expires_in: 900,
   session_id: "Hn2kX1bC8sYv0aAAAB",
+  old: "a long secret",
+  new: "another long secret",
   type: "like",
   message: "Bob liked your post",
   code: "invalid_payload",

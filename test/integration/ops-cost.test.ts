@@ -10,8 +10,8 @@ import { RawWebSocket } from "../support/raw.ts";
 import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const USERS = 20;
-const SESSIONS_EACH = 100;
+const USERS = 40;
+const SESSIONS_EACH = 50;
 const AT_ONCE = 40;
 const LOOKS = 6;
 /** Of the primary's CPU over all looks: what a busy machine's noise alone can be. */
@@ -50,9 +50,7 @@ describe("the cost of a look", () => {
     const before = await read(operator);
     const idleMs = await primaryMs(operator);
 
-    const people = await Promise.all(
-      Array.from({ length: USERS }, (_, n) => troupe().user(`many${n}`)),
-    );
+    const people = await troupe().users(...Array.from({ length: USERS }, (_, n) => `many${n}`));
     const tokens = people.flatMap(({ token }) =>
       Array.from({ length: SESSIONS_EACH }, () => token),
     );

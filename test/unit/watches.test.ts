@@ -254,7 +254,7 @@ test("[CMP2] an answer older than an event that came meanwhile does not stand", 
   expect(heard(far)).toEqual(["online", "away"]);
 });
 
-test("[WCH2] the new place of a user who was there is told so; of others nothing", async () => {
+test("[WCH2] the new owner is asked about every user with a known status, and activates no offline one", async () => {
   await watcher(ANN, BOB);
   says(ANN, "online");
   says(BOB, "offline");
@@ -266,7 +266,10 @@ test("[WCH2] the new place of a user who was there is told so; of others nothing
   });
   watches.onView(view(2, ["w2"]), view(1, ["w1"]));
   expect(sent).toMatchObject([{ to: "w2", key: "user", name: "compare_status", flags: FLAG.many }]);
-  expect(compared(sent[0]!)).toEqual([{ told: "online", isPeek: false, ids: [ANN] }]);
+  expect(compared(sent[0]!)).toEqual([
+    { told: "online", isPeek: false, ids: [ANN] },
+    { told: "offline", isPeek: true, ids: [BOB] },
+  ]);
 });
 
 test("[WCH2] a worker that owns the user no more is not believed", async () => {

@@ -202,7 +202,9 @@ export class Watches {
     if (now.isCutOff) return;
     const moved: UserId[] = [];
     for (const { user, status } of this.#watches.values()) {
-      if (status === null || status === "offline") continue;
+      // A user sent as offline counts too: a host that was cut off comes back with its actors, whose
+      // statuses have not changed and which therefore publish nothing.
+      if (status === null) continue;
       const key = `user:${user}`;
       if (now.ownerOf(key) !== before.ownerOf(key)) moved.push(user);
     }
