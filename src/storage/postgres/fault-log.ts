@@ -15,6 +15,9 @@ export interface FaultLogOptions {
   log: Pick<Log, "error">;
 }
 
+/** pg's message for a query after this process has closed its own pool: a drain, not a fault. */
+const AFTER_CLOSE = /after calling end on the pool/;
+
 export class FaultLog {
   readonly #options: FaultLogOptions;
   readonly #lines: CountedLines;
@@ -26,6 +29,7 @@ export class FaultLog {
 
   /** `refusals`: how many callers were refused because of this fault. */
   note({ reason, message }: StorageFault, refusals = 1): void {
+    if (AFTER_CLOSE.test(message)) return;
     this.#options.tally.add(reason, "", refusals);
     this.#lines.note(reason, refusals, message, (count, said) => {
       const why = STORAGE_REASONS[reason];

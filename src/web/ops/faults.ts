@@ -15,7 +15,11 @@ export interface Faults {
 }
 
 export function createFaults(): Faults {
-  const list = el("ol", { class: "faults" });
+  // The list scrolls, so it must take the keyboard's focus.
+  const list = el("ol", {
+    class: "faults",
+    attrs: { tabindex: "0", "aria-labelledby": "faults-title" },
+  });
   const none = el("p", { class: "nothing", text: "Nothing has gone wrong lately." });
   const node = el("section", { class: "panel", attrs: { "aria-labelledby": "faults-title" } });
   node.append(el("h2", { text: "Recent faults", attrs: { id: "faults-title" } }), none, list);
