@@ -29,6 +29,7 @@ import { JWT_SECRET } from "./tokens.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CLI = join(ROOT, "dist/src/cli.js");
+const QUICK_PASSWORDS = new URL("quick-passwords.mjs", import.meta.url).href;
 const READY_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 25_000;
 const LOG_TAIL_LINES = 80;
@@ -39,6 +40,8 @@ export interface TroupeOptions {
   workers?: number;
   /** Its own embedded PostgreSQL instead of a database of the shared one. */
   embedded?: boolean;
+  /** Hashes passwords at their real cost; see quick-passwords.mjs. */
+  realPasswords?: boolean;
   /** Keeps an existing data directory, and leaves it behind. */
   dataDir?: string;
   databaseUrl?: string;
@@ -306,6 +309,7 @@ export async function spawnTroupe(
     DATA_DIR: dataDir,
     RATE_LIMITS: "off",
     CONNECTIONS_PER_ADDRESS_MAX: "1000000",
+    ...(options.realPasswords !== true && { NODE_OPTIONS: `--import ${QUICK_PASSWORDS}` }),
     [tag.split("=")[0]!]: tag.split("=")[1]!,
   };
   if (databaseUrl !== null) {
