@@ -26,6 +26,7 @@ const FAILED_ONCE = [
   [4186877214, "a change of members read again claimed the newest rev for its own"],
   [1422750137, "a session told of late, after its end, by way of the old owner, lived for ever"],
   [1178312271, "a conversation left in the moment of being taken in was heard all the same"],
+  [2485841003, "a comparison of statuses was answered after two events and undid the second"],
   [961041645, "a client that lost its connection before its sync was answered"],
 ] as const;
 

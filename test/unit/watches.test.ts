@@ -254,6 +254,24 @@ test("[CMP2] an answer older than an event that came meanwhile does not stand", 
   expect(heard(far)).toEqual(["online", "away"]);
 });
 
+test("[CMP2] an answer older than two events, of which the second brought the status back, does not stand", async () => {
+  const far = await watcher(ANN);
+  says(ANN, "online");
+  gateway.setView({
+    number: 2,
+    workers: [{ incarnation: "w1", slot: "w1" }],
+    draining: [],
+    away: [],
+  });
+  watches.onDoubt(EVERY);
+  await clock.advance(2_000);
+  says(ANN, "away");
+  says(ANN, "online");
+  answers(sent[0]!, [statusOf(ANN, "away")]);
+  await settled();
+  expect(heard(far)).toEqual(["online", "away", "online"]);
+});
+
 test("[WCH2] the new owner is asked about every user with a known status, and activates no offline one", async () => {
   await watcher(ANN, BOB);
   says(ANN, "online");

@@ -27,7 +27,7 @@ import type { Placement } from "../../runtime/view.ts";
 import type { Session, Watch } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { isOutdated } from "./outdated.ts";
-import { StatusComparison } from "./status-comparison.ts";
+import { type SentStatus, StatusComparison } from "./status-comparison.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
 /** Why a session watches somebody; it hears of them while one reason stands. */
@@ -60,7 +60,7 @@ export class Watches {
     this.#comparison = new StatusComparison({
       clock: options.clock,
       gateway: options.gateway,
-      sentStatus: (user) => this.lastHeard(user),
+      sent: (user) => this.#sent(user),
       differs: (status, sent) => this.#correct(status, sent),
     });
   }
@@ -173,10 +173,10 @@ export class Watches {
       this.withdraw(session, [other], WATCH_REASON.follow);
       return;
     }
-    const before = watch.status;
+    const { toldCount } = watch;
     const [read] = await this.#learn([other]);
     // A change that came meanwhile has been told to this session too.
-    if (read === undefined || (before !== null && watch.status !== before)) return;
+    if (read === undefined || watch.toldCount !== toldCount) return;
     const status = this.#asTold(read);
     if (status.status === "offline") return;
     session.send(Packet.event("user_status", JSON.stringify(status)));
@@ -187,6 +187,7 @@ export class Watches {
     const watch = this.#watches.get(user);
     if (watch === undefined || isOutdated(event, `user:${user}`, placement)) return;
     const { status } = JSON.parse(event.body) as Status;
+    watch.heardCount++;
     const isFirst = watch.status === null;
     if (watch.status === status) return;
     watch.status = status;
@@ -260,15 +261,25 @@ export class Watches {
   }
 
   /** The actor of `status` says something else than what the sessions were sent. */
-  #correct(status: Status, sent: PresenceStatus): void {
+  #correct(status: Status, sent: SentStatus): void {
     const watch = this.#watches.get(status.user_id as UserId);
-    // A change that came meanwhile as an event is newer than this answer.
-    if (watch === undefined || watch.status !== sent) return;
+    // An event that came meanwhile is newer than this answer, also one that brought the sent status
+    // back: the answer of one ask for many actors waits for the slowest of them.
+    if (watch === undefined || watch.status !== sent.status) return;
+    if (watch !== sent.watch || watch.heardCount !== sent.heardCount) return;
     watch.status = status.status;
     this.#tell(watch, JSON.stringify(status));
   }
 
-  #tell({ user, sessions }: Watch, body: string): void {
+  #sent(user: UserId): SentStatus | null {
+    const watch = this.#watches.get(user);
+    if (watch === undefined || watch.status === null) return null;
+    return { status: watch.status, watch, heardCount: watch.heardCount };
+  }
+
+  #tell(watch: Watch, body: string): void {
+    const { user, sessions } = watch;
+    watch.toldCount++;
     const packet = Packet.event("user_status", body);
     for (const session of sessions) {
       if (!this.#options.isBlocked(session.user, user)) session.send(packet, topicOf.status(user));
@@ -301,7 +312,7 @@ export class Watches {
   #watchOf(user: UserId): Watch {
     let watch = this.#watches.get(user);
     if (watch === undefined) {
-      watch = { user, sessions: new Set(), status: null };
+      watch = { user, sessions: new Set(), status: null, heardCount: 0, toldCount: 0 };
       this.#watches.set(user, watch);
     }
     return watch;

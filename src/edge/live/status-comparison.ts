@@ -13,6 +13,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
+import type { Watch } from "../session/session.ts";
 
 /** Users in one ask: about 10 KB, and less than a millisecond of the actor thread. */
 const USERS_IN_ASK = 1_000;
@@ -27,9 +28,16 @@ export interface StatusComparisonOptions {
   clock: Clock;
   gateway: Gateway;
   /** The status that the sessions were sent last; null: there is none, so nothing to compare. */
-  sentStatus(user: UserId): PresenceStatus | null;
+  sent(user: UserId): SentStatus | null;
   /** The user's status is another than `sent`, which it was when the actor was asked. */
-  differs(status: Status, sent: PresenceStatus): void;
+  differs(status: Status, sent: SentStatus): void;
+}
+
+/** What an edge had sent of a user, and how many events it had heard of them by then. */
+export interface SentStatus {
+  status: PresenceStatus;
+  watch: Watch;
+  heardCount: number;
 }
 
 export class StatusComparison {
@@ -88,11 +96,11 @@ export class StatusComparison {
   }
 
   async #ask(worker: string, users: readonly UserId[]): Promise<void> {
-    const { gateway, sentStatus, differs } = this.#options;
-    const sent = new Map<UserId, PresenceStatus>();
+    const { gateway, differs } = this.#options;
+    const sent = new Map<UserId, SentStatus>();
     for (const user of users) {
-      const status = sentStatus(user);
-      if (status !== null) sent.set(user, status);
+      const last = this.#options.sent(user);
+      if (last !== null) sent.set(user, last);
     }
     if (sent.size === 0) return;
     this.#asksUnderWay++;
@@ -132,9 +140,9 @@ export class StatusComparison {
 }
 
 /** Three lists at most: of users who were sent to be online, away and offline. */
-function lettersOf(sent: ReadonlyMap<UserId, PresenceStatus>) {
+function lettersOf(sent: ReadonlyMap<UserId, SentStatus>) {
   const letters = new Map<PresenceStatus, UserId[]>();
-  for (const [user, told] of sent) {
+  for (const [user, { status: told }] of sent) {
     const ids = letters.get(told);
     if (ids === undefined) letters.set(told, [user]);
     else ids.push(user);

@@ -39,6 +39,10 @@ export interface Watch {
   sessions: Set<Session>;
   /** Null: nothing heard yet. */
   status: PresenceStatus | null;
+  /** Grows with every event of this status, so that an answer shows whether one overtook it. */
+  heardCount: number;
+  /** Grows with every status that was sent to the sessions. */
+  toldCount: number;
 }
 
 /** A post whose counts come to these sessions; see post-watches.ts. */
