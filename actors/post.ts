@@ -169,7 +169,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
 }
 
 /**
- * [THR1] Watchers receive updates on the post's topic, the author's sessions on their own topic.
+ * Watchers receive updates on the post's topic, the author's sessions on their own topic.
  */
 function update(state: PostState, count: Count, event: "changed" | "time_up", ctx: Context): void {
   const step = stepThrottle(state.updates[count], event, ctx.monotonicMs, POST_UPDATE_EVERY_MS);

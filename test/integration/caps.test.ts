@@ -16,7 +16,7 @@ const troupe = troupeForFile({
 
 describe("sessions of one user", () => {
   it.each(["websocket", "polling"] as const)(
-    "[CAP1] one more than may be ends the oldest, with its reason (%s)",
+    "[CAP1] [SES5] one more than may be ends the oldest, with its reason (%s)",
     async (transport) => {
       const [ann, bob] = await troupe().users("ann", "bob");
       const direct = await ann!.startsDirect(bob!);

@@ -43,7 +43,7 @@ describe("the cost of a look", () => {
     return last.hosts[0]!.vitals!.cpu_ms - first.hosts[0]!.vitals!.cpu_ms;
   }
 
-  test("[OPC1] two thousand sessions make a look neither longer nor dearer", {
+  test("[OPC1] [OPS2] two thousand sessions make a look neither longer nor dearer", {
     timeout: 120_000,
   }, async () => {
     const operator = await Service.of(troupe(), "ops");

@@ -129,7 +129,7 @@ describe("a host that comes back", () => {
     return edge;
   }
 
-  test("[RCV4] it compares everything once, and reads the users that changed", async () => {
+  test("[RCV4] [MSO2] [MSO4] [AUD1] [CMP1] it compares everything once, and reads the users that changed", async () => {
     const clock = new FakeClock();
     const edge = await crowd(clock);
     edge.hub.onDoubt({ topics: null, ageMs: 4_000 });

@@ -116,7 +116,7 @@ describe("gathering", () => {
     expect(await all).toEqual({ code: "not_found" });
   });
 
-  test("[GCH4] an activation that ends writes what waits first", async () => {
+  test("[GCH4] [ACT8] an activation that ends writes what waits first", async () => {
     const first = asking("retitle", ann, { title: "first" });
     await settled();
     const second = asking("retitle", ann, { title: "second" });

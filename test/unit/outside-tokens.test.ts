@@ -30,7 +30,7 @@ const status = async (method: string, path: string, token: string) =>
   (await http.call(method, path, { token })).status;
 
 describe("an outside issuer's scopes", () => {
-  test("[OUT1] a user's token with a service's words stays a user's", async () => {
+  test("[OTK1] a user's token with a service's words stays a user's", async () => {
     await start();
     const victim = await http.call("GET", "/api/me", {
       token: await signedBy(key, { sub: "auth0|victim" }),
@@ -44,7 +44,7 @@ describe("an outside issuer's scopes", () => {
     }
   });
 
-  test("[OUT2] a named subject is a program, with the words that name Troupe", async () => {
+  test("[OTK2] a named subject is a program, with the words that name Troupe", async () => {
     await start();
     const user = await http.call("GET", "/api/me", {
       token: await signedBy(key, { sub: "auth0|ann" }),
@@ -69,7 +69,7 @@ describe("an outside issuer's token", () => {
     return code === 200 ? 200 : body.error.code;
   };
 
-  test("[OUT3] is refused at its greatest age, whatever its exp says", async () => {
+  test("[OTK3] is refused at its greatest age, whatever its exp says", async () => {
     await start();
     const now = nowS();
     const decade = 10 * 365 * 86_400;
@@ -80,7 +80,7 @@ describe("an outside issuer's token", () => {
     expect(await me({ exp: now + 3_500 })).toBe(200);
   });
 
-  test("[OUT3] known to be good, it is refused at that age all the same", async () => {
+  test("[OTK3] known to be good, it is refused at that age all the same", async () => {
     await start();
     const now = nowS();
     const token = await made({ iat: now, exp: now + 86_400 });
@@ -89,7 +89,7 @@ describe("an outside issuer's token", () => {
     expect(identity.value.expiresAtMs).toBe((now + 3_600) * 1000);
   });
 
-  test("[OUT4] is refused where it says that it is an ID token", async () => {
+  test("[OTK4] is refused where it says that it is an ID token", async () => {
     await start();
     const now = nowS();
     const times = { iat: now, exp: now + 600 };
@@ -113,7 +113,7 @@ describe("the address of the issuer's keys", () => {
     ["http://10.0.0.1/keys", false],
     ["http://localhost.example/keys", false],
     ["http://127.0.0.1.example/keys", false],
-  ])("[OUT5] plain HTTP is for this machine only: %s", (url, isTaken) => {
+  ])("[OTK5] plain HTTP is for this machine only: %s", (url, isTaken) => {
     expect(load(url)).toBe(isTaken);
   });
 });

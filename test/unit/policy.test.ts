@@ -55,7 +55,7 @@ describe("the policy", () => {
     }
   });
 
-  it("[AUZ6] who may not see is told that nothing is there, who sees is told that they may not", () => {
+  it("[AUZ1] [AUZ2] [AUZ6] who may not see is told that nothing is there, who sees is told that they may not", () => {
     const unseen: RuleName[] = ["member", "visible"];
     for (const rule of Object.keys(RULES) as RuleName[]) {
       expect(RULES[rule].error.code).toBe(unseen.includes(rule) ? "not_found" : "forbidden");

@@ -1,5 +1,5 @@
 /**
- * [PRS1] Every reader of what another process, thread or host sends, under fuzz: nothing is thrown
+ * [PAR1] Every reader of what another process, thread or host sends, under fuzz: nothing is thrown
  *        at whoever carries the bytes, what cannot be read is dropped and counted, and what comes
  *        behind it in good order is handled. fast-check prints the seed.
  */
@@ -135,7 +135,7 @@ afterEach(() => {
 const judge = (holds: (some: Buffer) => void) =>
   fc.assert(fc.property(garbage, holds), { numRuns: RUNS });
 
-describe("[PRS1] frames", () => {
+describe("[PAR1] frames", () => {
   test("[FRM4] any bytes are read to their end, or to where they are malformed, without a throw", () => {
     judge((some) => {
       const seen: number[] = [];
@@ -180,7 +180,7 @@ describe("[PRS1] frames", () => {
   });
 });
 
-test("[PRS1] a pipe gives whole frames, or ends with a reason", async () => {
+test("[PAR1] a pipe gives whole frames, or ends with a reason", async () => {
   await fc.assert(
     fc.asyncProperty(garbage, fc.integer({ min: 1, max: 60 }), async (some, step) => {
       const closed: string[] = [];
@@ -198,7 +198,7 @@ test("[PRS1] a pipe gives whole frames, or ends with a reason", async () => {
   );
 });
 
-test("[PRS1] the line between edge and thread goes on behind what cannot be read", async () => {
+test("[PAR1] the line between edge and thread goes on behind what cannot be read", async () => {
   const [near, far] = createLine();
   const drops = new CountedDrops();
   const heard: string[] = [];
@@ -225,7 +225,7 @@ test("[PRS1] the line between edge and thread goes on behind what cannot be read
   expect(stuck).toEqual([]);
 });
 
-describe("[PRS1] the switchboard", () => {
+describe("[PAR1] the switchboard", () => {
   for (const from of ["a worker", "another host"] as const) {
     test(`takes anything from ${from}`, () => {
       judge((some) => {
@@ -255,7 +255,7 @@ describe("[PRS1] the switchboard", () => {
   }
 });
 
-describe("[PRS1] the exchange", () => {
+describe("[PAR1] the exchange", () => {
   for (const from of ["primary", "thread"] as const) {
     test(`takes anything from the ${from}`, () => {
       judge((some) => {
@@ -320,7 +320,7 @@ describe("[PRS1] the exchange", () => {
   });
 });
 
-test("[PRS1] an actor host takes any frame, and what is no JSON costs no activation", async () => {
+test("[PAR1] an actor host takes any frame, and what is no JSON costs no activation", async () => {
   const clock = new FakeClock();
   const drops = new CountedDrops();
   const bugs: unknown[] = [];
@@ -368,7 +368,7 @@ test("[PRS1] an actor host takes any frame, and what is no JSON costs no activat
   host.close();
 });
 
-describe("[PRS1] topics that edges speak to each other", () => {
+describe("[PAR1] topics that edges speak to each other", () => {
   const isUnreadable = (error: unknown) =>
     error instanceof Malformed || error instanceof SyntaxError;
 
@@ -450,7 +450,7 @@ describe("[PRS1] topics that edges speak to each other", () => {
   });
 });
 
-test("[PRS1] a message on the IPC channel is a socket handed over, or is left alone", () => {
+test("[PAR1] a message on the IPC channel is a socket handed over, or is left alone", () => {
   const head = Buffer.alloc(2);
   const type = "troupe:socket" as const;
   const address = "127.0.0.1";

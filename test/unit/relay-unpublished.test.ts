@@ -25,7 +25,7 @@ test("[UNP1] past the bound every topic is in doubt, and afterwards topics are n
   expect(unpublished.take()?.topics).toEqual(["a"]);
 });
 
-test("[UNP1] a doubt that was not taken joins what came since", async () => {
+test("[UNP1] [OBX5] a doubt that was not taken joins what came since", async () => {
   const clock = new FakeClock();
   const unpublished = new UnpublishedTopics(clock);
   unpublished.add("a");

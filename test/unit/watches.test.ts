@@ -200,7 +200,7 @@ test("[WCH5] after a gap those who watch are sent what differs", async () => {
   expect(heard(far)).toEqual(["online", "offline", "online", "online"]);
 });
 
-test("[WCH8] a gap that names topics concerns the users named and no others", async () => {
+test("[WCH10] a gap that names topics concerns the users named and no others", async () => {
   await watcher(ANN, BOB);
   says(ANN, "online");
   says(BOB, "online");
@@ -272,7 +272,7 @@ test("[CMP2] an answer older than two events, of which the second brought the st
   expect(heard(far)).toEqual(["online", "away", "online"]);
 });
 
-test("[WCH2] the new owner is asked about every user with a known status, and activates no offline one", async () => {
+test("[WCH2] [CMP3] the new owner is asked about every user with a known status, and activates no offline one", async () => {
   await watcher(ANN, BOB);
   says(ANN, "online");
   says(BOB, "offline");

@@ -6,8 +6,8 @@
  * name their family and are refused with it. A spent token shown again means that somebody else
  * has it, and revokes the family, unless it is the newest one within 10 s (refresh-tokens.ts).
  *
- * [OUT1] A token of an outside issuer is a user's, whatever its scopes say.
- * [OUT2] But where SERVICE_SUBJECTS names its `sub`: then it is a program's, and its scopes are the
+ * [OTK1] A token of an outside issuer is a user's, whatever its scopes say.
+ * [OTK2] But where SERVICE_SUBJECTS names its `sub`: then it is a program's, and its scopes are the
  *        words `troupe:<scope>`.
  *
  * Rejects only with StorageUnreachable; everything else is a Result.

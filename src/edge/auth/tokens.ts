@@ -5,8 +5,8 @@
  * verified by its HMAC alone: jose takes 0.1–0.25 ms and a hop to another thread, and after a
  * deploy every client shows its token at once. Any other token is verified by jose.
  *
- * [OUT3] An outside issuer's token is refused at an age of TOKEN_MAX_AGE_S.
- * [OUT4] An outside issuer's ID token is refused where it can be told from an access token.
+ * [OTK3] An outside issuer's token is refused at an age of TOKEN_MAX_AGE_S.
+ * [OTK4] An outside issuer's ID token is refused where it can be told from an access token.
  *
  * It knows neither users nor revocations; auth.ts adds those.
  */

@@ -13,7 +13,8 @@
  *        A user that does not exist is not watched, and is answered `offline`.
  * [WCH7] What was known before a gap between hosts does not outlive it untried, also where nobody
  *        watches at that moment.
- * [WCH8] A gap concerns only the users whose statuses may have been lost in it.
+ * [WCH5] After a gap the sessions that watch are sent the statuses that differ.
+ * [WCH10] A gap concerns only the users whose statuses may have been lost in it.
  */
 import type { Clock } from "../../base/clock.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
@@ -218,7 +219,7 @@ export class Watches {
 
   /** [WCH5] After a gap between hosts actors settle first; then what differs is sent. */
   onDoubt(doubt: Doubt): void {
-    // [WCH8]
+    // [WCH10]
     const users = doubtedOf("user_status:", doubt) as UserId[] | null;
     if (users?.length === 0) return;
     this.#options.clock.after(SETTLED_MS, () => this.#look(users ?? [...this.#watches.keys()]));

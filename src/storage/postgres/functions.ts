@@ -4,15 +4,14 @@
  * that hosts that start at once do it once and a failure leaves everything as it was.
  *
  * A function is applied when the hash of its file differs from the one in schema_functions.
- * Statements of other hosts go on meanwhile: CREATE OR REPLACE keeps the function's identity.
+ * Statements of other hosts go on meanwhile: CREATE OR REPLACE keeps the function's identity. So a
+ * new text must serve the version before it, whose hosts are still running. Where it cannot, the
+ * function gets a new name, or CHANGELOG.md says that the two versions cannot run side by side.
  *
  * [FUN1] Versions side by side: schema_functions also says which version of Troupe applied a
  *        text. A host that is older than any of these applies nothing, so that its restart during
  *        a rolling deploy does not put old functions under new hosts. Hosts of one version apply
  *        what differs: the last one to start wins, which is what a developer expects.
- * [FUN2] So a new text must serve the version before it, whose hosts are still running. Where it
- *        cannot, the function gets a new name, or CHANGELOG.md says that the two versions cannot
- *        run side by side.
  * [FUN3] A function is dropped when its file is gone, and dropped and made anew when its arguments
  *        or its result changed: there is one function of a name.
  */
