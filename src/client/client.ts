@@ -181,6 +181,12 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       case "conversation_updated":
         takeConversation(payload as Conversation);
         break;
+      case "rev_skipped": {
+        const skipped = payload as ServerPayload<"rev_skipped">;
+        update(steps.takeSkipped(skipped));
+        sync.check(skipped.conversation_id);
+        break;
+      }
       case "conversation_activity": {
         const activity = payload as ServerPayload<"conversation_activity">;
         update(steps.takeActivity(activity));

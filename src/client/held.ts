@@ -136,7 +136,8 @@ function takeMeta(
 
 function apply(held: Held, change: Change): Held {
   const next = { ...held, rev: change.rev };
-  return "seq" in change ? append(next, [change]) : takeMeta(next, change, [], false);
+  if ("seq" in change) return append(next, [change]);
+  return "id" in change ? takeMeta(next, change, [], false) : next;
 }
 
 /** Everything up to `rev` is here: applies the waiting changes that follow. */

@@ -3,6 +3,7 @@
  * server's wishes nor an expired token.
  */
 import { io } from "socket.io-client";
+import { NEWEST_CONTRACT } from "../protocol/contract.ts";
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { Ack } from "../protocol/events.ts";
 import { refusal } from "./error.ts";
@@ -41,7 +42,7 @@ export function makeSocket(
 
   return {
     open(token) {
-      socket.auth = { token };
+      socket.auth = { token, contract: NEWEST_CONTRACT };
       socket.connect();
     },
     close: () => void socket.disconnect(),

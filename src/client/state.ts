@@ -3,7 +3,7 @@
  * the views in views.ts. Objects of the wire are kept as they came (`snake_case`).
  */
 import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
-import type { EndCode } from "../protocol/events.ts";
+import type { EndCode, ServerPayload } from "../protocol/events.ts";
 import type { Conversation, Message, Receipt, User } from "../protocol/schemas.ts";
 
 /** Why there is no connection. */
@@ -40,8 +40,11 @@ export interface Outgoing {
   problem: ErrorObject | null;
 }
 
-/** A durable change of a conversation: a message, or its members or title. */
-export type Change = Message | Conversation;
+/** A durable change that this user may not see. */
+export type Skipped = ServerPayload<"rev_skipped">;
+
+/** A durable change of a conversation: a message, its members or title, or one that is hidden. */
+export type Change = Message | Conversation | Skipped;
 
 /**
  * One conversation. Invariant: `messages` and `conversation` hold every change up to `rev`

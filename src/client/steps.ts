@@ -60,6 +60,10 @@ const onHeld =
 const of = (receipts: readonly Receipt[], id: string): Receipt[] =>
   receipts.filter(({ conversation_id }) => conversation_id === id);
 
+/** A change of the conversation took this rev, and is hidden from this user. */
+export const takeSkipped = (skipped: ServerPayload<"rev_skipped">): Step =>
+  onHeld(skipped.conversation_id, (held) => takeChange(held, skipped));
+
 /** Whether a change of this rev was made before this user left. */
 const isLeft = ({ left }: State, id: string, rev: number): boolean => rev <= (left.get(id) ?? 0);
 

@@ -196,9 +196,19 @@ export interface SyncAnswer {
 
 /** A change that an edge missed; changes come by rising rev. */
 export interface Change {
-  name: "message" | "message_updated" | "conversation_updated";
+  name:
+    | "message"
+    | "message_updated"
+    | "conversation_updated"
+    | "reaction"
+    | "message_checkpoint"
+    | "messages_erased"
+    | "conversation_deleted";
   rev: number;
-  /** JSON text of the payload as it was published; members' cursors may be newer. */
+  /**
+   * JSON text of the payload as it was published, with its translation where it needs one (see
+   * `withTranslation`); members' cursors may be newer.
+   */
   body: string;
   /** All members after a `conversation_updated` of which it is not known who came and went. */
   memberIds?: string[];

@@ -76,7 +76,7 @@ export function asyncApiDocument(): JsonObject {
           type: "http",
           scheme: "bearer",
           bearerFormat: "JWT",
-          description: `${BEARER_NOTE} In the handshake's \`auth: {token}\`, or as \`Authorization: Bearer\`.`,
+          description: `${BEARER_NOTE} In the handshake's \`auth: {token, contract: "1.1"}\` (without \`contract\` the session is one of version 1), or as \`Authorization: Bearer\`.`,
         },
       },
     },

@@ -33,6 +33,8 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
   receipt: "How far a member has received and read.",
   conversation_updated:
     "Members or title changed. For who was removed it is the last event of that conversation.",
+  rev_skipped:
+    "A change that this session may not see took this `rev`, such as the edit of a message from before its user joined. Only with contract 1.1; a session of version 1 receives `conversation_updated` in its place.",
   conversation_activity:
     "Something changed in a conversation whose events this session does not receive, because its user has more than 500; at most one every 5 s for each. Read it with `sync`, or receive its events with `join_conversation`.",
   notification: "A notification, new or grown, to every session of its user.",

@@ -128,12 +128,21 @@ export const SERVER_EVENTS = {
       conversations: Type.Array(Unread, { maxItems: UNREAD_CONVERSATIONS_MAX }),
       more: Type.Optional(Type.Literal(true)),
     }),
+    contract: Type.Optional(
+      Type.String({
+        description:
+          "The contract that this session speaks. Left out for version 1, which a client speaks" +
+          " that does not say otherwise in the handshake's `auth: {token, contract}`.",
+        examples: ["1.1"],
+      }),
+    ),
   }),
   message: Message,
   message_updated: Message,
   typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
   receipt: Receipt,
   conversation_updated: Conversation,
+  rev_skipped: Type.Object({ conversation_id: Id, rev: Ordinal }),
   conversation_activity: Activity,
   notification: Notification,
   like_update: LikeUpdate,

@@ -29,6 +29,32 @@ describe("the handshake", () => {
     expect(session.record.find(({ kind }) => kind === "event")?.name).toBe("ready");
   });
 
+  it.each([
+    ["websocket", "1.1", "1.1"],
+    ["polling", "1.1", "1.1"],
+    ["websocket", "7", "1.1"],
+    ["websocket", "1.0", undefined],
+    ["websocket", undefined, undefined],
+  ] as const)(
+    "[CTR-SES11] %s: a session that asks for contract %s speaks %s, as ready says",
+    async (transport, contract, spoken) => {
+      const ann = await troupe().user("ann");
+      const session = await ann.connects({ transports: [transport], contract });
+      expect(session.heard("ready")[0]?.contract).toBe(spoken);
+    },
+  );
+
+  it("[CTR-SES12] what is no version is refused with a sentence", async () => {
+    const ann = await troupe().user("ann");
+    for (const contract of [1.1, {}, "newest"]) {
+      const refused: unknown = await ann.connects({ contract }).catch((error: unknown) => error);
+      expect((refused as { data: unknown }).data).toMatchObject({
+        code: "invalid_payload",
+        message: expect.stringContaining("auth.contract"),
+      });
+    }
+  });
+
   it("[CTR-SES2] ready is the first of all events and says who, when and until when", async () => {
     const [ann, bob] = await troupe().users("ann", "bob");
     const direct = await ann!.startsDirect(bob!);

@@ -2,10 +2,12 @@
  * A session whose connection ends here: a real Session over a connection that keeps
  * the text of every packet.
  */
+
 import type { Clock } from "../../src/base/clock.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
+import type { ContractVersion } from "../../src/protocol/contract.ts";
 import type { FamilyId, SessionId } from "../../src/protocol/ids.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
 import { later, type Monotonic, NEVER, type WallTime, wallTime } from "../../src/protocol/time.ts";
@@ -18,6 +20,8 @@ export interface FarEndOptions {
   expiresAtMs?: WallTime;
   endsAtMs?: Monotonic;
   limits?: SessionLimits;
+  /** By default version 1. */
+  contract?: ContractVersion;
 }
 
 let made = 0;
@@ -48,6 +52,7 @@ export class FarEnd {
       connection: new NearConnection((text) => {
         if (!text.startsWith('2["ready"')) this.texts.push(text);
       }),
+      ...(options.contract && { contract: options.contract }),
       limits: options.limits ?? new SessionLimits(null, options.user ?? "1"),
       host: {
         turn: new WriteBatcher(),

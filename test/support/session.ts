@@ -28,6 +28,8 @@ export interface ConnectOptions {
   token?: string | null;
   /** Sends the token as a header instead of `auth`. */
   tokenInHeader?: boolean;
+  /** `auth.contract`; by default the session does not say. */
+  contract?: unknown;
   reconnection?: boolean;
   /** False: resolves at once, without waiting for `ready`. */
   waitForReady?: boolean;
@@ -78,7 +80,10 @@ export class Session {
       ...(troupe.ca !== undefined && { ca: troupe.ca }),
       ...(options.from !== undefined && { localAddress: options.from }),
       ...(options.tokenInHeader ? { extraHeaders: header } : {}),
-      ...(options.token && !options.tokenInHeader ? { auth: { token: options.token } } : {}),
+      auth: {
+        ...(options.token && !options.tokenInHeader && { token: options.token }),
+        ...(options.contract !== undefined && { contract: options.contract }),
+      },
     });
     this.socket.onAny((name: string, payload: unknown) => {
       seeEvent(name, payload);

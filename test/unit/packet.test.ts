@@ -46,3 +46,12 @@ test("[PKT3] it is encoded once, however many it goes to", () => {
   const packet = Packet.event("message", "{}");
   expect(packet.frame).toBe(packet.frame);
 });
+
+test("[PKT4] version 1 receives what it knows, a translation, or nothing", () => {
+  const plain = Packet.event("message", "{}");
+  expect(plain.forVersion1).toBe(plain);
+  const former = { name: "message_updated", body: '{"seq":1}' } as const;
+  const translated = Packet.event("reaction", '{"key":"x"}', former).forVersion1;
+  expect(translated?.text).toBe('2["message_updated",{"seq":1}]');
+  expect(Packet.event("signal", "{}").forVersion1).toBeNull();
+});

@@ -49,7 +49,7 @@ const REMAINING: Readonly<Record<string, number>> = {
   "src/edge/auth": 6,
   "src/edge/commands": 4,
   "src/edge/http": 6,
-  "src/edge/live": 38,
+  "src/edge/live": 36,
   "src/edge/ops": 1,
   "src/edge/session": 6,
   "src/edge/transport": 11,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { Stream } from "../../src/edge/live/stream.ts";
 import type { Change, Changes } from "../../src/ports/edge.ts";
+import { withTranslation } from "../../src/protocol/contract.ts";
 import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { FakeClock } from "../support/fake-clock.ts";
@@ -13,16 +14,20 @@ let repairs: number;
 let occupied: boolean[];
 let local: FarEnd[];
 let stream: Stream;
+/** Sessions that were sent to read what comes after a rev. */
+let caughtUp: [string, number][];
 
 beforeEach(() => {
   clock = new FakeClock();
   repairs = 0;
   occupied = [];
   local = [];
+  caughtUp = [];
   stream = new Stream(ROOM, {
     occupied: (_stream, isOccupied) => occupied.push(isOccupied),
     entered: () => undefined,
     hasRoom: () => true,
+    catchUp: (session, _stream, rev) => caughtUp.push([session.id, rev]),
     repair: () => {
       repairs++;
     },
@@ -405,4 +410,63 @@ test("[STM4] the first session and the last are told of", () => {
   stream.detach(ann.session);
   stream.detach(bob.session);
   expect(occupied).toEqual([true, false]);
+});
+
+describe("the two contracts", () => {
+  const newer = (user: string) => {
+    const far = new FarEnd({ user, session: `n${user}`, contract: "1.1" }).begins();
+    local.push(far);
+    stream.attach(far.session);
+    return far;
+  };
+  const reaction = (rev: number, text: string) => event({ rev, name: "reaction", body: text });
+
+  test("[CTR3] a newer event reaches a session of version 1 as its translation", () => {
+    const ann = joins("1");
+    const bob = newer("2");
+    stream.open(1, false);
+    const updated = { name: "message_updated", body: '{"seq":1,"rev":2}' } as const;
+    stream.onEvent(reaction(2, withTranslation('{"key":"x"}', updated)));
+    expect(ann.heard).toEqual(['message_updated {"seq":1,"rev":2}']);
+    expect(bob.heard).toEqual(['reaction {"key":"x"}']);
+  });
+
+  test("[CTR3] a repair tells both what the live event would have told them", () => {
+    const ann = joins("1");
+    const bob = newer("2");
+    stream.open(1, false);
+    stream.expect(2);
+    const updated = { name: "message_updated", body: '{"seq":1,"rev":2}' } as const;
+    const body = withTranslation('{"key":"x"}', updated);
+    stream.repaired(read({ name: "reaction", rev: 2, body }));
+    stream.repairDone();
+    expect(ann.heard).toEqual(['message_updated {"seq":1,"rev":2}']);
+    expect(bob.heard).toEqual(['reaction {"key":"x"}']);
+  });
+
+  test("[CTR1] a newer event without a translation is not for a session of version 1", () => {
+    const ann = joins("1");
+    const bob = newer("2");
+    stream.open(1, false);
+    stream.onEvent(event({ rev: 0, name: "signal", body: '{"type":"x"}' }));
+    expect(ann.heard).toEqual([]);
+    expect(bob.heard).toEqual(['signal {"type":"x"}']);
+  });
+
+  test("[STM7] a change of a hidden message is skipped, and version 1 reads what stands for it", () => {
+    const ann = joins("1");
+    const bob = newer("2");
+    const eve = newer("3");
+    stream.open(1, false);
+    stream.visibleFrom.set("1", 5);
+    stream.visibleFrom.set("2", 5);
+    stream.onEvent(event({ rev: 2, name: "message_updated", body: '{"seq":4,"rev":2}' }));
+    expect(bob.heard).toEqual(['rev_skipped {"conversation_id":"5","rev":2}']);
+    expect(eve.heard).toEqual(['message_updated {"seq":4,"rev":2}']);
+    expect(ann.heard).toEqual([]);
+    expect(caughtUp).toEqual([[ann.session.id, 1]]);
+    expect(stream.sessions.has(ann.session)).toBe(false);
+    stream.onEvent(event({ rev: 3, name: "message_updated", body: '{"seq":5,"rev":3}' }));
+    expect(bob.heard.at(-1)).toBe('message_updated {"seq":5,"rev":3}');
+  });
 });

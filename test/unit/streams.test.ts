@@ -52,9 +52,10 @@ beforeEach(async () => {
     return answer;
   };
   const { queries } = actors.storage;
-  const slow: Pick<Queries, "revs" | "changes"> = {
+  const slow: Pick<Queries, "revs" | "changes" | "conversation"> = {
     revs: (ids) => read(() => queries.revs(ids)),
     changes: (...args) => read(() => queries.changes(...args)),
+    conversation: (...args) => read(() => queries.conversation(...args)),
   };
   streams = new Streams({
     clock: actors.clock,
@@ -474,4 +475,26 @@ test("[ISO1] taken in by news of one's own: told once, then everything after", a
   hears(await says(1));
   await settled();
   expect(far.heard.map((one) => one.split(" ")[0])).toEqual(["conversation_updated", "message"]);
+});
+
+describe("what is hidden", () => {
+  test("[STM7] a session of version 1 receives the conversation in the place of a hidden change", async () => {
+    const [one, two] = [comes(bob), new FarEnd({ user: bob, contract: "1.1" }).begins()];
+    local.push(two);
+    hears(await says(2));
+    for (const far of [one, two]) void streams.attach(far.session, known());
+    await settled();
+    streams.get(room)!.visibleFrom.set(bob, 2);
+    hears([await edits()]);
+    await settled();
+    hears(await says(1));
+    await settled();
+    const updated = one.events("conversation_updated");
+    expect(updated.map(({ id, rev }) => ({ id, rev }))).toEqual([{ id: room, rev: 4 }]);
+    expect(two.events("rev_skipped")).toEqual([{ conversation_id: room, rev: 4 }]);
+    for (const far of [one, two]) {
+      expect(far.events("message_updated")).toEqual([]);
+      expect(revs(far)).toEqual([5]);
+    }
+  });
 });

@@ -17,10 +17,11 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { Change, Queries } from "../../ports/edge.ts";
+import type { Change, Changes, Queries } from "../../ports/edge.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter } from "../../protocol/members.ts";
+import type { Conversation } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
@@ -30,8 +31,10 @@ import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
 import {
   ACK_HOLD_MS,
+  durablePacket,
   newsOf,
   type Release,
+  revSkipped,
   Stream,
   type StreamOwner,
   typingEnded,
@@ -48,7 +51,7 @@ export const SECOND_LOOK_MS = 2_000;
 export interface StreamsOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<Queries, "revs" | "changes">;
+  queries: Pick<Queries, "revs" | "changes" | "conversation">;
   interests: TopicSubscriptions;
   sessionsOf(user: UserId): Iterable<Session>;
   /** Conversations that may be live in one session. */
@@ -231,6 +234,7 @@ export class Streams {
       entered: (session, which) => this.#makeRoom(session, which),
       // What a partial session missed of it before would not be read.
       hasRoom: (session) => !session.isPartial && session.streams.size < this.#options.liveMax,
+      catchUp: (session, which, rev) => void this.enter(session, which.id, rev),
       repair: (which) => void this.#repair(which),
       sessionsOf,
       isOutdated: (event, actor) =>
@@ -302,17 +306,17 @@ export class Streams {
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
     const { clock, log, queries } = this.#options;
     const { id } = stream;
-    const told = new Told(session, id);
+    const told = new Told(session, stream);
     let orUnreachable = rev;
     while (orUnreachable < stream.rev && !session.isEnded && !session.left.has(id)) {
       if (this.#isClosed) return;
       const target = stream.rev;
       try {
-        const { changes, hasMore, forgotten } = await queries.changes(
-          id,
-          orUnreachable,
-          REPAIR_PAGE,
-        );
+        const read = await queries.changes(id, orUnreachable, REPAIR_PAGE);
+        const { changes, hasMore, forgotten } = read;
+        if (told.needsConversation(read)) {
+          told.conversation = await queries.conversation(session.user, id);
+        }
         if (forgotten !== null) told.ofRemoval(forgotten);
         for (const change of changes) {
           if (change.rev > stream.rev) break;
@@ -350,23 +354,28 @@ export class Streams {
   }
 }
 
-/** [ISO1] What one session that catches up is told: only what came while it was a member. */
+/** [ISO1] Sends a session that catches up what happened while its user was a member. */
 class Told {
   readonly #session: Session;
-  readonly #id: ConversationId;
+  readonly #stream: Stream;
   isMember = true;
+  /** Sent to a session of version 1 in the place of a change that is hidden from it. */
+  conversation: Conversation | null = null;
 
-  constructor(session: Session, id: ConversationId) {
+  constructor(session: Session, stream: Stream) {
     this.#session = session;
-    this.#id = id;
+    this.#stream = stream;
   }
 
   of(change: Change): void {
-    const { name, body } = change;
+    const { name, body, rev } = change;
     const wasMember = this.isMember;
     if (name === "conversation_updated") this.isMember = this.#isIn(change);
-    else if (this.#isAnswered(name, body)) return;
-    if (wasMember || this.isMember) this.#session.send(Packet.event(name, body));
+    else if (this.#isHidden(change)) {
+      if (this.isMember) this.#session.send(this.#skipped(rev));
+      return;
+    } else if (this.#isAnswered(name, body)) return;
+    if (wasMember || this.isMember) this.#session.send(durablePacket(name, body));
   }
 
   /** Changes of members before this one are forgotten. */
@@ -374,10 +383,26 @@ class Told {
     if (this.isMember && !this.#isIn(change)) this.of(change);
   }
 
+  /** [STM7] Whether one of the changes is hidden from a session that knows no `rev_skipped`. */
+  needsConversation({ changes }: Changes): boolean {
+    return this.#session.contract === "1" && changes.some((change) => this.#isHidden(change));
+  }
+
+  #isHidden({ name, body }: Change): boolean {
+    return name !== "conversation_updated" && this.#stream.hides(this.#session.user, body);
+  }
+
+  #skipped(rev: number): Packet {
+    const { conversation } = this;
+    if (conversation === null) return revSkipped(this.#stream.id, rev);
+    return Packet.event("conversation_updated", JSON.stringify({ ...conversation, rev }));
+  }
+
   /** [STM2] */
   #isAnswered(name: string, body: string): boolean {
-    const { sender, what } = whatOf(name, body);
-    return sender === this.#session.user && this.#session.answers(`${this.#id} ${what}`, body);
+    const change = whatOf(name, body);
+    if (change === null || (change.by ?? this.#session.user) !== this.#session.user) return false;
+    return this.#session.answers(`${this.#stream.id} ${change.what}`, body);
   }
 
   #isIn({ body, memberIds }: Change): boolean {

@@ -9,10 +9,13 @@
  * [STM5] A receipt that would move somebody's cursors back is not told.
  * [STM4] Its topic is wanted from the first session to the last.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
+ * [STM7] A change of a message that is hidden from a session's user reaches the session as
+ *        `rev_skipped`. One of version 1 reads what stands for it: see Streams.
  * [STM6] In a large group, whose changes name only who came and who went, sessions stay or leave
  *        by those names; where a repair does not know them, by the list of all members.
  */
 import type { Change, Changes } from "../../ports/edge.ts";
+import { isSince11, translationIn } from "../../protocol/contract.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter, type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
 import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
@@ -38,6 +41,8 @@ export interface StreamOwner {
   entered(session: Session, stream: Stream): void;
   /** Whether a session whose user has just become a member enters the stream by itself. */
   hasRoom(session: Session): boolean;
+  /** The session reads what comes after `rev`, and enters the stream again. */
+  catchUp(session: Session, stream: Stream, rev: number): void;
   /** Reads what `stream` missed and calls `repaired`; tries again while storage is away. */
   repair(stream: Stream): void;
   /** Local sessions of a user. */
@@ -68,6 +73,8 @@ export class Stream {
   readonly sessions = new Set<Session>();
   /** Who types here, as the local sessions were told, and the life that said so. */
   readonly typing = new LazyMap<string, string>();
+  /** The first seq that a user may see, for those who may not see all from the beginning. */
+  readonly visibleFrom = new LazyMap<string, number>();
   #rev = 0;
   /** What `expect` was told while the stream was not live; 0: nothing. */
   #expectedRev = 0;
@@ -177,11 +184,19 @@ export class Stream {
 
   /** [STM2] The session that made this change and has no answer yet. */
   #makerOf(name: string, body: string): { maker: Session | null; what: string } {
-    const { sender, what } = whatOf(name, body);
-    for (const session of this.#host.sessionsOf(sender)) {
+    const change = whatOf(name, body);
+    if (change === null) return { maker: null, what: "" };
+    const { by, what } = change;
+    for (const session of by === null ? this.sessions : this.#host.sessionsOf(by)) {
       if (session.awaits(`${this.id} ${what}`, body)) return { maker: session, what };
     }
     return { maker: null, what };
+  }
+
+  /** Whether a change of a message is hidden from the user; see visibleFrom. */
+  hides(user: UserId, body: string): boolean {
+    const from = this.visibleFrom.get(user);
+    return from !== undefined && seqIn(body) < from;
   }
 
   /** The last batch of a repair was taken. */
@@ -279,7 +294,7 @@ export class Stream {
     this.#rev = rev;
     const acked = this.#acked.get(rev);
     if (acked !== undefined) this.#acked.delete(rev);
-    const packet = Packet.event(name, body);
+    const packet = durablePacket(name, body);
     if (name === "conversation_updated") this.#deliverConversation(packet, body, memberIds);
     else this.#fanOutDurable(packet, acked ?? null, except, what, body);
     for (const [session, haveRev] of this.#ahead) {
@@ -326,12 +341,28 @@ export class Stream {
     what: string,
     body: string,
   ): void {
+    // [STM7] Parsed only where something may be hidden from somebody.
+    const seq = this.visibleFrom.size === 0 ? Infinity : seqIn(body);
     for (const session of this.sessions) {
       if (session === acked || this.#ahead.has(session)) continue;
+      if (seq < (this.visibleFrom.get(session.user) ?? 0)) {
+        this.#skip(session);
+        continue;
+      }
       if (session.id !== maker || !session.answers(`${this.id} ${what}`, body)) {
         session.send(packet);
       }
     }
+  }
+
+  /** [STM7] The change of the present rev is hidden from the session's user. */
+  #skip(session: Session): void {
+    if (session.contract !== "1") {
+      session.send(revSkipped(this.id, this.#rev));
+      return;
+    }
+    this.detach(session);
+    this.#host.catchUp(session, this, this.#rev - 1);
   }
 
   #fanOut(packet: Packet, exceptSession: string, exceptUser: string, latest: string | null): void {
@@ -354,10 +385,32 @@ export function typingEnded(conversation: string, user: string): Packet {
   return Packet.event("typing", body);
 }
 
-/** Who made a change of a message, and what that session awaits; see Session.awaits. */
-export function whatOf(name: string, body: string): { sender: UserId; what: string } {
+/**
+ * The user who made a change of a message (null: any who may change it), and what their session
+ * awaits; see Session.awaits. Null for events that no session awaits.
+ */
+export function whatOf(name: string, body: string): { by: UserId | null; what: string } | null {
+  if (name !== "message" && name !== "message_updated") return null;
   const { sender_id, client_id, seq } = JSON.parse(body) as Message;
-  return { sender: sender_id as UserId, what: name === "message" ? `c${client_id}` : `s${seq}` };
+  if (name === "message_updated") return { by: null, what: `s${seq}` };
+  return { by: sender_id as UserId, what: `c${client_id}` };
+}
+
+/** A durable event with its translation; see withTranslation. */
+export function durablePacket(name: string, text: string): Packet {
+  if (!isSince11(name)) return Packet.event(name, text);
+  const { body, former } = translationIn(text);
+  return Packet.event(name, body, former);
+}
+
+export function revSkipped(conversation_id: ConversationId, rev: number): Packet {
+  return Packet.event("rev_skipped", JSON.stringify({ conversation_id, rev }));
+}
+
+/** The `seq` of the message that an event changes; Infinity where it names none. */
+function seqIn(text: string): number {
+  const { seq } = JSON.parse(translationIn(text).body) as { seq?: number };
+  return seq ?? Infinity;
 }
 
 /** `memberIds`: see Change. */

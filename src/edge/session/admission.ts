@@ -7,6 +7,7 @@ import type { Log } from "../../base/log.ts";
 import type { Metrics } from "../../base/metrics.ts";
 import type { WorkerConfig } from "../../config/config.ts";
 import type { SessionOpening } from "../../ports/edge.ts";
+import { type ContractVersion, contractOf } from "../../protocol/contract.ts";
 import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import type { EndCode } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
@@ -87,7 +88,9 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
   ): Promise<Result<AdmittedClient>> {
     try {
       const token = tokenOf(auth, authorization);
-      return token === null ? NO_TOKEN : await this.#admit(connection, id, token);
+      if (token === null) return NO_TOKEN;
+      const contract = contractOf(auth["contract"]);
+      return contract.ok ? await this.#admit(connection, id, token, contract.value) : contract;
     } catch (fault) {
       this.#deps.log.warn({ event: "handshake_unavailable", err: fault });
       return REFUSALS.unavailable;
@@ -109,6 +112,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
         conversations: opening.unread,
         ...(opening.hasMoreUnread && { more: true as const }),
       },
+      ...(session.contract !== "1" && { contract: session.contract }),
     });
     this.#deps.sessions.begun(session, opening);
   }
@@ -122,6 +126,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
     connection: Connection,
     id: SessionId,
     token: string,
+    contract: ContractVersion,
   ): Promise<Result<AdmittedClient>> {
     const { auth, config, limits, sessions } = this.#deps;
     const verified = auth.known(token) ?? (await auth.verify(token));
@@ -137,6 +142,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
       identity,
       connection,
       limits: new SessionLimits(config.rateLimits ? limits : null, identity.userId),
+      contract,
       host: this,
     });
     connection.carry(new InboundPacing(connection, session, this));

@@ -5,6 +5,7 @@
  * `live` (after `ready`) → `ended` (said so, closing or closed; nothing is sent any more).
  */
 
+import type { ContractVersion } from "../../protocol/contract.ts";
 import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
 import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
@@ -74,12 +75,15 @@ export interface SessionOptions {
   identity: Pick<Identity, "userId" | "family" | "expiresAtMs" | "endsAtMs">;
   connection: Connection;
   limits: SessionLimits;
+  /** The contract that its client speaks; by default version 1. */
+  contract?: ContractVersion;
   host: SessionOwner;
 }
 
 export class Session {
   readonly id: SessionId;
   readonly user: UserId;
+  readonly contract: ContractVersion;
   /** The conversations that are live here, by rising time of the user's last own activity. */
   readonly streams = new Set<AttachedStream>();
   /** The user has conversations that are not live here, of which Activity tells the session. */
@@ -116,8 +120,9 @@ export class Session {
   readonly #host: SessionOwner;
   #phase: Phase = { is: "opening", held: [] };
 
-  constructor({ id, identity, connection, limits, host }: SessionOptions) {
+  constructor({ id, identity, connection, limits, contract, host }: SessionOptions) {
     this.id = id;
+    this.contract = contract ?? "1";
     this.user = identity.userId;
     this.family = identity.family;
     this.expiresAtMs = identity.expiresAtMs;
@@ -148,7 +153,10 @@ export class Session {
     if (this.streams.delete(stream)) this.streams.add(stream);
   }
 
-  send(packet: Packet, latestKey: string | null = null): void {
+  /** Sends what the session's contract has of the packet; see Packet.forVersion1. */
+  send(event: Packet, latestKey: string | null = null): void {
+    const packet = this.contract === "1" ? event.forVersion1 : event;
+    if (packet === null) return;
     switch (this.#phase.is) {
       case "live":
         this.#outlet.send(packet, latestKey);

@@ -5,7 +5,11 @@
  * [PKT2] Over WebSocket it is a ready frame in one buffer (socket.io writes header and payload
  *        apart).
  * [PKT3] It is encoded once, however many sockets it goes to.
+ * [PKT4] An event that version 1 of the contract does not know has a translation for its sessions,
+ *        or is not for them. The translation is encoded only where such a session is sent it.
  */
+import { isSince11, type Translation } from "../../protocol/contract.ts";
+
 /** A packet of a client; see packet-decoder.ts. */
 export interface ClientPacket {
   type: number;
@@ -18,19 +22,32 @@ export class Packet {
   /** Socket.IO text, e.g. `2["message",{…}]`. */
   readonly text: string;
   #frame: Buffer | null = null;
+  /** Undefined: all sessions receive the packet itself. */
+  readonly #former: Packet | null | undefined;
 
-  constructor(text: string) {
+  constructor(text: string, former?: Packet | null) {
     this.text = text;
+    this.#former = former;
   }
 
-  /** An event of the main namespace. `body` is the payload's JSON text. */
-  static event(name: string, body: string): Packet {
-    return new Packet(`2["${name}",${body}]`);
+  /**
+   * An event of the main namespace. `body` is the payload's JSON text. `former`: what sessions of
+   * version 1 receive in the place of an event that they do not know; by default nothing.
+   */
+  static event(name: string, body: string, former: Translation | null = null): Packet {
+    const text = `2["${name}",${body}]`;
+    if (!isSince11(name)) return new Packet(text);
+    return new Packet(text, former && Packet.event(former.name, former.body));
   }
 
   /** The acknowledgement of the client's packet `id`. `body` is the answer's JSON text. */
   static ack(id: number, body: string): Packet {
     return new Packet(`3${id}[${body}]`);
+  }
+
+  /** [PKT4] As a session of version 1 receives it; null: not at all. */
+  get forVersion1(): Packet | null {
+    return this.#former === undefined ? this : this.#former;
   }
 
   /** The WebSocket text frame: Engine.IO's "4" (message), then the text. */
