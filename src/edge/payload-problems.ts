@@ -87,6 +87,8 @@ function nodeOf(schema: TSchema): Node {
 }
 
 function structureOf(schema: TSchema, isNullable: boolean): ObjectNode | ListNode | null {
+  // Checked by a function of its own, which names the problem.
+  if ("~refine" in schema) return null;
   const { type, properties, items } = schema as {
     type?: string;
     properties?: Record<string, TSchema>;
