@@ -12,7 +12,7 @@ import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
 import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
 import { LIVE_CONVERSATIONS_MAX } from "../protocol/session-bounds.ts";
-import { type Topic, topicOf } from "../protocol/topics.ts";
+import { idIn, type Topic, topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
@@ -133,11 +133,17 @@ export class Hub {
   onEvent(event: Frame): void {
     const { placement } = this.#deps.exchange;
     const { key } = event;
-    if (key.startsWith("conversations:")) this.streams.onEvent(event, placement);
-    else if (key.startsWith("user_status:")) this.watches.onEvent(event, placement);
-    else if (key.startsWith("notifications:")) this.#onUserEvent(event);
-    else if (key.startsWith("like_updates:")) this.#postWatches.onEvent(event);
-    else if (key.startsWith("comment_updates:")) this.#postWatches.onEvent(event);
+    const conversation = idIn("conversation", key);
+    if (conversation !== null) {
+      this.streams.onEvent(conversation, event, placement);
+      return;
+    }
+    const watched = idIn("status", key);
+    const user = idIn("user", key);
+    const post = idIn("likes", key) ?? idIn("comments", key);
+    if (watched !== null) this.watches.onEvent(watched, event, placement);
+    else if (user !== null) this.#onUserEvent(user, event);
+    else if (post !== null) this.#postWatches.onEvent(post, event);
     else if (key === topicOf.memberships()) this.#onJoined(JSON.parse(event.body) as JoinedOrder);
     else if (key === topicOf.revocations()) this.#deps.onRevoked(event);
   }
@@ -191,8 +197,7 @@ export class Hub {
   }
 
   /** What concerns one user's own sessions. */
-  #onUserEvent(event: Frame): void {
-    const user = event.key.slice("notifications:".length) as UserId;
+  #onUserEvent(user: UserId, event: Frame): void {
     const sessions = this.sessions.ofUser(user);
     switch (event.name as keyof UserOrders | UserEvent) {
       case "session_surplus":
@@ -257,8 +262,10 @@ export class Hub {
   }
 
   #dropped(topic: Topic): void {
-    if (topic.startsWith("conversations:")) this.streams.dropped(topic);
-    else if (topic.startsWith("user_status:")) this.watches.dropped(topic);
+    const conversation = idIn("conversation", topic);
+    const user = idIn("status", topic);
+    if (conversation !== null) this.streams.dropped(conversation);
+    else if (user !== null) this.watches.dropped(user);
   }
 }
 

@@ -1,3 +1,5 @@
+import { idIn, type TopicKind } from "./topics.ts";
+
 /**
  * Topics whose events may not have arrived here, said by the relay to every edge: each edge
  * looks only at what it has of them.
@@ -24,10 +26,9 @@ export function joinedDoubt(one: Doubt | null, other: Doubt): Doubt {
   return { topics: topics.length > DOUBTED_TOPICS_MAX ? null : topics, ageMs };
 }
 
-/** What follows `prefix` in the doubted topics that begin so; null: every topic is in doubt. */
-export function doubtedOf(prefix: string, { topics }: Doubt): string[] | null {
-  if (topics === null) return null;
-  return topics.flatMap((topic) => (topic.startsWith(prefix) ? topic.slice(prefix.length) : []));
+/** The ids that the doubted topics of this kind name; null: every topic is in doubt. */
+export function doubtedOf<K extends TopicKind>(kind: K, { topics }: Doubt) {
+  return topics?.flatMap((topic) => idIn(kind, topic) ?? []) ?? null;
 }
 
 /** From JSON of another host. */

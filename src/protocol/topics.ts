@@ -1,15 +1,31 @@
 /**
  * Topics: named streams of events that edges subscribe to while a local session listens.
- * The same names are the Redis channels between hosts.
+ * The same names are the Redis channels between hosts. Only this module knows how a topic is
+ * spelled: `topicOf` builds them, `idIn` takes them apart.
  */
 import type { ConversationId, PostId, UserId } from "./ids.ts";
 
+const PREFIX = {
+  conversation: "conversations:",
+  user: "notifications:",
+  status: "user_status:",
+  likes: "like_updates:",
+  comments: "comment_updates:",
+} as const;
+
+interface IdOf {
+  conversation: ConversationId;
+  user: UserId;
+  status: UserId;
+  likes: PostId;
+  comments: PostId;
+}
+
+/** The kinds of topic that there is one of for each id. */
+export type TopicKind = keyof IdOf;
+
 export type Topic =
-  | `conversations:${string}`
-  | `notifications:${string}`
-  | `user_status:${string}`
-  | `like_updates:${string}`
-  | `comment_updates:${string}`
+  | `${(typeof PREFIX)[TopicKind]}${string}`
   | "memberships"
   | "revocations"
   | "limits";
@@ -29,3 +45,9 @@ export const topicOf = {
   /** Usage of shared rate limits; every edge is always subscribed. */
   limits: (): Topic => "limits",
 } as const;
+
+/** The id that a topic of this kind names; null for a topic of another kind. */
+export function idIn<K extends TopicKind>(kind: K, topic: string): IdOf[K] | null {
+  const prefix = PREFIX[kind];
+  return topic.startsWith(prefix) ? (topic.slice(prefix.length) as IdOf[K]) : null;
+}

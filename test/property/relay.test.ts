@@ -9,6 +9,7 @@ import { createLogger } from "../../src/base/log.ts";
 import { Streams } from "../../src/edge/live/conversation-streams.ts";
 import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import { idIn } from "../../src/protocol/topics.ts";
 import { type MemoryBus, MemoryNetwork } from "../../src/relay/memory.ts";
 import { HostRelay } from "../../src/relay/relay.ts";
 import { decodeAt, eachFrame, encode } from "../../src/runtime/frames.ts";
@@ -60,7 +61,7 @@ class ListeningHost {
       unsubscribe: (topics) => {
         for (const topic of topics) void this.relay.interest(topic, false);
       },
-      onDropped: (topic) => this.streams.dropped(topic),
+      onDropped: (topic) => this.streams.dropped(idIn("conversation", topic)!),
     });
     this.streams = new Streams({
       clock,
@@ -74,7 +75,12 @@ class ListeningHost {
     });
     this.relay.announce(membersOf(id), 0);
     void this.relay.start({
-      frames: (bytes) => eachFrame(bytes, (at) => this.streams.onEvent(decodeAt(bytes, at), OWNER)),
+      frames: (bytes) => {
+        eachFrame(bytes, (at) => {
+          const event = decodeAt(bytes, at);
+          this.streams.onEvent(idIn("conversation", event.key)!, event, OWNER);
+        });
+      },
       cluster: () => undefined,
       away: () => undefined,
       gap: () => {

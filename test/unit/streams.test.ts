@@ -5,6 +5,7 @@ import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
 import type { Queries } from "../../src/ports/edge.ts";
 import type { JoinedOrder } from "../../src/protocol/actor-ops.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import { idIn } from "../../src/protocol/topics.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
 import { deferred } from "../support/box-behaviour.ts";
@@ -39,7 +40,7 @@ beforeEach(async () => {
       return primary();
     },
     unsubscribe: (topics) => frames.push(...topics.map((topic) => `-${topic}`)),
-    onDropped: (topic) => streams.dropped(topic),
+    onDropped: (topic) => streams.dropped(idIn("conversation", topic)!),
   });
   const read = async <T>(query: () => Promise<T>): Promise<T> => {
     const answer = query();
@@ -111,8 +112,10 @@ function view(number: number, incarnations: string[]): Placement {
 }
 
 const SOLO = view(1, ["w1"]);
+const onEvent = (event: Frame, placement: Placement) =>
+  streams.onEvent(idIn("conversation", event.key)!, event, placement);
 const hears = (events: Frame[]) => {
-  for (const event of events) streams.onEvent(event, SOLO);
+  for (const event of events) onEvent(event, SOLO);
 };
 const revs = (far: FarEnd) => far.events("message").map((one) => one["rev"]);
 
@@ -366,10 +369,10 @@ describe("owners that move", () => {
     const far = comes(bob);
     await streams.attach(far.session, known());
     await settled();
-    streams.onEvent(typing("w1", 1), SOLO);
+    onEvent(typing("w1", 1), SOLO);
     const moved = view(2, ["w2"]);
     streams.onView(moved, SOLO);
-    streams.onEvent(typing("w1", 1), moved);
+    onEvent(typing("w1", 1), moved);
     expect(far.events("typing").map((one) => one["is_typing"])).toEqual([true, false]);
     await actors.clock.advance(5_000);
   });
@@ -416,7 +419,7 @@ describe("owners that move", () => {
       view: 1,
       body: `{"user_id":"${ann}","read_seq":1}`,
     });
-    streams.onEvent(receipt, view(2, ["w2"]));
+    onEvent(receipt, view(2, ["w2"]));
     expect(far.events("receipt")).toHaveLength(1);
   });
 });

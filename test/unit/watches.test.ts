@@ -3,6 +3,7 @@ import { WATCH_REASON, Watches } from "../../src/edge/live/presence-watches.ts";
 import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
+import { idIn } from "../../src/protocol/topics.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Gateway } from "../../src/runtime/gateway.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
@@ -40,7 +41,7 @@ beforeEach(() => {
       return primary();
     },
     unsubscribe: (topics) => frames.push(...topics.map((topic) => `-${topic}`)),
-    onDropped: (topic) => watches.dropped(topic),
+    onDropped: (topic) => watches.dropped(idIn("status", topic)!),
   });
   gateway = new Gateway({ clock, self: "w1", side: "edge", send: (f) => sent.push(f) });
   const found = (asked: readonly UserId[]) => asked.filter((user) => users?.has(user) !== false);
@@ -68,7 +69,7 @@ function says(user: UserId, status: PresenceStatus, note = "", from = "w1"): voi
     note,
     body: JSON.stringify(statusOf(user, status)),
   });
-  watches.onEvent(event, view(1, ["w1"]));
+  watches.onEvent(idIn("status", event.key)!, event, view(1, ["w1"]));
 }
 
 function view(number: number, incarnations: string[]): Placement {
@@ -299,7 +300,7 @@ test("[WCH2] a worker that owns the user no more is not believed", async () => {
     body: JSON.stringify(statusOf(ANN, "offline")),
   });
   says(ANN, "online");
-  watches.onEvent(old, view(2, ["w2"]));
+  watches.onEvent(ANN, old, view(2, ["w2"]));
   expect(heard(far)).toEqual(["online"]);
 });
 

@@ -22,7 +22,7 @@ import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter } from "../../protocol/members.ts";
 import type { Conversation } from "../../protocol/schemas.ts";
-import { type Topic, topicOf } from "../../protocol/topics.ts";
+import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Session } from "../session/session.ts";
@@ -103,10 +103,9 @@ export class Streams {
     await Promise.all(waits);
   }
 
-  onEvent(event: Frame, placement: Placement): void {
+  onEvent(id: ConversationId, event: Frame, placement: Placement): void {
     this.#placement = placement;
-    const stream = this.#streams.get(event.key.slice("conversations:".length) as ConversationId);
-    stream?.onEvent(event);
+    this.#streams.get(id)?.onEvent(event);
   }
 
   /**
@@ -203,12 +202,12 @@ export class Streams {
 
   /** [STS7] The streams whose events may be missing read what they missed. */
   onDoubt(doubt: Doubt): void {
-    const ids = doubtedOf("conversations:", doubt) ?? [...this.#streams.keys()];
-    this.#audit.look((ids as ConversationId[]).filter((id) => this.#streams.has(id)));
+    const ids = doubtedOf("conversation", doubt) ?? [...this.#streams.keys()];
+    this.#audit.look(ids.filter((id) => this.#streams.has(id)));
   }
 
-  dropped(topic: Topic): void {
-    this.#streams.delete(topic.slice("conversations:".length) as ConversationId);
+  dropped(id: ConversationId): void {
+    this.#streams.delete(id);
   }
 
   close(): void {

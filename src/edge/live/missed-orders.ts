@@ -59,7 +59,7 @@ export class MissedOrders {
 
   /** Orders to these users may not have arrived here. */
   onDoubt(doubt: Doubt): void {
-    const named = doubtedOf("notifications:", doubt) as UserId[] | null;
+    const named = doubtedOf("user", doubt);
     // An order on `memberships` may have named any user.
     if (named === null || doubt.topics?.includes(topicOf.memberships())) {
       this.look(doubt.ageMs);

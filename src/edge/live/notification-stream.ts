@@ -68,7 +68,7 @@ export class NotificationStream {
 
   /** Notifications of these users may not have arrived here. */
   onDoubt(doubt: Doubt): void {
-    this.look((doubtedOf("notifications:", doubt) as UserId[] | null) ?? this.#progress.keys());
+    this.look(doubtedOf("user", doubt) ?? this.#progress.keys());
   }
 
   /** Compares what the sessions were sent with the newest that storage has of each user. */

@@ -95,8 +95,7 @@ export class PostWatches {
     }
   }
 
-  onEvent(event: Frame): void {
-    const post = event.key.slice(event.key.indexOf(":") + 1) as PostId;
+  onEvent(post: PostId, event: Frame): void {
     const packet = Packet.event(event.name, event.body);
     for (const { posts, heard } of this.#listening) {
       if (posts.has(post)) heard.set(event.key, packet);
@@ -110,8 +109,8 @@ export class PostWatches {
 
   /** Reads the counts of posts whose updates may be missing, and sends them to who watches. */
   async onDoubt(doubt: Doubt, queries: Pick<SocialQueries, "postCounts">): Promise<void> {
-    const likes = doubtedOf("like_updates:", doubt);
-    const comments = doubtedOf("comment_updates:", doubt);
+    const likes = doubtedOf("likes", doubt);
+    const comments = doubtedOf("comments", doubt);
     const named = likes === null || comments === null ? null : new Set([...likes, ...comments]);
     const isDoubted = ({ post }: PostWatch) => named === null || named.has(post);
     const watches = [...this.#watches.values()].filter(isDoubted);

@@ -21,7 +21,7 @@ import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
 import { AUTOMATIC_WATCHES_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
-import { type Topic, topicOf } from "../../protocol/topics.ts";
+import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
@@ -183,8 +183,7 @@ export class Watches {
     session.send(Packet.event("user_status", JSON.stringify(status)));
   }
 
-  onEvent(event: Frame, placement: Placement): void {
-    const user = event.key.slice("user_status:".length) as UserId;
+  onEvent(user: UserId, event: Frame, placement: Placement): void {
     const watch = this.#watches.get(user);
     if (watch === undefined || isOutdated(event, `user:${user}`, placement)) return;
     const { status } = JSON.parse(event.body) as Status;
@@ -220,7 +219,7 @@ export class Watches {
   /** [WCH5] After a gap between hosts actors settle first; then what differs is sent. */
   onDoubt(doubt: Doubt): void {
     // [WCH10]
-    const users = doubtedOf("user_status:", doubt) as UserId[] | null;
+    const users = doubtedOf("status", doubt);
     if (users?.length === 0) return;
     this.#options.clock.after(SETTLED_MS, () => this.#look(users ?? [...this.#watches.keys()]));
   }
@@ -229,8 +228,8 @@ export class Watches {
     this.#comparison.close();
   }
 
-  dropped(topic: Topic): void {
-    this.#watches.delete(topic.slice("user_status:".length) as UserId);
+  dropped(user: UserId): void {
+    this.#watches.delete(user);
   }
 
   /** Statuses as they are now, which are then known here where nothing was. */
