@@ -3,13 +3,8 @@
  * too small or too large. Part of the configuration's table (keys.ts); how they are kept
  * is src/edge/limits/limits.ts.
  */
+import type { Allowance } from "../base/token-bucket.ts";
 import type { ConfigKey, Read } from "./key.ts";
-
-/** A bucket of `burst` that refills at `perS`. */
-export interface Allowance {
-  perS: number;
-  burst: number;
-}
 
 export const LIMIT_KINDS = [
   "send",

@@ -11,14 +11,15 @@ import { Counter, Gauge, type Registry } from "prom-client";
 import { subscriberOf } from "../base/address.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { Allowance } from "../base/token-bucket.ts";
 import { createProxyReader, type ProxyTrust } from "../config/proxy-trust.ts";
 import { BEFORE_ALL, msBetween } from "../protocol/time.ts";
-import { type ConnectionRate, ConnectionRates } from "./connection-rates.ts";
+import { ConnectionRates } from "./connection-rates.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { Undecided, type UndecidedConnection } from "./undecided.ts";
 
 export interface DoorLimits {
-  rate: ConnectionRate;
+  rate: Allowance;
   /** Undecided connections of one address. */
   pendingMax: number;
 }

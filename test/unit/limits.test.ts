@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { Tally } from "../../src/base/metrics.ts";
+import { TokenBucket } from "../../src/base/token-bucket.ts";
 import { DEFAULT_LIMITS, type Limits } from "../../src/config/limit-keys.ts";
 import { KeyedBuckets } from "../../src/edge/limits/keyed-buckets.ts";
 import { EdgeLimits } from "../../src/edge/limits/limits.ts";
-import { TokenBucket } from "../../src/edge/limits/token-bucket.ts";
 import { monotonic } from "../../src/protocol/time.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 

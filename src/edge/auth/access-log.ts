@@ -7,8 +7,8 @@
  */
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
+import { TokenBucket } from "../../base/token-bucket.ts";
 import type { UserId } from "../../protocol/ids.ts";
-import { TokenBucket } from "../limits/token-bucket.ts";
 
 const LINES = { perS: 20, burst: 200 };
 const TEXT_CHARS_MAX = 200;

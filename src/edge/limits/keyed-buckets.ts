@@ -6,9 +6,9 @@
  * [KBK2] Use below the quiet share (of burst and of rate) is not published; above it all of the
  *        key's use is.
  */
-import type { Allowance } from "../../config/limit-keys.ts";
+
+import { type Allowance, TokenBucket } from "../../base/token-bucket.ts";
 import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
-import { TokenBucket } from "./token-bucket.ts";
 
 /** About 150 bytes each. */
 const KEYS_MAX = 50_000;

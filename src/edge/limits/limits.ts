@@ -3,14 +3,11 @@
  * logins, handshakes and events. Use is shared with the other edges of the cluster
  * (usage-sharing.ts), so a user's or address's limit holds everywhere.
  */
+
 import type { Clock } from "../../base/clock.ts";
 import type { Tally } from "../../base/metrics.ts";
-import {
-  type Allowance,
-  LIMIT_KINDS,
-  type LimitKind,
-  type Limits,
-} from "../../config/limit-keys.ts";
+import type { Allowance } from "../../base/token-bucket.ts";
+import { LIMIT_KINDS, type LimitKind, type Limits } from "../../config/limit-keys.ts";
 import type { ChargedLimit, Units } from "../../protocol/costs.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { Monotonic } from "../../protocol/time.ts";

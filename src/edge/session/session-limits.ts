@@ -10,11 +10,12 @@
  * [LIM6] What a session sends faster than it may waits for its turn; what finds no room to wait
  *        is refused. See inbound-pacing.ts.
  */
+
+import { TokenBucket } from "../../base/token-bucket.ts";
 import { COST_OF_EVENT, type Units } from "../../protocol/costs.ts";
 import type { ClientEventName } from "../../protocol/events.ts";
 import type { Monotonic } from "../../protocol/time.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
-import { TokenBucket } from "../limits/token-bucket.ts";
 
 export type Verdict =
   | { is: "allowed" }

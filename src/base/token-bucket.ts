@@ -5,8 +5,13 @@
  * It can be in debt, by default as far as one burst: tokens that were spent elsewhere before the
  * announcement arrived, or read before reading could stop, must be waited for.
  */
-import type { Allowance } from "../../config/limit-keys.ts";
-import { BEFORE_ALL, type Monotonic, msBetween } from "../../protocol/time.ts";
+import { BEFORE_ALL, type Monotonic, msBetween } from "../protocol/time.ts";
+
+/** A bucket of `burst` tokens that refills at `perS` a second. */
+export interface Allowance {
+  perS: number;
+  burst: number;
+}
 
 export class TokenBucket {
   readonly #perMs: number;
