@@ -100,6 +100,7 @@ export class SimClient {
     for (const known of this.known.values()) {
       known.liveRev = 0;
       known.revs.length = 0;
+      known.ackedRevs.clear();
       known.syncedRev = 0;
       known.isLeft = false;
       known.typing.clear();
@@ -425,7 +426,9 @@ export class SimClient {
   #follows(known: KnownConversation, id: string, rev: number): void {
     const last = known.revs.at(-1);
     if (this.#session?.isPartial) {
-      // Acks stand for events where the conversation was live; where it was not, both come.
+      if (known.ackedRevs.has(rev)) {
+        this.complaints.push(`conversation ${id}: rev ${rev} came after its ack`);
+      }
       const before = last ?? known.syncedRev;
       let next = before + 1;
       while (next < rev && known.ackedRevs.has(next)) next++;

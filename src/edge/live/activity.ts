@@ -12,9 +12,11 @@
  * these statements: with too many such users on one edge, activity is sent later.
  *
  * [CAC1] Every change of a conversation reaches a session by its stream or by a later activity.
- * [CAC2] Two activities of one conversation are at least 5 s apart in one session.
+ * [CAC2] Two activities of one conversation are at least 5 s apart in one session. Where one was
+ *        sent between two looks, what changed after it is read as soon as that time is over.
  * [CAC3] A conversation in which the user was active by their own doing becomes live: the session
  *        enters its stream from the rev that was sent last, so that no change falls in between.
+ * [CAC4] Own changes that were answered before that do not come as events (Session.wasAnswered).
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -34,6 +36,8 @@ const PAUSE_FACTOR = 10;
 const COMMIT_LAG_MS = 5_000;
 /** Users whose conversations one statement reads. */
 const USERS_AT_ONCE = 8;
+/** Activities that may be sent within this time are read together. */
+const SENT_TOGETHER_MS = 100;
 
 export interface ActivityOptions {
   clock: Clock;
@@ -64,9 +68,20 @@ interface Partial {
   known: Map<ConversationId, Known>;
 }
 
+/** An activity that was sent because its user acted, at a time when no look was due. */
+interface Early {
+  session: Session;
+  id: ConversationId;
+  sentAt: Monotonic;
+}
+
 export class Activity {
   readonly #options: ActivityOptions;
   readonly #partials = new Map<Session, Partial>();
+  /** [CAC2] Those that were sent in the last 5 s, the oldest first. */
+  readonly #early = new Set<Early>();
+  #cancelEarly: (() => void) | null = null;
+  #isReadingEarly = false;
   #cancelNext: (() => void) | null = null;
   #isLooking = false;
   #isClosed = false;
@@ -99,12 +114,15 @@ export class Activity {
   /** The session's user has just been active in it; this is how it stands. */
   acted(session: Session, conversation: Omit<ActiveConversation, "isOwn">): void {
     const partial = this.#partials.get(session);
-    if (partial !== undefined) this.#take(session, partial, { ...conversation, isOwn: true });
+    if (partial === undefined) return;
+    const sentAt = this.#take(session, partial, { ...conversation, isOwn: true });
+    if (sentAt !== null) this.#wasEarly({ session, id: conversation.id, sentAt });
   }
 
   close(): void {
     this.#isClosed = true;
     this.#cancelNext?.();
+    this.#cancelEarly?.();
   }
 
   #lookIn(delayMs: number): void {
@@ -158,19 +176,81 @@ export class Activity {
     }
   }
 
-  #take(session: Session, partial: Partial, changed: ActiveConversation): void {
+  /** When an activity was sent of it; null: none was. */
+  #take(session: Session, partial: Partial, changed: ActiveConversation): Monotonic | null {
     const { streams, clock } = this.#options;
     const { id, rev, isOwn } = changed;
-    if (session.isEnded || session.left.has(id) || streams.isFollowed(session, id)) return;
+    if (session.isEnded || session.left.has(id) || streams.isFollowed(session, id)) return null;
     const known = partial.known.get(id);
+    let sentAt: Monotonic | null = null;
     if (known === undefined || (rev > known.rev && this.#isDue(known, clock.monotonicMs()))) {
-      this.#send(session, partial, changed);
+      sentAt = this.#send(session, partial, changed);
     } else if (rev > known.rev) {
       known.waiting = changed;
     }
-    if (!isOwn) return;
     // [CAC3]
-    void streams.enter(session, id, partial.known.get(id)?.rev ?? rev);
+    if (isOwn) void streams.enter(session, id, partial.known.get(id)?.rev ?? rev);
+    return sentAt;
+  }
+
+  #wasEarly(early: Early): void {
+    this.#early.add(early);
+    this.#watchEarly();
+  }
+
+  #watchEarly(pauseMs = 0): void {
+    const [first] = this.#early;
+    if (first === undefined || this.#isClosed) return;
+    if (this.#isReadingEarly || this.#cancelEarly !== null) return;
+    const { clock } = this.#options;
+    const inMs = ACTIVITY_EVERY_MS - msBetween(first.sentAt, clock.monotonicMs());
+    this.#cancelEarly = clock.after(Math.max(pauseMs, inMs), () => {
+      this.#cancelEarly = null;
+      void this.#readEarly();
+    });
+  }
+
+  /** [CAC2] Reads and sends what changed after the activities that another may follow by now. */
+  async #readEarly(): Promise<void> {
+    const { clock, log } = this.#options;
+    const began = clock.monotonicMs();
+    const due = this.#takeDue(began);
+    this.#isReadingEarly = true;
+    try {
+      const users = new Set(due.map(({ session }) => session.user));
+      const requests = this.#requests().filter(({ user }) => users.has(user));
+      for (let at = 0; at < requests.length; at += USERS_AT_ONCE) {
+        if (this.#isClosed) return;
+        const some = requests.slice(at, at + USERS_AT_ONCE);
+        const { found } = await this.#options.queries.activity(some);
+        for (const { session, id } of due) {
+          const partial = this.#partials.get(session);
+          const one = found.find((each) => each.user === session.user && each.id === id);
+          if (partial === undefined || one === undefined) continue;
+          const sentAt = this.#take(session, partial, one);
+          if (sentAt !== null) this.#wasEarly({ session, id, sentAt });
+        }
+      }
+    } catch (err) {
+      // The next look reads it.
+      log.warn({ event: "activity_waits", err });
+    } finally {
+      this.#isReadingEarly = false;
+    }
+    const tookMs = msBetween(began, clock.monotonicMs());
+    this.#watchEarly(Math.max(SENT_TOGETHER_MS, tookMs * PAUSE_FACTOR));
+  }
+
+  /** Those that something waits after, and whose time is over. */
+  #takeDue(now: Monotonic): Early[] {
+    const due: Early[] = [];
+    for (const early of this.#early) {
+      const { session, id, sentAt } = early;
+      if (msBetween(sentAt, now) < ACTIVITY_EVERY_MS) break;
+      this.#early.delete(early);
+      if ((this.#partials.get(session)?.known.get(id)?.waiting ?? null) !== null) due.push(early);
+    }
+    return due;
   }
 
   #sendWaiting(session: Session, partial: Partial): void {
@@ -193,11 +273,13 @@ export class Activity {
     return sentAt === null || msBetween(sentAt, now) >= ACTIVITY_EVERY_MS;
   }
 
-  #send(session: Session, partial: Partial, { id, lastSeq, rev }: ActiveConversation): void {
+  #send(session: Session, partial: Partial, { id, lastSeq, rev }: ActiveConversation): Monotonic {
     const payload: ActivityPayload = { conversation_id: id, last_seq: lastSeq, rev };
     const packet = Packet.event("conversation_activity", JSON.stringify(payload));
     session.send(packet, `conversation_activity:${id}`);
     const at = this.#options.clock.monotonicMs();
     partial.known.set(id, { rev, at, sentAt: at, waiting: null });
+    session.forgetAnswered(id, rev);
+    return at;
   }
 }

@@ -144,6 +144,7 @@ export class Streams {
     if (stream === undefined) {
       const made = this.#make(id, rev);
       made.attach(session);
+      this.#passAnswered(session, made, rev);
       return made.opened;
     }
     if (stream.sessions.has(session)) return null;
@@ -151,6 +152,7 @@ export class Streams {
     if (underWay !== undefined) return underWay;
     if (!stream.isOpening && stream.rev <= rev) {
       stream.attach(session, rev);
+      this.#passAnswered(session, stream, rev);
       return null;
     }
     const way = stream.isOpening
@@ -166,7 +168,7 @@ export class Streams {
     if (entering === undefined) {
       const stream = this.#streams.get(id);
       if (stream?.sessions.has(session)) stream.ack(session, rev, release);
-      else release();
+      else if (release() && session.isPartial) session.wasAnswered(id, rev);
       return;
     }
     let isHeld = true;
@@ -213,6 +215,13 @@ export class Streams {
   close(): void {
     this.#isClosed = true;
     this.#audit.close();
+  }
+
+  /** [STM2] The session, which enters at `rev`, has own changes after that by their answers. */
+  #passAnswered(session: Session, stream: Stream, rev: number): void {
+    for (const answered of session.answeredAfter(stream.id, rev))
+      stream.answered(session, answered);
+    session.forgetAnswered(stream.id, Number.POSITIVE_INFINITY);
   }
 
   #make(id: ConversationId, fromRev: number): Stream {
@@ -331,7 +340,10 @@ export class Streams {
     }
     session.entering.delete(id);
     if (!told.isMember || !session.wantsStream(id)) return;
-    if (this.#streams.get(id) === stream) stream.attach(session);
+    if (this.#streams.get(id) === stream) {
+      stream.attach(session);
+      this.#passAnswered(session, stream, stream.rev);
+    }
     // Nobody else listened meanwhile, and it was let go.
     else await this.enter(session, id, orUnreachable);
   }
@@ -373,7 +385,7 @@ class Told {
     else if (this.#isHidden(change)) {
       if (this.isMember) this.#session.send(this.#skipped(rev));
       return;
-    } else if (this.#isAnswered(name, body)) return;
+    } else if (this.#isAnswered(change)) return;
     if (wasMember || this.isMember) this.#session.send(durablePacket(name, body));
   }
 
@@ -398,9 +410,11 @@ class Told {
   }
 
   /** [STM2] */
-  #isAnswered(name: string, body: string): boolean {
+  #isAnswered({ name, rev, body }: Change): boolean {
+    const { user } = this.#session;
+    if (this.#session.answeredAfter(this.#stream.id, rev - 1).includes(rev)) return true;
     const change = whatOf(name, body);
-    if (change === null || (change.by ?? this.#session.user) !== this.#session.user) return false;
+    if (change === null || (change.by ?? user) !== user) return false;
     return this.#session.answers(`${this.#stream.id} ${change.what}`, body);
   }
 

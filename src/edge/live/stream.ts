@@ -222,6 +222,11 @@ export class Stream {
     this.expect(rev - 1);
   }
 
+  /** [STM2] The session had its change of that rev by an answer before it entered. */
+  answered(session: Session, rev: number): void {
+    if (rev > this.#rev) this.#acked.set(rev, session);
+  }
+
   /** A change that ran twice was answered by its first event: then the second is told. */
   #release({ rev, session, release }: HeldAck): void {
     if (release() && rev > this.#rev) this.#acked.set(rev, session);

@@ -20,6 +20,8 @@ import type { SessionLimits } from "./session-limits.ts";
 
 /** What an opening session may be sent before it is ready; past it, it is given up. */
 const HELD_MAX = 5_000;
+/** Changes of a user in the few seconds before a conversation is live; past it, the oldest comes as its event, too. */
+const ANSWERED_REVS_MAX = 100;
 
 type Phase =
   | { is: "opening"; held: { packet: Packet; latestKey: string | null }[] }
@@ -98,6 +100,8 @@ export class Session {
   readonly typingIn = new LazySet<ConversationId>();
   /** Its own changes that are not answered yet, in the order in which it asked for them. */
   readonly #awaited = new LazyMap<string, AwaitedChange[]>();
+  /** Own changes that were answered in conversations that are not live here, by their revs. */
+  readonly #answered = new LazyMap<ConversationId, number[]>();
   /** Conversations that the client has left with `leave_conversation`. */
   readonly left = new LazySet<ConversationId>();
   /** Conversations whose stream it enters once it has read what it lacks; settles then. */
@@ -168,6 +172,24 @@ export class Session {
       case "ended":
         return;
     }
+  }
+
+  /** The session has its own change by an answer, while the conversation is not live here. */
+  wasAnswered(id: ConversationId, rev: number): void {
+    const revs = this.#answered.get(id) ?? [];
+    this.#answered.set(id, [...revs.slice(1 - ANSWERED_REVS_MAX), rev]);
+  }
+
+  /** Such changes after `rev`. */
+  answeredAfter(id: ConversationId, rev: number): number[] {
+    return this.#answered.get(id)?.filter((answered) => answered > rev) ?? [];
+  }
+
+  /** Nothing up to `rev` will come as an event any more. */
+  forgetAnswered(id: ConversationId, rev: number): void {
+    const later = this.answeredAfter(id, rev);
+    if (later.length > 0) this.#answered.set(id, later);
+    else this.#answered.delete(id);
   }
 
   /** `key`: "conversation c<client_id>" or "conversation s<seq>". */
