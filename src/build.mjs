@@ -1,6 +1,6 @@
 /**
  * Builds dist/: the server with tsc, the web page with esbuild, the guides from Markdown,
- * SQL and static files copied. Plain JavaScript, for it runs before anything is compiled.
+ * the client's package, SQL and static files copied. Plain JavaScript, for it runs before anything is compiled.
  *
  *   node src/build.mjs              builds, after another build that is under way
  *   node src/build.mjs --if-stale   returns at once when dist/ is newer than its sources
@@ -28,6 +28,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { makeClientPackage } from "./client/package/build.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const DIST = join(ROOT, "dist");
@@ -163,7 +164,9 @@ async function make(to, tools) {
   copyBelow(join(ROOT, "src/edge/auth"), join(to, "src/edge/auth"), /\.txt$/);
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
   copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
+  checks.push(bundle(join(ROOT, "src/client/sdk.ts"), "sdk/troupe.js", to, tools));
   const isMade = (await Promise.all(checks)).every(Boolean);
+  if (isMade) await makeClientPackage(to, await import(tools.esbuild));
   // `npx troupe` runs it as a program; the compiler writes plain files.
   if (isMade) chmodSync(join(to, "src", "cli.js"), 0o755);
   return isMade;

@@ -146,6 +146,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     config,
     accounts: storage.accounts,
     queries: storage.queries,
+    clientPackages: storage.clientPackages,
     gateway: exchange.gateway,
     presence: edge.presence,
     revocations: edge.revocations,

@@ -3,6 +3,7 @@
  * over the same tables; whoever opened closes.
  */
 import type { ActorPorts } from "../../actors/ports.ts";
+import type { ClientPackages } from "../../src/ports/client-packages.ts";
 import type { AccountStore, Change, Queries } from "../../src/ports/edge.ts";
 import type { RecountStore } from "../../src/ports/social.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -20,6 +21,7 @@ export interface OpenStorage extends ActorPorts {
   accounts: AccountStore;
   queries: Queries;
   recount: RecountStore;
+  clientPackages: ClientPackages;
   /** Makes a figure that recount looks at wrong by `by`; `what` and `id` as recount names them. */
   plant(what: string, id: string, by: number): Promise<void>;
   host(): ActorPorts;
@@ -37,12 +39,13 @@ export const ADAPTERS: Adapter[] = [
   {
     name: "memory",
     async open() {
-      const { tables, ports, accounts, queries, recount } = createMemoryStorage();
+      const { tables, ports, accounts, queries, recount, clientPackages } = createMemoryStorage();
       return {
         ...ports,
         accounts,
         queries,
         recount,
+        clientPackages,
         plant: async (what, id, by) => plantInMemory(tables, what, id, by),
         host: () => createMemoryStorage(tables).ports,
         prune: async (keptMs) => tables.pruneReplaced(keptMs),
@@ -63,6 +66,7 @@ export const ADAPTERS: Adapter[] = [
         accounts: edge.accounts,
         queries: edge.queries,
         recount: createRecount(database.url),
+        clientPackages: edge.clientPackages,
         async plant(what, id, by) {
           const [table, column] = what.split(".");
           const [key, user] = id.split("/");

@@ -99,6 +99,7 @@ export async function startHttpApi(
     config: { ...CONFIG, ...config },
     accounts: storage.accounts,
     queries: storage.queries,
+    clientPackages: storage.clientPackages,
     gateway,
     presence: {
       statuses: (_viewer, ids) =>

@@ -10,7 +10,9 @@ import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../base/metrics.ts";
+import { packageVersion } from "../../base/version.ts";
 import type { WorkerConfig } from "../../config/config.ts";
+import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { SocialQueries } from "../../ports/social.ts";
 import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
@@ -46,12 +48,14 @@ import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
 import { loadPages, servePages } from "./server/pages.ts";
 import { createReplies, type Replies } from "./server/replies.ts";
+import { serveSdk } from "./server/sdk.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server/server.ts";
 
 export interface ApiDeps {
   config: WorkerConfig;
   accounts: AccountStore;
   queries: Queries & SocialQueries;
+  clientPackages: ClientPackages;
   gateway: AskActors;
   presence: PresenceReader;
   revocations: Revocations;
@@ -106,15 +110,16 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const everywhere = createCors(config.corsOrigin);
   /** A page elsewhere has no use for health and metrics, but could read those of an intranet. */
   const cors: Cors = (request, reply) => {
-    if (request.url.startsWith("/api/")) everywhere(request, reply);
+    if (/^\/(?:api|sdk)\//.test(request.url)) everywhere(request, reply);
   };
   const clients = createClientReader(config.trustProxy);
   const secure = createSecurityHeaders(clients);
+  const head: Cors = (request, reply) => {
+    secure(request.raw, (name, value) => void reply.header(name, value));
+    cors(request, reply);
+  };
   const replies = createReplies(
-    (request, reply) => {
-      secure(request.raw, (name, value) => void reply.header(name, value));
-      cors(request, reply);
-    },
+    head,
     count,
     (request, { code }) => {
       const route = request.routeOptions.url ?? "";
@@ -165,12 +170,22 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   for (const name of Object.keys(ROUTES) as RouteName[]) {
     addRoute(app, name, handlers[name] as AnyHandler, gates, limits, replies, log);
   }
-  const pages = loadPages(deps.webRoot ?? WEB_ROOT);
+  const webRoot = deps.webRoot ?? WEB_ROOT;
+  const pages = loadPages(webRoot);
   const transport = createTransportSecurity(clients);
   servePages(app, pages, everywhere, transport, count);
+  const sdk = serveSdk(app, {
+    packages: deps.clientPackages,
+    version: packageVersion(),
+    webRoot,
+    gates,
+    replies,
+    head,
+    count,
+  });
   addFallbacks(app, replies, log, [
     ...Object.values(ROUTES),
-    ...pages.map(({ path }) => ({ method: "GET", path })),
+    ...[...pages.map(({ path }) => path), ...sdk].map((path) => ({ method: "GET", path })),
   ]);
 
   await app.ready();

@@ -3,9 +3,11 @@
  * and ../recount.ts. Ports made over the same tables see each other's writes, as hosts do.
  */
 import type { ActorPorts } from "../../../actors/ports.ts";
+import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { RecountStore } from "../../ports/social.ts";
 import { MemoryAccounts } from "./accounts.ts";
+import { MemoryClientPackages } from "./client-packages.ts";
 import { MemoryConversations } from "./conversations.ts";
 import { MemoryGraph } from "./graph.ts";
 import { MemoryNotifications } from "./notifications.ts";
@@ -21,6 +23,7 @@ export interface MemoryStorage {
   accounts: AccountStore;
   queries: Queries;
   recount: RecountStore;
+  clientPackages: ClientPackages;
 }
 
 export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
@@ -36,5 +39,6 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     accounts: new MemoryAccounts(tables),
     queries: new MemoryQueries(tables),
     recount: new MemoryRecount(tables),
+    clientPackages: new MemoryClientPackages(tables),
   };
 }

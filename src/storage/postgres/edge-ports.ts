@@ -1,8 +1,10 @@
 /** The storage ports of one edge on PostgreSQL. */
 
+import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
 import { PostgresAccounts } from "./accounts.ts";
+import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
@@ -14,6 +16,7 @@ export interface EdgeStorage {
   accounts: AccountStore;
   queries: Queries;
   ops: OpsQueries;
+  clientPackages: ClientPackages;
   /** Gives back what it can do without: see pool.ts. */
   spare(): void;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
@@ -27,6 +30,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     accounts: new PostgresAccounts(database),
     queries: new PostgresQueries(database),
     ops: new PostgresOpsQueries(database),
+    clientPackages: new PostgresClientPackages(database),
     spare: () => database.spare(),
     close: () => database.close(),
   };

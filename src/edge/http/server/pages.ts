@@ -61,7 +61,7 @@ export function loadPages(webRoot: string): Page[] {
     const bytes = readFileSync(name);
     // "/index.html" is at "/", "/ops/index.html" at "/ops", "/docs/deploy.html" at "/docs/deploy".
     const address = path.replace(/(\/index)?\.html$/, "");
-    pages.push(page(address === "" ? "/" : address, type, bytes, false));
+    pages.push(page(address === "" ? "/" : address, type, bytes, path.startsWith("/sdk/")));
   }
   return pages;
 }
