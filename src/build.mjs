@@ -1,10 +1,12 @@
 /**
  * Builds dist/: the server with tsc, the web page with esbuild, the guides from Markdown,
- * the client's package, SQL and static files copied. Plain JavaScript, for it runs before anything is compiled.
+ * the client's package, SQL and static files copied. Plain JavaScript, for it runs before anything
+ * is compiled.
  *
- *   node src/build.mjs              builds, after another build that is under way
- *   node src/build.mjs --if-stale   returns at once when dist/ is newer than its sources
- *   node src/build.mjs --watch      builds, starts the server, and does both anew on a change
+ *   node src/build.mjs                builds, after another build that is under way
+ *   node src/build.mjs --if-stale     returns at once when dist/ is newer than its sources
+ *   node src/build.mjs --if-possible  the same, and does nothing where the tools are missing
+ *   node src/build.mjs --watch        builds, starts the server, and does both anew on a change
  *
  * Invariant: a new dist/ is made aside and its files renamed into place one by one, so nobody
  * reads half a file and a failed build leaves the old one running.
@@ -306,5 +308,10 @@ if (args.includes("--watch")) {
       process.exit(128 + number);
     });
   }
-  if ((await build(args.includes("--if-stale"))) === "failed") process.exitCode = 1;
+  // npm calls it so after an install, which may be one without devDependencies.
+  const isOptional = args.includes("--if-possible");
+  if (!isOptional || findTools() !== null) {
+    const outcome = await build(isOptional || args.includes("--if-stale"));
+    if (outcome === "failed") process.exitCode = 1;
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * Helpers of the entries beside `troupe/client`. An entry attaches to a client from outside, once,
+ * Helpers of the entries beside `troupe-client`. An entry attaches to a client from outside, once,
  * so that an application that does not import it does not load it.
  */
 import type { Client } from "./client.ts";

@@ -1,5 +1,5 @@
 /**
- * The client SDK, `troupe/client`: in browsers and in Node, with socket.io-client beside it.
+ * The client SDK, `troupe-client`: in browsers and in Node, with socket.io-client beside it.
  *
  *   const client = connect({ url: "https://chat.example.com", getToken });
  *   await online(client);
@@ -13,6 +13,19 @@ import { systemClock } from "./clock.ts";
 import { makeSocket, type Transports } from "./socket.ts";
 import { createTokens, type GetToken } from "./tokens.ts";
 
+export type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
+/** All objects of the contract, as they are on the wire. */
+export type {
+  Ack,
+  ClientAck,
+  ClientEventName,
+  ClientPayload,
+  EndCode,
+  ServerEventName,
+  ServerPayload,
+} from "../protocol/events.ts";
+export type * from "../protocol/schemas.ts";
+export type * from "../protocol/social.ts";
 export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";

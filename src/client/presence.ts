@@ -1,5 +1,5 @@
 /**
- * `troupe/presence`: who is online, away or offline, and since when; and what this user shows of
+ * `troupe-client/presence`: who is online, away or offline, and since when; and what this user shows of
  * themselves: their status, and that they type. Others are watched at the server for as long as
  * somebody looks, again in each session; one for a client.
  */

@@ -1,5 +1,7 @@
+"use client";
+
 /**
- * React hooks, `troupe/react`: each shows a part of the client's state and watches it at the
+ * React hooks, `troupe-client/react`: each shows a part of the client's state and watches it at the
  * server for as long as it is mounted.
  *
  *   <TroupeProvider client={client}><Chat /></TroupeProvider>

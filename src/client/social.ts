@@ -1,5 +1,5 @@
 /**
- * `troupe/social`: the notifications of a client's user, and live counts of posts. Apart from
+ * `troupe-client/social`: the notifications of a client's user, and live counts of posts. Apart from
  * the client, so that a page without them does not load them; one of each for a client.
  */
 import type { PostCounts } from "../protocol/social.ts";

@@ -1,5 +1,5 @@
 /**
- * `troupe/react` in a real Chromium: a small React application (test/support/react-app.tsx,
+ * `troupe-client/react` in a real Chromium: a small React application (test/support/react-app.tsx,
  * in StrictMode, so every effect runs twice) that another origin serves, against a real server.
  * What is watched is read off the socket's packets. Skipped, saying so, where no Chromium is
  * found (CHROMIUM_PATH).

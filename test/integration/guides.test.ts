@@ -89,6 +89,7 @@ async function linkPackages(folder: string): Promise<void> {
   const modules = join(folder, "node_modules");
   await mkdir(modules);
   await symlink(join(ROOT, "node_modules/socket.io-client"), join(modules, "socket.io-client"));
+  await symlink(join(ROOT, "dist/troupe-client"), join(modules, "troupe-client"));
   await symlink(ROOT, join(modules, "troupe"));
 }
 

@@ -1,5 +1,5 @@
 /**
- * A small application on every hook of `troupe/react`, bundled and opened by
+ * A small application on every hook of `troupe-client/react`, bundled and opened by
  * test/browser/react.test.ts: a talk, who is there, a post's likes, notifications. Its address
  * says for whom and where (`#url=…&token=…`); parts of it come and go with their buttons.
  */

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 const ENTRY = fileURLToPath(new URL("../../src/client/index.ts", import.meta.url));
 const BYTES_MAX = 9_216;
 
-describe("troupe/client", () => {
+describe("troupe-client", () => {
   it(`[SDK40] connect is at most ${BYTES_MAX} bytes, minified and gzipped, without socket.io-client`, async () => {
     const { outputFiles, metafile } = await build({
       // What an application bundles of it, as bundlers do: without the exports it does not use.

@@ -23,7 +23,11 @@ export async function makeClientPackage(to, esbuild) {
   const about = aboutOf(JSON.parse(readFileSync(join(SRC, "..", "package.json"), "utf8")));
   const entries = Object.values(ENTRIES);
   await writeModules(folder, entries, esbuild);
-  await writeTypes(to, Object.keys(FORMATS).map((format) => join(folder, format)), entries);
+  await writeTypes(
+    to,
+    Object.keys(FORMATS).map((format) => join(folder, format)),
+    entries,
+  );
   write(join(folder, "package.json"), `${JSON.stringify(about, null, 2)}\n`);
   // The modules of the folder are CommonJS, whatever the package says.
   write(join(folder, "cjs", "package.json"), '{ "type": "commonjs" }\n');

@@ -131,8 +131,14 @@ function importsOf(body, statements, names, own) {
 function eventsText({ CLIENT_EVENTS, SERVER_EVENTS }, writer) {
   const client = Object.entries(CLIENT_EVENTS);
   return [
-    writer.table("ClientPayloads", client.map(([name, { payload }]) => [name, payload])),
-    writer.table("ClientAcks", client.map(([name, { ack }]) => [name, ack])),
+    writer.table(
+      "ClientPayloads",
+      client.map(([name, { payload }]) => [name, payload]),
+    ),
+    writer.table(
+      "ClientAcks",
+      client.map(([name, { ack }]) => [name, ack]),
+    ),
     writer.table("ServerPayloads", Object.entries(SERVER_EVENTS)),
     "export type ClientEventName = keyof ClientPayloads;",
     "export type ServerEventName = keyof ServerPayloads;",
@@ -142,7 +148,10 @@ function eventsText({ CLIENT_EVENTS, SERVER_EVENTS }, writer) {
 /** The routes of the API, with what `api.ts` reads of them. */
 function routesText(routes, writer) {
   const api = Object.entries(routes).filter(([, { path }]) => path.startsWith("/api/"));
-  const lines = ["/** Names and addresses of the calls; a type only. */", "export declare const ROUTES: {"];
+  const lines = [
+    "/** Names and addresses of the calls; a type only. */",
+    "export declare const ROUTES: {",
+  ];
   for (const [name, { method, path, summary }] of api) {
     lines.push(`  /** ${summary} */`);
     lines.push(`  readonly ${name}: { readonly method: "${method}"; readonly path: "${path}" };`);
@@ -153,12 +162,18 @@ function routesText(routes, writer) {
     ["Queries", "query"],
     ["Bodies", "body"],
   ]) {
-    lines.push(writer.table(table, api.map(([name, spec]) => [name, spec[part] ?? null])));
+    lines.push(
+      writer.table(
+        table,
+        api.map(([name, spec]) => [name, spec[part] ?? null]),
+      ),
+    );
   }
   lines.push("interface Answers {");
   for (const [name, { answers }] of api) {
     const each = Object.entries(answers).map(([status, body]) => {
-      const text = body === null ? "null" : typeof body === "string" ? "string" : writer.text(body, "  ");
+      const text =
+        body === null ? "null" : typeof body === "string" ? "string" : writer.text(body, "  ");
       return `{ status: ${status}; body: ${text} }`;
     });
     lines.push(`  ${name}: ${each.join(" | ")};`);

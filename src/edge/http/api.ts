@@ -118,24 +118,20 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     secure(request.raw, (name, value) => void reply.header(name, value));
     cors(request, reply);
   };
-  const replies = createReplies(
-    head,
-    count,
-    (request, { code }) => {
-      const route = request.routeOptions.url ?? "";
-      // Refused logins and refreshes are logged by those who refuse them.
-      if ((code !== "forbidden" && code !== "unauthorized") || route.startsWith("/api/auth/")) {
-        return;
-      }
-      auth.access.note({
-        event: "access_refused",
-        ...(request.caller !== null && { user_id: request.caller.userId }),
-        address: request.address,
-        act: `${request.method} ${route}`,
-        reason: code,
-      });
-    },
-  );
+  const replies = createReplies(head, count, (request, { code }) => {
+    const route = request.routeOptions.url ?? "";
+    // Refused logins and refreshes are logged by those who refuse them.
+    if ((code !== "forbidden" && code !== "unauthorized") || route.startsWith("/api/auth/")) {
+      return;
+    }
+    auth.access.note({
+      event: "access_refused",
+      ...(request.caller !== null && { user_id: request.caller.userId }),
+      address: request.address,
+      act: `${request.method} ${route}`,
+      reason: code,
+    });
+  });
   let server: Server | undefined;
 
   const app = fastify({

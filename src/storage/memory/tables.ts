@@ -75,6 +75,7 @@ export class MemoryTables {
   readonly families = new Map<string, StoredFamily>();
   readonly tokens = new Map<string, StoredToken>();
   readonly social = new SocialTables();
+  readonly clientPackages = new Map<string, Buffer>();
   /** Whose conversations, follows or blocks changed, by rising time. */
   userChanges: { changedAtMs: number; userIds: readonly string[] }[] = [];
   /** The database's own clock, which dates and compares its rows. */

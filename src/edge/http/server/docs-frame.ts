@@ -34,7 +34,8 @@ export const GUIDES: readonly DocsPage[] = [
   {
     slug: "sdk",
     title: "The client SDK",
-    summary: "troupe/client and troupe/react: state that is always right, sends that go out once.",
+    summary:
+      "troupe-client and troupe-client/react: state that is always right, sends that go out once.",
   },
   {
     slug: "migrating",

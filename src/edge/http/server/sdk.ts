@@ -126,8 +126,7 @@ class KeptPackages {
     const held = this.#held.get(name);
     if (held !== undefined) return held;
     const reading =
-      this.#reads.get(name) ??
-      this.#packages.find(name).finally(() => this.#reads.delete(name));
+      this.#reads.get(name) ?? this.#packages.find(name).finally(() => this.#reads.delete(name));
     this.#reads.set(name, reading);
     const bytes = await reading;
     if (bytes !== null) this.#hold(name, bytes);

@@ -1,0 +1,85 @@
+/**
+ * An application's folder with `troupe-client` in it as a running Troupe hands it out, and what it
+ * needs beside it from this repository, so that no registry is asked.
+ */
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { ROOT } from "./snippets.ts";
+
+const RUN_DEADLINE_MS = 60_000;
+const run = promisify(execFile);
+
+export interface Output {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export class Application {
+  readonly folder: string;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** `url`: of a running Troupe; `needs`: packages of this repository. */
+  static async with(url: string, needs: readonly string[]): Promise<Application> {
+    const folder = await mkdtemp(join(tmpdir(), "troupe-application-"));
+    const application = new Application(folder);
+    await application.installs(url);
+    for (const name of needs) {
+      const link = join(folder, "node_modules", name);
+      await mkdir(dirname(link), { recursive: true });
+      await symlink(join(ROOT, "node_modules", name), link);
+    }
+    return application;
+  }
+
+  /** What `npm install URL` does, without asking for what the package needs. */
+  async installs(url: string): Promise<void> {
+    const answer = await fetch(`${url}/sdk/troupe-client.tgz`);
+    if (!answer.ok) throw new Error(`${answer.url}: ${answer.status}`);
+    const archive = join(this.folder, "troupe-client.tgz");
+    await writeFile(archive, Buffer.from(await answer.arrayBuffer()));
+    const home = join(this.folder, "node_modules", "troupe-client");
+    await mkdir(home, { recursive: true });
+    await run("tar", ["-xzf", archive, "-C", home, "--strip-components=1"]);
+  }
+
+  async has(files: Record<string, string>): Promise<void> {
+    for (const [name, text] of Object.entries(files)) {
+      const path = join(this.folder, name);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, text);
+    }
+  }
+
+  /** A program of this folder. */
+  node(...args: string[]): Promise<Output> {
+    return this.#run(process.execPath, args);
+  }
+
+  /** The TypeScript of this repository. */
+  tsc(...args: string[]): Promise<Output> {
+    return this.node(join(ROOT, "node_modules/typescript/bin/tsc"), ...args);
+  }
+
+  async #run(program: string, args: string[]): Promise<Output> {
+    const options = { cwd: this.folder, timeout: RUN_DEADLINE_MS };
+    try {
+      return { code: 0, ...(await run(program, args, options)) };
+    } catch (error) {
+      // A program that ends with another code than 0 rejects with its output.
+      const { code, stdout, stderr } = error as Output;
+      if (typeof code !== "number") throw error;
+      return { code, stdout, stderr };
+    }
+  }
+
+  remove(): Promise<void> {
+    return rm(this.folder, { recursive: true, force: true });
+  }
+}
