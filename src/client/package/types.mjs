@@ -1,7 +1,7 @@
 /**
- * The declarations of `troupe-client`. The compiler writes those of the client itself; those of
- * the contract are TypeBox schemas there, which an application must not need. So they are written
- * anew from the schemas, as the plain interfaces that a person would have written.
+ * The declarations of `troupe-client`. The compiler writes those of the client itself. The
+ * contract's are declared by TypeBox schemas, which an application must not need, so this module
+ * writes them from the schemas as plain interfaces.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
