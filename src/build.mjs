@@ -38,6 +38,8 @@ const STAMP = join(DIST, ".stamp");
 const LOCK = join(DIST, ".lock");
 const ASIDE = `.new-${process.pid}`;
 const SOURCES = ["src", "actors", "bench", "tsconfig.json", "package.json"];
+/** What checks keep between runs does not know the files that a build writes. */
+const FULL = ["--incremental", "false", "--tsBuildInfoFile", "null"];
 const LOCK_POLL_MS = 50;
 /** A lock directory without its pid file is being made, or its maker died in between. */
 const LOCK_NAMELESS_MS = 2000;
@@ -152,14 +154,14 @@ async function make(to, tools) {
   const page = join(web, "app", "main.ts");
   const opsPage = join(web, "ops", "main.ts");
   const guides = [join(web, "docs", "pages.mjs"), to, join(to, "src/web/docs")];
-  const server = run([tools.tsc, "-p", "tsconfig.json", "--outDir", to]);
+  const server = run([tools.tsc, "-p", "tsconfig.json", "--outDir", to, ...FULL]);
   const checks = [
     server.then((isCompiled) => isCompiled && run(guides)),
     // The client's types, and the check that it needs nothing of Node.
-    run([tools.tsc, "-p", "src/client", "--outDir", to]),
+    run([tools.tsc, "-p", "src/client", "--outDir", to, ...FULL]),
   ];
   if (existsSync(page)) {
-    checks.push(run([tools.tsc, "-p", "src/web", "--noEmit"]), bundle(page, "app.js", to, tools));
+    checks.push(run([tools.tsc, "-p", "src/web", "--noEmit", ...FULL]), bundle(page, "app.js", to, tools));
     checks.push(bundle(opsPage, "ops/ops.js", to, tools));
   }
   copyBelow(join(ROOT, "src/storage/sql"), join(to, "src/storage/sql"), /\.sql$/);
