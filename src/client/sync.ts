@@ -59,6 +59,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   /** Spoken of while catching up. */
   const mentioned = new Set<string>();
   const joining = new Map<string, Promise<void>>();
+  const reading = new Map<string, Promise<void>>();
 
   /** Passes the answer to `take`, with the receipts that arrived meanwhile. */
   async function collectingReceipts<T, R>(
@@ -181,10 +182,13 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   }
 
   function lookAt(conversationId: string): void {
-    const held = get().conversations.get(conversationId);
-    // Somebody has begun it, or taken this user into it.
-    if (!held || !isShowable(held)) void join(conversationId);
-    else fillLater();
+    const { conversations } = get();
+    const held = conversations.get(conversationId);
+    if (held && isShowable(held)) fillLater();
+    // Somebody has begun it, or taken this user into it. Where not all conversations are live, to
+    // join it would count as the user's own act and put another out of those that are.
+    else if (isWhole && conversations.size < CONVERSATIONS_MAX) void join(conversationId);
+    else void once(reading, conversationId, readOnce);
   }
 
   function fetch(conversationId: string): void {
@@ -193,20 +197,48 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     if (!isCatchingUp) fillLater();
   }
 
-  function join(conversationId: string): Promise<void> {
-    const before = joining.get(conversationId);
+  /** What `joinOnce` brings, but for who types. */
+  async function readOnce(id: string): Promise<void> {
+    try {
+      await collectingReceipts(
+        async (take: (answer: ClientAck<"join_conversation">) => void) => {
+          const conversation = await api("GET /api/conversations/:id", { id });
+          const page = await api("GET /api/conversations/:id/messages", { id, limit: 50 });
+          take({ conversation, messages: page.items, has_more: page.has_more, typing: [] });
+        },
+        (answer, heard) => update(takeJoin(answer, true, heard)),
+      );
+    } catch (error) {
+      if (!(error instanceof TroupeError)) throw error;
+      if (!isPassing(error)) update(takeLeft(id));
+      // With the list comes what is missing.
+      else fetch(id);
+      return;
+    }
+    check(id);
+  }
+
+  const join = (conversationId: string): Promise<void> => once(joining, conversationId, joinOnce);
+
+  function once(
+    underWay: Map<string, Promise<void>>,
+    conversationId: string,
+    read: (id: string) => Promise<void>,
+  ): Promise<void> {
+    const before = underWay.get(conversationId);
     if (before) return before;
-    const joined = joinOnce(conversationId).finally(() => {
-      if (joining.get(conversationId) === joined) joining.delete(conversationId);
+    const done = read(conversationId).finally(() => {
+      if (underWay.get(conversationId) === done) underWay.delete(conversationId);
     });
-    joining.set(conversationId, joined);
-    return joined;
+    underWay.set(conversationId, done);
+    return done;
   }
 
   return {
     async catchUp(unread, isCurrent) {
       isCatchingUp = true;
       joining.clear();
+      reading.clear();
       cancelPause();
       for (let n = 0; isCurrent(); n++) {
         if (await attempt()) break;

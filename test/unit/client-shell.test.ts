@@ -32,6 +32,8 @@ let handlers: SocketHandlers;
 let client: Client;
 let asked: Asked[];
 let errors: unknown[];
+let calls: string[];
+let rooms: string[];
 
 function begins(storage?: { load(): readonly Outgoing[]; put(): void; remove(): void }): void {
   client = createClient(
@@ -45,11 +47,23 @@ function begins(storage?: { load(): readonly Outgoing[]; put(): void; remove(): 
       clock,
       random: () => 0.5,
       newClientId: () => `c${++clientIds}`,
-      call: async () =>
-        ok({
-          items: [{ ...ROOM, last_message: null, unread_count: 0, read_seq: 0 }],
+      async call(_, path) {
+        calls.push(path);
+        if (path.startsWith("/api/conversations/8/messages")) {
+          return ok({ items: [{ ...message(1, 2), conversation_id: "8" }], has_more: false });
+        }
+        if (path.startsWith("/api/conversations/8")) return ok({ ...ROOM, id: "8" });
+        return ok({
+          items: rooms.map((id) => ({
+            ...ROOM,
+            id,
+            last_message: null,
+            unread_count: 0,
+            read_seq: 0,
+          })),
           next_cursor: null,
-        }),
+        });
+      },
       makeSocket(given) {
         handlers = given;
         return {
@@ -75,6 +89,8 @@ beforeEach(() => {
   clock = new FakeClock();
   asked = [];
   errors = [];
+  calls = [];
+  rooms = ["7"];
   clientIds = 0;
 });
 
@@ -202,6 +218,19 @@ describe("what is missed", () => {
     expect(of("join_conversation").map(({ payload }) => payload)).toEqual([
       { conversation_id: "8", limit: 50 },
     ]);
+  });
+
+  it("[SDK58] is read and not joined where not all conversations are live: to join is an own act", async () => {
+    rooms = Array.from({ length: 500 }, (_, n) => `${1_000 + n}`);
+    begins();
+    await comesOnline();
+    handlers.onEvent("conversation_updated", { ...ROOM, id: "8", last_seq: 1, rev: 2 });
+    await clock.advance(0);
+    expect(of("join_conversation")).toEqual([]);
+    expect(calls.filter((path) => path.startsWith("/api/conversations/8"))).toHaveLength(2);
+    expect(client.conversation("8").get()?.messages).toHaveLength(1);
+    client.open("8");
+    expect(of("join_conversation")).toHaveLength(1);
   });
 });
 
