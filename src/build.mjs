@@ -161,7 +161,10 @@ async function make(to, tools) {
     run([tools.tsc, "-p", "src/client", "--outDir", to, ...FULL]),
   ];
   if (existsSync(page)) {
-    checks.push(run([tools.tsc, "-p", "src/web", "--noEmit", ...FULL]), bundle(page, "app.js", to, tools));
+    checks.push(
+      run([tools.tsc, "-p", "src/web", "--noEmit", ...FULL]),
+      bundle(page, "app.js", to, tools),
+    );
     checks.push(bundle(opsPage, "ops/ops.js", to, tools));
   }
   copyBelow(join(ROOT, "src/storage/sql"), join(to, "src/storage/sql"), /\.sql$/);

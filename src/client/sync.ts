@@ -197,7 +197,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     if (!isCatchingUp) fillLater();
   }
 
-  /** What `joinOnce` brings, but for who types. */
+  /** Reads what `joinOnce` reads, except the list of typing users. */
   async function readOnce(id: string): Promise<void> {
     try {
       await collectingReceipts(

@@ -12,6 +12,7 @@ import { History, type HistoryOptions } from "./history.ts";
 
 /** Each takes some 40 ms; TEST_RUNS=… for a long night. */
 const RUNS = Number(process.env["TEST_RUNS"] ?? 12);
+const LIMIT_MS = 60_000 * Math.max(1, RUNS / 12);
 const CALM: HistoryOptions = { steps: 150, faults: false };
 const ROUGH: HistoryOptions = { steps: 250, faults: true };
 const BUSY: HistoryOptions = { steps: 250, faults: true, busy: true };
@@ -74,15 +75,27 @@ describe("histories that failed once", () => {
 });
 
 describe("random histories", () => {
-  test("[WLD2] without faults every session hears everything, in order and once", async () => {
-    for (const seed of seeds("calm histories")) await holds(seed, CALM);
-  }, 60_000);
+  test(
+    "[WLD2] without faults every session hears everything, in order and once",
+    async () => {
+      for (const seed of seeds("calm histories")) await holds(seed, CALM);
+    },
+    LIMIT_MS,
+  );
 
-  test("[WLD3] workers that die and come leave no trace once it is quiet", async () => {
-    for (const seed of seeds("rough histories")) await holds(seed, ROUGH);
-  }, 60_000);
+  test(
+    "[WLD3] workers that die and come leave no trace once it is quiet",
+    async () => {
+      for (const seed of seeds("rough histories")) await holds(seed, ROUGH);
+    },
+    LIMIT_MS,
+  );
 
-  test("[WLD4] edits at once and changes of title and members are heard rev by rev", async () => {
-    for (const seed of seeds("busy histories")) await holds(seed, BUSY);
-  }, 60_000);
+  test(
+    "[WLD4] edits at once and changes of title and members are heard rev by rev",
+    async () => {
+      for (const seed of seeds("busy histories")) await holds(seed, BUSY);
+    },
+    LIMIT_MS,
+  );
 });
