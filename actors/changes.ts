@@ -1,5 +1,5 @@
 /**
- * How often a conversation may change in ways that all its members receive: title and members.
+ * How often a conversation may change in ways that all its members receive: title, settings, members.
  * The bucket stands with the conversation's actor, which alone knows who is a member, and which
  * is one for all workers and hosts. An actor that moves begins with a full one.
  *
@@ -44,5 +44,5 @@ export function takeChange(
 
 function isCounted(act: string, { user, user_id }: { user: string; user_id?: string }): boolean {
   if (act === "remove_member") return user_id !== user;
-  return act === "retitle" || act === "add_members";
+  return act === "update" || act === "update_member" || act === "add_members";
 }

@@ -14,7 +14,7 @@ import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
-import { judge } from "../src/protocol/policy.ts";
+import { roleIn } from "../src/protocol/permissions.ts";
 import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
 import { type Topic, topicOf } from "../src/protocol/topics.ts";
@@ -33,10 +33,13 @@ import {
   writeChanges,
 } from "./gathered-changes.ts";
 import { announceJoined } from "./joined.ts";
-import { CONVERSATION_IDLE_MS, RING_MESSAGES, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
+import { join } from "./joins.ts";
+import { CONVERSATION_IDLE_MS, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
-import { changedSince, newestOf, type Ring, remember, ringOf } from "./ring.ts";
+import { type MemberAct, refusalFor } from "./rights.ts";
+import { type Ring, remember } from "./ring.ts";
+import { type SendPace, sendInPace } from "./slow-mode.ts";
 import type { SocialPorts } from "./social-ports.ts";
 import { NOBODY_TYPES, stepTyping, type Typing, type TypingEvent } from "./typing.ts";
 
@@ -58,12 +61,12 @@ export interface ConversationState {
   sending: Map<string, Reply[]>;
   /** Changes of title and members that wait to be written together. */
   gathered: WaitingChanges;
+  pace: SendPace;
 }
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 const TYPING_TIMER = "typing";
-const IGNORED = () => undefined;
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
 const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
@@ -127,6 +130,22 @@ export function conversationBehaviour(
         for (const each of [reply, ...others]) each.refuse(REFUSALS.unavailable.error);
       },
     );
+  }
+
+  /** [SLW1] A repetition of a send that is on its way is no new message. */
+  function admitSend(
+    state: ConversationState,
+    member: Member,
+    body: Body<"send">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    if (state.sending.has(`${body.user}\n${body.client_id}`)) {
+      send(state, body, reply, ctx);
+      return;
+    }
+    const role = roleIn(state.conversation, member);
+    sendInPace(state, role, body, reply, store, ctx, (counted) => send(state, body, counted, ctx));
   }
 
   function onAppended(
@@ -274,60 +293,6 @@ export function conversationBehaviour(
     );
   }
 
-  function join(state: ConversationState, body: Body<"join">, reply: Reply, ctx: Context): void {
-    const { ring } = state;
-    if (body.isOpened) ctx.run(store.opened(state.id, body.user), IGNORED, IGNORED);
-    if (ring === null) {
-      const rev = state.conversation.rev;
-      ctx.run(
-        store.newest(state.id, RING_MESSAGES),
-        (newest) => {
-          // Changes that came back meanwhile are in what was read, or are missed by it: only a
-          // ring read at the rev we still have is known to be whole.
-          if (state.ring === null && state.conversation.rev === rev && state.sending.size === 0) {
-            state.ring = ringOf(newest, rev);
-          }
-          joinFrom(state, state.ring ?? ringOf(newest, state.conversation.rev), body, reply, ctx);
-        },
-        unavailable(reply),
-      );
-      return;
-    }
-    joinFrom(state, ring, body, reply, ctx);
-  }
-
-  function joinFrom(
-    state: ConversationState,
-    ring: Ring,
-    body: Body<"join">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    const { limit, after_rev } = body;
-    const answer = (messages: Message[], hasMore: boolean) =>
-      reply.ok({
-        conversation: withFirstMembers(state.conversation),
-        messages,
-        has_more: hasMore,
-        typing: [...state.typing.keys()],
-      });
-    if (after_rev === null) {
-      const messages = newestOf(ring, limit);
-      answer(messages, (messages[0]?.seq ?? 1) > 1);
-      return;
-    }
-    const changed = changedSince(ring, after_rev);
-    if (changed !== null) {
-      answer(changed.slice(0, limit), changed.length > limit);
-      return;
-    }
-    ctx.run(
-      store.changedAfter(state.id, after_rev, limit + 1),
-      (messages) => answer(messages.slice(0, limit), messages.length > limit),
-      unavailable(reply),
-    );
-  }
-
   const changesRules: ChangesRules<ConversationState> = {
     store,
     committed: onConversationChanged,
@@ -339,13 +304,13 @@ export function conversationBehaviour(
 
   function onConversationChanged(
     state: ConversationState,
-    { conversation, addedIds, removedIds }: ConversationChange,
+    { conversation, addedIds, removedIds, changedIds }: ConversationChange,
     ctx: Context,
   ): void {
     if (conversation === null) return;
     follow(state, conversation.rev, ctx);
     adopt(state, conversation);
-    const news = withChangedMembers(conversation, { addedIds, removedIds });
+    const news = withChangedMembers(conversation, { addedIds, removedIds, changedIds });
     ctx.publish(state.topic, {
       name: "conversation_updated",
       rev: conversation.rev,
@@ -353,6 +318,10 @@ export function conversationBehaviour(
     });
     if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
     for (const user of removedIds) typingChanged(state, { type: "left", user }, ctx);
+    for (const user of state.typing.keys()) {
+      const mayType = refusalFor(state, "typing", { user }, ctx.wallMs) === null;
+      if (!mayType) typingChanged(state, { type: "left", user }, ctx);
+    }
   }
 
   return {
@@ -376,6 +345,7 @@ export function conversationBehaviour(
         changes: { used: 0, atMs: BEFORE_ALL },
         sending: new Map(),
         gathered: nothingWaits(),
+        pace: { lastAt: null },
       };
       adopt(state, conversation);
       return state;
@@ -400,10 +370,9 @@ export function conversationBehaviour(
       }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
-      const act = op as Exclude<keyof ConversationOps, "session_closed" | "apart_changed">;
-      // [ISO2] [BLK1] Here is the truth about both.
-      const facts = { member: member !== undefined, unblocked: !state.isBlocked };
-      const refusal = judge(act, facts);
+      const act = op as MemberAct;
+      // [ISO2] [BLK1] [RGT1] Here is the truth about membership, blocks and roles.
+      const refusal = refusalFor(state, act, body as { user: UserId }, ctx.wallMs);
       if (refusal !== null || member === undefined) {
         reply.refuse(refusal ?? REFUSALS.conversationNotFound.error);
         return;
@@ -415,7 +384,7 @@ export function conversationBehaviour(
       }
       switch (act) {
         case "send":
-          send(state, body as Body<"send">, reply, ctx);
+          admitSend(state, member, body as Body<"send">, reply, ctx);
           break;
         case "edit":
           edit(state, body as Body<"edit">, reply, ctx);
@@ -437,9 +406,10 @@ export function conversationBehaviour(
           break;
         }
         case "join":
-          join(state, body as Body<"join">, reply, ctx);
+          join(state, body as Body<"join">, reply, store, ctx);
           break;
-        case "retitle":
+        case "update":
+        case "update_member":
         case "add_members":
         case "remove_member":
           askChange(state, { call: callOf(act, body, user), reply }, changesRules, ctx);

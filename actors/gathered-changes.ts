@@ -1,5 +1,5 @@
 /**
- * Changes that all members of a conversation receive (its title, its members) are gathered: the
+ * Changes that all members of a conversation receive (title, settings, members) are gathered: the
  * first is written at once, and what is asked for less than `CHANGES_EVERY_MS` after a change was
  * committed waits until then and is written together, as one change with one rev. So however many
  * members ask, everybody receives at most 4 such changes a second.
@@ -71,15 +71,25 @@ export interface ChangesRules<Host extends ChangesHost> {
   answerOf(call: ConversationCall, change: ConversationChange): string;
 }
 
+/** The acts that are written as calls of a gathered change. */
+export type ChangeAct = "update" | "update_member" | "add_members" | "remove_member";
+
 /** What `by` asks for by a message to the actor. */
-export function callOf(
-  act: "retitle" | "add_members" | "remove_member",
-  body: unknown,
-  by: UserId,
-): ConversationCall {
+export function callOf(act: ChangeAct, body: unknown, by: UserId): ConversationCall {
   switch (act) {
-    case "retitle":
-      return { by, does: "retitle", title: (body as ConversationOps["retitle"]["body"]).title };
+    case "update": {
+      const {
+        user: _user,
+        session: _session,
+        ...patch
+      } = body as ConversationOps["update"]["body"];
+      return { by, does: "update", ...patch };
+    }
+    case "update_member": {
+      const asked = body as ConversationOps["update_member"]["body"];
+      const { user: _user, session: _session, user_id, ...patch } = asked;
+      return { by, does: "member", userId: user_id, ...patch };
+    }
     case "add_members": {
       const { user_ids } = body as ConversationOps["add_members"]["body"];
       return { by, does: "add", userIds: user_ids };
@@ -166,19 +176,32 @@ function takeBatch(gathered: WaitingChanges): WaitingCall[] {
   const added = new Set<UserId>();
   const removed = new Set<UserId>();
   for (const { call } of gathered.calls) {
-    // [GCH5]
+    const coming = addedBy(call);
+    const going = removedBy(call);
+    // [GCH5] A deletion removes everybody.
     const isTurn =
-      (call.does === "add" && call.userIds.some((user) => removed.has(user))) ||
-      (call.does === "remove" && added.has(call.userId));
+      coming.some((user) => removed.has(user)) ||
+      going.some((user) => added.has(user)) ||
+      (call.does === "delete" && added.size > 0);
     const isMuch = users + usersIn(call) > CHANGED_USERS_AT_ONCE_MAX;
     if (count > 0 && (isTurn || isMuch)) break;
     users += usersIn(call);
     count++;
-    if (call.does === "add") for (const user of call.userIds) added.add(user);
-    if (call.does === "remove") removed.add(call.userId);
+    for (const user of coming) added.add(user);
+    for (const user of going) removed.add(user);
   }
   gathered.users -= users;
   return gathered.calls.splice(0, count);
+}
+
+function addedBy(call: ConversationCall): readonly UserId[] {
+  if (call.does === "add") return call.userIds;
+  const comesIn = call.does === "join" || call.does === "accept";
+  return comesIn && call.by !== null ? [call.by] : [];
+}
+
+function removedBy(call: ConversationCall): readonly UserId[] {
+  return call.does === "remove" || call.does === "ban" ? [call.userId] : [];
 }
 
 /** [GCH2] Callers whose answers are alike share the text. */
@@ -200,13 +223,19 @@ function answer<Host extends ChangesHost>(
   });
 }
 
-const usersIn = (call: ConversationCall): number => {
+function usersIn(call: ConversationCall): number {
   switch (call.does) {
-    case "retitle":
+    case "update":
+    case "delete":
       return 0;
     case "add":
       return call.userIds.length;
     case "remove":
+    case "member":
+    case "join":
+    case "accept":
+    case "ban":
+    case "unban":
       return 1;
   }
-};
+}

@@ -4,6 +4,11 @@
  * deadline and rejects only when storage cannot be reached (`unavailable` to the caller).
  * `seq` and `rev` are always taken inside the committing transaction.
  */
+import type {
+  ConversationExtras,
+  ConversationPatch,
+  MemberPatch,
+} from "../src/protocol/conversation-patch.ts";
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Cursors, Message } from "../src/protocol/schemas.ts";
@@ -37,12 +42,26 @@ export interface Marked extends Cursors {
   changed: boolean;
 }
 
-/** One caller's change of a group's title or members. */
-export type ConversationCall = { by: UserId } & (
-  | { does: "retitle"; title: string }
+/** One caller's change of a conversation. `by` null: a service, which may do what the owner may. */
+export type ConversationCall = { by: UserId | null } & (
+  | ({ does: "update" } & ConversationPatch)
   | { does: "add"; userIds: UserId[] }
   | { does: "remove"; userId: UserId }
+  | ({ does: "member"; userId: UserId } & MemberPatch)
+  | { does: "join" }
+  | { does: "accept"; inviteId: string }
+  | { does: "ban"; userId: UserId; until: string | null; reason: string | null }
+  | { does: "unban"; userId: UserId }
+  | { does: "delete" }
 );
+
+/** What a new conversation has beside members and title. */
+export interface NewConversation {
+  /** The user who makes it, the owner unless said; null: a service, whom blocks do not bind. */
+  by?: UserId | null;
+  extras?: ConversationExtras;
+  externalId?: string;
+}
 
 /** Calls that were gathered into one change of a conversation. */
 export interface ConversationChange {
@@ -62,6 +81,10 @@ export interface ConversationChange {
   addedIds: UserId[];
   /** Users who were members before the change and were removed by it. */
   removedIds: UserId[];
+  /** Members of before and after whose role, data or silence changed, or who became the owner. */
+  changedIds: UserId[];
+  /** The conversation was deleted: `conversation` is what is left of it, without members. */
+  deleted: boolean;
 }
 
 export interface ConversationStore {
@@ -73,6 +96,14 @@ export interface ConversationStore {
   newest(id: ConversationId, limit: number): Promise<Message[]>;
   /** At most `limit` messages changed after `rev`, by rising rev. */
   changedAfter(id: ConversationId, rev: number, limit: number): Promise<Message[]>;
+
+  /**
+   * How long ago each member sent their last message, in milliseconds; of those who sent within the
+   * last `withinMs`, among the newest 5,000 messages.
+   */
+  lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>>;
+  /** The message that the sender sent with that `client_id`, as it is now. */
+  sent(id: ConversationId, senderId: UserId, clientId: string): Promise<Message | null>;
 
   /**
    * Group-committed. Resolves in the order of the calls. Moves the sender's cursors to the
@@ -105,25 +136,32 @@ export interface ConversationStore {
 
   /**
    * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).
-   * `memberIds` holds the creator. Refuses: not_found (a user that is not there), forbidden (a
-   * block between the creator and another member, but for a direct one that exists).
+   * `memberIds` holds the owner. Refuses: not_found (a user that is not there), forbidden (a
+   * block between the creator and another member, but for a direct one that exists), conflict (the
+   * external id names another kind of conversation, or another pair).
    */
   create(
     kind: "direct" | "group",
     ownerId: UserId,
     memberIds: UserId[],
     title: string | null,
+    more?: NewConversation,
   ): Promise<Result<{ created: boolean; conversation: Conversation }>>;
   /**
    * Applies the calls in order in one transaction, which takes one rev if any of them changed
-   * something. A refused call does not affect the others. Each call:
-   * - retitle refuses not_found (the caller is no member) and conflict (a direct conversation);
-   * - add refuses also not_found (a user that is not there), invalid_payload (more than 1,000
-   *   members) and forbidden (a block between the caller and a user who is added, or a user who
-   *   has left this group by themselves);
-   * - remove is for the owner, and for anyone who removes themselves: else forbidden. Who removes
-   *   themselves is recorded, and not added again. The owner's leaving passes ownership to the
-   *   member of longest standing.
+   * something that members see. A refused call does not affect the others. Every call is judged by
+   * protocol/permissions.ts: not_found (the caller is no member), forbidden (by the role), conflict
+   * (the kind of conversation cannot do it). Beside that:
+   * - update refuses conflict (`if_rev` is not the present `meta_rev`) and invalid_payload (the
+   *   merged data is too large);
+   * - add refuses not_found (a user that is not there), invalid_payload (more than 1,000 members)
+   *   and forbidden (a block between the caller and a user who is added; a user who is banned, or,
+   *   unless a service adds, has left this group by themselves);
+   * - remove lets everyone leave, and records those who do. A leaving owner is followed
+   *   by the highest role, and among those by the longest standing;
+   * - join and accept answer a member without a change, refuse not_found (not open, no such
+   *   invitation, banned, a block from the inviter) and conflict (full);
+   * - ban and unban take no rev where the user is no member; delete is the owner's.
    */
   change(id: ConversationId, calls: readonly ConversationCall[]): Promise<ConversationChange>;
 }

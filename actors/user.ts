@@ -100,9 +100,10 @@ export function userBehaviour(
     ctx: Context,
   ): void {
     const others = [...new Set(body.member_ids)].filter((id) => id !== state.id);
-    const kind = others.length === 1 && body.title === null ? "direct" : "group";
+    const { title, extras = {} } = body;
+    const kind = body.kind ?? (others.length === 1 && title === null ? "direct" : "group");
     ctx.run(
-      ports.conversations.create(kind, state.id, [state.id, ...others], body.title),
+      ports.conversations.create(kind, state.id, [state.id, ...others], title, { extras }),
       (result) => {
         if (!result.ok) {
           reply.refuse(result.error);

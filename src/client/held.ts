@@ -57,7 +57,7 @@ function raised(conversation: Conversation, receipts: readonly Receipt[]): Conve
     if (!before || (delivered_seq <= before.delivered_seq && read_seq <= before.read_seq)) continue;
     isRaised = true;
     members.set(user_id, {
-      user_id,
+      ...before,
       delivered_seq: Math.max(before.delivered_seq, delivered_seq, read_seq),
       read_seq: Math.max(before.read_seq, read_seq),
     });

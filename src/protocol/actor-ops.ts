@@ -3,6 +3,7 @@
  * (callees) share. Bodies travel as JSON inside frames; they are made by our own code, so
  * they are typed here and not validated again.
  */
+import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import type { PostId, SessionId, UserId } from "./ids.ts";
 import type { Conversation, Cursors, Message, PresenceStatus, Status } from "./schemas.ts";
 
@@ -37,7 +38,13 @@ export interface UserOps {
    */
   compare_status: { body: { told: PresenceStatus }; answer: Status | null };
   create_conversation: {
-    body: { member_ids: UserId[]; title: string | null };
+    body: {
+      member_ids: UserId[];
+      title: string | null;
+      /** Without it: direct for one other member and no title. */
+      kind?: "direct" | "group";
+      extras?: ConversationExtras;
+    };
     answer: { created: boolean; conversation: Conversation };
   };
   create_post: { body: { body: string }; answer: Post };
@@ -87,7 +94,11 @@ export interface ConversationOps {
       typing: UserId[];
     };
   };
-  retitle: { body: Acting & { title: string }; answer: { conversation: Conversation } };
+  update: { body: Acting & ConversationPatch; answer: { conversation: Conversation } };
+  update_member: {
+    body: Acting & { user_id: UserId } & MemberPatch;
+    answer: { conversation: Conversation };
+  };
   add_members: { body: Acting & { user_ids: UserId[] }; answer: { conversation: Conversation } };
   remove_member: { body: Acting & { user_id: UserId }; answer: Record<string, never> };
   /** A block between the two of a direct conversation came or went. */

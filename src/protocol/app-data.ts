@@ -32,6 +32,11 @@ export function AppData(bytesMax: number, description = "The application's own J
   );
 }
 
+/** The same in what the server sends. */
+export const ShownData = Type.Unsafe<AppData>(
+  Type.Object({}, { description: "The application's own JSON object." }),
+);
+
 /** What is wrong with it, as it follows the name of the key; null: nothing. */
 export function appDataProblem(value: AppData, bytesMax: number): string | null {
   if (Array.isArray(value)) return "must be object";
@@ -58,8 +63,11 @@ export function appDataProblem(value: AppData, bytesMax: number): string | null 
       }
       return null;
     }
-    for (const [key, item] of Object.entries(inner)) {
-      const found = ofKey(key) ?? ofString(key) ?? walk(item, depth + 1);
+    // Each key takes four bytes at least, with its quotes and colon and a value of one character.
+    const keys = Object.keys(inner);
+    if (keys.length * 4 > left + 4) return tooLarge;
+    for (const key of keys) {
+      const found = ofKey(key) ?? ofString(key) ?? walk((inner as AppData)[key], depth + 1);
       if (found !== null) return found;
     }
     return null;
@@ -82,7 +90,7 @@ function ofKey(key: string): string | null {
 }
 
 /** Length in UTF-8. */
-function utf8Bytes(text: string): number {
+export function utf8Bytes(text: string): number {
   let bytes = text.length;
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);

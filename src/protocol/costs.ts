@@ -89,12 +89,13 @@ export const COST_OF_ROUTE: RouteCosts = {
   unblockUser: () => ({ http_user: 2 }),
   createConversation({ body, caller }) {
     const added = others(body.member_ids, caller);
-    const isGroup = added > 1 || (body.title ?? null) !== null;
+    const isGroup = body.kind === "group" || added > 1 || (body.title ?? null) !== null;
     return { http_user: each(added, IDS_A_UNIT), add: added, ...(isGroup ? { create: 1 } : {}) };
   },
   listConversations: page,
   getConversation: () => ({ http_user: 1 }),
-  retitleConversation: () => ({ change: 1 }),
+  updateConversation: () => ({ change: 1 }),
+  updateMember: () => ({ change: 1 }),
   listMembers: page,
   addMembers({ body, caller }) {
     const added = others(body.user_ids, caller);

@@ -6,6 +6,10 @@ import Format from "typebox/format";
 import { isId } from "./ids.ts";
 import { BODY_MAX, isText, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
+const IMAGE_URL_MAX = 2048;
+/** With a host, and without a name and password, which do not belong into a picture's address. */
+const HTTPS_ADDRESS = /^https:\/\/[^\s/?#\\@:]+(?::\d{1,5})?(?:[/?#][^\s\\]*)?$/i;
+
 Format.Set("id", isId);
 /** Message, post and comment bodies: 1–4,000 code points. */
 Format.Set("body", (value) => isText(value, BODY_MAX));
@@ -13,4 +17,14 @@ Format.Set("body", (value) => isText(value, BODY_MAX));
 Format.Set("title", (value) => isText(value, TITLE_MAX));
 /** The sentence of a notification: 1–500 code points. */
 Format.Set("notice", (value) => isText(value, NOTICE_MAX));
-Format.Set("time", (value) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value));
+Format.Set(
+  "time",
+  (value) =>
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value) && !Number.isNaN(Date.parse(value)),
+);
+/** An https address that a browser can load a picture from. */
+Format.Set("image_url", (value) => isImageUrl(value));
+
+function isImageUrl(value: string): boolean {
+  return isText(value, IMAGE_URL_MAX) && HTTPS_ADDRESS.test(value);
+}

@@ -15,6 +15,8 @@ export const WHOLE_MEMBERS_MAX = 100;
 export interface MembershipChange {
   addedIds: readonly string[];
   removedIds: readonly string[];
+  /** Those who stayed and whose role, data or silence is another now. */
+  changedIds?: readonly string[];
 }
 
 /** Who belongs to a conversation after a `conversation_updated`, as far as it says. */
@@ -49,12 +51,12 @@ export function withOwnMember(conversation: Conversation, userId: string): Conve
 /** As `conversation_updated` tells a change. */
 export function withChangedMembers(
   conversation: Conversation,
-  { addedIds, removedIds }: MembershipChange,
+  { addedIds, removedIds, changedIds = [] }: MembershipChange,
 ): Conversation {
   const { members } = conversation;
   if (members.length <= WHOLE_MEMBERS_MAX) return conversation;
-  const added = new Set(addedIds);
-  const news = members.filter(({ user_id }) => added.has(user_id));
+  const named = new Set([...addedIds, ...changedIds]);
+  const news = members.filter(({ user_id }) => named.has(user_id));
   const changed = partOf(conversation, news, members.length);
   return removedIds.length === 0 ? changed : { ...changed, removed_user_ids: [...removedIds] };
 }

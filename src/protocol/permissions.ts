@@ -1,6 +1,6 @@
 /**
- * What a member may do in a conversation. It follows from the conversation object alone (the members'
- * roles, `permissions`, `settings`, `kind`), so that the actor, both storages, the edge and the
+ * What a member may do in a conversation. It follows from the conversation alone (the members' roles,
+ * `permissions`, `settings`, `kind`), so that the actor, both storages, the edge and the
  * client SDK give the same answer. Pure. The SQL function `may_do` says the same inside the
  * committing transaction; test/contract/permissions.test.ts compares the two over the whole table.
  *
@@ -11,6 +11,8 @@
  * [PRM3] A user acts on roles below their own only, and gives roles below their own only. A user
  *        who has left counts as below everybody, a system message as sent by a `member`.
  * [PRM4] Nobody moves a permission to or from a role above their own.
+ * [PRM5] A silence ends at its time.
+ * [PRM6] Nobody invites to a role above their own.
  */
 
 /** From the highest to the lowest. */
@@ -158,6 +160,17 @@ export function roleMayDoTo(
   other: Role | null,
 ): boolean {
   return role !== null && roleMayDo(conversation, role, action) && isAbove(role, other);
+}
+
+/** [PRM6] Below the inviter's own, or `member` or `reader` where that is not above it. */
+export function mayInviteAs(inviter: Role, asked: Role): boolean {
+  if (isAbove(inviter, asked)) return true;
+  return (asked === "member" || asked === "reader") && rankOf(asked) === rankOf(inviter);
+}
+
+/** The role that an invitation gives, as the inviter's role is at its acceptance. */
+export function invitedRole(inviter: Role, asked: Role | null): Role {
+  return asked !== null && mayInviteAs(inviter, asked) ? asked : lowerOf("member", inviter);
 }
 
 /** [PRM4] The actions whose move from `before` to `after` somebody of that role may not make. */

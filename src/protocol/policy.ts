@@ -32,8 +32,12 @@ export const RULES = {
   /** The user who is added has not left the group by themselves. */
   consenting: refused("forbidden", "Who has left a group is not added to it again."),
   sender: refused("forbidden", "Only its sender may change a message."),
-  /** The group's owner, or the one who leaves. */
-  owner: refused("forbidden", "Only the owner removes other members."),
+  /** The user who is added is not banned from the conversation. */
+  unbanned: refused("forbidden", "A user who is banned here cannot be added."),
+  /** The member's role allows it, also with regard to the role of whom it concerns. */
+  role: refused("forbidden", "Your role in this conversation does not allow this."),
+  /** The member has not been silenced. */
+  unsilenced: refused("forbidden", "You are silenced in this conversation."),
   /** The post is there, and no block stands between the user and its author. */
   visible: refused("not_found", "No such post."),
   author: refused("forbidden", "Only its author may delete a post."),
@@ -60,13 +64,23 @@ const ACTS = {
   // Under a block a user can still read history and delete their own messages.
   join: ["user", "admitted", "member"],
   delete: ["user", "admitted", "member", "sender"],
-  send: ["user", "admitted", "member", "unblocked"],
+  send: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   mark: ["user", "admitted", "member", "unblocked"],
-  typing: ["user", "admitted", "member", "unblocked"],
-  edit: ["user", "admitted", "member", "unblocked", "sender"],
-  retitle: ["user", "admitted", "member", "unblocked"],
-  add_members: ["user", "admitted", "member", "unblocked", "welcome", "consenting"],
-  remove_member: ["user", "admitted", "member", "unblocked", "owner"],
+  typing: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
+  edit: ["user", "admitted", "member", "unblocked", "unsilenced", "role", "sender"],
+  update_conversation: ["user", "admitted", "member", "unblocked", "role"],
+  update_member: ["user", "admitted", "member", "unblocked", "role"],
+  add_members: [
+    "user",
+    "admitted",
+    "member",
+    "unblocked",
+    "role",
+    "welcome",
+    "unbanned",
+    "consenting",
+  ],
+  remove_member: ["user", "admitted", "member", "unblocked", "role"],
   see_post: ["user", "admitted", "visible"],
   delete_post: ["user", "admitted", "visible", "author"],
   replace_token: ["user", "admitted", "self"],
@@ -118,7 +132,8 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   createConversation: "create_conversation",
   listConversations: "own",
   getConversation: "read_conversation",
-  retitleConversation: "retitle",
+  updateConversation: "update_conversation",
+  updateMember: "update_member",
   listMembers: "read_conversation",
   addMembers: "add_members",
   removeMember: "remove_member",

@@ -6,12 +6,14 @@
 import type { Static, TObject, TSchema } from "typebox";
 import Type from "typebox";
 import { ACCOUNT_ROUTES } from "./account-routes.ts";
+import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
   Body,
   ClientId,
   Conversation,
+  ConversationKind,
   ConversationSummary,
   Cursor,
   Cursors,
@@ -139,9 +141,11 @@ export const ROUTES = {
     body: Request({
       member_ids: Type.Array(Id, { maxItems: MEMBERS_MAX }),
       title: Type.Optional(Nullable(Title)),
+      kind: Type.Optional(ConversationKind),
+      ...CONVERSATION_EXTRAS,
     }),
     answers: { 201: Conversation, 200: Conversation },
-    refusals: ["forbidden", "not_found"],
+    refusals: ["forbidden", "not_found", "conflict"],
   },
   listConversations: {
     group: "Conversations",
@@ -163,14 +167,16 @@ export const ROUTES = {
     answers: { 200: Conversation },
     refusals: ["not_found"],
   },
-  retitleConversation: {
+  updateConversation: {
     group: "Conversations",
     method: "PATCH",
     path: "/api/conversations/:id",
-    summary: "Change a group's title; any member may.",
+    summary:
+      "Change title, data, image, settings or permissions. Objects merge by top-level key; `null`" +
+      " removes one. With `if_rev`, only where `meta_rev` is that still.",
     token: true,
     params: ById,
-    body: Request({ title: Title }),
+    body: ConversationPatch,
     answers: { 200: Conversation },
     refusals: ["not_found", "conflict"],
   },
@@ -189,7 +195,8 @@ export const ROUTES = {
     group: "Conversations",
     method: "POST",
     path: "/api/conversations/:id/members",
-    summary: "Add users to a group; any member may. A newcomer sees the whole history.",
+    summary:
+      "Add users to a group. A newcomer sees the whole history, unless `settings` say otherwise.",
     token: true,
     params: ById,
     body: Request({ user_ids: Type.Array(Id, { minItems: 1, maxItems: MEMBERS_MAX }) }),
@@ -200,10 +207,21 @@ export const ROUTES = {
     group: "Conversations",
     method: "DELETE",
     path: "/api/conversations/:id/members/:user_id",
-    summary: "Leave a group, or as its owner remove somebody.",
+    summary: "Leave a group, or remove a member whose role is below one's own.",
     token: true,
     params: Request({ id: Id, user_id: Id }),
     answers: { 204: null },
+    refusals: ["not_found", "conflict", "forbidden"],
+  },
+  updateMember: {
+    group: "Conversations",
+    method: "PATCH",
+    path: "/api/conversations/:id/members/:user_id",
+    summary: "Change a member's role or silence, of those below one's own role; or one's own data.",
+    token: true,
+    params: Request({ id: Id, user_id: Id }),
+    body: MemberPatch,
+    answers: { 200: Conversation },
     refusals: ["not_found", "conflict", "forbidden"],
   },
   listMessages: {

@@ -5,6 +5,8 @@
  */
 import type { Static } from "typebox";
 import Type from "typebox";
+import { ShownData } from "./app-data.ts";
+import { Permissions, RoleName, Settings } from "./conversation-settings.ts";
 import "./formats.ts";
 import type { ConversationId, FamilyId, UserId } from "./ids.ts";
 
@@ -74,7 +76,20 @@ export const Message = Type.Object({
   deleted_at: Nullable(Time),
 });
 
-export const Member = Type.Object({ user_id: Id, delivered_seq: Cursor, read_seq: Cursor });
+/** Keys of a member that are left out where they have nothing to say. */
+export const MEMBER_EXTRAS = {
+  role: Type.Optional(RoleName),
+  data: Type.Optional(ShownData),
+  silenced_until: Type.Optional(Time),
+  visible_from_seq: Type.Optional(Ordinal),
+};
+
+export const Member = Type.Object({
+  user_id: Id,
+  delivered_seq: Cursor,
+  read_seq: Cursor,
+  ...MEMBER_EXTRAS,
+});
 
 export const ConversationKind = Type.Union([Type.Literal("direct"), Type.Literal("group")]);
 
@@ -103,6 +118,17 @@ export const Conversation = Type.Object({
   last_seq: Cursor,
   rev: Ordinal,
   created_at: Time,
+  external_id: Type.Optional(Type.String()),
+  data: Type.Optional(ShownData),
+  image_url: Type.Optional(Type.String()),
+  settings: Type.Optional(Settings),
+  permissions: Type.Optional(Permissions),
+  meta_rev: Type.Optional(
+    Type.Integer({
+      minimum: 2,
+      description: "rev of the last change of title, data, image, settings or permissions.",
+    }),
+  ),
 });
 
 /** An item of `GET /api/conversations`. */

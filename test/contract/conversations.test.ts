@@ -269,7 +269,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
       granted(say(storage, group, alice, "a")).then(({ message }) => note(message.rev)),
       granted(store.edit(group, 1, alice, "e")).then((message) => note(message.rev)),
       granted(say(storage, group, bob, "b")).then(({ message }) => note(message.rev)),
-      committed(store.change(group, [{ by: bob, does: "retitle", title: "t" }])).then((change) =>
+      committed(store.change(group, [{ by: bob, does: "update", title: "t" }])).then((change) =>
         note(change.conversation!.rev),
       ),
       granted(store.mark({ conversationId: group, userId: bob, seq: 1, read: true })),

@@ -115,16 +115,16 @@ describe.each(ADAPTERS)("large groups in $name", ({ open }) => {
     const group = await newGroup(storage, [ann, bob, cleo, dora]);
     const before = await storage.conversations.load(group);
     const calls: ConversationCall[] = [
-      { by: bob, does: "retitle", title: "One" },
-      { by: eve, does: "retitle", title: "Not mine" },
+      { by: bob, does: "update", title: "One" },
+      { by: eve, does: "update", title: "Not mine" },
       { by: bob, does: "remove", userId: dora },
       { by: ann, does: "remove", userId: bob },
-      { by: bob, does: "retitle", title: "Too late" },
+      { by: bob, does: "update", title: "Too late" },
       { by: ann, does: "add", userIds: [eve, cleo] },
       { by: ann, does: "add", userIds: ["9007199254740993" as UserId] },
       { by: ann, does: "remove", userId: ann },
       { by: cleo, does: "remove", userId: dora },
-      { by: cleo, does: "retitle", title: "Two" },
+      { by: cleo, does: "update", title: "Two" },
     ];
     const change = await storage.conversations.change(group, calls);
     const outcomes = change.outcomes.map((one) => (one.ok ? one.value.changed : one.error.code));
@@ -151,7 +151,7 @@ describe.each(ADAPTERS)("large groups in $name", ({ open }) => {
     expect(told).toEqual([before, change.conversation]);
 
     const nothing = await storage.conversations.change(group, [
-      { by: cleo, does: "retitle", title: "Two" },
+      { by: cleo, does: "update", title: "Two" },
       { by: cleo, does: "add", userIds: [eve] },
     ]);
     expect(nothing).toMatchObject({ changed: false, addedIds: [], removedIds: [] });

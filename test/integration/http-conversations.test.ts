@@ -99,7 +99,7 @@ test("messages are sent, edited, deleted and marked through the conversation's a
 });
 
 test("members and titles are changed through the conversation's actor", async () => {
-  http.answers.set("retitle", ok({ conversation: CONVERSATION }));
+  http.answers.set("update", ok({ conversation: CONVERSATION }));
   http.answers.set("add_members", ok({ conversation: CONVERSATION }));
   http.answers.set("remove_member", ok({}));
   expect((await as("PATCH", "/api/conversations/7", { title: "t" })).body).toEqual(CONVERSATION);
@@ -108,7 +108,7 @@ test("members and titles are changed through the conversation's actor", async ()
   const removed = await as("DELETE", "/api/conversations/7/members/2");
   expect([removed.status, removed.text]).toEqual([204, ""]);
   expect(http.asked.map(({ op, body }) => [op, body["user_ids"] ?? body["user_id"]])).toEqual([
-    ["retitle", undefined],
+    ["update", undefined],
     ["add_members", ["2"]],
     ["remove_member", "2"],
   ]);

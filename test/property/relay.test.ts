@@ -129,7 +129,7 @@ async function happens(chance: Chance, room: ConversationId, by: UserId, n: numb
   } else if (dice < 7) {
     await actors.asks(key, "edit", { ...acting, seq: 1 + chance(5), body: `edit ${n}` });
   } else if (dice < 8) await actors.asks(key, "delete", { ...acting, seq: 1 + chance(5) });
-  else await actors.changes(key, "retitle", { ...acting, title: `title ${n}` });
+  else await actors.changes(key, "update", { ...acting, title: `title ${n}` });
   publishes(from);
 }
 

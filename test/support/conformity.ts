@@ -126,7 +126,9 @@ function strict(schema: unknown): unknown {
   if (typeof schema !== "object" || schema === null) return schema;
   const copy: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(schema)) copy[key] = strict(value);
-  if (copy["type"] === "object" && copy["properties"] !== undefined) {
+  // An object without any is the application's own.
+  const named = Object.keys((copy["properties"] as object | undefined) ?? {});
+  if (copy["type"] === "object" && named.length > 0) {
     copy["additionalProperties"] = false;
   }
   return copy;

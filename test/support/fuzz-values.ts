@@ -127,6 +127,13 @@ export const hostile: fc.Arbitrary<unknown> = fc.oneof(
 const visibleText = (max: number) =>
   fc.string({ unit: "grapheme", minLength: 1, maxLength: max }).map((text) => `${text}.`);
 
+/** The application's own objects, small ones. */
+const appData = fc.dictionary(
+  fc.stringMatching(/^[a-z]{1,6}$/),
+  fc.oneof(fc.integer(), fc.boolean(), fc.constant(null), fc.constant("text")),
+  { maxKeys: 4 },
+);
+
 /** Values that the schema takes, ids from `ids`. */
 export function validOf(schema: TSchema, ids: readonly string[]): fc.Arbitrary<unknown> {
   const parts = schema as unknown as Parts;
@@ -154,6 +161,7 @@ export function validOf(schema: TSchema, ids: readonly string[]): fc.Arbitrary<u
       if (parts.properties === undefined) {
         return fc.dictionary(anyText, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 });
       }
+      if (Object.keys(parts.properties).length === 0) return appData;
       const fields = Object.fromEntries(
         Object.entries(parts.properties).map(([name, each]) => [name, validOf(each, ids)]),
       );
@@ -179,6 +187,12 @@ function validText(parts: Parts, ids: readonly string[]): fc.Arbitrary<string> {
       return visibleText(20);
     case "notice":
       return visibleText(60);
+    case "image_url":
+      return fc.webUrl({ validSchemes: ["https"], withQueryParameters: true });
+    case "time":
+      return fc
+        .date({ min: new Date(0), max: new Date("9999-01-01"), noInvalidDate: true })
+        .map((date) => date.toISOString());
   }
   if (parts.pattern !== undefined) return fc.stringMatching(new RegExp(parts.pattern));
   const { minLength = 0, maxLength = STRING_MAX } = parts;

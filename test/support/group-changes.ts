@@ -8,7 +8,7 @@ type Store = Pick<ConversationStore, "change">;
 export type OneChange = Promise<Result<{ conversation: Conversation; changed: boolean }>>;
 
 export const retitle = (store: Store, id: ConversationId, by: UserId, title: string): OneChange =>
-  changed(store, id, { by, does: "retitle", title });
+  changed(store, id, { by, does: "update", title });
 
 export const addMembers = (
   store: Store,

@@ -185,7 +185,7 @@ export class SimClient {
 
   async retitles(id: ConversationId, title: string): Promise<void> {
     const body = { user: this.user, session: "" as const, title };
-    await this.#worker!.edge.exchange.gateway.ask("conversation", id, "retitle", body);
+    await this.#worker!.edge.exchange.gateway.ask("conversation", id, "update", body);
   }
 
   conversation(id: ConversationId): KnownConversation {

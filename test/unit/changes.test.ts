@@ -15,7 +15,7 @@ describe("the bucket of a conversation", () => {
   });
   const takes = (count: number, nowMs: number) =>
     Array.from({ length: count }, () => {
-      const refusal = takeChange(bucket, RATE, "retitle", { user: "1" }, monotonic(nowMs));
+      const refusal = takeChange(bucket, RATE, "update", { user: "1" }, monotonic(nowMs));
       return refusal?.retry_after_ms ?? 0;
     });
 
@@ -28,7 +28,7 @@ describe("the bucket of a conversation", () => {
 
   test("[CHG1] without a rate nothing is counted", () => {
     for (let n = 0; n < 100; n++)
-      expect(takeChange(bucket, null, "retitle", {}, BEFORE_ALL)).toBeNull();
+      expect(takeChange(bucket, null, "update", {}, BEFORE_ALL)).toBeNull();
   });
 });
 
@@ -54,26 +54,26 @@ describe("a conversation", () => {
   };
 
   test("[CHG1] counts titles and members of all its members together", async () => {
-    expect(await asks("retitle", ann, { title: "a" })).toHaveProperty("value");
+    expect(await asks("update", ann, { title: "a" })).toHaveProperty("value");
     expect(await asks("add_members", bob, { user_ids: [cat] })).toHaveProperty("value");
     expect(await asks("remove_member", ann, { user_id: cat })).toHaveProperty("value");
-    expect(await asks("retitle", bob, { title: "b" })).toEqual({ code: "rate_limited" });
+    expect(await asks("update", bob, { title: "b" })).toEqual({ code: "rate_limited" });
     await actors.clock.advance(1_000);
-    expect(await asks("retitle", bob, { title: "b" })).toHaveProperty("value");
+    expect(await asks("update", bob, { title: "b" })).toHaveProperty("value");
   });
 
   test("[CHG1] is not spent by strangers, nor by messages", async () => {
     for (let n = 0; n < 10; n++) {
-      expect(await asks("retitle", cat, { title: `${n}` })).toEqual({ code: "not_found" });
+      expect(await asks("update", cat, { title: `${n}` })).toEqual({ code: "not_found" });
       const sent = { client_id: `${n}`, body: "hi", reply_to_seq: null };
       expect(await asks("send", ann, sent)).toHaveProperty("value");
     }
-    expect(await asks("retitle", ann, { title: "a" })).toHaveProperty("value");
+    expect(await asks("update", ann, { title: "a" })).toHaveProperty("value");
   });
 
   test("[CHG2] lets whoever wants to leave", async () => {
-    for (const title of ["a", "b", "c"]) await asks("retitle", ann, { title });
-    expect(await asks("retitle", ann, { title: "d" })).toEqual({ code: "rate_limited" });
+    for (const title of ["a", "b", "c"]) await asks("update", ann, { title });
+    expect(await asks("update", ann, { title: "d" })).toEqual({ code: "rate_limited" });
     expect(await asks("remove_member", bob, { user_id: bob })).toHaveProperty("value");
   });
 });

@@ -160,7 +160,7 @@ describe("members", () => {
       ["mark", { seq: 1, read: true }],
       ["typing", { worker: SELF, is_typing: true }],
       ["join", { after_rev: null, limit: 10 }],
-      ["retitle", { title: "mine" }],
+      ["update", { title: "mine" }],
       ["add_members", { user_ids: [eve] }],
       ["remove_member", { user_id: ann }],
     ];

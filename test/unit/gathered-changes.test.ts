@@ -33,7 +33,7 @@ const passes = () => actors.clock.advance(CHANGES_EVERY_MS);
 describe("gathering", () => {
   test("[GCH1][GCH2] 100 titles at once are two changes, and each caller has the one with theirs", async () => {
     const tolds = Array.from({ length: 100 }, (_, n) =>
-      asking("retitle", users[n % 10]!, { title: `title ${n}` }),
+      asking("update", users[n % 10]!, { title: `title ${n}` }),
     );
     await settled();
     expect(updates().map(({ title, rev }) => [title, rev])).toEqual([["title 0", 2]]);
@@ -50,23 +50,23 @@ describe("gathering", () => {
       expect(answer).toMatchObject({ rev: 3, value: { conversation: { title: "title 99" } } });
     }
     await passes();
-    await asking("retitle", ann, { title: "alone" });
+    await asking("update", ann, { title: "alone" });
     expect(updates()).toHaveLength(3);
   });
 
   test("[GCH2] a refused call keeps its refusal and spoils no other", async () => {
-    const first = asking("retitle", ann, { title: "first" });
+    const first = asking("update", ann, { title: "first" });
     const tolds: Promise<Told>[] = [
-      asking("remove_member", users[1]!, { user_id: users[2]! }),
+      asking("update", users[1]!, { title: "late", if_rev: 1 }),
       asking("add_members", ann, { user_ids: ["999999"] }),
       asking("add_members", ann, { user_ids: [users[10]!] }),
-      asking("retitle", users[3]!, { title: "kept" }),
+      asking("update", users[3]!, { title: "kept" }),
     ];
     await settled();
     await passes();
     expect(await first).toMatchObject({ rev: 2 });
     expect(await Promise.all(tolds)).toMatchObject([
-      { code: "forbidden" },
+      { code: "conflict" },
       { code: "not_found" },
       { rev: 3, value: { conversation: { title: "kept" } } },
       { rev: 3 },
@@ -83,7 +83,7 @@ describe("gathering", () => {
   });
 
   test("[GCH5] removed and added again are two changes", async () => {
-    const first = asking("retitle", ann, { title: "first" });
+    const first = asking("update", ann, { title: "first" });
     const removed = asking("remove_member", ann, { user_id: users[1]! });
     const added = asking("add_members", ann, { user_ids: [users[1]!] });
     await settled();
@@ -98,12 +98,12 @@ describe("gathering", () => {
   });
 
   test("[GCH3] past its bounds a call is refused, and those that wait are done", async () => {
-    const first = asking("retitle", ann, { title: "first" });
+    const first = asking("update", ann, { title: "first" });
     await settled();
     const waiting = Array.from({ length: CHANGES_WAITING_MAX }, (_, n) =>
-      asking("retitle", ann, { title: `title ${n}` }),
+      asking("update", ann, { title: `title ${n}` }),
     );
-    expect(await asking("retitle", ann, { title: "one more" })).toEqual({ code: "unavailable" });
+    expect(await asking("update", ann, { title: "one more" })).toEqual({ code: "unavailable" });
     await passes();
     expect(await first).toMatchObject({ rev: 2 });
     for (const told of await Promise.all(waiting)) expect(told).toMatchObject({ rev: 3 });
@@ -117,9 +117,9 @@ describe("gathering", () => {
   });
 
   test("[GCH4] [ACT8] an activation that ends writes what waits first", async () => {
-    const first = asking("retitle", ann, { title: "first" });
+    const first = asking("update", ann, { title: "first" });
     await settled();
-    const second = asking("retitle", ann, { title: "second" });
+    const second = asking("update", ann, { title: "second" });
     await settled();
     // Somebody else writes, so the next change shows this activation that it is not the only one.
     await retitle(actors.storage.ports.conversations, room, ann, "elsewhere");
@@ -143,7 +143,7 @@ describe("a large group", () => {
     const added = await asking("add_members", owner, { user_ids: [many[100]!] });
     expect(added).toMatchObject({ value: { conversation: { member_count: 101 } } });
     expect(added).toHaveProperty("value.conversation.members.length", 100);
-    await actors.changes(`conversation:${room}`, "retitle", {
+    await actors.changes(`conversation:${room}`, "update", {
       user: owner,
       session: "",
       title: "x",

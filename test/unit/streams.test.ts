@@ -346,7 +346,7 @@ test("[STS6] a change of members that is read again carries the rev of that chan
   await streams.attach(far.session, known());
   await settled();
   const acting = { user: ann, session: "" };
-  await actors.changes(`conversation:${room}`, "retitle", { ...acting, title: "Another" });
+  await actors.changes(`conversation:${room}`, "update", { ...acting, title: "Another" });
   const missed = await says(2);
   hears(missed.slice(-1));
   await settled();

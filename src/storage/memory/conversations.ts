@@ -6,13 +6,15 @@ import type {
   ConversationStore,
   CursorMark,
   Marked,
+  NewConversation,
   NewMessage,
 } from "../../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
-import { MEMBERS_MAX, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
+import { asUserId, type Conversation, type Member, type Message } from "../../protocol/schemas.ts";
+import { nothingDone, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
+import { type Batch, doCall, revisedExtra } from "./conversation-calls.ts";
 import {
   changedMessages,
   compareIds,
@@ -31,7 +33,7 @@ export class MemoryConversations implements ConversationStore {
 
   async load(id: ConversationId): Promise<Conversation | null> {
     const stored = this.#tables.conversations.get(id);
-    return stored ? shownConversation(stored) : null;
+    return stored && !stored.isDeleted ? shownConversation(stored) : null;
   }
 
   async apart(id: ConversationId): Promise<boolean> {
@@ -47,6 +49,21 @@ export class MemoryConversations implements ConversationStore {
   async changedAfter(id: ConversationId, rev: number, limit: number): Promise<Message[]> {
     const stored = this.#tables.conversations.get(id);
     return stored ? changedMessages(stored, rev, limit) : [];
+  }
+
+  async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {
+    const ages = new Map<UserId, number>();
+    for (const message of this.#tables.conversations.get(id)?.messages ?? []) {
+      const ageMs = this.#tables.nowMs() - Date.parse(message.created_at);
+      if (ageMs < withinMs) ages.set(asUserId(message.sender_id), ageMs);
+    }
+    return ages;
+  }
+
+  async sent(id: ConversationId, senderId: UserId, clientId: string): Promise<Message | null> {
+    const stored = this.#tables.conversations.get(id);
+    const seq = stored?.seqs.get(`${senderId} ${clientId}`);
+    return seq === undefined ? null : { ...stored!.messages[seq - 1]! };
   }
 
   async append(asked: NewMessage): Promise<Result<Appended>> {
@@ -132,12 +149,27 @@ export class MemoryConversations implements ConversationStore {
     ownerId: UserId,
     memberIds: UserId[],
     title: string | null,
+    { by = ownerId, extras = {}, externalId }: NewConversation = {},
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const ids = [...new Set(memberIds)].sort(compareIds);
     if (ids.some((id) => !this.#tables.users.has(id))) return REFUSALS.userNotFound;
-    const known = kind === "direct" ? this.#tables.directOf(ids) : undefined;
+    const named = this.#tables.namedBy(externalId);
+    const pair = kind === "direct" ? this.#tables.directOf(ids) : undefined;
+    if (named !== undefined && (named.kind !== kind || (pair ?? named) !== named)) {
+      return STORAGE_REFUSALS.externalTaken;
+    }
+    if (named !== undefined && kind === "direct" && pair === undefined) {
+      return STORAGE_REFUSALS.externalTaken;
+    }
+    if (pair !== undefined && externalId !== undefined) {
+      if (pair.externalId !== null && pair.externalId !== externalId) {
+        return STORAGE_REFUSALS.externalTaken;
+      }
+      pair.externalId = externalId;
+    }
+    const known = named ?? pair;
     if (known) return ok({ created: false, conversation: shownConversation(known) });
-    if (ids.some((userId) => this.#tables.social.isBlocked(ownerId, userId))) {
+    if (by !== null && ids.some((userId) => this.#tables.social.isBlocked(by, userId))) {
       return STORAGE_REFUSALS.apart;
     }
     const stored: StoredConversation = {
@@ -147,6 +179,10 @@ export class MemoryConversations implements ConversationStore {
       ownerId: kind === "direct" ? null : ownerId,
       members: new Map(),
       leavers: new Set(),
+      bans: new Map(),
+      extra: revisedExtra(kind, {}, extras),
+      externalId: externalId ?? null,
+      isDeleted: false,
       rev: 1,
       metaRev: 1,
       lastActivityMs: this.#tables.nowMs(),
@@ -158,7 +194,8 @@ export class MemoryConversations implements ConversationStore {
     };
     const { members } = stored;
     for (const userId of ids) members.set(userId, this.#tables.newMember(userId, members));
-    members.get(ownerId)!.ownActivityMs = this.#tables.nowMs();
+    const maker = members.get(by ?? "");
+    if (maker !== undefined) maker.ownActivityMs = this.#tables.nowMs();
     this.#tables.conversations.set(stored.id, stored);
     this.#tables.noteChanged(ids);
     return ok({ created: true, conversation: shownConversation(stored) });
@@ -169,29 +206,43 @@ export class MemoryConversations implements ConversationStore {
     calls: readonly ConversationCall[],
   ): Promise<ConversationChange> {
     const stored = this.#tables.conversations.get(id);
-    if (!stored) {
-      const outcomes = calls.map(() => REFUSALS.conversationNotFound);
-      return { outcomes, conversation: null, changed: false, addedIds: [], removedIds: [] };
+    if (!stored || stored.isDeleted) {
+      return nothingDone(calls.map(() => REFUSALS.conversationNotFound));
     }
     const before = shownConversation(stored);
     const undo = this.#undoOf(stored);
+    const extras = new Map([...stored.members].map(([userId, { extra }]) => [userId, extra]));
     const beforeIds = before.members.map(({ user_id }) => user_id);
     /** Members of before who stay, without being removed and added again meanwhile. */
     const staying = new Set(beforeIds);
+    const batch: Batch = {
+      tables: this.#tables,
+      stored,
+      isInformed: false,
+      isDeleted: false,
+      touched: new Map(),
+    };
     const outcomes = calls.map((call) => {
-      const outcome = this.#do(stored, call);
-      if (outcome.ok && call.does === "remove") staying.delete(call.userId);
+      const outcome = doCall(batch, call);
+      for (const userId of staying) if (!stored.members.has(userId)) staying.delete(userId);
       return outcome;
     });
     const changed = outcomes.some((outcome) => outcome.ok && outcome.value.changed);
     const addedIds = [...stored.members.keys()].filter((userId) => !staying.has(userId));
     const removedIds = beforeIds.filter((userId) => !staying.has(userId));
+    const changedIds = [...batch.touched.keys()].filter((userId) => staying.has(userId));
     if (changed) {
       stored.metaRev = ++stored.rev;
+      if (batch.isInformed) stored.extra = { ...stored.extra, meta_rev: stored.rev };
       const removed = before.members.flatMap((member, place) =>
-        staying.has(member.user_id) ? [] : [{ member, place }],
+        staying.has(member.user_id)
+          ? []
+          : [{ member: cursorsOf(member), extra: extras.get(member.user_id) ?? null, place }],
       );
-      stored.undos.push({ ...undo, addedIds, removed });
+      const membersBefore = Object.fromEntries(
+        changedIds.map((userId) => [userId, batch.touched.get(userId) ?? null]),
+      );
+      stored.undos.push({ ...undo, addedIds, removed, membersBefore });
       if (addedIds.length > 0) this.#tables.noteChanged(addedIds);
     }
     return {
@@ -200,43 +251,9 @@ export class MemoryConversations implements ConversationStore {
       changed,
       addedIds: addedIds.map(asUserId),
       removedIds: removedIds.map(asUserId),
+      changedIds: changedIds.map(asUserId),
+      deleted: batch.isDeleted,
     };
-  }
-
-  #do(stored: StoredConversation, call: ConversationCall): Result<{ changed: boolean }> {
-    const { members } = stored;
-    if (!members.has(call.by)) return REFUSALS.conversationNotFound;
-    if (stored.kind === "direct") return STORAGE_REFUSALS.directFixed;
-    switch (call.does) {
-      case "retitle": {
-        const changed = stored.title !== call.title;
-        stored.title = call.title;
-        return ok({ changed });
-      }
-      case "add": {
-        const newIds = [...new Set(call.userIds)].filter((userId) => !members.has(userId));
-        if (newIds.some((userId) => !this.#tables.users.has(userId))) return REFUSALS.userNotFound;
-        if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
-          return STORAGE_REFUSALS.membersMax;
-        }
-        if (newIds.some((userId) => this.#tables.social.isBlocked(call.by, userId))) {
-          return STORAGE_REFUSALS.apart;
-        }
-        if (newIds.some((userId) => stored.leavers.has(userId))) return STORAGE_REFUSALS.hasLeft;
-        for (const userId of newIds.sort(compareIds)) {
-          members.set(userId, this.#tables.newMember(userId, members));
-        }
-        return ok({ changed: newIds.length > 0 });
-      }
-      case "remove": {
-        const { by, userId } = call;
-        if (by !== userId && stored.ownerId !== by) return STORAGE_REFUSALS.notOwner;
-        if (!members.delete(userId)) return REFUSALS.userNotFound;
-        if (by === userId) stored.leavers.add(userId);
-        if (stored.ownerId === userId) stored.ownerId = members.keys().next().value ?? null;
-        return ok({ changed: true });
-      }
-    }
   }
 
   /** Keeps what is about to be replaced. */
@@ -252,6 +269,8 @@ export class MemoryConversations implements ConversationStore {
       lastSeq: stored.messages.length,
       titleBefore: stored.title,
       ownerBefore: stored.ownerId,
+      extraBefore: stored.extra,
+      membersBefore: null,
       addedIds: [],
       removed: [],
       changedAtMs: this.#tables.nowMs(),
@@ -269,4 +288,8 @@ export class MemoryConversations implements ConversationStore {
     if (!message) return REFUSALS.messageNotFound;
     return message.sender_id === by ? ok({ stored, message }) : STORAGE_REFUSALS.notSender;
   }
+}
+
+function cursorsOf({ user_id, delivered_seq, read_seq }: Member): Member {
+  return { user_id, delivered_seq, read_seq };
 }

@@ -6,9 +6,11 @@
 import { systemClock } from "../../base/clock.ts";
 import type { LoginOrigin } from "../../ports/edge.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import type { Role } from "../../protocol/permissions.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import type { ConversationUndo } from "../postgres/changes.ts";
+import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
 import { SocialTables } from "./social-tables.ts";
 
 export interface StoredUser {
@@ -28,6 +30,26 @@ export interface StoredMember {
   readSeq: number;
   /** When the user last sent, read or joined here; null: never. */
   ownActivityMs: number | null;
+  extra: MemberExtra;
+}
+
+export interface StoredBan {
+  by: string | null;
+  until: string | null;
+  reason: string | null;
+  createdAt: string;
+}
+
+export interface StoredInvite {
+  id: string;
+  conversationId: string;
+  inviterId: string;
+  tokenHash: string;
+  role: Role | null;
+  maxUses: number | null;
+  uses: number;
+  expiresAt: string;
+  createdAt: string;
 }
 
 export interface StoredConversation {
@@ -39,6 +61,11 @@ export interface StoredConversation {
   members: Map<string, StoredMember>;
   /** Users who left by themselves and have not come back. */
   leavers: Set<string>;
+  bans: Map<string, StoredBan>;
+  extra: ConversationExtra;
+  externalId: string | null;
+  /** It has no members any more, and is there for repairs only. */
+  isDeleted: boolean;
   rev: number;
   metaRev: number;
   lastActivityMs: number;
@@ -74,6 +101,7 @@ export class MemoryTables {
   readonly conversations = new Map<string, StoredConversation>();
   readonly families = new Map<string, StoredFamily>();
   readonly tokens = new Map<string, StoredToken>();
+  readonly invites = new Map<string, StoredInvite>();
   readonly social = new SocialTables();
   readonly clientPackages = new Map<string, Buffer>();
   /** Whose conversations, follows or blocks changed, by rising time. */
@@ -90,7 +118,7 @@ export class MemoryTables {
   newMember(userId: string, members: ReadonlyMap<string, StoredMember>): StoredMember {
     const lastMs = [...members.values()].at(-1)?.joinedMs ?? 0;
     const joinedMs = Math.max(this.nowMs(), lastMs + 1);
-    return { userId, joinedMs, deliveredSeq: 0, readSeq: 0, ownActivityMs: null };
+    return { userId, joinedMs, deliveredSeq: 0, readSeq: 0, ownActivityMs: null, extra: {} };
   }
 
   nextId(): string {
@@ -114,11 +142,35 @@ export class MemoryTables {
     );
   }
 
+  namedBy(externalId: string | undefined): StoredConversation | undefined {
+    if (externalId === undefined) return undefined;
+    return [...this.conversations.values()].find((stored) => stored.externalId === externalId);
+  }
+
   /** Whether a block stands between the two of a direct conversation. */
   isBlocked({ kind, members }: StoredConversation): boolean {
     const [one, other] = [...members.keys()];
     if (kind !== "direct" || one === undefined || other === undefined) return false;
     return this.social.isBlocked(one, other);
+  }
+
+  isBanned({ bans }: StoredConversation, userId: string): boolean {
+    const ban = bans.get(userId);
+    if (ban === undefined) return false;
+    return ban.until === null || Date.parse(ban.until) > this.nowMs();
+  }
+
+  /** Whether the invitation can be accepted once more. */
+  isOpen({ expiresAt, uses, maxUses }: StoredInvite): boolean {
+    return Date.parse(expiresAt) > this.nowMs() && (maxUses === null || uses < maxUses);
+  }
+
+  /** Ends a member's invitations to a conversation; with null: everybody's. */
+  endInvites(conversationId: string, inviterId: string | null): void {
+    for (const [id, invite] of this.invites) {
+      if (invite.conversationId !== conversationId) continue;
+      if (inviterId === null || invite.inviterId === inviterId) this.invites.delete(id);
+    }
   }
 
   /** These users were taken into a conversation, or their follows or blocks changed. */
@@ -169,8 +221,8 @@ export function compareIds(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
-export function shownMember({ userId, deliveredSeq, readSeq }: StoredMember): Member {
-  return { user_id: userId, delivered_seq: deliveredSeq, read_seq: readSeq };
+export function shownMember({ userId, deliveredSeq, readSeq, extra }: StoredMember): Member {
+  return { user_id: userId, delivered_seq: deliveredSeq, read_seq: readSeq, ...extra };
 }
 
 /** The contract's object of a stored conversation, with all members. */
@@ -184,6 +236,8 @@ export function shownConversation(stored: StoredConversation): Conversation {
     last_seq: stored.messages.length,
     rev: stored.rev,
     created_at: stored.createdAt,
+    ...(stored.externalId !== null && { external_id: stored.externalId }),
+    ...stored.extra,
   };
 }
 

@@ -6,6 +6,7 @@ import type { Change, Changes } from "../../ports/edge.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import { withChangedMembers } from "../../protocol/members.ts";
 import type { Conversation, Member, Message } from "../../protocol/schemas.ts";
+import type { ConversationExtra, MemberExtra } from "./rows.ts";
 
 /** Of a group of 100 members each names all of them: about 6 kB. */
 const CONVERSATION_CHANGES_MAX = 20;
@@ -22,9 +23,12 @@ export interface ConversationUndo {
   lastSeq: number;
   titleBefore: string | null;
   ownerBefore: string | null;
+  extraBefore: ConversationExtra | null;
   addedIds: string[];
   /** `place`: how many members stood before this one when the change came. */
-  removed: { member: Member; place: number }[];
+  removed: { member: Member; extra?: MemberExtra | null; place: number }[];
+  /** By user id, of members whose extra changed; null: none changed. */
+  membersBefore: Readonly<Record<string, MemberExtra | null>> | null;
 }
 
 /** What a conversation has in storage after a rev. */
@@ -129,8 +133,8 @@ function changeAt(
   conversation: Conversation,
   undo: ConversationUndo | undefined,
 ): Change {
-  const members = conversation.members.map(({ user_id, delivered_seq, read_seq }) => ({
-    user_id,
+  const members = conversation.members.map(({ delivered_seq, read_seq, ...member }) => ({
+    ...member,
     delivered_seq: Math.min(delivered_seq, last_seq),
     read_seq: Math.min(read_seq, last_seq),
   }));
@@ -140,6 +144,7 @@ function changeAt(
   const membership = {
     addedIds: undo?.addedIds ?? [],
     removedIds: undo?.removed.map(({ member }) => member.user_id) ?? [],
+    changedIds: Object.keys(undo?.membersBefore ?? {}),
   };
   const body = JSON.stringify(withChangedMembers(then, membership));
   const change: Change = { name: "conversation_updated", rev, body };
@@ -150,8 +155,37 @@ function changeAt(
 
 function undone(conversation: Conversation, undo: ConversationUndo): Conversation {
   const added = new Set(undo.addedIds);
-  const members = conversation.members.filter(({ user_id }) => !added.has(user_id));
+  const members = conversation.members
+    .filter(({ user_id }) => !added.has(user_id))
+    .map((member) => memberBefore(member, undo.membersBefore));
   const byPlace = undo.removed.toSorted((a, b) => a.place - b.place);
-  for (const { member, place } of byPlace) members.splice(place, 0, member);
-  return { ...conversation, members, title: undo.titleBefore, owner_id: undo.ownerBefore };
+  for (const { member, extra, place } of byPlace) {
+    members.splice(place, 0, { ...member, ...extra });
+  }
+  return {
+    ...baseOf(conversation),
+    members,
+    title: undo.titleBefore,
+    owner_id: undo.ownerBefore,
+    ...undo.extraBefore,
+  };
+}
+
+function memberBefore(member: Member, before: ConversationUndo["membersBefore"]): Member {
+  const extra = before?.[member.user_id];
+  if (extra === undefined) return member;
+  const { user_id, delivered_seq, read_seq } = member;
+  return { user_id, delivered_seq, read_seq, ...extra };
+}
+
+/** Without what an undo brings as a whole. */
+function baseOf({
+  data: _data,
+  image_url: _image,
+  settings: _settings,
+  permissions: _permissions,
+  meta_rev: _metaRev,
+  ...base
+}: Conversation): Conversation {
+  return base;
 }

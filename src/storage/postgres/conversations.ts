@@ -9,8 +9,10 @@ import type {
   ConversationStore,
   CursorMark,
   Marked,
+  NewConversation,
   NewMessage,
 } from "../../../actors/ports.ts";
+import { normalPatch } from "../../protocol/conversation-settings.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Message } from "../../protocol/schemas.ts";
@@ -18,12 +20,21 @@ import { Batcher } from "../batching/shared-reads.ts";
 import type { Writer } from "../batching/writer.ts";
 import { faultOf } from "./fault.ts";
 import type { Database, Statement } from "./pool.ts";
-import { CONVERSATION_OUTCOMES, MEMBERS_MAX, MESSAGE_OUTCOMES, type Refusal } from "./refusals.ts";
+import {
+  CONVERSATION_OUTCOMES,
+  MEMBERS_MAX,
+  MESSAGE_OUTCOMES,
+  nothingDone,
+  type Refusal,
+  refusalOf,
+} from "./refusals.ts";
 import { CONVERSATION_COLUMNS, type ConversationRow, conversationOf, messageOf } from "./rows.ts";
 
 export const LOAD = {
   name: "load_conversations",
-  text: `SELECT ${CONVERSATION_COLUMNS} FROM conversation_rows v WHERE v.id = ANY ($1::bigint[])`,
+  text: `SELECT ${CONVERSATION_COLUMNS} FROM conversation_rows v
+    JOIN conversations c ON c.id = v.id
+    WHERE v.id = ANY ($1::bigint[]) AND c.deleted_at IS NULL`,
 };
 const NEWEST = {
   name: "newest_messages",
@@ -50,6 +61,22 @@ const APART = {
     JOIN conversation_members m ON m.conversation_id = c.id AND m.user_id = c.direct_lo
     WHERE c.id = ANY ($1::bigint[]) AND m.apart`,
 };
+// The newest messages are walked backwards, for no index leads to a sender's newest one.
+const LAST_SENDS = {
+  name: "last_sends",
+  text: `SELECT m.sender_id,
+      floor(extract(epoch FROM clock_timestamp() - max(m.created_at)) * 1000)::int AS age_ms
+    FROM messages m
+    WHERE m.conversation_id = $1
+      AND m.seq > (SELECT c.last_seq FROM conversations c WHERE c.id = $1) - 5000
+      AND m.created_at > clock_timestamp() - $2 * interval '1 millisecond'
+    GROUP BY m.sender_id`,
+};
+const SENT = {
+  name: "sent_message",
+  text: `SELECT message_text(m) AS message FROM messages m
+    WHERE m.conversation_id = $1 AND m.sender_id = $2 AND m.client_id = $3`,
+};
 const REVISE_MESSAGE = {
   name: "revise_message",
   text: "SELECT * FROM revise_message($1, $2, $3, $4)",
@@ -59,7 +86,7 @@ const OPENED = {
   text: `UPDATE conversation_members m SET own_activity_at = clock_timestamp()
     WHERE m.conversation_id = $1 AND m.user_id = $2`,
 };
-const CREATE = { text: "SELECT * FROM create_conversation($1, $2, $3::bigint[], $4)" };
+const CREATE = { text: "SELECT * FROM create_conversation($1, $2, $3::bigint[], $4, $5, $6, $7)" };
 const CHANGE = { text: "SELECT * FROM change_conversation($1, $2, $3)" };
 
 const GATHERED = { batchMax: 100, inFlightMax: 2 };
@@ -80,10 +107,13 @@ type ChangeRow = Omit<ConversationRow, "id"> & {
   changed: boolean;
   added_ids: UserId[];
   removed_ids: UserId[];
+  changed_ids: UserId[];
+  deleted: boolean;
 };
 type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 
 export class PostgresConversations implements ConversationStore {
+  readonly #database: Database;
   readonly #writer: Writer;
   readonly #load: Batcher<ConversationId, Conversation | null>;
   readonly #apart: Batcher<ConversationId, boolean>;
@@ -91,6 +121,7 @@ export class PostgresConversations implements ConversationStore {
   readonly #changed: Batcher<{ id: ConversationId; rev: number; limit: number }, Message[]>;
 
   constructor(database: Database, writer: Writer) {
+    this.#database = database;
     this.#writer = writer;
     this.#load = new Batcher(async (ids) => {
       const rows = await database.read<ConversationRow>(LOAD, [ids]);
@@ -137,6 +168,19 @@ export class PostgresConversations implements ConversationStore {
     return this.#changed.ask({ id, rev, limit });
   }
 
+  async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {
+    const rows = await this.#database.read<{ sender_id: UserId; age_ms: number }>(LAST_SENDS, [
+      id,
+      withinMs,
+    ]);
+    return new Map(rows.map(({ sender_id, age_ms }) => [sender_id, age_ms]));
+  }
+
+  async sent(id: ConversationId, senderId: UserId, clientId: string): Promise<Message | null> {
+    const [row] = await this.#database.read<MessageRow>(SENT, [id, senderId, clientId]);
+    return row === undefined ? null : messageOf(row.message);
+  }
+
   append(message: NewMessage): Promise<Result<Appended>> {
     return this.#writer.append(message);
   }
@@ -167,9 +211,11 @@ export class PostgresConversations implements ConversationStore {
     ownerId: UserId,
     memberIds: UserId[],
     title: string | null,
+    { by = ownerId, extras, externalId }: NewConversation = {},
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const members = [...new Set(memberIds)];
-    const values = [kind, ownerId, members, title];
+    const patch = extras === undefined ? null : JSON.stringify(normalPatch(extras));
+    const values = [kind, ownerId, members, title, by, patch, externalId ?? null];
     const made = await this.#call<ConversationRow>(CREATE, values, CONVERSATION_OUTCOMES);
     if (!made.ok) return made;
     return ok({ created: made.value.changed, conversation: conversationOf(made.value) });
@@ -183,18 +229,21 @@ export class PostgresConversations implements ConversationStore {
     const [row] = await reached(this.#writer.call<ChangeRow>(CHANGE, values));
     if (row === undefined) {
       const outcomes = calls.map(() => REFUSALS.internal);
-      return { outcomes, conversation: null, changed: false, addedIds: [], removedIds: [] };
+      return nothingDone(outcomes);
     }
+    const conversation = row.id === null ? null : conversationOf({ ...row, id: row.id });
     return {
       outcomes: row.outcomes.map((outcome, n) =>
         outcome === "ok"
           ? ok({ changed: row.done[n] === true })
-          : (CONVERSATION_OUTCOMES[outcome] ?? REFUSALS.internal),
+          : refusalOf(outcome, conversation?.meta_rev ?? 1),
       ),
-      conversation: row.id === null ? null : conversationOf({ ...row, id: row.id }),
+      conversation,
       changed: row.changed,
       addedIds: row.added_ids,
       removedIds: row.removed_ids,
+      changedIds: row.changed_ids,
+      deleted: row.deleted,
     };
   }
 
@@ -229,12 +278,24 @@ async function reached<Row>(work: Promise<Row[]>): Promise<Row[]> {
 function callRow(call: ConversationCall): object {
   const { by, does } = call;
   switch (does) {
-    case "retitle":
-      return { by, does, title: call.title };
+    case "update":
+      return normalPatch(call);
     case "add":
       return { by, does, user_ids: call.userIds };
+    case "member": {
+      const { userId, ...patch } = call;
+      return { ...patch, user_id: userId };
+    }
+    case "accept":
+      return { by, does, invite_id: call.inviteId };
+    case "ban":
+      return { by, does, user_id: call.userId, until: call.until, reason: call.reason };
     case "remove":
+    case "unban":
       return { by, does, user_id: call.userId };
+    case "join":
+    case "delete":
+      return { by, does };
   }
 }
 

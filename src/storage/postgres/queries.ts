@@ -31,6 +31,7 @@ import {
   conversationOf,
   firstMembers,
   listedMembers,
+  type MemberExtra,
   messageOf,
   messagesOf,
   PART_COLUMNS,
@@ -56,6 +57,7 @@ const CHANGED_USERS = {
 const UNDO_JSON = `json_build_object(
   'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
   'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
+  'extraBefore', g.extra_before, 'membersBefore', g.members_before,
   'addedIds', g.added_ids::text[], 'removed', g.removed)`;
 export const CHANGES = {
   name: "changes",
@@ -110,7 +112,7 @@ const CONVERSATION = {
 // No row where the reader is no member; one of nulls where nobody comes after the place.
 const MEMBERS = {
   name: "members_of_conversation",
-  text: `SELECT m.user_id, m.delivered_seq, m.read_seq, m.joined_at
+  text: `SELECT m.user_id, m.delivered_seq, m.read_seq, m.joined_at, m.extra
     FROM conversation_members k
     LEFT JOIN LATERAL (
       SELECT y.* FROM conversation_members y
@@ -311,6 +313,7 @@ interface MemberRow {
   delivered_seq: string;
   read_seq: string;
   joined_at: string;
+  extra: MemberExtra | null;
 }
 
 function placedMemberOf(row: MemberRow): PlacedMember[] {
@@ -320,6 +323,7 @@ function placedMemberOf(row: MemberRow): PlacedMember[] {
       user_id: row.user_id,
       delivered_seq: Number(row.delivered_seq),
       read_seq: Number(row.read_seq),
+      ...row.extra,
       joinedMs: Date.parse(row.joined_at),
     },
   ];

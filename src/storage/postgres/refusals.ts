@@ -1,5 +1,6 @@
 /** The refusals of storage that are not in everyone's list, worded once for both adapters. */
-import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
+import type { ConversationChange } from "../../../actors/ports.ts";
+import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { RULES } from "../../protocol/policy.ts";
 
 export const MEMBERS_MAX = 1000;
@@ -8,11 +9,22 @@ export const STORAGE_REFUSALS = {
   noReply: refused("invalid_payload", "There is no message with that reply_to_seq."),
   notSender: RULES.sender,
   messageDeleted: refused("conflict", "The message is deleted."),
-  notOwner: RULES.owner,
-  directFixed: refused("conflict", "A direct conversation keeps its members and has no title."),
+  role: RULES.role,
+  directFixed: refused(
+    "conflict",
+    "A conversation of this kind has neither that nor a change of it.",
+  ),
   membersMax: refused("invalid_payload", `A conversation has at most ${MEMBERS_MAX} members.`),
   apart: RULES.welcome,
   hasLeft: RULES.consenting,
+  banned: RULES.unbanned,
+  full: refused("conflict", `The conversation is full: it has ${MEMBERS_MAX} members.`),
+  dataSize: refused("invalid_payload", "The data would be too large after this change."),
+  noInvite: refused("not_found", "No such invitation."),
+  externalTaken: refused(
+    "conflict",
+    "That external_id is the name of a conversation of another kind, or of another pair.",
+  ),
   usernameTaken: refused("conflict", "That username is taken."),
 } as const;
 
@@ -31,11 +43,30 @@ export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
   user_not_found: REFUSALS.userNotFound,
   conflict: STORAGE_REFUSALS.directFixed,
-  forbidden: STORAGE_REFUSALS.notOwner,
+  forbidden: STORAGE_REFUSALS.role,
   apart: STORAGE_REFUSALS.apart,
   has_left: STORAGE_REFUSALS.hasLeft,
+  banned: STORAGE_REFUSALS.banned,
   invalid_payload: STORAGE_REFUSALS.membersMax,
+  full: STORAGE_REFUSALS.full,
+  data_size: STORAGE_REFUSALS.dataSize,
+  invite_not_found: STORAGE_REFUSALS.noInvite,
+  taken: STORAGE_REFUSALS.externalTaken,
 };
+
+/** The refusal of an outcome of a change, after which the conversation's meta_rev is that. */
+export function refusalOf(outcome: string, metaRev: number): Refusal {
+  if (outcome !== "stale") return CONVERSATION_OUTCOMES[outcome] ?? REFUSALS.internal;
+  return refused("conflict", "The conversation has changed since: read it again.", {
+    meta_rev: metaRev,
+  });
+}
+
+/** Where there is no such conversation, or nothing could be tried. */
+export function nothingDone(outcomes: Result<{ changed: boolean }>[]): ConversationChange {
+  const nobody = { addedIds: [], removedIds: [], changedIds: [] };
+  return { outcomes, conversation: null, changed: false, ...nobody, deleted: false };
+}
 
 export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,

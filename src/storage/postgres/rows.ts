@@ -62,25 +62,39 @@ export interface ConversationRow {
   member_delivered: string[];
   member_read: string[];
   member_count?: number;
+  external_id: string | null;
+  extra: ConversationExtra | null;
+  /** By user id; null where no member has any. */
+  member_extras: Readonly<Record<string, MemberExtra>> | null;
 }
+
+/** What a conversation has beside members and title (sql/migrations/0015). */
+export type ConversationExtra = Pick<
+  Conversation,
+  "data" | "image_url" | "settings" | "permissions" | "meta_rev"
+>;
+export type MemberExtra = Omit<Member, "user_id" | "delivered_seq" | "read_seq">;
 
 /** Columns of a ConversationRow, of view alias `v`. */
 export const CONVERSATION_COLUMNS =
   "v.id, v.kind, v.title, v.owner_id, v.last_seq, v.rev, v.created_at," +
-  " v.member_ids, v.member_delivered, v.member_read";
+  " v.member_ids, v.member_delivered, v.member_read," +
+  " v.external_id, v.extra, v.member_extras";
 
 /** The same of table alias `c` and a subquery `v` of the arrays: see below. */
 export const PART_COLUMNS =
   "c.id, c.kind, c.title, c.owner_id, c.last_seq, c.rev, c.created_at, c.member_count," +
-  " v.member_ids, v.member_delivered, v.member_read";
+  " v.member_ids, v.member_delivered, v.member_read," +
+  " c.external_id, c.extra, v.member_extras";
 
 const MEMBER_ARRAYS =
   "coalesce(array_agg(y.user_id ORDER BY y.joined_at, y.user_id), '{}') AS member_ids," +
   " coalesce(array_agg(y.delivered_seq ORDER BY y.joined_at, y.user_id), '{}') AS member_delivered," +
-  " coalesce(array_agg(y.read_seq ORDER BY y.joined_at, y.user_id), '{}') AS member_read";
+  " coalesce(array_agg(y.read_seq ORDER BY y.joined_at, y.user_id), '{}') AS member_read," +
+  " json_object_agg(y.user_id, y.extra) FILTER (WHERE y.extra IS NOT NULL) AS member_extras";
 
 /**
- * Subquery of the three arrays of a conversation of table alias `c`, as lists and `sync` show
+ * Subquery of the arrays of a conversation of table alias `c`, as lists and `sync` show
  * them to `reader`: of a large group no other member's row is read. `where`: a condition on `c`.
  */
 export const listedMembers = (c: string, reader: string, where = "true") =>
@@ -105,6 +119,7 @@ export function conversationOf(row: ConversationRow): Conversation {
     user_id,
     delivered_seq: Number(row.member_delivered[i]),
     read_seq: Number(row.member_read[i]),
+    ...row.member_extras?.[user_id],
   }));
   const conversation: Conversation = {
     id: row.id,
@@ -115,6 +130,8 @@ export function conversationOf(row: ConversationRow): Conversation {
     last_seq: Number(row.last_seq),
     rev: Number(row.rev),
     created_at: row.created_at,
+    ...(row.external_id !== null && { external_id: row.external_id }),
+    ...row.extra,
   };
   const { member_count } = row;
   if (member_count === undefined || member_count <= WHOLE_MEMBERS_MAX) return conversation;

@@ -52,7 +52,8 @@ export const SYNC = {
       SELECT e.id, e.kind, e.title, e.owner_id, e.last_seq, e.rev, e.created_at,
         e.last_activity_at, e.after_rev, e.differs, e.fresh, e.fits,
         e.fresh OR e.meta_rev > e.after_rev AS whole,
-        e.member_count, v.member_ids, v.member_delivered, v.member_read, x.messages,
+        e.member_count, v.member_ids, v.member_delivered, v.member_read,
+        e.external_id, e.extra, v.member_extras, x.messages,
         p.user_id AS peer_id, p.delivered_seq AS peer_delivered, p.read_seq AS peer_read
       FROM chosen e
       LEFT JOIN conversation_members p

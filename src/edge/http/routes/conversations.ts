@@ -17,10 +17,11 @@ type Route =
   | "createConversation"
   | "listConversations"
   | "getConversation"
-  | "retitleConversation"
+  | "updateConversation"
   | "listMembers"
   | "addMembers"
   | "removeMember"
+  | "updateMember"
   | "listMessages"
   | "sendMessage"
   | "editMessage"
@@ -33,6 +34,13 @@ const NO_OTHERS = refused("invalid_payload", "body: member_ids names nobody but 
 const TOO_MANY = refused("invalid_payload", `A group has at most ${MEMBERS_MAX} members.`, [
   { in: "body", at: "member_ids", problem: `makes more than ${MEMBERS_MAX} members` },
 ]);
+const NOT_A_PAIR = refused("invalid_payload", "A direct conversation has one other member.", [
+  { in: "body", at: "member_ids", problem: "names more than one for a direct conversation" },
+]);
+const PLAIN_PAIR = refused(
+  "conflict",
+  "A direct conversation has no title, settings or permissions of its own.",
+);
 const TWO_WAYS = refused(
   "invalid_payload",
   "query: before_seq and after_seq cannot be used together.",
@@ -50,11 +58,22 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       const others = [...new Set(body.member_ids)]
         .filter((id) => id !== caller.userId)
         .map(asUserId);
-      if (others.length === 0) return NO_OTHERS;
+      const title = body.title ?? null;
+      const kind = body.kind ?? (others.length === 1 && title === null ? "direct" : "group");
+      // A group can begin with its owner alone, but only where it is asked for by its kind.
+      if (others.length === 0 && body.kind !== "group") return NO_OTHERS;
       if (others.length >= MEMBERS_MAX) return TOO_MANY;
+      const { data, image_url, settings, permissions } = body;
+      if (kind === "direct") {
+        if (others.length > 1) return NOT_A_PAIR;
+        if (title !== null || settings !== undefined || permissions !== undefined)
+          return PLAIN_PAIR;
+      }
       const made = await gateway.ask("user", caller.userId, "create_conversation", {
+        kind,
         member_ids: others,
-        title: body.title ?? null,
+        title,
+        extras: { data, image_url, settings, permissions },
       });
       if (!made.ok) return made;
       return answered(made.value.created ? 201 : 200, ok(made.value.conversation));
@@ -78,10 +97,19 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       return found === null ? REFUSALS.conversationNotFound : answered(200, ok(found));
     },
 
-    async retitleConversation({ caller, params, body }) {
-      const answer = await gateway.ask("conversation", params.id, "retitle", {
+    async updateConversation({ caller, params, body }) {
+      const answer = await gateway.ask("conversation", params.id, "update", {
+        ...body,
         ...acting(caller),
-        title: body.title,
+      });
+      return answered(200, taken(answer, "conversation"));
+    },
+
+    async updateMember({ caller, params, body }) {
+      const answer = await gateway.ask("conversation", params.id, "update_member", {
+        ...body,
+        ...acting(caller),
+        user_id: asUserId(params.user_id),
       });
       return answered(200, taken(answer, "conversation"));
     },

@@ -1,19 +1,27 @@
--- Makes a group, or finds or makes the one direct conversation of a pair.
--- outcome: ok, user_not_found, apart (a block stands between p_owner_id and another member).
+-- Makes a group, or finds or makes the one direct conversation of a pair, or finds the one of an
+-- external_id.
+-- p_owner_id: who owns a group. p_by: the user who makes it; 0, the owner does (hosts of the
+-- version before leave it out); null, a service, which blocks do not bind. p_patch: data, image_url, settings and permissions, as change_conversation takes them.
+-- outcome: ok, user_not_found, apart (a block stands between p_by and another member), taken (the
+-- external_id names a conversation of another kind or of another pair).
 -- A block that is committed at this moment may come after a new group, as if it were made later;
 -- of a direct conversation blocks are kept (see lock_pair).
 CREATE OR REPLACE FUNCTION create_conversation(
-  p_kind text, p_owner_id bigint, p_member_ids bigint[], p_title text
+  p_kind text, p_owner_id bigint, p_member_ids bigint[], p_title text,
+  p_by bigint DEFAULT 0, p_patch json DEFAULT NULL, p_external_id text DEFAULT NULL
 )
 RETURNS TABLE (
   outcome text, changed boolean, id bigint, kind text, title text, owner_id bigint,
   last_seq bigint, rev bigint, created_at timestamptz,
-  member_ids bigint[], member_delivered bigint[], member_read bigint[]
+  member_ids bigint[], member_delivered bigint[], member_read bigint[],
+  external_id text, extra json, member_extras json
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
+  maker bigint := CASE p_by WHEN 0 THEN p_owner_id ELSE p_by END;
   made_id bigint;
+  found conversations;
   found_count int;
   lo bigint;
   hi bigint;
@@ -27,10 +35,15 @@ BEGIN
   END IF;
 
   outcome := 'ok';
+  IF p_external_id IS NOT NULL THEN
+    -- When two calls come at once, the second waits here and finds the first one's conversation.
+    PERFORM pg_advisory_xact_lock(hashtextextended('conversation ' || p_external_id, 0));
+    SELECT c.* INTO found FROM conversations c WHERE c.external_id = p_external_id;
+  END IF;
   IF p_kind = 'direct' THEN
     -- A block of this moment comes before or after, never between the check and the insert.
     PERFORM lock_pair(lo, hi);
-    IF is_apart(lo, hi) AND NOT EXISTS (
+    IF is_apart(lo, hi) AND maker IS NOT NULL AND NOT EXISTS (
       SELECT 1 FROM conversations c
       WHERE c.kind = 'direct' AND c.direct_lo = lo AND c.direct_hi = hi
     ) THEN
@@ -38,30 +51,51 @@ BEGIN
       RETURN NEXT;
       RETURN;
     END IF;
-    INSERT INTO conversations (kind, direct_lo, direct_hi, member_count)
-    VALUES ('direct', lo, hi, 2)
-    ON CONFLICT (direct_lo, direct_hi) WHERE kind = 'direct' DO NOTHING
-    RETURNING id INTO made_id;
+    IF found.id IS NULL THEN
+      INSERT INTO conversations (kind, direct_lo, direct_hi, member_count, extra, external_id)
+      VALUES ('direct', lo, hi, 2, revised_extra('direct', NULL, p_patch), p_external_id)
+      ON CONFLICT (direct_lo, direct_hi) WHERE kind = 'direct' DO NOTHING
+      RETURNING id INTO made_id;
+      IF made_id IS NULL THEN
+        SELECT c.* INTO found FROM conversations c
+        WHERE c.kind = 'direct' AND c.direct_lo = lo AND c.direct_hi = hi;
+        -- The pair's conversation that was there before takes the name, once.
+        IF p_external_id IS NOT NULL AND found.external_id IS NULL THEN
+          UPDATE conversations c SET external_id = p_external_id WHERE c.id = found.id;
+        ELSIF p_external_id IS DISTINCT FROM found.external_id AND p_external_id IS NOT NULL THEN
+          outcome := 'taken';
+        END IF;
+      END IF;
+    ELSIF found.kind <> 'direct' OR found.direct_lo <> lo OR found.direct_hi <> hi THEN
+      outcome := 'taken';
+    END IF;
+  ELSIF found.id IS NOT NULL THEN
+    IF found.kind <> p_kind THEN
+      outcome := 'taken';
+    END IF;
   ELSE
-    IF EXISTS (SELECT 1 FROM apart_from(p_owner_id, p_member_ids)) THEN
+    IF maker IS NOT NULL AND EXISTS (SELECT 1 FROM apart_from(maker, p_member_ids)) THEN
       outcome := 'apart';
       RETURN NEXT;
       RETURN;
     END IF;
-    INSERT INTO conversations (kind, title, owner_id, member_count)
-    VALUES ('group', p_title, p_owner_id, cardinality(p_member_ids))
+    INSERT INTO conversations (kind, title, owner_id, member_count, extra, external_id)
+    VALUES (p_kind, p_title, p_owner_id, cardinality(p_member_ids),
+      revised_extra(p_kind, NULL, p_patch), p_external_id)
     RETURNING id INTO made_id;
+  END IF;
+  IF outcome <> 'ok' THEN
+    RETURN NEXT;
+    RETURN;
   END IF;
   changed := made_id IS NOT NULL;
   IF changed THEN
     INSERT INTO conversation_members (conversation_id, user_id, own_activity_at)
-    SELECT made_id, u, CASE WHEN u = p_owner_id THEN clock_timestamp() END
+    SELECT made_id, u, CASE WHEN u = maker THEN clock_timestamp() END
     FROM unnest(p_member_ids) u ORDER BY u;
     INSERT INTO user_changes (user_ids) VALUES (p_member_ids);
-  ELSE
-    SELECT c.id INTO made_id FROM conversations c
-    WHERE c.kind = 'direct' AND c.direct_lo = lo AND c.direct_hi = hi;
   END IF;
-  RETURN QUERY SELECT outcome, changed, r.* FROM conversation_rows r WHERE r.id = made_id;
+  RETURN QUERY
+  SELECT outcome, changed, r.* FROM conversation_rows r WHERE r.id = coalesce(made_id, found.id);
 END
 $$;

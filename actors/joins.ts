@@ -1,0 +1,83 @@
+/**
+ * What a session that joins a conversation is answered with: the newest messages, or those changed
+ * since. The newest ones of all are kept in the actor (ring.ts), so that most joins read nothing.
+ */
+import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import { REFUSALS } from "../src/protocol/errors.ts";
+import type { ConversationId } from "../src/protocol/ids.ts";
+import { withFirstMembers } from "../src/protocol/members.ts";
+import type { Conversation, Message } from "../src/protocol/schemas.ts";
+import type { Context, Reply } from "./behaviour.ts";
+import { RING_MESSAGES } from "./limits.ts";
+import type { ConversationStore } from "./ports.ts";
+import { changedSince, newestOf, type Ring, ringOf } from "./ring.ts";
+import type { Typing } from "./typing.ts";
+
+interface Joined {
+  id: ConversationId;
+  conversation: Conversation;
+  ring: Ring | null;
+  typing: Typing;
+  sending: ReadonlyMap<string, unknown>;
+}
+
+type Body = ConversationOps["join"]["body"];
+type Store = Pick<ConversationStore, "opened" | "newest" | "changedAfter">;
+
+const IGNORED = () => undefined;
+
+export function join(state: Joined, body: Body, reply: Reply, store: Store, ctx: Context): void {
+  const { ring } = state;
+  if (body.isOpened) ctx.run(store.opened(state.id, body.user), IGNORED, IGNORED);
+  if (ring !== null) {
+    joinFrom(state, ring, body, reply, store, ctx);
+    return;
+  }
+  const rev = state.conversation.rev;
+  ctx.run(
+    store.newest(state.id, RING_MESSAGES),
+    (newest) => {
+      // Changes that came back meanwhile are in what was read, or are missed by it: only a
+      // ring read at the rev we still have is known to be whole.
+      if (state.ring === null && state.conversation.rev === rev && state.sending.size === 0) {
+        state.ring = ringOf(newest, rev);
+      }
+      const from = state.ring ?? ringOf(newest, state.conversation.rev);
+      joinFrom(state, from, body, reply, store, ctx);
+    },
+    () => reply.refuse(REFUSALS.unavailable.error),
+  );
+}
+
+function joinFrom(
+  state: Joined,
+  ring: Ring,
+  body: Body,
+  reply: Reply,
+  store: Store,
+  ctx: Context,
+): void {
+  const { limit, after_rev } = body;
+  const answer = (messages: Message[], hasMore: boolean) =>
+    reply.ok({
+      conversation: withFirstMembers(state.conversation),
+      messages,
+      has_more: hasMore,
+      typing: [...state.typing.keys()],
+    });
+  if (after_rev === null) {
+    const messages = newestOf(ring, limit);
+    answer(messages, (messages[0]?.seq ?? 1) > 1);
+    return;
+  }
+  const changed = changedSince(ring, after_rev);
+  if (changed !== null) {
+    answer(changed.slice(0, limit), changed.length > limit);
+    return;
+  }
+  ctx.run(
+    store.changedAfter(state.id, after_rev, limit + 1),
+    (messages) => answer(messages.slice(0, limit), messages.length > limit),
+    () => reply.refuse(REFUSALS.unavailable.error),
+  );
+}

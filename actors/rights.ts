@@ -1,0 +1,115 @@
+/**
+ * The acts that a member of a conversation may ask of its actor: the facts of their role and their silence,
+ * judged by the policy. Storage judges changes once more, inside the transaction.
+ *
+ * [RGT1] The refusal of a silenced member says until when.
+ * [RGT2] A user without the permission `send` neither types nor edits; a frozen conversation takes
+ *        no messages but those of moderators, everything else goes on.
+ * [RGT3] Direct conversations know no roles: what they cannot do is storage's to say.
+ */
+import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import type { ErrorObject } from "../src/protocol/errors.ts";
+import type { UserId } from "../src/protocol/ids.ts";
+import {
+  type Action,
+  isAbove,
+  isAtLeast,
+  leastRoleFor,
+  type Role,
+  roleIn,
+  roleMayDo,
+  silencedUntil,
+} from "../src/protocol/permissions.ts";
+import { type Act, type Facts, judge, RULES } from "../src/protocol/policy.ts";
+import type { Conversation, Member } from "../src/protocol/schemas.ts";
+import { epochMsOf, type WallTime } from "../src/protocol/time.ts";
+
+/** What the rules read of the conversation's state. */
+export interface Judged {
+  conversation: Conversation;
+  members: ReadonlyMap<UserId, Member>;
+  /** A block stands between the two of a direct conversation. */
+  isBlocked: boolean;
+}
+
+/** The acts that are asked of an actor by somebody who may be a member. */
+export type MemberAct = Exclude<keyof ConversationOps, "session_closed" | "apart_changed">;
+
+/** Null: nothing known here forbids it. */
+export function refusalFor(
+  judged: Judged,
+  act: MemberAct,
+  body: { user: UserId },
+  wallMs: WallTime,
+): ErrorObject | null {
+  const member = judged.members.get(body.user);
+  const until = member === undefined ? null : silencedUntil(member, epochMsOf(wallMs));
+  const role = member === undefined ? null : roleIn(judged.conversation, member);
+  const facts: Facts = {
+    member: member !== undefined,
+    unblocked: !judged.isBlocked,
+    unsilenced: until === null,
+  };
+  const byRole = role === null ? undefined : mayByRole(judged, role, act, body);
+  if (byRole !== undefined) facts.role = byRole;
+  const refusal = judge(ACT_OF_OP[act] ?? (act as Act), facts);
+  // [RGT1]
+  return refusal === RULES.unsilenced.error ? { ...refusal, details: { until } } : refusal;
+}
+
+const ACT_OF_OP: Partial<Record<MemberAct, Act>> = {
+  update: "update_conversation",
+};
+
+/** Undefined: the role does not matter, or storage knows more. */
+function mayByRole(
+  { conversation, members }: Judged,
+  role: Role,
+  act: MemberAct,
+  body: { user: UserId },
+): boolean | undefined {
+  const isAllowed = (action: Action) => isAtLeast(role, leastRoleFor(conversation, action));
+  switch (act) {
+    case "send":
+      return roleMayDo(conversation, role, "send");
+    case "typing":
+    case "edit":
+      return isAllowed("send");
+  }
+  // [RGT3]
+  if (conversation.kind === "direct") return undefined;
+  const roleOf = (userId: UserId): Role | null => {
+    const member = members.get(userId);
+    return member === undefined ? null : roleIn(conversation, member);
+  };
+  const isAllowedTo = (action: Action, userId: UserId) =>
+    isAllowed(action) && isAbove(role, roleOf(userId));
+  switch (act) {
+    case "update": {
+      const patch = body as ConversationOps["update"]["body"];
+      const { title, data, image_url, settings, permissions } = patch;
+      const isInfo = title !== undefined || data !== undefined || image_url !== undefined;
+      const isRules = settings !== undefined || permissions !== undefined;
+      return (!isInfo || isAllowed("edit_info")) && (!isRules || isAllowed("edit_settings"));
+    }
+    case "update_member": {
+      const asked = body as ConversationOps["update_member"]["body"];
+      const { user_id, silenced_until, data } = asked;
+      const mayGive =
+        asked.role === undefined ||
+        (asked.role === "owner"
+          ? role === "owner"
+          : isAllowedTo("edit_roles", user_id) && isAbove(role, asked.role));
+      const maySilence = silenced_until === undefined || isAllowedTo("silence", user_id);
+      return mayGive && maySilence && (data === undefined || user_id === body.user);
+    }
+    case "add_members":
+      return isAllowed("add_members");
+    case "remove_member": {
+      const { user_id } = body as ConversationOps["remove_member"]["body"];
+      return user_id === body.user || isAllowedTo("remove_members", user_id);
+    }
+    default:
+      return undefined;
+  }
+}
