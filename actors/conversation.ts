@@ -39,9 +39,11 @@ import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
 import { type MemberAct, refusalFor } from "./rights.ts";
 import { type Ring, remember } from "./ring.ts";
+import { serviceSignal, signal, signalAudience } from "./signals.ts";
 import { type SendPace, sendInPace } from "./slow-mode.ts";
 import type { SocialPorts } from "./social-ports.ts";
-import { NOBODY_TYPES, stepTyping, type Typing, type TypingEvent } from "./typing.ts";
+import { NOBODY_TYPES, type Typing, type TypingEvent } from "./typing.ts";
+import { typingChanged } from "./typing-notices.ts";
 
 export interface ConversationState {
   id: ConversationId;
@@ -66,7 +68,6 @@ export interface ConversationState {
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
-const TYPING_TIMER = "typing";
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
 const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
@@ -368,6 +369,10 @@ export function conversationBehaviour(
         reply.ok(null);
         return;
       }
+      if (op === "service_signal") {
+        serviceSignal(state, body as Body<"service_signal">, reply, ctx);
+        return;
+      }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
       const act = op as MemberAct;
@@ -405,6 +410,12 @@ export function conversationBehaviour(
           reply.okText("{}");
           break;
         }
+        case "signal":
+          signal(state, body as Body<"signal">, reply, ctx);
+          break;
+        case "signal_audience":
+          signalAudience(state, reply);
+          break;
         case "join":
           join(state, body as Body<"join">, reply, store, ctx);
           break;
@@ -435,21 +446,6 @@ export function conversationBehaviour(
     isBusy: (state) =>
       state.typing.size > 0 || state.sending.size > 0 || hasWaitingChanges(state.gathered),
   };
-}
-
-function typingChanged(state: ConversationState, event: TypingEvent, ctx: Context): void {
-  const { typing, notices, wakeInMs } = stepTyping(state.typing, event, ctx.monotonicMs);
-  state.typing = typing;
-  if (wakeInMs === null) ctx.cancel(TYPING_TIMER);
-  else ctx.after(wakeInMs, TYPING_TIMER);
-  for (const { user, isTyping } of notices) {
-    ctx.publish(state.topic, {
-      name: "typing",
-      rev: 0,
-      body: `{"conversation_id":"${state.id}","user_id":"${user}","is_typing":${isTyping}}`,
-      except: user,
-    });
-  }
 }
 
 /** Moves to a committed change's rev; a jump means that we are not the only activation. */

@@ -33,7 +33,10 @@ export interface Judged {
 }
 
 /** The acts that are asked of an actor by somebody who may be a member. */
-export type MemberAct = Exclude<keyof ConversationOps, "session_closed" | "apart_changed">;
+export type MemberAct = Exclude<
+  keyof ConversationOps,
+  "session_closed" | "apart_changed" | "service_signal"
+>;
 
 /** Null: nothing known here forbids it. */
 export function refusalFor(
@@ -72,6 +75,9 @@ function mayByRole(
   switch (act) {
     case "send":
       return roleMayDo(conversation, role, "send");
+    case "signal":
+    case "signal_audience":
+      return isAllowed("signal");
     case "typing":
     case "edit":
       return isAllowed("send");

@@ -9,6 +9,7 @@ import type { ConfigKey, Read } from "./key.ts";
 export const LIMIT_KINDS = [
   "send",
   "typing",
+  "signal",
   "mark",
   "read",
   "watch",
@@ -81,6 +82,13 @@ export const LIMIT_KEYS = {
     "50/s burst 500",
     "typing events by one user's sessions",
     "typing in several conversations stops showing",
+    "one user can keep every member of a large group busy",
+  ),
+  signal: key(
+    "SIGNAL",
+    "60/s burst 200",
+    "signals by one user; one that more than 20 receive counts once for every 20 of them",
+    "a shared cursor or a game stutters",
     "one user can keep every member of a large group busy",
   ),
   mark: key(

@@ -114,6 +114,7 @@ export class Hub {
     });
     this.commands = createCommands({
       ...live,
+      clock,
       auth,
       onTokenRefreshed: (session) => this.sessions.recheck(session),
     });

@@ -6,6 +6,7 @@
  * [PRB1] At most ten problems are named, and the walk stops at the tenth.
  * [PRB2] What is too large by its number of keys or items is refused by that number, before
  *        anything in it is looked at.
+ * [PRB4] A value that has a check of its own (`Type.Refine`) is checked once where it is refused.
  * [PRB3] An object is a plain object, an array a plain array.
  */
 import type { TObject, TSchema } from "typebox";
@@ -29,11 +30,13 @@ const FORMATS: Readonly<Record<string, string>> = {
   body: "must be 1–4,000 characters, not all white space, without control characters",
   title: "must be 1–80 characters, not all white space, without control characters",
   image_url: "must be an https address of at most 2,048 characters",
+  label: "must be 1–64 characters, not all white space, without control characters",
   notice: "must be 1–500 characters, not all white space, without control characters",
 };
 
 /** A schema, as far as the walk goes into it. */
-type Node = ObjectNode | ListNode | ValueNode;
+type Node = ObjectNode | ListNode | CheckedNode | ValueNode;
+type Inner = ObjectNode | ListNode | CheckedNode;
 interface ObjectNode {
   is: "object";
   isNullable: boolean;
@@ -41,7 +44,7 @@ interface ObjectNode {
   required: readonly string[];
   refusesUnknown: boolean;
   /** The properties that may hold objects or lists. */
-  inner: readonly [string, ObjectNode | ListNode][];
+  inner: readonly [string, Inner][];
 }
 interface ListNode {
   is: "list";
@@ -50,6 +53,12 @@ interface ListNode {
   isItem(value: unknown): boolean;
   minItems: number;
   maxItems: number;
+}
+/** An object with a check of its own. */
+interface CheckedNode {
+  is: "checked";
+  /** What is wrong with it; null: nothing. */
+  problemOf(value: object): string | null;
 }
 /** Everything else, also what may be any of several schemas: TypeBox names the problems. */
 interface ValueNode {
@@ -87,9 +96,16 @@ function nodeOf(schema: TSchema): Node {
   return node ?? { is: "value", schema };
 }
 
-function structureOf(schema: TSchema, isNullable: boolean): ObjectNode | ListNode | null {
-  // Checked by a function of its own, which names the problem.
-  if ("~refine" in schema) return null;
+interface Refined {
+  "~refine": readonly { check(value: unknown): boolean; error(value: unknown): string | object }[];
+}
+
+function structureOf(schema: TSchema, isNullable: boolean): Inner | null {
+  if ("~refine" in schema) {
+    const [refinement] = (schema as unknown as Refined)["~refine"];
+    const error = refinement?.error ?? (() => "");
+    return { is: "checked", problemOf: (value) => String(error(value)) || null };
+  }
   const { type, properties, items } = schema as {
     type?: string;
     properties?: Record<string, TSchema>;
@@ -128,12 +144,12 @@ function structureOf(schema: TSchema, isNullable: boolean): ObjectNode | ListNod
 }
 
 /** [PRB2] Stops at the first object or list that is too large. */
-function hasExcess(
-  node: ObjectNode | ListNode,
-  value: unknown,
-  at: string,
-  found: Problem[],
-): boolean {
+function hasExcess(node: Inner, value: unknown, at: string, found: Problem[]): boolean {
+  if (node.is === "checked") {
+    const problem = isPlainObject(value) ? node.problemOf(value) : null;
+    if (problem !== null) found.push({ at, problem });
+    return problem !== null;
+  }
   if (node.is === "list") {
     if (!Array.isArray(value)) return false;
     if (value.length > node.maxItems) {
@@ -160,8 +176,11 @@ function explain(node: Node, value: unknown, at: string, found: Problem[]): void
   if (found.length >= PROBLEMS_MAX) return;
   if (node.is === "value") {
     explainValue(node.schema, value, at, found);
-  } else if (value === null && node.isNullable) {
+  } else if (value === null && node.is !== "checked" && node.isNullable) {
     return;
+  } else if (node.is === "checked") {
+    // Whatever else could be wrong with it was found as an excess.
+    if (!isPlainObject(value)) found.push({ at, problem: "must be object" });
   } else if (node.is === "object") {
     if (isPlainObject(value)) explainObject(node, value, at, found);
     else found.push({ at, problem: "must be object" });

@@ -6,7 +6,7 @@
 import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import type { PostId, SessionId, UserId } from "./ids.ts";
 import type { Conversation, Cursors, Message, PresenceStatus, Status } from "./schemas.ts";
-
+import type { SignalBody } from "./signals.ts";
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
 
 export type ActorKind = "user" | "conversation" | "post";
@@ -82,6 +82,12 @@ export interface ConversationOps {
   delete: { body: Acting & { seq: number }; answer: { message: Message } };
   mark: { body: Acting & { seq: number; read: boolean }; answer: Cursors };
   typing: { body: Acting & { worker: string; is_typing: boolean }; answer: Record<string, never> };
+  /** Answers how many receive it. */
+  signal: { body: Acting & SignalBody; answer: { receivers: number } };
+  /** How many would receive a signal that names nobody; refuses as that signal would. */
+  signal_audience: { body: Acting; answer: { receivers: number } };
+  /** From a service, for nobody. */
+  service_signal: { body: SignalBody; answer: { receivers: number } };
   /** That session ended while its user typed here. */
   session_closed: { body: { session: SessionId }; answer: null };
   join: {

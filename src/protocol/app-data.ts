@@ -16,6 +16,12 @@ import { codePoints } from "./text.ts";
 
 export type AppData = Record<string, unknown>;
 
+/** An application's own type of message or signal. */
+export const AppType = Type.String({
+  pattern: "^[a-z][a-z0-9_.-]{0,31}$",
+  description: "The application's own word: 1–32 of a-z 0-9 _ . -, a letter first.",
+});
+
 const DEPTH_MAX = 6;
 const KEY_MAX = 64;
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);

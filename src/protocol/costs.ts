@@ -24,6 +24,7 @@ export type ChargedLimit =
   | "read"
   | "watch"
   | "typing"
+  | "signal"
   | "create"
   | "add"
   | "change"
@@ -126,7 +127,7 @@ export const COST_OF_ROUTE: RouteCosts = {
 
 interface EventCost<E extends ClientEventName> {
   /** Whose first unit is charged before the payload is read. */
-  limit: Extract<ChargedLimit, "send" | "mark" | "read" | "watch" | "typing">;
+  limit: Extract<ChargedLimit, "send" | "mark" | "read" | "watch" | "typing" | "signal">;
   /** Beyond that first unit. */
   more?: (payload: ClientPayload<E>) => Units;
 }
@@ -147,6 +148,8 @@ export const COST_OF_EVENT: EventCosts = {
   edit_message: { limit: "send" },
   delete_message: { limit: "send" },
   typing: { limit: "typing" },
+  // In larger groups by the number of receivers (signalUnits), charged where that is known.
+  signal: { limit: "signal" },
   mark_delivered: { limit: "mark" },
   mark_read: { limit: "mark" },
   join_conversation: {

@@ -9,6 +9,8 @@ export const CLIENT_EVENT_SUMMARIES: Record<ClientEventName, string> = {
     "Receive a conversation's live events on this socket, and read what changed after `after_rev`, or without it the newest messages.",
   leave_conversation: "Receive no more live events of a conversation on this socket.",
   typing: "Say that one types, or no longer does. Ends by itself after 5 s of silence.",
+  signal:
+    "Send the other members an event of one's own, which is not stored: a cursor, a call, a game. `to` names those who receive it.",
   mark_delivered: "Mark everything up to `seq` as delivered. Never moves back.",
   mark_read: "Mark everything up to `seq` as read, and so as delivered. Never moves back.",
   edit_message: "Change one's own message.",
@@ -30,6 +32,8 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
   message: "A new message, to every session of every member but the socket that sent it.",
   message_updated: "An edit or a deletion, likewise.",
   typing: "Another member types, or no longer does.",
+  signal:
+    "An event of the application's own from another member, or (`user_id` null) from a service. Not stored: at most once, and in the order in which one session sent them.",
   receipt: "How far a member has received and read.",
   conversation_updated:
     "Members or title changed. For who was removed it is the last event of that conversation.",

@@ -24,6 +24,7 @@ import {
   User,
 } from "./schemas.ts";
 import { UNREAD_CONVERSATIONS_MAX } from "./session-bounds.ts";
+import { Signal, SignalPayload } from "./signals.ts";
 import { CommentUpdate, LikeUpdate, Notification, PostCounts } from "./social.ts";
 
 const UserIds = Type.Array(Id, { maxItems: 500 });
@@ -61,6 +62,7 @@ export const CLIENT_EVENTS = {
     payload: Request({ conversation_id: Id, is_typing: Type.Boolean() }),
     ack: Type.Object({}),
   },
+  signal: { payload: SignalPayload, ack: Type.Object({}) },
   mark_delivered: { payload: Request({ conversation_id: Id, seq: Ordinal }), ack: Cursors },
   mark_read: { payload: Request({ conversation_id: Id, seq: Ordinal }), ack: Cursors },
   edit_message: {
@@ -140,6 +142,7 @@ export const SERVER_EVENTS = {
   message: Message,
   message_updated: Message,
   typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
+  signal: Signal,
   receipt: Receipt,
   conversation_updated: Conversation,
   rev_skipped: Type.Object({ conversation_id: Id, rev: Ordinal }),

@@ -4,7 +4,7 @@
  */
 import Format from "typebox/format";
 import { isId } from "./ids.ts";
-import { BODY_MAX, isText, NOTICE_MAX, TITLE_MAX } from "./text.ts";
+import { BODY_MAX, isText, LABEL_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
 const IMAGE_URL_MAX = 2048;
 /** With a host, and without a name and password, which do not belong into a picture's address. */
@@ -15,6 +15,8 @@ Format.Set("id", isId);
 Format.Set("body", (value) => isText(value, BODY_MAX));
 /** Titles and display names: 1–80 code points. */
 Format.Set("title", (value) => isText(value, TITLE_MAX));
+/** An application's own name of something: 1–64 code points. */
+Format.Set("label", (value) => isText(value, LABEL_MAX));
 /** The sentence of a notification: 1–500 code points. */
 Format.Set("notice", (value) => isText(value, NOTICE_MAX));
 Format.Set(

@@ -9,6 +9,7 @@
 
 export const BODY_MAX = 4000;
 export const TITLE_MAX = 80;
+export const LABEL_MAX = 64;
 /** The sentence of a notification that a service sends. */
 export const NOTICE_MAX = 500;
 

@@ -33,7 +33,13 @@ type Budget = "users" | "recovery";
 const PENDING_MAX: Readonly<Record<Budget, number>> = { users: 100_000, recovery: 2_000 };
 
 /** Ops that must not run twice for one ask. */
-const ONCE_ONLY: ReadonlySet<string> = new Set(["create_conversation", "create_post", "comment"]);
+const ONCE_ONLY: ReadonlySet<string> = new Set([
+  "create_conversation",
+  "create_post",
+  "comment",
+  "signal",
+  "service_signal",
+]);
 
 /** The answer's JSON text and the rev it stands for, or the refusal's. */
 export type Answered = (ok: boolean, body: string, rev: number) => void;

@@ -24,7 +24,7 @@ import {
   type ProcessRef,
   taggedWith,
 } from "./processes.ts";
-import type { Session } from "./session.ts";
+import type { ConnectOptions, Session } from "./session.ts";
 import { JWT_SECRET } from "./tokens.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -204,11 +204,11 @@ export class Troupe {
   }
 
   /** One session for every worker: opens more until each worker serves one; surplus is closed. */
-  async sessionOnEachWorker(person: Person): Promise<Session[]> {
+  async sessionOnEachWorker(person: Person, options: ConnectOptions = {}): Promise<Session[]> {
     const { workers } = this.pids();
     const chosen = new Map<number, Session>();
     for (let i = 0; i < workers.length * 6 && chosen.size < workers.length; i++) {
-      const session = await person.connects();
+      const session = await person.connects(options);
       const pid = this.workerOf(session);
       if (chosen.has(pid)) await session.disconnects();
       else chosen.set(pid, session);

@@ -183,6 +183,7 @@ function validText(parts: Parts, ids: readonly string[]): fc.Arbitrary<string> {
       );
     case "body":
       return fc.oneof(visibleText(STRING_MAX), fc.constant("😀".repeat(4000)));
+    case "label":
     case "title":
       return visibleText(20);
     case "notice":

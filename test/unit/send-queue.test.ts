@@ -143,6 +143,23 @@ describe("over WebSocket", () => {
     expect(slow).toBe(0);
   });
 
+  test("[OUT4] the newest values leave in their own order, and nothing of the same order overtakes them", async () => {
+    const count = await fallsBehind(200 * 1024);
+    const signals = (n: number, key: string | null) =>
+      outlet.send(Packet.event("signal", JSON.stringify({ n })), key, "signal:1:2:");
+    signals(1, "signal:1:2:cursor");
+    signals(2, "signal:1:2:hand");
+    signals(3, "signal:1:2:cursor");
+    outlet.send(Packet.event("typing", '{"n":4}'), "typing:1:2");
+    signals(5, null);
+    signals(6, "signal:1:2:cursor");
+    signals(7, "signal:1:2:hand");
+    signals(8, "signal:1:2:cursor");
+    pair.reads();
+    await eventually("all that is kept", () => heard.length === count + 6);
+    expect(numbers().slice(count)).toEqual([2, 3, 5, 4, 7, 8]);
+  });
+
   test("[OUT2] a reader that keeps up gets every one of them", async () => {
     for (let i = 0; i < 100; i++) says(i, 0, "typing", "typing:1:2");
     await eventually("all of them", () => heard.length === 100);

@@ -4,6 +4,7 @@
  *
  * Every handler answers exactly once, through `ack`.
  */
+import type { Clock } from "../../base/clock.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { ConversationOps } from "../../protocol/actor-ops.ts";
 import { type ErrorObject, refused } from "../../protocol/errors.ts";
@@ -27,6 +28,8 @@ import type { PostWatches } from "../live/post-watches.ts";
 import type { Watches } from "../live/presence-watches.ts";
 import { typingEnded } from "../live/stream.ts";
 import type { AwaitedChange, Session } from "../session/session.ts";
+import type { AckSink } from "./ack-sink.ts";
+import { Signals } from "./signals.ts";
 
 const JOIN_CHANGES_DEFAULT = 100;
 const SYNC_NOTIFICATIONS_MAX = 200;
@@ -40,12 +43,6 @@ const TOO_MANY_POSTS = refused(
 );
 type JoinAnswer = ConversationOps["join"]["answer"];
 
-export interface AckSink {
-  /** `body`: JSON text of what `{ok: true}` adds, "{}" for nothing. */
-  ok(body: string): void;
-  refuse(error: ErrorObject): void;
-}
-
 /** Of a change whose event may answer it, too. */
 interface ChangeAck extends AckSink {
   readonly isAnswered: boolean;
@@ -58,6 +55,7 @@ export interface CommandDeps {
   activity: Activity;
   watches: Watches;
   postWatches: PostWatches;
+  clock: Clock;
   queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter">;
   auth: Pick<Auth, "verify">;
   /** The session's token was replaced: its expiry is another now. */
@@ -74,6 +72,7 @@ export type Commands = { [E in ClientEventName]: Handler<E> };
 
 export function createCommands(deps: CommandDeps): Commands {
   const { incarnation, gateway, streams, activity, watches, postWatches } = deps;
+  const signals = new Signals(gateway, deps.clock);
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -168,6 +167,8 @@ export function createCommands(deps: CommandDeps): Commands {
       else session.typingIn.delete(id);
       askConversation(session, conversation_id, "typing", { worker: incarnation, is_typing }, ack);
     },
+
+    signal: (session, payload, ack) => signals.pass(session, payload, ack),
 
     mark_delivered(session, { conversation_id, seq }, ack) {
       askConversation(session, conversation_id, "mark", { seq, read: false }, ack);

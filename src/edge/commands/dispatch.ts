@@ -18,7 +18,8 @@ import type { Session } from "../session/session.ts";
 import type { Verdict } from "../session/session-limits.ts";
 import { type ClientPacket, Packet } from "../transport/packet.ts";
 import { createReader, type Reader } from "../validation.ts";
-import type { AckSink, Commands } from "./commands.ts";
+import type { AckSink } from "./ack-sink.ts";
+import type { Commands } from "./commands.ts";
 
 const EVENT = 2;
 

@@ -63,6 +63,18 @@ export class EdgeLimits {
     return waitMs;
   }
 
+  /** One that was taken is not used. */
+  giveBack(kind: LimitKind, key: string): void {
+    this.#kinds.get(kind)?.giveBack(key);
+  }
+
+  /** Takes `count`, there or not: it was used already. */
+  debit(kind: LimitKind, key: string, count: number, nowMs: Monotonic): void {
+    const buckets = this.#kinds.get(kind);
+    buckets?.debit(key, count, nowMs);
+    buckets?.tell(key, nowMs, count);
+  }
+
   /** Any call to the API. Null, or the refusal. */
   httpCall(address: string): ErrorObject | null {
     return this.#refusal("http_address", address);

@@ -25,6 +25,7 @@ import { LazyMap } from "../session/lazy.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { Receipts } from "./receipts.ts";
+import { deliverSignal } from "./signal-delivery.ts";
 
 /** More than this waiting during a repair is given up and read from storage instead. */
 const WAITING_EVENTS_MAX = 5_000;
@@ -272,6 +273,10 @@ export class Stream {
       const key = `receipt:${this.id}:${event.note}`;
       const packet = Packet.event("receipt", body);
       this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      return;
+    }
+    if (event.name === "signal") {
+      deliverSignal(this.id, this.sessions, event);
       return;
     }
     const packet = Packet.event(event.name, event.body);

@@ -3,6 +3,8 @@
  *
  * [OUT1] What is sent arrives in that order.
  * [OUT2] Past `LATEST_ONLY_BYTES` unread, of events that are a newest value only that is kept.
+ * [OUT4] What is kept back leaves in the order of the newest values, and before anything that was
+ *        sent later with the same `order`.
  * [OUT3] Past `QUEUE_BYTES_MAX` the reader is given up, once.
  */
 import type { Connection } from "../transport/connection.ts";
@@ -28,9 +30,9 @@ export class SendQueue {
 
   /**
    * Sends `packet`. With a `latestKey` it may be dropped for a newer one of the same key while
-   * the reader is behind.
+   * the reader is behind. [OUT4] `order` begins the keys of what must not be overtaken by it.
    */
-  send(packet: Packet, latestKey: string | null = null): void {
+  send(packet: Packet, latestKey: string | null = null, order: string | null = null): void {
     if (this.#isGivenUp) return;
     const queued = this.#connection.queuedBytes;
     if (queued > QUEUE_BYTES_MAX) {
@@ -43,7 +45,10 @@ export class SendQueue {
       this.#keepLatest(latestKey, packet);
       return;
     }
-    if (this.#latest !== null && queued <= LATEST_ONLY_BYTES) this.#releaseLatest();
+    if (this.#latest !== null) {
+      if (queued <= LATEST_ONLY_BYTES) this.#releaseLatest();
+      else if (order !== null) this.#releaseBefore(order);
+    }
     this.#write(packet);
   }
 
@@ -66,7 +71,8 @@ export class SendQueue {
       this.#latest = new Map();
       this.#awaitDrain();
     }
-    if (this.#latest.size >= LATEST_KEPT_MAX && !this.#latest.has(key)) return;
+    // Inserted again, so that it takes its place behind what came before.
+    if (!this.#latest.delete(key) && this.#latest.size >= LATEST_KEPT_MAX) return;
     this.#latest.set(key, packet);
   }
 
@@ -76,6 +82,14 @@ export class SendQueue {
       if (this.#connection.queuedBytes > LATEST_ONLY_BYTES) this.#awaitDrain();
       else this.#releaseLatest();
     });
+  }
+
+  #releaseBefore(order: string): void {
+    for (const [key, packet] of this.#latest ?? []) {
+      if (!key.startsWith(order)) continue;
+      this.#latest?.delete(key);
+      this.#write(packet);
+    }
   }
 
   #releaseLatest(): void {

@@ -6,6 +6,8 @@
  *        protocol/costs.ts.
  * [LIM3] The sessions of a user share them, also those that come after.
  * [LIM4] A session that is refused again and again, and does not stop, is ended.
+ * [LIM7] Signals are refused past their limit without counting as abuse, and a refused one takes
+ *        nothing: an application sends them as fast as a pointer moves.
  * [LIM5] With limits off everything is allowed.
  * [LIM6] What a session sends faster than it may waits for its turn; what finds no room to wait
  *        is refused. See inbound-pacing.ts.
@@ -24,6 +26,7 @@ export type Verdict =
   | { is: "abuse" };
 
 const ALLOWED: Verdict = { is: "allowed" };
+const calmly = (retryAfterMs: number): Verdict => ({ is: "refused", retryAfterMs });
 /** Packets that may come after reading has stopped: more than the intake lets wait. */
 const OVERDRAFT = 4_000;
 
@@ -61,7 +64,25 @@ export class SessionLimits {
     if (this.#limits === null) return ALLOWED;
     const kind = event === null ? "bad" : COST_OF_EVENT[event].limit;
     const waitMs = this.#limits.take(kind, this.#user, nowMs);
-    return waitMs === 0 ? ALLOWED : this.#refused(waitMs, nowMs);
+    if (waitMs === 0) return ALLOWED;
+    return kind === "signal" ? calmly(waitMs) : this.#refused(waitMs, nowMs);
+  }
+
+  /**
+   * [LIM7] What a signal of so many units costs beyond its first unit; refused, the first one is
+   * given back.
+   */
+  chargeSignal(units: number): Verdict {
+    if (this.#limits === null || units <= 1) return ALLOWED;
+    const waitMs = this.#limits.charge(this.#user, { signal: units - 1 }, null);
+    if (waitMs === 0) return ALLOWED;
+    this.#limits.giveBack("signal", this.#user);
+    return calmly(waitMs);
+  }
+
+  /** A signal has turned out to cost so much more than was charged. */
+  debitSignal(units: number, nowMs: Monotonic): void {
+    this.#limits?.debit("signal", this.#user, units, nowMs);
   }
 
   /** What an event with this payload costs beyond its first unit. */

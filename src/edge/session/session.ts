@@ -23,10 +23,13 @@ const HELD_MAX = 5_000;
 /** Changes of a user in the few seconds before a conversation is live; past it, the oldest comes as its event, too. */
 const ANSWERED_REVS_MAX = 100;
 
-type Phase =
-  | { is: "opening"; held: { packet: Packet; latestKey: string | null }[] }
-  | { is: "live" }
-  | { is: "ended" };
+interface Held {
+  packet: Packet;
+  latestKey: string | null;
+  order: string | null;
+}
+
+type Phase = { is: "opening"; held: Held[] } | { is: "live" } | { is: "ended" };
 
 /** A conversation's stream, as the session it feeds sees it; see stream.ts. */
 export interface AttachedStream {
@@ -157,17 +160,21 @@ export class Session {
     if (this.streams.delete(stream)) this.streams.add(stream);
   }
 
-  /** Sends what the session's contract has of the packet; see Packet.forVersion1. */
-  send(event: Packet, latestKey: string | null = null): void {
+  /**
+   * Sends what the session's contract has of the packet; see Packet.forVersion1. For `latestKey`
+   * and `order` see SendQueue.
+   */
+  send(event: Packet, latestKey: string | null = null, order: string | null = null): void {
     const packet = this.contract === "1" ? event.forVersion1 : event;
     if (packet === null) return;
     switch (this.#phase.is) {
       case "live":
-        this.#outlet.send(packet, latestKey);
+        this.#outlet.send(packet, latestKey, order);
         return;
       case "opening":
-        if (this.#phase.held.length < HELD_MAX) this.#phase.held.push({ packet, latestKey });
-        else this.end("slow_consumer", "Too much happened while the session began.", true);
+        if (this.#phase.held.length < HELD_MAX) {
+          this.#phase.held.push({ packet, latestKey, order });
+        } else this.end("slow_consumer", "Too much happened while the session began.", true);
         return;
       case "ended":
         return;
@@ -232,7 +239,7 @@ export class Session {
     const { held } = this.#phase;
     this.#phase = { is: "live" };
     this.#outlet.send(Packet.event("ready", JSON.stringify(ready)));
-    for (const { packet, latestKey } of held) this.#outlet.send(packet, latestKey);
+    for (const { packet, latestKey, order } of held) this.#outlet.send(packet, latestKey, order);
   }
 
   /** Says why, and closes. */
