@@ -37,6 +37,7 @@ import { join } from "./joins.ts";
 import { CONVERSATION_IDLE_MS, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
+import { announceForgotten } from "./prefs.ts";
 import { type MemberAct, refusalFor } from "./rights.ts";
 import { type Ring, remember } from "./ring.ts";
 import { serviceSignal, signal, signalAudience } from "./signals.ts";
@@ -171,12 +172,8 @@ export function conversationBehaviour(
       except: session,
       note: `c${message.client_id}`,
     });
-    const { id: conversation_id } = state;
-    const where = {
-      post_id: null,
-      comment_id: null,
-      data: { conversation_id, seq: message.seq },
-    };
+    const data = { conversation_id: state.id, seq: message.seq };
+    const where = { post_id: null, comment_id: null, data };
     // Only members may learn that the message exists.
     const reaches = (user: UserId) => state.members.has(user);
     const by = message.sender_id as UserId;
@@ -318,6 +315,7 @@ export function conversationBehaviour(
       body: JSON.stringify(news),
     });
     if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
+    announceForgotten(state.id, removedIds, ports.prefs, ctx);
     for (const user of removedIds) typingChanged(state, { type: "left", user }, ctx);
     for (const user of state.typing.keys()) {
       const mayType = refusalFor(state, "typing", { user }, ctx.wallMs) === null;

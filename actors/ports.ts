@@ -12,6 +12,7 @@ import type {
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Cursors, Message } from "../src/protocol/schemas.ts";
+import type { PrefsStore } from "./prefs-ports.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
 export interface NewMessage {
@@ -176,4 +177,5 @@ export interface UserStore {
 export interface ActorPorts extends SocialPorts {
   conversations: ConversationStore;
   users: UserStore;
+  prefs: PrefsStore;
 }

@@ -20,6 +20,7 @@ import { announceJoined } from "./joined.ts";
 import { USER_IDLE_MS } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts } from "./ports.ts";
+import { setPrefs } from "./prefs.ts";
 import {
   ABSENT,
   type Presence,
@@ -263,6 +264,9 @@ export function userBehaviour(
           reply.ok(null);
           break;
         }
+        case "set_prefs":
+          setPrefs(state.id, body as UserOps["set_prefs"]["body"], ports.prefs, reply, ctx);
+          break;
         case "read_notifications": {
           const { up_to_seq } = body as UserOps["read_notifications"]["body"];
           ctx.run(

@@ -17,12 +17,15 @@ import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
 import type { Placement } from "../runtime/view.ts";
 import type { Auth } from "./auth/auth.ts";
-import { type Commands, createCommands } from "./commands/commands.ts";
+import { createCommands } from "./commands/commands.ts";
+import { Drafts } from "./commands/drafts.ts";
+import type { Commands } from "./commands/handler.ts";
 import { Activity } from "./live/activity.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
 import { NotificationStream } from "./live/notification-stream.ts";
 import { PostWatches } from "./live/post-watches.ts";
+import { PrefsStream } from "./live/prefs-stream.ts";
 import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
 import { hidden, WATCH_REASON, Watches, type WatchReason } from "./live/presence-watches.ts";
 import { Sessions } from "./live/sessions.ts";
@@ -53,6 +56,8 @@ export class Hub {
   readonly #activity: Activity;
   readonly #postWatches: PostWatches;
   readonly #notified: NotificationStream;
+  readonly #prefs: PrefsStream;
+  readonly #drafts: Drafts;
   readonly #missed: MissedOrders;
   readonly #deps: HubDeps;
   readonly #statusSources: StatusSources;
@@ -94,13 +99,26 @@ export class Hub {
     const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
     const notified = new NotificationStream({ clock, log, queries, sessionsOf });
     this.#notified = notified;
+    const prefs = new PrefsStream({ clock, log, queries, sessionsOf });
+    this.#prefs = prefs;
+    const drafts = new Drafts({ clock, log, gateway });
+    this.#drafts = drafts;
     this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
     const live = { incarnation, gateway, streams, activity, watches, postWatches, queries };
     this.interests = interests;
     this.streams = streams;
     this.watches = watches;
     this.#postWatches = postWatches;
-    this.sessions = new Sessions({ ...live, liveMax, clock, log, interests, notified });
+    this.sessions = new Sessions({
+      ...live,
+      liveMax,
+      clock,
+      log,
+      interests,
+      notified,
+      prefs,
+      drafts,
+    });
     this.#missed = new MissedOrders({
       clock,
       log,
@@ -115,6 +133,8 @@ export class Hub {
     this.commands = createCommands({
       ...live,
       clock,
+      prefs,
+      drafts,
       auth,
       onTokenRefreshed: (session) => this.sessions.recheck(session),
     });
@@ -163,6 +183,8 @@ export class Hub {
     const look = () => {
       this.#missed.look(0);
       this.#notified.look(owned);
+      // A conversation's actor publishes to its former members, too.
+      this.#prefs.look();
     };
     look();
     this.#deps.clock.after(SECOND_LOOK_MS, look);
@@ -180,6 +202,7 @@ export class Hub {
     this.streams.onDoubt(doubt);
     this.watches.onDoubt(doubt);
     this.#notified.onDoubt(doubt);
+    this.#prefs.onDoubt(doubt);
     this.#postWatches.onDoubt(doubt, queries).catch((err: unknown) => {
       // The next update of each post carries the count anew.
       log.warn({ event: "counts_unread", err });
@@ -190,6 +213,8 @@ export class Hub {
   close(): void {
     this.#missed.close();
     this.#notified.close();
+    this.#prefs.close();
+    this.#drafts.close();
     this.sessions.stop();
     this.watches.close();
     this.streams.close();
@@ -218,6 +243,12 @@ export class Hub {
       }
       case "notification":
         this.#notified.onEvent(user, event.rev, event.body);
+        return;
+      case "prefs_updated":
+        this.#prefs.onEvent(user, event.rev, event.body, event.except);
+        return;
+      case "prefs_doubted":
+        this.#prefs.look([user]);
         return;
       case "like_update":
       case "comment_update": {
@@ -271,7 +302,7 @@ export class Hub {
 }
 
 /** Events that reach the user's sessions as they are. */
-type UserEvent = "notification" | "like_update" | "comment_update";
+type UserEvent = "notification" | "prefs_updated" | "like_update" | "comment_update";
 
 function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
   return JSON.parse(event.note) as UserOrders[O];

@@ -17,6 +17,7 @@ import type {
   Unread,
   User,
 } from "../protocol/schemas.ts";
+import type { PrefsQueries } from "./prefs.ts";
 import type { SocialOpening, SocialQueries } from "./social.ts";
 
 export interface Account {
@@ -145,6 +146,8 @@ export interface SessionOpening extends SocialOpening {
   hasMoreUnread: boolean;
   /** When this was read: the database's clock, milliseconds since the epoch. */
   readAtMs: number;
+  /** The newest number of the user's preferences; 0 where none were ever set. */
+  lastPrefsRev: number;
 }
 
 /** A user's conversations of which the changes since then are asked for. */
@@ -242,7 +245,7 @@ export type MembersPage =
   | { is: "not_found" }
   | { is: "bad_cursor" };
 
-export interface Queries extends SocialQueries {
+export interface Queries extends SocialQueries, PrefsQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**
    * Those of `users` who were taken into a conversation, or whose follows or blocks changed, less

@@ -4,7 +4,8 @@
  * they are typed here and not validated again.
  */
 import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
-import type { PostId, SessionId, UserId } from "./ids.ts";
+import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
+import type { Prefs, PrefsChange } from "./prefs.ts";
 import type { Conversation, Cursors, Message, PresenceStatus, Status } from "./schemas.ts";
 import type { SignalBody } from "./signals.ts";
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
@@ -54,6 +55,19 @@ export interface UserOps {
   notify: { body: Notice; answer: Notification | null };
   /** These users liked that post of this user: gathered into one notification a window. */
   post_liked: { body: { post_id: PostId; likers: UserId[] }; answer: null };
+  set_prefs: {
+    body: {
+      /** The session whose acknowledgement carries the change; "": none. */
+      session: SessionId | "";
+      conversation_id: ConversationId;
+      change: PrefsChange;
+      /** The session that wrote the draft; "": none. */
+      draft_by: SessionId | "";
+      /** The draft goes only where `draft_by` wrote it last. */
+      own_draft_only?: true;
+    };
+    answer: Prefs;
+  };
   read_notifications: { body: { up_to_seq: number }; answer: { unread_count: number } };
 }
 
@@ -142,6 +156,8 @@ export interface UserOrders {
   /** A block with the other came or went, whoever made it. */
   apart_changed: { user_id: UserId; is_apart: boolean };
   following_changed: { user_id: UserId; following: boolean };
+  /** Whether the user's preferences were changed is not known. */
+  prefs_doubted: Record<string, never>;
   /** The user has more sessions than may be: this one, the oldest, ends. */
   session_surplus: { session: SessionId };
 }

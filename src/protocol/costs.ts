@@ -108,6 +108,9 @@ export const COST_OF_ROUTE: RouteCosts = {
   editMessage: () => ({ send: 1 }),
   deleteMessage: () => ({ send: 1 }),
   markRead: () => ({ mark: 1 }),
+  getPrefs: PLAIN,
+  // A row and the number of its change, as a mark.
+  setPrefs: () => ({ mark: 1 }),
   listNotifications: page,
   readNotifications: PLAIN,
   sendNotification: PLAIN,
@@ -137,6 +140,9 @@ type EventCosts = { readonly [E in ClientEventName]: EventCost<E> };
 /** Joins with so many messages are one unit, and so are so many conversations of a `sync`. */
 const READ_A_UNIT = 50;
 
+/** Up to 500 preferences with their drafts. */
+const PREFS_UNITS = 5;
+
 const watched = (ids: readonly unknown[]): Units => ({ watch: each(ids.length, IDS_A_UNIT) - 1 });
 
 /**
@@ -152,6 +158,7 @@ export const COST_OF_EVENT: EventCosts = {
   signal: { limit: "signal" },
   mark_delivered: { limit: "mark" },
   mark_read: { limit: "mark" },
+  set_prefs: { limit: "mark" },
   join_conversation: {
     limit: "read",
     more: ({ limit }) => (limit === undefined ? NOTHING : { read: each(limit, READ_A_UNIT) - 1 }),
@@ -159,7 +166,10 @@ export const COST_OF_EVENT: EventCosts = {
   leave_conversation: { limit: "read" },
   sync: {
     limit: "read",
-    more: ({ conversations }) => ({ read: each(conversations.length, READ_A_UNIT) }),
+    more: ({ conversations, prefs_after_rev }) => ({
+      read:
+        each(conversations.length, READ_A_UNIT) + (prefs_after_rev === undefined ? 0 : PREFS_UNITS),
+    }),
   },
   watch_presence: { limit: "watch", more: ({ user_ids }) => watched(user_ids) },
   unwatch_presence: { limit: "watch", more: ({ user_ids }) => watched(user_ids) },

@@ -15,6 +15,8 @@ export const CLIENT_EVENT_SUMMARIES: Record<ClientEventName, string> = {
   mark_read: "Mark everything up to `seq` as read, and so as delivered. Never moves back.",
   edit_message: "Change one's own message.",
   delete_message: "Delete one's own message; it stays with `deleted_at` and an empty body.",
+  set_prefs:
+    "Change one's own preferences of a conversation; what is not named stays. Answers them. A draft becomes a change after a second without another, or when the session ends: where nothing else is set the answer has no `prefs_rev`.",
   sync: "Fetch all that changed since the held `rev` of each conversation; to be called after every reconnect, and again while `has_more` is true.",
   watch_presence:
     "Receive these users' status from now on; answers it as it is. A session watches at most 1,000 users in all; an id that does not exist is answered `offline` and not watched.",
@@ -41,6 +43,8 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
     "A change that this session may not see took this `rev`, such as the edit of a message from before its user joined. Only with contract 1.1; a session of version 1 receives `conversation_updated` in its place.",
   conversation_activity:
     "Something changed in a conversation whose events this session does not receive, because its user has more than 500; at most one every 5 s for each. Read it with `sync`, or receive its events with `join_conversation`.",
+  prefs_updated:
+    "One's own preferences of a conversation changed, to every session of the user but the socket whose acknowledgement carried that `prefs_rev`. By rising `prefs_rev`.",
   notification: "A notification, new or grown, to every session of its user.",
   like_update:
     "A post's likes, to its author and those who watch it; at most 10 a second, the last value always.",

@@ -5,6 +5,7 @@
 import type { Static, TSchema } from "typebox";
 import Type from "typebox";
 import type { ErrorObject } from "./errors.ts";
+import { PREFS_CHANGE, Prefs, PrefsSet, SYNC_PREFS_MAX } from "./prefs.ts";
 import {
   Activity,
   Body,
@@ -73,6 +74,7 @@ export const CLIENT_EVENTS = {
     payload: Request({ conversation_id: Id, seq: Ordinal }),
     ack: Type.Object({ message: Message }),
   },
+  set_prefs: { payload: Request({ conversation_id: Id, ...PREFS_CHANGE }), ack: PrefsSet },
   sync: {
     payload: Request({
       conversations: Type.Array(Request({ conversation_id: Id, after_rev: Cursor }), {
@@ -80,6 +82,7 @@ export const CLIENT_EVENTS = {
       }),
       complete: Type.Optional(Type.Boolean()),
       notifications_after_seq: Type.Optional(Cursor),
+      prefs_after_rev: Type.Optional(Cursor),
     }),
     ack: Type.Object({
       conversations: Type.Array(
@@ -95,6 +98,12 @@ export const CLIENT_EVENTS = {
       receipts: Type.Array(Receipt),
       removed: Type.Array(Id),
       notifications: Type.Array(Notification),
+      prefs: Type.Optional(
+        Type.Array(Prefs, {
+          maxItems: SYNC_PREFS_MAX,
+          description: "Where `prefs_after_rev` was given.",
+        }),
+      ),
       has_more: Type.Boolean(),
     }),
   },
@@ -147,6 +156,7 @@ export const SERVER_EVENTS = {
   conversation_updated: Conversation,
   rev_skipped: Type.Object({ conversation_id: Id, rev: Ordinal }),
   conversation_activity: Activity,
+  prefs_updated: Prefs,
   notification: Notification,
   like_update: LikeUpdate,
   comment_update: CommentUpdate,

@@ -4,7 +4,7 @@
  */
 import Format from "typebox/format";
 import { isId } from "./ids.ts";
-import { BODY_MAX, isText, LABEL_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
+import { BODY_MAX, isDraft, isText, LABEL_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
 const IMAGE_URL_MAX = 2048;
 /** With a host, and without a name and password, which do not belong into a picture's address. */
@@ -19,6 +19,13 @@ Format.Set("title", (value) => isText(value, TITLE_MAX));
 Format.Set("label", (value) => isText(value, LABEL_MAX));
 /** The sentence of a notification: 1–500 code points. */
 Format.Set("notice", (value) => isText(value, NOTICE_MAX));
+/** A draft: at most 4,000 code points, white space alone and nothing at all included. */
+Format.Set("draft", (value) => isDraft(value, BODY_MAX));
+/** A time that a client gives: of the contract's form, and one that exists. */
+Format.Set("moment", (value) => {
+  const atMs = Date.parse(value);
+  return !Number.isNaN(atMs) && new Date(atMs).toISOString() === value;
+});
 Format.Set(
   "time",
   (value) =>

@@ -144,6 +144,9 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   editMessage: "edit",
   deleteMessage: "delete",
   markRead: "mark",
+  // What is one's own stays so under a block.
+  getPrefs: "read_conversation",
+  setPrefs: "read_conversation",
   listPresence: "own",
   opsSummary: "operate",
   opsFindUser: "operate",
@@ -165,6 +168,7 @@ export const ACT_OF_EVENT: Readonly<Record<ClientEventName, Act>> = {
   mark_read: "mark",
   edit_message: "edit",
   delete_message: "delete",
+  set_prefs: "read_conversation",
   // Both leave out objects that the user may not see.
   sync: "own",
   watch_posts: "own",

@@ -8,6 +8,7 @@ import Type from "typebox";
 import { ACCOUNT_ROUTES } from "./account-routes.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
+import { PREFS_ROUTES } from "./prefs-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
   Body,
@@ -286,6 +287,8 @@ export const ROUTES = {
     answers: { 200: Cursors },
     refusals: ["not_found", "forbidden"],
   },
+
+  ...PREFS_ROUTES,
 
   listPresence: {
     group: "Notifications and presence",

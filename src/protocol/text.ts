@@ -35,6 +35,15 @@ export function codePoints(text: string): number {
   return count;
 }
 
+/** Whether `text` is one that its writer may go on with: as isText, but it may show nothing yet. */
+export function isDraft(text: string, max: number): boolean {
+  return text.length <= max * 2 && (text.trim() === "" ? isBlank(text, max) : isText(text, max));
+}
+
+function isBlank(text: string, max: number): boolean {
+  return text.length <= max && !CONTROL.test(text);
+}
+
 /** Whether `text` holds 1 to `max` code points, is well formed, visible and free of controls. */
 export function isText(text: string, max: number): boolean {
   if (text.length === 0 || text.length > max * 2) return false;

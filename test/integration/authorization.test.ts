@@ -75,6 +75,8 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   editMessage: "          ok   403    404    404      403     403    403    403  401",
   deleteMessage: "        ok   403    404    404      ok      403    403    403  401",
   markRead: "             ok   ok     404    404      403     403    403    403  401",
+  getPrefs: "             ok   ok     404    404      ok      403    403    403  401",
+  setPrefs: "             ok   ok     404    404      ok      403    403    403  401",
   listPresence: "         ok   ok     ok     ok       ok      403    403    403  401",
   opsSummary: "           403  403    403    403      403     403    403    ok   401",
   opsFindUser: "          403  403    403    403      403     403    403    ok   401",
@@ -97,6 +99,7 @@ const EVENT_TABLE: Record<ClientEventName, string> = {
   mark_read: "            ok   ok     404    404      403     403    403    403  401",
   edit_message: "         ok   403    404    404      403     403    403    403  401",
   delete_message: "       ok   403    404    404      ok      403    403    403  401",
+  set_prefs: "            ok   ok     404    404      ok      403    403    403  401",
   sync: "                 ok   ok     ok     ok       ok      403    403    403  401",
   watch_presence: "       ok   ok     ok     ok       ok      403    403    403  401",
   unwatch_presence: "     ok   ok     ok     ok       ok      403    403    403  401",
@@ -209,6 +212,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     sendMessage: { client_id: `c${calls}`, body: "a message" },
     editMessage: { body: "edited" },
     markRead: { seq: 1 },
+    setPrefs: { pinned: true },
   };
   return bodies[route];
 }
@@ -246,6 +250,7 @@ function payloadOf(event: ClientEventName, scene: Scene, who: Who): object {
     mark_read: { conversation_id, seq: 1 },
     edit_message: { conversation_id, seq, body: "edited" },
     delete_message: { conversation_id, seq },
+    set_prefs: { conversation_id, archived: true },
     sync: { conversations: [{ conversation_id, after_rev: 0 }], complete: false },
     watch_presence: { user_ids: [other] },
     unwatch_presence: { user_ids: [other] },

@@ -114,6 +114,7 @@ export class SimWorker {
       posts: slow.wrap(storage.ports.posts),
       notifications: slow.wrap(storage.ports.notifications),
       graph: slow.wrap(storage.ports.graph),
+      prefs: slow.wrap(storage.ports.prefs),
     };
     this.host = new ActorRuntime({
       clock,

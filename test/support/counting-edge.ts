@@ -219,6 +219,7 @@ export class CountingEdge {
           followees: followees as UserId[],
           blocked: [],
           unreadNotifications: 0,
+          lastPrefsRev: 0,
           lastNotificationSeq: 0,
         };
       },

@@ -158,6 +158,8 @@ export function validOf(schema: TSchema, ids: readonly string[]): fc.Arbitrary<u
       return fc.array(validOf(parts.items!, ids), { minLength, maxLength });
     }
     case "object": {
+      // An application's own object, whose rules are a function.
+      if ("~refine" in parts) return fc.constantFrom({}, { a: 1 }, { "ä b": ["x", { c: null }] });
       if (parts.properties === undefined) {
         return fc.dictionary(anyText, fc.jsonValue({ maxDepth: 2 }), { maxKeys: 4 });
       }
@@ -194,6 +196,10 @@ function validText(parts: Parts, ids: readonly string[]): fc.Arbitrary<string> {
       return fc
         .date({ min: new Date(0), max: new Date("9999-01-01"), noInvalidDate: true })
         .map((date) => date.toISOString());
+    case "draft":
+      return fc.oneof(visibleText(STRING_MAX), fc.constantFrom("", " \t\n"));
+    case "moment":
+      return fc.constantFrom("1999-12-31T23:59:59.999Z", "2031-01-02T03:04:05.678Z");
   }
   if (parts.pattern !== undefined) return fc.stringMatching(new RegExp(parts.pattern));
   const { minLength = 0, maxLength = STRING_MAX } = parts;

@@ -4,7 +4,7 @@
  * packet is held against the contract as it comes; what is wrong is collected in `complaints`.
  */
 import type { AckSink } from "../../src/edge/commands/ack-sink.ts";
-import type { Commands } from "../../src/edge/commands/commands.ts";
+import type { Commands } from "../../src/edge/commands/handler.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";

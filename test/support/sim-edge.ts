@@ -1,7 +1,7 @@
 /** The edge of a simulated worker: the real hub around the real exchange. */
 import type { Clock } from "../../src/base/clock.ts";
 import { createLogger } from "../../src/base/log.ts";
-import type { Commands } from "../../src/edge/commands/commands.ts";
+import type { Commands } from "../../src/edge/commands/handler.ts";
 import { Hub } from "../../src/edge/hub.ts";
 import type { Streams } from "../../src/edge/live/conversation-streams.ts";
 import type { Watches } from "../../src/edge/live/presence-watches.ts";

@@ -9,7 +9,7 @@ import type { ClientPorts, SocketHandlers, SocketPort } from "../../src/client/p
 import { createPresence, type Presence } from "../../src/client/presence.ts";
 import { createTyping, type Typing } from "../../src/client/typing.ts";
 import type { AckSink } from "../../src/edge/commands/ack-sink.ts";
-import type { Commands } from "../../src/edge/commands/commands.ts";
+import type { Commands } from "../../src/edge/commands/handler.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";

@@ -107,7 +107,7 @@ const TABLE: Rule[] = [
       SHARED,
       NODE,
       /^src\/storage\//,
-      /^actors\/(social-)?ports\.ts$/,
+      /^actors\/([a-z]+-)?ports\.ts$/,
       /^pg$/,
       /postgres/,
     ],

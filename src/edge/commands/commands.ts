@@ -8,13 +8,10 @@ import type { Clock } from "../../base/clock.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { ConversationOps } from "../../protocol/actor-ops.ts";
 import { type ErrorObject, refused } from "../../protocol/errors.ts";
-import {
-  type ClientEventName,
-  type ClientPayload,
-  JOIN_LIMIT_DEFAULT,
-} from "../../protocol/events.ts";
+import { JOIN_LIMIT_DEFAULT } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
 import { judge } from "../../protocol/policy.ts";
+import { SYNC_PREFS_MAX } from "../../protocol/prefs.ts";
 import { asConversationId, type Message } from "../../protocol/schemas.ts";
 import { WATCHED_POSTS_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
 import type { PostCounts } from "../../protocol/social.ts";
@@ -25,10 +22,14 @@ import type { Auth } from "../auth/auth.ts";
 import type { Activity } from "../live/activity.ts";
 import type { Streams } from "../live/conversation-streams.ts";
 import type { PostWatches } from "../live/post-watches.ts";
+import type { PrefsStream } from "../live/prefs-stream.ts";
 import type { Watches } from "../live/presence-watches.ts";
 import { typingEnded } from "../live/stream.ts";
 import type { AwaitedChange, Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
+import type { Drafts } from "./drafts.ts";
+import type { Commands } from "./handler.ts";
+import { createPrefsCommands } from "./prefs.ts";
 import { Signals } from "./signals.ts";
 
 const JOIN_CHANGES_DEFAULT = 100;
@@ -56,19 +57,13 @@ export interface CommandDeps {
   watches: Watches;
   postWatches: PostWatches;
   clock: Clock;
-  queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter">;
+  prefs: PrefsStream;
+  drafts: Drafts;
+  queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter">;
   auth: Pick<Auth, "verify">;
   /** The session's token was replaced: its expiry is another now. */
   onTokenRefreshed(session: Session): void;
 }
-
-type Handler<E extends ClientEventName> = (
-  session: Session,
-  payload: ClientPayload<E>,
-  ack: AckSink,
-) => void | Promise<void>;
-
-export type Commands = { [E in ClientEventName]: Handler<E> };
 
 export function createCommands(deps: CommandDeps): Commands {
   const { incarnation, gateway, streams, activity, watches, postWatches } = deps;
@@ -104,11 +99,15 @@ export function createCommands(deps: CommandDeps): Commands {
   }
 
   return {
+    ...createPrefsCommands(deps),
+
     send_message(session, { conversation_id, client_id, body, reply_to_seq }, ack) {
-      session.typingIn.delete(asConversationId(conversation_id));
+      const id = asConversationId(conversation_id);
+      session.typingIn.delete(id);
       const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
       const key = `${conversation_id} c${client_id}`;
-      const sink = awaited(session, key, null, acting(session, conversation_id, ack));
+      const sent = deps.drafts.removedBy(session, id, ack);
+      const sink = awaited(session, key, null, acting(session, conversation_id, sent));
       askConversation(session, conversation_id, "send", message, sink);
     },
 
@@ -192,12 +191,16 @@ export function createCommands(deps: CommandDeps): Commands {
       askConversation(session, conversation_id, "delete", { seq }, sink);
     },
 
-    async sync(session, { conversations, complete, notifications_after_seq }, ack) {
+    async sync(
+      session,
+      { conversations, complete, notifications_after_seq, prefs_after_rev },
+      ack,
+    ) {
       const after = new Map<ConversationId, number>();
       for (const { conversation_id, after_rev } of conversations) {
         after.set(asConversationId(conversation_id), after_rev);
       }
-      const [answer, notifications] = await Promise.all([
+      const [answer, notifications, prefs] = await Promise.all([
         deps.queries.sync({ userId: session.user, after, complete: complete !== false }),
         notifications_after_seq === undefined
           ? []
@@ -206,13 +209,19 @@ export function createCommands(deps: CommandDeps): Commands {
               notifications_after_seq,
               SYNC_NOTIFICATIONS_MAX + 1,
             ),
+        prefs_after_rev === undefined || session.contract === "1"
+          ? null
+          : deps.queries.prefsAfter(session.user, prefs_after_rev, SYNC_PREFS_MAX + 1),
       ]);
       const isCut = notifications.length > SYNC_NOTIFICATIONS_MAX;
       ack.ok(
         JSON.stringify({
           ...answer,
           notifications: notifications.slice(0, SYNC_NOTIFICATIONS_MAX),
-          has_more: answer.has_more || isCut,
+          ...(prefs !== null && {
+            prefs: prefs.slice(0, SYNC_PREFS_MAX).map((changed) => changed.prefs),
+          }),
+          has_more: answer.has_more || isCut || (prefs?.length ?? 0) > SYNC_PREFS_MAX,
         }),
       );
     },

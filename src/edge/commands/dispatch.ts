@@ -19,7 +19,7 @@ import type { Verdict } from "../session/session-limits.ts";
 import { type ClientPacket, Packet } from "../transport/packet.ts";
 import { createReader, type Reader } from "../validation.ts";
 import type { AckSink } from "./ack-sink.ts";
-import type { Commands } from "./commands.ts";
+import type { Commands } from "./handler.ts";
 
 const EVENT = 2;
 

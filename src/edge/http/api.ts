@@ -40,6 +40,7 @@ import { notificationRoutes } from "./routes/notifications.ts";
 import { type HostReader, operationRoutes } from "./routes/operations.ts";
 import { opsRoutes } from "./routes/ops.ts";
 import { postRoutes } from "./routes/posts.ts";
+import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
 import type { Handlers } from "./server/call.ts";
@@ -157,6 +158,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...postRoutes(deps.gateway, deps.queries),
     ...graphRoutes(deps.gateway),
     ...conversationRoutes(deps.gateway, deps.queries),
+    ...prefsRoutes(deps.gateway, deps.queries),
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),

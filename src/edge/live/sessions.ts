@@ -28,6 +28,7 @@ import type { Activity } from "./activity.ts";
 import type { Streams } from "./conversation-streams.ts";
 import type { NotificationStream } from "./notification-stream.ts";
 import type { PostWatches } from "./post-watches.ts";
+import type { PrefsStream } from "./prefs-stream.ts";
 import { WATCH_REASON, type Watches } from "./presence-watches.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
@@ -46,6 +47,8 @@ export interface SessionsOptions {
   watches: Watches;
   postWatches: PostWatches;
   notified: NotificationStream;
+  prefs: PrefsStream;
+  drafts: { ended(session: Session): void };
   queries: Pick<Queries, "openSession">;
 }
 
@@ -118,6 +121,10 @@ export class Sessions {
     const local = this.#users.get(session.user);
     if (local !== undefined) local.apart = new LazySet(opening.blocked);
     this.#options.notified.begin(session.user, opening.lastNotificationSeq);
+    // Version 1 of the contract has no preferences.
+    if (session.contract !== "1") {
+      this.#options.prefs.begin(session.user, opening.lastPrefsRev);
+    }
     const { conversations, hasMoreConversations, readAtMs } = opening;
     const live = conversations.slice(0, this.#options.liveMax);
     session.readAtMs = readAtMs;
@@ -152,9 +159,11 @@ export class Sessions {
     this.size--;
     this.#expiries.forget(session);
     session.closed();
+    this.#options.drafts.ended(session);
     if (local.sessions.size === 0) {
       this.#users.delete(session.user);
       this.#options.notified.end(session.user);
+      this.#options.prefs.end(session.user);
     }
     for (const topic of topicsOf(session.user)) interests.release(topic);
     this.#options.activity.forget(session);

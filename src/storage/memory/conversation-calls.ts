@@ -154,6 +154,7 @@ export function doCall(batch: Batch, call: ConversationCall): Done {
       if (role !== "service" && role !== "owner") return STORAGE_REFUSALS.role;
       batch.isDeleted = true;
       stored.isDeleted = true;
+      for (const userId of stored.members.keys()) batch.tables.prefs.forget(userId, stored.id);
       stored.members.clear();
       stored.bans.clear();
       stored.leavers.clear();
@@ -320,6 +321,7 @@ function takeIn({ tables, stored }: Batch, userId: string, role: Role | null): v
 function takeOut(batch: Batch, userId: string): void {
   const { stored, tables } = batch;
   stored.members.delete(userId);
+  tables.prefs.forget(userId, stored.id);
   tables.endInvites(stored.id, userId);
   if (stored.ownerId !== userId) return;
   const [heir] = [...stored.members.values()].sort(

@@ -12,6 +12,7 @@ import { MemoryConversations } from "./conversations.ts";
 import { MemoryGraph } from "./graph.ts";
 import { MemoryNotifications } from "./notifications.ts";
 import { MemoryPosts } from "./posts.ts";
+import { MemoryPrefs } from "./prefs.ts";
 import { MemoryQueries } from "./queries.ts";
 import { MemoryRecount } from "./recount.ts";
 import { MemoryTables } from "./tables.ts";
@@ -35,6 +36,7 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
       posts: new MemoryPosts(tables),
       notifications: new MemoryNotifications(tables),
       graph: new MemoryGraph(tables),
+      prefs: new MemoryPrefs(tables),
     },
     accounts: new MemoryAccounts(tables),
     queries: new MemoryQueries(tables),

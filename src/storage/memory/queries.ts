@@ -12,9 +12,11 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../../ports/edge.ts";
+import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { withFirstMembers, withOwnMember } from "../../protocol/members.ts";
+import type { Prefs } from "../../protocol/prefs.ts";
 import {
   asConversationId,
   asUserId,
@@ -33,6 +35,7 @@ import {
   NEWEST_MAX,
   type SyncCandidate,
 } from "../postgres/sync-answer.ts";
+import { readPrefs } from "./prefs.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
 import {
   changedMessages,
@@ -49,10 +52,24 @@ import {
 
 export class MemoryQueries extends MemorySocialQueries implements Queries {
   readonly #tables: MemoryTables;
+  readonly #prefs: PrefsQueries;
 
   constructor(tables: MemoryTables) {
     super(tables);
     this.#tables = tables;
+    this.#prefs = readPrefs(tables);
+  }
+
+  prefs(reader: UserId, id: ConversationId): Promise<Prefs | null> {
+    return this.#prefs.prefs(reader, id);
+  }
+
+  prefsAfter(reader: UserId, rev: number, limit: number): Promise<StoredPrefs[]> {
+    return this.#prefs.prefsAfter(reader, rev, limit);
+  }
+
+  prefsRevs(users: UserId[]): Promise<Map<UserId, number>> {
+    return this.#prefs.prefsRevs(users);
   }
 
   async openSession(userId: UserId): Promise<SessionOpening | null> {
@@ -78,6 +95,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       unread: unread.slice(0, UNREAD_CONVERSATIONS_MAX),
       hasMoreUnread: unread.length > UNREAD_CONVERSATIONS_MAX,
       readAtMs: this.#tables.nowMs(),
+      lastPrefsRev: this.#tables.prefs.lastRevOf(userId),
       ...socialOpening(this.#tables, userId),
     };
   }

@@ -11,6 +11,7 @@ import type { Conversation, Member, Message, User } from "../../protocol/schemas
 import { epochMsOf } from "../../protocol/time.ts";
 import type { ConversationUndo } from "../postgres/changes.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
+import { PrefsTable } from "./prefs-table.ts";
 import { SocialTables } from "./social-tables.ts";
 
 export interface StoredUser {
@@ -104,6 +105,7 @@ export class MemoryTables {
   readonly invites = new Map<string, StoredInvite>();
   readonly social = new SocialTables();
   readonly clientPackages = new Map<string, Buffer>();
+  readonly prefs = new PrefsTable();
   /** Whose conversations, follows or blocks changed, by rising time. */
   userChanges: { changedAtMs: number; userIds: readonly string[] }[] = [];
   /** The database's own clock, which dates and compares its rows. */

@@ -1,6 +1,6 @@
 /**
  * The storage ports of one actor thread on PostgreSQL: one writer connection, two for reads, and
- * at most three for the social writes, which wait for locks that other hosts hold.
+ * at most four for the other writes, which wait for locks that other hosts hold.
  */
 import type { ActorPorts } from "../../../actors/ports.ts";
 import { QUEUE_MAX, Writer, type WriterOptions } from "../batching/writer.ts";
@@ -10,12 +10,13 @@ import { PostgresGraph } from "./graph.ts";
 import { PostgresNotifications } from "./notifications.ts";
 import { Database } from "./pool.ts";
 import { PostgresPosts } from "./posts.ts";
+import { PostgresPrefs } from "./prefs.ts";
 import { StatisticsRefresher } from "./statistics.ts";
 import { PostgresUsers } from "./users.ts";
 
 const READ_CONNECTIONS = 2;
-/** Likes, comments and notifications have one statement under way each. */
-const SOCIAL_CONNECTIONS = 3;
+/** Likes, comments, notifications and preferences have one statement under way each. */
+const SOCIAL_CONNECTIONS = 4;
 
 export interface ActorStorage {
   ports: ActorPorts;
@@ -48,12 +49,14 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
   };
   const posts = new PostgresPosts(database, writes, limits);
   const notifications = new PostgresNotifications(database, writes, limits);
+  const prefs = new PostgresPrefs(database, writes, limits);
   return {
     ports: {
       conversations: new PostgresConversations(database, writer),
       users: new PostgresUsers(database),
       posts,
       notifications,
+      prefs,
       graph: new PostgresGraph(database, writes),
     },
     async open() {
@@ -65,7 +68,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
       writes.spare();
     },
     async close() {
-      await Promise.all([writer.close(), posts.close(), notifications.close()]);
+      await Promise.all([writer.close(), posts.close(), notifications.close(), prefs.close()]);
       await Promise.all([database.close(), writes.close()]);
     },
   };

@@ -15,8 +15,10 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../../ports/edge.ts";
+import type { StoredPrefs } from "../../ports/prefs.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
+import type { Prefs } from "../../protocol/prefs.ts";
 import type { Conversation, ConversationSummary, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import { readActivity } from "./activity.ts";
@@ -25,6 +27,7 @@ import { decodeMemberPlace, decodePlace, encodePlace } from "./cursor.ts";
 import { History } from "./history.ts";
 import { membersPageOf, type PlacedMember } from "./members-page.ts";
 import type { Database } from "./pool.ts";
+import { PostgresPrefsQueries } from "./prefs.ts";
 import {
   CONVERSATION_COLUMNS,
   type ConversationRow,
@@ -155,11 +158,13 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #openings: Batcher<UserId, SessionOpening | null>;
   readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
+  readonly #prefs: PostgresPrefsQueries;
 
   constructor(database: Database) {
     super(database);
     this.#database = database;
     this.#history = new History(database);
+    this.#prefs = new PostgresPrefsQueries(database);
     this.#users = new Batcher((ids) => readUsers(database, ids), {
       batchMax: 256,
       inFlightMax: 2,
@@ -288,6 +293,18 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     window: HistoryWindow,
   ): Promise<JsonText<HistoryPage> | null> {
     return this.#history.read(reader, id, window);
+  }
+
+  prefs(reader: UserId, id: ConversationId): Promise<Prefs | null> {
+    return this.#prefs.prefs(reader, id);
+  }
+
+  prefsAfter(reader: UserId, rev: number, limit: number): Promise<StoredPrefs[]> {
+    return this.#prefs.prefsAfter(reader, rev, limit);
+  }
+
+  prefsRevs(users: UserId[]): Promise<Map<UserId, number>> {
+    return this.#prefs.prefsRevs(users);
   }
 
   user(id: UserId): Promise<User | null> {

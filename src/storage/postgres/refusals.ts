@@ -2,6 +2,7 @@
 import type { ConversationChange } from "../../../actors/ports.ts";
 import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { RULES } from "../../protocol/policy.ts";
+import { PINNED_MAX } from "../../protocol/prefs.ts";
 
 export const MEMBERS_MAX = 1000;
 
@@ -67,6 +68,12 @@ export function nothingDone(outcomes: Result<{ changed: boolean }>[]): Conversat
   const nobody = { addedIds: [], removedIds: [], changedIds: [] };
   return { outcomes, conversation: null, changed: false, ...nobody, deleted: false };
 }
+/** What change_prefs answers instead of 'ok'. */
+export const PREFS_OUTCOMES: Record<string, Refusal> = {
+  not_found: REFUSALS.conversationNotFound,
+  conflict: refused("conflict", "Only a direct conversation can be hidden."),
+  pinned_max: refused("conflict", `At most ${PINNED_MAX} conversations are pinned at one time.`),
+};
 
 export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,

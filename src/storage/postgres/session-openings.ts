@@ -41,7 +41,8 @@ const OPEN_SESSIONS = {
       ) AS unread_notifications,
       coalesce(
         (SELECT n.last_seq FROM notification_counters n WHERE n.user_id = u.id), 0
-      ) AS last_notification_seq
+      ) AS last_notification_seq,
+      coalesce((SELECT n.last_rev FROM prefs_counters n WHERE n.user_id = u.id), 0) AS last_prefs_rev
     FROM users u
     CROSS JOIN LATERAL (
       SELECT
@@ -83,6 +84,7 @@ interface OpeningRow extends UserRow {
   blocked: UserId[] | null;
   unread_notifications: string;
   last_notification_seq: string;
+  last_prefs_rev: string;
 }
 
 /** One answer a user, in order; null where there is no such user. */
@@ -121,5 +123,6 @@ function openingOf(row: OpeningRow): SessionOpening {
     blocked: row.blocked ?? [],
     unreadNotifications: Number(row.unread_notifications),
     lastNotificationSeq: Number(row.last_notification_seq),
+    lastPrefsRev: Number(row.last_prefs_rev),
   };
 }

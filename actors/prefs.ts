@@ -1,0 +1,81 @@
+/**
+ * Preferences in the actors: the user's actor has a change written and publishes it to the user's
+ * own sessions once it is committed.
+ *
+ * [PRF1] A change is committed, then published with the number that it took, then answered.
+ * [PRF2] Where it is not known whether a change was committed, the edges look for it.
+ * [PRF3] A user who loses a membership loses its preferences, and their sessions receive that.
+ */
+import type { UserOps } from "../src/protocol/actor-ops.ts";
+import { REFUSALS } from "../src/protocol/errors.ts";
+import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
+import type { Prefs } from "../src/protocol/prefs.ts";
+import { topicOf } from "../src/protocol/topics.ts";
+import type { Context, Reply } from "./behaviour.ts";
+import type { PrefsStore } from "./prefs-ports.ts";
+
+/** Users whose lost preferences one statement reads. */
+const FORGOTTEN_AT_ONCE = 1_000;
+
+export function setPrefs(
+  user: UserId,
+  body: UserOps["set_prefs"]["body"],
+  store: PrefsStore,
+  reply: Reply,
+  ctx: Context,
+): void {
+  const { session, conversation_id, change, draft_by, own_draft_only } = body;
+  ctx.run(
+    store.change({
+      userId: user,
+      conversationId: conversation_id,
+      change,
+      session,
+      draftBy: draft_by,
+      ...(own_draft_only && { isOwnDraftOnly: true }),
+    }),
+    (result) => {
+      if (!result.ok) {
+        reply.refuse(result.error);
+        return;
+      }
+      const { prefs, changed } = result.value;
+      if (changed) publishPrefs(user, prefs, session, ctx);
+      reply.ok(prefs, prefs.prefs_rev);
+    },
+    () => {
+      // [PRF2]
+      ctx.publish(topicOf.user(user), { name: "prefs_doubted", rev: 0, body: "{}", note: "{}" });
+      reply.refuse(REFUSALS.unavailable.error);
+    },
+  );
+}
+
+/** [PRF3] */
+export function announceForgotten(
+  id: ConversationId,
+  users: readonly UserId[],
+  store: PrefsStore,
+  ctx: Context,
+): void {
+  for (let from = 0; from < users.length; from += FORGOTTEN_AT_ONCE) {
+    ctx.run(
+      store.forgotten(id, users.slice(from, from + FORGOTTEN_AT_ONCE)),
+      (forgotten) => {
+        for (const { userId, prefs } of forgotten) publishPrefs(userId, prefs, "", ctx);
+      },
+      // Storage is away: the next change of each of these users shows that one is missing.
+      () => undefined,
+    );
+  }
+}
+
+/** `session`: whose acknowledgement carries the change. */
+function publishPrefs(user: UserId, prefs: Prefs, session: SessionId | "", ctx: Context): void {
+  ctx.publish(topicOf.user(user), {
+    name: "prefs_updated",
+    rev: prefs.prefs_rev,
+    body: JSON.stringify(prefs),
+    except: session,
+  });
+}

@@ -1,0 +1,105 @@
+/**
+ * What a user has set for themselves in a conversation: preferences, and the draft. Nobody else
+ * ever sees them. Each change takes the next number of the user's private stream, `prefs_rev`.
+ *
+ * Nothing is written when others send: whether a conversation is muted, archived or hidden follows
+ * from what was set, from the time and from `last_n` (see `isMuted`, `isArchived`, `isHidden`),
+ * and clients compute the same.
+ */
+import type { Static } from "typebox";
+import Type from "typebox";
+import { AppData } from "./app-data.ts";
+import { Cursor, Id, Nullable, Ordinal, Request, Time } from "./schemas.ts";
+
+/** Conversations that one user may have pinned at one time. */
+export const PINNED_MAX = 20;
+/** Preferences in one answer of `sync`. */
+export const SYNC_PREFS_MAX = 500;
+
+const Level = Type.Union([Type.Literal("all"), Type.Literal("mentions"), Type.Literal("none")], {
+  description:
+    "Which messages the user wants to be told of: all, those that mention them, or none. Left out" +
+    " or null: as the deployment has it.",
+});
+
+const Forever = Type.Literal("forever");
+
+const DRAFT_DATA_BYTES_MAX = 4 * 1024;
+
+export const Draft = Type.Object({
+  body: Type.String(),
+  reply_to_seq: Type.Optional(Ordinal),
+  data: Type.Optional(
+    Type.Unsafe<AppData>(Type.Unknown({ description: "The application's own." })),
+  ),
+});
+
+const DraftAsked = Request({
+  body: Type.String({
+    format: "draft",
+    description: "At most 4,000 code points; no control characters but tab and newline.",
+  }),
+  reply_to_seq: Type.Optional(Ordinal),
+  data: Type.Optional(AppData(DRAFT_DATA_BYTES_MAX, "The application's own, as a message's")),
+});
+
+/** What a call changes; what it does not name stays. */
+export const PREFS_CHANGE = {
+  muted_until: Type.Optional(
+    Type.Union([Type.String({ format: "moment" }), Forever, Type.Null()], {
+      description: "A time, `forever`, or null: not muted.",
+    }),
+  ),
+  level: Type.Optional(Nullable(Level)),
+  pinned: Type.Optional(Type.Boolean()),
+  archived: Type.Optional(Type.Boolean()),
+  hidden: Type.Optional(Type.Boolean({ description: "Direct conversations only." })),
+  draft: Type.Optional(Nullable(DraftAsked)),
+};
+const PrefsChange = Request(PREFS_CHANGE);
+
+export const Prefs = Type.Object({
+  conversation_id: Id,
+  prefs_rev: Cursor,
+  removed: Type.Optional(
+    Type.Literal(true, { description: "The conversation was left, and its preferences are gone." }),
+  ),
+  muted_until: Type.Optional(Type.Union([Time, Forever])),
+  level: Type.Optional(Level),
+  pinned_at: Type.Optional(Time),
+  archived_n: Type.Optional(Cursor),
+  hidden_n: Type.Optional(Cursor),
+  draft: Type.Optional(Draft),
+});
+
+/**
+ * The acknowledgement of `set_prefs`: without `prefs_rev` where nothing but a draft was set, which
+ * becomes a change later.
+ */
+export const PrefsSet = Type.Object({
+  ...Prefs.properties,
+  prefs_rev: Type.Optional(Cursor),
+});
+
+export type Draft = Static<typeof Draft>;
+export type PrefsChange = Static<typeof PrefsChange>;
+export type Prefs = Static<typeof Prefs>;
+
+/** `now`: as a contract's time. ISO 8601 times of one form compare as texts. */
+export function isMuted(prefs: Pick<Prefs, "muted_until">, now: string): boolean {
+  const until = prefs.muted_until;
+  return until !== undefined && (until === "forever" || until > now);
+}
+
+export function isArchived(
+  prefs: Pick<Prefs, "muted_until" | "archived_n">,
+  lastN: number,
+  now: string,
+): boolean {
+  const { archived_n } = prefs;
+  return archived_n !== undefined && (lastN <= archived_n || isMuted(prefs, now));
+}
+
+export function isHidden({ hidden_n }: Pick<Prefs, "hidden_n">, lastN: number): boolean {
+  return hidden_n !== undefined && lastN <= hidden_n;
+}

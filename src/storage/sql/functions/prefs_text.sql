@@ -1,0 +1,18 @@
+-- One user's preferences of a conversation as the contract's JSON text. Every statement that
+-- answers preferences calls it. One expression over one row, which PostgreSQL inlines.
+CREATE OR REPLACE FUNCTION prefs_text(p conversation_prefs) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT '{"conversation_id":"' || p.conversation_id
+    || '","prefs_rev":' || p.prefs_rev
+    || CASE WHEN p.is_removed THEN ',"removed":true' ELSE
+      coalesce(',"muted_until":"' || CASE
+        WHEN p.muted_until = 'infinity' THEN 'forever' ELSE iso_time(p.muted_until)
+      END || '"', '')
+      || coalesce(',"level":"' || p.level || '"', '')
+      || coalesce(',"pinned_at":"' || iso_time(p.pinned_at) || '"', '')
+      || coalesce(',"archived_n":' || p.archived_n, '')
+      || coalesce(',"hidden_n":' || p.hidden_n, '')
+      || coalesce(',"draft":' || p.draft, '')
+    END
+    || '}'
+$$;
