@@ -15,11 +15,12 @@ import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
 import { roleIn } from "../src/protocol/permissions.ts";
-import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
+import type { Member, Message } from "../src/protocol/schemas.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
-import { type Topic, topicOf } from "../src/protocol/topics.ts";
+import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
-import { type ChangeBucket, type ChangeRate, takeChange } from "./changes.ts";
+import { type ChangeRate, takeChange } from "./changes.ts";
+import { adopt, type ConversationState, follow } from "./conversation-state.ts";
 import { advance } from "./delivery.ts";
 import {
   askChange,
@@ -29,7 +30,6 @@ import {
   hasWaitingChanges,
   nothingWaits,
   retireChanges,
-  type WaitingChanges,
   writeChanges,
 } from "./gathered-changes.ts";
 import { announceJoined } from "./joined.ts";
@@ -38,34 +38,22 @@ import { CONVERSATION_IDLE_MS, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
 import { announceForgotten } from "./prefs.ts";
+import {
+  askReaction,
+  hasReactionsWaiting,
+  nobodyReacts,
+  REACTIONS_TIMER,
+  type ReactionsRules,
+  retireReactions,
+  writeReactions,
+} from "./reactions.ts";
 import { type MemberAct, refusalFor } from "./rights.ts";
-import { type Ring, remember } from "./ring.ts";
+import { remember } from "./ring.ts";
 import { serviceSignal, signal, signalAudience } from "./signals.ts";
-import { type SendPace, sendInPace } from "./slow-mode.ts";
+import { sendInPace } from "./slow-mode.ts";
 import type { SocialPorts } from "./social-ports.ts";
-import { NOBODY_TYPES, type Typing, type TypingEvent } from "./typing.ts";
+import { NOBODY_TYPES, type TypingEvent } from "./typing.ts";
 import { typingChanged } from "./typing-notices.ts";
-
-export interface ConversationState {
-  id: ConversationId;
-  topic: Topic;
-  conversation: Conversation;
-  members: Map<UserId, Member>;
-  /** A block stands between the two members of a direct conversation: only history remains. */
-  isBlocked: boolean;
-  typing: Typing;
-  /** Read on the first join. */
-  ring: Ring | null;
-  /** Of title and members. */
-  changes: ChangeBucket;
-  /**
-   * Sends that storage has not answered, by sender and client_id, with the other callers that wait.
-   */
-  sending: Map<string, Reply[]>;
-  /** Changes of title and members that wait to be written together. */
-  gathered: WaitingChanges;
-  pace: SendPace;
-}
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
@@ -323,6 +311,24 @@ export function conversationBehaviour(
     }
   }
 
+  const reactionsRules: ReactionsRules<ConversationState> = {
+    store: ports.reactions,
+    committed(state, message, ctx) {
+      follow(state, message.rev, ctx);
+      if (state.ring !== null) remember(state.ring, message);
+    },
+    reacted({ id, members }, { sender_id, seq }, by, ctx) {
+      if (!members.has(sender_id as UserId)) return;
+      const to = { kind: "user" as const, id: sender_id };
+      ctx.ask(to, "message_reacted", { conversation_id: id, seq, by }, () => undefined);
+    },
+  };
+
+  function react(state: ConversationState, body: Body<"react">, reply: Reply, ctx: Context): void {
+    const isOnly = body.only === true || state.conversation.settings?.reactions === "one";
+    askReaction(state, body, isOnly, reply, reactionsRules, ctx);
+  }
+
   return {
     kind: "conversation",
     idleMs: CONVERSATION_IDLE_MS,
@@ -344,6 +350,7 @@ export function conversationBehaviour(
         changes: { used: 0, atMs: BEFORE_ALL },
         sending: new Map(),
         gathered: nothingWaits(),
+        reactions: nobodyReacts(),
         pace: { lastAt: null },
       };
       adopt(state, conversation);
@@ -415,7 +422,10 @@ export function conversationBehaviour(
           signalAudience(state, reply);
           break;
         case "join":
-          join(state, body as Body<"join">, reply, store, ctx);
+          join(state, body as Body<"join">, reply, ports, ctx);
+          break;
+        case "react":
+          react(state, body as Body<"react">, reply, ctx);
           break;
         case "update":
         case "update_member":
@@ -430,11 +440,13 @@ export function conversationBehaviour(
 
     onTimer(state, timer, ctx) {
       if (timer === CHANGES_TIMER) writeChanges(state, changesRules, ctx);
+      else if (timer === REACTIONS_TIMER) writeReactions(state, reactionsRules, ctx);
       else typingChanged(state, { type: "time_up" }, ctx);
     },
 
     onRetiring(state, ctx) {
       retireChanges(state, changesRules, ctx);
+      retireReactions(state, reactionsRules, ctx);
     },
 
     onWorkersGone(state, incarnations, ctx) {
@@ -442,22 +454,9 @@ export function conversationBehaviour(
     },
 
     isBusy: (state) =>
-      state.typing.size > 0 || state.sending.size > 0 || hasWaitingChanges(state.gathered),
+      state.typing.size > 0 ||
+      state.sending.size > 0 ||
+      hasWaitingChanges(state.gathered) ||
+      hasReactionsWaiting(state.reactions),
   };
-}
-
-/** Moves to a committed change's rev; a jump means that we are not the only activation. */
-function follow(state: ConversationState, rev: number, ctx: Context): void {
-  if (rev !== state.conversation.rev + 1) {
-    state.ring = null;
-    // After passivation no activation could publish that they stopped typing.
-    typingChanged(state, { type: "let_go" }, ctx);
-    ctx.passivate();
-  }
-  state.conversation.rev = Math.max(state.conversation.rev, rev);
-}
-
-function adopt(state: ConversationState, conversation: Conversation): void {
-  state.conversation = conversation;
-  state.members = new Map(conversation.members.map((member) => [member.user_id as UserId, member]));
 }

@@ -4,24 +4,24 @@
  */
 import type { Notice } from "../src/protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, type Result } from "../src/protocol/errors.ts";
-import type { PostId, UserId } from "../src/protocol/ids.ts";
+import type { ConversationId, PostId, UserId } from "../src/protocol/ids.ts";
 import type { Notification } from "../src/protocol/social.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Context } from "./behaviour.ts";
 import { NOTIFICATIONS_WAITING_MAX } from "./limits.ts";
 import {
+  crowdSentence,
   type LikesEvent,
   type LikesWindows,
-  likeSentence,
   NO_LIKES,
   stepLikes,
 } from "./notices.ts";
-import type { SocialPorts } from "./social-ports.ts";
+import type { NewNotification, SocialPorts } from "./social-ports.ts";
 
 export interface Inbox {
   likes: LikesWindows;
-  /** The notification of each open window of likes; filled once it is written. */
-  likeNotifications: Map<PostId, Written>;
+  /** The notification of each open window of likes or reactions; filled once it is written. */
+  likeNotifications: Map<string, Written>;
   /** Writes that wait, in order; the first one is under way. */
   jobs: Job[];
 }
@@ -64,7 +64,30 @@ export function notify(
   enqueue(inbox, user, { write, done }, ctx);
 }
 
-/** Likes of one of the user's posts, or the end of a window. */
+/** What is liked or reacted to, as its window and its notification name it. */
+interface Subject {
+  key: string;
+  type: "like" | "reaction";
+  did: string;
+  postId: PostId | null;
+  data: { conversation_id: string; seq: number } | null;
+}
+
+/** The key of a window: a post's id, or this of a message. */
+export function messageWindow(conversation: ConversationId, seq: number): string {
+  return `${conversation}/${seq}`;
+}
+
+function subjectOf(key: string): Subject {
+  const [id = "", seq] = key.split("/");
+  if (seq === undefined) {
+    return { key, type: "like", did: "liked your post", postId: id as PostId, data: null };
+  }
+  const data = { conversation_id: id, seq: Number(seq) };
+  return { key, type: "reaction", did: "reacted to your message", postId: null, data };
+}
+
+/** Likes of one of the user's posts, reactions to one of their messages, or the end of a window. */
 export function likesChanged(
   inbox: Inbox,
   user: UserId,
@@ -75,9 +98,11 @@ export function likesChanged(
   const step = stepLikes(inbox.likes, event, ctx.monotonicMs);
   inbox.likes = step.windows;
   if (step.wakeInMs !== null) ctx.after(step.wakeInMs, LIKES_TIMER);
-  for (const { post, likers } of step.rest) countRest(inbox, user, post, likers, ports, ctx);
+  for (const { post, likers } of step.rest) {
+    countRest(inbox, user, subjectOf(post), likers, ports, ctx);
+  }
   for (const { post, liker } of step.first) {
-    addFirst(inbox, user, post, liker, ports, ctx);
+    addFirst(inbox, user, subjectOf(post), liker, ports, ctx);
   }
   for (const post of inbox.likeNotifications.keys()) {
     if (!step.windows.has(post)) inbox.likeNotifications.delete(post);
@@ -87,25 +112,18 @@ export function likesChanged(
 function addFirst(
   inbox: Inbox,
   user: UserId,
-  post: PostId,
+  subject: Subject,
   liker: UserId,
   ports: SocialPorts,
   ctx: Context,
 ): void {
   // Own slot: the previous window may not be counted yet.
   const written: Written = { notification: null };
-  inbox.likeNotifications.set(post, written);
+  inbox.likeNotifications.set(subject.key, written);
+  const { did } = subject;
   const write = async () => {
     const name = await ports.graph.displayName(liker);
-    return ports.notifications.add({
-      userId: user,
-      type: "like",
-      message: likeSentence(name, 1),
-      actorId: liker,
-      postId: post,
-      commentId: null,
-      data: null,
-    });
+    return ports.notifications.add(firstOf(subject, user, liker, crowdSentence(name, 1, did)));
   };
   const done = (result: Result<Notification | null>) => {
     if (result.ok) written.notification = result.value;
@@ -113,41 +131,43 @@ function addFirst(
   enqueue(inbox, user, { write, done }, ctx);
 }
 
+function firstOf(
+  { type, postId, data }: Subject,
+  userId: UserId,
+  actorId: UserId,
+  message: string,
+): NewNotification {
+  return { userId, type, message, actorId, postId, commentId: null, data };
+}
+
 function countRest(
   inbox: Inbox,
   user: UserId,
-  post: PostId,
+  subject: Subject,
   likers: readonly UserId[],
   ports: SocialPorts,
   ctx: Context,
 ): void {
-  const written = inbox.likeNotifications.get(post);
+  const written = inbox.likeNotifications.get(subject.key);
+  const { did } = subject;
   const write = async (): Promise<Result<Notification | null>> => {
     // Read now, when the first like's notification has been written or will never be.
     const grown = written?.notification ?? null;
     const last = likers.at(-1)!;
     const name = await ports.graph.displayName(last);
     if (grown === null) {
-      const made = await ports.notifications.add({
-        userId: user,
-        type: "like",
-        message: likeSentence(name, likers.length),
-        actorId: last,
-        postId: post,
-        commentId: null,
-        data: null,
-      });
+      const message = crowdSentence(name, likers.length, did);
+      const made = await ports.notifications.add(firstOf(subject, user, last, message));
       if (!made.ok || made.value === null || likers.length === 1) return made;
-      const message = likeSentence(name, likers.length);
       return ports.notifications.grow(user, made.value.id, likers.length - 1, last, message);
     }
     const count = grown.count + likers.length;
     const store = ports.notifications;
-    const words = likeSentence(name, count);
+    const words = crowdSentence(name, count, did);
     const result = await store.grow(user, grown.id, likers.length, last, words);
     if (result.ok || result.error.code !== "not_found") return result;
     // The last liker has been blocked meanwhile: counted, but not named.
-    return store.grow(user, grown.id, likers.length, null, likeSentence(null, count));
+    return store.grow(user, grown.id, likers.length, null, crowdSentence(null, count, did));
   };
   enqueue(inbox, user, { write, done: () => undefined }, ctx);
 }

@@ -9,7 +9,7 @@ import { withFirstMembers } from "../src/protocol/members.ts";
 import type { Conversation, Message } from "../src/protocol/schemas.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import { RING_MESSAGES } from "./limits.ts";
-import type { ConversationStore } from "./ports.ts";
+import type { ConversationStore, ReactionStore } from "./ports.ts";
 import { changedSince, newestOf, type Ring, ringOf } from "./ring.ts";
 import type { Typing } from "./typing.ts";
 
@@ -23,19 +23,20 @@ interface Joined {
 
 type Body = ConversationOps["join"]["body"];
 type Store = Pick<ConversationStore, "opened" | "newest" | "changedAfter">;
+type Stores = { conversations: Store; reactions: Pick<ReactionStore, "own"> };
 
 const IGNORED = () => undefined;
 
-export function join(state: Joined, body: Body, reply: Reply, store: Store, ctx: Context): void {
+export function join(state: Joined, body: Body, reply: Reply, stores: Stores, ctx: Context): void {
   const { ring } = state;
-  if (body.isOpened) ctx.run(store.opened(state.id, body.user), IGNORED, IGNORED);
+  if (body.isOpened) ctx.run(stores.conversations.opened(state.id, body.user), IGNORED, IGNORED);
   if (ring !== null) {
-    joinFrom(state, ring, body, reply, store, ctx);
+    joinFrom(state, ring, body, reply, stores, ctx);
     return;
   }
   const rev = state.conversation.rev;
   ctx.run(
-    store.newest(state.id, RING_MESSAGES),
+    stores.conversations.newest(state.id, RING_MESSAGES),
     (newest) => {
       // Changes that came back meanwhile are in what was read, or are missed by it: only a
       // ring read at the rev we still have is known to be whole.
@@ -43,7 +44,7 @@ export function join(state: Joined, body: Body, reply: Reply, store: Store, ctx:
         state.ring = ringOf(newest, rev);
       }
       const from = state.ring ?? ringOf(newest, state.conversation.rev);
-      joinFrom(state, from, body, reply, store, ctx);
+      joinFrom(state, from, body, reply, stores, ctx);
     },
     () => reply.refuse(REFUSALS.unavailable.error),
   );
@@ -54,17 +55,30 @@ function joinFrom(
   ring: Ring,
   body: Body,
   reply: Reply,
-  store: Store,
+  stores: Stores,
   ctx: Context,
 ): void {
   const { limit, after_rev } = body;
-  const answer = (messages: Message[], hasMore: boolean) =>
-    reply.ok({
-      conversation: withFirstMembers(state.conversation),
+  const unavailable = () => reply.refuse(REFUSALS.unavailable.error);
+  const answer = (messages: Message[], hasMore: boolean) => {
+    const joined = {
+      conversation: withFirstMembers({ ...state.conversation }),
       messages,
       has_more: hasMore,
       typing: [...state.typing.keys()],
-    });
+    };
+    const seqs = messages.flatMap(({ seq, reactions }) => (reactions === undefined ? [] : seq));
+    if (seqs.length === 0) {
+      reply.ok(joined);
+      return;
+    }
+    // Read after the messages, so that no reaction is in these and not in one's own.
+    ctx.run(
+      stores.reactions.own(state.id, body.user, seqs),
+      (own) => reply.ok(own.length === 0 ? joined : { ...joined, own_reactions: own }),
+      unavailable,
+    );
+  };
   if (after_rev === null) {
     const messages = newestOf(ring, limit);
     answer(messages, (messages[0]?.seq ?? 1) > 1);
@@ -76,7 +90,7 @@ function joinFrom(
     return;
   }
   ctx.run(
-    store.changedAfter(state.id, after_rev, limit + 1),
+    stores.conversations.changedAfter(state.id, after_rev, limit + 1),
     (messages) => answer(messages.slice(0, limit), messages.length > limit),
     () => reply.refuse(REFUSALS.unavailable.error),
   );

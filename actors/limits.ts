@@ -61,3 +61,13 @@ export const CHANGED_USERS_WAITING_MAX = 10_000;
 
 /** Users whom the calls of one transaction name: a few ten milliseconds of PostgreSQL's time. */
 export const CHANGED_USERS_AT_ONCE_MAX = 2_000;
+
+/** Contract: flushes of reactions to one message are at least so far apart, up to a second. */
+export const REACTIONS_EVERY_MS = 100;
+export const REACTIONS_EVERY_MOST_MS = 1_000;
+
+/** Calls of one flush; more of them cannot change anything in it. */
+export const REACTIONS_AT_ONCE_MAX = 100;
+
+/** Reactions that wait in one conversation, some 4 s of full speed; past it: `unavailable`. */
+export const REACTIONS_WAITING_MAX = 2_000;

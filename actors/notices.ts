@@ -1,11 +1,12 @@
 /**
- * How a burst of likes becomes notifications, as a pure rule.
+ * How a burst of likes of a post, or of reactions to a message, becomes notifications, as a pure
+ * rule. `post` names either: a post's id, or the key of a message.
  *
  * [NTF1] The first like of a post is a notification at once.
  * [NTF2] The rest of the window's likes are counted into it together, at the window's end.
  * [NTF3] A user is counted once in a window.
  */
-import type { PostId, UserId } from "../src/protocol/ids.ts";
+import type { UserId } from "../src/protocol/ids.ts";
 import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../src/protocol/time.ts";
 import { LIKES_WINDOW_MS } from "./limits.ts";
 
@@ -17,26 +18,26 @@ export interface LikesWindow {
   waiting: readonly UserId[];
 }
 
-export type LikesWindows = ReadonlyMap<PostId, LikesWindow>;
+export type LikesWindows = ReadonlyMap<string, LikesWindow>;
 
 export interface LikesStep {
   windows: LikesWindows;
   /** Make a notification of this like. */
-  first: { post: PostId; liker: UserId }[];
+  first: { post: string; liker: UserId }[];
   /** The window is over: count these into its notification. */
-  rest: { post: PostId; likers: readonly UserId[] }[];
+  rest: { post: string; likers: readonly UserId[] }[];
   /** Call again with `time_up` after this; null: no window is open. */
   wakeInMs: number | null;
 }
 
 export type LikesEvent =
-  | { type: "liked"; post: PostId; likers: readonly UserId[] }
+  | { type: "liked"; post: string; likers: readonly UserId[] }
   | { type: "time_up" };
 
 export const NO_LIKES: LikesWindows = new Map();
 
 export function stepLikes(before: LikesWindows, event: LikesEvent, nowMs: Monotonic): LikesStep {
-  const windows = new Map<PostId, LikesWindow>();
+  const windows = new Map<string, LikesWindow>();
   const first: LikesStep["first"] = [];
   const rest: LikesStep["rest"] = [];
   for (const [post, window] of before) {
@@ -62,10 +63,10 @@ export function stepLikes(before: LikesWindows, event: LikesEvent, nowMs: Monoto
   return { windows, first, rest, wakeInMs: windows.size === 0 ? null : msBetween(nowMs, nextMs) };
 }
 
-/** The words of a like notification of `count` people, the last of them named. */
-export function likeSentence(name: string | null, count: number): string {
+/** The words of a notification of `count` people, the last of them named. */
+export function crowdSentence(name: string | null, count: number, did: string): string {
   const who = name ?? "Somebody";
-  if (count === 1) return `${who} liked your post`;
+  if (count === 1) return `${who} ${did}`;
   const others = count - 1;
-  return `${who} and ${others} ${others === 1 ? "other" : "others"} liked your post`;
+  return `${who} and ${others} ${others === 1 ? "other" : "others"} ${did}`;
 }

@@ -11,7 +11,7 @@ import type {
 } from "../src/protocol/conversation-patch.ts";
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
-import type { Conversation, Cursors, Message } from "../src/protocol/schemas.ts";
+import type { Conversation, Cursors, Message, OwnReactions } from "../src/protocol/schemas.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
@@ -167,6 +167,48 @@ export interface ConversationStore {
   change(id: ConversationId, calls: readonly ConversationCall[]): Promise<ConversationChange>;
 }
 
+/** One caller's change of the reactions to a message. `key` is normalised. */
+export interface ReactionCall {
+  by: UserId;
+  key: string;
+  on: boolean;
+  /** The user's other keys go in the same change. */
+  isOnly: boolean;
+  /** The key goes for all users; `on` is false. */
+  isForAll: boolean;
+  /** Whether the user may react, or take away for all; all may take away what is their own. */
+  isAllowed: boolean;
+}
+
+/** Calls that were gathered into one change of a message. */
+export interface ReactionFlush {
+  /**
+   * For each call, in order, that was done: whether it changed something, or why it was refused.
+   * Shorter than the calls where the change was full; `more`: so was it before the last of these
+   * had taken a key away for all.
+   */
+  outcomes: Result<{ changed: boolean }>[];
+  more: boolean;
+  /** The change; null where no call changed anything. */
+  change: { rev: number; event: string } | null;
+  /** The message afterwards; null where there is none. */
+  message: Message | null;
+  /** The keys of each user who called, in the order in which they reacted. */
+  own: ReadonlyMap<UserId, string[]>;
+}
+
+export interface ReactionStore {
+  /**
+   * Applies the calls in order in one transaction, which takes one rev if any of them changed
+   * something, until REACTION_CHANGES_MAX reactions came or went. Each call refuses not_found (no
+   * member, or no such message), forbidden (not allowed, or a block), conflict (the message is
+   * deleted, or has REACTION_KEYS_MAX keys). `event` is the JSON text of `reaction`.
+   */
+  react(id: ConversationId, seq: number, calls: readonly ReactionCall[]): Promise<ReactionFlush>;
+  /** The user's own, of the messages of these seqs that have any. */
+  own(id: ConversationId, user: UserId, seqs: readonly number[]): Promise<OwnReactions[]>;
+}
+
 export interface UserStore {
   /** When the user was last seen, or null; rejects nothing for an unknown user: undefined. */
   lastSeen(id: UserId): Promise<string | null | undefined>;
@@ -178,4 +220,5 @@ export interface ActorPorts extends SocialPorts {
   conversations: ConversationStore;
   users: UserStore;
   prefs: PrefsStore;
+  reactions: ReactionStore;
 }

@@ -5,6 +5,7 @@
  * [RGT1] The refusal of a silenced member says until when.
  * [RGT2] A user without the permission `send` neither types nor edits; a frozen conversation takes
  *        no messages but those of moderators, everything else goes on.
+ * [RGT4] Everybody who may read can take their own reaction away, whatever their role or silence.
  * [RGT3] Direct conversations know no roles: what they cannot do is storage's to say.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
@@ -51,7 +52,7 @@ export function refusalFor(
   const facts: Facts = {
     member: member !== undefined,
     unblocked: !judged.isBlocked,
-    unsilenced: until === null,
+    unsilenced: until === null || isTakingAway(act, body),
   };
   const byRole = role === null ? undefined : mayByRole(judged, role, act, body);
   if (byRole !== undefined) facts.role = byRole;
@@ -63,6 +64,13 @@ export function refusalFor(
 const ACT_OF_OP: Partial<Record<MemberAct, Act>> = {
   update: "update_conversation",
 };
+
+/** [RGT4] */
+function isTakingAway(act: MemberAct, body: object): boolean {
+  if (act !== "react") return false;
+  const { on, all } = body as ConversationOps["react"]["body"];
+  return !on && all !== true;
+}
 
 /** Undefined: the role does not matter, or storage knows more. */
 function mayByRole(
@@ -81,6 +89,12 @@ function mayByRole(
     case "typing":
     case "edit":
       return isAllowed("send");
+    case "react": {
+      // [RGT4]
+      if (isTakingAway(act, body)) return undefined;
+      const { all } = body as ConversationOps["react"]["body"];
+      return all === true ? isAllowed("delete_any") : roleMayDo(conversation, role, "react");
+    }
   }
   // [RGT3]
   if (conversation.kind === "direct") return undefined;

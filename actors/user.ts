@@ -15,7 +15,14 @@ import type { Conversation, Status } from "../src/protocol/schemas.ts";
 import { isoOf, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
-import { emptyInbox, type Inbox, LIKES_TIMER, likesChanged, notify } from "./inbox.ts";
+import {
+  emptyInbox,
+  type Inbox,
+  LIKES_TIMER,
+  likesChanged,
+  messageWindow,
+  notify,
+} from "./inbox.ts";
 import { announceJoined } from "./joined.ts";
 import { USER_IDLE_MS } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
@@ -267,6 +274,14 @@ export function userBehaviour(
         case "set_prefs":
           setPrefs(state.id, body as UserOps["set_prefs"]["body"], ports.prefs, reply, ctx);
           break;
+        case "message_reacted": {
+          const { conversation_id, seq, by } = body as UserOps["message_reacted"]["body"];
+          const post = messageWindow(conversation_id, seq);
+          const likers = by.map(({ user }) => user);
+          likesChanged(state.inbox, state.id, { type: "liked", post, likers }, ports, ctx);
+          reply.ok(null);
+          break;
+        }
         case "read_notifications": {
           const { up_to_seq } = body as UserOps["read_notifications"]["body"];
           ctx.run(

@@ -187,6 +187,12 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         sync.check(skipped.conversation_id);
         break;
       }
+      case "reaction": {
+        const reaction = payload as ServerPayload<"reaction">;
+        update(steps.takeReaction(reaction));
+        sync.check(reaction.conversation_id);
+        break;
+      }
       case "conversation_activity": {
         const activity = payload as ServerPayload<"conversation_activity">;
         update(steps.takeActivity(activity));
@@ -256,7 +262,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       if (!view?.hasOlder) return false;
       const before_seq = view.messages[0]?.seq ?? view.conversation.last_seq + 1;
       const page = await api("GET /api/conversations/:id/messages", { id, limit, before_seq });
-      update(steps.takeHistory(id, page.items));
+      update(steps.takeHistory(id, page.items, page.own_reactions));
       return page.has_more;
     },
     send: (id, body, { replyToSeq = null } = {}) => outbox.send(id, body, replyToSeq),

@@ -9,6 +9,7 @@
  */
 import type { ClientAck } from "../protocol/events.ts";
 import type { Conversation, Member, Message, Receipt } from "../protocol/schemas.ts";
+import { applyReaction, mergeOwn } from "./held-reactions.ts";
 import type { Change, Held } from "./state.ts";
 
 /** Beyond these numbers waiting changes are dropped; `sync` brings them anyway. */
@@ -26,6 +27,7 @@ export function newHeld(conversation: Conversation, messages: readonly Message[]
     ahead: new Map(),
     early: [],
     messages: mergeMessages(new Map(), messages),
+    own: new Map(),
     typing: [],
     isLoaded: conversation.last_seq === 0,
     liveFromSeq: 0,
@@ -136,6 +138,7 @@ function takeMeta(
 
 function apply(held: Held, change: Change): Held {
   const next = { ...held, rev: change.rev };
+  if ("changed" in change) return applyReaction(next, change);
   if ("seq" in change) return append(next, [change]);
   return "id" in change ? takeMeta(next, change, [], false) : next;
 }
@@ -153,7 +156,9 @@ function settle(held: Held, rev: number): Held {
 export function takeChange(held: Held, change: Change): Held {
   const { rev } = change;
   if (rev <= held.rev) {
-    return "seq" in change ? { ...held, messages: mergeMessages(held.messages, [change]) } : held;
+    return "seq" in change && !("changed" in change)
+      ? { ...held, messages: mergeMessages(held.messages, [change]) }
+      : held;
   }
   if (rev === held.rev + 1) return settle(apply(held, change), rev);
   const ahead = new Map(held.ahead);
@@ -182,13 +187,14 @@ export function takeMembers(
 /** Takes the answer of `sync` for one conversation; undefined when it is not held. */
 export function takeSynced(
   held: Held | undefined,
-  { conversation, messages, rev, reset, has_more }: Synced,
+  { conversation, messages, own_reactions, rev, reset, has_more }: Synced,
   receipts: readonly Receipt[],
 ): Held | undefined {
   if (!held || reset) {
     if (!conversation) return held;
     const fresh = takeReceipts(newHeld(conversation, messages), receipts);
-    return { ...fresh, isLoaded: true, typing: held?.typing ?? [] };
+    const own = mergeOwn(fresh, messages, own_reactions);
+    return { ...fresh, own, isLoaded: true, typing: held?.typing ?? [] };
   }
   const next = conversation
     ? {
@@ -196,14 +202,18 @@ export function takeSynced(
         messages: mergeMessages(held.messages, messages),
       }
     : append(held, messages);
+  const own = mergeOwn(held, messages, own_reactions);
   // When the answer has more, at least the next rev is missing.
-  return settle({ ...next, latestRev: Math.max(held.latestRev, rev + (has_more ? 1 : 0)) }, rev);
+  return settle(
+    { ...next, own, latestRev: Math.max(held.latestRev, rev + (has_more ? 1 : 0)) },
+    rev,
+  );
 }
 
 /** Takes the answer of `join_conversation`; `isFresh`: the newest page was asked for. */
 export function takeJoined(
   held: Held | undefined,
-  { conversation, messages, has_more, typing }: ClientAck<"join_conversation">,
+  { conversation, messages, own_reactions, has_more, typing }: ClientAck<"join_conversation">,
   isFresh: boolean,
   receipts: readonly Receipt[],
 ): Held {
@@ -212,11 +222,13 @@ export function takeJoined(
   const next = takeMeta({ ...base, typing }, conversation, receipts, base.rev <= rev);
   // Messages below the page may have changed unnoticed, so they are dropped.
   const kept = isFresh && base.rev < rev ? new Map() : base.messages;
+  const own = kept === base.messages ? base.own : new Map();
   return settle(
     {
       ...next,
       latestRev: Math.max(base.latestRev, rev),
       messages: mergeMessages(kept, messages),
+      own: mergeOwn({ messages: kept, own }, messages, own_reactions),
       isLoaded: base.isLoaded || isFresh,
     },
     !isFresh && has_more ? messages.at(-1)!.rev : rev,

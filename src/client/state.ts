@@ -43,8 +43,20 @@ export interface Outgoing {
 /** A durable change that this user may not see. */
 export type Skipped = ServerPayload<"rev_skipped">;
 
-/** A durable change of a conversation: a message, its members or title, or one that is hidden. */
-export type Change = Message | Conversation | Skipped;
+/** By seq, this user's own keys. */
+export type OwnKeys = ReadonlyMap<number, readonly string[]>;
+
+/** A flush of reactions. `isWhole`: `changed` and `own` are all there are, as an answer says. */
+export type Reaction = ServerPayload<"reaction"> & {
+  me: string;
+  isWhole: boolean;
+};
+
+/**
+ * A durable change of a conversation: a message, reactions to one, its members or title, or one
+ * that is hidden.
+ */
+export type Change = Message | Reaction | Conversation | Skipped;
 
 /**
  * One conversation. Invariant: `messages` and `conversation` hold every change up to `rev`
@@ -66,6 +78,8 @@ export interface Held {
   early: readonly Receipt[];
   /** By seq. May have holes below its newest run. */
   messages: ReadonlyMap<number, Message>;
+  /** Reactions of this user. */
+  own: OwnKeys;
   typing: readonly string[];
   /** The newest page is here. */
   isLoaded: boolean;

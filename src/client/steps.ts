@@ -10,6 +10,7 @@ import type {
   ConversationSummary,
   Member,
   Message,
+  OwnReactions,
   Receipt,
 } from "../protocol/schemas.ts";
 import {
@@ -23,6 +24,7 @@ import {
   takeSynced,
   withMembers,
 } from "./held.ts";
+import { mergeOwn } from "./held-reactions.ts";
 import type { ConnectionState, Held, Outgoing, State } from "./state.ts";
 
 export type Step = (state: State) => State;
@@ -231,8 +233,27 @@ export const takeUnread =
     return { ...next, isListed: true };
   };
 
-export const takeHistory = (id: string, messages: readonly Message[]): Step =>
-  onHeld(id, (held) => ({ ...held, messages: mergeMessages(held.messages, messages) }));
+export const takeHistory = (
+  id: string,
+  messages: readonly Message[],
+  own: readonly OwnReactions[] = [],
+): Step =>
+  onHeld(id, (held) => ({
+    ...held,
+    messages: mergeMessages(held.messages, messages),
+    own: mergeOwn(held, messages, own),
+  }));
+
+/** `own`: an answer's, which names all keys of the message and of this user. */
+export const takeReaction =
+  (event: ServerPayload<"reaction">, own: readonly string[] | null = null): Step =>
+  (state) => {
+    const me = state.me?.id ?? "";
+    const changes =
+      own === null ? event.changes : own.map((key) => ({ user_id: me, key, on: true }));
+    const change = { ...event, changes, me, isWhole: own !== null };
+    return onHeld(event.conversation_id, (held) => takeChange(held, change))(state);
+  };
 
 /** See takeMembers in held.ts. */
 export const takeAllMembers = (

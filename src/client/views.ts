@@ -4,7 +4,7 @@
  */
 import type { Conversation, Message } from "../protocol/schemas.ts";
 import { memberOf } from "./held.ts";
-import type { Outgoing, State } from "./state.ts";
+import type { Outgoing, OwnKeys, State } from "./state.ts";
 
 export interface ConversationView {
   id: string;
@@ -16,6 +16,8 @@ export interface ConversationView {
   memberCount: number;
   /** The newest run of messages without a hole, by rising seq; older ones with `loadOlder`. */
   messages: readonly Message[];
+  /** This user's own reactions to messages, by seq. */
+  ownReactions: OwnKeys;
   /** Messages sent here that are not committed yet or were refused, in the order of sending. */
   outgoing: readonly Outgoing[];
   lastMessage: Message | null;
@@ -68,6 +70,7 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
       conversation: { ...held.conversation, rev: held.rev },
       memberCount: member_count ?? members.length,
       messages,
+      ownReactions: held.own,
       outgoing,
       lastMessage: messages.at(-1) ?? null,
       typing: held.typing,

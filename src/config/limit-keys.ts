@@ -8,6 +8,7 @@ import type { ConfigKey, Read } from "./key.ts";
 
 export const LIMIT_KINDS = [
   "send",
+  "react",
   "typing",
   "signal",
   "mark",
@@ -76,6 +77,13 @@ export const LIMIT_KEYS = {
     "sends, edits and deletions by one user",
     "an outbox that empties after hours offline is refused",
     "one user can fill the database and drown a conversation",
+  ),
+  react: key(
+    "REACT",
+    "10/s burst 50",
+    "reactions added or taken away by one user; a key taken away for all counts as ten",
+    "somebody who goes through a busy conversation is refused",
+    "each flush of reactions is a row to write and an event to all members",
   ),
   typing: key(
     "TYPING",

@@ -13,6 +13,8 @@ import type {
   ConversationSummary,
   Member,
   Message,
+  OwnReactions,
+  Reactor,
   Receipt,
   Unread,
   User,
@@ -185,6 +187,7 @@ export interface SyncedConversation {
   conversation_id: string;
   rev: number;
   messages: Message[];
+  own_reactions?: OwnReactions[];
   conversation: Conversation | null;
   has_more: boolean;
   reset: boolean;
@@ -237,6 +240,24 @@ export interface HistoryWindow {
 export interface HistoryPage {
   items: Message[];
   has_more: boolean;
+  own_reactions?: OwnReactions[];
+}
+
+/** A page of those who reacted to a message; see ReactionQueries. */
+export type ReactorsPage =
+  | { is: "page"; items: Reactor[]; next_cursor: string | null }
+  | { is: "not_found" }
+  | { is: "message_not_found" }
+  | { is: "bad_cursor" };
+
+export interface ReactionQueries {
+  /** Newest first. `key`: normalised, or null for all. */
+  reactors(
+    reader: UserId,
+    place: { id: ConversationId; seq: number; key: string | null },
+    limit: number,
+    cursor: string | null,
+  ): Promise<ReactorsPage>;
 }
 
 /** Where `reader` is no member, or the cursor is none of this conversation's list. */
@@ -245,7 +266,7 @@ export type MembersPage =
   | { is: "not_found" }
   | { is: "bad_cursor" };
 
-export interface Queries extends SocialQueries, PrefsQueries {
+export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**
    * Those of `users` who were taken into a conversation, or whose follows or blocks changed, less

@@ -6,8 +6,18 @@
 import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
 import type { Prefs, PrefsChange } from "./prefs.ts";
-import type { Conversation, Cursors, Message, PresenceStatus, Status } from "./schemas.ts";
+import type {
+  Conversation,
+  Cursors,
+  Message,
+  OwnReactions,
+  PresenceStatus,
+  Reacted,
+  ReactionCount,
+  Status,
+} from "./schemas.ts";
 import type { SignalBody } from "./signals.ts";
+
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
 
 export type ActorKind = "user" | "conversation" | "post";
@@ -68,6 +78,11 @@ export interface UserOps {
     };
     answer: Prefs;
   };
+  /** These users reacted to that message of this user; likewise. */
+  message_reacted: {
+    body: { conversation_id: ConversationId; seq: number; by: { user: UserId; key: string }[] };
+    answer: null;
+  };
   read_notifications: { body: { up_to_seq: number }; answer: { unread_count: number } };
 }
 
@@ -94,6 +109,11 @@ export interface ConversationOps {
   };
   edit: { body: Acting & { seq: number; body: string }; answer: { message: Message } };
   delete: { body: Acting & { seq: number }; answer: { message: Message } };
+  react: {
+    /** `key` is normalised. `ask`: the edge's own name for this call, with which the event names it. */
+    body: Acting & { seq: number; key: string; on: boolean; only?: true; all?: true; ask: string };
+    answer: Reacted;
+  };
   mark: { body: Acting & { seq: number; read: boolean }; answer: Cursors };
   typing: { body: Acting & { worker: string; is_typing: boolean }; answer: Record<string, never> };
   /** Answers how many receive it. */
@@ -110,6 +130,7 @@ export interface ConversationOps {
     answer: {
       conversation: Conversation;
       messages: Message[];
+      own_reactions?: OwnReactions[];
       has_more: boolean;
       typing: UserId[];
     };
@@ -146,6 +167,12 @@ export type OpAnswer<K extends ActorKind, O extends Op<K>> = ActorOps[K][O] exte
 }
   ? A
   : never;
+
+/** With the event `reaction`: whose acknowledgements stand for it, and what they say. */
+export interface ReactionNote {
+  makers: { session: SessionId; ask: string; own: string[] }[];
+  reactions: ReactionCount[];
+}
 
 /**
  * On `notifications:{user}`: orders to the edges about that user, beside the events that reach

@@ -20,6 +20,7 @@ import type { RouteBody, RouteName, RouteQuery } from "./routes.ts";
 export type ChargedLimit =
   | "http_user"
   | "send"
+  | "react"
   | "mark"
   | "read"
   | "watch"
@@ -111,6 +112,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   getPrefs: PLAIN,
   // A row and the number of its change, as a mark.
   setPrefs: () => ({ mark: 1 }),
+  addReaction: () => ({ react: 1 }),
+  // For all: as many flushes as there are fifties of users, and each is an event to all members.
+  removeReaction: ({ query }) => ({ react: query.all === "true" ? 10 : 1 }),
+  listReactions: page,
   listNotifications: page,
   readNotifications: PLAIN,
   sendNotification: PLAIN,
@@ -130,7 +135,7 @@ export const COST_OF_ROUTE: RouteCosts = {
 
 interface EventCost<E extends ClientEventName> {
   /** Whose first unit is charged before the payload is read. */
-  limit: Extract<ChargedLimit, "send" | "mark" | "read" | "watch" | "typing" | "signal">;
+  limit: Extract<ChargedLimit, "send" | "react" | "mark" | "read" | "watch" | "typing" | "signal">;
   /** Beyond that first unit. */
   more?: (payload: ClientPayload<E>) => Units;
 }
@@ -153,6 +158,7 @@ export const COST_OF_EVENT: EventCosts = {
   send_message: { limit: "send" },
   edit_message: { limit: "send" },
   delete_message: { limit: "send" },
+  react: { limit: "react" },
   typing: { limit: "typing" },
   // In larger groups by the number of receivers (signalUnits), charged where that is known.
   signal: { limit: "signal" },

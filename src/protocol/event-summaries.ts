@@ -17,6 +17,8 @@ export const CLIENT_EVENT_SUMMARIES: Record<ClientEventName, string> = {
   delete_message: "Delete one's own message; it stays with `deleted_at` and an empty body.",
   set_prefs:
     "Change one's own preferences of a conversation; what is not named stays. Answers them. A draft becomes a change after a second without another, or when the session ends: where nothing else is set the answer has no `prefs_rev`.",
+  react:
+    "React to a message, or take one's own reaction away. Nothing changed: no `rev`. The acknowledgement stands for this socket's event.",
   sync: "Fetch all that changed since the held `rev` of each conversation; to be called after every reconnect, and again while `has_more` is true.",
   watch_presence:
     "Receive these users' status from now on; answers it as it is. A session watches at most 1,000 users in all; an id that does not exist is answered `offline` and not watched.",
@@ -33,6 +35,8 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
     "The first event of a connection: who one is, and what is unread. At most 500 conversations are named; `unread.more` says that there are others.",
   message: "A new message, to every session of every member but the socket that sent it.",
   message_updated: "An edit or a deletion, likewise.",
+  reaction:
+    "Reactions to a message came or went, gathered: at most 50 changes with one `rev`. Sessions of version 1 receive `message_updated`.",
   typing: "Another member types, or no longer does.",
   signal:
     "An event of the application's own from another member, or (`user_id` null) from a service. Not stored: at most once, and in the order in which one session sent them.",

@@ -6,6 +6,7 @@ import type { Static, TSchema } from "typebox";
 import Type from "typebox";
 import type { ErrorObject } from "./errors.ts";
 import { PREFS_CHANGE, Prefs, PrefsSet, SYNC_PREFS_MAX } from "./prefs.ts";
+import { REACTION_CHANGES_MAX } from "./reaction-keys.ts";
 import {
   Activity,
   Body,
@@ -17,6 +18,10 @@ import {
   Message,
   Nullable,
   Ordinal,
+  OwnReactionsKey,
+  Reacted,
+  ReactionCount,
+  ReactionKey,
   Receipt,
   Request,
   Status,
@@ -54,6 +59,7 @@ export const CLIENT_EVENTS = {
     ack: Type.Object({
       conversation: Conversation,
       messages: Type.Array(Message),
+      own_reactions: OwnReactionsKey,
       has_more: Type.Boolean(),
       typing: Type.Array(Id),
     }),
@@ -75,6 +81,18 @@ export const CLIENT_EVENTS = {
     ack: Type.Object({ message: Message }),
   },
   set_prefs: { payload: Request({ conversation_id: Id, ...PREFS_CHANGE }), ack: PrefsSet },
+  react: {
+    payload: Request({
+      conversation_id: Id,
+      seq: Ordinal,
+      key: ReactionKey,
+      on: Type.Boolean(),
+      only: Type.Optional(
+        Type.Literal(true, { description: "One's other reactions to the message go." }),
+      ),
+    }),
+    ack: Reacted,
+  },
   sync: {
     payload: Request({
       conversations: Type.Array(Request({ conversation_id: Id, after_rev: Cursor }), {
@@ -90,6 +108,7 @@ export const CLIENT_EVENTS = {
           conversation_id: Id,
           rev: Ordinal,
           messages: Type.Array(Message),
+          own_reactions: OwnReactionsKey,
           conversation: Nullable(Conversation),
           has_more: Type.Boolean(),
           reset: Type.Boolean(),
@@ -152,6 +171,17 @@ export const SERVER_EVENTS = {
   message_updated: Message,
   typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
   signal: Signal,
+  reaction: Type.Object({
+    conversation_id: Id,
+    seq: Ordinal,
+    rev: Ordinal,
+    changed: Type.Array(ReactionCount, {
+      description: "The keys that changed, as they are now. With `count: 0` a key is gone.",
+    }),
+    changes: Type.Array(Type.Object({ user_id: Id, key: Type.String(), on: Type.Boolean() }), {
+      maxItems: REACTION_CHANGES_MAX,
+    }),
+  }),
   receipt: Receipt,
   conversation_updated: Conversation,
   rev_skipped: Type.Object({ conversation_id: Id, rev: Ordinal }),

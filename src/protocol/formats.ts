@@ -4,6 +4,7 @@
  */
 import Format from "typebox/format";
 import { isId } from "./ids.ts";
+import { reactionKeyOf } from "./reaction-keys.ts";
 import { BODY_MAX, isDraft, isText, LABEL_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
 const IMAGE_URL_MAX = 2048;
@@ -37,3 +38,5 @@ Format.Set("image_url", (value) => isImageUrl(value));
 function isImageUrl(value: string): boolean {
   return isText(value, IMAGE_URL_MAX) && HTTPS_ADDRESS.test(value);
 }
+/** Before it is normalised: see reactionKeyOf. */
+Format.Set("reaction_key", (value) => reactionKeyOf(value) !== null);

@@ -70,6 +70,7 @@ const ACTS = {
   signal: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   signal_audience: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   edit: ["user", "admitted", "member", "unblocked", "unsilenced", "role", "sender"],
+  react: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   update_conversation: ["user", "admitted", "member", "unblocked", "role"],
   update_member: ["user", "admitted", "member", "unblocked", "role"],
   add_members: [
@@ -143,6 +144,9 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   sendMessage: "send",
   editMessage: "edit",
   deleteMessage: "delete",
+  addReaction: "react",
+  removeReaction: "react",
+  listReactions: "read_conversation",
   markRead: "mark",
   // What is one's own stays so under a block.
   getPrefs: "read_conversation",
@@ -169,6 +173,7 @@ export const ACT_OF_EVENT: Readonly<Record<ClientEventName, Act>> = {
   edit_message: "edit",
   delete_message: "delete",
   set_prefs: "read_conversation",
+  react: "react",
   // Both leave out objects that the user may not see.
   sync: "own",
   watch_posts: "own",

@@ -9,6 +9,7 @@ import { ACCOUNT_ROUTES } from "./account-routes.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
 import { PREFS_ROUTES } from "./prefs-routes.ts";
+import { REACTION_ROUTES } from "./reaction-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
   Body,
@@ -23,6 +24,7 @@ import {
   Message,
   Nullable,
   Ordinal,
+  OwnReactionsKey,
   Page,
   Password,
   Request,
@@ -237,7 +239,13 @@ export const ROUTES = {
       after_seq: Type.Optional(Cursor),
       limit: Limit,
     }),
-    answers: { 200: Type.Object({ items: Type.Array(Message), has_more: Type.Boolean() }) },
+    answers: {
+      200: Type.Object({
+        items: Type.Array(Message),
+        has_more: Type.Boolean(),
+        own_reactions: OwnReactionsKey,
+      }),
+    },
     refusals: ["not_found"],
   },
   sendMessage: {
@@ -276,6 +284,7 @@ export const ROUTES = {
     answers: { 200: Message },
     refusals: ["not_found", "forbidden"],
   },
+  ...REACTION_ROUTES,
   markRead: {
     group: "Conversations",
     method: "PUT",

@@ -62,6 +62,37 @@ export const Tokens = Type.Object({
   expires_in: Type.Integer({ description: "Seconds until the access token expires." }),
 });
 
+export const ReactionKey = Type.String({
+  format: "reaction_key",
+  description:
+    "Normalised to NFC: 1–16 code points and at most 64 bytes of UTF-8, with a visible character;" +
+    " no white space, control characters, / or \\\\, not only dots. U+FE0F makes no difference.",
+  examples: ["👍"],
+});
+
+/** One key of a message's reactions; the same for every reader. */
+export const ReactionCount = Type.Object({
+  key: Type.String(),
+  count: Count,
+  last_user_ids: Type.Array(Id, { maxItems: 5, description: "Newest first." }),
+});
+
+/** The reactions to a message, and one's own of them, after one reacted. */
+export const Reacted = Type.Object({
+  rev: Type.Optional(Type.Integer({ description: "Left out where nothing changed." })),
+  reactions: Type.Array(ReactionCount),
+  own: Type.Array(Type.String()),
+});
+
+/** One user's reaction, as the list of a message's reactions tells it. */
+export const Reactor = Type.Object({ user_id: Id, key: Type.String(), created_at: Time });
+
+/** One's own reactions to one message. */
+export const OwnReactions = Type.Object({ seq: Ordinal, keys: Type.Array(Type.String()) });
+export const OwnReactionsKey = Type.Optional(
+  Type.Array(OwnReactions, { description: "Of the messages that have reactions of one's own." }),
+);
+
 export const Message = Type.Object({
   id: Id,
   conversation_id: Id,
@@ -74,6 +105,13 @@ export const Message = Type.Object({
   created_at: Time,
   edited_at: Nullable(Time),
   deleted_at: Nullable(Time),
+  reactions: Type.Optional(
+    Type.Array(ReactionCount, {
+      minItems: 1,
+      maxItems: 20,
+      description: "In the order of first use; left out where there are none.",
+    }),
+  ),
 });
 
 /** Keys of a member that are left out where they have nothing to say. */
@@ -173,6 +211,10 @@ export const Page = <T extends Type.TSchema>(item: T) =>
 export type User = Static<typeof User>;
 export type Tokens = Static<typeof Tokens>;
 export type Message = Static<typeof Message>;
+export type ReactionCount = Static<typeof ReactionCount>;
+export type Reacted = Static<typeof Reacted>;
+export type Reactor = Static<typeof Reactor>;
+export type OwnReactions = Static<typeof OwnReactions>;
 export type Member = Static<typeof Member>;
 export type Conversation = Static<typeof Conversation>;
 export type ConversationSummary = Static<typeof ConversationSummary>;

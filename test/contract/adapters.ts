@@ -69,7 +69,20 @@ export const ADAPTERS: Adapter[] = [
         clientPackages: edge.clientPackages,
         async plant(what, id, by) {
           const [table, column] = what.split(".");
-          const [key, user] = id.split("/");
+          const [key, user, reaction] = id.split("/");
+          if (reaction !== undefined) {
+            const isRow = `m.conversation_id = ${key} AND m.seq = ${user}`;
+            await administer(
+              database.url,
+              `UPDATE messages m SET reactions = (
+                SELECT json_agg(json_build_object('key', e->>'key', 'count',
+                  (e->>'count')::int + CASE WHEN e->>'key' = '${reaction}' THEN ${by} ELSE 0 END,
+                  'last_user_ids', e->'last_user_ids'))::text
+                FROM json_array_elements(m.reactions::json) e
+              ) WHERE ${isRow}`,
+            );
+            return;
+          }
           const row =
             table === "conversation_members"
               ? `conversation_id = ${key} AND user_id = ${user}`
@@ -95,7 +108,11 @@ export const ADAPTERS: Adapter[] = [
 function plantInMemory(tables: MemoryTables, what: string, id: string, by: number): void {
   const [key, user] = id.split("/") as [string, string | undefined];
   const { social, conversations } = tables;
-  if (what === "posts.like_count") social.posts.get(key)!.likeCount += by;
+  if (what === "messages.reactions") {
+    const [, seq, reaction] = id.split("/");
+    const { reactions } = conversations.get(key)!.messages[Number(seq) - 1]!;
+    reactions!.find((each) => each.key === reaction)!.count += by;
+  } else if (what === "posts.like_count") social.posts.get(key)!.likeCount += by;
   else if (what === "posts.comment_count") social.posts.get(key)!.commentCount += by;
   else if (what === "conversations.rev") conversations.get(key)!.rev += by;
   else if (what === "notification_counters.last_seq") social.notificationsOf(key).lastSeq += by;

@@ -60,7 +60,7 @@ describe("message_text", () => {
     const text = await textOf(
       `{"id": 1, "conversation_id": 1, "seq": 2, "rev": 3, "sender_id": 4, "client_id": "c",
         "body": "b", "reply_to_seq": 1, "created_at": ${time}, "edited_at": ${time},
-        "deleted_at": ${time}}`,
+        "deleted_at": ${time}, "reactions": "[{\\"key\\":\\"a\\"}]"}`,
     );
     const message = messageOf(text);
     expect(Object.keys(message)).toEqual(Object.keys(Message.properties));

@@ -32,6 +32,12 @@ describe.each(ADAPTERS)("recount in $name", ({ open }) => {
     const group = await newGroup(storage, users);
     for (const body of ["a", "b", "c"]) await granted(say(storage, group, users[0]!, body));
     await granted(storage.conversations.edit(group, 1, users[0]!, "A"));
+    const call = { by: users[1]!, key: "👍", on: true, isOnly: false, isForAll: false };
+    await storage.reactions.react(group, 3, [
+      { ...call, isAllowed: true },
+      { ...call, by: users[2]!, isAllowed: true },
+      { ...call, key: "🎉", isAllowed: true },
+    ]);
     await granted(retitle(storage.conversations, group, users[1]!, "Title"));
     await granted(storage.conversations.remove(group, 2, users[0]!));
     return group;
@@ -57,7 +63,8 @@ describe.each(ADAPTERS)("recount in $name", ({ open }) => {
     const planted: [string, string, number, number][] = [
       ["posts.like_count", post, 5, 2],
       ["posts.comment_count", post, -2, 3],
-      ["conversations.rev", group, 4, 7],
+      ["messages.reactions", `${group}/3/🎉`, 2, 1],
+      ["conversations.rev", group, 4, 8],
       ["notification_counters.last_seq", users[2]!, -1, 1],
       ["conversation_members.read_seq", `${group}/${users[0]}`, 6, 3],
     ];
@@ -71,8 +78,13 @@ describe.each(ADAPTERS)("recount in $name", ({ open }) => {
     expect(await storage.recount.recount(false)).toEqual(differences);
     expect(await storage.recount.recount(true)).toEqual(differences);
     expect(await storage.recount.recount(false)).toEqual([]);
+    const [, , third] = await storage.conversations.newest(group, 3);
+    expect(third?.reactions).toEqual([
+      { key: "👍", count: 2, last_user_ids: [users[2], users[1]] },
+      { key: "🎉", count: 1, last_user_ids: [users[1]] },
+    ]);
     expect(await storage.posts.load(post)).toMatchObject({ likeCount: 2, commentCount: 3 });
-    expect(await storage.conversations.load(group)).toMatchObject({ rev: 7, last_seq: 3 });
+    expect(await storage.conversations.load(group)).toMatchObject({ rev: 8, last_seq: 3 });
     expect((await granted(storage.notifications.add(news(users[2]!, "two"))))!.seq).toBe(2);
   });
 

@@ -74,6 +74,9 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   sendMessage: "          ok   ok     404    404      403     403    403    403  401",
   editMessage: "          ok   403    404    404      403     403    403    403  401",
   deleteMessage: "        ok   403    404    404      ok      403    403    403  401",
+  listReactions: "        ok   ok     404    404      ok      403    403    403  401",
+  addReaction: "          ok   ok     404    404      403     403    403    403  401",
+  removeReaction: "       ok   ok     404    404      403     403    403    403  401",
   markRead: "             ok   ok     404    404      403     403    403    403  401",
   getPrefs: "             ok   ok     404    404      ok      403    403    403  401",
   setPrefs: "             ok   ok     404    404      ok      403    403    403  401",
@@ -100,6 +103,7 @@ const EVENT_TABLE: Record<ClientEventName, string> = {
   edit_message: "         ok   403    404    404      403     403    403    403  401",
   delete_message: "       ok   403    404    404      ok      403    403    403  401",
   set_prefs: "            ok   ok     404    404      ok      403    403    403  401",
+  react: "                ok   ok     404    404      403     403    403    403  401",
   sync: "                 ok   ok     ok     ok       ok      403    403    403  401",
   watch_presence: "       ok   ok     ok     ok       ok      403    403    403  401",
   unwatch_presence: "     ok   ok     ok     ok       ok      403    403    403  401",
@@ -228,7 +232,8 @@ function pathOf(route: RouteName, scene: Scene): string {
   const filled = path
     .replace(":user_id", scene.removes)
     .replace(":id", id)
-    .replace(":seq", String(scene.seq));
+    .replace(":seq", String(scene.seq))
+    .replace(":key", encodeURIComponent("👍"));
   if (route === "opsFindMessage") return `${filled}?conversation_id=${id}&seq=1`;
   if (route === "findUser" || route === "opsFindUser")
     return `${filled}?username=${people.owner.user.username}`;
@@ -251,6 +256,7 @@ function payloadOf(event: ClientEventName, scene: Scene, who: Who): object {
     edit_message: { conversation_id, seq, body: "edited" },
     delete_message: { conversation_id, seq },
     set_prefs: { conversation_id, archived: true },
+    react: { conversation_id, seq, key: "👍", on: true },
     sync: { conversations: [{ conversation_id, after_rev: 0 }], complete: false },
     watch_presence: { user_ids: [other] },
     unwatch_presence: { user_ids: [other] },

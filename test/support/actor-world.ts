@@ -111,6 +111,7 @@ export class SimWorker {
     const ports: ActorPorts = {
       conversations: slow.wrap(storage.ports.conversations),
       users: slow.wrap(storage.ports.users),
+      reactions: slow.wrap(storage.ports.reactions),
       posts: slow.wrap(storage.ports.posts),
       notifications: slow.wrap(storage.ports.notifications),
       graph: slow.wrap(storage.ports.graph),

@@ -200,6 +200,8 @@ function validText(parts: Parts, ids: readonly string[]): fc.Arbitrary<string> {
       return fc.oneof(visibleText(STRING_MAX), fc.constantFrom("", " \t\n"));
     case "moment":
       return fc.constantFrom("1999-12-31T23:59:59.999Z", "2031-01-02T03:04:05.678Z");
+    case "reaction_key":
+      return fc.constantFrom("👍", "❤\ufe0f", "+1", "e\u0301", "k".repeat(16));
   }
   if (parts.pattern !== undefined) return fc.stringMatching(new RegExp(parts.pattern));
   const { minLength = 0, maxLength = STRING_MAX } = parts;

@@ -470,3 +470,68 @@ describe("the two contracts", () => {
     expect(bob.heard.at(-1)).toBe('message_updated {"seq":5,"rev":3}');
   });
 });
+
+describe("reactions", () => {
+  const flush = (rev: number, makers: { session: string; ask: string }[]) =>
+    event({
+      name: "reaction",
+      rev,
+      body: withTranslation(`{"rev":${rev}}`, { name: "message_updated", body: `{"seq":1}` }),
+      note: JSON.stringify({
+        makers: makers.map((maker) => ({ ...maker, own: ["a"] })),
+        reactions: [{ key: "a", count: 2, last_user_ids: [] }],
+      }),
+    });
+
+  test("[STM2] a flush answers every socket that waits for it, and nobody gets both", () => {
+    const [ann, bob, eve] = ["ann", "bob", "eve"].map((user) => joins(user));
+    const answers: string[] = [];
+    waits(ann!, "r1", (text) => answers.push(text));
+    waits(ann!, "r2", (text) => answers.push(text));
+    waits(ann!, "r9", () => answers.push("the next flush"));
+    waits(bob!, "r3", (text) => answers.push(text));
+    stream.open(1, false);
+    stream.onEvent(
+      flush(2, [
+        { session: "sann", ask: "1" },
+        { session: "sann", ask: "2" },
+        { session: "sbob", ask: "3" },
+      ]),
+    );
+    expect(answers.map((text) => JSON.parse(text) as object)).toEqual(
+      Array(3).fill({
+        rev: 2,
+        reactions: [{ key: "a", count: 2, last_user_ids: [] }],
+        own: ["a"],
+      }),
+    );
+    expect(ann!.events("message_updated")).toHaveLength(0);
+    expect(bob!.events("message_updated")).toHaveLength(0);
+    expect(eve!.events("message_updated")).toHaveLength(1);
+  });
+
+  test("[STM2] several acknowledgements of one rev that come before its event stand for it", () => {
+    const [ann, bob, eve] = ["ann", "bob", "eve"].map((user) => joins(user));
+    stream.open(1, false);
+    stream.ack(ann!.session, 2, () => true);
+    stream.ack(bob!.session, 2, () => true);
+    stream.onEvent(flush(2, []));
+    expect(ann!.events("message_updated")).toHaveLength(0);
+    expect(bob!.events("message_updated")).toHaveLength(0);
+    expect(eve!.events("message_updated")).toHaveLength(1);
+  });
+
+  test("[STM2] an event that waits for a repair answers its makers, though storage tells it", () => {
+    const [ann, eve] = ["ann", "eve"].map((user) => joins(user));
+    const answers: string[] = [];
+    waits(ann!, "r1", (text) => answers.push(text));
+    stream.open(1, false);
+    stream.onEvent(flush(3, [{ session: "sann", ask: "1" }]));
+    const { name, body } = flush(3, []);
+    stream.repaired(read(change(2), { name: name as "reaction", rev: 3, body }));
+    stream.repairDone();
+    expect(answers).toHaveLength(1);
+    expect(ann!.events("message_updated")).toHaveLength(0);
+    expect(eve!.events("message_updated")).toHaveLength(1);
+  });
+});

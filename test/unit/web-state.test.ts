@@ -72,6 +72,7 @@ function talk(
     conversation,
     memberCount: members.length,
     messages,
+    ownReactions: new Map(),
     outgoing: [],
     lastMessage: messages.at(-1) ?? null,
     typing: [],

@@ -12,6 +12,7 @@ import { JOIN_LIMIT_DEFAULT } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
 import { judge } from "../../protocol/policy.ts";
 import { SYNC_PREFS_MAX } from "../../protocol/prefs.ts";
+import { reactionKeyOf } from "../../protocol/reaction-keys.ts";
 import { asConversationId, type Message } from "../../protocol/schemas.ts";
 import { WATCHED_POSTS_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
 import type { PostCounts } from "../../protocol/social.ts";
@@ -24,7 +25,7 @@ import type { Streams } from "../live/conversation-streams.ts";
 import type { PostWatches } from "../live/post-watches.ts";
 import type { PrefsStream } from "../live/prefs-stream.ts";
 import type { Watches } from "../live/presence-watches.ts";
-import { typingEnded } from "../live/stream.ts";
+import { reactionKey, typingEnded } from "../live/stream.ts";
 import type { AwaitedChange, Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
 import type { Drafts } from "./drafts.ts";
@@ -68,6 +69,8 @@ export interface CommandDeps {
 export function createCommands(deps: CommandDeps): Commands {
   const { incarnation, gateway, streams, activity, watches, postWatches } = deps;
   const signals = new Signals(gateway, deps.clock);
+  /** Names each call of a socket that an event may answer. */
+  let asks = 0;
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -189,6 +192,19 @@ export function createCommands(deps: CommandDeps): Commands {
       const key = `${conversation_id} s${seq}`;
       const sink = awaited(session, key, ({ deleted_at }) => deleted_at !== null, ack);
       askConversation(session, conversation_id, "delete", { seq }, sink);
+    },
+
+    react(session, { conversation_id, seq, key, on, only }, ack) {
+      const ask = String(++asks);
+      const reaction = {
+        seq,
+        key: normalised(key),
+        on,
+        ask,
+        ...(only === true && { only: true as const }),
+      };
+      const sink = awaited(session, reactionKey(conversation_id, ask), null, ack, (text) => text);
+      askConversation(session, conversation_id, "react", reaction, sink);
     },
 
     async sync(
@@ -362,7 +378,13 @@ export function createCommands(deps: CommandDeps): Commands {
  * The ack of a session's own change. The event of the change, where it comes by first, is as
  * good as the answer: so the ack keeps its place among the events (promise 3).
  */
-function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: AckSink): ChangeAck {
+function awaited(
+  session: Session,
+  key: string,
+  is: AwaitedChange["is"],
+  ack: AckSink,
+  answerOf = (message: string) => `{"message":${message}}`,
+): ChangeAck {
   let isAnswered = false;
   const once = (answer: () => void) => {
     if (!isAnswered) answer();
@@ -370,7 +392,7 @@ function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: Ac
   };
   const change: AwaitedChange = {
     is,
-    answer: (message) => once(() => ack.ok(`{"message":${message}}`)),
+    answer: (text) => once(() => ack.ok(answerOf(text))),
   };
   session.waitFor(key, change);
   const done = (answer: () => void) => {
@@ -390,6 +412,9 @@ function awaited(session: Session, key: string, is: AwaitedChange["is"], ack: Ac
 function isAnswered(ack: AckSink): boolean {
   return "isAnswered" in ack && ack.isAnswered === true;
 }
+
+/** The schema has let only keys through. */
+const normalised = (key: string) => reactionKeyOf(key) ?? key;
 
 function publicCounts({ post_id, like_count, comment_count }: PostCounts): PostCounts {
   return { post_id, like_count, comment_count };

@@ -42,6 +42,7 @@ import { opsRoutes } from "./routes/ops.ts";
 import { postRoutes } from "./routes/posts.ts";
 import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
+import { reactionRoutes } from "./routes/reactions.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
 import type { Handlers } from "./server/call.ts";
 import { type Cors, createCors } from "./server/cors.ts";
@@ -159,6 +160,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...graphRoutes(deps.gateway),
     ...conversationRoutes(deps.gateway, deps.queries),
     ...prefsRoutes(deps.gateway, deps.queries),
+    ...reactionRoutes(deps.gateway, deps.queries),
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),

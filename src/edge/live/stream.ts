@@ -15,6 +15,7 @@
  *        by those names; where a repair does not know them, by the list of all members.
  */
 import type { Change, Changes } from "../../ports/edge.ts";
+import type { ReactionNote } from "../../protocol/actor-ops.ts";
 import { isSince11, translationIn } from "../../protocol/contract.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter, type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
@@ -61,6 +62,7 @@ type Phase =
   | { is: "repairing"; waiting: Frame[] };
 
 const LIVE: Phase = { is: "live" };
+const NOBODY: ReadonlySet<Session> = new Set();
 
 interface HeldAck {
   rev: number;
@@ -83,7 +85,7 @@ export class Stream {
   #opening: { opened: Promise<void>; mark: () => void } | null = null;
   #heldAcks: HeldAck[] = [];
   /** Sessions whose ack stands for an event that has not come by yet, by rev. */
-  readonly #acked = new LazyMap<number, Session>();
+  readonly #acked = new LazyMap<number, Set<Session>>();
   /** Sessions that came with a later rev than this stream's, which they have already. */
   readonly #ahead = new LazyMap<Session, number>();
   readonly #receipts = new Receipts();
@@ -178,9 +180,19 @@ export class Stream {
         this.#deliverDurable(name, rev, body, "", "", memberIds);
         continue;
       }
+      if (name === "reaction") {
+        this.#deliverDurable(name, rev, body, "", this.#waitingNote(rev));
+        continue;
+      }
       const { maker, what } = this.#makerOf(name, body);
       this.#deliverDurable(name, rev, body, maker?.id ?? "", what);
     }
+  }
+
+  /** The note of an event that waits for the repair, which reads that event, too. */
+  #waitingNote(rev: number): string {
+    const waiting = this.#phase.is === "live" ? [] : this.#phase.waiting;
+    return waiting.find((event) => event.rev === rev)?.note ?? "";
   }
 
   /** [STM2] The session that made this change and has no answer yet. */
@@ -225,12 +237,15 @@ export class Stream {
 
   /** [STM2] The session had its change of that rev by an answer before it entered. */
   answered(session: Session, rev: number): void {
-    if (rev > this.#rev) this.#acked.set(rev, session);
+    if (rev <= this.#rev) return;
+    const sessions = this.#acked.get(rev);
+    if (sessions === undefined) this.#acked.set(rev, new Set([session]));
+    else sessions.add(session);
   }
 
   /** A change that ran twice was answered by its first event: then the second is told. */
   #release({ rev, session, release }: HeldAck): void {
-    if (release() && rev > this.#rev) this.#acked.set(rev, session);
+    if (release()) this.answered(session, rev);
   }
 
   /** Ends what another than the owner said: nobody would say that these stopped typing. */
@@ -302,15 +317,31 @@ export class Stream {
     memberIds?: readonly string[],
   ): void {
     this.#rev = rev;
-    const acked = this.#acked.get(rev);
-    if (acked !== undefined) this.#acked.delete(rev);
+    const acked = this.#acked.get(rev) ?? NOBODY;
+    if (acked !== NOBODY) this.#acked.delete(rev);
     const packet = durablePacket(name, body);
     if (name === "conversation_updated") this.#deliverConversation(packet, body, memberIds);
-    else this.#fanOutDurable(packet, acked ?? null, except, what, body);
+    else if (name === "reaction") {
+      this.#fanOutDurable(packet, this.#answered(what, acked), "", "", body);
+    } else this.#fanOutDurable(packet, acked, except, what, body);
     for (const [session, haveRev] of this.#ahead) {
       if (haveRev <= rev) this.#ahead.delete(session);
     }
     if (this.#heldAcks.length > 0) this.#releaseAcks();
+  }
+
+  /** [STM2] A flush holds the changes of many: answers those who wait for it, and names them. */
+  #answered(note: string, acked: ReadonlySet<Session>): ReadonlySet<Session> {
+    if (note === "") return acked;
+    const answered = new Set(acked);
+    const { makers, reactions } = JSON.parse(note) as ReactionNote;
+    const byId = new Map(Array.from(this.sessions, (session) => [session.id as string, session]));
+    for (const { session: id, ask, own } of makers) {
+      const session = byId.get(id);
+      const answer = JSON.stringify({ rev: this.#rev, reactions, own });
+      if (session?.answers(reactionKey(this.id, ask), answer)) answered.add(session);
+    }
+    return answered;
   }
 
   /** [ISO1] [STM6] */
@@ -322,7 +353,7 @@ export class Stream {
         if (this.#host.hasRoom(session) && session.wantsStream(this.id)) this.attach(session);
       }
     }
-    this.#fanOutDurable(packet, null, "", "", body);
+    this.#fanOutDurable(packet, NOBODY, "", "", body);
     for (const session of this.sessions) {
       // What such a session was sent is newer than this.
       if (this.#ahead.has(session)) continue;
@@ -346,7 +377,7 @@ export class Stream {
   /** `acked` has this change by its ack; `maker` made it and is answered with it, or told. */
   #fanOutDurable(
     packet: Packet,
-    acked: Session | null,
+    acked: ReadonlySet<Session>,
     maker: string,
     what: string,
     body: string,
@@ -354,7 +385,7 @@ export class Stream {
     // [STM7] Parsed only where something may be hidden from somebody.
     const seq = this.visibleFrom.size === 0 ? Infinity : seqIn(body);
     for (const session of this.sessions) {
-      if (session === acked || this.#ahead.has(session)) continue;
+      if (acked.has(session) || this.#ahead.has(session)) continue;
       if (seq < (this.visibleFrom.get(session.user) ?? 0)) {
         this.#skip(session);
         continue;
@@ -393,6 +424,11 @@ export class Stream {
 export function typingEnded(conversation: string, user: string): Packet {
   const body = `{"conversation_id":"${conversation}","user_id":"${user}","is_typing":false}`;
   return Packet.event("typing", body);
+}
+
+/** What the session awaits that asked for a change of reactions; see Session.awaits. */
+export function reactionKey(conversation: string, ask: string): string {
+  return `${conversation} r${ask}`;
 }
 
 /**

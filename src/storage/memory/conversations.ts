@@ -87,6 +87,7 @@ export class MemoryConversations implements ConversationStore {
       createdAt: this.#tables.nowIso(),
     });
     stored.messages.push(message);
+    stored.sentRevs.push(message.rev);
     stored.seqs.set(key, seq);
     stored.lastActivityMs = this.#tables.nowMs();
     const sender = stored.members.get(asked.senderId)!;
@@ -139,6 +140,8 @@ export class MemoryConversations implements ConversationStore {
       this.#keep(stored, message);
       message.rev = ++stored.rev;
       message.body = "";
+      delete message.reactions;
+      stored.reactions = stored.reactions.filter((row) => row.seq !== seq);
       message.deleted_at = this.#tables.nowIso();
     }
     return ok({ message: { ...message }, changed });
@@ -188,9 +191,12 @@ export class MemoryConversations implements ConversationStore {
       lastActivityMs: this.#tables.nowMs(),
       createdAt: this.#tables.nowIso(),
       messages: [],
+      sentRevs: [],
       seqs: new Map(),
       versions: [],
       undos: [],
+      reactions: [],
+      reactionChanges: [],
     };
     const { members } = stored;
     for (const userId of ids) members.set(userId, this.#tables.newMember(userId, members));

@@ -14,6 +14,7 @@ import { MemoryNotifications } from "./notifications.ts";
 import { MemoryPosts } from "./posts.ts";
 import { MemoryPrefs } from "./prefs.ts";
 import { MemoryQueries } from "./queries.ts";
+import { MemoryReactions } from "./reactions.ts";
 import { MemoryRecount } from "./recount.ts";
 import { MemoryTables } from "./tables.ts";
 import { MemoryUsers } from "./users.ts";
@@ -33,6 +34,7 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     ports: {
       conversations: new MemoryConversations(tables),
       users: new MemoryUsers(tables),
+      reactions: new MemoryReactions(tables),
       posts: new MemoryPosts(tables),
       notifications: new MemoryNotifications(tables),
       graph: new MemoryGraph(tables),

@@ -8,6 +8,7 @@ import type {
   HistoryWindow,
   MembersPage,
   Queries,
+  ReactorsPage,
   SessionOpening,
   SyncAnswer,
   SyncRequest,
@@ -17,6 +18,7 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { withFirstMembers, withOwnMember } from "../../protocol/members.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
+import { foldedReactionKey } from "../../protocol/reaction-keys.ts";
 import {
   asConversationId,
   asUserId,
@@ -26,9 +28,16 @@ import {
   type User,
 } from "../../protocol/schemas.ts";
 import { LIVE_CONVERSATIONS_MAX, UNREAD_CONVERSATIONS_MAX } from "../../protocol/session-bounds.ts";
-import { changesOf, joiningChangeOf, NO_CHANGES } from "../postgres/changes.ts";
+import {
+  changesOf,
+  joiningChangeOf,
+  NO_CHANGES,
+  type StoredReaction,
+} from "../postgres/changes.ts";
 import { decodeMemberPlace, decodePlace, encodePlace } from "../postgres/cursor.ts";
+import { decodeListCursor, TOP } from "../postgres/list-cursor.ts";
 import { membersPageOf } from "../postgres/members-page.ts";
+import { reactorsPage } from "../postgres/reactions.ts";
 import {
   answerSync,
   CHANGED_MAX,
@@ -36,6 +45,7 @@ import {
   type SyncCandidate,
 } from "../postgres/sync-answer.ts";
 import { readPrefs } from "./prefs.ts";
+import { ownReactionsIn } from "./reactions.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
 import {
   changedMessages,
@@ -134,7 +144,11 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const { metaRev, undos } = stored;
     const messages = everyVersion(stored, afterRev, limit);
     const conversation = shownConversation(stored);
-    return changesOf({ conversation, metaRev, messages, undos }, afterRev, limit);
+    const reactions = stored.reactionChanges
+      .filter(({ rev }) => rev > afterRev)
+      .slice(0, limit)
+      .map(({ event, seq }): StoredReaction => [event, { ...stored.messages[seq - 1]! }]);
+    return changesOf({ conversation, metaRev, messages, undos, reactions }, afterRev, limit);
   }
 
   async joiningChange(reader: UserId, id: ConversationId): Promise<Change | null> {
@@ -157,7 +171,14 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       if (peer) receipts.push(receiptOf(stored.id, peer));
       if (afterRev !== stored.rev) candidates.push(candidateOf(stored, afterRev, userId));
     }
-    return answerSync(candidates, receipts, [...removed], false);
+    const answer = answerSync(candidates, receipts, [...removed], false);
+    for (const conversation of answer.conversations) {
+      const stored = this.#tables.conversations.get(conversation.conversation_id)!;
+      const seqs = conversation.messages.map(({ seq }) => seq);
+      const own = ownReactionsIn(stored, userId, seqs);
+      if (own.length > 0) conversation.own_reactions = own;
+    }
+    return answer;
   }
 
   async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
@@ -233,7 +254,44 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const isUp = afterSeq !== null && beforeSeq === null;
     const from = isUp ? 0 : Math.max(0, inWindow.length - limit);
     const items = inWindow.slice(from, from + limit);
-    return JsonText.of({ items, has_more: inWindow.length > limit });
+    const own = ownReactionsIn(
+      stored,
+      reader,
+      items.map(({ seq }) => seq),
+    );
+    return JsonText.of({
+      items,
+      has_more: inWindow.length > limit,
+      ...(own.length > 0 && { own_reactions: own }),
+    });
+  }
+
+  async reactors(
+    reader: UserId,
+    place: { id: ConversationId; seq: number; key: string | null },
+    limit: number,
+    cursor: string | null,
+  ): Promise<ReactorsPage> {
+    const below = cursor === null ? TOP : decodeListCursor("reactions", cursor);
+    if (below === undefined) return { is: "bad_cursor" };
+    const stored = this.#tables.conversationOf(reader, place.id);
+    if (!stored) return { is: "not_found" };
+    if (stored.messages[place.seq - 1] === undefined) return { is: "message_not_found" };
+    const found = stored.reactions
+      .filter(
+        ({ id, seq, key }) =>
+          seq === place.seq &&
+          compareIds(id, below) < 0 &&
+          (place.key === null || foldedReactionKey(key) === foldedReactionKey(place.key)),
+      )
+      .reverse()
+      .map(({ id, userId, key, createdAt }) => ({
+        id,
+        user_id: userId,
+        key,
+        created_at: createdAt,
+      }));
+    return reactorsPage(found, limit);
   }
 
   async user(id: UserId): Promise<User | null> {
@@ -262,10 +320,12 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   }
 }
 
-/** Of messages, their edits and deletions, and changes of members or title. */
-function lastChangeMsOf({ lastActivityMs, versions, undos }: StoredConversation): number {
+/** Of messages, their edits, deletions and reactions, and changes of members or title. */
+function lastChangeMsOf(stored: StoredConversation): number {
+  const { lastActivityMs, versions, undos, reactionChanges } = stored;
   return Math.max(
     lastActivityMs,
+    ...reactionChanges.map(({ changedAtMs }) => changedAtMs),
     ...versions.map(({ replacedAtMs }) => replacedAtMs),
     ...undos.map(({ changedAtMs }) => changedAtMs),
   );

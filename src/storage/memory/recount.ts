@@ -1,6 +1,7 @@
 /** RecountStore in memory; the twin of ../recount.ts, held to the same suite. */
 import type { RecountStore } from "../../ports/social.ts";
 import type { Difference } from "../postgres/recount.ts";
+import { reactionCounts } from "./reactions.ts";
 import type { MemoryTables } from "./tables.ts";
 
 /** A figure that is kept beside what it counts. */
@@ -34,6 +35,20 @@ export class MemoryRecount implements RecountStore {
       add("posts.comment_count", post.id, post.commentCount, post.comments.length, (count) => {
         post.commentCount = count;
       });
+    }
+    for (const stored of conversations.values()) {
+      for (const message of stored.messages) {
+        const counted = reactionCounts(stored, message.seq);
+        const kept = new Map(message.reactions?.map(({ key, count }) => [key, count]));
+        for (const key of new Set([...kept.keys(), ...counted.map((each) => each.key)])) {
+          const count = counted.find((each) => each.key === key)?.count ?? 0;
+          const id = `${stored.id}/${message.seq}/${key}`;
+          add("messages.reactions", id, kept.get(key) ?? 0, count, () => {
+            if (counted.length > 0) message.reactions = counted;
+            else delete message.reactions;
+          });
+        }
+      }
     }
     for (const stored of conversations.values()) {
       const rev = Math.max(stored.metaRev, ...stored.messages.map((message) => message.rev));

@@ -5,11 +5,12 @@
  */
 import { systemClock } from "../../base/clock.ts";
 import type { LoginOrigin } from "../../ports/edge.ts";
+import type { ServerPayload } from "../../protocol/events.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Role } from "../../protocol/permissions.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 import { epochMsOf } from "../../protocol/time.ts";
-import type { ConversationUndo } from "../postgres/changes.ts";
+import type { ConversationUndo, MessageVersion } from "../postgres/changes.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
 import { PrefsTable } from "./prefs-table.ts";
 import { SocialTables } from "./social-tables.ts";
@@ -73,11 +74,27 @@ export interface StoredConversation {
   createdAt: string;
   /** By seq: the first has seq 1. */
   messages: Message[];
+  /** At which rev each message was sent, in the same order. */
+  sentRevs: number[];
   /** Sender and client_id to seq. */
   seqs: Map<string, number>;
   /** Messages as they were before they were replaced, and what each change of members did. */
   versions: (Message & { replacedAtMs: number })[];
   undos: (ConversationUndo & { changedAtMs: number })[];
+  /** In the order in which they were made. */
+  reactions: StoredReactionRow[];
+  /** Flushes of reactions that are still kept. */
+  reactionChanges: { rev: number; seq: number; event: ReactionEvent; changedAtMs: number }[];
+}
+
+export type ReactionEvent = ServerPayload<"reaction">;
+
+export interface StoredReactionRow {
+  id: string;
+  userId: string;
+  seq: number;
+  key: string;
+  createdAt: string;
 }
 
 export interface StoredFamily {
@@ -187,10 +204,15 @@ export class MemoryTables {
     this.userChanges = this.userChanges.filter(({ changedAtMs }) => changedAtMs >= untilMs);
     let pruned = changes - this.userChanges.length;
     for (const stored of this.conversations.values()) {
-      const before = stored.versions.length + stored.undos.length;
+      const kept = () =>
+        stored.versions.length + stored.undos.length + stored.reactionChanges.length;
+      const before = kept();
       stored.versions = stored.versions.filter(({ replacedAtMs }) => replacedAtMs >= untilMs);
       stored.undos = stored.undos.filter(({ changedAtMs }) => changedAtMs >= untilMs);
-      pruned += before - stored.versions.length - stored.undos.length;
+      stored.reactionChanges = stored.reactionChanges.filter(
+        ({ changedAtMs }) => changedAtMs >= untilMs,
+      );
+      pruned += before - kept();
     }
     return pruned;
   }
@@ -257,9 +279,17 @@ export function changedMessages(
 }
 
 /** Messages and what they were before they were replaced, after `rev`, by rising rev. */
-export function everyVersion(stored: StoredConversation, rev: number, limit: number): Message[] {
+export function everyVersion(
+  stored: StoredConversation,
+  rev: number,
+  limit: number,
+): MessageVersion[] {
   const before = stored.versions.map(({ replacedAtMs: _, ...message }) => message);
-  return changedMessages({ messages: [...stored.messages, ...before] }, rev, limit);
+  const versions = changedMessages({ messages: [...stored.messages, ...before] }, rev, limit);
+  return versions.map((message) => ({
+    message,
+    isFirst: stored.sentRevs[message.seq - 1] === message.rev,
+  }));
 }
 
 /** The newest `limit` messages by rising seq, as copies. */

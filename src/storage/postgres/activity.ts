@@ -18,7 +18,7 @@ export const OWN_ACTIVITY = `greatest(m.own_activity_at,
 
 // The first part finds messages, and own activity; no index leads to them, for it would cost
 // every send, so that all conversations of these users are looked at. The second part finds
-// edits, deletions and changes of members and title, by what they replaced.
+// edits, deletions and changes of members and title, by what they replaced, and reactions.
 const ACTIVITY = {
   name: "activity",
   text: `WITH asked AS MATERIALIZED (
@@ -32,6 +32,9 @@ const ACTIVITY = {
         UNION ALL
         SELECT r.conversation_id, r.replaced_at FROM message_versions r
         WHERE r.replaced_at > (SELECT min(since) FROM asked)
+        UNION ALL
+        SELECT f.conversation_id, f.changed_at FROM reaction_changes f
+        WHERE f.changed_at > (SELECT min(since) FROM asked)
       ) g
       GROUP BY g.conversation_id
     ), found AS (

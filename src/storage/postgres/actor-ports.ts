@@ -11,6 +11,7 @@ import { PostgresNotifications } from "./notifications.ts";
 import { Database } from "./pool.ts";
 import { PostgresPosts } from "./posts.ts";
 import { PostgresPrefs } from "./prefs.ts";
+import { PostgresReactions } from "./reactions.ts";
 import { StatisticsRefresher } from "./statistics.ts";
 import { PostgresUsers } from "./users.ts";
 
@@ -54,6 +55,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
     ports: {
       conversations: new PostgresConversations(database, writer),
       users: new PostgresUsers(database),
+      reactions: new PostgresReactions(database, writer),
       posts,
       notifications,
       prefs,

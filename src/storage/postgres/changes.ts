@@ -3,6 +3,8 @@
  * title as of an earlier rev are rebuilt backwards from the present, a change undone at a time.
  */
 import type { Change, Changes } from "../../ports/edge.ts";
+import { withTranslation } from "../../protocol/contract.ts";
+import type { ServerPayload } from "../../protocol/events.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import { withChangedMembers } from "../../protocol/members.ts";
 import type { Conversation, Member, Message } from "../../protocol/schemas.ts";
@@ -10,6 +12,8 @@ import type { ConversationExtra, MemberExtra } from "./rows.ts";
 
 /** Of a group of 100 members each names all of them: about 6 kB. */
 const CONVERSATION_CHANGES_MAX = 20;
+
+type ReactionEvent = ServerPayload<"reaction">;
 
 /** Of a conversation that is not there. */
 export const NO_CHANGES: Changes = { changes: [], hasMore: false, forgotten: null };
@@ -37,10 +41,22 @@ export interface StoredChanges {
   conversation: Conversation | null;
   metaRev: number;
   /** As they are and as they were before they were replaced; the first `limit` by rising rev. */
-  messages: Message[];
+  messages: MessageVersion[];
   /** Of all changes that are still kept. */
   undos: ConversationUndo[];
+  /** The first `limit` by rising rev. */
+  reactions: StoredReaction[];
 }
+
+/** A message as it was from some rev on. */
+export interface MessageVersion {
+  message: Message;
+  /** Whether it was sent so. */
+  isFirst: boolean;
+}
+
+/** A flush of reactions that is still kept: its event, and the message as it is now. */
+export type StoredReaction = [event: ReactionEvent, message: Message];
 
 /** The history of a conversation's members, from the one by which somebody came in. */
 export interface JoiningHistory {
@@ -51,19 +67,32 @@ export interface JoiningHistory {
 
 /** The events that bring an edge from `afterRev` on, by rising rev, at most `limit`. */
 export function changesOf(stored: StoredChanges, afterRev: number, limit: number): Changes {
-  const messages: Change[] = stored.messages.map((message) => ({
-    name: message.edited_at === null && message.deleted_at === null ? "message" : "message_updated",
-    rev: message.rev,
-    body: JSON.stringify(message),
-  }));
+  const reactions = stored.reactions.map(reactionChange);
+  const flushes = new Set(reactions.map(({ rev }) => rev));
+  const messages: Change[] = stored.messages
+    .filter(({ message }) => !flushes.has(message.rev))
+    .map(({ message, isFirst }) => ({
+      name: isFirst ? "message" : "message_updated",
+      rev: message.rev,
+      body: JSON.stringify(message),
+    }));
   const { shown, isCut, forgotten } = conversationChanges(stored, afterRev);
   const last = shown.at(-1)?.rev ?? 0;
   const changes = messages
+    .concat(reactions)
     .filter(({ rev }) => !isCut || rev < last)
     .concat(shown)
     .sort((a, b) => a.rev - b.rev)
     .slice(0, limit);
   return { changes, hasMore: isCut || changes.length === limit, forgotten };
+}
+
+/** As a session of version 1 receives it, the message is the one of now, at the flush's rev. */
+function reactionChange([event, message]: StoredReaction): Change {
+  const { rev } = event;
+  const body = JSON.stringify({ ...message, rev });
+  const both = withTranslation(JSON.stringify(event), { name: "message_updated", body });
+  return { name: "reaction", rev, body: both };
 }
 
 /**

@@ -14,6 +14,7 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
+import { readOwnReactions } from "./reactions.ts";
 
 // One row for a member, also of an empty window; none for others. A message more than the limit
 // is looked for and left out: it says whether there are more.
@@ -59,6 +60,8 @@ interface Read {
 interface Kept {
   rev: number;
   page: JsonText<HistoryPage>;
+  /** Messages that have reactions: beside them each reader receives their own. */
+  reactedSeqs: number[];
 }
 
 export class History {
@@ -90,12 +93,25 @@ export class History {
       const kept = this.#kept.get(key);
       if (kept?.rev === rev) {
         this.#keep(key, kept);
-        return kept.page;
+        return this.#withOwnReactions(reader, id, kept);
       }
     }
     const read = await readWindow(this.#database, reader, id, window);
-    if (read !== null) this.#keep(key, read);
-    return read?.page ?? null;
+    if (read === null) return null;
+    this.#keep(key, read);
+    return this.#withOwnReactions(reader, id, read);
+  }
+
+  /** Read after the messages, so that no reaction is in these and not in one's own. */
+  async #withOwnReactions(
+    reader: UserId,
+    id: ConversationId,
+    { page, reactedSeqs }: Kept,
+  ): Promise<JsonText<HistoryPage>> {
+    if (reactedSeqs.length === 0) return page;
+    const [own] = await readOwnReactions(this.#database, reader, [{ id, seqs: reactedSeqs }]);
+    if (own === undefined || own.length === 0) return page;
+    return new JsonText(`${page.text.slice(0, -1)},"own_reactions":${JSON.stringify(own)}}`);
   }
 
   #keep(key: string, kept: Kept): void {
@@ -141,5 +157,12 @@ async function readWindow(
   );
   if (row === undefined) return null;
   const text = `{"items":[${row.items ?? ""}],"has_more":${row.found > limit}}`;
-  return { rev: Number(row.rev), page: new JsonText(text) };
+  const page = new JsonText<HistoryPage>(text);
+  return { rev: Number(row.rev), page, reactedSeqs: reactedSeqsOf(page) };
+}
+
+/** Parsed only where some message has reactions: text of a body would have its quotes escaped. */
+function reactedSeqsOf(page: JsonText<HistoryPage>): number[] {
+  if (!page.text.includes('"reactions":[')) return [];
+  return page.value().items.flatMap(({ seq, reactions }) => (reactions === undefined ? [] : seq));
 }

@@ -5,9 +5,14 @@
  */
 import { isId } from "../../protocol/ids.ts";
 
-export type NumberedList = "feed" | "comments" | "notifications";
+export type NumberedList = "feed" | "comments" | "notifications" | "reactions";
 
-const TAGS: Record<NumberedList, string> = { feed: "f", comments: "c", notifications: "n" };
+const TAGS: Record<NumberedList, string> = {
+  feed: "f",
+  comments: "c",
+  notifications: "n",
+  reactions: "r",
+};
 
 /** Before everything in a list that falls; no id or seq gets there. */
 export const TOP = "9223372036854775807";

@@ -20,6 +20,7 @@ const LOCK_KEY = 7_405_118_002;
 const TABLES = [
   { table: "message_versions", at: "replaced_at", key: "conversation_id, rev" },
   { table: "conversation_changes", at: "changed_at", key: "conversation_id, rev" },
+  { table: "reaction_changes", at: "changed_at", key: "conversation_id, rev" },
   { table: "user_changes", at: "changed_at", key: "id" },
   // A spent token that is shown later is known by its login's root (refresh_families.root_hash).
   { table: "refresh_tokens", at: "spent_at", key: "token_hash" },

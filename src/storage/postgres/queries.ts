@@ -11,6 +11,7 @@ import type {
   HistoryWindow,
   MembersPage,
   Queries,
+  ReactorsPage,
   SessionOpening,
   SyncAnswer,
   SyncRequest,
@@ -22,12 +23,19 @@ import type { Prefs } from "../../protocol/prefs.ts";
 import type { Conversation, ConversationSummary, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import { readActivity } from "./activity.ts";
-import { type ConversationUndo, changesOf, joiningChangeOf, NO_CHANGES } from "./changes.ts";
+import {
+  type ConversationUndo,
+  changesOf,
+  joiningChangeOf,
+  NO_CHANGES,
+  type StoredReaction,
+} from "./changes.ts";
 import { decodeMemberPlace, decodePlace, encodePlace } from "./cursor.ts";
 import { History } from "./history.ts";
 import { membersPageOf, type PlacedMember } from "./members-page.ts";
 import type { Database } from "./pool.ts";
 import { PostgresPrefsQueries } from "./prefs.ts";
+import { readReactors } from "./reactions.ts";
 import {
   CONVERSATION_COLUMNS,
   type ConversationRow,
@@ -64,19 +72,22 @@ const UNDO_JSON = `json_build_object(
   'addedIds', g.added_ids::text[], 'removed', g.removed)`;
 export const CHANGES = {
   name: "changes",
-  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, u.undos
+  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, x.firsts, u.undos, f.reactions
     FROM conversations c
     -- Members and title are needed only where they changed.
     LEFT JOIN conversation_rows v ON v.id = c.id AND c.meta_rev > $2
     CROSS JOIN LATERAL (
-      SELECT string_agg(m.item, ',' ORDER BY m.rev) AS messages
+      SELECT string_agg(m.item, ',' ORDER BY m.rev) AS messages,
+        array_agg(m.first ORDER BY m.rev) AS firsts
       FROM (
-        (SELECT y.rev, message_text(y) AS item FROM messages y
+        (SELECT y.rev, message_text(y) AS item,
+            y.edited_at IS NULL AND y.deleted_at IS NULL AND y.reactions IS NULL AS first
+          FROM messages y
           WHERE y.conversation_id = c.id AND y.rev > $2 ORDER BY y.rev LIMIT $3)
         UNION ALL
-        SELECT b.rev, message_text(b.message) AS item
+        SELECT b.rev, message_text(b.message) AS item, b.edited_at IS NULL AS first
         FROM (
-          SELECT r.rev, message_before(y, r) AS message
+          SELECT r.rev, r.edited_at, message_before(y, r) AS message
           FROM message_versions r
           JOIN messages y ON y.conversation_id = r.conversation_id AND y.seq = r.seq
           WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3
@@ -88,6 +99,15 @@ export const CHANGES = {
       SELECT json_agg(${UNDO_JSON}) AS undos
       FROM conversation_changes g WHERE g.conversation_id = c.id AND g.rev > $2
     ) u
+    CROSS JOIN LATERAL (
+      SELECT string_agg('[' || g.event || ',' || message_text(y) || ']', ',' ORDER BY g.rev)
+        AS reactions
+      FROM (
+        SELECT * FROM reaction_changes a WHERE a.conversation_id = c.id AND a.rev > $2
+        ORDER BY a.rev LIMIT $3
+      ) g
+      JOIN messages y ON y.conversation_id = c.id AND y.seq = g.seq
+    ) f
     WHERE c.id = $1`,
 };
 const JOINING_CHANGE = {
@@ -213,15 +233,23 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
         id: string | null;
         meta_rev: string;
         messages: string | null;
+        /** Whether each message is as it was sent, in the order of the messages. */
+        firsts: boolean[] | null;
         undos: ConversationUndo[] | null;
+        /** Pairs of the event and the message, joined by commas. */
+        reactions: string | null;
       }
     >(CHANGES, [id, afterRev, limit]);
     if (!row) return NO_CHANGES;
     const stored = {
       conversation: row.id === null ? null : conversationOf({ ...row, id: row.id }),
       metaRev: Number(row.meta_rev),
-      messages: messagesOf(row.messages),
+      messages: messagesOf(row.messages).map((message, n) => ({
+        message,
+        isFirst: row.firsts?.[n] === true,
+      })),
       undos: row.undos ?? [],
+      reactions: JSON.parse(`[${row.reactions ?? ""}]`) as StoredReaction[],
     };
     return changesOf(stored, afterRev, limit);
   }
@@ -305,6 +333,15 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   prefsRevs(users: UserId[]): Promise<Map<UserId, number>> {
     return this.#prefs.prefsRevs(users);
+  }
+
+  reactors(
+    reader: UserId,
+    place: { id: ConversationId; seq: number; key: string | null },
+    limit: number,
+    cursor: string | null,
+  ): Promise<ReactorsPage> {
+    return readReactors(this.#database, reader, place, limit, cursor);
   }
 
   user(id: UserId): Promise<User | null> {

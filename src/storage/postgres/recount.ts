@@ -40,6 +40,20 @@ const LAST_SEQ = "(SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.conver
 const REV =
   "(SELECT greatest(t.meta_rev, max(x.rev)) FROM messages x WHERE x.conversation_id = t.id)";
 const MEMBERS = "(SELECT count(*) FROM conversation_members x WHERE x.conversation_id = t.id)";
+const SUMMARY = `(SELECT '[' || string_agg(
+    '{"key":' || to_json(k.key)::text || ',"count":' || k.n || ',"last_user_ids":[' || k.last || ']}',
+    ',' ORDER BY k.first) || ']'
+  FROM (
+    SELECT x.key, count(*) AS n, min(x.id) AS first, (
+      SELECT string_agg('"' || l.user_id || '"', ',' ORDER BY l.id DESC) FROM (
+        SELECT y.user_id, y.id FROM message_reactions y
+        WHERE y.conversation_id = t.conversation_id AND y.seq = t.seq AND y.key = x.key
+        ORDER BY y.id DESC LIMIT 5
+      ) l
+    ) AS last
+    FROM message_reactions x
+    WHERE x.conversation_id = t.conversation_id AND x.seq = t.seq GROUP BY x.key
+  ) k)`;
 const NOTIFIED =
   "(SELECT coalesce(max(x.seq), 0) FROM notifications x WHERE x.user_id = t.user_id)";
 
@@ -71,6 +85,27 @@ const RECOUNTED: Recounted[] = [
       FROM posts t LEFT JOIN ${grouped("comments", "post_id", "count(*)")} x ON x.id = t.id`,
     counted: COMMENTS,
     isRow: ONE_ROW,
+  },
+  {
+    what: "messages.reactions",
+    table: "messages",
+    column: "reactions",
+    // By key, so that the difference of one key does not hide that of another.
+    differing: `SELECT coalesce(s.conversation_id, r.conversation_id) || '/' ||
+        coalesce(s.seq, r.seq) || '/' || coalesce(s.key, r.key) AS id,
+        coalesce(s.count, 0) AS stored, coalesce(r.count, 0) AS counted
+      FROM (
+        SELECT m.conversation_id, m.seq, e->>'key' AS key, (e->>'count')::bigint AS count
+        FROM messages m, json_array_elements(m.reactions::json) e WHERE m.reactions <> ''
+      ) s
+      FULL JOIN (
+        SELECT x.conversation_id, x.seq, x.key, count(*) AS count
+        FROM message_reactions x GROUP BY x.conversation_id, x.seq, x.key
+      ) r ON r.conversation_id = s.conversation_id AND r.seq = s.seq AND r.key = s.key`,
+    counted: SUMMARY,
+    isRow:
+      "t.conversation_id = split_part($1, '/', 1)::bigint" +
+      " AND t.seq = split_part($1, '/', 2)::bigint",
   },
   {
     what: "conversations.last_seq",

@@ -3,6 +3,7 @@ import type { ConversationChange } from "../../../actors/ports.ts";
 import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { RULES } from "../../protocol/policy.ts";
 import { PINNED_MAX } from "../../protocol/prefs.ts";
+import { REACTION_KEYS_MAX } from "../../protocol/reaction-keys.ts";
 
 export const MEMBERS_MAX = 1000;
 
@@ -26,6 +27,8 @@ export const STORAGE_REFUSALS = {
     "conflict",
     "That external_id is the name of a conversation of another kind, or of another pair.",
   ),
+  mayNotReact: RULES.role,
+  keysMax: refused("conflict", `A message has at most ${REACTION_KEYS_MAX} different reactions.`),
   usernameTaken: refused("conflict", "That username is taken."),
 } as const;
 
@@ -81,4 +84,14 @@ export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   forbidden: STORAGE_REFUSALS.notSender,
   apart: STORAGE_REFUSALS.apart,
   conflict: STORAGE_REFUSALS.messageDeleted,
+};
+
+/** What react_to_message answers instead of 'ok' and 'more'. */
+export const REACTION_OUTCOMES: Record<string, Refusal> = {
+  not_found: REFUSALS.conversationNotFound,
+  message_not_found: REFUSALS.messageNotFound,
+  apart: STORAGE_REFUSALS.apart,
+  conflict: STORAGE_REFUSALS.messageDeleted,
+  forbidden: STORAGE_REFUSALS.mayNotReact,
+  full: STORAGE_REFUSALS.keysMax,
 };

@@ -17,6 +17,8 @@ export const ANSWER_BYTES_MAX = 256 * 1024;
 
 /** Beside its body, an encoded message is about this long. */
 const MESSAGE_BYTES = 260;
+/** A key of 64 bytes, twice, and five user ids. */
+const REACTION_BYTES = 260;
 const MEMBER_BYTES = 64;
 const CONVERSATION_BYTES = 320;
 
@@ -64,6 +66,11 @@ export function answerSync(
   return { conversations, receipts, removed, has_more: more };
 }
 
+/** With one's own, which name each key once more. */
+function reactionBytesOf(reactions: Message["reactions"]): number {
+  return reactions === undefined ? 0 : 80 + reactions.length * REACTION_BYTES;
+}
+
 function syncedOf(
   candidate: SyncCandidate,
   bytesMax: number,
@@ -75,7 +82,8 @@ function syncedOf(
   const source = fresh ? candidate.messages.toReversed() : candidate.messages;
   const most = fresh ? NEWEST_MAX : CHANGED_MAX;
   for (const message of source) {
-    const messageBytes = MESSAGE_BYTES + Buffer.byteLength(message.body);
+    const messageBytes =
+      MESSAGE_BYTES + Buffer.byteLength(message.body) + reactionBytesOf(message.reactions);
     if (kept.length === most || (kept.length > 0 && byteLength + messageBytes > bytesMax)) break;
     kept.push(message);
     byteLength += messageBytes;

@@ -5,8 +5,9 @@
  * of the client's.
  */
 import type { SyncAnswer, SyncRequest } from "../../ports/edge.ts";
-import type { Receipt } from "../../protocol/schemas.ts";
+import type { Message, Receipt } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
+import { readOwnReactions } from "./reactions.ts";
 import { type ConversationRow, conversationOf, listedMembers, messagesOf } from "./rows.ts";
 import {
   answerSync,
@@ -108,8 +109,30 @@ export async function readSyncs(
   const rows = await database.read<SyncRow>(SYNC, [JSON.stringify(asked)]);
   const rowsOf: SyncRow[][] = requests.map(() => []);
   for (const row of rows) rowsOf[row.n - 1]!.push(row);
-  return rowsOf.map((own, i) => answerOf(own, asked[i]!.ids));
+  const answers = rowsOf.map((own, i) => answerOf(own, asked[i]!.ids));
+  await Promise.all(answers.map((answer, i) => addOwnReactions(database, answer, requests[i]!)));
+  return answers;
 }
+
+/** Read after the messages, so that no reaction is in these and not in one's own. */
+async function addOwnReactions(
+  database: Database,
+  { conversations }: SyncAnswer,
+  { userId }: SyncRequest,
+): Promise<void> {
+  const reacted = conversations.filter(({ messages }) => messages.some(isReacted));
+  if (reacted.length === 0) return;
+  const asked = reacted.map(({ conversation_id, messages }) => ({
+    id: conversation_id,
+    seqs: messages.filter(isReacted).map(({ seq }) => seq),
+  }));
+  const own = await readOwnReactions(database, userId, asked);
+  for (const [i, conversation] of reacted.entries()) {
+    if (own[i]!.length > 0) conversation.own_reactions = own[i]!;
+  }
+}
+
+const isReacted = ({ reactions }: Message) => reactions !== undefined;
 
 function answerOf(rows: readonly SyncRow[], listed: readonly string[]): SyncAnswer {
   const candidates: SyncCandidate[] = [];

@@ -19,5 +19,6 @@ LANGUAGE sql STABLE AS $$
     || ',"created_at":"' || iso_time(m.created_at)
     || '","edited_at":' || coalesce('"' || iso_time(m.edited_at) || '"', 'null')
     || ',"deleted_at":' || coalesce('"' || iso_time(m.deleted_at) || '"', 'null')
+    || coalesce(',"reactions":' || nullif(m.reactions, ''), '')
     || '}'
 $$;

@@ -41,7 +41,9 @@ BEGIN
     SELECT m.conversation_id, m.rev, m.seq, m.body, m.edited_at
     FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
     IF p_body IS NULL THEN
-      UPDATE messages m SET rev = next_rev, body = '', deleted_at = clock_timestamp()
+      DELETE FROM message_reactions r WHERE r.conversation_id = p_id AND r.seq = p_seq;
+      UPDATE messages m
+      SET rev = next_rev, body = '', deleted_at = clock_timestamp(), reactions = NULL
       WHERE m.conversation_id = p_id AND m.seq = p_seq;
     ELSE
       UPDATE messages m SET rev = next_rev, body = p_body, edited_at = clock_timestamp()

@@ -1,0 +1,53 @@
+/**
+ * What a conversation's actor holds, and the moves that its parts share: see conversation.ts.
+ */
+import type { ConversationId, UserId } from "../src/protocol/ids.ts";
+import type { Conversation, Member } from "../src/protocol/schemas.ts";
+import type { Topic } from "../src/protocol/topics.ts";
+import type { Context, Reply } from "./behaviour.ts";
+import type { ChangeBucket } from "./changes.ts";
+import type { WaitingChanges } from "./gathered-changes.ts";
+import type { Reactions } from "./reactions.ts";
+import type { Ring } from "./ring.ts";
+import type { SendPace } from "./slow-mode.ts";
+import type { Typing } from "./typing.ts";
+import { typingChanged } from "./typing-notices.ts";
+
+export interface ConversationState {
+  id: ConversationId;
+  topic: Topic;
+  conversation: Conversation;
+  members: Map<UserId, Member>;
+  /** A block stands between the two members of a direct conversation: only history remains. */
+  isBlocked: boolean;
+  typing: Typing;
+  /** Read on the first join. */
+  ring: Ring | null;
+  /** Of title and members. */
+  changes: ChangeBucket;
+  /**
+   * Sends that storage has not answered, by sender and client_id, with the other callers that wait.
+   */
+  sending: Map<string, Reply[]>;
+  /** Changes of title and members that wait to be written together. */
+  gathered: WaitingChanges;
+  /** Reactions that wait to be written together, by message. */
+  reactions: Reactions;
+  pace: SendPace;
+}
+
+/** Moves to a committed change's rev; a jump means that we are not the only activation. */
+export function follow(state: ConversationState, rev: number, ctx: Context): void {
+  if (rev !== state.conversation.rev + 1) {
+    state.ring = null;
+    // After passivation no activation could publish that they stopped typing.
+    typingChanged(state, { type: "let_go" }, ctx);
+    ctx.passivate();
+  }
+  state.conversation.rev = Math.max(state.conversation.rev, rev);
+}
+
+export function adopt(state: ConversationState, conversation: Conversation): void {
+  state.conversation = conversation;
+  state.members = new Map(conversation.members.map((member) => [member.user_id as UserId, member]));
+}
