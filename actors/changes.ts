@@ -18,6 +18,19 @@ export interface ChangeBucket {
   atMs: Monotonic;
 }
 
+/**
+ * Beside the removal of others. A ban that is lifted and an invitation reach nobody, and whoever
+ * deletes the conversation ends its changes.
+ */
+const COUNTED: ReadonlySet<string> = new Set([
+  "update",
+  "update_member",
+  "add_members",
+  "come_in",
+  "accept",
+  "ban",
+]);
+
 /** Null: the act may go on, and is counted where it is such a change. Else its refusal. */
 export function takeChange(
   bucket: ChangeBucket,
@@ -44,5 +57,5 @@ export function takeChange(
 
 function isCounted(act: string, { user, user_id }: { user: string; user_id?: string }): boolean {
   if (act === "remove_member") return user_id !== user;
-  return act === "update" || act === "update_member" || act === "add_members";
+  return COUNTED.has(act);
 }

@@ -13,7 +13,7 @@
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
-import { withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
+import { deletionOf, withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
 import { roleIn } from "../src/protocol/permissions.ts";
 import type { Member, Message } from "../src/protocol/schemas.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
@@ -32,6 +32,7 @@ import {
   retireChanges,
   writeChanges,
 } from "./gathered-changes.ts";
+import { createInvite, endInvite } from "./invites.ts";
 import { announceJoined } from "./joined.ts";
 import { join } from "./joins.ts";
 import { CONVERSATION_IDLE_MS, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
@@ -57,6 +58,8 @@ import { typingChanged } from "./typing-notices.ts";
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
+/** Calls that are answered without the conversation. */
+const SILENT: ReadonlySet<string> = new Set(["remove", "ban", "unban", "delete"]);
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
 const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
@@ -283,19 +286,25 @@ export function conversationBehaviour(
     store,
     committed: onConversationChanged,
     answerOf: ({ does }, { conversation }) =>
-      does === "remove" || conversation === null
+      SILENT.has(does) || conversation === null
         ? "{}"
         : JSON.stringify({ conversation: withFirstMembers(conversation) }),
   };
 
   function onConversationChanged(
     state: ConversationState,
-    { conversation, addedIds, removedIds, changedIds }: ConversationChange,
+    { conversation, addedIds, removedIds, changedIds, deleted }: ConversationChange,
     ctx: Context,
   ): void {
     if (conversation === null) return;
     follow(state, conversation.rev, ctx);
     adopt(state, conversation);
+    if (deleted) {
+      typingChanged(state, { type: "let_go" }, ctx);
+      ctx.publish(state.topic, deletionOf(conversation));
+      ctx.passivate();
+      return;
+    }
     const news = withChangedMembers(conversation, { addedIds, removedIds, changedIds });
     ctx.publish(state.topic, {
       name: "conversation_updated",
@@ -383,13 +392,21 @@ export function conversationBehaviour(
       const act = op as MemberAct;
       // [ISO2] [BLK1] [RGT1] Here is the truth about membership, blocks and roles.
       const refusal = refusalFor(state, act, body as { user: UserId }, ctx.wallMs);
-      if (refusal !== null || member === undefined) {
-        reply.refuse(refusal ?? REFUSALS.conversationNotFound.error);
+      if (refusal !== null) {
+        reply.refuse(refusal);
         return;
       }
       const limited = takeChange(state.changes, rules.changes, act, body, ctx.monotonicMs);
       if (limited !== null) {
         reply.refuse(limited);
+        return;
+      }
+      if (act === "come_in" || act === "accept") {
+        askChange(state, { call: callOf(act, body, user), reply }, changesRules, ctx);
+        return;
+      }
+      if (member === undefined) {
+        reply.refuse(REFUSALS.conversationNotFound.error);
         return;
       }
       switch (act) {
@@ -431,7 +448,16 @@ export function conversationBehaviour(
         case "update_member":
         case "add_members":
         case "remove_member":
+        case "ban":
+        case "unban":
+        case "delete_conversation":
           askChange(state, { call: callOf(act, body, user), reply }, changesRules, ctx);
+          break;
+        case "create_invite":
+          createInvite(state.id, body as Body<"create_invite">, reply, store, ctx);
+          break;
+        case "end_invite":
+          endInvite(state.id, body as Body<"end_invite">, reply, store, ctx);
           break;
         default:
           throw new Error(`conversation actor: unknown op ${op}`);

@@ -72,7 +72,16 @@ export interface ChangesRules<Host extends ChangesHost> {
 }
 
 /** The acts that are written as calls of a gathered change. */
-export type ChangeAct = "update" | "update_member" | "add_members" | "remove_member";
+export type ChangeAct =
+  | "update"
+  | "update_member"
+  | "add_members"
+  | "remove_member"
+  | "come_in"
+  | "accept"
+  | "ban"
+  | "unban"
+  | "delete_conversation";
 
 /** What `by` asks for by a message to the actor. */
 export function callOf(act: ChangeAct, body: unknown, by: UserId): ConversationCall {
@@ -98,6 +107,22 @@ export function callOf(act: ChangeAct, body: unknown, by: UserId): ConversationC
       const { user_id } = body as ConversationOps["remove_member"]["body"];
       return { by, does: "remove", userId: user_id };
     }
+    case "come_in":
+      return { by, does: "join" };
+    case "accept": {
+      const { invite_id } = body as ConversationOps["accept"]["body"];
+      return { by, does: "accept", inviteId: invite_id };
+    }
+    case "ban": {
+      const { user_id, until, reason } = body as ConversationOps["ban"]["body"];
+      return { by, does: "ban", userId: user_id, until, reason };
+    }
+    case "unban": {
+      const { user_id } = body as ConversationOps["unban"]["body"];
+      return { by, does: "unban", userId: user_id };
+    }
+    case "delete_conversation":
+      return { by, does: "delete" };
   }
 }
 

@@ -4,6 +4,8 @@
  * deadline and rejects only when storage cannot be reached (`unavailable` to the caller).
  * `seq` and `rev` are always taken inside the committing transaction.
  */
+
+import type { InviteWish } from "../src/protocol/actor-ops.ts";
 import type {
   ConversationExtras,
   ConversationPatch,
@@ -11,7 +13,13 @@ import type {
 } from "../src/protocol/conversation-patch.ts";
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
-import type { Conversation, Cursors, Message, OwnReactions } from "../src/protocol/schemas.ts";
+import type {
+  Conversation,
+  Cursors,
+  Invite,
+  Message,
+  OwnReactions,
+} from "../src/protocol/schemas.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
@@ -148,6 +156,13 @@ export interface ConversationStore {
     title: string | null,
     more?: NewConversation,
   ): Promise<Result<{ created: boolean; conversation: Conversation }>>;
+  /**
+   * Refuses: not_found (no member), conflict (a kind that nobody is invited to, or the member has
+   * 100 of them), forbidden (the role).
+   */
+  createInvite(id: ConversationId, by: UserId, wish: InviteWish): Promise<Result<Invite>>;
+  /** Refuses: not_found, also where it is another's and `by` is no moderator. */
+  endInvite(id: ConversationId, by: UserId, inviteId: string): Promise<Result<null>>;
   /**
    * Applies the calls in order in one transaction, which takes one rev if any of them changed
    * something that members see. A refused call does not affect the others. Every call is judged by

@@ -16,6 +16,7 @@ import {
   isAbove,
   isAtLeast,
   leastRoleFor,
+  mayInviteAs,
   type Role,
   roleIn,
   roleMayDo,
@@ -63,6 +64,8 @@ export function refusalFor(
 
 const ACT_OF_OP: Partial<Record<MemberAct, Act>> = {
   update: "update_conversation",
+  accept: "come_in",
+  end_invite: "read_conversation",
 };
 
 /** [RGT4] */
@@ -122,6 +125,18 @@ function mayByRole(
           : isAllowedTo("edit_roles", user_id) && isAbove(role, asked.role));
       const maySilence = silenced_until === undefined || isAllowedTo("silence", user_id);
       return mayGive && maySilence && (data === undefined || user_id === body.user);
+    }
+    case "ban": {
+      const { user_id } = body as ConversationOps["ban"]["body"];
+      return isAllowedTo("ban", user_id);
+    }
+    case "unban":
+      return isAllowed("ban");
+    case "delete_conversation":
+      return role === "owner";
+    case "create_invite": {
+      const asked = body as ConversationOps["create_invite"]["body"];
+      return isAllowed("invite") && (asked.role === null || mayInviteAs(role, asked.role));
     }
     case "add_members":
       return isAllowed("add_members");

@@ -193,6 +193,9 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         sync.check(reaction.conversation_id);
         break;
       }
+      case "conversation_deleted":
+        update(steps.takeDeleted(payload as ServerPayload<"conversation_deleted">));
+        break;
       case "conversation_activity": {
         const activity = payload as ServerPayload<"conversation_activity">;
         update(steps.takeActivity(activity));

@@ -66,6 +66,12 @@ const of = (receipts: readonly Receipt[], id: string): Receipt[] =>
 export const takeSkipped = (skipped: ServerPayload<"rev_skipped">): Step =>
   onHeld(skipped.conversation_id, (held) => takeChange(held, skipped));
 
+/** The conversation is gone for all its members. */
+export const takeDeleted =
+  ({ conversation_id, rev }: ServerPayload<"conversation_deleted">): Step =>
+  (state) =>
+    isLeft(state, conversation_id, rev) ? state : leave(state, conversation_id, rev);
+
 /** Whether a change of this rev was made before this user left. */
 const isLeft = ({ left }: State, id: string, rev: number): boolean => rev <= (left.get(id) ?? 0);
 

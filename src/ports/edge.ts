@@ -8,6 +8,7 @@
 import type { Result } from "../protocol/errors.ts";
 import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
 import type { JsonText } from "../protocol/json-text.ts";
+import type { Role } from "../protocol/permissions.ts";
 import type {
   Conversation,
   ConversationSummary,
@@ -19,6 +20,7 @@ import type {
   Unread,
   User,
 } from "../protocol/schemas.ts";
+import type { MembershipQueries } from "./membership.ts";
 import type { PrefsQueries } from "./prefs.ts";
 import type { SocialOpening, SocialQueries } from "./social.ts";
 
@@ -260,13 +262,20 @@ export interface ReactionQueries {
   ): Promise<ReactorsPage>;
 }
 
-/** Where `reader` is no member, or the cursor is none of this conversation's list. */
+export interface MembersFilter {
+  role?: Role | undefined;
+  /** The beginning of a username or of a word of a display name, in any case. */
+  q?: string | undefined;
+}
+
+/** Where `reader` is no member, may not list members, or the cursor is none of this list. */
 export type MembersPage =
+  | { is: "forbidden" }
   | { is: "page"; items: Member[]; next_cursor: string | null }
   | { is: "not_found" }
   | { is: "bad_cursor" };
 
-export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries {
+export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries, MembershipQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**
    * Those of `users` who were taken into a conversation, or whose follows or blocks changed, less
@@ -298,6 +307,7 @@ export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries {
     id: ConversationId,
     limit: number,
     cursor: string | null,
+    filter?: MembersFilter,
   ): Promise<MembersPage>;
   /** Newest activity first. `cursor` comes from an earlier page; undefined result: bad cursor. */
   conversations(

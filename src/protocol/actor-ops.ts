@@ -5,10 +5,12 @@
  */
 import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
+import type { Role } from "./permissions.ts";
 import type { Prefs, PrefsChange } from "./prefs.ts";
 import type {
   Conversation,
   Cursors,
+  Invite,
   Message,
   OwnReactions,
   PresenceStatus,
@@ -96,6 +98,15 @@ export interface Notice {
   data: unknown;
 }
 
+/** An invitation as it is asked for. `token_hash`: SHA-256 of its token, hex. */
+export interface InviteWish {
+  token_hash: string;
+  /** Null: the lower of `member` and the inviter's own at its acceptance. */
+  role: Role | null;
+  max_uses: number | null;
+  expires_in_s: number;
+}
+
 /** The acting user and their socket ("" over HTTP). */
 export interface Acting {
   user: UserId;
@@ -140,6 +151,17 @@ export interface ConversationOps {
     body: Acting & { user_id: UserId } & MemberPatch;
     answer: { conversation: Conversation };
   };
+  /** The conversation is open to join. */
+  come_in: { body: Acting; answer: { conversation: Conversation } };
+  accept: { body: Acting & { invite_id: string }; answer: { conversation: Conversation } };
+  ban: {
+    body: Acting & { user_id: UserId; until: string | null; reason: string | null };
+    answer: Record<string, never>;
+  };
+  unban: { body: Acting & { user_id: UserId }; answer: Record<string, never> };
+  delete_conversation: { body: Acting; answer: Record<string, never> };
+  create_invite: { body: Acting & InviteWish; answer: Invite };
+  end_invite: { body: Acting & { invite_id: string }; answer: Record<string, never> };
   add_members: { body: Acting & { user_ids: UserId[] }; answer: { conversation: Conversation } };
   remove_member: { body: Acting & { user_id: UserId }; answer: Record<string, never> };
   /** A block between the two of a direct conversation came or went. */

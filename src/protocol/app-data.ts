@@ -29,13 +29,20 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The schema of such an object of at most `bytesMax` bytes. */
 export function AppData(bytesMax: number, description = "The application's own JSON object") {
+  let last: { value: AppData | null; problem: string | null } = { value: null, problem: null };
   const rules = `at most ${bytesMax / 1024} KiB as JSON text, nested at most ${DEPTH_MAX} deep`;
   return Type.Refine(
     // Not a Type.Record, which would test the name of every key against a pattern.
     Type.Unsafe<AppData>(Type.Object({}, { description: `${description}: ${rules}.` })),
-    (value) => appDataProblem(value, bytesMax) === null,
-    (value) => appDataProblem(value, bytesMax) ?? "",
+    (value) => problemOf(value) === null,
+    (value) => problemOf(value) ?? "",
   );
+
+  /** TypeBox asks up to four times about a value that is refused. */
+  function problemOf(value: AppData): string | null {
+    if (value !== last.value) last = { value, problem: appDataProblem(value, bytesMax) };
+    return last.problem;
+  }
 }
 
 /** The same in what the server sends. */

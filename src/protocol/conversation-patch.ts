@@ -55,6 +55,20 @@ export const MemberPatch = Request({
   silenced_until: Type.Optional(Nullable(Time)),
 });
 
+const INVITE_S_MAX = 30 * 86_400;
+export const INVITE_S_DEFAULT = 7 * 86_400;
+
+export const NewInvite = Request({
+  expires_in_s: Type.Optional(Type.Integer({ minimum: 1, maximum: INVITE_S_MAX })),
+  max_uses: Type.Optional(Nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }))),
+  role: Type.Optional(RoleName),
+});
+
+export const NewBan = Request({
+  until: Type.Optional(Nullable(Time)),
+  reason: Type.Optional(Nullable(Type.String({ format: "notice" }))),
+});
+
 export type ConversationPatch = Static<typeof ConversationPatch>;
 export type MemberPatch = Static<typeof MemberPatch>;
 export type ConversationExtras = Pick<

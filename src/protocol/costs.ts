@@ -98,6 +98,16 @@ export const COST_OF_ROUTE: RouteCosts = {
   getConversation: () => ({ http_user: 1 }),
   updateConversation: () => ({ change: 1 }),
   updateMember: () => ({ change: 1 }),
+  deleteConversation: () => ({ change: 1 }),
+  joinConversation: () => ({ change: 1 }),
+  createInvite: () => ({ change: 1 }),
+  listInvites: page,
+  endInvite: () => ({ change: 1 }),
+  getInvitation: PLAIN,
+  acceptInvite: () => ({ change: 1 }),
+  banUser: () => ({ change: 1 }),
+  unbanUser: () => ({ change: 1 }),
+  listBans: page,
   listMembers: page,
   addMembers({ body, caller }) {
     const added = others(body.user_ids, caller);

@@ -43,6 +43,8 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
   receipt: "How far a member has received and read.",
   conversation_updated:
     "Members or title changed. For who was removed it is the last event of that conversation.",
+  conversation_deleted:
+    "The conversation is gone for all its members; its last event. Only with contract 1.1; a session of version 1 receives `conversation_updated` without its user.",
   rev_skipped:
     "A change that this session may not see took this `rev`, such as the edit of a message from before its user joined. Only with contract 1.1; a session of version 1 receives `conversation_updated` in its place.",
   conversation_activity:

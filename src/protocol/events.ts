@@ -184,6 +184,7 @@ export const SERVER_EVENTS = {
   }),
   receipt: Receipt,
   conversation_updated: Conversation,
+  conversation_deleted: Type.Object({ conversation_id: Id, rev: Ordinal }),
   rev_skipped: Type.Object({ conversation_id: Id, rev: Ordinal }),
   conversation_activity: Activity,
   prefs_updated: Prefs,

@@ -6,6 +6,7 @@
  *
  * Used by actors and storage, which write these forms, and by edges and clients, which read them.
  */
+import { withTranslation } from "./contract.ts";
 import type { Conversation, Member } from "./schemas.ts";
 
 /** Also how many members of a larger group are its first ones. */
@@ -59,6 +60,25 @@ export function withChangedMembers(
   const news = members.filter(({ user_id }) => named.has(user_id));
   const changed = partOf(conversation, news, members.length);
   return removedIds.length === 0 ? changed : { ...changed, removed_user_ids: [...removedIds] };
+}
+
+/**
+ * The event of a deletion, with what stands for it in version 1: the conversation without members.
+ * `conversation` is what is left of it.
+ */
+export function deletionOf(conversation: Conversation): {
+  name: "conversation_deleted";
+  rev: number;
+  body: string;
+} {
+  const { id, rev } = conversation;
+  const body = JSON.stringify({ conversation_id: id, rev });
+  const former = JSON.stringify({ ...conversation, members: [] });
+  return {
+    name: "conversation_deleted",
+    rev,
+    body: withTranslation(body, { name: "conversation_updated", body: former }),
+  };
 }
 
 /** As a user hears of a conversation into which they have come: it holds them at least. */

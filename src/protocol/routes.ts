@@ -7,6 +7,8 @@ import type { Static, TObject, TSchema } from "typebox";
 import Type from "typebox";
 import { ACCOUNT_ROUTES } from "./account-routes.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
+import { RoleName } from "./conversation-settings.ts";
+import { MEMBERSHIP_ROUTES } from "./membership-routes.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
 import { PREFS_ROUTES } from "./prefs-routes.ts";
 import { REACTION_ROUTES } from "./reaction-routes.ts";
@@ -187,10 +189,17 @@ export const ROUTES = {
     group: "Conversations",
     method: "GET",
     path: "/api/conversations/:id/members",
-    summary: "All members with their cursors, in the order in which they joined.",
+    summary:
+      "All members with their cursors, in the order in which they joined; by `role`, or by the" +
+      " beginning of a name.",
     token: true,
     params: ById,
-    query: Request({ limit: Limit, cursor: PageCursor }),
+    query: Request({
+      role: Type.Optional(RoleName),
+      q: Type.Optional(Title),
+      limit: Limit,
+      cursor: PageCursor,
+    }),
     answers: { 200: Page(Member) },
     refusals: ["not_found"],
   },
@@ -227,6 +236,8 @@ export const ROUTES = {
     answers: { 200: Conversation },
     refusals: ["not_found", "conflict", "forbidden"],
   },
+  ...MEMBERSHIP_ROUTES,
+
   listMessages: {
     group: "Conversations",
     method: "GET",

@@ -177,6 +177,38 @@ export const ConversationSummary = Type.Object({
   read_seq: Cursor,
 });
 
+/** A user who may neither be a member nor come in. */
+export const Ban = Type.Object({
+  user_id: Id,
+  until: Type.Optional(Time),
+  reason: Type.Optional(Type.String()),
+  banned_by: Type.Optional(Id),
+  created_at: Time,
+});
+
+export const Invite = Type.Object({
+  id: Id,
+  conversation_id: Id,
+  inviter_id: Id,
+  role: Type.Optional(RoleName),
+  max_uses: Type.Optional(Count),
+  uses: Count,
+  expires_at: Time,
+  created_at: Time,
+});
+
+/** An invitation as the one who makes it sees it, once. */
+export const MadeInvite = Type.Object({ ...Invite.properties, token: Type.String() });
+
+/** What an invitation shows to a user who has its token. */
+export const Invitation = Type.Object({
+  title: Nullable(Type.String()),
+  image_url: Nullable(Type.String()),
+  member_count: Count,
+  kind: ConversationKind,
+  inviter: User,
+});
+
 export const Cursors = Type.Object({ delivered_seq: Cursor, read_seq: Cursor });
 
 export const Receipt = Type.Object({
@@ -219,6 +251,9 @@ export type Member = Static<typeof Member>;
 export type Conversation = Static<typeof Conversation>;
 export type ConversationSummary = Static<typeof ConversationSummary>;
 export type ConversationKind = Static<typeof ConversationKind>;
+export type Ban = Static<typeof Ban>;
+export type Invite = Static<typeof Invite>;
+export type Invitation = Static<typeof Invitation>;
 export type Cursors = Static<typeof Cursors>;
 export type Receipt = Static<typeof Receipt>;
 export type Status = Static<typeof Status>;

@@ -67,6 +67,16 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   getConversation: "      ok   ok     404    404      ok      403    403    403  401",
   updateConversation: "   ok   ok     404    404      403     403    403    403  401",
   updateMember: "         ok   403    404    404      403     403    403    403  401",
+  deleteConversation: "   ok   403    404    404      403     403    403    403  401",
+  joinConversation: "     ok   ok     404    404      ok      403    403    403  401",
+  createInvite: "         ok   ok     404    404      403     403    403    403  401",
+  listInvites: "          ok   ok     404    404      ok      403    403    403  401",
+  endInvite: "            404  404    404    404      404     403    403    403  401",
+  getInvitation: "        404  404    404    404      404     403    403    403  401",
+  acceptInvite: "         404  404    404    404      404     403    403    403  401",
+  banUser: "              ok   403    404    404      403     403    403    403  401",
+  unbanUser: "            ok   403    404    404      403     403    403    403  401",
+  listBans: "             ok   403    404    404      403     403    403    403  401",
   listMembers: "          ok   ok     404    404      ok      403    403    403  401",
   addMembers: "           ok   ok     404    404      403     403    403    403  401",
   removeMember: "         ok   403    404    404      403     403    403    403  401",
@@ -212,6 +222,8 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     createConversation: { member_ids: [scene.unknown] },
     updateConversation: { title: "A title" },
     updateMember: { role: "moderator" },
+    createInvite: {},
+    banUser: {},
     addMembers: { user_ids: [scene.other] },
     sendMessage: { client_id: `c${calls}`, body: "a message" },
     editMessage: { body: "edited" },
@@ -232,6 +244,8 @@ function pathOf(route: RouteName, scene: Scene): string {
   const filled = path
     .replace(":user_id", scene.removes)
     .replace(":id", id)
+    .replace(":invite_id", "999999999")
+    .replace(":token", "no-such-token")
     .replace(":seq", String(scene.seq))
     .replace(":key", encodeURIComponent("👍"));
   if (route === "opsFindMessage") return `${filled}?conversation_id=${id}&seq=1`;

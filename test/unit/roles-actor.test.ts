@@ -1,5 +1,6 @@
 /** What the conversation's actor lets members do by role, silence, frost and slow mode. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { translationIn } from "../../src/protocol/contract.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { SELF, SoloActors, type Told } from "../support/solo-actors.ts";
 
@@ -144,5 +145,41 @@ describe("slow mode", () => {
     expect(codeOf(await asks("send", bob, bad))).toBe("invalid_payload");
     expect(await again(bob, "1")).toBe("ok");
     expect(await again(bob, "2")).toBe("ok");
+  });
+});
+
+describe("coming in and going", () => {
+  test("[MBR1] who joins an open conversation is announced, and refused where it is not open", async () => {
+    const [dan] = (await actors.users(1)) as [UserId];
+    expect(codeOf(await changes("come_in", dan, {}))).toBe("not_found");
+    await update(ann, { settings: { join: "open" } });
+    expect(await changes("come_in", dan, {})).toMatchObject({ rev: 3 });
+    expect(actors.said("conversation_joined").at(-1)).toMatchObject({ user_ids: [dan] });
+    expect(codeOf(await sends(dan, "hi"))).toBe("ok");
+  });
+
+  test("[MBR8] a deletion is the last event, for version 1 the conversation without members", async () => {
+    expect(codeOf(await changes("delete_conversation", bob, {}))).toBe("forbidden");
+    await types(bob);
+    expect(await changes("delete_conversation", ann, {})).toMatchObject({ rev: 2 });
+    const last = actors.events.at(-1)!;
+    expect(last).toMatchObject({ name: "conversation_deleted", rev: 2 });
+    const { body, former } = translationIn(last.body);
+    expect(JSON.parse(body)).toEqual({ conversation_id: room, rev: 2 });
+    expect(JSON.parse(former!.body)).toMatchObject({ id: room, members: [] });
+    expect(codeOf(await sends(bob, "x"))).toBe("not_found");
+    expect(codeOf(await asks("join", ann, { after_rev: null, limit: 5 }))).toBe("not_found");
+  });
+
+  test("[CHG1] bans and joins count as changes, an unban and a deletion do not", async () => {
+    actors.close();
+    actors = new SoloActors(undefined, { perS: 1, burst: 1 });
+    [ann, bob, cat] = (await actors.users(3)) as [UserId, UserId, UserId];
+    room = await actors.group([ann, bob, cat]);
+    const ban = { user_id: bob, until: null, reason: null };
+    expect(codeOf(await asks("ban", ann, ban))).toBe("ok");
+    expect(codeOf(await asks("ban", ann, { ...ban, user_id: cat }))).toBe("rate_limited");
+    expect(codeOf(await changes("unban", ann, { user_id: bob }))).toBe("ok");
+    expect(codeOf(await changes("delete_conversation", ann, {}))).toBe("ok");
   });
 });

@@ -65,6 +65,13 @@ function updated(rev: number, users: string[]): string {
   return JSON.stringify({ id: ROOM, rev, members: users.map((user_id) => ({ user_id })) });
 }
 
+/** A deletion as it is published. */
+function deletion(rev: number): Frame {
+  const body = JSON.stringify({ conversation_id: ROOM, rev });
+  const former = { name: "conversation_updated" as const, body: updated(rev, []) };
+  return event({ rev, name: "conversation_deleted", body: withTranslation(body, former) });
+}
+
 const typing = (user: string, isTyping: boolean) =>
   event({
     name: "typing",
@@ -451,6 +458,23 @@ describe("the two contracts", () => {
     stream.onEvent(event({ rev: 0, name: "signal", body: '{"type":"x"}' }));
     expect(ann.heard).toEqual([]);
     expect(bob.heard).toEqual(['signal {"type":"x"}']);
+  });
+
+  test("[ISO1] a deletion is the last event, live and by a repair", () => {
+    const ann = joins("1");
+    const bob = newer("2");
+    stream.open(1, false);
+    stream.onEvent(deletion(2));
+    stream.onEvent(message(3));
+    expect(ann.heard).toEqual([`conversation_updated ${updated(2, [])}`]);
+    expect(bob.heard).toEqual(['conversation_deleted {"conversation_id":"5","rev":2}']);
+    expect(stream.sessions.size).toBe(0);
+    const eve = newer("3");
+    stream.expect(5);
+    stream.repaired(read({ name: "conversation_deleted", rev: 5, body: deletion(5).body }));
+    stream.repairDone();
+    expect(eve.heard).toEqual(['conversation_deleted {"conversation_id":"5","rev":5}']);
+    expect(stream.sessions.size).toBe(0);
   });
 
   test("[STM7] a change of a hidden message is skipped, and version 1 reads what stands for it", () => {

@@ -36,6 +36,7 @@ import { createReader, type Reader } from "../validation.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
 import { graphRoutes } from "./routes/graph.ts";
+import { membershipRoutes } from "./routes/membership.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
 import { type HostReader, operationRoutes } from "./routes/operations.ts";
 import { opsRoutes } from "./routes/ops.ts";
@@ -161,6 +162,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...conversationRoutes(deps.gateway, deps.queries),
     ...prefsRoutes(deps.gateway, deps.queries),
     ...reactionRoutes(deps.gateway, deps.queries),
+    ...membershipRoutes(deps.gateway, deps.queries, deps.clock),
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),

@@ -381,7 +381,8 @@ class Told {
   of(change: Change): void {
     const { name, body, rev } = change;
     const wasMember = this.isMember;
-    if (name === "conversation_updated") this.isMember = this.#isIn(change);
+    const isOfMembers = name === "conversation_updated" || name === "conversation_deleted";
+    if (isOfMembers) this.isMember = this.#isIn(change);
     else if (this.#isHidden(change)) {
       if (this.isMember) this.#session.send(this.#skipped(rev));
       return;

@@ -323,7 +323,8 @@ export class Stream {
     if (name === "conversation_updated") this.#deliverConversation(packet, body, memberIds);
     else if (name === "reaction") {
       this.#fanOutDurable(packet, this.#answered(what, acked), "", "", body);
-    } else this.#fanOutDurable(packet, acked, except, what, body);
+    } else if (name === "conversation_deleted") this.#deliverDeletion(packet, body);
+    else this.#fanOutDurable(packet, acked, except, what, body);
     for (const [session, haveRev] of this.#ahead) {
       if (haveRev <= rev) this.#ahead.delete(session);
     }
@@ -361,10 +362,16 @@ export class Stream {
     }
   }
 
+  /** [ISO1] The last event of the conversation. */
+  #deliverDeletion(packet: Packet, body: string): void {
+    this.#fanOutDurable(packet, NOBODY, "", "", body);
+    for (const session of this.sessions) if (!this.#ahead.has(session)) this.detach(session);
+  }
+
   /** What came before this change is not known: whoever it shows to be removed receives only it. */
-  #tellRemoved({ rev, body, memberIds }: Change): void {
+  #tellRemoved({ name, rev, body, memberIds }: Change): void {
     const news = newsOf(body, memberIds);
-    const packet = Packet.event("conversation_updated", body);
+    const packet = durablePacket(name, body);
     this.#receipts.follow({ is: "whole", memberIds: new Set() });
     for (const session of this.sessions) {
       const isNewer = (this.#ahead.get(session) ?? 0) >= rev;
@@ -462,5 +469,7 @@ function seqIn(text: string): number {
 /** `memberIds`: see Change. */
 export function newsOf(body: string, memberIds?: readonly string[]): MembershipNews {
   if (memberIds !== undefined) return { is: "whole", memberIds: new Set(memberIds) };
-  return membershipNewsOf(JSON.parse(body) as Conversation);
+  // A deletion is translated to the conversation without members.
+  const { body: own, former } = translationIn(body);
+  return membershipNewsOf(JSON.parse(former?.body ?? own) as Conversation);
 }

@@ -64,7 +64,10 @@ export const ruledOf = ({ kind, ownerId, extra }: StoredConversation): Ruled => 
   ...(extra as Pick<Conversation, "settings" | "permissions">),
 });
 
-function roleOf({ ownerId, members }: StoredConversation, userId: string | null): Role | null {
+export function roleOf(
+  { ownerId, members }: StoredConversation,
+  userId: string | null,
+): Role | null {
   if (userId === null) return null;
   const member = members.get(userId);
   if (member === undefined) return null;

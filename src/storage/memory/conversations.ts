@@ -9,18 +9,28 @@ import type {
   NewConversation,
   NewMessage,
 } from "../../../actors/ports.ts";
+import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import { asUserId, type Conversation, type Member, type Message } from "../../protocol/schemas.ts";
-import { nothingDone, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
+import { isAtLeast, leastRoleFor, mayInviteAs } from "../../protocol/permissions.ts";
+import {
+  asUserId,
+  type Conversation,
+  type Invite,
+  type Member,
+  type Message,
+} from "../../protocol/schemas.ts";
+import { INVITES_MAX, nothingDone, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
-import { type Batch, doCall, revisedExtra } from "./conversation-calls.ts";
+import { type Batch, doCall, revisedExtra, roleOf, ruledOf } from "./conversation-calls.ts";
+import { shownInvite } from "./membership.ts";
 import {
   changedMessages,
   compareIds,
   type MemoryTables,
   newestMessages,
   type StoredConversation,
+  type StoredInvite,
   shownConversation,
 } from "./tables.ts";
 
@@ -205,6 +215,48 @@ export class MemoryConversations implements ConversationStore {
     this.#tables.conversations.set(stored.id, stored);
     this.#tables.noteChanged(ids);
     return ok({ created: true, conversation: shownConversation(stored) });
+  }
+
+  async createInvite(
+    id: ConversationId,
+    by: UserId,
+    { token_hash, role, max_uses, expires_in_s }: InviteWish,
+  ): Promise<Result<Invite>> {
+    const stored = this.#tables.conversationOf(by, id);
+    const own = stored && roleOf(stored, by);
+    if (!stored || !own) return REFUSALS.conversationNotFound;
+    if (stored.kind === "direct") return STORAGE_REFUSALS.directFixed;
+    const mayInvite = isAtLeast(own, leastRoleFor(ruledOf(stored), "invite"));
+    if (!mayInvite || (role !== null && !mayInviteAs(own, role))) return STORAGE_REFUSALS.role;
+    const nowMs = this.#tables.nowMs();
+    const others = [...this.#tables.invites.values()].filter(
+      ({ conversationId, inviterId, expiresAt }) =>
+        conversationId === id && inviterId === by && Date.parse(expiresAt) > nowMs,
+    );
+    if (others.length >= INVITES_MAX) return STORAGE_REFUSALS.invitesMax;
+    const invite: StoredInvite = {
+      id: this.#tables.nextId(),
+      conversationId: id,
+      inviterId: by,
+      tokenHash: token_hash,
+      role,
+      maxUses: max_uses,
+      uses: 0,
+      expiresAt: new Date(nowMs + expires_in_s * 1000).toISOString(),
+      createdAt: this.#tables.nowIso(),
+    };
+    this.#tables.invites.set(invite.id, invite);
+    return ok(shownInvite(invite));
+  }
+
+  async endInvite(id: ConversationId, by: UserId, inviteId: string): Promise<Result<null>> {
+    const stored = this.#tables.conversationOf(by, id);
+    const invite = this.#tables.invites.get(inviteId);
+    if (!stored || invite?.conversationId !== id) return STORAGE_REFUSALS.noInvite;
+    const isTheirs = invite.inviterId === by || isAtLeast(roleOf(stored, by), "moderator");
+    if (!isTheirs) return STORAGE_REFUSALS.noInvite;
+    this.#tables.invites.delete(inviteId);
+    return ok(null);
   }
 
   async change(

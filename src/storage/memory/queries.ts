@@ -6,6 +6,7 @@ import type {
   Changes,
   HistoryPage,
   HistoryWindow,
+  MembersFilter,
   MembersPage,
   Queries,
   ReactorsPage,
@@ -13,10 +14,12 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../../ports/edge.ts";
+import type { MembershipQueries } from "../../ports/membership.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { withFirstMembers, withOwnMember } from "../../protocol/members.ts";
+import { isAtLeast, leastRoleFor } from "../../protocol/permissions.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
 import { foldedReactionKey } from "../../protocol/reaction-keys.ts";
 import {
@@ -44,6 +47,8 @@ import {
   NEWEST_MAX,
   type SyncCandidate,
 } from "../postgres/sync-answer.ts";
+import { roleOf, ruledOf } from "./conversation-calls.ts";
+import { MemoryMembership } from "./membership.ts";
 import { readPrefs } from "./prefs.ts";
 import { ownReactionsIn } from "./reactions.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
@@ -63,11 +68,13 @@ import {
 export class MemoryQueries extends MemorySocialQueries implements Queries {
   readonly #tables: MemoryTables;
   readonly #prefs: PrefsQueries;
+  readonly #membership: MembershipQueries;
 
   constructor(tables: MemoryTables) {
     super(tables);
     this.#tables = tables;
     this.#prefs = readPrefs(tables);
+    this.#membership = new MemoryMembership(tables);
   }
 
   prefs(reader: UserId, id: ConversationId): Promise<Prefs | null> {
@@ -148,7 +155,9 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       .filter(({ rev }) => rev > afterRev)
       .slice(0, limit)
       .map(({ event, seq }): StoredReaction => [event, { ...stored.messages[seq - 1]! }]);
-    return changesOf({ conversation, metaRev, messages, undos, reactions }, afterRev, limit);
+    const { isDeleted } = stored;
+    const changes = { conversation, metaRev, messages, undos, reactions, isDeleted };
+    return changesOf(changes, afterRev, limit);
   }
 
   async joiningChange(reader: UserId, id: ConversationId): Promise<Change | null> {
@@ -191,13 +200,19 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     id: ConversationId,
     limit: number,
     cursor: string | null,
+    { role, q }: MembersFilter = {},
   ): Promise<MembersPage> {
     const place = cursor === null ? null : decodeMemberPlace(cursor);
     if (place === undefined) return { is: "bad_cursor" };
     const stored = this.#tables.conversationOf(reader, id);
     if (!stored) return { is: "not_found" };
+    const least = leastRoleFor(ruledOf(stored), "list_members");
+    if (!isAtLeast(roleOf(stored, reader), least)) return { is: "forbidden" };
     const rest = [...stored.members.values()].filter(
-      ({ joinedMs }) => place === null || joinedMs > place.joinedMs,
+      ({ joinedMs, userId }) =>
+        (place === null || joinedMs > place.joinedMs) &&
+        (role === undefined || roleOf(stored, userId) === role) &&
+        (q === undefined || isNamed(this.#tables.users.get(userId)?.user, q.toLowerCase())),
     );
     return membersPageOf(
       rest
@@ -294,6 +309,22 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return reactorsPage(found, limit);
   }
 
+  bans(...asked: Parameters<MembershipQueries["bans"]>) {
+    return this.#membership.bans(...asked);
+  }
+
+  ban(...asked: Parameters<MembershipQueries["ban"]>) {
+    return this.#membership.ban(...asked);
+  }
+
+  invites(...asked: Parameters<MembershipQueries["invites"]>) {
+    return this.#membership.invites(...asked);
+  }
+
+  invitation(...asked: Parameters<MembershipQueries["invitation"]>) {
+    return this.#membership.invitation(...asked);
+  }
+
   async user(id: UserId): Promise<User | null> {
     const stored = this.#tables.users.get(id);
     return stored ? { ...stored.user } : null;
@@ -329,6 +360,12 @@ function lastChangeMsOf(stored: StoredConversation): number {
     ...versions.map(({ replacedAtMs }) => replacedAtMs),
     ...undos.map(({ changedAtMs }) => changedAtMs),
   );
+}
+
+/** `q`: see MembersFilter. */
+function isNamed(user: User | undefined, q: string): boolean {
+  if (user === undefined) return false;
+  return user.username.startsWith(q) || ` ${user.display_name.toLowerCase()}`.includes(` ${q}`);
 }
 
 function peerIn(stored: StoredConversation, userId: string): StoredMember | undefined {

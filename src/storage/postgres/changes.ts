@@ -6,7 +6,7 @@ import type { Change, Changes } from "../../ports/edge.ts";
 import { withTranslation } from "../../protocol/contract.ts";
 import type { ServerPayload } from "../../protocol/events.ts";
 import type { UserId } from "../../protocol/ids.ts";
-import { withChangedMembers } from "../../protocol/members.ts";
+import { deletionOf, withChangedMembers } from "../../protocol/members.ts";
 import type { Conversation, Member, Message } from "../../protocol/schemas.ts";
 import type { ConversationExtra, MemberExtra } from "./rows.ts";
 
@@ -46,6 +46,8 @@ export interface StoredChanges {
   undos: ConversationUndo[];
   /** The first `limit` by rising rev. */
   reactions: StoredReaction[];
+  /** The last change deleted the conversation. */
+  isDeleted: boolean;
 }
 
 /** A message as it was from some rev on. */
@@ -123,7 +125,7 @@ function lastSeqAt(rev: number, undo: ConversationUndo | undefined, after: Conve
 }
 
 function conversationChanges(
-  { conversation, metaRev, undos }: StoredChanges,
+  { conversation, metaRev, undos, isDeleted }: StoredChanges,
   afterRev: number,
 ): { shown: Change[]; isCut: boolean; forgotten: Change | null } {
   if (conversation === null || metaRev <= afterRev) {
@@ -142,8 +144,10 @@ function conversationChanges(
   let now = conversation;
   chain.forEach(({ rev, undo }, n) => {
     const lastSeq = lastSeqAt(rev, undo, now);
-    if (chain.length - n <= CONVERSATION_CHANGES_MAX)
-      shown.unshift(changeAt(rev, lastSeq, now, undo));
+    if (chain.length - n <= CONVERSATION_CHANGES_MAX) {
+      const change = changeAt(rev, lastSeq, now, undo);
+      shown.unshift(isDeleted && n === 0 ? deletedBy(change, now) : change);
+    }
     if (undo !== undefined) now = { ...undone(now, undo), last_seq: lastSeq };
   });
   const oldest = chain.at(-1);
@@ -153,6 +157,11 @@ function conversationChanges(
     isCut: chain.length > CONVERSATION_CHANGES_MAX,
     forgotten: isForgotten ? shown[0]! : null,
   };
+}
+
+function deletedBy({ rev, memberIds }: Change, conversation: Conversation): Change {
+  const deletion = deletionOf({ ...conversation, rev });
+  return memberIds === undefined ? deletion : { ...deletion, memberIds };
 }
 
 /** Cursors are those of the present, as far as there were messages. */

@@ -12,21 +12,25 @@ import type {
   NewConversation,
   NewMessage,
 } from "../../../actors/ports.ts";
+import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { normalPatch } from "../../protocol/conversation-settings.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Conversation, Message } from "../../protocol/schemas.ts";
+import type { Conversation, Invite, Message } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Writer } from "../batching/writer.ts";
 import { faultOf } from "./fault.ts";
+import { type InviteRow, inviteOf } from "./membership.ts";
 import type { Database, Statement } from "./pool.ts";
 import {
   CONVERSATION_OUTCOMES,
+  INVITES_MAX,
   MEMBERS_MAX,
   MESSAGE_OUTCOMES,
   nothingDone,
   type Refusal,
   refusalOf,
+  STORAGE_REFUSALS,
 } from "./refusals.ts";
 import { CONVERSATION_COLUMNS, type ConversationRow, conversationOf, messageOf } from "./rows.ts";
 
@@ -88,6 +92,15 @@ const OPENED = {
 };
 const CREATE = { text: "SELECT * FROM create_conversation($1, $2, $3::bigint[], $4, $5, $6, $7)" };
 const CHANGE = { text: "SELECT * FROM change_conversation($1, $2, $3)" };
+
+const CREATE_INVITE = { text: "SELECT * FROM create_invite($1, $2, $3, $4, $5, $6, $7)" };
+const END_INVITE = {
+  text: `DELETE FROM conversation_invites i USING conversation_members k, conversations c
+    WHERE i.id = $3 AND i.conversation_id = $1 AND k.conversation_id = $1 AND k.user_id = $2
+      AND c.id = $1 AND (i.inviter_id = $2
+        OR role_rank(role_in(c.owner_id, k.user_id, k.extra)) >= role_rank('moderator'))
+    RETURNING i.id`,
+};
 
 const GATHERED = { batchMax: 100, inFlightMax: 2 };
 
@@ -219,6 +232,21 @@ export class PostgresConversations implements ConversationStore {
     const made = await this.#call<ConversationRow>(CREATE, values, CONVERSATION_OUTCOMES);
     if (!made.ok) return made;
     return ok({ created: made.value.changed, conversation: conversationOf(made.value) });
+  }
+
+  async createInvite(
+    id: ConversationId,
+    by: UserId,
+    { token_hash, role, max_uses, expires_in_s }: InviteWish,
+  ): Promise<Result<Invite>> {
+    const values = [id, by, token_hash, role, max_uses, expires_in_s, INVITES_MAX];
+    const made = await this.#call<InviteRow>(CREATE_INVITE, values, CONVERSATION_OUTCOMES);
+    return made.ok ? ok(inviteOf(made.value)) : made;
+  }
+
+  async endInvite(id: ConversationId, by: UserId, inviteId: string): Promise<Result<null>> {
+    const ended = await reached(this.#writer.call<{ id: string }>(END_INVITE, [id, by, inviteId]));
+    return ended.length > 0 ? ok(null) : STORAGE_REFUSALS.noInvite;
   }
 
   async change(

@@ -5,13 +5,15 @@
  */
 import { isId } from "../../protocol/ids.ts";
 
-export type NumberedList = "feed" | "comments" | "notifications" | "reactions";
+export type NumberedList = "feed" | "comments" | "notifications" | "reactions" | "bans" | "invites";
 
 const TAGS: Record<NumberedList, string> = {
   feed: "f",
   comments: "c",
   notifications: "n",
   reactions: "r",
+  bans: "b",
+  invites: "i",
 };
 
 /** Before everything in a list that falls; no id or seq gets there. */

@@ -22,6 +22,8 @@ const TABLES = [
   { table: "conversation_changes", at: "changed_at", key: "conversation_id, rev" },
   { table: "reaction_changes", at: "changed_at", key: "conversation_id, rev" },
   { table: "user_changes", at: "changed_at", key: "id" },
+  { table: "conversation_invites", at: "expires_at", key: "id" },
+  { table: "conversation_bans", at: "until", key: "conversation_id, user_id" },
   // A spent token that is shown later is known by its login's root (refresh_families.root_hash).
   { table: "refresh_tokens", at: "spent_at", key: "token_hash" },
 ];
@@ -33,6 +35,17 @@ const batchOf = ({ table, at, key }: (typeof TABLES)[number]) =>
     WHERE x.${at} < clock_timestamp() - $1 * interval '1 millisecond'
     ORDER BY x.${at} LIMIT ${BATCH_ROWS}
   ) d WHERE (${columnsOf("t", key)}) = (${columnsOf("d", key)})`;
+
+/** Messages of conversations that are deleted. */
+const DELETED_MESSAGES = `DELETE FROM messages t USING (
+    SELECT x.conversation_id, x.seq FROM conversations c
+    JOIN messages x ON x.conversation_id = c.id
+    WHERE c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond' LIMIT ${BATCH_ROWS}
+  ) d WHERE t.conversation_id = d.conversation_id AND t.seq = d.seq`;
+/** The row of such a conversation stays, so that its id means nothing else; it is done with. */
+const EMPTIED = `UPDATE conversations c SET deleted_at = 'infinity'
+  WHERE c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond'
+    AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = c.id)`;
 
 function columnsOf(table: string, key: string): string {
   return key.replace(/\w+/g, (column) => `${table}.${column}`);
@@ -110,6 +123,12 @@ export async function pruneReplaced(
         isMore = rowCount === BATCH_ROWS;
       }
     }
+    for (let isMore = true; isMore && !isEnough(); ) {
+      const { rowCount } = await client.query(DELETED_MESSAGES, [keptMs]);
+      pruned += rowCount ?? 0;
+      isMore = rowCount === BATCH_ROWS;
+    }
+    if (!isEnough()) await client.query(EMPTIED, [keptMs]);
     return pruned;
   } catch (error) {
     throw faultOf(error, "prune") ?? error;

@@ -9,6 +9,7 @@ import type {
   Changes,
   HistoryPage,
   HistoryWindow,
+  MembersFilter,
   MembersPage,
   Queries,
   ReactorsPage,
@@ -16,6 +17,7 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../../ports/edge.ts";
+import type { MembershipQueries } from "../../ports/membership.ts";
 import type { StoredPrefs } from "../../ports/prefs.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
@@ -33,6 +35,7 @@ import {
 import { decodeMemberPlace, decodePlace, encodePlace } from "./cursor.ts";
 import { History } from "./history.ts";
 import { membersPageOf, type PlacedMember } from "./members-page.ts";
+import { PostgresMembership } from "./membership.ts";
 import type { Database } from "./pool.ts";
 import { PostgresPrefsQueries } from "./prefs.ts";
 import { readReactors } from "./reactions.ts";
@@ -72,7 +75,8 @@ const UNDO_JSON = `json_build_object(
   'addedIds', g.added_ids::text[], 'removed', g.removed)`;
 export const CHANGES = {
   name: "changes",
-  text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, x.messages, x.firsts, u.undos, f.reactions
+  text: `SELECT c.meta_rev, c.deleted_at IS NOT NULL AS deleted, ${CONVERSATION_COLUMNS},
+      x.messages, x.firsts, u.undos, f.reactions
     FROM conversations c
     -- Members and title are needed only where they changed.
     LEFT JOIN conversation_rows v ON v.id = c.id AND c.meta_rev > $2
@@ -135,12 +139,21 @@ const CONVERSATION = {
 // No row where the reader is no member; one of nulls where nobody comes after the place.
 const MEMBERS = {
   name: "members_of_conversation",
-  text: `SELECT m.user_id, m.delivered_seq, m.read_seq, m.joined_at, m.extra
+  text: `SELECT m.user_id, m.delivered_seq, m.read_seq, m.joined_at, m.extra,
+      role_rank(role_in(c.owner_id, k.user_id, k.extra))
+        >= role_rank(least_role(c.kind, c.extra, 'list_members')) AS allowed
     FROM conversation_members k
+    JOIN conversations c ON c.id = k.conversation_id
     LEFT JOIN LATERAL (
       SELECT y.* FROM conversation_members y
       WHERE y.conversation_id = k.conversation_id
         AND ($3::timestamptz IS NULL OR (y.joined_at, y.user_id) > ($3, $4::bigint))
+        AND ($6::text IS NULL OR role_in(c.owner_id, y.user_id, y.extra) = $6)
+        AND ($7::text IS NULL OR EXISTS (
+          SELECT 1 FROM users u WHERE u.id = y.user_id AND (
+            starts_with(u.username, lower($7))
+            OR strpos(' ' || lower(u.display_name), ' ' || lower($7)) > 0)
+        ))
       ORDER BY y.joined_at, y.user_id LIMIT $5
     ) m ON true
     WHERE k.conversation_id = $2 AND k.user_id = $1
@@ -173,6 +186,7 @@ const PING = { text: "SELECT 1" };
 export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #database: Database;
   readonly #history: History;
+  readonly #membership: MembershipQueries;
   readonly #users: Batcher<UserId, User | null>;
   readonly #syncs: Batcher<SyncRequest, SyncAnswer>;
   readonly #openings: Batcher<UserId, SessionOpening | null>;
@@ -185,6 +199,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     this.#database = database;
     this.#history = new History(database);
     this.#prefs = new PostgresPrefsQueries(database);
+    this.#membership = new PostgresMembership(database);
     this.#users = new Batcher((ids) => readUsers(database, ids), {
       batchMax: 256,
       inFlightMax: 2,
@@ -232,6 +247,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
         /** Null where members and title have not changed since. */
         id: string | null;
         meta_rev: string;
+        deleted: boolean;
         messages: string | null;
         /** Whether each message is as it was sent, in the order of the messages. */
         firsts: boolean[] | null;
@@ -250,6 +266,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       })),
       undos: row.undos ?? [],
       reactions: JSON.parse(`[${row.reactions ?? ""}]`) as StoredReaction[],
+      isDeleted: row.deleted,
     };
     return changesOf(stored, afterRev, limit);
   }
@@ -278,13 +295,17 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     id: ConversationId,
     limit: number,
     cursor: string | null,
+    { role, q }: MembersFilter = {},
   ): Promise<MembersPage> {
     const place = cursor === null ? null : decodeMemberPlace(cursor);
     if (place === undefined) return { is: "bad_cursor" };
     const after =
       place === null ? [null, null] : [new Date(place.joinedMs).toISOString(), place.userId];
-    const rows = await this.#database.read<MemberRow>(MEMBERS, [reader, id, ...after, limit + 1]);
-    if (rows.length === 0) return { is: "not_found" };
+    const values = [reader, id, ...after, limit + 1, role ?? null, q ?? null];
+    const rows = await this.#database.read<MemberRow>(MEMBERS, values);
+    const [first] = rows;
+    if (first === undefined) return { is: "not_found" };
+    if (!first.allowed) return { is: "forbidden" };
     return membersPageOf(rows.flatMap(placedMemberOf), limit);
   }
 
@@ -344,6 +365,22 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return readReactors(this.#database, reader, place, limit, cursor);
   }
 
+  bans(...asked: Parameters<MembershipQueries["bans"]>) {
+    return this.#membership.bans(...asked);
+  }
+
+  ban(...asked: Parameters<MembershipQueries["ban"]>) {
+    return this.#membership.ban(...asked);
+  }
+
+  invites(...asked: Parameters<MembershipQueries["invites"]>) {
+    return this.#membership.invites(...asked);
+  }
+
+  invitation(...asked: Parameters<MembershipQueries["invitation"]>) {
+    return this.#membership.invitation(...asked);
+  }
+
   user(id: UserId): Promise<User | null> {
     return this.#users.ask(id);
   }
@@ -368,6 +405,8 @@ interface MemberRow {
   read_seq: string;
   joined_at: string;
   extra: MemberExtra | null;
+  /** The reader may list members. */
+  allowed: boolean;
 }
 
 function placedMemberOf(row: MemberRow): PlacedMember[] {

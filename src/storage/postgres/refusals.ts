@@ -6,6 +6,8 @@ import { PINNED_MAX } from "../../protocol/prefs.ts";
 import { REACTION_KEYS_MAX } from "../../protocol/reaction-keys.ts";
 
 export const MEMBERS_MAX = 1000;
+/** Invitations of one member to one conversation that have not expired. */
+export const INVITES_MAX = 100;
 
 export const STORAGE_REFUSALS = {
   noReply: refused("invalid_payload", "There is no message with that reply_to_seq."),
@@ -23,6 +25,7 @@ export const STORAGE_REFUSALS = {
   full: refused("conflict", `The conversation is full: it has ${MEMBERS_MAX} members.`),
   dataSize: refused("invalid_payload", "The data would be too large after this change."),
   noInvite: refused("not_found", "No such invitation."),
+  invitesMax: refused("conflict", `You have ${INVITES_MAX} invitations here. End one first.`),
   externalTaken: refused(
     "conflict",
     "That external_id is the name of a conversation of another kind, or of another pair.",
@@ -55,6 +58,7 @@ export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
   full: STORAGE_REFUSALS.full,
   data_size: STORAGE_REFUSALS.dataSize,
   invite_not_found: STORAGE_REFUSALS.noInvite,
+  invites_max: STORAGE_REFUSALS.invitesMax,
   taken: STORAGE_REFUSALS.externalTaken,
 };
 

@@ -5,6 +5,7 @@
  */
 import type { Queries } from "../../../ports/edge.ts";
 import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";
+import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { MEMBERS_MAX } from "../../../protocol/routes.ts";
 import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
@@ -118,13 +119,18 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       const id = asConversationId(params.id);
       const limit = query.limit ?? PAGE_LIMIT_DEFAULT;
       const page = await orUnreachable(
-        queries.members(caller.userId, id, limit, query.cursor ?? null),
+        queries.members(caller.userId, id, limit, query.cursor ?? null, {
+          role: query.role,
+          q: query.q,
+        }),
       );
       switch (page.is) {
         case "page":
           return answered(200, ok({ items: page.items, next_cursor: page.next_cursor }));
         case "not_found":
           return REFUSALS.conversationNotFound;
+        case "forbidden":
+          return RULES.role;
         case "bad_cursor":
           return BAD_CURSOR;
       }

@@ -251,7 +251,9 @@ BEGIN
         SELECT i.* INTO invite FROM conversation_invites i
         WHERE i.id = (call->>'invite_id')::bigint AND i.conversation_id = p_id
           AND i.expires_at > clock_timestamp()
-          AND (i.max_uses IS NULL OR i.uses < i.max_uses);
+          AND (i.max_uses IS NULL OR i.uses < i.max_uses)
+        -- An invitation that is ended at this moment is not accepted any more.
+        FOR UPDATE;
         SELECT role_rank(role_in(now_owner, m.user_id, m.extra)) INTO target_rank
         FROM conversation_members m
         WHERE m.conversation_id = p_id AND m.user_id = invite.inviter_id;
@@ -259,7 +261,7 @@ BEGIN
           outcome := 'invite_not_found';
         ELSE
           wanted_role := CASE
-            WHEN role_rank(invite.role) < target_rank
+            WHEN invite.role IS NOT NULL AND role_rank(invite.role) < target_rank
               OR (invite.role IN ('member', 'reader') AND role_rank(invite.role) = target_rank)
               THEN invite.role
             WHEN target_rank = 0 THEN 'reader'
