@@ -60,6 +60,7 @@ export function notify(
       postId: notice.post_id,
       commentId: notice.comment_id,
       data: notice.data,
+      ...(notice.conversation_id !== undefined && { conversationId: notice.conversation_id }),
     });
   enqueue(inbox, user, { write, done }, ctx);
 }

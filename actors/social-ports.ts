@@ -60,6 +60,8 @@ export interface NewNotification {
   postId: PostId | null;
   commentId: string | null;
   data: unknown;
+  /** The conversation that it comes from: the user's preferences of it may silence it. */
+  conversationId?: ConversationId;
 }
 
 export interface NotificationStore {
@@ -67,7 +69,8 @@ export interface NotificationStore {
   load(userId: UserId): Promise<{ lastSeq: number; unreadCount: number } | null>;
   /**
    * Group-committed. Takes the user's next seq. Null: nothing was made, for the actor and the
-   * user are the same or block one another. Refuses: not_found (no such user).
+   * user are the same or block one another, or the user has silenced the conversation. Refuses:
+   * not_found (no such user).
    */
   add(notification: NewNotification): Promise<Result<Notification | null>>;
   /**

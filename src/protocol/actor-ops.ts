@@ -96,6 +96,8 @@ export interface Notice {
   post_id: PostId | null;
   comment_id: string | null;
   data: unknown;
+  /** The conversation that it comes from, which the user may have silenced. */
+  conversation_id?: ConversationId;
 }
 
 /** An invitation as it is asked for. `token_hash`: SHA-256 of its token, hex. */

@@ -91,6 +91,20 @@ export function isMuted(prefs: Pick<Prefs, "muted_until">, now: string): boolean
   return until !== undefined && (until === "forever" || until > now);
 }
 
+/**
+ * Whether a user with these preferences is not notified of something of this type in the
+ * conversation; the twin of the SQL function is_silenced.
+ */
+export function isSilenced(
+  prefs: Pick<Prefs, "muted_until" | "level">,
+  type: string,
+  now: string,
+): boolean {
+  const { level } = prefs;
+  if (isMuted(prefs, now) || level === "none") return true;
+  return level === "mentions" && type !== "mention" && type !== "reaction";
+}
+
 export function isArchived(
   prefs: Pick<Prefs, "muted_until" | "archived_n">,
   lastN: number,

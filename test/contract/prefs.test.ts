@@ -192,6 +192,43 @@ describe.each(ADAPTERS)("preferences in $name", ({ open }) => {
     expect(await refused({ pinned: true }, { conversationId: others })).toBe("not_found");
   });
 
+  it("[PRF11] a muted conversation notifies of nothing, and each level of what it names", async () => {
+    await meet();
+    const notifies = async (type: string, conversationId?: ConversationId) => {
+      const made = await granted(
+        storage.notifications.add({
+          userId: alice,
+          type,
+          message: "Bob mentioned you.",
+          actorId: bob,
+          postId: null,
+          commentId: null,
+          data: null,
+          ...(conversationId !== undefined && { conversationId }),
+        }),
+      );
+      return made !== null;
+    };
+    const notified = async () => [
+      await notifies("mention", group),
+      await notifies("reaction", group),
+      await notifies("reply", group),
+      await notifies("mention"),
+    ];
+    expect(await notified()).toEqual([true, true, true, true]);
+    await set({ level: "mentions" });
+    expect(await notified()).toEqual([true, true, false, true]);
+    await set({ level: "none" });
+    expect(await notified()).toEqual([false, false, false, true]);
+    await set({ level: "all", muted_until: "forever" });
+    expect(await notified()).toEqual([false, false, false, true]);
+    await set({ muted_until: "2001-02-03T04:05:06.789Z" });
+    expect(await notified()).toEqual([true, true, true, true]);
+    const until = new Date(Date.now() + 60_000).toISOString();
+    await set({ muted_until: until });
+    expect(await notified()).toEqual([false, false, false, true]);
+  });
+
   it("[PRF10] who comes back begins without preferences, and the stream goes on", async () => {
     const [owner, guest] = (await newUsers(storage, 2)) as [UserId, UserId];
     const id = await newGroup(storage, [owner, guest]);

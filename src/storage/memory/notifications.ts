@@ -2,6 +2,7 @@
 import type { NewNotification, NotificationStore } from "../../../actors/social-ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { UserId } from "../../protocol/ids.ts";
+import { isSilenced } from "../../protocol/prefs.ts";
 import type { Notification } from "../../protocol/social.ts";
 import { SOCIAL_REFUSALS } from "../postgres/refusals.ts";
 import type { MemoryTables } from "./tables.ts";
@@ -23,11 +24,14 @@ export class MemoryNotifications implements NotificationStore {
   async add(asked: NewNotification): Promise<Result<Notification | null>> {
     if (!this.#tables.users.has(asked.userId)) return REFUSALS.userNotFound;
     if (this.#isSilent(asked.userId, asked.actorId)) return ok(null);
-    const own = this.#tables.social.notificationsOf(asked.userId);
-    own.lastSeq++;
+    const { conversationId } = asked;
+    const own = this.#tables.prefs.rowOf(asked.userId, conversationId ?? "")?.prefs;
+    if (own !== undefined && isSilenced(own, asked.type, this.#tables.nowIso())) return ok(null);
+    const stored = this.#tables.social.notificationsOf(asked.userId);
+    stored.lastSeq++;
     const notification: Notification = {
       id: this.#tables.nextId(),
-      seq: own.lastSeq,
+      seq: stored.lastSeq,
       type: asked.type,
       message: asked.message,
       actor_id: asked.actorId,
@@ -39,7 +43,7 @@ export class MemoryNotifications implements NotificationStore {
       created_at: this.#tables.nowIso(),
       read_at: null,
     };
-    own.items.push(notification);
+    stored.items.push(notification);
     return ok({ ...notification });
   }
 

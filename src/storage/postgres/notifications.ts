@@ -143,6 +143,7 @@ function parameterOf(news: NotificationRow): Record<string, string | number | nu
     c: news.commentId,
     d: news.data === null || news.data === undefined ? null : JSON.stringify(news.data),
     k: news.by,
+    ...(news.conversationId !== undefined && { v: news.conversationId }),
   };
 }
 

@@ -1,10 +1,10 @@
 -- Group commit of notifications; it locks the users' counters, and reads and answers as like_batch
 -- does.
 --   news: [{u: user, g: id or null, y: type, m: message, a: actor, p: post, c: comment, d: JSON as
---     text, k: by how much it counts}]. With g the notification of that id grows, without it one
+--     text, k: by how much it counts, v: the conversation that it comes from, or null}]. With g the notification of that id grows, without it one
 --     is added; no (u, g) twice.
---   outcomes: 0 written, 1 not written (the user's own act, or a block between the two), 2 not
---     found.
+--   outcomes: 0 written, 1 not written (the user's own act, a block between the two, or the user
+--     wants nothing of that from the conversation: is_silenced), 2 not found.
 --   grown: the notifications that grew, as JSON with n, their place in the input.
 CREATE OR REPLACE FUNCTION notify_batch(user_ids bigint[], news json)
 RETURNS TABLE (at timestamptz, outcomes int[], ids bigint[], seqs bigint[], grown json)
@@ -28,13 +28,16 @@ BEGIN
     SELECT i.*
     FROM ROWS FROM (
       json_to_recordset(news)
-        AS (u bigint, g bigint, y text, m text, a bigint, p bigint, c bigint, d text, k int)
-    ) WITH ORDINALITY AS i (u, g, y, m, a, p, c, d, k, n)
+        AS (
+          u bigint, g bigint, y text, m text, a bigint, p bigint, c bigint, d text, k int, v bigint
+        )
+    ) WITH ORDINALITY AS i (u, g, y, m, a, p, c, d, k, v, n)
   ), checked AS (
     SELECT i.*, k.last_seq,
       CASE
         WHEN k.user_id IS NULL OR (i.g IS NOT NULL AND o.id IS NULL) THEN 2
         WHEN i.a = i.u OR b.blocker_id IS NOT NULL OR d.blocker_id IS NOT NULL THEN 1
+        WHEN s.user_id IS NOT NULL AND is_silenced(s, i.y, moment) THEN 1
         ELSE 0
       END AS outcome
     FROM input i
@@ -42,6 +45,7 @@ BEGIN
     LEFT JOIN notifications o ON o.user_id = i.u AND o.id = i.g
     LEFT JOIN blocks b ON b.blocker_id = i.u AND b.blocked_id = i.a
     LEFT JOIN blocks d ON d.blocker_id = i.a AND d.blocked_id = i.u
+    LEFT JOIN conversation_prefs s ON s.user_id = i.u AND s.conversation_id = i.v
   ), numbered AS MATERIALIZED (
     SELECT c.*,
       c.last_seq + count(*) FILTER (WHERE c.outcome = 0)
