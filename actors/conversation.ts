@@ -164,7 +164,7 @@ export function conversationBehaviour(
       note: `c${message.client_id}`,
     });
     const data = { conversation_id: state.id, seq: message.seq };
-    const where = { post_id: null, comment_id: null, data };
+    const where = { post_id: null, comment_id: null, data, conversation_id: state.id };
     // Only members may learn that the message exists.
     const reaches = (user: UserId) => state.members.has(user);
     const by = message.sender_id as UserId;

@@ -71,7 +71,7 @@ interface Subject {
   type: "like" | "reaction";
   did: string;
   postId: PostId | null;
-  data: { conversation_id: string; seq: number } | null;
+  data: { conversation_id: ConversationId; seq: number } | null;
 }
 
 /** The key of a window: a post's id, or this of a message. */
@@ -84,7 +84,7 @@ function subjectOf(key: string): Subject {
   if (seq === undefined) {
     return { key, type: "like", did: "liked your post", postId: id as PostId, data: null };
   }
-  const data = { conversation_id: id, seq: Number(seq) };
+  const data = { conversation_id: id as ConversationId, seq: Number(seq) };
   return { key, type: "reaction", did: "reacted to your message", postId: null, data };
 }
 
@@ -138,7 +138,8 @@ function firstOf(
   actorId: UserId,
   message: string,
 ): NewNotification {
-  return { userId, type, message, actorId, postId, commentId: null, data };
+  const news = { userId, type, message, actorId, postId, commentId: null, data };
+  return data === null ? news : { ...news, conversationId: data.conversation_id };
 }
 
 function countRest(

@@ -30,7 +30,7 @@ export interface Mention {
   by: UserId;
   text: string;
   /** The place of the text, for the notification. */
-  where: Pick<Notice, "post_id" | "comment_id" | "data">;
+  where: Pick<Notice, "post_id" | "comment_id" | "data" | "conversation_id">;
   /** Whether this user may see the text. */
   reaches(user: UserId): boolean;
 }

@@ -157,3 +157,19 @@ describe("drafts", () => {
     expect(await prefsOf(ann, group)).toEqual(gone);
   });
 });
+
+describe("a muted conversation", () => {
+  it("[CTR-PRF4] is silent: neither a mention nor a reaction in it notifies", async () => {
+    const { ann, bob, group } = await pair();
+    const [session, bobs] = [await speaks(ann), await speaks(bob)];
+    const message = await session.sends(group.id, "hello");
+    await patches(ann, group, { muted_until: "forever" });
+    const at = { conversation_id: group.id, seq: message.seq };
+    await bobs.sends(group.id, `@${ann.user.username}, are you there?`);
+    await bobs.does("react", { ...at, key: "👍", on: true });
+    await patches(ann, group, { muted_until: null });
+    await bobs.sends(group.id, `@${ann.user.username}, now?`);
+    expect(await session.next("notification")).toMatchObject({ seq: 1, type: "mention" });
+    await session.never("notification", SILENCE_MS);
+  });
+});

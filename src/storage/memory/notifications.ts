@@ -24,9 +24,7 @@ export class MemoryNotifications implements NotificationStore {
   async add(asked: NewNotification): Promise<Result<Notification | null>> {
     if (!this.#tables.users.has(asked.userId)) return REFUSALS.userNotFound;
     if (this.#isSilent(asked.userId, asked.actorId)) return ok(null);
-    const { conversationId } = asked;
-    const own = this.#tables.prefs.rowOf(asked.userId, conversationId ?? "")?.prefs;
-    if (own !== undefined && isSilenced(own, asked.type, this.#tables.nowIso())) return ok(null);
+    if (this.#isSilenced(asked.userId, asked.type, asked.conversationId)) return ok(null);
     const stored = this.#tables.social.notificationsOf(asked.userId);
     stored.lastSeq++;
     const notification: Notification = {
@@ -56,7 +54,13 @@ export class MemoryNotifications implements NotificationStore {
   ): Promise<Result<Notification>> {
     const own = this.#tables.social.notifications.get(userId);
     const found = own?.items.find((item) => item.id === id);
-    if (!own || !found || this.#isSilent(userId, actorId)) {
+    const conversationId = found?.type === "reaction" ? conversationIn(found) : undefined;
+    if (
+      !own ||
+      !found ||
+      this.#isSilent(userId, actorId) ||
+      this.#isSilenced(userId, found.type, conversationId)
+    ) {
       return SOCIAL_REFUSALS.notificationNotFound;
     }
     own.lastSeq++;
@@ -83,9 +87,20 @@ export class MemoryNotifications implements NotificationStore {
     return { unreadCount: this.#tables.social.unreadOf(userId), changed };
   }
 
+  /** By the user's preferences of the conversation that it comes from. */
+  #isSilenced(userId: UserId, type: string, id: string | undefined): boolean {
+    const own = this.#tables.prefs.rowOf(userId, id ?? "")?.prefs;
+    return own !== undefined && isSilenced(own, type, this.#tables.nowIso());
+  }
+
   /** Of one's own acts, and of those behind a block, nobody hears. */
   #isSilent(userId: UserId, actorId: UserId | null): boolean {
     if (actorId === null) return false;
     return actorId === userId || this.#tables.social.isBlocked(actorId, userId);
   }
+}
+
+/** The conversation that the notification of a reaction names. */
+function conversationIn({ data }: Notification): string | undefined {
+  return (data as { conversation_id?: string } | null)?.conversation_id;
 }

@@ -37,7 +37,7 @@ BEGIN
       CASE
         WHEN k.user_id IS NULL OR (i.g IS NOT NULL AND o.id IS NULL) THEN 2
         WHEN i.a = i.u OR b.blocker_id IS NOT NULL OR d.blocker_id IS NOT NULL THEN 1
-        WHEN s.user_id IS NOT NULL AND is_silenced(s, i.y, moment) THEN 1
+        WHEN s.user_id IS NOT NULL AND is_silenced(s, coalesce(o.type, i.y), moment) THEN 1
         ELSE 0
       END AS outcome
     FROM input i
@@ -45,7 +45,11 @@ BEGIN
     LEFT JOIN notifications o ON o.user_id = i.u AND o.id = i.g
     LEFT JOIN blocks b ON b.blocker_id = i.u AND b.blocked_id = i.a
     LEFT JOIN blocks d ON d.blocker_id = i.a AND d.blocked_id = i.u
-    LEFT JOIN conversation_prefs s ON s.user_id = i.u AND s.conversation_id = i.v
+    LEFT JOIN conversation_prefs s ON s.user_id = i.u
+      -- A reaction's own notification names the conversation where it grows.
+      AND s.conversation_id = CASE
+        WHEN o.type = 'reaction' THEN (o.data->>'conversation_id')::bigint ELSE i.v
+      END
   ), numbered AS MATERIALIZED (
     SELECT c.*,
       c.last_seq + count(*) FILTER (WHERE c.outcome = 0)
