@@ -4,9 +4,9 @@
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
-import type { ConversationId } from "../src/protocol/ids.ts";
+import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import { withFirstMembers } from "../src/protocol/members.ts";
-import type { Conversation, Message } from "../src/protocol/schemas.ts";
+import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import { RING_MESSAGES } from "./limits.ts";
 import type { ConversationStore, ReactionStore } from "./ports.ts";
@@ -16,6 +16,7 @@ import type { Typing } from "./typing.ts";
 interface Joined {
   id: ConversationId;
   conversation: Conversation;
+  members: ReadonlyMap<UserId, Member>;
   ring: Ring | null;
   typing: Typing;
   sending: ReadonlyMap<string, unknown>;
@@ -79,18 +80,20 @@ function joinFrom(
       unavailable,
     );
   };
+  const from = state.members.get(body.user)?.visible_from_seq ?? 1;
+  const isVisible = ({ seq }: Message) => seq >= from;
   if (after_rev === null) {
-    const messages = newestOf(ring, limit);
-    answer(messages, (messages[0]?.seq ?? 1) > 1);
+    const messages = newestOf(ring, limit).filter(isVisible);
+    answer(messages, (messages[0]?.seq ?? from) > from);
     return;
   }
-  const changed = changedSince(ring, after_rev);
+  const changed = changedSince(ring, after_rev)?.filter(isVisible) ?? null;
   if (changed !== null) {
     answer(changed.slice(0, limit), changed.length > limit);
     return;
   }
   ctx.run(
-    stores.conversations.changedAfter(state.id, after_rev, limit + 1),
+    stores.conversations.changedAfter(state.id, after_rev, limit + 1, from),
     (messages) => answer(messages.slice(0, limit), messages.length > limit),
     () => reply.refuse(REFUSALS.unavailable.error),
   );

@@ -103,8 +103,13 @@ export interface ConversationStore {
   apart(id: ConversationId): Promise<boolean>;
   /** The newest `limit` messages, by rising seq. */
   newest(id: ConversationId, limit: number): Promise<Message[]>;
-  /** At most `limit` messages changed after `rev`, by rising rev. */
-  changedAfter(id: ConversationId, rev: number, limit: number): Promise<Message[]>;
+  /** At most `limit` messages from `fromSeq` on that changed after `rev`, by rising rev. */
+  changedAfter(
+    id: ConversationId,
+    rev: number,
+    limit: number,
+    fromSeq?: number,
+  ): Promise<Message[]>;
 
   /**
    * How long ago each member sent their last message, in milliseconds; of those who sent within the

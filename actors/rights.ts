@@ -6,10 +6,11 @@
  * [RGT2] A user without the permission `send` neither types nor edits; a frozen conversation takes
  *        no messages but those of moderators, everything else goes on.
  * [RGT4] Everybody who may read can take their own reaction away, whatever their role or silence.
+ * [RGT5] A message from before the member may see any is not there: it is neither changed nor quoted.
  * [RGT3] Direct conversations know no roles: what they cannot do is storage's to say.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
-import type { ErrorObject } from "../src/protocol/errors.ts";
+import { type ErrorObject, REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { UserId } from "../src/protocol/ids.ts";
 import {
   type Action,
@@ -57,7 +58,7 @@ export function refusalFor(
   };
   const byRole = role === null ? undefined : mayByRole(judged, role, act, body);
   if (byRole !== undefined) facts.role = byRole;
-  const refusal = judge(ACT_OF_OP[act] ?? (act as Act), facts);
+  const refusal = judge(ACT_OF_OP[act] ?? (act as Act), facts) ?? hiddenFrom(member, act, body);
   // [RGT1]
   return refusal === RULES.unsilenced.error ? { ...refusal, details: { until } } : refusal;
 }
@@ -73,6 +74,22 @@ function isTakingAway(act: MemberAct, body: object): boolean {
   if (act !== "react") return false;
   const { on, all } = body as ConversationOps["react"]["body"];
   return !on && all !== true;
+}
+
+const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.").error;
+
+/** [RGT5] */
+function hiddenFrom(
+  member: Member | undefined,
+  act: MemberAct,
+  body: { user: UserId; seq?: number; reply_to_seq?: number | null },
+): ErrorObject | null {
+  const from = member?.visible_from_seq ?? 1;
+  if (from === 1) return null;
+  if (act === "send") return (body.reply_to_seq ?? from) < from ? NO_SUCH_REPLY : null;
+  // Cursors may stand anywhere.
+  if (act === "mark" || (body.seq ?? from) >= from) return null;
+  return REFUSALS.messageNotFound.error;
 }
 
 /** Undefined: the role does not matter, or storage knows more. */

@@ -284,6 +284,8 @@ export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries, M
   changedUsers(users: UserId[], ageMs: number): Promise<UserId[]>;
   /** What changed in all conversations of these users; a conversation may be named twice. */
   activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer>;
+  /** The first seq that a member may see, of those who may not see all. */
+  visibleFrom(id: ConversationId): Promise<Map<UserId, number>>;
   /** Current rev of each conversation that exists. */
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;
   /**

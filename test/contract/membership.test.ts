@@ -259,6 +259,58 @@ describe.each(ADAPTERS)("coming in and going in $name", ({ open }) => {
     expect(await codeOf(storage.conversations.createInvite(group, ann, wish()))).toBe("conflict");
   });
 
+  it("[MBR11] who joins from then on sees what is sent from then on, and has read the rest", async () => {
+    await freshGroup();
+    await opens();
+    await call({ by: ann, does: "update", settings: { history: "joined" } });
+    // Before the first message there is nothing to hide.
+    await join(eve);
+    for (const body of ["one", "two"]) await granted(say(storage, group, ann, body));
+    await join(cat);
+    const conversation = await now();
+    const memberOf = (user: UserId) => conversation.members.find((one) => one.user_id === user);
+    expect(memberOf(eve)).toEqual({ user_id: eve, delivered_seq: 0, read_seq: 0 });
+    expect(memberOf(cat)).toEqual({
+      user_id: cat,
+      delivered_seq: 2,
+      read_seq: 2,
+      visible_from_seq: 3,
+    });
+    const seqs = async (reader: UserId, window: object = {}) => {
+      const whole = { beforeSeq: null, afterSeq: null, limit: 10, ...window };
+      const page = (await storage.queries.history(reader, group, whole))!.value();
+      return [page.items.map(({ seq }) => seq), page.has_more];
+    };
+    const syncs = async (reader: UserId, after: Map<ConversationId, number>) => {
+      const answer = await storage.queries.sync({ userId: reader, after, complete: true });
+      const one = answer.conversations.find(({ conversation_id }) => conversation_id === group);
+      return one?.messages.map(({ seq }) => seq);
+    };
+    const lastOf = async (reader: UserId) => {
+      const list = (await storage.queries.conversations(reader, 100, null))!;
+      return list.items.find(({ id }) => id === group)!;
+    };
+    expect(await seqs(ann)).toEqual([[1, 2], false]);
+    expect(await seqs(cat)).toEqual([[], false]);
+    expect(await lastOf(cat)).toMatchObject({ last_message: null, unread_count: 0 });
+    await granted(say(storage, group, ann, "three"));
+    await granted(storage.conversations.edit(group, 1, ann, "edited"));
+    expect(await seqs(cat)).toEqual([[3], false]);
+    expect(await seqs(cat, { afterSeq: 0, limit: 1 })).toEqual([[3], false]);
+    expect(await seqs(cat, { beforeSeq: 3 })).toEqual([[], false]);
+    expect(await seqs(ann, { beforeSeq: 3, limit: 1 })).toEqual([[2], true]);
+    expect(await seqs(ann)).toEqual([[1, 2, 3], false]);
+    expect(await lastOf(cat)).toMatchObject({ last_message: { seq: 3 }, unread_count: 1 });
+    expect([await syncs(cat, new Map()), await syncs(ann, new Map())]).toEqual([[3], [1, 2, 3]]);
+    const since = new Map([[group, 1]]);
+    expect([await syncs(cat, since), await syncs(ann, since)]).toEqual([[3], [2, 3, 1]]);
+    const changed = await storage.conversations.changedAfter(group, 1, 10, 3);
+    expect(changed.map(({ seq }) => seq)).toEqual([3]);
+    expect(await storage.queries.visibleFrom(group)).toEqual(new Map([[cat, 3]]));
+    const told = (await everyChange(storage, group)).at(-1)!;
+    expect(told.rev).toBe((await now()).rev);
+  });
+
   it("[MBR10] members are listed by role and by the beginning of a name", async () => {
     await freshGroup(cat, dan);
     await call({ by: ann, does: "member", userId: cat, role: "moderator" });

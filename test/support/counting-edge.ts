@@ -194,6 +194,7 @@ export class CountingEdge {
 
   #queries() {
     return {
+      visibleFrom: async () => new Map(),
       revs: async (ids: ConversationId[]) => {
         this.counts.revStatements++;
         this.counts.revIds += ids.length;

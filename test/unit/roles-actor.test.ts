@@ -183,3 +183,26 @@ describe("coming in and going", () => {
     expect(codeOf(await changes("delete_conversation", ann, {}))).toBe("ok");
   });
 });
+
+describe("history from the moment of joining", () => {
+  test("[RGT5] what came before is neither shown, quoted, changed nor reacted to", async () => {
+    const [dan] = (await actors.users(1)) as [UserId];
+    for (const body of ["1", "2"]) await sends(ann, body);
+    await update(ann, { settings: { join: "open", history: "joined" } });
+    await changes("come_in", dan, {});
+    await sends(ann, "3");
+    const told = await asks("join", dan, { after_rev: null, limit: 10 });
+    expect(told).toMatchObject({ value: { messages: [{ seq: 3 }], has_more: false } });
+    const since = await asks("join", dan, { after_rev: 1, limit: 10 });
+    expect(since).toMatchObject({ value: { messages: [{ seq: 3 }], has_more: false } });
+    const all = await asks("join", ann, { after_rev: null, limit: 2 });
+    expect(all).toMatchObject({ value: { messages: [{ seq: 2 }, { seq: 3 }], has_more: true } });
+    const quote = { client_id: "q", body: "q", reply_to_seq: 2 };
+    expect(codeOf(await asks("send", dan, quote))).toBe("invalid_payload");
+    expect(codeOf(await asks("send", dan, { ...quote, reply_to_seq: 3 }))).toBe("ok");
+    expect(codeOf(await asks("delete", dan, { seq: 1 }))).toBe("not_found");
+    expect(codeOf(await asks("edit", dan, { seq: 1, body: "x" }))).toBe("not_found");
+    expect(codeOf(await asks("edit", dan, { seq: 3, body: "x" }))).toBe("forbidden");
+    expect(codeOf(await asks("mark", dan, { seq: 1, read: true }))).toBe("ok");
+  });
+});

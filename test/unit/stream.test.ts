@@ -460,6 +460,33 @@ describe("the two contracts", () => {
     expect(bob.heard).toEqual(['signal {"type":"x"}']);
   });
 
+  test("[STM7] which messages are hidden follows from the members that the conversation shows", () => {
+    const bob = newer("2");
+    stream.open(1, false);
+    const withVisible = (rev: number, from: number | null) =>
+      event({
+        rev,
+        name: "conversation_updated",
+        body: JSON.stringify({
+          id: ROOM,
+          rev,
+          members: [{ user_id: "2", ...(from !== null && { visible_from_seq: from }) }],
+        }),
+      });
+    const edit = (rev: number) =>
+      event({ rev, name: "message_updated", body: `{"seq":4,"rev":${rev}}` });
+    stream.onEvent(withVisible(2, 5));
+    stream.onEvent(edit(3));
+    stream.onEvent(withVisible(4, null));
+    stream.onEvent(edit(5));
+    expect(bob.heard.map((text) => text.split(" ")[0])).toEqual([
+      "conversation_updated",
+      "rev_skipped",
+      "conversation_updated",
+      "message_updated",
+    ]);
+  });
+
   test("[ISO1] a deletion is the last event, live and by a repair", () => {
     const ann = joins("1");
     const bob = newer("2");

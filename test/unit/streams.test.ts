@@ -53,8 +53,9 @@ beforeEach(async () => {
     return answer;
   };
   const { queries } = actors.storage;
-  const slow: Pick<Queries, "revs" | "changes" | "conversation"> = {
+  const slow: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation"> = {
     revs: (ids) => read(() => queries.revs(ids)),
+    visibleFrom: (id) => queries.visibleFrom(id),
     changes: (...args) => read(() => queries.changes(...args)),
     conversation: (...args) => read(() => queries.conversation(...args)),
   };

@@ -51,7 +51,7 @@ export const SECOND_LOOK_MS = 2_000;
 export interface StreamsOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<Queries, "revs" | "changes" | "conversation">;
+  queries: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation">;
   interests: TopicSubscriptions;
   sessionsOf(user: UserId): Iterable<Session>;
   /** Conversations that may be live in one session. */
@@ -290,7 +290,12 @@ export class Streams {
     while (!this.#isClosed && this.#streams.get(stream.id) === stream) {
       try {
         await interests.want(stream.topic);
-        const rev = (await queries.revs([stream.id])).get(stream.id);
+        const [revs, visible] = await Promise.all([
+          queries.revs([stream.id]),
+          queries.visibleFrom(stream.id),
+        ]);
+        const rev = revs.get(stream.id);
+        for (const [user, seq] of visible) stream.visibleFrom.set(user, seq);
         stream.open(fromRev, rev !== fromRev);
         this.#makeRooms(stream);
         return;

@@ -345,9 +345,22 @@ export class Stream {
     return answered;
   }
 
+  /** Follows from which seq on the members that the conversation names may see. */
+  #followVisible(body: string): void {
+    if (this.visibleFrom.size === 0 && !body.includes('"visible_from_seq":')) return;
+    const { members, members_partial, removed_user_ids } = JSON.parse(body) as Conversation;
+    if (members_partial !== true) this.visibleFrom.clear();
+    for (const user of removed_user_ids ?? []) this.visibleFrom.delete(user);
+    for (const { user_id, visible_from_seq } of members) {
+      if (visible_from_seq === undefined) this.visibleFrom.delete(user_id);
+      else this.visibleFrom.set(user_id, visible_from_seq);
+    }
+  }
+
   /** [ISO1] [STM6] */
   #deliverConversation(packet: Packet, body: string, memberIds?: readonly string[]): void {
     const news = newsOf(body, memberIds);
+    this.#followVisible(body);
     this.#receipts.follow(news);
     for (const user of news.is === "whole" ? news.memberIds : news.addedIds) {
       for (const session of this.#host.sessionsOf(asUserId(user))) {

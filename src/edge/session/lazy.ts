@@ -59,6 +59,10 @@ export class LazyMap<K, V> {
     return this.#entries?.delete(key) ?? false;
   }
 
+  clear(): void {
+    this.#entries = null;
+  }
+
   keys(): IterableIterator<K> {
     return (this.#entries ?? NOTHING).keys() as IterableIterator<K>;
   }

@@ -32,6 +32,7 @@ import {
   type StoredConversation,
   type StoredInvite,
   shownConversation,
+  visibleIn,
 } from "./tables.ts";
 
 export class MemoryConversations implements ConversationStore {
@@ -56,9 +57,14 @@ export class MemoryConversations implements ConversationStore {
     return stored ? newestMessages(stored, limit) : [];
   }
 
-  async changedAfter(id: ConversationId, rev: number, limit: number): Promise<Message[]> {
+  async changedAfter(
+    id: ConversationId,
+    rev: number,
+    limit: number,
+    fromSeq = 1,
+  ): Promise<Message[]> {
     const stored = this.#tables.conversations.get(id);
-    return stored ? changedMessages(stored, rev, limit) : [];
+    return stored ? changedMessages(visibleIn(stored, fromSeq), rev, limit) : [];
   }
 
   async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {

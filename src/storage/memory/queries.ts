@@ -63,6 +63,7 @@ import {
   type StoredMember,
   shownConversation,
   shownMember,
+  visibleIn,
 } from "./tables.ts";
 
 export class MemoryQueries extends MemorySocialQueries implements Queries {
@@ -143,6 +144,16 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       if (stored) revs.set(id, stored.rev);
     }
     return revs;
+  }
+
+  async visibleFrom(id: ConversationId): Promise<Map<UserId, number>> {
+    const visible = new Map<UserId, number>();
+    for (const { userId, extra } of this.#tables.conversations.get(id)?.members.values() ?? []) {
+      if (extra.visible_from_seq !== undefined) {
+        visible.set(asUserId(userId), extra.visible_from_seq);
+      }
+    }
+    return visible;
   }
 
   async changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes> {
@@ -244,7 +255,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
         const { readSeq } = stored.members.get(reader)!;
         return {
           ...withOwnMember(shownConversation(stored), reader),
-          last_message: newestMessages(stored, 1)[0] ?? null,
+          last_message: newestMessages(visibleTo(stored, reader), 1)[0] ?? null,
           unread_count: stored.messages.length - readSeq,
           read_seq: readSeq,
         };
@@ -263,7 +274,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   ): Promise<JsonText<HistoryPage> | null> {
     const stored = this.#tables.conversationOf(reader, id);
     if (!stored) return null;
-    const inWindow = stored.messages.filter(
+    const inWindow = visibleTo(stored, reader).messages.filter(
       ({ seq }) => seq > (afterSeq ?? 0) && seq < (beforeSeq ?? Number.MAX_SAFE_INTEGER),
     );
     const isUp = afterSeq !== null && beforeSeq === null;
@@ -386,6 +397,11 @@ function receiptOf(conversationId: string, peer: StoredMember): Receipt {
   };
 }
 
+/** What a member may see of the messages. */
+function visibleTo(stored: StoredConversation, reader: string) {
+  return visibleIn(stored, stored.members.get(reader)?.extra.visible_from_seq ?? 1);
+}
+
 function candidateOf(
   stored: StoredConversation,
   afterRev: number | undefined,
@@ -393,6 +409,7 @@ function candidateOf(
 ): SyncCandidate {
   const reset = afterRev !== undefined && afterRev > stored.rev;
   const fresh = afterRev === undefined || reset;
+  const visible = visibleTo(stored, reader);
   return {
     id: stored.id,
     rev: stored.rev,
@@ -401,7 +418,7 @@ function candidateOf(
     conversation:
       fresh || stored.metaRev > afterRev ? withOwnMember(shownConversation(stored), reader) : null,
     messages: fresh
-      ? newestMessages(stored, NEWEST_MAX)
-      : changedMessages(stored, afterRev, CHANGED_MAX + 1),
+      ? newestMessages(visible, NEWEST_MAX)
+      : changedMessages(visible, afterRev, CHANGED_MAX + 1),
   };
 }

@@ -265,6 +265,14 @@ export function shownConversation(stored: StoredConversation): Conversation {
   };
 }
 
+/** Its messages from `fromSeq` on. */
+export function visibleIn(
+  { messages }: Pick<StoredConversation, "messages">,
+  fromSeq: number,
+): Pick<StoredConversation, "messages"> {
+  return { messages: fromSeq === 1 ? messages : messages.filter(({ seq }) => seq >= fromSeq) };
+}
+
 /** Messages changed after `rev`, by rising rev, as copies. */
 export function changedMessages(
   stored: Pick<StoredConversation, "messages">,
@@ -293,7 +301,10 @@ export function everyVersion(
 }
 
 /** The newest `limit` messages by rising seq, as copies. */
-export function newestMessages(stored: StoredConversation, limit: number): Message[] {
+export function newestMessages(
+  stored: Pick<StoredConversation, "messages">,
+  limit: number,
+): Message[] {
   return stored.messages
     .slice(Math.max(0, stored.messages.length - limit))
     .map((message) => ({ ...message }));

@@ -52,10 +52,11 @@ const NEWEST = {
 const CHANGED_AFTER = {
   name: "messages_changed_after",
   text: `SELECT a.n::int, m.message
-    FROM unnest($1::bigint[], $2::bigint[], $3::int[]) WITH ORDINALITY AS a (id, rev, most, n)
+    FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::bigint[])
+      WITH ORDINALITY AS a (id, rev, most, from_seq, n)
     CROSS JOIN LATERAL (
       SELECT x.rev, message_text(x) AS message FROM messages x
-      WHERE x.conversation_id = a.id AND x.rev > a.rev
+      WHERE x.conversation_id = a.id AND x.rev > a.rev AND x.seq >= a.from_seq
       ORDER BY x.rev LIMIT a.most
     ) m ORDER BY a.n, m.rev`,
 };
@@ -131,7 +132,10 @@ export class PostgresConversations implements ConversationStore {
   readonly #load: Batcher<ConversationId, Conversation | null>;
   readonly #apart: Batcher<ConversationId, boolean>;
   readonly #newest: Batcher<{ id: ConversationId; limit: number }, Message[]>;
-  readonly #changed: Batcher<{ id: ConversationId; rev: number; limit: number }, Message[]>;
+  readonly #changed: Batcher<
+    { id: ConversationId; rev: number; limit: number; fromSeq: number },
+    Message[]
+  >;
 
   constructor(database: Database, writer: Writer) {
     this.#database = database;
@@ -159,6 +163,7 @@ export class PostgresConversations implements ConversationStore {
         asks.map((ask) => ask.id),
         asks.map((ask) => ask.rev),
         asks.map((ask) => ask.limit),
+        asks.map((ask) => ask.fromSeq),
       ];
       const rows = await database.read<AnswerRow>(CHANGED_AFTER, values);
       return grouped(rows, asks.length);
@@ -177,8 +182,8 @@ export class PostgresConversations implements ConversationStore {
     return this.#newest.ask({ id, limit });
   }
 
-  changedAfter(id: ConversationId, rev: number, limit: number): Promise<Message[]> {
-    return this.#changed.ask({ id, rev, limit });
+  changedAfter(id: ConversationId, rev: number, limit: number, fromSeq = 1): Promise<Message[]> {
+    return this.#changed.ask({ id, rev, limit, fromSeq });
   }
 
   async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {

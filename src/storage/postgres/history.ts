@@ -18,9 +18,12 @@ import { readOwnReactions } from "./reactions.ts";
 
 // One row for a member, also of an empty window; none for others. A message more than the limit
 // is looked for and left out: it says whether there are more.
+// A reader who may not see everything shares no window with others.
+const READ_ANEW = -1;
 export const historyIn = (name: string, order: "ASC" | "DESC") => ({
   name,
-  text: `SELECT c.rev, x.items, x.found
+  text: `SELECT x.items, x.found,
+      CASE WHEN k.visible_from_seq IS NULL THEN c.rev ELSE ${READ_ANEW} END AS rev
     FROM conversation_members k
     JOIN conversations c ON c.id = k.conversation_id
     CROSS JOIN LATERAL (
@@ -30,7 +33,9 @@ export const historyIn = (name: string, order: "ASC" | "DESC") => ({
         SELECT m.seq, row_number() OVER (ORDER BY m.seq ${order}) AS place, m.item
         FROM (
           SELECT y.seq, message_text(y) AS item FROM messages y
-          WHERE y.conversation_id = $2 AND y.seq > $3 AND y.seq < $4
+          WHERE y.conversation_id = $2 AND y.seq < $4
+            -- Nothing from before the reader may see.
+            AND y.seq > greatest($3::bigint, coalesce(k.visible_from_seq, 1) - 1)
           ORDER BY y.seq ${order} LIMIT $5 + 1
         ) m
       ) r
@@ -42,7 +47,8 @@ const HISTORY_UP = historyIn("history_up", "ASC");
 
 const REVS_FOR = {
   name: "revs_for",
-  text: `SELECT a.place::int, c.rev
+  text: `SELECT a.place::int,
+      CASE WHEN k.visible_from_seq IS NULL THEN c.rev ELSE ${READ_ANEW} END AS rev
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a(reader, id, place)
     JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = a.reader
     JOIN conversations c ON c.id = a.id`,
@@ -98,7 +104,7 @@ export class History {
     }
     const read = await readWindow(this.#database, reader, id, window);
     if (read === null) return null;
-    this.#keep(key, read);
+    if (read.rev !== READ_ANEW) this.#keep(key, read);
     return this.#withOwnReactions(reader, id, read);
   }
 

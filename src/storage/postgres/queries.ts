@@ -62,6 +62,12 @@ const REVS = {
   name: "revs",
   text: "SELECT c.id, c.rev FROM conversations c WHERE c.id = ANY ($1::bigint[])",
 };
+const VISIBLE_FROM = {
+  name: "visible_from",
+  text: `SELECT k.conversation_id AS id, k.user_id, k.visible_from_seq AS seq
+    FROM conversation_members k
+    WHERE k.conversation_id = ANY ($1::bigint[]) AND k.visible_from_seq IS NOT NULL`,
+};
 const CHANGED_USERS = {
   name: "changed_users",
   text: `SELECT DISTINCT u AS id FROM user_changes x, unnest(x.user_ids) u
@@ -163,7 +169,7 @@ const CONVERSATIONS = {
   name: "conversations_of_reader",
   text: `SELECT ${PART_COLUMNS}, c.own_read_seq, c.last_activity_at, message_text(m) AS message
     FROM (
-      SELECT c.*, k.read_seq AS own_read_seq
+      SELECT c.*, k.read_seq AS own_read_seq, k.visible_from_seq
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
       WHERE k.user_id = $1
         AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
@@ -171,6 +177,7 @@ const CONVERSATIONS = {
     ) c
     CROSS JOIN LATERAL (${listedMembers("c", "$1")}) v
     LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+      AND m.seq >= coalesce(c.visible_from_seq, 1)
     ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
 const USERS_BY_ID = {
@@ -191,6 +198,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #syncs: Batcher<SyncRequest, SyncAnswer>;
   readonly #openings: Batcher<UserId, SessionOpening | null>;
   readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
+  readonly #visibleFrom: Batcher<ConversationId, Map<UserId, number>>;
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
   readonly #prefs: PostgresPrefsQueries;
 
@@ -218,6 +226,17 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       const revs = new Map(rows.map((row) => [row.id, Number(row.rev)]));
       return asks.map((ask) => picked(revs, ask));
     }, gathered);
+    this.#visibleFrom = new Batcher(async (ids) => {
+      const rows = await database.read<{ id: ConversationId; user_id: UserId; seq: string }>(
+        VISIBLE_FROM,
+        [[...new Set(ids)]],
+      );
+      const found = new Map<ConversationId, Map<UserId, number>>();
+      for (const { id, user_id, seq } of rows) {
+        found.set(id, (found.get(id) ?? new Map<UserId, number>()).set(user_id, Number(seq)));
+      }
+      return ids.map((id) => found.get(id) ?? new Map<UserId, number>());
+    }, gathered);
     this.#lastSeen = new Batcher(async (asks) => {
       const seen = await readLastSeen(database, [...new Set(asks.flat())]);
       return asks.map((ask) => picked(seen, ask));
@@ -235,6 +254,10 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
     return this.#revs.ask(ids);
+  }
+
+  visibleFrom(id: ConversationId): Promise<Map<UserId, number>> {
+    return this.#visibleFrom.ask(id);
   }
 
   activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer> {
