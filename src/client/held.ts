@@ -139,7 +139,11 @@ function takeMeta(
 function apply(held: Held, change: Change): Held {
   const next = { ...held, rev: change.rev };
   if ("changed" in change) return applyReaction(next, change);
-  if ("seq" in change) return append(next, [change]);
+  if ("seq" in change) {
+    // With a message its reactions go.
+    const own = change.deleted_at === null ? next.own : mergeOwn(next, [change]);
+    return append({ ...next, own }, [change]);
+  }
   return "id" in change ? takeMeta(next, change, [], false) : next;
 }
 

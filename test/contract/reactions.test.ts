@@ -5,6 +5,7 @@ import { translationIn } from "../../src/protocol/contract.ts";
 import type { ServerPayload } from "../../src/protocol/events.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
+import { addMembers } from "../support/group-changes.ts";
 import {
   ADAPTERS,
   everyChange,
@@ -303,6 +304,21 @@ describe.each(ADAPTERS)("reactions in $name", ({ open }) => {
     expect(JSON.parse(former!.body) as Message).toMatchObject({ seq, rev: 4 });
     expect(await everyChange(storage, group, 1, 1)).toEqual(changes);
     expect(await everyChange(storage, group, 1, 2)).toEqual(changes);
+  });
+
+  it("[RCT16] a message that is hidden from a member takes no reaction of theirs", async () => {
+    const [late] = (await newUsers(storage, 1)) as [UserId];
+    const joined = { by: alice, does: "update" as const, settings: { history: "joined" as const } };
+    const { outcomes } = await storage.conversations.change(group, [joined]);
+    expect(outcomes).toEqual([{ ok: true, value: { changed: true } }]);
+    await granted(addMembers(storage.conversations, group, alice, [late]));
+    expect(codesOf(await react(call(late, "a"), call(bob, "a")))).toEqual(["not_found", true]);
+    const asked = { id: group, seq, key: null };
+    expect(await storage.queries.reactors(late, asked, 3, null)).toEqual({
+      is: "message_not_found",
+    });
+    const next = await seqOf(say(storage, group, alice, "later"));
+    expect(codesOf(await storage.reactions.react(group, next, [call(late, "a")]))).toEqual([true]);
   });
 
   it("[RCT14] what was pruned is told as the message stands, which is no new message", async () => {

@@ -1,6 +1,7 @@
 /**
  * [WLD2] Without faults every session hears everything, in order and once.
  * [WLD4] Two edits of one message at once are each answered with their own text.
+ * [WLD5] Reactions are what their rows say in every session of both contracts.
  * [WLD3] Workers that die and come leave no trace once it is quiet.
  *
  * Random histories of a simulated cluster. A seed that fails is printed; it becomes a line of
@@ -15,6 +16,8 @@ const RUNS = Number(process.env["TEST_RUNS"] ?? 12);
 const LIMIT_MS = 60_000 * Math.max(1, RUNS / 12);
 const CALM: HistoryOptions = { steps: 150, faults: false };
 const ROUGH: HistoryOptions = { steps: 250, faults: true };
+const REACTING: HistoryOptions = { steps: 250, faults: true, reacting: true };
+const REACTING_CALMLY: HistoryOptions = { steps: 150, faults: false, reacting: true };
 const BUSY: HistoryOptions = { steps: 250, faults: true, busy: true };
 
 /** Seeds of rough histories that showed a bug once. */
@@ -89,6 +92,17 @@ describe("random histories", () => {
       for (const seed of seeds("rough histories")) await holds(seed, ROUGH);
     },
     LIMIT_MS,
+  );
+
+  test(
+    "[WLD5] reactions are what their rows say in every session of both contracts",
+    async () => {
+      for (const seed of seeds("reacting histories")) {
+        await holds(seed, REACTING_CALMLY);
+        await holds(seed, REACTING);
+      }
+    },
+    2 * LIMIT_MS,
   );
 
   test(

@@ -4,7 +4,8 @@
  */
 import { expect } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
-import type { Message, PresenceStatus } from "../../src/protocol/schemas.ts";
+import type { Message, PresenceStatus, Reacted } from "../../src/protocol/schemas.ts";
+import { ownReactionsIn, reactionCounts } from "../../src/storage/memory/reactions.ts";
 import { GRACE_MS, World } from "../support/actor-world.ts";
 import type { SimClient } from "../support/sim-client.ts";
 
@@ -29,6 +30,8 @@ export interface HistoryOptions {
   faults: boolean;
   /** Whether titles change too, and messages are edited twice at once. */
   busy?: boolean;
+  /** Whether users react to messages, and every other client speaks 1.1. */
+  reacting?: boolean;
 }
 
 export class History {
@@ -57,7 +60,10 @@ export class History {
       await world.direct([users[0]!, users[4]!]),
     ];
     for (const user of users) {
-      for (let n = 0; n < CLIENTS_A_USER; n++) world.client(user);
+      for (let n = 0; n < CLIENTS_A_USER; n++) {
+        const client = world.client(user);
+        if (this.#options.reacting === true && n % 2 === 0) client.contract = "1.1";
+      }
     }
     if (!this.#options.faults) await this.#allConnect();
     for (let step = 0; step < this.#options.steps; step++) {
@@ -77,6 +83,10 @@ export class History {
     }
     if (!client.isConnected) {
       if (client.worker === null || client.worker.isDead) this.#connects(client);
+      return;
+    }
+    if (this.#options.reacting === true && chance(2) === 0) {
+      void this.#reacts(client, room);
       return;
     }
     const dice = chance(100);
@@ -132,6 +142,27 @@ export class History {
     };
     const again = this.#options.busy === true ? [`edit ${seq} again`] : [];
     await Promise.all([`edit ${seq}`, ...again].map(edits));
+  }
+
+  async #reacts(client: SimClient, room: ConversationId): Promise<void> {
+    const { chance } = this.world;
+    const only = chance(8) === 0;
+    const key = `k${chance(4)}`;
+    const on = chance(3) > 0;
+    const seq = 1 + chance(4);
+    const answer = await client.says("react", {
+      conversation_id: room,
+      seq,
+      key,
+      on,
+      ...(only && { only: true as const }),
+    });
+    if (!answer.ok) return;
+    const { reactions } = answer.value as unknown as Reacted;
+    const counts = reactions.map(({ count }) => count);
+    if (counts.some((count) => count < 1 || count > USERS)) {
+      client.complaints.push(`counts of ${counts.join()} for ${USERS} users`);
+    }
   }
 
   async #deletes(client: SimClient, room: ConversationId): Promise<void> {
@@ -236,6 +267,11 @@ export class History {
       );
       const keys = stored.messages.map((message) => `${message.sender_id} ${message.client_id}`);
       expect(new Set(keys).size, "one message a client_id").toBe(keys.length);
+      for (const { seq, reactions = [] } of stored.messages) {
+        expect(reactions, `reactions to ${seq} equal their rows`).toEqual(
+          reactionCounts(stored, seq, reactions),
+        );
+      }
       for (const { deliveredSeq, readSeq } of stored.members.values()) {
         expect(readSeq).toBeLessThanOrEqual(deliveredSeq);
         expect(deliveredSeq).toBeLessThanOrEqual(stored.messages.length);
@@ -262,13 +298,25 @@ export class History {
       const known = client.conversation(room);
       expect([...known.typing], `${who}: typing in ${room} sticks`).toEqual([]);
       if (!isMember || this.#left.get(client)?.has(room)) continue;
+      // Neither `reaction` nor the answer of `react` brings a message from before this user came.
+      const isOlder = (seq: number) =>
+        known.fromRev > 0 &&
+        !known.messages.has(seq) &&
+        stored.reactionChanges.some((change) => change.seq === seq);
       const theirs = [...known.messages.values()]
         .filter(({ rev }) => rev > known.fromRev)
         .sort((a, b) => a.seq - b.seq);
-      const shown = (message: Message) => `${message.seq} ${message.rev} ${message.body}`;
+      const shown = (message: Message) =>
+        `${message.seq} ${message.rev} ${message.body} ${JSON.stringify(message.reactions ?? [])}`;
       expect(theirs.map(shown), `${who}: messages of ${room} from ${known.fromRev}`).toEqual(
-        stored.messages.filter(({ rev }) => rev > known.fromRev).map(shown),
+        stored.messages.filter(({ seq, rev }) => rev > known.fromRev && !isOlder(seq)).map(shown),
       );
+      if (client.contract === "1") continue;
+      for (const { seq } of theirs) {
+        expect([...(known.own.get(seq) ?? [])].sort(), `${who}: own reactions to ${seq}`).toEqual(
+          ownReactionsIn(stored, client.user, [seq]).flatMap(({ keys }) => keys.toSorted()),
+        );
+      }
     }
     for (const user of this.#users) {
       expect(client.statuses.get(user), `${who}: status of user ${user}`).toBe(this.#truth(user));

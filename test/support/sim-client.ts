@@ -8,9 +8,19 @@ import type { Commands } from "../../src/edge/commands/handler.ts";
 import { Session } from "../../src/edge/session/session.ts";
 import { SessionLimits } from "../../src/edge/session/session-limits.ts";
 import { WriteBatcher } from "../../src/edge/transport/write-batcher.ts";
-import type { ClientEventName, ClientPayload } from "../../src/protocol/events.ts";
+import type { ContractVersion } from "../../src/protocol/contract.ts";
+import type { ClientEventName, ClientPayload, ServerPayload } from "../../src/protocol/events.ts";
 import type { ConversationId, SessionId, UserId } from "../../src/protocol/ids.ts";
-import type { Conversation, Message, PresenceStatus, Status } from "../../src/protocol/schemas.ts";
+import { REACTION_CHANGES_MAX } from "../../src/protocol/reaction-keys.ts";
+import type {
+  Conversation,
+  Message,
+  OwnReactions,
+  PresenceStatus,
+  Reacted,
+  ReactionCount,
+  Status,
+} from "../../src/protocol/schemas.ts";
 import type { Answer, SimWorker, World } from "./actor-world.ts";
 import { expiring } from "./far-end.ts";
 import { NearConnection } from "./near-connection.ts";
@@ -23,6 +33,8 @@ export interface KnownConversation {
   /** It has all that changed after this; 0, or where it was taken in again. */
   fromRev: number;
   messages: Map<number, Message>;
+  /** This user's own reactions, as a client of 1.1 receives them. */
+  own: Map<number, readonly string[]>;
   members: Set<string> | null;
   typing: Set<string>;
   /** Revs that the present session was given, by event or by ack, in order. */
@@ -51,10 +63,13 @@ export class SimClient {
   readySinceMs = 0;
   /** Commands answered, and how often each. */
   readonly answers: number[] = [];
+  contract: ContractVersion = "1";
   readonly #world: World;
   #session: Session | null = null;
   #worker: SimWorker | null = null;
   #isSynced = false;
+  /** Reactions that came before the answer of `sync`: they follow what that brings. */
+  #early: (() => void)[] = [];
 
   constructor(world: World, user: UserId) {
     this.#world = world;
@@ -87,6 +102,7 @@ export class SimClient {
       identity: { userId: this.user, family: null, ...expiring(this.#world.clock, 1e9) },
       connection: this.#connection(id),
       limits: new SessionLimits(null, this.user),
+      contract: this.contract,
       host: {
         turn: new WriteBatcher(),
         ended: (ended) => edge.sessions.close(ended),
@@ -96,6 +112,7 @@ export class SimClient {
     this.#session = session;
     this.#worker = worker;
     this.#isSynced = false;
+    this.#early = [];
     this.statuses.clear();
     const held = new Map([...this.known].map(([room, { rev }]) => [room, rev]));
     for (const known of this.known.values()) {
@@ -197,6 +214,7 @@ export class SimClient {
         liveRev: 0,
         fromRev: 0,
         messages: new Map(),
+        own: new Map(),
         members: null,
         typing: new Set(),
         revs: [],
@@ -241,6 +259,7 @@ export class SimClient {
         conversation_id: ConversationId;
         rev: number;
         messages: Message[];
+        own_reactions?: OwnReactions[];
         conversation: Conversation | null;
         has_more: boolean;
       }[];
@@ -253,6 +272,7 @@ export class SimClient {
     }
     for (const one of synced) {
       const known = this.conversation(one.conversation_id);
+      this.#takeOwn(known, one.messages, one.own_reactions);
       for (const message of one.messages) this.#take(known, message);
       if (one.conversation !== null) this.#takeConversation(known, one.conversation);
       known.rev = Math.max(known.rev, one.rev);
@@ -276,6 +296,7 @@ export class SimClient {
       const first = known.revs[0];
       if (first !== undefined) this.#followsSync(known, id, first);
     }
+    for (const apply of this.#early.splice(0)) apply();
   }
 
   #followsSync(known: KnownConversation, id: string, first: number): void {
@@ -286,6 +307,7 @@ export class SimClient {
   /** Removed from a conversation, an application puts it away. */
   #forget(known: KnownConversation): void {
     known.messages.clear();
+    known.own.clear();
     known.typing.clear();
     known.rev = 0;
     known.liveRev = 0;
@@ -301,13 +323,16 @@ export class SimClient {
       this.#isAcked(known, message);
       this.#take(known, message);
     }
+    if (event === "react") this.#onReacted(asked as ClientPayload<"react">, value as Reacted);
     if (event === "join_conversation") {
-      const { conversation, messages, typing } = value as unknown as {
+      const { conversation, messages, own_reactions, typing } = value as unknown as {
         conversation: Conversation;
         messages: Message[];
+        own_reactions?: OwnReactions[];
         typing: string[];
       };
       const known = this.conversation(conversation.id as ConversationId);
+      this.#takeOwn(known, messages, own_reactions);
       for (const message of messages) this.#take(known, message);
       this.#takeConversation(known, conversation);
       known.rev = Math.max(known.rev, conversation.rev);
@@ -345,6 +370,9 @@ export class SimClient {
         this.#advance(known, message.rev);
         return;
       }
+      case "reaction":
+        this.#onReaction(body as ServerPayload<"reaction">);
+        return;
       case "conversation_updated": {
         const conversation = body as Conversation;
         const known = this.conversation(conversation.id as ConversationId);
@@ -446,7 +474,10 @@ export class SimClient {
    * one that says "duplicate", for a worker's death may have the exchange ask twice. Of what was
    * heard in an earlier session it is no news, also before `sync` is answered.
    */
-  #isAcked(known: KnownConversation, { conversation_id, rev }: Message): void {
+  #isAcked(
+    known: KnownConversation,
+    { conversation_id, rev }: Pick<Message, "conversation_id" | "rev">,
+  ): void {
     if (this.#session?.isPartial) {
       known.ackedRevs.add(rev);
       return;
@@ -455,9 +486,65 @@ export class SimClient {
     this.#follows(known, conversation_id, rev);
   }
 
+  #onReaction(event: ServerPayload<"reaction">): void {
+    const { rev, changes } = event;
+    const id = event.conversation_id as ConversationId;
+    const known = this.conversation(id);
+    if (changes.length > REACTION_CHANGES_MAX) this.complaints.push(`${changes.length} changes`);
+    this.#follows(known, id, rev);
+    this.#isAllowed("reaction", id, rev);
+    this.#advance(known, rev);
+    const apply = () => this.#applyReaction(known, event);
+    if (this.#isSynced) apply();
+    else this.#early.push(apply);
+  }
+
+  #applyReaction(known: KnownConversation, event: ServerPayload<"reaction">): void {
+    const { seq, rev, changed, changes } = event;
+    const own = new Set(known.own.get(seq));
+    for (const { user_id, key, on } of changes) {
+      if (user_id !== this.user) continue;
+      if (on) own.add(key);
+      else own.delete(key);
+    }
+    const before = known.messages.get(seq);
+    if (before === undefined || before.rev >= rev) return;
+    known.own.set(seq, [...own]);
+    const counts = new Map(before.reactions?.map((count) => [count.key, count]));
+    for (const count of changed) {
+      if (count.count > 0) counts.set(count.key, count);
+      else counts.delete(count.key);
+    }
+    this.#take(known, withReactions({ ...before, rev }, [...counts.values()]));
+  }
+
+  #onReacted({ conversation_id, seq }: ClientPayload<"react">, answer: Reacted): void {
+    const { rev, reactions, own } = answer;
+    if (rev === undefined) return;
+    const known = this.conversation(conversation_id as ConversationId);
+    this.#isAcked(known, { conversation_id, rev });
+    const apply = () => {
+      const before = known.messages.get(seq);
+      if (before === undefined || before.rev >= rev) return;
+      known.own.set(seq, own);
+      this.#take(known, withReactions({ ...before, rev }, reactions));
+    };
+    if (this.#isSynced) apply();
+    else this.#early.push(apply);
+  }
+
+  #takeOwn(known: KnownConversation, messages: Message[], own: OwnReactions[] = []): void {
+    for (const { seq, rev } of messages) {
+      if ((known.messages.get(seq)?.rev ?? 0) > rev) continue;
+      known.own.set(seq, own.find((one) => one.seq === seq)?.keys ?? []);
+    }
+  }
+
   #take(known: KnownConversation, message: Message): void {
     const before = known.messages.get(message.seq);
-    if (before === undefined || before.rev < message.rev) known.messages.set(message.seq, message);
+    if (before !== undefined && before.rev >= message.rev) return;
+    known.messages.set(message.seq, message);
+    if (message.deleted_at !== null) known.own.delete(message.seq);
   }
 
   #takeConversation(known: KnownConversation, conversation: Conversation): void {
@@ -472,4 +559,8 @@ export class SimClient {
       this.#onEvent(name, body);
     });
   }
+}
+
+function withReactions({ reactions: _, ...message }: Message, reactions: ReactionCount[]): Message {
+  return reactions.length > 0 ? { ...message, reactions } : message;
 }

@@ -56,6 +56,13 @@ describe("reactions in the client", () => {
     expect(held.messages.get(1)).not.toHaveProperty("reactions");
   });
 
+  it("[SDK63] with a deleted message one's own reactions to it go", () => {
+    const held = takeChange(base(), reaction(4, [count("a", 1)], [on(ME, "a")]));
+    const deleted = takeChange(held, message(1, 5, { body: "", deleted_at: TIME }));
+    expect(deleted.own.has(1)).toBe(false);
+    expect(deleted.messages.get(1)).not.toHaveProperty("reactions");
+  });
+
   it("[SDK61] events beyond a gap wait, and repeated ones change nothing", () => {
     const early = takeChange(base(), reaction(5, [count("a", 2)], [on(ME, "a")]));
     expect(early.messages.get(1)).not.toHaveProperty("reactions");

@@ -50,7 +50,7 @@ import {
 import { roleOf, ruledOf } from "./conversation-calls.ts";
 import { MemoryMembership } from "./membership.ts";
 import { readPrefs } from "./prefs.ts";
-import { ownReactionsIn } from "./reactions.ts";
+import { isHiddenFrom, ownReactionsIn } from "./reactions.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
 import {
   changedMessages,
@@ -302,7 +302,8 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     if (below === undefined) return { is: "bad_cursor" };
     const stored = this.#tables.conversationOf(reader, place.id);
     if (!stored) return { is: "not_found" };
-    if (stored.messages[place.seq - 1] === undefined) return { is: "message_not_found" };
+    const isThere = stored.messages[place.seq - 1] !== undefined;
+    if (!isThere || isHiddenFrom(stored, reader, place.seq)) return { is: "message_not_found" };
     const found = stored.reactions
       .filter(
         ({ id, seq, key }) =>

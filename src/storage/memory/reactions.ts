@@ -77,10 +77,21 @@ function ownKeys(stored: StoredConversation, user: string, seq: number): string[
     .map(({ key }) => key);
 }
 
+/** Whether the message is from before the member may see the history. */
+export function isHiddenFrom(stored: StoredConversation, user: string, seq: number): boolean {
+  return seq < (stored.members.get(user)?.extra.visible_from_seq ?? 0);
+}
+
 /** The summary of a message's reactions as its rows say. */
-export function reactionCounts(stored: StoredConversation, seq: number): ReactionCount[] {
+export function reactionCounts(
+  stored: StoredConversation,
+  seq: number,
+  order: readonly { key: string }[] = [],
+): ReactionCount[] {
   const rows = stored.reactions.filter((row) => row.seq === seq);
-  return [...new Set(rows.map(({ key }) => key))].map((key) => countOf(rows, key));
+  const keys = new Set(rows.map(({ key }) => key));
+  const placed = order.map(({ key }) => key).filter((key) => keys.has(key));
+  return [...new Set([...placed, ...keys])].map((key) => countOf(rows, key));
 }
 
 function countOf(rows: readonly StoredReactionRow[], key: string): ReactionCount {
@@ -158,7 +169,9 @@ class Flush {
   #refusalOf({ by, on, isForAll, isAllowed }: ReactionCall): Refusal | null {
     const stored = this.#stored;
     if (stored === undefined || !stored.members.has(by)) return REFUSALS.conversationNotFound;
-    if (this.#message === undefined) return REFUSALS.messageNotFound;
+    if (this.#message === undefined || isHiddenFrom(stored, by, this.#message.seq)) {
+      return REFUSALS.messageNotFound;
+    }
     if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
     if (this.#message.deleted_at !== null) return STORAGE_REFUSALS.messageDeleted;
     return (on || isForAll) && !isAllowed ? STORAGE_REFUSALS.mayNotReact : null;

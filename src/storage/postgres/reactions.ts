@@ -38,6 +38,7 @@ const REACTED = {
   name: "message_of_reactors",
   text: `SELECT m.seq, m.reactions FROM conversation_members k
     LEFT JOIN messages m ON m.conversation_id = k.conversation_id AND m.seq = $3
+      AND m.seq >= coalesce(k.visible_from_seq, 0)
     WHERE k.conversation_id = $2 AND k.user_id = $1`,
 };
 // The newest rows of each key, which an index holds in order: the page's rows are among them.

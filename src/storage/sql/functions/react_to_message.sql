@@ -35,6 +35,7 @@ DECLARE
   known int;
   call record;
   found_apart boolean;
+  found_hidden boolean;
   outcome text;
   place int;
   the_key text;
@@ -69,11 +70,12 @@ BEGIN
   LOOP
     EXIT WHEN cardinality(changes) + CASE WHEN call.x THEN p_keys_max + 1 ELSE 1 END
       > p_changes_max;
-    SELECT k.apart INTO found_apart FROM conversation_members k
+    SELECT k.apart, k.visible_from_seq > p_seq INTO found_apart, found_hidden
+    FROM conversation_members k
     WHERE k.conversation_id = p_id AND k.user_id = call.u;
     outcome := CASE
       WHEN NOT FOUND THEN 'not_found'
-      WHEN found_message.seq IS NULL THEN 'message_not_found'
+      WHEN found_message.seq IS NULL OR found_hidden THEN 'message_not_found'
       WHEN found_apart THEN 'apart'
       WHEN found_message.deleted_at IS NOT NULL THEN 'conflict'
       WHEN (call.o OR call.a) AND NOT call.m THEN 'forbidden'
