@@ -1,27 +1,23 @@
 /**
- * The conversation actor: owns one conversation's members, order, cursors and typing.
+ * The conversation actor: owns one conversation's members, order, cursors and typing. Its parts:
+ * conversation-state.ts (what it holds), messages.ts, marks.ts, gathered-changes.ts.
  *
  * [CNV1] Every durable change is committed first, then published, then answered, in rising rev.
- * [CNV2] One `client_id` of one sender makes one message, also while the first is on its way.
  * [CNV3] `seq` and `rev` come from storage. A rev that does not follow ours means that another
  *        activation wrote in between (two views for a moment): this one publishes what it
  *        committed and passivates, so that the next message reads the truth.
- * [CNV4] A reply names a message that exists.
  * [CNV5] Changes of title and members are gathered: see gathered-changes.ts.
  * [ISO2] A user who is not a member is answered that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
-import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import { REFUSALS } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { deletionOf, withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
-import { roleIn } from "../src/protocol/permissions.ts";
-import type { Member, Message } from "../src/protocol/schemas.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { type ChangeRate, takeChange } from "./changes.ts";
 import { adopt, type ConversationState, follow } from "./conversation-state.ts";
-import { advance } from "./delivery.ts";
 import {
   askChange,
   CHANGES_TIMER,
@@ -35,8 +31,9 @@ import {
 import { createInvite, endInvite } from "./invites.ts";
 import { announceJoined } from "./joined.ts";
 import { join } from "./joins.ts";
-import { CONVERSATION_IDLE_MS, SENDS_IN_FLIGHT_MAX } from "./limits.ts";
-import { notifyMentioned } from "./mentions.ts";
+import { CONVERSATION_IDLE_MS } from "./limits.ts";
+import { mark } from "./marks.ts";
+import { messageOps } from "./messages.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
 import { announceForgotten } from "./prefs.ts";
 import {
@@ -51,7 +48,6 @@ import {
 import { type MemberAct, refusalFor } from "./rights.ts";
 import { remember } from "./ring.ts";
 import { serviceSignal, signal, signalAudience } from "./signals.ts";
-import { sendInPace } from "./slow-mode.ts";
 import type { SocialPorts } from "./social-ports.ts";
 import { NOBODY_TYPES, type TypingEvent } from "./typing.ts";
 import { typingChanged } from "./typing-notices.ts";
@@ -60,8 +56,6 @@ type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 /** Calls that are answered without the conversation. */
 const SILENT: ReadonlySet<string> = new Set(["remove", "ban", "unban", "delete"]);
-const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
-const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
 
 export interface ConversationRules {
   changes: ChangeRate;
@@ -72,215 +66,7 @@ export function conversationBehaviour(
   rules: ConversationRules,
 ): Behaviour<ConversationState> {
   const store = ports.conversations;
-  const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
-
-  function send(state: ConversationState, body: Body<"send">, reply: Reply, ctx: Context): void {
-    if (body.reply_to_seq !== null && body.reply_to_seq > state.conversation.last_seq) {
-      reply.refuse(NO_SUCH_REPLY.error);
-      return;
-    }
-    const key = `${body.user}\n${body.client_id}`;
-    const waiting = state.sending.get(key);
-    if (waiting !== undefined) {
-      waiting.push(reply);
-      return;
-    }
-    if (state.sending.size >= SENDS_IN_FLIGHT_MAX) {
-      reply.refuse(REFUSALS.unavailable.error);
-      return;
-    }
-    const others: Reply[] = [];
-    state.sending.set(key, others);
-    const appended = store.append({
-      conversationId: state.id,
-      senderId: body.user,
-      clientId: body.client_id,
-      body: body.body,
-      replyToSeq: body.reply_to_seq,
-    });
-    ctx.run(
-      appended,
-      (result) => {
-        state.sending.delete(key);
-        if (!result.ok) {
-          for (const each of [reply, ...others]) each.refuse(result.error);
-          return;
-        }
-        const { message, duplicate } = result.value;
-        const text = JSON.stringify(message);
-        if (duplicate) {
-          reply.okText(`{"message":${text},"duplicate":true}`, message.rev);
-        } else {
-          onAppended(state, message, text, body.session, ctx);
-          reply.okText(`{"message":${text}}`, message.rev);
-        }
-        for (const each of others) {
-          each.okText(`{"message":${text},"duplicate":true}`, message.rev);
-        }
-      },
-      () => {
-        state.sending.delete(key);
-        for (const each of [reply, ...others]) each.refuse(REFUSALS.unavailable.error);
-      },
-    );
-  }
-
-  /** [SLW1] A repetition of a send that is on its way is no new message. */
-  function admitSend(
-    state: ConversationState,
-    member: Member,
-    body: Body<"send">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    if (state.sending.has(`${body.user}\n${body.client_id}`)) {
-      send(state, body, reply, ctx);
-      return;
-    }
-    const role = roleIn(state.conversation, member);
-    sendInPace(state, role, body, reply, store, ctx, (counted) => send(state, body, counted, ctx));
-  }
-
-  function onAppended(
-    state: ConversationState,
-    message: Message,
-    text: string,
-    session: SessionId | "",
-    ctx: Context,
-  ): void {
-    follow(state, message.rev, ctx);
-    state.conversation.last_seq = Math.max(state.conversation.last_seq, message.seq);
-    const sender = state.members.get(message.sender_id as UserId);
-    if (sender !== undefined) Object.assign(sender, advance(sender, message.seq, true));
-    if (state.ring !== null) remember(state.ring, message);
-    if (state.typing.size > 0) {
-      typingChanged(state, { type: "sent", user: message.sender_id as UserId }, ctx);
-    }
-    ctx.publish(state.topic, {
-      name: "message",
-      rev: message.rev,
-      body: text,
-      except: session,
-      note: `c${message.client_id}`,
-    });
-    const data = { conversation_id: state.id, seq: message.seq };
-    const where = { post_id: null, comment_id: null, data, conversation_id: state.id };
-    // Only members may learn that the message exists.
-    const reaches = (user: UserId) => state.members.has(user);
-    const by = message.sender_id as UserId;
-    if (message.body.includes("@")) {
-      notifyMentioned(ports, { by, text: message.body, where, reaches }, ctx);
-    }
-  }
-
-  function onUpdated(
-    state: ConversationState,
-    message: Message,
-    session: SessionId | "",
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    follow(state, message.rev, ctx);
-    if (state.ring !== null) remember(state.ring, message);
-    const text = JSON.stringify(message);
-    ctx.publish(state.topic, {
-      name: "message_updated",
-      rev: message.rev,
-      body: text,
-      except: session,
-      note: `s${message.seq}`,
-    });
-    reply.okText(`{"message":${text}}`, message.rev);
-  }
-
-  function edit(state: ConversationState, body: Body<"edit">, reply: Reply, ctx: Context): void {
-    ctx.run(
-      store.edit(state.id, body.seq, body.user, body.body),
-      (result) => {
-        if (result.ok) onUpdated(state, result.value, body.session, reply, ctx);
-        else reply.refuse(result.error);
-      },
-      unavailable(reply),
-    );
-  }
-
-  function remove(
-    state: ConversationState,
-    body: Body<"delete">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    ctx.run(
-      store.remove(state.id, body.seq, body.user),
-      (result) => {
-        if (!result.ok) reply.refuse(result.error);
-        else if (result.value.changed) {
-          onUpdated(state, result.value.message, body.session, reply, ctx);
-        } else {
-          // The message was deleted before: the answer stands for that earlier change.
-          const { message } = result.value;
-          reply.ok({ message }, message.rev);
-        }
-      },
-      unavailable(reply),
-    );
-  }
-
-  function mark(
-    state: ConversationState,
-    member: Member,
-    body: Body<"mark">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    if (body.seq > state.conversation.last_seq) {
-      reply.refuse(NO_SUCH_SEQ.error);
-      return;
-    }
-    if (advance(member, body.seq, body.read) === member) {
-      reply.ok({ delivered_seq: member.delivered_seq, read_seq: member.read_seq });
-      return;
-    }
-    ctx.run(
-      store.mark({
-        conversationId: state.id,
-        userId: body.user,
-        seq: body.seq,
-        read: body.read,
-      }),
-      (result) => {
-        if (!result.ok) {
-          reply.refuse(result.error);
-          return;
-        }
-        const { delivered_seq, read_seq, changed } = result.value;
-        // The member is read again, because a change of members meanwhile made new objects.
-        const now = state.members.get(body.user);
-        if (now !== undefined) {
-          Object.assign(now, advance(advance(now, delivered_seq, false), read_seq, true));
-        }
-        if (changed) {
-          const receipt = {
-            conversation_id: state.id,
-            user_id: body.user,
-            delivered_seq,
-            read_seq,
-          };
-          ctx.publish(state.topic, {
-            name: "receipt",
-            rev: 0,
-            body: JSON.stringify(receipt),
-            except: body.session,
-            // The member whose newest cursors these are: older ones may be dropped for a slow
-            // reader.
-            note: body.user,
-          });
-        }
-        reply.ok({ delivered_seq, read_seq });
-      },
-      unavailable(reply),
-    );
-  }
+  const messages = messageOps(ports);
 
   const changesRules: ChangesRules<ConversationState> = {
     store,
@@ -327,7 +113,7 @@ export function conversationBehaviour(
       if (state.ring !== null) remember(state.ring, message);
     },
     reacted({ id, members }, { sender_id, seq }, by, ctx) {
-      if (!members.has(sender_id as UserId)) return;
+      if (sender_id === null || !members.has(sender_id as UserId)) return;
       const to = { kind: "user" as const, id: sender_id };
       ctx.ask(to, "message_reacted", { conversation_id: id, seq, by }, () => undefined);
     },
@@ -387,6 +173,11 @@ export function conversationBehaviour(
         serviceSignal(state, body as Body<"service_signal">, reply, ctx);
         return;
       }
+      if (op === "expire") {
+        messages.expire(state, body as Body<"expire">, ctx);
+        reply.ok(null);
+        return;
+      }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
       const act = op as MemberAct;
@@ -411,16 +202,19 @@ export function conversationBehaviour(
       }
       switch (act) {
         case "send":
-          admitSend(state, member, body as Body<"send">, reply, ctx);
+          messages.admitSend(state, member, body as Body<"send">, reply, ctx);
           break;
         case "edit":
-          edit(state, body as Body<"edit">, reply, ctx);
+          messages.edit(state, body as Body<"edit">, reply, ctx);
           break;
         case "delete":
-          remove(state, body as Body<"delete">, reply, ctx);
+          messages.remove(state, body as Body<"delete">, reply, ctx);
+          break;
+        case "pin":
+          messages.pin(state, body as Body<"pin">, reply, ctx);
           break;
         case "mark":
-          mark(state, member, body as Body<"mark">, reply, ctx);
+          mark(store, state, member, body as Body<"mark">, reply, ctx);
           break;
         case "typing": {
           const { session, worker, is_typing } = body as Body<"typing">;

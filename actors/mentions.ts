@@ -7,52 +7,66 @@ import type { Context } from "./behaviour.ts";
 import { MENTIONS_MAX } from "./limits.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
-const MENTION = /(?<![\w.@/])@([a-z0-9_.]{3,33})/gi;
+/** Mentions every member, where the author may do that. It is nobody's username. */
+export const MENTION_ALL = "all";
 
-/**
- * Folded usernames that a text may mention, at most `MENTIONS_MAX`. A name may end in a dot, and so
- * may a sentence, so both readings are returned.
- */
+/** Not right after a letter, digit, dot, underscore or @, as in an address. */
+const MENTION = /(?<![\p{L}\p{N}._@])@([A-Za-z0-9_.]+)/gu;
+const NAME_MIN = 3;
+const NAME_MAX = 32;
+
+/** The folded usernames that a text may mention, in order, each once. */
 export function mentionedNames(text: string): string[] {
   if (!text.includes("@")) return [];
   const names = new Set<string>();
-  for (const [, name = ""] of text.matchAll(MENTION)) {
-    const folded = name.toLowerCase();
-    for (const reading of [folded, folded.replace(/\.+$/, "")]) {
-      if (reading.length >= 3 && reading.length <= 32) names.add(reading);
-    }
-    if (names.size >= MENTIONS_MAX) break;
+  for (const [, found = ""] of text.matchAll(MENTION)) {
+    const name = found.toLowerCase().replace(/\.+$/, "");
+    if (name.length >= NAME_MIN && name.length <= NAME_MAX) names.add(name);
   }
-  return [...names].slice(0, MENTIONS_MAX);
+  return [...names];
 }
 
-export interface Mention {
+export interface Mentioning {
   by: UserId;
-  text: string;
   /** The place of the text, for the notification. */
   where: Pick<Notice, "post_id" | "comment_id" | "data" | "conversation_id">;
+}
+
+export interface Mention extends Mentioning {
+  text: string;
   /** Whether this user may see the text. */
   reaches(user: UserId): boolean;
 }
 
 /** Notifies the users that the text mentions. Best effort: the text itself is committed. */
 export function notifyMentioned(ports: SocialPorts, mention: Mention, ctx: Context): void {
-  const names = mentionedNames(mention.text);
+  const names = mentionedNames(mention.text).slice(0, MENTIONS_MAX);
   if (names.length === 0) return;
-  const found = Promise.all([ports.graph.idsByName(names), ports.graph.displayName(mention.by)]);
   ctx.run(
-    found,
-    ([ids, name]) => {
-      for (const user of new Set(ids.values())) {
-        if (user === mention.by || !mention.reaches(user)) continue;
-        const notice: Notice = {
-          type: "mention",
-          message: `${name ?? "Somebody"} mentioned you`,
-          actor_id: mention.by,
-          ...mention.where,
-        };
-        ctx.ask({ kind: "user", id: user }, "notify", notice, () => undefined);
-      }
+    ports.graph.idsByName(names),
+    (ids) => {
+      const users = [...new Set(ids.values())].filter((user) => mention.reaches(user));
+      notifyUsers(ports, mention, users, ctx);
+    },
+    () => undefined,
+  );
+}
+
+/** Tells these users, but for the author, that a text mentions them. Best effort. */
+export function notifyUsers(
+  { graph }: SocialPorts,
+  { by, where }: Mentioning,
+  users: readonly UserId[],
+  ctx: Context,
+): void {
+  const others = users.filter((user) => user !== by);
+  if (others.length === 0) return;
+  ctx.run(
+    graph.displayName(by),
+    (name) => {
+      const message = `${name ?? "Somebody"} mentioned you`;
+      const notice: Notice = { type: "mention", message, actor_id: by, ...where };
+      for (const id of others) ctx.ask({ kind: "user", id }, "notify", notice, () => undefined);
     },
     () => undefined,
   );

@@ -6,6 +6,7 @@
  */
 
 import type { InviteWish } from "../src/protocol/actor-ops.ts";
+import type { AppData } from "../src/protocol/app-data.ts";
 import type {
   ConversationExtras,
   ConversationPatch,
@@ -20,6 +21,7 @@ import type {
   Message,
   OwnReactions,
 } from "../src/protocol/schemas.ts";
+import type { OwnMarks } from "../src/protocol/unread.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
@@ -29,6 +31,37 @@ export interface NewMessage {
   clientId: string;
   body: string;
   replyToSeq: number | null;
+  /** Left out where a message has nothing beside its body. */
+  content?: NewContent;
+}
+
+/** Keys that have nothing to say are left out. */
+export interface NewContent {
+  type?: string;
+  data?: AppData;
+  silent?: true;
+  expireInS?: number;
+  /** Folded usernames that the body mentions; those of members become `mentions`. */
+  names?: string[];
+  mentionAll?: true;
+}
+
+/** One change of a message. */
+export type MessageChange =
+  /** Changes what is named; `names` and `all` are of `body`. `data` null removes it. */
+  | { does: "edit"; body?: string; data?: AppData | null; names: string[]; all: boolean }
+  /**
+   * `any`: also messages of others, but for those of `spared`; `system`: also system messages.
+   */
+  | { does: "delete"; any: boolean; system: boolean; spared: string[] }
+  | { does: "pin" | "unpin" };
+
+export interface Revised {
+  message: Message;
+  /** False: it was so before, and there is no new rev. */
+  changed: boolean;
+  /** Users whom the message mentions since this change. */
+  newlyMentioned: UserId[];
 }
 
 export interface Appended {
@@ -49,6 +82,8 @@ export interface CursorMark {
 export interface Marked extends Cursors {
   /** Whether either cursor moved. */
   changed: boolean;
+  /** The user's own point after the mark. */
+  own: OwnMarks;
 }
 
 /** One caller's change of a conversation. `by` null: a service, which may do what the owner may. */
@@ -136,17 +171,19 @@ export interface ConversationStore {
    */
   opened(id: ConversationId, userId: UserId): Promise<void>;
 
-  /** Refuses: not_found, forbidden (not the sender, or a block), conflict (deleted). */
-  edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>>;
   /**
-   * Refuses: not_found, forbidden. A message deleted before is answered as it is, and
-   * `changed` is false: no new rev.
+   * Refuses: not_found, forbidden (not the sender, or a block), conflict (the message is deleted,
+   * or as many are pinned as may be), invalid_payload (too large, or nothing would be left). A
+   * deletion or pin that was made before is answered as it is.
    */
-  remove(
+  revise(
     id: ConversationId,
     seq: number,
     by: UserId,
-  ): Promise<Result<{ message: Message; changed: boolean }>>;
+    change: MessageChange,
+  ): Promise<Result<Revised>>;
+  /** Deletes a message whose time has come; null: there is no such message any more. */
+  expire(id: ConversationId, seq: number): Promise<Revised | null>;
 
   /**
    * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).

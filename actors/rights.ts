@@ -38,7 +38,7 @@ export interface Judged {
 /** The acts that are asked of an actor by somebody who may be a member. */
 export type MemberAct = Exclude<
   keyof ConversationOps,
-  "session_closed" | "apart_changed" | "service_signal"
+  "session_closed" | "apart_changed" | "service_signal" | "expire"
 >;
 
 /** Null: nothing known here forbids it. */
@@ -115,6 +115,8 @@ function mayByRole(
       const { all } = body as ConversationOps["react"]["body"];
       return all === true ? isAllowed("delete_any") : roleMayDo(conversation, role, "react");
     }
+    case "pin":
+      return isAllowed("pin");
   }
   // [RGT3]
   if (conversation.kind === "direct") return undefined;

@@ -155,8 +155,8 @@ export function factOf(message: Message): MessageFact {
     id: message.id,
     seq: message.seq,
     rev: message.rev,
-    sender: message.sender_id,
-    clientId: message.client_id,
+    sender: message.sender_id ?? "",
+    clientId: message.client_id ?? "",
     digest: digestOf(message.body, deleted),
     deleted,
   };

@@ -85,7 +85,7 @@ function append(held: Held, messages: readonly Message[]): Held {
   for (const { seq, sender_id, conversation_id } of messages) {
     if (seq <= conversation.last_seq) continue;
     // A send moves the sender's own cursors and ends their typing without further events.
-    const own = { conversation_id, user_id: sender_id, delivered_seq: seq, read_seq: seq };
+    const own = { conversation_id, user_id: sender_id ?? "", delivered_seq: seq, read_seq: seq };
     conversation = { ...raised(conversation, [own]), last_seq: seq };
     typing = typing.filter((userId) => userId !== sender_id);
   }

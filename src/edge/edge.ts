@@ -22,6 +22,7 @@ import type { PresenceReader } from "./http/routes/presence.ts";
 import { Hub } from "./hub.ts";
 import { EdgeLimits } from "./limits/limits.ts";
 import { UsageSharing } from "./limits/usage-sharing.ts";
+import { DueExpiries } from "./live/expiries-due.ts";
 import type { Session } from "./session/session.ts";
 import { createSocketServer, type SocketServer } from "./socket-server.ts";
 import { Packet } from "./transport/packet.ts";
@@ -71,6 +72,7 @@ export class Edge {
   readonly #ownHost: string;
   readonly #hub: Hub;
   readonly #spending: UsageSharing;
+  readonly #expiries: DueExpiries;
   readonly #deps: EdgeDeps;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
@@ -123,6 +125,12 @@ export class Edge {
     this.#hub = hub;
     this.#ownHost = deps.incarnation.slice(0, deps.incarnation.indexOf(".") + 1);
     this.#spending = spending;
+    this.#expiries = new DueExpiries({
+      clock,
+      log,
+      queries: deps.queries,
+      gateway: deps.exchange.gateway,
+    });
     this.auth = auth;
     this.limits = limits;
     this.revocations = revocations;
@@ -154,6 +162,7 @@ export class Edge {
     if (config.rateLimits) await this.#hub.interests.want(topicOf.limits());
     await this.#hub.interests.want(topicOf.revocations());
     await this.revocations.start();
+    this.#expiries.start();
   }
 
   onEvent(event: Frame): void {
@@ -229,6 +238,7 @@ export class Edge {
     this.revocations.stop();
     this.sockets.close();
     this.#spending.close();
+    this.#expiries.close();
     this.#hub.close();
   }
 }

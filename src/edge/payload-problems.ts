@@ -28,6 +28,7 @@ const NAME_MAX = 64;
 const FORMATS: Readonly<Record<string, string>> = {
   id: "must be an id: a decimal number as a string",
   body: "must be 1–4,000 characters, not all white space, without control characters",
+  message_body: "must be at most 4,000 characters, not all white space, without control characters",
   title: "must be 1–80 characters, not all white space, without control characters",
   image_url: "must be an https address of at most 2,048 characters",
   label: "must be 1–64 characters, not all white space, without control characters",

@@ -10,11 +10,13 @@ import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
 import type { JsonText } from "../protocol/json-text.ts";
 import type { Role } from "../protocol/permissions.ts";
 import type {
+  Activity,
   Conversation,
   ConversationSummary,
   Member,
   Message,
   OwnReactions,
+  OwnUnread,
   Reactor,
   Receipt,
   Unread,
@@ -162,11 +164,8 @@ export interface ActivityRequest {
 }
 
 /** A conversation of `user` that has changed. */
-export interface ActiveConversation {
+export interface ActiveConversation extends Activity {
   user: UserId;
-  id: ConversationId;
-  lastSeq: number;
-  rev: number;
   /** Whether the user was active in it by their own doing since then; see SessionOpening. */
   isOwn: boolean;
 }
@@ -185,7 +184,7 @@ export interface SyncRequest {
   complete: boolean;
 }
 
-export interface SyncedConversation {
+export interface SyncedConversation extends OwnUnread {
   conversation_id: string;
   rev: number;
   messages: Message[];
@@ -193,6 +192,8 @@ export interface SyncedConversation {
   conversation: Conversation | null;
   has_more: boolean;
   reset: boolean;
+  last_n?: number;
+  first_n?: number;
 }
 
 export interface SyncAnswer {
@@ -284,6 +285,8 @@ export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries, M
   changedUsers(users: UserId[], ageMs: number): Promise<UserId[]>;
   /** What changed in all conversations of these users; a conversation may be named twice. */
   activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer>;
+  /** How a conversation stands for one of its members; null where `reader` is none. */
+  standing(reader: UserId, id: ConversationId): Promise<Activity | null>;
   /** The first seq that a member may see, of those who may not see all. */
   visibleFrom(id: ConversationId): Promise<Map<UserId, number>>;
   /** Current rev of each conversation that exists. */
@@ -318,6 +321,13 @@ export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries, M
     cursor: string | null,
   ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined>;
   /** By rising seq: the newest before `beforeSeq`, or the oldest after `afterSeq`. */
+  /**
+   * At most `limit` messages whose time has come, the oldest first. No other worker receives them
+   * for `leaseMs`.
+   */
+  claimExpired(limit: number, leaseMs: number): Promise<{ id: ConversationId; seq: number }[]>;
+  /** The pinned messages, the newest pin first; null where `reader` is no member. */
+  pins(reader: UserId, id: ConversationId): Promise<Message[] | null>;
   history(
     reader: UserId,
     id: ConversationId,

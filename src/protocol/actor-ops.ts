@@ -3,8 +3,10 @@
  * (callees) share. Bodies travel as JSON inside frames; they are made by our own code, so
  * they are typed here and not validated again.
  */
+import type { AppData } from "./app-data.ts";
 import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
+import type { MessageContent } from "./message-content.ts";
 import type { Role } from "./permissions.ts";
 import type { Prefs, PrefsChange } from "./prefs.ts";
 import type {
@@ -13,6 +15,7 @@ import type {
   Invite,
   Message,
   OwnReactions,
+  OwnUnread,
   PresenceStatus,
   Reacted,
   ReactionCount,
@@ -117,17 +120,32 @@ export interface Acting {
 
 export interface ConversationOps {
   send: {
-    body: Acting & { client_id: string; body: string; reply_to_seq: number | null };
+    body: Acting & {
+      client_id: string;
+      body: string;
+      reply_to_seq: number | null;
+      content?: MessageContent;
+    };
     answer: { message: Message; duplicate?: true };
   };
-  edit: { body: Acting & { seq: number; body: string }; answer: { message: Message } };
+  edit: {
+    body: Acting & { seq: number; body?: string; data?: AppData | null };
+    answer: { message: Message };
+  };
   delete: { body: Acting & { seq: number }; answer: { message: Message } };
   react: {
     /** `key` is normalised. `ask`: the edge's own name for this call, with which the event names it. */
     body: Acting & { seq: number; key: string; on: boolean; only?: true; all?: true; ask: string };
     answer: Reacted;
   };
-  mark: { body: Acting & { seq: number; read: boolean }; answer: Cursors };
+  pin: { body: Acting & { seq: number; on: boolean }; answer: { message: Message } };
+  /** The server deletes messages whose time has come. */
+  expire: { body: { seqs: number[] }; answer: null };
+  mark: {
+    body: Acting & { seq: number; read: boolean };
+    /** A read mark also answers the user's own point. */
+    answer: Cursors & Partial<OwnUnread>;
+  };
   typing: { body: Acting & { worker: string; is_typing: boolean }; answer: Record<string, never> };
   /** Answers how many receive it. */
   signal: { body: Acting & SignalBody; answer: { receivers: number } };

@@ -5,23 +5,27 @@
 import type { Static, TSchema } from "typebox";
 import Type from "typebox";
 import type { ErrorObject } from "./errors.ts";
+import { EDITED, SENT_EXTRAS } from "./message-content.ts";
 import { PREFS_CHANGE, Prefs, PrefsSet, SYNC_PREFS_MAX } from "./prefs.ts";
 import { REACTION_CHANGES_MAX } from "./reaction-keys.ts";
 import {
   Activity,
-  Body,
   ClientId,
   Conversation,
+  Count,
   Cursor,
   Cursors,
   Id,
   Message,
+  MessageBody,
   Nullable,
   Ordinal,
   OwnReactionsKey,
+  OwnUnread,
   Reacted,
   ReactionCount,
   ReactionKey,
+  ReadCursors,
   Receipt,
   Request,
   Status,
@@ -45,8 +49,9 @@ export const CLIENT_EVENTS = {
     payload: Request({
       conversation_id: Id,
       client_id: ClientId,
-      body: Body,
+      body: Type.Optional(MessageBody),
       reply_to_seq: Type.Optional(Nullable(Ordinal)),
+      ...SENT_EXTRAS,
     }),
     ack: Type.Object({ message: Message, duplicate: Type.Optional(Type.Literal(true)) }),
   },
@@ -71,9 +76,9 @@ export const CLIENT_EVENTS = {
   },
   signal: { payload: SignalPayload, ack: Type.Object({}) },
   mark_delivered: { payload: Request({ conversation_id: Id, seq: Ordinal }), ack: Cursors },
-  mark_read: { payload: Request({ conversation_id: Id, seq: Ordinal }), ack: Cursors },
+  mark_read: { payload: Request({ conversation_id: Id, seq: Ordinal }), ack: ReadCursors },
   edit_message: {
-    payload: Request({ conversation_id: Id, seq: Ordinal, body: Body }),
+    payload: Request({ conversation_id: Id, seq: Ordinal, ...EDITED }),
     ack: Type.Object({ message: Message }),
   },
   delete_message: {
@@ -112,6 +117,9 @@ export const CLIENT_EVENTS = {
           conversation: Nullable(Conversation),
           has_more: Type.Boolean(),
           reset: Type.Boolean(),
+          last_n: Type.Optional(Count),
+          first_n: Type.Optional(Count),
+          ...Type.Partial(OwnUnread).properties,
         }),
       ),
       receipts: Type.Array(Receipt),

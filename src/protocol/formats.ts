@@ -14,6 +14,7 @@ const HTTPS_ADDRESS = /^https:\/\/[^\s/?#\\@:]+(?::\d{1,5})?(?:[/?#][^\s\\]*)?$/
 Format.Set("id", isId);
 /** Message, post and comment bodies: 1–4,000 code points. */
 Format.Set("body", (value) => isText(value, BODY_MAX));
+Format.Set("message_body", (value) => value === "" || isText(value, BODY_MAX));
 /** Titles and display names: 1–80 code points. */
 Format.Set("title", (value) => isText(value, TITLE_MAX));
 /** An application's own name of something: 1–64 code points. */

@@ -64,6 +64,7 @@ const ACTS = {
   // Under a block a user can still read history and delete their own messages.
   join: ["user", "admitted", "member"],
   delete: ["user", "admitted", "member", "sender"],
+  pin: ["user", "admitted", "member", "unblocked", "role"],
   send: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   mark: ["user", "admitted", "member", "unblocked"],
   typing: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
@@ -157,6 +158,10 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   addMembers: "add_members",
   removeMember: "remove_member",
   listMessages: "read_conversation",
+  getMessage: "read_conversation",
+  listPins: "read_conversation",
+  pinMessage: "pin",
+  unpinMessage: "pin",
   sendMessage: "send",
   editMessage: "edit",
   deleteMessage: "delete",

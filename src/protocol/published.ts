@@ -101,6 +101,7 @@ const FORMATS: Readonly<Record<string, JsonObject>> = {
   id: { pattern: "^[1-9][0-9]{0,18}$" },
   time: { format: "date-time" },
   body: { minLength: 1, maxLength: BODY_MAX },
+  message_body: { maxLength: BODY_MAX },
   title: { minLength: 1, maxLength: TITLE_MAX },
   image_url: { format: "uri", pattern: "^https://", maxLength: 2048 },
   notice: { minLength: 1, maxLength: NOTICE_MAX },

@@ -9,26 +9,27 @@ import { ACCOUNT_ROUTES } from "./account-routes.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { RoleName } from "./conversation-settings.ts";
 import { MEMBERSHIP_ROUTES } from "./membership-routes.ts";
+import { EDITED, SENT_EXTRAS } from "./message-content.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
 import { PREFS_ROUTES } from "./prefs-routes.ts";
 import { REACTION_ROUTES } from "./reaction-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
-  Body,
   ClientId,
   Conversation,
   ConversationKind,
   ConversationSummary,
   Cursor,
-  Cursors,
   Id,
   Member,
   Message,
+  MessageBody,
   Nullable,
   Ordinal,
   OwnReactionsKey,
   Page,
   Password,
+  ReadCursors,
   Request,
   Status,
   Title,
@@ -259,6 +260,46 @@ export const ROUTES = {
     },
     refusals: ["not_found"],
   },
+  getMessage: {
+    group: "Conversations",
+    method: "GET",
+    path: "/api/conversations/:id/messages/:seq",
+    summary: "One message.",
+    token: true,
+    params: ByMessage,
+    answers: { 200: Message },
+    refusals: ["not_found"],
+  },
+  listPins: {
+    group: "Conversations",
+    method: "GET",
+    path: "/api/conversations/:id/pins",
+    summary: "The pinned messages, the newest pin first; at most 50.",
+    token: true,
+    params: ById,
+    answers: { 200: Type.Object({ items: Type.Array(Message) }) },
+    refusals: ["not_found"],
+  },
+  pinMessage: {
+    group: "Conversations",
+    method: "PUT",
+    path: "/api/conversations/:id/pins/:seq",
+    summary: "Pin a message, with the permission `pin`. Idempotent.",
+    token: true,
+    params: ByMessage,
+    answers: { 200: Message },
+    refusals: ["not_found", "forbidden", "conflict"],
+  },
+  unpinMessage: {
+    group: "Conversations",
+    method: "DELETE",
+    path: "/api/conversations/:id/pins/:seq",
+    summary: "Take a pin away, with the permission `pin`. Idempotent.",
+    token: true,
+    params: ByMessage,
+    answers: { 200: Message },
+    refusals: ["not_found", "forbidden"],
+  },
   sendMessage: {
     group: "Conversations",
     method: "POST",
@@ -268,8 +309,9 @@ export const ROUTES = {
     params: ById,
     body: Request({
       client_id: ClientId,
-      body: Body,
+      body: Type.Optional(MessageBody),
       reply_to_seq: Type.Optional(Nullable(Ordinal)),
+      ...SENT_EXTRAS,
     }),
     answers: { 201: Message, 200: Message },
     refusals: ["not_found", "forbidden"],
@@ -281,7 +323,7 @@ export const ROUTES = {
     summary: "Change one's own message.",
     token: true,
     params: ByMessage,
-    body: Request({ body: Body }),
+    body: Request(EDITED),
     answers: { 200: Message },
     refusals: ["not_found", "forbidden", "conflict"],
   },
@@ -289,7 +331,9 @@ export const ROUTES = {
     group: "Conversations",
     method: "DELETE",
     path: "/api/conversations/:id/messages/:seq",
-    summary: "Delete one's own message; it stays with `deleted_at` and an empty body.",
+    summary:
+      "Delete one's own message, or another's with the permission `delete_any`; it stays with" +
+      " `deleted_at` and an empty body.",
     token: true,
     params: ByMessage,
     answers: { 200: Message },
@@ -304,7 +348,7 @@ export const ROUTES = {
     token: true,
     params: ById,
     body: Request({ seq: Ordinal }),
-    answers: { 200: Cursors },
+    answers: { 200: ReadCursors },
     refusals: ["not_found", "forbidden"],
   },
 

@@ -23,9 +23,18 @@ export const Ordinal = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEG
 /** A position between ordinals: 0 is before the first. */
 export const Cursor = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 export const Count = Type.Integer({ minimum: 0 });
+/** A number of unread arithmetic. */
+const N = (description: string) => Type.Integer({ minimum: 0, description });
 export const Body = Type.String({
   format: "body",
   description: "1–4,000 code points, not all white space; no control characters but tab, newline.",
+});
+/** A message's: it may be empty where other content is beside it. */
+export const MessageBody = Type.String({
+  format: "message_body",
+  description:
+    "At most 4,000 code points, not all white space; no control characters but tab, newline. May" +
+    " be empty where there is `data` or a `type` of one's own.",
 });
 export const Title = Type.String({ format: "title", description: "1–80 code points." });
 export const ClientId = Type.String({
@@ -98,8 +107,8 @@ export const Message = Type.Object({
   conversation_id: Id,
   seq: Ordinal,
   rev: Ordinal,
-  sender_id: Id,
-  client_id: Type.String(),
+  sender_id: Nullable(Id),
+  client_id: Nullable(Type.String()),
   body: Type.String(),
   reply_to_seq: Nullable(Ordinal),
   created_at: Time,
@@ -110,6 +119,30 @@ export const Message = Type.Object({
       minItems: 1,
       maxItems: 20,
       description: "In the order of first use; left out where there are none.",
+    }),
+  ),
+  type: Type.Optional(
+    Type.String({ description: "Left out for `text`. `system`, or an application's own." }),
+  ),
+  data: Type.Optional(ShownData),
+  mentions: Type.Optional(
+    Type.Array(Id, { minItems: 1, maxItems: 20, description: "Members whom the body names." }),
+  ),
+  mention_all: Type.Optional(Type.Literal(true)),
+  pinned_at: Type.Optional(Time),
+  pinned_by: Type.Optional(Id),
+  expires_at: Type.Optional(
+    Type.String({ format: "time", description: "The server deletes it then." }),
+  ),
+  silent: Type.Optional(
+    Type.Literal(true, { description: "No notification; it does not count as unread." }),
+  ),
+  n: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        "How many messages that count as unread there are up to and with this one; left out where" +
+        " that is `seq`.",
     }),
   ),
 });
@@ -167,14 +200,30 @@ export const Conversation = Type.Object({
       description: "rev of the last change of title, data, image, settings or permissions.",
     }),
   ),
+  last_n: Type.Optional(N("`n` of the newest message where not `last_seq`.")),
+  first_seq: Type.Optional(
+    Type.Integer({ minimum: 1, description: "The first message that is left." }),
+  ),
+  first_n: Type.Optional(N("`n` before `first_seq`.")),
 });
+
+/** One user's own point in a conversation; see unread.ts. Only that user is sent it. */
+const OWN_MARKS = {
+  read_seq: Cursor,
+  read_n: Type.Optional(N("`n` at `read_seq` where not `read_seq`.")),
+  cleared_n: Type.Optional(N("`n` before what the user has cleared.")),
+  unread_from_n: Type.Optional(
+    N("`n` before the message from which the user has marked it unread."),
+  ),
+};
+const OWN_UNREAD = { ...OWN_MARKS, unread_count: Count };
+export const OwnUnread = Type.Object(OWN_UNREAD);
 
 /** An item of `GET /api/conversations`. */
 export const ConversationSummary = Type.Object({
   ...Conversation.properties,
   last_message: Nullable(Message),
-  unread_count: Count,
-  read_seq: Cursor,
+  ...OWN_UNREAD,
 });
 
 /** A user who may neither be a member nor come in. */
@@ -210,12 +259,18 @@ export const Invitation = Type.Object({
 });
 
 export const Cursors = Type.Object({ delivered_seq: Cursor, read_seq: Cursor });
+/** A read mark's answer. */
+export const ReadCursors = Type.Object({ delivered_seq: Cursor, ...OWN_UNREAD });
 
 export const Receipt = Type.Object({
   conversation_id: Id,
   user_id: Id,
   delivered_seq: Cursor,
   read_seq: Cursor,
+  read_n: Type.Optional(N("This and what follows: of one's own only.")),
+  cleared_n: Type.Optional(Count),
+  unread_from_n: Type.Optional(Count),
+  unread_count: Type.Optional(Count),
 });
 
 export const Status = Type.Object({
@@ -224,10 +279,23 @@ export const Status = Type.Object({
   last_seen_at: Nullable(Time),
 });
 
-export const Unread = Type.Object({ conversation_id: Id, last_seq: Cursor, read_seq: Cursor });
+export const Unread = Type.Object({
+  conversation_id: Id,
+  last_seq: Cursor,
+  last_n: Type.Optional(Count),
+  first_n: Type.Optional(Count),
+  ...OWN_UNREAD,
+});
 
 /** Something changed in a conversation whose events the session does not receive. */
-export const Activity = Type.Object({ conversation_id: Id, last_seq: Cursor, rev: Ordinal });
+export const Activity = Type.Object({
+  conversation_id: Id,
+  last_seq: Cursor,
+  rev: Ordinal,
+  last_n: Type.Optional(Count),
+  first_n: Type.Optional(Count),
+  ...OWN_UNREAD,
+});
 
 export const ErrorBody = Type.Object({
   code: Type.String(),
@@ -254,6 +322,8 @@ export type ConversationKind = Static<typeof ConversationKind>;
 export type Ban = Static<typeof Ban>;
 export type Invite = Static<typeof Invite>;
 export type Invitation = Static<typeof Invitation>;
+export type ReadCursors = Static<typeof ReadCursors>;
+export type OwnUnread = Static<typeof OwnUnread>;
 export type Cursors = Static<typeof Cursors>;
 export type Receipt = Static<typeof Receipt>;
 export type Status = Static<typeof Status>;

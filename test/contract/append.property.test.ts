@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ActorPorts, Appended } from "../../actors/ports.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
 import { retitle } from "../support/group-changes.ts";
+import { edits } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   everyChange,
@@ -77,7 +78,7 @@ describe.each(ADAPTERS)("append in $name", ({ open }) => {
               if (!duplicate) resolvedRevs[host]!.push(message.rev);
             }),
           );
-          if (kind === "edit") beside.push(ports.conversations.edit(group, 1, by, `edit ${i}`));
+          if (kind === "edit") beside.push(edits(ports.conversations, group, 1, by, `edit ${i}`));
           if (kind === "retitle")
             beside.push(retitle(ports.conversations, group, by, `title ${i}`));
           if (kind === "mark") {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
 import { addMembers, removeMember, retitle } from "../support/group-changes.ts";
+import { edits, removes } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   codeOf,
@@ -115,7 +116,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     ]);
     expect(first!.duplicate).toBe(false);
     expect(again).toEqual({ message: first!.message, duplicate: true });
-    const edited = await granted(store.edit(group, 1, alice, "hello"));
+    const edited = await granted(edits(store, group, 1, alice, "hello"));
     expect(await granted(say(storage, group, alice, "third", { clientId: "x" }))).toEqual({
       message: edited,
       duplicate: true,
@@ -165,16 +166,17 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
       store.mark({ conversationId: group, userId, seq, read });
     const marks = [mark(2, false), mark(1, true), mark(1, true), mark(0, true), mark(3, true)];
     expect(await Promise.all(marks.map(granted))).toEqual([
-      { delivered_seq: 2, read_seq: 0, changed: true },
-      { delivered_seq: 2, read_seq: 1, changed: true },
-      { delivered_seq: 2, read_seq: 1, changed: false },
-      { delivered_seq: 2, read_seq: 1, changed: false },
-      { delivered_seq: 3, read_seq: 3, changed: true },
+      { delivered_seq: 2, read_seq: 0, changed: true, own: { read_seq: 0 } },
+      { delivered_seq: 2, read_seq: 1, changed: true, own: { read_seq: 1 } },
+      { delivered_seq: 2, read_seq: 1, changed: false, own: { read_seq: 1 } },
+      { delivered_seq: 2, read_seq: 1, changed: false, own: { read_seq: 1 } },
+      { delivered_seq: 3, read_seq: 3, changed: true, own: { read_seq: 3 } },
     ]);
     expect(await granted(mark(1, false))).toEqual({
       delivered_seq: 3,
       read_seq: 3,
       changed: false,
+      own: { read_seq: 3 },
     });
     expect(await codeOf(mark(1, true, carol))).toBe("not_found");
     expect((await store.load(group))?.members).toEqual([
@@ -187,12 +189,12 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     const store = await freshGroup();
     const { message } = await granted(say(storage, group, alice, "a"));
     await granted(say(storage, group, bob, "b"));
-    const edited = await granted(store.edit(group, 1, alice, "A"));
+    const edited = await granted(edits(store, group, 1, alice, "A"));
     expect(edited).toEqual({ ...message, rev: 4, body: "A", edited_at: edited.edited_at });
     expect(edited.edited_at).toMatch(ISO);
-    expect(await codeOf(store.edit(group, 1, bob, "mine"))).toBe("forbidden");
-    expect(await codeOf(store.edit(group, 1, carol, "mine"))).toBe("not_found");
-    expect(await codeOf(store.edit(group, 9, alice, "?"))).toBe("not_found");
+    expect(await codeOf(edits(store, group, 1, bob, "mine"))).toBe("forbidden");
+    expect(await codeOf(edits(store, group, 1, carol, "mine"))).toBe("not_found");
+    expect(await codeOf(edits(store, group, 9, alice, "?"))).toBe("not_found");
     expect(await store.changedAfter(group, 2, 10)).toMatchObject([
       { seq: 2, rev: 3 },
       { seq: 1, rev: 4 },
@@ -203,14 +205,14 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
   it("[MSG6] a deletion empties the body; again it changes nothing, and no edit follows", async () => {
     const store = await freshGroup();
     await granted(say(storage, group, alice, "a"));
-    const { message, changed } = await granted(store.remove(group, 1, alice));
+    const { message, changed } = await granted(removes(store, group, 1, alice));
     expect(changed).toBe(true);
     expect(message).toMatchObject({ seq: 1, rev: 3, body: "" });
     expect(message.deleted_at).toMatch(ISO);
-    expect(await granted(store.remove(group, 1, alice))).toEqual({ message, changed: false });
-    expect(await codeOf(store.edit(group, 1, alice, "back"))).toBe("conflict");
-    expect(await codeOf(store.remove(group, 1, bob))).toBe("forbidden");
-    expect(await codeOf(store.remove(group, 2, alice))).toBe("not_found");
+    expect(await granted(removes(store, group, 1, alice))).toEqual({ message, changed: false });
+    expect(await codeOf(edits(store, group, 1, alice, "back"))).toBe("conflict");
+    expect(await codeOf(removes(store, group, 1, bob))).toBe("forbidden");
+    expect(await codeOf(removes(store, group, 2, alice))).toBe("not_found");
     expect(await store.load(group)).toMatchObject({ last_seq: 1, rev: 3 });
   });
 
@@ -267,14 +269,18 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     const note = (rev: number) => void revs.push(rev);
     await Promise.all([
       granted(say(storage, group, alice, "a")).then(({ message }) => note(message.rev)),
-      granted(store.edit(group, 1, alice, "e")).then((message) => note(message.rev)),
+      granted(
+        store.revise(group, 1, alice, { does: "edit", body: "e", names: [], all: false }),
+      ).then(({ message }) => note(message.rev)),
       granted(say(storage, group, bob, "b")).then(({ message }) => note(message.rev)),
       committed(store.change(group, [{ by: bob, does: "update", title: "t" }])).then((change) =>
         note(change.conversation!.rev),
       ),
       granted(store.mark({ conversationId: group, userId: bob, seq: 1, read: true })),
       granted(say(storage, group, bob, "c")).then(({ message }) => note(message.rev)),
-      granted(store.remove(group, 1, alice)).then(({ message }) => note(message.rev)),
+      granted(
+        store.revise(group, 1, alice, { does: "delete", any: false, system: false, spared: [] }),
+      ).then(({ message }) => note(message.rev)),
     ]);
     expect(revs).toEqual([3, 4, 5, 6, 7, 8]);
   });

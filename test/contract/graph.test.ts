@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
+import { edits, removes } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   codeOf,
@@ -179,10 +180,10 @@ describe.each(ADAPTERS)("the graph in $name", ({ open }) => {
       codeOf(mark(alice)),
       codeOf(mark(bob)),
       codeOf(mark(carol)),
-      codeOf(storage.conversations.edit(direct, 1, alice, "changed")),
-      codeOf(storage.conversations.edit(direct, 2, alice, "another's")),
-      codeOf(storage.conversations.edit(direct, 9, alice, "nothing")),
-      codeOf(storage.conversations.edit(group, 1, alice, "edited")),
+      codeOf(edits(storage.conversations, direct, 1, alice, "changed")),
+      codeOf(edits(storage.conversations, direct, 2, alice, "another's")),
+      codeOf(edits(storage.conversations, direct, 9, alice, "nothing")),
+      codeOf(edits(storage.conversations, group, 1, alice, "edited")),
     ]);
     expect(outcomes).toEqual([
       ...["forbidden", "", "forbidden", "not_found"],
@@ -194,14 +195,14 @@ describe.each(ADAPTERS)("the graph in $name", ({ open }) => {
     // Heard of or not, it was sent before the block.
     const repeated = await granted(say(storage, direct, alice, "before"));
     expect(repeated).toMatchObject({ duplicate: true, message: { seq: 1 } });
-    const removed = await granted(storage.conversations.remove(direct, 1, alice));
+    const removed = await granted(removes(storage.conversations, direct, 1, alice));
     expect(removed).toMatchObject({ changed: true, message: { body: "" } });
-    expect(await codeOf(storage.conversations.edit(direct, 1, alice, "?"))).toBe("forbidden");
+    expect(await codeOf(edits(storage.conversations, direct, 1, alice, "?"))).toBe("forbidden");
 
     await block(bob, alice, false);
     expect(await codeOf(say(storage, direct, alice, "again"))).toBe("");
     expect(await codeOf(mark(bob))).toBe("");
-    expect(await codeOf(storage.conversations.edit(direct, 2, bob, "edited"))).toBe("");
+    expect(await codeOf(edits(storage.conversations, direct, 2, bob, "edited"))).toBe("");
   });
 
   it("[BLK6] under a block no conversation is made with the other, and the old one is answered", async () => {

@@ -10,6 +10,7 @@ import {
 } from "../../src/protocol/session-bounds.ts";
 import { eventually } from "../support/eventually.ts";
 import { addMembers, removeMember, retitle } from "../support/group-changes.ts";
+import { edits, removes } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   codeOf,
@@ -103,7 +104,12 @@ describe.each(ADAPTERS)("live conversations in $name", ({ open }) => {
     expect(conversations).toHaveLength(500);
     expect(conversations[0]!.id).toBe(first);
     expect(unread).toHaveLength(500);
-    expect(unread[0]).toEqual({ conversation_id: first, last_seq: 2, read_seq: 1 });
+    expect(unread[0]).toEqual({
+      conversation_id: first,
+      last_seq: 2,
+      read_seq: 1,
+      unread_count: 1,
+    });
     expect(more).toMatchObject({ hasMoreConversations: true, hasMoreUnread: true });
     const mark = { conversationId: spam[0]!, userId: alice, seq: 1, read: true };
     await granted(storage.conversations.mark(mark));
@@ -119,17 +125,22 @@ describe.each(ADAPTERS)("live conversations in $name", ({ open }) => {
     const since = await now();
     expect(await activity(since)).toEqual([]);
     await granted(say(storage, said!, bob, "one"));
-    await granted(storage.conversations.edit(edited!, 1, bob, "two"));
-    await granted(storage.conversations.remove(deleted!, 1, bob));
+    await granted(edits(storage.conversations, edited!, 1, bob, "two"));
+    await granted(removes(storage.conversations, deleted!, 1, bob));
     await granted(retitle(storage.conversations, retitled!, bob, "New"));
     await granted(addMembers(storage.conversations, joined!, bob, [carol]));
     const found = await activity(since);
-    expect(found.map(({ id }) => id).toSorted()).toEqual(
+    expect(found.map(({ conversation_id }) => conversation_id).toSorted()).toEqual(
       [said, edited, deleted, retitled, joined].toSorted(),
     );
-    expect(found.map(({ id }) => id)).not.toContain(quiet);
+    expect(found.map(({ conversation_id }) => conversation_id)).not.toContain(quiet);
     expect(found.every(({ user, isOwn }) => user === alice && !isOwn)).toBe(true);
-    expect(found.find(({ id }) => id === edited)).toMatchObject({ lastSeq: 1, rev: 3 });
+    expect(found.find((one) => one.conversation_id === edited)).toMatchObject({
+      last_seq: 1,
+      rev: 3,
+      read_seq: 0,
+      unread_count: 1,
+    });
     expect(await activity(await now())).toEqual([]);
   });
 
@@ -144,15 +155,15 @@ describe.each(ADAPTERS)("live conversations in $name", ({ open }) => {
     await storage.conversations.opened(opened, alice);
     await granted(say(storage, direct, bob, "to you"));
     const own = await activity(since);
-    expect(own.map(({ id, isOwn }) => [id, isOwn]).toSorted()).toEqual(
+    expect(own.map(({ conversation_id, isOwn }) => [conversation_id, isOwn]).toSorted()).toEqual(
       [read, opened, direct].map((id) => [id, true]).toSorted(),
     );
-    expect(await activity(since, bob)).toMatchObject([{ id: direct, isOwn: true }]);
+    expect(await activity(since, bob)).toMatchObject([{ conversation_id: direct, isOwn: true }]);
     const { found } = await storage.queries.activity([
       { user: carol, sinceMs: since },
       { user: bob, sinceMs: since },
     ]);
-    expect(found).toMatchObject([{ user: bob, id: direct }]);
+    expect(found).toMatchObject([{ user: bob, conversation_id: direct }]);
   });
 
   it("[WCH9] an opening names those followed last, and no more than are watched", async () => {

@@ -5,6 +5,7 @@ import { translationIn } from "../../src/protocol/contract.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { MEMBERS_MAX } from "../../src/protocol/routes.ts";
 import type { Conversation } from "../../src/protocol/schemas.ts";
+import { edits } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   codeOf,
@@ -294,7 +295,7 @@ describe.each(ADAPTERS)("coming in and going in $name", ({ open }) => {
     expect(await seqs(cat)).toEqual([[], false]);
     expect(await lastOf(cat)).toMatchObject({ last_message: null, unread_count: 0 });
     await granted(say(storage, group, ann, "three"));
-    await granted(storage.conversations.edit(group, 1, ann, "edited"));
+    await granted(edits(storage.conversations, group, 1, ann, "edited"));
     expect(await seqs(cat)).toEqual([[3], false]);
     expect(await seqs(cat, { afterSeq: 0, limit: 1 })).toEqual([[3], false]);
     expect(await seqs(cat, { beforeSeq: 3 })).toEqual([[], false]);

@@ -60,10 +60,13 @@ describe("message_text", () => {
     const text = await textOf(
       `{"id": 1, "conversation_id": 1, "seq": 2, "rev": 3, "sender_id": 4, "client_id": "c",
         "body": "b", "reply_to_seq": 1, "created_at": ${time}, "edited_at": ${time},
-        "deleted_at": ${time}, "reactions": "[{\\"key\\":\\"a\\"}]"}`,
+        "deleted_at": ${time}, "reactions": "[{\\"key\\":\\"a\\"}]", "n": 1, "data": "{\\"a\\": [1e-300]}",
+        "extra": {"type": "x", "silent": true, "mentions": ["5"], "mention_all": true,
+          "pinned_at": ${time}, "pinned_by": "4", "expires_at": ${time}}}`,
     );
     const message = messageOf(text);
-    expect(Object.keys(message)).toEqual(Object.keys(Message.properties));
+    expect(Object.keys(message).toSorted()).toEqual(Object.keys(Message.properties).toSorted());
+    expect(message).toMatchObject({ n: 1, data: { a: [1e-300] }, type: "x", mentions: ["5"] });
     expect(Object.values(message)).not.toContain(null);
   });
 

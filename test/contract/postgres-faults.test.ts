@@ -9,6 +9,7 @@ import { createEdgePorts, type EdgeStorage } from "../../src/storage/postgres/ed
 import { StorageFault } from "../../src/storage/postgres/fault.ts";
 import { migrate, NewerDatabaseError } from "../../src/storage/postgres/migrate.ts";
 import { retitle } from "../support/group-changes.ts";
+import { edits } from "../support/message-changes.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";
 import { codeOf, granted, say } from "./adapters.ts";
 import { WeakLink } from "./weak-link.ts";
@@ -72,7 +73,7 @@ describe("PostgreSQL storage in trouble", () => {
     expect(codes).toEqual(["", "internal", "", "internal", ""]);
     expect(await granted(mark)).toMatchObject({ changed: false });
     expect(await stored()).toEqual(["a", "b", "c"]);
-    const edited = storage.ports.conversations.edit(group, 1, alice, "nul \0");
+    const edited = edits(storage.ports.conversations, group, 1, alice, "nul \0");
     expect(await codeOf(edited)).toBe("internal");
   });
 
@@ -89,7 +90,7 @@ describe("PostgreSQL storage in trouble", () => {
   it("[WRT3] a single change whose answer is lost is not made twice", async () => {
     await granted(speak("a"));
     link.loseNextAnswer();
-    const edit = storage.ports.conversations.edit(group, 1, alice, "b");
+    const edit = edits(storage.ports.conversations, group, 1, alice, "b");
     await expect(edit).rejects.toBeInstanceOf(StorageFault);
     expect(await storage.ports.conversations.load(group)).toMatchObject({ rev: 3 });
   });

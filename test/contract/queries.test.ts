@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
 import { addMembers, removeMember, retitle } from "../support/group-changes.ts";
+import { edits, removes } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   granted,
@@ -52,10 +53,12 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     expect(opened!.conversations).toHaveLength(2);
     expect(opened!.conversations).toContainEqual({ id: direct, rev: 2, peer: bob });
     expect(opened!.conversations).toContainEqual({ id: group, rev: 4, peer: null });
-    expect(opened!.unread).toEqual([{ conversation_id: direct, last_seq: 1, read_seq: 0 }]);
+    expect(opened!.unread).toEqual([
+      { conversation_id: direct, last_seq: 1, read_seq: 0, unread_count: 1 },
+    ]);
     await storage.conversations.mark({ conversationId: group, userId: bob, seq: 2, read: true });
     expect((await storage.queries.openSession(bob))!.unread).toEqual([
-      { conversation_id: group, last_seq: 3, read_seq: 2 },
+      { conversation_id: group, last_seq: 3, read_seq: 2, unread_count: 1 },
     ]);
     const [lonely] = await newUsers(storage, 1);
     expect(await storage.queries.openSession(lonely!)).toMatchObject({
@@ -106,7 +109,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
       ]),
     );
     await granted(retitle(storage.conversations, group, bob, "New"));
-    await granted(storage.conversations.edit(group, 1, alice, "g1!"));
+    await granted(edits(storage.conversations, group, 1, alice, "g1!"));
     const { message } = await granted(say(storage, group, carol, "g4"));
     const { changes } = await storage.queries.changes(group, 2, 10);
     expect(changes.map(({ name, rev }) => [name, rev])).toEqual([
@@ -180,7 +183,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
         windows.map(async (window) => (await queries.history(alice, group, window))!.value().items),
       );
     await seen();
-    await granted(conversations.edit(group, 2, alice, "g2!"));
+    await granted(edits(conversations, group, 2, alice, "g2!"));
     expect((await seen()).map((items) => items.map(({ body }) => body))).toEqual([
       ["g2!", "g3"],
       ["g1", "g2!"],
@@ -188,7 +191,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     ]);
     await granted(say(storage, group, bob, "g4"));
     expect((await seen())[0]!.map(({ body }) => body)).toEqual(["g3", "g4"]);
-    await granted(conversations.remove(group, 1, alice));
+    await granted(removes(conversations, group, 1, alice));
     const [, [first]] = (await seen()) as [unknown, [{ deleted_at: string | null }]];
     expect(first.deleted_at).not.toBeNull();
     await granted(retitle(conversations, group, bob, "New"));
@@ -261,7 +264,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
 
   it("[SYN2] a listed conversation answers what changed after its rev", async () => {
     await talk();
-    await granted(storage.conversations.remove(group, 1, alice));
+    await granted(removes(storage.conversations, group, 1, alice));
     const answer = await sync([[group, 3]], false);
     expect(answer).toMatchObject({ removed: [], receipts: [], has_more: false });
     expect(answer.conversations).toEqual([
@@ -272,6 +275,8 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
         conversation: null,
         has_more: false,
         reset: false,
+        read_seq: 3,
+        unread_count: 0,
       },
     ]);
     await granted(retitle(storage.conversations, group, alice, "New"));
@@ -296,6 +301,8 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
         conversation: await storage.conversations.load(group),
         has_more: false,
         reset: false,
+        read_seq: 3,
+        unread_count: 0,
       },
     ]);
     expect((await sync([[direct, 2]], false)).conversations).toEqual([]);
@@ -313,6 +320,8 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
       conversation: await storage.conversations.load(group),
       has_more: false,
       reset: true,
+      read_seq: 3,
+      unread_count: 0,
     });
   });
 

@@ -6,6 +6,7 @@ import type { ServerPayload } from "../../src/protocol/events.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
 import { addMembers } from "../support/group-changes.ts";
+import { edits, removes } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   everyChange,
@@ -199,7 +200,7 @@ describe.each(ADAPTERS)("reactions in $name", ({ open }) => {
     const nowhere = await storage.reactions.react(group, 99, [call(bob, "👍")]);
     expect(codesOf(nowhere)).toEqual(["not_found"]);
     expect(nowhere.message).toBeNull();
-    await granted(storage.conversations.remove(group, seq, alice));
+    await granted(removes(storage.conversations, group, seq, alice));
     expect(codesOf(await react(call(bob, "👍", false), call(bob, "👍")))).toEqual([
       "conflict",
       "conflict",
@@ -221,7 +222,7 @@ describe.each(ADAPTERS)("reactions in $name", ({ open }) => {
 
   it("[RCT10] deletion takes reactions away, in answers and in rows", async () => {
     await react(call(bob, "👍"));
-    const { message } = await granted(storage.conversations.remove(group, seq, alice));
+    const { message } = await granted(removes(storage.conversations, group, seq, alice));
     expect(message).not.toHaveProperty("reactions");
     expect(await storage.reactions.own(group, bob, [seq])).toEqual([]);
     const page = await storage.queries.reactors(bob, { id: group, seq, key: null }, 10, null);
@@ -282,7 +283,7 @@ describe.each(ADAPTERS)("reactions in $name", ({ open }) => {
   it("[RCT13] a repair tells every flush again, and to version 1 the message at its rev", async () => {
     await react(call(bob, "a"));
     await react(call(carol, "a"));
-    await granted(storage.conversations.edit(group, seq, alice, "edited"));
+    await granted(edits(storage.conversations, group, seq, alice, "edited"));
     await react(call(carol, "a", false));
     const changes = (await everyChange(storage, group)).filter(({ rev }) => rev > 1);
     expect(changes.map(({ name, rev }) => [name, rev])).toEqual([
@@ -337,6 +338,8 @@ describe.each(ADAPTERS)("reactions in $name", ({ open }) => {
     const { readAtMs } = await storage.queries.activity([]);
     await react(call(carol, "a"));
     const { found } = await storage.queries.activity([{ user: alice, sinceMs: readAtMs - 1 }]);
-    expect(found).toContainEqual(expect.objectContaining({ user: alice, id: group, rev: 4 }));
+    expect(found).toContainEqual(
+      expect.objectContaining({ user: alice, conversation_id: group, rev: 4 }),
+    );
   });
 });

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PostId, UserId } from "../../src/protocol/ids.ts";
 import { retitle } from "../support/group-changes.ts";
+import { edits, removes } from "../support/message-changes.ts";
 import { ADAPTERS, granted, newGroup, newUsers, type OpenStorage, say } from "./adapters.ts";
 
 describe.each(ADAPTERS)("recount in $name", ({ open }) => {
@@ -31,7 +32,7 @@ describe.each(ADAPTERS)("recount in $name", ({ open }) => {
   const talk = async () => {
     const group = await newGroup(storage, users);
     for (const body of ["a", "b", "c"]) await granted(say(storage, group, users[0]!, body));
-    await granted(storage.conversations.edit(group, 1, users[0]!, "A"));
+    await granted(edits(storage.conversations, group, 1, users[0]!, "A"));
     const call = { by: users[1]!, key: "👍", on: true, isOnly: false, isForAll: false };
     await storage.reactions.react(group, 3, [
       { ...call, isAllowed: true },
@@ -39,7 +40,19 @@ describe.each(ADAPTERS)("recount in $name", ({ open }) => {
       { ...call, key: "🎉", isAllowed: true },
     ]);
     await granted(retitle(storage.conversations, group, users[1]!, "Title"));
-    await granted(storage.conversations.remove(group, 2, users[0]!));
+    await granted(removes(storage.conversations, group, 2, users[0]!));
+    return group;
+  };
+  /** In which some messages do not count, one user has read half and another nothing. */
+  const quietTalk = async () => {
+    const group = await newGroup(storage, users);
+    for (const [n, silent] of [false, true, false, true, true, false].entries()) {
+      const message = { senderId: users[0]!, clientId: `q${n}`, body: "x", replyToSeq: null };
+      const content = silent ? { silent: true as const } : { type: "note" };
+      await granted(storage.conversations.append({ conversationId: group, ...message, content }));
+    }
+    const mark = { conversationId: group, userId: users[1]!, seq: 4, read: true };
+    await granted(storage.conversations.mark(mark));
     return group;
   };
   const news = (userId: UserId, message: string) => ({
@@ -48,6 +61,7 @@ describe.each(ADAPTERS)("recount in $name", ({ open }) => {
 
   it("[REC1] nothing differs after ordinary use", async () => {
     await talk();
+    await quietTalk();
     await newGroup(storage, users);
     const first = await granted(storage.notifications.add(news(users[0]!, "1")));
     await granted(storage.notifications.add(news(users[0]!, "2")));

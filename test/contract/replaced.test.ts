@@ -6,6 +6,7 @@ import type { Change } from "../../src/ports/edge.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import { addMembers, type OneChange, removeMember, retitle } from "../support/group-changes.ts";
+import { edits, removes } from "../support/message-changes.ts";
 import {
   ADAPTERS,
   everyChange,
@@ -43,9 +44,9 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
   it("[GAP2] an edited and deleted message is told with each of its revs", async () => {
     const { conversations } = storage;
     const sent = await granted(say(storage, group, alice, "first"));
-    const edited = await granted(conversations.edit(group, 1, alice, "second"));
-    const again = await granted(conversations.edit(group, 1, alice, "third"));
-    const deleted = await granted(conversations.remove(group, 1, alice));
+    const edited = await granted(edits(conversations, group, 1, alice, "second"));
+    const again = await granted(edits(conversations, group, 1, alice, "third"));
+    const deleted = await granted(removes(conversations, group, 1, alice));
     const { changes } = await storage.queries.changes(group, 1, 10);
     expect(changes.map(({ name, rev }) => [name, rev])).toEqual([
       ["message", 2],
@@ -108,10 +109,10 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
               const said = await say(storage, id, user, `text ${n}`);
               if (said.ok) all.push(said.value.message);
             } else if (what === "edit") {
-              const edited = await conversations.edit(id, seq, user, `edit ${n}`);
+              const edited = await edits(conversations, id, seq, user, `edit ${n}`);
               if (edited.ok) all.push(edited.value);
             } else if (what === "delete") {
-              const deleted = await conversations.remove(id, seq, user);
+              const deleted = await removes(conversations, id, seq, user);
               if (deleted.ok && deleted.value.changed) all.push(deleted.value.message);
             } else {
               const changed = await (what === "retitle"
@@ -182,8 +183,8 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
   it("[GAP3] what was replaced is forgotten in time; then a gap is told as things stand", async () => {
     const { conversations } = storage;
     await granted(say(storage, group, alice, "secret", { clientId: "c1" }));
-    await granted(conversations.edit(group, 1, alice, "less so"));
-    await granted(conversations.remove(group, 1, alice));
+    await granted(edits(conversations, group, 1, alice, "less so"));
+    await granted(removes(conversations, group, 1, alice));
     await granted(removeMember(conversations, group, bob, bob));
     await granted(retitle(conversations, group, carol, "New"));
     await granted(retitle(conversations, group, carol, "Newer"));

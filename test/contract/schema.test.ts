@@ -10,6 +10,7 @@ import { createActorPorts } from "../../src/storage/postgres/actor-ports.ts";
 import { isOlder } from "../../src/storage/postgres/functions.ts";
 import { migrate } from "../../src/storage/postgres/migrate.ts";
 import { createRecount } from "../../src/storage/postgres/recount.ts";
+import { edits } from "../support/message-changes.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";
 import { schemaSnapshot } from "../support/schema-snapshot.ts";
 import { granted, say } from "./adapters.ts";
@@ -96,7 +97,7 @@ describe("schema", () => {
       expect(again).toMatchObject({ duplicate: true, message: { seq: 1 } });
       const next = await granted(say(storage.ports, group!, ann!, "after the upgrade"));
       expect(next.message).toMatchObject({ seq: 4, rev: 10 });
-      await granted(conversations.edit(group!, 4, ann!, "edited after it"));
+      await granted(edits(conversations, group!, 4, ann!, "edited after it"));
       expect((await say(storage.ports, blocked!, carl!, "again")).ok).toBe(false);
     } finally {
       await storage.close();

@@ -78,8 +78,8 @@ describe("the handshake", () => {
     const byId = (a: { conversation_id: string }, b: { conversation_id: string }) =>
       Number(a.conversation_id) - Number(b.conversation_id);
     expect([...ready.unread.conversations].sort(byId)).toEqual([
-      { conversation_id: direct.id, last_seq: 1, read_seq: 0 },
-      { conversation_id: group.id, last_seq: 2, read_seq: 1 },
+      { conversation_id: direct.id, last_seq: 1, read_seq: 0, unread_count: 1 },
+      { conversation_id: group.id, last_seq: 2, read_seq: 1, unread_count: 1 },
     ]);
     expect(JSON.stringify(ready)).not.toContain(`"${quiet.id}"`);
     expect(Math.abs(Date.parse(ready.server_time) - Date.now())).toBeLessThan(5000);

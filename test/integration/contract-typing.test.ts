@@ -152,9 +152,13 @@ describe("receipts", () => {
     const read = await marking.marksRead(group.id, 1);
     expect(read).toMatchObject({ ok: true, delivered_seq: 2, read_seq: 1 });
     const receipt = { conversation_id: group.id, user_id: bob.id };
-    for (const session of others) {
-      expect(await session.next("receipt")).toEqual({ ...receipt, delivered_seq: 2, read_seq: 0 });
-      expect(await session.next("receipt")).toEqual({ ...receipt, delivered_seq: 2, read_seq: 1 });
+    for (const [n, session] of others.entries()) {
+      // Only one's own sessions receive how many messages are unread.
+      const unread = (unread_count: number) => (n === 0 ? { unread_count } : {});
+      const one = { ...receipt, delivered_seq: 2, read_seq: 0, ...unread(3) };
+      const two = { ...receipt, delivered_seq: 2, read_seq: 1, ...unread(2) };
+      expect(await session.next("receipt")).toEqual(one);
+      expect(await session.next("receipt")).toEqual(two);
     }
     await marking.never("receipt", SILENCE_MS);
   });
@@ -215,13 +219,14 @@ describe("receipts", () => {
     const sessions = [await ann.connects(), await bob.connects()];
     const answer = await bob.api.put(`/api/conversations/${group.id}/read`, { seq: 2 });
     expect(answer.status, answer.text).toBe(200);
-    expect(answer.body).toEqual({ delivered_seq: 2, read_seq: 2 });
-    for (const session of sessions) {
+    expect(answer.body).toEqual({ delivered_seq: 2, read_seq: 2, unread_count: 0 });
+    for (const [n, session] of sessions.entries()) {
       expect(await session.next("receipt")).toEqual({
         conversation_id: group.id,
         user_id: bob.id,
         delivered_seq: 2,
         read_seq: 2,
+        ...(n === 1 && { unread_count: 0 }),
       });
     }
     await bob.api.put(`/api/conversations/${group.id}/read`, { seq: 1 });

@@ -116,6 +116,7 @@ class Peer {
             ? [
                 {
                   ...{ conversation_id: "9", rev, messages: [], has_more: false, reset: false },
+                  ...{ read_seq: 0, unread_count: 0 },
                   conversation: withOwnMember(conversation, ME),
                 },
               ]

@@ -210,7 +210,7 @@ export class SdkHistory {
           .filter((one) => one.sdk === sdk && one.room === room)
           .map(({ sending }) => sending.clientId);
         const stored = messages
-          .filter(({ client_id }) => order.includes(client_id))
+          .filter(({ client_id }) => order.includes(client_id ?? ""))
           .map(({ client_id }) => client_id);
         expect(stored, `in the order of the sends of ${room}`).toEqual(
           order.filter((clientId) => stored.includes(clientId)),

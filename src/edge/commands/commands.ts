@@ -8,8 +8,9 @@ import type { Clock } from "../../base/clock.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { ConversationOps } from "../../protocol/actor-ops.ts";
 import { type ErrorObject, refused } from "../../protocol/errors.ts";
-import { JOIN_LIMIT_DEFAULT } from "../../protocol/events.ts";
+import { type ClientPayload, JOIN_LIMIT_DEFAULT } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
+import { contentOf, editRefusal, sendRefusal } from "../../protocol/message-content.ts";
 import { judge } from "../../protocol/policy.ts";
 import { SYNC_PREFS_MAX } from "../../protocol/prefs.ts";
 import { reactionKeyOf } from "../../protocol/reaction-keys.ts";
@@ -60,7 +61,10 @@ export interface CommandDeps {
   clock: Clock;
   prefs: PrefsStream;
   drafts: Drafts;
-  queries: Pick<Queries, "sync" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter">;
+  queries: Pick<
+    Queries,
+    "sync" | "standing" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter"
+  >;
   auth: Pick<Auth, "verify">;
   /** The session's token was replaced: its expiry is another now. */
   onTokenRefreshed(session: Session): void;
@@ -104,10 +108,21 @@ export function createCommands(deps: CommandDeps): Commands {
   return {
     ...createPrefsCommands(deps),
 
-    send_message(session, { conversation_id, client_id, body, reply_to_seq }, ack) {
+    send_message(session, { conversation_id, client_id, reply_to_seq, ...asked }, ack) {
+      const refusal = sendRefusal(asked, "payload");
+      if (refusal !== null) {
+        ack.refuse(refusal);
+        return;
+      }
       const id = asConversationId(conversation_id);
       session.typingIn.delete(id);
-      const message = { client_id, body, reply_to_seq: reply_to_seq ?? null };
+      const content = contentOf(asked);
+      const message = {
+        client_id,
+        body: asked.body ?? "",
+        reply_to_seq: reply_to_seq ?? null,
+        ...(content && { content }),
+      };
       const key = `${conversation_id} c${client_id}`;
       const sent = deps.drafts.removedBy(session, id, ack);
       const sink = awaited(session, key, null, acting(session, conversation_id, sent));
@@ -181,11 +196,15 @@ export function createCommands(deps: CommandDeps): Commands {
       askConversation(session, conversation_id, "mark", { seq, read: true }, sink);
     },
 
-    edit_message(session, { conversation_id, seq, body }, ack) {
+    edit_message(session, { conversation_id, seq, ...edited }, ack) {
+      const refusal = editRefusal(edited, "payload");
+      if (refusal !== null) {
+        ack.refuse(refusal);
+        return;
+      }
       const key = `${conversation_id} s${seq}`;
-      const is = (message: Message) => message.deleted_at === null && message.body === body;
-      const sink = awaited(session, key, is, ack);
-      askConversation(session, conversation_id, "edit", { seq, body }, sink);
+      const sink = awaited(session, key, (message) => isEditedTo(message, edited), ack);
+      askConversation(session, conversation_id, "edit", { seq, ...edited }, sink);
     },
 
     delete_message(session, { conversation_id, seq }, ack) {
@@ -328,16 +347,12 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.ok(answer);
         const id = asConversationId(conversation_id);
         if (streams.movesUp(session, id) || !session.isPartial || session.left.has(id)) return;
-        const window = { after_rev: null, limit: 1 };
-        askConversation(session, conversation_id, "join", window, {
-          ok(joined) {
-            const { conversation } = JSON.parse(joined) as JoinAnswer;
-            const { last_seq: lastSeq, rev } = conversation;
-            activity.acted(session, { user: session.user, id, lastSeq, rev });
-          },
-          // No member any more: it does not become live.
-          refuse: () => undefined,
-        });
+        // Where the user is no member any more it does not become live.
+        deps.queries.standing(session.user, id).then(
+          (standing) => standing && activity.acted(session, { user: session.user, ...standing }),
+          // The next round of Activity finds it.
+          () => undefined,
+        );
       },
       refuse: (error) => ack.refuse(error),
     };
@@ -406,6 +421,16 @@ function awaited(
     ok: (answer) => done(() => ack.ok(answer)),
     refuse: (error) => done(() => ack.refuse(error)),
   };
+}
+
+/** Whether a message that came by is what the edit asked for. */
+function isEditedTo(
+  message: Message,
+  { body, data }: Pick<ClientPayload<"edit_message">, "body" | "data">,
+): boolean {
+  if (message.deleted_at !== null || message.edited_at === null) return false;
+  if (body !== undefined && message.body !== body) return false;
+  return data === undefined || JSON.stringify(message.data ?? null) === JSON.stringify(data);
 }
 
 /** Whether an event has answered it. */

@@ -22,7 +22,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { ActiveConversation, ActivityRequest, Queries } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Activity as ActivityPayload } from "../../protocol/schemas.ts";
+import { asConversationId } from "../../protocol/schemas.ts";
 import { ACTIVITY_EVERY_MS } from "../../protocol/session-bounds.ts";
 import { type Monotonic, msBetween } from "../../protocol/time.ts";
 import type { Session } from "../session/session.ts";
@@ -116,7 +116,8 @@ export class Activity {
     const partial = this.#partials.get(session);
     if (partial === undefined) return;
     const sentAt = this.#take(session, partial, { ...conversation, isOwn: true });
-    if (sentAt !== null) this.#wasEarly({ session, id: conversation.id, sentAt });
+    const id = asConversationId(conversation.conversation_id);
+    if (sentAt !== null) this.#wasEarly({ session, id, sentAt });
   }
 
   close(): void {
@@ -179,7 +180,8 @@ export class Activity {
   /** When an activity was sent of it; null: none was. */
   #take(session: Session, partial: Partial, changed: ActiveConversation): Monotonic | null {
     const { streams, clock } = this.#options;
-    const { id, rev, isOwn } = changed;
+    const { rev, isOwn } = changed;
+    const id = asConversationId(changed.conversation_id);
     if (session.isEnded || session.left.has(id) || streams.isFollowed(session, id)) return null;
     const known = partial.known.get(id);
     let sentAt: Monotonic | null = null;
@@ -225,7 +227,9 @@ export class Activity {
         const { found } = await this.#options.queries.activity(some);
         for (const { session, id } of due) {
           const partial = this.#partials.get(session);
-          const one = found.find((each) => each.user === session.user && each.id === id);
+          const one = found.find(
+            (each) => each.user === session.user && each.conversation_id === id,
+          );
           if (partial === undefined || one === undefined) continue;
           const sentAt = this.#take(session, partial, one);
           if (sentAt !== null) this.#wasEarly({ session, id, sentAt });
@@ -273,13 +277,14 @@ export class Activity {
     return sentAt === null || msBetween(sentAt, now) >= ACTIVITY_EVERY_MS;
   }
 
-  #send(session: Session, partial: Partial, { id, lastSeq, rev }: ActiveConversation): Monotonic {
-    const payload: ActivityPayload = { conversation_id: id, last_seq: lastSeq, rev };
+  #send(session: Session, partial: Partial, changed: ActiveConversation): Monotonic {
+    const { user: _, isOwn: __, ...payload } = changed;
+    const id = asConversationId(payload.conversation_id);
     const packet = Packet.event("conversation_activity", JSON.stringify(payload));
     session.send(packet, `conversation_activity:${id}`);
     const at = this.#options.clock.monotonicMs();
-    partial.known.set(id, { rev, at, sentAt: at, waiting: null });
-    session.forgetAnswered(id, rev);
+    partial.known.set(id, { rev: payload.rev, at, sentAt: at, waiting: null });
+    session.forgetAnswered(id, payload.rev);
     return at;
   }
 }

@@ -19,7 +19,13 @@ import type { ReactionNote } from "../../protocol/actor-ops.ts";
 import { isSince11, translationIn } from "../../protocol/contract.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter, type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
-import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
+import {
+  asUserId,
+  type Conversation,
+  type Message,
+  type OwnUnread,
+  type Receipt,
+} from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { LazyMap } from "../session/lazy.ts";
@@ -283,11 +289,7 @@ export class Stream {
   #deliverPassing(event: Frame): void {
     if (event.name === "receipt") {
       const body = this.#receipts.advanced(event.body);
-      if (body === null) return;
-      // The newest value of one member's cursors.
-      const key = `receipt:${this.id}:${event.note}`;
-      const packet = Packet.event("receipt", body);
-      this.#fanOut(packet, event.except, "", event.note === "" ? null : key);
+      if (body !== null) this.#deliverReceipt(body, event);
       return;
     }
     if (event.name === "signal") {
@@ -305,6 +307,20 @@ export class Stream {
     if (event.body.endsWith('"is_typing":true}')) this.typing.set(user, event.from);
     else this.typing.delete(user);
     this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
+  }
+
+  /** The event's note: the member, a space, and what only their own sessions are sent with it. */
+  #deliverReceipt(body: string, { except, note }: Frame): void {
+    const end = note.indexOf(" ");
+    const member = end < 0 ? note : note.slice(0, end);
+    const packet = Packet.event("receipt", body);
+    const own = end < 0 ? packet : Packet.event("receipt", withOwn(body, note.slice(end + 1)));
+    // The newest value of one member's cursors.
+    const key = member === "" ? null : `receipt:${this.id}:${member}`;
+    for (const session of this.sessions) {
+      if (session.id === except) continue;
+      session.send(session.user === member ? own : packet, key);
+    }
   }
 
   /** `what`: of the session's own change; see Session.awaits. `memberIds`: see Change. */
@@ -460,6 +476,15 @@ export function whatOf(name: string, body: string): { by: UserId | null; what: s
   const { sender_id, client_id, seq } = JSON.parse(body) as Message;
   if (name === "message_updated") return { by: null, what: `s${seq}` };
   return { by: sender_id as UserId, what: `c${client_id}` };
+}
+
+/** The receipt with a member's own point; a later receipt's cursors stay as they were. */
+function withOwn(receipt: string, own: string): string {
+  const { read_seq, ...shown } = JSON.parse(receipt) as Receipt;
+  const point = JSON.parse(own) as OwnUnread;
+  return JSON.stringify(
+    point.read_seq === read_seq ? { ...shown, ...point } : { ...shown, read_seq },
+  );
 }
 
 /** A durable event with its translation; see withTranslation. */

@@ -5,9 +5,16 @@
  *
  * Invariant: sends keep the order in which they were added.
  */
-import type { Appended, CursorMark, Marked, NewMessage } from "../../../actors/ports.ts";
+import type {
+  Appended,
+  CursorMark,
+  Marked,
+  NewContent,
+  NewMessage,
+} from "../../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { Message } from "../../protocol/schemas.ts";
+import { countsAsUnread, type OwnMarks } from "../../protocol/unread.ts";
 import { type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
 
@@ -30,10 +37,22 @@ export interface BatchRow {
   ids: string[] | null;
   seqs: string[] | null;
   revs: string[] | null;
-  /** `n` is the position of the send. */
-  dups: (Message & { n: number })[] | null;
+  dups: (Message & { place: number })[] | null;
   old_delivered: string[] | null;
   old_read: string[] | null;
+  /** Null where all of them are their seq. */
+  ns: string[] | null;
+  extras: { n: number; e: Partial<Message> }[] | null;
+  owns: OwnPoint[] | null;
+}
+
+/** A user's own point after a mark; `n` is the place of the mark. */
+interface OwnPoint {
+  n: number;
+  s: number;
+  r: number | null;
+  c: number | null;
+  u: number | null;
 }
 
 export const WRITE_BATCH = {
@@ -105,9 +124,10 @@ export class WriteBatch {
   values(): (string | null)[] {
     const conversations = new Set<string>();
     const sends = this.#sends.map(([job]) => {
-      const { conversationId, senderId, clientId, body, replyToSeq } = job!.message;
+      const { conversationId, senderId, clientId, body, replyToSeq, content } = job!.message;
       conversations.add(conversationId);
-      return { c: conversationId, s: senderId, k: clientId, b: body, r: replyToSeq };
+      const plain = { c: conversationId, s: senderId, k: clientId, b: body, r: replyToSeq };
+      return content === undefined ? plain : { ...plain, ...contentRow(content) };
     });
     const marks = Array.from(this.#marks.values(), ({ c, u, d, r }) => ({ c, u, d, r }));
     return [
@@ -140,9 +160,10 @@ export class WriteBatch {
    */
   settle(row: BatchRow, unknownSince: string | null): void {
     if (this.#sends.length > 0) this.#settleSends(row, unknownSince);
+    const owns = new Map(row.owns?.map((own) => [own.n, own]));
     let n = 0;
     for (const mark of this.#marks.values()) {
-      settleMark(mark, Number(row.old_delivered?.[n]), Number(row.old_read?.[n]));
+      settleMark(mark, Number(row.old_delivered?.[n]), Number(row.old_read?.[n]), owns.get(n));
       n++;
     }
   }
@@ -156,12 +177,13 @@ export class WriteBatch {
   }
 
   #settleSends(row: BatchRow, unknownSince: string | null): void {
-    const duplicates = new Map(row.dups?.map(({ n, ...message }) => [n, message]));
+    const duplicates = new Map(row.dups?.map(({ place, ...message }) => [place, message]));
+    const extras = new Map(row.extras?.map(({ n, e }) => [n, e]));
     for (const [n, jobs] of this.#sends.entries()) {
       const outcome = row.outcomes?.[n];
       const duplicate = duplicates.get(n);
       if (outcome === OUTCOME.added) {
-        settleSend(jobs, addedMessage(jobs[0]!.message, row, n), false);
+        settleSend(jobs, addedMessage(jobs[0]!.message, row, n, extras.get(n)), false);
       } else if (outcome === OUTCOME.duplicate && duplicate !== undefined) {
         settleSend(jobs, duplicate, !isOwn(duplicate, unknownSince));
       } else {
@@ -171,8 +193,32 @@ export class WriteBatch {
   }
 }
 
-function addedMessage(asked: NewMessage, row: BatchRow, n: number): Message {
+/** The keys of a send that a plain message does not have; see write_batch. */
+function contentRow(content: NewContent): object {
+  const { type, data, silent, expireInS, names, mentionAll } = content;
+  const extra = {
+    ...(type && { type }),
+    ...(silent && { silent }),
+    ...(mentionAll && { mention_all: true }),
+  };
+  return {
+    ...(data && { d: JSON.stringify(data) }),
+    ...(Object.keys(extra).length > 0 && { e: extra }),
+    ...(!countsAsUnread(extra) && { q: true }),
+    ...(expireInS && { x: expireInS }),
+    ...(names && { w: names }),
+  };
+}
+
+function addedMessage(
+  asked: NewMessage,
+  row: BatchRow,
+  n: number,
+  extra: Partial<Message> | undefined,
+): Message {
   return storedMessage(asked, {
+    ...(row.ns && { n: Number(row.ns[n]) }),
+    ...(extra && { extra }),
     id: row.ids![n]!,
     seq: Number(row.seqs![n]),
     rev: Number(row.revs![n]),
@@ -200,20 +246,40 @@ function settleSend(jobs: SendJob[], message: Message, duplicate: boolean): void
   }
 }
 
-function settleMark(mark: MarkRow, oldDelivered: number, oldRead: number): void {
+/** The row's one update stands for its marks one after another. */
+function settleMark(
+  mark: MarkRow,
+  oldDelivered: number,
+  oldRead: number,
+  point: OwnPoint | undefined,
+): void {
   if (oldDelivered < 0) {
     const isBlocked = oldDelivered === OLD_DELIVERED_APART;
     const refusal = isBlocked ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
     for (const job of mark.jobs) job.resolve(refusal);
     return;
   }
-  // The row's one update stands for its marks one after another.
-  let delivered = oldDelivered;
-  let read = oldRead;
+  let delivered_seq = oldDelivered;
+  let read_seq = oldRead;
   for (const { mark: asked, resolve } of mark.jobs) {
-    const changed = asked.seq > delivered || (asked.read && asked.seq > read);
-    delivered = Math.max(delivered, asked.seq);
-    if (asked.read) read = Math.max(read, asked.seq);
-    resolve(ok({ delivered_seq: delivered, read_seq: read, changed }));
+    const before = delivered_seq + read_seq;
+    // Where all messages count, each mark has its own answer; else n is known only where the last
+    // mark has come to.
+    const delivered = point === undefined ? asked.seq : Math.max(mark.d, point.s);
+    delivered_seq = Math.max(delivered_seq, delivered);
+    if (point !== undefined) read_seq = Math.max(read_seq, point.s);
+    else if (asked.read) read_seq = Math.max(read_seq, asked.seq);
+    const own = point === undefined ? { read_seq } : ownMarks(point);
+    const changed = delivered_seq + read_seq > before;
+    resolve(ok({ delivered_seq, read_seq, changed, own }));
   }
+}
+
+function ownMarks({ s, r, c, u }: OwnPoint): OwnMarks {
+  return {
+    read_seq: s,
+    ...(r !== null && { read_n: r }),
+    ...(c !== null && { cleared_n: c }),
+    ...(u !== null && { unread_from_n: u }),
+  };
 }

@@ -6,12 +6,15 @@ import type {
   ConversationStore,
   CursorMark,
   Marked,
+  MessageChange,
   NewConversation,
   NewMessage,
+  Revised,
 } from "../../../actors/ports.ts";
 import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { CONTENT_BYTES_MAX } from "../../protocol/message-content.ts";
 import { isAtLeast, leastRoleFor, mayInviteAs } from "../../protocol/permissions.ts";
 import {
   asUserId,
@@ -20,20 +23,40 @@ import {
   type Member,
   type Message,
 } from "../../protocol/schemas.ts";
-import { INVITES_MAX, nothingDone, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
+import { countsAsUnread } from "../../protocol/unread.ts";
+import {
+  INVITES_MAX,
+  nothingDone,
+  PINS_MAX,
+  type Refusal,
+  STORAGE_REFUSALS,
+} from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
 import { type Batch, doCall, revisedExtra, roleOf, ruledOf } from "./conversation-calls.ts";
 import { shownInvite } from "./membership.ts";
 import {
   changedMessages,
   compareIds,
+  countAt,
   type MemoryTables,
   newestMessages,
   type StoredConversation,
   type StoredInvite,
   shownConversation,
+  standingIn,
   visibleIn,
 } from "./tables.ts";
+
+const MENTIONS_MAX = 20;
+const GONE_WITH_DELETION = [
+  "reactions",
+  "data",
+  "mentions",
+  "mention_all",
+  "pinned_at",
+  "pinned_by",
+  "expires_at",
+] as const;
 
 export class MemoryConversations implements ConversationStore {
   readonly #tables: MemoryTables;
@@ -71,7 +94,8 @@ export class MemoryConversations implements ConversationStore {
     const ages = new Map<UserId, number>();
     for (const message of this.#tables.conversations.get(id)?.messages ?? []) {
       const ageMs = this.#tables.nowMs() - Date.parse(message.created_at);
-      if (ageMs < withinMs) ages.set(asUserId(message.sender_id), ageMs);
+      if (ageMs >= withinMs || message.sender_id === null || message.client_id === null) continue;
+      ages.set(asUserId(message.sender_id), ageMs);
     }
     return ages;
   }
@@ -96,11 +120,14 @@ export class MemoryConversations implements ConversationStore {
     }
     const seq = stored.messages.length + 1;
     stored.rev++;
+    const extra = this.#extraOf(stored, asked);
     const message = storedMessage(asked, {
       id: this.#tables.nextId(),
       seq,
       rev: stored.rev,
       createdAt: this.#tables.nowIso(),
+      n: countAt(stored, seq - 1) + (countsAsUnread(asked.content ?? {}) ? 1 : 0),
+      ...(extra && { extra }),
     });
     stored.messages.push(message);
     stored.sentRevs.push(message.rev);
@@ -122,7 +149,8 @@ export class MemoryConversations implements ConversationStore {
     member.deliveredSeq = Math.max(member.deliveredSeq, seq);
     if (read && seq > member.readSeq) member.ownActivityMs = this.#tables.nowMs();
     if (read) member.readSeq = Math.max(member.readSeq, seq);
-    return ok({ delivered_seq: member.deliveredSeq, read_seq: member.readSeq, changed });
+    const { own } = standingIn(stored, userId);
+    return ok({ delivered_seq: member.deliveredSeq, read_seq: member.readSeq, changed, own });
   }
 
   async opened(id: ConversationId, userId: UserId): Promise<void> {
@@ -130,37 +158,129 @@ export class MemoryConversations implements ConversationStore {
     if (member !== undefined) member.ownActivityMs = this.#tables.nowMs();
   }
 
-  async edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>> {
-    const found = this.#ownMessage(id, seq, by);
-    if (!found.ok) return found;
-    const { stored, message } = found.value;
-    if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
-    if (message.deleted_at !== null) return STORAGE_REFUSALS.messageDeleted;
-    this.#keep(stored, message);
-    message.rev = ++stored.rev;
-    message.body = body;
-    message.edited_at = this.#tables.nowIso();
-    return ok({ ...message });
-  }
-
-  async remove(
+  async revise(
     id: ConversationId,
     seq: number,
     by: UserId,
-  ): Promise<Result<{ message: Message; changed: boolean }>> {
-    const found = this.#ownMessage(id, seq, by);
-    if (!found.ok) return found;
-    const { stored, message } = found.value;
-    const changed = message.deleted_at === null;
-    if (changed) {
-      this.#keep(stored, message);
-      message.rev = ++stored.rev;
-      message.body = "";
-      delete message.reactions;
-      stored.reactions = stored.reactions.filter((row) => row.seq !== seq);
-      message.deleted_at = this.#tables.nowIso();
+    change: MessageChange,
+  ): Promise<Result<Revised>> {
+    const stored = this.#tables.conversationOf(by, id);
+    if (!stored) return REFUSALS.conversationNotFound;
+    const message = stored.messages[seq - 1];
+    if (!message) return REFUSALS.messageNotFound;
+    const refusal = this.#reviseRefusal(stored, message, by, change);
+    return refusal ?? ok(this.#revise(stored, message, by, change));
+  }
+
+  async expire(id: ConversationId, seq: number): Promise<Revised | null> {
+    const stored = this.#tables.conversations.get(id);
+    const message = stored?.messages[seq - 1];
+    if (!stored || !message) return null;
+    const change = { does: "delete", any: true, system: true, spared: [] } as const;
+    return this.#revise(stored, message, null, { ...change, spared: [] });
+  }
+
+  #reviseRefusal(
+    stored: StoredConversation,
+    message: Message,
+    by: UserId,
+    change: MessageChange,
+  ): Refusal | null {
+    const isSystem = message.type === "system";
+    const isOwn = message.sender_id === by && !isSystem;
+    const isDeleted = message.deleted_at !== null;
+    if (change.does === "edit" && !isOwn) return STORAGE_REFUSALS.notSender;
+    if (change.does === "delete") {
+      const mayOther = change.any && !change.spared.includes(message.sender_id ?? "");
+      return isOwn || (isSystem ? change.system : mayOther) ? null : STORAGE_REFUSALS.notSender;
     }
-    return ok({ message: { ...message }, changed });
+    if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
+    if (isDeleted && change.does !== "unpin") return STORAGE_REFUSALS.messageDeleted;
+    if (change.does === "pin" && message.pinned_at === undefined) {
+      const pins = stored.messages.filter(({ pinned_at }) => pinned_at !== undefined);
+      return pins.length >= PINS_MAX ? STORAGE_REFUSALS.pinsFull : null;
+    }
+    if (change.does !== "edit") return null;
+    const body = change.body ?? message.body;
+    const data = change.data === undefined ? message.data : change.data;
+    const bytes = Buffer.byteLength(body) + (data ? Buffer.byteLength(JSON.stringify(data)) : 0);
+    if (bytes > CONTENT_BYTES_MAX) return STORAGE_REFUSALS.tooLarge;
+    if (body === "" && !data && message.type === undefined) return STORAGE_REFUSALS.emptied;
+    return null;
+  }
+
+  #revise(
+    stored: StoredConversation,
+    message: Message,
+    by: UserId | null,
+    change: MessageChange,
+  ): Revised {
+    const now = this.#tables.nowIso();
+    const { does } = change;
+    const isDone =
+      (does === "delete" && message.deleted_at !== null) ||
+      (does === "pin" && message.pinned_at !== undefined) ||
+      (does === "unpin" && message.pinned_at === undefined);
+    if (isDone) return { message: { ...message }, changed: false, newlyMentioned: [] };
+    this.#keep(stored, message);
+    const before = new Set(message.mentions);
+    message.rev = ++stored.rev;
+    switch (change.does) {
+      case "edit": {
+        message.edited_at = now;
+        if (change.data === null) delete message.data;
+        else if (change.data !== undefined) message.data = change.data;
+        if (change.body === undefined) break;
+        message.body = change.body;
+        delete message.mentions;
+        delete message.mention_all;
+        const mentions = this.#mentioned(stored, by, change.names);
+        if (mentions.length > 0) message.mentions = mentions;
+        if (change.all) message.mention_all = true;
+        break;
+      }
+      case "delete":
+        message.body = "";
+        message.deleted_at = now;
+        for (const key of GONE_WITH_DELETION) delete message[key];
+        stored.reactions = stored.reactions.filter((row) => row.seq !== message.seq);
+        break;
+      case "pin":
+        message.pinned_at = now;
+        message.pinned_by = by!;
+        break;
+      case "unpin":
+        delete message.pinned_at;
+        delete message.pinned_by;
+        break;
+    }
+    const newlyMentioned = (message.mentions ?? []).filter((id) => !before.has(id)).map(asUserId);
+    return { message: { ...message }, changed: true, newlyMentioned };
+  }
+
+  /** Members with these names, without `by`. */
+  #mentioned(stored: StoredConversation, by: string | null, names: readonly string[]): string[] {
+    const idOf = new Map(
+      [...this.#tables.users.values()].map(({ user }) => [user.username, user.id]),
+    );
+    return names
+      .flatMap((name) => idOf.get(name) ?? [])
+      .filter((id) => id !== by && stored.members.has(id))
+      .slice(0, MENTIONS_MAX);
+  }
+
+  #extraOf(stored: StoredConversation, { senderId, content }: NewMessage): Partial<Message> | null {
+    if (content === undefined) return null;
+    const { type, silent, expireInS, names = [], mentionAll } = content;
+    const mentions = this.#mentioned(stored, senderId, names);
+    const expiresMs = this.#tables.nowMs() + (expireInS ?? 0) * 1000;
+    return {
+      ...(type && { type }),
+      ...(silent && { silent }),
+      ...(mentionAll && { mention_all: true }),
+      ...(mentions.length > 0 && { mentions }),
+      ...(expireInS && { expires_at: new Date(expiresMs).toISOString() }),
+    };
   }
 
   async create(
@@ -209,6 +329,7 @@ export class MemoryConversations implements ConversationStore {
       messages: [],
       sentRevs: [],
       seqs: new Map(),
+      claimedUntilMs: new Map(),
       versions: [],
       undos: [],
       reactions: [],
@@ -331,6 +452,7 @@ export class MemoryConversations implements ConversationStore {
       rev: stored.rev + 1,
       beforeRev: stored.metaRev,
       lastSeq: stored.messages.length,
+      lastN: stored.messages.at(-1)?.n ?? null,
       titleBefore: stored.title,
       ownerBefore: stored.ownerId,
       extraBefore: stored.extra,
@@ -339,18 +461,6 @@ export class MemoryConversations implements ConversationStore {
       removed: [],
       changedAtMs: this.#tables.nowMs(),
     };
-  }
-
-  #ownMessage(
-    id: ConversationId,
-    seq: number,
-    by: UserId,
-  ): { ok: true; value: { stored: StoredConversation; message: Message } } | Refusal {
-    const stored = this.#tables.conversationOf(by, id);
-    if (!stored) return REFUSALS.conversationNotFound;
-    const message = stored.messages[seq - 1];
-    if (!message) return REFUSALS.messageNotFound;
-    return message.sender_id === by ? ok({ stored, message }) : STORAGE_REFUSALS.notSender;
   }
 }
 

@@ -23,10 +23,12 @@ import { isAtLeast, leastRoleFor } from "../../protocol/permissions.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
 import { foldedReactionKey } from "../../protocol/reaction-keys.ts";
 import {
+  type Activity,
   asConversationId,
   asUserId,
   type Conversation,
   type ConversationSummary,
+  type Message,
   type Receipt,
   type User,
 } from "../../protocol/schemas.ts";
@@ -63,6 +65,7 @@ import {
   type StoredMember,
   shownConversation,
   shownMember,
+  standingIn,
   visibleIn,
 } from "./tables.ts";
 
@@ -97,10 +100,9 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const unread = own
       .map((conversation) => ({
         conversation_id: conversation.id,
-        last_seq: conversation.messages.length,
-        read_seq: conversation.members.get(userId)!.readSeq,
+        ...standingIn(conversation, userId).standing,
       }))
-      .filter(({ last_seq, read_seq }) => last_seq > read_seq);
+      .filter(({ unread_count }) => unread_count > 0);
     return {
       user: { ...stored.user },
       suspended: stored.suspended,
@@ -130,11 +132,15 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       this.#tables.conversationsOf(user).flatMap((stored) => {
         const isOwn = ownActivityMsIn(stored, user) > sinceMs;
         if (!isOwn && lastChangeMsOf(stored) <= sinceMs) return [];
-        const id = asConversationId(stored.id);
-        return [{ user, id, lastSeq: stored.messages.length, rev: stored.rev, isOwn }];
+        return [{ user, isOwn, ...activityOf(stored, user) }];
       }),
     );
     return { readAtMs: this.#tables.nowMs(), found };
+  }
+
+  async standing(reader: UserId, id: ConversationId): Promise<Activity | null> {
+    const stored = this.#tables.conversationOf(reader, id);
+    return stored ? activityOf(stored, reader) : null;
   }
 
   async revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
@@ -252,12 +258,10 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const last = page.at(-1);
     return {
       items: page.map((stored) => {
-        const { readSeq } = stored.members.get(reader)!;
         return {
           ...withOwnMember(shownConversation(stored), reader),
           last_message: newestMessages(visibleTo(stored, reader), 1)[0] ?? null,
-          unread_count: stored.messages.length - readSeq,
-          read_seq: readSeq,
+          ...standingIn(stored, reader).standing,
         };
       }),
       next_cursor:
@@ -265,6 +269,33 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
           ? encodePlace({ atMs: last.lastActivityMs, id: last.id })
           : null,
     };
+  }
+
+  async claimExpired(limit: number, leaseMs: number) {
+    const nowMs = this.#tables.nowMs();
+    const due: { id: ConversationId; seq: number; atMs: number }[] = [];
+    for (const { id, messages, claimedUntilMs } of this.#tables.conversations.values()) {
+      for (const { seq, expires_at } of messages) {
+        const atMs = expires_at === undefined ? Infinity : Date.parse(expires_at);
+        if (atMs > nowMs || (claimedUntilMs.get(seq) ?? 0) > nowMs) continue;
+        due.push({ id: asConversationId(id), seq, atMs });
+      }
+    }
+    const claimed = due.sort((a, b) => a.atMs - b.atMs).slice(0, limit);
+    for (const { id, seq } of claimed) {
+      this.#tables.conversations.get(id)!.claimedUntilMs.set(seq, nowMs + leaseMs);
+    }
+    return claimed.map(({ id, seq }) => ({ id, seq }));
+  }
+
+  async pins(reader: UserId, id: ConversationId): Promise<Message[] | null> {
+    const stored = this.#tables.conversationOf(reader, id);
+    if (!stored) return null;
+    const at = ({ pinned_at }: Message) => Date.parse(pinned_at ?? "");
+    return visibleTo(stored, reader)
+      .messages.filter(({ pinned_at }) => pinned_at !== undefined)
+      .sort((a, b) => at(b) - at(a) || b.seq - a.seq)
+      .map((message) => ({ ...message }));
   }
 
   async history(
@@ -398,6 +429,10 @@ function receiptOf(conversationId: string, peer: StoredMember): Receipt {
   };
 }
 
+function activityOf(stored: StoredConversation, user: string): Activity {
+  return { conversation_id: stored.id, rev: stored.rev, ...standingIn(stored, user).standing };
+}
+
 /** What a member may see of the messages. */
 function visibleTo(stored: StoredConversation, reader: string) {
   return visibleIn(stored, stored.members.get(reader)?.extra.visible_from_seq ?? 1);
@@ -421,5 +456,11 @@ function candidateOf(
     messages: fresh
       ? newestMessages(visible, NEWEST_MAX)
       : changedMessages(visible, afterRev, CHANGED_MAX + 1),
+    own: ownIn(stored, reader),
   };
+}
+
+function ownIn(stored: StoredConversation, reader: string): SyncCandidate["own"] {
+  const { last_seq: _, ...own } = standingIn(stored, reader).standing;
+  return own;
 }

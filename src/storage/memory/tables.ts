@@ -10,6 +10,7 @@ import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Role } from "../../protocol/permissions.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 import { epochMsOf } from "../../protocol/time.ts";
+import { type OwnMarks, ownUnread } from "../../protocol/unread.ts";
 import type { ConversationUndo, MessageVersion } from "../postgres/changes.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
 import { PrefsTable } from "./prefs-table.ts";
@@ -32,6 +33,9 @@ export interface StoredMember {
   readSeq: number;
   /** When the user last sent, read or joined here; null: never. */
   ownActivityMs: number | null;
+  /** `n` before what the user has cleared, and before the message from which it is unread. */
+  clearedN?: number;
+  unreadFromN?: number;
   extra: MemberExtra;
 }
 
@@ -78,6 +82,8 @@ export interface StoredConversation {
   sentRevs: number[];
   /** Sender and client_id to seq. */
   seqs: Map<string, number>;
+  /** Of messages that have expired: until when a worker is about to delete them. */
+  claimedUntilMs: Map<number, number>;
   /** Messages as they were before they were replaced, and what each change of members did. */
   versions: (Message & { replacedAtMs: number })[];
   undos: (ConversationUndo & { changedAtMs: number })[];
@@ -245,6 +251,26 @@ export function compareIds(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
+/** How many messages count as unread up to and with `seq`. */
+export function countAt({ messages }: Pick<StoredConversation, "messages">, seq: number): number {
+  return messages[seq - 1]?.n ?? seq;
+}
+
+/** A member's own point, as answers for them show it. */
+export function standingIn(stored: StoredConversation, userId: string) {
+  const { readSeq, clearedN, unreadFromN } = stored.members.get(userId)!;
+  const last_seq = stored.messages.length;
+  const last_n = countAt(stored, last_seq);
+  const own: OwnMarks = {
+    read_seq: readSeq,
+    ...(countAt(stored, readSeq) !== readSeq && { read_n: countAt(stored, readSeq) }),
+    ...(clearedN !== undefined && { cleared_n: clearedN }),
+    ...(unreadFromN !== undefined && { unread_from_n: unreadFromN }),
+  };
+  const counted = { last_seq, ...(last_n !== last_seq && { last_n }) };
+  return { counted, own, standing: { ...counted, ...ownUnread(counted, own) } };
+}
+
 export function shownMember({ userId, deliveredSeq, readSeq, extra }: StoredMember): Member {
   return { user_id: userId, delivered_seq: deliveredSeq, read_seq: readSeq, ...extra };
 }
@@ -262,6 +288,9 @@ export function shownConversation(stored: StoredConversation): Conversation {
     created_at: stored.createdAt,
     ...(stored.externalId !== null && { external_id: stored.externalId }),
     ...stored.extra,
+    ...(countAt(stored, stored.messages.length) !== stored.messages.length && {
+      last_n: countAt(stored, stored.messages.length),
+    }),
   };
 }
 

@@ -4,7 +4,9 @@
  */
 import type { ActivityAnswer, ActivityRequest } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Activity } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
+import { type OwnRow, ownColumns, ownOf } from "./rows.ts";
 
 /** The database's clock at the beginning of the statement, milliseconds since the epoch. */
 export const NOW_MS = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
@@ -38,31 +40,40 @@ const ACTIVITY = {
       ) g
       GROUP BY g.conversation_id
     ), found AS (
-      SELECT m.user_id, c.id, c.last_seq, c.rev, coalesce(${OWN_ACTIVITY} > a.since, false) AS is_own
+      SELECT m.user_id, c.id, c.rev, ${ownColumns("c", "m")},
+        coalesce(${OWN_ACTIVITY} > a.since, false) AS is_own
       FROM asked a
       JOIN conversation_members m ON m.user_id = a.user_id
       JOIN conversations c ON c.id = m.conversation_id
       WHERE c.last_activity_at > a.since OR m.own_activity_at > a.since
       UNION ALL
-      SELECT m.user_id, c.id, c.last_seq, c.rev, false
+      SELECT m.user_id, c.id, c.rev, ${ownColumns("c", "m")}, false
       FROM changed g
       JOIN asked a ON g.at > a.since
       JOIN conversation_members m ON m.conversation_id = g.conversation_id AND m.user_id = a.user_id
       JOIN conversations c ON c.id = g.conversation_id
     )
-    SELECT ${NOW_MS} AS read_at_ms, f.user_id, f.id, f.last_seq, f.rev, f.is_own
+    SELECT ${NOW_MS} AS read_at_ms, f.*
     FROM (SELECT) one LEFT JOIN found f ON true`,
 };
 
-/** Where nothing was found, one row of nulls says when it was read. */
-interface ActivityRow {
-  read_at_ms: string;
-  user_id: UserId | null;
-  id: ConversationId | null;
-  last_seq: string | null;
-  rev: string | null;
-  is_own: boolean | null;
+const STANDING = {
+  name: "standing_of_reader",
+  text: `SELECT c.id, c.rev, ${ownColumns("c", "m")}
+    FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
+    WHERE m.conversation_id = $2 AND m.user_id = $1`,
+};
+
+interface StandingRow extends OwnRow {
+  id: string;
+  rev: string;
 }
+
+/** Where nothing was found, one row of nulls says when it was read. */
+type ActivityRow = { read_at_ms: string } & (
+  | ({ user_id: UserId; is_own: boolean } & StandingRow)
+  | { user_id: null }
+);
 
 export async function readActivity(
   database: Database,
@@ -73,10 +84,23 @@ export async function readActivity(
   const rows = await database.read<ActivityRow>(ACTIVITY, [users, times]);
   return {
     readAtMs: Number(rows[0]!.read_at_ms),
-    found: rows.flatMap(({ user_id: user, id, last_seq, rev, is_own }) =>
-      user === null || id === null
-        ? []
-        : [{ user, id, lastSeq: Number(last_seq), rev: Number(rev), isOwn: is_own === true }],
+    found: rows.flatMap((row) =>
+      row.user_id === null ? [] : [{ user: row.user_id, isOwn: row.is_own, ...standingOf(row) }],
     ),
   };
+}
+
+/** How a conversation stands for one of its members; null where the user is none. */
+export async function readStanding(
+  database: Database,
+  reader: UserId,
+  id: ConversationId,
+): Promise<Activity | null> {
+  const [row] = await database.read<StandingRow>(STANDING, [reader, id]);
+  return row === undefined ? null : standingOf(row);
+}
+
+function standingOf(row: StandingRow): Activity {
+  const last_seq = Number(row.last_seq);
+  return { conversation_id: row.id, last_seq, rev: Number(row.rev), ...ownOf(row) };
 }

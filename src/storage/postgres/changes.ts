@@ -25,6 +25,8 @@ export interface ConversationUndo {
   beforeRev: number;
   /** As of this change. */
   lastSeq: number;
+  /** Left out or null where it was `lastSeq`. */
+  lastN?: number | null;
   titleBefore: string | null;
   ownerBefore: string | null;
   extraBefore: ConversationExtra | null;
@@ -110,19 +112,31 @@ export function joiningChangeOf(
   let now = conversation;
   for (;;) {
     const undo = byRev.get(rev);
-    const lastSeq = lastSeqAt(rev, undo, now);
+    const last = lastAt(rev, undo, now);
     if (undo === undefined || undo.addedIds.includes(member)) {
-      return changeAt(rev, lastSeq, now, undo);
+      return changeAt(rev, last, now, undo);
     }
-    now = { ...undone(now, undo), last_seq: lastSeq };
+    now = withLast(undone(now, undo), last);
     rev = undo.beforeRev;
   }
 }
 
-/** Before any change there was the creation, and no message. */
-function lastSeqAt(rev: number, undo: ConversationUndo | undefined, after: Conversation): number {
-  return undo?.lastSeq ?? (rev === 1 ? 0 : after.last_seq);
+/** Where the messages stood. Before any change there was the creation, and no message. */
+function lastAt(rev: number, undo: ConversationUndo | undefined, after: Conversation): Last {
+  if (undo !== undefined) return lastOf(undo.lastSeq, undo.lastN ?? undefined);
+  return rev === 1 ? { last_seq: 0 } : lastOf(after.last_seq, after.last_n);
 }
+
+function withLast({ last_n: _, ...conversation }: Conversation, last: Last): Conversation {
+  return { ...conversation, ...last };
+}
+
+const lastOf = (last_seq: number, last_n: number | undefined): Last => ({
+  last_seq,
+  ...(last_n !== undefined && { last_n }),
+});
+
+type Last = Pick<Conversation, "last_seq" | "last_n">;
 
 function conversationChanges(
   { conversation, metaRev, undos, isDeleted }: StoredChanges,
@@ -143,12 +157,12 @@ function conversationChanges(
   const shown: Change[] = [];
   let now = conversation;
   chain.forEach(({ rev, undo }, n) => {
-    const lastSeq = lastSeqAt(rev, undo, now);
+    const last = lastAt(rev, undo, now);
     if (chain.length - n <= CONVERSATION_CHANGES_MAX) {
-      const change = changeAt(rev, lastSeq, now, undo);
+      const change = changeAt(rev, last, now, undo);
       shown.unshift(isDeleted && n === 0 ? deletedBy(change, now) : change);
     }
-    if (undo !== undefined) now = { ...undone(now, undo), last_seq: lastSeq };
+    if (undo !== undefined) now = withLast(undone(now, undo), last);
   });
   const oldest = chain.at(-1);
   const isForgotten = oldest !== undefined && oldest.undo === undefined && oldest.rev > 1;
@@ -167,18 +181,18 @@ function deletedBy({ rev, memberIds }: Change, conversation: Conversation): Chan
 /** Cursors are those of the present, as far as there were messages. */
 function changeAt(
   rev: number,
-  last_seq: number,
+  last: Last,
   conversation: Conversation,
   undo: ConversationUndo | undefined,
 ): Change {
   const members = conversation.members.map(({ delivered_seq, read_seq, ...member }) => ({
     ...member,
-    delivered_seq: Math.min(delivered_seq, last_seq),
-    read_seq: Math.min(read_seq, last_seq),
+    delivered_seq: Math.min(delivered_seq, last.last_seq),
+    read_seq: Math.min(read_seq, last.last_seq),
   }));
   // Not the conversation's own rev: a client that took that as its cursor would never ask for
   // the messages in between.
-  const then = { ...conversation, members, last_seq, rev };
+  const then = { ...withLast(conversation, last), members, rev };
   const membership = {
     addedIds: undo?.addedIds ?? [],
     removedIds: undo?.removed.map(({ member }) => member.user_id) ?? [],

@@ -9,8 +9,10 @@ import type {
   ConversationStore,
   CursorMark,
   Marked,
+  MessageChange,
   NewConversation,
   NewMessage,
+  Revised,
 } from "../../../actors/ports.ts";
 import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { normalPatch } from "../../protocol/conversation-settings.ts";
@@ -72,7 +74,7 @@ const LAST_SENDS = {
   text: `SELECT m.sender_id,
       floor(extract(epoch FROM clock_timestamp() - max(m.created_at)) * 1000)::int AS age_ms
     FROM messages m
-    WHERE m.conversation_id = $1
+    WHERE m.conversation_id = $1 AND m.client_id IS NOT NULL AND m.sender_id IS NOT NULL
       AND m.seq > (SELECT c.last_seq FROM conversations c WHERE c.id = $1) - 5000
       AND m.created_at > clock_timestamp() - $2 * interval '1 millisecond'
     GROUP BY m.sender_id`,
@@ -84,8 +86,10 @@ const SENT = {
 };
 const REVISE_MESSAGE = {
   name: "revise_message",
-  text: "SELECT * FROM revise_message($1, $2, $3, $4)",
+  text: "SELECT * FROM revise_message($1, $2, $3, $4::json)",
 };
+/** The sender stands for the server, which asks nobody. */
+const EXPIRY = JSON.stringify({ does: "delete", expired: true });
 const OPENED = {
   name: "opened_conversation",
   text: `UPDATE conversation_members m SET own_activity_at = clock_timestamp()
@@ -108,6 +112,9 @@ const GATHERED = { batchMax: 100, inFlightMax: 2 };
 interface MessageRow {
   /** As message_text writes it. */
   message: string;
+}
+interface RevisedRow extends MessageRow {
+  news: UserId[] | null;
 }
 interface AnswerRow extends MessageRow {
   /** Which question the message answers, from 1. */
@@ -211,17 +218,18 @@ export class PostgresConversations implements ConversationStore {
     await this.#writer.call(OPENED, [id, userId]);
   }
 
-  async edit(id: ConversationId, seq: number, by: UserId, body: string): Promise<Result<Message>> {
-    const changed = await this.#reviseMessage([id, seq, by, body]);
-    return changed.ok ? ok(changed.value.message) : changed;
-  }
-
-  remove(
+  async revise(
     id: ConversationId,
     seq: number,
     by: UserId,
-  ): Promise<Result<{ message: Message; changed: boolean }>> {
-    return this.#reviseMessage([id, seq, by, null]);
+    change: MessageChange,
+  ): Promise<Result<Revised>> {
+    return this.#reviseMessage([id, seq, by, changeText(change)]);
+  }
+
+  async expire(id: ConversationId, seq: number): Promise<Revised | null> {
+    const revised = await this.#reviseMessage([id, seq, null, EXPIRY]);
+    return revised.ok ? revised.value : null;
   }
 
   async create(
@@ -280,9 +288,11 @@ export class PostgresConversations implements ConversationStore {
     };
   }
 
-  async #reviseMessage(values: unknown[]): Promise<Result<{ message: Message; changed: boolean }>> {
-    const row = await this.#call<MessageRow>(REVISE_MESSAGE, values, MESSAGE_OUTCOMES);
-    return row.ok ? ok({ message: messageOf(row.value.message), changed: row.value.changed }) : row;
+  async #reviseMessage(values: unknown[]): Promise<Result<Revised>> {
+    const row = await this.#call<RevisedRow>(REVISE_MESSAGE, values, MESSAGE_OUTCOMES);
+    if (!row.ok) return row;
+    const { message, changed, news } = row.value;
+    return ok({ message: messageOf(message), changed, newlyMentioned: news ?? [] });
   }
 
   async #call<Row>(
@@ -305,6 +315,12 @@ async function reached<Row>(work: Promise<Row[]>): Promise<Row[]> {
     if (fault) throw fault;
     return [];
   }
+}
+
+/** A change as the function revise_message reads it: `data` is JSON text there. */
+function changeText(change: MessageChange): string {
+  if (change.does !== "edit" || change.data == null) return JSON.stringify(change);
+  return JSON.stringify({ ...change, data: JSON.stringify(change.data) });
 }
 
 /** A call as the function change_conversation reads it. */

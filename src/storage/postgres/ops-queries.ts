@@ -155,7 +155,7 @@ export class PostgresOpsQueries implements OpsQueries {
       member_count: counts?.member_count ?? 0,
       delivered_count: counts?.delivered_count ?? 0,
       read_count: counts?.read_count ?? 0,
-      members: members.map((member) => receiptOf(member, seq, sender_id)),
+      members: members.map((member) => receiptOf(member, seq, sender_id ?? "")),
     };
   }
 }

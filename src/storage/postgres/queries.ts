@@ -22,9 +22,15 @@ import type { StoredPrefs } from "../../ports/prefs.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
-import type { Conversation, ConversationSummary, User } from "../../protocol/schemas.ts";
+import type {
+  Activity,
+  Conversation,
+  ConversationSummary,
+  Message,
+  User,
+} from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
-import { readActivity } from "./activity.ts";
+import { readActivity, readStanding } from "./activity.ts";
 import {
   type ConversationUndo,
   changesOf,
@@ -48,6 +54,8 @@ import {
   type MemberExtra,
   messageOf,
   messagesOf,
+  type OwnRow,
+  ownOf,
   PART_COLUMNS,
   USER_COLUMNS,
   type UserRow,
@@ -75,7 +83,7 @@ const CHANGED_USERS = {
       AND u = ANY ($1::bigint[])`,
 };
 const UNDO_JSON = `json_build_object(
-  'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq,
+  'rev', g.rev, 'beforeRev', g.before_rev, 'lastSeq', g.last_seq, 'lastN', g.last_n,
   'titleBefore', g.title_before, 'ownerBefore', g.owner_before::text,
   'extraBefore', g.extra_before, 'membersBefore', g.members_before,
   'addedIds', g.added_ids::text[], 'removed', g.removed)`;
@@ -91,13 +99,14 @@ export const CHANGES = {
         array_agg(m.first ORDER BY m.rev) AS firsts
       FROM (
         (SELECT y.rev, message_text(y) AS item,
-            y.edited_at IS NULL AND y.deleted_at IS NULL AND y.reactions IS NULL AS first
+            y.edited_at IS NULL AND y.deleted_at IS NULL AND y.reactions IS NULL
+              AND y.revised IS NULL AS first
           FROM messages y
           WHERE y.conversation_id = c.id AND y.rev > $2 ORDER BY y.rev LIMIT $3)
         UNION ALL
-        SELECT b.rev, message_text(b.message) AS item, b.edited_at IS NULL AS first
+        SELECT b.rev, message_text(b.message) AS item, b.edited_at IS NULL AND b.revised IS NULL AS first
         FROM (
-          SELECT r.rev, r.edited_at, message_before(y, r) AS message
+          SELECT r.rev, r.edited_at, r.revised, message_before(y, r) AS message
           FROM message_versions r
           JOIN messages y ON y.conversation_id = r.conversation_id AND y.seq = r.seq
           WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3
@@ -167,9 +176,11 @@ const MEMBERS = {
 };
 const CONVERSATIONS = {
   name: "conversations_of_reader",
-  text: `SELECT ${PART_COLUMNS}, c.own_read_seq, c.last_activity_at, message_text(m) AS message
+  text: `SELECT ${PART_COLUMNS}, c.read_seq, c.read_n, c.cleared_n, c.unread_from_n, c.unread_count,
+      c.last_activity_at, message_text(m) AS message
     FROM (
-      SELECT c.*, k.read_seq AS own_read_seq, k.visible_from_seq
+      SELECT c.*, k.visible_from_seq, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n,
+        unread_count(c, k) AS unread_count
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
       WHERE k.user_id = $1
         AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
@@ -179,6 +190,31 @@ const CONVERSATIONS = {
     LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
       AND m.seq >= coalesce(c.visible_from_seq, 1)
     ORDER BY c.last_activity_at DESC, c.id DESC`,
+};
+// No row where the reader is no member.
+const PINS = {
+  name: "pins_of_conversation",
+  text: `SELECT x.items FROM conversation_members k
+    CROSS JOIN LATERAL (
+      SELECT string_agg(message_text(y), ',' ORDER BY p.pinned_at DESC, p.seq DESC) AS items
+      FROM conversation_pins p
+      JOIN messages y ON y.conversation_id = p.conversation_id AND y.seq = p.seq
+      WHERE p.conversation_id = k.conversation_id AND p.seq >= coalesce(k.visible_from_seq, 1)
+    ) x
+    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+};
+const CLAIM_EXPIRED = {
+  name: "claim_expired",
+  text: `UPDATE message_expiries e
+    SET claimed_until = clock_timestamp() + $2 * interval '1 millisecond'
+    FROM (
+      SELECT x.conversation_id, x.seq FROM message_expiries x
+      WHERE x.expires_at <= clock_timestamp()
+        AND (x.claimed_until IS NULL OR x.claimed_until < clock_timestamp())
+      ORDER BY x.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    ) d
+    WHERE e.conversation_id = d.conversation_id AND e.seq = d.seq
+    RETURNING e.conversation_id AS id, e.seq`,
 };
 const USERS_BY_ID = {
   name: "users_by_id",
@@ -264,6 +300,10 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return readActivity(this.#database, requests);
   }
 
+  standing(reader: UserId, id: ConversationId): Promise<Activity | null> {
+    return readStanding(this.#database, reader, id);
+  }
+
   async changes(id: ConversationId, afterRev: number, limit: number): Promise<Changes> {
     const [row] = await this.#database.read<
       Omit<ConversationRow, "id"> & {
@@ -341,7 +381,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     if (place === undefined) return undefined;
     const after = place === null ? [null, null] : [new Date(place.atMs).toISOString(), place.id];
     const rows = await this.#database.read<
-      ConversationRow & { own_read_seq: string; last_activity_at: string; message: string | null }
+      ConversationRow & OwnRow & { last_activity_at: string; message: string | null }
     >(CONVERSATIONS, [reader, limit + 1, ...after]);
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -349,14 +389,27 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       items: page.map((row) => ({
         ...conversationOf(row),
         last_message: row.message === null ? null : messageOf(row.message),
-        unread_count: Number(row.last_seq) - Number(row.own_read_seq),
-        read_seq: Number(row.own_read_seq),
+        ...ownOf(row),
       })),
       next_cursor:
         rows.length > limit && last !== undefined
           ? encodePlace({ atMs: Date.parse(last.last_activity_at), id: last.id })
           : null,
     };
+  }
+
+  async claimExpired(limit: number, leaseMs: number) {
+    const values = [limit, leaseMs];
+    const rows = await this.#database.write<{ id: ConversationId; seq: string }>(
+      CLAIM_EXPIRED,
+      values,
+    );
+    return rows.map(({ id, seq }) => ({ id, seq: Number(seq) }));
+  }
+
+  async pins(reader: UserId, id: ConversationId): Promise<Message[] | null> {
+    const [row] = await this.#database.read<{ items: string | null }>(PINS, [reader, id]);
+    return row === undefined ? null : messagesOf(row.items);
   }
 
   history(

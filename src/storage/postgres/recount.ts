@@ -57,6 +57,19 @@ const SUMMARY = `(SELECT '[' || string_agg(
 const NOTIFIED =
   "(SELECT coalesce(max(x.seq), 0) FROM notifications x WHERE x.user_id = t.user_id)";
 
+const MESSAGE_ROW =
+  "t.conversation_id = split_part($1, '/', 1)::bigint AND t.seq = split_part($1, '/', 2)::bigint";
+/** Whether a message counts as unread; see protocol/unread.ts. */
+const COUNTS =
+  "(x.extra->>'type' IS DISTINCT FROM 'system' AND (x.extra->>'silent') IS DISTINCT FROM 'true')";
+const FIRST_N = (id: string) =>
+  `coalesce((SELECT v.first_n FROM conversations v WHERE v.id = ${id}), 0)`;
+const N_OF_MESSAGE = `(${FIRST_N("t.conversation_id")} + (SELECT count(*) FROM messages x
+  WHERE x.conversation_id = t.conversation_id AND x.seq <= t.seq AND ${COUNTS}))`;
+/** n of the newest message up to a seq. */
+const nAt = (id: string, seq: string) => `coalesce((SELECT coalesce(x.n, x.seq) FROM messages x
+  WHERE x.conversation_id = ${id} AND x.seq <= ${seq} ORDER BY x.seq DESC LIMIT 1), ${FIRST_N(id)})`;
+
 const grouped = (table: string, key: string, value: string) =>
   `(SELECT x.${key} AS id, ${value} AS counted FROM ${table} x GROUP BY x.${key})`;
 
@@ -173,7 +186,48 @@ const RECOUNTED: Recounted[] = [
       (SELECT v.last_seq FROM conversations v WHERE v.id = t.conversation_id))`,
     isRow: MEMBER_ROW,
   })),
+  {
+    what: "messages.n",
+    table: "messages",
+    column: "n",
+    differing: `SELECT x.conversation_id || '/' || x.seq AS id, coalesce(x.n, x.seq) AS stored,
+        coalesce(v.first_n, 0) + count(*) FILTER (WHERE ${COUNTS})
+          OVER (PARTITION BY x.conversation_id ORDER BY x.seq) AS counted
+      FROM messages x JOIN conversations v ON v.id = x.conversation_id`,
+    counted: `nullif(${N_OF_MESSAGE}, t.seq)`,
+    isRow: MESSAGE_ROW,
+  },
+  {
+    what: "conversations.last_n",
+    table: "conversations",
+    column: "last_n",
+    differing: `SELECT t.id, coalesce(t.last_n, t.last_seq) AS stored,
+        ${nAt("t.id", "t.last_seq")} AS counted
+      FROM conversations t`,
+    counted: `nullif(${nAt("t.id", "t.last_seq")}, t.last_seq)`,
+    isRow: ONE_ROW,
+  },
+  // A cursor past the end is a difference of its own, above.
+  pointOf("read_n", "t.read_seq", "t.read_seq", "t.read_seq <= v.last_seq"),
+  pointOf("cleared_n", "0", "t.cleared_before_seq - 1", "t.cleared_before_seq IS NOT NULL"),
+  pointOf("unread_from_n", "0", "t.unread_from_seq - 1", "t.unread_from_seq IS NOT NULL"),
 ];
+
+/** A member's n at a cursor, or before a seq that they have set. */
+function pointOf(column: string, beside: string, seq: string, isSet: string): Recounted {
+  const counted = nAt("t.conversation_id", seq);
+  return {
+    what: `conversation_members.${column}`,
+    table: "conversation_members",
+    column,
+    differing: `SELECT t.conversation_id || '/' || t.user_id AS id,
+        coalesce(t.${column}, ${beside}) AS stored, ${counted} AS counted
+      FROM conversation_members t JOIN conversations v ON v.id = t.conversation_id
+      WHERE ${isSet}`,
+    counted: column === "read_n" ? `nullif(${counted}, t.read_seq)` : counted,
+    isRow: MEMBER_ROW,
+  };
+}
 
 /** `url` is a migrated database. Each recount has a connection of its own. */
 export function createRecount(url: string): RecountStore {

@@ -1,6 +1,7 @@
 /** The refusals of storage that are not in everyone's list, worded once for both adapters. */
 import type { ConversationChange } from "../../../actors/ports.ts";
 import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
+import { CONTENT_BYTES_MAX } from "../../protocol/message-content.ts";
 import { RULES } from "../../protocol/policy.ts";
 import { PINNED_MAX } from "../../protocol/prefs.ts";
 import { REACTION_KEYS_MAX } from "../../protocol/reaction-keys.ts";
@@ -8,11 +9,21 @@ import { REACTION_KEYS_MAX } from "../../protocol/reaction-keys.ts";
 export const MEMBERS_MAX = 1000;
 /** Invitations of one member to one conversation that have not expired. */
 export const INVITES_MAX = 100;
+export const PINS_MAX = 50;
 
 export const STORAGE_REFUSALS = {
   noReply: refused("invalid_payload", "There is no message with that reply_to_seq."),
   notSender: RULES.sender,
   messageDeleted: refused("conflict", "The message is deleted."),
+  tooLarge: refused(
+    "invalid_payload",
+    `Body and data must not be more than ${CONTENT_BYTES_MAX} bytes together.`,
+  ),
+  emptied: refused(
+    "invalid_payload",
+    "Neither a body nor data would be left, and the message has no type of its own.",
+  ),
+  pinsFull: refused("conflict", `At most ${PINS_MAX} messages of a conversation are pinned.`),
   role: RULES.role,
   directFixed: refused(
     "conflict",
@@ -88,6 +99,9 @@ export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   forbidden: STORAGE_REFUSALS.notSender,
   apart: STORAGE_REFUSALS.apart,
   conflict: STORAGE_REFUSALS.messageDeleted,
+  too_large: STORAGE_REFUSALS.tooLarge,
+  empty: STORAGE_REFUSALS.emptied,
+  full: STORAGE_REFUSALS.pinsFull,
 };
 
 /** What react_to_message answers instead of 'ok' and 'more'. */

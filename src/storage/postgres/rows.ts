@@ -26,11 +26,15 @@ export interface Stored {
   seq: number;
   rev: number;
   createdAt: string;
+  n?: number;
+  /** Further keys, as storage has them. */
+  extra?: Partial<Message>;
 }
 
 /** A message that was just stored; both storages make it here. */
-export function storedMessage(asked: NewMessage, { id, seq, rev, createdAt }: Stored): Message {
-  return {
+export function storedMessage(asked: NewMessage, stored: Stored): Message {
+  const { id, seq, rev, createdAt, n, extra } = stored;
+  const message: Message = {
     id,
     conversation_id: asked.conversationId,
     seq,
@@ -43,6 +47,10 @@ export function storedMessage(asked: NewMessage, { id, seq, rev, createdAt }: St
     edited_at: null,
     deleted_at: null,
   };
+  if (n !== undefined && n !== seq) message.n = n;
+  const data = asked.content?.data;
+  if (data !== undefined) message.data = data;
+  return extra === undefined ? message : Object.assign(message, extra);
 }
 
 /**
@@ -57,6 +65,9 @@ export interface ConversationRow {
   last_seq: string;
   rev: string;
   created_at: string;
+  last_n: string | null;
+  first_seq: string | null;
+  first_n: string | null;
   /** The three arrays run parallel, in the order in which members joined. */
   member_ids: string[];
   member_delivered: string[];
@@ -79,13 +90,13 @@ export type MemberExtra = Omit<Member, "user_id" | "delivered_seq" | "read_seq">
 export const CONVERSATION_COLUMNS =
   "v.id, v.kind, v.title, v.owner_id, v.last_seq, v.rev, v.created_at," +
   " v.member_ids, v.member_delivered, v.member_read," +
-  " v.external_id, v.extra, v.member_extras";
+  " v.external_id, v.extra, v.member_extras, v.last_n, v.first_seq, v.first_n";
 
 /** The same of table alias `c` and a subquery `v` of the arrays: see below. */
 export const PART_COLUMNS =
   "c.id, c.kind, c.title, c.owner_id, c.last_seq, c.rev, c.created_at, c.member_count," +
   " v.member_ids, v.member_delivered, v.member_read," +
-  " c.external_id, c.extra, v.member_extras";
+  " c.external_id, c.extra, v.member_extras, c.last_n, c.first_seq, c.first_n";
 
 const MEMBER_ARRAYS =
   "coalesce(array_agg(y.user_id ORDER BY y.joined_at, y.user_id), '{}') AS member_ids," +
@@ -132,10 +143,51 @@ export function conversationOf(row: ConversationRow): Conversation {
     created_at: row.created_at,
     ...(row.external_id !== null && { external_id: row.external_id }),
     ...row.extra,
+    ...countsOf(row),
   };
   const { member_count } = row;
   if (member_count === undefined || member_count <= WHOLE_MEMBERS_MAX) return conversation;
   return partOf(conversation, members, member_count);
+}
+
+/** The counts that are left out where they have nothing to say. */
+function countsOf({ last_n, first_seq, first_n }: ConversationRow) {
+  if (last_n === null && first_seq === null) return null;
+  return {
+    ...(last_n !== null && { last_n: Number(last_n) }),
+    ...(first_seq !== null && { first_seq: Number(first_seq) }),
+    ...(first_n !== null && { first_n: Number(first_n) }),
+  };
+}
+
+/** A member's own point in a conversation; see `ownColumns`. */
+export interface OwnRow {
+  last_seq: string;
+  last_n: string | null;
+  first_n: string | null;
+  read_seq: string;
+  read_n: string | null;
+  cleared_n: string | null;
+  unread_from_n: string | null;
+  unread_count: string;
+}
+
+/** Columns of an OwnRow from a conversation `c` and the member's row `m`. */
+export const ownColumns = (c: string, m: string) =>
+  `${c}.last_seq, ${c}.last_n, ${c}.first_n, ${m}.read_seq, ${m}.read_n, ${m}.cleared_n,` +
+  ` ${m}.unread_from_n, unread_count(${c}, ${m}) AS unread_count`;
+
+export function ownOf(row: Omit<OwnRow, "last_seq">) {
+  const { last_n, first_n, read_n, cleared_n, unread_from_n } = row;
+  return {
+    ...(last_n !== null && { last_n: Number(last_n) }),
+    ...(first_n !== null && { first_n: Number(first_n) }),
+    read_seq: Number(row.read_seq),
+    ...(read_n !== null && { read_n: Number(read_n) }),
+    ...(cleared_n !== null && { cleared_n: Number(cleared_n) }),
+    ...(unread_from_n !== null && { unread_from_n: Number(unread_from_n) }),
+    unread_count: Number(row.unread_count),
+  };
 }
 
 export interface UserRow {

@@ -11,10 +11,10 @@ import {
 } from "../../protocol/session-bounds.ts";
 import { NOW_MS, OWN_ACTIVITY } from "./activity.ts";
 import type { Database } from "./pool.ts";
-import { USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
+import { ownColumns, ownOf, USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
 
 const IS_LIVE = `k.place <= ${LIVE_CONVERSATIONS_MAX}`;
-const IS_UNREAD = `k.last_seq > k.read_seq AND k.unread_place <= ${UNREAD_CONVERSATIONS_MAX + 1}`;
+const IS_UNREAD = `k.unread_count > 0 AND k.unread_place <= ${UNREAD_CONVERSATIONS_MAX + 1}`;
 
 // One walk over the user's memberships yields both lists, in the order that SessionOpening tells.
 // In a direct conversation every message is the user's own or written to them, so that the
@@ -51,13 +51,15 @@ const OPEN_SESSIONS = {
         array_agg(k.rev ORDER BY k.place) FILTER (WHERE ${IS_LIVE}) AS live_revs,
         array_agg(k.peer ORDER BY k.place) FILTER (WHERE ${IS_LIVE}) AS live_peers,
         array_agg(k.id ORDER BY k.place) FILTER (WHERE ${IS_UNREAD}) AS unread_ids,
-        array_agg(k.last_seq ORDER BY k.place) FILTER (WHERE ${IS_UNREAD}) AS unread_last,
-        array_agg(k.read_seq ORDER BY k.place) FILTER (WHERE ${IS_UNREAD}) AS unread_read
+        json_agg(json_build_array(
+          k.last_seq, k.last_n, k.first_n, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n,
+          k.unread_count
+        ) ORDER BY k.place) FILTER (WHERE ${IS_UNREAD}) AS unread
       FROM (
-        SELECT c.id, c.rev, c.last_seq, m.read_seq,
+        SELECT c.id, c.rev, ${ownColumns("c", "m")},
           coalesce(nullif(c.direct_lo, u.id), c.direct_hi, 0) AS peer,
           row_number() OVER ranked AS place,
-          count(*) FILTER (WHERE c.last_seq > m.read_seq)
+          count(*) FILTER (WHERE unread_count(c, m) > 0)
             OVER (ranked ROWS UNBOUNDED PRECEDING) AS unread_place
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
         WHERE m.user_id = u.id
@@ -78,8 +80,8 @@ interface OpeningRow extends UserRow {
   live_revs: string[] | null;
   live_peers: UserId[] | null;
   unread_ids: string[] | null;
-  unread_last: string[] | null;
-  unread_read: string[] | null;
+  /** In the order of the columns of an OwnRow. */
+  unread: (number | null)[][] | null;
   followees: UserId[] | null;
   blocked: UserId[] | null;
   unread_notifications: string;
@@ -116,8 +118,7 @@ function openingOf(row: OpeningRow): SessionOpening {
     readAtMs: Number(row.read_at_ms),
     unread: unreadIds.slice(0, UNREAD_CONVERSATIONS_MAX).map((conversation_id, i) => ({
       conversation_id,
-      last_seq: Number(row.unread_last?.[i]),
-      read_seq: Number(row.unread_read?.[i]),
+      ...unreadOf(row.unread?.[i] ?? []),
     })),
     followees: row.followees ?? [],
     blocked: row.blocked ?? [],
@@ -125,4 +126,19 @@ function openingOf(row: OpeningRow): SessionOpening {
     lastNotificationSeq: Number(row.last_notification_seq),
     lastPrefsRev: Number(row.last_prefs_rev),
   };
+}
+
+function unreadOf(values: readonly (number | null)[]) {
+  const [last_seq = 0, last_n, first_n, read_seq, read_n, cleared_n, unread_from_n, count] = values;
+  const text = (value: number | null | undefined) => (value == null ? null : String(value));
+  const own = ownOf({
+    last_n: text(last_n),
+    first_n: text(first_n),
+    read_seq: String(read_seq),
+    read_n: text(read_n),
+    cleared_n: text(cleared_n),
+    unread_from_n: text(unread_from_n),
+    unread_count: String(count),
+  });
+  return { last_seq: Number(last_seq), ...own };
 }

@@ -4,7 +4,7 @@
  * client asks again from what it has: never a silent hole, and always some progress.
  */
 import type { SyncAnswer, SyncedConversation } from "../../ports/edge.ts";
-import type { Conversation, Message, Receipt } from "../../protocol/schemas.ts";
+import type { Conversation, Message, OwnUnread, Receipt } from "../../protocol/schemas.ts";
 
 /** Changed messages of one conversation in one answer. */
 export const CHANGED_MAX = 200;
@@ -34,6 +34,8 @@ export interface SyncCandidate {
   conversation: Conversation | null;
   /** Where not fresh: those changed, by rising rev, one more than CHANGED_MAX if there are. */
   messages: Message[];
+  /** The client's own point, with the counts beside it. */
+  own: OwnUnread & Pick<SyncedConversation, "last_n" | "first_n">;
 }
 
 /** `candidates`: most recently active first. `hasMore`: there are others, left out already. */
@@ -75,15 +77,14 @@ function syncedOf(
   candidate: SyncCandidate,
   bytesMax: number,
 ): { synced: SyncedConversation; byteLength: number } {
-  const { id, rev, fresh, reset, conversation } = candidate;
+  const { id, rev, fresh, reset, conversation, own } = candidate;
   let byteLength = CONVERSATION_BYTES + (conversation?.members.length ?? 0) * MEMBER_BYTES;
   const kept: Message[] = [];
   // Fresh ones lose their oldest, which are history; the others lose what changed last.
   const source = fresh ? candidate.messages.toReversed() : candidate.messages;
   const most = fresh ? NEWEST_MAX : CHANGED_MAX;
   for (const message of source) {
-    const messageBytes =
-      MESSAGE_BYTES + Buffer.byteLength(message.body) + reactionBytesOf(message.reactions);
+    const messageBytes = bytesOf(message);
     if (kept.length === most || (kept.length > 0 && byteLength + messageBytes > bytesMax)) break;
     kept.push(message);
     byteLength += messageBytes;
@@ -98,7 +99,20 @@ function syncedOf(
       conversation,
       has_more,
       reset,
+      ...own,
     },
     byteLength,
   };
+}
+
+/** About as many as its JSON text has. */
+function bytesOf({ body, data, mentions, reactions }: Message): number {
+  const more = data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data));
+  return (
+    MESSAGE_BYTES +
+    Buffer.byteLength(body) +
+    more +
+    24 * (mentions?.length ?? 0) +
+    reactionBytesOf(reactions)
+  );
 }

@@ -8,7 +8,14 @@ import type { SyncAnswer, SyncRequest } from "../../ports/edge.ts";
 import type { Message, Receipt } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
 import { readOwnReactions } from "./reactions.ts";
-import { type ConversationRow, conversationOf, listedMembers, messagesOf } from "./rows.ts";
+import {
+  type ConversationRow,
+  conversationOf,
+  listedMembers,
+  messagesOf,
+  type OwnRow,
+  ownOf,
+} from "./rows.ts";
 import {
   answerSync,
   CHANGED_MAX,
@@ -17,6 +24,9 @@ import {
   NEWEST_MAX,
   type SyncCandidate,
 } from "./sync-answer.ts";
+
+const OWN =
+  "k.read_seq, k.read_n, k.cleared_n, k.unread_from_n, unread_count(c, k) AS unread_count";
 
 // For each request its conversations, the most recently active first.
 export const SYNC = {
@@ -28,13 +38,13 @@ export const SYNC = {
     CROSS JOIN LATERAL (
       WITH known AS (
         SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh,
-          k.visible_from_seq
+          k.visible_from_seq, ${OWN}
         FROM unnest(q.ids, q.revs) AS a (id, after_rev)
         JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = q.reader
         JOIN conversations c ON c.id = a.id
       ), unknown AS (
         SELECT c.*, NULL::bigint AS after_rev, true AS differs, true AS fresh,
-          k.visible_from_seq
+          k.visible_from_seq, ${OWN}
         FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
         WHERE q.complete AND k.user_id = q.reader AND k.conversation_id <> ALL (q.ids)
         ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${CONVERSATIONS_MAX + 1}
@@ -53,7 +63,8 @@ export const SYNC = {
         WINDOW places AS (ORDER BY w.last_activity_at DESC, w.id DESC)
       )
       SELECT e.id, e.kind, e.title, e.owner_id, e.last_seq, e.rev, e.created_at,
-        e.last_activity_at, e.after_rev, e.differs, e.fresh, e.fits,
+        e.last_n, e.first_seq, e.first_n, e.read_seq, e.read_n, e.cleared_n, e.unread_from_n,
+        e.unread_count, e.last_activity_at, e.after_rev, e.differs, e.fresh, e.fits,
         e.fresh OR e.meta_rev > e.after_rev AS whole,
         e.member_count, v.member_ids, v.member_delivered, v.member_read,
         e.external_id, e.extra, v.member_extras, x.messages,
@@ -83,7 +94,7 @@ export const SYNC = {
     ORDER BY q.n, s.last_activity_at DESC, s.id DESC`,
 };
 
-interface SyncRow extends ConversationRow {
+interface SyncRow extends ConversationRow, OwnRow {
   /** Of the request, from 1. */
   n: number;
   /** Null where the client did not list it. */
@@ -160,6 +171,7 @@ function candidateOf(row: SyncRow): SyncCandidate {
     reset: row.fresh && row.after_rev !== null,
     conversation: row.whole ? conversationOf(row) : null,
     messages: messagesOf(row.messages),
+    own: ownOf(row),
   };
 }
 

@@ -101,7 +101,7 @@ export function createMessageList(
     if (!last || last.seq <= announcedSeq) return;
     announcedSeq = last.seq;
     if (last.sender_id !== state.me.id && last.deleted_at === null) {
-      announce(`${nameOf(state, last.sender_id)}: ${last.body}`);
+      announce(`${nameOf(state, last.sender_id ?? "")}: ${last.body}`);
     }
   };
 

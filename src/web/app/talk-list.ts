@@ -17,7 +17,7 @@ function lastWords(state: State, talk: Talk): { text: string; atMs: number | nul
   const words = last.deleted_at === null ? last.body : "Message deleted";
   const isGroup = talk.conversation.kind === "group";
   const sender =
-    last.sender_id === state.me.id ? "You" : isGroup ? nameOf(state, last.sender_id) : "";
+    last.sender_id === state.me.id ? "You" : isGroup ? nameOf(state, last.sender_id ?? "") : "";
   return { text: sender ? `${sender}: ${words}` : words, atMs: Date.parse(last.created_at) };
 }
 

@@ -39,7 +39,10 @@ function quoteOf(talk: Talk, replyToSeq: number | null): MessageRow["quote"] {
   if (replyToSeq === null) return null;
   const quoted = messageAt(talk, replyToSeq);
   if (!quoted) return { senderId: "", body: "An earlier message" };
-  return { senderId: quoted.sender_id, body: quoted.deleted_at ? "Deleted message" : quoted.body };
+  return {
+    senderId: quoted.sender_id ?? "",
+    body: quoted.deleted_at ? "Deleted message" : quoted.body,
+  };
 }
 
 function messageRow(state: State, talk: Talk, message: Message): MessageRow {
@@ -48,7 +51,7 @@ function messageRow(state: State, talk: Talk, message: Message): MessageRow {
     kind: "message",
     // An own message keeps its row when the ack turns it from waiting to sent.
     key: isOwn ? `own:${message.client_id}` : `seq:${message.seq}`,
-    senderId: message.sender_id,
+    senderId: message.sender_id ?? "",
     isOwn,
     isFirst: true,
     isLast: true,
@@ -59,7 +62,7 @@ function messageRow(state: State, talk: Talk, message: Message): MessageRow {
     tick: isOwn && message.deleted_at === null ? tickOf(talk, message) : null,
     problem: null,
     seq: message.seq,
-    clientId: message.client_id,
+    clientId: message.client_id ?? "",
     quote: message.deleted_at === null ? quoteOf(talk, message.reply_to_seq) : null,
   };
 }

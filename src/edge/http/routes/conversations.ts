@@ -5,10 +5,11 @@
  */
 import type { Queries } from "../../../ports/edge.ts";
 import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";
+import { contentOf, editRefusal, sendRefusal } from "../../../protocol/message-content.ts";
 import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { MEMBERS_MAX } from "../../../protocol/routes.ts";
-import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
+import { asConversationId, asUserId, type ReadCursors } from "../../../protocol/schemas.ts";
 import type { Gateway } from "../../../runtime/gateway.ts";
 import type { Identity } from "../../auth/auth.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
@@ -24,6 +25,10 @@ type Route =
   | "removeMember"
   | "updateMember"
   | "listMessages"
+  | "getMessage"
+  | "listPins"
+  | "pinMessage"
+  | "unpinMessage"
   | "sendMessage"
   | "editMessage"
   | "deleteMessage"
@@ -164,22 +169,53 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       return page === null ? REFUSALS.conversationNotFound : answered(200, ok(page));
     },
 
-    async sendMessage({ caller, params, body }) {
+    async getMessage({ caller, params: { id, seq } }) {
+      const window = { afterSeq: seq - 1, beforeSeq: seq + 1, limit: 1 };
+      const page = await orUnreachable(
+        queries.history(caller.userId, asConversationId(id), window),
+      );
+      if (page === null) return REFUSALS.conversationNotFound;
+      const [message] = page.value().items;
+      return message === undefined ? REFUSALS.messageNotFound : answered(200, ok(message));
+    },
+
+    async listPins({ caller, params }) {
+      const items = await orUnreachable(queries.pins(caller.userId, asConversationId(params.id)));
+      return items === null ? REFUSALS.conversationNotFound : answered(200, ok({ items }));
+    },
+
+    async pinMessage({ caller, params: { id, seq } }) {
+      const asked = { ...acting(caller), seq, on: true };
+      return answered(200, taken(await gateway.ask("conversation", id, "pin", asked), "message"));
+    },
+
+    async unpinMessage({ caller, params: { id, seq } }) {
+      const asked = { ...acting(caller), seq, on: false };
+      return answered(200, taken(await gateway.ask("conversation", id, "pin", asked), "message"));
+    },
+
+    async sendMessage({ caller, params, body: { client_id, reply_to_seq, ...asked } }) {
+      const refusal = sendRefusal(asked, "body");
+      if (refusal !== null) return { ok: false, error: refusal };
+      const content = contentOf(asked);
       const sent = await gateway.ask("conversation", params.id, "send", {
         ...acting(caller),
-        client_id: body.client_id,
-        body: body.body,
-        reply_to_seq: body.reply_to_seq ?? null,
+        client_id,
+        body: asked.body ?? "",
+        reply_to_seq: reply_to_seq ?? null,
+        ...(content && { content }),
       });
       if (!sent.ok) return sent;
       return answered(sent.value.duplicate === true ? 200 : 201, ok(sent.value.message));
     },
 
     async editMessage({ caller, params, body }) {
+      const refusal = editRefusal(body, "body");
+      if (refusal !== null) return { ok: false, error: refusal };
       const answer = await gateway.ask("conversation", params.id, "edit", {
         ...acting(caller),
         seq: params.seq,
-        body: body.body,
+        ...body,
       });
       return answered(200, taken(answer, "message"));
     },
@@ -198,9 +234,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         seq: body.seq,
         read: true,
       });
-      if (!answer.ok) return answer;
-      const { delivered_seq, read_seq } = answer.value;
-      return answered(200, ok({ delivered_seq, read_seq }));
+      return answered(200, answer as Result<ReadCursors>);
     },
   };
 }

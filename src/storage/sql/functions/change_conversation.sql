@@ -23,6 +23,7 @@ RETURNS TABLE (
   last_seq bigint, rev bigint, created_at timestamptz,
   member_ids bigint[], member_delivered bigint[], member_read bigint[],
   external_id text, extra json, member_extras json,
+  last_n bigint, first_seq bigint, first_n bigint,
   changed_ids bigint[], deleted boolean
 )
 LANGUAGE plpgsql AS $$
@@ -284,8 +285,9 @@ BEGIN
       DELETE FROM conversation_leavers l WHERE l.conversation_id = p_id AND l.user_id = ANY (wanted);
       -- With history "joined" a newcomer sees, and has not to read, what came before.
       INSERT INTO conversation_members
-        (conversation_id, user_id, visible_from_seq, delivered_seq, read_seq, extra)
+        (conversation_id, user_id, visible_from_seq, delivered_seq, read_seq, read_n, extra)
       SELECT p_id, u, f.seq, coalesce(f.seq - 1, 0), coalesce(f.seq - 1, 0),
+        CASE WHEN f.seq IS NOT NULL THEN before.last_n END,
         merge_keys(NULL, json_build_object(
           'role', nullif(wanted_role, 'member'), 'visible_from_seq', f.seq))
       FROM unnest(wanted) u, LATERAL (
@@ -431,10 +433,12 @@ BEGIN
       member_count = c.member_count + cardinality(added_ids) - cardinality(removed_ids)
     WHERE c.id = p_id;
     INSERT INTO conversation_changes
-      (conversation_id, rev, before_rev, last_seq, title_before, owner_before, added_ids, removed,
+      (conversation_id, rev, before_rev, last_seq, last_n, title_before, owner_before, added_ids,
+        removed,
         extra_before, members_before)
     VALUES (
-      p_id, before.rev + 1, before.meta_rev, before.last_seq, before.title, before.owner_id,
+      p_id, before.rev + 1, before.meta_rev, before.last_seq, before.last_n, before.title,
+      before.owner_id,
       added_ids, array_to_json(removed), before.extra,
       (SELECT json_object_agg(t.user_id, t.extra)
         FROM unnest(touched_ids, touched_before) t (user_id, extra))

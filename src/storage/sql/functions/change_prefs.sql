@@ -30,7 +30,8 @@ BEGIN
     (SELECT array_agg(i.u) FROM json_to_recordset(changes) AS i (u bigint)));
 
   FOR asked IN
-    SELECT i.n::int, i.u, i.c, i.s, i.w, i.h, coalesce(i.d, false) AS d, v.kind, v.last_seq AS last_n,
+    SELECT i.n::int, i.u, i.c, i.s, i.w, i.h, coalesce(i.d, false) AS d, v.kind,
+      coalesce(v.last_n, v.last_seq) AS last_n,
       k.last_rev + 1 AS next_rev, m.user_id IS NOT NULL AS is_member
     FROM ROWS FROM (
       json_to_recordset(changes) AS (u bigint, c bigint, s text, w text, h json, d boolean)

@@ -14,7 +14,8 @@ RETURNS TABLE (
   outcome text, changed boolean, id bigint, kind text, title text, owner_id bigint,
   last_seq bigint, rev bigint, created_at timestamptz,
   member_ids bigint[], member_delivered bigint[], member_read bigint[],
-  external_id text, extra json, member_extras json
+  external_id text, extra json, member_extras json,
+  last_n bigint, first_seq bigint, first_n bigint
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column

@@ -1,56 +1,138 @@
--- Edits a message, or deletes it where p_body is null. A deleted message cannot be edited
--- (conflict); deleting it again changes nothing.
--- outcome: ok, not_found, message_not_found, forbidden (p_by is not the sender), apart (an edit
--- under a block), conflict.
+-- Changes a message. p_change says how, with "does":
+--   edit: what is named of "body", "data" (JSON text, or null to remove it), and with "body" also
+--     "names" (the folded names that it mentions) and "all" (whether it mentions all);
+--   delete: "any" is true where the user may delete others' messages, but for those of "spared",
+--     and "system" where they may delete system messages; "expired" is true where the server
+--     deletes it, whoever asks;
+--   pin, unpin.
+-- outcome: ok, not_found (p_by is no member), message_not_found, forbidden (p_by is not the sender),
+-- apart (an edit or a pin under a block), conflict (the message is deleted), too_large, full (as
+-- many messages are pinned as may be), empty (neither body nor data nor type would be left).
+-- A deletion or pin that was made before changes nothing and is ok.
 -- It locks the conversation's row first and reads in later statements, so that under READ
 -- COMMITTED it sees everything that was committed before: rev is taken under that lock.
--- message: as it is afterwards, as message_text writes it.
--- It stands for change_message, which the migrations still make: hosts of the version before call
--- that one while a deploy rolls. A later migration may drop it.
-CREATE OR REPLACE FUNCTION revise_message(p_id bigint, p_seq bigint, p_by bigint, p_body text)
-RETURNS TABLE (outcome text, changed boolean, message text)
+-- message: as it is afterwards, as message_text writes it. news: who is mentioned that was not.
+CREATE OR REPLACE FUNCTION revise_message(p_id bigint, p_seq bigint, p_by bigint, p_change json)
+RETURNS TABLE (outcome text, changed boolean, message text, news bigint[])
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
+  act constant text := p_change->>'does';
+  is_expiry constant boolean := coalesce((p_change->>'expired')::boolean, false);
+  moment constant timestamptz(3) := clock_timestamp();
   found_apart boolean;
   next_rev bigint;
-  found_sender bigint;
-  found_deleted boolean;
+  before messages;
+  after messages;
+  is_pinned boolean;
+  old_mentions bigint[];
+  new_mentions bigint[];
 BEGIN
   SELECT c.rev + 1 INTO next_rev FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
   SELECT k.apart INTO found_apart FROM conversation_members k
   WHERE k.conversation_id = p_id AND k.user_id = p_by;
-  SELECT m.sender_id, m.deleted_at IS NOT NULL INTO found_sender, found_deleted
-  FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
+  SELECT m.* INTO before FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
+  is_pinned := before.extra ? 'pinned_at';
   outcome := CASE
-    WHEN found_apart IS NULL THEN 'not_found'
-    WHEN found_sender IS NULL THEN 'message_not_found'
-    WHEN found_sender <> p_by THEN 'forbidden'
-    WHEN p_body IS NOT NULL AND found_apart THEN 'apart'
-    WHEN found_deleted AND p_body IS NOT NULL THEN 'conflict'
+    WHEN found_apart IS NULL AND NOT is_expiry THEN 'not_found'
+    WHEN before.seq IS NULL THEN 'message_not_found'
+    WHEN act = 'edit' AND before.sender_id IS DISTINCT FROM p_by THEN 'forbidden'
+    WHEN act = 'edit' AND before.extra->>'type' = 'system' THEN 'forbidden'
+    WHEN act = 'delete' AND NOT is_expiry
+      AND (before.sender_id IS DISTINCT FROM p_by OR before.extra->>'type' = 'system')
+      AND NOT (
+        CASE WHEN before.extra->>'type' = 'system' THEN (p_change->>'system')::boolean
+        ELSE (p_change->>'any')::boolean AND NOT EXISTS (
+          SELECT 1 FROM json_array_elements_text(p_change->'spared') s (id)
+          WHERE s.id::bigint = before.sender_id) END
+      ) THEN 'forbidden'
+    WHEN act <> 'delete' AND found_apart THEN 'apart'
+    WHEN act IN ('edit', 'pin') AND before.deleted_at IS NOT NULL THEN 'conflict'
+    WHEN act = 'pin' AND is_pinned IS NOT TRUE AND (
+      SELECT count(*) FROM conversation_pins p WHERE p.conversation_id = p_id) >= 50 THEN 'full'
     ELSE 'ok'
   END;
+  changed := CASE act
+    WHEN 'edit' THEN true
+    WHEN 'delete' THEN before.deleted_at IS NULL
+    WHEN 'pin' THEN is_pinned IS NOT TRUE
+    ELSE is_pinned IS TRUE
+  END;
+  after := before;
+  IF outcome = 'ok' AND changed THEN
+    CASE act
+      WHEN 'edit' THEN
+        IF p_change->'data' IS NOT NULL THEN after.data := p_change->>'data'; END IF;
+        IF p_change->'body' IS NOT NULL THEN
+          after.body := p_change->>'body';
+          old_mentions := (
+            SELECT array_agg(u.id::bigint) FROM jsonb_array_elements_text(before.extra->'mentions') u (id));
+          new_mentions := mentioned_members(p_id, p_by,
+            ARRAY(SELECT t.name FROM json_array_elements_text(p_change->'names') t (name)), 20);
+          after.extra := coalesce(before.extra, '{}') - ARRAY['mentions', 'mention_all']
+            || jsonb_strip_nulls(jsonb_build_object(
+              'mentions', new_mentions::text[],
+              'mention_all', CASE WHEN (p_change->>'all')::boolean THEN true END));
+          news := ARRAY(
+            SELECT u FROM unnest(new_mentions) u WHERE u <> ALL (coalesce(old_mentions, '{}')));
+        END IF;
+        after.edited_at := moment;
+        outcome := CASE
+          WHEN octet_length(after.body) + coalesce(octet_length(after.data), 0) > 16384
+            THEN 'too_large'
+          WHEN after.body = '' AND after.data IS NULL
+            AND NOT coalesce(after.extra ?| ARRAY['type', 'attachments'], false) THEN 'empty'
+          ELSE 'ok'
+        END;
+      WHEN 'delete' THEN
+        after.body := '';
+        after.data := NULL;
+        after.reactions := NULL;
+        after.extra := before.extra - ARRAY[
+          'mentions', 'mention_all', 'attachments', 'pinned_at', 'pinned_by', 'expires_at'];
+        after.deleted_at := moment;
+      WHEN 'pin' THEN
+        after.extra := coalesce(before.extra, '{}')
+          || jsonb_build_object('pinned_at', iso_time(moment), 'pinned_by', p_by::text);
+      ELSE
+        after.extra := before.extra - ARRAY['pinned_at', 'pinned_by'];
+    END CASE;
+  END IF;
   IF outcome <> 'ok' THEN
+    changed := false;
     RETURN NEXT;
     RETURN;
   END IF;
-  changed := NOT found_deleted;
+
   IF changed THEN
     UPDATE conversations c SET rev = next_rev WHERE c.id = p_id;
-    INSERT INTO message_versions (conversation_id, rev, seq, body, edited_at)
-    SELECT m.conversation_id, m.rev, m.seq, m.body, m.edited_at
-    FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
-    IF p_body IS NULL THEN
-      DELETE FROM message_reactions r WHERE r.conversation_id = p_id AND r.seq = p_seq;
-      UPDATE messages m
-      SET rev = next_rev, body = '', deleted_at = clock_timestamp(), reactions = NULL
-      WHERE m.conversation_id = p_id AND m.seq = p_seq;
-    ELSE
-      UPDATE messages m SET rev = next_rev, body = p_body, edited_at = clock_timestamp()
-      WHERE m.conversation_id = p_id AND m.seq = p_seq;
+    INSERT INTO message_versions (conversation_id, rev, seq, body, edited_at, data, extra, revised)
+    VALUES (p_id, before.rev, p_seq, before.body, before.edited_at, before.data, before.extra,
+      before.revised);
+    UPDATE messages m
+    SET rev = next_rev, body = after.body, data = after.data, extra = nullif(after.extra, '{}'),
+      edited_at = after.edited_at, deleted_at = after.deleted_at, revised = true,
+      reactions = after.reactions
+    WHERE m.conversation_id = p_id AND m.seq = p_seq;
+    IF act = 'pin' THEN
+      INSERT INTO conversation_pins (conversation_id, seq, pinned_at) VALUES (p_id, p_seq, moment);
+    ELSIF act = 'unpin' OR (act = 'delete' AND is_pinned) THEN
+      DELETE FROM conversation_pins p WHERE p.conversation_id = p_id AND p.seq = p_seq;
     END IF;
+    IF act = 'delete' THEN
+      DELETE FROM message_reactions r WHERE r.conversation_id = p_id AND r.seq = p_seq;
+    END IF;
+    IF act = 'delete' AND before.extra ? 'expires_at' THEN
+      DELETE FROM message_expiries e WHERE e.conversation_id = p_id AND e.seq = p_seq;
+    END IF;
+    IF before.extra ? 'mentions' AND (act = 'delete' OR p_change->'body' IS NOT NULL) THEN
+      DELETE FROM message_mentions x WHERE x.conversation_id = p_id AND x.seq = p_seq;
+    END IF;
+    INSERT INTO message_mentions (user_id, conversation_id, seq)
+    SELECT u, p_id, p_seq FROM unnest(new_mentions) u;
   END IF;
   RETURN QUERY
-  SELECT outcome, changed, message_text(m) FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
+  SELECT outcome, changed, message_text(m), news
+  FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
 END
 $$;

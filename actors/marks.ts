@@ -1,0 +1,69 @@
+/**
+ * Cursor marks of a conversation's actor; delivery.ts has the rules. What a user has unread follows
+ * from their own point (protocol/unread.ts), which storage answers with the mark: only they and
+ * their other sessions see it.
+ */
+import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import type { Member } from "../src/protocol/schemas.ts";
+import { ownUnread } from "../src/protocol/unread.ts";
+import type { Context, Reply } from "./behaviour.ts";
+import type { ConversationState } from "./conversation-state.ts";
+import { advance } from "./delivery.ts";
+import type { ActorPorts } from "./ports.ts";
+
+const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
+
+export function mark(
+  store: ActorPorts["conversations"],
+  state: ConversationState,
+  member: Member,
+  body: ConversationOps["mark"]["body"],
+  reply: Reply,
+  ctx: Context,
+): void {
+  if (body.seq > state.conversation.last_seq) {
+    reply.refuse(NO_SUCH_SEQ.error);
+    return;
+  }
+  // What a read mark answers is in storage, and it may do more than move a cursor.
+  if (!body.read && advance(member, body.seq, false) === member) {
+    reply.ok({ delivered_seq: member.delivered_seq, read_seq: member.read_seq });
+    return;
+  }
+  ctx.run(
+    store.mark({
+      conversationId: state.id,
+      userId: body.user,
+      seq: body.seq,
+      read: body.read,
+    }),
+    (result) => {
+      if (!result.ok) {
+        reply.refuse(result.error);
+        return;
+      }
+      const { delivered_seq, read_seq, changed } = result.value;
+      // The member is read again, because a change of members meanwhile made new objects.
+      const now = state.members.get(body.user);
+      if (now !== undefined) {
+        Object.assign(now, advance(advance(now, delivered_seq, false), read_seq, true));
+      }
+      const own = ownUnread(state.conversation, result.value.own);
+      if (changed) {
+        const receipt = { conversation_id: state.id, user_id: body.user, delivered_seq, read_seq };
+        ctx.publish(state.topic, {
+          name: "receipt",
+          rev: 0,
+          body: JSON.stringify(receipt),
+          except: body.session,
+          // The member whose newest cursors these are (older ones may be dropped for a slow
+          // reader), and what only their other sessions are sent with them.
+          note: `${body.user} ${JSON.stringify(own)}`,
+        });
+      }
+      reply.ok(body.read ? { delivered_seq, ...own } : { delivered_seq, read_seq });
+    },
+    () => reply.refuse(REFUSALS.unavailable.error),
+  );
+}

@@ -1,0 +1,278 @@
+/**
+ * The messages of a conversation's actor: sends, edits, deletions and pins. Each is committed
+ * first, then published, then answered; see conversation.ts.
+ *
+ * [CNV2] One `client_id` of one sender makes one message, also while the first is on its way.
+ * [CNV4] A reply names a message that exists.
+ * [MSG1] A message that is deleted by another than its sender needs `delete_any`, and a sender
+ *        whose role is below one's own; a system message counts as a member's.
+ * [MEN1] Those whom a message mentions are notified once: by its send, or by the edit that named
+ *        them first. A silent message notifies nobody.
+ */
+import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import type { SessionId, UserId } from "../src/protocol/ids.ts";
+import type { MessageContent } from "../src/protocol/message-content.ts";
+import { isAbove, mayDo, rankOf, roleIn, roleOf } from "../src/protocol/permissions.ts";
+import type { Member, Message } from "../src/protocol/schemas.ts";
+import type { Context, Reply } from "./behaviour.ts";
+import { type ConversationState, follow } from "./conversation-state.ts";
+import { advance } from "./delivery.ts";
+import { SENDS_IN_FLIGHT_MAX } from "./limits.ts";
+import { MENTION_ALL, mentionedNames, notifyUsers } from "./mentions.ts";
+import type { ActorPorts, NewContent, Revised } from "./ports.ts";
+import { remember } from "./ring.ts";
+import { sendInPace } from "./slow-mode.ts";
+import type { SocialPorts } from "./social-ports.ts";
+import { typingChanged } from "./typing-notices.ts";
+
+type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
+
+const NO_SUCH_REPLY = refused("invalid_payload", "reply_to_seq names no message here.");
+
+/** The count of the newest message; see protocol/unread.ts. */
+function takeLast(state: ConversationState, { seq, n }: Message): void {
+  const { conversation } = state;
+  if (seq <= conversation.last_seq) return;
+  conversation.last_seq = seq;
+  if (n === undefined) delete conversation.last_n;
+  else conversation.last_n = n;
+}
+
+/** The names that a text mentions, and whether it mentions all and its author may. */
+function mentionsIn(state: ConversationState, by: UserId, text: string) {
+  if (!text.includes("@")) return null;
+  const names = mentionedNames(text);
+  const isAll = names.includes(MENTION_ALL) && mayDo(state.conversation, by, "mention_all");
+  const others = names.filter((name) => name !== MENTION_ALL);
+  return others.length === 0 && !isAll ? null : { names: others, isAll };
+}
+
+function contentOf(
+  state: ConversationState,
+  by: UserId,
+  body: string,
+  { type, data, silent, expire_in_s }: MessageContent,
+): NewContent | null {
+  const mentions = mentionsIn(state, by, body);
+  if (!mentions && !type && !data && !silent && !expire_in_s) return null;
+  return {
+    ...(type && { type }),
+    ...(data && { data }),
+    ...(silent && { silent }),
+    ...(expire_in_s && { expireInS: expire_in_s }),
+    ...(mentions && mentions.names.length > 0 && { names: mentions.names }),
+    ...(mentions?.isAll && { mentionAll: true }),
+  };
+}
+
+export function messageOps(ports: ActorPorts & SocialPorts) {
+  const store = ports.conversations;
+  const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
+
+  function send(state: ConversationState, body: Body<"send">, reply: Reply, ctx: Context): void {
+    if (body.reply_to_seq !== null && body.reply_to_seq > state.conversation.last_seq) {
+      reply.refuse(NO_SUCH_REPLY.error);
+      return;
+    }
+    const key = `${body.user}\n${body.client_id}`;
+    const waiting = state.sending.get(key);
+    if (waiting !== undefined) {
+      waiting.push(reply);
+      return;
+    }
+    if (state.sending.size >= SENDS_IN_FLIGHT_MAX) {
+      reply.refuse(REFUSALS.unavailable.error);
+      return;
+    }
+    const others: Reply[] = [];
+    state.sending.set(key, others);
+    const content = contentOf(state, body.user, body.body, body.content ?? {});
+    const appended = store.append({
+      conversationId: state.id,
+      senderId: body.user,
+      clientId: body.client_id,
+      body: body.body,
+      replyToSeq: body.reply_to_seq,
+      ...(content && { content }),
+    });
+    ctx.run(
+      appended,
+      (result) => {
+        state.sending.delete(key);
+        if (!result.ok) {
+          for (const each of [reply, ...others]) each.refuse(result.error);
+          return;
+        }
+        const { message, duplicate } = result.value;
+        const text = JSON.stringify(message);
+        if (duplicate) {
+          reply.okText(`{"message":${text},"duplicate":true}`, message.rev);
+        } else {
+          onAppended(state, message, text, body.session, ctx);
+          reply.okText(`{"message":${text}}`, message.rev);
+        }
+        for (const each of others) {
+          each.okText(`{"message":${text},"duplicate":true}`, message.rev);
+        }
+      },
+      () => {
+        state.sending.delete(key);
+        for (const each of [reply, ...others]) each.refuse(REFUSALS.unavailable.error);
+      },
+    );
+  }
+
+  /** [SLW1] A repetition of a send that is on its way is no new message. */
+  function admitSend(
+    state: ConversationState,
+    member: Member,
+    body: Body<"send">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    if (state.sending.has(`${body.user}\n${body.client_id}`)) {
+      send(state, body, reply, ctx);
+      return;
+    }
+    const role = roleIn(state.conversation, member);
+    sendInPace(state, role, body, reply, store, ctx, (counted) => send(state, body, counted, ctx));
+  }
+
+  function onAppended(
+    state: ConversationState,
+    message: Message,
+    text: string,
+    session: SessionId | "",
+    ctx: Context,
+  ): void {
+    follow(state, message.rev, ctx);
+    takeLast(state, message);
+    const by = message.sender_id as UserId;
+    const sender = state.members.get(by);
+    if (sender !== undefined) Object.assign(sender, advance(sender, message.seq, true));
+    if (state.ring !== null) remember(state.ring, message);
+    if (state.typing.size > 0) typingChanged(state, { type: "sent", user: by }, ctx);
+    ctx.publish(state.topic, {
+      name: "message",
+      rev: message.rev,
+      body: text,
+      except: session,
+      note: `c${message.client_id}`,
+    });
+    if (message.mentions !== undefined || message.mention_all) {
+      notify(state, message, message.mentions ?? [], message.mention_all === true, ctx);
+    }
+  }
+
+  /** [MEN1] `isAll`: all members learn of it, and not only those who are named. */
+  function notify(
+    state: ConversationState,
+    message: Message,
+    named: readonly string[],
+    isAll: boolean,
+    ctx: Context,
+  ): void {
+    if (message.silent) return;
+    const users = isAll ? [...state.members.keys()] : (named as UserId[]);
+    const data = { conversation_id: state.id, seq: message.seq };
+    const where = { post_id: null, comment_id: null, data, conversation_id: state.id };
+    notifyUsers(ports, { by: message.sender_id as UserId, where }, users, ctx);
+  }
+
+  /** The message as JSON text. */
+  function publishRevised(
+    state: ConversationState,
+    { message, newlyMentioned }: Revised,
+    session: SessionId | "",
+    ctx: Context,
+  ): string {
+    follow(state, message.rev, ctx);
+    if (state.ring !== null) remember(state.ring, message);
+    const text = JSON.stringify(message);
+    ctx.publish(state.topic, {
+      name: "message_updated",
+      rev: message.rev,
+      body: text,
+      except: session,
+      note: `s${message.seq}`,
+    });
+    if (newlyMentioned.length > 0) notify(state, message, newlyMentioned, false, ctx);
+    return text;
+  }
+
+  function revise(
+    state: ConversationState,
+    { user, seq, session }: { user: UserId; seq: number; session: SessionId | "" },
+    change: Parameters<typeof store.revise>[3],
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      store.revise(state.id, seq, user, change),
+      (result) => {
+        if (!result.ok) reply.refuse(result.error);
+        else if (result.value.changed) {
+          const text = publishRevised(state, result.value, session, ctx);
+          reply.okText(`{"message":${text}}`, result.value.message.rev);
+        } else {
+          // It was so already: the answer stands for an earlier change.
+          const { message } = result.value;
+          reply.ok({ message }, message.rev);
+        }
+      },
+      unavailable(reply),
+    );
+  }
+
+  function edit(state: ConversationState, body: Body<"edit">, reply: Reply, ctx: Context): void {
+    const { data } = body;
+    const mentions = body.body === undefined ? null : mentionsIn(state, body.user, body.body);
+    const change = {
+      does: "edit" as const,
+      ...(body.body !== undefined && { body: body.body }),
+      ...(data !== undefined && { data }),
+      names: mentions?.names ?? [],
+      all: mentions?.isAll === true,
+    };
+    revise(state, body, change, reply, ctx);
+  }
+
+  /** [MSG1] */
+  function remove(
+    state: ConversationState,
+    body: Body<"delete">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const { conversation } = state;
+    const role = roleOf(conversation, body.user);
+    const isAny = role !== null && mayDo(conversation, body.user, "delete_any");
+    const spared = isAny
+      ? conversation.members
+          .map(({ user_id }) => user_id)
+          .filter((id) => id !== body.user && rankOf(roleOf(conversation, id)) >= rankOf(role))
+      : [];
+    const system = isAny && isAbove(role, "member");
+    revise(state, body, { does: "delete", any: isAny, system, spared }, reply, ctx);
+  }
+
+  function pin(state: ConversationState, body: Body<"pin">, reply: Reply, ctx: Context): void {
+    revise(state, body, { does: body.on ? "pin" : "unpin" }, reply, ctx);
+  }
+
+  /** The server deletes them; one that is not written now is found due again. */
+  function expire(state: ConversationState, { seqs }: Body<"expire">, ctx: Context): void {
+    for (const seq of seqs) {
+      ctx.run(
+        store.expire(state.id, seq),
+        (revised) => {
+          if (revised?.changed) publishRevised(state, revised, "", ctx);
+        },
+        () => undefined,
+      );
+    }
+  }
+
+  return { admitSend, edit, remove, pin, expire };
+}
