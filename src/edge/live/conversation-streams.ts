@@ -31,15 +31,14 @@ import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
 import {
   ACK_HOLD_MS,
-  durablePacket,
   newsOf,
   type Release,
-  revSkipped,
   Stream,
   type StreamOwner,
   typingEnded,
   whatOf,
 } from "./stream.ts";
+import { durablePacket, revSkipped } from "./stream-packets.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
 /** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */

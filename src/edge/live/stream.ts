@@ -16,16 +16,10 @@
  */
 import type { Change, Changes } from "../../ports/edge.ts";
 import type { ReactionNote } from "../../protocol/actor-ops.ts";
-import { isSince11, translationIn } from "../../protocol/contract.ts";
+import { translationIn } from "../../protocol/contract.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter, type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
-import {
-  asUserId,
-  type Conversation,
-  type Message,
-  type OwnUnread,
-  type Receipt,
-} from "../../protocol/schemas.ts";
+import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { LazyMap } from "../session/lazy.ts";
@@ -33,6 +27,7 @@ import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { Receipts } from "./receipts.ts";
 import { deliverSignal } from "./signal-delivery.ts";
+import { durablePacket, revSkipped, withOwn } from "./stream-packets.ts";
 
 /** More than this waiting during a repair is given up and read from storage instead. */
 const WAITING_EVENTS_MAX = 5_000;
@@ -476,26 +471,6 @@ export function whatOf(name: string, body: string): { by: UserId | null; what: s
   const { sender_id, client_id, seq } = JSON.parse(body) as Message;
   if (name === "message_updated") return { by: null, what: `s${seq}` };
   return { by: sender_id as UserId, what: `c${client_id}` };
-}
-
-/** The receipt with a member's own point; a later receipt's cursors stay as they were. */
-function withOwn(receipt: string, own: string): string {
-  const { read_seq, ...shown } = JSON.parse(receipt) as Receipt;
-  const point = JSON.parse(own) as OwnUnread;
-  return JSON.stringify(
-    point.read_seq === read_seq ? { ...shown, ...point } : { ...shown, read_seq },
-  );
-}
-
-/** A durable event with its translation; see withTranslation. */
-export function durablePacket(name: string, text: string): Packet {
-  if (!isSince11(name)) return Packet.event(name, text);
-  const { body, former } = translationIn(text);
-  return Packet.event(name, body, former);
-}
-
-export function revSkipped(conversation_id: ConversationId, rev: number): Packet {
-  return Packet.event("rev_skipped", JSON.stringify({ conversation_id, rev }));
 }
 
 /** The `seq` of the message that an event changes; Infinity where it names none. */

@@ -42,6 +42,7 @@ import { decodeMemberPlace, decodePlace, encodePlace } from "./cursor.ts";
 import { History } from "./history.ts";
 import { membersPageOf, type PlacedMember } from "./members-page.ts";
 import { PostgresMembership } from "./membership.ts";
+import { claimExpired, readPins } from "./message-lists.ts";
 import type { Database } from "./pool.ts";
 import { PostgresPrefsQueries } from "./prefs.ts";
 import { readReactors } from "./reactions.ts";
@@ -190,31 +191,6 @@ const CONVERSATIONS = {
     LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
       AND m.seq >= coalesce(c.visible_from_seq, 1)
     ORDER BY c.last_activity_at DESC, c.id DESC`,
-};
-// No row where the reader is no member.
-const PINS = {
-  name: "pins_of_conversation",
-  text: `SELECT x.items FROM conversation_members k
-    CROSS JOIN LATERAL (
-      SELECT string_agg(message_text(y), ',' ORDER BY p.pinned_at DESC, p.seq DESC) AS items
-      FROM conversation_pins p
-      JOIN messages y ON y.conversation_id = p.conversation_id AND y.seq = p.seq
-      WHERE p.conversation_id = k.conversation_id AND p.seq >= coalesce(k.visible_from_seq, 1)
-    ) x
-    WHERE k.conversation_id = $2 AND k.user_id = $1`,
-};
-const CLAIM_EXPIRED = {
-  name: "claim_expired",
-  text: `UPDATE message_expiries e
-    SET claimed_until = clock_timestamp() + $2 * interval '1 millisecond'
-    FROM (
-      SELECT x.conversation_id, x.seq FROM message_expiries x
-      WHERE x.expires_at <= clock_timestamp()
-        AND (x.claimed_until IS NULL OR x.claimed_until < clock_timestamp())
-      ORDER BY x.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    ) d
-    WHERE e.conversation_id = d.conversation_id AND e.seq = d.seq
-    RETURNING e.conversation_id AS id, e.seq`,
 };
 const USERS_BY_ID = {
   name: "users_by_id",
@@ -398,18 +374,12 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     };
   }
 
-  async claimExpired(limit: number, leaseMs: number) {
-    const values = [limit, leaseMs];
-    const rows = await this.#database.write<{ id: ConversationId; seq: string }>(
-      CLAIM_EXPIRED,
-      values,
-    );
-    return rows.map(({ id, seq }) => ({ id, seq: Number(seq) }));
+  claimExpired(limit: number, leaseMs: number): Promise<{ id: ConversationId; seq: number }[]> {
+    return claimExpired(this.#database, limit, leaseMs);
   }
 
-  async pins(reader: UserId, id: ConversationId): Promise<Message[] | null> {
-    const [row] = await this.#database.read<{ items: string | null }>(PINS, [reader, id]);
-    return row === undefined ? null : messagesOf(row.items);
+  pins(reader: UserId, id: ConversationId): Promise<Message[] | null> {
+    return readPins(this.#database, reader, id);
   }
 
   history(
