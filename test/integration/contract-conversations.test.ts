@@ -107,7 +107,7 @@ describe("creating", () => {
       { member_ids: [bob.id], title: "  " },
       { member_ids: [bob.id], title: "t".repeat(81) },
       { member_ids: [bob.id], title: 5 },
-      { member_ids: [bob.id], kind: "direct" },
+      { member_ids: [bob.id], kind: "pair" },
       // With the creator they would be 1,001.
       { member_ids: others, title: "Too many" },
     ];
@@ -225,7 +225,7 @@ describe("changing", () => {
       title: "Renamed",
     });
     expect(answer.status, answer.text).toBe(200);
-    expect(answer.body).toEqual({ ...group, title: "Renamed", rev: 2 });
+    expect(answer.body).toEqual({ ...group, title: "Renamed", rev: 2, meta_rev: 2 });
     expect((await fetched(ann, group.id)).body).toEqual(answer.body);
     for (const bad of [{}, { title: null }, { title: "" }, { title: "x", owner_id: bob.id }]) {
       expectRefusal(await bob.api.patch(`/api/conversations/${group.id}`, bad), "invalid_payload");

@@ -49,7 +49,7 @@ test("making one asks the creator's actor, without the creator and repeats", asy
       kind: "user",
       id: bob.id,
       op: "create_conversation",
-      body: { member_ids: ["2", "3"], title: null },
+      body: { kind: "group", member_ids: ["2", "3"], title: null, extras: {} },
     },
   ]);
   http.answers.set("create_conversation", ok({ created: false, conversation: CONVERSATION }));
