@@ -33,6 +33,7 @@ export { onMessage } from "./fresh.ts";
 export { loadMembers } from "./members.ts";
 export { online } from "./online.ts";
 export type { Sending } from "./outbox.ts";
+export { type OwnPrefs, prefsOf } from "./prefs.ts";
 export { react } from "./reactions.ts";
 export { type Signal, type SignalOptions, type Signals, signalsOf } from "./signals.ts";
 export type { ConnectionState, Disconnect, Outgoing } from "./state.ts";

@@ -11,7 +11,7 @@
 import { describe, expect, test } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Prefs, PrefsChange } from "../../src/protocol/prefs.ts";
-import { World } from "../support/actor-world.ts";
+import { type SimWorker, World } from "../support/actor-world.ts";
 import { chanceFrom, seedFor } from "../support/random.ts";
 import type { SimClient } from "../support/sim-client.ts";
 
@@ -25,7 +25,7 @@ class Device {
   readonly client: SimClient;
   readonly prefs = new Map<string, Prefs>();
   rev = 0;
-  /** Of the present session: the numbers of its events, and of the changes that it made. */
+  /** The numbers of the present session's events, and of the changes that it made. */
   events: number[] = [];
   acks = new Set<number>();
   isSynced = false;
@@ -110,6 +110,7 @@ class PrefsHistory {
       await world.passes(world.chance(PAUSE_MS_MAX));
       await this.#comesBack();
     }
+    if (this.#faults) await this.#diesSpeaking();
     // Drafts become changes, acknowledgements give up waiting, looks after a death are over.
     await world.passes(15_000);
     await this.#comesBack();
@@ -131,6 +132,25 @@ class PrefsHistory {
       isDone = true;
     });
     await world.until("preferences are synced", () => isDone);
+  }
+
+  /** The user's actor dies about when it commits a change, which no later one brings to light. */
+  async #diesSpeaking(): Promise<void> {
+    const { world } = this;
+    // A draft that became a change afterwards would show the gap.
+    await world.passes(3_000);
+    await this.#comesBack();
+    const owner = world.alive[0]!.edge.exchange.placement.ownerOf(`user:${this.#ann}`);
+    const away = this.#devices.filter(({ client }) => client.worker?.incarnation !== owner);
+    if (away.length === 0) return;
+    this.#sets(this.#pick(away), this.#rooms.at(-1)!);
+    await world.passes(world.chance(40));
+    this.#kills(world.alive.find(({ incarnation }) => incarnation === owner)!);
+  }
+
+  #kills(worker: SimWorker): void {
+    this.world.killWorker(worker);
+    this.world.addWorker();
   }
 
   #pick<T>(from: readonly T[]): T {
@@ -167,12 +187,9 @@ class PrefsHistory {
         );
         return;
       case 8:
-      case 9: {
-        const dying = this.#pick(world.alive);
-        world.killWorker(dying);
-        world.addWorker();
+      case 9:
+        this.#kills(this.#pick(world.alive));
         return;
-      }
       default:
         this.#sets(device, room);
     }
