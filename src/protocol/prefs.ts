@@ -56,7 +56,7 @@ export const PREFS_CHANGE = {
   hidden: Type.Optional(Type.Boolean({ description: "Direct conversations only." })),
   draft: Type.Optional(Nullable(DraftAsked)),
 };
-const PrefsChange = Request(PREFS_CHANGE);
+export const PrefsChange = Request(PREFS_CHANGE);
 
 export const Prefs = Type.Object({
   conversation_id: Id,

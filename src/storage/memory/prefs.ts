@@ -52,7 +52,7 @@ export class MemoryPrefs implements PrefsStore {
 
   /** In the order of the contract's keys, so that equal preferences are equal texts. */
   #changed(stored: StoredConversation, before: Prefs, change: AskedPrefs["change"]): Prefs {
-    const lastN = stored.messages.length;
+    const lastN = stored.messages.at(-1)?.n ?? stored.messages.length;
     const { muted_until, level, draft, pinned, archived, hidden } = change;
     const next = <T>(asked: T | null | undefined, present: T | undefined): T | undefined =>
       asked === undefined ? present : (asked ?? undefined);
