@@ -115,7 +115,7 @@ export class Edge {
         return (family: FamilyId) => revocations.isRevoked(family);
       },
     };
-    hub = new Hub({ ...deps, auth, ...logins });
+    hub = new Hub({ ...deps, auth, pages: limits.pages, ...logins });
     return new Edge(deps, { auth, limits, spending, revocations, hub });
   }
 

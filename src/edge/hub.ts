@@ -20,6 +20,7 @@ import type { Auth } from "./auth/auth.ts";
 import { createCommands } from "./commands/commands.ts";
 import { Drafts } from "./commands/drafts.ts";
 import type { Commands } from "./commands/handler.ts";
+import type { PageTurns } from "./limits/turns.ts";
 import { Activity } from "./live/activity.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
@@ -37,6 +38,7 @@ export interface HubDeps {
   exchange: Exchange;
   queries: Queries;
   auth: Pick<Auth, "verify">;
+  pages: PageTurns;
   /** Logins ended, or users suspended, somewhere. */
   onRevoked(event: Frame): void;
   /** Reads which logins have ended, and resolves with what tells them. */
@@ -136,6 +138,7 @@ export class Hub {
       prefs,
       drafts,
       auth,
+      pages: deps.pages,
       onTokenRefreshed: (session) => this.sessions.recheck(session),
     });
   }

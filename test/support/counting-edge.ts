@@ -5,6 +5,7 @@
 
 import { createLogger } from "../../src/base/log.ts";
 import { Hub } from "../../src/edge/hub.ts";
+import { PageTurns } from "../../src/edge/limits/turns.ts";
 import type { Queries, SessionOpening } from "../../src/ports/edge.ts";
 import { REFUSALS } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -99,6 +100,7 @@ export class CountingEdge {
       incarnation,
       exchange: exchange as unknown as Exchange,
       queries: this.#queries() as unknown as Queries,
+      pages: new PageTurns(),
       auth: { verify: async () => REFUSALS.unavailable },
       onRevoked: () => undefined,
       readRevoked: async () => () => false,

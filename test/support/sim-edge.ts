@@ -3,6 +3,7 @@ import type { Clock } from "../../src/base/clock.ts";
 import { createLogger } from "../../src/base/log.ts";
 import type { Commands } from "../../src/edge/commands/handler.ts";
 import { Hub } from "../../src/edge/hub.ts";
+import { PageTurns } from "../../src/edge/limits/turns.ts";
 import type { Streams } from "../../src/edge/live/conversation-streams.ts";
 import type { Watches } from "../../src/edge/live/presence-watches.ts";
 import type { Sessions } from "../../src/edge/live/sessions.ts";
@@ -34,6 +35,7 @@ export class SimEdge {
     this.#hub = new Hub({
       ...options,
       auth: { verify: async () => REFUSALS.unavailable },
+      pages: new PageTurns(),
       onRevoked: () => undefined,
       readRevoked: async () => () => false,
       log: createLogger({ level: "silent" }),

@@ -7,7 +7,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { ConversationOps } from "../../protocol/actor-ops.ts";
-import { type ErrorObject, refused } from "../../protocol/errors.ts";
+import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import { type ClientPayload, JOIN_LIMIT_DEFAULT } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
 import { contentOf, editRefusal, sendRefusal } from "../../protocol/message-content.ts";
@@ -21,6 +21,7 @@ import { isoOf } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth/auth.ts";
+import { type PageTurns, TOO_MANY_READS } from "../limits/turns.ts";
 import type { Activity } from "../live/activity.ts";
 import type { Streams } from "../live/conversation-streams.ts";
 import type { PostWatches } from "../live/post-watches.ts";
@@ -31,6 +32,7 @@ import type { AwaitedChange, Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Commands } from "./handler.ts";
+import { Ordered, withEnd } from "./ordered.ts";
 import { createPrefsCommands } from "./prefs.ts";
 import { Signals } from "./signals.ts";
 
@@ -66,15 +68,18 @@ export interface CommandDeps {
     "sync" | "standing" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter"
   >;
   auth: Pick<Auth, "verify">;
+  /** Joins and `sync` of one user take turns. */
+  pages: PageTurns;
   /** The session's token was replaced: its expiry is another now. */
   onTokenRefreshed(session: Session): void;
 }
 
 export function createCommands(deps: CommandDeps): Commands {
-  const { incarnation, gateway, streams, activity, watches, postWatches } = deps;
+  const { incarnation, gateway, streams, activity, watches, postWatches, pages } = deps;
   const signals = new Signals(gateway, deps.clock);
   /** Names each call of a socket that an event may answer. */
   let asks = 0;
+  const order = new Ordered();
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -105,6 +110,62 @@ export function createCommands(deps: CommandDeps): Commands {
     });
   }
 
+  function join(
+    session: Session,
+    { conversation_id, after_rev, limit }: ClientPayload<"join_conversation">,
+    ack: AckSink,
+  ): void {
+    const id = asConversationId(conversation_id);
+    const after = after_rev ?? null;
+    const isAttached = streams.movesUp(session, id) && !session.entering.has(id);
+    const window = {
+      after_rev: after,
+      limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
+      // Where all conversations are live, nobody asks which was opened last.
+      ...(session.isPartial && !isAttached && { isOpened: true as const }),
+    };
+    const entering: AckSink = {
+      ok(answer) {
+        if (session.isEnded) {
+          ack.ok(answer);
+          return;
+        }
+        // The answer comes before every event after it, so the session enters in order.
+        session.left.delete(id);
+        const { conversation, typing } = JSON.parse(answer) as JoinAnswer;
+        const entering = streams.enter(session, id, conversation.rev);
+        ack.ok(answer);
+        if (entering === null || typing.length === 0) return;
+        void entering.then(() => endStaleTyping(session, conversation_id, typing));
+      },
+      refuse: (error) => ack.refuse(error),
+    };
+    askConversation(session, conversation_id, "join", window, isAttached ? ack : entering);
+  }
+
+  function leave(session: Session, id: ConversationId, ack: AckSink): void {
+    const stream = streams.get(id);
+    if (stream?.sessions.has(session)) {
+      stream.detach(session);
+      session.left.add(id);
+      endTyping(session, id);
+      ack.ok("{}");
+      return;
+    }
+    // Nothing comes of it here; whether there is such a conversation only its actor knows.
+    const window = { after_rev: null, limit: 1 };
+    askConversation(session, id, "join", window, {
+      ok() {
+        session.left.add(id);
+        // Taken in meanwhile, by whoever adds its user at this moment.
+        streams.get(id)?.detach(session);
+        endTyping(session, id);
+        ack.ok("{}");
+      },
+      refuse: (error) => ack.refuse(error),
+    });
+  }
+
   return {
     ...createPrefsCommands(deps),
 
@@ -131,51 +192,19 @@ export function createCommands(deps: CommandDeps): Commands {
 
     join_conversation(session, { conversation_id, after_rev, limit }, ack) {
       const id = asConversationId(conversation_id);
-      const after = after_rev ?? null;
-      const isAttached = streams.movesUp(session, id) && !session.entering.has(id);
-      const window = {
-        after_rev: after,
-        limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
-        // Where all conversations are live, nobody asks which was opened last.
-        ...(session.isPartial && !isAttached && { isOpened: true as const }),
-      };
-      const entering: AckSink = {
-        ok(answer) {
-          // The answer comes before every event after it, so the session enters in order.
-          session.left.delete(id);
-          const { conversation, typing } = JSON.parse(answer) as JoinAnswer;
-          const entering = streams.enter(session, id, conversation.rev);
-          ack.ok(answer);
-          if (entering === null || typing.length === 0) return;
-          void entering.then(() => endStaleTyping(session, conversation_id, typing));
-        },
-        refuse: (error) => ack.refuse(error),
-      };
-      askConversation(session, conversation_id, "join", window, isAttached ? ack : entering);
+      order.run(session, id, ack, (answered) => {
+        const isTaken = pages.take(session.user, (done) => {
+          const sink = withEnd(answered, done);
+          if (session.isEnded) sink.refuse(REFUSALS.unavailable.error);
+          else join(session, { conversation_id, after_rev, limit }, sink);
+        });
+        if (!isTaken) answered.refuse(TOO_MANY_READS);
+      });
     },
 
     leave_conversation(session, { conversation_id }, ack) {
       const id = asConversationId(conversation_id);
-      const stream = streams.get(id);
-      if (stream?.sessions.has(session)) {
-        stream.detach(session);
-        session.left.add(id);
-        endTyping(session, id);
-        ack.ok("{}");
-        return;
-      }
-      // Nothing comes of it here; whether there is such a conversation only its actor knows.
-      const window = { after_rev: null, limit: 1 };
-      askConversation(session, conversation_id, "join", window, {
-        ok() {
-          session.left.add(id);
-          // Taken in meanwhile, by whoever adds its user at this moment.
-          streams.get(id)?.detach(session);
-          endTyping(session, id);
-          ack.ok("{}");
-        },
-        refuse: (error) => ack.refuse(error),
-      });
+      order.run(session, id, ack, (answered) => leave(session, id, answered));
     },
 
     typing(session, { conversation_id, is_typing }, ack) {
@@ -235,19 +264,26 @@ export function createCommands(deps: CommandDeps): Commands {
       for (const { conversation_id, after_rev } of conversations) {
         after.set(asConversationId(conversation_id), after_rev);
       }
-      const [answer, notifications, prefs] = await Promise.all([
-        deps.queries.sync({ userId: session.user, after, complete: complete !== false }),
-        notifications_after_seq === undefined
-          ? []
-          : deps.queries.notificationsAfter(
-              session.user,
-              notifications_after_seq,
-              SYNC_NOTIFICATIONS_MAX + 1,
-            ),
-        prefs_after_rev === undefined || session.contract === "1"
-          ? null
-          : deps.queries.prefsAfter(session.user, prefs_after_rev, SYNC_PREFS_MAX + 1),
-      ]);
+      const reading = pages.run(session.user, () =>
+        Promise.all([
+          deps.queries.sync({ userId: session.user, after, complete: complete !== false }),
+          notifications_after_seq === undefined
+            ? []
+            : deps.queries.notificationsAfter(
+                session.user,
+                notifications_after_seq,
+                SYNC_NOTIFICATIONS_MAX + 1,
+              ),
+          prefs_after_rev === undefined || session.contract === "1"
+            ? null
+            : deps.queries.prefsAfter(session.user, prefs_after_rev, SYNC_PREFS_MAX + 1),
+        ]),
+      );
+      if (reading === null) {
+        ack.refuse(TOO_MANY_READS);
+        return;
+      }
+      const [answer, notifications, prefs] = await reading;
       const isCut = notifications.length > SYNC_NOTIFICATIONS_MAX;
       ack.ok(
         JSON.stringify({

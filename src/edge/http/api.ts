@@ -29,6 +29,7 @@ import {
 } from "../auth/auth.ts";
 import type { AskIssuerKeys } from "../auth/jwks.ts";
 import { EdgeLimits } from "../limits/limits.ts";
+import { TOO_MANY_READS } from "../limits/turns.ts";
 import type { Ops } from "../ops/ops.ts";
 import { createClientReader } from "../transport/client-address.ts";
 import { createSecurityHeaders, createTransportSecurity } from "../transport/security-headers.ts";
@@ -246,6 +247,7 @@ function addRoute(
   }
 
   const costOf = COST_OF_ROUTE[name] as AnyCost;
+  const isPage = spec.query !== undefined && "limit" in spec.query.properties;
 
   /** What the call costs beyond its first unit, which the gate has taken. */
   function costs(
@@ -283,7 +285,15 @@ function addRoute(
         return;
       }
       const userAgent = request.headers["user-agent"]?.slice(0, USER_AGENT_CHARS_MAX) ?? null;
-      handler({ params, query, body, caller, address, userAgent }).then(
+      const call = { params, query, body, caller, address, userAgent };
+      const payer = caller === null || caller.userId === SERVICE_USER ? null : caller.userId;
+      const answer =
+        isPage && payer !== null ? limits.pages.run(payer, () => handler(call)) : handler(call);
+      if (answer === null) {
+        replies.refuse(request, reply, TOO_MANY_READS);
+        return;
+      }
+      answer.then(
         (result) => {
           if (!result.ok) replies.refuse(request, reply, result.error);
           else if (typeof spec.answers[result.value.status] === "string") {

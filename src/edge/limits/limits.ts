@@ -12,6 +12,7 @@ import type { ChargedLimit, Units } from "../../protocol/costs.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { Monotonic } from "../../protocol/time.ts";
 import { KeyedBuckets, type Sharing, UNSHARED } from "./keyed-buckets.ts";
+import { PageTurns } from "./turns.ts";
 
 export interface EdgeLimitsOptions {
   /** Null: RATE_LIMITS=off. */
@@ -34,6 +35,8 @@ const OWN: readonly LimitKind[] = ["session", "refused", "conversation_change"];
 const ENDED = "A session was ended for too many events. Try again later.";
 
 export class EdgeLimits {
+  /** Not a rate: RATE_LIMITS=off does not lift it. */
+  readonly pages = new PageTurns();
   readonly #options: EdgeLimitsOptions;
   readonly #kinds = new Map<LimitKind, KeyedBuckets>();
 
