@@ -81,6 +81,36 @@ const PLAIN_PAGE = (url: string) => `${HTML}
   });
 </script>`;
 
+/** An application of Next: a component of its server, which asks over HTTP, and one of the browser. */
+const NEXT_FILES = (url: string) => ({
+  "package.json": '{ "name": "application", "private": true }',
+  "app/layout.jsx": `export default function Layout({ children }) {
+    return <html lang="en"><head><link rel="icon" href="data:," /></head><body>{children}</body></html>;
+  }`,
+  "app/page.jsx": `import { createCaller, TroupeError } from "troupe-client";
+import { Talk } from "./talk";
+export const dynamic = "force-dynamic";
+export default async function Page() {
+  const refusal = await createCaller({ url: ${JSON.stringify(url)} })("GET /api/me").catch((error) => error);
+  return <main><h1>{refusal instanceof TroupeError ? refusal.code : "?"}</h1><Talk /></main>;
+}`,
+  "app/talk.jsx": `"use client";
+import { useEffect, useState } from "react";
+import { connect } from "troupe-client";
+import { TroupeProvider, useConversation, useTroupe } from "troupe-client/react";
+${REACT_APP.slice(REACT_APP.indexOf("function Talk"), REACT_APP.indexOf("createRoot")).replace("function Talk", "function Shown")}
+export function Talk() {
+  const [set, begin] = useState(null);
+  useEffect(() => {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const client = connect({ url: given.get("url"), token: given.get("token") });
+    begin({ client, id: given.get("talk") });
+    return () => client.close();
+  }, []);
+  return set && <TroupeProvider client={set.client}><Shown id={set.id} /></TroupeProvider>;
+}`,
+});
+
 const VITE = join(ROOT, "node_modules/vite/bin/vite.js");
 
 describe.skipIf(!hasChromiumFor("tests of the client's package"))("troupe-client in a page", () => {
@@ -157,6 +187,36 @@ describe.skipIf(!hasChromiumFor("tests of the client's package"))("troupe-client
     expect(built.stderr).not.toMatch(/warn/i);
     await twoTalkAt(await vite("preview"));
   }, 120_000);
+
+  it.skipIf(!process.env["TROUPE_TEST_NEXT"])(
+    "[SDK61] two browsers talk in an application of Next, whose server asks, too",
+    async () => {
+      const next = await Application.with(troupe().url, []);
+      try {
+        await next.has(NEXT_FILES(troupe().url));
+        const npm = ["install", "--no-audit", "next", "react", "react-dom"];
+        const installed = await next.runs("npm", ...npm, `${troupe().url}/sdk/troupe-client.tgz`);
+        expect(installed.code, installed.stderr).toBe(0);
+        const bin = join(next.folder, "node_modules/next/dist/bin/next");
+        const built = await next.node(bin, "build");
+        expect(built.code, built.stdout + built.stderr).toBe(0);
+        const port = String(await freePort());
+        const child = spawn(process.execPath, [bin, "start", "-H", "127.0.0.1", "-p", port], {
+          cwd: next.folder,
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+        children.push(child);
+        for await (const chunk of child.stdout) if (/Ready/.test(String(chunk))) break;
+        child.stdout.resume();
+        const origin = `http://127.0.0.1:${port}`;
+        expect(await (await fetch(origin)).text()).toContain("<h1>unauthorized</h1>");
+        await twoTalkAt(origin);
+      } finally {
+        await next.remove();
+      }
+    },
+    900_000,
+  );
 
   it("[SDK60] two browsers talk in a page without a build, of another origin", async () => {
     const server = createServer((_, response) => {

@@ -283,6 +283,22 @@ describe("the built page", () => {
   });
 });
 
+test("[WPG1] guides name the running port, and the page where accounts are an outside issuer's", async () => {
+  const webRoot = await mkdtemp(join(tmpdir(), "troupe-web-"));
+  await mkdir(join(webRoot, "docs"));
+  await writeFile(join(webRoot, "index.html"), '<!doctype html><html lang="en"><title>t</title>');
+  await writeFile(join(webRoot, "docs", "sdk.html"), "<p>curl http://localhost:3000/healthz</p>");
+  const own = { webRoot: `${webRoot}/` };
+  http = await startHttpApi({ port: 8123 }, own);
+  expect((await http.call("GET", "/docs/sdk")).text).toContain("http://localhost:8123/healthz");
+  expect((await http.call("GET", "/docs/api")).text).not.toContain("localhost:3000");
+  expect((await http.call("GET", "/")).text).not.toContain("data-accounts");
+  await http.stop();
+  http = await startHttpApi({ jwtJwksUrl: "https://issuer.example/keys" }, own);
+  expect((await http.call("GET", "/")).text).toContain('<html data-accounts="outside" lang="en">');
+  await rm(webRoot, { recursive: true });
+});
+
 describe("connections", () => {
   test("a JSON type without a body is no error where none is wanted", async () => {
     http = await startHttpApi();

@@ -9,7 +9,8 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { ROOT } from "./snippets.ts";
 
-const RUN_DEADLINE_MS = 60_000;
+/** An installation from a registry takes minutes on a busy machine. */
+const RUN_DEADLINE_MS = 400_000;
 const run = promisify(execFile);
 
 export interface Output {
@@ -67,8 +68,12 @@ export class Application {
     return this.node(join(ROOT, "node_modules/typescript/bin/tsc"), ...args);
   }
 
+  runs(program: string, ...args: string[]): Promise<Output> {
+    return this.#run(program, args);
+  }
+
   async #run(program: string, args: string[]): Promise<Output> {
-    const options = { cwd: this.folder, timeout: RUN_DEADLINE_MS };
+    const options = { cwd: this.folder, timeout: RUN_DEADLINE_MS, maxBuffer: 2 ** 24 };
     try {
       return { code: 0, ...(await run(program, args, options)) };
     } catch (error) {

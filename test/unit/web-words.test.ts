@@ -1,7 +1,13 @@
 /** The page's addresses and words. */
 import { describe, expect, it } from "vitest";
 import { routeOf } from "../../src/web/app/route.ts";
-import { shortCount, splitText, typedText } from "../../src/web/app/wording.ts";
+import {
+  countedName,
+  nameOfParts,
+  shortCount,
+  splitText,
+  typedText,
+} from "../../src/web/app/wording.ts";
 
 describe("addresses and words", () => {
   it("[WNO8] addresses name what is open, and nonsense is the list", () => {
@@ -11,6 +17,15 @@ describe("addresses and words", () => {
     for (const hash of ["", "#/", "#/p/0", "#/c/x", "#/p/1/2"]) {
       expect(routeOf(hash)).toEqual({ view: "talks", talkId: null });
     }
+  });
+
+  it("[WNO11] accessible names are read as a sentence is", () => {
+    expect(countedName("Talks", 1, "unread message")).toBe("Talks, 1 unread message");
+    expect(countedName("Talks", 12, "unread message")).toBe("Talks, 12 unread messages");
+    expect(countedName("Talks", 0, "unread message")).toBe("Talks");
+    expect(nameOfParts("Birch", "online", "", "See you", "9:41")).toBe(
+      "Birch, online, See you, 9:41",
+    );
   });
 
   it("[WNO9] mentions are told from addresses and the dot behind them", () => {

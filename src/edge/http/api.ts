@@ -174,7 +174,10 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     addRoute(app, name, handlers[name] as AnyHandler, gates, limits, replies, log);
   }
   const webRoot = deps.webRoot ?? WEB_ROOT;
-  const pages = loadPages(webRoot);
+  const pages = loadPages(webRoot, {
+    localUrl: `${config.tlsCert === null ? "http" : "https"}://localhost:${config.port}`,
+    hasOutsideAccounts: config.jwtJwksUrl !== null,
+  });
   const transport = createTransportSecurity(clients);
   servePages(app, pages, everywhere, transport, count);
   const sdk = serveSdk(app, {

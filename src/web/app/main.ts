@@ -5,7 +5,7 @@
 import { createAccount } from "./account.ts";
 import { createChat } from "./chat.ts";
 import { createShell } from "./shell.ts";
-import { createSignInForm } from "./sign-in-form.ts";
+import { createOutsideNotice, createSignInForm, hasOutsideAccounts } from "./sign-in-form.ts";
 
 const app = document.getElementById("app");
 if (!app) throw new Error("index.html has no #app");
@@ -17,7 +17,9 @@ function show(notice: string | null): void {
   leave = () => undefined;
   const user = account.user();
   if (!user) {
-    const form = createSignInForm(account, notice, () => show(null));
+    const form = hasOutsideAccounts()
+      ? createOutsideNotice()
+      : createSignInForm(account, notice, () => show(null));
     app?.replaceChildren(form);
     return;
   }

@@ -5,6 +5,7 @@
 import { el, setAttr, setText } from "./dom.ts";
 import { type IconName, icon } from "./icons.ts";
 import { FEED_ADDRESS, talkAddress } from "./route.ts";
+import { countedName } from "./wording.ts";
 
 export interface Rail {
   node: HTMLElement;
@@ -12,13 +13,18 @@ export interface Rail {
   update(view: "talks" | "feed" | "post", unreadTalks: number, unreadNotices: number): void;
 }
 
-function badge(what: string): { node: HTMLElement; update(count: number): void } {
-  const node = el("span", { class: "badge rail-badge" });
+/** The number on `owner`, whose name says it in words. */
+function badge(
+  owner: HTMLElement,
+  name: string,
+  what: string,
+): { node: HTMLElement; update(count: number): void } {
+  const node = el("span", { class: "badge rail-badge", attrs: { "aria-hidden": "true" } });
   return {
     node,
     update(count) {
       setText(node, count > 99 ? "99+" : String(count));
-      setAttr(node, "aria-label", `${count} ${what}`);
+      setAttr(owner, "aria-label", countedName(name, count, what));
       node.hidden = count === 0;
     },
   };
@@ -30,9 +36,8 @@ const face = (name: IconName, label: string): [Node, Node] => [
 ];
 
 export function createRail(onBell: () => void): Rail {
-  const talksBadge = badge("unread messages");
-  const bellBadge = badge("unread");
   const talks = el("a", { class: "rail-item", attrs: { href: talkAddress(null) } });
+  const talksBadge = badge(talks, "Talks", "unread message");
   talks.append(...face("talks", "Talks"), talksBadge.node);
   const feed = el("a", { class: "rail-item", attrs: { href: FEED_ADDRESS } });
   feed.append(...face("feed", "Feed"));
@@ -40,6 +45,7 @@ export function createRail(onBell: () => void): Rail {
     class: "rail-item bell",
     attrs: { type: "button", "aria-expanded": "false", "aria-controls": "notices" },
   });
+  const bellBadge = badge(bell, "Notifications", "unread notification");
   bell.append(...face("bell", "Notifications"), bellBadge.node);
   bell.addEventListener("click", onBell);
   return {

@@ -58,6 +58,26 @@ function field(id: string, label: string, attrs: Record<string, string>) {
 }
 
 /** `notice`: why the person is here again, if there is something to say. */
+/** Where accounts are an outside issuer's, the server says so in index.html. */
+export const hasOutsideAccounts = (): boolean =>
+  document.documentElement.dataset["accounts"] === "outside";
+
+/** In place of the form, which could sign nobody in. */
+export function createOutsideNotice(): HTMLElement {
+  const card = el("section", { class: "sign-in-card" });
+  const guide = el("a", { text: "How an application connects", attrs: { href: "/docs/sdk" } });
+  card.append(
+    el("img", { attrs: { src: "/favicon.svg", alt: "", width: "48", height: "48" } }),
+    el("h1", { text: "Sign in where your account is" }),
+    el("p", {
+      class: "tagline",
+      text: "Accounts of this server belong to another service. Open the application that you use it with.",
+    }),
+    guide,
+  );
+  return el("main", { class: "sign-in" }, card);
+}
+
 export function createSignInForm(
   account: Account,
   notice: string | null,

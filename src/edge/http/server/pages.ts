@@ -45,10 +45,21 @@ const HEADERS = {
   "cross-origin-opener-policy": "same-origin",
 } as const;
 
+/** What the pages say of the deployment that serves them. */
+export interface Deployment {
+  /** The address of this server on its own machine. */
+  localUrl: string;
+  /** Accounts are an outside issuer's: there is no password to sign in with. */
+  hasOutsideAccounts: boolean;
+}
+
+/** What the guides are written with, and what their snippets are tested with. */
+const WRITTEN_URL = "http://localhost:3000";
+
 /** All pages; of `webRoot` nothing where the build has not made it. */
-export function loadPages(webRoot: string): Page[] {
+export function loadPages(webRoot: string, deployment: Deployment): Page[] {
   const pages = contractDocuments().map(({ path, type, text, isShared }) =>
-    page(path, type, Buffer.from(text), isShared),
+    page(path, type, Buffer.from(told(path, text, deployment)), isShared),
   );
   const files = existsSync(webRoot)
     ? readdirSync(webRoot, { recursive: true, withFileTypes: true })
@@ -58,7 +69,9 @@ export function loadPages(webRoot: string): Page[] {
     if (!file.isFile() || type === undefined) continue;
     const name = join(file.parentPath, file.name);
     const path = name.slice(webRoot.replace(/[\\/]$/, "").length).replaceAll(sep, "/");
-    const bytes = readFileSync(name);
+    const bytes = path.endsWith(".html")
+      ? Buffer.from(told(path, readFileSync(name, "utf8"), deployment))
+      : readFileSync(name);
     // "/index.html" is at "/", "/ops/index.html" at "/ops", "/docs/deploy.html" at "/docs/deploy".
     const address = path.replace(/(\/index)?\.html$/, "");
     pages.push(page(address === "" ? "/" : address, type, bytes, path.startsWith("/sdk/")));
@@ -84,6 +97,12 @@ export function servePages(
       else reply.header("content-type", type).send(bytes);
     });
   }
+}
+
+function told(path: string, text: string, deployment: Deployment): string {
+  if (path.startsWith("/docs")) return text.replaceAll(WRITTEN_URL, deployment.localUrl);
+  if (path !== "/index.html" || !deployment.hasOutsideAccounts) return text;
+  return text.replace("<html ", '<html data-accounts="outside" ');
 }
 
 function page(path: string, type: string, bytes: Buffer, isShared: boolean): Page {
