@@ -172,6 +172,8 @@ async function make(to, tools) {
   copyBelow(join(web, "app"), join(to, "src/web"), /\.(html|css|svg|png|ico|webmanifest)$/);
   copyBelow(join(web, "ops"), join(to, "src/web/ops"), /\.(html|css|svg)$/);
   checks.push(bundle(join(ROOT, "src/client/sdk.ts"), "sdk/troupe.js", to, tools));
+  const element = join(ROOT, "src/client/ui/element.tsx");
+  checks.push(bundle(element, "sdk/troupe-chat.js", to, tools));
   const isMade = (await Promise.all(checks)).every(Boolean);
   if (isMade) await makeClientPackage(to, await import(tools.esbuild));
   // `npx troupe` runs it as a program; the compiler writes plain files.
@@ -191,6 +193,9 @@ async function bundle(page, name, to, tools) {
       format: "esm",
       platform: "browser",
       target: "es2022",
+      jsx: "automatic",
+      // React's own checks are for those who build with it.
+      define: { "process.env.NODE_ENV": '"production"' },
       logLevel: "warning",
       tsconfig: join(ROOT, "src/web/tsconfig.json"),
     });

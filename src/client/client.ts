@@ -10,8 +10,9 @@ import type {
   ServerEventName,
   ServerPayload,
 } from "../protocol/events.ts";
-import type { Conversation, Message, User } from "../protocol/schemas.ts";
+import type { Conversation, Message } from "../protocol/schemas.ts";
 import { type Api, createApi } from "./api.ts";
+import type { AppData, UserOf } from "./app-data.ts";
 import { TroupeError } from "./error.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
@@ -41,16 +42,16 @@ export interface ClientOptions {
   onError?: (error: unknown) => void;
 }
 
-export interface Client {
+export interface Client<A extends AppData = AppData> {
   readonly connection: Readable<ConnectionState>;
   /** Null before the first session. */
-  readonly me: Readable<User | null>;
+  readonly me: Readable<UserOf<A> | null>;
   /** The 500 most recently active conversations, newest activity first. */
-  readonly conversations: Readable<readonly ConversationView[]>;
+  readonly conversations: Readable<readonly ConversationView<A>[]>;
   /** Whether the list of conversations has been loaded once. */
   readonly isListed: Readable<boolean>;
   /** Null when the user is not a member or the conversation is not known yet. */
-  conversation(id: string): Readable<ConversationView | null>;
+  conversation(id: string): Readable<ConversationView<A> | null>;
 
   /** Tries to connect now, also after the connection was closed. */
   retryNow(): void;

@@ -8,6 +8,7 @@
  *   client.send(id, "Hello"); // goes out now or later, once
  */
 import { type Api, createApi, fetchCall } from "./api.ts";
+import type { AppData } from "./app-data.ts";
 import { type Client, type ClientOptions, createClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import { makeSocket, type Transports } from "./socket.ts";
@@ -27,6 +28,7 @@ export type {
 export type * from "../protocol/schemas.ts";
 export type * from "../protocol/social.ts";
 export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
+export type { AppData, ConversationOf, MessageOf, UserOf } from "./app-data.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";
 export { onMessage } from "./fresh.ts";
@@ -43,8 +45,9 @@ export {
   type WebStorage,
   webOutbox,
 } from "./storage.ts";
-export type { Readable } from "./store.ts";
+export { type Readable, select } from "./store.ts";
 export type { GetToken } from "./tokens.ts";
+export { type Users, usersOf } from "./users.ts";
 export { type ConversationView, peerOf, progressOf } from "./views.ts";
 
 /** One of the two: `getToken` keeps the session going, `token` lasts until its expiry. */
@@ -68,9 +71,9 @@ function newClientId(): string {
 const getTokenOf = ({ token, getToken }: Credentials): GetToken => getToken ?? (() => token);
 
 /** Begins to connect, and stays connected until `close`. */
-export function connect(options: ConnectOptions): Client {
+export function connect<A extends AppData = AppData>(options: ConnectOptions): Client<A> {
   const { url, transports = ["websocket", "polling"] } = options;
-  return createClient(
+  const client: Client = createClient(
     { ...options, getToken: getTokenOf(options) },
     {
       clock: systemClock,
@@ -80,6 +83,8 @@ export function connect(options: ConnectOptions): Client {
       call: fetchCall(url ?? ""),
     },
   );
+  // What `data` holds is the application's word.
+  return client as Client<A>;
 }
 
 /**

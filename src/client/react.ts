@@ -17,14 +17,16 @@ import {
   useMemo,
   useSyncExternalStore,
 } from "react";
-import type { Status } from "../protocol/schemas.ts";
+import type { Status, User } from "../protocol/schemas.ts";
 import type { PostCounts } from "../protocol/social.ts";
+import type { AppData, UserOf } from "./app-data.ts";
 import { attempt } from "./attached.ts";
 import type { Client } from "./client.ts";
 import { presenceOf } from "./presence.ts";
 import { inboxOf, type NotificationState, postWatchOf } from "./social.ts";
 import type { ConnectionState } from "./state.ts";
-import type { Readable } from "./store.ts";
+import { type Readable, select } from "./store.ts";
+import { usersOf } from "./users.ts";
 import type { ConversationView } from "./views.ts";
 
 const ClientContext = createContext<Client | null>(null);
@@ -34,28 +36,117 @@ export function TroupeProvider(props: { client: Client; children?: ReactNode }):
   return createElement(ClientContext.Provider, { value: props.client }, props.children);
 }
 
-export function useTroupe(): Client {
+export function useTroupe<A extends AppData = AppData>(): Client<A> {
   const client = useContext(ClientContext);
   if (client === null) throw new Error("There is no TroupeProvider around this component.");
-  return client;
+  // The application knows which client it has put there.
+  return client as Client<A>;
 }
 
-const useReadable = <T>({ subscribe, get }: Readable<T>): T =>
-  useSyncExternalStore(subscribe, get, get);
+/** Any Readable, or a part of one; `pick` is one function for as long as the part is the same. */
+export function useReadable<T>(readable: Readable<T>): T;
+export function useReadable<S, T>(readable: Readable<S>, pick: (value: S) => T): T;
+export function useReadable<S>(readable: Readable<S>, pick?: (value: S) => unknown): unknown {
+  const part = useMemo(
+    () => calm<unknown>(pick ? select(readable, pick) : readable),
+    [readable, pick],
+  );
+  return useSyncExternalStore(part.subscribe, part.get, part.get);
+}
+
+/** A tab that is hidden draws no frames. */
+const FRAME_MAX_MS = 100;
+
+/** Of a browser; a server draws once. */
+interface Frames {
+  requestAnimationFrame?(draw: () => void): number;
+  cancelAnimationFrame(frame: number): void;
+}
+const browser = globalThis as unknown as Frames;
+
+/** Tells of changes once a frame, so that a burst of events does not draw as often as it has events. */
+function calm<T>(source: Readable<T>): Readable<T> {
+  const { requestAnimationFrame } = browser;
+  if (requestAnimationFrame === undefined) return source;
+  return {
+    get: source.get,
+    subscribe(listener) {
+      let cancel: (() => void) | null = null;
+      const tell = (): void => {
+        cancel?.();
+        cancel = null;
+        listener();
+      };
+      const unsubscribe = source.subscribe(() => {
+        if (cancel !== null) return;
+        const frame = requestAnimationFrame(tell);
+        const timer = setTimeout(tell, FRAME_MAX_MS);
+        cancel = () => {
+          browser.cancelAnimationFrame(frame);
+          clearTimeout(timer);
+        };
+      });
+      return () => {
+        cancel?.();
+        unsubscribe();
+      };
+    },
+  };
+}
 
 export function useConnection(): ConnectionState {
   return useReadable(useTroupe().connection);
 }
 
-export function useConversations(): readonly ConversationView[] {
-  return useReadable(useTroupe().conversations);
+export function useConversations<A extends AppData = AppData>(): readonly ConversationView<A>[] {
+  return useReadable(useTroupe<A>().conversations);
 }
 
-/** Open while it is shown. */
-export function useConversation(id: string): ConversationView | null {
+/** Null before the first session. */
+export function useMe<A extends AppData = AppData>(): UserOf<A> | null {
+  return useReadable(useTroupe<A>().me);
+}
+
+/** Whether the list of conversations has been loaded once. */
+export function useIsListed(): boolean {
+  return useReadable(useTroupe().isListed);
+}
+
+const NOTHING: Readable<null> = { get: () => null, subscribe: () => () => undefined };
+
+/** Open while it is shown; `null` shows none. */
+export function useConversation<A extends AppData = AppData>(
+  id: string | null,
+): ConversationView<A> | null {
+  const client = useTroupe<A>();
+  useEffect(() => (id === null ? undefined : client.open(id)), [client, id]);
+  return useReadable<ConversationView<A> | null>(
+    useMemo(() => (id === null ? NOTHING : client.conversation(id)), [client, id]),
+  );
+}
+
+const totalOf = (views: readonly ConversationView[]): number =>
+  views.reduce((sum, { unread }) => sum + unread, 0);
+
+/** The unread messages of all conversations. */
+export function useUnreadTotal(): number {
+  return useReadable(useTroupe().conversations, totalOf);
+}
+
+const NOBODY: readonly string[] = [];
+const typingIn = (view: ConversationView | null): readonly string[] => view?.typing ?? NOBODY;
+
+/** The ids of the others who are typing there. */
+export function useTyping(conversationId: string): readonly string[] {
   const client = useTroupe();
-  useEffect(() => client.open(id), [client, id]);
-  return useReadable(useMemo(() => client.conversation(id), [client, id]));
+  const talk = useMemo(() => client.conversation(conversationId), [client, conversationId]);
+  return useReadable(talk, typingIn);
+}
+
+/** Undefined: not known yet; null: there is no such user. */
+export function useUser(userId: string): User | null | undefined {
+  const client = useTroupe();
+  return useReadable(useMemo(() => usersOf(client).of(userId), [client, userId]));
 }
 
 export function usePresence(userId: string): Status | null {

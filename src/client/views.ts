@@ -2,25 +2,26 @@
  * The views of the state that applications read: pure, and the same object until something in it
  * has changed.
  */
-import type { Conversation, Message } from "../protocol/schemas.ts";
+import type { Message } from "../protocol/schemas.ts";
+import type { AppData, ConversationOf, MessageOf } from "./app-data.ts";
 import { memberOf } from "./held.ts";
 import type { Outgoing, OwnKeys, State } from "./state.ts";
 
-export interface ConversationView {
+export interface ConversationView<A extends AppData = AppData> {
   id: string;
   /**
    * Members with their cursors, title, kind; `rev` and `last_seq` as far as they are here. Of a
    * group of more than 100 with `members_partial`, `members` are those known here: `loadMembers`.
    */
-  conversation: Conversation;
+  conversation: ConversationOf<A>;
   memberCount: number;
   /** The newest run of messages without a hole, by rising seq; older ones with `loadOlder`. */
-  messages: readonly Message[];
+  messages: readonly MessageOf<A>[];
   /** This user's own reactions to messages, by seq. */
   ownReactions: OwnKeys;
   /** Messages sent here that are not committed yet or were refused, in the order of sending. */
   outgoing: readonly Outgoing[];
-  lastMessage: Message | null;
+  lastMessage: MessageOf<A> | null;
   /** The other users who are typing. */
   typing: readonly string[];
   /** `last_seq − read_seq`. */

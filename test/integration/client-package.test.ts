@@ -57,7 +57,11 @@ export async function talk(url: string, token: string): Promise<string> {
   const message: Message | undefined = view?.messages.at(-1);
   const { items } = await client.api("GET /api/conversations/:id/messages", { id: made.id });
   const answer = await client.ask("join_conversation", { conversation_id: made.id });
-  presenceOf(client).show("away");
+  const own = connect<{ message: { order: string } }>({ url, token });
+  const order: string | undefined = own.conversation(made.id).get()?.messages[0]?.data?.order;
+  // @ts-expect-error: the application has no such key.
+  own.conversation(made.id).get()?.messages[0]?.data?.bill;
+  presenceOf(own).show(order === undefined ? "away" : "online");
   await inboxOf(client).load();
   // @ts-expect-error: a body is a text.
   client.send(made.id, 7);

@@ -8,6 +8,7 @@ import * as hooks from "../../src/client/react.ts";
 import { refused } from "../../src/protocol/errors.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
+const AT = "2026-01-01T00:00:00.000Z";
 const clock = new FakeClock();
 let handlers: SocketHandlers;
 let client: Client | undefined;
@@ -71,6 +72,37 @@ describe("the hooks", () => {
       return createElement("p", null, [is, titles, outgoing, status, likes].join(" · "));
     });
     expect(text).toBe("<p>syncing · Plans · on its way · unknown · unknown</p>");
+  });
+
+  it("[SDK43] show parts: who one is, who types where, what is unread, and nothing for no id", async () => {
+    const made = begins();
+    await clock.advance(0);
+    const user = { id: "1", username: "ann", display_name: "Ann", created_at: AT };
+    handlers.onEvent("ready", {
+      user,
+      session_id: "s",
+      server_time: AT,
+      token_expires_at: AT,
+      unread: { notifications: 0, conversations: [] },
+    });
+    const members = ["1", "2"].map((user_id) => ({ user_id, delivered_seq: 0, read_seq: 0 }));
+    for (const id of ["7", "8"]) {
+      handlers.onEvent("conversation_updated", {
+        ...{ id, kind: "group", title: id, owner_id: "1", members },
+        ...{ last_seq: 3, rev: 4, created_at: AT },
+      });
+    }
+    handlers.onEvent("typing", { conversation_id: "7", user_id: "2", is_typing: true });
+    const text = shown(made, () => {
+      const me = hooks.useMe()?.display_name;
+      const self = hooks.useUser("1")?.username;
+      const other = String(hooks.useUser("2"));
+      const typing = [...hooks.useTyping("7"), "in 8:", ...hooks.useTyping("8")].join(" ");
+      const none = String(hooks.useConversation(null));
+      const parts = [me, self, other, typing, none, hooks.useUnreadTotal(), hooks.useIsListed()];
+      return createElement("p", null, parts.join(" · "));
+    });
+    expect(text).toBe("<p>Ann · ann · undefined · 2 in 8: · null · 6 · false</p>");
   });
 
   it("[SDK41] say so where there is no provider", () => {

@@ -8,10 +8,13 @@ const ENTRY = fileURLToPath(new URL("../../src/client/index.ts", import.meta.url
 const BYTES_MAX = 9_856;
 
 describe("troupe-client", () => {
-  it(`[SDK40] connect is at most ${BYTES_MAX} bytes, minified and gzipped, without socket.io-client`, async () => {
+  it(`[SDK40] connect and online are at most ${BYTES_MAX} bytes, minified and gzipped, without socket.io-client`, async () => {
     const { outputFiles, metafile } = await build({
       // What an application bundles of it, as bundlers do: without the exports it does not use.
-      stdin: { contents: `export { connect } from ${JSON.stringify(ENTRY)}`, resolveDir: "." },
+      stdin: {
+        contents: `export { connect, online } from ${JSON.stringify(ENTRY)}`,
+        resolveDir: ".",
+      },
       bundle: true,
       minify: true,
       write: false,

@@ -7,7 +7,7 @@ import type { Chat } from "./chat.ts";
 import { el, type KeyedEntry, keyedList, setAttr, setText } from "./dom.ts";
 import { nameOf, peerIdOf, presenceOf, titleOf } from "./selection.ts";
 import type { State, Talk } from "./state.ts";
-import { counted, nameOfParts, shortTime, typingText } from "./wording.ts";
+import { counted, shortTime, typingText } from "./wording.ts";
 
 function lastWords(state: State, talk: Talk): { text: string; atMs: number | null } {
   const waiting = talk.outgoing.at(-1);
@@ -26,10 +26,12 @@ function createRow(chat: Chat, talk: Talk): KeyedEntry<Talk> {
   const title = el("span", { class: "row-title" });
   const words = el("span", { class: "row-words" });
   const time = el("time", { class: "row-time" });
-  const unread = el("span", { class: "badge" });
+  const presence = el("span", { class: "visually-hidden" });
+  const unread = el("span", { class: "badge", attrs: { "aria-hidden": "true" } });
+  const news = el("span", { class: "visually-hidden" });
   const link = el("a", { class: "row", attrs: { href: `#/c/${talk.conversation.id}` } });
-  const top = el("span", { class: "row-line" }, title, time);
-  const bottom = el("span", { class: "row-line" }, words, unread);
+  const top = el("span", { class: "row-line" }, title, presence, time);
+  const bottom = el("span", { class: "row-line" }, words, unread, news);
   link.append(avatar.node, top, bottom);
   return {
     node: el("li", {}, link),
@@ -42,14 +44,13 @@ function createRow(chat: Chat, talk: Talk): KeyedEntry<Talk> {
       const typing = next.typing.map((userId) => nameOf(state, userId));
       avatar.update(peerId ?? next.conversation.id, titleOf(state, next), status);
       setText(title, titleOf(state, next));
-      const said = typing.length > 0 ? typingText(typing) : last.text;
-      const at = last.atMs === null ? "" : shortTime(last.atMs, Date.now());
-      setText(words, said);
+      // Read as "Birch online": a comma would stand after a space there.
+      setText(presence, status ?? "");
+      setText(words, typing.length > 0 ? typingText(typing) : last.text);
       setAttr(words, "data-typing", typing.length > 0);
-      setText(time, at);
+      setText(time, last.atMs === null ? "" : shortTime(last.atMs, Date.now()));
       setText(unread, count > 99 ? "99+" : String(count));
-      const news = count === 0 ? "" : counted(count, "unread message");
-      setAttr(link, "aria-label", nameOfParts(titleOf(state, next), status ?? "", news, said, at));
+      setText(news, count === 0 ? "" : counted(count, "unread message"));
       unread.hidden = count === 0;
       setAttr(link, "data-unread", count > 0);
       setAttr(link, "aria-current", state.openId === next.conversation.id ? "page" : null);

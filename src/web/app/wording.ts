@@ -123,9 +123,5 @@ export const shortCount = (count: number): string =>
 export const countedName = (name: string, count: number, one: string): string =>
   count === 0 ? name : `${name}, ${counted(count, one)}`;
 
-/** Parts of an accessible name; those that say nothing are left out. */
-export const nameOfParts = (...parts: readonly string[]): string =>
-  parts.filter((part) => part !== "").join(", ");
-
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`;

@@ -1,0 +1,116 @@
+/**
+ * `<TroupeUI>`: what all parts of the kit share: the client, words, locale, theme, and the parts
+ * that an application puts in place of the kit's own. Draws one element, which carries the theme.
+ */
+import {
+  type ComponentType,
+  type CSSProperties,
+  createContext,
+  type ReactElement,
+  type ReactNode,
+  useContext,
+  useInsertionEffect,
+  useMemo,
+  useRef,
+} from "react";
+import type { Client } from "../client.ts";
+import { TroupeProvider } from "../react.ts";
+import type { AvatarProps } from "./avatar.tsx";
+import type { ComposerProps } from "./composer.tsx";
+import type { HeaderProps } from "./conversation.tsx";
+import type { RowProps } from "./conversation-list.tsx";
+import type { MessageProps } from "./message.tsx";
+import { STYLE } from "./style.ts";
+import { TEXTS, type Texts } from "./texts.ts";
+import { type Words, wordsOf } from "./words.ts";
+
+/** Parts that can be replaced, each by a component of the same props. */
+export interface Parts {
+  Avatar: ComponentType<AvatarProps>;
+  Message: ComponentType<MessageProps>;
+  Composer: ComponentType<ComposerProps>;
+  Header: ComponentType<HeaderProps>;
+  Row: ComponentType<RowProps>;
+}
+
+export interface Look {
+  /** Default: as the system says. */
+  theme?: "light" | "dark" | "system";
+  /** A BCP 47 tag for times; default: the browser's. */
+  locale?: string;
+  /** Default: as the locale is written. */
+  dir?: "ltr" | "rtl";
+  density?: "comfortable" | "compact";
+  texts?: Partial<Texts>;
+}
+
+export interface TroupeUIProps extends Look {
+  client: Client;
+  parts?: Partial<Parts>;
+  className?: string;
+  style?: CSSProperties;
+  children?: ReactNode;
+}
+
+interface Shared {
+  texts: Texts;
+  words: Words;
+  parts: Partial<Parts>;
+}
+
+const SharedContext = createContext<Shared | null>(null);
+
+export function useShared(): Shared {
+  const shared = useContext(SharedContext);
+  if (shared === null) throw new Error("There is no TroupeUI around this component.");
+  return shared;
+}
+
+const RTL = /^(ar|arc|ckb|dv|fa|he|ks|ku|nqo|ps|sd|syr|ug|ur|yi)\b/i;
+const NO_PARTS: Partial<Parts> = {};
+
+export function TroupeUI(props: TroupeUIProps): ReactElement {
+  const { client, theme = "system", locale, texts, density = "comfortable" } = props;
+  const parts = props.parts ?? NO_PARTS;
+  const root = useRef<HTMLDivElement>(null);
+  useStyle(root);
+  const shared = useMemo(() => {
+    const all: Texts = { ...TEXTS, ...texts };
+    return { texts: all, words: wordsOf(locale, all), parts };
+  }, [locale, texts, parts]);
+  const dir = props.dir ?? (locale !== undefined && RTL.test(locale) ? "rtl" : undefined);
+  return (
+    <TroupeProvider client={client}>
+      <SharedContext.Provider value={shared}>
+        <div
+          ref={root}
+          className={`troupe ${props.className ?? ""}`}
+          style={props.style}
+          data-theme={theme}
+          data-density={density}
+          lang={locale}
+          dir={dir}
+        >
+          {props.children}
+        </div>
+      </SharedContext.Provider>
+    </TroupeProvider>
+  );
+}
+
+const styled = new WeakSet<Node>();
+
+/** Once for each document or shadow root; a constructed sheet needs no leave of the page's policy. */
+function useStyle(of: { current: HTMLElement | null }): void {
+  useInsertionEffect(() => {
+    const put = (): void => {
+      const root = (of.current?.getRootNode() ?? document) as Document | ShadowRoot;
+      if (styled.has(root)) return;
+      styled.add(root);
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(STYLE);
+      root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+    };
+    put();
+  }, [of]);
+}

@@ -1,0 +1,224 @@
+/**
+ * The messages of a conversation: only those in sight are in the page, however many there are.
+ * It stays at the newest while one is there, keeps its place where one reads further up, loads
+ * older ones as they come near, and marks as read what has been seen.
+ */
+import {
+  type ReactElement,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
+import { Virtualizer, type VirtualizerHandle } from "virtua";
+import type { Message as WireMessage } from "../../protocol/schemas.ts";
+import { attempt } from "../attached.ts";
+import { useConversation, useMe, useTroupe } from "../react.ts";
+import { type ConversationView, progressOf } from "../views.ts";
+import { useShared } from "./frame.tsx";
+import { Icon } from "./icons.tsx";
+import { Message, OutgoingMessage } from "./message.tsx";
+import { type Row, rowsOf } from "./rows.ts";
+import { useNames } from "./titles.tsx";
+
+/** Within this many pixels of the end one is there. */
+const END_PX = 48;
+/** Older messages are asked for this far before the top comes into sight. */
+const AHEAD_PX = 600;
+const PAGE = 100;
+/** A jump does not look further back than this many pages. */
+const JUMP_PAGES_MAX = 20;
+
+export interface MessageListProps {
+  conversationId: string;
+  onReply?(message: WireMessage): void;
+  onEdit?(message: WireMessage): void;
+}
+
+const nothing = (): void => undefined;
+
+export function MessageList(props: MessageListProps): ReactElement {
+  const { texts } = useShared();
+  const view = useConversation(props.conversationId);
+  if (view === null || (!view.isLoaded && view.messages.length === 0)) {
+    return (
+      <div className="troupe-messages" aria-busy={view !== null || undefined}>
+        <p className="troupe-empty">{view === null ? texts.noConversation : texts.loading}</p>
+      </div>
+    );
+  }
+  return <List key={props.conversationId} {...props} view={view} />;
+}
+
+function List(props: MessageListProps & { view: ConversationView }): ReactElement {
+  const { view, conversationId, onReply = nothing, onEdit = nothing } = props;
+  const { texts, words } = useShared();
+  const client = useTroupe();
+  const meId = useMe()?.id ?? "";
+  const scroll = useRef<HTMLDivElement>(null);
+  const list = useRef<VirtualizerHandle>(null);
+  const isAtEnd = useRef(true);
+  const isLoading = useRef(false);
+  const [isAway, setIsAway] = useState(false);
+  /** Where the new ones began when the list was opened. */
+  const [newAfterSeq] = useState(view.unread > 0 ? view.readSeq : null);
+
+  const { messages, outgoing } = view;
+  const rows = useMemo(
+    () => rowsOf(messages, outgoing, newAfterSeq, meId),
+    [messages, outgoing, newAfterSeq, meId],
+  );
+  const bySeq = useMemo(() => new Map(messages.map((one) => [one.seq, one])), [messages]);
+  const latest = useRef({ rows, view });
+  latest.current = { rows, view };
+
+  // Rows that came before those there were: the list keeps its place by its end.
+  const firstKey = useRef<string | undefined>(undefined);
+  const top = rows.find((row) => row.is === "message")?.key;
+  const isShifted =
+    firstKey.current !== undefined &&
+    firstKey.current !== top &&
+    rows.some(({ key }) => key === firstKey.current);
+  useLayoutEffect(() => {
+    firstKey.current = top;
+  }, [top]);
+
+  const toEnd = useCallback((): void => {
+    list.current?.scrollToIndex(latest.current.rows.length - 1, { align: "end" });
+  }, []);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever there are others
+  useLayoutEffect(() => {
+    if (isAtEnd.current) toEnd();
+  }, [rows, toEnd]);
+
+  const markSeen = useCallback((): void => {
+    const { view: shown } = latest.current;
+    const isSeen = isAtEnd.current && document.visibilityState === "visible";
+    if (isSeen && shown.unread > 0) client.markRead(shown.id);
+  }, [client]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever something came
+  useEffect(markSeen, [view.unread, markSeen]);
+  useEffect(() => {
+    document.addEventListener("visibilitychange", markSeen);
+    return () => document.removeEventListener("visibilitychange", markSeen);
+  }, [markSeen]);
+
+  const loadOlder = useCallback(async (): Promise<void> => {
+    if (isLoading.current || !latest.current.view.hasOlder) return;
+    isLoading.current = true;
+    // Out of reach now; the next scroll asks again.
+    await attempt(client.loadOlder(conversationId, PAGE));
+    isLoading.current = false;
+  }, [client, conversationId]);
+
+  const look = useCallback((): void => {
+    const at = list.current;
+    if (at === null) return;
+    isAtEnd.current = at.scrollSize - at.scrollOffset - at.viewportSize < END_PX;
+    setIsAway(!isAtEnd.current);
+    markSeen();
+    if (at.scrollOffset < AHEAD_PX) void loadOlder();
+  }, [loadOlder, markSeen]);
+
+  const jump = useCallback(
+    async (seq: number): Promise<void> => {
+      const find = (): number =>
+        latest.current.rows.findIndex((row) => row.is === "message" && row.message.seq === seq);
+      for (let n = 0; n < JUMP_PAGES_MAX && find() === -1; n++) {
+        if (!latest.current.view.hasOlder) return;
+        await loadOlder();
+        // The page is in `latest` after it was drawn.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      const at = find();
+      if (at === -1) return;
+      isAtEnd.current = false;
+      list.current?.scrollToIndex(at, { align: "center" });
+    },
+    [loadOlder],
+  );
+  const onJump = useCallback((seq: number) => void jump(seq), [jump]);
+
+  const draw = (row: Row): ReactElement => {
+    switch (row.is) {
+      case "day":
+        return (
+          <div key={row.key} className="troupe-day">
+            <span>{words.day(row.at)}</span>
+          </div>
+        );
+      case "new":
+        return (
+          <div key={row.key} className="troupe-new">
+            <span>{texts.newMessages}</span>
+          </div>
+        );
+      case "outgoing":
+        return <OutgoingMessage key={row.key} outgoing={row.outgoing} />;
+      case "message": {
+        const { message, isFirst, isLast } = row;
+        const isOwn = message.sender_id === meId;
+        return (
+          <Message
+            key={row.key}
+            message={message}
+            isOwn={isOwn}
+            isFirst={isFirst}
+            isLast={isLast}
+            isGroup={view.conversation.kind !== "direct"}
+            progress={isOwn && isLast ? progressOf(view, message) : null}
+            quoted={bySeq.get(message.reply_to_seq ?? 0) ?? null}
+            onReply={onReply}
+            onEdit={onEdit}
+            onJump={onJump}
+          />
+        );
+      }
+    }
+  };
+
+  return (
+    <div className="troupe-messages">
+      <div
+        ref={scroll}
+        className="troupe-scroll"
+        role="log"
+        aria-label={texts.messages}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
+        tabIndex={0}
+      >
+        {rows.length === 0 && <p className="troupe-empty">{texts.noMessages}</p>}
+        <div className="troupe-fill" />
+        <Virtualizer ref={list} scrollRef={scroll} shift={isShifted} onScroll={look}>
+          {rows.map(draw)}
+        </Virtualizer>
+        <Typing view={view} />
+      </div>
+      {isAway && (
+        <button
+          type="button"
+          className="troupe-to-newest"
+          onClick={toEnd}
+          aria-label={view.unread > 0 ? texts.unread(view.unread) : texts.toNewest}
+        >
+          {view.unread > 0 && <span className="troupe-badge">{view.unread}</span>}
+          <Icon name="down" />
+        </button>
+      )}
+    </div>
+  );
+}
+
+function Typing({ view }: { view: ConversationView }): ReactElement {
+  const { texts } = useShared();
+  const names = useNames(view.typing);
+  return (
+    <p className="troupe-typing" aria-live="polite">
+      {names.length > 0 && texts.typing(names)}
+    </p>
+  );
+}
