@@ -57,7 +57,7 @@ export function useReadable<S>(readable: Readable<S>, pick?: (value: S) => unkno
 /** A tab that is hidden draws no frames. */
 const FRAME_MAX_MS = 100;
 
-/** Of a browser; a server draws once. */
+/** A browser has frames; a server draws once. */
 interface Frames {
   requestAnimationFrame?(draw: () => void): number;
   cancelAnimationFrame(frame: number): void;

@@ -24,7 +24,8 @@ const GUIDE = join(ROOT, "src/web/docs/sdk.md");
 const LINES_MAX = 15;
 const HEAD = `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width" />
 <link rel="icon" href="data:," /><title>An application</title>
-<style>html, body, main { height: 100%; margin: 0 }</style>`;
+<style>html, body, main { height: 100%; margin: 0 } h1 { position: absolute; clip-path: inset(50%) }</style>
+<header><h1>An application</h1></header>`;
 
 describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
   const troupe = troupeForFile();

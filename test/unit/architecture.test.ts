@@ -152,6 +152,12 @@ const TABLE: Rule[] = [
     never: [/^actors\//, /^src\/(edge|storage|relay)\//, /^pg$/, /^ioredis$/],
   },
   { of: /^src\/client\/react\.ts$/, may: [PROTOCOL, /^src\/client\//, /^react$/], never: [NODE] },
+  // The kit of React components; nothing else of the client knows it.
+  {
+    of: /^src\/client\/ui(\/|\.ts$)/,
+    may: [PROTOCOL, /^src\/client\//, /^react$/, /^react-dom$/, /^virtua$/],
+    never: [NODE],
+  },
   { of: /^src\/client\//, may: [PROTOCOL, /^src\/client\//, /^socket\.io-client$/], never: [NODE] },
   {
     of: /^src\/web\//,
@@ -231,7 +237,7 @@ describe("the import table", () => {
   it("[ARC4] our own modules are imported by relative path with their .ts extension", () => {
     const broken = modules.flatMap((module) =>
       module.imports
-        .filter(({ ours, specifier }) => ours && !specifier.endsWith(".ts"))
+        .filter(({ ours, specifier }) => ours && !/\.tsx?$/.test(specifier))
         .map(({ specifier }) => `${module.path} imports ${specifier}`),
     );
     expect(broken).toEqual([]);
@@ -267,7 +273,7 @@ describe("the import table", () => {
 
 function modulesUnder(folder: string): Module[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts") && !name.endsWith(".d.ts"))
+    .filter((name) => /\.tsx?$/.test(name) && !name.endsWith(".d.ts"))
     .map((name) => join(folder, name).replaceAll("\\", "/"))
     .map((path) => {
       const text = textOf(path);

@@ -1,13 +1,7 @@
 /** The page's addresses and words. */
 import { describe, expect, it } from "vitest";
 import { routeOf } from "../../src/web/app/route.ts";
-import {
-  countedName,
-  nameOfParts,
-  shortCount,
-  splitText,
-  typedText,
-} from "../../src/web/app/wording.ts";
+import { countedName, shortCount, splitText, typedText } from "../../src/web/app/wording.ts";
 
 describe("addresses and words", () => {
   it("[WNO8] addresses name what is open, and nonsense is the list", () => {
@@ -23,9 +17,6 @@ describe("addresses and words", () => {
     expect(countedName("Talks", 1, "unread message")).toBe("Talks, 1 unread message");
     expect(countedName("Talks", 12, "unread message")).toBe("Talks, 12 unread messages");
     expect(countedName("Talks", 0, "unread message")).toBe("Talks");
-    expect(nameOfParts("Birch", "online", "", "See you", "9:41")).toBe(
-      "Birch, online, See you, 9:41",
-    );
   });
 
   it("[WNO9] mentions are told from addresses and the dot behind them", () => {

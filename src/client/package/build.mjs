@@ -43,7 +43,7 @@ const ENTRIES = {
   "./presence": "client/presence.ts",
   "./social": "client/social.ts",
   "./react": "client/react.ts",
-  "./ui": "client/ui/index.ts",
+  "./ui": "client/ui.ts",
 };
 
 /** The package.json of the package: that of the sources, with the server's version. */

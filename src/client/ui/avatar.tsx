@@ -3,16 +3,8 @@ import type { ReactElement } from "react";
 import type { PresenceStatus } from "../../protocol/schemas.ts";
 import { useConnection, usePresence, useUser } from "../react.ts";
 import { useShared } from "./frame.tsx";
+import type { AvatarProps } from "./parts.ts";
 import { initialsOf, tintOf } from "./words.ts";
-
-export interface AvatarProps {
-  /** Of the person or conversation: gives the tint. */
-  id: string;
-  name: string;
-  /** Left out: no dot, as for groups. */
-  presence?: PresenceStatus | null;
-  size?: "small" | "medium";
-}
 
 /** Initials on a tint. Decoration: the name stands beside it. */
 export function Avatar(props: AvatarProps): ReactElement {

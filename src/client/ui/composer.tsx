@@ -16,19 +16,8 @@ import { typingOf } from "../typing.ts";
 import { useName } from "./avatar.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
+import type { ComposerProps } from "./parts.ts";
 import { typedText } from "./words.ts";
-
-export interface ComposerProps {
-  conversationId: string;
-  title: string;
-  /** What is written is a reply to this one. */
-  replyTo: Message | null;
-  /** What is written takes the place of this one's text. */
-  editing: Message | null;
-  onCancel(): void;
-  /** Up in an empty field: the last own message is wanted. */
-  onEditLast(): void;
-}
 
 export function Composer(props: ComposerProps): ReactElement {
   const { parts } = useShared();

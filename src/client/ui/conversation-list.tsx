@@ -1,9 +1,9 @@
 /** The conversations, newest activity first, with what is unread and who types. */
 import { memo, type ReactElement } from "react";
 import { useConversations, useIsListed, useMe } from "../react.ts";
-import type { ConversationView } from "../views.ts";
 import { Avatar, PersonAvatar } from "./avatar.tsx";
 import { useShared } from "./frame.tsx";
+import type { RowProps } from "./parts.ts";
 import { useNames, useTitle } from "./titles.tsx";
 
 export interface ConversationListProps {
@@ -39,12 +39,6 @@ export function ConversationList({
   );
 }
 
-export interface RowProps {
-  view: ConversationView;
-  isSelected: boolean;
-  onSelect(conversationId: string): void;
-}
-
 const Row = memo(function Row(props: RowProps): ReactElement {
   const { parts } = useShared();
   const Part = parts.Row ?? OwnRow;
@@ -64,13 +58,11 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
   const body = lastMessage?.deleted_at ? texts.deleted : (lastMessage?.body ?? "");
   const said = typing.length > 0 ? texts.typing(typing) : from ? `${from}: ${body}` : body;
   const at = lastMessage === null ? "" : words.short(lastMessage.created_at);
-  const name = [title, unread > 0 ? texts.unread(unread) : "", said, at];
   return (
     <button
       type="button"
       className="troupe-row"
       aria-current={isSelected ? "true" : undefined}
-      aria-label={name.filter((part) => part !== "").join(", ")}
       data-unread={unread > 0 || undefined}
       onClick={() => onSelect(view.id)}
     >
@@ -86,7 +78,12 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
           <span className="troupe-row-said" data-typing={typing.length > 0 || undefined} dir="auto">
             {said}
           </span>
-          {unread > 0 && <span className="troupe-badge">{unread > 99 ? "99+" : unread}</span>}
+          {unread > 0 && (
+            <span className="troupe-badge">
+              <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
+              <span className="troupe-unseen">{texts.unread(unread)}</span>
+            </span>
+          )}
         </span>
       </span>
     </button>

@@ -9,6 +9,7 @@ import { Composer } from "./composer.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
 import { MessageList } from "./message-list.tsx";
+import type { HeaderProps } from "./parts.ts";
 import { useTitle } from "./titles.tsx";
 
 export interface ConversationProps {
@@ -85,13 +86,7 @@ function Shown({ view, onBack, actions }: ShownProps): ReactElement {
   );
 }
 
-export interface HeaderProps {
-  view: ConversationView;
-  onBack: (() => void) | undefined;
-  actions: ReactNode;
-}
-
-/** Who or what it is, and who of a pair is there. */
+/** The name of the conversation, with the presence of the other one of a pair. */
 export function Header(props: HeaderProps): ReactElement {
   const { parts } = useShared();
   const Part = parts.Header ?? OwnHeader;

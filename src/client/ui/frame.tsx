@@ -3,7 +3,6 @@
  * that an application puts in place of the kit's own. Draws one element, which carries the theme.
  */
 import {
-  type ComponentType,
   type CSSProperties,
   createContext,
   type ReactElement,
@@ -15,23 +14,10 @@ import {
 } from "react";
 import type { Client } from "../client.ts";
 import { TroupeProvider } from "../react.ts";
-import type { AvatarProps } from "./avatar.tsx";
-import type { ComposerProps } from "./composer.tsx";
-import type { HeaderProps } from "./conversation.tsx";
-import type { RowProps } from "./conversation-list.tsx";
-import type { MessageProps } from "./message.tsx";
+import type { Parts } from "./parts.ts";
 import { STYLE } from "./style.ts";
 import { TEXTS, type Texts } from "./texts.ts";
 import { type Words, wordsOf } from "./words.ts";
-
-/** Parts that can be replaced, each by a component of the same props. */
-export interface Parts {
-  Avatar: ComponentType<AvatarProps>;
-  Message: ComponentType<MessageProps>;
-  Composer: ComponentType<ComposerProps>;
-  Header: ComponentType<HeaderProps>;
-  Row: ComponentType<RowProps>;
-}
 
 export interface Look {
   /** Default: as the system says. */

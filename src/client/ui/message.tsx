@@ -6,25 +6,9 @@ import type { Outgoing } from "../state.ts";
 import { PersonAvatar, useName } from "./avatar.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon, type IconName } from "./icons.tsx";
+import type { MessageProps } from "./parts.ts";
 import { Receipts } from "./receipts.tsx";
 import { splitLinks, tintOf } from "./words.ts";
-
-export interface MessageProps {
-  message: WireMessage;
-  isOwn: boolean;
-  /** The first, and the last, of those that one person wrote one after the other. */
-  isFirst: boolean;
-  isLast: boolean;
-  /** In a group the writer's name stands above a run. */
-  isGroup: boolean;
-  /** How far it has come; null where that is not shown. */
-  progress: "sent" | "delivered" | "read" | null;
-  /** The message that it replies to, where it is here. */
-  quoted: WireMessage | null;
-  onReply(message: WireMessage): void;
-  onEdit(message: WireMessage): void;
-  onJump(seq: number): void;
-}
 
 export const Message = memo(function Message(props: MessageProps): ReactElement {
   const { parts } = useShared();

@@ -87,6 +87,8 @@ ${TINTS}
   font-size: 12px; line-height: 20px; font-weight: 600; text-align: center;
 }
 
+.troupe-unseen { position: absolute; inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+
 .troupe-chat { display: grid; grid-template-columns: minmax(0, 1fr); block-size: 100%; min-block-size: 0; }
 .troupe-chat:has(> .troupe-list) { grid-template-columns: minmax(240px, 340px) minmax(0, 1fr); }
 .troupe-chat > * { min-block-size: 0; block-size: 100%; }

@@ -56,7 +56,7 @@ export function wordsOf(locale: string | undefined, texts: Texts): Words {
   };
 }
 
-/** Of the day at this person's place: what separates the days of a list. */
+/** The beginning of the day in this machine's time zone; lists are separated by it. */
 export const dayKey = (at: string): number => startOfDay(Date.parse(at));
 
 /** At most two letters for a picture. */

@@ -1,0 +1,37 @@
+"use client";
+
+/**
+ * `troupe-client/ui`: React components on the client's state, each of which can be replaced.
+ *
+ *   const client = connect({ url, getToken });
+ *   createRoot(document.body).render(<Chat client={client} />);
+ *
+ * Parts stand inside `<TroupeUI>`, which carries client, theme, texts and locale.
+ */
+export { Avatar, PersonAvatar, Presence } from "./ui/avatar.tsx";
+export { ConnectionBanner } from "./ui/banner.tsx";
+export { Chat, type ChatProps } from "./ui/chat.tsx";
+export { Composer } from "./ui/composer.tsx";
+export {
+  Conversation,
+  type ConversationProps,
+  Header,
+} from "./ui/conversation.tsx";
+export {
+  ConversationList,
+  type ConversationListProps,
+} from "./ui/conversation-list.tsx";
+export { type Look, TroupeUI, type TroupeUIProps } from "./ui/frame.tsx";
+export { Message } from "./ui/message.tsx";
+export { MessageList, type MessageListProps } from "./ui/message-list.tsx";
+export { Notifications, type NotificationsProps } from "./ui/notifications.tsx";
+export type {
+  AvatarProps,
+  ComposerProps,
+  HeaderProps,
+  MessageProps,
+  Parts,
+  RowProps,
+} from "./ui/parts.ts";
+export { Receipts, type ReceiptsProps } from "./ui/receipts.tsx";
+export { TEXTS, type Texts } from "./ui/texts.ts";

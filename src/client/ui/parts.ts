@@ -1,0 +1,63 @@
+/** What the replaceable parts of the kit are given: a part of an application takes the same. */
+import type { ComponentType, ReactNode } from "react";
+import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
+import type { ConversationView } from "../views.ts";
+
+export interface AvatarProps {
+  /** The person or the conversation; gives the tint. */
+  id: string;
+  name: string;
+  /** Left out: no dot, as for groups. */
+  presence?: PresenceStatus | null;
+  size?: "small" | "medium";
+}
+
+export interface MessageProps {
+  message: Message;
+  isOwn: boolean;
+  /** The first, and the last, of those that one person wrote one after the other. */
+  isFirst: boolean;
+  isLast: boolean;
+  /** In a group the writer's name stands above a run. */
+  isGroup: boolean;
+  /** How far it has come; null where that is not shown. */
+  progress: "sent" | "delivered" | "read" | null;
+  /** The message that it replies to, where it is here. */
+  quoted: Message | null;
+  onReply(message: Message): void;
+  onEdit(message: Message): void;
+  onJump(seq: number): void;
+}
+
+export interface ComposerProps {
+  conversationId: string;
+  title: string;
+  /** What is written is a reply to this one. */
+  replyTo: Message | null;
+  /** What is written takes the place of this one's text. */
+  editing: Message | null;
+  onCancel(): void;
+  /** Up in an empty field: the last own message is wanted. */
+  onEditLast(): void;
+}
+
+export interface HeaderProps {
+  view: ConversationView;
+  onBack: (() => void) | undefined;
+  actions: ReactNode;
+}
+
+export interface RowProps {
+  view: ConversationView;
+  isSelected: boolean;
+  onSelect(conversationId: string): void;
+}
+
+/** Parts that can be replaced, each by a component of the same props. */
+export interface Parts {
+  Avatar: ComponentType<AvatarProps>;
+  Message: ComponentType<MessageProps>;
+  Composer: ComponentType<ComposerProps>;
+  Header: ComponentType<HeaderProps>;
+  Row: ComponentType<RowProps>;
+}
