@@ -262,9 +262,12 @@ class Writer {
     }
   }
 
-  #object({ properties }, indent) {
+  #object({ properties, additionalProperties }, indent) {
     const keys = Object.entries(properties);
-    if (keys.length === 0) return "Record<never, never>";
+    // The application's own object, unless the contract refuses every key.
+    if (keys.length === 0) {
+      return additionalProperties === false ? "Record<never, never>" : "Record<string, unknown>";
+    }
     const inner = `${indent}  `;
     const rows = keys.flatMap(([key, value]) => {
       const comment = value.description?.replaceAll("*/", "* /");
