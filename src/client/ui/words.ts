@@ -1,5 +1,7 @@
 /** Times and names in words, by locale. Pure but for the machine's time zone. */
 import type { Status } from "../../protocol/schemas.ts";
+import { epochMsOf } from "../../protocol/time.ts";
+import { systemClock } from "../clock.ts";
 import type { Texts } from "./texts.ts";
 
 const DAY_MS = 86_400_000;
@@ -19,7 +21,7 @@ const startOfDay = (ms: number): number => new Date(ms).setHours(0, 0, 0, 0);
 
 /** Whole days between the calendar days of a moment and of now. */
 const daysAgo = (at: string): number =>
-  Math.round((startOfDay(Date.now()) - startOfDay(Date.parse(at))) / DAY_MS);
+  Math.round((startOfDay(epochMsOf(systemClock.wallMs())) - startOfDay(Date.parse(at))) / DAY_MS);
 
 export function wordsOf(locale: string | undefined, texts: Texts): Words {
   const format = (options: Intl.DateTimeFormatOptions) => {
