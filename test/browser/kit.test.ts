@@ -33,7 +33,7 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
   /** What the page's address may name: the guide's lines for one user, or an element. */
   const pages = new Map<string, { type: string; text: string }>();
   let application: Application;
-  let host: Server;
+  let host: Server | undefined;
   let origin: string;
 
   beforeAll(async () => {
@@ -50,6 +50,7 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
   });
   afterAll(async () => {
     await application?.remove();
+    if (host === undefined) return;
     host.closeAllConnections();
     host.close();
     await once(host, "close");
@@ -204,6 +205,14 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
       return answer.body.items.at(-1)?.body === "From an element";
     });
     expect(await page.locator(".troupe-list").count()).toBe(0);
+    const shape = await page
+      .locator(".troupe-bubble")
+      .first()
+      .evaluate((node) => {
+        const { borderRadius, backgroundColor } = getComputedStyle(node);
+        return [borderRadius !== "0px", backgroundColor !== "rgba(0, 0, 0, 0)"];
+      });
+    expect(shape, "the element is styled inside its shadow root").toEqual([true, true]);
     expect(await axeFaults(page)).toEqual([]);
     await page.screenshot({ path: screens.shot("kit-element") });
     // It ends with its place in the page.

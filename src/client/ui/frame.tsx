@@ -8,7 +8,7 @@ import {
   type ReactElement,
   type ReactNode,
   useContext,
-  useInsertionEffect,
+  useLayoutEffect,
   useMemo,
   useRef,
 } from "react";
@@ -88,7 +88,7 @@ const styled = new WeakSet<Node>();
 
 /** Once for each document or shadow root; a constructed sheet needs no leave of the page's policy. */
 function useStyle(of: { current: HTMLElement | null }): void {
-  useInsertionEffect(() => {
+  useLayoutEffect(() => {
     const put = (): void => {
       const root = (of.current?.getRootNode() ?? document) as Document | ShadowRoot;
       if (styled.has(root)) return;
