@@ -69,14 +69,14 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
       {peerId === null ? <Avatar id={view.id} name={title} /> : <PersonAvatar userId={peerId} />}
       <span className="troupe-row-text">
         <span className="troupe-row-line">
-          <span className="troupe-row-title" dir="auto">
-            {title}
+          <span className="troupe-row-title">
+            <bdi>{title}</bdi>
           </span>
           <time className="troupe-soft">{at}</time>
         </span>
         <span className="troupe-row-line">
-          <span className="troupe-row-said" data-typing={typing.length > 0 || undefined} dir="auto">
-            {said}
+          <span className="troupe-row-said" data-typing={typing.length > 0 || undefined}>
+            <bdi>{said}</bdi>
           </span>
           {unread > 0 && (
             <span className="troupe-badge">

@@ -105,7 +105,9 @@ function OwnHeader({ view, onBack, actions }: HeaderProps): ReactElement {
       )}
       {peerId === null ? <Avatar id={view.id} name={title} /> : <PersonAvatar userId={peerId} />}
       <div className="troupe-heading">
-        <h2 dir="auto">{title}</h2>
+        <h2>
+          <bdi>{title}</bdi>
+        </h2>
         <span className="troupe-soft">
           {peerId === null ? texts.members(view.memberCount) : <Presence userId={peerId} />}
         </span>

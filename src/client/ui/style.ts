@@ -78,6 +78,7 @@ ${TINTS}
 .troupe button:disabled { opacity: .45; cursor: default; }
 .troupe :focus-visible { outline: 2px solid var(--troupe-accent); outline-offset: 2px; }
 .troupe-soft, .troupe-presence { color: var(--troupe-ink-soft); font-size: .84em; }
+.troupe-soft .troupe-presence { font-size: inherit; }
 .troupe-icon { display: block; }
 .troupe:dir(rtl) :is(.troupe-icon-send, .troupe-icon-back, .troupe-icon-reply) { transform: scaleX(-1); }
 .troupe-empty { margin: auto; padding: 24px; color: var(--troupe-ink-soft); text-align: center; }
