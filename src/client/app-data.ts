@@ -7,14 +7,17 @@
  */
 import type { Conversation, Message, User } from "../protocol/schemas.ts";
 
-export interface AppData {
+export interface AppTypes {
   message?: object;
   conversation?: object;
   user?: object;
 }
 
-type WithData<T, D> = Omit<T, "data"> & { data?: D };
+/** An application that says nothing of it has any JSON object there. */
+type WithData<T, D> = Omit<T, "data"> & {
+  data?: undefined extends D ? Record<string, unknown> : D;
+};
 
-export type MessageOf<A extends AppData> = WithData<Message, A["message"]>;
-export type ConversationOf<A extends AppData> = WithData<Conversation, A["conversation"]>;
-export type UserOf<A extends AppData> = WithData<User, A["user"]>;
+export type MessageOf<A extends AppTypes> = WithData<Message, A["message"]>;
+export type ConversationOf<A extends AppTypes> = WithData<Conversation, A["conversation"]>;
+export type UserOf<A extends AppTypes> = WithData<User, A["user"]>;

@@ -12,7 +12,7 @@ import type {
 } from "../protocol/events.ts";
 import type { Conversation, Message } from "../protocol/schemas.ts";
 import { type Api, createApi } from "./api.ts";
-import type { AppData, UserOf } from "./app-data.ts";
+import type { AppTypes, UserOf } from "./app-data.ts";
 import { TroupeError } from "./error.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
@@ -42,7 +42,7 @@ export interface ClientOptions {
   onError?: (error: unknown) => void;
 }
 
-export interface Client<A extends AppData = AppData> {
+export interface Client<A extends AppTypes = AppTypes> {
   readonly connection: Readable<ConnectionState>;
   /** Null before the first session. */
   readonly me: Readable<UserOf<A> | null>;

@@ -8,7 +8,7 @@
  *   client.send(id, "Hello"); // goes out now or later, once
  */
 import { type Api, createApi, fetchCall } from "./api.ts";
-import type { AppData } from "./app-data.ts";
+import type { AppTypes } from "./app-data.ts";
 import { type Client, type ClientOptions, createClient } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import { makeSocket, type Transports } from "./socket.ts";
@@ -28,7 +28,7 @@ export type {
 export type * from "../protocol/schemas.ts";
 export type * from "../protocol/social.ts";
 export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
-export type { AppData, ConversationOf, MessageOf, UserOf } from "./app-data.ts";
+export type { AppTypes, ConversationOf, MessageOf, UserOf } from "./app-data.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";
 export { onMessage } from "./fresh.ts";
@@ -71,7 +71,7 @@ function newClientId(): string {
 const getTokenOf = ({ token, getToken }: Credentials): GetToken => getToken ?? (() => token);
 
 /** Begins to connect, and stays connected until `close`. */
-export function connect<A extends AppData = AppData>(options: ConnectOptions): Client<A> {
+export function connect<A extends AppTypes = AppTypes>(options: ConnectOptions): Client<A> {
   const { url, transports = ["websocket", "polling"] } = options;
   const client: Client = createClient(
     { ...options, getToken: getTokenOf(options) },
@@ -84,7 +84,7 @@ export function connect<A extends AppData = AppData>(options: ConnectOptions): C
     },
   );
   // What `data` holds is the application's word.
-  return client as Client<A>;
+  return client as unknown as Client<A>;
 }
 
 /**

@@ -19,7 +19,7 @@ import {
 } from "react";
 import type { Status, User } from "../protocol/schemas.ts";
 import type { PostCounts } from "../protocol/social.ts";
-import type { AppData, UserOf } from "./app-data.ts";
+import type { AppTypes, UserOf } from "./app-data.ts";
 import { attempt } from "./attached.ts";
 import type { Client } from "./client.ts";
 import { presenceOf } from "./presence.ts";
@@ -36,11 +36,11 @@ export function TroupeProvider(props: { client: Client; children?: ReactNode }):
   return createElement(ClientContext.Provider, { value: props.client }, props.children);
 }
 
-export function useTroupe<A extends AppData = AppData>(): Client<A> {
+export function useTroupe<A extends AppTypes = AppTypes>(): Client<A> {
   const client = useContext(ClientContext);
   if (client === null) throw new Error("There is no TroupeProvider around this component.");
   // The application knows which client it has put there.
-  return client as Client<A>;
+  return client as unknown as Client<A>;
 }
 
 /** Any Readable, or a part of one; `pick` is one function for as long as the part is the same. */
@@ -98,12 +98,12 @@ export function useConnection(): ConnectionState {
   return useReadable(useTroupe().connection);
 }
 
-export function useConversations<A extends AppData = AppData>(): readonly ConversationView<A>[] {
+export function useConversations<A extends AppTypes = AppTypes>(): readonly ConversationView<A>[] {
   return useReadable(useTroupe<A>().conversations);
 }
 
 /** Null before the first session. */
-export function useMe<A extends AppData = AppData>(): UserOf<A> | null {
+export function useMe<A extends AppTypes = AppTypes>(): UserOf<A> | null {
   return useReadable(useTroupe<A>().me);
 }
 
@@ -115,7 +115,7 @@ export function useIsListed(): boolean {
 const NOTHING: Readable<null> = { get: () => null, subscribe: () => () => undefined };
 
 /** Open while it is shown; `null` shows none. */
-export function useConversation<A extends AppData = AppData>(
+export function useConversation<A extends AppTypes = AppTypes>(
   id: string | null,
 ): ConversationView<A> | null {
   const client = useTroupe<A>();

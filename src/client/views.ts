@@ -3,11 +3,11 @@
  * has changed.
  */
 import type { Message } from "../protocol/schemas.ts";
-import type { AppData, ConversationOf, MessageOf } from "./app-data.ts";
+import type { AppTypes, ConversationOf, MessageOf } from "./app-data.ts";
 import { memberOf } from "./held.ts";
 import type { Outgoing, OwnKeys, State } from "./state.ts";
 
-export interface ConversationView<A extends AppData = AppData> {
+export interface ConversationView<A extends AppTypes = AppTypes> {
   id: string;
   /**
    * Members with their cursors, title, kind; `rev` and `last_seq` as far as they are here. Of a

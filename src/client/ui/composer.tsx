@@ -13,10 +13,10 @@ import type { Message } from "../../protocol/schemas.ts";
 import { attempt } from "../attached.ts";
 import { useMe, useTroupe } from "../react.ts";
 import { typingOf } from "../typing.ts";
-import { useName } from "./avatar.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
 import type { ComposerProps } from "./parts.ts";
+import { useNames } from "./titles.tsx";
 import { typedText } from "./words.ts";
 
 export function Composer(props: ComposerProps): ReactElement {
@@ -110,7 +110,7 @@ function OwnComposer(props: ComposerProps): ReactElement {
 
 function Replying({ to }: { to: Message }): ReactElement {
   const { texts } = useShared();
-  const name = useName(to.sender_id);
+  const [name = texts.someone] = useNames(to.sender_id === null ? [] : [to.sender_id]);
   const isOwn = useMe()?.id === to.sender_id;
   return (
     <span className="troupe-replying">

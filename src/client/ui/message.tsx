@@ -8,6 +8,7 @@ import { useShared } from "./frame.tsx";
 import { Icon, type IconName } from "./icons.tsx";
 import type { MessageProps } from "./parts.ts";
 import { Receipts } from "./receipts.tsx";
+import { useNames } from "./titles.tsx";
 import { splitLinks, tintOf } from "./words.ts";
 
 export const Message = memo(function Message(props: MessageProps): ReactElement {
@@ -17,6 +18,45 @@ export const Message = memo(function Message(props: MessageProps): ReactElement 
 });
 
 function OwnMessage(props: MessageProps): ReactElement {
+  const { sender_id, type } = props.message;
+  if (sender_id === null || type === "system") return <SystemMessage message={props.message} />;
+  return <Bubble {...props} senderId={sender_id} />;
+}
+
+/** What happened to the conversation, in words; a service's system message says it itself. */
+function SystemMessage({ message }: { message: WireMessage }): ReactElement {
+  const { texts } = useShared();
+  const { event, user_ids, title } = (message.data ?? {}) as {
+    event?: string;
+    user_ids?: string[];
+    title?: string;
+  };
+  const [actor = texts.someone] = useNames(message.sender_id === null ? [] : [message.sender_id]);
+  const names = useNames(user_ids ?? []).join(", ");
+  const said = (): string => {
+    switch (event) {
+      case "troupe.member_added":
+        return texts.memberAdded(actor, names);
+      case "troupe.member_removed":
+        return texts.memberRemoved(actor, names);
+      case "troupe.member_joined":
+        return texts.memberJoined(names === "" ? actor : names);
+      case "troupe.member_left":
+        return texts.memberLeft(names === "" ? actor : names);
+      case "troupe.title_changed":
+        return texts.titleChanged(actor, title ?? "");
+      default:
+        return message.body;
+    }
+  };
+  return (
+    <p className="troupe-system" data-seq={message.seq}>
+      <bdi>{message.deleted_at === null ? said() : texts.deleted}</bdi>
+    </p>
+  );
+}
+
+function Bubble(props: MessageProps & { senderId: string }): ReactElement {
   const { message, isOwn, isFirst, isLast, isGroup, progress } = props;
   const { texts, words } = useShared();
   const isGone = message.deleted_at !== null;
@@ -30,11 +70,11 @@ function OwnMessage(props: MessageProps): ReactElement {
     >
       {isGroup && !isOwn && (
         <span className="troupe-message-picture">
-          {isLast && <PersonAvatar userId={message.sender_id} size="small" />}
+          {isLast && <PersonAvatar userId={props.senderId} size="small" />}
         </span>
       )}
       <div className="troupe-bubble">
-        {isGroup && !isOwn && isFirst && <Writer id={message.sender_id} />}
+        {isGroup && !isOwn && isFirst && <Writer id={props.senderId} />}
         {message.reply_to_seq !== null && (
           <Quote seq={message.reply_to_seq} quoted={props.quoted} onJump={props.onJump} />
         )}

@@ -16,6 +16,8 @@ const isRun = (before: Message | undefined, after: Message | undefined): boolean
   before !== undefined &&
   after !== undefined &&
   before.sender_id === after.sender_id &&
+  before.type !== "system" &&
+  after.type !== "system" &&
   Date.parse(after.created_at) - Date.parse(before.created_at) < RUN_MS &&
   dayKey(before.created_at) === dayKey(after.created_at);
 

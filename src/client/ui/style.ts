@@ -154,6 +154,7 @@ ${TINTS}
 .troupe-scroll > * { flex-shrink: 0; }
 .troupe-day, .troupe-new { display: flex; align-items: center; gap: 12px; padding-block: 14px 8px; font-size: .8em; font-weight: 600; color: var(--troupe-ink-soft); }
 .troupe-day { justify-content: center; }
+.troupe-system { padding-block: 6px; font-size: .84em; color: var(--troupe-ink-soft); text-align: center; overflow-wrap: anywhere; }
 .troupe-new { color: var(--troupe-accent); }
 .troupe-new::before, .troupe-new::after { content: ""; flex: 1; block-size: 1px; background: currentColor; opacity: .4; }
 

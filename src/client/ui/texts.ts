@@ -33,6 +33,11 @@ export const TEXTS = {
       : names.length === 2
         ? `${names[0]} and ${names[1]} are typing…`
         : `${names.length} people are typing…`,
+  memberAdded: (actor: string, names: string) => `${actor} added ${names}`,
+  memberRemoved: (actor: string, names: string) => `${actor} removed ${names}`,
+  memberJoined: (name: string) => `${name} joined`,
+  memberLeft: (name: string) => `${name} left`,
+  titleChanged: (actor: string, title: string) => `${actor} changed the title to “${title}”`,
   unread: (count: number) => (count === 1 ? "1 unread message" : `${count} unread messages`),
   newMessages: "New messages",
   toNewest: "To the newest messages",
