@@ -41,6 +41,9 @@ export const LIKES_WINDOW_MS = 5_000;
 /** More names in one text would make it a megaphone. */
 export const MENTIONS_MAX = 20;
 
+/** Contract: at most one `user_updated` a second for one user. */
+export const PROFILE_EVERY_MS = 1_000;
+
 /** Notifications of one user that storage has not taken yet. */
 export const NOTIFICATIONS_WAITING_MAX = 10_000;
 

@@ -20,6 +20,7 @@ import type {
   Invite,
   Message,
   OwnReactions,
+  User,
 } from "../src/protocol/schemas.ts";
 import type { OwnMarks } from "../src/protocol/unread.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
@@ -271,6 +272,8 @@ export interface UserStore {
   lastSeen(id: UserId): Promise<string | null | undefined>;
   /** Group-committed; `at` is ISO 8601; an older value never replaces a newer one. */
   saveLastSeen(id: UserId, at: string): Promise<void>;
+  /** Null: no such user. */
+  profile(id: UserId): Promise<User | null>;
 }
 
 export interface ActorPorts extends SocialPorts {

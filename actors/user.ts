@@ -36,6 +36,13 @@ import {
   stepPresence,
   surplusSessions,
 } from "./presence.ts";
+import {
+  noProfileNews,
+  PROFILE_TIMER,
+  type ProfileNews,
+  profileChanged,
+  publishProfile,
+} from "./profile.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
 export interface UserState {
@@ -43,6 +50,7 @@ export interface UserState {
   presence: Presence;
   lastSeenAt: string | null;
   inbox: Inbox;
+  profile: ProfileNews;
 }
 
 export interface UserRules {
@@ -211,7 +219,13 @@ export function userBehaviour(
     async activate(id) {
       const lastSeenAt = await ports.users.lastSeen(id as UserId);
       if (lastSeenAt === undefined) return null;
-      return { id: id as UserId, presence: ABSENT, lastSeenAt, inbox: emptyInbox() };
+      return {
+        id: id as UserId,
+        presence: ABSENT,
+        lastSeenAt,
+        inbox: emptyInbox(),
+        profile: noProfileNews(),
+      };
     },
 
     receive(state: UserState, { op, body, reply }: Incoming, ctx: Context): void {
@@ -245,6 +259,10 @@ export function userBehaviour(
           reply.ok(status.status === told ? null : status);
           break;
         }
+        case "profile_changed":
+          profileChanged(state.profile, state.id, ports, ctx);
+          reply.ok(null);
+          break;
         case "create_conversation":
           createConversation(state, body as UserOps["create_conversation"]["body"], reply, ctx);
           break;
@@ -299,6 +317,7 @@ export function userBehaviour(
     onTimer(state, timer, ctx) {
       if (timer === LIKES_TIMER)
         likesChanged(state.inbox, state.id, { type: "time_up" }, ports, ctx);
+      else if (timer === PROFILE_TIMER) publishProfile(state.profile, state.id, ports, ctx);
       else step(state, { type: "time_up" }, ctx);
     },
 
@@ -306,7 +325,8 @@ export function userBehaviour(
       step(state, { type: mayBeBack ? "workers_doubted" : "workers_gone", incarnations }, ctx);
     },
 
-    isBusy: ({ presence, inbox }) =>
+    isBusy: ({ presence, inbox, profile }) =>
+      profile.isWaiting ||
       presence.sessions.size > 0 ||
       presence.phase.is !== "steady" ||
       inbox.likes.size > 0 ||

@@ -15,6 +15,7 @@ import { helpOf } from "./commands/help.ts";
 import {
   type DemoCommand,
   differenceTable,
+  type NewToken,
   type OptionsResult,
   readDemoOptions,
   readDoctorOptions,
@@ -23,12 +24,16 @@ import {
   readTokenOptions,
   type TokenCommand,
 } from "./commands/options.ts";
+import { listedTokens, operatorRow, revokeToken } from "./commands/service-tokens.ts";
 import { type Config, describeProblems, loadConfig } from "./config/config.ts";
-import { mintServiceToken } from "./edge/auth/service-token.ts";
+import { mintNotedToken } from "./edge/auth/service-token.ts";
+import type { NotedToken } from "./ports/services.ts";
 import { DataDirInUse, openDataDir, readSecret } from "./primary/data-dir.ts";
 import { listenForSignals } from "./primary/signals.ts";
+import { epochMsOf } from "./protocol/time.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
+import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
 import { type Migrated, migrate } from "./storage/postgres/migrate.ts";
 import { createRecount } from "./storage/postgres/recount.ts";
@@ -77,7 +82,7 @@ const COMMANDS: Record<string, AnyCommand> = {
       return 0;
     },
   }),
-  token: command({ options: readTokenOptions, run: printToken }),
+  token: command({ options: readTokenOptions, run: serviceToken }),
   recount: command({
     options: readRecountOptions,
     run: (config, log, { mend }) => recount(config, log, mend),
@@ -127,7 +132,29 @@ function misused(word: string, problem: string): number {
   return 2;
 }
 
-async function printToken(config: Config, _log: Log, options: TokenCommand): Promise<number> {
+async function serviceToken(config: Config, log: Log, options: TokenCommand): Promise<number> {
+  if (options.is === "mint") return printToken(config, options);
+  return withRunningDatabase(config, log, async (url) => {
+    const storage = createEdgePorts(url);
+    try {
+      if (options.is === "list") {
+        process.stdout.write(await listedTokens(storage.services));
+        return 0;
+      }
+      const nowMs = epochMsOf(systemClock.wallMs());
+      if (await revokeToken(storage.services, options.jti, nowMs)) return 0;
+      process.stderr.write("No token with this id was known. It is refused from now on.\n");
+      return 1;
+    } catch (error) {
+      if (!(error instanceof StorageFault)) throw error;
+      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
+    } finally {
+      await storage.close();
+    }
+  });
+}
+
+async function printToken(config: Config, options: NewToken): Promise<number> {
   if (config.jwtJwksUrl !== null) {
     throw new StartRefusal(
       "This deployment trusts an outside token issuer (JWT_JWKS_URL): service tokens are had there.",
@@ -139,15 +166,38 @@ async function printToken(config: Config, _log: Log, options: TokenCommand): Pro
       `There is no secret in DATA_DIR ${config.dataDir} yet: start Troupe once, or set DATA_DIR or JWT_SECRET as the server has it.`,
     );
   }
-  const token = await mintServiceToken({
+  const { token, noted } = await mintNotedToken({
     ...options,
     secret,
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
     wallMs: systemClock.wallMs(),
   });
+  await noteMinted(config, noted);
   process.stdout.write(`${token}\n`);
   return 0;
+}
+
+/**
+ * A database that is not running is not started for this: an edge notes a token when it is first
+ * shown.
+ */
+async function noteMinted(config: Config, noted: NotedToken): Promise<void> {
+  const url = config.databaseUrl ?? (await runningEmbeddedUrl(config.dataDir));
+  if (url === null) return;
+  const storage = createEdgePorts(url);
+  try {
+    await storage.services.noteToken(noted);
+    const changed = noted.scope.split(" ");
+    await storage.services.writeAudit([operatorRow("mint_token", `token:${noted.jti}`, changed)]);
+  } catch (error) {
+    if (!(error instanceof StorageFault)) throw error;
+    process.stderr.write(
+      `The token is good, and listed once it was used: the database cannot be used now (${reasonOf(error)}).\n`,
+    );
+  } finally {
+    await storage.close();
+  }
 }
 
 async function recount(config: Config, log: Log, mend: boolean): Promise<number> {

@@ -67,7 +67,8 @@ async function run(
   if (signal !== null) return;
 
   const url = database.workerConfig.databaseUrl;
-  const pruning = new Pruning({ url, clock: systemClock, log });
+  const { auditRetentionDays } = config;
+  const pruning = new Pruning({ url, clock: systemClock, log, auditRetentionDays });
   cleanups.push(() => pruning.close());
 
   const id = newHostId();

@@ -121,6 +121,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     incarnation,
     exchange,
     accounts: storage.accounts,
+    services: storage.services,
     queries: storage.queries,
     metrics,
     clock,
@@ -145,6 +146,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const api = await createApi({
     config,
     accounts: storage.accounts,
+    services: storage.services,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
     gateway: exchange.gateway,

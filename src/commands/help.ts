@@ -8,7 +8,7 @@ Running
   doctor     look at everything a start needs, and say what to do about what is wrong
 
 Looking after it
-  token      print a token with which a program or an operator may call the API
+  token      print, list or revoke tokens with which a program or an operator may call the API
   recount    compare every stored count with what it counts
 
 Trying it
@@ -55,14 +55,18 @@ Exit code 1 where something fails.
   token: `Usage: troupe token --scope <words> [options]
 
 Prints a service token and nothing else, signed with the server's secret: run it with the
-same environment, or DATA_DIR. It acts for no user and opens only the routes of its scopes.
+same environment, or DATA_DIR. It opens only what its scopes name.
 
-  --scope <words>   what it may do: notify (send notifications), admin (suspend users),
-                    ops (the operator's page at /ops); several with a comma
-  --sub <name>      who it is for (service)
+  --scope <words>   what it may do, several with a comma or a space: notify (send
+                    notifications), users (keep the application's own users), act (call as a
+                    user), presence, moderate, events, import, export, admin (suspend users,
+                    end tokens), ops (the operator's page at /ops)
+  --sub <name>      who it is for (service); the audit log names it
   --ttl <time>      how long it is good: 90s, 15m, 12h, 30d (30d)
+  --list            show the tokens that have not expired
+  --revoke <jti>    end one: every host refuses it within a second
 
-  troupe token --scope ops --sub me --ttl 12h
+  troupe token --scope "users act" --sub shop --ttl 90d
 `,
   recount: `Usage: troupe recount [options]
 

@@ -8,16 +8,22 @@ import { SERVICE_SCOPES, type ServiceScope } from "../protocol/route-spec.ts";
 
 export type OptionsResult<T> = { ok: true; options: T } | { ok: false; problem: string };
 
-export interface TokenCommand {
+export interface NewToken {
   scopes: ServiceScope[];
   subject: string;
   ttlS: number;
 }
 
+export type TokenCommand =
+  | ({ is: "mint" } & NewToken)
+  | { is: "list" }
+  | { is: "revoke"; jti: string };
+
 const SUBJECT_DEFAULT = "service";
 /** Long enough to be practical, short enough that a lost token expires. */
 const TTL_DEFAULT = "30d";
 const SUBJECT = /^[\x21-\x7e]{1,100}$/;
+const JTI = /^[\x21-\x7e]{1,128}$/;
 const TTL = /^([1-9][0-9]{0,9})([smhd])$/;
 const UNIT_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 /** A longer-lived token would be a password that nobody can change. */
@@ -29,8 +35,25 @@ export function readNoOptions(args: string[]): OptionsResult<null> {
 
 export function readTokenOptions(args: string[]): OptionsResult<TokenCommand> {
   const text = { type: "string" } as const;
-  const parsed = parsedOptions(args, { scope: text, sub: text, ttl: text });
+  const parsed = parsedOptions(args, {
+    scope: text,
+    sub: text,
+    ttl: text,
+    list: { type: "boolean" },
+    revoke: text,
+  });
   if (!parsed.ok) return parsed;
+  const { list, revoke, ...mint } = parsed.options;
+  if (list === true || revoke !== undefined) {
+    if (Object.keys(mint).length > 0 || (list === true && revoke !== undefined)) {
+      return refusal("--list and --revoke stand alone");
+    }
+    if (list === true) return { ok: true, options: { is: "list" } };
+    if (typeof revoke !== "string" || !JTI.test(revoke)) {
+      return refusal("--revoke should name a token by its jti, as --list shows it");
+    }
+    return { ok: true, options: { is: "revoke", jti: revoke } };
+  }
   const { scope, sub = SUBJECT_DEFAULT, ttl = TTL_DEFAULT } = parsed.options;
 
   const words = (typeof scope === "string" ? scope : "").split(/[ ,]+/).filter((word) => word);
@@ -46,7 +69,7 @@ export function readTokenOptions(args: string[]): OptionsResult<TokenCommand> {
   if (!(ttlS <= TTL_MAX_S)) {
     return refusal("--ttl should be a time like 90s, 15m, 12h or 30d, at most 3650d");
   }
-  return { ok: true, options: { scopes: [...new Set(scopes)], subject: sub, ttlS } };
+  return { ok: true, options: { is: "mint", scopes: [...new Set(scopes)], subject: sub, ttlS } };
 }
 
 export function readDoctorOptions(args: string[]): OptionsResult<{ json: boolean }> {

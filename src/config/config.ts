@@ -32,6 +32,7 @@ export interface Config {
   tokenMaxAgeS: number;
   accessTokenTtlS: number;
   refreshTokenTtlS: number;
+  auditRetentionDays: number;
   /** False: `register` is forbidden. */
   registration: boolean;
   presenceGraceMs: number;
@@ -109,6 +110,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     tokenMaxAgeS: read(CONFIG_KEYS.tokenMaxAgeS, 86_400),
     accessTokenTtlS: read(CONFIG_KEYS.accessTokenTtlS, 900),
     refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
+    auditRetentionDays: read(CONFIG_KEYS.auditRetentionDays, 365),
     registration: read(CONFIG_KEYS.registration, true),
     presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),
     rateLimits: read(CONFIG_KEYS.rateLimits, true),

@@ -223,6 +223,16 @@ export const CONFIG_KEYS = {
     tooLarge: "a lost device stays logged in, and spent families pile up in the database",
     read: integer(1, 315_360_000),
   },
+  auditRetentionDays: {
+    name: "AUDIT_RETENTION_DAYS",
+    meaning: "how long the log of what services, moderators and operators changed is kept",
+    unit: "days",
+    default: "365",
+    wants: "a whole number from 1 to 36500",
+    tooSmall: "who changed what cannot be found out later",
+    tooLarge: "the table grows: about 200 bytes a row",
+    read: integer(1, 36_500),
+  },
   registration: {
     name: "REGISTRATION",
     meaning: "whether anybody may make an account with `POST /api/auth/register`",

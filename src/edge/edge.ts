@@ -8,6 +8,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import { ageMsOf, createEdgeVitals, stampNow } from "../ops/vitals.ts";
 import type { AccountStore, Queries } from "../ports/edge.ts";
+import type { ServiceStore } from "../ports/services.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { topicOf } from "../protocol/topics.ts";
@@ -42,6 +43,7 @@ export interface EdgeDeps {
   incarnation: string;
   exchange: Exchange;
   accounts: AccountStore;
+  services: ServiceStore;
   queries: Queries;
   metrics: Metrics;
   clock: Clock;
@@ -87,6 +89,7 @@ export class Edge {
       onRevoked: (family, user) => hub?.sessions.endFamily(family, user),
       onRevokedFound: () => hub?.sessions.endLogins((family) => revocations.isRevoked(family)),
       onSuspended: (user) => hub?.sessions.endUser(user),
+      onCut: (user, atMs) => hub?.sessions.endBefore(user, atMs),
     });
     const spending = new UsageSharing({
       clock,
@@ -102,6 +105,7 @@ export class Edge {
     const auth = await createAuth({
       config,
       accounts,
+      services: deps.services,
       revocations,
       limits,
       askIssuerKeys,

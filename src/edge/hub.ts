@@ -253,6 +253,11 @@ export class Hub {
       case "prefs_doubted":
         this.#prefs.look([user]);
         return;
+      case "user_updated": {
+        const packet = Packet.event("user_updated", event.body);
+        for (const session of sessions) session.send(packet, `user_updated:${user}`);
+        return;
+      }
       case "like_update":
       case "comment_update": {
         const packet = Packet.event(event.name, event.body);
@@ -305,7 +310,12 @@ export class Hub {
 }
 
 /** Events that reach the user's sessions as they are. */
-type UserEvent = "notification" | "prefs_updated" | "like_update" | "comment_update";
+type UserEvent =
+  | "notification"
+  | "prefs_updated"
+  | "user_updated"
+  | "like_update"
+  | "comment_update";
 
 function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
   return JSON.parse(event.note) as UserOrders[O];

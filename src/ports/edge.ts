@@ -53,6 +53,16 @@ export interface StoredLogin {
   user_agent: string | null;
 }
 
+/** The users, logins and tokens that are refused since some time. */
+export interface ShutOut {
+  families: FamilyId[];
+  suspensions: Suspension[];
+  /** Until when the tokens of these users are refused: milliseconds since the epoch. */
+  cuts: { user: UserId; atMs: number }[];
+  /** The `jti` of revoked service tokens. */
+  tokens: string[];
+}
+
 export interface EndedFamily {
   family: FamilyId;
   userId: UserId;
@@ -61,6 +71,22 @@ export interface EndedFamily {
 export interface Suspension {
   user: UserId;
   suspended: boolean;
+}
+
+/** The keys of a user that change; null takes a key away. */
+export interface UserChange {
+  username?: string;
+  display_name?: string;
+  image_url?: string | null;
+  data?: Record<string, unknown> | null;
+  trusted?: Record<string, unknown> | null;
+}
+
+export interface PutUser {
+  user: User;
+  created: boolean;
+  /** Whether it is another one than before. */
+  changed: boolean;
 }
 
 export interface RefreshGrant {
@@ -75,7 +101,23 @@ export interface AccountStore {
   byId(id: UserId): Promise<User | null>;
   /** The user of an outside issuer's subject, made on first sight. */
   bySubject(issuer: string, subject: string): Promise<User>;
-  rename(id: UserId, displayName: string): Promise<Result<User>>;
+  /**
+   * The user's own change. Refuses: not_found, conflict (the name is taken or reserved, or was
+   * changed less than 30 days ago).
+   */
+  changeUser(id: UserId, change: UserChange): Promise<Result<PutUser>>;
+  /**
+   * A service makes or changes the users that it calls so, in order, each as if alone. Refuses:
+   * conflict (the name).
+   */
+  putExternal(
+    users: readonly { externalId: string; change: UserChange }[],
+  ): Promise<Result<PutUser>[]>;
+  /**
+   * Sets the password and revokes every family of the user, in one transaction; the families that
+   * it revoked. Refuses: not_found, conflict (an outside issuer's user).
+   */
+  setPassword(id: UserId, hash: string): Promise<Result<FamilyId[]>>;
 
   /**
    * Begins a refresh-token family. `tokenHash` is SHA-256 of the token, hex. `ttlMs` here and
@@ -89,8 +131,16 @@ export interface AccountStore {
   ): Promise<FamilyId>;
   /** Idempotent. Refuses: not_found. */
   suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
-  /** Users suspended or let back in within the last `ms`, as they are now. */
-  suspensionsWithin(ms: number): Promise<Suspension[]>;
+  /**
+   * Moves the user's cut to now and revokes every family, in one transaction; the cut in
+   * milliseconds since the epoch. Cuts of one user rise. Null: no such user.
+   */
+  cutTokens(id: UserId): Promise<number | null>;
+  /**
+   * Families that were revoked within the last `familiesMs`, users who were suspended, let back in
+   * or cut and service tokens that were revoked within the last `othersMs`; as they are now.
+   */
+  shutOutWithin(familiesMs: number, othersMs: number): Promise<ShutOut>;
   /** Replaces `oldHash`, unless the password was changed meanwhile. */
   rehash(id: UserId, oldHash: string, newHash: string): Promise<void>;
 
@@ -129,8 +179,6 @@ export interface AccountStore {
   endFamily(userId: UserId, family: FamilyId): Promise<boolean>;
   /** At most `limit` of the user's live families with an id below `before`, newest first. */
   families(userId: UserId, before: string | null, limit: number): Promise<StoredLogin[]>;
-  /** Families revoked within the last `ms`. */
-  revokedWithin(ms: number): Promise<FamilyId[]>;
 }
 
 /** The data a session begins with. */
@@ -336,6 +384,8 @@ export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries, M
 
   user(id: UserId): Promise<User | null>;
   userByName(username: string): Promise<User | null>;
+  /** The id of what the application calls so; null: there is none. */
+  idOfExternal(kind: "user" | "conversation", externalId: string): Promise<string | null>;
   /** ISO time or null of each user that exists. */
   lastSeen(ids: UserId[]): Promise<Map<UserId, string | null>>;
   /** Resolves when the database answers; for /readyz. */

@@ -53,6 +53,8 @@ export interface UserOps {
    * status. An actor that has just moved or was not active settles from what edges have sent.
    */
   compare_status: { body: { told: PresenceStatus }; answer: Status | null };
+  /** The user's name, picture, `data` or `trusted` changed in storage. */
+  profile_changed: { body: Record<string, never>; answer: null };
   create_conversation: {
     body: {
       member_ids: UserId[];

@@ -70,7 +70,8 @@ export const COST_OF_ROUTE: RouteCosts = {
   refresh: PLAIN,
   logout: PLAIN,
   getMe: PLAIN,
-  updateMe: PLAIN,
+  // It may be published to everybody who watches the user.
+  updateMe: () => ({ http_user: 1, change: 1 }),
   findUser: PLAIN,
   getUser: PLAIN,
   // Two password hashes: some 0.3 s of one core.
@@ -136,6 +137,16 @@ export const COST_OF_ROUTE: RouteCosts = {
   suspendUser: PLAIN,
   restoreUser: PLAIN,
   listPresence: ({ query }) => ({ http_user: each(query.user_ids.length, IDS_A_UNIT) - 1 }),
+  // Services' routes: [CST3].
+  putExternalUser: PLAIN,
+  putExternalUsers: PLAIN,
+  mintToken: PLAIN,
+  revokeUser: PLAIN,
+  setPassword: PLAIN,
+  listServiceTokens: PLAIN,
+  getServiceToken: PLAIN,
+  endServiceToken: PLAIN,
+  listAudit: PLAIN,
   opsSummary: PLAIN,
   opsFindUser: PLAIN,
   opsUser: PLAIN,

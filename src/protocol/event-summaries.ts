@@ -57,6 +57,8 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
   comment_update: "A post's comments, likewise.",
   user_status:
     "A watched user came, went, or is away. Peers of direct conversations and those one follows are watched without asking, at most 500: peers first, then those followed last.",
+  user_updated:
+    "A user's name, picture, `data` or `trusted` changed: to that user's own sessions and to those who watch that user, at most one a second a user.",
   token_expiring: "The access token ends soon: answer with `refresh_token`, or be closed.",
   server_draining: "The server restarts: reconnect after this time, best before it closes.",
   session_ended: "The server is about to close this socket; `reconnect` says whether to come back.",

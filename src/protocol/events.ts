@@ -200,6 +200,7 @@ export const SERVER_EVENTS = {
   like_update: LikeUpdate,
   comment_update: CommentUpdate,
   user_status: Status,
+  user_updated: User,
   token_expiring: Type.Object({ expires_at: Time }),
   server_draining: Type.Object({ reconnect_in_ms: Type.Integer({ minimum: 0 }) }),
   session_ended: Type.Object({

@@ -6,9 +6,10 @@ import type { TObject, TSchema } from "typebox";
 import { ERROR_STATUS, type ErrorCode } from "./errors.ts";
 import { ERROR_MEANINGS } from "./event-summaries.ts";
 import { errorExample, exampleOf } from "./examples.ts";
+import { ACT_OF_ROUTE, rulesOf } from "./policy.ts";
 import { type JsonObject, partsOf, published, publishedComponents } from "./published.ts";
 import { type RouteSpec, refusalsOf } from "./route-spec.ts";
-import { ROUTES } from "./routes.ts";
+import { ROUTES, type RouteName } from "./routes.ts";
 
 /** The contract's version; it rises with an incompatible change. */
 export const CONTRACT_VERSION = "1";
@@ -22,6 +23,7 @@ const GROUP_NOTES: Readonly<Record<RouteSpec["group"], string>> = {
   "Social graph": "Posts, likes, comments, follows and blocks.",
   Conversations: "Direct and group conversations, and their messages.",
   "Notifications and presence": "What a user is told, and who is there.",
+  Services: "For back ends: service tokens, the application's own users, the audit log.",
   Operations: "For load balancers, monitoring, and operators.",
 };
 
@@ -30,7 +32,7 @@ export const SERVICE_NOTE = "A token of another back end, made with `troupe toke
 
 export function openApiDocument(): JsonObject {
   const paths: JsonObject = {};
-  for (const [name, spec] of Object.entries<RouteSpec>(ROUTES)) {
+  for (const [name, spec] of Object.entries(ROUTES) as [RouteName, RouteSpec][]) {
     const path = spec.path.replace(/:(\w+)/g, "{$1}");
     const item = (paths[path] ?? {}) as JsonObject;
     item[spec.method.toLowerCase()] = operation(name, spec);
@@ -69,10 +71,20 @@ export function openApiDocument(): JsonObject {
   };
 }
 
-function operation(name: string, spec: RouteSpec): JsonObject {
+const ACT_AS: JsonObject = {
+  name: "Troupe-Act-As",
+  in: "header",
+  required: false,
+  description: `For service tokens whose scope contains "act": the user for whom the call is made, as an id or as \`external:\` and the application's own name. Not for passwords, logins and devices.`,
+  schema: { type: "string" },
+  example: "42",
+};
+
+function operation(name: RouteName, spec: RouteSpec): JsonObject {
   const parameters = [
     ...(spec.params === undefined ? [] : parametersOf("path", spec.params)),
     ...(spec.query === undefined ? [] : parametersOf("query", spec.query)),
+    ...(rulesOf(ACT_OF_ROUTE[name]).includes("user") ? [ACT_AS] : []),
   ];
   return {
     operationId: name,
@@ -87,7 +99,12 @@ function operation(name: string, spec: RouteSpec): JsonObject {
 
 function securityOf(spec: RouteSpec): JsonObject[] {
   if (!spec.token) return [];
-  return spec.scope === undefined ? [{ access_token: [] }] : [{ service_token: [spec.scope] }];
+  if (spec.scope !== undefined) {
+    // Alternatives: one of them is enough.
+    return [spec.scope].flat().map((scope) => ({ service_token: [scope] }));
+  }
+  const user = { access_token: [] };
+  return spec.alsoScope === undefined ? [user] : [user, { service_token: [spec.alsoScope] }];
 }
 
 function parametersOf(place: "path" | "query", schema: TObject): JsonObject[] {

@@ -9,10 +9,14 @@
  */
 import { type ErrorObject, REFUSALS, refused } from "./errors.ts";
 import type { ClientEventName } from "./events.ts";
+import type { ServiceScope } from "./route-spec.ts";
 import type { RouteName } from "./routes.ts";
 
-const wantsScope = (scope: string) =>
-  refused("forbidden", `This wants a service token whose scope contains "${scope}".`);
+const wantsScope = (...scopes: ServiceScope[]) =>
+  refused(
+    "forbidden",
+    `This wants a service token whose scope contains ${scopes.map((one) => `"${one}"`).join(" or ")}.`,
+  );
 
 /** The refusal of each rule when it does not hold. */
 export const RULES = {
@@ -21,6 +25,17 @@ export const RULES = {
   notify: wantsScope("notify"),
   admin: wantsScope("admin"),
   ops: wantsScope("ops"),
+  /** A service that looks after the accounts of its own users. */
+  accounts: wantsScope("users"),
+  /** Moderators and administrators may read the audit log. */
+  auditor: wantsScope("moderate", "admin"),
+  /** A user, or a service that looks after users. */
+  reader: refused(
+    "forbidden",
+    'This wants a user\'s access token, or a service token whose scope contains "users".',
+  ),
+  /** The user's own doing, and not that of a service which acts for the user. */
+  inPerson: refused("forbidden", "A service that acts for a user may not do this."),
   /** The user is not suspended. */
   admitted: refused("forbidden", "This account is suspended."),
   /** The user is a member now; a former member counts as a stranger. */
@@ -46,6 +61,16 @@ export const RULES = {
 } as const;
 
 export type RuleName = keyof typeof RULES;
+
+/** The scopes of which a service token needs one, by the rule that asks for it. */
+export const SCOPES_OF_RULE = {
+  notify: ["notify"],
+  admin: ["admin"],
+  ops: ["ops"],
+  accounts: ["users"],
+  auditor: ["moderate", "admin"],
+} as const satisfies Partial<Record<RuleName, readonly ServiceScope[]>>;
+
 export type Facts = Partial<Record<RuleName, boolean>>;
 
 /** The rules of each act, in the order in which they are judged. */
@@ -55,9 +80,15 @@ const ACTS = {
   connect: ["user", "admitted"],
   /** The user's own objects, and objects that every user may see. */
   own: ["user", "admitted"],
+  /** The user's password and logins. */
+  own_credentials: ["user", "inPerson", "admitted"],
+  read_user: ["reader", "admitted"],
   notify: ["notify"],
   suspend: ["admin"],
   operate: ["ops"],
+  manage_tokens: ["admin"],
+  manage_accounts: ["accounts"],
+  read_audit: ["auditor"],
   create_conversation: ["user", "admitted", "welcome"],
   follow: ["user", "admitted", "welcome"],
   read_conversation: ["user", "admitted", "member"],
@@ -117,11 +148,11 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   logout: "open",
   getMe: "own",
   updateMe: "own",
-  changePassword: "own",
-  listLogins: "own",
-  endLogin: "own",
-  findUser: "own",
-  getUser: "own",
+  changePassword: "own_credentials",
+  listLogins: "own_credentials",
+  endLogin: "own_credentials",
+  findUser: "read_user",
+  getUser: "read_user",
   suspendUser: "suspend",
   restoreUser: "suspend",
   createPost: "own",
@@ -173,6 +204,15 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   getPrefs: "read_conversation",
   setPrefs: "read_conversation",
   listPresence: "own",
+  putExternalUser: "manage_accounts",
+  putExternalUsers: "manage_accounts",
+  mintToken: "manage_accounts",
+  revokeUser: "manage_accounts",
+  setPassword: "manage_accounts",
+  listServiceTokens: "manage_tokens",
+  getServiceToken: "manage_tokens",
+  endServiceToken: "manage_tokens",
+  listAudit: "read_audit",
   opsSummary: "operate",
   opsFindUser: "operate",
   opsUser: "operate",

@@ -27,13 +27,25 @@ export type RouteGroup =
   | "Social graph"
   | "Conversations"
   | "Notifications and presence"
+  | "Services"
   | "Operations";
 
 /**
  * The scopes of service tokens, named in the claim `scope`. A token that names any of these
  * speaks for a program: it opens the routes of its scopes, and none that want a user's token.
  */
-export const SERVICE_SCOPES = ["notify", "admin", "ops"] as const;
+export const SERVICE_SCOPES = [
+  "notify",
+  "admin",
+  "ops",
+  "users",
+  "act",
+  "presence",
+  "moderate",
+  "import",
+  "export",
+  "events",
+] as const;
 export type ServiceScope = (typeof SERVICE_SCOPES)[number];
 
 export interface RouteSpec {
@@ -44,8 +56,12 @@ export interface RouteSpec {
   summary: string;
   /** Whether it wants `Authorization: Bearer …`. */
   token: boolean;
-  /** Wants a service token of this scope, and no user's. */
-  scope?: ServiceScope;
+  /** Wants a service token of one of these scopes, and no user's. */
+  scope?: ServiceScope | readonly ServiceScope[];
+  /** Open to users, and to service tokens of this scope that act for nobody. */
+  alsoScope?: ServiceScope;
+  /** The largest body, in bytes, where it is not 64 KiB. */
+  bodyBytesMax?: number;
   params?: TObject;
   query?: TObject;
   body?: TObject;
@@ -62,6 +78,8 @@ export function refusalsOf(spec: RouteSpec): ErrorCode[] {
   // Without a token nobody is known, so nothing can be out of bounds.
   if (spec.token)
     for (const code of ["unauthorized", "token_expired", "forbidden"] as const) codes.add(code);
+  // The user whom a service names in Troupe-Act-As is not there.
+  if (spec.token && spec.scope === undefined) codes.add("not_found");
   for (const code of spec.refusals) codes.add(code);
   if (spec.method !== "GET") {
     codes.add("payload_too_large");

@@ -37,7 +37,9 @@ import {
   User,
   Username,
 } from "./schemas.ts";
+import { SERVICE_ROUTES } from "./service-routes.ts";
 import { SOCIAL_ROUTES } from "./social-routes.ts";
+import { USER_ROUTES } from "./user-routes.ts";
 
 export const MEMBERS_MAX = 1000;
 const PRESENCE_IDS_MAX = 500;
@@ -103,22 +105,13 @@ export const ROUTES = {
     answers: { 200: User },
     refusals: [],
   },
-  updateMe: {
-    group: "Accounts and tokens",
-    method: "PATCH",
-    path: "/api/me",
-    summary: "Change one's own display name.",
-    token: true,
-    body: Request({ display_name: Type.Optional(Title) }),
-    answers: { 200: User },
-    refusals: [],
-  },
   findUser: {
     group: "Accounts and tokens",
     method: "GET",
     path: "/api/users",
     summary: "The user of a username.",
     token: true,
+    alsoScope: "users",
     query: Request({ username: Username }),
     answers: { 200: User },
     refusals: ["not_found"],
@@ -129,12 +122,15 @@ export const ROUTES = {
     path: "/api/users/:id",
     summary: "The user of an id.",
     token: true,
+    alsoScope: "users",
     params: ById,
     answers: { 200: User },
     refusals: ["not_found"],
   },
 
   ...ACCOUNT_ROUTES,
+
+  ...USER_ROUTES,
 
   ...SOCIAL_ROUTES,
 
@@ -403,6 +399,8 @@ export const ROUTES = {
     answers: { 200: "text/plain" },
     refusals: ["rate_limited"],
   },
+
+  ...SERVICE_ROUTES,
 
   ...OPS_ROUTES,
 } as const satisfies Record<string, RouteSpec>;

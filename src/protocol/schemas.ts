@@ -8,6 +8,7 @@ import Type from "typebox";
 import { ShownData } from "./app-data.ts";
 import { Permissions, RoleName, Settings } from "./conversation-settings.ts";
 import "./formats.ts";
+import { AppData } from "./app-data.ts";
 import type { ConversationId, FamilyId, UserId } from "./ids.ts";
 
 /** A request object: unknown keys are refused. */
@@ -51,16 +52,40 @@ export const Password = Type.String({
   description: "8–200 characters, not among the most common, not one repeated character.",
 });
 
+const EXTERNAL_ID = "^[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]{0,127}$";
+/** The application's own name for a user or a conversation. */
+export const ExternalId = Type.String({
+  pattern: EXTERNAL_ID,
+  description: "1–128 of A-Z a-z 0-9 . _ ~ : @ - , not beginning with a dot.",
+});
+const externalId = new RegExp(EXTERNAL_ID);
+export const isExternalId = (text: string): boolean => externalId.test(text);
+
 export const PresenceStatus = Type.Union([
   Type.Literal("online"),
   Type.Literal("away"),
   Type.Literal("offline"),
 ]);
 
+export const ImageUrl = Type.String({
+  format: "image_url",
+  maxLength: 2048,
+  description: "An https address of at most 2,048 characters.",
+});
+export const UserData = AppData(4096, "The user's own JSON object");
+export const TrustedData = AppData(1024, "Written by services only and read by all: a JSON object");
+
+/** Keys that have nothing to say are left out. */
 export const User = Type.Object({
   id: Id,
   username: Type.String(),
   display_name: Type.String(),
+  image_url: Type.Optional(Type.String()),
+  data: Type.Optional(UserData),
+  trusted: Type.Optional(TrustedData),
+  external_id: Type.Optional(
+    Type.String({ description: "The application's own name; shown to services and to the user." }),
+  ),
   created_at: Time,
 });
 

@@ -1,5 +1,6 @@
 /** AccountStore: one suite for both storages. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { UserChange } from "../../src/ports/edge.ts";
 import { asUserId } from "../../src/protocol/schemas.ts";
 import { ADAPTERS, codeOf, granted, newUsers, type OpenStorage } from "./adapters.ts";
 
@@ -44,10 +45,106 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
 
   it("[ACC2] a new display name shows everywhere", async () => {
     const [id] = await newUsers(storage, 1);
-    const renamed = await granted(storage.accounts.rename(id!, "Änne"));
-    expect(renamed.display_name).toBe("Änne");
-    expect(await storage.queries.user(id!)).toEqual(renamed);
-    expect(await codeOf(storage.accounts.rename(asUserId("999999999"), "x"))).toBe("not_found");
+    const change = { display_name: "Änne" };
+    const { user } = await granted(storage.accounts.changeUser(id!, change));
+    expect(user.display_name).toBe("Änne");
+    expect(await storage.queries.user(id!)).toEqual(user);
+    expect(await storage.users.profile(id!)).toEqual(user);
+    const unknown = storage.accounts.changeUser(asUserId("999999999"), change);
+    expect(await codeOf(unknown)).toBe("not_found");
+  });
+
+  it("[ACC20] a user's keys change one by one, null takes one away, and a change that is none says so", async () => {
+    const [id] = await newUsers(storage, 1);
+    const { accounts } = storage;
+    const data = { team: "red", list: [1, null, { a: true }] };
+    const first = await granted(
+      accounts.changeUser(id!, { image_url: "https://a.example/b.png", data }),
+    );
+    expect(first).toMatchObject({ changed: true, created: false });
+    expect(first.user).toMatchObject({ image_url: "https://a.example/b.png", data });
+    expect(await granted(accounts.changeUser(id!, { data }))).toMatchObject({ changed: false });
+    const { user } = await granted(accounts.changeUser(id!, { data: null, image_url: null }));
+    expect(Object.keys(user).sort()).toEqual(["created_at", "display_name", "id", "username"]);
+    expect((await storage.queries.openSession(id!))?.user).toEqual(user);
+  });
+
+  it("[ACC21] a username changes once in 30 days, and the old one is kept for its user", async () => {
+    const { accounts } = storage;
+    const [id, other] = await newUsers(storage, 2);
+    const before = (await storage.queries.user(id!))!.username;
+    const taken = (await storage.queries.user(other!))!.username;
+    expect(await codeOf(accounts.changeUser(id!, { username: taken }))).toBe("conflict");
+    const { user } = await granted(accounts.changeUser(id!, { username: `new.${id}` }));
+    expect(user.username).toBe(`new.${id}`);
+    expect(await codeOf(accounts.changeUser(id!, { username: `newer.${id}` }))).toBe("conflict");
+    expect(await codeOf(accounts.register(before, "Thief", "h"))).toBe("conflict");
+    expect(await codeOf(accounts.changeUser(other!, { username: before }))).toBe("conflict");
+    // The name that it has is no change of name.
+    const same = await granted(accounts.changeUser(id!, { username: `new.${id}` }));
+    expect(same.changed).toBe(false);
+  });
+
+  it("[EXT2] the application's users are made once, also when two ask at once, and updated", async () => {
+    const { accounts, queries } = storage;
+    const asked = (externalId: string, change: UserChange = {}) => ({ externalId, change });
+    const tries = await Promise.all(
+      [1, 2, 3].map(() => accounts.putExternal([asked("shop:1", { display_name: "One" })])),
+    );
+    const made = tries
+      .map(([result]) => result!)
+      .flatMap((result) => (result.ok ? [result.value] : []));
+    expect(new Set(made.map(({ user }) => user.id)).size).toBe(1);
+    expect(made.filter(({ created }) => created)).toHaveLength(1);
+    const { user } = made[0]!;
+    expect(user).toMatchObject({ username: `u${user.id}`, external_id: "shop:1" });
+    expect(await queries.idOfExternal("user", "shop:1")).toBe(user.id);
+    expect(await queries.idOfExternal("user", "shop:2")).toBeNull();
+
+    const batch = await accounts.putExternal([
+      asked("shop:2", { username: "shop.two", trusted: { plan: "gold" } }),
+      asked("shop:1", { trusted: { plan: "none" } }),
+      asked("shop:3", { username: "shop.two" }),
+      asked("shop:2", { display_name: "Two" }),
+      asked("shop:1", { username: "shop.two" }),
+    ]);
+    const shown = batch.map((result) =>
+      result.ok ? [result.value.user.external_id, result.value.created] : result.error.code,
+    );
+    expect(shown).toEqual([
+      ["shop:2", true],
+      ["shop:1", false],
+      "conflict",
+      ["shop:2", false],
+      "conflict",
+    ]);
+    const two = (await queries.userByName("shop.two"))!;
+    expect(two).toMatchObject({ display_name: "Two", trusted: { plan: "gold" } });
+    // A service changes names whenever it likes.
+    for (const username of ["shop.ii", "shop.2"]) {
+      const [renamed] = await accounts.putExternal([asked("shop:2", { username })]);
+      expect(renamed).toMatchObject({ ok: true, value: { user: { username, id: two.id } } });
+    }
+  });
+
+  it("[EXT3] where somebody has chosen the name that follows from the id another one is found", async () => {
+    const [id] = await newUsers(storage, 1);
+    const names = Array.from({ length: 6 }, (_, i) => `u${Number(id) + 1 + i}`);
+    for (const name of names) await storage.accounts.register(name, name, "h");
+    const [made] = await storage.accounts.putExternal([{ externalId: "odd:1", change: {} }]);
+    expect(made).toMatchObject({ ok: true, value: { created: true } });
+  });
+
+  it("[ACC22] a password that a service sets ends the logins; an outside user has none", async () => {
+    const { accounts } = storage;
+    const [id] = await newUsers(storage, 1);
+    const family = await accounts.startFamily(id!, `set ${id}`, DAY_MS, from());
+    expect(await granted(accounts.setPassword(id!, "another hash"))).toEqual([family]);
+    const name = (await storage.queries.user(id!))!.username;
+    expect((await accounts.byUsername(name, "10.0.0.1"))?.passwordHash).toBe("another hash");
+    const outside = await accounts.bySubject("iss", "sub|password");
+    expect(await codeOf(accounts.setPassword(asUserId(outside.id), "h"))).toBe("conflict");
+    expect(await codeOf(accounts.setPassword(asUserId("999999999"), "h"))).toBe("not_found");
   });
 
   it("[ACC3] an outside subject is one user, made on first sight, with a username of its own", async () => {
@@ -69,7 +166,7 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(await storage.accounts.rotate("t2", "t3", DAY_MS)).toMatchObject({
       outcome: "rotated",
     });
-    expect(await storage.accounts.revokedWithin(60_000)).not.toContain(family);
+    expect((await storage.accounts.shutOutWithin(60_000, 0)).families).not.toContain(family);
     expect(await storage.accounts.rotate("t1", "t4", DAY_MS)).toEqual({
       outcome: "reused",
       family,
@@ -77,7 +174,7 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     });
     expect(await storage.accounts.rotate("t3", "t5", DAY_MS)).toEqual({ outcome: "unknown" });
     expect(await storage.accounts.rotate("t4", "t5", DAY_MS)).toEqual({ outcome: "unknown" });
-    expect(await storage.accounts.revokedWithin(60_000)).toContain(family);
+    expect((await storage.accounts.shutOutWithin(60_000, 0)).families).toContain(family);
   });
 
   it("[RFT1] the newest spent token gives its unused successor again, and only that one", async () => {
@@ -129,7 +226,7 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(await accounts.endFamily(other!, first)).toBe(false);
     expect(await accounts.endFamily(id!, first)).toBe(true);
     expect(await accounts.endFamily(id!, first)).toBe(false);
-    expect(await accounts.revokedWithin(60_000)).toContain(first);
+    expect((await accounts.shutOutWithin(60_000, 0)).families).toContain(first);
     expect((await accounts.families(id!, null, 10)).map((login) => login.id)).toEqual([second]);
   });
 
@@ -179,14 +276,18 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     const { accounts, queries } = storage;
     const [id, other] = await newUsers(storage, 2);
     await accounts.startFamily(id!, "sus1", DAY_MS, from());
-    expect(await accounts.suspensionsWithin(60_000)).toEqual([]);
+    expect((await accounts.shutOutWithin(0, 60_000)).suspensions).toEqual([]);
     for (const _ of [1, 2]) await granted(accounts.suspend(id!, true));
     await granted(accounts.suspend(other!, false));
-    expect(await accounts.suspensionsWithin(60_000)).toEqual([{ user: id, suspended: true }]);
+    expect((await accounts.shutOutWithin(0, 60_000)).suspensions).toEqual([
+      { user: id, suspended: true },
+    ]);
     expect(await queries.openSession(id!)).toMatchObject({ suspended: true });
     expect(await accounts.rotate("sus1", "sus2", DAY_MS)).toEqual({ outcome: "suspended" });
     for (const _ of [1, 2]) await granted(accounts.suspend(id!, false));
-    expect(await accounts.suspensionsWithin(60_000)).toEqual([{ user: id, suspended: false }]);
+    expect((await accounts.shutOutWithin(0, 60_000)).suspensions).toEqual([
+      { user: id, suspended: false },
+    ]);
     expect(await accounts.rotate("sus1", "sus2", DAY_MS)).toMatchObject({ outcome: "rotated" });
     await granted(accounts.suspend(id!, true));
     expect(await accounts.rotate("sus1", "sus3", DAY_MS)).toMatchObject({ outcome: "reused" });

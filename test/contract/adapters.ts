@@ -5,6 +5,7 @@
 import type { ActorPorts } from "../../actors/ports.ts";
 import type { ClientPackages } from "../../src/ports/client-packages.ts";
 import type { AccountStore, Change, Queries } from "../../src/ports/edge.ts";
+import type { ServiceStore } from "../../src/ports/services.ts";
 import type { RecountStore } from "../../src/ports/social.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
@@ -20,6 +21,7 @@ import { administer, startPostgres } from "../support/postgres.ts";
 export interface OpenStorage extends ActorPorts {
   accounts: AccountStore;
   queries: Queries;
+  services: ServiceStore;
   recount: RecountStore;
   clientPackages: ClientPackages;
   /** Makes a figure that recount looks at wrong by `by`; `what` and `id` as recount names them. */
@@ -39,11 +41,13 @@ export const ADAPTERS: Adapter[] = [
   {
     name: "memory",
     async open() {
-      const { tables, ports, accounts, queries, recount, clientPackages } = createMemoryStorage();
+      const { tables, ports, accounts, queries, recount, services, clientPackages } =
+        createMemoryStorage();
       return {
         ...ports,
         accounts,
         queries,
+        services,
         recount,
         clientPackages,
         plant: async (what, id, by) => plantInMemory(tables, what, id, by),
@@ -65,6 +69,7 @@ export const ADAPTERS: Adapter[] = [
         ...actors.ports,
         accounts: edge.accounts,
         queries: edge.queries,
+        services: edge.services,
         recount: createRecount(database.url),
         clientPackages: edge.clientPackages,
         async plant(what, id, by) {

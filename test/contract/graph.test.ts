@@ -153,7 +153,7 @@ describe.each(ADAPTERS)("the graph in $name", ({ open }) => {
     );
     expect(none.size).toBe(0);
     expect(await storage.graph.idsByName([names[0]!.toUpperCase()])).toEqual(new Map());
-    await granted(storage.accounts.rename(alice, "Alice A."));
+    await granted(storage.accounts.changeUser(alice, { display_name: "Alice A." }));
     const shown = await Promise.all([alice, NOBODY].map((id) => storage.graph.displayName(id)));
     expect(shown).toEqual(["Alice A.", null]);
   });

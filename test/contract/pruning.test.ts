@@ -47,7 +47,7 @@ describe("pruning", () => {
     const clock = new FakeClock();
     await replaced(59, 3);
     await replaced(50, 2);
-    const pruning = new Pruning({ url: database.url, clock, log: LOG });
+    const pruning = new Pruning({ url: database.url, clock, log: LOG, auditRetentionDays: 365 });
     await eventually("the first round is over", () => clock.pending === 1);
     expect(await kept()).toBe(2);
     await replaced(59);
@@ -76,7 +76,7 @@ describe("pruning", () => {
     const clock = new FakeClock();
     const url = new URL(database.url);
     url.port = "1";
-    const pruning = new Pruning({ url: url.href, clock, log: LOG });
+    const pruning = new Pruning({ url: url.href, clock, log: LOG, auditRetentionDays: 365 });
     await eventually("the round has failed, and the next is set", () => clock.pending === 1);
     await pruning.close();
     expect(clock.pending).toBe(0);

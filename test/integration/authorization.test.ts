@@ -32,6 +32,21 @@ const WHO = [
 type Who = (typeof WHO)[number];
 const SERVICES: ReadonlySet<Who> = new Set(["notify", "admin", "ops"]);
 
+/** Service tokens of further scopes: what they may, beside what everybody may. */
+const MORE_SERVICES = ["users", "moderate"] as const;
+const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName, string>>> = {
+  users: {
+    findUser: "ok",
+    getUser: "ok",
+    putExternalUser: "ok",
+    putExternalUsers: "ok",
+    mintToken: "ok",
+    revokeUser: "ok",
+    setPassword: "ok",
+  },
+  moderate: { listAudit: "ok" },
+};
+
 const ROUTE_TABLE: Record<RouteName, string> = {
   //                   owner member former stranger blocked notify admin  ops  none
   register: "             ok   ok     ok     ok       ok      ok     ok     ok   ok",
@@ -100,6 +115,15 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   opsUser: "              403  403    403    403      403     403    403    ok   401",
   opsEndSessions: "       403  403    403    403      403     403    403    ok   401",
   opsFindMessage: "       403  403    403    403      403     403    403    ok   401",
+  putExternalUser: "      403  403    403    403      403     403    403    403  401",
+  putExternalUsers: "     403  403    403    403      403     403    403    403  401",
+  mintToken: "            403  403    403    403      403     403    403    403  401",
+  revokeUser: "           403  403    403    403      403     403    403    403  401",
+  setPassword: "          403  403    403    403      403     403    403    403  401",
+  listServiceTokens: "    403  403    403    403      403     403    ok     403  401",
+  getServiceToken: "      403  403    403    403      403     403    404    403  401",
+  endServiceToken: "      403  403    403    403      403     403    404    403  401",
+  listAudit: "            403  403    403    403      403     403    ok     403  401",
   healthz: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
   readyz: "               ok   ok     ok     ok       ok      ok     ok     ok   ok",
   metrics: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
@@ -232,6 +256,10 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     sendMessage: { client_id: `c${calls}`, body: "a message" },
     editMessage: { body: "edited" },
     markRead: { seq: 1 },
+    putExternalUser: { display_name: "Somebody" },
+    putExternalUsers: { users: [{ external_id: `batch:${calls}` }] },
+    mintToken: {},
+    setPassword: { password: PASSWORD },
     setPrefs: { pinned: true },
   };
   return bodies[route];
@@ -251,6 +279,8 @@ function pathOf(route: RouteName, scene: Scene): string {
     .replace(":invite_id", "999999999")
     .replace(":token", "no-such-token")
     .replace(":seq", String(scene.seq))
+    .replace(":external_id", `shop:${calls}`)
+    .replace(":jti", "unknown")
     .replace(":key", encodeURIComponent("👍"));
   if (route === "opsFindMessage") return `${filled}?conversation_id=${id}&seq=1`;
   if (route === "findUser" || route === "opsFindUser")
@@ -331,6 +361,19 @@ describe("who may do what", () => {
       expect(found).toEqual(cellsOf(row));
     },
   );
+
+  it.each(MORE_SERVICES)("[AUZ11] over HTTP: a service token with the scope %s", async (scope) => {
+    const token = await serviceTokenOf(JWT_SECRET, [scope]);
+    const api = new Api(troupe().url, () => token);
+    const scene = (await newScene())("stranger");
+    for (const [route, row] of Object.entries(ROUTE_TABLE) as [RouteName, string][]) {
+      if (cellsOf(row).none === "ok") continue;
+      const body = bodyOf(route, scene, people.stranger);
+      const { status } = await api.request(ROUTES[route].method, pathOf(route, scene), body);
+      const found = status < 300 ? "ok" : String(status);
+      expect(found, route).toBe(MORE_MAY[scope][route] ?? "403");
+    }
+  });
 
   it.each(Object.entries(EVENT_TABLE) as [ClientEventName, string][])(
     "[AUZ9] over a socket: %s",

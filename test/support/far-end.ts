@@ -48,6 +48,7 @@ export class FarEnd {
         family: (options.family ?? null) as FamilyId | null,
         expiresAtMs: options.expiresAtMs ?? wallTime(Number.MAX_SAFE_INTEGER),
         endsAtMs: options.endsAtMs ?? NEVER,
+        issuedAtMs: null,
       },
       connection: new NearConnection((text) => {
         if (!text.startsWith('2["ready"')) this.texts.push(text);

@@ -25,6 +25,7 @@ export const CONFIG: WorkerConfig = {
   jwtAudience: "troupe",
   jwtJwksUrl: null,
   serviceSubjects: [],
+  auditRetentionDays: 365,
   tokenMaxAgeS: 86_400,
   accessTokenTtlS: 900,
   refreshTokenTtlS: 3600,
@@ -87,6 +88,7 @@ export async function startHttpApi(
   const answers = new Map<string, Result<unknown>>();
   const revoked = new Set<string>();
   const suspended = new Set<string>();
+  const cuts = new Map<string, number>();
   const storage = createMemoryStorage();
   const gateway = {
     ask(kind: string, id: string, op: string, body: unknown) {
@@ -98,6 +100,7 @@ export async function startHttpApi(
   const api = await createApi({
     config: { ...CONFIG, ...config },
     accounts: storage.accounts,
+    services: storage.services,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
     gateway,
@@ -113,6 +116,10 @@ export async function startHttpApi(
       isSuspended: (user) => suspended.has(user),
       suspend: (user, isSuspended) =>
         void (isSuspended ? suspended.add(user) : suspended.delete(user)),
+      cutOf: (user) => cuts.get(user) ?? null,
+      cut: (user, atMs) => void cuts.set(user, atMs),
+      isTokenEnded: (jti) => revoked.has(jti),
+      endToken: (jti) => void revoked.add(jti),
     },
     host: {
       health: () =>

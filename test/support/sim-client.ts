@@ -99,7 +99,12 @@ export class SimClient {
     const id = `s${++sessionsMade}` as SessionId;
     const session = new Session({
       id,
-      identity: { userId: this.user, family: null, ...expiring(this.#world.clock, 1e9) },
+      identity: {
+        userId: this.user,
+        family: null,
+        issuedAtMs: null,
+        ...expiring(this.#world.clock, 1e9),
+      },
       connection: this.#connection(id),
       limits: new SessionLimits(null, this.user),
       contract: this.contract,

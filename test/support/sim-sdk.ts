@@ -56,7 +56,7 @@ class SimConnection {
     const expiry = expiring(world.clock, 1e9);
     const session = new Session({
       id,
-      identity: { userId: user, family: null, ...expiry },
+      identity: { userId: user, family: null, issuedAtMs: null, ...expiry },
       connection: new NearConnection((text) => this.#heard(text)),
       limits: new SessionLimits(null, user),
       host: {

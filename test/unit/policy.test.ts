@@ -8,13 +8,9 @@ import {
   RULES,
   type RuleName,
   rulesOf,
+  SCOPES_OF_RULE,
 } from "../../src/protocol/policy.ts";
-import {
-  type RouteSpec,
-  refusalsOf,
-  SERVICE_SCOPES,
-  type ServiceScope,
-} from "../../src/protocol/route-spec.ts";
+import { type RouteSpec, refusalsOf } from "../../src/protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../src/protocol/routes.ts";
 
 const ROUTE_NAMES = Object.keys(ROUTES) as RouteName[];
@@ -29,9 +25,15 @@ describe("the policy", () => {
     const spec: RouteSpec = ROUTES[name];
     const rules = rulesOf(ACT_OF_ROUTE[name]);
     expect(rules.length > 0, "a token is wanted where anybody is refused").toBe(spec.token);
-    const scopes = rules.filter((rule) => SERVICE_SCOPES.includes(rule as ServiceScope));
-    expect(scopes).toEqual(spec.scope === undefined ? [] : [spec.scope]);
-    if (spec.token) expect(rules.includes("user")).toBe(spec.scope === undefined);
+    const scopes = rules.flatMap((rule) =>
+      Object.hasOwn(SCOPES_OF_RULE, rule)
+        ? SCOPES_OF_RULE[rule as keyof typeof SCOPES_OF_RULE]
+        : [],
+    );
+    expect(scopes).toEqual(spec.scope === undefined ? [] : [spec.scope].flat());
+    const isForUsers = spec.token && spec.scope === undefined;
+    expect(rules.includes("reader")).toBe(isForUsers && spec.alsoScope === "users");
+    expect(rules.includes("user")).toBe(isForUsers && spec.alsoScope === undefined);
     const codes = rules.map((rule) => RULES[rule].error.code);
     expect(refusalsOf(spec)).toEqual(expect.arrayContaining(codes));
   });

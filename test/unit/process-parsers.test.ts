@@ -413,8 +413,11 @@ describe("[PAR1] topics that edges speak to each other", () => {
       clock: new FakeClock(),
       log: { warn: () => undefined } as never,
       accessTokenTtlS: 900,
-      accounts: { revokedWithin: async () => [], suspensionsWithin: async () => [] },
+      accounts: {
+        shutOutWithin: async () => ({ families: [], suspensions: [], cuts: [], tokens: [] }),
+      },
       exchange: () => ({ publish: () => undefined }),
+      onCut: () => undefined,
       onRevoked: (family, user) => ended.push(family, user),
       onRevokedFound: () => undefined,
       onSuspended: (user) => ended.push(user),

@@ -2,13 +2,13 @@
 import pino from "pino";
 import { beforeEach, describe, expect, it } from "vitest";
 import { KnownRevocations } from "../../src/edge/auth/revocations.ts";
-import type { Suspension } from "../../src/ports/edge.ts";
+import type { ShutOut } from "../../src/ports/edge.ts";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
 import { topicOf } from "../../src/protocol/topics.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 
-const LOOK_MS = 5_000;
+const LOOK_MS = 500;
 const TTL_S = 900;
 const ANN = "1" as UserId;
 const BOB = "2" as UserId;
@@ -19,7 +19,7 @@ let known: KnownRevocations;
 let said: { name: string; body: string }[];
 let ended: string[];
 /** What storage holds, and whether it answers. */
-let stored: { suspensions: Suspension[]; families: FamilyId[] };
+let stored: ShutOut;
 let isAway: boolean;
 /** How far back it looked for ended logins, in milliseconds. */
 let asked: number[];
@@ -30,7 +30,7 @@ beforeEach(() => {
   clock = new FakeClock();
   said = [];
   ended = [];
-  stored = { suspensions: [], families: [] };
+  stored = { suspensions: [], families: [], cuts: [], tokens: [] };
   isAway = false;
   asked = [];
   hold = Promise.resolve();
@@ -39,15 +39,9 @@ beforeEach(() => {
     log: pino({ level: "silent" }),
     accessTokenTtlS: TTL_S,
     accounts: {
-      async suspensionsWithin() {
-        const found = [...stored.suspensions];
-        await hold;
-        if (isAway) throw new Error("away");
-        return found;
-      },
-      async revokedWithin(ms) {
-        const found = [...stored.families];
-        asked.push(ms);
+      async shutOutWithin(familiesMs) {
+        const found = { ...stored };
+        asked.push(familiesMs);
         await hold;
         if (isAway) throw new Error("away");
         return found;
@@ -63,6 +57,7 @@ beforeEach(() => {
     onRevoked: (family) => ended.push(`login ${family}`),
     onRevokedFound: () => ended.push("logins found"),
     onSuspended: (user) => ended.push(`user ${user}`),
+    onCut: (user, atMs) => ended.push(`user ${user} before ${atMs}`),
   });
 });
 
@@ -85,7 +80,7 @@ describe("who is shut out", () => {
 
   it("[RVK2] what it did not hear it finds, both ways, and once", async () => {
     await known.start();
-    stored = { suspensions: [{ user: ANN, suspended: true }], families: [LOGIN] };
+    stored = { ...stored, suspensions: [{ user: ANN, suspended: true }], families: [LOGIN] };
     await clock.advance(LOOK_MS);
     expect(ended).toEqual(["logins found", "user 1"]);
     expect(known.isRevoked(LOGIN)).toBe(true);
@@ -121,6 +116,22 @@ describe("who is shut out", () => {
     await clock.advance(1);
     expect(known.isSuspended(ANN)).toBe(false);
     expect(ended).toEqual([]);
+    known.stop();
+  });
+
+  it("[RVK5] a cut rises, and is found where it was not received", async () => {
+    await known.start();
+    known.cut(ANN, 1_000);
+    known.onEvent(event("tokens_cut", JSON.stringify({ user: ANN, at_ms: 900 })));
+    expect(known.cutOf(ANN)).toBe(1_000);
+    stored = { ...stored, cuts: [{ user: BOB, atMs: 2_000 }], tokens: ["a token"] };
+    await clock.advance(LOOK_MS);
+    expect(known.cutOf(BOB)).toBe(2_000);
+    expect(known.isTokenEnded("a token")).toBe(true);
+    expect(ended).toEqual(["user 1 before 1000", "user 2 before 2000"]);
+    known.endToken("another");
+    expect(said.map(({ name }) => name)).toEqual(["tokens_cut", "service_token_ended"]);
+    expect(known.isTokenEnded("another")).toBe(true);
     known.stop();
   });
 

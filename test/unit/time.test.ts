@@ -128,7 +128,10 @@ describe.each(STEPS_MS)("a step of the wall clock by %i ms", (stepMs) => {
       maxAgeS: 86_400,
       clock,
     });
-    const { token } = await tokens.issue("42" as UserId, "7" as FamilyId);
+    const { token } = await tokens.issue("42" as UserId, {
+      family: "7" as FamilyId,
+      afterMs: null,
+    });
     await tokens.check(token);
     clock.stepWall(stepMs);
     const isOver = stepMs >= 900_000;
@@ -142,12 +145,15 @@ describe.each(STEPS_MS)("a step of the wall clock by %i ms", (stepMs) => {
       clock,
       log: pino({ level: "silent" }),
       accessTokenTtlS: 900,
-      accounts: { suspensionsWithin: async () => [], revokedWithin: async () => [] },
+      accounts: {
+        shutOutWithin: async () => ({ families: [], suspensions: [], cuts: [], tokens: [] }),
+      },
       exchange: () => ({
         publish: (_topic, { name, body }) =>
           known.onEvent({ name, body } as Parameters<typeof known.onEvent>[0]),
       }),
       onRevoked: () => undefined,
+      onCut: () => undefined,
       onRevokedFound: () => undefined,
       onSuspended: () => undefined,
     });

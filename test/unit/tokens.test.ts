@@ -25,8 +25,8 @@ describe("access tokens", () => {
   test("carry the contract's claims, and no two are the same", async () => {
     const time = { nowMs: Date.parse("2026-05-01T00:00:00.500Z") };
     const tokens = await tokensAt(time);
-    const first = await tokens.issue(USER, FAMILY);
-    const second = await tokens.issue(USER, FAMILY);
+    const first = await tokens.issue(USER, { family: FAMILY, afterMs: null });
+    const second = await tokens.issue(USER, { family: FAMILY, afterMs: null });
     expect(first.expiresInS).toBe(900);
     const claims = decodeJwt(first.token);
     const iat = Date.parse("2026-05-01T00:00:00.000Z") / 1000;
@@ -44,9 +44,16 @@ describe("access tokens", () => {
   test("are known after one check, until they expire to the millisecond", async () => {
     const time = { nowMs: Date.parse("2026-05-01T00:00:00.000Z") };
     const tokens = await tokensAt(time);
-    const { token } = await tokens.issue(USER, FAMILY);
+    const { token } = await tokens.issue(USER, { family: FAMILY, afterMs: null });
     expect(tokens.known(token)).toBeUndefined();
-    const claims = { subject: "42", family: "7", expiresAtMs: time.nowMs + 900_000, scope: [] };
+    const claims = {
+      subject: "42",
+      family: "7",
+      expiresAtMs: time.nowMs + 900_000,
+      issuedAtMs: time.nowMs,
+      jti: decodeJwt(token).jti,
+      scope: [],
+    };
     expect(await tokens.check(token)).toEqual({ ok: true, value: claims });
     time.nowMs += 899_999;
     expect(tokens.known(token)).toEqual({ ok: true, value: claims });
@@ -123,7 +130,7 @@ describe("access tokens", () => {
 
   test("a signature that differs in one character is refused", async () => {
     const tokens = await tokensAt({ nowMs: Date.now() });
-    const { token } = await tokens.issue(USER, FAMILY);
+    const { token } = await tokens.issue(USER, { family: FAMILY, afterMs: null });
     const signatureAt = token.lastIndexOf(".") + 1;
     for (let at = signatureAt; at < token.length; at++) {
       const other = token[at] === "A" ? "E" : "A";

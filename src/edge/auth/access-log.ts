@@ -23,6 +23,7 @@ export interface AccessEvent {
     | "login_ended"
     | "password_changed"
     | "password_change_refused"
+    | "tokens_revoked"
     | "access_refused"
     | "service_token_revoked";
   user_id?: UserId;

@@ -16,36 +16,23 @@ import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import type { WorkerConfig } from "../../config/config.ts";
 import type { Account, AccountStore } from "../../ports/edge.ts";
+import type { ServiceStore } from "../../ports/services.ts";
 import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { type FamilyId, isId, type UserId } from "../../protocol/ids.ts";
-import { type Facts, RULES } from "../../protocol/policy.ts";
+import { RULES } from "../../protocol/policy.ts";
 import { SERVICE_SCOPES } from "../../protocol/route-spec.ts";
 import { asUserId, type Tokens as TokenAnswer, type User } from "../../protocol/schemas.ts";
-import { later, type Monotonic, msBetween, type WallTime } from "../../protocol/time.ts";
+import { epochMsOf, later, msBetween } from "../../protocol/time.ts";
 import type { IssuerKeySet } from "../../runtime/control.ts";
 import type { EdgeLimits } from "../limits/limits.ts";
 import { orUnreachable } from "../storage-reachable.ts";
 import { type AccessLog, createAccessLog } from "./access-log.ts";
 import { isReservedName } from "./account-rules.ts";
+import { type Identity, isCut, SERVICE_USER } from "./identity.ts";
 import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
 import { createPasswordQueue, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
 import { createRefreshTokens } from "./refresh-tokens.ts";
 import { type Claims, createTokens } from "./tokens.ts";
-
-/** The caller of a request or the user of a session. */
-export interface Identity {
-  userId: UserId;
-  /** The login; null for service tokens and outside issuers. */
-  family: FamilyId | null;
-  /** The token's `exp`. */
-  expiresAtMs: WallTime;
-  /**
-   * The same moment on the monotonic clock, taken when the token was verified: setting the wall
-   * clock neither ends a session that began with it nor lets it live longer.
-   */
-  endsAtMs: Monotonic;
-  scope: readonly string[];
-}
 
 /** Revoked logins and suspended users known to this edge; changes are published to all edges. */
 export interface Revocations {
@@ -55,11 +42,18 @@ export interface Revocations {
   revoke(family: FamilyId, userId: UserId): void;
   /** Refuses the user's tokens and ends their sessions, or lets them in again. */
   suspend(user: UserId, suspended: boolean): void;
+  /** The user's cut in milliseconds since the epoch; null: there is none. */
+  cutOf(user: UserId): number | null;
+  /** Refuses the user's tokens that were issued until then, and ends their sessions. */
+  cut(user: UserId, atMs: number): void;
+  isTokenEnded(jti: string): boolean;
+  endToken(jti: string): void;
 }
 
 export interface AuthDeps {
   config: WorkerConfig;
   accounts: AccountStore;
+  services: Pick<ServiceStore, "noteToken">;
   revocations: Revocations;
   limits: Pick<EdgeLimits, "loginTry" | "registration">;
   /** Used where JWT_JWKS_URL is set. */
@@ -109,29 +103,23 @@ export interface Auth {
   onIssuerKeys(set: IssuerKeySet): void;
   /** Idempotent. Refuses: not_found. */
   suspend(user: UserId, suspended: boolean): Promise<Result<null>>;
-}
-
-/**
- * The user of a service token, whose `sub` names a program: no account has this id, and the
- * routes of users refuse it.
- */
-export const SERVICE_USER = asUserId("0");
-
-/** The facts that a verified token gives; a suspended user has no identity. */
-export function factsOf({ userId, scope }: Identity): Facts {
-  const isService = userId === SERVICE_USER;
-  return {
-    user: !isService,
-    notify: isService && scope.includes("notify"),
-    admin: isService && scope.includes("admin"),
-    ops: isService && scope.includes("ops"),
-  };
+  /** An access token for a service's user. Refuses: not_found, forbidden (suspended). */
+  mint(user: UserId, ttlS: number): Promise<Result<{ access_token: string; expires_in: number }>>;
+  /**
+   * Sets the password of one of the server's own accounts and ends its logins. Refuses: not_found,
+   * conflict (an outside issuer's user), rate_limited (too many passwords wait).
+   */
+  setPassword(user: UserId, password: string, address: string): Promise<Result<null>>;
+  /** Ends every token, login and session of the user from before now. Refuses: not_found. */
+  cutTokens(user: UserId): Promise<Result<null>>;
 }
 
 const isServiceScope = (word: string) => (SERVICE_SCOPES as readonly string[]).includes(word);
 /** Before the scopes of service tokens in an outside issuer's. */
 const OUTSIDE_PREFIX = "troupe:";
 const USERNAME = /^[a-z0-9_.]{3,32}$/;
+/** Longer ids of service tokens are none of ours. */
+const JTI_CHARS_MAX = 128;
 /** Subjects of an outside issuer whose user is known: about 150 bytes each. */
 const SUBJECTS_MAX = 50_000;
 
@@ -139,6 +127,7 @@ const NOT_VALID = refused("unauthorized", "The access token is not valid.");
 const REVOKED = refused("unauthorized", "This login has ended. Log in again.");
 const WRONG_LOGIN = refused("unauthorized", "The username or the password is wrong.");
 const WRONG_REFRESH = refused("unauthorized", "The refresh token is not valid. Log in again.");
+const ENDED = refused("unauthorized", "This service token has been revoked.");
 const SUSPENDED = RULES.admitted;
 const OUTSIDE = refused(
   "forbidden",
@@ -176,8 +165,29 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     const scope = outside ? outsideScope(claims) : claims.scope;
     if (revocations.isSuspended(userId)) return SUSPENDED;
     if (family !== null && revocations.isRevoked(family)) return REVOKED;
+    const { issuedAtMs, jti, subject } = claims;
+    const isService = userId === SERVICE_USER;
+    if (isService && jti !== null && revocations.isTokenEnded(jti)) return ENDED;
+    if (!isService && isCut(issuedAtMs, revocations.cutOf(userId))) return REVOKED;
     const endsAtMs = later(clock.monotonicMs(), msBetween(clock.wallMs(), expiresAtMs));
-    return ok({ userId, family, expiresAtMs, endsAtMs, scope });
+    const service = isService ? { subject, jti } : null;
+    return ok({ userId, family, expiresAtMs, endsAtMs, issuedAtMs, scope, service });
+  }
+
+  /** A token that the command line of this or an earlier version made may not be known yet. */
+  function noteService({ jti, subject, scope, issuedAtMs, expiresAtMs }: Claims): void {
+    if (jti === null || jti.length > JTI_CHARS_MAX) return;
+    const noted = {
+      jti,
+      subject,
+      scope: scope.join(" "),
+      issuedAtMs: issuedAtMs ?? epochMsOf(clock.wallMs()),
+      expiresAtMs: epochMsOf(expiresAtMs),
+    };
+    deps.services.noteToken(noted).catch((err: unknown) => {
+      // It works all the same, and is noted when it is checked the next time.
+      log.warn({ event: "service_token_unnoted", jti, err });
+    });
   }
 
   const serviceSubjects = new Set(config.serviceSubjects);
@@ -212,7 +222,9 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   }
 
   async function answerWith(user: User, family: FamilyId, refreshToken: string) {
-    const { token, expiresInS } = await tokens.issue(asUserId(user.id), family);
+    const userId = asUserId(user.id);
+    const issue = { family, afterMs: revocations.cutOf(userId) };
+    const { token, expiresInS } = await tokens.issue(userId, issue);
     return ok({
       user,
       access_token: token,
@@ -276,9 +288,11 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
 
     async verify(token) {
       try {
-        const claims = tokens.known(token) ?? (await tokens.check(token));
+        const known = tokens.known(token);
+        const claims = known ?? (await tokens.check(token));
         if (!claims.ok) return claims;
         const userId = userOf(claims.value) ?? null;
+        if (userId === SERVICE_USER && known === undefined) noteService(claims.value);
         if (userId !== null) return identityOf(claims.value, userId);
         if (!outside) return NOT_VALID;
         return identityOf(claims.value, await userOfSubject(claims.value.subject));
@@ -418,6 +432,35 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       revocations.suspend(user, suspended);
       log.info({ event: "suspension", user_id: user, suspended });
       return done;
+    },
+
+    async mint(id, ttlS) {
+      if (outside) return OUTSIDE;
+      const user = await orUnreachable(accounts.byId(id));
+      if (user === null) return REFUSALS.userNotFound;
+      if (revocations.isSuspended(id)) return SUSPENDED;
+      const issue = { family: null, ttlS, afterMs: revocations.cutOf(id) };
+      const { token, expiresInS } = await tokens.issue(id, issue);
+      return ok({ access_token: token, expires_in: expiresInS });
+    },
+
+    async setPassword(user, password, address) {
+      if (outside) return OUTSIDE;
+      const hash = await turns.inTurn(address, () => hashPassword(password));
+      if (!hash.ok) return hash;
+      const ended = await orUnreachable(accounts.setPassword(user, hash.value));
+      if (!ended.ok) return ended;
+      access.note({ event: "password_changed", user_id: user });
+      for (const family of ended.value) revocations.revoke(family, user);
+      return ok(null);
+    },
+
+    async cutTokens(user) {
+      const atMs = await orUnreachable(accounts.cutTokens(user));
+      if (atMs === null) return REFUSALS.userNotFound;
+      access.note({ event: "tokens_revoked", user_id: user });
+      revocations.cut(user, atMs);
+      return ok(null);
     },
   };
 }

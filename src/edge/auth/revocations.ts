@@ -1,10 +1,13 @@
 /**
- * Revoked logins (until the last of their access tokens has expired) and suspended users, as this
- * edge knows them. Changes are published to every edge on one topic. The lists are read from
- * storage when a worker starts and after a gap between hosts, and new entries every few seconds.
+ * Revoked logins (until the last of their access tokens has expired), suspended users, the cuts of
+ * users' tokens and revoked service tokens, as this edge knows them. Changes are published to every
+ * edge on one topic. The lists are read from storage when a worker starts and after a gap between
+ * hosts, and new entries twice a second.
  *
  * [RVK1] Every edge that can be reached applies a published change within a second.
- * [RVK2] An edge that cannot be reached finds the change in storage: Redis may be away for hours.
+ * [RVK2] An edge that cannot be reached finds the change in storage: Redis may be away for hours,
+ *        and the command line speaks to storage alone.
+ * [RVK4] A token of a user that was issued until the user's cut is refused.
  */
 import type { Clock } from "../../base/clock.ts";
 import { Malformed } from "../../base/errors.ts";
@@ -17,10 +20,17 @@ import type { Exchange } from "../../runtime/exchange.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Revocations } from "./auth.ts";
 
-/** Each look is two index lookups that usually find nothing. */
-const LOOK_MS = 5_000;
+/** Each look is one statement of four index lookups that usually find nothing. */
+const LOOK_MS = 500;
 /** How far each look reaches back before the last one, to find rows that committed late. */
-const LOOK_BACK_MS = 120_000;
+const LOOK_BACK_MS = 2_000;
+/** Every tenth look reaches back this far, for transactions that took long. */
+const FAR_LOOK_EVERY = 10;
+const FAR_LOOK_BACK_MS = 120_000;
+/** The longest-lived token that this server mints for a user (`POST /api/users/:id/tokens`). */
+export const MINTED_TTL_MAX_S = 86_400;
+/** About 100 bytes each. Past it the oldest, whose tokens have most likely expired, go. */
+const CUTS_MAX = 200_000;
 /** A hundred years, longer ago than any account. */
 const EVER_MS = 100 * 365 * 86_400_000;
 
@@ -28,18 +38,22 @@ const EVER_MS = 100 * 365 * 86_400_000;
 interface Orders {
   login_ended: { family: FamilyId; user: UserId };
   suspension: { user: UserId; suspended: boolean };
+  tokens_cut: { user: UserId; at_ms: number };
+  service_token_ended: { jti: string };
 }
 
 export interface RevocationsOptions {
   clock: Clock;
   log: Log;
-  accounts: Pick<AccountStore, "revokedWithin" | "suspensionsWithin">;
+  accounts: Pick<AccountStore, "shutOutWithin">;
   accessTokenTtlS: number;
   exchange: () => Pick<Exchange, "publish">;
   onRevoked(family: FamilyId, user: UserId): void;
   /** Storage held revoked logins that this edge had not received. */
   onRevokedFound(): void;
   onSuspended(user: UserId): void;
+  /** The user's sessions end whose tokens were issued until then. */
+  onCut(user: UserId, atMs: number): void;
 }
 
 export class KnownRevocations implements Revocations {
@@ -51,8 +65,14 @@ export class KnownRevocations implements Revocations {
   readonly #until = new Map<FamilyId, { wallMs: WallTime; monotonicMs: Monotonic }>();
   /** All suspended users, about 70 bytes each: an outside issuer still issues tokens for them. */
   readonly #suspended = new Set<UserId>();
-  /** When the last look that succeeded began. */
+  /** Milliseconds since the epoch, by the database's clock. */
+  readonly #cuts = new Map<UserId, number>();
+  /** The `jti` of revoked service tokens. */
+  readonly #endedTokens = new Set<string>();
+  /** When the last look, and the last far look, that succeeded began. */
   #lookedMs: Monotonic;
+  #farLookedMs: Monotonic;
+  #looks = 0;
   /** One set for each read under way: users whose change arrived meanwhile, which is newer. */
   readonly #heard = new Set<Set<UserId>>();
   #cancelLook: () => void = () => undefined;
@@ -61,6 +81,7 @@ export class KnownRevocations implements Revocations {
   constructor(options: RevocationsOptions) {
     this.#options = options;
     this.#lookedMs = options.clock.monotonicMs();
+    this.#farLookedMs = this.#lookedMs;
   }
 
   isRevoked(family: FamilyId): boolean {
@@ -69,6 +90,24 @@ export class KnownRevocations implements Revocations {
 
   isSuspended(user: UserId): boolean {
     return this.#suspended.has(user);
+  }
+
+  cutOf(user: UserId): number | null {
+    return this.#cuts.get(user) ?? null;
+  }
+
+  isTokenEnded(jti: string): boolean {
+    return this.#endedTokens.has(jti);
+  }
+
+  cut(user: UserId, atMs: number): void {
+    this.#publish("tokens_cut", { user, at_ms: atMs });
+    this.#cutKnown(user, atMs);
+  }
+
+  endToken(jti: string): void {
+    this.#publish("service_token_ended", { jti });
+    this.#endedTokens.add(jti);
   }
 
   revoke(family: FamilyId, user: UserId): void {
@@ -93,6 +132,14 @@ export class KnownRevocations implements Revocations {
         this.#hear(user, suspended);
         return;
       }
+      case "tokens_cut": {
+        const { user, at_ms } = readOrder(event, isTokensCut);
+        this.#cutKnown(user, at_ms);
+        return;
+      }
+      case "service_token_ended":
+        this.#endedTokens.add(readOrder(event, isTokenEnded).jti);
+        return;
     }
   }
 
@@ -119,9 +166,15 @@ export class KnownRevocations implements Revocations {
 
   async #look(): Promise<void> {
     const { clock, log } = this.#options;
-    const sinceMs = msBetween(this.#lookedMs, clock.monotonicMs()) + LOOK_BACK_MS;
+    const isFar = this.#looks++ % FAR_LOOK_EVERY === 0;
+    const [lastMs, backMs] = isFar
+      ? [this.#farLookedMs, FAR_LOOK_BACK_MS]
+      : [this.#lookedMs, LOOK_BACK_MS];
+    const startedMs = clock.monotonicMs();
+    const sinceMs = msBetween(lastMs, startedMs) + backMs;
     try {
       await this.#read(sinceMs, sinceMs);
+      if (isFar) this.#farLookedMs = startedMs;
     } catch (err) {
       // Storage is unreachable; the next look covers this one's time.
       log.warn({ event: "revocations_unread", err });
@@ -130,16 +183,17 @@ export class KnownRevocations implements Revocations {
   }
 
   /** Reads the changes of the last milliseconds, by storage's own clock. */
-  async #read(suspendedMs: number, revokedMs: number): Promise<void> {
+  async #read(othersMs: number, familiesMs: number): Promise<void> {
     const { clock, accounts, onRevokedFound } = this.#options;
     const startedMs = clock.monotonicMs();
     const heard = new Set<UserId>();
     this.#heard.add(heard);
-    const [families, suspensions] = await Promise.all([
-      accounts.revokedWithin(revokedMs),
-      accounts.suspensionsWithin(suspendedMs),
-    ]).finally(() => this.#heard.delete(heard));
+    const { families, suspensions, cuts, tokens } = await accounts
+      .shutOutWithin(familiesMs, othersMs)
+      .finally(() => this.#heard.delete(heard));
     this.#lookedMs = startedMs;
+    for (const { user, atMs } of cuts) this.#cutKnown(user, atMs);
+    for (const jti of tokens) this.#endedTokens.add(jti);
     const found = families.filter((family) => !this.#until.has(family));
     for (const family of found) this.#remember(family);
     if (found.length > 0) onRevokedFound();
@@ -160,6 +214,18 @@ export class KnownRevocations implements Revocations {
     }
     this.#suspended.add(user);
     this.#options.onSuspended(user);
+  }
+
+  #cutKnown(user: UserId, atMs: number): void {
+    const before = this.#cuts.get(user);
+    if (before !== undefined && before >= atMs) return;
+    this.#cuts.delete(user);
+    this.#cuts.set(user, atMs);
+    if (this.#cuts.size > CUTS_MAX) {
+      const oldest = this.#cuts.keys().next();
+      if (!oldest.done) this.#cuts.delete(oldest.value);
+    }
+    this.#options.onCut(user, atMs);
   }
 
   #publish<O extends keyof Orders>(name: O, body: Orders[O]): void {
@@ -197,6 +263,15 @@ function isLoginEnded(value: unknown): value is Orders["login_ended"] {
 function isSuspension(value: unknown): value is Orders["suspension"] {
   const { user, suspended } = fieldsOf(value);
   return typeof user === "string" && typeof suspended === "boolean";
+}
+
+function isTokensCut(value: unknown): value is Orders["tokens_cut"] {
+  const { user, at_ms } = fieldsOf(value);
+  return typeof user === "string" && typeof at_ms === "number";
+}
+
+function isTokenEnded(value: unknown): value is Orders["service_token_ended"] {
+  return typeof fieldsOf(value)["jti"] === "string";
 }
 
 function fieldsOf(value: unknown): Partial<Record<string, unknown>> {

@@ -1,9 +1,10 @@
 /**
  * Tokens of other back ends, which speak for a program and not for a user: signed like access
- * tokens, with a scope instead of a login. They end by time only, or with the secret.
+ * tokens, with a scope instead of a login. They end by time, by revocation of their `jti`, or with the secret.
  */
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
+import type { NotedToken } from "../../ports/services.ts";
 import type { ServiceScope } from "../../protocol/route-spec.ts";
 import { epochMsOf, type WallTime } from "../../protocol/time.ts";
 
@@ -18,15 +19,27 @@ export interface ServiceTokenOptions {
   wallMs: WallTime;
 }
 
-export function mintServiceToken(options: ServiceTokenOptions): Promise<string> {
-  const nowS = Math.floor(epochMsOf(options.wallMs) / 1000);
-  return new SignJWT({ scope: options.scopes.join(" ") })
+export async function mintServiceToken(options: ServiceTokenOptions): Promise<string> {
+  return (await mintNotedToken(options)).token;
+}
+
+/** The same, with what storage keeps of it. */
+export async function mintNotedToken(
+  options: ServiceTokenOptions,
+): Promise<{ token: string; noted: NotedToken }> {
+  const nowMs = epochMsOf(options.wallMs);
+  const nowS = Math.floor(nowMs / 1000);
+  const jti = randomUUID();
+  const scope = options.scopes.join(" ");
+  const token = await new SignJWT({ scope, iat_ms: nowMs })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(options.subject)
     .setIssuer(options.issuer)
     .setAudience(options.audience)
     .setIssuedAt(nowS)
     .setExpirationTime(nowS + options.ttlS)
-    .setJti(randomUUID())
+    .setJti(jti)
     .sign(new TextEncoder().encode(options.secret));
+  const expiresAtMs = (nowS + options.ttlS) * 1000;
+  return { token, noted: { jti, subject: options.subject, scope, issuedAtMs: nowMs, expiresAtMs } };
 }

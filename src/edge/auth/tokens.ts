@@ -24,7 +24,20 @@ export interface Claims {
   /** The login it belongs to; null for service tokens and outside issuers. */
   family: FamilyId | null;
   expiresAtMs: WallTime;
+  /** `iat_ms`, else the whole second of `iat`, in milliseconds since the epoch; null: neither. */
+  issuedAtMs: number | null;
+  /** The token's own id; null where it has none. */
+  jti: string | null;
   scope: readonly string[];
+}
+
+/** What a token is issued for, beside its user. */
+export interface Issue {
+  /** The login; null for a token that a service has minted. */
+  family: FamilyId | null;
+  ttlS?: number;
+  /** The user's cut: the token is issued after it, whatever this host's clock says. */
+  afterMs: number | null;
 }
 
 export interface TokenOptions {
@@ -42,7 +55,7 @@ export interface TokenOptions {
 
 export interface Tokens {
   /** Throws where an outside issuer signs: callers ask `canIssue` first. */
-  issue(userId: UserId, family: FamilyId): Promise<{ token: string; expiresInS: number }>;
+  issue(userId: UserId, issue: Issue): Promise<{ token: string; expiresInS: number }>;
   readonly canIssue: boolean;
   /** Refuses: unauthorized, token_expired; unavailable when an outside issuer's keys are. */
   check(token: string): Promise<Result<Claims>>;
@@ -133,19 +146,20 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   return {
     canIssue: keys === null && secret !== null,
 
-    async issue(userId, family) {
-      if (keys !== null || secret === null) throw new Error("an outside issuer signs the tokens");
-      const nowS = Math.floor(epochMsOf(clock.wallMs()) / 1000);
-      const token = await new SignJWT({ fam: family })
+    async issue(userId, { family, ttlS = options.ttlS, afterMs }) {
+      if (secret === null) throw new Error("there is no secret to sign with");
+      const nowMs = Math.max(epochMsOf(clock.wallMs()), afterMs === null ? 0 : afterMs + 1);
+      const nowS = Math.floor(nowMs / 1000);
+      const token = await new SignJWT({ ...(family !== null && { fam: family }), iat_ms: nowMs })
         .setProtectedHeader({ alg: "HS256", typ: "JWT" })
         .setSubject(userId)
         .setIssuer(issuer)
         .setAudience(audience)
         .setIssuedAt(nowS)
-        .setExpirationTime(nowS + options.ttlS)
+        .setExpirationTime(nowS + ttlS)
         .setJti(randomUUID())
         .sign(secret);
-      return { token, expiresInS: options.ttlS };
+      return { token, expiresInS: ttlS };
     },
 
     known(token) {
@@ -222,8 +236,15 @@ function claimsOf(payload: JWTPayload): Claims | null {
     subject: sub,
     family: null,
     expiresAtMs: wallTime(exp * 1000),
+    issuedAtMs: issuedAtOf(payload),
+    jti: typeof payload.jti === "string" ? payload.jti : null,
     scope: scopeOf(payload["scope"]),
   };
+}
+
+function issuedAtOf({ iat, iat_ms }: JWTPayload): number | null {
+  if (typeof iat_ms === "number" && Number.isFinite(iat_ms)) return iat_ms;
+  return typeof iat === "number" ? iat * 1000 : null;
 }
 
 /** Whether it tells a client who its user is, and is no key to an API (OpenID Connect Core, 2). */

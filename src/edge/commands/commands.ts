@@ -358,7 +358,7 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(verified.error);
         return;
       }
-      const { userId, family, expiresAtMs, endsAtMs } = verified.value;
+      const { userId, family, expiresAtMs, endsAtMs, issuedAtMs } = verified.value;
       const refusal = judge("replace_token", { self: userId === session.user });
       if (refusal !== null) {
         ack.refuse(refusal);
@@ -367,6 +367,7 @@ export function createCommands(deps: CommandDeps): Commands {
       session.family = family;
       session.expiresAtMs = expiresAtMs;
       session.endsAtMs = endsAtMs;
+      session.issuedAtMs = issuedAtMs;
       session.isExpiryAnnounced = false;
       ack.ok(JSON.stringify({ expires_at: isoOf(expiresAtMs) }));
       deps.onTokenRefreshed(session);

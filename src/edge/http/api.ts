@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
-import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../base/metrics.ts";
@@ -14,19 +14,16 @@ import { packageVersion } from "../../base/version.ts";
 import type { WorkerConfig } from "../../config/config.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { ServiceStore } from "../../ports/services.ts";
 import type { SocialQueries } from "../../ports/social.ts";
 import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
+import type { UserId } from "../../protocol/ids.ts";
 import { ACT_OF_ROUTE } from "../../protocol/policy.ts";
 import type { RouteSpec } from "../../protocol/route-spec.ts";
 import { ROUTES, type RouteName } from "../../protocol/routes.ts";
-import {
-  type Auth,
-  createAuth,
-  type Identity,
-  type Revocations,
-  SERVICE_USER,
-} from "../auth/auth.ts";
+import { type Auth, createAuth, type Revocations } from "../auth/auth.ts";
+import type { Identity } from "../auth/identity.ts";
 import type { AskIssuerKeys } from "../auth/jwks.ts";
 import { EdgeLimits } from "../limits/limits.ts";
 import { TOO_MANY_READS } from "../limits/turns.ts";
@@ -45,11 +42,15 @@ import { postRoutes } from "./routes/posts.ts";
 import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
 import { reactionRoutes } from "./routes/reactions.ts";
+import { serviceRoutes } from "./routes/services.ts";
+import { userRoutes } from "./routes/users.ts";
+import { AuditTrail } from "./server/audit.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
 import type { Handlers } from "./server/call.ts";
 import { type Cors, createCors } from "./server/cors.ts";
 import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
+import { hasNames, type NameQueries, namedKinds, resolveNames } from "./server/named-ids.ts";
 import { loadPages, servePages } from "./server/pages.ts";
 import { createReplies, type Replies } from "./server/replies.ts";
 import { serveSdk } from "./server/sdk.ts";
@@ -58,6 +59,7 @@ import { answerClientError, closeConnections, createHttpServer } from "./server/
 export interface ApiDeps {
   config: WorkerConfig;
   accounts: AccountStore;
+  services: ServiceStore;
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
   gateway: AskActors;
@@ -168,10 +170,15 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...presenceRoutes(deps.presence),
     ...operationRoutes({ ...deps, metrics }),
     ...opsRoutes(deps.ops),
+    ...userRoutes(auth, deps.accounts, deps.queries, deps.gateway),
+    ...serviceRoutes(deps.services, deps.revocations),
   };
-  const gates = createGates(auth, limits, replies, clients);
+  const isSuspended = (user: UserId) => deps.revocations.isSuspended(user);
+  const gates = createGates(auth, limits, replies, clients, deps.queries, isSuspended, log);
+  const audit = new AuditTrail(deps.services, clock, log);
+  const room = { gates, limits, replies, audit, queries: deps.queries, log };
   for (const name of Object.keys(ROUTES) as RouteName[]) {
-    addRoute(app, name, handlers[name] as AnyHandler, gates, limits, replies, log);
+    addRoute(app, name, handlers[name] as AnyHandler, room);
   }
   const webRoot = deps.webRoot ?? WEB_ROOT;
   const pages = loadPages(webRoot, {
@@ -204,6 +211,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
       // Fastify then says `connection: close` with every answer.
       await app.close();
       await closeConnections(listener, deadlineMs);
+      await audit.close();
     },
   };
 }
@@ -220,16 +228,21 @@ type AnyHandler = (call: {
 
 type AnyCost = (call: { query: unknown; body: unknown; caller: string }) => Units;
 
-function addRoute(
-  app: FastifyInstance,
-  name: RouteName,
-  handler: AnyHandler,
-  gates: Gates,
-  limits: EdgeLimits,
-  replies: Replies,
-  log: Logger,
-): void {
+/** What every route uses. */
+interface Room {
+  gates: Gates;
+  limits: EdgeLimits;
+  replies: Replies;
+  audit: AuditTrail;
+  queries: NameQueries;
+  log: Logger;
+}
+
+function addRoute(app: FastifyInstance, name: RouteName, handler: AnyHandler, room: Room): void {
+  const { gates, limits, replies, audit, queries, log } = room;
   const spec: RouteSpec = ROUTES[name];
+  const kinds = namedKinds(spec.path);
+  const isChange = spec.method !== "GET";
   const isApi = spec.path.startsWith("/api/");
   const readParams = spec.params === undefined ? null : createReader("path", spec.params);
   const readBody = spec.body === undefined ? null : createReader("body", spec.body);
@@ -259,7 +272,7 @@ function addRoute(
     body: unknown,
     address: string,
   ): ErrorObject | null {
-    if (caller?.userId === SERVICE_USER) return null;
+    if (caller !== null && caller.service !== null) return null;
     const payer = caller?.userId ?? address;
     return limits.callCosts(payer, costOf({ query, body, caller: payer }), address);
   }
@@ -267,46 +280,66 @@ function addRoute(
   app.route({
     method: spec.method,
     url: spec.path,
+    config: spec.bodyBytesMax === undefined ? {} : { bodyBytesMax: spec.bodyBytesMax },
     onRequest: spec.token
       ? gates.token(ACT_OF_ROUTE[name])
       : isApi
         ? gates.account
         : gates.operation,
     handler(request, reply) {
-      const refusal = input(request);
-      if (refusal !== null) {
-        if (request.body instanceof BadBody && request.body.unread) {
-          reply.header("connection", "close");
-        }
-        replies.refuse(request, reply, refusal);
+      const params = request.params as Record<string, unknown>;
+      if (request.caller === null || kinds.size === 0 || !hasNames(params)) {
+        proceed(request, reply);
         return;
       }
-      const { params, query, body, caller, address } = request;
-      const limited = costs(caller, query, body, address);
-      if (limited !== null) {
-        replies.refuse(request, reply, limited);
-        return;
-      }
-      const userAgent = request.headers["user-agent"]?.slice(0, USER_AGENT_CHARS_MAX) ?? null;
-      const call = { params, query, body, caller, address, userAgent };
-      const payer = caller === null || caller.userId === SERVICE_USER ? null : caller.userId;
-      const answer =
-        isPage && payer !== null ? limits.pages.run(payer, () => handler(call)) : handler(call);
-      if (answer === null) {
-        replies.refuse(request, reply, TOO_MANY_READS);
-        return;
-      }
-      answer.then(
-        (result) => {
-          if (!result.ok) replies.refuse(request, reply, result.error);
-          else if (typeof spec.answers[result.value.status] === "string") {
-            replies.sendText(request, reply, METRICS_CONTENT_TYPE, String(result.value.body));
-          } else replies.send(request, reply, result.value.status, result.value.body);
+      resolveNames(params, kinds, request.caller, queries).then(
+        (resolved) => {
+          if (resolved.ok) proceed(request, reply);
+          else replies.refuse(request, reply, resolved.error);
         },
         (fault: unknown) => answerFault(request, reply, fault, replies, log),
       );
     },
   });
+
+  function proceed(request: FastifyRequest, reply: FastifyReply): void {
+    const refusal = input(request);
+    if (refusal !== null) {
+      if (request.body instanceof BadBody && request.body.unread) {
+        reply.header("connection", "close");
+      }
+      replies.refuse(request, reply, refusal);
+      return;
+    }
+    const { params, query, body, caller, address } = request;
+    const limited = costs(caller, query, body, address);
+    if (limited !== null) {
+      replies.refuse(request, reply, limited);
+      return;
+    }
+    const userAgent = request.headers["user-agent"]?.slice(0, USER_AGENT_CHARS_MAX) ?? null;
+    const call = { params, query, body, caller, address, userAgent };
+    const payer = caller === null || caller.service !== null ? null : caller.userId;
+    const answer =
+      isPage && payer !== null ? limits.pages.run(payer, () => handler(call)) : handler(call);
+    if (answer === null) {
+      replies.refuse(request, reply, TOO_MANY_READS);
+      return;
+    }
+    answer.then(
+      async (result) => {
+        if (isChange && result.ok && caller !== null && caller.service !== null) {
+          const answer = result.value.body;
+          await audit.note(caller, { name, path: spec.path, params, query, body, answer });
+        }
+        if (!result.ok) replies.refuse(request, reply, result.error);
+        else if (typeof spec.answers[result.value.status] === "string") {
+          replies.sendText(request, reply, METRICS_CONTENT_TYPE, String(result.value.body));
+        } else replies.send(request, reply, result.value.status, result.value.body);
+      },
+      (fault: unknown) => answerFault(request, reply, fault, replies, log),
+    );
+  }
 }
 
 /** A route without a query schema refuses every key, like the others their unknown ones. */

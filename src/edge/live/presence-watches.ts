@@ -185,6 +185,10 @@ export class Watches {
 
   onEvent(user: UserId, event: Frame, placement: Placement): void {
     const watch = this.#watches.get(user);
+    if (event.name === "user_updated") {
+      if (watch !== undefined) this.#sendProfile(watch, event.body);
+      return;
+    }
     if (watch === undefined || isOutdated(event, `user:${user}`, placement)) return;
     const { status } = JSON.parse(event.body) as Status;
     watch.heardCount++;
@@ -283,6 +287,15 @@ export class Watches {
     const packet = Packet.event("user_status", body);
     for (const session of sessions) {
       if (!this.#options.isBlocked(session.user, user)) session.send(packet, topicOf.status(user));
+    }
+  }
+
+  /** The user's own sessions receive it on the user's own topic. */
+  #sendProfile({ user, sessions }: Watch, body: string): void {
+    const packet = Packet.event("user_updated", body);
+    for (const session of sessions) {
+      if (session.user === user || this.#options.isBlocked(session.user, user)) continue;
+      session.send(packet, `user_updated:${user}`);
     }
   }
 

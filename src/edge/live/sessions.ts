@@ -20,6 +20,7 @@ import { isoOf, later, msBetween } from "../../protocol/time.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
+import { isCut } from "../auth/identity.ts";
 import { Expiries } from "../session/expiries.ts";
 import { LazySet } from "../session/lazy.ts";
 import type { Session } from "../session/session.ts";
@@ -179,6 +180,14 @@ export class Sessions {
   endFamily(family: FamilyId, user: UserId): void {
     for (const session of [...this.ofUser(user)]) {
       if (session.family === family) session.end("logged_out", "This login has ended.", false);
+    }
+  }
+
+  /** Every token of the user that was issued until then is refused. */
+  endBefore(user: UserId, cutMs: number): void {
+    for (const session of [...this.ofUser(user)]) {
+      if (!isCut(session.issuedAtMs, cutMs)) continue;
+      session.end("logged_out", "This login has ended.", false);
     }
   }
 

@@ -10,7 +10,7 @@ import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
 import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
 import { BEFORE_ALL, type Monotonic, type WallTime, wallTime } from "../../protocol/time.ts";
-import type { Identity } from "../auth/auth.ts";
+import type { Identity } from "../auth/identity.ts";
 import type { Connection } from "../transport/connection.ts";
 import { Packet } from "../transport/packet.ts";
 import type { WriteBatcher } from "../transport/write-batcher.ts";
@@ -77,7 +77,7 @@ export interface SessionOwner {
 
 export interface SessionOptions {
   id: SessionId;
-  identity: Pick<Identity, "userId" | "family" | "expiresAtMs" | "endsAtMs">;
+  identity: Pick<Identity, "userId" | "family" | "expiresAtMs" | "endsAtMs" | "issuedAtMs">;
   connection: Connection;
   limits: SessionLimits;
   /** The contract that its client speaks; by default version 1. */
@@ -115,6 +115,8 @@ export class Session {
   expiresAtMs: WallTime;
   /** When it ends unless it is given another token. */
   endsAtMs: Monotonic;
+  /** When its token was issued, in milliseconds since the epoch; null: it does not say. */
+  issuedAtMs: number | null;
   isExpiryAnnounced = false;
   /** Where it is in Expiries. */
   expirySlot = 0;
@@ -134,6 +136,7 @@ export class Session {
     this.family = identity.family;
     this.expiresAtMs = identity.expiresAtMs;
     this.endsAtMs = identity.endsAtMs;
+    this.issuedAtMs = identity.issuedAtMs;
     this.limits = limits;
     this.connection = connection;
     this.#outlet = new SendQueue(connection, host.turn, () => host.slow(this));

@@ -4,9 +4,11 @@ import type {
   AccountStore,
   EndedFamily,
   LoginOrigin,
+  PutUser,
   RefreshGrant,
+  ShutOut,
   StoredLogin,
-  Suspension,
+  UserChange,
 } from "../../ports/edge.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
@@ -17,6 +19,9 @@ import type { MemoryTables, StoredFamily, StoredUser } from "./tables.ts";
 
 /** As in sql/functions/rotate_refresh_token.sql. */
 const REPEATED_WITHIN_MS = 10_000;
+
+/** As in ../postgres/accounts.ts. */
+const RENAMED_MS = 30 * 86_400_000;
 
 export class MemoryAccounts implements AccountStore {
   readonly #tables: MemoryTables;
@@ -30,7 +35,7 @@ export class MemoryAccounts implements AccountStore {
     displayName: string,
     passwordHash: string,
   ): Promise<Result<User>> {
-    if (this.#named(username)) return STORAGE_REFUSALS.usernameTaken;
+    if (this.#isTaken(username, null)) return STORAGE_REFUSALS.usernameTaken;
     return ok(this.#add(username, displayName, { passwordHash }));
   }
 
@@ -59,11 +64,44 @@ export class MemoryAccounts implements AccountStore {
     return this.#add(username, username, { issuer, subject });
   }
 
-  async rename(id: UserId, displayName: string): Promise<Result<User>> {
+  async changeUser(id: UserId, change: UserChange): Promise<Result<PutUser>> {
     const stored = this.#tables.users.get(id);
-    if (!stored) return REFUSALS.userNotFound;
-    stored.user.display_name = displayName;
-    return ok({ ...stored.user });
+    return stored ? this.#change(stored, change, RENAMED_MS) : REFUSALS.userNotFound;
+  }
+
+  async putExternal(
+    users: readonly { externalId: string; change: UserChange }[],
+  ): Promise<Result<PutUser>[]> {
+    return users.map(({ externalId, change }) => {
+      const known = [...this.#tables.users.values()].find(
+        ({ user }) => user.external_id === externalId,
+      );
+      if (known !== undefined) return this.#change(known, change, 0);
+      const { username } = change;
+      if (username !== undefined && this.#isTaken(username, null)) {
+        return STORAGE_REFUSALS.usernameTaken;
+      }
+      const made = this.#add(username ?? "", change.display_name ?? "", {});
+      const { user } = this.#tables.users.get(made.id)!;
+      user.external_id = externalId;
+      user.username = username ?? `u${user.id}`;
+      while (username === undefined && this.#namesakes(user) > 1) user.username += "_";
+      user.display_name = change.display_name ?? user.username;
+      assign(user, change);
+      return ok({ user: { ...user }, created: true, changed: true });
+    });
+  }
+
+  async setPassword(id: UserId, hash: string): Promise<Result<FamilyId[]>> {
+    const stored = this.#tables.users.get(id);
+    if (stored === undefined) return REFUSALS.userNotFound;
+    if (stored.issuer !== null) return STORAGE_REFUSALS.outsideUser;
+    stored.passwordHash = hash;
+    const ended = [...this.#tables.families.values()].filter(
+      (family) => family.userId === id && family.revokedAtMs === null,
+    );
+    for (const family of ended) family.revokedAtMs = this.#tables.nowMs();
+    return ok(ended.map((family) => family.id));
   }
 
   async suspend(id: UserId, suspended: boolean): Promise<Result<null>> {
@@ -74,11 +112,35 @@ export class MemoryAccounts implements AccountStore {
     return ok(null);
   }
 
-  async suspensionsWithin(ms: number): Promise<Suspension[]> {
-    const sinceMs = this.#tables.nowMs() - ms;
-    return [...this.#tables.users.values()]
-      .filter(({ suspensionChangedAtMs: at }) => at !== null && at >= sinceMs)
-      .map(({ user, suspended }) => ({ user: asUserId(user.id), suspended }));
+  async cutTokens(id: UserId): Promise<number | null> {
+    const stored = this.#tables.users.get(id);
+    if (stored === undefined) return null;
+    const nowMs = this.#tables.nowMs();
+    stored.tokensCutAtMs = Math.max(nowMs, (stored.tokensCutAtMs ?? 0) + 1);
+    for (const family of this.#tables.families.values()) {
+      if (family.userId === id) family.revokedAtMs ??= nowMs;
+    }
+    return stored.tokensCutAtMs;
+  }
+
+  async shutOutWithin(familiesMs: number, othersMs: number): Promise<ShutOut> {
+    const nowMs = this.#tables.nowMs();
+    const isWithin = (atMs: number | null, ms: number) => atMs !== null && atMs >= nowMs - ms;
+    const users = [...this.#tables.users.values()];
+    return {
+      families: [...this.#tables.families.values()]
+        .filter(({ revokedAtMs }) => isWithin(revokedAtMs, familiesMs))
+        .map(({ id }) => id),
+      suspensions: users
+        .filter(({ suspensionChangedAtMs }) => isWithin(suspensionChangedAtMs, othersMs))
+        .map(({ user, suspended }) => ({ user: asUserId(user.id), suspended })),
+      cuts: users
+        .filter(({ tokensCutAtMs }) => isWithin(tokensCutAtMs, othersMs))
+        .map(({ user, tokensCutAtMs }) => ({ user: asUserId(user.id), atMs: tokensCutAtMs! })),
+      tokens: [...this.#tables.serviceTokens.values()]
+        .filter(({ revoked_at: at }) => isWithin(at === null ? null : Date.parse(at), othersMs))
+        .map(({ jti }) => jti),
+    };
   }
 
   async rehash(id: UserId, oldHash: string, newHash: string): Promise<void> {
@@ -196,18 +258,42 @@ export class MemoryAccounts implements AccountStore {
       }));
   }
 
-  async revokedWithin(ms: number): Promise<FamilyId[]> {
-    const sinceMs = this.#tables.nowMs() - ms;
-    return [...this.#tables.families.values()]
-      .filter((family) => family.revokedAtMs !== null && family.revokedAtMs >= sinceMs)
-      .map((family) => family.id);
-  }
-
   #liveFamilies(): StoredFamily[] {
     const nowMs = this.#tables.nowMs();
     return [...this.#tables.families.values()].filter(
       ({ revokedAtMs, expiresAtMs }) => revokedAtMs === null && expiresAtMs > nowMs,
     );
+  }
+
+  #change(stored: StoredUser, change: UserChange, everyMs: number): Result<PutUser> {
+    const { user } = stored;
+    const before = JSON.stringify(user);
+    const { username } = change;
+    const nowMs = this.#tables.nowMs();
+    if (username !== undefined && username !== user.username) {
+      if (everyMs > 0 && stored.renamedAtMs !== null && stored.renamedAtMs > nowMs - everyMs) {
+        return STORAGE_REFUSALS.renamedLately;
+      }
+      if (this.#isTaken(username, user.id)) return STORAGE_REFUSALS.usernameTaken;
+      const reserved = { userId: user.id, untilMs: nowMs + RENAMED_MS };
+      this.#tables.reservedNames.set(user.username, reserved);
+      user.username = username;
+      stored.renamedAtMs = nowMs;
+    }
+    assign(user, change);
+    return ok({ user: { ...user }, created: false, changed: JSON.stringify(user) !== before });
+  }
+
+  #isTaken(username: string, by: string | null): boolean {
+    const reserved = this.#tables.reservedNames.get(username);
+    if (reserved !== undefined && reserved.untilMs > this.#tables.nowMs()) {
+      if (reserved.userId !== by) return true;
+    }
+    return this.#named(username) !== undefined;
+  }
+
+  #namesakes({ username }: User): number {
+    return [...this.#tables.users.values()].filter(({ user }) => user.username === username).length;
   }
 
   #named(username: string): StoredUser | undefined {
@@ -228,9 +314,22 @@ export class MemoryAccounts implements AccountStore {
       subject: null,
       suspended: false,
       suspensionChangedAtMs: null,
+      tokensCutAtMs: null,
+      renamedAtMs: null,
       lastSeenAt: null,
       ...rest,
     });
     return { ...user };
+  }
+}
+
+/** Keys that are null have nothing to say and are left out. */
+function assign(user: User, { display_name, image_url, data, trusted }: UserChange): void {
+  if (display_name !== undefined) user.display_name = display_name;
+  const optional = { image_url, data, trusted };
+  for (const key of ["image_url", "data", "trusted"] as const) {
+    const value = optional[key];
+    if (value === null) delete user[key];
+    else if (value !== undefined) Object.assign(user, { [key]: value });
   }
 }

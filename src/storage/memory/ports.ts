@@ -5,6 +5,7 @@
 import type { ActorPorts } from "../../../actors/ports.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { ServiceStore } from "../../ports/services.ts";
 import type { RecountStore } from "../../ports/social.ts";
 import { MemoryAccounts } from "./accounts.ts";
 import { MemoryClientPackages } from "./client-packages.ts";
@@ -16,6 +17,7 @@ import { MemoryPrefs } from "./prefs.ts";
 import { MemoryQueries } from "./queries.ts";
 import { MemoryReactions } from "./reactions.ts";
 import { MemoryRecount } from "./recount.ts";
+import { MemoryServices } from "./services.ts";
 import { MemoryTables } from "./tables.ts";
 import { MemoryUsers } from "./users.ts";
 
@@ -26,6 +28,7 @@ export interface MemoryStorage {
   queries: Queries;
   recount: RecountStore;
   clientPackages: ClientPackages;
+  services: ServiceStore;
 }
 
 export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
@@ -44,5 +47,6 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     queries: new MemoryQueries(tables),
     recount: new MemoryRecount(tables),
     clientPackages: new MemoryClientPackages(tables),
+    services: new MemoryServices(tables),
   };
 }

@@ -373,6 +373,14 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return stored ? { ...stored.user } : null;
   }
 
+  async idOfExternal(kind: "user" | "conversation", externalId: string): Promise<string | null> {
+    if (kind === "conversation") return null;
+    for (const { user } of this.#tables.users.values()) {
+      if (user.external_id === externalId) return user.id;
+    }
+    return null;
+  }
+
   async userByName(username: string): Promise<User | null> {
     for (const { user } of this.#tables.users.values()) {
       if (user.username === username) return { ...user };

@@ -9,6 +9,7 @@ import type { ServerPayload } from "../../protocol/events.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Role } from "../../protocol/permissions.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
+import type { AuditEntry, ServiceToken } from "../../protocol/service-routes.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import { type OwnMarks, ownUnread } from "../../protocol/unread.ts";
 import type { ConversationUndo, MessageVersion } from "../postgres/changes.ts";
@@ -23,6 +24,10 @@ export interface StoredUser {
   subject: string | null;
   suspended: boolean;
   suspensionChangedAtMs: number | null;
+  /** Tokens that were issued until then are refused. */
+  tokensCutAtMs: number | null;
+  /** When the user last took another username. */
+  renamedAtMs: number | null;
   lastSeenAt: string | null;
 }
 
@@ -129,6 +134,12 @@ export class MemoryTables {
   readonly social = new SocialTables();
   readonly clientPackages = new Map<string, Buffer>();
   readonly prefs = new PrefsTable();
+  /** By rising id. */
+  readonly serviceTokens = new Map<string, ServiceToken & { id: string }>();
+  /** Usernames that nobody else may take for a while. */
+  readonly reservedNames = new Map<string, { userId: string | null; untilMs: number }>();
+  /** By rising id, each with what gathers it with others. */
+  readonly audit: { key: string | null; entry: Required<AuditEntry> }[] = [];
   /** Whose conversations, follows or blocks changed, by rising time. */
   userChanges: { changedAtMs: number; userIds: readonly string[] }[] = [];
   /** The database's own clock, which dates and compares its rows. */

@@ -7,9 +7,11 @@ import type {
   AccountStore,
   EndedFamily,
   LoginOrigin,
+  PutUser,
   RefreshGrant,
+  ShutOut,
   StoredLogin,
-  Suspension,
+  UserChange,
 } from "../../ports/edge.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
@@ -22,7 +24,11 @@ import { STORAGE_REFUSALS } from "./refusals.ts";
 import { USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
 
 const REGISTER = {
-  text: `INSERT INTO users AS u (username, display_name, password_hash) VALUES ($1, $2, $3)
+  text: `INSERT INTO users AS u (username, display_name, password_hash)
+    SELECT $1, $2, $3 WHERE NOT EXISTS (
+      SELECT 1 FROM reserved_names r
+      WHERE r.name_hash = name_hash($1) AND r.until > clock_timestamp()
+    )
     ON CONFLICT DO NOTHING RETURNING ${USER_COLUMNS}`,
 };
 const BY_USERNAME = {
@@ -44,8 +50,26 @@ const ADMIT_SUBJECT = {
   text: `INSERT INTO users AS u (username, display_name, issuer, subject) VALUES ($3, $4, $1, $2)
     ON CONFLICT DO NOTHING RETURNING ${USER_COLUMNS}`,
 };
-const RENAME = {
-  text: `UPDATE users u SET display_name = $2 WHERE u.id = $1 RETURNING ${USER_COLUMNS}`,
+// After a change of name, how soon the next one may be, and how long nobody else has the old name.
+const RENAMED = "interval '30 days'";
+const CHANGE_USER = {
+  text: `SELECT p.* FROM put_user($1, NULL, $2, ${RENAMED}, ${RENAMED}) p`,
+};
+const PUT_EXTERNAL = { text: `SELECT p.* FROM put_users($1, ${RENAMED}) p ORDER BY p.n` };
+const USERS_BY_IDS = {
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY ($1::bigint[])`,
+};
+const SET_PASSWORD = {
+  text: `WITH changed AS (
+      UPDATE users u SET password_hash = $2 WHERE u.id = $1 AND u.issuer IS NULL RETURNING u.id
+    ), ended AS (
+      UPDATE refresh_families f SET revoked_at = clock_timestamp()
+      FROM changed c WHERE f.user_id = c.id AND f.revoked_at IS NULL
+      RETURNING f.id
+    )
+    SELECT (SELECT count(*) FROM changed) = 1 AS is_changed,
+      coalesce((SELECT array_agg(e.id::text) FROM ended e), '{}') AS ended
+    FROM users u WHERE u.id = $1`,
 };
 // A login also sweeps out the user's logins that expired a day ago or more.
 const START_FAMILY = {
@@ -77,10 +101,33 @@ const SUSPEND = {
     )
     SELECT u.id FROM users u WHERE u.id = $1`,
 };
-const SUSPENSIONS_WITHIN = {
-  name: "suspensions_within",
-  text: `SELECT u.id, u.suspended_at IS NOT NULL AS suspended FROM users u
-    WHERE u.suspension_changed_at >= statement_timestamp() - $1 * interval '1 millisecond'`,
+// Each part is one look into an index of few rows.
+const SHUT_OUT_WITHIN = {
+  name: "shut_out_within",
+  text: `SELECT 'family' AS what, f.id::text AS id, false AS suspended, NULL AS at_ms
+    FROM refresh_families f
+    WHERE f.revoked_at >= statement_timestamp() - $1 * interval '1 millisecond'
+    UNION ALL
+    SELECT 'suspension', u.id::text, u.suspended_at IS NOT NULL, NULL FROM users u
+    WHERE u.suspension_changed_at >= statement_timestamp() - $2 * interval '1 millisecond'
+    UNION ALL
+    SELECT 'cut', u.id::text, false, (extract(epoch FROM u.tokens_cut_at) * 1000)::bigint::text
+    FROM users u WHERE u.tokens_cut_at >= statement_timestamp() - $2 * interval '1 millisecond'
+    UNION ALL
+    SELECT 'token', t.jti, false, NULL FROM service_tokens t
+    WHERE t.revoked_at >= statement_timestamp() - $2 * interval '1 millisecond'`,
+};
+// A cut is at least one millisecond after the one before, so that it is always a new one.
+const CUT_TOKENS = {
+  text: `WITH cut AS (
+      UPDATE users u SET tokens_cut_at =
+        greatest(clock_timestamp(), u.tokens_cut_at + interval '1 millisecond')
+      WHERE u.id = $1 RETURNING u.id, u.tokens_cut_at
+    ), ended AS (
+      UPDATE refresh_families f SET revoked_at = clock_timestamp()
+      FROM cut WHERE f.user_id = cut.id AND f.revoked_at IS NULL
+    )
+    SELECT (extract(epoch FROM cut.tokens_cut_at) * 1000)::bigint AS at_ms FROM cut`,
 };
 const REHASH = {
   text: "UPDATE users u SET password_hash = $3 WHERE u.id = $1 AND u.password_hash = $2",
@@ -122,15 +169,31 @@ const CHANGE_PASSWORD = {
     SELECT (SELECT count(*) FROM changed) = 1 AS is_changed,
       coalesce((SELECT array_agg(e.id::text) FROM ended e), '{}') AS ended`,
 };
-const REVOKED_WITHIN = {
-  text: `SELECT f.id FROM refresh_families f
-    WHERE f.revoked_at >= statement_timestamp() - $1 * interval '1 millisecond'
-    ORDER BY f.revoked_at, f.id`,
-};
 
 interface EndedRow {
   id: FamilyId;
   user_id: UserId;
+}
+
+interface PutRow {
+  outcome: "ok" | "not_found" | "username_taken" | "too_soon";
+  user_id: string;
+  created: boolean;
+  changed: boolean;
+}
+
+const putOf = ({ created, changed }: PutRow, user: User): PutUser => ({ user, created, changed });
+
+function refusalOf(outcome: Exclude<PutRow["outcome"], "ok"> | string) {
+  if (outcome === "username_taken") return STORAGE_REFUSALS.usernameTaken;
+  return outcome === "too_soon" ? STORAGE_REFUSALS.renamedLately : REFUSALS.userNotFound;
+}
+
+interface ShutOutRow {
+  what: "family" | "suspension" | "cut" | "token";
+  id: string;
+  suspended: boolean;
+  at_ms: string | null;
 }
 
 /** Names tried for an outside user before giving up; each clash is someone's chosen name. */
@@ -179,9 +242,39 @@ export class PostgresAccounts implements AccountStore {
     throw new StorageFault("locked", `no free username for a subject of ${issuer}`);
   }
 
-  async rename(id: UserId, displayName: string): Promise<Result<User>> {
-    const [row] = await this.#database.write<UserRow>(RENAME, [id, displayName]);
-    return row ? ok(userOf(row)) : REFUSALS.userNotFound;
+  async changeUser(id: UserId, change: UserChange): Promise<Result<PutUser>> {
+    const values = [id, JSON.stringify(change)];
+    const [row] = await this.#database.write<PutRow>(CHANGE_USER, values);
+    if (row!.outcome !== "ok") return refusalOf(row!.outcome);
+    // A second statement, which sees what the first has changed.
+    const user = await this.byId(id);
+    return user === null ? REFUSALS.userNotFound : ok(putOf(row!, user));
+  }
+
+  async putExternal(
+    users: readonly { externalId: string; change: UserChange }[],
+  ): Promise<Result<PutUser>[]> {
+    const asked = users.map(({ externalId, change }) => ({ external_id: externalId, change }));
+    // Tried again after a lost answer it changes nothing more.
+    const rows = await this.#database.read<PutRow>(PUT_EXTERNAL, [JSON.stringify(asked)]);
+    const ids = rows.flatMap((row) => (row.outcome === "ok" ? [row.user_id] : []));
+    // A second statement, which sees what the first has made.
+    const found = await this.#database.read<UserRow>(USERS_BY_IDS, [[...new Set(ids)]]);
+    const byId = new Map(found.map((row) => [row.id, userOf(row)]));
+    return rows.map((row) => {
+      const user = byId.get(row.user_id);
+      if (row.outcome !== "ok") return refusalOf(row.outcome);
+      return user === undefined ? REFUSALS.userNotFound : ok(putOf(row, user));
+    });
+  }
+
+  async setPassword(id: UserId, hash: string): Promise<Result<FamilyId[]>> {
+    const [row] = await this.#database.write<{ is_changed: boolean; ended: FamilyId[] }>(
+      SET_PASSWORD,
+      [id, hash],
+    );
+    if (row === undefined) return REFUSALS.userNotFound;
+    return row.is_changed ? ok(row.ended) : STORAGE_REFUSALS.outsideUser;
   }
 
   async suspend(id: UserId, suspended: boolean): Promise<Result<null>> {
@@ -189,11 +282,23 @@ export class PostgresAccounts implements AccountStore {
     return row ? ok(null) : REFUSALS.userNotFound;
   }
 
-  async suspensionsWithin(ms: number): Promise<Suspension[]> {
-    const rows = await this.#database.read<{ id: UserId; suspended: boolean }>(SUSPENSIONS_WITHIN, [
-      ms,
-    ]);
-    return rows.map(({ id, suspended }) => ({ user: id, suspended }));
+  async cutTokens(id: UserId): Promise<number | null> {
+    // A lost answer is followed by a second cut, which does what the first did.
+    const [row] = await this.#database.read<{ at_ms: string }>(CUT_TOKENS, [id]);
+    return row ? Number(row.at_ms) : null;
+  }
+
+  async shutOutWithin(familiesMs: number, othersMs: number): Promise<ShutOut> {
+    const rows = await this.#database.read<ShutOutRow>(SHUT_OUT_WITHIN, [familiesMs, othersMs]);
+    const found: ShutOut = { families: [], suspensions: [], cuts: [], tokens: [] };
+    for (const { what, id, suspended, at_ms } of rows) {
+      const user = id as UserId;
+      if (what === "family") found.families.push(id as FamilyId);
+      else if (what === "suspension") found.suspensions.push({ user, suspended });
+      else if (what === "cut") found.cuts.push({ user, atMs: Number(at_ms) });
+      else found.tokens.push(id);
+    }
+    return found;
   }
 
   async rehash(id: UserId, oldHash: string, newHash: string): Promise<void> {
@@ -274,10 +379,5 @@ export class PostgresAccounts implements AccountStore {
 
   async families(userId: UserId, before: string | null, limit: number): Promise<StoredLogin[]> {
     return this.#database.read<StoredLogin>(FAMILIES, [userId, before ?? TOP, limit]);
-  }
-
-  async revokedWithin(ms: number): Promise<FamilyId[]> {
-    const rows = await this.#database.read<{ id: FamilyId }>(REVOKED_WITHIN, [ms]);
-    return rows.map((row) => row.id);
   }
 }

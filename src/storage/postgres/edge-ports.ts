@@ -3,12 +3,14 @@
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
+import type { ServiceStore } from "../../ports/services.ts";
 import { PostgresAccounts } from "./accounts.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
+import { PostgresServices } from "./services.ts";
 
 const CONNECTIONS = 4;
 
@@ -17,6 +19,7 @@ export interface EdgeStorage {
   queries: Queries;
   ops: OpsQueries;
   clientPackages: ClientPackages;
+  services: ServiceStore;
   /** Gives back what it can do without: see pool.ts. */
   spare(): void;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
@@ -31,6 +34,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     queries: new PostgresQueries(database),
     ops: new PostgresOpsQueries(database),
     clientPackages: new PostgresClientPackages(database),
+    services: new PostgresServices(database),
     spare: () => database.spare(),
     close: () => database.close(),
   };

@@ -5,7 +5,15 @@
  */
 import { isId } from "../../protocol/ids.ts";
 
-export type NumberedList = "feed" | "comments" | "notifications" | "reactions" | "bans" | "invites";
+export type NumberedList =
+  | "feed"
+  | "comments"
+  | "notifications"
+  | "reactions"
+  | "bans"
+  | "invites"
+  | "tokens"
+  | "audit";
 
 const TAGS: Record<NumberedList, string> = {
   feed: "f",
@@ -14,6 +22,8 @@ const TAGS: Record<NumberedList, string> = {
   reactions: "r",
   bans: "b",
   invites: "i",
+  tokens: "t",
+  audit: "a",
 };
 
 /** Before everything in a list that falls; no id or seq gets there. */

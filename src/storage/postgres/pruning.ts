@@ -1,7 +1,8 @@
 /**
  * Forgets what later changes replaced (sql/migrations/0005) and spent refresh tokens, an hour after
- * it at the latest, so that deleted text does not outlive that. Owned by the primary: there is one a host, for as long as
- * the host runs, while workers come and go; a lock lets one host at a time do it for all.
+ * it at the latest, so that deleted text does not outlive that; and the audit log, expired service
+ * tokens and reserved names after their own times. Owned by the primary: there is one a host, for
+ * as long as the host runs, while workers come and go; a lock lets one host at a time do it for all.
  */
 import { Client } from "pg";
 import type { Clock } from "../../base/clock.ts";
@@ -17,7 +18,23 @@ const BATCH_ROWS = 5_000;
 /** Any constant will do, as long as nothing else in the database locks the same. */
 const LOCK_KEY = 7_405_118_002;
 
-const TABLES = [
+const DAY_MS = 86_400_000;
+
+interface Pruned {
+  table: string;
+  at: string;
+  key: string;
+  /** Where it is not the time of what was replaced. */
+  keptMs?: number;
+}
+
+/** A revoked token must be known for as long as it would have been good. */
+const LASTING: Pruned[] = [
+  { table: "service_tokens", at: "expires_at", key: "id", keptMs: 30 * DAY_MS },
+  { table: "reserved_names", at: "until", key: "name_hash", keptMs: 0 },
+];
+
+const TABLES: Pruned[] = [
   { table: "message_versions", at: "replaced_at", key: "conversation_id, rev" },
   { table: "conversation_changes", at: "changed_at", key: "conversation_id, rev" },
   { table: "reaction_changes", at: "changed_at", key: "conversation_id, rev" },
@@ -29,7 +46,7 @@ const TABLES = [
 ];
 
 /** Oldest first, so that what is kept of a conversation has no holes. */
-const batchOf = ({ table, at, key }: (typeof TABLES)[number]) =>
+const batchOf = ({ table, at, key }: Pruned) =>
   `DELETE FROM ${table} t USING (
     SELECT ${key} FROM ${table} x
     WHERE x.${at} < clock_timestamp() - $1 * interval '1 millisecond'
@@ -56,6 +73,7 @@ export interface PruningOptions {
   url: string;
   clock: Clock;
   log: Log;
+  auditRetentionDays: number;
 }
 
 export class Pruning {
@@ -77,8 +95,9 @@ export class Pruning {
   }
 
   #start(): void {
-    const { url, clock, log } = this.#options;
-    this.#round = pruneReplaced(url, KEPT_MS, () => this.#isClosed)
+    const { url, clock, log, auditRetentionDays } = this.#options;
+    const auditMs = auditRetentionDays * DAY_MS;
+    this.#round = pruneReplaced(url, KEPT_MS, () => this.#isClosed, auditMs)
       .then(
         (rows) => {
           if (rows > 0) log.debug({ event: "pruned", rows });
@@ -99,6 +118,7 @@ export async function pruneReplaced(
   url: string,
   keptMs: number,
   isEnough: () => boolean = () => false,
+  auditMs: number = 365 * DAY_MS,
 ): Promise<number> {
   const client = new Client({
     ...connectionConfig(url, DEADLINE_MS),
@@ -116,9 +136,10 @@ export async function pruneReplaced(
     );
     if (!rows[0]?.mine) return 0;
     let pruned = 0;
-    for (const each of TABLES) {
+    const audit: Pruned = { table: "audit_log", at: "at", key: "id", keptMs: auditMs };
+    for (const each of [...TABLES, ...LASTING, audit]) {
       for (let isMore = true; isMore && !isEnough(); ) {
-        const { rowCount } = await client.query(batchOf(each), [keptMs]);
+        const { rowCount } = await client.query(batchOf(each), [each.keptMs ?? keptMs]);
         pruned += rowCount ?? 0;
         isMore = rowCount === BATCH_ROWS;
       }

@@ -65,7 +65,7 @@ import {
 import { openSessions } from "./session-openings.ts";
 import { PostgresSocialQueries } from "./social-queries.ts";
 import { readSyncs } from "./sync.ts";
-import { readLastSeen, STORM_PACE_MS } from "./users.ts";
+import { readLastSeen, readUsers, STORM_PACE_MS } from "./users.ts";
 
 const REVS = {
   name: "revs",
@@ -192,9 +192,9 @@ const CONVERSATIONS = {
       AND m.seq >= coalesce(c.visible_from_seq, 1)
     ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
-const USERS_BY_ID = {
-  name: "users_by_id",
-  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY($1::bigint[])`,
+const USER_OF_EXTERNAL = {
+  name: "user_of_external",
+  text: "SELECT u.id FROM users u WHERE u.external_id = $1",
 };
 const USER_BY_NAME = {
   name: "user_by_name",
@@ -431,6 +431,12 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return this.#users.ask(id);
   }
 
+  async idOfExternal(kind: "user" | "conversation", externalId: string): Promise<string | null> {
+    if (kind === "conversation") return null;
+    const [row] = await this.#database.read<{ id: string }>(USER_OF_EXTERNAL, [externalId]);
+    return row?.id ?? null;
+  }
+
   async userByName(username: string): Promise<User | null> {
     const [row] = await this.#database.read<UserRow>(USER_BY_NAME, [username]);
     return row ? userOf(row) : null;
@@ -466,12 +472,6 @@ function placedMemberOf(row: MemberRow): PlacedMember[] {
       joinedMs: Date.parse(row.joined_at),
     },
   ];
-}
-
-async function readUsers(database: Database, ids: UserId[]): Promise<(User | null)[]> {
-  const rows = await database.read<UserRow>(USERS_BY_ID, [[...new Set(ids)]]);
-  const users = new Map(rows.map((row) => [row.id, userOf(row)]));
-  return ids.map((id) => users.get(id) ?? null);
 }
 
 function picked<Key, Value>(from: Map<Key, Value>, keys: Key[]): Map<Key, Value> {

@@ -43,6 +43,8 @@ export const STORAGE_REFUSALS = {
   ),
   mayNotReact: RULES.role,
   keysMax: refused("conflict", `A message has at most ${REACTION_KEYS_MAX} different reactions.`),
+  renamedLately: refused("conflict", "A username can be changed once in 30 days."),
+  outsideUser: refused("conflict", "An outside issuer keeps this user's password."),
   usernameTaken: refused("conflict", "That username is taken."),
 } as const;
 

@@ -194,17 +194,26 @@ export interface UserRow {
   id: string;
   username: string;
   display_name: string;
+  image_url: string | null;
+  data: Record<string, unknown> | null;
+  trusted: Record<string, unknown> | null;
+  external_id: string | null;
   created_at: string;
 }
 
 /** Columns of a UserRow, of table alias `u`. */
-export const USER_COLUMNS = "u.id, u.username, u.display_name, u.created_at";
+export const USER_COLUMNS =
+  "u.id, u.username, u.display_name, u.image_url, u.data, u.trusted, u.external_id, u.created_at";
 
 export function userOf(row: UserRow): User {
   return {
     id: row.id,
     username: row.username,
     display_name: row.display_name,
+    ...(row.image_url !== null && { image_url: row.image_url }),
+    ...(row.data !== null && { data: row.data }),
+    ...(row.trusted !== null && { trusted: row.trusted }),
+    ...(row.external_id !== null && { external_id: row.external_id }),
     created_at: row.created_at,
   };
 }

@@ -1,8 +1,10 @@
 /** UserStore on PostgreSQL, for the user actors of one thread: when users were last seen. */
 import type { UserStore } from "../../../actors/ports.ts";
 import type { UserId } from "../../protocol/ids.ts";
+import type { User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
+import { USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
 
 /**
  * Between statements that sessions need to begin (see Batcher). Longer: fewer statements a
@@ -34,8 +36,21 @@ export async function readLastSeen(
   return new Map(rows.map((row) => [row.id, row.last_seen_at]));
 }
 
+const USERS_BY_ID = {
+  name: "users_by_id",
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY($1::bigint[])`,
+};
+
+/** One user or null for each id, in order. */
+export async function readUsers(database: Database, ids: UserId[]): Promise<(User | null)[]> {
+  const rows = await database.read<UserRow>(USERS_BY_ID, [[...new Set(ids)]]);
+  const users = new Map(rows.map((row) => [row.id, userOf(row)]));
+  return ids.map((id) => users.get(id) ?? null);
+}
+
 export class PostgresUsers implements UserStore {
   readonly #lastSeen: Batcher<UserId, string | null | undefined>;
+  readonly #profiles: Batcher<UserId, User | null>;
   readonly #saved: Batcher<{ id: UserId; at: string }, null>;
 
   constructor(database: Database) {
@@ -46,6 +61,10 @@ export class PostgresUsers implements UserStore {
       },
       { batchMax: 500, inFlightMax: 1, stormPaceMs: STORM_PACE_MS },
     );
+    this.#profiles = new Batcher((ids) => readUsers(database, ids), {
+      batchMax: 256,
+      inFlightMax: 1,
+    });
     this.#saved = new Batcher(
       async (seen) => {
         const values = [seen.map(({ id }) => id), seen.map(({ at }) => at)];
@@ -59,6 +78,10 @@ export class PostgresUsers implements UserStore {
 
   lastSeen(id: UserId): Promise<string | null | undefined> {
     return this.#lastSeen.ask(id);
+  }
+
+  profile(id: UserId): Promise<User | null> {
+    return this.#profiles.ask(id);
   }
 
   async saveLastSeen(id: UserId, at: string): Promise<void> {

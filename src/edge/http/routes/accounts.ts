@@ -1,13 +1,15 @@
 /** Accounts and tokens: register, login, refresh, logout, users, and who is suspended. */
 import type { AccountStore, Queries } from "../../../ports/edge.ts";
-import { ok, REFUSALS, refused } from "../../../protocol/errors.ts";
+import { ok, REFUSALS } from "../../../protocol/errors.ts";
 import { isId } from "../../../protocol/ids.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { asFamilyId, asUserId, type User } from "../../../protocol/schemas.ts";
 import { passwordProblem } from "../../auth/account-rules.ts";
 import type { Auth } from "../../auth/auth.ts";
+import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
+import { NO_ACCOUNT, shownTo } from "./users.ts";
 
 type Route =
   | "register"
@@ -18,14 +20,10 @@ type Route =
   | "listLogins"
   | "endLogin"
   | "getMe"
-  | "updateMe"
   | "findUser"
   | "getUser"
   | "suspendUser"
   | "restoreUser";
-
-/** A good token of a user that the database no longer has. */
-const NO_ACCOUNT = refused("unauthorized", "This token's account does not exist.");
 
 /** The opaque cursor of a page that ended with that login. */
 const loginCursor = (id: string) => Buffer.from(`l${id}`, "latin1").toString("base64url");
@@ -41,8 +39,8 @@ export function accountRoutes(
   accounts: AccountStore,
   queries: Queries,
 ): Handlers<Route> {
-  const found = (user: User | null) =>
-    user === null ? REFUSALS.userNotFound : answered(200, ok(user));
+  const found = (caller: Identity, user: User | null) =>
+    user === null ? REFUSALS.userNotFound : answered(200, ok(shownTo(caller, user)));
   const own = (user: User | null) => (user === null ? NO_ACCOUNT : answered(200, ok(user)));
 
   async function suspend(id: string, suspended: boolean) {
@@ -91,18 +89,11 @@ export function accountRoutes(
     async getMe({ caller }) {
       return own(await orUnreachable(queries.user(caller.userId)));
     },
-    async updateMe({ caller, body }) {
-      if (body.display_name === undefined)
-        return own(await orUnreachable(queries.user(caller.userId)));
-      const renamed = await orUnreachable(accounts.rename(caller.userId, body.display_name));
-      if (!renamed.ok && renamed.error.code === "not_found") return NO_ACCOUNT;
-      return answered(200, renamed);
+    async findUser({ caller, query }) {
+      return found(caller, await orUnreachable(queries.userByName(query.username.toLowerCase())));
     },
-    async findUser({ query }) {
-      return found(await orUnreachable(queries.userByName(query.username.toLowerCase())));
-    },
-    async getUser({ params }) {
-      return found(await orUnreachable(queries.user(asUserId(params.id))));
+    async getUser({ caller, params }) {
+      return found(caller, await orUnreachable(queries.user(asUserId(params.id))));
     },
     suspendUser: ({ params }) => suspend(params.id, true),
     restoreUser: ({ params }) => suspend(params.id, false),

@@ -11,7 +11,7 @@ import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { MEMBERS_MAX } from "../../../protocol/routes.ts";
 import { asConversationId, asUserId, type ReadCursors } from "../../../protocol/schemas.ts";
 import type { Gateway } from "../../../runtime/gateway.ts";
-import type { Identity } from "../../auth/auth.ts";
+import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 

@@ -3,7 +3,7 @@
  * changes happen one after the other; all of them may be repeated.
  */
 import { asUserId } from "../../../protocol/schemas.ts";
-import type { Identity } from "../../auth/auth.ts";
+import type { Identity } from "../../auth/identity.ts";
 import { answered, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";
 

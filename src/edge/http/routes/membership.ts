@@ -9,7 +9,7 @@ import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
 import { epochMsOf } from "../../../protocol/time.ts";
-import type { Identity } from "../../auth/auth.ts";
+import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";

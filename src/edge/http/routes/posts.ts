@@ -10,7 +10,7 @@ import type { PostId } from "../../../protocol/ids.ts";
 import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import type { Liked } from "../../../protocol/social.ts";
-import type { Identity } from "../../auth/auth.ts";
+import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";

@@ -7,7 +7,7 @@ import { ok, REFUSALS } from "../../../protocol/errors.ts";
 import { reactionKeyOf } from "../../../protocol/reaction-keys.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { asConversationId } from "../../../protocol/schemas.ts";
-import type { Identity } from "../../auth/auth.ts";
+import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";

@@ -9,7 +9,14 @@ import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { type ErrorObject, refused } from "../../../protocol/errors.ts";
 
-/** The contract's bound. */
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Where it is not BODY_BYTES_MAX. */
+    bodyBytesMax?: number;
+  }
+}
+
+/** The contract's bound, where a route has no other. */
 export const BODY_BYTES_MAX = 64 * 1024;
 /** Past this the client is not one that made a mistake. */
 const DROPPED_BYTES_MAX = 8 * 1024 * 1024;
@@ -26,7 +33,8 @@ export class BadBody {
   }
 }
 
-const TOO_LARGE = refused("payload_too_large", "The body is larger than 64 KiB.").error;
+const tooLarge = (bytesMax: number) =>
+  refused("payload_too_large", `The body is larger than ${bytesMax / 1024} KiB.`).error;
 const NOT_JSON = refused("invalid_payload", "The body is not valid JSON.").error;
 const NOT_UTF8 = refused("invalid_payload", "The body is not valid UTF-8.").error;
 const CUT_OFF = refused("invalid_payload", "The body ended early.").error;
@@ -41,6 +49,7 @@ export function readJson(
   payload: IncomingMessage,
   done: (error: Error | null, body?: unknown) => void,
 ): void {
+  const bytesMax = request.routeOptions.config.bodyBytesMax ?? BODY_BYTES_MAX;
   const chunks: Buffer[] = [];
   let bytes = 0;
   let isDone = false;
@@ -53,15 +62,15 @@ export function readJson(
 
   payload.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes <= BODY_BYTES_MAX) chunks.push(chunk);
+    if (bytes <= bytesMax) chunks.push(chunk);
     else if (bytes > DROPPED_BYTES_MAX) {
       payload.pause();
-      finish(new BadBody(TOO_LARGE, true));
+      finish(new BadBody(tooLarge(bytesMax), true));
     } else chunks.length = 0;
   });
   payload.on("end", () => {
     const encoding = request.headers["content-encoding"];
-    if (bytes > BODY_BYTES_MAX) finish(new BadBody(TOO_LARGE));
+    if (bytes > bytesMax) finish(new BadBody(tooLarge(bytesMax)));
     else if (encoding !== undefined && encoding !== "identity") finish(new BadBody(ENCODED));
     else finish(parsed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
   });

@@ -13,7 +13,7 @@ import type {
   RouteParams,
   RouteQuery,
 } from "../../../protocol/routes.ts";
-import type { Identity } from "../../auth/auth.ts";
+import type { Identity } from "../../auth/identity.ts";
 import type { Source } from "../../validation.ts";
 
 export interface Call<R extends RouteName> {

@@ -124,11 +124,12 @@ function routeBody(spec: RouteSpec): string {
   return parts.join("\n");
 }
 
-function admission({ token, scope }: RouteSpec): string {
+function admission({ token, scope, alsoScope }: RouteSpec): string {
   if (!token) return "No token.";
-  return scope === undefined
-    ? "Wants an access token."
-    : `Wants a service token whose scope contains <code>${scope}</code>.`;
+  const scopes = [scope ?? alsoScope ?? []].flat().map((one) => `<code>${one}</code>`);
+  const service = `a service token whose scope contains ${scopes.join(" or ")}`;
+  if (scope !== undefined) return `Wants ${service}.`;
+  return scopes.length === 0 ? "Wants an access token." : `Wants an access token, or ${service}.`;
 }
 
 function chips(codes: readonly ErrorCode[]): string {

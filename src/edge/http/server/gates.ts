@@ -2,11 +2,17 @@
  * What stands before the body of a request is even read: the token and the limits.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type Result, refused } from "../../../protocol/errors.ts";
-import { type Act, judge } from "../../../protocol/policy.ts";
-import { type Auth, factsOf, type Identity, SERVICE_USER } from "../../auth/auth.ts";
+import type { Logger } from "pino";
+import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";
+import type { UserId } from "../../../protocol/ids.ts";
+import { type Act, judge, RULES } from "../../../protocol/policy.ts";
+import type { Auth } from "../../auth/auth.ts";
+import { factsOf, type Identity } from "../../auth/identity.ts";
 import type { EdgeLimits } from "../../limits/limits.ts";
+import { StorageUnreachable } from "../../storage-reachable.ts";
 import type { ClientReader } from "../../transport/client-address.ts";
+import { answerFault } from "./fallbacks.ts";
+import { actingUser, type NameQueries } from "./named-ids.ts";
 import type { Replies } from "./replies.ts";
 
 declare module "fastify" {
@@ -22,6 +28,10 @@ export type Gate = (request: FastifyRequest, reply: FastifyReply, done: () => vo
 
 const NO_TOKEN = refused("unauthorized", "Send an access token: Authorization: Bearer ….").error;
 
+/** For whom a service with scope `act` calls: a user's id, or `external:<id>`. */
+const ACT_AS = "troupe-act-as";
+const NOT_A_SERVICE = refused("forbidden", "Only a service token with scope act acts for a user.");
+
 export interface Gates {
   /** Routes that want a token, and of whom the act's rules say. */
   token(act: Act): Gate;
@@ -36,13 +46,30 @@ export function createGates(
   limits: EdgeLimits,
   replies: Replies,
   clients: ClientReader,
+  queries: NameQueries,
+  isSuspended: (user: UserId) => boolean,
+  log: Logger,
 ): Gates {
+  /** The identity with which a service acts for the user that it names. */
+  async function asNamed(identity: Identity, named: string): Promise<Result<Identity>> {
+    if (identity.service === null || !identity.scope.includes("act")) return NOT_A_SERVICE;
+    try {
+      const user = await actingUser(named, queries);
+      if (!user.ok) return user;
+      if (isSuspended(user.value)) return RULES.admitted;
+      return ok({ ...identity, userId: user.value });
+    } catch (fault) {
+      if (fault instanceof StorageUnreachable) return REFUSALS.unavailable;
+      throw fault;
+    }
+  }
+
   return {
     token: (act) => (request, reply, done) => {
       const token = bearerOf(request.headers.authorization);
       const known = token === null ? undefined : auth.known(token);
       // A service speaks for all users at once, and is not the public: no limit.
-      const isService = known?.ok === true && known.value.userId === SERVICE_USER;
+      const isService = known?.ok === true && known.value.service !== null;
       request.address = clients.addressOf(request.raw);
       const limited = isService ? null : limits.httpCall(request.address);
       if (limited !== null) {
@@ -58,20 +85,29 @@ export function createGates(
           replies.refuse(request, reply, identity.error);
           return;
         }
-        const { userId } = identity.value;
+        const { userId, service } = identity.value;
         request.caller = identity.value;
         const refusal =
           judge(act, factsOf(identity.value)) ??
-          (userId === SERVICE_USER ? null : limits.userCall(userId));
+          (service !== null ? null : limits.userCall(userId));
         if (refusal !== null) {
           replies.refuse(request, reply, refusal);
           return;
         }
         done();
       };
-      if (known !== undefined) admit(known);
-      // `verify` never rejects.
-      else void auth.verify(token).then(admit);
+      const named = request.headers[ACT_AS];
+      if (named === undefined) {
+        if (known !== undefined) admit(known);
+        // `verify` never rejects.
+        else void auth.verify(token).then(admit);
+        return;
+      }
+      void Promise.resolve(known ?? auth.verify(token))
+        .then((identity) =>
+          identity.ok ? asNamed(identity.value, String(named).trim()) : identity,
+        )
+        .then(admit, (fault: unknown) => answerFault(request, reply, fault, replies, log));
     },
 
     account(request, reply, done) {
