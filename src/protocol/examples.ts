@@ -9,6 +9,7 @@ import { type Json, type JsonObject, partsOf } from "./published.ts";
 const BY_NAME: Readonly<Record<string, Json>> = {
   username: "ann",
   display_name: "Ann",
+  image_url: "https://cdn.example.com/ann.png",
   password: "correct horse battery",
   title: "Saturday",
   body: "See you at eight!",

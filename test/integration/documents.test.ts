@@ -5,9 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ERROR_STATUS, type ErrorCode } from "../../src/protocol/errors.ts";
 import { CLIENT_EVENTS, SERVER_EVENTS } from "../../src/protocol/events.ts";
 import { errorExample, exampleOf } from "../../src/protocol/examples.ts";
+import { ACT_OF_ROUTE, rulesOf } from "../../src/protocol/policy.ts";
 import { NAMED_SCHEMAS } from "../../src/protocol/published.ts";
 import { type RouteSpec, refusalsOf } from "../../src/protocol/route-spec.ts";
-import { ROUTES } from "../../src/protocol/routes.ts";
+import { ROUTES, type RouteName } from "../../src/protocol/routes.ts";
 import { type Answer, type HttpApi, startHttpApi } from "../support/http-api.ts";
 import { problemsOfAsyncApi, problemsOfOpenApi } from "../support/published-documents.ts";
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => http.stop());
 
-const routes = Object.entries<RouteSpec>(ROUTES);
+const routes = Object.entries(ROUTES) as [RouteName, RouteSpec][];
 const templateOf = (path: string) => path.replace(/:(\w+)/g, "{$1}");
 
 describe("serving", () => {
@@ -64,9 +65,12 @@ describe("OpenAPI", () => {
       expect(parameters, name).toEqual([
         ...Object.keys(spec.params?.properties ?? {}),
         ...Object.keys(spec.query?.properties ?? {}),
+        ...(rulesOf(ACT_OF_ROUTE[name]).includes("user") ? ["Troupe-Act-As"] : []),
       ]);
       expect("requestBody" in operation, name).toBe(spec.body !== undefined);
-      expect(operation.security.length, name).toBe(spec.token ? 1 : 0);
+      const scopes = [spec.scope ?? []].flat().length;
+      const also = spec.alsoScope === undefined ? 0 : 1;
+      expect(operation.security.length, name).toBe(spec.token ? Math.max(1, scopes) + also : 0);
       const statuses = new Set([
         ...Object.keys(spec.answers),
         ...refusalsOf(spec).map((code) => String(ERROR_STATUS[code])),
