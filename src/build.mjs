@@ -159,6 +159,7 @@ async function make(to, tools) {
     server.then((isCompiled) => isCompiled && run(guides)),
     // The client's types, and the check that it needs nothing of Node.
     run([tools.tsc, "-p", "src/client", "--outDir", to, ...FULL]),
+    run([tools.tsc, "-p", "src/actor", "--outDir", to, ...FULL]),
   ];
   if (existsSync(page)) {
     checks.push(

@@ -21,6 +21,7 @@ import {
   readDoctorOptions,
   readNoOptions,
   readRecountOptions,
+  readStartOptions,
   readTokenOptions,
   type TokenCommand,
 } from "./commands/options.ts";
@@ -41,26 +42,37 @@ import { startRefusalOf } from "./storage/postgres/start-refusal.ts";
 
 interface Command<T> {
   options(args: string[]): OptionsResult<T>;
+  /** What the options say of the environment. */
+  environment?(options: T): NodeJS.ProcessEnv;
   /** Answers the exit code; null leaves it as it is. */
   run(config: Config, log: Log, options: T): Promise<number | null>;
 }
 
 /** Each command with its own options. */
-type AnyCommand = (
-  args: string[],
-) => { ok: true; run: (config: Config, log: Log) => Promise<number | null> } | Problem;
+type AnyCommand = (args: string[]) => Runnable | Problem;
+interface Runnable {
+  ok: true;
+  environment: NodeJS.ProcessEnv;
+  run(config: Config, log: Log): Promise<number | null>;
+}
 type Problem = { ok: false; problem: string };
 
-function command<T>({ options, run }: Command<T>): AnyCommand {
+function command<T>({ options, environment, run }: Command<T>): AnyCommand {
   return (args) => {
     const read = options(args);
-    return read.ok ? { ok: true, run: (config, log) => run(config, log, read.options) } : read;
+    if (!read.ok) return read;
+    return {
+      ok: true,
+      environment: environment?.(read.options) ?? {},
+      run: (config, log) => run(config, log, read.options),
+    };
   };
 }
 
 const COMMANDS: Record<string, AnyCommand> = {
   start: command({
-    options: readNoOptions,
+    options: readStartOptions,
+    environment: ({ actorsDir }) => (actorsDir === null ? {} : { ACTORS_DIR: actorsDir }),
     async run(config, log) {
       // Process 1 of a container ignores signals that nobody listens to.
       const signals = listenForSignals(systemClock);
@@ -323,7 +335,7 @@ async function main(args: string[]): Promise<number | null> {
   }
   if (read === undefined) return misused(word, `unknown command "${word}"`);
   if (!read.ok) return misused(word, read.problem);
-  const outcome = loadConfig(process.env);
+  const outcome = loadConfig({ ...process.env, ...read.environment });
   if (!outcome.ok) {
     process.stderr.write(describeProblems(outcome.problems));
     return 1;

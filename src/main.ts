@@ -11,6 +11,7 @@ import { Tally } from "./base/metrics.ts";
 import { packageVersion } from "./base/version.ts";
 import type { Config, WorkerConfig } from "./config/config.ts";
 import { mintServiceToken } from "./edge/auth/service-token.ts";
+import { openExtensions } from "./extensions/open.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { banner } from "./primary/banner.ts";
 import { Certificate } from "./primary/certificate.ts";
@@ -63,6 +64,9 @@ async function run(
   void signals.stop.then((name) => {
     signal = name;
   });
+  const opened =
+    config.actorsDir === null ? null : await openExtensions(config.actorsDir, systemClock);
+  if (opened !== null) cleanups.push(opened.close);
   const database = await openDatabase(config, log, cleanups);
   if (signal !== null) return;
 
@@ -77,19 +81,22 @@ async function run(
     tlsCert === null || tlsKey === null ? undefined : new Certificate(tlsCert, tlsKey, log);
   const drops = new Drops({ tally: new Tally(), clock: systemClock, log });
   cleanups.push(async () => drops.close());
+  const identity = redisUrl === null ? null : await clusterIdentity(url, config.jwtSecret);
   const relay =
-    redisUrl === null
+    redisUrl === null || identity === null
       ? undefined
       : new HostRelay({
           bus: new RedisUrlBus(redisUrl, systemClock),
           host: id,
-          identity: await clusterIdentity(url, config.jwtSecret),
+          identity,
           clock: systemClock,
           log,
           drops,
         });
+  const redisPrefix = identity === null ? null : `troupe:${identity.id}:namespaces`;
+  const extensions = opened && { ...opened.extensions, redisPrefix };
   const host = new Host({
-    config: database.workerConfig,
+    config: { ...database.workerConfig, ...(extensions && { extensions }) },
     workerPath: WORKER_PATH,
     log,
     host: id,

@@ -12,8 +12,11 @@ import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
+import { StartRefusal } from "./base/errors.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { addMetrics, createMetrics } from "./base/metrics.ts";
+import type { WorkerConfig } from "./config/config.ts";
+import type { Extensions } from "./config/extensions.ts";
 import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
 import { createOpsAnswers } from "./edge/ops/answers.ts";
@@ -116,8 +119,11 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     onBatchEnd: () => edge.turn.flush(),
   });
   onPipePressure = (isFull) => exchange.onPipePressure(isFull);
+  const { extensions } = config;
+  const adapter = await openNamespaceAdapter(config, log);
   const edge = await Edge.create({
     config,
+    ...(adapter && { namespaceAdapter: adapter.factory }),
     incarnation,
     exchange,
     accounts: storage.accounts,
@@ -130,6 +136,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       taken(await exchange.askPrimary<IssuerKeySet | null>("issuer_keys", { newer })),
     log,
   });
+  if (extensions !== undefined) await openNamespaces(edge, extensions, log);
   const answerOps = createOpsAnswers({
     metrics,
     vitals: edge.vitals,
@@ -246,6 +253,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         await api.close(Math.min(FLUSH_MS, deadline_ms));
         await remote.stop(FLUSH_MS);
         edge.close();
+        adapter?.close();
         await storage.close();
         faultLog.close();
         exchange.report("drained", {});
@@ -282,6 +290,38 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   }
 
   return exchange;
+}
+
+/** Null where a namespace's rooms end at this host. */
+async function openNamespaceAdapter({ redisUrl, extensions }: WorkerConfig, log: Log) {
+  if (extensions?.redisPrefix == null || redisUrl === null) return null;
+  const { openRedisAdapter } = await import("./extensions/redis-adapter.ts");
+  return openRedisAdapter(redisUrl, extensions.redisPrefix, systemClock, log);
+}
+
+async function openNamespaces(
+  { sockets, namespaces }: Edge,
+  { dir, bundles }: Extensions,
+  log: Log,
+): Promise<void> {
+  // Each namespace's adapter listens to the cluster's channel.
+  process.setMaxListeners(process.getMaxListeners() + bundles.length);
+  const { load, placeIn } = await import("./extensions/load.ts");
+  const loaded = await load(dir, bundles);
+  if ("problems" in loaded) throw new StartRefusal(loaded.problems.join("\n"));
+  // What handlers leave behind them, such as a timer that throws. Anything else is this server's own
+  // fault, and ends the worker.
+  const caught = (fault: unknown) => {
+    const place = fault instanceof Error ? placeIn(dir, fault) : "";
+    if (place !== null) {
+      namespaces?.failed(place, fault);
+      return;
+    }
+    log.fatal({ event: "worker_failed", err: fault });
+    process.exit(1);
+  };
+  process.on("uncaughtException", caught).on("unhandledRejection", caught);
+  await namespaces?.open(sockets.io, loaded.namespaces);
 }
 
 function startThread(log: Log) {

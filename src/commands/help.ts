@@ -24,11 +24,14 @@ has the table, and \`troupe doctor\` says what is wrong with yours.
 `;
 
 const COMMANDS: Readonly<Record<string, string>> = {
-  start: `Usage: troupe start
+  start: `Usage: troupe start [--actors DIR]
 
 Starts Troupe on this host: database (its own, or DATABASE_URL), workers, then the port.
 Runs until SIGTERM or Ctrl-C: sessions are told, actors finish, nothing stays behind. A
 second signal ends it at once. SIGHUP replaces the workers one by one.
+
+  --actors DIR   the application's own files that run in the server, *.namespace.ts or .js
+                 (default: ACTORS_DIR)
 
   PORT=8080 WORKERS=4 troupe start
 `,

@@ -33,6 +33,14 @@ export function readNoOptions(args: string[]): OptionsResult<null> {
   return args.length === 0 ? { ok: true, options: null } : unknownOption(args[0]!);
 }
 
+export function readStartOptions(args: string[]): OptionsResult<{ actorsDir: string | null }> {
+  const parsed = parsedOptions(args, { actors: { type: "string" } });
+  if (!parsed.ok) return parsed;
+  const { actors } = parsed.options;
+  if (actors === "") return refusal("--actors should name a folder");
+  return { ok: true, options: { actorsDir: typeof actors === "string" ? actors : null } };
+}
+
 export function readTokenOptions(args: string[]): OptionsResult<TokenCommand> {
   const text = { type: "string" } as const;
   const parsed = parsedOptions(args, {

@@ -3,6 +3,7 @@
  * wrong variable is named at once, with its meaning and the value found.
  */
 import { resolve } from "node:path";
+import type { Extensions } from "./extensions.ts";
 import type { ConfigKey } from "./key.ts";
 import { CONFIG_KEYS, defaultWorkers } from "./keys.ts";
 import { type Limits, limitsBy } from "./limit-keys.ts";
@@ -53,12 +54,16 @@ export interface Config {
   sessionsPerUserMax: number;
   /** Allowed origins; null: any. */
   corsOrigin: string[] | null;
+  /** Absolute path of the application's own actors, hooks and namespaces; null: none. */
+  actorsDir: string | null;
   logLevel: string;
 }
 
 /** The configuration of a worker, with every value decided. */
 export interface WorkerConfig extends Config {
   databaseUrl: string;
+  /** The application's own files; absent where there are none. */
+  extensions?: Extensions;
 }
 
 /** One wrong variable. `wants` and `found` end the sentences "should be …" and "found …". */
@@ -124,6 +129,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     connectionsPerAddressMax: read(CONFIG_KEYS.connectionsPerAddressMax, 2000),
     sessionsPerUserMax: read(CONFIG_KEYS.sessionsPerUserMax, 50),
     corsOrigin: read<string[] | null>(CONFIG_KEYS.corsOrigin, null),
+    actorsDir: optional(CONFIG_KEYS.actorsDir),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
 

@@ -351,6 +351,14 @@ export const CONFIG_KEYS = {
       "* or a comma list of origins like https://app.example.com or, for all its subdomains, https://*.example.com (no path, no final slash)",
     read: origins,
   },
+  actorsDir: {
+    name: "ACTORS_DIR",
+    meaning: "folder of the application's own files that run in the server, `*.namespace.ts`",
+    unit: "",
+    default: "",
+    wants: "a path",
+    read: (text: string) => (text.includes("\0") ? wrong : right(resolve(text))),
+  },
   logLevel: {
     name: "LOG_LEVEL",
     meaning: "least severe log lines to write",

@@ -16,6 +16,7 @@ export const LIMIT_KINDS = [
   "watch",
   "bad",
   "session",
+  "namespace",
   "refused",
   "ended",
   "handshake",
@@ -133,6 +134,13 @@ export const LIMIT_KEYS = {
     "packets of any kind from one session; faster ones wait, and are not read meanwhile",
     "a busy client is slowed down",
     "one connection can take a worker's whole time",
+  ),
+  namespace: key(
+    "NAMESPACE",
+    "100/s burst 500",
+    "packets of one socket in a namespace of the application's own",
+    "a game or an editor that sends often is refused",
+    "one socket can take the application's handlers, and so the worker, for itself",
   ),
   refused: key(
     "REFUSED",

@@ -24,8 +24,10 @@ import { Hub } from "./hub.ts";
 import { EdgeLimits } from "./limits/limits.ts";
 import { UsageSharing } from "./limits/usage-sharing.ts";
 import { DueExpiries } from "./live/expiries-due.ts";
+import { Namespaces } from "./namespaces/namespaces.ts";
+import type { AdmissionDeps } from "./session/admission.ts";
 import type { Session } from "./session/session.ts";
-import { createSocketServer, type SocketServer } from "./socket-server.ts";
+import { type AdapterFactory, createSocketServer, type SocketServer } from "./socket-server.ts";
 import { Packet } from "./transport/packet.ts";
 import { WriteBatcher } from "./transport/write-batcher.ts";
 
@@ -50,6 +52,8 @@ export interface EdgeDeps {
   /** 0 to 1, for the jitter of reconnects. */
   random(): number;
   askIssuerKeys: AskIssuerKeys;
+  /** Makes the adapters of the application's namespaces where several hosts are joined. */
+  namespaceAdapter?: AdapterFactory;
   log: Log;
 }
 
@@ -70,6 +74,8 @@ export class Edge {
   readonly sockets: SocketServer;
   readonly turn = new WriteBatcher();
   readonly vitals = createEdgeVitals();
+  /** The application's own; null where it has none. */
+  readonly namespaces: Namespaces | null = null;
   /** Lives of this host begin so; the clocks of others are not ours. */
   readonly #ownHost: string;
   readonly #hub: Hub;
@@ -80,16 +86,30 @@ export class Edge {
   static async create(deps: EdgeDeps): Promise<Edge> {
     const { clock, config, exchange, accounts, askIssuerKeys, log } = deps;
     let hub: Hub | null = null;
+    let namespaces: Namespaces | null = null;
     const revocations = new KnownRevocations({
       clock,
       log,
       accounts,
       accessTokenTtlS: config.accessTokenTtlS,
       exchange: () => exchange,
-      onRevoked: (family, user) => hub?.sessions.endFamily(family, user),
-      onRevokedFound: () => hub?.sessions.endLogins((family) => revocations.isRevoked(family)),
-      onSuspended: (user) => hub?.sessions.endUser(user),
-      onCut: (user, atMs) => hub?.sessions.endBefore(user, atMs),
+      onRevoked(family, user) {
+        hub?.sessions.endFamily(family, user);
+        namespaces?.endFamily(family, user);
+      },
+      onRevokedFound() {
+        const isRevoked = (family: FamilyId) => revocations.isRevoked(family);
+        hub?.sessions.endLogins(isRevoked);
+        namespaces?.recheck(isRevoked);
+      },
+      onSuspended(user) {
+        hub?.sessions.endUser(user);
+        namespaces?.endUser(user);
+      },
+      onCut(user, atMs) {
+        hub?.sessions.endBefore(user, atMs);
+        namespaces?.endBefore(user, atMs);
+      },
     });
     const spending = new UsageSharing({
       clock,
@@ -120,7 +140,9 @@ export class Edge {
       },
     };
     hub = new Hub({ ...deps, auth, pages: limits.pages, ...logins });
-    return new Edge(deps, { auth, limits, spending, revocations, hub });
+    const edge = new Edge(deps, { auth, limits, spending, revocations, hub });
+    namespaces = edge.namespaces;
+    return edge;
   }
 
   private constructor(deps: EdgeDeps, { auth, limits, spending, revocations, hub }: EdgeParts) {
@@ -139,7 +161,7 @@ export class Edge {
     this.limits = limits;
     this.revocations = revocations;
     this.presence = hub;
-    this.sockets = createSocketServer({
+    const admission: AdmissionDeps = {
       config,
       auth,
       sessions: hub.sessions,
@@ -156,7 +178,20 @@ export class Edge {
       isCongested: () => deps.exchange.isCongested,
       clock,
       log,
-    });
+    };
+    this.sockets = createSocketServer(admission, deps.namespaceAdapter);
+    if (config.extensions !== undefined) {
+      const { accounts } = deps;
+      this.namespaces = new Namespaces({
+        config,
+        auth,
+        accounts,
+        limits,
+        turn: this.turn,
+        clock,
+        log,
+      });
+    }
     metrics.gauges.sessions = () => hub.sessions.size;
   }
 
@@ -228,6 +263,10 @@ export class Edge {
       gone.push(ended);
       told.push(isPolling ? ended.then(() => connection.whenTaken()) : connection.whenTaken());
     }
+    if (this.namespaces !== null) {
+      const inMs = () => Math.floor(random() * RECONNECT_SPREAD_MS);
+      gone.push(this.namespaces.drain(inMs, RECONNECT_PATIENCE_MS));
+    }
     this.turn.flush();
     const late = new Promise<void>((resolve) =>
       clock.after(POLLING_END_MS + NEXT_POLL_WITHIN_MS, resolve),
@@ -240,6 +279,7 @@ export class Edge {
 
   close(): void {
     this.revocations.stop();
+    this.namespaces?.close();
     this.sockets.close();
     this.#spending.close();
     this.#expiries.close();

@@ -10,7 +10,8 @@ import type { Server as HttpServer, IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
 import { createAdapter } from "@socket.io/cluster-adapter";
 import { setupWorker } from "@socket.io/sticky";
-import { Server, type Socket } from "socket.io";
+import { type Namespace, Server, type Socket } from "socket.io";
+import type { Adapter } from "socket.io-adapter";
 import type { WorkerConfig } from "../config/config.ts";
 import { originMatcher } from "../config/origins.ts";
 import type { ClientToServerEvents, ServerToClientEvents } from "../protocol/events.ts";
@@ -21,6 +22,7 @@ import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, FRAME_BYTES_MAX } from "./transpo
 import { EngineConnection } from "./transport/engine-connection.ts";
 import { dropBinaryMessages, packetParser } from "./transport/engine-decoding.ts";
 import { createHandshakeGate } from "./transport/handshake-gate.ts";
+import type { NamespaceNames } from "./transport/namespace-names.ts";
 import { slim, slimUpgrades, stickyView } from "./transport/trim-socketio.ts";
 import { WsServer } from "./transport/ws-server.ts";
 
@@ -38,8 +40,21 @@ interface SocketData {
   guest?: AdmittedClient;
 }
 
-export function createSocketServer(deps: AdmissionDeps): SocketServer {
+/** How often workers tell each other that they live, for calls to all of them. */
+const CALM_HEARTBEATS = { heartbeatInterval: 60_000, heartbeatTimeout: 130_000 };
+
+type AdapterConstructor = NonNullable<Parameters<Server["adapter"]>[0]>;
+
+/** Makes the adapter of a namespace. */
+export type AdapterFactory = (namespace: Namespace) => Adapter;
+
+/** `namespaceAdapter`: of the application's namespaces, where several hosts are joined. */
+export function createSocketServer(
+  deps: AdmissionDeps,
+  namespaceAdapter: AdapterFactory = createAdapter(),
+): SocketServer {
   const { config, sessions, metrics, clock, turn } = deps;
+  const namespaces: NamespaceNames = new Set(config.extensions?.namespaces);
   const httpServer = createHttpServer((_request, response) => response.writeHead(404).end());
   let isRefusing = false;
   const io = new Server<
@@ -52,7 +67,7 @@ export function createSocketServer(deps: AdmissionDeps): SocketServer {
     perMessageDeflate: false,
     httpCompression: false,
     maxHttpBufferSize: FRAME_BYTES_MAX,
-    parser: packetParser,
+    parser: packetParser(namespaces),
     connectTimeout: CONNECT_TIMEOUT_MS,
     cors: { origin: corsOrigin(config), credentials: false },
     allowRequest: (request, decide) => {
@@ -71,13 +86,26 @@ export function createSocketServer(deps: AdmissionDeps): SocketServer {
   dropBinaryMessages(io as unknown as Server);
   setupWorker(stickyView(io as unknown as Server));
   const reception = new Admission(deps);
-  const webSockets = new WsServer({ clock, turn, reception, passes: gate.passes });
+  const webSockets = new WsServer({
+    clock,
+    turn,
+    reception,
+    passes: gate.passes,
+    namespaces,
+    onCarrier: (carrier) => void io.engine.emit("connection", carrier),
+  });
   slimUpgrades(io as unknown as Server, turn, (request, tcp, head) =>
     // Of one that drains Engine.IO says why.
     isRefusing ? false : webSockets.takes(request, tcp, head),
   );
-  // The namespace's calls to all workers of the host; no event of the contract rides on it.
-  io.adapter(createAdapter());
+  // What an application does to a whole namespace or room reaches all workers of the host. No event
+  // of the contract takes this way.
+  const mainAdapter = createAdapter(CALM_HEARTBEATS);
+  // Socket.IO calls it with `new`.
+  function adapterOf(namespace: Namespace): Adapter {
+    return namespace.name === "/" ? mainAdapter(namespace) : namespaceAdapter(namespace);
+  }
+  io.adapter(adapterOf as unknown as AdapterConstructor);
 
   /** Clients whose CONNECT is being looked at: a second one meanwhile is no client of ours. */
   const connecting = new WeakSet<object>();
@@ -115,7 +143,8 @@ export function createSocketServer(deps: AdmissionDeps): SocketServer {
     }
     reception.begin(guest);
     socket.data = {};
-    slim(socket as unknown as Socket);
+    // Namespaces that the client asks for later need the request.
+    if (namespaces.size === 0) slim(socket as unknown as Socket);
   });
 
   return {

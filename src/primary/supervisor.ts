@@ -6,7 +6,9 @@
  * where the next process starts before the old one drains; each incarnation id is used once; no
  * worker is forked once the stop has begun.
  */
+
 import cluster, { type ClusterSettings } from "node:cluster";
+import { setupPrimary } from "@socket.io/cluster-adapter";
 import { systemClock } from "../base/clock.ts";
 import { StartRefusal } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -103,6 +105,8 @@ export class Supervisor {
       // The last is PIPE_FD: a duplex pipe for frames.
       stdio: ["inherit", "inherit", "inherit", "ipc", "pipe"],
     } satisfies ClusterSettings);
+    // The primary's half of Socket.IO's adapter: passes on between workers what their halves send.
+    setupPrimary();
   }
 
   get stopping(): boolean {

@@ -42,6 +42,7 @@ export const CONFIG: WorkerConfig = {
   connectionsPerAddressMax: 2000,
   sessionsPerUserMax: 50,
   corsOrigin: null,
+  actorsDir: null,
   logLevel: "silent",
 };
 

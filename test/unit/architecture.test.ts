@@ -33,7 +33,7 @@ const NODE = /^node:/;
 const PACKAGE = /^[^/:]+$|^@[^/]+\/[^/]+$/;
 
 /** The rooms of the edge that may use the rooms before them, in this order. */
-const EDGE_ROOMS = ["limits", "auth", "transport", "session", "live", "commands"];
+const EDGE_ROOMS = ["limits", "auth", "transport", "session", "live", "commands", "namespaces"];
 /** Small modules at the root of the edge that every room may use. */
 const EDGE_SHARED = /^src\/edge\/(validation|storage-reachable)\.ts$/;
 
@@ -125,7 +125,15 @@ const TABLE: Rule[] = [
     ],
     never: [/^src\/(edge|storage|primary)\//, /^socket\.io/, /^pg$/],
   },
-  ...EDGE_ROOMS.map((name) => edgeRoom(name)),
+  // Namespaces know the types with which an application defines them.
+  ...EDGE_ROOMS.map((name) => edgeRoom(name, ...(name === "namespaces" ? [/^src\/actor\//] : []))),
+  // What an application's files are written with: the server is not in it.
+  { of: /^src\/actor\//, may: [/^socket\.io$/, /^src\/actor\//], never: [NODE] },
+  {
+    of: /^src\/extensions\//,
+    may: [PROTOCOL, SHARED, NODE, PACKAGE, /^src\/(extensions|actor)\//],
+    never: [/^actors\//, /^src\/(edge|storage|relay|runtime|primary)\//, /^pg$/],
+  },
   // HTTP uses authentication and limits as commands do; of the sockets' rooms only transport.
   {
     of: /^src\/edge\/http\/server\//,

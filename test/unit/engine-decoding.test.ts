@@ -21,7 +21,7 @@ let gone: number;
 
 beforeEach(async () => {
   http = createServer();
-  io = new Server(http, { serveClient: false, parser: packetParser });
+  io = new Server(http, { serveClient: false, parser: packetParser(new Set()) });
   dropBinaryMessages(io);
   events = [];
   gone = 0;

@@ -76,6 +76,8 @@ beforeEach(async () => {
     turn: new WriteBatcher(),
     reception,
     passes: () => true,
+    namespaces: new Set(),
+    onCarrier: () => undefined,
   });
   http.on("upgrade", (request, tcp, head) => {
     taken = server.takes(request, tcp, head);

@@ -30,7 +30,7 @@ export interface LoginTry {
 }
 
 /** Kept by the session itself, and by the conversation's actor. */
-const OWN: readonly LimitKind[] = ["session", "refused", "conversation_change"];
+const OWN: readonly LimitKind[] = ["session", "namespace", "refused", "conversation_change"];
 
 const ENDED = "A session was ended for too many events. Try again later.";
 
@@ -53,7 +53,7 @@ export class EdgeLimits {
   }
 
   /** What one session has for itself; null: not limited. */
-  own(kind: "session" | "refused"): Allowance | null {
+  own(kind: "session" | "namespace" | "refused"): Allowance | null {
     return this.#options.limits?.[kind] ?? null;
   }
 

@@ -181,7 +181,8 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
   /** The connection has ended, or the client has sent DISCONNECT. */
   closed(session: Session): void {
     this.#deps.sessions.close(session);
-    if (session.connection.isOpen) this.#closeSoon(session.connection);
+    const { isOpen, isShared } = session.connection;
+    if (isOpen && isShared !== true) this.#closeSoon(session.connection);
   }
 
   ended(session: Session, reconnect: boolean, code: EndCode): void {

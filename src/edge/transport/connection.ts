@@ -22,6 +22,8 @@ export interface Connection {
   write(packet: Packet): void;
   /** Calls back once, when what waits has gone down; never when it closes before. */
   onceDrained(tell: () => void): void;
+  /** Whether it carries more than the session: then it stays when the session ends by itself. */
+  readonly isShared?: boolean;
   /** Resolves when nothing waits for the client's next request any more, or it is closed. */
   whenTaken(): Promise<void>;
   /** Leaves unread what comes; of long-polling nothing can be left unread. */

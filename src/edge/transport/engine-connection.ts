@@ -54,6 +54,12 @@ export class EngineConnection implements Connection {
     return this.#conn.readyState === "open";
   }
 
+  /** Whether the client is in other namespaces, too. */
+  get isShared(): boolean {
+    const { sockets } = this.#socket.client as unknown as { sockets: ReadonlyMap<string, unknown> };
+    return sockets.size > (sockets.has(this.#socket.id) ? 1 : 0);
+  }
+
   get queuedBytes(): number {
     const { transport, writeBuffer } = this.#conn;
     let bytes = transport.socket?._socket?.writableLength ?? 0;

@@ -75,13 +75,30 @@ export const ENGINE = {
 } as const;
 
 const FIN_TEXT = 0x81;
+const FIN_BINARY = 0x82;
 
 /** A WebSocket text frame from the server: `type` of ENGINE, then the text. RFC 6455, 5.2. */
 export function encodeFrame(type: number, text: string): Buffer {
   const payloadBytes = Buffer.byteLength(text) + 1;
+  const bytes = frameOf(FIN_TEXT, payloadBytes);
+  const at = bytes.length - payloadBytes;
+  bytes[at] = type;
+  bytes.write(text, at + 1, "utf8");
+  return bytes;
+}
+
+/** A WebSocket binary frame: an attachment of Socket.IO. */
+export function encodeBinaryFrame(data: Uint8Array): Buffer {
+  const bytes = frameOf(FIN_BINARY, data.length);
+  bytes.set(data, bytes.length - data.length);
+  return bytes;
+}
+
+/** The header, with room for the payload after it. */
+function frameOf(opcode: number, payloadBytes: number): Buffer {
   const headerBytes = payloadBytes < 126 ? 2 : payloadBytes < 65536 ? 4 : 10;
   const bytes = Buffer.allocUnsafe(headerBytes + payloadBytes);
-  bytes[0] = FIN_TEXT;
+  bytes[0] = opcode;
   if (headerBytes === 2) {
     bytes[1] = payloadBytes;
   } else if (headerBytes === 4) {
@@ -92,7 +109,5 @@ export function encodeFrame(type: number, text: string): Buffer {
     bytes.writeUInt32BE(0, 2);
     bytes.writeUInt32BE(payloadBytes, 6);
   }
-  bytes[headerBytes] = type;
-  bytes.write(text, headerBytes + 1, "utf8");
   return bytes;
 }

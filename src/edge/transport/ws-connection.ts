@@ -11,6 +11,8 @@ import type { Socket as TcpSocket } from "node:net";
 import { PacketType } from "socket.io-parser";
 import { WebSocket } from "ws";
 import type { Connection, ConnectionListener } from "./connection.ts";
+import type { HandshakeRequest, NamespaceCarrier } from "./namespace-carrier.ts";
+import { forNamespace, type NamespaceNames } from "./namespace-names.ts";
 import { ENGINE, encodeFrame, type Packet } from "./packet.ts";
 import { type DecodedPacket, decodeText, NAMESPACE } from "./packet-decoder.ts";
 import type { WriteBatcher } from "./write-batcher.ts";
@@ -24,6 +26,10 @@ export interface WsConnectionOwner {
   pong(connection: WsConnection): void;
   /** It is over. Called once; `isGone` false: it still says goodbye. */
   closed(connection: WsConnection, isGone: boolean): void;
+  /** The namespaces beside the main one; empty where the application has defined none. */
+  readonly namespaces: NamespaceNames;
+  /** Makes what carries those of this connection. Null: it may not have any (now). */
+  carry(connection: WsConnection): NamespaceCarrier | null;
 }
 
 /** What the protocol's own answers may come to for a client that does not read them. */
@@ -49,6 +55,11 @@ export class WsConnection implements Connection {
 
   /** The handshake's Authorization header, while a CONNECT may come. */
   authorization: string | undefined;
+  /** Kept only where the application has namespaces. */
+  request: HandshakeRequest | null = null;
+  #carrier: NamespaceCarrier | null = null;
+  /** Binary messages that belong to a packet of a namespace. */
+  #carriedDue = 0;
 
   constructor(
     ws: WebSocket,
@@ -75,6 +86,19 @@ export class WsConnection implements Connection {
 
   get queuedBytes(): number {
     return this.#tcp.writableLength;
+  }
+
+  /** Whether the client is in other namespaces, which outlive the main one's session. */
+  get isShared(): boolean {
+    return this.#carrier?.readyState === "open";
+  }
+
+  get hasSession(): boolean {
+    return this.#phase === "connected";
+  }
+
+  get parts(): { ws: WebSocket; tcp: TcpSocket } {
+    return { ws: this.#ws, tcp: this.#tcp };
   }
 
   write(packet: Packet): void {
@@ -144,7 +168,8 @@ export class WsConnection implements Connection {
     if (this.#phase === "closed") return;
     this.#listener?.arrived();
     if (isBinary) {
-      this.#dropAttachment();
+      if (this.#carriedDue > 0) this.#carried(data);
+      else this.#dropAttachment();
       return;
     }
     const text = data.toString();
@@ -161,7 +186,8 @@ export class WsConnection implements Connection {
       case ENGINE.noop:
         return;
       case ENGINE.base64:
-        this.#dropAttachment();
+        if (this.#carriedDue > 0) this.#carried(Buffer.from(text.slice(1), "base64"));
+        else this.#dropAttachment();
         return;
       default:
         // A ping too: it is the server that pings.
@@ -177,6 +203,7 @@ export class WsConnection implements Connection {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.cancelDeadline?.();
+    this.#carrier?.over("transport close");
     this.#tellClosed();
     this.#host.closed(this, this.#ws.readyState === WebSocket.CLOSED);
   }
@@ -200,7 +227,31 @@ export class WsConnection implements Connection {
     else this.#fails();
   }
 
+  #carried(attachment: Buffer): void {
+    this.#carriedDue--;
+    this.#carrier?.heard(attachment);
+  }
+
+  /** Whether the packet is one of another namespace, and so Socket.IO's to read. */
+  #isCarried(text: string): boolean {
+    const packet = forNamespace(text, this.#host.namespaces);
+    if (packet === null) return false;
+    if (packet.isConnect && !this.isShared) this.#carrier = this.#host.carry(this);
+    if (this.#carrier?.readyState !== "open") {
+      this.#fails();
+      return true;
+    }
+    this.#carriedDue = packet.attachments;
+    this.#carrier.heard(text);
+    return true;
+  }
+
   #decode(text: string): void {
+    if (this.#carriedDue > 0) {
+      this.#fails();
+      return;
+    }
+    if (this.#attachmentsDue === 0 && this.#isCarried(text)) return;
     if (this.#attachmentsDue > 0) {
       this.#fails();
       return;
@@ -248,6 +299,8 @@ export class WsConnection implements Connection {
         // No event of ours asks for one.
         return;
       case PacketType.DISCONNECT:
+        // The client may stay for other namespaces, and come back to this one.
+        if (this.isShared) this.#phase = "open";
         this.#tellClosed();
         return;
       default:

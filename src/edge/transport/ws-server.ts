@@ -17,6 +17,8 @@ import {
   FRAME_BYTES_MAX,
 } from "./connection.ts";
 import { Heartbeat, PING_INTERVAL_MS, PING_TIMEOUT_MS } from "./heartbeat.ts";
+import { NamespaceCarrier } from "./namespace-carrier.ts";
+import type { NamespaceNames } from "./namespace-names.ts";
 import type { WriteBatcher } from "./write-batcher.ts";
 import { WsConnection, type WsConnectionOwner } from "./ws-connection.ts";
 
@@ -39,6 +41,10 @@ export interface WsServerOptions<AdmittedClient> {
   reception: Admitter<AdmittedClient>;
   /** Whether the handshake may go on; else it has been answered. */
   passes(request: IncomingMessage): boolean;
+  /** The application's namespaces; see NamespaceCarrier. */
+  namespaces: NamespaceNames;
+  /** Takes a connection in its namespaces, as Engine.IO's server would. */
+  onCarrier(carrier: NamespaceCarrier): void;
 }
 
 /**
@@ -79,6 +85,9 @@ export class WsServer<AdmittedClient> implements WsConnectionOwner {
     this.turn.hold(tcp);
     this.#upgrades.handleUpgrade(request, tcp, head, (ws) => {
       const connection = new WsConnection(ws, tcp, request.headers.authorization, this);
+      if (this.namespaces.size > 0) {
+        connection.request = { url: request.url ?? "", headers: request.headers };
+      }
       this.#heartbeat.add(connection);
       this.#deadline(connection, CONNECT_TIMEOUT_MS);
       connection.open(
@@ -108,6 +117,31 @@ export class WsServer<AdmittedClient> implements WsConnectionOwner {
         connection.refuse({ message: received.error.message, data: received.error });
       }
     });
+  }
+
+  get namespaces(): NamespaceNames {
+    return this.#options.namespaces;
+  }
+
+  carry(connection: WsConnection): NamespaceCarrier | null {
+    const { request } = connection;
+    if (request === null) return null;
+    const carrier = new NamespaceCarrier({
+      id: makeId(),
+      ...connection.parts,
+      turn: this.turn,
+      request,
+      accepted() {
+        connection.cancelDeadline?.();
+        connection.cancelDeadline = null;
+      },
+      closed() {
+        // The main namespace's session lives on without them.
+        if (!connection.hasSession) connection.close(true);
+      },
+    });
+    this.#options.onCarrier(carrier);
+    return carrier;
   }
 
   pong(connection: WsConnection): void {

@@ -43,6 +43,11 @@ export const GUIDES: readonly DocsPage[] = [
     summary: "What you have written around rooms, and what becomes of it.",
   },
   {
+    slug: "namespaces",
+    title: "Coming from Socket.IO",
+    summary: "Your own Socket.IO handlers, in a namespace beside Troupe's.",
+  },
+  {
     slug: "deploy",
     title: "Deploy",
     summary: "One host, systemd, Docker, TLS and proxies, many hosts, upgrades.",

@@ -1,0 +1,19 @@
+/** The application's own code in ACTORS_DIR, as the primary hands it to its workers. */
+
+export interface Bundle {
+  /** The file's name in ACTORS_DIR. */
+  file: string;
+  kind: "namespace";
+  /** What was made of it: a file URL. */
+  url: string;
+}
+
+export interface Extensions {
+  /** ACTORS_DIR, for messages. */
+  dir: string;
+  bundles: Bundle[];
+  /** Names of the namespaces. */
+  namespaces: string[];
+  /** Begins the names of channels in Redis; null: one host. */
+  redisPrefix: string | null;
+}

@@ -1,0 +1,33 @@
+/**
+ * The check of the application's files before the server starts, in a thread of its own that is
+ * ended afterwards: whatever they do, the primary goes on. Started by open.ts.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { Server } from "socket.io";
+import type { Bundle } from "../config/extensions.ts";
+import { load, mistake } from "./load.ts";
+
+export interface CheckData {
+  dir: string;
+  bundles: Bundle[];
+}
+
+export type CheckResult = { namespaces: string[] } | { problems: string[] };
+
+async function check({ dir, bundles }: CheckData): Promise<CheckResult> {
+  const loaded = await load(dir, bundles);
+  if ("problems" in loaded) return loaded;
+  const io = new Server();
+  const problems: string[] = [];
+  for (const { file, definition } of loaded.namespaces) {
+    try {
+      await definition.setup(io.of(definition.name) as never);
+    } catch (fault) {
+      problems.push(mistake(dir, file, fault));
+    }
+  }
+  if (problems.length > 0) return { problems };
+  return { namespaces: loaded.namespaces.map(({ definition }) => definition.name) };
+}
+
+parentPort?.postMessage(await check(workerData as CheckData));
