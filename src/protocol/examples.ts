@@ -74,11 +74,14 @@ export function exampleOf(schema: TSchema, isWhole: boolean, name = ""): Json {
     return exampleOf(parts.anyOf[0]!, isWhole, name);
   }
   const own = BY_NAME[name];
-  if (own !== undefined && typeNameOf(own) === parts.type) return own;
+  if (own !== undefined && typeNameOf(own) === parts.type && hasForm(own, parts.pattern)) {
+    return own;
+  }
   if (parts.examples !== undefined) return parts.examples[0]!;
   switch (parts.type) {
     case "string":
-      return parts.format === "time" ? TIME : parts.format === "id" ? ID : "text";
+      if (parts.format === "time" || parts.format === "moment") return TIME;
+      return parts.format === "id" ? ID : "text";
     case "integer":
     case "number":
       return parts.minimum ?? 0;
@@ -107,6 +110,10 @@ function objectExample(
     if (only === null || only.includes(name)) object[name] = exampleOf(schema, isWhole, name);
   }
   return object;
+}
+
+function hasForm(value: Json, pattern: string | undefined): boolean {
+  return typeof value !== "string" || pattern === undefined || new RegExp(pattern).test(value);
 }
 
 function typeNameOf(value: Json): string {

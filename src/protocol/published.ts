@@ -36,7 +36,7 @@ import {
   PostCounts,
   Suspended,
 } from "./social.ts";
-import { BODY_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
+import { BODY_MAX, LABEL_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
 /** Objects of the contract that have a name. */
 export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
@@ -105,6 +105,11 @@ const FORMATS: Readonly<Record<string, JsonObject>> = {
   title: { minLength: 1, maxLength: TITLE_MAX },
   image_url: { format: "uri", pattern: "^https://", maxLength: 2048 },
   notice: { minLength: 1, maxLength: NOTICE_MAX },
+  label: { minLength: 1, maxLength: LABEL_MAX },
+  draft: { maxLength: BODY_MAX },
+  moment: { format: "date-time" },
+  // Before it is normalised.
+  reaction_key: { minLength: 1, maxLength: 64 },
 };
 
 /** By text, for an optional property holds a copy of its schema. */
