@@ -98,7 +98,7 @@ export default async function Page() {
 import { useEffect, useState } from "react";
 import { connect } from "troupe-client";
 import { TroupeProvider, useConversation, useTroupe } from "troupe-client/react";
-${REACT_APP.slice(REACT_APP.indexOf("function Talk"), REACT_APP.indexOf("createRoot")).replace("function Talk", "function Shown")}
+${REACT_APP.slice(REACT_APP.indexOf("function Talk"), REACT_APP.lastIndexOf("createRoot(")).replace("function Talk", "function Shown")}
 export function Talk() {
   const [set, begin] = useState(null);
   useEffect(() => {

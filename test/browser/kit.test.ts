@@ -182,6 +182,10 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
         .waitFor();
       expect(await axeFaults(page), name).toEqual([]);
       await page.screenshot({ path: screens.shot(`kit-${name}`) });
+      const overflow = await page
+        .locator(".troupe-list, .troupe-scroll")
+        .evaluateAll((nodes) => nodes.map((node) => node.scrollWidth - node.clientWidth));
+      expect(overflow, `${name}: nothing is wider than its place`).toEqual([0, 0]);
       const dir = await page
         .locator(".troupe")
         .evaluate((node) => getComputedStyle(node).direction);

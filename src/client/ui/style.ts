@@ -108,7 +108,7 @@ ${TINTS}
 }
 .troupe .troupe-row:hover { background: var(--troupe-hover); }
 .troupe .troupe-row[aria-current] { background: var(--troupe-wash); }
-.troupe-row-text { flex: 1; min-inline-size: 0; display: grid; gap: 2px; }
+.troupe-row-text { flex: 1; min-inline-size: 0; display: grid; grid-template-columns: minmax(0, 1fr); gap: 2px; }
 .troupe-row-line { display: flex; gap: 8px; align-items: baseline; }
 .troupe-row-title, .troupe-row-said { flex: 1; min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .troupe-row-title { font-weight: 600; }
@@ -138,7 +138,7 @@ ${TINTS}
   display: flex; gap: 12px; align-items: center; padding: 10px 16px;
   background: var(--troupe-surface); border-block-end: 1px solid var(--troupe-line);
 }
-.troupe-heading { flex: 1; min-inline-size: 0; display: grid; }
+.troupe-heading { flex: 1; min-inline-size: 0; display: grid; grid-template-columns: minmax(0, 1fr); }
 .troupe-header h2 { flex: 1; font-size: 1.06em; line-height: 1.3; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .troupe .troupe-back { inline-size: 40px; block-size: 40px; display: grid; place-items: center; border-radius: 50%; margin-inline-start: -8px; }
 .troupe-banner {
