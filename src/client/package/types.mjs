@@ -202,8 +202,9 @@ class Writer {
   }
 
   declaration(name, schema) {
-    if (schema["~kind"] !== "Object") return `export type ${name} = ${this.#body(schema, "")};`;
-    return `export interface ${name} ${this.#body(schema, "")}`;
+    const body = this.#body(schema, "");
+    const isInterface = schema["~kind"] === "Object" && body.startsWith("{");
+    return isInterface ? `export interface ${name} ${body}` : `export type ${name} = ${body};`;
   }
 
   /** null: an empty object. */
