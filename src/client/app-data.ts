@@ -7,16 +7,16 @@
  */
 import type { Conversation, Message, User } from "../protocol/schemas.ts";
 
+/** A `type` fits it; an `interface` does not, for it may be added to. */
+type Json = Record<string, unknown>;
+
 export interface AppTypes {
-  message?: object;
-  conversation?: object;
-  user?: object;
+  message?: Json;
+  conversation?: Json;
+  user?: Json;
 }
 
-/** An application that says nothing of it has any JSON object there. */
-type WithData<T, D> = Omit<T, "data"> & {
-  data?: undefined extends D ? Record<string, unknown> : D;
-};
+type WithData<T, D> = Omit<T, "data"> & { data?: NonNullable<D> };
 
 export type MessageOf<A extends AppTypes> = WithData<Message, A["message"]>;
 export type ConversationOf<A extends AppTypes> = WithData<Conversation, A["conversation"]>;
