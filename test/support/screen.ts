@@ -132,7 +132,9 @@ export class Screen {
     await eventually(
       `the bell says ${count}`,
       async () =>
-        count === 0 ? !(await badge.isVisible()) : (await badge.textContent()) === String(count),
+        count === 0
+          ? !(await badge.isVisible())
+          : (await badge.getAttribute("data-count")) === String(count),
       SLOW_MS,
     );
   }

@@ -2,7 +2,7 @@
  * The page's main navigation: a rail at the side on a desktop, a bar at the bottom on a phone.
  * Conversations, feed, and the bell, each with what is unread.
  */
-import { el, setAttr, setText } from "./dom.ts";
+import { el, setAttr } from "./dom.ts";
 import { type IconName, icon } from "./icons.ts";
 import { FEED_ADDRESS, talkAddress } from "./route.ts";
 import { countedName } from "./wording.ts";
@@ -13,17 +13,20 @@ export interface Rail {
   update(view: "talks" | "feed" | "post", unreadTalks: number, unreadNotices: number): void;
 }
 
-/** The number on `owner`, whose name says it in words. */
+/**
+ * The number on `owner`, whose accessible name says it in words. The stylesheet shows it: as text it
+ * would be a visible label that the name does not contain.
+ */
 function badge(
   owner: HTMLElement,
   name: string,
   what: string,
 ): { node: HTMLElement; update(count: number): void } {
-  const node = el("span", { class: "badge rail-badge", attrs: { "aria-hidden": "true" } });
+  const node = el("span", { class: "badge rail-badge" });
   return {
     node,
     update(count) {
-      setText(node, count > 99 ? "99+" : String(count));
+      setAttr(node, "data-count", count > 99 ? "99+" : String(count));
       setAttr(owner, "aria-label", countedName(name, count, what));
       node.hidden = count === 0;
     },
