@@ -201,9 +201,12 @@ const RECOUNTED: Recounted[] = [
     what: "conversations.last_n",
     table: "conversations",
     column: "last_n",
+    // Where it equals last_seq it is not kept: then a wrong last_seq is a difference of its own.
     differing: `SELECT t.id, coalesce(t.last_n, t.last_seq) AS stored,
         ${nAt("t.id", "t.last_seq")} AS counted
-      FROM conversations t`,
+      FROM conversations t
+      WHERE t.last_n IS NOT NULL OR t.last_seq = coalesce(
+        (SELECT max(m.seq) FROM messages m WHERE m.conversation_id = t.id), 0)`,
     counted: `nullif(${nAt("t.id", "t.last_seq")}, t.last_seq)`,
     isRow: ONE_ROW,
   },
