@@ -42,9 +42,9 @@ export const CONVERSATION_EXTRAS = {
   permissions: Type.Optional(Request(removable(PERMISSION_PARTS))),
 };
 
-/** Objects merge by top-level key, and `null` removes one. */
+/** Objects merge by top-level key, and `null` removes one; a title stays or becomes another. */
 export const ConversationPatch = Request({
-  title: Type.Optional(Nullable(Title)),
+  title: Type.Optional(Title),
   ...CONVERSATION_EXTRAS,
   if_rev: Type.Optional(Ordinal),
 });

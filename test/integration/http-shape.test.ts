@@ -43,9 +43,9 @@ describe("errors", () => {
       const answer = await http.call("GET", path);
       expect([answer.status, answer.body.error.code], path).toEqual([404, "not_found"]);
     }
-    const wrong = await http.call("DELETE", "/api/conversations/1", { headers: {} });
+    const wrong = await http.call("PUT", "/api/conversations/1", { headers: {} });
     expect([wrong.status, wrong.body.error.code]).toEqual([405, "method_not_allowed"]);
-    expect(wrong.headers.get("allow")).toBe("GET, HEAD, PATCH, OPTIONS");
+    expect(wrong.headers.get("allow")).toBe("GET, HEAD, PATCH, DELETE, OPTIONS");
     expect((await http.call("GET", "/api/auth/login")).status).toBe(405);
     expect((await http.call("POST", "/healthz")).status).toBe(405);
     expect((await http.call("PUT", "/docs/api")).status).toBe(405);

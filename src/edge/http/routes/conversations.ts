@@ -40,6 +40,9 @@ const NO_OTHERS = refused("invalid_payload", "body: member_ids names nobody but 
 const TOO_MANY = refused("invalid_payload", `A group has at most ${MEMBERS_MAX} members.`, [
   { in: "body", at: "member_ids", problem: `makes more than ${MEMBERS_MAX} members` },
 ]);
+const NO_CHANGE = refused("invalid_payload", "body: names nothing to change.", [
+  { in: "body", at: "", problem: "names nothing to change" },
+]);
 const NOT_A_PAIR = refused("invalid_payload", "A direct conversation has one other member.", [
   { in: "body", at: "member_ids", problem: "names more than one for a direct conversation" },
 ]);
@@ -104,6 +107,8 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     },
 
     async updateConversation({ caller, params, body }) {
+      const { if_rev: _condition, ...changes } = body;
+      if (Object.keys(changes).length === 0) return NO_CHANGE;
       const answer = await gateway.ask("conversation", params.id, "update", {
         ...body,
         ...acting(caller),
@@ -112,6 +117,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     },
 
     async updateMember({ caller, params, body }) {
+      if (Object.keys(body).length === 0) return NO_CHANGE;
       const answer = await gateway.ask("conversation", params.id, "update_member", {
         ...body,
         ...acting(caller),
