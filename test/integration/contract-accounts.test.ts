@@ -264,7 +264,7 @@ describe("people", () => {
     expect(renamed.status, renamed.text).toBe(200);
     expect(renamed.body).toEqual({ ...ann.user, display_name: "Ann the Second" });
     expect((await ann.api.get("/api/me")).body).toEqual(renamed.body);
-    for (const bad of [{ display_name: "" }, { display_name: 7 }, { username: "other" }]) {
+    for (const bad of [{ display_name: "" }, { display_name: 7 }, { username: "no" }]) {
       expectRefusal(await ann.api.patch("/api/me", bad), "invalid_payload");
     }
   });

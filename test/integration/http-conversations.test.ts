@@ -82,7 +82,7 @@ test("messages are sent, edited, deleted and marked through the conversation's a
 
   http.answers.set("edit", ok({ message: MESSAGE }));
   http.answers.set("delete", ok({ message: MESSAGE }));
-  http.answers.set("mark", ok({ delivered_seq: 1, read_seq: 1 }));
+  http.answers.set("mark", ok({ delivered_seq: 1, read_seq: 1, unread_count: 0 }));
   expect((await as("PATCH", "/api/conversations/7/messages/1", { body: "ho" })).body).toEqual(
     MESSAGE,
   );
@@ -90,6 +90,7 @@ test("messages are sent, edited, deleted and marked through the conversation's a
   expect((await as("PUT", "/api/conversations/7/read", { seq: 1 })).body).toEqual({
     delivered_seq: 1,
     read_seq: 1,
+    unread_count: 0,
   });
   expect(http.asked.slice(2).map(({ op, body }) => [op, body["seq"], body["read"]])).toEqual([
     ["edit", 1, undefined],

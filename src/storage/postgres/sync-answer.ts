@@ -15,6 +15,9 @@ export const MESSAGES_MAX = 1000;
 export const CONVERSATIONS_MAX = 200;
 export const ANSWER_BYTES_MAX = 256 * 1024;
 
+/** A conversation that does not fit is begun where this much room is left. */
+const PART_BYTES_MIN = 64 * 1024;
+
 /** Beside its body, an encoded message is about this long. */
 const MESSAGE_BYTES = 260;
 /** A key of 64 bytes, twice, and five user ids. */
@@ -58,6 +61,13 @@ export function answerSync(
       conversations.length < CONVERSATIONS_MAX;
     if (!first && !fits) {
       more = true;
+      const room = ANSWER_BYTES_MAX - bytes;
+      // Else a long one would wait for as long as others are active.
+      if (!candidate.fresh && room >= PART_BYTES_MIN) {
+        const part = syncedOf(candidate, room).synced;
+        const hasRoom = conversations.length < CONVERSATIONS_MAX;
+        if (hasRoom && messages + part.messages.length <= MESSAGES_MAX) conversations.push(part);
+      }
       break;
     }
     conversations.push(synced);
