@@ -196,7 +196,9 @@ describe("with its own PostgreSQL", () => {
     await second.stop();
   });
 
-  it("[STA10] kill -9 of everything at any time loses nothing acknowledged", async () => {
+  it("[STA10] kill -9 of everything at any time loses nothing acknowledged", {
+    timeout: 150_000,
+  }, async () => {
     const dataDir = await folder();
     const options = { embedded: true, dataDir, workers: 2 };
     let troupe = await start(options);
@@ -232,7 +234,9 @@ describe("with its own PostgreSQL", () => {
     await troupe.stop();
   });
 
-  it("[STA11] kill -9 of the primary: workers leave within 2 s, and the next start takes over", async () => {
+  it("[STA11] kill -9 of the primary: workers leave within 2 s, and the next start takes over", {
+    timeout: 120_000,
+  }, async () => {
     const dataDir = await folder();
     const options = { embedded: true, dataDir, workers: 2 };
     const first = await start(options);
