@@ -8,7 +8,7 @@ import type { Row } from "../../bench/report/comparison.ts";
 import { harnessCommand } from "./chaos.ts";
 
 /** Fourteen scenarios, each with a server of its own, on a machine that does other things too. */
-export const BENCH_TIMEOUT_MS = 420_000;
+export const BENCH_TIMEOUT_MS = 720_000;
 
 export interface BenchFound {
   exitCode: number | null;
