@@ -183,7 +183,7 @@ describe.each(ADAPTERS)("coming in and going in $name", ({ open }) => {
     expect(await accept(dan, theirs.id)).toBe("not_found");
     expect([await join(cat), await accept(cat, mine.id)]).toEqual(["not_found", "not_found"]);
     expect(await call({ by: ann, does: "add", userIds: [cat] })).toBe("forbidden");
-    // Who is no member is banned without a rev.
+    // A ban of a user who is no member takes no rev.
     expect(await ban(ann, eve)).toBe(false);
     expect((await now()).rev).toBe(rev + 1);
     const page = await storage.queries.bans(ann, group, 10, null);
