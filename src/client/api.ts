@@ -53,7 +53,7 @@ export function fetchCall(url: string): CallPort {
         signal: AbortSignal.timeout(CALL_DEADLINE_MS),
         body: body === undefined ? null : JSON.stringify(body),
       } as const;
-      const response = await fetch(url + path, init);
+      const response = await fetch(url.replace(/\/$/, "") + path, init);
       const answer = JSON.parse((await response.text()) || "null");
       return response.ok
         ? { ok: true, value: answer }

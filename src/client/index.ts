@@ -57,7 +57,7 @@ export type Credentials =
 
 export type ConnectOptions = Credentials &
   Omit<ClientOptions, "getToken"> & {
-    /** Where Troupe is; default: the page's own origin. */
+    /** Where Troupe is, with the path prefix of its proxy if any; default: the page's own origin. */
     url?: string;
     /** Default: WebSocket, with long-polling where that cannot be had. */
     transports?: Transports;

@@ -21,7 +21,10 @@ export function makeSocket(
   transports: Transports,
   { onEvent, onClosed, onRefused }: SocketHandlers,
 ): SocketPort {
+  // socket.io-client takes the path of a URL for a namespace.
+  const base = url && new URL(url);
   const options = {
+    path: `${base ? base.pathname.replace(/\/$/, "") : ""}/socket.io`,
     autoConnect: false,
     forceNew: true,
     reconnection: false,
@@ -30,7 +33,7 @@ export function makeSocket(
     tryAllTransports: true,
   };
   // Undefined, it is the page's own.
-  const socket = io(url!, options);
+  const socket = io(base ? base.origin : undefined!, options);
   socket.onAny(onEvent);
   socket.on("disconnect", (reason) => {
     if (reason !== "io client disconnect") onClosed(reason);

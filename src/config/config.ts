@@ -44,6 +44,14 @@ export interface Config {
   tlsCert: string | null;
   tlsKey: string | null;
   trustProxy: ProxyTrust;
+  /** The path prefix under which a proxy publishes Troupe, such as "/chat"; "" for none. */
+  basePath: string;
+  /** How long `readyz` answers 503 before a drain begins and the port closes. */
+  drainDelayMs: number;
+  /** A port of its own for `/metrics`; null: on `port`. */
+  metricsPort: number | null;
+  /** The bearer token that `/metrics` wants; null: none. */
+  metricsToken: string | null;
   /** New connections from one address: the sustained rate and the burst. */
   connectionRatePerS: number;
   connectionBurst: number;
@@ -123,6 +131,10 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     tlsCert: optional(CONFIG_KEYS.tlsCert),
     tlsKey: optional(CONFIG_KEYS.tlsKey),
     trustProxy: read<ProxyTrust>(CONFIG_KEYS.trustProxy, false),
+    basePath: read(CONFIG_KEYS.basePath, ""),
+    drainDelayMs: read(CONFIG_KEYS.drainDelayMs, 0),
+    metricsPort: read<number | null>(CONFIG_KEYS.metricsPort, null),
+    metricsToken: optional(CONFIG_KEYS.metricsToken),
     connectionRatePerS: read(CONFIG_KEYS.connectionRatePerS, 100),
     connectionBurst: read(CONFIG_KEYS.connectionBurst, 1000),
     pendingConnectionsMax: read(CONFIG_KEYS.pendingConnectionsMax, 500),
@@ -156,6 +168,9 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
       `${config.refreshTokenTtlS}, less than ACCESS_TOKEN_TTL_S (${config.accessTokenTtlS})`,
       "at least ACCESS_TOKEN_TTL_S: a login must outlive the tokens it gives",
     );
+  }
+  if (config.metricsPort !== null && config.metricsPort === config.port) {
+    report(CONFIG_KEYS.metricsPort, `${config.metricsPort}, which is PORT`);
   }
   checkTls(config, report);
 

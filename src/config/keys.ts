@@ -18,6 +18,8 @@ const wrong: Read<never> = { ok: false };
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const HOST_NAME = /^[A-Za-z0-9._:%-]{1,255}$/;
+const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
+const METRICS_TOKEN = /^[\w\-.~+/]{16,510}={0,2}$/;
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 /** RFC 7518, section 3.2: an HS256 key has at least the size of the hash. */
 export const JWT_SECRET_BYTES_MIN = 32;
@@ -289,6 +291,43 @@ export const CONFIG_KEYS = {
       const trust = parseProxyTrust(text);
       return trust === null ? wrong : right(trust);
     },
+  },
+  basePath: {
+    name: "BASE_PATH",
+    meaning: "path prefix under which a proxy publishes Troupe, its page and its Socket.IO path",
+    unit: "",
+    default: "",
+    wants: "a path such as /chat, without a slash at its end",
+    read: (text: string) => (BASE_PATH.test(text) && text.length <= 200 ? right(text) : wrong),
+  },
+  drainDelayMs: {
+    name: "DRAIN_DELAY_MS",
+    meaning: "how long `/readyz` answers 503 after SIGTERM before sessions are sent elsewhere",
+    unit: "milliseconds",
+    default: "0",
+    wants: "a whole number from 0 to 600000",
+    tooSmall: "a balancer that has not looked yet sends new clients to a closed port",
+    tooLarge: "a stop takes that much longer, and may be cut short by whoever asked for it",
+    read: integer(0, 600_000),
+  },
+  metricsPort: {
+    name: "METRICS_PORT",
+    meaning: "TCP port for `/metrics` alone, which PORT does not answer then",
+    unit: "",
+    default: "",
+    wants: "a whole number from 1 to 65535, other than PORT",
+    read: integer(1, 65_535),
+  },
+  metricsToken: {
+    name: "METRICS_TOKEN",
+    meaning: "bearer token that `/metrics` wants",
+    unit: "characters",
+    default: "",
+    wants: "16 to 512 characters of letters, digits and -._~+/=",
+    tooSmall: "can be guessed",
+    secret: true,
+    read: (text: string): Read<string> =>
+      METRICS_TOKEN.test(text) ? right(text) : { ok: false, found: "another value" },
   },
   connectionRatePerS: {
     name: "CONNECTION_RATE_PER_S",

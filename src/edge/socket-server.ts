@@ -55,7 +55,10 @@ export function createSocketServer(
 ): SocketServer {
   const { config, sessions, metrics, clock, turn } = deps;
   const namespaces: NamespaceNames = new Set(config.extensions?.namespaces);
-  const httpServer = createHttpServer((_request, response) => response.writeHead(404).end());
+  const httpServer = createHttpServer(
+    (_request, response) => response.writeHead(404).end(),
+    config.basePath,
+  );
   let isRefusing = false;
   const io = new Server<
     ClientToServerEvents,

@@ -38,13 +38,25 @@ function opsHint(config: Config, opsToken: string | null): string {
 
 function addresses(config: Config, port: number): string[] {
   const scheme = config.tlsCert === null ? "http" : "https";
-  const at = (host: string) => `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const { basePath } = config;
+  const at = (host: string) =>
+    `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${basePath}`;
   if (config.host !== "0.0.0.0" && config.host !== "::") return [at(config.host)];
-  const outside = Object.values(networkInterfaces())
+  const outside = Object.values(interfaces())
     .flatMap((list) => list ?? [])
     .filter((address) => !address.internal && address.family === "IPv4")
     .map((address) => at(address.address));
   return [at("localhost"), ...outside];
+}
+
+/** None where the process may not ask for them, as under a unit that forbids AF_NETLINK. */
+function interfaces(): ReturnType<typeof networkInterfaces> {
+  try {
+    return networkInterfaces();
+  } catch {
+    // The banner only shows addresses; that they are unknown must not end a start.
+    return {};
+  }
 }
 
 function database(config: Config): string {

@@ -10,7 +10,7 @@ import cluster, { type Worker } from "node:cluster";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { Counter, type Registry } from "prom-client";
 import { subscriberOf } from "../base/address.ts";
-import { errorCode, StartRefusal, unreachable } from "../base/errors.ts";
+import { StartRefusal, unreachable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { NO_VIEW, Placement, type WorkerRef } from "../runtime/view.ts";
 import type { DoorGuard, Welcome } from "./door-guard.ts";
@@ -23,6 +23,7 @@ import {
   readHead,
 } from "./head-reader.ts";
 import { HeldSockets } from "./held-sockets.ts";
+import { listenTrouble } from "./listen-trouble.ts";
 import { type Refusal, refusalBytes } from "./refusals.ts";
 import { maybeRequest, routeOf } from "./request-head.ts";
 import { SessionDoor } from "./session-door.ts";
@@ -35,6 +36,8 @@ export interface ServingWorker extends WorkerRef {
 }
 
 export interface FrontDoorOptions {
+  /** The prefix that paths may have. */
+  basePath?: string;
   /** Whether TLS is on: then requests cannot be read here, and the worker does the handshake. */
   tls: boolean;
   guard: DoorGuard;
@@ -213,7 +216,7 @@ export class FrontDoor {
   }
 
   #route(socket: Socket, bytes: Buffer, head: string): void {
-    const route = routeOf(head);
+    const route = routeOf(head, this.#options.basePath);
     switch (route.to) {
       case "api":
       case "engine":
@@ -309,19 +312,5 @@ export class FrontDoor {
     socket.end(refusalBytes(refusal, message));
     const timer = setTimeout(() => socket.destroy(), LINGER_MS);
     socket.once("close", () => clearTimeout(timer));
-  }
-}
-
-function listenTrouble(error: unknown, port: number, host: string): string {
-  switch (errorCode(error)) {
-    case "EADDRINUSE":
-      return `Port ${port} is taken by another program: stop it, or set PORT to a free one.`;
-    case "EACCES":
-      return `Port ${port} needs rights that this user does not have: set PORT to 1024 or above.`;
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return `HOST ${host} is no address of this machine: use one that is, or 0.0.0.0.`;
-    default:
-      return `Cannot listen on ${host} port ${port}: ${error instanceof Error ? error.message : error}.`;
   }
 }

@@ -14,6 +14,8 @@ export class HostReport {
   readonly #metrics: Metrics;
   readonly #relay: Relay | null;
   readonly #log: Log;
+  /** Set where the host is about to drain, so that balancers send new clients elsewhere. */
+  isLeaving = false;
   #gathering: Promise<HostMetrics> | null = null;
 
   constructor(supervisor: Supervisor, metrics: Metrics, relay: Relay | null, log: Log) {
@@ -29,7 +31,7 @@ export class HostReport {
       workersOnline: this.#supervisor.serving.length,
       relay: this.#relay?.state ?? "none",
       degraded: this.#degraded(),
-      draining: this.#supervisor.stopping,
+      draining: this.isLeaving || this.#supervisor.stopping,
     };
   }
 

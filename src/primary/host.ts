@@ -25,6 +25,7 @@ import { HostReport } from "./host-report.ts";
 import { HostTalk } from "./host-talk.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
 import { type Member, Membership } from "./membership.ts";
+import { MetricsDoor } from "./metrics-door.ts";
 import { HostOps, OPS_TALK } from "./ops.ts";
 import { Supervisor, type SupervisorLimits } from "./supervisor.ts";
 import { NO_UPLINK, Switchboard } from "./switchboard.ts";
@@ -67,6 +68,9 @@ export class Host {
   readonly #issuerKeys: IssuerKeys | null;
   readonly #drops: Drops;
   readonly #metrics: Metrics;
+  readonly #metricsDoor: MetricsDoor | null;
+  /** Ends the wait before a drain; see DRAIN_DELAY_MS. */
+  #endDelay: (() => void) | null = null;
 
   constructor(options: HostOptions) {
     const { config, log, workerPath, host = newHostId() } = options;
@@ -114,6 +118,7 @@ export class Host {
     );
     this.frontDoor = new FrontDoor({
       tls: options.certificate !== undefined,
+      basePath: config.basePath,
       guard: new DoorGuard({
         limits: doorLimits(config),
         connectionsMax: config.connectionsPerAddressMax,
@@ -162,6 +167,16 @@ export class Host {
             },
             onFault: (fault) => log.warn({ event: "issuer_keys_unread", err: fault }),
           });
+    this.#metricsDoor =
+      config.metricsPort === null
+        ? null
+        : new MetricsDoor({
+            host: config.host,
+            port: config.metricsPort,
+            token: config.metricsToken,
+            metrics: () => this.#report.metrics(),
+            log,
+          });
     this.#addGauges();
     if (this.#relay !== null) this.#addRelayMetrics(this.#relay);
   }
@@ -188,6 +203,7 @@ export class Host {
         },
       });
       await this.supervisor.start();
+      await this.#metricsDoor?.listen();
       return await this.frontDoor.listen(this.#config.port, this.#config.host);
     } catch (error) {
       await this.kill();
@@ -225,8 +241,18 @@ export class Host {
     );
   }
 
-  /** Announces the drain to sessions, closes the port, flushes actors and ends the workers. */
+  /**
+   * Answers `readyz` with 503 for DRAIN_DELAY_MS, while the port stays open; then announces the
+   * drain to sessions, closes the port, flushes actors and ends the workers.
+   */
   async stop(): Promise<void> {
+    this.#report.isLeaving = true;
+    const { drainDelayMs } = this.#config;
+    if (drainDelayMs > 0) {
+      await new Promise<void>((resolve) => {
+        this.#endDelay = systemClock.after(drainDelayMs, resolve);
+      });
+    }
     await this.supervisor.stop(() => this.frontDoor.stopAccepting());
     await this.#relay?.close();
     this.#close();
@@ -241,7 +267,9 @@ export class Host {
   }
 
   #close(): void {
+    this.#endDelay?.();
     this.frontDoor.close();
+    this.#metricsDoor?.close();
     this.#talk.close();
     this.#drops.close();
     this.#issuerKeys?.close();

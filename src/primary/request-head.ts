@@ -5,6 +5,7 @@
  * first `sid=` anywhere in the head (a cookie's, another parameter's), and tunnels through IPC
  * everything that mentions a length anywhere. Requests that sticky would misread do not go to it.
  */
+import { withoutBasePath } from "../base/base-path.ts";
 
 export type Route =
   /** Worker's HTTP server, any worker. */
@@ -30,13 +31,16 @@ export function maybeRequest(bytes: Buffer): boolean {
   return start === "" || REQUEST_START.test(start);
 }
 
-/** `head`: the request line and headers, without the empty line that ends them. */
-export function routeOf(head: string): Route {
+/**
+ * `head`: the request line and headers, without the empty line that ends them. `basePath`: the
+ * prefix that the target may have.
+ */
+export function routeOf(head: string, basePath = ""): Route {
   const lines = head.split("\r\n");
   const match = REQUEST_LINE.exec(lines[0]!);
   if (match === null) return { to: "refused", why: "This is not an HTTP/1.1 request." };
   const method = match[1]!;
-  const target = match[2]!;
+  const target = withoutBasePath(match[2]!, basePath);
   if (!target.startsWith(ENGINE_PATH)) return { to: "api" };
 
   const sids = sidsOf(target);

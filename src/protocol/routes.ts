@@ -394,10 +394,11 @@ export const ROUTES = {
     group: "Operations",
     method: "GET",
     path: "/metrics",
-    summary: "Prometheus text, all workers of the host added up.",
+    summary:
+      "Prometheus text, all workers of the host added up. Wants `METRICS_TOKEN` as a bearer token where it is set, and is on a port of its own where `METRICS_PORT` is set.",
     token: false,
     answers: { 200: "text/plain" },
-    refusals: ["rate_limited"],
+    refusals: ["rate_limited", "unauthorized"],
   },
 
   ...SERVICE_ROUTES,

@@ -30,6 +30,16 @@ describe("where a request belongs", () => {
     expect(routeOf(head(target))).toEqual({ to });
   });
 
+  test.each([
+    ["/chat/socket.io/?EIO=4&transport=websocket", "engine"],
+    ["/socket.io/?EIO=4&transport=websocket", "engine"],
+    ["/chats/socket.io/?EIO=4&transport=websocket", "api"],
+    ["/chat", "api"],
+    ["/chat?x=1", "api"],
+  ])("[FD2] with the prefix /chat, %s goes to any worker's %s", (target, to) => {
+    expect(routeOf(head(target), "/chat")).toEqual({ to });
+  });
+
   test("[FD5] a session's poll and upgrade go through sticky, a body in its tunnel", () => {
     const session = { to: "session", sid: SID, via: "sticky" };
     expect(routeOf(head(polling(SID)))).toEqual({ ...session, tunnelled: false });

@@ -87,7 +87,7 @@ class TroupeChat extends HTMLElement {
       this.#client = null;
       const token = this.getAttribute("token");
       if (this.#root !== null && (this.#getToken !== null || token !== null)) {
-        const url = this.getAttribute("server") ?? new URL(import.meta.url).origin;
+        const url = this.getAttribute("server") ?? new URL("..", import.meta.url).href;
         this.#client =
           this.#getToken === null
             ? connect({ url, token: token! })

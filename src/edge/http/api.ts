@@ -147,7 +147,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     return503OnClosing: false,
     routerOptions: { maxParamLength: PARAM_CHARS_MAX },
     serverFactory: (handler) => {
-      server = createHttpServer(byEngine(deps.engine, handler));
+      server = createHttpServer(byEngine(deps.engine, handler), config.basePath);
       return server;
     },
     clientErrorHandler: answerClientError,
@@ -174,15 +174,28 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...serviceRoutes(deps.services, deps.revocations),
   };
   const isSuspended = (user: UserId) => deps.revocations.isSuspended(user);
-  const gates = createGates(auth, limits, replies, clients, deps.queries, isSuspended, log);
+  const gates = createGates(
+    auth,
+    limits,
+    replies,
+    clients,
+    deps.queries,
+    isSuspended,
+    log,
+    config.metricsToken,
+  );
   const audit = new AuditTrail(deps.services, clock, log);
   const room = { gates, limits, replies, audit, queries: deps.queries, log };
-  for (const name of Object.keys(ROUTES) as RouteName[]) {
+  const served = (Object.keys(ROUTES) as RouteName[]).filter(
+    (name) => name !== "metrics" || config.metricsPort === null,
+  );
+  for (const name of served) {
     addRoute(app, name, handlers[name] as AnyHandler, room);
   }
   const webRoot = deps.webRoot ?? WEB_ROOT;
   const pages = loadPages(webRoot, {
-    localUrl: `${config.tlsCert === null ? "http" : "https"}://localhost:${config.port}`,
+    localUrl: `${config.tlsCert === null ? "http" : "https"}://localhost:${config.port}${config.basePath}`,
+    basePath: config.basePath,
     hasOutsideAccounts: config.jwtJwksUrl !== null,
   });
   const transport = createTransportSecurity(clients);
@@ -197,7 +210,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     count,
   });
   addFallbacks(app, replies, log, [
-    ...Object.values(ROUTES),
+    ...served.map((name) => ROUTES[name]),
     ...[...pages.map(({ path }) => path), ...sdk].map((path) => ({ method: "GET", path })),
   ]);
 
@@ -285,7 +298,9 @@ function addRoute(app: FastifyInstance, name: RouteName, handler: AnyHandler, ro
       ? gates.token(ACT_OF_ROUTE[name])
       : isApi
         ? gates.account
-        : gates.operation,
+        : name === "metrics"
+          ? gates.metrics
+          : gates.operation,
     handler(request, reply) {
       const params = request.params as Record<string, unknown>;
       if (request.caller === null || kinds.size === 0 || !hasNames(params)) {

@@ -8,6 +8,7 @@ import { createCaller } from "../../client/index.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
 import type { Tokens, User } from "../../protocol/schemas.ts";
 import { createApi } from "./http.ts";
+import { SERVER_URL } from "./server-url.ts";
 
 const STORAGE_KEY = "troupe.login";
 const REFRESH_LOCK = "troupe.refresh";
@@ -90,7 +91,7 @@ async function exclusively<T>(work: () => Promise<T>): Promise<T> {
 
 /** `onEnded`: the login is over, here or in another tab; a message where there is one to show. */
 export function createAccount(onEnded: (message: string | null) => void): Account {
-  const call = createApi(createCaller({}));
+  const call = createApi(createCaller({ url: SERVER_URL }));
   let renewal: Promise<Result<string>> | null = null;
 
   const end = (message: string | null): void => {

@@ -12,6 +12,7 @@ import { type Attention, createAttention } from "./attention.ts";
 import { answerOf, createApi } from "./http.ts";
 import { createPeople, type People } from "./people.ts";
 import { openTalkOf, peerIdOf } from "./selection.ts";
+import { SERVER_URL } from "./server-url.ts";
 import { createSocial, type Social } from "./social.ts";
 import { initialState, linkOf, withAnswered, withOpen, withTalks, withUsers } from "./state.ts";
 import { createStatuses } from "./statuses.ts";
@@ -56,6 +57,7 @@ export interface Chat {
 export function createChat(account: Account, me: User, onCaughtUp: (fresh: number) => void): Chat {
   const store = createStore(initialState(me));
   const client = connect({
+    url: SERVER_URL,
     storage: webOutbox(localStorage, me.id),
     async getToken({ stale }) {
       const answer = await (stale === null ? account.accessToken() : account.renewedToken(stale));

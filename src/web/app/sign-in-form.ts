@@ -5,6 +5,7 @@
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { Account } from "./account.ts";
 import { el, setAttr, setText } from "./dom.ts";
+import { SERVER_URL } from "./server-url.ts";
 
 const USERNAME = /^[A-Za-z0-9_.]{3,32}$/;
 const PASSWORD_MIN = 8;
@@ -65,9 +66,12 @@ export const hasOutsideAccounts = (): boolean =>
 /** In place of the form, which could sign nobody in. */
 export function createOutsideNotice(): HTMLElement {
   const card = el("section", { class: "sign-in-card" });
-  const guide = el("a", { text: "How an application connects", attrs: { href: "/docs/sdk" } });
+  const guide = el("a", {
+    text: "How an application connects",
+    attrs: { href: `${SERVER_URL}docs/sdk` },
+  });
   card.append(
-    el("img", { attrs: { src: "/favicon.svg", alt: "", width: "48", height: "48" } }),
+    el("img", { attrs: { src: `${SERVER_URL}favicon.svg`, alt: "", width: "48", height: "48" } }),
     el("h1", { text: "Sign in where your account is" }),
     el("p", {
       class: "tagline",
@@ -140,7 +144,9 @@ export function createSignInForm(
   relabel();
   const form = el("form", { class: "sign-in-card", attrs: { novalidate: true } });
   form.addEventListener("submit", onSubmit);
-  const logo = el("img", { attrs: { src: "/favicon.svg", alt: "", width: "48", height: "48" } });
+  const logo = el("img", {
+    attrs: { src: `${SERVER_URL}favicon.svg`, alt: "", width: "48", height: "48" },
+  });
   const tagline = el("p", { class: "tagline", text: "Conversations that keep up with you." });
   form.append(logo, heading, tagline, problem, username.node, password.node, submit, other);
   return el("main", { class: "sign-in" }, form);

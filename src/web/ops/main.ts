@@ -11,6 +11,9 @@ import { createTokenForm, keepToken, storedToken } from "./token.ts";
 const root = document.getElementById("ops");
 if (!root) throw new Error("index.html has no #ops");
 
+/** This script is one folder below, also under a path prefix behind a proxy. */
+const SERVER_URL = new URL("..", import.meta.url).href;
+
 let leave: () => void = () => undefined;
 
 const refusals: Readonly<Partial<Record<ErrorObject["code"], string>>> = {
@@ -27,7 +30,7 @@ const callWith =
   (token: string): Call =>
   async <T>(method: string, path: string) =>
     // What is asked for and what is read of it stand together, in the board.
-    (await fetchCall("")(method, path, undefined, token)) as Result<T>;
+    (await fetchCall(SERVER_URL)(method, path, undefined, token)) as Result<T>;
 
 function askForToken(notice: string | null): void {
   leave();

@@ -3,6 +3,7 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import { isRightToken } from "../../../base/bearer.ts";
 import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";
 import type { UserId } from "../../../protocol/ids.ts";
 import { type Act, judge, RULES } from "../../../protocol/policy.ts";
@@ -27,6 +28,7 @@ declare module "fastify" {
 export type Gate = (request: FastifyRequest, reply: FastifyReply, done: () => void) => void;
 
 const NO_TOKEN = refused("unauthorized", "Send an access token: Authorization: Bearer ….").error;
+const NO_METRICS_TOKEN = refused("unauthorized", "Send METRICS_TOKEN as a bearer token.").error;
 
 /** For whom a service with scope `act` calls: a user's id, or `external:<id>`. */
 const ACT_AS = "troupe-act-as";
@@ -39,6 +41,8 @@ export interface Gates {
   account: Gate;
   /** Routes of monitors and proxies, which want no token. */
   operation: Gate;
+  /** The same, and METRICS_TOKEN where it is set. */
+  metrics: Gate;
 }
 
 export function createGates(
@@ -49,6 +53,7 @@ export function createGates(
   queries: NameQueries,
   isSuspended: (user: UserId) => boolean,
   log: Logger,
+  metricsToken: string | null,
 ): Gates {
   /** The identity with which a service acts for the user that it names. */
   async function asNamed(identity: Identity, named: string): Promise<Result<Identity>> {
@@ -63,6 +68,13 @@ export function createGates(
       throw fault;
     }
   }
+
+  const operation: Gate = (request, reply, done) => {
+    request.address = clients.addressOf(request.raw);
+    const limited = limits.operationCall(request.address);
+    if (limited === null) done();
+    else replies.refuse(request, reply, limited);
+  };
 
   return {
     token: (act) => (request, reply, done) => {
@@ -119,12 +131,14 @@ export function createGates(
       else replies.refuse(request, reply, limited);
     },
 
-    operation(request, reply, done) {
-      request.address = clients.addressOf(request.raw);
-      const limited = limits.operationCall(request.address);
-      if (limited === null) done();
-      else replies.refuse(request, reply, limited);
-    },
+    operation,
+
+    metrics: (request, reply, done) =>
+      operation(request, reply, () => {
+        const { authorization } = request.headers;
+        if (metricsToken === null || isRightToken(authorization, metricsToken)) done();
+        else replies.refuse(request, reply, NO_METRICS_TOKEN);
+      }),
   };
 }
 

@@ -51,8 +51,12 @@ export interface Deployment {
   localUrl: string;
   /** Accounts are an outside issuer's: there is no password to sign in with. */
   hasOutsideAccounts: boolean;
+  /** The prefix under which a proxy publishes the pages; "" for none. */
+  basePath: string;
 }
 
+/** An address on this server in a page's HTML. */
+const LOCAL_LINK = /\b(href|src)="\/(?!\/)/g;
 /** What the guides are written with, and what their snippets are tested with. */
 const WRITTEN_URL = "http://localhost:3000";
 
@@ -100,9 +104,17 @@ export function servePages(
 }
 
 function told(path: string, text: string, deployment: Deployment): string {
-  if (path.startsWith("/docs")) return text.replaceAll(WRITTEN_URL, deployment.localUrl);
-  if (path !== "/index.html" || !deployment.hasOutsideAccounts) return text;
-  return text.replace("<html ", '<html data-accounts="outside" ');
+  const { basePath, localUrl, hasOutsideAccounts } = deployment;
+  if (path === "/api/openapi.json") {
+    return text.replace('"servers":[{"url":"/"}]', `"servers":[{"url":"${basePath || "/"}"}]`);
+  }
+  if (path === "/api/asyncapi.json") {
+    return text.replaceAll('"/socket.io"', `"${basePath}/socket.io"`);
+  }
+  const linked = basePath === "" ? text : text.replaceAll(LOCAL_LINK, `$1="${basePath}/`);
+  if (path.startsWith("/docs")) return linked.replaceAll(WRITTEN_URL, localUrl);
+  if (path !== "/index.html" || !hasOutsideAccounts) return linked;
+  return linked.replace("<html ", '<html data-accounts="outside" ');
 }
 
 function page(path: string, type: string, bytes: Buffer, isShared: boolean): Page {

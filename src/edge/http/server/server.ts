@@ -5,9 +5,11 @@
  * [SRV1] A request with two Host headers is refused (RFC 9112, 3.2), an upgrade too.
  * [SRV2] An upgrade that was pipelined behind a request whose answer is still owed is refused
  *        after that answer: a proxy would take the answer for a part of the WebSocket stream.
+ * [SRV3] A path with the prefix BASE_PATH is the path without it, for requests and upgrades.
  */
 import { type IncomingMessage, Server, ServerResponse } from "node:http";
 import { Socket } from "node:net";
+import { withoutBasePath } from "../../../base/base-path.ts";
 import { stopwatch } from "../../../base/clock.ts";
 import { ERROR_STATUS, type ErrorObject, refused } from "../../../protocol/errors.ts";
 import { JSON_TYPE } from "./replies.ts";
@@ -38,9 +40,19 @@ const TIMEOUTS = {
 /** Looks at each request, and at each upgrade, before any listener is given it. */
 class GuardedServer extends Server {
   readonly #owed = new WeakMap<Socket, Set<ServerResponse>>();
+  readonly #basePath: string;
+
+  constructor(listener: RequestListener, basePath: string) {
+    super(TIMEOUTS, listener);
+    this.#basePath = basePath;
+  }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
     const [request, second] = args;
+    if (this.#basePath !== "" && (event === "request" || event === "upgrade")) {
+      const message = request as IncomingMessage;
+      message.url = withoutBasePath(message.url ?? "/", this.#basePath);
+    }
     if (event === "request" && second instanceof ServerResponse) {
       const { rawHeaders, socket } = request as IncomingMessage;
       this.#owes(socket, second);
@@ -84,8 +96,8 @@ function hostsIn(rawHeaders: readonly string[]): number {
   return hosts;
 }
 
-export function createHttpServer(listener: RequestListener): Server {
-  const server = new GuardedServer(TIMEOUTS, listener);
+export function createHttpServer(listener: RequestListener, basePath = ""): Server {
+  const server = new GuardedServer(listener, basePath);
   server.timeout = SILENCE_MS;
   // Node begins to watch header and request timeouts, and to know idle connections, only when
   // a server listens; this one never does.

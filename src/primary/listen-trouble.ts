@@ -1,0 +1,22 @@
+/** Why a port cannot be listened on, as a sentence that says what to do. */
+import { errorCode } from "../base/errors.ts";
+
+/** `variable`: the configuration's name of the port. */
+export function listenTrouble(
+  error: unknown,
+  port: number,
+  host: string,
+  variable: "PORT" | "METRICS_PORT" = "PORT",
+): string {
+  switch (errorCode(error)) {
+    case "EADDRINUSE":
+      return `Port ${port} is taken by another program: stop it, or set ${variable} to a free one.`;
+    case "EACCES":
+      return `Port ${port} needs rights that this user does not have: set ${variable} to 1024 or above.`;
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return `HOST ${host} is no address of this machine: use one that is, or 0.0.0.0.`;
+    default:
+      return `Cannot listen on ${host} port ${port}: ${error instanceof Error ? error.message : error}.`;
+  }
+}
