@@ -3,6 +3,7 @@
  */
 import type { Notice } from "../src/protocol/actor-ops.ts";
 import type { UserId } from "../src/protocol/ids.ts";
+import { shownName } from "../src/protocol/isolated.ts";
 import type { Context } from "./behaviour.ts";
 import { MENTIONS_MAX } from "./limits.ts";
 import type { SocialPorts } from "./social-ports.ts";
@@ -64,7 +65,7 @@ export function notifyUsers(
   ctx.run(
     graph.displayName(by),
     (name) => {
-      const message = `${name ?? "Somebody"} mentioned you`;
+      const message = `${shownName(name)} mentioned you`;
       const notice: Notice = { type: "mention", message, actor_id: by, ...where };
       for (const id of others) ctx.ask({ kind: "user", id }, "notify", notice, () => undefined);
     },

@@ -7,6 +7,7 @@
  * [NTF3] A user is counted once in a window.
  */
 import type { UserId } from "../src/protocol/ids.ts";
+import { shownName } from "../src/protocol/isolated.ts";
 import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../src/protocol/time.ts";
 import { LIKES_WINDOW_MS } from "./limits.ts";
 
@@ -65,7 +66,7 @@ export function stepLikes(before: LikesWindows, event: LikesEvent, nowMs: Monoto
 
 /** The words of a notification of `count` people, the last of them named. */
 export function crowdSentence(name: string | null, count: number, did: string): string {
-  const who = name ?? "Somebody";
+  const who = shownName(name);
   if (count === 1) return `${who} ${did}`;
   const others = count - 1;
   return `${who} and ${others} ${others === 1 ? "other" : "others"} ${did}`;

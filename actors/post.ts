@@ -6,6 +6,7 @@
 import type { PostOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { PostId, UserId } from "../src/protocol/ids.ts";
+import { shownName } from "../src/protocol/isolated.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { LIKERS_WAITING_MAX, POST_IDLE_MS, POST_UPDATE_EVERY_MS, RETRY_MS } from "./limits.ts";
@@ -84,7 +85,7 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
       (name) => {
         const notice = {
           type: "comment",
-          message: `${name ?? "Somebody"} commented on your post`,
+          message: `${shownName(name)} commented on your post`,
           actor_id: user,
           post_id: state.id,
           comment_id: commentId,

@@ -10,6 +10,7 @@
 import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { PostId, UserId } from "../src/protocol/ids.ts";
+import { shownName } from "../src/protocol/isolated.ts";
 import { withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
 import type { Conversation, Status } from "../src/protocol/schemas.ts";
 import { isoOf, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
@@ -172,7 +173,7 @@ export function userBehaviour(
         if (!following) return;
         const notice = {
           type: "follow",
-          message: `${name ?? "Somebody"} follows you now`,
+          message: `${shownName(name)} follows you now`,
           actor_id: state.id,
           post_id: null,
           comment_id: null,

@@ -1,5 +1,6 @@
 /** Pictures of people and groups, and who is there. */
 import type { ReactElement } from "react";
+import { isolated } from "../../protocol/isolated.ts";
 import type { PresenceStatus } from "../../protocol/schemas.ts";
 import { useConnection, usePresence, useUser } from "../react.ts";
 import { useShared } from "./frame.tsx";
@@ -57,5 +58,5 @@ export function useName(userId: string): string {
   const { texts } = useShared();
   const user = useUser(userId);
   if (user === undefined) return "";
-  return user === null ? texts.someone : user.display_name || user.username;
+  return user === null ? texts.someone : isolated(user.display_name || user.username);
 }

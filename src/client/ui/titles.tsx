@@ -1,5 +1,6 @@
 /** What a conversation is called: its title, the other's name, or those of its first members. */
 import { useMemo } from "react";
+import { isolated } from "../../protocol/isolated.ts";
 import type { User } from "../../protocol/schemas.ts";
 import { useMe, useReadable, useTroupe } from "../react.ts";
 import type { Readable } from "../store.ts";
@@ -24,7 +25,7 @@ export function useNames(ids: readonly string[]): readonly string[] {
   const known = useReadable(readable);
   return ids.map((id) => {
     const user = known.get(id);
-    return user === null ? texts.someone : user?.display_name || user?.username || "";
+    return user === null ? texts.someone : isolated(user?.display_name || user?.username || "");
   });
 }
 

@@ -1,4 +1,6 @@
 /** Times and names in words, by locale. Pure but for the machine's time zone. */
+
+import { withoutDirection } from "../../protocol/isolated.ts";
 import type { Status } from "../../protocol/schemas.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import { systemClock } from "../clock.ts";
@@ -63,7 +65,9 @@ export const dayKey = (at: string): number => startOfDay(Date.parse(at));
 
 /** At most two letters for a picture. */
 export function initialsOf(name: string): string {
-  const words = name.split(/[\s._]+/).filter((word) => word !== "");
+  const words = withoutDirection(name)
+    .split(/[\s._]+/)
+    .filter((word) => word !== "");
   const first = words.slice(0, 2).map((word) => Array.from(word)[0] ?? "");
   return first.join("").toUpperCase() || "·";
 }

@@ -2,6 +2,8 @@
  * The dialog that starts a conversation, with one person or a group, found by their exact
  * usernames.
  */
+
+import { isolated } from "../../protocol/isolated.ts";
 import type { User } from "../../protocol/schemas.ts";
 import { isText, TITLE_MAX } from "../../protocol/text.ts";
 import { createAvatar } from "./avatar.ts";
@@ -47,7 +49,7 @@ export function openNewTalk(chat: Chat, onCreated: (conversationId: string) => v
         render();
         username.focus();
       });
-      const name = el("span", { text: user.display_name || user.username });
+      const name = el("span", { text: isolated(user.display_name || user.username) });
       return { node: el("li", {}, avatar.node, name, remove), update: () => undefined };
     },
   );

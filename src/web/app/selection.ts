@@ -3,6 +3,7 @@
  * rendering.
  */
 import { peerOf, progressOf } from "../../client/index.ts";
+import { isolated } from "../../protocol/isolated.ts";
 import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
 import type { State, Talk } from "./state.ts";
 
@@ -26,7 +27,7 @@ export const peerIdOf = (state: State, talk: Talk): string | null => peerOf(talk
 
 export function nameOf(state: State, userId: string): string {
   const user = state.users.get(userId);
-  return user ? user.display_name || user.username : "…";
+  return user ? isolated(user.display_name || user.username) : "…";
 }
 
 export function titleOf(state: State, talk: Talk): string {

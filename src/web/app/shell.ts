@@ -3,6 +3,8 @@
  * the open talk, the feed or a post, with the connection's signs; what is open is in step with
  * the address.
  */
+
+import { isolated } from "../../protocol/isolated.ts";
 import type { Account } from "./account.ts";
 import { createAvatar } from "./avatar.ts";
 import type { Chat } from "./chat.ts";
@@ -105,8 +107,8 @@ export function createShell(chat: Chat, account: Account): Shell {
 
   const render = (state: State): void => {
     const { display_name, username, id } = state.me;
-    avatar.update(id, display_name || username, null);
-    setText(name, display_name || username);
+    avatar.update(id, isolated(display_name || username), null);
+    setText(name, isolated(display_name || username));
     signs.update(state);
     list.update(state);
     pane.update(state);

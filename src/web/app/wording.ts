@@ -1,6 +1,8 @@
 /**
  * Times, presence and counts in words. Pure but for the browser's language and time zone.
  */
+
+import { withoutDirection } from "../../protocol/isolated.ts";
 import type { Status } from "../../protocol/schemas.ts";
 
 const MINUTE_MS = 60_000;
@@ -65,7 +67,9 @@ export function caughtUpText(fresh: number): string {
 }
 
 export function initialsOf(name: string): string {
-  const words = name.split(/[\s._]+/).filter((word) => word !== "");
+  const words = withoutDirection(name)
+    .split(/[\s._]+/)
+    .filter((word) => word !== "");
   const first = words.slice(0, 2).map((word) => Array.from(word)[0] ?? "");
   return first.join("").toUpperCase() || "·";
 }
