@@ -24,6 +24,7 @@ import { createOps } from "./edge/ops/ops.ts";
 import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
+import { startJobs } from "./jobs/jobs.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
@@ -231,6 +232,11 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     process.exit(1);
   });
 
+  // One worker of the host runs jobs, beside what it serves.
+  const jobs = slot.endsWith("/0")
+    ? startJobs({ config, store: storage.jobs, registry: metrics.registry, clock, log })
+    : null;
+
   async function onControl(order: Frame, reply: (body: string) => void): Promise<void> {
     switch (order.name as keyof PrimaryOrders) {
       case "metrics": {
@@ -246,10 +252,12 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         const { deadline_ms } = JSON.parse(order.body) as PrimaryOrders["drain"];
         log.info({ event: "draining", sessions: metrics.gauges.sessions() });
         const { told, gone } = edge.drain();
+        const worked = jobs?.close();
         await told;
         // The primary may close the port now.
         reply("null");
         await gone;
+        await worked;
         await api.close(Math.min(FLUSH_MS, deadline_ms));
         await remote.stop(FLUSH_MS);
         edge.close();

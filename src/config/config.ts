@@ -3,6 +3,7 @@
  * wrong variable is named at once, with its meaning and the value found.
  */
 import { resolve } from "node:path";
+import type { EventsConfig } from "./event-keys.ts";
 import type { Extensions } from "./extensions.ts";
 import type { ConfigKey } from "./key.ts";
 import { CONFIG_KEYS, defaultWorkers } from "./keys.ts";
@@ -10,7 +11,7 @@ import { type Limits, limitsBy } from "./limit-keys.ts";
 import type { ProxyTrust } from "./proxy-trust.ts";
 import { readTlsPair } from "./tls-pair.ts";
 
-export interface Config {
+export interface Config extends EventsConfig {
   port: number;
   host: string;
   /** Edge processes. */
@@ -142,6 +143,19 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     sessionsPerUserMax: read(CONFIG_KEYS.sessionsPerUserMax, 50),
     corsOrigin: read<string[] | null>(CONFIG_KEYS.corsOrigin, null),
     actorsDir: optional(CONFIG_KEYS.actorsDir),
+    jobs: read(CONFIG_KEYS.jobs, true),
+    events: read<EventsConfig["events"]>(CONFIG_KEYS.events, "auto"),
+    eventsRetentionDays: read(CONFIG_KEYS.eventsRetentionDays, 7),
+    webhookAllowPrivate: read<string[]>(CONFIG_KEYS.webhookAllowPrivate, []),
+    hookUrl: optional(CONFIG_KEYS.hookUrl),
+    hookSecret: optional(CONFIG_KEYS.hookSecret),
+    hookEvents: read<EventsConfig["hookEvents"]>(CONFIG_KEYS.hookEvents, [
+      "message.send",
+      "message.edit",
+    ]),
+    hookTimeoutMs: read(CONFIG_KEYS.hookTimeoutMs, 1500),
+    hookOnFailure: read<EventsConfig["hookOnFailure"]>(CONFIG_KEYS.hookOnFailure, "refuse"),
+    unreadAfterS: read(CONFIG_KEYS.unreadAfterS, 900),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
 

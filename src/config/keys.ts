@@ -8,13 +8,12 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileTrouble } from "../base/errors.ts";
+import { EVENT_KEYS } from "./event-keys.ts";
 import type { ConfigKey, Read } from "./key.ts";
 import { LIMIT_KEYS } from "./limit-keys.ts";
 import { parseOrigin } from "./origins.ts";
 import { type ProxyTrust, parseProxyTrust } from "./proxy-trust.ts";
-
-const right = <T>(value: T): Read<T> => ({ ok: true, value });
-const wrong: Read<never> = { ok: false };
+import { integer, onOff, right, url, wrong } from "./readers.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const HOST_NAME = /^[A-Za-z0-9._:%-]{1,255}$/;
@@ -24,38 +23,6 @@ const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"
 /** RFC 7518, section 3.2: an HS256 key has at least the size of the hash. */
 export const JWT_SECRET_BYTES_MIN = 32;
 export const WORKERS_MAX = 256;
-
-function integer(min: number, max: number): (text: string) => Read<number> {
-  return (text) => {
-    if (!/^\d{1,12}$/.test(text)) return wrong;
-    const value = Number(text);
-    return value >= min && value <= max ? right(value) : wrong;
-  };
-}
-
-function onOff(text: string): Read<boolean> {
-  const word = text.toLowerCase();
-  if (["on", "true", "1", "yes"].includes(word)) return right(true);
-  return ["off", "false", "0", "no"].includes(word) ? right(false) : wrong;
-}
-
-/** The URL without credentials and without anything after the path, so that it may be shown. */
-function shownUrl(text: string): string {
-  if (!URL.canParse(text)) return "something that is not a URL";
-  const { protocol, host, pathname } = new URL(text);
-  return `${protocol}//${host}${pathname}`;
-}
-
-function url(...protocols: string[]): (text: string) => Read<string> {
-  return (text) => {
-    if (!URL.canParse(text)) return { ok: false, found: shownUrl(text) };
-    const { protocol, hostname, searchParams } = new URL(text);
-    // A PostgreSQL URL may name its host, or a socket's folder, in the query.
-    const hosted = hostname !== "" || searchParams.has("host");
-    if (protocols.includes(protocol) && hosted) return right(text);
-    return { ok: false, found: shownUrl(text) };
-  };
-}
 
 function jwksUrl(text: string): Read<string> {
   if (!text.startsWith("file:")) {
@@ -261,6 +228,7 @@ export const CONFIG_KEYS = {
     wants: "on or off",
     read: onOff,
   },
+  ...EVENT_KEYS,
   ...LIMIT_KEYS,
   tlsCert: {
     name: "TLS_CERT",

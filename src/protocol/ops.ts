@@ -107,6 +107,13 @@ export const OpsHost = Type.Object({
   workers: Type.Array(OpsWorker),
 });
 
+export const OpsJobs = Type.Object({
+  waiting: Count,
+  running: Count,
+  failed: Type.Integer({ minimum: 0, description: "Within the last 7 days." }),
+  oldest_ms: Type.Integer({ minimum: 0, description: "How long the oldest that is due waits." }),
+});
+
 export const OpsDatabase = Type.Object({
   version: Type.String(),
   ping_ms: Ms,
@@ -120,6 +127,7 @@ export const OpsDatabase = Type.Object({
   /** Estimates, as the planner has them. */
   messages: Count,
   users: Count,
+  jobs: OpsJobs,
 });
 
 /** As `/readyz` answers of one host, here of all. */

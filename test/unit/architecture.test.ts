@@ -154,6 +154,17 @@ const TABLE: Rule[] = [
     mayType: RUNTIME_TYPES,
     never: NEVER_IN_EDGE,
   },
+  // What this server connects to by itself; handed to those who need it by the entry files.
+  {
+    of: /^src\/outbound\//,
+    may: [PROTOCOL, SHARED, NODE, /^src\/outbound\//],
+    never: [/^socket\.io/, /^pg$/, /^ioredis$/],
+  },
+  {
+    of: /^src\/jobs\//,
+    may: [PROTOCOL, SHARED, NODE, PACKAGE, /^src\/(jobs|outbound)\//],
+    never: [/^actors\//, /^src\/(edge|storage|relay|primary|runtime)\//, /^pg$/, /^ioredis$/],
+  },
   {
     of: /^src\/primary\//,
     may: [PROTOCOL, SHARED, NODE, /^src\/(primary|runtime|ops)\//, PACKAGE],

@@ -84,6 +84,7 @@ function summary(second: number, incarnations: Record<string, WorkerVitals | nul
       deadlocks: 0,
       cache_hit_ratio: null,
       oldest_transaction_ms: 0,
+      jobs: { waiting: 0, running: 0, failed: 0, oldest_ms: 0 },
       messages: 0,
       users: 0,
     },

@@ -2,11 +2,13 @@
 
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { JobStore } from "../../ports/jobs.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import { PostgresAccounts } from "./accounts.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
+import { PostgresJobs } from "./jobs.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
@@ -20,6 +22,7 @@ export interface EdgeStorage {
   ops: OpsQueries;
   clientPackages: ClientPackages;
   services: ServiceStore;
+  jobs: JobStore;
   /** Gives back what it can do without: see pool.ts. */
   spare(): void;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
@@ -29,12 +32,14 @@ export interface EdgeStorage {
 /** Connects with the first use. `url` is a migrated database; see migrate.ts. */
 export function createEdgePorts(url: string, options: StorageOptions = {}): EdgeStorage {
   const database = new Database(url, CONNECTIONS, options);
+  const jobs = new PostgresJobs(database, url);
   return {
     accounts: new PostgresAccounts(database),
     queries: new PostgresQueries(database),
-    ops: new PostgresOpsQueries(database),
+    ops: new PostgresOpsQueries(database, jobs),
     clientPackages: new PostgresClientPackages(database),
     services: new PostgresServices(database),
+    jobs,
     spare: () => database.spare(),
     close: () => database.close(),
   };

@@ -4,6 +4,7 @@
  * grows with the tables.
  */
 import { stopwatch } from "../../base/clock.ts";
+import type { JobQueue } from "../../ports/jobs.ts";
 import type { OpsAccount, OpsQueries } from "../../ports/ops.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { OpsDatabase, OpsMessage, OpsReceipt } from "../../protocol/ops.ts";
@@ -89,9 +90,11 @@ interface MemberRow {
 
 export class PostgresOpsQueries implements OpsQueries {
   readonly #database: Database;
+  readonly #jobs: Pick<JobQueue, "counts">;
 
-  constructor(database: Database) {
+  constructor(database: Database, jobs: Pick<JobQueue, "counts">) {
     this.#database = database;
+    this.#jobs = jobs;
   }
 
   async account(id: UserId): Promise<OpsAccount | null> {
@@ -111,6 +114,7 @@ export class PostgresOpsQueries implements OpsQueries {
   }
 
   async health(): Promise<OpsDatabase> {
+    const jobs = await this.#jobs.counts();
     const elapsedMs = stopwatch();
     const [row] = await this.#database.read<Record<string, string | number | null>>(HEALTH, []);
     const pingMs = elapsedMs();
@@ -129,6 +133,7 @@ export class PostgresOpsQueries implements OpsQueries {
       oldest_transaction_ms: Math.max(0, Math.round(Number(row["oldest_transaction_ms"]))),
       messages: Number(row["messages"]),
       users: Number(row["users"]),
+      jobs,
     };
   }
 

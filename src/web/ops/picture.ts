@@ -169,6 +169,9 @@ function showDatabase(box: Shared, { database }: OpsSummary): void {
   // 0 until PostgreSQL has looked at the table for the first time.
   if (database.messages > 0) parts.push(`about ${plural(database.messages, "message")}`);
   if (cache_hit_ratio !== null) parts.push(`${(cache_hit_ratio * 100).toFixed(1)} % from memory`);
+  const { waiting, running, failed } = database.jobs;
+  if (waiting + running > 0) parts.push(plural(waiting + running, "job"));
+  if (failed > 0) parts.push(`${plural(failed, "job")} failed`);
   if (database.deadlocks > 0) parts.push(plural(database.deadlocks, "deadlock"));
   if (database.oldest_transaction_ms > 5_000) {
     parts.push(`a transaction is ${spanText(database.oldest_transaction_ms)} old`);
