@@ -65,7 +65,7 @@ export function parseAddressRules(text: string): { rules: AddressRule[] } | { wr
   return wrong === undefined ? { rules } : { wrong };
 }
 
-/** What looks like an address and is none (`10.0.0.0/99`, `1.2.3`) is no name either. */
+/** A malformed address or network (`10.0.0.0/99`, `1.2.3`) is no name either. */
 function isHostName(text: string): boolean {
   return HOST_NAME.test(text) && !/^[\d.]+$/.test(text);
 }

@@ -13,14 +13,14 @@ import { type LookupAddress, lookup as resolve } from "node:dns";
 import { isIP, type LookupFunction } from "node:net";
 import { type AddressRule, addressRules, isPublicAddress } from "../base/networks.ts";
 
-/** Who has named the address. */
+/** The party that has named the address. */
 export type Namer = "user" | "service" | "operator";
 
 export class AddressRefused extends Error {
   override readonly name = "AddressRefused";
 }
 
-/** Of a URL, "[::1]" as "::1". */
+/** The host of a URL, "[::1]" as "::1". */
 function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "");
 }

@@ -16,7 +16,7 @@ export interface NewJob {
   key?: string;
   /** Milliseconds until it may run. */
   inMs?: number;
-  /** Who may read it, `user:7` or `service:shop`; such a job is kept for 7 days when it has ended. */
+  /** The one who may read it, `user:7` or `service:shop`; such a job is kept for 7 days when it has ended. */
   askedBy?: string;
 }
 

@@ -1,4 +1,4 @@
-/** What an application is asked about before it is committed (HOOK_URL): types, question, answer. */
+/** The questions to an application before a commit (HOOK_URL): types, questions, answers. */
 import type { Static } from "typebox";
 import Type from "typebox";
 import { Id, Nullable } from "./schemas.ts";

@@ -63,7 +63,7 @@ const END_DONE = {
       error = NULL, finished_at = clock_timestamp()
     WHERE j.id = $2 AND j.holder = $1 AND j.state = 'running' AND NOT j.is_again RETURNING j.id`,
 };
-// What was asked for meanwhile comes first: it runs at once, as a new job.
+// A job that was asked for again meanwhile runs at once, as a new one.
 const END_AGAIN = {
   text: `UPDATE jobs j SET state = 'waiting', holder = NULL, lease_until = NULL, attempts = 0,
       is_again = false, error = NULL,
@@ -185,7 +185,7 @@ export class PostgresJobs implements JobStore {
   }
 }
 
-/** One connection that hears of new jobs; made anew when it breaks. */
+/** One connection that hears of new jobs; replaced when it breaks. */
 class Listener {
   readonly #url: string;
   readonly #clock: Clock;

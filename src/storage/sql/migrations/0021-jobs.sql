@@ -3,7 +3,7 @@
 CREATE TABLE jobs (
   id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   kind        text COLLATE "C" NOT NULL,
-  -- Of one kind and key one job waits or runs at a time; null: no such tie.
+  -- One job of a kind and key waits or runs at a time; null: no such tie.
   key         text COLLATE "C",
   args        json NOT NULL DEFAULT '{}',
   state       text COLLATE "C" NOT NULL DEFAULT 'waiting'
@@ -18,7 +18,7 @@ CREATE TABLE jobs (
   progress    json,
   result      json,
   error       json,
-  -- Who may read it (`user:7`, `service:shop`); null: it is Troupe's own and goes when it is done.
+  -- The one who may read it (`user:7`, `service:shop`); null: it is Troupe's own and goes when it is done.
   asked_by    text COLLATE "C",
   created_at  timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
   finished_at timestamptz(3)
