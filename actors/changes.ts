@@ -4,6 +4,7 @@
  * is one for all workers and hosts. An actor that moves begins with a full one.
  *
  * [CHG1] A burst goes through, then changes go at the rate; refused ones say how long to wait.
+ * [CHG3] A service that acts for a user is not limited, and takes nothing.
  * [CHG2] Nobody is kept in a group: leaving is never refused, and takes nothing.
  */
 import type { ErrorObject } from "../src/protocol/errors.ts";
@@ -39,7 +40,7 @@ export function takeChange(
   body: unknown,
   nowMs: Monotonic,
 ): ErrorObject | null {
-  if (rate === null || !isCounted(act, body as { user: string; user_id?: string })) return null;
+  if (rate === null || !isCounted(act, body as Counted)) return null;
   const elapsedMs = Math.max(0, msBetween(bucket.atMs, nowMs));
   const used = Math.max(0, bucket.used - (elapsedMs / 1000) * rate.perS);
   bucket.used = used;
@@ -55,7 +56,14 @@ export function takeChange(
   };
 }
 
-function isCounted(act: string, { user, user_id }: { user: string; user_id?: string }): boolean {
+interface Counted {
+  user: string;
+  user_id?: string;
+  isService?: true;
+}
+
+function isCounted(act: string, { user, user_id, isService }: Counted): boolean {
+  if (isService === true) return false;
   if (act === "remove_member") return user_id !== user;
   return COUNTED.has(act);
 }

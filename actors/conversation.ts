@@ -20,6 +20,7 @@ import { type ChangeRate, takeChange } from "./changes.ts";
 import { adopt, type ConversationState, follow } from "./conversation-state.ts";
 import {
   askChange,
+  asOfChange,
   CHANGES_TIMER,
   type ChangesRules,
   callOf,
@@ -33,7 +34,7 @@ import { announceJoined } from "./joined.ts";
 import { join } from "./joins.ts";
 import { CONVERSATION_IDLE_MS } from "./limits.ts";
 import { mark } from "./marks.ts";
-import { messageOps } from "./messages.ts";
+import { messageOps, publishSystem } from "./messages.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
 import { announceForgotten } from "./prefs.ts";
 import {
@@ -71,20 +72,23 @@ export function conversationBehaviour(
   const changesRules: ChangesRules<ConversationState> = {
     store,
     committed: onConversationChanged,
-    answerOf: ({ does }, { conversation }) =>
-      SILENT.has(does) || conversation === null
-        ? "{}"
-        : JSON.stringify({ conversation: withFirstMembers(conversation) }),
+    answerOf({ does }, change) {
+      const conversation = asOfChange(change);
+      if (SILENT.has(does) || conversation === null) return "{}";
+      return JSON.stringify({ conversation: withFirstMembers(conversation) });
+    },
   };
 
   function onConversationChanged(
     state: ConversationState,
-    { conversation, addedIds, removedIds, changedIds, deleted }: ConversationChange,
+    change: ConversationChange,
     ctx: Context,
   ): void {
-    if (conversation === null) return;
+    const conversation = asOfChange(change);
+    if (conversation === null || change.conversation === null) return;
+    const { addedIds, removedIds, changedIds, deleted, systemMessages } = change;
     follow(state, conversation.rev, ctx);
-    adopt(state, conversation);
+    adopt(state, change.conversation);
     if (deleted) {
       typingChanged(state, { type: "let_go" }, ctx);
       ctx.publish(state.topic, deletionOf(conversation));
@@ -97,6 +101,7 @@ export function conversationBehaviour(
       rev: conversation.rev,
       body: JSON.stringify(news),
     });
+    for (const message of systemMessages) publishSystem(state, message, ctx);
     if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
     announceForgotten(state.id, removedIds, ports.prefs, ctx);
     for (const user of removedIds) typingChanged(state, { type: "left", user }, ctx);
@@ -171,6 +176,15 @@ export function conversationBehaviour(
       }
       if (op === "service_signal") {
         serviceSignal(state, body as Body<"service_signal">, reply, ctx);
+        return;
+      }
+      if (op === "named") {
+        state.conversation.external_id = (body as Body<"named">).external_id;
+        reply.ok(null);
+        return;
+      }
+      if (op === "service_send") {
+        messages.serviceSend(state, body as Body<"service_send">, reply, ctx);
         return;
       }
       if (op === "expire") {

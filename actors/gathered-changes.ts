@@ -18,6 +18,7 @@
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
+import type { Conversation } from "../src/protocol/schemas.ts";
 import { BEFORE_ALL, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import {
@@ -90,13 +91,14 @@ export function callOf(act: ChangeAct, body: unknown, by: UserId): ConversationC
       const {
         user: _user,
         session: _session,
+        isService: _isService,
         ...patch
       } = body as ConversationOps["update"]["body"];
       return { by, does: "update", ...patch };
     }
     case "update_member": {
       const asked = body as ConversationOps["update_member"]["body"];
-      const { user: _user, session: _session, user_id, ...patch } = asked;
+      const { user: _user, session: _session, isService: _isService, user_id, ...patch } = asked;
       return { by, does: "member", userId: user_id, ...patch };
     }
     case "add_members": {
@@ -124,6 +126,19 @@ export function callOf(act: ChangeAct, body: unknown, by: UserId): ConversationC
     case "delete_conversation":
       return { by, does: "delete" };
   }
+}
+
+/** The conversation as the change made it, before the system messages about it. */
+export function asOfChange({
+  conversation,
+  systemMessages,
+}: ConversationChange): Conversation | null {
+  const [first] = systemMessages;
+  if (conversation === null || first === undefined) return conversation;
+  const { last_n: _, ...rest } = conversation;
+  const last_seq = first.seq - 1;
+  const isCounted = first.n === undefined || first.n === last_seq;
+  return { ...rest, rev: first.rev - 1, last_seq, ...(!isCounted && { last_n: first.n! }) };
 }
 
 /** Takes a call; its reply is used exactly once. */
@@ -236,6 +251,7 @@ function answer<Host extends ChangesHost>(
   rules: ChangesRules<Host>,
 ): void {
   const texts = new Map<ConversationCall["does"], string>();
+  const rev = asOfChange(change)?.rev ?? 0;
   batch.forEach(({ call, reply }, n) => {
     const outcome = change.outcomes[n] ?? REFUSALS.internal;
     if (!outcome.ok) {
@@ -244,7 +260,7 @@ function answer<Host extends ChangesHost>(
     }
     const text = texts.get(call.does) ?? rules.answerOf(call, change);
     texts.set(call.does, text);
-    reply.okText(text, outcome.value.changed ? (change.conversation?.rev ?? 0) : 0);
+    reply.okText(text, outcome.value.changed ? rev : 0);
   });
 }
 

@@ -6,6 +6,8 @@
  * [CNV4] A reply names a message that exists.
  * [MSG1] A message that is deleted by another than its sender needs `delete_any`, and a sender
  *        whose role is below one's own; a system message counts as a member's.
+ * [MSG2] A system message moves nobody's cursors and notifies nobody. A service's is sent whatever
+ *        roles, blocks and settings say.
  * [MEN1] Those whom a message mentions are notified once: by its send, or by the edit that named
  *        them first. A silent message notifies nobody.
  */
@@ -37,6 +39,16 @@ function takeLast(state: ConversationState, { seq, n }: Message): void {
   conversation.last_seq = seq;
   if (n === undefined) delete conversation.last_n;
   else conversation.last_n = n;
+}
+
+/** Publishes a committed system message, up to whose rev the state has come. */
+export function publishSystem(state: ConversationState, message: Message, ctx: Context): void {
+  if (state.ring !== null) remember(state.ring, message);
+  ctx.publish(state.topic, {
+    name: "message",
+    rev: message.rev,
+    body: JSON.stringify(message),
+  });
 }
 
 /** The names that a text mentions, and whether it mentions all and its author may. */
@@ -120,6 +132,41 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
         state.sending.delete(key);
         for (const each of [reply, ...others]) each.refuse(REFUSALS.unavailable.error);
       },
+    );
+  }
+
+  /** [MSG2] */
+  function serviceSend(
+    state: ConversationState,
+    { subject, client_id, body, reply_to_seq, content }: Body<"service_send">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const { expire_in_s, ...rest } = content;
+    const asked = {
+      conversationId: state.id,
+      subject,
+      clientId: client_id,
+      body,
+      replyToSeq: reply_to_seq,
+      content: { ...rest, ...(expire_in_s && { expireInS: expire_in_s }) },
+    };
+    ctx.run(
+      store.appendForService(asked),
+      (result) => {
+        if (!result.ok) {
+          reply.refuse(result.error);
+          return;
+        }
+        const { message, duplicate } = result.value;
+        if (!duplicate) {
+          follow(state, message.rev, ctx);
+          takeLast(state, message);
+          publishSystem(state, message, ctx);
+        }
+        reply.ok({ message, ...(duplicate && { duplicate }) }, message.rev);
+      },
+      unavailable(reply),
     );
   }
 
@@ -274,5 +321,5 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     }
   }
 
-  return { admitSend, edit, remove, pin, expire };
+  return { admitSend, serviceSend, edit, remove, pin, expire };
 }

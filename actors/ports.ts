@@ -47,6 +47,17 @@ export interface NewContent {
   mentionAll?: true;
 }
 
+/** A system message of a service; see NewMessage for its content. */
+export interface ServiceMessage {
+  conversationId: ConversationId;
+  /** The `sub` of the service's token. */
+  subject: string;
+  clientId: string;
+  body: string;
+  replyToSeq: number | null;
+  content: Pick<NewContent, "data" | "silent" | "expireInS">;
+}
+
 /** One change of a message. */
 export type MessageChange =
   /** Changes what is named; `names` and `all` are of `body`. `data` null removes it. */
@@ -130,6 +141,11 @@ export interface ConversationChange {
   changedIds: UserId[];
   /** The conversation was deleted: `conversation` is what is left of it, without members. */
   deleted: boolean;
+  /**
+   * Messages about the calls that changed something, where the conversation's settings want them.
+   * They have the revs after the change's own, and `conversation` is as of the last of them.
+   */
+  systemMessages: Message[];
 }
 
 export interface ConversationStore {
@@ -161,6 +177,11 @@ export interface ConversationStore {
    * forbidden (a block in a direct one; a client_id that was seen is answered all the same).
    */
   append(message: NewMessage): Promise<Result<Appended>>;
+  /**
+   * A system message without a sender, which moves nobody's cursors. One `clientId` of one subject
+   * makes one message. Refuses: not_found, invalid_payload (no such reply_to_seq).
+   */
+  appendForService(message: ServiceMessage): Promise<Result<Appended>>;
   /**
    * Group-committed; cursors never move back. Refuses: not_found (no member), forbidden (block).
    */

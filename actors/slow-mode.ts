@@ -3,7 +3,7 @@
  * the last sends from storage when it needs them first, so that slow mode survives its moving.
  *
  * [SLW1] A member's next send earlier is `rate_limited` with `retry_after_ms`; moderators and
- *        above are exempt.
+ *        above are exempt, and so is a service that acts for a user.
  * [SLW2] A message that was sent already is answered, however early it is asked for again.
  * [SLW3] A send that is refused, or was made before, does not count.
  */
@@ -30,6 +30,7 @@ interface Paced {
 interface Send {
   user: UserId;
   client_id: string;
+  isService?: true;
 }
 
 /** Calls `send` with the reply to use, at once or after reading; or refuses. */
@@ -67,7 +68,7 @@ export function sendInPace(
   const { user } = asked;
   const before = lastAt.get(user);
   const leftMs = before === undefined ? 0 : slowMs - msBetween(before, ctx.monotonicMs);
-  if (leftMs > 0 && !isAtLeast(role, "moderator")) {
+  if (leftMs > 0 && !isAtLeast(role, "moderator") && asked.isService !== true) {
     ctx.run(
       store.sent(host.id, user, asked.client_id),
       (message) => {

@@ -5,6 +5,8 @@
  *
  * [USR1] It makes conversations on the user's behalf, and announces them to the members' edges.
  * [USR2] A user that is not there is not found.
+ * [USR4] A pair's conversation that is there already takes the name that a service gives; its actor
+ *        learns of it.
  * [USR3] A user has at most `sessionsMax` sessions: when one more opens, the oldest is told to end.
  */
 import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
@@ -117,10 +119,14 @@ export function userBehaviour(
     ctx: Context,
   ): void {
     const others = [...new Set(body.member_ids)].filter((id) => id !== state.id);
-    const { title, extras = {} } = body;
+    const { title, extras = {}, external_id } = body;
+    const byService = external_id === undefined ? null : { by: null, externalId: external_id };
     const kind = body.kind ?? (others.length === 1 && title === null ? "direct" : "group");
     ctx.run(
-      ports.conversations.create(kind, state.id, [state.id, ...others], title, { extras }),
+      ports.conversations.create(kind, state.id, [state.id, ...others], title, {
+        extras,
+        ...byService,
+      }),
       (result) => {
         if (!result.ok) {
           reply.refuse(result.error);
@@ -129,6 +135,10 @@ export function userBehaviour(
         const { created, conversation } = result.value;
         if (created) announceMade(conversation, ctx);
         reply.ok({ created, conversation: withFirstMembers(conversation) });
+        if (created || external_id === undefined) return;
+        // [USR4]
+        const to = { kind: "conversation" as const, id: conversation.id };
+        ctx.ask(to, "named", { external_id }, () => undefined);
       },
       unavailable(reply),
     );

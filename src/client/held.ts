@@ -82,12 +82,14 @@ export function takeReceipts(held: Held, receipts: readonly Receipt[]): Held {
 /** Adds messages after those held; they move `last_seq` and their senders' cursors. */
 function append(held: Held, messages: readonly Message[]): Held {
   let { conversation, typing } = held;
-  for (const { seq, sender_id, conversation_id } of messages) {
+  for (const { seq, sender_id, conversation_id, type } of messages) {
     if (seq <= conversation.last_seq) continue;
-    // A send moves the sender's own cursors and ends their typing without further events.
-    const own = { conversation_id, user_id: sender_id ?? "", delivered_seq: seq, read_seq: seq };
+    // A send moves the sender's own cursors and ends their typing without further events. A system
+    // message is no send of the acting user.
+    const user_id = type === "system" ? "" : (sender_id ?? "");
+    const own = { conversation_id, user_id, delivered_seq: seq, read_seq: seq };
     conversation = { ...raised(conversation, [own]), last_seq: seq };
-    typing = typing.filter((userId) => userId !== sender_id);
+    typing = typing.filter((userId) => userId !== user_id);
   }
   return { ...held, conversation, typing, messages: mergeMessages(held.messages, messages) };
 }

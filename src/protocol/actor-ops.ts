@@ -62,6 +62,8 @@ export interface UserOps {
       /** Without it: direct for one other member and no title. */
       kind?: "direct" | "group";
       extras?: ConversationExtras;
+      /** A service asks, on behalf of nobody; this is the application's own name for it. */
+      external_id?: string;
     };
     answer: { created: boolean; conversation: Conversation };
   };
@@ -118,6 +120,8 @@ export interface InviteWish {
 export interface Acting {
   user: UserId;
   session: SessionId | "";
+  /** A service acts for the user, which slow mode and limits on how often do not bind. */
+  isService?: true;
 }
 
 export interface ConversationOps {
@@ -127,6 +131,17 @@ export interface ConversationOps {
       body: string;
       reply_to_seq: number | null;
       content?: MessageContent;
+    };
+    answer: { message: Message; duplicate?: true };
+  };
+  /** A system message of a service, from nobody. `subject`: the `sub` of its token. */
+  service_send: {
+    body: {
+      subject: string;
+      client_id: string;
+      body: string;
+      reply_to_seq: number | null;
+      content: Pick<MessageContent, "data" | "silent" | "expire_in_s">;
     };
     answer: { message: Message; duplicate?: true };
   };
@@ -186,6 +201,8 @@ export interface ConversationOps {
   end_invite: { body: Acting & { invite_id: string }; answer: Record<string, never> };
   add_members: { body: Acting & { user_ids: UserId[] }; answer: { conversation: Conversation } };
   remove_member: { body: Acting & { user_id: UserId }; answer: Record<string, never> };
+  /** A service has given the conversation the application's own name. */
+  named: { body: { external_id: string }; answer: null };
   /** A block between the two of a direct conversation came or went. */
   apart_changed: { body: { is_apart: boolean }; answer: null };
 }

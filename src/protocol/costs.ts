@@ -140,6 +140,7 @@ export const COST_OF_ROUTE: RouteCosts = {
   // Services' routes: [CST3].
   putExternalUser: PLAIN,
   putExternalUsers: PLAIN,
+  putExternalConversation: PLAIN,
   mintToken: PLAIN,
   revokeUser: PLAIN,
   setPassword: PLAIN,

@@ -4,7 +4,8 @@
  *
  * [MSC1] `body` may be empty where there is `data`, or a `type` other than `text`.
  * [MSC2] What the sender sets is at most 16 KiB as UTF-8 text, in all.
- * [MSC3] A message of the type `system` comes from the server or a service.
+ * [MSC3] A message of the type `system` comes from the server or a service. A service's does not say
+ *        what only the server's own may: its `data.event` does not begin with `troupe.`.
  */
 import Type from "typebox";
 import { AppData, utf8Bytes } from "./app-data.ts";
@@ -67,6 +68,24 @@ interface Sent {
 const problem = (source: string, at: string, what: string) =>
   refused("invalid_payload", `${source}: ${at} ${what}.`, [{ in: source, at, problem: what }]);
 const SYSTEM = refused("forbidden", "Messages of the type system come from services only.");
+
+/** The server's own system messages have events that begin so. */
+const OWN_EVENTS = "troupe.";
+const NO_SYSTEM = refused(
+  "forbidden",
+  "A service token sends messages of the type system, or acts for a user with Troupe-Act-As.",
+);
+
+/** Why a service that acts for no user may not send this; null: it may. */
+export function serviceSendRefusal(sent: Sent): ErrorObject | null {
+  const { body = "", type, data } = sent;
+  if (type !== "system") return NO_SYSTEM.error;
+  const event = data?.["event"];
+  if (typeof event === "string" && event.startsWith(OWN_EVENTS)) {
+    return problem("body", "data.event", `must not begin with "${OWN_EVENTS}"`).error;
+  }
+  return sizeRefusal(body, data, "body");
+}
 
 /** Undefined where nothing is beside the body. */
 export function contentOf({ type, data, silent, expire_in_s }: Sent): MessageContent | undefined {

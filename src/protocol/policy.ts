@@ -25,8 +25,15 @@ export const RULES = {
   notify: wantsScope("notify"),
   admin: wantsScope("admin"),
   ops: wantsScope("ops"),
+  /** A user, or a service that acts for users or, with system messages, for itself. */
+  speaker: refused(
+    "forbidden",
+    'This wants a user\'s access token, or a service token whose scope contains "act".',
+  ),
   /** A service that looks after the accounts of its own users. */
   accounts: wantsScope("users"),
+  /** A service that acts for users. */
+  acts: wantsScope("act"),
   /** Moderators and administrators may read the audit log. */
   auditor: wantsScope("moderate", "admin"),
   /** A user, or a service that looks after users. */
@@ -68,6 +75,7 @@ export const SCOPES_OF_RULE = {
   admin: ["admin"],
   ops: ["ops"],
   accounts: ["users"],
+  acts: ["act"],
   auditor: ["moderate", "admin"],
 } as const satisfies Partial<Record<RuleName, readonly ServiceScope[]>>;
 
@@ -88,6 +96,7 @@ const ACTS = {
   operate: ["ops"],
   manage_tokens: ["admin"],
   manage_accounts: ["accounts"],
+  name_conversation: ["acts"],
   read_audit: ["auditor"],
   create_conversation: ["user", "admitted", "welcome"],
   follow: ["user", "admitted", "welcome"],
@@ -97,6 +106,8 @@ const ACTS = {
   delete: ["user", "admitted", "member", "sender"],
   pin: ["user", "admitted", "member", "unblocked", "role"],
   send: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
+  /** Over HTTP, where services send as well. */
+  post_message: ["speaker", "admitted", "member", "unblocked", "unsilenced", "role"],
   mark: ["user", "admitted", "member", "unblocked"],
   typing: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   signal: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
@@ -171,6 +182,7 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   readNotifications: "own",
   sendNotification: "notify",
   createConversation: "create_conversation",
+  putExternalConversation: "name_conversation",
   listConversations: "own",
   getConversation: "read_conversation",
   updateConversation: "update_conversation",
@@ -193,7 +205,7 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   listPins: "read_conversation",
   pinMessage: "pin",
   unpinMessage: "pin",
-  sendMessage: "send",
+  sendMessage: "post_message",
   editMessage: "edit",
   deleteMessage: "delete",
   addReaction: "react",

@@ -20,6 +20,7 @@ import {
   ConversationKind,
   ConversationSummary,
   Cursor,
+  ExternalId,
   Id,
   Member,
   Message,
@@ -148,6 +149,26 @@ export const ROUTES = {
     }),
     answers: { 201: Conversation, 200: Conversation },
     refusals: ["forbidden", "not_found", "conflict"],
+  },
+  putExternalConversation: {
+    group: "Services",
+    method: "PUT",
+    path: "/api/conversations/external/:external_id",
+    summary:
+      "The conversation that the application calls so, made where there is none yet. `direct` names" +
+      " the pair's own. The owner of a group is `owner_id`, else the first of `member_ids`.",
+    token: true,
+    scope: "act",
+    params: Request({ external_id: ExternalId }),
+    body: Request({
+      kind: ConversationKind,
+      owner_id: Type.Optional(Id),
+      member_ids: Type.Array(Id, { maxItems: MEMBERS_MAX }),
+      title: Type.Optional(Nullable(Title)),
+      ...CONVERSATION_EXTRAS,
+    }),
+    answers: { 201: Conversation, 200: Conversation },
+    refusals: ["not_found", "conflict"],
   },
   listConversations: {
     group: "Conversations",
@@ -302,6 +323,7 @@ export const ROUTES = {
     path: "/api/conversations/:id/messages",
     summary: "Send a message; 200 and the first message when `client_id` was seen before.",
     token: true,
+    alsoScope: "act",
     params: ById,
     body: Request({
       client_id: ClientId,

@@ -33,7 +33,7 @@ type Who = (typeof WHO)[number];
 const SERVICES: ReadonlySet<Who> = new Set(["notify", "admin", "ops"]);
 
 /** Service tokens of further scopes: what they may, beside what everybody may. */
-const MORE_SERVICES = ["users", "moderate"] as const;
+const MORE_SERVICES = ["users", "moderate", "act"] as const;
 const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName, string>>> = {
   users: {
     findUser: "ok",
@@ -45,7 +45,11 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
     setPassword: "ok",
   },
   moderate: { listAudit: "ok" },
+  // Of messages only those of the type system, which the table's are not.
+  act: { putExternalConversation: "ok" },
 };
+/** Beside the routes of accounts, what a service that acts for a user may not. */
+const IN_PERSON: ReadonlySet<RouteName> = new Set(["changePassword", "listLogins", "endLogin"]);
 
 const ROUTE_TABLE: Record<RouteName, string> = {
   //                   owner member former stranger blocked notify admin  ops  none
@@ -120,6 +124,7 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   mintToken: "            403  403    403    403      403     403    403    403  401",
   revokeUser: "           403  403    403    403      403     403    403    403  401",
   setPassword: "          403  403    403    403      403     403    403    403  401",
+  putExternalConversation: "403 403    403    403      403     403    403    403  401",
   listServiceTokens: "    403  403    403    403      403     403    ok     403  401",
   getServiceToken: "      403  403    403    403      403     403    404    403  401",
   endServiceToken: "      403  403    403    403      403     403    404    403  401",
@@ -256,6 +261,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     sendMessage: { client_id: `c${calls}`, body: "a message" },
     editMessage: { body: "edited" },
     markRead: { seq: 1 },
+    putExternalConversation: { kind: "group", member_ids: [scene.other] },
     putExternalUser: { display_name: "Somebody" },
     putExternalUsers: { users: [{ external_id: `batch:${calls}` }] },
     mintToken: {},
@@ -372,6 +378,22 @@ describe("who may do what", () => {
       const { status } = await api.request(ROUTES[route].method, pathOf(route, scene), body);
       const found = status < 300 ? "ok" : String(status);
       expect(found, route).toBe(MORE_MAY[scope][route] ?? "403");
+    }
+  });
+
+  it("[AUZ12] over HTTP: a service that acts for a member may what the member may, but in person", async () => {
+    const token = await serviceTokenOf(JWT_SECRET, ["act"]);
+    const api = new Api(troupe().url, () => token);
+    const named = { headers: { "troupe-act-as": people.member.id } };
+    for (const [route, row] of Object.entries(ROUTE_TABLE) as [RouteName, string][]) {
+      if (cellsOf(row).none === "ok") continue;
+      const scene = (await newScene())("member");
+      const body = bodyOf(route, scene, people.member);
+      const method = ROUTES[route].method;
+      const { status } = await api.request(method, pathOf(route, scene), body, named);
+      const found = status < 300 ? "ok" : String(status);
+      expect(found, route).toBe(IN_PERSON.has(route) ? "403" : cellsOf(row).member);
+      if (route === "blockUser") await people.member.api.delete(pathOf(route, scene));
     }
   });
 

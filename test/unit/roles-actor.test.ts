@@ -125,6 +125,25 @@ describe("slow mode", () => {
     expect(await again(bob, "2")).toBe("ok");
   });
 
+  test("[SLW1] [CHG3] a service that acts for a member waits for neither slow mode nor the limit", async () => {
+    actors.close();
+    actors = new SoloActors(undefined, { perS: 1, burst: 2 });
+    [ann, bob, cat] = (await actors.users(3)) as [UserId, UserId, UserId];
+    room = await actors.group([ann, bob, cat]);
+    const isService = true;
+    await asks("update", ann, { settings: { slow_mode_s: 30 } });
+    for (let n = 0; n < 4; n++) {
+      const message = { client_id: `${n}`, body: "x", reply_to_seq: null, isService };
+      expect(codeOf(await asks("send", bob, message))).toBe("ok");
+      expect(codeOf(await changes("update", ann, { data: { n }, isService }))).toBe("ok");
+    }
+    expect(codeOf(await sends(bob, "own"))).toBe("rate_limited");
+    const { value } = (await changes("update", ann, { title: "x", isService })) as {
+      value: { conversation: object };
+    };
+    expect(value.conversation).not.toHaveProperty("isService");
+  });
+
   test("[SLW1] it counts what was sent before the actor moved, or before it was turned on", async () => {
     expect(await again(bob, "1")).toBe("ok");
     await update(ann, { settings: { slow_mode_s: 600 } });

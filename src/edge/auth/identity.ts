@@ -41,6 +41,7 @@ export function factsOf({ userId, scope, service }: Identity): Facts {
   const facts: Facts = {
     user: !isService,
     reader: !isService || scope.includes("users"),
+    speaker: !isService || scope.includes("act"),
     inPerson: service === null,
   };
   for (const [rule, scopes] of Object.entries(SCOPES_OF_RULE) as [RuleName, readonly string[]][]) {

@@ -42,6 +42,17 @@ export interface Batch {
   isDeleted: boolean;
   /** Extras of members as they were before the change. */
   touched: Map<string, MemberExtra>;
+  /** What the system messages about it say. */
+  notices: { by: string | null; data: NoticeData }[];
+}
+
+type NoticeData = { event: `troupe.${string}`; user_ids?: string[]; title?: string };
+
+/** Where the settings want it, a system message tells of what a call did. */
+function tell({ stored, notices }: Batch, by: string | null, data: NoticeData): void {
+  const wanted = stored.extra.settings?.system_messages ?? "none";
+  const isWanted = wanted === "all" || (wanted === "members" && data.title === undefined);
+  if (isWanted) notices.push({ by, data });
 }
 
 const same = (one: unknown, other: unknown) => canonical(one) === canonical(other);
@@ -135,6 +146,8 @@ export function doCall(batch: Batch, call: ConversationCall): Done {
       if (!stored.members.has(userId)) return REFUSALS.userNotFound;
       if (by === userId) stored.leavers.add(userId);
       takeOut(batch, userId);
+      const event = by === userId ? "troupe.member_left" : "troupe.member_removed";
+      tell(batch, by, { event, user_ids: [userId] });
       return ok({ changed: true });
     }
     case "member":
@@ -146,7 +159,10 @@ export function doCall(batch: Batch, call: ConversationCall): Done {
       const createdAt = stored.bans.get(userId)?.createdAt ?? batch.tables.nowIso();
       stored.bans.set(userId, { by: call.by, until, reason, createdAt });
       const changed = stored.members.has(userId);
-      if (changed) takeOut(batch, userId);
+      if (changed) {
+        takeOut(batch, userId);
+        tell(batch, call.by, { event: "troupe.member_removed", user_ids: [userId] });
+      }
       return ok({ changed });
     }
     case "unban":
@@ -165,6 +181,7 @@ export function doCall(batch: Batch, call: ConversationCall): Done {
       stored.extra = {};
       stored.externalId = null;
       batch.isInformed = false;
+      batch.notices = [];
       batch.tables.endInvites(stored.id, null);
       return ok({ changed: true });
   }
@@ -204,7 +221,10 @@ function update(
   const changed = !same(revised, stored.extra) || (title !== undefined && title !== stored.title);
   batch.isInformed ||= changed;
   stored.extra = revised;
-  if (title !== undefined) stored.title = title;
+  if (title !== undefined && title !== stored.title) {
+    stored.title = title;
+    tell(batch, call.by, { event: "troupe.title_changed", title });
+  }
   return ok({ changed });
 }
 
@@ -281,6 +301,7 @@ function add(batch: Batch, call: ConversationCall & { does: "add" }): Done {
     return STORAGE_REFUSALS.hasLeft;
   }
   for (const userId of newIds.sort(compareIds)) takeIn(batch, userId, null);
+  if (newIds.length > 0) tell(batch, by, { event: "troupe.member_added", user_ids: newIds });
   return ok({ changed: newIds.length > 0 });
 }
 
@@ -296,6 +317,7 @@ function comeIn(batch: Batch, call: ConversationCall & { does: "join" | "accept"
     if (stored.extra.settings?.join !== "open") return missing;
     if (stored.members.size >= MEMBERS_MAX) return STORAGE_REFUSALS.full;
     takeIn(batch, by, null);
+    tell(batch, by, { event: "troupe.member_joined", user_ids: [by] });
     return ok({ changed: true });
   }
   const invite = tables.invites.get(call.inviteId);
@@ -305,6 +327,7 @@ function comeIn(batch: Batch, call: ConversationCall & { does: "join" | "accept"
   if (stored.members.size >= MEMBERS_MAX) return STORAGE_REFUSALS.full;
   invite.uses++;
   takeIn(batch, by, invitedRole(inviter, invite.role));
+  tell(batch, by, { event: "troupe.member_joined", user_ids: [by] });
   return ok({ changed: true });
 }
 

@@ -10,6 +10,7 @@ import type {
   NewConversation,
   NewMessage,
   Revised,
+  ServiceMessage,
 } from "../../../actors/ports.ts";
 import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
@@ -34,6 +35,7 @@ import {
 import { storedMessage } from "../postgres/rows.ts";
 import { type Batch, doCall, revisedExtra, roleOf, ruledOf } from "./conversation-calls.ts";
 import { shownInvite } from "./membership.ts";
+import { addSystemMessage, appendForService } from "./system-messages.ts";
 import {
   changedMessages,
   compareIds,
@@ -291,8 +293,10 @@ export class MemoryConversations implements ConversationStore {
     { by = ownerId, extras = {}, externalId }: NewConversation = {},
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const ids = [...new Set(memberIds)].sort(compareIds);
-    if (ids.some((id) => !this.#tables.users.has(id))) return REFUSALS.userNotFound;
     const named = this.#tables.namedBy(externalId);
+    if (named === undefined && ids.some((id) => !this.#tables.users.has(id))) {
+      return REFUSALS.userNotFound;
+    }
     const pair = kind === "direct" ? this.#tables.directOf(ids) : undefined;
     if (named !== undefined && (named.kind !== kind || (pair ?? named) !== named)) {
       return STORAGE_REFUSALS.externalTaken;
@@ -406,6 +410,7 @@ export class MemoryConversations implements ConversationStore {
       isInformed: false,
       isDeleted: false,
       touched: new Map(),
+      notices: [],
     };
     const outcomes = calls.map((call) => {
       const outcome = doCall(batch, call);
@@ -430,6 +435,9 @@ export class MemoryConversations implements ConversationStore {
       stored.undos.push({ ...undo, addedIds, removed, membersBefore });
       if (addedIds.length > 0) this.#tables.noteChanged(addedIds);
     }
+    const systemMessages = batch.notices.map(({ by, data }) =>
+      addSystemMessage(this.#tables, stored, { sender_id: by, client_id: null }, { data }),
+    );
     return {
       outcomes,
       conversation: shownConversation(stored),
@@ -438,7 +446,12 @@ export class MemoryConversations implements ConversationStore {
       removedIds: removedIds.map(asUserId),
       changedIds: changedIds.map(asUserId),
       deleted: batch.isDeleted,
+      systemMessages,
     };
+  }
+
+  async appendForService(asked: ServiceMessage): Promise<Result<Appended>> {
+    return appendForService(this.#tables, asked);
   }
 
   /** Keeps what is about to be replaced. */

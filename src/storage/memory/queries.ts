@@ -374,7 +374,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   }
 
   async idOfExternal(kind: "user" | "conversation", externalId: string): Promise<string | null> {
-    if (kind === "conversation") return null;
+    if (kind === "conversation") return this.#tables.namedBy(externalId)?.id ?? null;
     for (const { user } of this.#tables.users.values()) {
       if (user.external_id === externalId) return user.id;
     }

@@ -13,6 +13,7 @@ import type {
   NewConversation,
   NewMessage,
   Revised,
+  ServiceMessage,
 } from "../../../actors/ports.ts";
 import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { normalPatch } from "../../protocol/conversation-settings.ts";
@@ -34,7 +35,13 @@ import {
   refusalOf,
   STORAGE_REFUSALS,
 } from "./refusals.ts";
-import { CONVERSATION_COLUMNS, type ConversationRow, conversationOf, messageOf } from "./rows.ts";
+import {
+  CONVERSATION_COLUMNS,
+  type ConversationRow,
+  conversationOf,
+  messageOf,
+  messagesOf,
+} from "./rows.ts";
 
 export const LOAD = {
   name: "load_conversations",
@@ -88,6 +95,10 @@ const REVISE_MESSAGE = {
   name: "revise_message",
   text: "SELECT * FROM revise_message($1, $2, $3, $4::json)",
 };
+const SEND_FOR_SERVICE = {
+  name: "send_for_service",
+  text: "SELECT * FROM send_for_service($1, $2, $3::json)",
+};
 /** The sender stands for the server, which asks nobody. */
 const EXPIRY = JSON.stringify({ does: "delete", expired: true });
 const OPENED = {
@@ -130,6 +141,7 @@ type ChangeRow = Omit<ConversationRow, "id"> & {
   removed_ids: UserId[];
   changed_ids: UserId[];
   deleted: boolean;
+  system_messages: string | null;
 };
 type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 
@@ -210,6 +222,24 @@ export class PostgresConversations implements ConversationStore {
     return this.#writer.append(message);
   }
 
+  async appendForService(asked: ServiceMessage): Promise<Result<Appended>> {
+    const { conversationId, subject, clientId, body, replyToSeq, content } = asked;
+    const { data, silent, expireInS } = content;
+    const row = JSON.stringify({
+      client_id: clientId,
+      body,
+      reply_to_seq: replyToSeq,
+      data: data === undefined ? undefined : JSON.stringify(data),
+      silent,
+      expire_in_s: expireInS,
+    });
+    const values = [conversationId, subject, row];
+    const sent = await this.#call<MessageRow>(SEND_FOR_SERVICE, values, MESSAGE_OUTCOMES);
+    if (!sent.ok) return sent;
+    const { message, changed } = sent.value;
+    return ok({ message: messageOf(message), duplicate: !changed });
+  }
+
   mark(mark: CursorMark): Promise<Result<Marked>> {
     return this.#writer.mark(mark);
   }
@@ -285,6 +315,7 @@ export class PostgresConversations implements ConversationStore {
       removedIds: row.removed_ids,
       changedIds: row.changed_ids,
       deleted: row.deleted,
+      systemMessages: messagesOf(row.system_messages),
     };
   }
 

@@ -196,6 +196,10 @@ const USER_OF_EXTERNAL = {
   name: "user_of_external",
   text: "SELECT u.id FROM users u WHERE u.external_id = $1",
 };
+const CONVERSATION_OF_EXTERNAL = {
+  name: "conversation_of_external",
+  text: "SELECT c.id FROM conversations c WHERE c.external_id = $1 AND c.deleted_at IS NULL",
+};
 const USER_BY_NAME = {
   name: "user_by_name",
   text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.username = $1`,
@@ -432,8 +436,8 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   }
 
   async idOfExternal(kind: "user" | "conversation", externalId: string): Promise<string | null> {
-    if (kind === "conversation") return null;
-    const [row] = await this.#database.read<{ id: string }>(USER_OF_EXTERNAL, [externalId]);
+    const statement = kind === "user" ? USER_OF_EXTERNAL : CONVERSATION_OF_EXTERNAL;
+    const [row] = await this.#database.read<{ id: string }>(statement, [externalId]);
     return row?.id ?? null;
   }
 

@@ -86,8 +86,10 @@ export function refusalOf(outcome: string, metaRev: number): Refusal {
 /** Where there is no such conversation, or nothing could be tried. */
 export function nothingDone(outcomes: Result<{ changed: boolean }>[]): ConversationChange {
   const nobody = { addedIds: [], removedIds: [], changedIds: [] };
-  return { outcomes, conversation: null, changed: false, ...nobody, deleted: false };
+  const nothing = { changed: false, deleted: false, systemMessages: [] };
+  return { outcomes, conversation: null, ...nobody, ...nothing };
 }
+
 /** What change_prefs answers instead of 'ok'. */
 export const PREFS_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
@@ -103,6 +105,7 @@ export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   conflict: STORAGE_REFUSALS.messageDeleted,
   too_large: STORAGE_REFUSALS.tooLarge,
   empty: STORAGE_REFUSALS.emptied,
+  no_reply: STORAGE_REFUSALS.noReply,
   full: STORAGE_REFUSALS.pinsFull,
 };
 

@@ -5,18 +5,25 @@
  */
 import type { Queries } from "../../../ports/edge.ts";
 import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";
-import { contentOf, editRefusal, sendRefusal } from "../../../protocol/message-content.ts";
+import {
+  contentOf,
+  editRefusal,
+  sendRefusal,
+  serviceSendRefusal,
+} from "../../../protocol/message-content.ts";
 import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { MEMBERS_MAX } from "../../../protocol/routes.ts";
 import { asConversationId, asUserId, type ReadCursors } from "../../../protocol/schemas.ts";
 import type { Gateway } from "../../../runtime/gateway.ts";
-import type { Identity } from "../../auth/identity.ts";
+import { SERVICE_USER } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
+import { actingOf } from "../server/acting.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 
 type Route =
   | "createConversation"
+  | "putExternalConversation"
   | "listConversations"
   | "getConversation"
   | "updateConversation"
@@ -46,6 +53,9 @@ const NO_CHANGE = refused("invalid_payload", "body: names nothing to change.", [
 const NOT_A_PAIR = refused("invalid_payload", "A direct conversation has one other member.", [
   { in: "body", at: "member_ids", problem: "names more than one for a direct conversation" },
 ]);
+const NOBODY = refused("invalid_payload", "body: names no member.", [
+  { in: "body", at: "member_ids", problem: "names nobody, and there is no owner_id" },
+]);
 const PLAIN_PAIR = refused(
   "conflict",
   "A direct conversation has no title, settings or permissions of its own.",
@@ -59,9 +69,6 @@ const TWO_WAYS = refused(
 export type AskActors = Pick<Gateway, "ask">;
 
 export function conversationRoutes(gateway: AskActors, queries: Queries): Handlers<Route> {
-  /** Over HTTP no session acts, so every session of the user hears of it. */
-  const acting = (caller: Identity) => ({ user: caller.userId, session: "" as const });
-
   return {
     async createConversation({ caller, body }) {
       const others = [...new Set(body.member_ids)]
@@ -83,6 +90,27 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         member_ids: others,
         title,
         extras: { data, image_url, settings, permissions },
+      });
+      if (!made.ok) return made;
+      return answered(made.value.created ? 201 : 200, ok(made.value.conversation));
+    },
+
+    async putExternalConversation({ params, body }) {
+      const { kind, member_ids, title = null, data, image_url, settings, permissions } = body;
+      const [owner, ...others] = [...new Set([body.owner_id ?? [], member_ids].flat())];
+      if (owner === undefined) return NOBODY;
+      if (others.length >= MEMBERS_MAX) return TOO_MANY;
+      if (kind === "direct") {
+        if (others.length !== 1) return NOT_A_PAIR;
+        const isRuled = settings?.join !== undefined || settings?.history !== undefined;
+        if (title !== null || isRuled || permissions !== undefined) return PLAIN_PAIR;
+      }
+      const made = await gateway.ask("user", owner, "create_conversation", {
+        kind,
+        member_ids: others.map(asUserId),
+        title,
+        extras: { data, image_url, settings, permissions },
+        external_id: params.external_id,
       });
       if (!made.ok) return made;
       return answered(made.value.created ? 201 : 200, ok(made.value.conversation));
@@ -111,7 +139,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       if (Object.keys(changes).length === 0) return NO_CHANGE;
       const answer = await gateway.ask("conversation", params.id, "update", {
         ...body,
-        ...acting(caller),
+        ...actingOf(caller),
       });
       return answered(200, taken(answer, "conversation"));
     },
@@ -120,7 +148,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       if (Object.keys(body).length === 0) return NO_CHANGE;
       const answer = await gateway.ask("conversation", params.id, "update_member", {
         ...body,
-        ...acting(caller),
+        ...actingOf(caller),
         user_id: asUserId(params.user_id),
       });
       return answered(200, taken(answer, "conversation"));
@@ -149,7 +177,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
 
     async addMembers({ caller, params, body }) {
       const answer = await gateway.ask("conversation", params.id, "add_members", {
-        ...acting(caller),
+        ...actingOf(caller),
         user_ids: [...new Set(body.user_ids)].map(asUserId),
       });
       return answered(200, taken(answer, "conversation"));
@@ -157,7 +185,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
 
     async removeMember({ caller, params }) {
       const answer = await gateway.ask("conversation", params.id, "remove_member", {
-        ...acting(caller),
+        ...actingOf(caller),
         user_id: asUserId(params.user_id),
       });
       return answer.ok ? answered(204, ok(null)) : answer;
@@ -191,26 +219,33 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     },
 
     async pinMessage({ caller, params: { id, seq } }) {
-      const asked = { ...acting(caller), seq, on: true };
+      const asked = { ...actingOf(caller), seq, on: true };
       return answered(200, taken(await gateway.ask("conversation", id, "pin", asked), "message"));
     },
 
     async unpinMessage({ caller, params: { id, seq } }) {
-      const asked = { ...acting(caller), seq, on: false };
+      const asked = { ...actingOf(caller), seq, on: false };
       return answered(200, taken(await gateway.ask("conversation", id, "pin", asked), "message"));
     },
 
     async sendMessage({ caller, params, body: { client_id, reply_to_seq, ...asked } }) {
-      const refusal = sendRefusal(asked, "body");
+      const isService = caller.userId === SERVICE_USER;
+      const refusal = isService ? serviceSendRefusal(asked) : sendRefusal(asked, "body");
       if (refusal !== null) return { ok: false, error: refusal };
       const content = contentOf(asked);
-      const sent = await gateway.ask("conversation", params.id, "send", {
-        ...acting(caller),
-        client_id,
-        body: asked.body ?? "",
-        reply_to_seq: reply_to_seq ?? null,
-        ...(content && { content }),
-      });
+      const message = { client_id, body: asked.body ?? "", reply_to_seq: reply_to_seq ?? null };
+      const sent =
+        isService && caller.service !== null
+          ? await gateway.ask("conversation", params.id, "service_send", {
+              ...message,
+              subject: caller.service.subject,
+              content: { ...content },
+            })
+          : await gateway.ask("conversation", params.id, "send", {
+              ...actingOf(caller),
+              ...message,
+              ...(content && { content }),
+            });
       if (!sent.ok) return sent;
       return answered(sent.value.duplicate === true ? 200 : 201, ok(sent.value.message));
     },
@@ -219,7 +254,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       const refusal = editRefusal(body, "body");
       if (refusal !== null) return { ok: false, error: refusal };
       const answer = await gateway.ask("conversation", params.id, "edit", {
-        ...acting(caller),
+        ...actingOf(caller),
         seq: params.seq,
         ...body,
       });
@@ -228,7 +263,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
 
     async deleteMessage({ caller, params }) {
       const answer = await gateway.ask("conversation", params.id, "delete", {
-        ...acting(caller),
+        ...actingOf(caller),
         seq: params.seq,
       });
       return answered(200, taken(answer, "message"));
@@ -236,7 +271,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
 
     async markRead({ caller, params, body }) {
       const answer = await gateway.ask("conversation", params.id, "mark", {
-        ...acting(caller),
+        ...actingOf(caller),
         seq: body.seq,
         read: true,
       });

@@ -9,8 +9,8 @@ import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
 import { epochMsOf } from "../../../protocol/time.ts";
-import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
+import { actingOf } from "../server/acting.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";
 
@@ -37,25 +37,24 @@ export function membershipRoutes(
   queries: Queries,
   clock: Pick<Clock, "wallMs">,
 ): Handlers<Route> {
-  const acting = (caller: Identity) => ({ user: caller.userId, session: "" as const });
   const silently = (answer: Result<unknown>) => (answer.ok ? answered(204, ok(null)) : answer);
 
   return {
     async deleteConversation({ caller, params }) {
       return silently(
-        await gateway.ask("conversation", params.id, "delete_conversation", acting(caller)),
+        await gateway.ask("conversation", params.id, "delete_conversation", actingOf(caller)),
       );
     },
 
     async joinConversation({ caller, params }) {
-      const answer = await gateway.ask("conversation", params.id, "come_in", acting(caller));
+      const answer = await gateway.ask("conversation", params.id, "come_in", actingOf(caller));
       return answer.ok ? answered(200, ok(answer.value.conversation)) : answer;
     },
 
     async createInvite({ caller, params, body }) {
       const token = randomBytes(TOKEN_BYTES).toString("base64url");
       const made = await gateway.ask("conversation", params.id, "create_invite", {
-        ...acting(caller),
+        ...actingOf(caller),
         token_hash: hashOf(token),
         role: body.role ?? null,
         max_uses: body.max_uses ?? null,
@@ -74,7 +73,7 @@ export function membershipRoutes(
 
     async endInvite({ caller, params }) {
       const { invite_id } = params;
-      const asked = { ...acting(caller), invite_id };
+      const asked = { ...actingOf(caller), invite_id };
       return silently(await gateway.ask("conversation", params.id, "end_invite", asked));
     },
 
@@ -89,7 +88,7 @@ export function membershipRoutes(
       const found = await orUnreachable(queries.invitation(caller.userId, hash));
       if (found === null || !(found.isOpen || found.isMember)) return NO_INVITE;
       const answer = await gateway.ask("conversation", found.conversationId, "accept", {
-        ...acting(caller),
+        ...actingOf(caller),
         invite_id: found.inviteId,
       });
       return answer.ok ? answered(200, ok(answer.value.conversation)) : answer;
@@ -100,7 +99,7 @@ export function membershipRoutes(
       if (until !== null && Date.parse(until) <= epochMsOf(clock.wallMs())) return PAST;
       const user = asUserId(params.user_id);
       const banned = await gateway.ask("conversation", params.id, "ban", {
-        ...acting(caller),
+        ...actingOf(caller),
         user_id: user,
         until,
         reason,
@@ -112,7 +111,7 @@ export function membershipRoutes(
     },
 
     async unbanUser({ caller, params }) {
-      const asked = { ...acting(caller), user_id: asUserId(params.user_id) };
+      const asked = { ...actingOf(caller), user_id: asUserId(params.user_id) };
       return silently(await gateway.ask("conversation", params.id, "unban", asked));
     },
 

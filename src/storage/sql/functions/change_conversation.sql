@@ -16,6 +16,9 @@
 -- It locks the conversation's row first and reads in later statements, so that under READ
 -- COMMITTED it sees everything that was committed before: rev is taken under that lock, once.
 -- A leaving owner is followed by the highest role, and among those by the longest standing.
+-- system_messages: where settings.system_messages wants them, a message for each call that did
+-- something, as message_text writes it, joined by commas. They take the revs after the change's
+-- own, and do not count as unread; nobody's cursors move.
 CREATE OR REPLACE FUNCTION change_conversation(p_id bigint, p_calls json, p_members_max int)
 RETURNS TABLE (
   outcomes text[], done boolean[], changed boolean, added_ids bigint[], removed_ids bigint[],
@@ -24,7 +27,7 @@ RETURNS TABLE (
   member_ids bigint[], member_delivered bigint[], member_read bigint[],
   external_id text, extra json, member_extras json,
   last_n bigint, first_seq bigint, first_n bigint,
-  changed_ids bigint[], deleted boolean
+  changed_ids bigint[], deleted boolean, system_messages text
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -55,6 +58,10 @@ DECLARE
   removed_at timestamptz[] := '{}';
   leaving conversation_members;
   heir conversation_members;
+  -- What the system messages say: {by, event, user_ids, title}.
+  notices json[] := '{}';
+  event text;
+  moment timestamptz(3);
 BEGIN
   outcomes := '{}';
   done := '{}';
@@ -77,6 +84,7 @@ BEGIN
     leaving := NULL;
     wanted := '{}';
     wanted_role := NULL;
+    event := NULL;
     caller_rank := CASE WHEN caller IS NULL THEN 9 ELSE coalesce((
       SELECT role_rank(role_in(now_owner, m.user_id, m.extra)) FROM conversation_members m
       WHERE m.conversation_id = p_id AND m.user_id = caller
@@ -137,6 +145,7 @@ BEGIN
         is_informed := is_informed OR did;
         now_extra := revised;
         IF call->'title' IS NOT NULL THEN
+          event := CASE WHEN now_title IS DISTINCT FROM call->>'title' THEN 'title_changed' END;
           now_title := call->>'title';
         END IF;
       END IF;
@@ -413,6 +422,27 @@ BEGIN
       END IF;
     END IF;
 
+    event := CASE
+      WHEN does = 'add' THEN 'member_added'
+      WHEN does IN ('join', 'accept') THEN 'member_joined'
+      WHEN does IN ('remove', 'ban') AND target_id = caller THEN 'member_left'
+      WHEN does IN ('remove', 'ban') THEN 'member_removed'
+      ELSE event
+    END;
+    IF did AND event IS NOT NULL AND (
+      now_extra->'settings'->>'system_messages' = 'all'
+      OR (now_extra->'settings'->>'system_messages' = 'members' AND event <> 'title_changed')
+    ) THEN
+      notices := notices || json_build_object('by', caller, 'data', json_strip_nulls(
+        json_build_object(
+          'event', 'troupe.' || event,
+          'user_ids', CASE
+            WHEN cardinality(wanted) > 0 THEN to_json(wanted::text[])
+            WHEN target_id IS NOT NULL THEN json_build_array(target_id::text)
+          END,
+          'title', CASE WHEN event = 'title_changed' THEN now_title END)));
+    END IF;
+
     outcomes := outcomes || outcome;
     done := done || did;
     changed := changed OR did;
@@ -446,9 +476,26 @@ BEGIN
     IF cardinality(added_ids) > 0 THEN
       INSERT INTO user_changes (user_ids) VALUES (added_ids);
     END IF;
+    IF cardinality(notices) > 0 AND NOT deleted THEN
+      moment := clock_timestamp();
+      INSERT INTO messages (conversation_id, seq, id, rev, sender_id, body, created_at, n, data, extra)
+      SELECT p_id, before.last_seq + x.n, nextval('messages_id_seq'), before.rev + 1 + x.n,
+        (x.notice->>'by')::bigint, '', moment, coalesce(before.last_n, before.last_seq),
+        (x.notice->'data')::text, '{"type": "system"}'
+      FROM unnest(notices) WITH ORDINALITY x (notice, n);
+      UPDATE conversations c
+      SET last_seq = before.last_seq + cardinality(notices),
+        rev = before.rev + 1 + cardinality(notices),
+        last_n = coalesce(before.last_n, before.last_seq), last_activity_at = moment
+      WHERE c.id = p_id;
+      system_messages := (
+        SELECT string_agg(message_text(m), ',' ORDER BY m.seq) FROM messages m
+        WHERE m.conversation_id = p_id AND m.seq > before.last_seq);
+    END IF;
   END IF;
   RETURN QUERY
-  SELECT outcomes, done, changed, added_ids, removed_ids, r.*, changed_ids, deleted
+  SELECT outcomes, done, changed, added_ids, removed_ids, r.*, changed_ids, deleted,
+    system_messages
   FROM (SELECT 1) one LEFT JOIN conversation_rows r ON r.id = p_id;
 END
 $$;

@@ -4,6 +4,7 @@
 -- version before leave it out); null, a service, which blocks do not bind. p_patch: data, image_url, settings and permissions, as change_conversation takes them.
 -- outcome: ok, user_not_found, apart (a block stands between p_by and another member), taken (the
 -- external_id names a conversation of another kind or of another pair).
+-- Where the external_id is known already, nothing else of the call counts but its kind and pair.
 -- A block that is committed at this moment may come after a new group, as if it were made later;
 -- of a direct conversation blocks are kept (see lock_pair).
 CREATE OR REPLACE FUNCTION create_conversation(
@@ -27,19 +28,18 @@ DECLARE
   lo bigint;
   hi bigint;
 BEGIN
-  SELECT count(*), min(u.id), max(u.id) INTO found_count, lo, hi
-  FROM users u WHERE u.id = ANY (p_member_ids);
-  IF found_count < cardinality(p_member_ids) THEN
-    outcome := 'user_not_found';
-    RETURN NEXT;
-    RETURN;
-  END IF;
-
   outcome := 'ok';
   IF p_external_id IS NOT NULL THEN
     -- When two calls come at once, the second waits here and finds the first one's conversation.
     PERFORM pg_advisory_xact_lock(hashtextextended('conversation ' || p_external_id, 0));
     SELECT c.* INTO found FROM conversations c WHERE c.external_id = p_external_id;
+  END IF;
+  SELECT count(*), min(u.id), max(u.id) INTO found_count, lo, hi
+  FROM users u WHERE u.id = ANY (p_member_ids);
+  IF found_count < cardinality(p_member_ids) AND found.id IS NULL THEN
+    outcome := 'user_not_found';
+    RETURN NEXT;
+    RETURN;
   END IF;
   IF p_kind = 'direct' THEN
     -- A block of this moment comes before or after, never between the check and the insert.
@@ -67,7 +67,8 @@ BEGIN
           outcome := 'taken';
         END IF;
       END IF;
-    ELSIF found.kind <> 'direct' OR found.direct_lo <> lo OR found.direct_hi <> hi THEN
+    ELSIF found.kind <> 'direct' OR (found.direct_lo, found.direct_hi) IS DISTINCT FROM (lo, hi)
+    THEN
       outcome := 'taken';
     END IF;
   ELSIF found.id IS NOT NULL THEN
@@ -91,8 +92,10 @@ BEGIN
   END IF;
   changed := made_id IS NOT NULL;
   IF changed THEN
-    INSERT INTO conversation_members (conversation_id, user_id, own_activity_at)
-    SELECT made_id, u, CASE WHEN u = maker THEN clock_timestamp() END
+    -- A service makes direct conversations of users who have blocked each other, too.
+    INSERT INTO conversation_members (conversation_id, user_id, own_activity_at, apart)
+    SELECT made_id, u, CASE WHEN u = maker THEN clock_timestamp() END,
+      p_kind = 'direct' AND maker IS NULL AND is_apart(lo, hi)
     FROM unnest(p_member_ids) u ORDER BY u;
     INSERT INTO user_changes (user_ids) VALUES (p_member_ids);
   END IF;
