@@ -7,6 +7,7 @@ import type { Topic } from "../src/protocol/topics.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import type { ChangeBucket } from "./changes.ts";
 import type { WaitingChanges } from "./gathered-changes.ts";
+import type { Cleared } from "./joins.ts";
 import type { Reactions } from "./reactions.ts";
 import type { Ring } from "./ring.ts";
 import type { SendPace } from "./slow-mode.ts";
@@ -23,6 +24,7 @@ export interface ConversationState {
   typing: Typing;
   /** Read on the first join. */
   ring: Ring | null;
+  cleared: Cleared;
   /** Of title and members. */
   changes: ChangeBucket;
   /**

@@ -31,7 +31,7 @@ import {
 } from "./gathered-changes.ts";
 import { createInvite, endInvite } from "./invites.ts";
 import { announceJoined } from "./joined.ts";
-import { join } from "./joins.ts";
+import { doubtedCleared, join, nothingCleared, takeCleared } from "./joins.ts";
 import { CONVERSATION_IDLE_MS } from "./limits.ts";
 import { mark } from "./marks.ts";
 import { messageOps, publishSystem } from "./messages.ts";
@@ -104,6 +104,8 @@ export function conversationBehaviour(
     for (const message of systemMessages) publishSystem(state, message, ctx);
     if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
     announceForgotten(state.id, removedIds, ports.prefs, ctx);
+    // Who comes back has cleared nothing.
+    if (removedIds.length > 0) state.cleared = nothingCleared(state.cleared.doubtedUntil);
     for (const user of removedIds) typingChanged(state, { type: "left", user }, ctx);
     for (const user of state.typing.keys()) {
       const mayType = refusalFor(state, "typing", { user }, ctx.wallMs) === null;
@@ -147,6 +149,7 @@ export function conversationBehaviour(
         isBlocked,
         typing: NOBODY_TYPES,
         ring: null,
+        cleared: nothingCleared(),
         changes: { used: 0, atMs: BEFORE_ALL },
         sending: new Map(),
         gathered: nothingWaits(),
@@ -171,6 +174,12 @@ export function conversationBehaviour(
             typingChanged(state, { type: "left", user }, ctx);
           }
         }
+        reply.ok(null);
+        return;
+      }
+      if (op === "cleared") {
+        const { user, before } = body as Body<"cleared">;
+        takeCleared(state.cleared, user, before);
         reply.ok(null);
         return;
       }
@@ -283,7 +292,8 @@ export function conversationBehaviour(
       retireReactions(state, reactionsRules, ctx);
     },
 
-    onWorkersGone(state, incarnations, ctx) {
+    onWorkersGone(state, incarnations, ctx, mayBeBack) {
+      state.cleared = doubtedCleared(ctx.monotonicMs, mayBeBack);
       if (state.typing.size > 0) typingChanged(state, { type: "workers_gone", incarnations }, ctx);
     },
 

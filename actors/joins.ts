@@ -1,12 +1,17 @@
 /**
  * What a session that joins a conversation is answered with: the newest messages, or those changed
  * since. The newest ones of all are kept in the actor (ring.ts), so that most joins read nothing.
+ *
+ * [JOI1] Nothing is answered from before a member may see, or of what they have cleared. Who has
+ *        cleared what is read with the ring and followed after that: the user's actor tells it
+ *        before it answers. Where that may have been lost, it is read again.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import { withFirstMembers } from "../src/protocol/members.ts";
 import type { Conversation, Member, Message } from "../src/protocol/schemas.ts";
+import { BEFORE_ALL, later, type Monotonic, NEVER } from "../src/protocol/time.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import { RING_MESSAGES } from "./limits.ts";
 import type { ConversationStore, ReactionStore } from "./ports.ts";
@@ -18,34 +23,72 @@ interface Joined {
   conversation: Conversation;
   members: ReadonlyMap<UserId, Member>;
   ring: Ring | null;
+  cleared: Cleared;
   typing: Typing;
   sending: ReadonlyMap<string, unknown>;
 }
 
+/** What members have cleared; replaced by a new one where it may be wrong. */
+export interface Cleared {
+  /** The first seq that is shown, by member. */
+  before: Map<UserId, number>;
+  /** All of storage is in it. */
+  isRead: boolean;
+  /** Until then it is read for every join. */
+  doubtedUntil: Monotonic;
+}
+
+/** A statement of a dead worker may still commit; see storage's deadline. */
+const COMMIT_LAG_MS = 5_000;
+
+export function nothingCleared(doubtedUntil: Monotonic = BEFORE_ALL): Cleared {
+  return { before: new Map(), isRead: false, doubtedUntil };
+}
+
+/** A worker is gone, and with it perhaps what a user's actor would have told. */
+export function doubtedCleared(nowMs: Monotonic, mayBeBack: boolean): Cleared {
+  // Beyond a gap another activation may be told of it.
+  return nothingCleared(mayBeBack ? NEVER : later(nowMs, COMMIT_LAG_MS));
+}
+
+export function takeCleared({ before }: Cleared, user: UserId, seq: number): void {
+  before.set(user, Math.max(seq, before.get(user) ?? 1));
+}
+
 type Body = ConversationOps["join"]["body"];
-type Store = Pick<ConversationStore, "opened" | "newest" | "changedAfter">;
+type Store = Pick<ConversationStore, "opened" | "newest" | "changedAfter" | "clearedBefore">;
 type Stores = { conversations: Store; reactions: Pick<ReactionStore, "own"> };
 
 const IGNORED = () => undefined;
 
 export function join(state: Joined, body: Body, reply: Reply, stores: Stores, ctx: Context): void {
-  const { ring } = state;
+  const { ring, cleared } = state;
   if (body.isOpened) ctx.run(stores.conversations.opened(state.id, body.user), IGNORED, IGNORED);
-  if (ring !== null) {
-    joinFrom(state, ring, body, reply, stores, ctx);
+  const isClearedKnown = cleared.isRead && ctx.monotonicMs >= cleared.doubtedUntil;
+  if (ring !== null && isClearedKnown) {
+    joinFrom(state, { ring, cleared }, body, reply, stores, ctx);
     return;
   }
   const rev = state.conversation.rev;
   ctx.run(
-    stores.conversations.newest(state.id, RING_MESSAGES),
-    (newest) => {
+    Promise.all([
+      ring === null ? stores.conversations.newest(state.id, RING_MESSAGES) : null,
+      isClearedKnown ? null : stores.conversations.clearedBefore(state.id),
+    ]),
+    ([newest, found]) => {
+      for (const [user, seq] of found ?? []) takeCleared(cleared, user, seq);
+      if (found !== null) cleared.isRead = true;
+      if (newest === null) {
+        joinFrom(state, { ring: state.ring ?? ring!, cleared }, body, reply, stores, ctx);
+        return;
+      }
       // Changes that came back meanwhile are in what was read, or are missed by it: only a
       // ring read at the rev we still have is known to be whole.
       if (state.ring === null && state.conversation.rev === rev && state.sending.size === 0) {
         state.ring = ringOf(newest, rev);
       }
       const from = state.ring ?? ringOf(newest, state.conversation.rev);
-      joinFrom(state, from, body, reply, stores, ctx);
+      joinFrom(state, { ring: from, cleared }, body, reply, stores, ctx);
     },
     () => reply.refuse(REFUSALS.unavailable.error),
   );
@@ -53,7 +96,7 @@ export function join(state: Joined, body: Body, reply: Reply, stores: Stores, ct
 
 function joinFrom(
   state: Joined,
-  ring: Ring,
+  { ring, cleared }: { ring: Ring; cleared: Cleared },
   body: Body,
   reply: Reply,
   stores: Stores,
@@ -80,7 +123,8 @@ function joinFrom(
       unavailable,
     );
   };
-  const from = state.members.get(body.user)?.visible_from_seq ?? 1;
+  const visibleFrom = state.members.get(body.user)?.visible_from_seq ?? 1;
+  const from = Math.max(visibleFrom, cleared.before.get(body.user) ?? 1);
   const isVisible = ({ seq }: Message) => seq >= from;
   if (after_rev === null) {
     const messages = newestOf(ring, limit).filter(isVisible);

@@ -11,6 +11,7 @@ import type { Context, Reply } from "./behaviour.ts";
 import type { ConversationState } from "./conversation-state.ts";
 import { advance } from "./delivery.ts";
 import type { ActorPorts } from "./ports.ts";
+import { doubtPrefs, publishUnmarked } from "./prefs.ts";
 
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
 
@@ -49,6 +50,7 @@ export function mark(
       if (now !== undefined) {
         Object.assign(now, advance(advance(now, delivered_seq, false), read_seq, true));
       }
+      publishUnmarked(body.user, result.value.unmarked, ctx);
       const own = ownUnread(state.conversation, result.value.own);
       if (changed) {
         const receipt = { conversation_id: state.id, user_id: body.user, delivered_seq, read_seq };
@@ -64,6 +66,9 @@ export function mark(
       }
       reply.ok(body.read ? { delivered_seq, ...own } : { delivered_seq, read_seq });
     },
-    () => reply.refuse(REFUSALS.unavailable.error),
+    () => {
+      if (body.read) doubtPrefs(body.user, ctx);
+      reply.refuse(REFUSALS.unavailable.error);
+    },
   );
 }

@@ -23,6 +23,7 @@ import { advance } from "./delivery.ts";
 import { SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { MENTION_ALL, mentionedNames, notifyUsers } from "./mentions.ts";
 import type { ActorPorts, NewContent, Revised } from "./ports.ts";
+import { doubtPrefs, publishUnmarked } from "./prefs.ts";
 import { remember } from "./ring.ts";
 import { sendInPace } from "./slow-mode.ts";
 import type { SocialPorts } from "./social-ports.ts";
@@ -116,7 +117,7 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
           for (const each of [reply, ...others]) each.refuse(result.error);
           return;
         }
-        const { message, duplicate } = result.value;
+        const { message, duplicate, unmarked } = result.value;
         const text = JSON.stringify(message);
         if (duplicate) {
           reply.okText(`{"message":${text},"duplicate":true}`, message.rev);
@@ -124,12 +125,14 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
           onAppended(state, message, text, body.session, ctx);
           reply.okText(`{"message":${text}}`, message.rev);
         }
+        publishUnmarked(body.user, unmarked, ctx);
         for (const each of others) {
           each.okText(`{"message":${text},"duplicate":true}`, message.rev);
         }
       },
       () => {
         state.sending.delete(key);
+        doubtPrefs(body.user, ctx);
         for (const each of [reply, ...others]) each.refuse(REFUSALS.unavailable.error);
       },
     );

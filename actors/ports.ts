@@ -14,6 +14,7 @@ import type {
 } from "../src/protocol/conversation-patch.ts";
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
+import type { Prefs } from "../src/protocol/prefs.ts";
 import type {
   Conversation,
   Cursors,
@@ -80,7 +81,14 @@ export interface Appended {
   message: Message;
   /** The `client_id` was seen: `message` is the first one as it is now, nothing was written. */
   duplicate: boolean;
+  unmarked?: Unmarked;
 }
+
+/**
+ * The write took away what the user had marked unread: their preferences of the conversation after
+ * that. Null: it may have, which is not known.
+ */
+export type Unmarked = Prefs | null;
 
 export interface CursorMark {
   conversationId: ConversationId;
@@ -96,6 +104,7 @@ export interface Marked extends Cursors {
   changed: boolean;
   /** The user's own point after the mark. */
   own: OwnMarks;
+  unmarked?: Unmarked;
 }
 
 /** One caller's change of a conversation. `by` null: a service, which may do what the owner may. */
@@ -163,6 +172,8 @@ export interface ConversationStore {
     fromSeq?: number,
   ): Promise<Message[]>;
 
+  /** The first seq that is shown to each member who has cleared what is older. */
+  clearedBefore(id: ConversationId): Promise<Map<UserId, number>>;
   /**
    * How long ago each member sent their last message, in milliseconds; of those who sent within the
    * last `withinMs`, among the newest 5,000 messages.

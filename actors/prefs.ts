@@ -4,6 +4,9 @@
  *
  * [PRF1] A change is committed, then published with the number that it took, then answered.
  * [PRF2] Where it is not known whether a change was committed, the edges look for it.
+ * [UMK1] A send or a read mark that takes away what the user had marked unread is a change of the
+ *        user's preferences, which the conversation's actor publishes: no acknowledgement carries it.
+ * [UMK2] What a user has cleared is known to the conversation's actor before the change is answered.
  * [PRF3] A user who loses a membership loses its preferences, and their sessions receive that.
  */
 import type { UserOps } from "../src/protocol/actor-ops.ts";
@@ -12,6 +15,7 @@ import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import type { Prefs } from "../src/protocol/prefs.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Context, Reply } from "./behaviour.ts";
+import type { Unmarked } from "./ports.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
 
 /** Users whose lost preferences one statement reads. */
@@ -41,14 +45,35 @@ export function setPrefs(
       }
       const { prefs, changed } = result.value;
       if (changed) publishPrefs(user, prefs, session, ctx);
-      reply.ok(prefs, prefs.prefs_rev);
+      const { cleared_before_seq: before } = prefs;
+      if (change.cleared_before_seq === undefined || before === undefined) {
+        reply.ok(prefs, prefs.prefs_rev);
+        return;
+      }
+      // [UMK2] Also where nothing changed: it may repeat a change whose answer was lost.
+      const to = { kind: "conversation" as const, id: conversation_id };
+      ctx.ask(to, "cleared", { user, before }, (known) => {
+        if (known.ok) reply.ok(prefs, prefs.prefs_rev);
+        else reply.refuse(known.error);
+      });
     },
     () => {
-      // [PRF2]
-      ctx.publish(topicOf.user(user), { name: "prefs_doubted", rev: 0, body: "{}", note: "{}" });
+      doubtPrefs(user, ctx);
       reply.refuse(REFUSALS.unavailable.error);
     },
   );
+}
+
+/** [PRF2] */
+export function doubtPrefs(user: UserId, ctx: Context): void {
+  ctx.publish(topicOf.user(user), { name: "prefs_doubted", rev: 0, body: "{}", note: "{}" });
+}
+
+/** [UMK1] */
+export function publishUnmarked(user: UserId, unmarked: Unmarked | undefined, ctx: Context): void {
+  if (unmarked === undefined) return;
+  if (unmarked === null) doubtPrefs(user, ctx);
+  else publishPrefs(user, unmarked, "", ctx);
 }
 
 /** [PRF3] */

@@ -38,7 +38,13 @@ export interface Judged {
 /** The acts that are asked of an actor by somebody who may be a member. */
 export type MemberAct = Exclude<
   keyof ConversationOps,
-  "session_closed" | "apart_changed" | "named" | "service_signal" | "service_send" | "expire"
+  | "session_closed"
+  | "apart_changed"
+  | "cleared"
+  | "named"
+  | "service_signal"
+  | "service_send"
+  | "expire"
 >;
 
 /** Null: nothing known here forbids it. */

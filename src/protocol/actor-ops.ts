@@ -203,6 +203,8 @@ export interface ConversationOps {
   remove_member: { body: Acting & { user_id: UserId }; answer: Record<string, never> };
   /** A service has given the conversation the application's own name. */
   named: { body: { external_id: string }; answer: null };
+  /** This member has cleared what is before that seq. */
+  cleared: { body: { user: UserId; before: number }; answer: null };
   /** A block between the two of a direct conversation came or went. */
   apart_changed: { body: { is_apart: boolean }; answer: null };
 }

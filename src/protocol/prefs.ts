@@ -54,6 +54,20 @@ export const PREFS_CHANGE = {
   pinned: Type.Optional(Type.Boolean()),
   archived: Type.Optional(Type.Boolean()),
   hidden: Type.Optional(Type.Boolean({ description: "Direct conversations only." })),
+  unread_from_seq: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description:
+        "Mark it unread from this message on; at most the read point is kept. A read mark at or" +
+        " past it, or one's own send, takes it away.",
+    }),
+  ),
+  cleared_before_seq: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description: "What is older is not shown to the user any more. It only rises.",
+    }),
+  ),
   draft: Type.Optional(Nullable(DraftAsked)),
 };
 export const PrefsChange = Request(PREFS_CHANGE);
@@ -69,6 +83,8 @@ export const Prefs = Type.Object({
   pinned_at: Type.Optional(Time),
   archived_n: Type.Optional(Cursor),
   hidden_n: Type.Optional(Cursor),
+  unread_from_seq: Type.Optional(Cursor),
+  cleared_before_seq: Type.Optional(Ordinal),
   draft: Type.Optional(Draft),
 });
 

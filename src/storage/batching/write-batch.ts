@@ -11,8 +11,10 @@ import type {
   Marked,
   NewContent,
   NewMessage,
+  Unmarked,
 } from "../../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
+import type { Prefs } from "../../protocol/prefs.ts";
 import type { Message } from "../../protocol/schemas.ts";
 import { countsAsUnread, type OwnMarks } from "../../protocol/unread.ts";
 import { type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
@@ -44,6 +46,8 @@ export interface BatchRow {
   ns: string[] | null;
   extras: { n: number; e: Partial<Message> }[] | null;
   owns: OwnPoint[] | null;
+  /** Of those whose conversation is not marked unread any more; see write_batch. */
+  prefs: { c: string; u: string; p: Prefs }[] | null;
 }
 
 /** A user's own point after a mark; `n` is the place of the mark. */
@@ -159,11 +163,14 @@ export class WriteBatch {
    * message is no duplicate to its sender, for nobody has published it.
    */
   settle(row: BatchRow, unknownSince: string | null): void {
-    if (this.#sends.length > 0) this.#settleSends(row, unknownSince);
+    const unmarked = unmarkedIn(row, unknownSince);
+    if (this.#sends.length > 0) this.#settleSends(row, unknownSince, unmarked);
     const owns = new Map(row.owns?.map((own) => [own.n, own]));
     let n = 0;
     for (const mark of this.#marks.values()) {
-      settleMark(mark, Number(row.old_delivered?.[n]), Number(row.old_read?.[n]), owns.get(n));
+      const taken = mark.r > 0 ? unmarked(mark.c, mark.u) : undefined;
+      const before = [Number(row.old_delivered?.[n]), Number(row.old_read?.[n])] as const;
+      settleMark(mark, before, owns.get(n), taken);
       n++;
     }
   }
@@ -176,16 +183,19 @@ export class WriteBatch {
     for (const job of this.jobs) job.reject(fault);
   }
 
-  #settleSends(row: BatchRow, unknownSince: string | null): void {
+  #settleSends(row: BatchRow, unknownSince: string | null, unmarked: UnmarkedOf): void {
     const duplicates = new Map(row.dups?.map(({ place, ...message }) => [place, message]));
     const extras = new Map(row.extras?.map(({ n, e }) => [n, e]));
     for (const [n, jobs] of this.#sends.entries()) {
       const outcome = row.outcomes?.[n];
       const duplicate = duplicates.get(n);
       if (outcome === OUTCOME.added) {
-        settleSend(jobs, addedMessage(jobs[0]!.message, row, n, extras.get(n)), false);
+        const { message: asked } = jobs[0]!;
+        const message = addedMessage(asked, row, n, extras.get(n));
+        settleSend(jobs, message, false, unmarked(asked.conversationId, asked.senderId));
       } else if (outcome === OUTCOME.duplicate && duplicate !== undefined) {
-        settleSend(jobs, duplicate, !isOwn(duplicate, unknownSince));
+        const isFirst = isOwn(duplicate, unknownSince);
+        settleSend(jobs, duplicate, !isFirst, isFirst ? null : undefined);
       } else {
         for (const job of jobs) job.resolve(sendRefusal(outcome));
       }
@@ -240,18 +250,39 @@ function isOwn(message: Message, unknownSince: string | null): boolean {
   );
 }
 
-function settleSend(jobs: SendJob[], message: Message, duplicate: boolean): void {
+type UnmarkedOf = (conversation: string, user: string) => Unmarked | undefined;
+
+/** Answers each change once. */
+function unmarkedIn({ prefs }: BatchRow, unknownSince: string | null): UnmarkedOf {
+  // Most batches have none.
+  if (prefs === null) return () => (unknownSince === null ? undefined : null);
+  const changed = new Map(prefs.map(({ c, u, p }) => [`${c} ${u}`, p]));
+  return (conversation, user) => {
+    const key = `${conversation} ${user}`;
+    const found = changed.get(key);
+    changed.delete(key);
+    return found ?? (unknownSince === null ? undefined : null);
+  };
+}
+
+function settleSend(
+  jobs: SendJob[],
+  message: Message,
+  duplicate: boolean,
+  unmarked: Unmarked | undefined,
+): void {
   for (const [i, job] of jobs.entries()) {
-    job.resolve(ok({ message, duplicate: duplicate || i > 0 }));
+    const isFirst = i === 0 && unmarked !== undefined;
+    job.resolve(ok({ message, duplicate: duplicate || i > 0, ...(isFirst && { unmarked }) }));
   }
 }
 
 /** The row's one update stands for its marks one after another. */
 function settleMark(
   mark: MarkRow,
-  oldDelivered: number,
-  oldRead: number,
+  [oldDelivered, oldRead]: readonly [number, number],
   point: OwnPoint | undefined,
+  unmarked: Unmarked | undefined,
 ): void {
   if (oldDelivered < 0) {
     const isBlocked = oldDelivered === OLD_DELIVERED_APART;
@@ -261,7 +292,7 @@ function settleMark(
   }
   let delivered_seq = oldDelivered;
   let read_seq = oldRead;
-  for (const { mark: asked, resolve } of mark.jobs) {
+  for (const [i, { mark: asked, resolve }] of mark.jobs.entries()) {
     const before = delivered_seq + read_seq;
     // Where all messages count, each mark has its own answer; else n is known only where the last
     // mark has come to.
@@ -271,7 +302,8 @@ function settleMark(
     else if (asked.read) read_seq = Math.max(read_seq, asked.seq);
     const own = point === undefined ? { read_seq } : ownMarks(point);
     const changed = delivered_seq + read_seq > before;
-    resolve(ok({ delivered_seq, read_seq, changed, own }));
+    const isFirst = i === 0 && unmarked !== undefined;
+    resolve(ok({ delivered_seq, read_seq, changed, own, ...(isFirst && { unmarked }) }));
   }
 }
 

@@ -92,6 +92,15 @@ export class MemoryConversations implements ConversationStore {
     return stored ? changedMessages(visibleIn(stored, fromSeq), rev, limit) : [];
   }
 
+  async clearedBefore(id: ConversationId): Promise<Map<UserId, number>> {
+    const members = this.#tables.conversations.get(id)?.members.values() ?? [];
+    return new Map(
+      [...members].flatMap(({ userId, clearedBeforeSeq }) =>
+        clearedBeforeSeq === undefined ? [] : [[asUserId(userId), clearedBeforeSeq] as const],
+      ),
+    );
+  }
+
   async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {
     const ages = new Map<UserId, number>();
     for (const message of this.#tables.conversations.get(id)?.messages ?? []) {
@@ -117,9 +126,10 @@ export class MemoryConversations implements ConversationStore {
       return ok({ message: { ...stored.messages[seen - 1]! }, duplicate: true });
     }
     if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
-    if (asked.replyToSeq !== null && asked.replyToSeq > stored.messages.length) {
-      return STORAGE_REFUSALS.noReply;
-    }
+    const sender = stored.members.get(asked.senderId)!;
+    const replyTo = asked.replyToSeq ?? Infinity;
+    const isBeyond = asked.replyToSeq !== null && replyTo > stored.messages.length;
+    if (isBeyond || replyTo < (sender.clearedBeforeSeq ?? 0)) return STORAGE_REFUSALS.noReply;
     const seq = stored.messages.length + 1;
     stored.rev++;
     const extra = this.#extraOf(stored, asked);
@@ -135,11 +145,11 @@ export class MemoryConversations implements ConversationStore {
     stored.sentRevs.push(message.rev);
     stored.seqs.set(key, seq);
     stored.lastActivityMs = this.#tables.nowMs();
-    const sender = stored.members.get(asked.senderId)!;
     sender.deliveredSeq = seq;
     sender.readSeq = seq;
     sender.ownActivityMs = this.#tables.nowMs();
-    return ok({ message: { ...message }, duplicate: false });
+    const unmarked = this.#tables.liftUnread(sender, stored.id);
+    return ok({ message: { ...message }, duplicate: false, ...(unmarked && { unmarked }) });
   }
 
   async mark({ conversationId, userId, seq, read }: CursorMark): Promise<Result<Marked>> {
@@ -151,8 +161,11 @@ export class MemoryConversations implements ConversationStore {
     member.deliveredSeq = Math.max(member.deliveredSeq, seq);
     if (read && seq > member.readSeq) member.ownActivityMs = this.#tables.nowMs();
     if (read) member.readSeq = Math.max(member.readSeq, seq);
+    const isLifted = read && seq >= (member.unreadFromSeq ?? Infinity);
+    const unmarked = isLifted ? this.#tables.liftUnread(member, stored.id) : undefined;
     const { own } = standingIn(stored, userId);
-    return ok({ delivered_seq: member.deliveredSeq, read_seq: member.readSeq, changed, own });
+    const cursors = { delivered_seq: member.deliveredSeq, read_seq: member.readSeq };
+    return ok({ ...cursors, changed, own, ...(unmarked && { unmarked }) });
   }
 
   async opened(id: ConversationId, userId: UserId): Promise<void> {
@@ -170,6 +183,7 @@ export class MemoryConversations implements ConversationStore {
     if (!stored) return REFUSALS.conversationNotFound;
     const message = stored.messages[seq - 1];
     if (!message) return REFUSALS.messageNotFound;
+    if (seq < (stored.members.get(by)?.clearedBeforeSeq ?? 0)) return REFUSALS.messageNotFound;
     const refusal = this.#reviseRefusal(stored, message, by, change);
     return refusal ?? ok(this.#revise(stored, message, by, change));
   }

@@ -35,6 +35,17 @@ export class PrefsTable {
     return row?.prefs.removed ? undefined : row;
   }
 
+  /** As sql/functions/lift_unread_marks.sql does. */
+  liftUnread(userId: string, id: string): Prefs | undefined {
+    const own = this.of(userId);
+    const row = this.rowOf(userId, id);
+    if (row === undefined) return undefined;
+    const { unread_from_seq: _, ...prefs } = row.prefs;
+    row.prefs = { ...prefs, prefs_rev: ++own.lastRev };
+    row.setBy = "";
+    return structuredClone(row.prefs);
+  }
+
   /** The membership has ended; as sql/functions/forget_prefs.sql does. */
   forget(userId: string, id: string): void {
     if (this.rowOf(userId, id) === undefined) return;

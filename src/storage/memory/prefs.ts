@@ -6,7 +6,7 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { PINNED_MAX, type Prefs } from "../../protocol/prefs.ts";
 import { asUserId } from "../../protocol/schemas.ts";
 import { PREFS_OUTCOMES } from "../postgres/refusals.ts";
-import type { MemoryTables, StoredConversation } from "./tables.ts";
+import type { MemoryTables, StoredConversation, StoredMember } from "./tables.ts";
 
 export class MemoryPrefs implements PrefsStore {
   readonly #tables: MemoryTables;
@@ -30,7 +30,12 @@ export class MemoryPrefs implements PrefsStore {
       if (pinned.length >= PINNED_MAX) return PREFS_OUTCOMES["pinned_max"]!;
     }
     const takesDraft = !asked.isOwnDraftOnly || row?.draftBy === draftBy;
-    const after = this.#changed(stored, before, takesDraft ? change : withoutDraft(change));
+    const after = this.#changed(
+      stored,
+      stored.members.get(userId)!,
+      before,
+      takesDraft ? change : withoutDraft(change),
+    );
     const isDraftNamed = takesDraft && change.draft !== undefined;
     const wroteDraft = isDraftNamed && change.draft !== null ? draftBy : "";
     const nextDraftBy = isDraftNamed ? wroteDraft : (row?.draftBy ?? "");
@@ -38,6 +43,9 @@ export class MemoryPrefs implements PrefsStore {
       if (row) row.draftBy = nextDraftBy;
       return ok({ prefs: { ...before }, changed: false });
     }
+    const member = stored.members.get(userId)!;
+    if (after.unread_from_seq !== undefined) member.unreadFromSeq = after.unread_from_seq;
+    if (after.cleared_before_seq !== undefined) member.clearedBeforeSeq = after.cleared_before_seq;
     after.prefs_rev = ++own.lastRev;
     own.rows.set(id, { prefs: after, setBy: session, draftBy: nextDraftBy });
     return ok({ prefs: structuredClone(after), changed: true });
@@ -51,13 +59,29 @@ export class MemoryPrefs implements PrefsStore {
   }
 
   /** In the order of the contract's keys, so that equal preferences are equal texts. */
-  #changed(stored: StoredConversation, before: Prefs, change: AskedPrefs["change"]): Prefs {
+  #changed(
+    stored: StoredConversation,
+    member: StoredMember,
+    before: Prefs,
+    change: AskedPrefs["change"],
+  ): Prefs {
     const lastN = stored.messages.at(-1)?.n ?? stored.messages.length;
     const { muted_until, level, draft, pinned, archived, hidden } = change;
     const next = <T>(asked: T | null | undefined, present: T | undefined): T | undefined =>
       asked === undefined ? present : (asked ?? undefined);
     const switched = <T>(on: boolean | undefined, present: T | undefined, value: T) =>
       on === undefined ? present : on ? value : undefined;
+    const unreadFrom =
+      change.unread_from_seq === undefined
+        ? before.unread_from_seq
+        : Math.min(change.unread_from_seq, member.readSeq);
+    const clearedBefore =
+      change.cleared_before_seq === undefined
+        ? before.cleared_before_seq
+        : Math.max(
+            before.cleared_before_seq ?? 0,
+            Math.min(change.cleared_before_seq, stored.messages.length + 1),
+          );
     const now = before.pinned_at ?? this.#tables.nowIso();
     return JSON.parse(
       JSON.stringify({
@@ -68,6 +92,8 @@ export class MemoryPrefs implements PrefsStore {
         pinned_at: switched(pinned, before.pinned_at, now),
         archived_n: switched(archived, before.archived_n, lastN),
         hidden_n: switched(hidden, before.hidden_n, lastN),
+        unread_from_seq: unreadFrom,
+        cleared_before_seq: clearedBefore,
         draft: next(draft, before.draft),
       }),
     ) as Prefs;

@@ -64,6 +64,7 @@ import {
   type StoredConversation,
   type StoredMember,
   shownConversation,
+  shownFrom,
   shownMember,
   standingIn,
   visibleIn,
@@ -443,7 +444,7 @@ function activityOf(stored: StoredConversation, user: string): Activity {
 
 /** What a member may see of the messages. */
 function visibleTo(stored: StoredConversation, reader: string) {
-  return visibleIn(stored, stored.members.get(reader)?.extra.visible_from_seq ?? 1);
+  return visibleIn(stored, shownFrom(stored, reader));
 }
 
 function candidateOf(

@@ -10,7 +10,12 @@ import {
 } from "../../protocol/reaction-keys.ts";
 import type { Message, OwnReactions, ReactionCount } from "../../protocol/schemas.ts";
 import { type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
-import type { MemoryTables, StoredConversation, StoredReactionRow } from "./tables.ts";
+import {
+  type MemoryTables,
+  type StoredConversation,
+  type StoredReactionRow,
+  shownFrom,
+} from "./tables.ts";
 
 interface Change {
   user_id: string;
@@ -77,9 +82,9 @@ function ownKeys(stored: StoredConversation, user: string, seq: number): string[
     .map(({ key }) => key);
 }
 
-/** Whether the message is from before the member may see the history. */
+/** Whether the message is from before the member may see the history, or is cleared. */
 export function isHiddenFrom(stored: StoredConversation, user: string, seq: number): boolean {
-  return seq < (stored.members.get(user)?.extra.visible_from_seq ?? 0);
+  return seq < shownFrom(stored, user);
 }
 
 /** The summary of a message's reactions as its rows say. */

@@ -8,6 +8,7 @@ import type { LoginOrigin } from "../../ports/edge.ts";
 import type { ServerPayload } from "../../protocol/events.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Role } from "../../protocol/permissions.ts";
+import type { Prefs } from "../../protocol/prefs.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 import type { AuditEntry, ServiceToken } from "../../protocol/service-routes.ts";
 import { epochMsOf } from "../../protocol/time.ts";
@@ -38,9 +39,10 @@ export interface StoredMember {
   readSeq: number;
   /** When the user last sent, read or joined here; null: never. */
   ownActivityMs: number | null;
-  /** `n` before what the user has cleared, and before the message from which it is unread. */
-  clearedN?: number;
-  unreadFromN?: number;
+  /** The first seq that is shown after the user has cleared what is older. */
+  clearedBeforeSeq?: number;
+  /** The first seq that counts where the user has marked it unread. */
+  unreadFromSeq?: number;
   extra: MemberExtra;
 }
 
@@ -201,6 +203,13 @@ export class MemoryTables {
     return Date.parse(expiresAt) > this.nowMs() && (maxUses === null || uses < maxUses);
   }
 
+  /** The member sent, or read at or past what they had marked unread. */
+  liftUnread(member: StoredMember, id: string): Prefs | undefined {
+    if (member.unreadFromSeq === undefined) return undefined;
+    delete member.unreadFromSeq;
+    return this.prefs.liftUnread(member.userId, id);
+  }
+
   /** Ends a member's invitations to a conversation; with null: everybody's. */
   endInvites(conversationId: string, inviterId: string | null): void {
     for (const [id, invite] of this.invites) {
@@ -267,16 +276,27 @@ export function countAt({ messages }: Pick<StoredConversation, "messages">, seq:
   return messages[seq - 1]?.n ?? seq;
 }
 
+/** How many messages count as unread before the one of that `seq`. */
+export function countBefore(stored: Pick<StoredConversation, "messages">, seq: number): number {
+  return countAt(stored, Math.max(0, seq - 1));
+}
+
+/** The first seq of which the member may read: join and clearing both hide. */
+export function shownFrom(stored: StoredConversation, userId: string): number {
+  const member = stored.members.get(userId);
+  return Math.max(member?.extra.visible_from_seq ?? 1, member?.clearedBeforeSeq ?? 1);
+}
+
 /** A member's own point, as answers for them show it. */
 export function standingIn(stored: StoredConversation, userId: string) {
-  const { readSeq, clearedN, unreadFromN } = stored.members.get(userId)!;
+  const { readSeq, clearedBeforeSeq, unreadFromSeq } = stored.members.get(userId)!;
   const last_seq = stored.messages.length;
   const last_n = countAt(stored, last_seq);
   const own: OwnMarks = {
     read_seq: readSeq,
     ...(countAt(stored, readSeq) !== readSeq && { read_n: countAt(stored, readSeq) }),
-    ...(clearedN !== undefined && { cleared_n: clearedN }),
-    ...(unreadFromN !== undefined && { unread_from_n: unreadFromN }),
+    ...(clearedBeforeSeq !== undefined && { cleared_n: countBefore(stored, clearedBeforeSeq) }),
+    ...(unreadFromSeq !== undefined && { unread_from_n: countBefore(stored, unreadFromSeq) }),
   };
   const counted = { last_seq, ...(last_n !== last_seq && { last_n }) };
   return { counted, own, standing: { ...counted, ...ownUnread(counted, own) } };

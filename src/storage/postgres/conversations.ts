@@ -43,6 +43,12 @@ import {
   messagesOf,
 } from "./rows.ts";
 
+const CLEARED_BEFORE = {
+  name: "cleared_before",
+  text: `SELECT k.conversation_id AS id, k.user_id, k.cleared_before_seq AS seq
+    FROM conversation_members k
+    WHERE k.conversation_id = ANY ($1::bigint[]) AND k.cleared_before_seq IS NOT NULL`,
+};
 export const LOAD = {
   name: "load_conversations",
   text: `SELECT ${CONVERSATION_COLUMNS} FROM conversation_rows v
@@ -150,6 +156,7 @@ export class PostgresConversations implements ConversationStore {
   readonly #writer: Writer;
   readonly #load: Batcher<ConversationId, Conversation | null>;
   readonly #apart: Batcher<ConversationId, boolean>;
+  readonly #cleared: Batcher<ConversationId, Map<UserId, number>>;
   readonly #newest: Batcher<{ id: ConversationId; limit: number }, Message[]>;
   readonly #changed: Batcher<
     { id: ConversationId; rev: number; limit: number; fromSeq: number },
@@ -171,6 +178,15 @@ export class PostgresConversations implements ConversationStore {
       const rows = await database.read<{ id: ConversationId }>(APART, [ids]);
       const apart = new Set(rows.map((row) => row.id));
       return ids.map((id) => apart.has(id));
+    }, GATHERED);
+    this.#cleared = new Batcher(async (ids) => {
+      const rows = await database.read<{ id: ConversationId; user_id: UserId; seq: string }>(
+        CLEARED_BEFORE,
+        [ids],
+      );
+      const found = new Map(ids.map((id) => [id, new Map<UserId, number>()]));
+      for (const { id, user_id, seq } of rows) found.get(id)?.set(user_id, Number(seq));
+      return ids.map((id) => found.get(id)!);
     }, GATHERED);
     this.#newest = new Batcher(async (asks) => {
       const values = [asks.map((ask) => ask.id), asks.map((ask) => ask.limit)];
@@ -203,6 +219,10 @@ export class PostgresConversations implements ConversationStore {
 
   changedAfter(id: ConversationId, rev: number, limit: number, fromSeq = 1): Promise<Message[]> {
     return this.#changed.ask({ id, rev, limit, fromSeq });
+  }
+
+  clearedBefore(id: ConversationId): Promise<Map<UserId, number>> {
+    return this.#cleared.ask(id);
   }
 
   async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {

@@ -15,15 +15,17 @@ import { JsonText } from "../../protocol/json-text.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
 import { readOwnReactions } from "./reactions.ts";
+import { shownFrom } from "./rows.ts";
 
 // One row for a member, also of an empty window; none for others. A message more than the limit
 // is looked for and left out: it says whether there are more.
 // A reader who may not see everything shares no window with others.
 const READ_ANEW = -1;
+const SHARED_REV = `CASE WHEN ${shownFrom("k")} = 1 THEN c.rev ELSE ${READ_ANEW} END`;
 export const historyIn = (name: string, order: "ASC" | "DESC") => ({
   name,
   text: `SELECT x.items, x.found,
-      CASE WHEN k.visible_from_seq IS NULL THEN c.rev ELSE ${READ_ANEW} END AS rev
+      ${SHARED_REV} AS rev
     FROM conversation_members k
     JOIN conversations c ON c.id = k.conversation_id
     CROSS JOIN LATERAL (
@@ -34,8 +36,8 @@ export const historyIn = (name: string, order: "ASC" | "DESC") => ({
         FROM (
           SELECT y.seq, message_text(y) AS item FROM messages y
           WHERE y.conversation_id = $2 AND y.seq < $4
-            -- Nothing from before the reader may see.
-            AND y.seq > greatest($3::bigint, coalesce(k.visible_from_seq, 1) - 1)
+            -- Nothing from before the reader may see, or has cleared.
+            AND y.seq > $3::bigint AND y.seq >= ${shownFrom("k")}
           ORDER BY y.seq ${order} LIMIT $5 + 1
         ) m
       ) r
@@ -48,7 +50,7 @@ const HISTORY_UP = historyIn("history_up", "ASC");
 const REVS_FOR = {
   name: "revs_for",
   text: `SELECT a.place::int,
-      CASE WHEN k.visible_from_seq IS NULL THEN c.rev ELSE ${READ_ANEW} END AS rev
+      ${SHARED_REV} AS rev
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a(reader, id, place)
     JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = a.reader
     JOIN conversations c ON c.id = a.id`,

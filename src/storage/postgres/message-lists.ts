@@ -2,7 +2,7 @@
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
-import { messagesOf } from "./rows.ts";
+import { messagesOf, shownFrom } from "./rows.ts";
 
 // No row where the reader is no member.
 const PINS = {
@@ -12,7 +12,7 @@ const PINS = {
       SELECT string_agg(message_text(y), ',' ORDER BY p.pinned_at DESC, p.seq DESC) AS items
       FROM conversation_pins p
       JOIN messages y ON y.conversation_id = p.conversation_id AND y.seq = p.seq
-      WHERE p.conversation_id = k.conversation_id AND p.seq >= coalesce(k.visible_from_seq, 1)
+      WHERE p.conversation_id = k.conversation_id AND p.seq >= ${shownFrom("k")}
     ) x
     WHERE k.conversation_id = $2 AND k.user_id = $1`,
 };

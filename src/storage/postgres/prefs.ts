@@ -15,13 +15,13 @@ import { PREFS_OUTCOMES } from "./refusals.ts";
 const CHANGE = { name: "change_prefs", text: "SELECT * FROM change_prefs($1, $2) ORDER BY n" };
 const FORGOTTEN = {
   name: "forgotten_prefs",
-  text: `SELECT p.user_id, prefs_text(p) AS prefs FROM conversation_prefs p
+  text: `SELECT p.user_id, prefs_text(p, NULL) AS prefs FROM conversation_prefs p
     WHERE p.user_id = ANY ($2::bigint[]) AND p.conversation_id = $1 AND p.is_removed`,
 };
 // A row for a member; its text is null where none were ever set.
 const PREFS = {
   name: "prefs_of_reader",
-  text: `SELECT a.n::int, prefs_text(p) AS prefs
+  text: `SELECT a.n::int, prefs_text(p, k) AS prefs
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a (reader, id, n)
     JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = a.reader
     LEFT JOIN conversation_prefs p
@@ -29,7 +29,9 @@ const PREFS = {
 };
 const PREFS_AFTER = {
   name: "prefs_after",
-  text: `SELECT prefs_text(p) AS prefs, p.set_by FROM conversation_prefs p
+  text: `SELECT prefs_text(p, k) AS prefs, p.set_by FROM conversation_prefs p
+    LEFT JOIN conversation_members k
+      ON k.conversation_id = p.conversation_id AND k.user_id = p.user_id
     WHERE p.user_id = $1 AND p.prefs_rev > $2 ORDER BY p.prefs_rev LIMIT $3`,
 };
 const PREFS_REVS = {

@@ -58,6 +58,7 @@ import {
   type OwnRow,
   ownOf,
   PART_COLUMNS,
+  shownFrom,
   USER_COLUMNS,
   type UserRow,
   userOf,
@@ -180,7 +181,7 @@ const CONVERSATIONS = {
   text: `SELECT ${PART_COLUMNS}, c.read_seq, c.read_n, c.cleared_n, c.unread_from_n, c.unread_count,
       c.last_activity_at, message_text(m) AS message
     FROM (
-      SELECT c.*, k.visible_from_seq, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n,
+      SELECT c.*, ${shownFrom("k")} AS shown_from, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n,
         unread_count(c, k) AS unread_count
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
       WHERE k.user_id = $1
@@ -189,7 +190,7 @@ const CONVERSATIONS = {
     ) c
     CROSS JOIN LATERAL (${listedMembers("c", "$1")}) v
     LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
-      AND m.seq >= coalesce(c.visible_from_seq, 1)
+      AND m.seq >= c.shown_from
     ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
 const USER_OF_EXTERNAL = {

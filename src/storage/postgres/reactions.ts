@@ -17,7 +17,7 @@ import { faultOf } from "./fault.ts";
 import { decodeListCursor, encodeListCursor, TOP } from "./list-cursor.ts";
 import type { Database } from "./pool.ts";
 import { REACTION_OUTCOMES } from "./refusals.ts";
-import { messageOf } from "./rows.ts";
+import { messageOf, shownFrom } from "./rows.ts";
 
 const REACT = {
   name: "react_to_message",
@@ -38,7 +38,7 @@ const REACTED = {
   name: "message_of_reactors",
   text: `SELECT m.seq, m.reactions FROM conversation_members k
     LEFT JOIN messages m ON m.conversation_id = k.conversation_id AND m.seq = $3
-      AND m.seq >= coalesce(k.visible_from_seq, 0)
+      AND m.seq >= ${shownFrom("k")}
     WHERE k.conversation_id = $2 AND k.user_id = $1`,
 };
 // The newest rows of each key, which an index holds in order: the page's rows are among them.

@@ -172,6 +172,10 @@ export interface OwnRow {
   unread_count: string;
 }
 
+/** The first seq of which the member with the row `k` may read: join and clearing both hide. */
+export const shownFrom = (k: string) =>
+  `greatest(${k}.visible_from_seq, ${k}.cleared_before_seq, 1)`;
+
 /** Columns of an OwnRow from a conversation `c` and the member's row `m`. */
 export const ownColumns = (c: string, m: string) =>
   `${c}.last_seq, ${c}.last_n, ${c}.first_n, ${m}.read_seq, ${m}.read_n, ${m}.cleared_n,` +

@@ -15,6 +15,7 @@ import {
   messagesOf,
   type OwnRow,
   ownOf,
+  shownFrom,
 } from "./rows.ts";
 import {
   answerSync,
@@ -38,13 +39,13 @@ export const SYNC = {
     CROSS JOIN LATERAL (
       WITH known AS (
         SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh,
-          k.visible_from_seq, ${OWN}
+          ${shownFrom("k")} AS shown_from, ${OWN}
         FROM unnest(q.ids, q.revs) AS a (id, after_rev)
         JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = q.reader
         JOIN conversations c ON c.id = a.id
       ), unknown AS (
         SELECT c.*, NULL::bigint AS after_rev, true AS differs, true AS fresh,
-          k.visible_from_seq, ${OWN}
+          ${shownFrom("k")} AS shown_from, ${OWN}
         FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
         WHERE q.complete AND k.user_id = q.reader AND k.conversation_id <> ALL (q.ids)
         ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${CONVERSATIONS_MAX + 1}
@@ -81,12 +82,12 @@ export const SYNC = {
         FROM (
           (SELECT y.seq AS place, message_text(y) AS item FROM messages y
             WHERE y.conversation_id = e.id AND e.fits AND e.fresh
-              AND y.seq >= coalesce(e.visible_from_seq, 1)
+              AND y.seq >= e.shown_from
             ORDER BY y.seq DESC LIMIT ${NEWEST_MAX})
           UNION ALL
           (SELECT y.rev AS place, message_text(y) AS item FROM messages y
             WHERE y.conversation_id = e.id AND e.fits AND NOT e.fresh AND y.rev > e.after_rev
-              AND y.seq >= coalesce(e.visible_from_seq, 1)
+              AND y.seq >= e.shown_from
             ORDER BY y.rev LIMIT ${CHANGED_MAX + 1})
         ) m
       ) x

@@ -2,6 +2,8 @@
 --   changes: [{u: user, c: conversation, h: what is asked, as the contract has it, s: the session
 --     whose acknowledgement carries the change or '', w: the session that writes the draft or '',
 --     d: true where the draft goes only if that session wrote it}], no user twice.
+-- What is marked unread is at most the read cursor, and what is cleared only rises; both are in the
+-- membership, with n before them.
 -- The answer has a row for each, n is its place from 1:
 --   outcome: ok, not_found (the user is no member), conflict (hidden, where the conversation is not
 --     direct), pinned_max.
@@ -21,6 +23,8 @@ DECLARE
   h json;
   before conversation_prefs;
   after conversation_prefs;
+  own_before conversation_members;
+  own conversation_members;
 BEGIN
   PERFORM 1 FROM conversation_members m
   JOIN json_to_recordset(changes) AS i (u bigint, c bigint)
@@ -31,7 +35,7 @@ BEGIN
 
   FOR asked IN
     SELECT i.n::int, i.u, i.c, i.s, i.w, i.h, coalesce(i.d, false) AS d, v.kind,
-      coalesce(v.last_n, v.last_seq) AS last_n,
+      v.last_seq, coalesce(v.last_n, v.last_seq) AS last_n, coalesce(v.first_n, 0) AS first_n,
       k.last_rev + 1 AS next_rev, m.user_id IS NOT NULL AS is_member
     FROM ROWS FROM (
       json_to_recordset(changes) AS (u bigint, c bigint, s text, w text, h json, d boolean)
@@ -68,6 +72,18 @@ BEGIN
       CONTINUE;
     END IF;
     after := before;
+    SELECT m.* INTO own_before FROM conversation_members m
+    WHERE m.conversation_id = asked.c AND m.user_id = asked.u;
+    own := own_before;
+    IF h->'unread_from_seq' IS NOT NULL THEN
+      own.unread_from_seq := least((h->>'unread_from_seq')::bigint, own.read_seq);
+      own.unread_from_n := n_before(asked.c, own.unread_from_seq, asked.first_n);
+    END IF;
+    IF h->'cleared_before_seq' IS NOT NULL THEN
+      own.cleared_before_seq := greatest(own.cleared_before_seq,
+        least((h->>'cleared_before_seq')::bigint, asked.last_seq + 1));
+      own.cleared_n := n_before(asked.c, own.cleared_before_seq, asked.first_n);
+    END IF;
     IF h->'muted_until' IS NOT NULL THEN
       after.muted_until := replace(h->>'muted_until', 'forever', 'infinity')::timestamptz;
     END IF;
@@ -91,9 +107,10 @@ BEGIN
     END IF;
     -- json has no comparison of its own.
     changed := (after.muted_until, after.level, after.pinned_at, after.archived_n, after.hidden_n,
-        after.draft::text)
+        after.draft::text, own.unread_from_seq, own.cleared_before_seq)
       IS DISTINCT FROM (before.muted_until, before.level, before.pinned_at, before.archived_n,
-        before.hidden_n, before.draft::text);
+        before.hidden_n, before.draft::text, own_before.unread_from_seq,
+        own_before.cleared_before_seq);
     IF changed THEN
       after.prefs_rev := asked.next_rev;
       after.set_by := asked.s;
@@ -105,12 +122,19 @@ BEGIN
         muted_until = after.muted_until, level = after.level, pinned_at = after.pinned_at,
         archived_n = after.archived_n, hidden_n = after.hidden_n, draft = after.draft,
         draft_by = after.draft_by;
+      IF (own.unread_from_seq, own.cleared_before_seq)
+        IS DISTINCT FROM (own_before.unread_from_seq, own_before.cleared_before_seq) THEN
+        UPDATE conversation_members m
+        SET unread_from_seq = own.unread_from_seq, unread_from_n = own.unread_from_n,
+          cleared_before_seq = own.cleared_before_seq, cleared_n = own.cleared_n
+        WHERE m.conversation_id = asked.c AND m.user_id = asked.u;
+      END IF;
     ELSIF after.draft_by <> before.draft_by THEN
       -- The same words, which another session wrote: its next send removes them.
       UPDATE conversation_prefs p SET draft_by = after.draft_by
       WHERE p.user_id = asked.u AND p.conversation_id = asked.c;
     END IF;
-    prefs := prefs_text(after);
+    prefs := prefs_text(after, own);
     RETURN NEXT;
   END LOOP;
 END

@@ -70,7 +70,7 @@ BEGIN
   LOOP
     EXIT WHEN cardinality(changes) + CASE WHEN call.x THEN p_keys_max + 1 ELSE 1 END
       > p_changes_max;
-    SELECT k.apart, k.visible_from_seq > p_seq INTO found_apart, found_hidden
+    SELECT k.apart, greatest(k.visible_from_seq, k.cleared_before_seq) > p_seq INTO found_apart, found_hidden
     FROM conversation_members k
     WHERE k.conversation_id = p_id AND k.user_id = call.u;
     outcome := CASE

@@ -5,7 +5,7 @@
 --     and "system" where they may delete system messages; "expired" is true where the server
 --     deletes it, whoever asks;
 --   pin, unpin.
--- outcome: ok, not_found (p_by is no member), message_not_found, forbidden (p_by is not the sender),
+-- outcome: ok, not_found (p_by is no member), message_not_found (also of what p_by has cleared), forbidden (p_by is not the sender),
 -- apart (an edit or a pin under a block), conflict (the message is deleted), too_large, full (as
 -- many messages are pinned as may be), empty (neither body nor data nor type would be left).
 -- A deletion or pin that was made before changes nothing and is ok.
@@ -21,6 +21,7 @@ DECLARE
   is_expiry constant boolean := coalesce((p_change->>'expired')::boolean, false);
   moment constant timestamptz(3) := clock_timestamp();
   found_apart boolean;
+  found_hidden boolean;
   next_rev bigint;
   before messages;
   after messages;
@@ -29,13 +30,13 @@ DECLARE
   new_mentions bigint[];
 BEGIN
   SELECT c.rev + 1 INTO next_rev FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
-  SELECT k.apart INTO found_apart FROM conversation_members k
+  SELECT k.apart, p_seq < k.cleared_before_seq INTO found_apart, found_hidden FROM conversation_members k
   WHERE k.conversation_id = p_id AND k.user_id = p_by;
   SELECT m.* INTO before FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
   is_pinned := before.extra ? 'pinned_at';
   outcome := CASE
     WHEN found_apart IS NULL AND NOT is_expiry THEN 'not_found'
-    WHEN before.seq IS NULL THEN 'message_not_found'
+    WHEN before.seq IS NULL OR (found_hidden AND NOT is_expiry) THEN 'message_not_found'
     WHEN act = 'edit' AND before.sender_id IS DISTINCT FROM p_by THEN 'forbidden'
     WHEN act = 'edit' AND before.extra->>'type' = 'system' THEN 'forbidden'
     WHEN act = 'delete' AND NOT is_expiry
