@@ -104,7 +104,7 @@ export function conversationBehaviour(
     for (const message of systemMessages) publishSystem(state, message, ctx);
     if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
     announceForgotten(state.id, removedIds, ports.prefs, ctx);
-    // Who comes back has cleared nothing.
+    // A member who comes back has cleared nothing.
     if (removedIds.length > 0) state.cleared = nothingCleared(state.cleared.doubtedUntil);
     for (const user of removedIds) typingChanged(state, { type: "left", user }, ctx);
     for (const user of state.typing.keys()) {

@@ -2,9 +2,9 @@
  * What a session that joins a conversation is answered with: the newest messages, or those changed
  * since. The newest ones of all are kept in the actor (ring.ts), so that most joins read nothing.
  *
- * [JOI1] Nothing is answered from before a member may see, or of what they have cleared. Who has
- *        cleared what is read with the ring and followed after that: the user's actor tells it
- *        before it answers. Where that may have been lost, it is read again.
+ * [JOI1] Nothing is answered from before a member may see, or of what they have cleared. What
+ *        members have cleared is read with the ring and followed after that: the user's actor
+ *        announces each change before it answers. Where that may have been lost, it is read again.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
@@ -45,9 +45,9 @@ export function nothingCleared(doubtedUntil: Monotonic = BEFORE_ALL): Cleared {
   return { before: new Map(), isRead: false, doubtedUntil };
 }
 
-/** A worker is gone, and with it perhaps what a user's actor would have told. */
+/** A worker is gone, and with it perhaps what a user's actor would have announced. */
 export function doubtedCleared(nowMs: Monotonic, mayBeBack: boolean): Cleared {
-  // Beyond a gap another activation may be told of it.
+  // Another activation, across a gap, may receive the change instead of this one.
   return nothingCleared(mayBeBack ? NEVER : later(nowMs, COMMIT_LAG_MS));
 }
 

@@ -46,7 +46,7 @@ export interface BatchRow {
   ns: string[] | null;
   extras: { n: number; e: Partial<Message> }[] | null;
   owns: OwnPoint[] | null;
-  /** Of those whose conversation is not marked unread any more; see write_batch. */
+  /** Preferences of users whose conversation is not marked unread any more; see write_batch. */
   prefs: { c: string; u: string; p: Prefs }[] | null;
 }
 
