@@ -5,8 +5,10 @@
  * [JOI1] Nothing is answered from before a member may see, or of what they have cleared. What
  *        members have cleared is read with the ring and followed after that: the user's actor
  *        announces each change before it answers. Where that may have been lost, it is read again.
+ * [JOI2] An answer holds about 256 KiB of messages at most; `has_more` says that there are others.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import { fittingMessages } from "../src/protocol/answer-bytes.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import { withFirstMembers } from "../src/protocol/members.ts";
@@ -123,22 +125,27 @@ function joinFrom(
       unavailable,
     );
   };
+  const answerChanged = (changed: Message[]) => {
+    const messages = fittingMessages(changed.slice(0, limit));
+    answer(messages, changed.length > messages.length);
+  };
   const visibleFrom = state.members.get(body.user)?.visible_from_seq ?? 1;
   const from = Math.max(visibleFrom, cleared.before.get(body.user) ?? 1);
   const isVisible = ({ seq }: Message) => seq >= from;
   if (after_rev === null) {
-    const messages = newestOf(ring, limit).filter(isVisible);
+    const newest = newestOf(ring, limit).filter(isVisible).reverse();
+    const messages = fittingMessages(newest).reverse();
     answer(messages, (messages[0]?.seq ?? from) > from);
     return;
   }
   const changed = changedSince(ring, after_rev)?.filter(isVisible) ?? null;
   if (changed !== null) {
-    answer(changed.slice(0, limit), changed.length > limit);
+    answerChanged(changed);
     return;
   }
   ctx.run(
     stores.conversations.changedAfter(state.id, after_rev, limit + 1, from),
-    (messages) => answer(messages.slice(0, limit), messages.length > limit),
+    answerChanged,
     () => reply.refuse(REFUSALS.unavailable.error),
   );
 }

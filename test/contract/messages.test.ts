@@ -54,6 +54,26 @@ describe.each(ADAPTERS)("message extras in $name", ({ open }) => {
     expect(Object.keys(await historyOf(1))).toHaveLength(11);
   });
 
+  it("[HIS3] a window holds about 256 KiB at most, from the end from which it is read", async () => {
+    await freshGroup();
+    const body = "😀".repeat(3_900);
+    for (let i = 0; i < 20; i++) await says(undefined, ann, body);
+    const page = async (afterSeq: number | null, beforeSeq: number | null) =>
+      (await storage.queries.history(ann, group, { afterSeq, beforeSeq, limit: 100 }))!;
+    const down = await page(null, null);
+    expect(Buffer.byteLength(down.text)).toBeLessThan(260 * 1024);
+    expect(Buffer.byteLength(down.text)).toBeGreaterThan(230 * 1024);
+    const newest = down.value().items.map(({ seq }) => seq);
+    expect(newest).toEqual(newest.map((_, i) => 20 - newest.length + 1 + i));
+    expect(down.value().has_more).toBe(true);
+    const rest = (await page(null, newest[0]!)).value();
+    expect(rest.items.length + newest.length).toBe(20);
+    expect(rest.has_more).toBe(false);
+    const up = (await page(0, null)).value();
+    expect(up.items.map(({ seq }) => seq)).toEqual(newest.map((_, i) => i + 1));
+    expect(up.has_more).toBe(true);
+  });
+
   it("[MSX2] all that a sender sets comes back everywhere as it was sent", async () => {
     await freshGroup();
     const data = { small: 1e-300, big: 1e21, list: [null, true, { ü: '\u2028 \\ "' }], n: 7 };

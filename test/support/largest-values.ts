@@ -1,6 +1,6 @@
 /**
- * The largest value that a schema of the contract takes: every list full, every text as long in
- * bytes as it may be. What several keys may have together is not known here; see `largestOf`.
+ * The largest value that a schema of the contract takes: every list is full, and every text is as
+ * long in bytes as it may be. The schemas do not say which keys exclude each other; see Keeps.
  */
 import fc from "fast-check";
 import type { TSchema } from "typebox";

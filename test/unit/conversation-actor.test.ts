@@ -251,6 +251,19 @@ describe("joins", () => {
     expect(await joins(bob, null, 50)).toMatchObject({ value: { has_more: false } });
   });
 
+  test("[JOI2] about 256 KiB of them, and whether there are others", async () => {
+    for (let n = 0; n < 24; n++) await sends(ann, `c${n}`, "😀".repeat(3_900));
+    const newest = await joins(bob, null, 50);
+    const shown = revs(newest);
+    expect(shown.length).toBeGreaterThan(14);
+    expect(shown.length).toBeLessThan(18);
+    expect(shown.at(-1)).toBe(25);
+    expect(newest).toMatchObject({ value: { has_more: true } });
+    const changed = await joins(bob, 1, 200);
+    expect(revs(changed)).toEqual(shown.map((_, i) => i + 2));
+    expect(changed).toMatchObject({ value: { has_more: true } });
+  });
+
   test("[RNG2] what changed after a rev, from the ring or from storage alike", async () => {
     for (let n = 0; n < RING_MESSAGES + 30; n++) await sends(ann, `c${n}`);
     await joins(bob);

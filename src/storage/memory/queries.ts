@@ -16,6 +16,7 @@ import type {
 } from "../../ports/edge.ts";
 import type { MembershipQueries } from "../../ports/membership.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
+import { fittingMessages } from "../../protocol/answer-bytes.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { withFirstMembers, withOwnMember } from "../../protocol/members.ts";
@@ -310,8 +311,10 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       ({ seq }) => seq > (afterSeq ?? 0) && seq < (beforeSeq ?? Number.MAX_SAFE_INTEGER),
     );
     const isUp = afterSeq !== null && beforeSeq === null;
-    const from = isUp ? 0 : Math.max(0, inWindow.length - limit);
-    const items = inWindow.slice(from, from + limit);
+    // The first of those that are read, by the direction of reading.
+    const read = isUp ? inWindow : inWindow.toReversed();
+    const items = fittingMessages(read.slice(0, limit));
+    if (!isUp) items.reverse();
     const own = ownReactionsIn(
       stored,
       reader,
@@ -319,7 +322,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     );
     return JsonText.of({
       items,
-      has_more: inWindow.length > limit,
+      has_more: inWindow.length > items.length,
       ...(own.length > 0 && { own_reactions: own }),
     });
   }

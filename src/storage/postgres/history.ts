@@ -10,6 +10,7 @@
  */
 
 import type { HistoryPage, HistoryWindow } from "../../ports/edge.ts";
+import { ANSWER_BYTES_MAX } from "../../protocol/answer-bytes.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { Batcher } from "../batching/shared-reads.ts";
@@ -17,6 +18,7 @@ import type { Database } from "./pool.ts";
 import { readOwnReactions } from "./reactions.ts";
 import { shownFrom } from "./rows.ts";
 
+// [HIS3] A window holds at most about 256 KiB.
 // One row for a member, also of an empty window; none for others. A message more than the limit
 // is looked for and left out: it says whether there are more.
 // A reader who may not see everything shares no window with others.
@@ -24,15 +26,17 @@ const READ_ANEW = -1;
 const SHARED_REV = `CASE WHEN ${shownFrom("k")} = 1 THEN c.rev ELSE ${READ_ANEW} END`;
 export const historyIn = (name: string, order: "ASC" | "DESC") => ({
   name,
-  text: `SELECT x.items, x.found,
+  text: `SELECT x.items, x.kept, x.found,
       ${SHARED_REV} AS rev
     FROM conversation_members k
     JOIN conversations c ON c.id = k.conversation_id
     CROSS JOIN LATERAL (
-      SELECT string_agg(r.item, ',' ORDER BY r.seq) FILTER (WHERE r.place <= $5) AS items,
-        count(*)::int AS found
+      SELECT string_agg(r.item, ',' ORDER BY r.seq) FILTER (WHERE r.is_kept) AS items,
+        count(*) FILTER (WHERE r.is_kept)::int AS kept, count(*)::int AS found
       FROM (
-        SELECT m.seq, row_number() OVER (ORDER BY m.seq ${order}) AS place, m.item
+        SELECT m.seq, m.item, row_number() OVER read <= $5
+          AND (row_number() OVER read = 1
+            OR sum(octet_length(m.item)) OVER read <= ${ANSWER_BYTES_MAX}) AS is_kept
         FROM (
           SELECT y.seq, message_text(y) AS item FROM messages y
           WHERE y.conversation_id = $2 AND y.seq < $4
@@ -40,6 +44,7 @@ export const historyIn = (name: string, order: "ASC" | "DESC") => ({
             AND y.seq > $3::bigint AND y.seq >= ${shownFrom("k")}
           ORDER BY y.seq ${order} LIMIT $5 + 1
         ) m
+        WINDOW read AS (ORDER BY m.seq ${order} ROWS UNBOUNDED PRECEDING)
       ) r
     ) x
     WHERE k.conversation_id = $2 AND k.user_id = $1`,
@@ -159,12 +164,20 @@ async function readWindow(
   { beforeSeq, afterSeq, limit }: HistoryWindow,
 ): Promise<Kept | null> {
   const isUp = afterSeq !== null && beforeSeq === null;
-  const [row] = await database.read<{ rev: string; items: string | null; found: number }>(
-    isUp ? HISTORY_UP : HISTORY_DOWN,
-    [reader, id, afterSeq ?? 0, beforeSeq ?? Number.MAX_SAFE_INTEGER, limit],
-  );
+  const [row] = await database.read<{
+    rev: string;
+    items: string | null;
+    kept: number;
+    found: number;
+  }>(isUp ? HISTORY_UP : HISTORY_DOWN, [
+    reader,
+    id,
+    afterSeq ?? 0,
+    beforeSeq ?? Number.MAX_SAFE_INTEGER,
+    limit,
+  ]);
   if (row === undefined) return null;
-  const text = `{"items":[${row.items ?? ""}],"has_more":${row.found > limit}}`;
+  const text = `{"items":[${row.items ?? ""}],"has_more":${row.found > row.kept}}`;
   const page = new JsonText<HistoryPage>(text);
   return { rev: Number(row.rev), page, reactedSeqs: reactedSeqsOf(page) };
 }

@@ -4,6 +4,7 @@
  * client asks again from what it has: never a silent hole, and always some progress.
  */
 import type { SyncAnswer, SyncedConversation } from "../../ports/edge.ts";
+import { ANSWER_BYTES_MAX, messageBytes } from "../../protocol/answer-bytes.ts";
 import type { Conversation, Message, OwnUnread, Receipt } from "../../protocol/schemas.ts";
 
 /** Changed messages of one conversation in one answer. */
@@ -13,15 +14,10 @@ export const NEWEST_MAX = 50;
 export const MESSAGES_MAX = 1000;
 /** Conversations in one answer; many may be without a message. */
 export const CONVERSATIONS_MAX = 200;
-export const ANSWER_BYTES_MAX = 256 * 1024;
 
 /** A conversation that does not fit is begun where this much room is left. */
 const PART_BYTES_MIN = 64 * 1024;
 
-/** Beside its body, an encoded message is about this long. */
-const MESSAGE_BYTES = 260;
-/** A key of 64 bytes, twice, and five user ids. */
-const REACTION_BYTES = 260;
 const MEMBER_BYTES = 64;
 const CONVERSATION_BYTES = 320;
 
@@ -78,11 +74,6 @@ export function answerSync(
   return { conversations, receipts, removed, has_more: more };
 }
 
-/** With one's own, which name each key once more. */
-function reactionBytesOf(reactions: Message["reactions"]): number {
-  return reactions === undefined ? 0 : 80 + reactions.length * REACTION_BYTES;
-}
-
 function syncedOf(
   candidate: SyncCandidate,
   bytesMax: number,
@@ -94,10 +85,10 @@ function syncedOf(
   const source = fresh ? candidate.messages.toReversed() : candidate.messages;
   const most = fresh ? NEWEST_MAX : CHANGED_MAX;
   for (const message of source) {
-    const messageBytes = bytesOf(message);
-    if (kept.length === most || (kept.length > 0 && byteLength + messageBytes > bytesMax)) break;
+    const bytes = messageBytes(message);
+    if (kept.length === most || (kept.length > 0 && byteLength + bytes > bytesMax)) break;
     kept.push(message);
-    byteLength += messageBytes;
+    byteLength += bytes;
   }
   if (fresh) kept.reverse();
   const has_more = !fresh && kept.length < candidate.messages.length;
@@ -113,16 +104,4 @@ function syncedOf(
     },
     byteLength,
   };
-}
-
-/** About as many as its JSON text has. */
-function bytesOf({ body, data, mentions, reactions }: Message): number {
-  const more = data === undefined ? 0 : Buffer.byteLength(JSON.stringify(data));
-  return (
-    MESSAGE_BYTES +
-    Buffer.byteLength(body) +
-    more +
-    24 * (mentions?.length ?? 0) +
-    reactionBytesOf(reactions)
-  );
 }
