@@ -196,7 +196,13 @@ export function conversationBehaviour(
         messages.serviceSend(state, body as Body<"service_send">, reply, ctx);
         return;
       }
-      if (op === "expire") {
+      if (op === "moderator_ban") {
+        const { user_id, until, reason } = body as Body<"moderator_ban">;
+        const call = { by: null, does: "ban" as const, userId: user_id, until, reason };
+        askChange(state, { call, reply }, changesRules, ctx);
+        return;
+      }
+      if (op === "expire" || op === "moderator_delete") {
         messages.expire(state, body as Body<"expire">, ctx);
         reply.ok(null);
         return;

@@ -54,12 +54,12 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
 
   function comment(
     state: PostState,
-    { user, body }: Body<"comment">,
+    { user, ...content }: Body<"comment">,
     reply: Reply,
     ctx: Context,
   ): void {
     ctx.run(
-      store.comment(state.id, user, body),
+      store.comment(state.id, user, content),
       (result) => {
         if (!result.ok) {
           reply.refuse(result.error);
@@ -73,7 +73,44 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
         const where = { post_id: state.id, comment_id: made.id, data: null };
         // The author is already notified of the comment.
         const reaches = (mentioned: UserId) => mentioned !== state.authorId;
-        notifyMentioned(ports, { by: user, text: body, where, reaches }, ctx);
+        notifyMentioned(ports, { by: user, text: content.body, where, reaches }, ctx);
+      },
+      unavailable(reply),
+    );
+  }
+
+  function deleteComment(
+    state: PostState,
+    { user, comment_id }: Body<"delete_comment">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      store.removeComment(state.id, comment_id, user),
+      (result) => {
+        if (!result.ok) {
+          reply.refuse(result.error);
+          return;
+        }
+        reply.ok({});
+        state.commentCount = result.value.commentCount;
+        update(state, "comment", "changed", ctx);
+      },
+      unavailable(reply),
+    );
+  }
+
+  function edit(
+    state: PostState,
+    { user, ...change }: Body<"edit">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      store.edit(state.id, user, change),
+      (result) => {
+        if (result.ok) reply.ok(result.value);
+        else reply.refuse(result.error);
       },
       unavailable(reply),
     );
@@ -137,6 +174,12 @@ export function postBehaviour(ports: SocialPorts): Behaviour<PostState> {
           break;
         case "comment":
           comment(state, body as Body<"comment">, reply, ctx);
+          break;
+        case "delete_comment":
+          deleteComment(state, body as Body<"delete_comment">, reply, ctx);
+          break;
+        case "edit":
+          edit(state, body as Body<"edit">, reply, ctx);
           break;
         case "delete":
           ctx.run(

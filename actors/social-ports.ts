@@ -3,6 +3,7 @@
  * ports.ts for the rules that hold for all of them. Blocks are looked at inside each
  * statement: what is blocked, either way round, is `not_found` (posts) or `forbidden`.
  */
+import type { AppData } from "../src/protocol/app-data.ts";
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, PostId, UserId } from "../src/protocol/ids.ts";
 import type { Comment, Notification, Post } from "../src/protocol/social.ts";
@@ -28,8 +29,14 @@ export interface PostRecord {
   commentCount: number;
 }
 
+/** What a post or a comment says. */
+export interface PostContent {
+  body: string;
+  data?: AppData;
+}
+
 export interface PostStore {
-  create(authorId: UserId, body: string): Promise<Post>;
+  create(authorId: UserId, content: PostContent): Promise<Post>;
   /** Null when there is none or it was deleted. */
   load(id: PostId): Promise<PostRecord | null>;
   /**
@@ -45,10 +52,31 @@ export interface PostStore {
   comment(
     postId: PostId,
     authorId: UserId,
-    body: string,
+    content: PostContent,
   ): Promise<Result<{ comment: Comment; commentCount: number }>>;
-  /** Refuses: not_found (none, deleted, or blocked), forbidden (not the author). */
-  remove(id: PostId, by: UserId): Promise<Result<null>>;
+  /**
+   * Keys that are left out stay; a `data` of null takes it away. Refuses: not_found (none, deleted,
+   * or blocked), forbidden (not the author).
+   */
+  edit(
+    id: PostId,
+    by: UserId,
+    change: { body?: string; data?: AppData | null },
+  ): Promise<Result<Post>>;
+  /**
+   * `by` null, here and below: a moderator, who may delete what others wrote. Refuses: not_found
+   * (none, deleted, or blocked), forbidden (not the author).
+   */
+  remove(id: PostId, by: UserId | null): Promise<Result<null>>;
+  /**
+   * The post's comments are counted in the same transaction. Refuses: not_found (neither such a
+   * post nor such a comment), forbidden (neither the comment's author nor the post's).
+   */
+  removeComment(
+    id: PostId,
+    commentId: string,
+    by: UserId | null,
+  ): Promise<Result<{ commentCount: number }>>;
 }
 
 /** A notification to be made, or grown. */

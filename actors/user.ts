@@ -146,16 +146,20 @@ export function userBehaviour(
 
   function createPost(
     state: UserState,
-    { body }: UserOps["create_post"]["body"],
+    content: UserOps["create_post"]["body"],
     reply: Reply,
     ctx: Context,
   ): void {
     ctx.run(
-      ports.posts.create(state.id, body),
+      ports.posts.create(state.id, content),
       (post) => {
         reply.ok(post);
         const where = { post_id: post.id as PostId, comment_id: null, data: null };
-        notifyMentioned(ports, { by: state.id, text: body, where, reaches: () => true }, ctx);
+        notifyMentioned(
+          ports,
+          { by: state.id, text: content.body, where, reaches: () => true },
+          ctx,
+        );
       },
       unavailable(reply),
     );

@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import type { EventsConfig } from "./event-keys.ts";
 import type { Extensions } from "./extensions.ts";
 import type { ConfigKey } from "./key.ts";
-import { CONFIG_KEYS, defaultWorkers } from "./keys.ts";
+import { CONFIG_KEYS, type Directory, defaultWorkers } from "./keys.ts";
 import { type Limits, limitsBy } from "./limit-keys.ts";
 import type { ProxyTrust } from "./proxy-trust.ts";
 import { readTlsPair } from "./tls-pair.ts";
@@ -37,6 +37,7 @@ export interface Config extends EventsConfig {
   auditRetentionDays: number;
   /** False: `register` is forbidden. */
   registration: boolean;
+  directory: Directory;
   presenceGraceMs: number;
   /** False: none of `limits` holds. */
   rateLimits: boolean;
@@ -126,6 +127,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
     auditRetentionDays: read(CONFIG_KEYS.auditRetentionDays, 365),
     registration: read(CONFIG_KEYS.registration, true),
+    directory: read(CONFIG_KEYS.directory, "shared"),
     presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),
     rateLimits: read(CONFIG_KEYS.rateLimits, true),
     limits: limitsBy(read),

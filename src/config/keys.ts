@@ -19,6 +19,9 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const HOST_NAME = /^[A-Za-z0-9._:%-]{1,255}$/;
 const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 const METRICS_TOKEN = /^[\w\-.~+/]{16,510}={0,2}$/;
+export const DIRECTORIES = ["shared", "open", "off"] as const;
+/** Whom a search for users finds. */
+export type Directory = (typeof DIRECTORIES)[number];
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 /** RFC 7518, section 3.2: an HS256 key has at least the size of the hash. */
 export const JWT_SECRET_BYTES_MIN = 32;
@@ -209,6 +212,19 @@ export const CONFIG_KEYS = {
     default: "on",
     wants: "on or off",
     read: onOff,
+  },
+  directory: {
+    name: "DIRECTORY",
+    meaning:
+      "whom `GET /api/users/search` finds: shared (those with whom one shares a conversation or whom one follows), open (everybody) or off",
+    unit: "",
+    default: "shared",
+    wants: "shared, open or off",
+    tooLarge: "open lets anybody with an account list names",
+    read: (text: string): Read<Directory> => {
+      const word = DIRECTORIES.find((one) => one === text.toLowerCase());
+      return word === undefined ? wrong : right(word);
+    },
   },
   presenceGraceMs: {
     name: "PRESENCE_GRACE_MS",

@@ -24,6 +24,7 @@ export const LIMIT_KINDS = [
   "add",
   "change",
   "conversation_change",
+  "report",
   "http_user",
   "http_address",
   "operations",
@@ -190,6 +191,13 @@ export const LIMIT_KEYS = {
     "changes of title and members in one conversation by all its members; leaving is not counted",
     "members who set a group up together are refused",
     "a few members can keep all others' clients busy",
+  ),
+  report: key(
+    "REPORT",
+    "20/h",
+    "reports by one user",
+    "somebody who comes across a lot of abuse cannot report it all",
+    "one user can fill the moderators' list",
   ),
   http_user: key(
     "HTTP_USER",

@@ -8,6 +8,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import { ageMsOf, createEdgeVitals, stampNow } from "../ops/vitals.ts";
 import type { AccountStore, Queries } from "../ports/edge.ts";
+import type { ModerationStore } from "../ports/moderation.ts";
 import type { ServiceStore } from "../ports/services.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
@@ -19,11 +20,13 @@ import { type Auth, createAuth } from "./auth/auth.ts";
 import type { AskIssuerKeys } from "./auth/jwks.ts";
 import { KnownRevocations } from "./auth/revocations.ts";
 import { createDispatch } from "./commands/dispatch.ts";
+import { moderated } from "./commands/moderated.ts";
 import type { PresenceReader } from "./http/routes/presence.ts";
 import { Hub } from "./hub.ts";
 import { EdgeLimits } from "./limits/limits.ts";
 import { UsageSharing } from "./limits/usage-sharing.ts";
 import { DueExpiries } from "./live/expiries-due.ts";
+import { WordRules } from "./moderation/word-rules.ts";
 import { Namespaces } from "./namespaces/namespaces.ts";
 import type { AdmissionDeps } from "./session/admission.ts";
 import type { Session } from "./session/session.ts";
@@ -46,6 +49,7 @@ export interface EdgeDeps {
   exchange: Exchange;
   accounts: AccountStore;
   services: ServiceStore;
+  moderation: ModerationStore;
   queries: Queries;
   metrics: Metrics;
   clock: Clock;
@@ -62,6 +66,7 @@ interface EdgeParts {
   limits: EdgeLimits;
   spending: UsageSharing;
   revocations: KnownRevocations;
+  wordRules: WordRules;
   hub: Hub;
 }
 
@@ -71,6 +76,7 @@ export class Edge {
   /** Presence as HTTP asks for it. */
   readonly presence: PresenceReader;
   readonly limits: EdgeLimits;
+  readonly wordRules: WordRules;
   readonly sockets: SocketServer;
   readonly turn = new WriteBatcher();
   readonly vitals = createEdgeVitals();
@@ -87,6 +93,7 @@ export class Edge {
     const { clock, config, exchange, accounts, askIssuerKeys, log } = deps;
     let hub: Hub | null = null;
     let namespaces: Namespaces | null = null;
+    const wordRules = new WordRules(deps.moderation, log);
     const revocations = new KnownRevocations({
       clock,
       log,
@@ -102,6 +109,7 @@ export class Edge {
         hub?.sessions.endLogins(isRevoked);
         namespaces?.recheck(isRevoked);
       },
+      onRulesRev: (rev) => void wordRules.follow(rev),
       onSuspended(user) {
         hub?.sessions.endUser(user);
         namespaces?.endUser(user);
@@ -140,12 +148,13 @@ export class Edge {
       },
     };
     hub = new Hub({ ...deps, auth, pages: limits.pages, ...logins });
-    const edge = new Edge(deps, { auth, limits, spending, revocations, hub });
+    const edge = new Edge(deps, { auth, limits, spending, revocations, wordRules, hub });
     namespaces = edge.namespaces;
     return edge;
   }
 
-  private constructor(deps: EdgeDeps, { auth, limits, spending, revocations, hub }: EdgeParts) {
+  private constructor(deps: EdgeDeps, parts: EdgeParts) {
+    const { auth, limits, spending, revocations, wordRules, hub } = parts;
     const { config, metrics, clock, log } = deps;
     this.#deps = deps;
     this.#hub = hub;
@@ -160,6 +169,7 @@ export class Edge {
     this.auth = auth;
     this.limits = limits;
     this.revocations = revocations;
+    this.wordRules = wordRules;
     this.presence = hub;
     const admission: AdmissionDeps = {
       config,
@@ -168,7 +178,7 @@ export class Edge {
       limits,
       metrics,
       dispatch: createDispatch({
-        commands: hub.commands,
+        commands: moderated(hub.commands, wordRules),
         metrics,
         clock,
         log,

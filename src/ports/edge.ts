@@ -61,6 +61,8 @@ export interface ShutOut {
   cuts: { user: UserId; atMs: number }[];
   /** The `jti` of revoked service tokens. */
   tokens: string[];
+  /** The number of the newest rules for texts; read along, so that nobody asks for it alone. */
+  rulesRev: number;
 }
 
 export interface EndedFamily {
@@ -71,6 +73,13 @@ export interface EndedFamily {
 export interface Suspension {
   user: UserId;
   suspended: boolean;
+}
+
+/** Null: until it is lifted; nothing was said. */
+export interface SuspensionTerms {
+  /** ISO time. */
+  until: string | null;
+  reason: string | null;
 }
 
 /** The keys of a user that change; null takes a key away. */
@@ -129,8 +138,11 @@ export interface AccountStore {
     ttlMs: number,
     origin: LoginOrigin,
   ): Promise<FamilyId>;
-  /** Idempotent. Refuses: not_found. */
-  suspend(id: UserId, suspended: boolean): Promise<Result<null>>;
+  /**
+   * Null lifts the suspension. Idempotent; a suspension that stands takes the new terms. Refuses:
+   * not_found.
+   */
+  suspend(id: UserId, suspension: SuspensionTerms | null): Promise<Result<null>>;
   /**
    * Moves the user's cut to now and revokes every family, in one transaction; the cut in
    * milliseconds since the epoch. Cuts of one user rise. Null: no such user.

@@ -4,7 +4,7 @@
  * storage is out of reach.
  */
 import type { AuditEntry, ServiceToken } from "../protocol/service-routes.ts";
-import type { ListPage } from "./social.ts";
+import type { ListPage } from "./pages.ts";
 
 /** A service token as it was minted, or as it was first shown to an edge. */
 export interface NotedToken {

@@ -6,13 +6,13 @@
 import type { PostId, UserId } from "../protocol/ids.ts";
 import type { JsonText } from "../protocol/json-text.ts";
 import type { Comment, Notification, Post, PostCounts } from "../protocol/social.ts";
+import type { ListPage } from "./pages.ts";
+import type { PeopleQueries } from "./people.ts";
 
-export interface ListPage<T> {
-  items: T[];
-  next_cursor: string | null;
-}
+export type { ListPage } from "./pages.ts";
 
 export interface SocialQueries {
+  readonly people: PeopleQueries;
   post(reader: UserId, id: PostId): Promise<Post | null>;
   /**
    * Posts of those the reader follows and their own, newest first, from an index whatever the
@@ -30,6 +30,8 @@ export interface SocialQueries {
     limit: number,
     cursor: string | null,
   ): Promise<ListPage<Comment> | null | undefined>;
+  /** By its id alone. Null: none, or the reader may not see the post. */
+  comment(reader: UserId, id: string): Promise<Comment | null>;
   /** Those of `ids` that the reader may see, with their author. Gathered over a turn. */
   postCounts(
     reader: UserId,

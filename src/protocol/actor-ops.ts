@@ -67,7 +67,7 @@ export interface UserOps {
     };
     answer: { created: boolean; conversation: Conversation };
   };
-  create_post: { body: { body: string }; answer: Post };
+  create_post: { body: { body: string; data?: AppData }; answer: Post };
   follow: { body: { user_id: UserId; following: boolean }; answer: Following };
   block: { body: { user_id: UserId; blocked: boolean }; answer: Blocked };
   /** A notification for this user; answers null when it is none (own act, or a block). */
@@ -156,6 +156,12 @@ export interface ConversationOps {
     answer: Reacted;
   };
   pin: { body: Acting & { seq: number; on: boolean }; answer: { message: Message } };
+  /** A moderator of the server deletes messages, or bans a user. */
+  moderator_delete: { body: { seqs: number[] }; answer: null };
+  moderator_ban: {
+    body: { user_id: UserId; until: string | null; reason: string | null };
+    answer: Record<string, never>;
+  };
   /** The server deletes messages whose time has come. */
   expire: { body: { seqs: number[] }; answer: null };
   mark: {
@@ -211,8 +217,15 @@ export interface ConversationOps {
 
 export interface PostOps {
   like: { body: { user: UserId; liked: boolean }; answer: Liked };
-  comment: { body: { user: UserId; body: string }; answer: Comment };
-  delete: { body: { user: UserId }; answer: Record<string, never> };
+  comment: { body: { user: UserId; body: string; data?: AppData }; answer: Comment };
+  edit: { body: { user: UserId; body?: string; data?: AppData | null }; answer: Post };
+  /** `user` null: a moderator. */
+  delete_comment: {
+    body: { user: UserId | null; comment_id: string };
+    answer: Record<string, never>;
+  };
+  /** `user` null: a moderator. */
+  delete: { body: { user: UserId | null }; answer: Record<string, never> };
 }
 
 export interface ActorOps {

@@ -29,6 +29,7 @@ export type ChargedLimit =
   | "create"
   | "add"
   | "change"
+  | "report"
   | "operations";
 
 /** Units by limit. What is charged to `http_user` is charged to the caller's address as well. */
@@ -72,19 +73,31 @@ export const COST_OF_ROUTE: RouteCosts = {
   getMe: PLAIN,
   // It may be published to everybody who watches the user.
   updateMe: () => ({ http_user: 1, change: 1 }),
-  findUser: PLAIN,
+  findUser: ({ query }) => {
+    if (query.ids !== undefined) return { http_user: each(query.ids.length, IDS_A_UNIT) - 1 };
+    return query.suspended === undefined ? NOTHING : page({ query });
+  },
+  // It may read all with whom the user shares a conversation.
+  searchUsers: () => ({ http_user: 10 }),
   getUser: PLAIN,
+  listFollowers: page,
+  listFollowing: page,
+  listUserPosts: page,
+  listBlocks: page,
+  listLikes: page,
   // Two password hashes: some 0.3 s of one core.
   changePassword: () => ({ http_user: 50 }),
   listLogins: page,
   endLogin: () => ({ http_user: 1 }),
   createPost: () => ({ http_user: 2 }),
   getPost: PLAIN,
+  editPost: () => ({ http_user: 1 }),
   deletePost: () => ({ http_user: 1 }),
   listFeed: page,
   likePost: PLAIN,
   unlikePost: PLAIN,
   createComment: () => ({ http_user: 1 }),
+  deleteComment: () => ({ http_user: 1 }),
   listComments: page,
   followUser: () => ({ http_user: 1 }),
   unfollowUser: () => ({ http_user: 1 }),
@@ -148,6 +161,11 @@ export const COST_OF_ROUTE: RouteCosts = {
   getServiceToken: PLAIN,
   endServiceToken: PLAIN,
   listAudit: PLAIN,
+  createReport: () => ({ report: 1 }),
+  listReports: PLAIN,
+  resolveReport: PLAIN,
+  getWordRules: PLAIN,
+  putWordRules: PLAIN,
   opsSummary: PLAIN,
   opsFindUser: PLAIN,
   opsUser: PLAIN,

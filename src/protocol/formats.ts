@@ -5,7 +5,7 @@
 import Format from "typebox/format";
 import { isId } from "./ids.ts";
 import { reactionKeyOf } from "./reaction-keys.ts";
-import { BODY_MAX, isDraft, isText, LABEL_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
+import { BODY_MAX, isDraft, isText, LABEL_MAX, NOTE_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
 
 const IMAGE_URL_MAX = 2048;
 /** With a host, and without a name and password, which do not belong into a picture's address. */
@@ -20,6 +20,7 @@ Format.Set("title", (value) => isText(value, TITLE_MAX));
 /** An application's own name of something: 1–64 code points. */
 Format.Set("label", (value) => isText(value, LABEL_MAX));
 /** The sentence of a notification: 1–500 code points. */
+Format.Set("note", (value) => isText(value, NOTE_MAX));
 Format.Set("notice", (value) => isText(value, NOTICE_MAX));
 /** A draft: at most 4,000 code points, white space alone and nothing at all included. */
 Format.Set("draft", (value) => isDraft(value, BODY_MAX));

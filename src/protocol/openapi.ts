@@ -23,6 +23,7 @@ const GROUP_NOTES: Readonly<Record<RouteSpec["group"], string>> = {
   "Social graph": "Posts, likes, comments, follows and blocks.",
   Conversations: "Direct and group conversations, and their messages.",
   "Notifications and presence": "What a user is told, and who is there.",
+  Moderation: "Reports of what users see, and the rules for texts.",
   Services: "For back ends: service tokens, the application's own users, the audit log.",
   Operations: "For load balancers, monitoring, and operators.",
 };
@@ -92,7 +93,9 @@ function operation(name: RouteName, spec: RouteSpec): JsonObject {
     summary: spec.summary,
     security: securityOf(spec),
     ...(parameters.length === 0 ? {} : { parameters }),
-    ...(spec.body === undefined ? {} : { requestBody: requestBody(spec.body) }),
+    ...(spec.body === undefined
+      ? {}
+      : { requestBody: requestBody(spec.body, spec.isBodyOptional !== true) }),
     responses: responsesOf(spec),
   };
 }
@@ -124,9 +127,9 @@ function parametersOf(place: "path" | "query", schema: TObject): JsonObject[] {
   });
 }
 
-function requestBody(schema: TObject): JsonObject {
+function requestBody(schema: TObject, required: boolean): JsonObject {
   return {
-    required: true,
+    required,
     content: {
       "application/json": { schema: published(schema), example: exampleOf(schema, true) },
     },

@@ -34,12 +34,18 @@ export const RULES = {
   accounts: wantsScope("users"),
   /** A service that acts for users. */
   acts: wantsScope("act"),
-  /** Moderators and administrators may read the audit log. */
+  /** Moderators and administrators may read the audit log and lift suspensions. */
   auditor: wantsScope("moderate", "admin"),
+  moderator: wantsScope("moderate"),
   /** A user, or a service that looks after users. */
   reader: refused(
     "forbidden",
     'This wants a user\'s access token, or a service token whose scope contains "users".',
+  ),
+  /** A user, or a service that looks after users or suspends them. */
+  finder: refused(
+    "forbidden",
+    'This wants a user\'s access token, or a service token whose scope contains "users" or "admin".',
   ),
   /** The user's own doing, and not that of a service which acts for the user. */
   inPerson: refused("forbidden", "A service that acts for a user may not do this."),
@@ -62,7 +68,9 @@ export const RULES = {
   unsilenced: refused("forbidden", "You are silenced in this conversation."),
   /** The post is there, and no block stands between the user and its author. */
   visible: refused("not_found", "No such post."),
-  author: refused("forbidden", "Only its author may delete a post."),
+  author: refused("forbidden", "Only its author may change a post."),
+  /** The comment is the user's own, or on a post of theirs. */
+  commenter: refused("forbidden", "Only its author or the post's may delete a comment."),
   /** The token is of the session's own user. */
   self: refused("forbidden", "The token belongs to another user."),
 } as const;
@@ -77,6 +85,7 @@ export const SCOPES_OF_RULE = {
   accounts: ["users"],
   acts: ["act"],
   auditor: ["moderate", "admin"],
+  moderator: ["moderate"],
 } as const satisfies Partial<Record<RuleName, readonly ServiceScope[]>>;
 
 export type Facts = Partial<Record<RuleName, boolean>>;
@@ -91,13 +100,18 @@ const ACTS = {
   /** The user's password and logins. */
   own_credentials: ["user", "inPerson", "admitted"],
   read_user: ["reader", "admitted"],
+  // Judged again by what is asked for: read_user, or list_suspended.
+  find_user: ["finder", "admitted"],
+  list_suspended: ["admin"],
   notify: ["notify"],
   suspend: ["admin"],
+  restore: ["auditor"],
   operate: ["ops"],
   manage_tokens: ["admin"],
   manage_accounts: ["accounts"],
   name_conversation: ["acts"],
   read_audit: ["auditor"],
+  moderate: ["moderator"],
   create_conversation: ["user", "admitted", "welcome"],
   follow: ["user", "admitted", "welcome"],
   read_conversation: ["user", "admitted", "member"],
@@ -134,7 +148,9 @@ const ACTS = {
   // For users who are no members: what they may not join they do not see.
   come_in: ["user", "admitted"],
   see_post: ["user", "admitted", "visible"],
+  edit_post: ["user", "admitted", "visible", "author"],
   delete_post: ["user", "admitted", "visible", "author"],
+  delete_comment: ["user", "admitted", "visible", "commenter"],
   replace_token: ["user", "admitted", "self"],
 } as const satisfies Record<string, readonly RuleName[]>;
 
@@ -162,13 +178,21 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   changePassword: "own_credentials",
   listLogins: "own_credentials",
   endLogin: "own_credentials",
-  findUser: "read_user",
+  findUser: "find_user",
+  searchUsers: "own",
+  listFollowers: "own",
+  listFollowing: "own",
+  listUserPosts: "own",
+  listBlocks: "own",
+  listLikes: "see_post",
   getUser: "read_user",
   suspendUser: "suspend",
-  restoreUser: "suspend",
+  restoreUser: "restore",
   createPost: "own",
   getPost: "see_post",
+  editPost: "edit_post",
   deletePost: "delete_post",
+  deleteComment: "delete_comment",
   listFeed: "own",
   likePost: "see_post",
   unlikePost: "see_post",
@@ -225,6 +249,11 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   getServiceToken: "manage_tokens",
   endServiceToken: "manage_tokens",
   listAudit: "read_audit",
+  createReport: "own",
+  listReports: "moderate",
+  resolveReport: "moderate",
+  getWordRules: "moderate",
+  putWordRules: "moderate",
   opsSummary: "operate",
   opsFindUser: "operate",
   opsUser: "operate",

@@ -27,6 +27,7 @@ export type RouteGroup =
   | "Social graph"
   | "Conversations"
   | "Notifications and presence"
+  | "Moderation"
   | "Services"
   | "Operations";
 
@@ -62,6 +63,8 @@ export interface RouteSpec {
   alsoScope?: ServiceScope;
   /** The largest body, in bytes, where it is not 64 KiB. */
   bodyBytesMax?: number;
+  /** Nothing stands for an empty body. */
+  isBodyOptional?: true;
   params?: TObject;
   query?: TObject;
   body?: TObject;

@@ -10,7 +10,9 @@ import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversat
 import { RoleName } from "./conversation-settings.ts";
 import { MEMBERSHIP_ROUTES } from "./membership-routes.ts";
 import { EDITED, SENT_EXTRAS } from "./message-content.ts";
+import { MODERATION_ROUTES } from "./moderation-routes.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
+import { PEOPLE_ROUTES } from "./people-routes.ts";
 import { PREFS_ROUTES } from "./prefs-routes.ts";
 import { REACTION_ROUTES } from "./reaction-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
@@ -106,30 +108,11 @@ export const ROUTES = {
     answers: { 200: User },
     refusals: [],
   },
-  findUser: {
-    group: "Accounts and tokens",
-    method: "GET",
-    path: "/api/users",
-    summary: "The user of a username.",
-    token: true,
-    alsoScope: "users",
-    query: Request({ username: Username }),
-    answers: { 200: User },
-    refusals: ["not_found"],
-  },
-  getUser: {
-    group: "Accounts and tokens",
-    method: "GET",
-    path: "/api/users/:id",
-    summary: "The user of an id.",
-    token: true,
-    alsoScope: "users",
-    params: ById,
-    answers: { 200: User },
-    refusals: ["not_found"],
-  },
-
   ...ACCOUNT_ROUTES,
+
+  ...PEOPLE_ROUTES,
+
+  ...MODERATION_ROUTES,
 
   ...USER_ROUTES,
 

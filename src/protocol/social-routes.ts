@@ -3,8 +3,9 @@
  * Part of ROUTES in routes.ts.
  */
 import Type from "typebox";
+import { AppData } from "./app-data.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
-import { Body, Count, Id, Page, Request } from "./schemas.ts";
+import { Body, Count, Id, Nullable, Page, Request, Time } from "./schemas.ts";
 import {
   Blocked,
   Comment,
@@ -21,6 +22,9 @@ import {
 /** Bytes of a service's `data`, as JSON text in UTF-8: notifications are small and kept. */
 export const NOTIFICATION_DATA_BYTES_MAX = 16 * 1024;
 export const NOTIFICATION_DATA_DEPTH_MAX = 32;
+
+/** Of posts and comments. */
+const PostData = AppData(4 * 1024);
 
 /** Not a Type.Record, which would test the name of every key against a pattern. */
 export const NotificationData = Type.Unsafe<Record<string, unknown>>(
@@ -45,7 +49,7 @@ export const SOCIAL_ROUTES = {
     path: "/api/posts",
     summary: "Publish a post. `@username` in it notifies that user.",
     token: true,
-    body: Request({ body: Body }),
+    body: Request({ body: Body, data: Type.Optional(PostData) }),
     answers: { 201: Post },
     refusals: [],
   },
@@ -67,6 +71,17 @@ export const SOCIAL_ROUTES = {
     token: true,
     params: ById,
     answers: { 204: null },
+    refusals: ["not_found", "forbidden"],
+  },
+  editPost: {
+    group: "Social graph",
+    method: "PATCH",
+    path: "/api/posts/:id",
+    summary: "Edit one's own post. A key that is left out stays; `data` is replaced whole.",
+    token: true,
+    params: ById,
+    body: Request({ body: Type.Optional(Body), data: Type.Optional(Nullable(PostData)) }),
+    answers: { 200: Post },
     refusals: ["not_found", "forbidden"],
   },
   listFeed: {
@@ -106,7 +121,7 @@ export const SOCIAL_ROUTES = {
     summary: "Comment on a post. `@username` in it notifies that user.",
     token: true,
     params: ById,
-    body: Request({ body: Body }),
+    body: Request({ body: Body, data: Type.Optional(PostData) }),
     answers: { 201: Comment },
     refusals: ["not_found"],
   },
@@ -120,6 +135,16 @@ export const SOCIAL_ROUTES = {
     query: Request({ limit: Limit, cursor: PageCursor }),
     answers: { 200: Page(Comment) },
     refusals: ["not_found"],
+  },
+  deleteComment: {
+    group: "Social graph",
+    method: "DELETE",
+    path: "/api/posts/:id/comments/:comment_id",
+    summary: "Delete a comment: one's own, or another's on one's own post.",
+    token: true,
+    params: Request({ id: Id, comment_id: Id }),
+    answers: { 204: null },
+    refusals: ["not_found", "forbidden"],
   },
   followUser: {
     group: "Social graph",
@@ -205,10 +230,16 @@ export const SOCIAL_ROUTES = {
     group: "Accounts and tokens",
     method: "POST",
     path: "/api/users/:id/suspend",
-    summary: "Suspend a user: live sessions end everywhere, and nothing lets the user in.",
+    summary:
+      "Suspend a user: live sessions end everywhere, and nothing lets the user in. `until` ends it by itself.",
     token: true,
     scope: "admin",
     params: ById,
+    isBodyOptional: true,
+    body: Request({
+      until: Type.Optional(Time),
+      reason: Type.Optional(Type.String({ format: "notice", description: "1–500 characters." })),
+    }),
     answers: { 200: Suspended },
     refusals: ["not_found"],
   },
@@ -218,7 +249,7 @@ export const SOCIAL_ROUTES = {
     path: "/api/users/:id/suspend",
     summary: "Lift a suspension.",
     token: true,
-    scope: "admin",
+    scope: ["moderate", "admin"],
     params: ById,
     answers: { 200: Suspended },
     refusals: ["not_found"],

@@ -4,7 +4,8 @@
  */
 import type { Static } from "typebox";
 import Type from "typebox";
-import { Count, Cursor, Id, Nullable, Ordinal, Time } from "./schemas.ts";
+import { ShownData } from "./app-data.ts";
+import { Count, Cursor, Id, Nullable, Ordinal, Time, User } from "./schemas.ts";
 
 export const Post = Type.Object({
   id: Id,
@@ -14,6 +15,10 @@ export const Post = Type.Object({
   comment_count: Count,
   liked: Type.Boolean({ description: "Whether the reader likes it." }),
   created_at: Time,
+  data: Type.Optional(ShownData),
+  edited_at: Type.Optional(
+    Type.String({ format: "time", description: "Left out where the post was never edited." }),
+  ),
 });
 
 export const Comment = Type.Object({
@@ -22,13 +27,30 @@ export const Comment = Type.Object({
   author_id: Id,
   body: Type.String(),
   created_at: Time,
+  data: Type.Optional(ShownData),
+});
+
+/** A user with what others see of their place in the graph. */
+export const UserProfile = Type.Object({
+  ...User.properties,
+  follower_count: Count,
+  following_count: Count,
+  post_count: Count,
+  followed_by_me: Type.Optional(
+    Type.Boolean({ description: "Left out where a service asks for nobody." }),
+  ),
 });
 
 export const Liked = Type.Object({ post_id: Id, liked: Type.Boolean(), like_count: Count });
 export const Following = Type.Object({ user_id: Id, following: Type.Boolean() });
 export const Blocked = Type.Object({ user_id: Id, blocked: Type.Boolean() });
 
-export const Suspended = Type.Object({ user_id: Id, suspended: Type.Boolean() });
+export const Suspended = Type.Object({
+  user_id: Id,
+  suspended: Type.Boolean(),
+  until: Type.Optional(Time),
+  reason: Type.Optional(Type.String()),
+});
 
 export const PostCounts = Type.Object({ post_id: Id, like_count: Count, comment_count: Count });
 export const LikeUpdate = Type.Object({ post_id: Id, like_count: Count });
@@ -57,6 +79,7 @@ export const Notification = Type.Object({
 export const NotificationsRead = Type.Object({ unread_count: Count });
 export const UpToSeq = Cursor;
 
+export type UserProfile = Static<typeof UserProfile>;
 export type Post = Static<typeof Post>;
 export type Comment = Static<typeof Comment>;
 export type Liked = Static<typeof Liked>;

@@ -12,6 +12,7 @@ export const TITLE_MAX = 80;
 export const LABEL_MAX = 64;
 /** The sentence of a notification that a service sends. */
 export const NOTICE_MAX = 500;
+export const NOTE_MAX = 1_000;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is this rule's job
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;

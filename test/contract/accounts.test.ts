@@ -13,6 +13,8 @@ const from = (address = "10.0.0.1", rootHash = `root ${++roots}`) => ({
   userAgent: "a test",
 });
 
+const FOR_GOOD = { until: null, reason: null };
+
 describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
   let storage: OpenStorage;
   beforeAll(async () => {
@@ -277,21 +279,21 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     const [id, other] = await newUsers(storage, 2);
     await accounts.startFamily(id!, "sus1", DAY_MS, from());
     expect((await accounts.shutOutWithin(0, 60_000)).suspensions).toEqual([]);
-    for (const _ of [1, 2]) await granted(accounts.suspend(id!, true));
-    await granted(accounts.suspend(other!, false));
+    for (const _ of [1, 2]) await granted(accounts.suspend(id!, FOR_GOOD));
+    await granted(accounts.suspend(other!, null));
     expect((await accounts.shutOutWithin(0, 60_000)).suspensions).toEqual([
       { user: id, suspended: true },
     ]);
     expect(await queries.openSession(id!)).toMatchObject({ suspended: true });
     expect(await accounts.rotate("sus1", "sus2", DAY_MS)).toEqual({ outcome: "suspended" });
-    for (const _ of [1, 2]) await granted(accounts.suspend(id!, false));
+    for (const _ of [1, 2]) await granted(accounts.suspend(id!, null));
     expect((await accounts.shutOutWithin(0, 60_000)).suspensions).toEqual([
       { user: id, suspended: false },
     ]);
     expect(await accounts.rotate("sus1", "sus2", DAY_MS)).toMatchObject({ outcome: "rotated" });
-    await granted(accounts.suspend(id!, true));
+    await granted(accounts.suspend(id!, FOR_GOOD));
     expect(await accounts.rotate("sus1", "sus3", DAY_MS)).toMatchObject({ outcome: "reused" });
-    expect(await codeOf(accounts.suspend(asUserId("999999999"), true))).toBe("not_found");
+    expect(await codeOf(accounts.suspend(asUserId("999999999"), FOR_GOOD))).toBe("not_found");
   });
 
   it("[SUS1] a refresh is not repeated for who is suspended", async () => {
@@ -299,9 +301,9 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     const [id] = await newUsers(storage, 1);
     await accounts.startFamily(id!, "susrep1", DAY_MS, from());
     await accounts.rotate("susrep1", "susrep2", DAY_MS);
-    await granted(accounts.suspend(id!, true));
+    await granted(accounts.suspend(id!, FOR_GOOD));
     expect(await accounts.rotate("susrep1", "susrep2", DAY_MS)).toEqual({ outcome: "suspended" });
-    await granted(accounts.suspend(id!, false));
+    await granted(accounts.suspend(id!, null));
     expect(await accounts.rotate("susrep1", "susrep2", DAY_MS)).toMatchObject({
       outcome: "repeated",
     });

@@ -5,6 +5,7 @@
 import type { ActorPorts } from "../../actors/ports.ts";
 import type { ClientPackages } from "../../src/ports/client-packages.ts";
 import type { AccountStore, Change, Queries } from "../../src/ports/edge.ts";
+import type { ModerationStore } from "../../src/ports/moderation.ts";
 import type { ServiceStore } from "../../src/ports/services.ts";
 import type { RecountStore } from "../../src/ports/social.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -22,6 +23,7 @@ export interface OpenStorage extends ActorPorts {
   accounts: AccountStore;
   queries: Queries;
   services: ServiceStore;
+  moderation: ModerationStore;
   recount: RecountStore;
   clientPackages: ClientPackages;
   /** Makes a figure that recount looks at wrong by `by`; `what` and `id` as recount names them. */
@@ -41,13 +43,14 @@ export const ADAPTERS: Adapter[] = [
   {
     name: "memory",
     async open() {
-      const { tables, ports, accounts, queries, recount, services, clientPackages } =
+      const { tables, ports, accounts, queries, recount, services, moderation, clientPackages } =
         createMemoryStorage();
       return {
         ...ports,
         accounts,
         queries,
         services,
+        moderation,
         recount,
         clientPackages,
         plant: async (what, id, by) => plantInMemory(tables, what, id, by),
@@ -70,6 +73,7 @@ export const ADAPTERS: Adapter[] = [
         accounts: edge.accounts,
         queries: edge.queries,
         services: edge.services,
+        moderation: edge.moderation,
         recount: createRecount(database.url),
         clientPackages: edge.clientPackages,
         async plant(what, id, by) {

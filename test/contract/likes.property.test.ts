@@ -49,7 +49,7 @@ describe.each(ADAPTERS)("likes in $name", ({ open }) => {
       fc.asyncProperty(steps, async (plan) => {
         const posts: PostId[] = [];
         for (let i = 0; i < 3; i++) {
-          posts.push((await storage.posts.create(users[0]!, `post ${i}`)).id as PostId);
+          posts.push((await storage.posts.create(users[0]!, { body: `post ${i}` })).id as PostId);
         }
         /** Likes given less likes taken, by what the answers said. */
         const told = [0, 0, 0];
@@ -60,7 +60,7 @@ describe.each(ADAPTERS)("likes in $name", ({ open }) => {
           const [postId, userId] = [posts[post]!, users[user]!];
           if (act === "comment") {
             comments[post]!++;
-            under.push(granted(store.comment(postId, userId, "a comment")));
+            under.push(granted(store.comment(postId, userId, { body: "a comment" })));
           } else {
             const liked = act === "like";
             const changing = granted(store.like({ postId, userId, liked }));

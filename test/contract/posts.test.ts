@@ -25,7 +25,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
   afterAll(() => storage?.close());
 
   const post = async (by: UserId, body = "a post") => {
-    const made = await storage.posts.create(by, body);
+    const made = await storage.posts.create(by, { body });
     return made.id as PostId;
   };
   const like = (postId: PostId, userId: UserId, liked = true, posts = storage.posts) =>
@@ -38,7 +38,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
 
   it("[PST1] a post comes back as it was made", async () => {
     const body = "Ä 𝒳 \" ' \\ {} \n\ttab";
-    const made = await storage.posts.create(alice, body);
+    const made = await storage.posts.create(alice, { body });
     expect(made).toEqual({
       id: made.id,
       author_id: alice,
@@ -58,7 +58,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     });
     expect(await storage.queries.post(bob, NOWHERE)).toBeNull();
     expect(await storage.posts.load(NOWHERE)).toBeNull();
-    const later = await storage.posts.create(bob, "later");
+    const later = await storage.posts.create(bob, { body: "later" });
     expect(BigInt(later.id)).toBeGreaterThan(BigInt(made.id));
   });
 
@@ -114,7 +114,9 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     const id = await post(alice);
     const hosts = [storage.posts, storage.host().posts];
     const added = await Promise.all(
-      Array.from({ length: 40 }, (_, i) => granted(hosts[i % 2]!.comment(id, bob, `c${i}`))),
+      Array.from({ length: 40 }, (_, i) =>
+        granted(hosts[i % 2]!.comment(id, bob, { body: `c${i}` })),
+      ),
     );
     expect(added[0]!.comment).toEqual({
       id: added[0]!.comment.id,
@@ -134,7 +136,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
       expect(own).toEqual(own.toSorted((a, b) => a - b));
     }
     expect(await storage.queries.post(alice, id)).toMatchObject({ comment_count: 40 });
-    expect(await codeOf(storage.posts.comment(NOWHERE, bob, "?"))).toBe("not_found");
+    expect(await codeOf(storage.posts.comment(NOWHERE, bob, { body: "?" }))).toBe("not_found");
   });
 
   it("[CMT2] comments page oldest first while others are added, none skipped or twice", async () => {
@@ -143,10 +145,12 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     const seen: string[] = [];
     const adding: Promise<unknown>[] = [];
     let cursor: string | null = null;
-    for (let i = 0; i < 3; i++) await granted(storage.posts.comment(id, bob, "before"));
+    for (let i = 0; i < 3; i++) await granted(storage.posts.comment(id, bob, { body: "before" }));
     for (let page = 0; page === 0 || cursor !== null; page++) {
       for (let i = 0; page < 5 && i < 4; i++) {
-        adding.push(granted((i % 2 ? other : storage.posts).comment(id, carol, `p${page}`)));
+        adding.push(
+          granted((i % 2 ? other : storage.posts).comment(id, carol, { body: `p${page}` })),
+        );
       }
       const found: ListPage<{ id: string }> | null | undefined = await storage.queries.comments(
         bob,
@@ -215,7 +219,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
   it("[PAGE1] a cursor that is not of this list is refused", async () => {
     const id = await post(alice);
     await post(alice);
-    for (const body of ["a", "b"]) await granted(storage.posts.comment(id, bob, body));
+    for (const body of ["a", "b"]) await granted(storage.posts.comment(id, bob, { body }));
     const feed = (await storage.queries.feed(alice, 1, null))!.value().next_cursor!;
     const comments = (await storage.queries.comments(alice, id, 1, null))!.next_cursor!;
     expect(feed).toMatch(/^[\w-]+$/);
@@ -232,7 +236,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     await follow(friend, author);
     const [kept, gone] = [await post(author), await post(author)];
     await granted(like(gone, friend));
-    await granted(storage.posts.comment(gone, friend, "hm"));
+    await granted(storage.posts.comment(gone, friend, { body: "hm" }));
     expect(await codeOf(storage.posts.remove(gone, friend))).toBe("forbidden");
     expect(await codeOf(storage.posts.remove(NOWHERE, author))).toBe("not_found");
     await granted(storage.posts.remove(gone, author));
@@ -247,7 +251,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     for (const refused of [
       like(gone, friend),
       like(gone, friend, false),
-      storage.posts.comment(gone, friend, "?"),
+      storage.posts.comment(gone, friend, { body: "?" }),
       storage.posts.remove(gone, author),
     ]) {
       expect(await codeOf(refused as Promise<{ ok: true }>)).toBe("not_found");
@@ -265,7 +269,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
         storage.queries.postCounts(reader, [id]),
         codeOf(like(id, reader)),
         codeOf(like(id, reader, false)),
-        codeOf(storage.posts.comment(id, reader, "?")),
+        codeOf(storage.posts.comment(id, reader, { body: "?" })),
         codeOf(storage.posts.remove(id, reader)),
       ]);
     const hidden = [null, null, [], "not_found", "not_found", "not_found", "not_found"];

@@ -43,7 +43,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
     link = await WeakLink.to(database.url);
     storage = createActorPorts(link.url, { deadlineMs: DEADLINE_MS });
     edge = createEdgePorts(database.url);
-    post = (await storage.ports.posts.create(alice, "a post")).id as PostId;
+    post = (await storage.ports.posts.create(alice, { body: "a post" })).id as PostId;
   });
   afterEach(async () => {
     await storage.close();
@@ -52,7 +52,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
   });
   const like = (userId: UserId, liked = true) =>
     storage.ports.posts.like({ postId: post, userId, liked });
-  const comment = (body: string) => storage.ports.posts.comment(post, bob, body);
+  const comment = (body: string) => storage.ports.posts.comment(post, bob, { body });
   const notify = (message: string) =>
     storage.ports.notifications.add({
       ...{ userId: alice, type: "note", message, actorId: null },
@@ -102,7 +102,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
       like(bob),
       comment("x"),
       notify("x"),
-      storage.ports.posts.create(alice, "x"),
+      storage.ports.posts.create(alice, { body: "x" }),
       storage.ports.posts.load(post),
       storage.ports.graph.follow(alice, bob, true),
       storage.ports.notifications.markRead(alice, 1),
@@ -116,7 +116,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
   });
 
   it("[LAN5] a post that is locked holds up neither reads nor other posts for ever", async () => {
-    const other = (await storage.ports.posts.create(alice, "another")).id as PostId;
+    const other = (await storage.ports.posts.create(alice, { body: "another" })).id as PostId;
     await direct.query("BEGIN");
     await direct.query("SELECT 1 FROM posts WHERE id = $1 FOR UPDATE", [post]);
     const waiting = like(bob).catch((fault: unknown) => fault);
@@ -131,7 +131,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
   it("[LAN6] past the queue's bound a write is refused as unavailable", async () => {
     const small = createActorPorts(database.url, { queueMax: 2 });
     const codes = await Promise.all(
-      ["1", "2", "3", "4"].map((body) => codeOf(small.ports.posts.comment(post, bob, body))),
+      ["1", "2", "3", "4"].map((body) => codeOf(small.ports.posts.comment(post, bob, { body }))),
     );
     expect(codes).toEqual(["", "", "unavailable", "unavailable"]);
     // Those behind another of their key count too.
@@ -184,7 +184,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
     await direct.query(`ALTER TABLE posts ALTER id RESTART WITH ${big}`);
     await direct.query(`ALTER SEQUENCE comments_id_seq RESTART WITH ${big}`);
     await direct.query(`ALTER TABLE notifications ALTER id RESTART WITH ${big}`);
-    post = (await storage.ports.posts.create(alice, "big")).id as PostId;
+    post = (await storage.ports.posts.create(alice, { body: "big" })).id as PostId;
     expect(post).toBe(big);
     expect((await granted(comment("big"))).comment).toMatchObject({ id: big, post_id: big });
     await granted(like(bob));

@@ -44,9 +44,16 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
     revokeUser: "ok",
     setPassword: "ok",
   },
-  moderate: { listAudit: "ok" },
   // Of messages only those of the type system, which the table's are not.
   act: { putExternalConversation: "ok" },
+  moderate: {
+    listAudit: "ok",
+    restoreUser: "ok",
+    listReports: "ok",
+    resolveReport: "404",
+    getWordRules: "ok",
+    putWordRules: "ok",
+  },
 };
 /** Beside the routes of accounts, what a service that acts for a user may not. */
 const IN_PERSON: ReadonlySet<RouteName> = new Set(["changePassword", "listLogins", "endLogin"]);
@@ -67,6 +74,14 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   suspendUser: "          403  403    403    403      403     403    ok     403  401",
   restoreUser: "          403  403    403    403      403     403    ok     403  401",
   createPost: "           ok   ok     ok     ok       ok      403    403    403  401",
+  editPost: "             ok   403    403    403      404     403    403    403  401",
+  deleteComment: "        404  404    404    404      404     403    403    403  401",
+  listLikes: "            ok   ok     ok     ok       404     403    403    403  401",
+  listUserPosts: "        ok   ok     ok     ok       404     403    403    403  401",
+  listFollowers: "        ok   ok     ok     ok       404     403    403    403  401",
+  listFollowing: "        ok   ok     ok     ok       404     403    403    403  401",
+  listBlocks: "           ok   ok     ok     ok       ok      403    403    403  401",
+  searchUsers: "          ok   ok     ok     ok       ok      403    403    403  401",
   getPost: "              ok   ok     ok     ok       404     403    403    403  401",
   deletePost: "           ok   403    403    403      404     403    403    403  401",
   listFeed: "             ok   ok     ok     ok       ok      403    403    403  401",
@@ -129,6 +144,11 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   getServiceToken: "      403  403    403    403      403     403    404    403  401",
   endServiceToken: "      403  403    403    403      403     403    404    403  401",
   listAudit: "            403  403    403    403      403     403    ok     403  401",
+  createReport: "         ok   ok     ok     ok       ok      403    403    403  401",
+  listReports: "          403  403    403    403      403     403    403    403  401",
+  resolveReport: "        403  403    403    403      403     403    403    403  401",
+  getWordRules: "         403  403    403    403      403     403    403    403  401",
+  putWordRules: "         403  403    403    403      403     403    403    403  401",
   healthz: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
   readyz: "               ok   ok     ok     ok       ok      ok     ok     ok   ok",
   metrics: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
@@ -250,6 +270,10 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     updateMe: { display_name: "Somebody" },
     createPost: { body: "a new post" },
     createComment: { body: "a comment" },
+    editPost: { body: "edited" },
+    createReport: { subject: { user_id: scene.other }, reason: "spam" },
+    resolveReport: { action: "none" },
+    putWordRules: { rules: [] },
     readNotifications: { up_to_seq: 0 },
     sendNotification: { user_id: scene.other, type: "t", message: "a notification" },
     createConversation: { member_ids: [scene.unknown] },
@@ -273,7 +297,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
 
 function pathOf(route: RouteName, scene: Scene): string {
   const { path } = ROUTES[route];
-  if (route === "endLogin") return path.replace(":id", "999999999");
+  if (route === "endLogin" || route === "resolveReport") return path.replace(":id", "999999999");
   const id = path.includes("/users/")
     ? scene.other
     : path.startsWith("/api/posts/")
@@ -287,10 +311,12 @@ function pathOf(route: RouteName, scene: Scene): string {
     .replace(":seq", String(scene.seq))
     .replace(":external_id", `shop:${calls}`)
     .replace(":jti", "unknown")
+    .replace(":comment_id", "999999999")
     .replace(":key", encodeURIComponent("👍"));
   if (route === "opsFindMessage") return `${filled}?conversation_id=${id}&seq=1`;
   if (route === "findUser" || route === "opsFindUser")
     return `${filled}?username=${people.owner.user.username}`;
+  if (route === "searchUsers") return `${filled}?q=${people.owner.user.username}`;
   if (route === "listPresence") return `${filled}?user_ids=${scene.other}`;
   return filled;
 }

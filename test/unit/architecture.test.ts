@@ -33,7 +33,16 @@ const NODE = /^node:/;
 const PACKAGE = /^[^/:]+$|^@[^/]+\/[^/]+$/;
 
 /** The rooms of the edge that may use the rooms before them, in this order. */
-const EDGE_ROOMS = ["limits", "auth", "transport", "session", "live", "commands", "namespaces"];
+const EDGE_ROOMS = [
+  "limits",
+  "auth",
+  "moderation",
+  "transport",
+  "session",
+  "live",
+  "commands",
+  "namespaces",
+];
 /** Small modules at the root of the edge that every room may use. */
 const EDGE_SHARED = /^src\/edge\/(validation|storage-reachable)\.ts$/;
 
@@ -143,7 +152,11 @@ const TABLE: Rule[] = [
   },
   {
     of: /^src\/edge\/(http|ops)\//,
-    may: [...EDGE_BASE, /^src\/edge\/(http|auth|limits|transport|ops|session)\//, /^src\/ops\//],
+    may: [
+      ...EDGE_BASE,
+      /^src\/edge\/(http|auth|limits|moderation|transport|ops|session)\//,
+      /^src\/ops\//,
+    ],
     mayType: RUNTIME_TYPES,
     never: NEVER_IN_EDGE,
   },

@@ -414,9 +414,16 @@ describe("[PAR1] topics that edges speak to each other", () => {
       log: { warn: () => undefined } as never,
       accessTokenTtlS: 900,
       accounts: {
-        shutOutWithin: async () => ({ families: [], suspensions: [], cuts: [], tokens: [] }),
+        shutOutWithin: async () => ({
+          families: [],
+          suspensions: [],
+          cuts: [],
+          tokens: [],
+          rulesRev: 0,
+        }),
       },
       exchange: () => ({ publish: () => undefined }),
+      onRulesRev: () => undefined,
       onCut: () => undefined,
       onRevoked: (family, user) => ended.push(family, user),
       onRevokedFound: () => undefined,

@@ -30,7 +30,7 @@ beforeEach(() => {
   clock = new FakeClock();
   said = [];
   ended = [];
-  stored = { suspensions: [], families: [], cuts: [], tokens: [] };
+  stored = { suspensions: [], families: [], cuts: [], tokens: [], rulesRev: 0 };
   isAway = false;
   asked = [];
   hold = Promise.resolve();
@@ -57,6 +57,7 @@ beforeEach(() => {
     onRevoked: (family) => ended.push(`login ${family}`),
     onRevokedFound: () => ended.push("logins found"),
     onSuspended: (user) => ended.push(`user ${user}`),
+    onRulesRev: () => undefined,
     onCut: (user, atMs) => ended.push(`user ${user} before ${atMs}`),
   });
 });

@@ -146,13 +146,20 @@ describe.each(STEPS_MS)("a step of the wall clock by %i ms", (stepMs) => {
       log: pino({ level: "silent" }),
       accessTokenTtlS: 900,
       accounts: {
-        shutOutWithin: async () => ({ families: [], suspensions: [], cuts: [], tokens: [] }),
+        shutOutWithin: async () => ({
+          families: [],
+          suspensions: [],
+          cuts: [],
+          tokens: [],
+          rulesRev: 0,
+        }),
       },
       exchange: () => ({
         publish: (_topic, { name, body }) =>
           known.onEvent({ name, body } as Parameters<typeof known.onEvent>[0]),
       }),
       onRevoked: () => undefined,
+      onRulesRev: () => undefined,
       onCut: () => undefined,
       onRevokedFound: () => undefined,
       onSuspended: () => undefined,

@@ -15,7 +15,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import type { WorkerConfig } from "../../config/config.ts";
-import type { Account, AccountStore } from "../../ports/edge.ts";
+import type { Account, AccountStore, SuspensionTerms } from "../../ports/edge.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { type FamilyId, isId, type UserId } from "../../protocol/ids.ts";
@@ -101,8 +101,8 @@ export interface Auth {
   endLogin(user: UserId, family: FamilyId): Promise<Result<null>>;
   /** The outside issuer's keys have changed. */
   onIssuerKeys(set: IssuerKeySet): void;
-  /** Idempotent. Refuses: not_found. */
-  suspend(user: UserId, suspended: boolean): Promise<Result<null>>;
+  /** Null lifts the suspension. Idempotent. Refuses: not_found. */
+  suspend(user: UserId, suspension: SuspensionTerms | null): Promise<Result<null>>;
   /** An access token for a service's user. Refuses: not_found, forbidden (suspended). */
   mint(user: UserId, ttlS: number): Promise<Result<{ access_token: string; expires_in: number }>>;
   /**
@@ -425,9 +425,10 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       keys?.adopt(set);
     },
 
-    async suspend(user, suspended) {
-      const done = await orUnreachable(accounts.suspend(user, suspended));
+    async suspend(user, suspension) {
+      const done = await orUnreachable(accounts.suspend(user, suspension));
       if (!done.ok) return done;
+      const suspended = suspension !== null;
       // Published also when nothing changed, since the first time may not have arrived everywhere.
       revocations.suspend(user, suspended);
       log.info({ event: "suspension", user_id: user, suspended });

@@ -42,6 +42,7 @@ export function factsOf({ userId, scope, service }: Identity): Facts {
     user: !isService,
     reader: !isService || scope.includes("users"),
     speaker: !isService || scope.includes("act"),
+    finder: !isService || scope.includes("users") || scope.includes("admin"),
     inPerson: service === null,
   };
   for (const [rule, scopes] of Object.entries(SCOPES_OF_RULE) as [RuleName, readonly string[]][]) {

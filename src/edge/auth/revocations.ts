@@ -52,6 +52,8 @@ export interface RevocationsOptions {
   /** Storage held revoked logins that this edge had not received. */
   onRevokedFound(): void;
   onSuspended(user: UserId): void;
+  /** The number of the newest rules for texts, at every look. */
+  onRulesRev(rev: number): void;
   /** The user's sessions end whose tokens were issued until then. */
   onCut(user: UserId, atMs: number): void;
 }
@@ -188,10 +190,11 @@ export class KnownRevocations implements Revocations {
     const startedMs = clock.monotonicMs();
     const heard = new Set<UserId>();
     this.#heard.add(heard);
-    const { families, suspensions, cuts, tokens } = await accounts
+    const { families, suspensions, cuts, tokens, rulesRev } = await accounts
       .shutOutWithin(familiesMs, othersMs)
       .finally(() => this.#heard.delete(heard));
     this.#lookedMs = startedMs;
+    this.#options.onRulesRev(rulesRev);
     for (const { user, atMs } of cuts) this.#cutKnown(user, atMs);
     for (const jti of tokens) this.#endedTokens.add(jti);
     const found = families.filter((family) => !this.#until.has(family));

@@ -14,6 +14,7 @@ import { packageVersion } from "../../base/version.ts";
 import type { WorkerConfig } from "../../config/config.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { ModerationStore } from "../../ports/moderation.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { SocialQueries } from "../../ports/social.ts";
 import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
@@ -27,6 +28,7 @@ import type { Identity } from "../auth/identity.ts";
 import type { AskIssuerKeys } from "../auth/jwks.ts";
 import { EdgeLimits } from "../limits/limits.ts";
 import { TOO_MANY_READS } from "../limits/turns.ts";
+import { WordRules } from "../moderation/word-rules.ts";
 import type { Ops } from "../ops/ops.ts";
 import { createClientReader } from "../transport/client-address.ts";
 import { createSecurityHeaders, createTransportSecurity } from "../transport/security-headers.ts";
@@ -35,9 +37,12 @@ import { accountRoutes } from "./routes/accounts.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
 import { graphRoutes } from "./routes/graph.ts";
 import { membershipRoutes } from "./routes/membership.ts";
+import { moderated } from "./routes/moderated.ts";
+import { moderationRoutes } from "./routes/moderation.ts";
 import { notificationRoutes } from "./routes/notifications.ts";
 import { type HostReader, operationRoutes } from "./routes/operations.ts";
 import { opsRoutes } from "./routes/ops.ts";
+import { peopleRoutes } from "./routes/people.ts";
 import { postRoutes } from "./routes/posts.ts";
 import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
@@ -60,6 +65,7 @@ export interface ApiDeps {
   config: WorkerConfig;
   accounts: AccountStore;
   services: ServiceStore;
+  moderation: ModerationStore;
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
   gateway: AskActors;
@@ -74,6 +80,7 @@ export interface ApiDeps {
   /** Shared with the socket edge; made here where it is not given. */
   auth?: Auth;
   limits?: EdgeLimits;
+  wordRules?: WordRules;
   askIssuerKeys?: AskIssuerKeys;
   metrics?: Metrics;
   /** Takes requests for /socket.io/ that come on a connection of the API. */
@@ -158,8 +165,10 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", readJson);
 
-  const handlers: Handlers = {
-    ...accountRoutes(auth, deps.accounts, deps.queries),
+  const wordRules = deps.wordRules ?? new WordRules(deps.moderation, log);
+  const written: Handlers = {
+    ...accountRoutes(auth, deps.accounts, deps.queries, clock),
+    ...peopleRoutes(config, deps.queries),
     ...postRoutes(deps.gateway, deps.queries),
     ...graphRoutes(deps.gateway),
     ...conversationRoutes(deps.gateway, deps.queries),
@@ -172,7 +181,9 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...opsRoutes(deps.ops),
     ...userRoutes(auth, deps.accounts, deps.queries, deps.gateway),
     ...serviceRoutes(deps.services, deps.revocations),
+    ...moderationRoutes(deps.moderation, deps.queries, deps.gateway, auth, wordRules),
   };
+  const handlers = moderated(written, wordRules);
   const isSuspended = (user: UserId) => deps.revocations.isSuspended(user);
   const gates = createGates(
     auth,
@@ -318,6 +329,7 @@ function addRoute(app: FastifyInstance, name: RouteName, handler: AnyHandler, ro
   });
 
   function proceed(request: FastifyRequest, reply: FastifyReply): void {
+    if (spec.isBodyOptional === true) request.body ??= {};
     const refusal = input(request);
     if (refusal !== null) {
       if (request.body instanceof BadBody && request.body.unread) {

@@ -8,6 +8,7 @@ import type {
   RefreshGrant,
   ShutOut,
   StoredLogin,
+  SuspensionTerms,
   UserChange,
 } from "../../ports/edge.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
@@ -104,11 +105,20 @@ export class MemoryAccounts implements AccountStore {
     return ok(ended.map((family) => family.id));
   }
 
-  async suspend(id: UserId, suspended: boolean): Promise<Result<null>> {
+  async suspend(id: UserId, suspension: SuspensionTerms | null): Promise<Result<null>> {
     const stored = this.#tables.users.get(id);
     if (!stored) return REFUSALS.userNotFound;
-    if (stored.suspended !== suspended) stored.suspensionChangedAtMs = this.#tables.nowMs();
-    stored.suspended = suspended;
+    const nowMs = this.#tables.nowMs();
+    const before = stored.suspension;
+    const after = suspension && {
+      atMs: stored.suspended ? (before?.atMs ?? nowMs) : nowMs,
+      untilMs: suspension.until === null ? null : Date.parse(suspension.until),
+      reason: suspension.reason,
+    };
+    const isSame = JSON.stringify(before ?? null) === JSON.stringify(after);
+    if (!isSame) stored.suspensionChangedAtMs = nowMs;
+    stored.suspension = after;
+    stored.suspended = suspension !== null;
     return ok(null);
   }
 
@@ -125,6 +135,12 @@ export class MemoryAccounts implements AccountStore {
 
   async shutOutWithin(familiesMs: number, othersMs: number): Promise<ShutOut> {
     const nowMs = this.#tables.nowMs();
+    for (const stored of this.#tables.users.values()) {
+      const untilMs = stored.suspension?.untilMs ?? null;
+      if (!stored.suspended || untilMs === null || untilMs > nowMs) continue;
+      stored.suspended = false;
+      stored.suspensionChangedAtMs = untilMs;
+    }
     const isWithin = (atMs: number | null, ms: number) => atMs !== null && atMs >= nowMs - ms;
     const users = [...this.#tables.users.values()];
     return {
@@ -140,6 +156,7 @@ export class MemoryAccounts implements AccountStore {
       tokens: [...this.#tables.serviceTokens.values()]
         .filter(({ revoked_at: at }) => isWithin(at === null ? null : Date.parse(at), othersMs))
         .map(({ jti }) => jti),
+      rulesRev: this.#tables.wordRules.rev,
     };
   }
 

@@ -24,7 +24,10 @@ export class MemoryGraph implements GraphStore {
     if (!users.has(user)) return REFUSALS.userNotFound;
     if (following && social.isBlocked(by, user)) return STORAGE_REFUSALS.apart;
     const changed = setEdge(social.follows, by, user, following);
-    if (changed) this.#tables.noteChanged([by]);
+    if (changed) {
+      this.#tables.noteChanged([by]);
+      social.followedAt.set(`${by} ${user}`, Number(this.#tables.nextId()));
+    }
     return ok({ changed });
   }
 

@@ -5,12 +5,14 @@
 import type { ActorPorts } from "../../../actors/ports.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { ModerationStore } from "../../ports/moderation.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { RecountStore } from "../../ports/social.ts";
 import { MemoryAccounts } from "./accounts.ts";
 import { MemoryClientPackages } from "./client-packages.ts";
 import { MemoryConversations } from "./conversations.ts";
 import { MemoryGraph } from "./graph.ts";
+import { MemoryModeration } from "./moderation.ts";
 import { MemoryNotifications } from "./notifications.ts";
 import { MemoryPosts } from "./posts.ts";
 import { MemoryPrefs } from "./prefs.ts";
@@ -29,6 +31,7 @@ export interface MemoryStorage {
   recount: RecountStore;
   clientPackages: ClientPackages;
   services: ServiceStore;
+  moderation: ModerationStore;
 }
 
 export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
@@ -48,5 +51,6 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     recount: new MemoryRecount(tables),
     clientPackages: new MemoryClientPackages(tables),
     services: new MemoryServices(tables),
+    moderation: new MemoryModeration(tables),
   };
 }

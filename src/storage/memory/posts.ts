@@ -2,9 +2,11 @@
 import type {
   LikeChange,
   LikeOutcome,
+  PostContent,
   PostRecord,
   PostStore,
 } from "../../../actors/social-ports.ts";
+import type { AppData } from "../../protocol/app-data.ts";
 import { ok, type Result } from "../../protocol/errors.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { asUserId } from "../../protocol/schemas.ts";
@@ -20,7 +22,7 @@ export class MemoryPosts implements PostStore {
     this.#tables = tables;
   }
 
-  async create(authorId: UserId, body: string): Promise<Post> {
+  async create(authorId: UserId, { body, data }: PostContent): Promise<Post> {
     const stored: StoredPost = {
       id: this.#tables.nextId(),
       authorId,
@@ -31,6 +33,8 @@ export class MemoryPosts implements PostStore {
       comments: [],
       createdAt: this.#tables.nowIso(),
       deleted: false,
+      data: data ?? null,
+      editedAt: null,
     };
     this.#tables.social.posts.set(stored.id, stored);
     return shownPost(stored, authorId);
@@ -58,7 +62,7 @@ export class MemoryPosts implements PostStore {
   async comment(
     postId: PostId,
     authorId: UserId,
-    body: string,
+    { body, data }: PostContent,
   ): Promise<Result<{ comment: Comment; commentCount: number }>> {
     const stored = this.#tables.social.postOf(authorId, postId);
     if (!stored) return SOCIAL_REFUSALS.postNotFound;
@@ -68,16 +72,49 @@ export class MemoryPosts implements PostStore {
       author_id: authorId,
       body,
       created_at: this.#tables.nowIso(),
+      ...(data !== undefined && { data }),
     };
     stored.comments.push(comment);
     stored.commentCount++;
     return ok({ comment: { ...comment }, commentCount: stored.commentCount });
   }
 
-  async remove(id: PostId, by: UserId): Promise<Result<null>> {
+  async edit(
+    id: PostId,
+    by: UserId,
+    { body, data }: { body?: string; data?: AppData | null },
+  ): Promise<Result<Post>> {
     const stored = this.#tables.social.postOf(by, id);
     if (!stored) return SOCIAL_REFUSALS.postNotFound;
     if (stored.authorId !== by) return SOCIAL_REFUSALS.notAuthor;
+    if (body !== undefined) stored.body = body;
+    if (data !== undefined) stored.data = data;
+    stored.editedAt = this.#tables.nowIso();
+    return ok(shownPost(stored, by));
+  }
+
+  async removeComment(
+    id: PostId,
+    commentId: string,
+    by: UserId | null,
+  ): Promise<Result<{ commentCount: number }>> {
+    const stored = this.#tables.social.postOf(by ?? "", id);
+    if (!stored) return SOCIAL_REFUSALS.postNotFound;
+    const at = stored.comments.findIndex((comment) => comment.id === commentId);
+    const comment = stored.comments[at];
+    if (comment === undefined) return SOCIAL_REFUSALS.commentNotFound;
+    if (by !== null && by !== stored.authorId && by !== comment.author_id) {
+      return SOCIAL_REFUSALS.notCommenter;
+    }
+    stored.comments.splice(at, 1);
+    stored.commentCount--;
+    return ok({ commentCount: stored.commentCount });
+  }
+
+  async remove(id: PostId, by: UserId | null): Promise<Result<null>> {
+    const stored = this.#tables.social.postOf(by ?? "", id);
+    if (!stored) return SOCIAL_REFUSALS.postNotFound;
+    if (by !== null && stored.authorId !== by) return SOCIAL_REFUSALS.notAuthor;
     stored.deleted = true;
     stored.body = "";
     return ok(null);
@@ -94,5 +131,7 @@ export function shownPost(stored: StoredPost, reader: string): Post {
     comment_count: stored.commentCount,
     liked: stored.likes.has(reader),
     created_at: stored.createdAt,
+    ...(stored.data !== null && { data: stored.data }),
+    ...(stored.editedAt !== null && { edited_at: stored.editedAt }),
   };
 }

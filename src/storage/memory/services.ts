@@ -1,6 +1,7 @@
 /** ServiceStore in memory; the twin of ../postgres/services.ts, held to the same suite. */
+
+import type { ListPage } from "../../ports/pages.ts";
 import type { AuditFilter, AuditRow, NotedToken, ServiceStore } from "../../ports/services.ts";
-import type { ListPage } from "../../ports/social.ts";
 import type { AuditEntry, ServiceToken } from "../../protocol/service-routes.ts";
 import { decodeListCursor } from "../postgres/list-cursor.ts";
 import { entryOf, gathered } from "../postgres/services.ts";

@@ -1,6 +1,8 @@
 /** SocialQueries in memory; the twin of ../social-queries.ts, held to the same suite. */
 
-import type { ListPage, SocialOpening, SocialQueries } from "../../ports/social.ts";
+import type { ListPage } from "../../ports/pages.ts";
+import type { PeopleQueries } from "../../ports/people.ts";
+import type { SocialOpening, SocialQueries } from "../../ports/social.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import { asUserId } from "../../protocol/schemas.ts";
@@ -8,13 +10,16 @@ import { AUTOMATIC_WATCHES_MAX } from "../../protocol/session-bounds.ts";
 import type { Comment, Notification, Post, PostCounts } from "../../protocol/social.ts";
 import { decodeListCursor } from "../postgres/list-cursor.ts";
 import { pageOf } from "../postgres/social-queries.ts";
+import { MemoryPeople } from "./people.ts";
 import { shownPost } from "./posts.ts";
 import { compareIds, type MemoryTables } from "./tables.ts";
 
 export class MemorySocialQueries implements SocialQueries {
+  readonly people: PeopleQueries;
   readonly #tables: MemoryTables;
 
   constructor(tables: MemoryTables) {
+    this.people = new MemoryPeople(tables);
     this.#tables = tables;
   }
 
@@ -54,6 +59,15 @@ export class MemorySocialQueries implements SocialQueries {
       .filter(({ id }) => above === null || compareIds(id, above) > 0)
       .map((comment) => ({ ...comment }));
     return pageOf("comments", found, limit, ({ id }) => id);
+  }
+
+  async comment(reader: UserId, id: string): Promise<Comment | null> {
+    const { social } = this.#tables;
+    for (const { id: postId, comments } of social.posts.values()) {
+      const found = comments.find((comment) => comment.id === id);
+      if (found && social.postOf(reader, postId)) return { ...found };
+    }
+    return null;
   }
 
   async postCounts(

@@ -1,4 +1,5 @@
 /** The memory twin's tables of posts, the social graph and notifications; see tables.ts. */
+import type { AppData } from "../../protocol/app-data.ts";
 import type { Comment, Notification } from "../../protocol/social.ts";
 
 export interface StoredPost {
@@ -13,6 +14,8 @@ export interface StoredPost {
   comments: Comment[];
   createdAt: string;
   deleted: boolean;
+  data: AppData | null;
+  editedAt: string | null;
 }
 
 export interface StoredNotifications {
@@ -26,6 +29,8 @@ export class SocialTables {
   readonly posts = new Map<string, StoredPost>();
   /** Follower to followees. */
   readonly follows = new Map<string, Set<string>>();
+  /** When each follow, by "follower followee", began: counted, so that there is an order. */
+  readonly followedAt = new Map<string, number>();
   /** Blocker to blocked. */
   readonly blocks = new Map<string, Set<string>>();
   readonly notifications = new Map<string, StoredNotifications>();

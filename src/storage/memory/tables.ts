@@ -7,6 +7,7 @@ import { systemClock } from "../../base/clock.ts";
 import type { LoginOrigin } from "../../ports/edge.ts";
 import type { ServerPayload } from "../../protocol/events.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
+import type { Report, WordRule } from "../../protocol/moderation-routes.ts";
 import type { Role } from "../../protocol/permissions.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
@@ -25,6 +26,7 @@ export interface StoredUser {
   subject: string | null;
   suspended: boolean;
   suspensionChangedAtMs: number | null;
+  suspension?: { atMs: number; untilMs: number | null; reason: string | null } | null;
   /** Tokens that were issued until then are refused. */
   tokensCutAtMs: number | null;
   /** When the user last took another username. */
@@ -137,6 +139,9 @@ export class MemoryTables {
   readonly clientPackages = new Map<string, Buffer>();
   readonly prefs = new PrefsTable();
   /** By rising id. */
+  /** By reporter or rule, and subject. */
+  readonly reports = new Map<string, { report: Report; claimedUntilMs: number }>();
+  wordRules: { rev: number; rules: WordRule[] } = { rev: 0, rules: [] };
   readonly serviceTokens = new Map<string, ServiceToken & { id: string }>();
   /** Usernames that nobody else may take for a while. */
   readonly reservedNames = new Map<string, { userId: string | null; untilMs: number }>();

@@ -11,6 +11,7 @@ import type {
   RefreshGrant,
   ShutOut,
   StoredLogin,
+  SuspensionTerms,
   UserChange,
 } from "../../ports/edge.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
@@ -33,7 +34,7 @@ const REGISTER = {
 };
 const BY_USERNAME = {
   name: "account_by_username",
-  text: `SELECT ${USER_COLUMNS}, u.password_hash, u.suspended_at IS NOT NULL AS suspended,
+  text: `SELECT ${USER_COLUMNS}, u.password_hash, is_suspended(u) AS suspended,
       EXISTS (SELECT 1 FROM refresh_families f WHERE f.user_id = u.id AND f.address = $2)
         AS is_known_address
     FROM users u WHERE u.username = $1`,
@@ -95,9 +96,14 @@ const ROTATE = {
 const SUSPEND = {
   text: `WITH changed AS (
       UPDATE users u
-      SET suspended_at = CASE WHEN $2 THEN clock_timestamp() END,
+      SET suspended_at = CASE WHEN $2 AND is_suspended(u) THEN u.suspended_at
+          WHEN $2 THEN clock_timestamp() END,
+        suspended_until = $3::timestamptz, suspension_reason = $4,
         suspension_changed_at = clock_timestamp()
-      WHERE u.id = $1 AND (u.suspended_at IS NOT NULL) <> $2
+      WHERE u.id = $1 AND (
+        (u.suspended_at IS NOT NULL) <> $2
+        OR (u.suspended_until, u.suspension_reason) IS DISTINCT FROM ($3::timestamptz, $4)
+      )
     )
     SELECT u.id FROM users u WHERE u.id = $1`,
 };
@@ -108,14 +114,20 @@ const SHUT_OUT_WITHIN = {
     FROM refresh_families f
     WHERE f.revoked_at >= statement_timestamp() - $1 * interval '1 millisecond'
     UNION ALL
-    SELECT 'suspension', u.id::text, u.suspended_at IS NOT NULL, NULL FROM users u
+    SELECT 'suspension', u.id::text, is_suspended(u), NULL FROM users u
     WHERE u.suspension_changed_at >= statement_timestamp() - $2 * interval '1 millisecond'
+    UNION ALL
+    SELECT 'suspension', u.id::text, is_suspended(u), NULL FROM users u
+    WHERE u.suspended_until >= statement_timestamp() - $2 * interval '1 millisecond'
+      AND u.suspended_until <= statement_timestamp()
     UNION ALL
     SELECT 'cut', u.id::text, false, (extract(epoch FROM u.tokens_cut_at) * 1000)::bigint::text
     FROM users u WHERE u.tokens_cut_at >= statement_timestamp() - $2 * interval '1 millisecond'
     UNION ALL
     SELECT 'token', t.jti, false, NULL FROM service_tokens t
-    WHERE t.revoked_at >= statement_timestamp() - $2 * interval '1 millisecond'`,
+    WHERE t.revoked_at >= statement_timestamp() - $2 * interval '1 millisecond'
+    UNION ALL
+    SELECT 'rules', m.rev::text, false, NULL FROM moderation_rules m`,
 };
 // A cut is at least one millisecond after the one before, so that it is always a new one.
 const CUT_TOKENS = {
@@ -190,7 +202,7 @@ function refusalOf(outcome: Exclude<PutRow["outcome"], "ok"> | string) {
 }
 
 interface ShutOutRow {
-  what: "family" | "suspension" | "cut" | "token";
+  what: "family" | "suspension" | "cut" | "token" | "rules";
   id: string;
   suspended: boolean;
   at_ms: string | null;
@@ -277,8 +289,10 @@ export class PostgresAccounts implements AccountStore {
     return row.is_changed ? ok(row.ended) : STORAGE_REFUSALS.outsideUser;
   }
 
-  async suspend(id: UserId, suspended: boolean): Promise<Result<null>> {
-    const [row] = await this.#database.write<{ id: UserId }>(SUSPEND, [id, suspended]);
+  async suspend(id: UserId, suspension: SuspensionTerms | null): Promise<Result<null>> {
+    const { until = null, reason = null } = suspension ?? {};
+    const values = [id, suspension !== null, until, reason];
+    const [row] = await this.#database.write<{ id: UserId }>(SUSPEND, values);
     return row ? ok(null) : REFUSALS.userNotFound;
   }
 
@@ -290,11 +304,18 @@ export class PostgresAccounts implements AccountStore {
 
   async shutOutWithin(familiesMs: number, othersMs: number): Promise<ShutOut> {
     const rows = await this.#database.read<ShutOutRow>(SHUT_OUT_WITHIN, [familiesMs, othersMs]);
-    const found: ShutOut = { families: [], suspensions: [], cuts: [], tokens: [] };
+    const found: ShutOut = {
+      families: [],
+      suspensions: [],
+      cuts: [],
+      tokens: [],
+      rulesRev: 0,
+    };
     for (const { what, id, suspended, at_ms } of rows) {
       const user = id as UserId;
       if (what === "family") found.families.push(id as FamilyId);
       else if (what === "suspension") found.suspensions.push({ user, suspended });
+      else if (what === "rules") found.rulesRev = Number(id);
       else if (what === "cut") found.cuts.push({ user, atMs: Number(at_ms) });
       else found.tokens.push(id);
     }

@@ -43,3 +43,28 @@ export function decodeMemberPlace(cursor: string): MemberPlace | undefined {
   if (!place || !isId(place.userId) || encodeMemberPlace(place) !== cursor) return undefined;
   return place;
 }
+
+/** Lists of users by when each came into them, newest first; of one moment the highest id first. */
+export type UserList = "followers" | "following" | "likers" | "blocks" | "suspended";
+
+const USER_LIST_TAGS: Record<UserList, string> = {
+  followers: "u",
+  following: "v",
+  likers: "w",
+  blocks: "x",
+  suspended: "y",
+};
+
+export function encodeUserPlace(list: UserList, { atMs, id }: ActivityPlace): string {
+  return Buffer.from(`${USER_LIST_TAGS[list]}${atMs}.${id}`, "latin1").toString("base64url");
+}
+
+/** Undefined: not a cursor of ours, or another list's. */
+export function decodeUserPlace(list: UserList, cursor: string): ActivityPlace | undefined {
+  const match = /^([a-z])(\d{1,13})\.(\d{1,19})$/.exec(
+    Buffer.from(cursor, "base64url").toString("latin1"),
+  );
+  const place = match && { atMs: Number(match[2]), id: match[3]! };
+  if (!place || !isId(place.id) || encodeUserPlace(list, place) !== cursor) return undefined;
+  return place;
+}

@@ -3,12 +3,14 @@
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { JobStore } from "../../ports/jobs.ts";
+import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import { PostgresAccounts } from "./accounts.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
 import { PostgresJobs } from "./jobs.ts";
+import { PostgresModeration } from "./moderation.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
@@ -23,6 +25,7 @@ export interface EdgeStorage {
   clientPackages: ClientPackages;
   services: ServiceStore;
   jobs: JobStore;
+  moderation: ModerationStore;
   /** Gives back what it can do without: see pool.ts. */
   spare(): void;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
@@ -40,6 +43,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     clientPackages: new PostgresClientPackages(database),
     services: new PostgresServices(database),
     jobs,
+    moderation: new PostgresModeration(database),
     spare: () => database.spare(),
     close: () => database.close(),
   };

@@ -3,7 +3,7 @@
  * read at once share a statement (figures in bench/RESULTS.md).
  */
 
-import type { ListPage } from "../../ports/social.ts";
+import type { ListPage } from "../../ports/pages.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
 import type { Post } from "../../protocol/social.ts";

@@ -13,7 +13,9 @@ export type NumberedList =
   | "bans"
   | "invites"
   | "tokens"
-  | "audit";
+  | "audit"
+  | "user_posts"
+  | "reports";
 
 const TAGS: Record<NumberedList, string> = {
   feed: "f",
@@ -24,6 +26,8 @@ const TAGS: Record<NumberedList, string> = {
   invites: "i",
   tokens: "t",
   audit: "a",
+  user_posts: "p",
+  reports: "e",
 };
 
 /** Before everything in a list that falls; no id or seq gets there. */

@@ -5,9 +5,11 @@
 import type {
   LikeChange,
   LikeOutcome,
+  PostContent,
   PostRecord,
   PostStore,
 } from "../../../actors/social-ports.ts";
+import type { AppData } from "../../protocol/app-data.ts";
 import { ok, type Result } from "../../protocol/errors.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import type { Comment, Post } from "../../protocol/social.ts";
@@ -15,12 +17,23 @@ import { KeyedBatches, type KeyedBatchLimits } from "../batching/keyed-batches.t
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
 import { SOCIAL_REFUSALS } from "./refusals.ts";
-import { type PostRow, postOf } from "./social-rows.ts";
+import { joinedLike, POST_COLUMNS, type PostRow, postOf } from "./social-rows.ts";
 
 const CREATE = {
   name: "create_post",
-  text: `INSERT INTO posts AS p (author_id, body) VALUES ($1, $2)
-    RETURNING p.id, p.author_id, p.body, p.like_count, p.comment_count, false AS liked, p.created_at`,
+  text: `INSERT INTO posts AS p (author_id, body, data) VALUES ($1, $2, $3)
+    RETURNING p.id, p.author_id, p.body, p.like_count, p.comment_count, false AS liked,
+      p.created_at, p.data, p.edited_at`,
+};
+const EDIT = { name: "edit_post", text: "SELECT edit_post($1, $2, $3) AS outcome" };
+const EDITED = {
+  name: "edited_post",
+  text: `SELECT ${POST_COLUMNS} FROM posts p ${joinedLike("p.author_id")}
+    WHERE p.id = $1 AND p.deleted_at IS NULL`,
+};
+const DELETE_COMMENT = {
+  name: "delete_comment",
+  text: "SELECT * FROM delete_comment($1, $2, $3)",
 };
 const LOAD = {
   name: "load_posts",
@@ -38,7 +51,7 @@ const NOT_FOUND = 2;
 interface NewComment {
   postId: PostId;
   authorId: UserId;
-  body: string;
+  content: PostContent;
 }
 type Commented = { comment: Comment; commentCount: number };
 
@@ -76,9 +89,24 @@ export class PostgresPosts implements PostStore {
     });
   }
 
-  async create(authorId: UserId, body: string): Promise<Post> {
-    const [row] = await this.#database.write<PostRow>(CREATE, [authorId, body]);
+  async create(authorId: UserId, { body, data }: PostContent): Promise<Post> {
+    const values = [authorId, body, data === undefined ? null : JSON.stringify(data)];
+    const [row] = await this.#database.write<PostRow>(CREATE, values);
     return postOf(row!);
+  }
+
+  async edit(
+    id: PostId,
+    by: UserId,
+    change: { body?: string; data?: AppData | null },
+  ): Promise<Result<Post>> {
+    const values = [id, by, JSON.stringify(change)];
+    const [done] = await this.#database.write<{ outcome: string }>(EDIT, values);
+    if (done?.outcome === "forbidden") return SOCIAL_REFUSALS.notAuthor;
+    if (done?.outcome !== "ok") return SOCIAL_REFUSALS.postNotFound;
+    // A second statement, which sees what the first has changed.
+    const [row] = await this.#database.read<PostRow>(EDITED, [id]);
+    return row ? ok(postOf(row)) : SOCIAL_REFUSALS.postNotFound;
   }
 
   load(id: PostId): Promise<PostRecord | null> {
@@ -89,11 +117,32 @@ export class PostgresPosts implements PostStore {
     return this.#likes.write(change);
   }
 
-  comment(postId: PostId, authorId: UserId, body: string): Promise<Result<Commented>> {
-    return this.#comments.write({ postId, authorId, body });
+  comment(postId: PostId, authorId: UserId, content: PostContent): Promise<Result<Commented>> {
+    return this.#comments.write({ postId, authorId, content });
   }
 
-  async remove(id: PostId, by: UserId): Promise<Result<null>> {
+  async removeComment(
+    id: PostId,
+    commentId: string,
+    by: UserId | null,
+  ): Promise<Result<{ commentCount: number }>> {
+    const [row] = await this.#database.write<{ outcome: string; comment_count: string }>(
+      DELETE_COMMENT,
+      [id, commentId, by],
+    );
+    switch (row?.outcome) {
+      case "ok":
+        return ok({ commentCount: Number(row.comment_count) });
+      case "forbidden":
+        return SOCIAL_REFUSALS.notCommenter;
+      case "comment_not_found":
+        return SOCIAL_REFUSALS.commentNotFound;
+      default:
+        return SOCIAL_REFUSALS.postNotFound;
+    }
+  }
+
+  async remove(id: PostId, by: UserId | null): Promise<Result<null>> {
     const [row] = await this.#database.write<{ outcome: string }>(DELETE, [id, by]);
     if (row?.outcome === "ok") return ok(null);
     return row?.outcome === "forbidden" ? SOCIAL_REFUSALS.notAuthor : SOCIAL_REFUSALS.postNotFound;
@@ -106,7 +155,9 @@ export class PostgresPosts implements PostStore {
 }
 
 async function loadPosts(database: Database, ids: PostId[]): Promise<(PostRecord | null)[]> {
-  const rows = await database.read<Omit<PostRow, "body" | "liked" | "created_at">>(LOAD, [ids]);
+  const rows = await database.read<
+    Pick<PostRow, "id" | "author_id" | "like_count" | "comment_count">
+  >(LOAD, [ids]);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.map((id) => {
     const row = byId.get(id);
@@ -133,16 +184,23 @@ async function writeLikes(writes: Database, changes: LikeChange[]): Promise<Resu
 
 async function writeComments(writes: Database, added: NewComment[]): Promise<Result<Commented>[]> {
   const posts = [...new Set(added.map(({ postId }) => postId))];
-  const rows = added.map(({ postId, authorId, body }) => ({ p: postId, u: authorId, b: body }));
+  const rows = added.map(({ postId, authorId, content: { body, data } }) => ({
+    p: postId,
+    u: authorId,
+    b: body,
+    // Text in text, so that PostgreSQL does not unescape it.
+    ...(data !== undefined && { d: JSON.stringify(data) }),
+  }));
   const [row] = await writes.write<CommentBatchRow>(COMMENT_BATCH, [posts, JSON.stringify(rows)]);
-  return added.map(({ postId, authorId, body }, i) => {
+  return added.map(({ postId, authorId, content }, i) => {
     if (row!.outcomes[i] === NOT_FOUND) return SOCIAL_REFUSALS.postNotFound;
     const comment = {
       id: row!.ids[i]!,
       post_id: postId,
       author_id: authorId,
-      body,
+      body: content.body,
       created_at: row!.at,
+      ...(content.data !== undefined && { data: content.data }),
     };
     return ok({ comment, commentCount: Number(row!.counts[i]) });
   });

@@ -35,6 +35,13 @@ const MEMBER_ROW =
   " AND t.user_id = split_part($1, '/', 2)::bigint";
 const LIKES = "(SELECT count(*) FROM likes x WHERE x.post_id = t.id)";
 const COMMENTS = "(SELECT count(*) FROM comments x WHERE x.post_id = t.id)";
+const FOLLOWERS = "(SELECT count(*) FROM follows x WHERE x.followee_id = t.user_id)";
+const FOLLOWING = "(SELECT count(*) FROM follows x WHERE x.follower_id = t.user_id)";
+const LIVE_POSTS =
+  "(SELECT count(*) FROM posts x WHERE x.author_id = t.user_id AND x.deleted_at IS NULL)";
+const LIVE_POSTS_BY_AUTHOR =
+  "(SELECT x.author_id AS id, count(*) AS counted FROM posts x WHERE x.deleted_at IS NULL" +
+  " GROUP BY x.author_id)";
 const LAST_SEQ = "(SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.conversation_id = t.id)";
 // The newest change is a message's last or that of members and title.
 const REV =
@@ -99,6 +106,22 @@ const RECOUNTED: Recounted[] = [
     counted: COMMENTS,
     isRow: ONE_ROW,
   },
+  ...(
+    [
+      ["follower_count", grouped("follows", "followee_id", "count(*)"), FOLLOWERS],
+      ["following_count", grouped("follows", "follower_id", "count(*)"), FOLLOWING],
+      ["post_count", LIVE_POSTS_BY_AUTHOR, LIVE_POSTS],
+    ] as const
+  ).map(([column, counts, counted]) => ({
+    what: `user_counts.${column}`,
+    table: "user_counts",
+    column,
+    differing: `SELECT coalesce(t.user_id, x.id) AS id, coalesce(t.${column}, 0) AS stored,
+        coalesce(x.counted, 0) AS counted
+      FROM user_counts t FULL JOIN ${counts} x ON x.id = t.user_id`,
+    counted,
+    isRow: "t.user_id = $1::bigint",
+  })),
   {
     what: "messages.reactions",
     table: "messages",
@@ -276,11 +299,8 @@ async function differencesIn(client: Client, each: Recounted): Promise<Differenc
 async function mendRow(client: Client, each: Recounted, id: string): Promise<void> {
   const { table, column, counted, isRow } = each;
   await client.query("BEGIN");
-  if (table === "notification_counters") {
-    await client.query(
-      "INSERT INTO notification_counters (user_id) VALUES ($1) ON CONFLICT DO NOTHING",
-      [id],
-    );
+  if (table === "notification_counters" || table === "user_counts") {
+    await client.query(`INSERT INTO ${table} (user_id) VALUES ($1) ON CONFLICT DO NOTHING`, [id]);
   }
   await client.query(`SELECT 1 FROM ${table} t WHERE ${isRow} FOR NO KEY UPDATE`, [id]);
   // A later statement, which sees what had committed when the lock was got.

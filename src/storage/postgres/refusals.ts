@@ -52,6 +52,8 @@ export const SOCIAL_REFUSALS = {
   postNotFound: RULES.visible,
   notificationNotFound: refused("not_found", "No such notification."),
   notAuthor: RULES.author,
+  commentNotFound: refused("not_found", "No such comment."),
+  notCommenter: RULES.commenter,
   followsSelf: refused("invalid_payload", "Nobody follows themselves."),
   blocksSelf: refused("invalid_payload", "Nobody blocks themselves."),
 } as const;

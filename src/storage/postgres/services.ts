@@ -1,6 +1,7 @@
 /** ServiceStore on PostgreSQL: the tokens of back ends, and the log of what they changed. */
+
+import type { ListPage } from "../../ports/pages.ts";
 import type { AuditFilter, AuditRow, NotedToken, ServiceStore } from "../../ports/services.ts";
-import type { ListPage } from "../../ports/social.ts";
 import type { AuditEntry, ServiceToken } from "../../protocol/service-routes.ts";
 import { decodeListCursor, TOP } from "./list-cursor.ts";
 import type { Database } from "./pool.ts";

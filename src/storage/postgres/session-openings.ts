@@ -22,7 +22,7 @@ const IS_UNREAD = `k.unread_count > 0 AND k.unread_place <= ${UNREAD_CONVERSATIO
 // peers: 0 where not direct. One unread conversation beyond the limit says that there are more.
 const OPEN_SESSIONS = {
   name: "open_sessions",
-  text: `SELECT ${USER_COLUMNS}, u.suspended_at IS NOT NULL AS suspended, l.*,
+  text: `SELECT ${USER_COLUMNS}, is_suspended(u) AS suspended, l.*,
       ${NOW_MS} AS read_at_ms,
       (
         SELECT array_agg(x.followee_id ORDER BY x.created_at DESC, x.followee_id) FROM (

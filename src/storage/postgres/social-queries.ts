@@ -4,7 +4,9 @@
  * extends it.
  */
 
-import type { ListPage, SocialQueries } from "../../ports/social.ts";
+import type { ListPage } from "../../ports/pages.ts";
+import type { PeopleQueries } from "../../ports/people.ts";
+import type { SocialQueries } from "../../ports/social.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
 import type { Comment, Notification, Post, PostCounts } from "../../protocol/social.ts";
@@ -18,6 +20,7 @@ import {
   type NumberedList,
   TOP,
 } from "./list-cursor.ts";
+import { PostgresPeople } from "./people.ts";
 import type { Database } from "./pool.ts";
 import {
   COMMENT_COLUMNS,
@@ -49,6 +52,13 @@ const COMMENTS = {
     ) c ON true
     WHERE p.id = $2 AND p.deleted_at IS NULL AND ${NOT_APART}
     ORDER BY c.id`,
+};
+
+const COMMENT = {
+  name: "comment_of_reader",
+  text: `SELECT ${COMMENT_COLUMNS} FROM comments c JOIN posts p ON p.id = c.post_id
+    ${joinedBlocks("p.author_id", "$1")}
+    WHERE c.id = $2 AND p.deleted_at IS NULL AND ${NOT_APART}`,
 };
 
 const POST_COUNTS = {
@@ -90,11 +100,13 @@ interface CountsAsk {
 type AuthoredCounts = PostCounts & { author_id: string };
 
 export class PostgresSocialQueries implements SocialQueries {
+  readonly people: PeopleQueries;
   readonly #database: Database;
   readonly #feeds: Feeds;
   readonly #counts: Batcher<CountsAsk, AuthoredCounts[]>;
 
   constructor(database: Database) {
+    this.people = new PostgresPeople(database);
     this.#database = database;
     this.#feeds = new Feeds(database);
     this.#counts = new Batcher((asks) => readCounts(database, asks), {
@@ -133,6 +145,11 @@ export class PostgresSocialQueries implements SocialQueries {
     if (rows.length === 0) return null;
     const found = rows.filter((row) => row.id !== null).map(commentOf);
     return pageOf("comments", found, limit, (comment) => comment.id);
+  }
+
+  async comment(reader: UserId, id: string): Promise<Comment | null> {
+    const [row] = await this.#database.read<CommentRow>(COMMENT, [reader, id]);
+    return row ? commentOf(row) : null;
   }
 
   postCounts(reader: UserId, ids: readonly PostId[]): Promise<AuthoredCounts[]> {

@@ -2,6 +2,7 @@
  * Rows of posts, comments and notifications as they come from PostgreSQL, and the contract's
  * objects made of them; see rows.ts. And the one way in which statements look at blocks.
  */
+import type { AppData } from "../../protocol/app-data.ts";
 import type { Comment, Notification, Post } from "../../protocol/social.ts";
 import { isoOf } from "./connection.ts";
 
@@ -13,19 +14,22 @@ export interface PostRow {
   comment_count: string;
   liked: boolean;
   created_at: string;
+  data: AppData | null;
+  edited_at: string | null;
 }
 
 /** Columns of a PostRow, of table alias `p`, with the reader's like as `k`. */
 export const POST_COLUMNS =
   "p.id, p.author_id, p.body, p.like_count, p.comment_count, k.user_id IS NOT NULL AS liked," +
-  " p.created_at";
+  " p.created_at, p.data, p.edited_at";
 
 /** The same as the contract's JSON text. */
 export const POST_TEXT =
   `'{"id":"' || p.id || '","author_id":"' || p.author_id || '","body":' ||` +
   ` to_json(p.body)::text || ',"like_count":' || p.like_count || ',"comment_count":' ||` +
   ` p.comment_count || ',"liked":' || (k.user_id IS NOT NULL) || ',"created_at":"' ||` +
-  ` iso_time(p.created_at) || '"}'`;
+  ` iso_time(p.created_at) || '"' || CASE WHEN p.data IS NULL THEN '' ELSE ',"data":' || p.data END ||` +
+  ` CASE WHEN p.edited_at IS NULL THEN '' ELSE ',"edited_at":"' || iso_time(p.edited_at) || '"' END || '}'`;
 
 /** Joined, for a kept plan of EXISTS might read the whole table. `reader` is SQL. */
 export const joinedLike = (reader: string) =>
@@ -49,6 +53,8 @@ export function postOf(row: PostRow): Post {
     comment_count: Number(row.comment_count),
     liked: row.liked,
     created_at: row.created_at,
+    ...(row.data !== null && { data: row.data }),
+    ...(row.edited_at !== null && { edited_at: row.edited_at }),
   };
 }
 
@@ -58,10 +64,11 @@ export interface CommentRow {
   author_id: string;
   body: string;
   created_at: string;
+  data: AppData | null;
 }
 
 /** Columns of a CommentRow, of table alias `c`. */
-export const COMMENT_COLUMNS = "c.id, c.post_id, c.author_id, c.body, c.created_at";
+export const COMMENT_COLUMNS = "c.id, c.post_id, c.author_id, c.body, c.created_at, c.data";
 
 export function commentOf(row: CommentRow): Comment {
   return {
@@ -70,6 +77,7 @@ export function commentOf(row: CommentRow): Comment {
     author_id: row.author_id,
     body: row.body,
     created_at: row.created_at,
+    ...(row.data !== null && { data: row.data }),
   };
 }
 

@@ -1,15 +1,16 @@
 /** Accounts and tokens: register, login, refresh, logout, users, and who is suspended. */
+import type { Clock } from "../../../base/clock.ts";
 import type { AccountStore, Queries } from "../../../ports/edge.ts";
-import { ok, REFUSALS } from "../../../protocol/errors.ts";
+import { ok } from "../../../protocol/errors.ts";
 import { isId } from "../../../protocol/ids.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { asFamilyId, asUserId, type User } from "../../../protocol/schemas.ts";
+import { epochMsOf } from "../../../protocol/time.ts";
 import { passwordProblem } from "../../auth/account-rules.ts";
 import type { Auth } from "../../auth/auth.ts";
-import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
-import { NO_ACCOUNT, shownTo } from "./users.ts";
+import { NO_ACCOUNT } from "./users.ts";
 
 type Route =
   | "register"
@@ -20,10 +21,10 @@ type Route =
   | "listLogins"
   | "endLogin"
   | "getMe"
-  | "findUser"
-  | "getUser"
   | "suspendUser"
   | "restoreUser";
+
+const PAST = badField("body", "until", "must lie in the future");
 
 /** The opaque cursor of a page that ended with that login. */
 const loginCursor = (id: string) => Buffer.from(`l${id}`, "latin1").toString("base64url");
@@ -38,15 +39,9 @@ export function accountRoutes(
   auth: Auth,
   accounts: AccountStore,
   queries: Queries,
+  clock: Pick<Clock, "wallMs">,
 ): Handlers<Route> {
-  const found = (caller: Identity, user: User | null) =>
-    user === null ? REFUSALS.userNotFound : answered(200, ok(shownTo(caller, user)));
   const own = (user: User | null) => (user === null ? NO_ACCOUNT : answered(200, ok(user)));
-
-  async function suspend(id: string, suspended: boolean) {
-    const done = await auth.suspend(asUserId(id), suspended);
-    return done.ok ? answered(200, ok({ user_id: id, suspended })) : done;
-  }
 
   return {
     async register({ body, address, userAgent }) {
@@ -89,13 +84,16 @@ export function accountRoutes(
     async getMe({ caller }) {
       return own(await orUnreachable(queries.user(caller.userId)));
     },
-    async findUser({ caller, query }) {
-      return found(caller, await orUnreachable(queries.userByName(query.username.toLowerCase())));
+    async suspendUser({ params, body: { until = null, reason = null } }) {
+      if (until !== null && Date.parse(until) <= epochMsOf(clock.wallMs())) return PAST;
+      const done = await auth.suspend(asUserId(params.id), { until, reason });
+      if (!done.ok) return done;
+      const terms = { ...(until !== null && { until }), ...(reason !== null && { reason }) };
+      return answered(200, ok({ user_id: params.id, suspended: true, ...terms }));
     },
-    async getUser({ caller, params }) {
-      return found(caller, await orUnreachable(queries.user(asUserId(params.id))));
+    async restoreUser({ params }) {
+      const done = await auth.suspend(asUserId(params.id), null);
+      return done.ok ? answered(200, ok({ user_id: params.id, suspended: false })) : done;
     },
-    suspendUser: ({ params }) => suspend(params.id, true),
-    restoreUser: ({ params }) => suspend(params.id, false),
   };
 }

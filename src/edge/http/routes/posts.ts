@@ -12,13 +12,15 @@ import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import type { Liked } from "../../../protocol/social.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
-import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
+import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";
 
 type Route =
   | "createPost"
   | "getPost"
+  | "editPost"
   | "deletePost"
+  | "deleteComment"
   | "listFeed"
   | "likePost"
   | "unlikePost"
@@ -26,6 +28,8 @@ type Route =
   | "listComments";
 
 type PostQueries = Pick<SocialQueries, "post" | "feed" | "comments">;
+
+const NO_CHANGE = badField("body", "body", "or data is expected");
 
 const asPostId = (id: string) => id as PostId;
 
@@ -48,6 +52,12 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
       return post === null ? RULES.visible : answered(200, ok(post));
     },
 
+    async editPost({ caller, params, body }) {
+      if (Object.keys(body).length === 0) return NO_CHANGE;
+      const change = { ...body, user: caller.userId };
+      return answered(200, await gateway.ask("post", params.id, "edit", change));
+    },
+
     async deletePost({ caller, params }) {
       const user = caller.userId;
       const answer = await gateway.ask("post", params.id, "delete", { user });
@@ -64,8 +74,14 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
     unlikePost: ({ caller, params }) => like(caller, params.id, false),
 
     async createComment({ caller, params, body }) {
-      const comment = { user: caller.userId, body: body.body };
+      const comment = { user: caller.userId, ...body };
       return answered(201, await gateway.ask("post", params.id, "comment", comment));
+    },
+
+    async deleteComment({ caller, params }) {
+      const comment = { user: caller.userId, comment_id: params.comment_id };
+      const answer = await gateway.ask("post", params.id, "delete_comment", comment);
+      return answer.ok ? answered(204, ok(null)) : answer;
     },
 
     async listComments({ caller, params, query }) {

@@ -25,10 +25,10 @@ export const NO_ACCOUNT = refused("unauthorized", "This token's account does not
 const RESERVED = refused("conflict", "That username is taken.");
 
 /** The application's own name for a user is shown to services and to that user. */
-export function shownTo({ service, userId }: Identity, user: User): User {
+export function shownTo<T extends User>({ service, userId }: Identity, user: T): T {
   if (service !== null || user.id === userId || user.external_id === undefined) return user;
   const { external_id: _hidden, ...shown } = user;
-  return shown;
+  return shown as T;
 }
 
 export function userRoutes(

@@ -1,5 +1,5 @@
 -- Group commit of comments; it locks, reads and answers as like_batch does.
---   added: [{p: post, u: author, b: body}].
+--   added: [{p: post, u: author, b: body, d: data as JSON text}].
 --   outcomes: 0 added, 2 no such post (none, deleted, or blocked).
 --   counts: comments of the post after this one, which includes those before it in the batch.
 CREATE OR REPLACE FUNCTION comment_batch(post_ids bigint[], added json)
@@ -16,19 +16,19 @@ BEGIN
   moment := clock_timestamp();
 
   WITH input AS MATERIALIZED (
-    SELECT i.n, i.p, i.u, i.b
-    FROM ROWS FROM (json_to_recordset(added) AS (p bigint, u bigint, b text))
-      WITH ORDINALITY AS i (p, u, b, n)
+    SELECT i.n, i.p, i.u, i.b, i.d
+    FROM ROWS FROM (json_to_recordset(added) AS (p bigint, u bigint, b text, d text))
+      WITH ORDINALITY AS i (p, u, b, d, n)
   ), checked AS (
     SELECT i.*, p.comment_count,
       CASE
-        WHEN p.id IS NULL OR b.blocker_id IS NOT NULL OR d.blocker_id IS NOT NULL THEN 2
+        WHEN p.id IS NULL OR b.blocker_id IS NOT NULL OR e.blocker_id IS NOT NULL THEN 2
         ELSE 0
       END AS outcome
     FROM input i
     LEFT JOIN posts p ON p.id = i.p AND p.deleted_at IS NULL
     LEFT JOIN blocks b ON b.blocker_id = p.author_id AND b.blocked_id = i.u
-    LEFT JOIN blocks d ON d.blocker_id = i.u AND d.blocked_id = p.author_id
+    LEFT JOIN blocks e ON e.blocker_id = i.u AND e.blocked_id = p.author_id
   ), ranked AS (
     SELECT c.*, count(*) FILTER (WHERE c.outcome = 0)
       OVER (PARTITION BY c.p ORDER BY c.n ROWS UNBOUNDED PRECEDING) AS rank
@@ -38,8 +38,8 @@ BEGIN
     SELECT r.*, CASE WHEN r.outcome = 0 THEN nextval('comments_id_seq') END AS id
     FROM ranked r
   ), stored AS (
-    INSERT INTO comments (post_id, id, author_id, body, created_at)
-    SELECT x.p, x.id, x.u, x.b, moment FROM numbered x WHERE x.outcome = 0
+    INSERT INTO comments (post_id, id, author_id, body, created_at, data)
+    SELECT x.p, x.id, x.u, x.b, moment, x.d::json FROM numbered x WHERE x.outcome = 0
   ), moved AS (
     UPDATE posts p SET comment_count = p.comment_count + x.more
     FROM (SELECT p, max(rank) AS more FROM numbered WHERE outcome = 0 GROUP BY p) x

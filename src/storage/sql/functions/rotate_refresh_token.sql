@@ -40,7 +40,7 @@ BEGIN
     outcome := 'rotated';
   END IF;
   IF outcome IN ('rotated', 'repeated')
-    AND EXISTS (SELECT 1 FROM users u WHERE u.id = user_id AND u.suspended_at IS NOT NULL) THEN
+    AND EXISTS (SELECT 1 FROM users u WHERE u.id = user_id AND is_suspended(u)) THEN
     outcome := 'suspended';
   END IF;
   IF outcome = 'reused' THEN
