@@ -20,7 +20,7 @@ const HOST_NAME = /^[A-Za-z0-9._:%-]{1,255}$/;
 const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 const METRICS_TOKEN = /^[\w\-.~+/]{16,510}={0,2}$/;
 export const DIRECTORIES = ["shared", "open", "off"] as const;
-/** Whom a search for users finds. */
+/** The users that a search finds. */
 export type Directory = (typeof DIRECTORIES)[number];
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 /** RFC 7518, section 3.2: an HS256 key has at least the size of the hash. */

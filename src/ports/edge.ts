@@ -75,7 +75,7 @@ export interface Suspension {
   suspended: boolean;
 }
 
-/** Null: until it is lifted; nothing was said. */
+/** `until` null: until it is lifted. */
 export interface SuspensionTerms {
   /** ISO time. */
   until: string | null;

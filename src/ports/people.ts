@@ -1,6 +1,6 @@
 /**
- * The edge's reads of users as others find and see them; see edge.ts. Whoever stands behind a block
- * with the reader, either way round, is in no list, and a list of theirs is not found.
+ * The edge's reads of users as others find and see them; see edge.ts. A user between whom
+ * and the reader a block stands, either way round, is in no list, and their own lists are not found.
  */
 import type { PostId, UserId } from "../protocol/ids.ts";
 import type { SuspendedUser } from "../protocol/people-routes.ts";

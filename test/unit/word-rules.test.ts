@@ -24,7 +24,7 @@ const rule = (match: Match, action: WordRule["action"] = "mask", id = "r"): Word
   action,
 });
 
-/** What is left of the text under one mask. */
+/** The text as one mask leaves it. */
 async function masked(match: Match, text: string): Promise<string> {
   const verdict = (await inForce(rule(match))).judge(text);
   return verdict.is === "allowed" ? verdict.text : "refused";

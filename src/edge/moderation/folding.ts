@@ -51,7 +51,7 @@ export function asHost(text: string): string {
 
 export interface Mapped {
   text: string;
-  /** Of each UTF-16 unit of `text`, the first unit of the character that it came from. */
+  /** The first unit of the character that each UTF-16 unit of `text` came from. */
   from: number[];
 }
 

@@ -2,9 +2,9 @@
  * Reports and what moderators make of them, and the rules for texts.
  *
  * [RPT1] A report copies what its user sees at that moment; what they do not see is not found.
- * [RPT2] Of two moderators who resolve a report at once one does, the other is told `conflict`. A
+ * [RPT2] Where two moderators resolve a report at once, one does, and the other gets `conflict`. A
  *        report is resolved once its action is carried out: where that fails it stays open.
- * [RPT3] The reporter is told that the report was resolved, never how.
+ * [RPT3] The reporter gets a notification that the report was resolved, never how.
  */
 
 import type { Queries } from "../../../ports/edge.ts";
@@ -182,7 +182,7 @@ function isOneSubject({ conversation_id, seq, ...others }: ReportSubject): boole
   return Object.keys(others).length + (isMessage ? 1 : 0) === 1;
 }
 
-/** What is not there any more has been deleted. */
+/** An object that is not found has been deleted already. */
 function goneOrOk(answer: Result<unknown>): Result<unknown> {
   return answer.ok || answer.error.code !== "not_found" ? answer : ok(null);
 }

@@ -5,7 +5,7 @@ CREATE TABLE reports (
   -- What is reported, as one text: `message:42/3`, `user:7`, `post:9` or `comment:11`.
   subject_key     text COLLATE "C" NOT NULL,
   subject         json NOT NULL,
-  -- Who wrote it, or who it is; null where nobody is known.
+  -- The user who wrote it, or the user reported; null where nobody is known.
   author_id       bigint,
   -- One of the two: the user who reported it, or the rule that did.
   reporter_id     bigint,
