@@ -75,6 +75,8 @@ export interface Metrics {
   };
   /** The event loop's recent delay: 99th percentile, milliseconds. */
   lagMs(): number;
+  /** Records one answer: the route's path, and the seconds from the request's head to its end. */
+  httpAnswered(route: string, seconds: number): void;
   /** Records one group commit. */
   commit(rows: number, seconds: number): void;
   /** This registry as JSON, the input of `hostMetricsText`. */
@@ -91,6 +93,9 @@ const ROWS_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 const SECONDS_BUCKETS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];
+
+/** Each route has a row of them. */
+const HTTP_SECONDS_BUCKETS = [0.005, 0.025, 0.1, 0.5, 2.5, 10];
 
 export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOptions): Metrics {
   const registry = new Registry();
@@ -166,6 +171,24 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     },
   });
 
+  const httpSeconds = new Histogram({
+    name: "troupe_http_request_seconds",
+    help: "Seconds from a request's head to the end of its answer.",
+    labelNames: ["route"],
+    buckets: HTTP_SECONDS_BUCKETS,
+    registers,
+  });
+  /** Looking up a label's values costs more than counting. */
+  const httpRoutes = new Map<string, { observe(seconds: number): void }>();
+  function httpAnswered(route: string, seconds: number): void {
+    let child = httpRoutes.get(route);
+    if (child === undefined) {
+      child = httpSeconds.labels(route);
+      httpRoutes.set(route, child);
+    }
+    child.observe(seconds);
+  }
+
   const commitRows = new Histogram({
     name: "troupe_commit_batch_rows",
     help: "Rows of one group commit.",
@@ -240,6 +263,7 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     events,
     refusals,
     httpRequests,
+    httpAnswered,
     limits,
     ended,
     pressure,

@@ -26,6 +26,8 @@ export interface AccessEvent {
     | "tokens_revoked"
     | "access_refused"
     | "service_token_revoked";
+  /** See request-ids.ts. */
+  request_id?: string;
   user_id?: UserId;
   address?: string;
   reason?: string;

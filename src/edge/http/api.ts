@@ -58,6 +58,7 @@ import { createGates, type Gates } from "./server/gates.ts";
 import { hasNames, type NameQueries, namedKinds, resolveNames } from "./server/named-ids.ts";
 import { loadPages, servePages } from "./server/pages.ts";
 import { createReplies, type Replies } from "./server/replies.ts";
+import { REQUEST_ID, requestIds } from "./server/request-ids.ts";
 import { serveSdk } from "./server/sdk.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server/server.ts";
 
@@ -139,6 +140,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     }
     auth.access.note({
       event: "access_refused",
+      request_id: request.id,
       ...(request.caller !== null && { user_id: request.caller.userId }),
       address: request.address,
       act: `${request.method} ${route}`,
@@ -152,6 +154,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     bodyLimit: BODY_BYTES_MAX,
     // While it closes, what still arrives on a kept connection is answered like before.
     return503OnClosing: false,
+    genReqId: requestIds(),
     routerOptions: { maxParamLength: PARAM_CHARS_MAX },
     serverFactory: (handler) => {
       server = createHttpServer(byEngine(deps.engine, handler), config.basePath);
@@ -159,6 +162,14 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     },
     clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => replies.refuse(request, reply, BAD_URL),
+  });
+  app.addHook("onRequest", (request, reply, done) => {
+    reply.header(REQUEST_ID, request.id);
+    done();
+  });
+  app.addHook("onResponse", (request, reply, done) => {
+    metrics.httpAnswered(request.routeOptions.url ?? "unknown", reply.elapsedTime / 1000);
+    done();
   });
   app.decorateRequest("caller", null);
   app.decorateRequest("address", "");

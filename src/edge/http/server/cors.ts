@@ -10,8 +10,8 @@ export type Cors = (request: FastifyRequest, reply: FastifyReply) => void;
 
 const ALLOW_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /** A wildcard would not cover `authorization` (Fetch standard, CORS protocol). */
-const ALLOW_HEADERS = "authorization, content-type";
-const EXPOSE_HEADERS = "retry-after, allow";
+const ALLOW_HEADERS = "authorization, content-type, x-request-id";
+const EXPOSE_HEADERS = "retry-after, allow, x-request-id";
 /** Browsers cap it at two hours (Chromium) or a day (Firefox). */
 const MAX_AGE_S = "7200";
 

@@ -61,6 +61,7 @@ export function answerFault(
   const isOutOfReach = fault instanceof StorageUnreachable;
   log.error({
     event: isOutOfReach ? "storage_out_of_reach" : "http_fault",
+    request_id: request.id,
     route: `${request.method} ${request.routeOptions.url ?? "unknown"}`,
     err: isOutOfReach ? fault.cause : fault,
   });
