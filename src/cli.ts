@@ -21,15 +21,20 @@ import {
   readDoctorOptions,
   readNoOptions,
   readRecountOptions,
+  readRotateOptions,
   readStartOptions,
   readTokenOptions,
   type TokenCommand,
 } from "./commands/options.ts";
 import { listedTokens, operatorRow, revokeToken } from "./commands/service-tokens.ts";
+import { readUserOptions, type UserCommand } from "./commands/user-options.ts";
+import { runUserCommand } from "./commands/users.ts";
 import { type Config, describeProblems, loadConfig } from "./config/config.ts";
+import { isReservedName, passwordProblem } from "./edge/auth/account-rules.ts";
+import { hashPassword } from "./edge/auth/passwords.ts";
 import { mintNotedToken } from "./edge/auth/service-token.ts";
 import type { NotedToken } from "./ports/services.ts";
-import { DataDirInUse, openDataDir, readSecret } from "./primary/data-dir.ts";
+import { DataDirInUse, openDataDir, readSecret, rotateSecret } from "./primary/data-dir.ts";
 import { listenForSignals } from "./primary/signals.ts";
 import { epochMsOf } from "./protocol/time.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
@@ -94,6 +99,11 @@ const COMMANDS: Record<string, AnyCommand> = {
       return 0;
     },
   }),
+  "rotate-secret": command({
+    options: readRotateOptions,
+    run: (config, _log, { isOnly }) => rotate(config, isOnly),
+  }),
+  user: command({ options: readUserOptions, run: userCommand }),
   token: command({ options: readTokenOptions, run: serviceToken }),
   recount: command({
     options: readRecountOptions,
@@ -164,6 +174,58 @@ async function serviceToken(config: Config, log: Log, options: TokenCommand): Pr
       await storage.close();
     }
   });
+}
+
+async function rotate(config: Config, isOnly: boolean): Promise<number> {
+  if (config.jwtJwksUrl !== null || config.jwtSecret !== null) {
+    throw new StartRefusal(
+      config.jwtSecret === null
+        ? "This deployment trusts an outside token issuer (JWT_JWKS_URL), which keeps its own keys."
+        : "JWT_SECRET is set: put a new secret before it, with a comma between them, on every host.",
+    );
+  }
+  const count = await rotateSecret(config.dataDir, isOnly);
+  if (count === null) {
+    throw new StartRefusal(`There is no secret in DATA_DIR ${config.dataDir} yet.`);
+  }
+  process.stdout.write(
+    count === 1
+      ? "There is one new secret: restart Troupe, and every token from before is refused.\n"
+      : `There is a new secret, and ${count - 1} before it: restart Troupe, and new tokens are signed with it. Older tokens stay good.\n`,
+  );
+  return 0;
+}
+
+async function userCommand(config: Config, log: Log, options: UserCommand): Promise<number> {
+  const { exitCode, text } = await withRunningDatabase(config, log, async (url) => {
+    const storage = createEdgePorts(url);
+    try {
+      const { accounts, queries, services } = storage;
+      return await runUserCommand(options, {
+        accounts,
+        people: queries.people,
+        services,
+        userByName: (username) => queries.userByName(username),
+        isReservedName,
+        passwordProblem,
+        hashPassword,
+        readPassword: () => firstLineOfInput(),
+      });
+    } catch (error) {
+      if (!(error instanceof StorageFault)) throw error;
+      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
+    } finally {
+      await storage.close();
+    }
+  });
+  (exitCode === 0 ? process.stdout : process.stderr).write(text);
+  return exitCode;
+}
+
+async function firstLineOfInput(): Promise<string> {
+  let text = "";
+  for await (const chunk of process.stdin) text += String(chunk);
+  return text.split(/\r?\n/)[0] ?? "";
 }
 
 async function printToken(config: Config, options: NewToken): Promise<number> {

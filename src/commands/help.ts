@@ -8,7 +8,9 @@ Running
   doctor     look at everything a start needs, and say what to do about what is wrong
 
 Looking after it
+  user       make, list and suspend users, and set their passwords
   token      print, list or revoke tokens with which a program or an operator may call the API
+  rotate-secret  sign new tokens with a new secret; older tokens stay good
   recount    compare every stored count with what it counts
 
 Trying it
@@ -70,6 +72,29 @@ same environment, or DATA_DIR. It opens only what its scopes name.
   --revoke <jti>    end one: every host refuses it within a second
 
   troupe token --scope "users act" --sub shop --ttl 90d
+`,
+  user: `Usage: troupe user <create | password | suspend | restore | list> [name] [options]
+
+Looks after accounts of Troupe's own, beside a running server, too, whose hosts find out within a
+second. A password is made up and shown, or with --password-stdin the first line of standard input.
+
+  create <name>     make a user; --name <text> is the name that people read
+  password <name>   set the password and end every login
+  suspend <name>    shut a user out; --until <time> ends it by itself, --reason <text> says why
+  restore <name>    let a user in again
+  list              show all users; --suspended: those who are suspended, with until and reason
+
+  troupe user suspend mallory --until 2027-01-31T12:00:00Z --reason spam
+`,
+  "rotate-secret": `Usage: troupe rotate-secret [options]
+
+Puts a new secret before the generated one in DATA_DIR. After a restart it signs new tokens, and
+tokens of the older secrets stay good. Where JWT_SECRET is set, do the same there: the new secret
+first, then a comma and the older one.
+
+  --only     drop the older secrets: everybody signs in again, service tokens are minted again
+
+  troupe rotate-secret
 `,
   recount: `Usage: troupe recount [options]
 

@@ -41,6 +41,11 @@ export function readStartOptions(args: string[]): OptionsResult<{ actorsDir: str
   return { ok: true, options: { actorsDir: typeof actors === "string" ? actors : null } };
 }
 
+export function readRotateOptions(args: string[]): OptionsResult<{ isOnly: boolean }> {
+  const parsed = parsedOptions(args, { only: { type: "boolean" } });
+  return parsed.ok ? { ok: true, options: { isOnly: parsed.options["only"] === true } } : parsed;
+}
+
 export function readTokenOptions(args: string[]): OptionsResult<TokenCommand> {
   const text = { type: "string" } as const;
   const parsed = parsedOptions(args, {

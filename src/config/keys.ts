@@ -9,6 +9,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileTrouble } from "../base/errors.ts";
 import { EVENT_KEYS } from "./event-keys.ts";
+import { JWT_SECRET_BYTES_MIN } from "./jwt-secrets.ts";
 import type { ConfigKey, Read } from "./key.ts";
 import { LIMIT_KEYS } from "./limit-keys.ts";
 import { parseOrigin } from "./origins.ts";
@@ -23,8 +24,6 @@ export const DIRECTORIES = ["shared", "open", "off"] as const;
 /** The users that a search finds. */
 export type Directory = (typeof DIRECTORIES)[number];
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
-/** RFC 7518, section 3.2: an HS256 key has at least the size of the hash. */
-export const JWT_SECRET_BYTES_MIN = 32;
 export const WORKERS_MAX = 256;
 
 function jwksUrl(text: string): Read<string> {
@@ -118,7 +117,8 @@ export const CONFIG_KEYS = {
   },
   jwtSecret: {
     name: "JWT_SECRET",
-    meaning: "HS256 secret that signs and checks access tokens, the same on every host",
+    meaning:
+      "HS256 secret that signs and checks access tokens, the same on every host; or several with commas, newest first: the first signs, all check",
     unit: "bytes",
     default: "generated into DATA_DIR",
     wants: `at least ${JWT_SECRET_BYTES_MIN} bytes (\`openssl rand -hex 32\` makes a good one)`,

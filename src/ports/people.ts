@@ -22,6 +22,8 @@ export interface PeopleQueries {
   likers(reader: UserId, post: PostId, limit: number, cursor: string | null): ListOf<User>;
   posts(reader: UserId, author: UserId, limit: number, cursor: string | null): ListOf<Post>;
   blocked(reader: UserId, limit: number, cursor: string | null): ListOf<User>;
+  /** Everybody, newest first. */
+  all(limit: number, cursor: string | null): ListOf<User>;
   suspended(limit: number, cursor: string | null): ListOf<SuspendedUser>;
   /**
    * Users of whom every word of `q`, folded, begins the username or a word of the name; among those

@@ -13,7 +13,7 @@ import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "nod
 import { dirname, join, resolve } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { errorCode, fileTrouble, StartRefusal } from "../base/errors.ts";
-import { readOrMakeSecretFile, readSecretFile } from "../config/secret-file.ts";
+import { readOrMakeSecretFile, readSecretFile, rotateSecretFile } from "../config/secret-file.ts";
 import { msBetween, wallTime } from "../protocol/time.ts";
 import { processStart } from "./process-identity.ts";
 
@@ -81,6 +81,11 @@ export async function openDataDir(path: string): Promise<DataDir> {
 /** The secret that signs tokens when JWT_SECRET is not set: made once, 64 hex digits. */
 export function readOrMakeSecret(dataDir: string): Promise<string> {
   return readOrMakeSecretFile(join(dataDir, "jwt-secret"));
+}
+
+/** Puts a new secret before the others; null: there is none yet. See rotateSecretFile. */
+export function rotateSecret(dataDir: string, isOnly: boolean): Promise<number | null> {
+  return rotateSecretFile(join(dataDir, "jwt-secret"), isOnly);
 }
 
 /** The same secret, or null when it has not been made yet. */

@@ -14,6 +14,7 @@ import {
   type KeyObject,
   timingSafeEqual,
 } from "node:crypto";
+import { oldestSecretOf } from "../config/jwt-secrets.ts";
 
 /** 128 of HMAC-SHA256's 256 bits: far beyond guessing, and half the bytes of each envelope. */
 export const SEAL_BYTES = 16;
@@ -35,7 +36,7 @@ export interface ClusterIdentity {
  */
 export function sealKey(databaseSecret: Buffer, jwtSecret: string | null): KeyObject {
   const salt = createHash("sha256")
-    .update(jwtSecret ?? "")
+    .update(jwtSecret === null ? "" : oldestSecretOf(jwtSecret))
     .digest();
   const key = hkdfSync("sha256", databaseSecret, salt, KEY_PURPOSE, KEY_BYTES);
   return createSecretKey(Buffer.from(key));

@@ -122,7 +122,7 @@ describe.each(STEPS_MS)("a step of the wall clock by %i ms", (stepMs) => {
     const tokens = await createTokens({
       issuer: "troupe",
       audience: "troupe",
-      secret: "a secret of the tests, long enough for HS256",
+      secrets: ["a secret of the tests, long enough for HS256"],
       keys: null,
       ttlS: 900,
       maxAgeS: 86_400,

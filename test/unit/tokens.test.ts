@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
-import { decodeJwt, SignJWT } from "jose";
+import { decodeJwt, decodeProtectedHeader, SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
+import { kidOf, oldestSecretOf, secretsOf } from "../../src/config/jwt-secrets.ts";
 import { createTokens } from "../../src/edge/auth/tokens.ts";
 import type { FamilyId, UserId } from "../../src/protocol/ids.ts";
 import { clockShowing } from "../support/fake-clock.ts";
@@ -9,11 +10,11 @@ const SECRET = "a secret of the tests, long enough for HS256";
 const USER = "42" as UserId;
 const FAMILY = "7" as FamilyId;
 
-function tokensAt(time: { nowMs: number }) {
+function tokensAt(time: { nowMs: number }, secrets: [string, ...string[]] = [SECRET]) {
   return createTokens({
     issuer: "troupe",
     audience: "troupe",
-    secret: SECRET,
+    secrets,
     keys: null,
     ttlS: 900,
     maxAgeS: 86_400,
@@ -22,6 +23,51 @@ function tokensAt(time: { nowMs: number }) {
 }
 
 describe("access tokens", () => {
+  test("[ROT1] the first secret signs, all verify, and kid tells which one signed", async () => {
+    const time = { nowMs: Date.parse("2026-05-01T00:00:00.000Z") };
+    const [older, newer] = [SECRET, "another secret of the tests, as long"];
+    const before = await tokensAt(time, [older]);
+    const after = await tokensAt(time, [newer, older]);
+    const later = await tokensAt(time, [newer]);
+    const old = (await before.issue(USER, { family: FAMILY, afterMs: null })).token;
+    const fresh = (await after.issue(USER, { family: FAMILY, afterMs: null })).token;
+    expect(decodeProtectedHeader(old).kid).toBe(kidOf(older));
+    expect(decodeProtectedHeader(fresh).kid).toBe(kidOf(newer));
+    expect((await after.check(old)).ok).toBe(true);
+    expect((await after.check(fresh)).ok).toBe(true);
+    expect((await later.check(fresh)).ok).toBe(true);
+    expect((await later.check(old)).ok).toBe(false);
+    expect((await before.check(fresh)).ok).toBe(false);
+  });
+
+  test("[ROT2] a token that names no secret, or another header, is checked by all of them", async () => {
+    const time = { nowMs: Date.parse("2026-05-01T00:00:00.000Z") };
+    const tokens = await tokensAt(time, ["another secret of the tests, as long", SECRET]);
+    const iat = time.nowMs / 1000;
+    for (const header of [
+      { alg: "HS256", typ: "JWT" },
+      { alg: "HS256" },
+      { alg: "HS256", typ: "JWT", kid: "unknown" },
+    ]) {
+      const token = await new SignJWT({ jti: JSON.stringify(header) })
+        .setProtectedHeader(header)
+        .setSubject("42")
+        .setIssuer("troupe")
+        .setAudience("troupe")
+        .setIssuedAt(iat)
+        .setExpirationTime(iat + 60)
+        .sign(new TextEncoder().encode(SECRET));
+      expect((await tokens.check(token)).ok, JSON.stringify(header)).toBe(true);
+    }
+  });
+
+  test("[ROT3] a text with commas is a list where every part is long enough for a secret", () => {
+    const [one, other] = ["a".repeat(32), "b".repeat(40)];
+    expect(secretsOf(`${one}, ${other}`)).toEqual([one, other]);
+    expect(secretsOf(`${one},short`)).toEqual([`${one},short`]);
+    expect(oldestSecretOf(`${one},${other}`)).toBe(other);
+  });
+
   test("carry the contract's claims, and no two are the same", async () => {
     const time = { nowMs: Date.parse("2026-05-01T00:00:00.500Z") };
     const tokens = await tokensAt(time);

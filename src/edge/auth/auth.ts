@@ -15,6 +15,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import type { WorkerConfig } from "../../config/config.ts";
+import { oldestSecretOf, secretsOf } from "../../config/jwt-secrets.ts";
 import type { Account, AccountStore, SuspensionTerms } from "../../ports/edge.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
@@ -147,7 +148,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const tokens = await createTokens({
     issuer: config.jwtIssuer,
     audience: config.jwtAudience,
-    secret: outside ? null : config.jwtSecret,
+    secrets: outside || config.jwtSecret === null ? null : secretsOf(config.jwtSecret),
     keys: keys?.keyOf ?? null,
     ttlS: config.accessTokenTtlS,
     maxAgeS: config.tokenMaxAgeS,
@@ -156,7 +157,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const turns = createPasswordQueue();
   const access = createAccessLog(log, clock);
   // With an outside issuer there are no refresh tokens.
-  const refreshTokens = createRefreshTokens(config.jwtSecret ?? "");
+  const refreshTokens = createRefreshTokens(oldestSecretOf(config.jwtSecret ?? ""));
   const subjects = new Map<string, UserId>();
   const refreshTtlMs = config.refreshTokenTtlS * 1000;
 

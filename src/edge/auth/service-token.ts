@@ -4,11 +4,13 @@
  */
 import { randomUUID } from "node:crypto";
 import { SignJWT } from "jose";
+import { kidOf, secretsOf } from "../../config/jwt-secrets.ts";
 import type { NotedToken } from "../../ports/services.ts";
 import type { ServiceScope } from "../../protocol/route-spec.ts";
 import { epochMsOf, type WallTime } from "../../protocol/time.ts";
 
 export interface ServiceTokenOptions {
+  /** One, or a list of which the first signs. */
   secret: string;
   issuer: string;
   audience: string;
@@ -31,15 +33,16 @@ export async function mintNotedToken(
   const nowS = Math.floor(nowMs / 1000);
   const jti = randomUUID();
   const scope = options.scopes.join(" ");
+  const [secret] = secretsOf(options.secret);
   const token = await new SignJWT({ scope, iat_ms: nowMs })
-    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setProtectedHeader({ alg: "HS256", typ: "JWT", kid: kidOf(secret) })
     .setSubject(options.subject)
     .setIssuer(options.issuer)
     .setAudience(options.audience)
     .setIssuedAt(nowS)
     .setExpirationTime(nowS + options.ttlS)
     .setJti(jti)
-    .sign(new TextEncoder().encode(options.secret));
+    .sign(new TextEncoder().encode(secret));
   const expiresAtMs = (nowS + options.ttlS) * 1000;
   return { token, noted: { jti, subject: options.subject, scope, issuedAtMs: nowMs, expiresAtMs } };
 }

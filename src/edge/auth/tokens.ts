@@ -11,8 +11,16 @@
  * It knows neither users nor revocations; auth.ts adds those.
  */
 import { createHmac, randomUUID, timingSafeEqual, webcrypto } from "node:crypto";
-import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
+import {
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+  SignJWT,
+} from "jose";
 import type { Clock } from "../../base/clock.ts";
+import { kidOf } from "../../config/jwt-secrets.ts";
 import { ok, type Result, refused } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import { asFamilyId } from "../../protocol/schemas.ts";
@@ -43,8 +51,8 @@ export interface Issue {
 export interface TokenOptions {
   issuer: string;
   audience: string;
-  /** HS256 secret; null where an outside issuer signs. */
-  secret: string | null;
+  /** HS256 secrets: the first signs, all verify. Null where an outside issuer signs. */
+  secrets: readonly [string, ...string[]] | null;
   /** The outside issuer's keys; null for the own issuer. */
   keys: JWTVerifyGetKey | null;
   ttlS: number;
@@ -77,8 +85,8 @@ const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 /** RFC 7519, 5.1, and RFC 9068: none said, or one that means an access token. */
 const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
-/** What jose makes of the header that `issue` sets. */
-const OWN_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
+/** What jose makes of the header of a token that names no secret, as version 1's. */
+const PLAIN_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
 const OUTSIDE_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 
 const INVALID = refused("unauthorized", "The access token is not valid.");
@@ -90,14 +98,14 @@ export class KeysUnavailable extends Error {}
 
 export async function createTokens(options: TokenOptions): Promise<Tokens> {
   const { issuer, audience, clock, keys } = options;
-  const secret = options.secret === null ? null : await hmacKey(options.secret);
+  const own = options.secrets === null ? null : await ownKeysOf(options.secrets);
   const known = new Map<string, Claims>();
   /** Raised when the keys change: what is being checked meanwhile is not kept. */
   let generation = 0;
 
   async function verified(token: string): Promise<JWTPayload> {
-    const own = keys === null && options.secret !== null ? ownPayload(token, options.secret) : null;
-    if (own !== null && own.iss === issuer && own.aud === audience) return own;
+    const plain = keys === null && own !== null ? ownPayload(token, own.byHeader) : null;
+    if (plain !== null && plain.iss === issuer && plain.aud === audience) return plain;
     const rules = {
       issuer,
       audience,
@@ -107,15 +115,23 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     };
     const { payload, protectedHeader } = await (keys !== null
       ? jwtVerify(token, keys, { ...rules, algorithms: OUTSIDE_ALGORITHMS })
-      : jwtVerify(token, ownKey(), { ...rules, algorithms: ["HS256"] }));
+      : verifiedByOwn(token, { ...rules, algorithms: ["HS256"] }));
     if (TYPES.includes(protectedHeader.typ?.toLowerCase())) return payload;
     // A logout token, a DPoP proof: signed by the same issuer, and no key to anything here.
     throw new errors.JWTInvalid("the token's typ is not that of an access token");
   }
 
-  function ownKey(): webcrypto.CryptoKey {
-    if (secret === null) throw new Error("neither a JWT secret nor an outside issuer is set");
-    return secret;
+  /** By the secret that signed it, whichever that is. */
+  async function verifiedByOwn(token: string, rules: JWTVerifyOptions) {
+    if (own === null) throw new Error("neither a JWT secret nor an outside issuer is set");
+    for (const { key } of own.all.slice(1)) {
+      try {
+        return await jwtVerify(token, key, rules);
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      }
+    }
+    return jwtVerify(token, own.all[0].key, rules);
   }
 
   /** An outside issuer's token is good until `exp`, and no longer than the greatest age allows. */
@@ -144,21 +160,22 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   }
 
   return {
-    canIssue: keys === null && secret !== null,
+    canIssue: keys === null && own !== null,
 
     async issue(userId, { family, ttlS = options.ttlS, afterMs }) {
-      if (secret === null) throw new Error("there is no secret to sign with");
+      if (own === null) throw new Error("there is no secret to sign with");
+      const [{ key, kid }] = own.all;
       const nowMs = Math.max(epochMsOf(clock.wallMs()), afterMs === null ? 0 : afterMs + 1);
       const nowS = Math.floor(nowMs / 1000);
       const token = await new SignJWT({ ...(family !== null && { fam: family }), iat_ms: nowMs })
-        .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+        .setProtectedHeader({ alg: "HS256", typ: "JWT", kid })
         .setSubject(userId)
         .setIssuer(issuer)
         .setAudience(audience)
         .setIssuedAt(nowS)
         .setExpirationTime(nowS + ttlS)
         .setJti(randomUUID())
-        .sign(secret);
+        .sign(key);
       return { token, expiresInS: ttlS };
     },
 
@@ -198,13 +215,19 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
 }
 
 /** The payload of a token with our own header, signature and kinds of claims; null: look closer. */
-function ownPayload(token: string, secret: string): JWTPayload | null {
-  if (!token.startsWith(`${OWN_HEADER}.`)) return null;
+function ownPayload(token: string, byHeader: OwnKeys["byHeader"]): JWTPayload | null {
+  const header = token.slice(0, token.indexOf("."));
+  const secrets = byHeader.get(header);
+  if (secrets === undefined) return null;
   const end = token.lastIndexOf(".");
-  const expected = createHmac("sha256", secret).update(token.slice(0, end)).digest("base64url");
-  const [ours, theirs] = [Buffer.from(expected), Buffer.from(token.slice(end + 1))];
-  if (ours.length !== theirs.length || !timingSafeEqual(ours, theirs)) return null;
-  const payload = parsed(Buffer.from(token.slice(OWN_HEADER.length + 1, end), "base64url"));
+  const signed = token.slice(0, end);
+  const theirs = Buffer.from(token.slice(end + 1));
+  const isSigned = secrets.some((secret) => {
+    const ours = Buffer.from(createHmac("sha256", secret).update(signed).digest("base64url"));
+    return ours.length === theirs.length && timingSafeEqual(ours, theirs);
+  });
+  if (!isSigned) return null;
+  const payload = parsed(Buffer.from(token.slice(header.length + 1, end), "base64url"));
   if (payload === null) return null;
   const { sub, exp, iat, nbf } = payload;
   const isPlain = typeof sub === "string" && Number.isFinite(exp) && Number.isFinite(iat);
@@ -258,6 +281,29 @@ function scopeOf(scope: unknown): readonly string[] {
   if (typeof scope === "string") return scope.split(" ").filter((word) => word !== "");
   if (Array.isArray(scope)) return scope.filter((word) => typeof word === "string");
   return [];
+}
+
+interface OwnKey {
+  kid: string;
+  key: webcrypto.CryptoKey;
+}
+
+interface OwnKeys {
+  all: [OwnKey, ...OwnKey[]];
+  /** The secrets that a token with this header may be signed with. */
+  byHeader: ReadonlyMap<string, readonly string[]>;
+}
+
+async function ownKeysOf(secrets: readonly [string, ...string[]]): Promise<OwnKeys> {
+  const keyOf = async (secret: string) => ({ kid: kidOf(secret), key: await hmacKey(secret) });
+  const [first, ...others] = secrets;
+  const all: OwnKeys["all"] = [await keyOf(first), ...(await Promise.all(others.map(keyOf)))];
+  const byHeader = new Map<string, readonly string[]>([[PLAIN_HEADER, secrets]]);
+  for (const [i, { kid }] of all.entries()) {
+    const header = JSON.stringify({ alg: "HS256", typ: "JWT", kid });
+    byHeader.set(Buffer.from(header).toString("base64url"), [secrets[i]!]);
+  }
+  return { all, byHeader };
 }
 
 function hmacKey(secret: string): Promise<webcrypto.CryptoKey> {

@@ -86,6 +86,16 @@ export class MemoryPeople implements PeopleQueries {
     return this.#pageOf("blocks", found, limit, cursor, ({ user }) => ({ ...user }));
   }
 
+  async all(limit: number, cursor: string | null): ListOf<User> {
+    const below = cursor === null ? null : decodeListCursor("users", cursor);
+    if (below === undefined) return undefined;
+    const found = [...this.#tables.users.values()]
+      .map(({ user }) => ({ ...user }))
+      .filter(({ id }) => below === null || compareIds(id, below) < 0)
+      .reverse();
+    return pageOf("users", found, limit, ({ id }) => id);
+  }
+
   async suspended(limit: number, cursor: string | null): ListOf<SuspendedUser> {
     const found = [...this.#tables.users.values()]
       .filter(({ suspended }) => suspended)

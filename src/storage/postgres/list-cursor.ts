@@ -15,7 +15,8 @@ export type NumberedList =
   | "tokens"
   | "audit"
   | "user_posts"
-  | "reports";
+  | "reports"
+  | "users";
 
 const TAGS: Record<NumberedList, string> = {
   feed: "f",
@@ -28,6 +29,7 @@ const TAGS: Record<NumberedList, string> = {
   audit: "a",
   user_posts: "p",
   reports: "e",
+  users: "s",
 };
 
 /** Before everything in a list that falls; no id or seq gets there. */

@@ -101,6 +101,9 @@ const SUSPENDED = {
       AND ($1::timestamptz IS NULL OR (u.suspended_at, u.id) < ($1, $2::bigint))
     ORDER BY u.suspended_at DESC, u.id DESC LIMIT $3`,
 };
+const EVERYBODY = {
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id < $1 ORDER BY u.id DESC LIMIT $2`,
+};
 const POSTS = {
   name: "posts_of_user",
   text: `SELECT ${POST_COLUMNS} FROM (${SEEN_USER}) s
@@ -215,6 +218,15 @@ export class PostgresPeople implements PeopleQueries {
       until: row.suspended_until,
       reason: row.suspension_reason,
     }));
+  }
+
+  async all(limit: number, cursor: string | null): ListOf<User> {
+    const below = cursor === null ? TOP : decodeListCursor("users", cursor);
+    if (below === undefined) return undefined;
+    const rows = await this.#database.read<UserRow>(EVERYBODY, [below, limit + 1]);
+    const items = rows.slice(0, limit).map(userOf);
+    const last = rows.length > limit ? items.at(-1) : undefined;
+    return { items, next_cursor: last ? encodeListCursor("users", last.id) : null };
   }
 
   async posts(reader: UserId, author: UserId, limit: number, cursor: string | null): ListOf<Post> {
