@@ -174,7 +174,7 @@ function countRest(
   enqueue(inbox, user, { write, done: () => undefined }, ctx);
 }
 
-function enqueue(inbox: Inbox, user: UserId, job: Job, ctx: Context): void {
+export function enqueue(inbox: Inbox, user: UserId, job: Job, ctx: Context): void {
   if (inbox.jobs.length >= NOTIFICATIONS_WAITING_MAX) {
     job.done(REFUSALS.unavailable);
     return;

@@ -38,6 +38,12 @@ export const LIKERS_WAITING_MAX = 100_000;
 /** Contract: likes of one post inside this window are one notification. */
 export const LIKES_WINDOW_MS = 5_000;
 
+/** Comments on one post, mentions in one place or follows that are notifications of their own. */
+export const FLOOD_SINGLE_MAX = 10;
+
+/** Such kinds and places of one user that are counted at a time: some 300 bytes each. */
+export const FLOODS_MAX = 1_000;
+
 /** More names in one text would make it a megaphone. */
 export const MENTIONS_MAX = 20;
 

@@ -71,3 +71,14 @@ export function crowdSentence(name: string | null, count: number, did: string): 
   const others = count - 1;
   return `${who} and ${others} ${others === 1 ? "other" : "others"} ${did}`;
 }
+
+/** The words of a notification into which a flood was counted. */
+export function floodSentence(
+  name: string | null,
+  count: number,
+  isByOne: boolean,
+  did: string,
+): string {
+  const who = shownName(name);
+  return isByOne ? `${who} ${did} ${count} times` : `${who} and others ${did}`;
+}

@@ -18,14 +18,8 @@ import type { Conversation, Status } from "../src/protocol/schemas.ts";
 import { isoOf, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
-import {
-  emptyInbox,
-  type Inbox,
-  LIKES_TIMER,
-  likesChanged,
-  messageWindow,
-  notify,
-} from "./inbox.ts";
+import { endFloods, FLOODS_TIMER, type Floods, notifyGathered } from "./floods.ts";
+import { emptyInbox, type Inbox, LIKES_TIMER, likesChanged, messageWindow } from "./inbox.ts";
 import { announceJoined } from "./joined.ts";
 import { USER_IDLE_MS } from "./limits.ts";
 import { notifyMentioned } from "./mentions.ts";
@@ -53,6 +47,7 @@ export interface UserState {
   presence: Presence;
   lastSeenAt: string | null;
   inbox: Inbox;
+  floods: Floods;
   profile: ProfileNews;
 }
 
@@ -239,6 +234,7 @@ export function userBehaviour(
         presence: ABSENT,
         lastSeenAt,
         inbox: emptyInbox(),
+        floods: new Map(),
         profile: noProfileNews(),
       };
     },
@@ -292,7 +288,7 @@ export function userBehaviour(
           break;
         case "notify": {
           const notice = body as UserOps["notify"]["body"];
-          notify(state.inbox, state.id, notice, ports, ctx, (result) => {
+          notifyGathered(state.floods, state.inbox, state.id, notice, ports, ctx, (result) => {
             if (result.ok) reply.ok(result.value);
             else reply.refuse(result.error);
           });
@@ -332,6 +328,7 @@ export function userBehaviour(
     onTimer(state, timer, ctx) {
       if (timer === LIKES_TIMER)
         likesChanged(state.inbox, state.id, { type: "time_up" }, ports, ctx);
+      else if (timer === FLOODS_TIMER) endFloods(state.floods, state.inbox, state.id, ports, ctx);
       else if (timer === PROFILE_TIMER) publishProfile(state.profile, state.id, ports, ctx);
       else step(state, { type: "time_up" }, ctx);
     },
@@ -340,11 +337,12 @@ export function userBehaviour(
       step(state, { type: mayBeBack ? "workers_doubted" : "workers_gone", incarnations }, ctx);
     },
 
-    isBusy: ({ presence, inbox, profile }) =>
+    isBusy: ({ presence, inbox, floods, profile }) =>
       profile.isWaiting ||
       presence.sessions.size > 0 ||
       presence.phase.is !== "steady" ||
       inbox.likes.size > 0 ||
+      floods.size > 0 ||
       inbox.jobs.length > 0,
   };
 }
