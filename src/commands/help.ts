@@ -89,8 +89,9 @@ second. A password is made up and shown, or with --password-stdin the first line
   "rotate-secret": `Usage: troupe rotate-secret [options]
 
 Puts a new secret before the generated one in DATA_DIR. After a restart it signs new tokens, and
-tokens of the older secrets stay good. Where JWT_SECRET is set, do the same there: the new secret
-first, then a comma and the older one.
+tokens of the older secrets stay good. Where JWT_SECRET is set, several secrets are separated by
+commas, and the first one signs. With several hosts, add the new secret at the end on all of them,
+then put it in front on all of them, then drop the older one.
 
   --only     drop the older secrets: everybody signs in again, service tokens are minted again
 

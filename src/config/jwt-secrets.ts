@@ -17,14 +17,6 @@ export function secretsOf(text: string): [string, ...string[]] {
   return [first, ...others].every(isLong) ? [first, ...others] : [text];
 }
 
-/**
- * The oldest secret. Whatever hosts must derive alike is derived from it, so that it stays as it is
- * while hosts learn of a new secret one after another.
- */
-export function oldestSecretOf(text: string): string {
-  return secretsOf(text).at(-1)!;
-}
-
 /** It tells nothing of the secret. */
 export function kidOf(secret: string): string {
   const hash = createHash("sha256").update(`troupe kid, version 1: ${secret}`).digest();

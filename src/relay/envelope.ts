@@ -8,8 +8,7 @@
  * Layout (big endian): u8 version · seal (16 bytes) · u8 kind · u48 number · u8 length of the
  * host id · host id (latin1) · frames.
  */
-import type { KeyObject } from "node:crypto";
-import { isSealed, SEAL_BYTES, sealOf } from "./seal.ts";
+import { isSealed, SEAL_BYTES, type SealKey, sealOf } from "./seal.ts";
 
 export const KIND = {
   /** Events of one topic. */
@@ -44,7 +43,7 @@ const HOST_LENGTH_AT = SEALED_FROM + 1 + NUMBER_BYTES;
 const HEAD_BYTES = HOST_LENGTH_AT + 1;
 
 export function sealedEnvelope(
-  key: KeyObject,
+  key: SealKey,
   channel: string,
   { host, kind, number }: Omit<Envelope, "frames">,
   frames: readonly Uint8Array[],
@@ -61,7 +60,7 @@ export function sealedEnvelope(
 }
 
 export function openedEnvelope(
-  key: KeyObject,
+  key: SealKey,
   channel: string,
   message: Buffer,
 ): Envelope | EnvelopeFault {

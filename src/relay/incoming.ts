@@ -2,13 +2,14 @@
  * Classifies messages on the relay's channels: what a message is, or why it is dropped. It changes
  * only its memory of numbers; the relay acts on the verdict. [RLY9]
  */
-import type { KeyObject } from "node:crypto";
+
 import type { DropReason } from "../base/drops.ts";
 import { type Doubt, isDoubt } from "../protocol/doubt.ts";
 import { areWholeFrames } from "../runtime/frames.ts";
 import { KIND, openedEnvelope } from "./envelope.ts";
 import { Inbox } from "./outbox.ts";
 import { Repeats } from "./repeats.ts";
+import type { SealKey } from "./seal.ts";
 
 export type Verdict =
   /** Published by this host itself, which is subscribed to the same channel. */
@@ -24,13 +25,13 @@ const REPEAT: Verdict = { is: "dropped", reason: "repeat" };
 const MALFORMED: Verdict = { is: "dropped", reason: "malformed" };
 
 export class Incoming {
-  readonly #key: KeyObject;
+  readonly #key: SealKey;
   readonly #self: string;
   /** To this host alone: in order, and sent again until they are taken. */
   readonly #inbox = new Inbox();
   readonly #repeats = new Repeats();
 
-  constructor(key: KeyObject, self: string) {
+  constructor(key: SealKey, self: string) {
     this.#key = key;
     this.#self = self;
   }

@@ -11,10 +11,9 @@
  * [LSE3] Fields of the hash that this script did not write are deleted; they fail no renewal.
  */
 
-import type { KeyObject } from "node:crypto";
 import type { Cluster, HostMembers } from "../ports/relay.ts";
 import type { ClusterIdentity } from "./seal.ts";
-import { isSealed, sealOf } from "./seal.ts";
+import { isSealed, type SealKey, sealOf } from "./seal.ts";
 
 /** The braces are a hash tag: all keys of one cluster are in one slot of a Redis Cluster. */
 export function clusterKeyOf(clusterId: string): string {
@@ -154,7 +153,7 @@ export function sealedMembers(
 const SEAL_CHARACTERS = 22;
 
 export function openedMembers(
-  identity: Pick<ClusterIdentity, "database"> & { key: KeyObject },
+  identity: Pick<ClusterIdentity, "database"> & { key: SealKey },
   host: string,
   sealed: string,
 ): HostMembers | ForeignReason {

@@ -14,7 +14,7 @@ import {
   type KeyObject,
   timingSafeEqual,
 } from "node:crypto";
-import { oldestSecretOf } from "../config/jwt-secrets.ts";
+import { secretsOf } from "../config/jwt-secrets.ts";
 
 /** 128 of HMAC-SHA256's 256 bits: far beyond guessing, and half the bytes of each envelope. */
 export const SEAL_BYTES = 16;
@@ -26,7 +26,16 @@ export interface ClusterIdentity {
   id: string;
   /** Tells a database from its copies, which have the same `id`. */
   database: string;
-  key: KeyObject;
+  key: SealKey;
+}
+
+/**
+ * Of several secrets the first one's key seals, and all verify: while hosts learn of a new secret
+ * one after another, each of them reads what the others send.
+ */
+export interface SealKey {
+  signing: KeyObject;
+  verifying: readonly KeyObject[];
 }
 
 /**
@@ -34,25 +43,33 @@ export interface ClusterIdentity {
  * always part of it, so that seals seen in Redis do not help to guess JWT_SECRET, and so that
  * deployments with an outside issuer, which need no JWT_SECRET, have a key as well.
  */
-export function sealKey(databaseSecret: Buffer, jwtSecret: string | null): KeyObject {
-  const salt = createHash("sha256")
-    .update(jwtSecret === null ? "" : oldestSecretOf(jwtSecret))
-    .digest();
-  const key = hkdfSync("sha256", databaseSecret, salt, KEY_PURPOSE, KEY_BYTES);
-  return createSecretKey(Buffer.from(key));
+export function sealKey(databaseSecret: Buffer, jwtSecret: string | null): SealKey {
+  const [first, ...others] = jwtSecret === null ? [""] : secretsOf(jwtSecret);
+  const keyOf = (secret: string) => {
+    const salt = createHash("sha256").update(secret).digest();
+    const key = hkdfSync("sha256", databaseSecret, salt, KEY_PURPOSE, KEY_BYTES);
+    return createSecretKey(Buffer.from(key));
+  };
+  const signing = keyOf(first);
+  return { signing, verifying: [signing, ...others.map(keyOf)] };
 }
 
 /** About 2.4 µs of CPU for an envelope of up to 600 bytes and 14 µs for 20 KB, either way. */
-export function sealOf(key: KeyObject, context: string, text: Uint8Array | string): Buffer {
+export function sealOf({ signing }: SealKey, context: string, text: Uint8Array | string): Buffer {
+  return hmacOf(signing, context, text);
+}
+
+function hmacOf(key: KeyObject, context: string, text: Uint8Array | string): Buffer {
   const hmac = createHmac("sha256", key).update(`${context}\n`, "latin1").update(text);
   return hmac.digest().subarray(0, SEAL_BYTES);
 }
 
 export function isSealed(
-  key: KeyObject,
+  { verifying }: SealKey,
   context: string,
   text: Uint8Array | string,
   seal: Uint8Array,
 ): boolean {
-  return seal.length === SEAL_BYTES && timingSafeEqual(sealOf(key, context, text), seal);
+  if (seal.length !== SEAL_BYTES) return false;
+  return verifying.some((key) => timingSafeEqual(hmacOf(key, context, text), seal));
 }

@@ -15,7 +15,7 @@
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";
 import type { WorkerConfig } from "../../config/config.ts";
-import { oldestSecretOf, secretsOf } from "../../config/jwt-secrets.ts";
+import { secretsOf } from "../../config/jwt-secrets.ts";
 import type { Account, AccountStore, SuspensionTerms } from "../../ports/edge.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
@@ -157,7 +157,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const turns = createPasswordQueue();
   const access = createAccessLog(log, clock);
   // With an outside issuer there are no refresh tokens.
-  const refreshTokens = createRefreshTokens(oldestSecretOf(config.jwtSecret ?? ""));
+  const refreshTokens = createRefreshTokens(secretsOf(config.jwtSecret ?? "")[0]);
   const subjects = new Map<string, UserId>();
   const refreshTtlMs = config.refreshTokenTtlS * 1000;
 
