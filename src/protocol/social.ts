@@ -56,7 +56,10 @@ export const PostCounts = Type.Object({ post_id: Id, like_count: Count, comment_
 export const LikeUpdate = Type.Object({ post_id: Id, like_count: Count });
 export const CommentUpdate = Type.Object({ post_id: Id, comment_count: Count });
 
-/** Our own are `like`, `comment`, `follow` and `mention`; a service names its own. */
+/**
+ * Our own are `like`, `reaction`, `comment`, `follow`, `mention` and `report_resolved`; a service names
+ * its own.
+ */
 export const NotificationType = Type.String({
   pattern: "^[a-z][a-z0-9_.-]{0,63}$",
   description: "1–64 of a-z 0-9 _ . - , beginning with a letter.",

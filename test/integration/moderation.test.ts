@@ -118,6 +118,23 @@ describe("reports", () => {
     expect(again.status).toBe(403);
   });
 
+  it("[RPT13] twenty reports an hour", async () => {
+    const [eve] = await troupe().users("eve");
+    const group = await ben.startsGroup(eve!);
+    const statuses: number[] = [];
+    for (let i = 0; i < 21; i++) {
+      const { seq } = await ben.posts(group.id, `${i}`);
+      const { status, body } = await report(eve!, { conversation_id: group.id, seq });
+      statuses.push(status);
+      if (i === 20) {
+        expect(body).toMatchObject({
+          error: { code: "rate_limited", retry_after_ms: expect.any(Number) },
+        });
+      }
+    }
+    expect(statuses).toEqual([...Array(20).fill(201), 429]);
+  });
+
   it("[RPT12] the audit log names what was done, and no content", async () => {
     const auditor = await Service.of(troupe(), "admin");
     const listed = await auditor.api.get<{ items: { act: string; target: string }[] }>(

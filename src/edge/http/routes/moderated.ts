@@ -1,5 +1,6 @@
 /**
- * Handlers whose texts are judged by the word rules first: messages, posts, comments and names. Where
+ * Handlers whose texts are judged by the word rules first: messages, posts, comments and names, also
+ * those of conversations. Where
  * there are no rules, each is called as it is.
  */
 import { ok, type Result } from "../../../protocol/errors.ts";
@@ -11,7 +12,7 @@ import type { WordRules } from "../../moderation/word-rules.ts";
 import type { Handlers } from "../server/call.ts";
 
 /** What a judged text belongs to, once it is written. */
-type Kind = "message" | "post" | "comment" | "user";
+type Kind = "message" | "post" | "comment" | "user" | "title";
 
 const TEXTS: Partial<Record<RouteName, { kind: Kind; keys: readonly string[] }>> = {
   sendMessage: { kind: "message", keys: ["body"] },
@@ -19,6 +20,8 @@ const TEXTS: Partial<Record<RouteName, { kind: Kind; keys: readonly string[] }>>
   createPost: { kind: "post", keys: ["body"] },
   editPost: { kind: "post", keys: ["body"] },
   createComment: { kind: "comment", keys: ["body"] },
+  createConversation: { kind: "title", keys: ["title"] },
+  updateConversation: { kind: "title", keys: ["title"] },
   register: { kind: "user", keys: ["username", "display_name"] },
   updateMe: { kind: "user", keys: ["username", "display_name"] },
   putExternalUser: { kind: "user", keys: ["username", "display_name"] },
@@ -111,6 +114,9 @@ function report(kind: Kind, answer: unknown, reports: readonly string[], rules: 
       rules.report(reports, { comment_id: comment.id }, comment.author_id, comment);
       return;
     }
+    case "title":
+      // There is no report of a conversation.
+      return;
     case "user": {
       // Registration answers the user with tokens, of which nothing is kept.
       const user = "user" in (body as object) ? (body as { user: User }).user : (body as User);
