@@ -202,7 +202,11 @@ export function conversationBehaviour(
         askChange(state, { call, reply }, changesRules, ctx);
         return;
       }
-      if (op === "expire" || op === "moderator_delete") {
+      if (op === "moderator_delete") {
+        messages.moderatorDelete(state, body as Body<"moderator_delete">, reply, ctx);
+        return;
+      }
+      if (op === "expire") {
         messages.expire(state, body as Body<"expire">, ctx);
         reply.ok(null);
         return;

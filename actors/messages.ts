@@ -324,5 +324,22 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     }
   }
 
-  return { admitSend, serviceSend, edit, remove, pin, expire };
+  /** A moderator of the server deletes a message, whoever sent it. Answered once it is deleted. */
+  function moderatorDelete(
+    state: ConversationState,
+    { seq }: Body<"moderator_delete">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      store.expire(state.id, seq),
+      (revised) => {
+        if (revised?.changed === true) publishRevised(state, revised, "", ctx);
+        reply.ok(null);
+      },
+      unavailable(reply),
+    );
+  }
+
+  return { admitSend, serviceSend, edit, remove, pin, expire, moderatorDelete };
 }

@@ -45,6 +45,8 @@ export type MemberAct = Exclude<
   | "service_signal"
   | "service_send"
   | "expire"
+  | "moderator_delete"
+  | "moderator_ban"
 >;
 
 /** Null: nothing known here forbids it. */

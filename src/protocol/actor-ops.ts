@@ -156,8 +156,8 @@ export interface ConversationOps {
     answer: Reacted;
   };
   pin: { body: Acting & { seq: number; on: boolean }; answer: { message: Message } };
-  /** A moderator of the server deletes messages, or bans a user. */
-  moderator_delete: { body: { seqs: number[] }; answer: null };
+  /** A moderator of the server deletes a message, or bans a user. */
+  moderator_delete: { body: { seq: number }; answer: null };
   moderator_ban: {
     body: { user_id: UserId; until: string | null; reason: string | null };
     answer: Record<string, never>;

@@ -88,9 +88,8 @@ export function moderationRoutes(
         return ok(null);
       case "delete":
         if (conversation_id !== undefined && seq !== undefined) {
-          const seqs = [seq];
           return goneOrOk(
-            await gateway.ask("conversation", conversation_id, "moderator_delete", { seqs }),
+            await gateway.ask("conversation", conversation_id, "moderator_delete", { seq }),
           );
         }
         if (post_id !== undefined) {
