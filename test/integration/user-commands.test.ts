@@ -36,7 +36,7 @@ function runs(args: string[], env: Record<string, string>, input = ""): Promise<
 }
 
 describe("beside a running server", () => {
-  const troupe = troupeForFile({ workers: 1 });
+  const troupe = troupeForFile({ workers: 1, realPasswords: true });
   const user = (args: string[], input = "") =>
     runs(
       ["user", ...args],
