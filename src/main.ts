@@ -17,6 +17,7 @@ import { banner } from "./primary/banner.ts";
 import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
 import { Host, newHostId } from "./primary/host.ts";
+import { checkPort } from "./primary/listen-trouble.ts";
 import type { Signals } from "./primary/signals.ts";
 import { HostRelay } from "./relay/relay.ts";
 import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
@@ -67,6 +68,8 @@ async function run(
   const opened =
     config.actorsDir === null ? null : await openExtensions(config.actorsDir, systemClock);
   if (opened !== null) cleanups.push(opened.close);
+  await checkPort(config.port, config.host);
+  if (config.metricsPort !== null) await checkPort(config.metricsPort, config.host, "METRICS_PORT");
   const database = await openDatabase(config, log, cleanups);
   if (signal !== null) return;
 

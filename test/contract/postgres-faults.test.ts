@@ -7,6 +7,7 @@ import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
 import { type ActorStorage, createActorPorts } from "../../src/storage/postgres/actor-ports.ts";
 import { createEdgePorts, type EdgeStorage } from "../../src/storage/postgres/edge-ports.ts";
 import { StorageFault } from "../../src/storage/postgres/fault.ts";
+import { ForeignDatabaseError } from "../../src/storage/postgres/foreign-database.ts";
 import { migrate, NewerDatabaseError } from "../../src/storage/postgres/migrate.ts";
 import { retitle } from "../support/group-changes.ts";
 import { edits } from "../support/message-changes.ts";
@@ -212,6 +213,27 @@ describe("migrations", () => {
     await client.query("INSERT INTO schema_migrations (version, name) VALUES (9999, '9999-later')");
     await client.end();
     await expect(migrate(database.url)).rejects.toBeInstanceOf(NewerDatabaseError);
+  });
+
+  it.each([
+    ["a table `schema_migrations`", "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)"],
+    ["a table `users`", "CREATE TABLE users (id int PRIMARY KEY, email text)"],
+  ])("[MIG6] a database that has %s of another application is left alone", async (found, sql) => {
+    const client = new Client({ connectionString: database.url });
+    await client.connect();
+    // Its own schema stands for a database of its own.
+    await client.query(`CREATE SCHEMA elsewhere; SET search_path = elsewhere; ${sql}`);
+    const url = new URL(database.url);
+    url.searchParams.set("options", "-c search_path=elsewhere");
+    const refusal: unknown = await migrate(url.href).catch((error: unknown) => error);
+    const { rows } = await client.query(
+      "SELECT tablename FROM pg_tables WHERE schemaname = 'elsewhere'",
+    );
+    await client.query("DROP SCHEMA elsewhere CASCADE");
+    await client.end();
+    expect(refusal).toBeInstanceOf(ForeignDatabaseError);
+    expect(String(refusal)).toContain(found);
+    expect(rows).toHaveLength(1);
   });
 
   it("[MIG3] a database out of reach is a StorageFault", async () => {

@@ -7,6 +7,7 @@ import { packageVersion } from "../../base/version.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import { tryCommit } from "../../storage/postgres/commit-probe.ts";
 import { faultOf } from "../../storage/postgres/fault.ts";
+import { ForeignDatabaseError } from "../../storage/postgres/foreign-database.ts";
 import { migrationState } from "../../storage/postgres/migrate.ts";
 import { PooledDatabaseError, refusePooler } from "../../storage/postgres/pooler.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
@@ -80,6 +81,9 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
     if (error instanceof PooledDatabaseError) {
       const advice = "name PostgreSQL itself in DATABASE_URL, or a pool in session mode";
       return [wrong("database", "a connection pooler in transaction mode", advice)];
+    }
+    if (error instanceof ForeignDatabaseError) {
+      return [wrong("database", error.message, "make a database for Troupe alone")];
     }
     const advice =
       "start it, or mend DATABASE_URL; a firewall, pg_hba.conf or TLS may stand between";

@@ -7,6 +7,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { Client } from "pg";
 import { faultOf } from "./fault.ts";
+import { ForeignDatabaseError, refuseForeign } from "./foreign-database.ts";
 import { hasTable, renewFunctions, staleFunctions } from "./functions.ts";
 import { PooledDatabaseError, refusePooler } from "./pooler.ts";
 
@@ -54,8 +55,8 @@ const NO_VERSION = "0.0.0";
 
 /**
  * Applies what is missing or differs, and names it; `version` is this Troupe's own. Throws
- * StorageFault (the database cannot be reached or used), NewerDatabaseError and PooledDatabaseError; any other error is that
- * of a migration or a function.
+ * StorageFault (the database cannot be reached or used), NewerDatabaseError, PooledDatabaseError and
+ * ForeignDatabaseError; any other error is that of a migration or a function.
  */
 export async function migrate(url: string, version = NO_VERSION): Promise<Migrated> {
   const known = await knownMigrations();
@@ -69,6 +70,7 @@ export async function migrate(url: string, version = NO_VERSION): Promise<Migrat
   try {
     await client.connect();
     await refusePooler(client, url);
+    await refuseForeign(client);
     await client.query(`SET statement_timeout = 0; SET lock_timeout = ${LOCK_MS}; BEGIN`);
     await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
     const applied = await applyMissing(client, known);
@@ -76,7 +78,13 @@ export async function migrate(url: string, version = NO_VERSION): Promise<Migrat
     await client.query("COMMIT");
     return { applied, functions };
   } catch (error) {
-    if (error instanceof NewerDatabaseError || error instanceof PooledDatabaseError) throw error;
+    if (
+      error instanceof NewerDatabaseError ||
+      error instanceof PooledDatabaseError ||
+      error instanceof ForeignDatabaseError
+    ) {
+      throw error;
+    }
     throw faultOf(error, "migrate") ?? error;
   } finally {
     // Ends the transaction too, where it still stands.
@@ -94,8 +102,12 @@ export interface MigrationState {
   newer: number | null;
 }
 
-/** Where the database behind `client` stands, for this `version`; changes nothing. */
+/**
+ * Where the database behind `client` stands, for this `version`; changes nothing. Throws
+ * ForeignDatabaseError.
+ */
 export async function migrationState(client: Client, version: string): Promise<MigrationState> {
+  await refuseForeign(client);
   const known = await knownMigrations();
   const { rows } = !(await hasTable(client, "schema_migrations"))
     ? { rows: [] }

@@ -1,12 +1,17 @@
 /** What stops a start at the database and can be mended by whoever starts it, as one sentence. */
 import { StartRefusal } from "../../base/errors.ts";
 import { StorageFault } from "./fault.ts";
+import { ForeignDatabaseError } from "./foreign-database.ts";
 import { NewerDatabaseError } from "./migrate.ts";
 import { PooledDatabaseError } from "./pooler.ts";
 
 /** Anything else comes back as it is. */
 export function startRefusalOf(error: unknown): unknown {
-  if (error instanceof NewerDatabaseError || error instanceof PooledDatabaseError) {
+  if (
+    error instanceof NewerDatabaseError ||
+    error instanceof PooledDatabaseError ||
+    error instanceof ForeignDatabaseError
+  ) {
     return new StartRefusal(error.message);
   }
   if (!(error instanceof StorageFault)) return error;
