@@ -24,6 +24,7 @@ import type {
   User,
 } from "../src/protocol/schemas.ts";
 import type { OwnMarks } from "../src/protocol/unread.ts";
+import type { AppStore } from "./app-ports.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
 import type { SocialPorts } from "./social-ports.ts";
 
@@ -313,4 +314,5 @@ export interface ActorPorts extends SocialPorts {
   users: UserStore;
   prefs: PrefsStore;
   reactions: ReactionStore;
+  apps: AppStore;
 }

@@ -9,8 +9,10 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { behaviours } from "../actors/index.ts";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
-import { createLogger } from "./base/log.ts";
+import { createLogger, type Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
+import type { WorkerConfig } from "./config/config.ts";
+import { AppHost } from "./extensions/app-host.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
 import type { ThreadReport } from "./ports/ops.ts";
@@ -33,6 +35,7 @@ interface Running {
   storage: ActorStorage;
   metrics: Metrics;
   faultLog: FaultLog;
+  apps: AppHost | null;
   report(): ThreadReport;
 }
 
@@ -91,10 +94,12 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       process.exit(1);
     },
   });
+  const apps = openApps(config, log);
   const host = new ActorRuntime({
     clock: systemClock,
     self: incarnation,
     behaviours: behaviours(storage.ports, {
+      apps: apps && { kinds: config.extensions?.actors ?? [], run: (batch) => apps.run(batch) },
       graceMs: config.presenceGraceMs,
       sessionsMax: config.sessionsPerUserMax,
       changes: config.rateLimits ? config.limits.conversation_change : null,
@@ -135,7 +140,13 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       faults: faults.list(),
     };
   };
-  return { host, link, storage, metrics, faultLog, report };
+  return { host, link, storage, metrics, faultLog, apps, report };
+}
+
+/** Null where the application has no actors of its own. */
+function openApps({ extensions, actorsMemoryMb }: WorkerConfig, log: Log): AppHost | null {
+  if (extensions === undefined || extensions.actors.length === 0) return null;
+  return new AppHost({ extensions, memoryMb: actorsMemoryMb, clock: systemClock, log });
 }
 
 /** The order that concerns actors. */
@@ -159,13 +170,14 @@ const api: ThreadApi = {
 
   async stop(deadlineMs) {
     if (running === null) return;
-    const { host, link, storage, faultLog } = running;
+    const { host, link, storage, faultLog, apps } = running;
     const untilMs = later(systemClock.monotonicMs(), deadlineMs);
     while (host.hasUnfinishedWork && systemClock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => systemClock.after(IDLE_POLL_MS, resolve));
     }
     host.close();
     link.flush();
+    await apps?.close();
     await storage.close();
     faultLog.close();
   },

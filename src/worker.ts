@@ -130,6 +130,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     accounts: storage.accounts,
     services: storage.services,
     moderation: storage.moderation,
+    apps: storage.apps,
     queries: storage.queries,
     metrics,
     clock,
@@ -158,6 +159,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     services: storage.services,
     moderation: storage.moderation,
     wordRules: edge.wordRules,
+    apps: storage.apps,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
     gateway: exchange.gateway,
@@ -318,7 +320,10 @@ async function openNamespaces(
   // Each namespace's adapter listens to the cluster's channel.
   process.setMaxListeners(process.getMaxListeners() + bundles.length);
   const { load, placeIn } = await import("./extensions/load.ts");
-  const loaded = await load(dir, bundles);
+  const loaded = await load(
+    dir,
+    bundles.filter(({ kind }) => kind === "namespace"),
+  );
   if ("problems" in loaded) throw new StartRefusal(loaded.problems.join("\n"));
   // What handlers leave behind them, such as a timer that throws. Anything else is this server's own
   // fault, and ends the worker.

@@ -3,6 +3,19 @@
  * server is in here, so that an editor and a test need none.
  */
 import type { DefaultEventsMap, Namespace } from "socket.io";
+import Type, { type Static, type TSchema } from "typebox";
+import { DefinitionMistake } from "./mistake.ts";
+
+export {
+  type ActorDefinition,
+  type ActorTypes,
+  type Caller,
+  type CallerOfTurn,
+  type Context,
+  defineActor,
+} from "./define-actor.ts";
+export { defineHooks, type HookAnswer, type Hooks, type HooksDefinition } from "./define-hooks.ts";
+export { DefinitionMistake, type Static, type TSchema, Type };
 
 /** `socket.data` in a namespace. */
 export interface NamespaceData {
@@ -21,11 +34,6 @@ export interface NamespaceDefinition {
   readonly setup: (namespace: TroupeNamespace) => void | Promise<void>;
   /** The stack of the definition, which tells its file and line. */
   readonly place: Error;
-}
-
-/** A mistake in a definition; its stack begins where the definition stands. */
-export class DefinitionMistake extends TypeError {
-  override readonly name = "DefinitionMistake";
 }
 
 const NAME = /^\/[A-Za-z0-9_~./-]{1,63}$/;

@@ -66,6 +66,8 @@ export interface Config extends EventsConfig {
   corsOrigin: string[] | null;
   /** Absolute path of the application's own actors, hooks and namespaces; null: none. */
   actorsDir: string | null;
+  /** The memory of each thread that runs them. */
+  actorsMemoryMb: number;
   logLevel: string;
 }
 
@@ -145,6 +147,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     sessionsPerUserMax: read(CONFIG_KEYS.sessionsPerUserMax, 50),
     corsOrigin: read<string[] | null>(CONFIG_KEYS.corsOrigin, null),
     actorsDir: optional(CONFIG_KEYS.actorsDir),
+    actorsMemoryMb: read(CONFIG_KEYS.actorsMemoryMb, 256),
     jobs: read(CONFIG_KEYS.jobs, true),
     events: read<EventsConfig["events"]>(CONFIG_KEYS.events, "auto"),
     eventsRetentionDays: read(CONFIG_KEYS.eventsRetentionDays, 7),

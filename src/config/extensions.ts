@@ -1,9 +1,10 @@
 /** The application's own code in ACTORS_DIR, as the primary hands it to its workers. */
+import type { AppKind } from "../protocol/app-actors.ts";
 
 export interface Bundle {
   /** The file's name in ACTORS_DIR. */
   file: string;
-  kind: "namespace";
+  kind: "actor" | "hooks" | "namespace";
   /** What was made of it: a file URL. */
   url: string;
 }
@@ -14,6 +15,10 @@ export interface Extensions {
   bundles: Bundle[];
   /** Names of the namespaces. */
   namespaces: string[];
+  /** Kinds of actors. */
+  actors: AppKind[];
+  /** Names of the hooks that any file defines. */
+  hooks: string[];
   /** Begins the names of channels in Redis; null: one host. */
   redisPrefix: string | null;
 }

@@ -376,11 +376,22 @@ export const CONFIG_KEYS = {
   },
   actorsDir: {
     name: "ACTORS_DIR",
-    meaning: "folder of the application's own files that run in the server, `*.namespace.ts`",
+    meaning:
+      "folder of the application's own files that run in the server: `*.actor.ts`, `*.hooks.ts`, `*.namespace.ts`",
     unit: "",
     default: "",
     wants: "a path",
     read: (text: string) => (text.includes("\0") ? wrong : right(resolve(text))),
+  },
+  actorsMemoryMb: {
+    name: "ACTORS_MEMORY_MB",
+    meaning: "memory of each thread that runs the application's actors",
+    unit: "MiB",
+    default: "256",
+    wants: "a whole number from 16 to 65536",
+    tooSmall: "the thread ends in the middle of its work, and begins it again",
+    tooLarge: "a mistake in an actor can take the host's memory",
+    read: integer(16, 65_536),
   },
   logLevel: {
     name: "LOG_LEVEL",

@@ -7,6 +7,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import { ageMsOf, createEdgeVitals, stampNow } from "../ops/vitals.ts";
+import type { AppQueries } from "../ports/app-actors.ts";
 import type { AccountStore, Queries } from "../ports/edge.ts";
 import type { ModerationStore } from "../ports/moderation.ts";
 import type { ServiceStore } from "../ports/services.ts";
@@ -25,6 +26,7 @@ import type { PresenceReader } from "./http/routes/presence.ts";
 import { Hub } from "./hub.ts";
 import { EdgeLimits } from "./limits/limits.ts";
 import { UsageSharing } from "./limits/usage-sharing.ts";
+import { AppWakes } from "./live/app-wakes.ts";
 import { DueExpiries } from "./live/expiries-due.ts";
 import { WordRules } from "./moderation/word-rules.ts";
 import { Namespaces } from "./namespaces/namespaces.ts";
@@ -50,6 +52,7 @@ export interface EdgeDeps {
   accounts: AccountStore;
   services: ServiceStore;
   moderation: ModerationStore;
+  apps: AppQueries;
   queries: Queries;
   metrics: Metrics;
   clock: Clock;
@@ -87,6 +90,8 @@ export class Edge {
   readonly #hub: Hub;
   readonly #spending: UsageSharing;
   readonly #expiries: DueExpiries;
+  /** Null where the application has no actors of its own. */
+  readonly #appWakes: AppWakes | null = null;
   readonly #deps: EdgeDeps;
 
   static async create(deps: EdgeDeps): Promise<Edge> {
@@ -147,7 +152,8 @@ export class Edge {
         return (family: FamilyId) => revocations.isRevoked(family);
       },
     };
-    hub = new Hub({ ...deps, auth, pages: limits.pages, ...logins });
+    const appKinds = config.extensions?.actors ?? [];
+    hub = new Hub({ ...deps, auth, pages: limits.pages, appKinds, ...logins });
     const edge = new Edge(deps, { auth, limits, spending, revocations, wordRules, hub });
     namespaces = edge.namespaces;
     return edge;
@@ -166,6 +172,10 @@ export class Edge {
       queries: deps.queries,
       gateway: deps.exchange.gateway,
     });
+    if ((config.extensions?.actors.length ?? 0) > 0) {
+      const { apps, exchange } = deps;
+      this.#appWakes = new AppWakes({ clock, log, apps, gateway: exchange.gateway });
+    }
     this.auth = auth;
     this.limits = limits;
     this.revocations = revocations;
@@ -212,6 +222,7 @@ export class Edge {
     await this.#hub.interests.want(topicOf.revocations());
     await this.revocations.start();
     this.#expiries.start();
+    this.#appWakes?.start();
   }
 
   onEvent(event: Frame): void {
@@ -293,6 +304,7 @@ export class Edge {
     this.sockets.close();
     this.#spending.close();
     this.#expiries.close();
+    this.#appWakes?.close();
     this.#hub.close();
   }
 }

@@ -7,6 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Queries, SessionOpening } from "../ports/edge.ts";
 import type { JoinedOrder, UserOrders } from "../protocol/actor-ops.ts";
+import type { AppKind } from "../protocol/app-actors.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
@@ -22,6 +23,7 @@ import { Drafts } from "./commands/drafts.ts";
 import type { Commands } from "./commands/handler.ts";
 import type { PageTurns } from "./limits/turns.ts";
 import { Activity } from "./live/activity.ts";
+import { ActorWatches } from "./live/actor-watches.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
 import { NotificationStream } from "./live/notification-stream.ts";
@@ -39,6 +41,8 @@ export interface HubDeps {
   queries: Queries;
   auth: Pick<Auth, "verify">;
   pages: PageTurns;
+  /** Kinds of the application's own actors. */
+  appKinds?: readonly AppKind[];
   /** Logins ended, or users suspended, somewhere. */
   onRevoked(event: Frame): void;
   /** Reads which logins have ended, and resolves with what tells them. */
@@ -57,6 +61,7 @@ export class Hub {
   readonly watches: Watches;
   readonly #activity: Activity;
   readonly #postWatches: PostWatches;
+  readonly #actorWatches: ActorWatches;
   readonly #notified: NotificationStream;
   readonly #prefs: PrefsStream;
   readonly #drafts: Drafts;
@@ -98,6 +103,8 @@ export class Hub {
       isBlocked: (user, other) => this.sessions.isBlocked(user, other),
     });
     const postWatches = new PostWatches(interests);
+    const actorWatches = new ActorWatches({ incarnation, clock, gateway, interests });
+    this.#actorWatches = actorWatches;
     const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
     const notified = new NotificationStream({ clock, log, queries, sessionsOf });
     this.#notified = notified;
@@ -106,7 +113,16 @@ export class Hub {
     const drafts = new Drafts({ clock, log, gateway });
     this.#drafts = drafts;
     this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
-    const live = { incarnation, gateway, streams, activity, watches, postWatches, queries };
+    const live = {
+      incarnation,
+      gateway,
+      streams,
+      activity,
+      watches,
+      postWatches,
+      actorWatches,
+      queries,
+    };
     this.interests = interests;
     this.streams = streams;
     this.watches = watches;
@@ -139,6 +155,7 @@ export class Hub {
       drafts,
       auth,
       pages: deps.pages,
+      appKinds: deps.appKinds ?? [],
       onTokenRefreshed: (session) => this.sessions.recheck(session),
     });
   }
@@ -165,9 +182,11 @@ export class Hub {
     const watched = idIn("status", key);
     const user = idIn("user", key);
     const post = idIn("likes", key) ?? idIn("comments", key);
+    const app = idIn("app", key);
     if (watched !== null) this.watches.onEvent(watched, event, placement);
     else if (user !== null) this.#onUserEvent(user, event);
     else if (post !== null) this.#postWatches.onEvent(post, event);
+    else if (app !== null) this.#actorWatches.onEvent(app, event);
     else if (key === topicOf.memberships()) this.#onJoined(JSON.parse(event.body) as JoinedOrder);
     else if (key === topicOf.revocations()) this.#deps.onRevoked(event);
   }
@@ -176,6 +195,7 @@ export class Hub {
     this.sessions.onView(now, before);
     this.watches.onView(now, before);
     this.streams.onView(now, before);
+    this.#actorWatches.onView(now, before);
     const died = now.diedSince(before);
     if (died.size === 0) return;
     // What the actors of a worker that died have committed and not published any more: orders to
@@ -196,7 +216,9 @@ export class Hub {
   /** What this edge told actors on that host ("": every other one) may not have arrived. */
   onGap(host: string): void {
     const { exchange, incarnation } = this.#deps;
-    this.sessions.onGap(exchange.placement.incarnationsAcross(incarnation, host));
+    const incarnations = exchange.placement.incarnationsAcross(incarnation, host);
+    this.sessions.onGap(incarnations);
+    this.#actorWatches.onGap(incarnations);
   }
 
   /** Events of these topics may not have arrived here. */
@@ -206,6 +228,7 @@ export class Hub {
     this.watches.onDoubt(doubt);
     this.#notified.onDoubt(doubt);
     this.#prefs.onDoubt(doubt);
+    this.#actorWatches.onDoubt(doubt);
     this.#postWatches.onDoubt(doubt, queries).catch((err: unknown) => {
       // The next update of each post carries the count anew.
       log.warn({ event: "counts_unread", err });
@@ -220,6 +243,7 @@ export class Hub {
     this.#drafts.close();
     this.sessions.stop();
     this.watches.close();
+    this.#actorWatches.close();
     this.streams.close();
     this.#activity.close();
     this.interests.close();

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Server } from "socket.io";
 import type { Bundle } from "../config/extensions.ts";
+import type { AppKind } from "../protocol/app-actors.ts";
 import { load, mistake } from "./load.ts";
 
 export interface CheckData {
@@ -12,7 +13,9 @@ export interface CheckData {
   bundles: Bundle[];
 }
 
-export type CheckResult = { namespaces: string[] } | { problems: string[] };
+export type CheckResult =
+  | { namespaces: string[]; actors: AppKind[]; hooks: string[] }
+  | { problems: string[] };
 
 async function check({ dir, bundles }: CheckData): Promise<CheckResult> {
   const loaded = await load(dir, bundles);
@@ -27,7 +30,11 @@ async function check({ dir, bundles }: CheckData): Promise<CheckResult> {
     }
   }
   if (problems.length > 0) return { problems };
-  return { namespaces: loaded.namespaces.map(({ definition }) => definition.name) };
+  return {
+    namespaces: loaded.namespaces.map(({ definition }) => definition.name),
+    actors: loaded.actors.map((actor) => actor.describe()),
+    hooks: [...new Set(loaded.hooks.flatMap(({ hooks }) => Object.keys(hooks)))],
+  };
 }
 
 parentPort?.postMessage(await check(workerData as CheckData));

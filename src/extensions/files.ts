@@ -1,14 +1,11 @@
 /**
- * The application's own files in ACTORS_DIR, by their names. One door for every kind: a kind that
- * comes later gets a row here and its part of a module in load.ts.
+ * The application's own files in ACTORS_DIR, by their names.
  */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Bundle } from "../config/extensions.ts";
 
 /** A name like `game.namespace.ts`. */
 const NAMED = /^.+\.(actor|hooks|namespace)\.(ts|js)$/;
-const KINDS_LOADED: ReadonlySet<string> = new Set(["namespace"]);
 
 export type Source = Pick<Bundle, "file" | "kind">;
 
@@ -26,11 +23,7 @@ export async function sourcesIn(dir: string): Promise<Source[] | { problem: stri
   const sources: Source[] = [];
   for (const file of names.sort()) {
     const kind = NAMED.exec(file)?.[1];
-    if (kind === undefined) continue;
-    if (!KINDS_LOADED.has(kind)) {
-      return { problem: `${join(dir, file)}: this version of Troupe loads no ${kind} files.` };
-    }
-    sources.push({ file, kind: kind as Source["kind"] });
+    if (kind !== undefined) sources.push({ file, kind: kind as Source["kind"] });
   }
   return sources;
 }

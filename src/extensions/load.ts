@@ -1,9 +1,11 @@
 /**
- * Runs the bundles of the application's files and reads what they define. The check at start and
- * every worker do it alike. A mistake is a sentence with file and line.
+ * Runs the bundles of the application's files and reads what they define. The check at start,
+ * every worker and the threads of actors do it alike, each with the files that it needs. A mistake
+ * is a sentence with file and line.
  */
 import { join } from "node:path";
-import type { NamespaceDefinition } from "../actor/api.ts";
+import type { ActorDefinition, HooksDefinition, NamespaceDefinition } from "../actor/api.ts";
+import { KindOfActor } from "../actor/turns.ts";
 import type { Bundle } from "../config/extensions.ts";
 
 export interface LoadedNamespace {
@@ -13,7 +15,19 @@ export interface LoadedNamespace {
 
 export interface Loaded {
   namespaces: LoadedNamespace[];
+  actors: KindOfActor[];
+  hooks: HooksDefinition[];
 }
+
+type Definition = NamespaceDefinition | ActorDefinition | HooksDefinition;
+
+/** What a file of each kind should have as its default export. */
+const SHOULD_BE = {
+  namespace:
+    'a default export that defineNamespace has made: `export default defineNamespace("/name", …)`',
+  actor: "a default export that defineActor has made: `export default defineActor({…})`",
+  hooks: "a default export that defineHooks has made: `export default defineHooks({…})`",
+} as const;
 
 export async function load(
   dir: string,
@@ -21,31 +35,53 @@ export async function load(
 ): Promise<Loaded | { problems: string[] }> {
   // Stacks then name the application's files and lines.
   process.setSourceMapsEnabled(true);
-  const namespaces: LoadedNamespace[] = [];
+  const loaded: Loaded = { namespaces: [], actors: [], hooks: [] };
   const problems: string[] = [];
-  for (const { file, url } of bundles) {
+  const known = new Map<string, { definition: Definition; file: string }>();
+  for (const { file, kind, url } of bundles) {
     try {
       const { default: definition } = (await import(url)) as { default?: unknown };
-      if (!isNamespace(definition)) {
-        problems.push(
-          `${file}:1: it should have a default export that defineNamespace has made: \`export default defineNamespace("/name", …)\`.`,
-        );
+      if (!isDefinition(definition) || definition.troupe !== kind) {
+        problems.push(`${file}:1: it should have ${SHOULD_BE[kind]}.`);
         continue;
       }
-      const former = namespaces.find((one) => one.definition.name === definition.name);
+      const name = nameOf(definition);
+      const former = name === null ? undefined : known.get(name);
       if (former !== undefined) {
         const places = [definition, former.definition].map(({ place }) => placeIn(dir, place));
         problems.push(
-          `${places[0] ?? file}: the namespace ${definition.name} is defined already, at ${places[1] ?? former.file}.`,
+          `${places[0] ?? file}: ${name} is defined already, at ${places[1] ?? former.file}.`,
         );
         continue;
       }
-      namespaces.push({ file, definition });
+      if (name !== null) known.set(name, { definition, file });
+      if (definition.troupe === "namespace") loaded.namespaces.push({ file, definition });
+      else if (definition.troupe === "hooks") loaded.hooks.push(definition);
+      else {
+        const actor = readActor(dir, file, definition);
+        if (typeof actor === "string") problems.push(actor);
+        else loaded.actors.push(actor);
+      }
     } catch (fault) {
       problems.push(mistake(dir, file, fault));
     }
   }
-  return problems.length > 0 ? { problems } : { namespaces };
+  return problems.length > 0 ? { problems } : loaded;
+}
+
+function readActor(dir: string, file: string, definition: ActorDefinition): KindOfActor | string {
+  try {
+    return new KindOfActor(definition);
+  } catch (fault) {
+    const why = fault instanceof Error ? fault.message : String(fault);
+    return `${placeIn(dir, definition.place) ?? file}: a schema cannot be used: ${why}`;
+  }
+}
+
+/** There is one of each name; any number of files may define hooks. */
+function nameOf(definition: Definition): string | null {
+  if (definition.troupe === "namespace") return `the namespace ${definition.name}`;
+  return definition.troupe === "actor" ? `the kind "${definition.kind}"` : null;
 }
 
 /** What the application's code threw, with the place where it did. */
@@ -66,8 +102,7 @@ export function placeIn(dir: string, { stack = "" }: Error): string | null {
   return null;
 }
 
-function isNamespace(value: unknown): value is NamespaceDefinition {
-  return typeof value === "object" && value !== null && "troupe" in value
-    ? value.troupe === "namespace"
-    : false;
+function isDefinition(value: unknown): value is Definition {
+  if (typeof value !== "object" || value === null || !("troupe" in value)) return false;
+  return value.troupe === "namespace" || value.troupe === "actor" || value.troupe === "hooks";
 }

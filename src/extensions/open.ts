@@ -36,7 +36,7 @@ export async function openExtensions(dir: string, clock: Clock): Promise<OpenedE
     if ("problems" in bundles) throw refusal(dir, bundles.problems);
     const checked = await check({ dir, bundles }, clock);
     if ("problems" in checked) throw refusal(dir, checked.problems);
-    return { extensions: { dir, bundles, namespaces: checked.namespaces }, close };
+    return { extensions: { dir, bundles, ...checked }, close };
   } catch (error) {
     await close();
     throw error;

@@ -3,6 +3,7 @@
  * (callees) share. Bodies travel as JSON inside frames; they are made by our own code, so
  * they are typed here and not validated again.
  */
+import type { AppCaller, AppEvent } from "./app-actors.ts";
 import type { AppData } from "./app-data.ts";
 import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
@@ -25,7 +26,7 @@ import type { SignalBody } from "./signals.ts";
 
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
 
-export type ActorKind = "user" | "conversation" | "post";
+export type ActorKind = "user" | "conversation" | "post" | "app";
 
 export interface ActorAddress {
   kind: ActorKind;
@@ -228,7 +229,76 @@ export interface PostOps {
   delete: { body: { user: UserId | null }; answer: Record<string, never> };
 }
 
+/** What a watching session of one of the application's actors is known by. */
+export interface AppWatcherNote {
+  session: SessionId;
+  caller: AppCaller;
+}
+
+/** Events as their receiver may know them; see `visibleTo`. */
+export interface AppNews {
+  rev: number;
+  /** JSON text. Left out where `events` stands for it. */
+  view?: string;
+  events?: AppEvent[];
+  /** `after_rev` is past the actor's `rev`. */
+  reset?: true;
+}
+
+export interface AppOps {
+  create: {
+    body: {
+      args: unknown;
+      call_id: string;
+      hash: string;
+      caller: AppCaller;
+      conversation_id: ConversationId | null;
+    };
+    /** The acknowledgement. */
+    answer: { view: unknown; rev: number } | { repeated: true; rev: number };
+  };
+  call: {
+    body: {
+      action: string;
+      args: unknown;
+      call_id: string;
+      hash: string;
+      caller: AppCaller;
+      hops?: number;
+    };
+    answer: { result: unknown; rev: number } | { repeated: true; rev: number };
+  };
+  /** The view, or the events that stand for it; watches with `session`. */
+  watch: {
+    body: {
+      caller: AppCaller;
+      after_rev: number | null;
+      watch?: { session: SessionId; worker: string };
+    };
+    answer: AppNews & { epoch: number };
+  };
+  unwatch: { body: { session: SessionId }; answer: null };
+  /** After the actor has moved, or events may have been lost: who watches on one worker. */
+  announced: {
+    body: { worker: string; watchers: AppWatcherNote[]; rev: number; epoch: number };
+    /** `closed`: it is gone, or was made again: nobody watches it any more. */
+    answer: { rev: number; epoch: number; events: AppEvent[] } | { closed: AppCloseCode };
+  };
+  /** A timer or an effect is due. */
+  wake: { body: Record<string, never>; answer: null };
+}
+
+export type AppCloseCode = "destroyed" | "unwatched" | "restarted" | "forbidden";
+
+/** With the event `actor_closed` on an actor's topic: whose watches end. */
+export interface AppClosedNote {
+  code: AppCloseCode;
+  /** Null: all. */
+  sessions: SessionId[] | null;
+}
+
 export interface ActorOps {
+  app: AppOps;
   user: UserOps;
   conversation: ConversationOps;
   post: PostOps;

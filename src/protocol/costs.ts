@@ -26,6 +26,8 @@ export type ChargedLimit =
   | "watch"
   | "typing"
   | "signal"
+  | "call"
+  | "create_actor"
   | "create"
   | "add"
   | "change"
@@ -144,6 +146,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   // For all: as many flushes as there are fifties of users, and each is an event to all members.
   removeReaction: ({ query }) => ({ react: query.all === "true" ? 10 : 1 }),
   listReactions: page,
+  createActor: () => ({ create_actor: 1 }),
+  callActor: () => ({ call: 1 }),
+  getActor: PLAIN,
+  listActors: PLAIN,
   listNotifications: page,
   readNotifications: PLAIN,
   sendNotification: PLAIN,
@@ -179,7 +185,10 @@ export const COST_OF_ROUTE: RouteCosts = {
 
 interface EventCost<E extends ClientEventName> {
   /** Whose first unit is charged before the payload is read. */
-  limit: Extract<ChargedLimit, "send" | "react" | "mark" | "read" | "watch" | "typing" | "signal">;
+  limit: Extract<
+    ChargedLimit,
+    "send" | "react" | "mark" | "read" | "watch" | "typing" | "signal" | "call" | "create_actor"
+  >;
   /** Beyond that first unit. */
   more?: (payload: ClientPayload<E>) => Units;
 }
@@ -191,6 +200,9 @@ const READ_A_UNIT = 50;
 
 /** Up to 500 preferences with their drafts. */
 const PREFS_UNITS = 5;
+
+/** So many actors of the application's own that a `sync` asks about are one unit. */
+const ACTORS_A_UNIT = 5;
 
 const watched = (ids: readonly unknown[]): Units => ({ watch: each(ids.length, IDS_A_UNIT) - 1 });
 
@@ -209,6 +221,11 @@ export const COST_OF_EVENT: EventCosts = {
   mark_delivered: { limit: "mark" },
   mark_read: { limit: "mark" },
   set_prefs: { limit: "mark" },
+  create_actor: { limit: "create_actor" },
+  call: { limit: "call" },
+  // Each runs the application's `authorize` and `view`.
+  watch_actor: { limit: "watch" },
+  unwatch_actor: { limit: "watch" },
   join_conversation: {
     limit: "read",
     more: ({ limit }) => (limit === undefined ? NOTHING : { read: each(limit, READ_A_UNIT) - 1 }),
@@ -216,9 +233,11 @@ export const COST_OF_EVENT: EventCosts = {
   leave_conversation: { limit: "read" },
   sync: {
     limit: "read",
-    more: ({ conversations, prefs_after_rev }) => ({
+    more: ({ conversations, prefs_after_rev, actors }) => ({
       read:
-        each(conversations.length, READ_A_UNIT) + (prefs_after_rev === undefined ? 0 : PREFS_UNITS),
+        each(conversations.length, READ_A_UNIT) +
+        (prefs_after_rev === undefined ? 0 : PREFS_UNITS) +
+        each(actors?.length ?? 0, ACTORS_A_UNIT),
     }),
   },
   watch_presence: { limit: "watch", more: ({ user_ids }) => watched(user_ids) },

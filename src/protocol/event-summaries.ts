@@ -19,6 +19,12 @@ export const CLIENT_EVENT_SUMMARIES: Record<ClientEventName, string> = {
     "Change one's own preferences of a conversation; what is not named stays. Answers them. A draft becomes a change after a second without another, or when the session ends: where nothing else is set the answer has no `prefs_rev`.",
   react:
     "React to a message, or take one's own reaction away. Nothing changed: no `rev`. The acknowledgement stands for this socket's event.",
+  create_actor:
+    "Make an actor of one of the application's kinds; answers its view. One that is there is `conflict`.",
+  call: "Call an action of an actor. The same `call_id` of the same caller runs a turn that commits once in 24 h. The events that it caused come before its acknowledgement.",
+  watch_actor:
+    "Receive an actor's events from now on; answers its view, or the events after `after_rev` where they are kept. A session watches at most 50.",
+  unwatch_actor: "Receive an actor's events no longer.",
   sync: "Fetch all that changed since the held `rev` of each conversation; to be called after every reconnect, and again while `has_more` is true.",
   watch_presence:
     "Receive these users' status from now on; answers it as it is. A session watches at most 1,000 users in all; an id that does not exist is answered `offline` and not watched.",
@@ -40,6 +46,10 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
   typing: "Another member types, or no longer does.",
   signal:
     "An event of the application's own from another member, or (`user_id` null) from a service. Not stored: at most once, and in the order in which one session sent them.",
+  actor_event:
+    "An event of a watched actor, by rising `rev`, with none left out. One that is for others only comes without `name` and `data`.",
+  actor_closed:
+    "The last event of a watched actor: it was destroyed or restarted, or this session may not watch it any more.",
   receipt: "How far a member has received and read.",
   conversation_updated:
     "Members or title changed. For who was removed it is the last event of that conversation.",
@@ -73,6 +83,8 @@ export const ERROR_MEANINGS: Record<ErrorCode, string> = {
   not_found: "There is no such thing, or the caller may not know of it.",
   method_not_allowed: "The address has other methods; the header `Allow` lists them.",
   conflict: "It contradicts what is there: a taken username, an edit of a deleted message.",
+  quota_exceeded: "There are as many of these as there may be.",
+  gone: "It was there and is no more.",
   payload_too_large: "The body is larger than 64 KiB.",
   unsupported_media_type: "The body is not `application/json`.",
   rate_limited: "Too much at once. Try again after `retry_after_ms`.",

@@ -4,6 +4,12 @@
  */
 import type { Static, TSchema } from "typebox";
 import Type from "typebox";
+import {
+  ACTOR_CLIENT_EVENTS,
+  ACTOR_SERVER_EVENTS,
+  SyncActors,
+  SyncedActors,
+} from "./app-actor-events.ts";
 import type { ErrorObject } from "./errors.ts";
 import { EDITED, SENT_EXTRAS } from "./message-content.ts";
 import { PREFS_CHANGE, Prefs, PrefsSet, SYNC_PREFS_MAX } from "./prefs.ts";
@@ -98,6 +104,7 @@ export const CLIENT_EVENTS = {
     }),
     ack: Reacted,
   },
+  ...ACTOR_CLIENT_EVENTS,
   sync: {
     payload: Request({
       conversations: Type.Array(Request({ conversation_id: Id, after_rev: Cursor }), {
@@ -106,6 +113,7 @@ export const CLIENT_EVENTS = {
       complete: Type.Optional(Type.Boolean()),
       notifications_after_seq: Type.Optional(Cursor),
       prefs_after_rev: Type.Optional(Cursor),
+      actors: Type.Optional(SyncActors),
     }),
     ack: Type.Object({
       conversations: Type.Array(
@@ -131,6 +139,7 @@ export const CLIENT_EVENTS = {
           description: "Where `prefs_after_rev` was given.",
         }),
       ),
+      actors: Type.Optional(SyncedActors),
       has_more: Type.Boolean(),
     }),
   },
@@ -179,6 +188,7 @@ export const SERVER_EVENTS = {
   message_updated: Message,
   typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
   signal: Signal,
+  ...ACTOR_SERVER_EVENTS,
   reaction: Type.Object({
     conversation_id: Id,
     seq: Ordinal,

@@ -133,6 +133,8 @@ const ERROR_EXAMPLES: Readonly<Record<ErrorCode, ErrorObject>> = {
   not_found: REFUSALS.userNotFound.error,
   method_not_allowed: { code: "method_not_allowed", message: "PUT is not possible here." },
   conflict: { code: "conflict", message: "This username is taken." },
+  quota_exceeded: { code: "quota_exceeded", message: "There are as many as there may be." },
+  gone: { code: "gone", message: "It is no more." },
   payload_too_large: { code: "payload_too_large", message: "The body is larger than 64 KiB." },
   unsupported_media_type: {
     code: "unsupported_media_type",

@@ -24,6 +24,7 @@ const GROUP_NOTES: Readonly<Record<RouteSpec["group"], string>> = {
   Conversations: "Direct and group conversations, and their messages.",
   "Notifications and presence": "What a user is told, and who is there.",
   Moderation: "Reports of what users see, and the rules for texts.",
+  Actors: "The application's own actors: rooms, polls, games.",
   Services: "For back ends: service tokens, the application's own users, the audit log.",
   Operations: "For load balancers, monitoring, and operators.",
 };

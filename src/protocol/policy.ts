@@ -47,6 +47,12 @@ export const RULES = {
     "forbidden",
     'This wants a user\'s access token, or a service token whose scope contains "users" or "admin".',
   ),
+  /** A user, or a service that calls the application's actors. */
+  caller: refused(
+    "forbidden",
+    'This wants a user\'s access token, or a service token whose scope contains "actors".',
+  ),
+  actors: wantsScope("actors"),
   /** The user's own doing, and not that of a service which acts for the user. */
   inPerson: refused("forbidden", "A service that acts for a user may not do this."),
   /** The user is not suspended. */
@@ -86,6 +92,7 @@ export const SCOPES_OF_RULE = {
   acts: ["act"],
   auditor: ["moderate", "admin"],
   moderator: ["moderate"],
+  actors: ["actors"],
 } as const satisfies Partial<Record<RuleName, readonly ServiceScope[]>>;
 
 export type Facts = Partial<Record<RuleName, boolean>>;
@@ -103,6 +110,10 @@ const ACTS = {
   // Judged again by what is asked for: read_user, or list_suspended.
   find_user: ["finder", "admitted"],
   list_suspended: ["admin"],
+  // The application's own `authorize` decides on the rest.
+  call_actor: ["caller", "admitted"],
+  use_actor: ["user", "admitted"],
+  list_actors: ["actors"],
   notify: ["notify"],
   suspend: ["admin"],
   restore: ["auditor"],
@@ -239,6 +250,10 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   // What is one's own stays so under a block.
   getPrefs: "read_conversation",
   setPrefs: "read_conversation",
+  createActor: "call_actor",
+  callActor: "call_actor",
+  getActor: "call_actor",
+  listActors: "list_actors",
   listPresence: "own",
   putExternalUser: "manage_accounts",
   putExternalUsers: "manage_accounts",
@@ -276,6 +291,10 @@ export const ACT_OF_EVENT: Readonly<Record<ClientEventName, Act>> = {
   delete_message: "delete",
   set_prefs: "read_conversation",
   react: "react",
+  create_actor: "use_actor",
+  call: "use_actor",
+  watch_actor: "use_actor",
+  unwatch_actor: "use_actor",
   // Both leave out objects that the user may not see.
   sync: "own",
   watch_posts: "own",

@@ -28,6 +28,7 @@ export type RouteGroup =
   | "Conversations"
   | "Notifications and presence"
   | "Moderation"
+  | "Actors"
   | "Services"
   | "Operations";
 
@@ -46,6 +47,7 @@ export const SERVICE_SCOPES = [
   "import",
   "export",
   "events",
+  "actors",
 ] as const;
 export type ServiceScope = (typeof SERVICE_SCOPES)[number];
 

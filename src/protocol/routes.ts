@@ -6,6 +6,7 @@
 import type { Static, TObject, TSchema } from "typebox";
 import Type from "typebox";
 import { ACCOUNT_ROUTES } from "./account-routes.ts";
+import { APP_ACTOR_ROUTES } from "./app-actor-routes.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { RoleName } from "./conversation-settings.ts";
 import { MEMBERSHIP_ROUTES } from "./membership-routes.ts";
@@ -354,6 +355,7 @@ export const ROUTES = {
   },
 
   ...PREFS_ROUTES,
+  ...APP_ACTOR_ROUTES,
 
   listPresence: {
     group: "Notifications and presence",

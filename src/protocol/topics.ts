@@ -11,6 +11,7 @@ const PREFIX = {
   status: "user_status:",
   likes: "like_updates:",
   comments: "comment_updates:",
+  app: "app_actors:",
 } as const;
 
 interface IdOf {
@@ -19,6 +20,8 @@ interface IdOf {
   status: UserId;
   likes: PostId;
   comments: PostId;
+  /** Kind and key; see app-actors.ts. */
+  app: string;
 }
 
 /** The kinds of topic that there is one of for each id. */
@@ -38,6 +41,8 @@ export const topicOf = {
   status: (id: UserId): Topic => `user_status:${id}`,
   likes: (id: PostId): Topic => `like_updates:${id}`,
   comments: (id: PostId): Topic => `comment_updates:${id}`,
+  /** Events of one of the application's actors. */
+  app: (id: string): Topic => `app_actors:${id}`,
   /** New members of conversations; every edge with sessions is subscribed. */
   memberships: (): Topic => "memberships",
   /** Ended logins and suspensions; every edge always listens. */

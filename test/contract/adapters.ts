@@ -3,6 +3,7 @@
  * over the same tables; whoever opened closes.
  */
 import type { ActorPorts } from "../../actors/ports.ts";
+import type { AppQueries } from "../../src/ports/app-actors.ts";
 import type { ClientPackages } from "../../src/ports/client-packages.ts";
 import type { AccountStore, Change, Queries } from "../../src/ports/edge.ts";
 import type { ModerationStore } from "../../src/ports/moderation.ts";
@@ -26,6 +27,7 @@ export interface OpenStorage extends ActorPorts {
   moderation: ModerationStore;
   recount: RecountStore;
   clientPackages: ClientPackages;
+  appQueries: AppQueries;
   /** Makes a figure that recount looks at wrong by `by`; `what` and `id` as recount names them. */
   plant(what: string, id: string, by: number): Promise<void>;
   host(): ActorPorts;
@@ -43,8 +45,9 @@ export const ADAPTERS: Adapter[] = [
   {
     name: "memory",
     async open() {
-      const { tables, ports, accounts, queries, recount, services, moderation, clientPackages } =
-        createMemoryStorage();
+      const made = createMemoryStorage();
+      const { tables, ports, accounts, queries, recount, services, moderation } = made;
+      const { clientPackages, apps } = made;
       return {
         ...ports,
         accounts,
@@ -53,6 +56,7 @@ export const ADAPTERS: Adapter[] = [
         moderation,
         recount,
         clientPackages,
+        appQueries: apps,
         plant: async (what, id, by) => plantInMemory(tables, what, id, by),
         host: () => createMemoryStorage(tables).ports,
         prune: async (keptMs) => tables.pruneReplaced(keptMs),
@@ -76,6 +80,7 @@ export const ADAPTERS: Adapter[] = [
         moderation: edge.moderation,
         recount: createRecount(database.url),
         clientPackages: edge.clientPackages,
+        appQueries: edge.apps,
         async plant(what, id, by) {
           const [table, column] = what.split(".");
           const [key, user, reaction] = id.split("/");

@@ -128,6 +128,11 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   markRead: "             ok   ok     404    404      403     403    403    403  401",
   getPrefs: "             ok   ok     404    404      ok      403    403    403  401",
   setPrefs: "             ok   ok     404    404      ok      403    403    403  401",
+  // The server of this file has no kind of actor.
+  createActor: "          404  404    404    404      404     403    403    403  401",
+  callActor: "            404  404    404    404      404     403    403    403  401",
+  getActor: "             404  404    404    404      404     403    403    403  401",
+  listActors: "           403  403    403    403      403     403    403    403  401",
   listPresence: "         ok   ok     ok     ok       ok      403    403    403  401",
   opsSummary: "           403  403    403    403      403     403    403    ok   401",
   opsFindUser: "          403  403    403    403      403     403    403    ok   401",
@@ -167,6 +172,10 @@ const EVENT_TABLE: Record<ClientEventName, string> = {
   delete_message: "       ok   403    404    404      ok      403    403    403  401",
   set_prefs: "            ok   ok     404    404      ok      403    403    403  401",
   react: "                ok   ok     404    404      403     403    403    403  401",
+  create_actor: "         404  404    404    404      404     403    403    403  401",
+  call: "                 404  404    404    404      404     403    403    403  401",
+  watch_actor: "          404  404    404    404      404     403    403    403  401",
+  unwatch_actor: "        ok   ok     ok     ok       ok      403    403    403  401",
   sync: "                 ok   ok     ok     ok       ok      403    403    403  401",
   watch_presence: "       ok   ok     ok     ok       ok      403    403    403  401",
   unwatch_presence: "     ok   ok     ok     ok       ok      403    403    403  401",
@@ -291,6 +300,8 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     mintToken: {},
     setPassword: { password: PASSWORD },
     setPrefs: { pinned: true },
+    createActor: { args: {}, call_id: `c${calls}` },
+    callActor: { call_id: `c${calls}` },
   };
   return bodies[route];
 }
@@ -337,6 +348,10 @@ function payloadOf(event: ClientEventName, scene: Scene, who: Who): object {
     delete_message: { conversation_id, seq },
     set_prefs: { conversation_id, archived: true },
     react: { conversation_id, seq, key: "👍", on: true },
+    create_actor: { kind: "room", key: "a", args: {}, call_id: `c${calls}` },
+    call: { kind: "room", key: "a", action: "enter", call_id: `c${calls}` },
+    watch_actor: { kind: "room", key: "a" },
+    unwatch_actor: { kind: "room", key: "a" },
     sync: { conversations: [{ conversation_id, after_rev: 0 }], complete: false },
     watch_presence: { user_ids: [other] },
     unwatch_presence: { user_ids: [other] },

@@ -116,6 +116,7 @@ export class SimWorker {
       notifications: slow.wrap(storage.ports.notifications),
       graph: slow.wrap(storage.ports.graph),
       prefs: slow.wrap(storage.ports.prefs),
+      apps: slow.wrap(storage.ports.apps),
     };
     this.host = new ActorRuntime({
       clock,

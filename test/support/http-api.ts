@@ -58,6 +58,7 @@ export const CONFIG: WorkerConfig = {
   sessionsPerUserMax: 50,
   corsOrigin: null,
   actorsDir: null,
+  actorsMemoryMb: 256,
   logLevel: "silent",
 };
 
@@ -118,6 +119,7 @@ export async function startHttpApi(
     accounts: storage.accounts,
     services: storage.services,
     moderation: storage.moderation,
+    apps: storage.apps,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
     gateway,

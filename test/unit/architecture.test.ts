@@ -44,7 +44,7 @@ const EDGE_ROOMS = [
   "namespaces",
 ];
 /** Small modules at the root of the edge that every room may use. */
-const EDGE_SHARED = /^src\/edge\/(validation|storage-reachable)\.ts$/;
+const EDGE_SHARED = /^src\/edge\/(validation|storage-reachable|actor-calls)\.ts$/;
 
 /** What reaches an edge from the runtime is handed in by worker.ts; the edge knows the types. */
 const RUNTIME_TYPES = [/^src\/runtime\/(control|exchange|frames|view)\.ts$/];
@@ -137,7 +137,11 @@ const TABLE: Rule[] = [
   // Namespaces know the types with which an application defines them.
   ...EDGE_ROOMS.map((name) => edgeRoom(name, ...(name === "namespaces" ? [/^src\/actor\//] : []))),
   // What an application's files are written with: the server is not in it.
-  { of: /^src\/actor\//, may: [/^socket\.io$/, /^src\/actor\//], never: [NODE] },
+  {
+    of: /^src\/actor\//,
+    may: [PROTOCOL, /^socket\.io$/, /^typebox/, /^src\/actor\//],
+    never: [NODE],
+  },
   {
     of: /^src\/extensions\//,
     may: [PROTOCOL, SHARED, NODE, PACKAGE, /^src\/(extensions|actor)\//],

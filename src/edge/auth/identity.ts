@@ -43,6 +43,7 @@ export function factsOf({ userId, scope, service }: Identity): Facts {
     reader: !isService || scope.includes("users"),
     speaker: !isService || scope.includes("act"),
     finder: !isService || scope.includes("users") || scope.includes("admin"),
+    caller: !isService || scope.includes("actors"),
     inPerson: service === null,
   };
   for (const [rule, scopes] of Object.entries(SCOPES_OF_RULE) as [RuleName, readonly string[]][]) {

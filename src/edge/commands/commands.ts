@@ -30,6 +30,7 @@ import type { Watches } from "../live/presence-watches.ts";
 import { reactionKey, typingEnded } from "../live/stream.ts";
 import type { AwaitedChange, Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
+import { type ActorCommandDeps, createActorCommands, syncActors } from "./actors.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Commands } from "./handler.ts";
 import { Ordered, withEnd } from "./ordered.ts";
@@ -53,7 +54,7 @@ interface ChangeAck extends AckSink {
   readonly isAnswered: boolean;
 }
 
-export interface CommandDeps {
+export interface CommandDeps extends ActorCommandDeps {
   incarnation: string;
   gateway: Gateway;
   streams: Streams;
@@ -168,6 +169,7 @@ export function createCommands(deps: CommandDeps): Commands {
 
   return {
     ...createPrefsCommands(deps),
+    ...createActorCommands(deps),
 
     send_message(session, { conversation_id, client_id, reply_to_seq, ...asked }, ack) {
       const refusal = sendRefusal(asked, "payload");
@@ -257,7 +259,7 @@ export function createCommands(deps: CommandDeps): Commands {
 
     async sync(
       session,
-      { conversations, complete, notifications_after_seq, prefs_after_rev },
+      { conversations, complete, notifications_after_seq, prefs_after_rev, actors: watched = [] },
       ack,
     ) {
       const after = new Map<ConversationId, number>();
@@ -277,13 +279,18 @@ export function createCommands(deps: CommandDeps): Commands {
           prefs_after_rev === undefined || session.contract === "1"
             ? null
             : deps.queries.prefsAfter(session.user, prefs_after_rev, SYNC_PREFS_MAX + 1),
+          watched.length === 0 ? [] : syncActors(deps, session, watched),
         ]),
       );
       if (reading === null) {
         ack.refuse(TOO_MANY_READS);
         return;
       }
-      const [answer, notifications, prefs] = await reading;
+      const [answer, notifications, prefs, actors] = await reading;
+      if (actors === null) {
+        ack.refuse(REFUSALS.unavailable.error);
+        return;
+      }
       const isCut = notifications.length > SYNC_NOTIFICATIONS_MAX;
       ack.ok(
         JSON.stringify({
@@ -292,6 +299,7 @@ export function createCommands(deps: CommandDeps): Commands {
           ...(prefs !== null && {
             prefs: prefs.slice(0, SYNC_PREFS_MAX).map((changed) => changed.prefs),
           }),
+          ...(watched.length > 0 && { actors }),
           has_more: answer.has_more || isCut || (prefs?.length ?? 0) > SYNC_PREFS_MAX,
         }),
       );

@@ -12,6 +12,7 @@ import type { Clock } from "../../base/clock.ts";
 import { createMetrics, METRICS_CONTENT_TYPE, type Metrics } from "../../base/metrics.ts";
 import { packageVersion } from "../../base/version.ts";
 import type { WorkerConfig } from "../../config/config.ts";
+import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
@@ -34,6 +35,7 @@ import { createClientReader } from "../transport/client-address.ts";
 import { createSecurityHeaders, createTransportSecurity } from "../transport/security-headers.ts";
 import { createReader, type Reader } from "../validation.ts";
 import { accountRoutes } from "./routes/accounts.ts";
+import { actorRoutes } from "./routes/actors.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
 import { graphRoutes } from "./routes/graph.ts";
 import { membershipRoutes } from "./routes/membership.ts";
@@ -67,6 +69,7 @@ export interface ApiDeps {
   accounts: AccountStore;
   services: ServiceStore;
   moderation: ModerationStore;
+  apps: AppQueries;
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
   gateway: AskActors;
@@ -191,6 +194,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...operationRoutes({ ...deps, metrics }),
     ...opsRoutes(deps.ops),
     ...userRoutes(auth, deps.accounts, deps.queries, deps.gateway),
+    ...actorRoutes(deps.gateway, config.extensions?.actors ?? [], deps.apps),
     ...serviceRoutes(deps.services, deps.revocations),
     ...moderationRoutes(deps.moderation, deps.queries, deps.gateway, auth, wordRules),
   };

@@ -26,6 +26,7 @@ import { LazySet } from "../session/lazy.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import type { Activity } from "./activity.ts";
+import type { ActorWatches } from "./actor-watches.ts";
 import type { Streams } from "./conversation-streams.ts";
 import type { NotificationStream } from "./notification-stream.ts";
 import type { PostWatches } from "./post-watches.ts";
@@ -47,6 +48,7 @@ export interface SessionsOptions {
   liveMax: number;
   watches: Watches;
   postWatches: PostWatches;
+  actorWatches: ActorWatches;
   notified: NotificationStream;
   prefs: PrefsStream;
   drafts: { ended(session: Session): void };
@@ -156,7 +158,7 @@ export class Sessions {
   close(session: Session): void {
     const local = this.#users.get(session.user);
     if (local === undefined || !local.sessions.delete(session)) return;
-    const { gateway, interests, watches, postWatches } = this.#options;
+    const { gateway, interests, watches, postWatches, actorWatches } = this.#options;
     this.size--;
     this.#expiries.forget(session);
     session.closed();
@@ -171,6 +173,7 @@ export class Sessions {
     for (const stream of [...session.streams]) stream.detach(session);
     for (const watch of [...session.watches.keys()]) watches.remove(session, watch);
     for (const watch of [...session.postWatches]) postWatches.remove(session, watch);
+    for (const watch of [...session.actorWatches]) actorWatches.remove(session, watch);
     for (const id of session.typingIn) {
       gateway.tell("conversation", id, "session_closed", { session: session.id });
     }

@@ -58,6 +58,12 @@ export interface PostWatch {
   sessions: Set<Session>;
 }
 
+/** One of the application's actors whose events come to these sessions; see actor-watches.ts. */
+export interface ActorWatch {
+  /** Kind and key. */
+  readonly id: string;
+}
+
 /** A change of a message that a session asked for; its event is as good as its answer. */
 export interface AwaitedChange {
   /** Whether a message that came by is what this change made of it; null: any is. */
@@ -98,6 +104,9 @@ export class Session {
   /** Whose presence comes here, and why (bits of WATCH_REASON). */
   readonly watches = new Map<Watch, number>();
   readonly postWatches = new LazySet<PostWatch>();
+  readonly actorWatches = new LazySet<ActorWatch>();
+  /** Watches whose answer is on its way. */
+  actorsEntering = 0;
   readonly limits: SessionLimits;
   /** Conversations in which this session said that its user types. */
   readonly typingIn = new LazySet<ConversationId>();

@@ -3,12 +3,14 @@
  * and ../recount.ts. Ports made over the same tables see each other's writes, as hosts do.
  */
 import type { ActorPorts } from "../../../actors/ports.ts";
+import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { RecountStore } from "../../ports/social.ts";
 import { MemoryAccounts } from "./accounts.ts";
+import { MemoryAppActors } from "./app-actors.ts";
 import { MemoryClientPackages } from "./client-packages.ts";
 import { MemoryConversations } from "./conversations.ts";
 import { MemoryGraph } from "./graph.ts";
@@ -32,6 +34,7 @@ export interface MemoryStorage {
   clientPackages: ClientPackages;
   services: ServiceStore;
   moderation: ModerationStore;
+  apps: AppQueries;
 }
 
 export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): MemoryStorage {
@@ -45,6 +48,7 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
       notifications: new MemoryNotifications(tables),
       graph: new MemoryGraph(tables),
       prefs: new MemoryPrefs(tables),
+      apps: new MemoryAppActors(tables),
     },
     accounts: new MemoryAccounts(tables),
     queries: new MemoryQueries(tables),
@@ -52,5 +56,6 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     clientPackages: new MemoryClientPackages(tables),
     services: new MemoryServices(tables),
     moderation: new MemoryModeration(tables),
+    apps: new MemoryAppActors(tables),
   };
 }

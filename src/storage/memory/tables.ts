@@ -3,8 +3,10 @@
  * synchronous step, so it is atomic by itself. Several ports may share one set of tables, as
  * several hosts share a database.
  */
+import type { AppCallMade, AppCreated } from "../../../actors/app-ports.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { LoginOrigin } from "../../ports/edge.ts";
+import type { AppEffect, AppEvent } from "../../protocol/app-actors.ts";
 import type { ServerPayload } from "../../protocol/events.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Report, WordRule } from "../../protocol/moderation-routes.ts";
@@ -18,6 +20,27 @@ import type { ConversationUndo, MessageVersion } from "../postgres/changes.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
 import { PrefsTable } from "./prefs-table.ts";
 import { SocialTables } from "./social-tables.ts";
+
+export interface StoredApp {
+  kind: string;
+  key: string;
+  id: string;
+  version: number;
+  rev: number;
+  state: string | null;
+  isGone: boolean;
+  codeVersion: number;
+  created: AppCreated;
+  createdAt: string;
+  nowMs: number;
+  timers: { name: string; atMs: number }[];
+  wakeAtMs: number | null;
+  watching: string[];
+  effectCount: number;
+  effects: { n: number; effect: AppEffect }[];
+  events: AppEvent[];
+  calls: AppCallMade[];
+}
 
 export interface StoredUser {
   user: User;
@@ -138,6 +161,8 @@ export class MemoryTables {
   readonly social = new SocialTables();
   readonly clientPackages = new Map<string, Buffer>();
   readonly prefs = new PrefsTable();
+  /** By kind and key. */
+  readonly apps = new Map<string, StoredApp>();
   /** By rising id. */
   /** By reporter or rule, and subject. */
   readonly reports = new Map<string, { report: Report; claimedUntilMs: number }>();

@@ -4,6 +4,7 @@
  */
 import type { ActorPorts } from "../../../actors/ports.ts";
 import { QUEUE_MAX, Writer, type WriterOptions } from "../batching/writer.ts";
+import { PostgresAppActors } from "./app-actors.ts";
 import { DEADLINE_MS } from "./connection.ts";
 import { PostgresConversations } from "./conversations.ts";
 import { PostgresGraph } from "./graph.ts";
@@ -51,6 +52,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
   const posts = new PostgresPosts(database, writes, limits);
   const notifications = new PostgresNotifications(database, writes, limits);
   const prefs = new PostgresPrefs(database, writes, limits);
+  const apps = new PostgresAppActors(database, writes, limits);
   return {
     ports: {
       conversations: new PostgresConversations(database, writer),
@@ -59,6 +61,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
       posts,
       notifications,
       prefs,
+      apps,
       graph: new PostgresGraph(database, writes),
     },
     async open() {
@@ -70,7 +73,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
       writes.spare();
     },
     async close() {
-      await Promise.all([writer.close(), posts.close(), notifications.close(), prefs.close()]);
+      await Promise.all([writer, posts, notifications, prefs, apps].map((one) => one.close()));
       await Promise.all([database.close(), writes.close()]);
     },
   };

@@ -1,5 +1,6 @@
 /** The storage ports of one edge on PostgreSQL. */
 
+import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { JobStore } from "../../ports/jobs.ts";
@@ -7,6 +8,7 @@ import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import { PostgresAccounts } from "./accounts.ts";
+import { PostgresAppQueries } from "./app-actors.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
 import { PostgresJobs } from "./jobs.ts";
@@ -26,6 +28,7 @@ export interface EdgeStorage {
   services: ServiceStore;
   jobs: JobStore;
   moderation: ModerationStore;
+  apps: AppQueries;
   /** Gives back what it can do without: see pool.ts. */
   spare(): void;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
@@ -44,6 +47,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     services: new PostgresServices(database),
     jobs,
     moderation: new PostgresModeration(database),
+    apps: new PostgresAppQueries(database),
     spare: () => database.spare(),
     close: () => database.close(),
   };

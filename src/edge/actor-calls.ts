@@ -1,0 +1,28 @@
+/** What sockets and HTTP check of a call to an application's actor before it is passed on. */
+import { createHash } from "node:crypto";
+import { APP_BYTES_MAX, type AppKind } from "../protocol/app-actors.ts";
+import { ok, type Result, refused } from "../protocol/errors.ts";
+
+export const NO_ACTOR = refused("not_found", "No such actor.");
+export const NO_ACTION = refused("not_found", "No such action.");
+const TOO_LARGE = refused("invalid_payload", "The args are larger than 16 KiB.", [
+  { in: "payload", at: "args", problem: "is larger than 16 KiB" },
+]);
+
+export function kindOf(kinds: readonly AppKind[], kind: string): AppKind | undefined {
+  return kinds.find((one) => one.kind === kind);
+}
+
+export function checkedArgs(args: object): Result<null> {
+  return Buffer.byteLength(JSON.stringify(args)) > APP_BYTES_MAX ? TOO_LARGE : ok(null);
+}
+
+/** The same for a repeat, whatever the order of its keys. */
+export function callHash(action: string, args: unknown): string {
+  const text = JSON.stringify([action, args], (_, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+  return createHash("sha256").update(text).digest("base64url");
+}

@@ -1,0 +1,83 @@
+/** The application's own actors over HTTP, for users and for services. */
+import type { AppQueries } from "../../../ports/app-actors.ts";
+import { type AppCaller, type AppKind, appActorId } from "../../../protocol/app-actors.ts";
+import { ok } from "../../../protocol/errors.ts";
+import type { ConversationId } from "../../../protocol/ids.ts";
+import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
+import { callHash, checkedArgs, kindOf, NO_ACTION, NO_ACTOR } from "../../actor-calls.ts";
+import { type Identity, SERVICE_USER } from "../../auth/identity.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
+import { answered, badField, type Handlers } from "../server/call.ts";
+import type { AskActors } from "./conversations.ts";
+
+type Route = "createActor" | "callActor" | "getActor" | "listActors";
+
+const BAD_KEY = badField("query", "cursor", "is not one that this list gave");
+const KEY = /^[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]{0,127}$/;
+
+function callerOf({ userId, service }: Identity): AppCaller {
+  if (userId === SERVICE_USER) {
+    return { user: null, session: null, service: service?.subject ?? "" };
+  }
+  return { user: userId, session: null, service: null };
+}
+
+export function actorRoutes(
+  gateway: AskActors,
+  kinds: readonly AppKind[],
+  queries: AppQueries,
+): Handlers<Route> {
+  return {
+    async createActor({ caller, params: { kind, key }, body }) {
+      const { args, call_id, conversation_id } = body;
+      if (kindOf(kinds, kind) === undefined) return NO_ACTOR;
+      const checked = checkedArgs(args);
+      if (!checked.ok) return checked;
+      const conversation = (conversation_id ?? null) as ConversationId | null;
+      const made = await gateway.ask("app", appActorId(kind, key), "create", {
+        args,
+        call_id,
+        hash: callHash("", { args, conversation }),
+        caller: callerOf(caller),
+        conversation_id: conversation,
+      });
+      return answered(201, made);
+    },
+
+    async callActor({ caller, params: { kind, key, action }, body: { args = {}, call_id } }) {
+      const known = kindOf(kinds, kind);
+      if (known === undefined) return NO_ACTOR;
+      if (!Object.hasOwn(known.actions, action)) return NO_ACTION;
+      const checked = checkedArgs(args);
+      if (!checked.ok) return checked;
+      const called = await gateway.ask("app", appActorId(kind, key), "call", {
+        action,
+        args,
+        call_id,
+        hash: callHash(action, args),
+        caller: callerOf(caller),
+      });
+      return answered(200, called);
+    },
+
+    async getActor({ caller, params: { kind, key } }) {
+      if (kindOf(kinds, kind) === undefined) return NO_ACTOR;
+      const seen = await gateway.ask("app", appActorId(kind, key), "watch", {
+        caller: callerOf(caller),
+        after_rev: null,
+      });
+      if (!seen.ok) return seen;
+      const { rev, view = "null" } = seen.value;
+      return answered(200, ok({ view: JSON.parse(view) as unknown, rev }));
+    },
+
+    async listActors({ params: { kind }, query: { limit = PAGE_LIMIT_DEFAULT, cursor = "" } }) {
+      if (kindOf(kinds, kind) === undefined) return NO_ACTOR;
+      if (cursor !== "" && !KEY.test(cursor)) return BAD_KEY;
+      const found = await orUnreachable(queries.list(kind, cursor, limit + 1));
+      const items = found.slice(0, limit);
+      const next_cursor = found.length > limit ? (items.at(-1)?.key ?? null) : null;
+      return answered(200, ok({ items, next_cursor }));
+    },
+  };
+}

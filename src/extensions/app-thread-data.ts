@@ -1,0 +1,26 @@
+/** What app-host.ts and its threads send each other. */
+import type { Bundle } from "../config/extensions.ts";
+import type { AppBatch, AppBatchDone } from "../protocol/app-actors.ts";
+
+export interface AppThreadData {
+  dir: string;
+  /** Those of actors only. */
+  bundles: Bundle[];
+  /** Two numbers that outlive a thread that hangs: the batch and the turn that it runs. */
+  progress: Int32Array;
+}
+
+export interface AskedBatch {
+  ask: number;
+  batch: AppBatch;
+}
+
+export interface DoneBatch {
+  ask: number;
+  done: AppBatchDone;
+  /** Milliseconds of each turn that took longer than SLOW_MS, by its place. */
+  slow: { turn: number; ms: number }[];
+}
+
+/** Where `progress` has what. */
+export const PROGRESS = { ask: 0, turn: 1, count: 2 } as const;

@@ -1,0 +1,39 @@
+/**
+ * A thread that runs the application's actors: takes batches of turns, and answers them. It holds
+ * no state between two batches, so it can be ended at any moment. Started by app-host.ts.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import type { KindOfActor } from "../actor/turns.ts";
+import {
+  type AppThreadData,
+  type AskedBatch,
+  type DoneBatch,
+  PROGRESS,
+} from "./app-thread-data.ts";
+import { load } from "./load.ts";
+
+const SLOW_MS = 10;
+
+const { dir, bundles, progress } = workerData as AppThreadData;
+const loaded = await load(dir, bundles);
+if ("problems" in loaded) throw new Error(loaded.problems.join("\n"));
+const kinds = new Map<string, KindOfActor>(loaded.actors.map((actor) => [actor.kind, actor]));
+
+parentPort?.on("message", ({ ask, batch }: AskedBatch) => {
+  const kind = kinds.get(batch.kind);
+  if (kind === undefined) throw new Error(`no kind ${batch.kind}`);
+  const slow: DoneBatch["slow"] = [];
+  let [turn, sinceMs] = [-1, performance.now()];
+  const began = (next: number) => {
+    const nowMs = performance.now();
+    if (turn >= 0 && nowMs - sinceMs > SLOW_MS) slow.push({ turn, ms: nowMs - sinceMs });
+    [turn, sinceMs] = [next, nowMs];
+    Atomics.store(progress, PROGRESS.ask, ask);
+    Atomics.store(progress, PROGRESS.turn, next);
+    Atomics.add(progress, PROGRESS.count, 1);
+  };
+  const done = kind.run(batch, began);
+  began(-1);
+  parentPort?.postMessage({ ask, done, slow } satisfies DoneBatch);
+});
+parentPort?.postMessage("ready");
