@@ -3,6 +3,7 @@
  */
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Member } from "../src/protocol/schemas.ts";
+import type { ThreadRules, ThreadStanding } from "../src/protocol/threads.ts";
 import type { Topic } from "../src/protocol/topics.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import type { ChangeBucket } from "./changes.ts";
@@ -11,8 +12,26 @@ import type { Cleared } from "./joins.ts";
 import type { Reactions } from "./reactions.ts";
 import type { Ring } from "./ring.ts";
 import type { SendPace } from "./slow-mode.ts";
+import type { Summaries } from "./thread-summaries.ts";
 import type { Typing } from "./typing.ts";
 import { typingChanged } from "./typing-notices.ts";
+
+/** The further state of a thread's actor; see thread.ts. */
+export interface ThreadState {
+  parent: ConversationId;
+  /** The `seq` of its root. */
+  root: number;
+  /** As the parent said last. */
+  rules: ThreadRules;
+  /** Roles and silences of members of the parent, as far as they are known. */
+  roles: { [user_id: string]: ThreadStanding };
+  /** Which departures from the parent the followers take account of; null: none were asked for. */
+  departures: number | null;
+  /** Asks that the parent has not answered. */
+  asked: number;
+  /** Sends that the parent is asked about, with what waits for the same one. */
+  judging: Map<string, (() => void)[]>;
+}
 
 export interface ConversationState {
   id: ConversationId;
@@ -36,6 +55,11 @@ export interface ConversationState {
   /** Reactions that wait to be written together, by message. */
   reactions: Reactions;
   pace: SendPace;
+  /** Null: it is no thread. In a thread `members` are the followers. */
+  thread: ThreadState | null;
+  /** Another number says that members have left; this conversation's threads look at it. */
+  departures: number;
+  summaries: Summaries;
 }
 
 /** Moves to a committed change's rev; a jump means that we are not the only activation. */

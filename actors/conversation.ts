@@ -10,9 +10,11 @@
  * [ISO2] A user who is not a member is answered that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
-import { REFUSALS } from "../src/protocol/errors.ts";
+import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { deletionOf, withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
+import { roleIn } from "../src/protocol/permissions.ts";
+import type { Conversation } from "../src/protocol/schemas.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
@@ -50,6 +52,15 @@ import { type MemberAct, refusalFor } from "./rights.ts";
 import { remember } from "./ring.ts";
 import { serviceSignal, signal, signalAudience } from "./signals.ts";
 import type { SocialPorts } from "./social-ports.ts";
+import { receiveInThread, type ThreadRoom, threadStateOf } from "./thread.ts";
+import { announceThreadsLeft, createThread, judgeThread, replyFailed } from "./thread-parent.ts";
+import {
+  hasSummariesWaiting,
+  noteReply,
+  SUMMARIES_TIMER,
+  type SummariesRules,
+  writeSummaries,
+} from "./thread-summaries.ts";
 import { NOBODY_TYPES, type TypingEvent } from "./typing.ts";
 import { typingChanged } from "./typing-notices.ts";
 
@@ -57,6 +68,8 @@ type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 /** Calls that are answered without the conversation. */
 const SILENT: ReadonlySet<string> = new Set(["remove", "ban", "unban", "delete"]);
+
+const NO_THREAD = refused("conflict", "Only a thread can be followed.");
 
 export interface ConversationRules {
   changes: ChangeRate;
@@ -86,12 +99,14 @@ export function conversationBehaviour(
   ): void {
     const conversation = asOfChange(change);
     if (conversation === null || change.conversation === null) return;
-    const { addedIds, removedIds, changedIds, deleted, systemMessages } = change;
+    const { addedIds, removedIds, changedIds, deleted, hasThreads, systemMessages } = change;
     follow(state, conversation.rev, ctx);
     adopt(state, change.conversation);
+    if (removedIds.length > 0) state.departures++;
     if (deleted) {
       typingChanged(state, { type: "let_go" }, ctx);
       ctx.publish(state.topic, deletionOf(conversation));
+      if (hasThreads) announceThreadsLeft(state.id, null, ctx);
       ctx.passivate();
       return;
     }
@@ -102,6 +117,7 @@ export function conversationBehaviour(
       body: JSON.stringify(news),
     });
     for (const message of systemMessages) publishSystem(state, message, ctx);
+    if (hasThreads) announceThreadsLeft(state.id, removedIds, ctx);
     if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
     announceForgotten(state.id, removedIds, ports.prefs, ctx);
     // A member who comes back has cleared nothing.
@@ -126,9 +142,36 @@ export function conversationBehaviour(
     },
   };
 
-  function react(state: ConversationState, body: Body<"react">, reply: Reply, ctx: Context): void {
-    const isOnly = body.only === true || state.conversation.settings?.reactions === "one";
+  const summariesRules: SummariesRules<ConversationState> = {
+    store: ports.threads,
+    committed: (state, revised, ctx) => void messages.publishRevised(state, revised, "", ctx),
+  };
+
+  const room: ThreadRoom = { ports, messages, typing, react };
+
+  function react(
+    state: ConversationState,
+    body: Body<"react">,
+    settings: Conversation["settings"],
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const isOnly = body.only === true || settings?.reactions === "one";
     askReaction(state, body, isOnly, reply, reactionsRules, ctx);
+  }
+
+  function typing(
+    state: ConversationState,
+    { user, session, worker, is_typing }: Body<"typing">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const by = { user, session: session as SessionId };
+    const event: TypingEvent = is_typing
+      ? { type: "started", ...by, worker }
+      : { type: "stopped", ...by };
+    typingChanged(state, event, ctx);
+    reply.okText("{}");
   }
 
   return {
@@ -155,6 +198,9 @@ export function conversationBehaviour(
         gathered: nothingWaits(),
         reactions: nobodyReacts(),
         pace: { lastAt: null },
+        thread: threadStateOf(conversation),
+        departures: conversation.rev,
+        summaries: null,
       };
       adopt(state, conversation);
       return state;
@@ -211,9 +257,27 @@ export function conversationBehaviour(
         reply.ok(null);
         return;
       }
+      if (op === "judge_thread") {
+        judgeThread(state, body as Body<"judge_thread">, reply, store, ctx);
+        return;
+      }
+      if (op === "thread_changed") {
+        noteReply(state, (body as Body<"thread_changed">).seq, summariesRules, ctx);
+        reply.ok(null);
+        return;
+      }
+      if (op === "reply_failed") {
+        replyFailed(state, (body as Body<"reply_failed">).user);
+        reply.ok(null);
+        return;
+      }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
       const act = op as MemberAct;
+      if (state.thread !== null) {
+        receiveInThread(state, state.thread, act, body as { user: UserId }, reply, room, ctx);
+        return;
+      }
       // [ISO2] [BLK1] [RGT1] Here is the truth about membership, blocks and roles.
       const refusal = refusalFor(state, act, body as { user: UserId }, ctx.wallMs);
       if (refusal !== null) {
@@ -238,7 +302,13 @@ export function conversationBehaviour(
           messages.admitSend(state, member, body as Body<"send">, reply, ctx);
           break;
         case "edit":
-          messages.edit(state, body as Body<"edit">, reply, ctx);
+          messages.edit(
+            state,
+            roleIn(state.conversation, member),
+            body as Body<"edit">,
+            reply,
+            ctx,
+          );
           break;
         case "delete":
           messages.remove(state, body as Body<"delete">, reply, ctx);
@@ -249,16 +319,9 @@ export function conversationBehaviour(
         case "mark":
           mark(store, state, member, body as Body<"mark">, reply, ctx);
           break;
-        case "typing": {
-          const { session, worker, is_typing } = body as Body<"typing">;
-          const by = { user, session: session as SessionId };
-          const event: TypingEvent = is_typing
-            ? { type: "started", ...by, worker }
-            : { type: "stopped", ...by };
-          typingChanged(state, event, ctx);
-          reply.okText("{}");
+        case "typing":
+          typing(state, body as Body<"typing">, reply, ctx);
           break;
-        }
         case "signal":
           signal(state, body as Body<"signal">, reply, ctx);
           break;
@@ -269,7 +332,13 @@ export function conversationBehaviour(
           join(state, body as Body<"join">, reply, ports, ctx);
           break;
         case "react":
-          react(state, body as Body<"react">, reply, ctx);
+          react(state, body as Body<"react">, state.conversation.settings, reply, ctx);
+          break;
+        case "create_thread":
+          createThread(state, body as Body<"create_thread">, reply, ports.threads, ctx);
+          break;
+        case "follow":
+          reply.refuse(NO_THREAD.error);
           break;
         case "update":
         case "update_member":
@@ -294,12 +363,14 @@ export function conversationBehaviour(
     onTimer(state, timer, ctx) {
       if (timer === CHANGES_TIMER) writeChanges(state, changesRules, ctx);
       else if (timer === REACTIONS_TIMER) writeReactions(state, reactionsRules, ctx);
+      else if (timer === SUMMARIES_TIMER) writeSummaries(state, summariesRules, ctx);
       else typingChanged(state, { type: "time_up" }, ctx);
     },
 
     onRetiring(state, ctx) {
       retireChanges(state, changesRules, ctx);
       retireReactions(state, reactionsRules, ctx);
+      writeSummaries(state, summariesRules, ctx, true);
     },
 
     onWorkersGone(state, incarnations, ctx, mayBeBack) {
@@ -311,6 +382,8 @@ export function conversationBehaviour(
       state.typing.size > 0 ||
       state.sending.size > 0 ||
       hasWaitingChanges(state.gathered) ||
-      hasReactionsWaiting(state.reactions),
+      hasReactionsWaiting(state.reactions) ||
+      hasSummariesWaiting(state) ||
+      (state.thread?.asked ?? 0) > 0,
   };
 }

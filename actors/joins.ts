@@ -63,12 +63,20 @@ type Stores = { conversations: Store; reactions: Pick<ReactionStore, "own"> };
 
 const IGNORED = () => undefined;
 
-export function join(state: Joined, body: Body, reply: Reply, stores: Stores, ctx: Context): void {
+/** `shown`: the conversation as the user sees it, at the moment of the answer. */
+export function join(
+  state: Joined,
+  body: Body,
+  reply: Reply,
+  stores: Stores,
+  ctx: Context,
+  shown: () => Conversation = () => withFirstMembers({ ...state.conversation }),
+): void {
   const { ring, cleared } = state;
   if (body.isOpened) ctx.run(stores.conversations.opened(state.id, body.user), IGNORED, IGNORED);
   const isClearedKnown = cleared.isRead && ctx.monotonicMs >= cleared.doubtedUntil;
   if (ring !== null && isClearedKnown) {
-    joinFrom(state, { ring, cleared }, body, reply, stores, ctx);
+    joinFrom(state, { ring, cleared }, body, reply, stores, ctx, shown);
     return;
   }
   const rev = state.conversation.rev;
@@ -81,7 +89,7 @@ export function join(state: Joined, body: Body, reply: Reply, stores: Stores, ct
       for (const [user, seq] of found ?? []) takeCleared(cleared, user, seq);
       if (found !== null) cleared.isRead = true;
       if (newest === null) {
-        joinFrom(state, { ring: state.ring ?? ring!, cleared }, body, reply, stores, ctx);
+        joinFrom(state, { ring: state.ring ?? ring!, cleared }, body, reply, stores, ctx, shown);
         return;
       }
       // Changes that came back meanwhile are in what was read, or are missed by it: only a
@@ -90,7 +98,7 @@ export function join(state: Joined, body: Body, reply: Reply, stores: Stores, ct
         state.ring = ringOf(newest, rev);
       }
       const from = state.ring ?? ringOf(newest, state.conversation.rev);
-      joinFrom(state, { ring: from, cleared }, body, reply, stores, ctx);
+      joinFrom(state, { ring: from, cleared }, body, reply, stores, ctx, shown);
     },
     () => reply.refuse(REFUSALS.unavailable.error),
   );
@@ -103,12 +111,13 @@ function joinFrom(
   reply: Reply,
   stores: Stores,
   ctx: Context,
+  shown: () => Conversation,
 ): void {
   const { limit, after_rev } = body;
   const unavailable = () => reply.refuse(REFUSALS.unavailable.error);
   const answer = (messages: Message[], hasMore: boolean) => {
     const joined = {
-      conversation: withFirstMembers({ ...state.conversation }),
+      conversation: shown(),
       messages,
       has_more: hasMore,
       typing: [...state.typing.keys()],

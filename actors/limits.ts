@@ -75,6 +75,12 @@ export const CHANGED_USERS_AT_ONCE_MAX = 2_000;
 export const REACTIONS_EVERY_MS = 100;
 export const REACTIONS_EVERY_MOST_MS = 1_000;
 
+/** Contract: a root's summary of its thread is refreshed at most so often. */
+export const SUMMARY_EVERY_MS = 1_000;
+
+/** Roots whose summaries wait in one conversation; past it they are found in storage, later. */
+export const SUMMARIES_WAITING_MAX = 10_000;
+
 /** Calls of one flush; more of them cannot change anything in it. */
 export const REACTIONS_AT_ONCE_MAX = 100;
 

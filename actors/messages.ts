@@ -4,21 +4,20 @@
  *
  * [CNV2] One `client_id` of one sender makes one message, also while the first is on its way.
  * [CNV4] A reply names a message that exists.
- * [MSG1] A message that is deleted by another than its sender needs `delete_any`, and a sender
- *        whose role is below one's own; a system message counts as a member's.
  * [MSG2] A system message moves nobody's cursors and notifies nobody. A service's is sent whatever
  *        roles, blocks and settings say.
  * [MEN1] Those whom a message mentions are notified once: by its send, or by the edit that named
  *        them first. A silent message notifies nobody.
  */
-import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import type { ConversationOps, DeletionRights } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
 import type { MessageContent } from "../src/protocol/message-content.ts";
-import { isAbove, mayDo, rankOf, roleIn, roleOf } from "../src/protocol/permissions.ts";
+import { type Role, roleIn, roleMayDo } from "../src/protocol/permissions.ts";
 import type { Member, Message } from "../src/protocol/schemas.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import { type ConversationState, follow } from "./conversation-state.ts";
+import { deletionRights } from "./deletion.ts";
 import { advance } from "./delivery.ts";
 import { SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { MENTION_ALL, mentionedNames, notifyUsers } from "./mentions.ts";
@@ -27,6 +26,7 @@ import { doubtPrefs, publishUnmarked } from "./prefs.ts";
 import { remember } from "./ring.ts";
 import { sendInPace } from "./slow-mode.ts";
 import type { SocialPorts } from "./social-ports.ts";
+import { mentionedInThread, newFollowers, repliesChanged } from "./thread-followers.ts";
 import { typingChanged } from "./typing-notices.ts";
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
@@ -53,21 +53,21 @@ export function publishSystem(state: ConversationState, message: Message, ctx: C
 }
 
 /** The names that a text mentions, and whether it mentions all and its author may. */
-function mentionsIn(state: ConversationState, by: UserId, text: string) {
+function mentionsIn({ conversation }: ConversationState, role: Role, text: string) {
   if (!text.includes("@")) return null;
   const names = mentionedNames(text);
-  const isAll = names.includes(MENTION_ALL) && mayDo(state.conversation, by, "mention_all");
+  const isAll = names.includes(MENTION_ALL) && roleMayDo(conversation, role, "mention_all");
   const others = names.filter((name) => name !== MENTION_ALL);
   return others.length === 0 && !isAll ? null : { names: others, isAll };
 }
 
 function contentOf(
   state: ConversationState,
-  by: UserId,
+  role: Role,
   body: string,
   { type, data, silent, expire_in_s }: MessageContent,
 ): NewContent | null {
-  const mentions = mentionsIn(state, by, body);
+  const mentions = mentionsIn(state, role, body);
   if (!mentions && !type && !data && !silent && !expire_in_s) return null;
   return {
     ...(type && { type }),
@@ -83,7 +83,14 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
   const store = ports.conversations;
   const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
 
-  function send(state: ConversationState, body: Body<"send">, reply: Reply, ctx: Context): void {
+  /** `role`: the sender's. The caller has judged the send. */
+  function send(
+    state: ConversationState,
+    role: Role,
+    body: Body<"send">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
     if (body.reply_to_seq !== null && body.reply_to_seq > state.conversation.last_seq) {
       reply.refuse(NO_SUCH_REPLY.error);
       return;
@@ -100,7 +107,7 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     }
     const others: Reply[] = [];
     state.sending.set(key, others);
-    const content = contentOf(state, body.user, body.body, body.content ?? {});
+    const content = contentOf(state, role, body.body, body.content ?? {});
     const appended = store.append({
       conversationId: state.id,
       senderId: body.user,
@@ -117,8 +124,9 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
           for (const each of [reply, ...others]) each.refuse(result.error);
           return;
         }
-        const { message, duplicate, unmarked } = result.value;
+        const { message, duplicate, unmarked, followed } = result.value;
         const text = JSON.stringify(message);
+        if (followed !== undefined) newFollowers(state, followed, message, ctx);
         if (duplicate) {
           reply.okText(`{"message":${text},"duplicate":true}`, message.rev);
         } else {
@@ -181,12 +189,14 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     reply: Reply,
     ctx: Context,
   ): void {
+    const role = roleIn(state.conversation, member);
     if (state.sending.has(`${body.user}\n${body.client_id}`)) {
-      send(state, body, reply, ctx);
+      send(state, role, body, reply, ctx);
       return;
     }
-    const role = roleIn(state.conversation, member);
-    sendInPace(state, role, body, reply, store, ctx, (counted) => send(state, body, counted, ctx));
+    sendInPace(state, role, body, reply, store, ctx, (counted) =>
+      send(state, role, body, counted, ctx),
+    );
   }
 
   function onAppended(
@@ -210,6 +220,7 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
       except: session,
       note: `c${message.client_id}`,
     });
+    repliesChanged(state, ctx);
     if (message.mentions !== undefined || message.mention_all) {
       notify(state, message, message.mentions ?? [], message.mention_all === true, ctx);
     }
@@ -247,7 +258,11 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
       except: session,
       note: `s${message.seq}`,
     });
-    if (newlyMentioned.length > 0) notify(state, message, newlyMentioned, false, ctx);
+    if (message.deleted_at !== null) repliesChanged(state, ctx);
+    if (newlyMentioned.length > 0) {
+      mentionedInThread(ports.threads, state, message, newlyMentioned, ctx);
+      notify(state, message, newlyMentioned, false, ctx);
+    }
     return text;
   }
 
@@ -275,9 +290,15 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     );
   }
 
-  function edit(state: ConversationState, body: Body<"edit">, reply: Reply, ctx: Context): void {
+  function edit(
+    state: ConversationState,
+    role: Role,
+    body: Body<"edit">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
     const { data } = body;
-    const mentions = body.body === undefined ? null : mentionsIn(state, body.user, body.body);
+    const mentions = body.body === undefined ? null : mentionsIn(state, role, body.body);
     const change = {
       does: "edit" as const,
       ...(body.body !== undefined && { body: body.body }),
@@ -288,23 +309,15 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     revise(state, body, change, reply, ctx);
   }
 
-  /** [MSG1] */
+  /** Without `rights` those of the conversation's own members. */
   function remove(
     state: ConversationState,
     body: Body<"delete">,
     reply: Reply,
     ctx: Context,
+    rights: DeletionRights = deletionRights(state.conversation, body.user),
   ): void {
-    const { conversation } = state;
-    const role = roleOf(conversation, body.user);
-    const isAny = role !== null && mayDo(conversation, body.user, "delete_any");
-    const spared = isAny
-      ? conversation.members
-          .map(({ user_id }) => user_id)
-          .filter((id) => id !== body.user && rankOf(roleOf(conversation, id)) >= rankOf(role))
-      : [];
-    const system = isAny && isAbove(role, "member");
-    revise(state, body, { does: "delete", any: isAny, system, spared }, reply, ctx);
+    revise(state, body, { does: "delete", ...rights }, reply, ctx);
   }
 
   function pin(state: ConversationState, body: Body<"pin">, reply: Reply, ctx: Context): void {
@@ -341,5 +354,15 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     );
   }
 
-  return { admitSend, serviceSend, edit, remove, pin, expire, moderatorDelete };
+  return {
+    admitSend,
+    serviceSend,
+    send,
+    edit,
+    remove,
+    pin,
+    expire,
+    moderatorDelete,
+    publishRevised,
+  };
 }

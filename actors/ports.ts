@@ -83,6 +83,14 @@ export interface Appended {
   /** The `client_id` was seen: `message` is the first one as it is now, nothing was written. */
   duplicate: boolean;
   unmarked?: Unmarked;
+  /** Those who follow the thread since this message, with their cursors. */
+  followed?: Follower[];
+}
+
+/** A user who has begun to follow a thread. The same is delivered that they have read. */
+export interface Follower {
+  userId: UserId;
+  readSeq: number;
 }
 
 /**
@@ -156,6 +164,8 @@ export interface ConversationChange {
    * They have the revs after the change's own, and `conversation` is as of the last of them.
    */
   systemMessages: Message[];
+  /** Somebody has gone, and there are threads, which they have left, too. */
+  hasThreads: boolean;
 }
 
 export interface ConversationStore {
@@ -176,8 +186,8 @@ export interface ConversationStore {
   /** The first seq that is shown to each member who has cleared what is older. */
   clearedBefore(id: ConversationId): Promise<Map<UserId, number>>;
   /**
-   * How long ago each member sent their last message, in milliseconds; of those who sent within the
-   * last `withinMs`, among the newest 5,000 messages.
+   * How long ago each member sent their last message here or in a thread, in milliseconds; of those
+   * who sent within the last `withinMs`, among the newest 5,000 messages of each.
    */
   lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>>;
   /** The message that the sender sent with that `client_id`, as it is now. */
@@ -258,6 +268,30 @@ export interface ConversationStore {
   change(id: ConversationId, calls: readonly ConversationCall[]): Promise<ConversationChange>;
 }
 
+export interface ThreadStore {
+  /**
+   * Finds or makes the thread of a message, whose sender then follows it. Refuses: not_found (no
+   * member, no such message), forbidden (a block), conflict (in a thread; the message is deleted).
+   */
+  create(
+    parent: ConversationId,
+    seq: number,
+    by: UserId,
+  ): Promise<Result<{ created: boolean; thread: Conversation; follower: UserId | null }>>;
+  /**
+   * A new follower has read everything before `beforeSeq`; null: everything. Refuses: not_found
+   * (no such thread, or the user may not read it).
+   */
+  follow(
+    id: ConversationId,
+    user: UserId,
+    on: boolean,
+    beforeSeq: number | null,
+  ): Promise<Result<{ changed: boolean }>>;
+  /** Brings the summary in a root up to date; null: there is no thread of that message. */
+  summarize(parent: ConversationId, seq: number): Promise<Revised | null>;
+}
+
 /** One caller's change of the reactions to a message. `key` is normalised. */
 export interface ReactionCall {
   by: UserId;
@@ -315,4 +349,5 @@ export interface ActorPorts extends SocialPorts {
   prefs: PrefsStore;
   reactions: ReactionStore;
   apps: AppStore;
+  threads: ThreadStore;
 }

@@ -47,6 +47,9 @@ export type MemberAct = Exclude<
   | "expire"
   | "moderator_delete"
   | "moderator_ban"
+  | "judge_thread"
+  | "reply_failed"
+  | "thread_changed"
 >;
 
 /** Null: nothing known here forbids it. */
@@ -75,6 +78,7 @@ const ACT_OF_OP: Partial<Record<MemberAct, Act>> = {
   update: "update_conversation",
   accept: "come_in",
   end_invite: "read_conversation",
+  follow: "read_conversation",
 };
 
 /** [RGT4] */
@@ -125,6 +129,8 @@ function mayByRole(
     }
     case "pin":
       return isAllowed("pin");
+    case "create_thread":
+      return isAllowed("thread");
   }
   // [RGT3]
   if (conversation.kind === "direct") return undefined;

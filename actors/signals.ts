@@ -18,6 +18,8 @@ interface Signalled {
   id: ConversationId;
   topic: Topic;
   members: ReadonlyMap<UserId, Member>;
+  /** In a thread others than its followers may listen, too. */
+  thread: object | null;
 }
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
@@ -26,8 +28,8 @@ export function signal(state: Signalled, body: Body<"signal">, reply: Reply, ctx
   answer(publish(state, body.user, body, ctx), reply);
 }
 
-export function signalAudience({ members }: Signalled, reply: Reply): void {
-  answer(members.size - 1, reply);
+export function signalAudience({ members }: Pick<Signalled, "members">, reply: Reply): void {
+  answer(Math.max(0, members.size - 1), reply);
 }
 
 /** Blocks, roles and silence bind no service. */
@@ -46,15 +48,16 @@ function answer(receivers: number, reply: Reply): void {
 
 /** How many members it is for. */
 function publish(
-  { id, topic, members }: Signalled,
+  { id, topic, members, thread }: Signalled,
   user: UserId | null,
   { type, data, to, key }: SignalBody,
   ctx: Context,
 ): number {
   const named = to === undefined ? null : [...new Set(to)].filter((one) => one !== user);
-  const receivers = named?.filter((one) => members.has(one as UserId)) ?? null;
-  const others = members.size - (user === null ? 0 : 1);
-  if (receivers?.length === 0 || others === 0) return 0;
+  const mayReceive = (one: string) => thread !== null || members.has(one as UserId);
+  const receivers = named?.filter(mayReceive) ?? null;
+  const others = members.size - (user !== null && members.has(user) ? 1 : 0);
+  if (receivers?.length === 0 || (others === 0 && thread === null)) return 0;
   const body: Signal = {
     conversation_id: id,
     user_id: user,

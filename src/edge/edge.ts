@@ -27,8 +27,11 @@ import { Hub } from "./hub.ts";
 import { EdgeLimits } from "./limits/limits.ts";
 import { UsageSharing } from "./limits/usage-sharing.ts";
 import { AppWakes } from "./live/app-wakes.ts";
-import { DueExpiries } from "./live/expiries-due.ts";
+import type { DueWork } from "./live/due-work.ts";
+import { dueExpiries } from "./live/expiries-due.ts";
+import { dueSummaries } from "./live/summaries-due.ts";
 import { WordRules } from "./moderation/word-rules.ts";
+
 import { Namespaces } from "./namespaces/namespaces.ts";
 import type { AdmissionDeps } from "./session/admission.ts";
 import type { Session } from "./session/session.ts";
@@ -89,7 +92,8 @@ export class Edge {
   readonly #ownHost: string;
   readonly #hub: Hub;
   readonly #spending: UsageSharing;
-  readonly #expiries: DueExpiries;
+  /** What this worker looks for in storage. */
+  readonly #dueWork: Pick<DueWork<never>, "start" | "close">[];
   /** Null where the application has no actors of its own. */
   readonly #appWakes: AppWakes | null = null;
   readonly #deps: EdgeDeps;
@@ -166,12 +170,8 @@ export class Edge {
     this.#hub = hub;
     this.#ownHost = deps.incarnation.slice(0, deps.incarnation.indexOf(".") + 1);
     this.#spending = spending;
-    this.#expiries = new DueExpiries({
-      clock,
-      log,
-      queries: deps.queries,
-      gateway: deps.exchange.gateway,
-    });
+    const due = { clock, log, queries: deps.queries, gateway: deps.exchange.gateway };
+    this.#dueWork = [dueExpiries(due), dueSummaries(due)];
     if ((config.extensions?.actors.length ?? 0) > 0) {
       const { apps, exchange } = deps;
       this.#appWakes = new AppWakes({ clock, log, apps, gateway: exchange.gateway });
@@ -221,7 +221,7 @@ export class Edge {
     if (config.rateLimits) await this.#hub.interests.want(topicOf.limits());
     await this.#hub.interests.want(topicOf.revocations());
     await this.revocations.start();
-    this.#expiries.start();
+    for (const work of this.#dueWork) work.start();
     this.#appWakes?.start();
   }
 
@@ -303,7 +303,7 @@ export class Edge {
     this.namespaces?.close();
     this.sockets.close();
     this.#spending.close();
-    this.#expiries.close();
+    for (const work of this.#dueWork) work.close();
     this.#appWakes?.close();
     this.#hub.close();
   }

@@ -6,13 +6,13 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Queries, SessionOpening } from "../ports/edge.ts";
-import type { JoinedOrder, UserOrders } from "../protocol/actor-ops.ts";
+import type { JoinedOrder, ThreadsLeftOrder, UserOrders } from "../protocol/actor-ops.ts";
 import type { AppKind } from "../protocol/app-actors.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
 import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
-import { LIVE_CONVERSATIONS_MAX } from "../protocol/session-bounds.ts";
+import { LIVE_CONVERSATIONS_MAX, LIVE_THREADS_MAX } from "../protocol/session-bounds.ts";
 import { idIn, type Topic, topicOf } from "../protocol/topics.ts";
 import type { Exchange } from "../runtime/exchange.ts";
 import type { Frame } from "../runtime/frames.ts";
@@ -33,6 +33,7 @@ import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
 import { hidden, WATCH_REASON, Watches, type WatchReason } from "./live/presence-watches.ts";
 import { Sessions } from "./live/sessions.ts";
 import { TopicSubscriptions } from "./live/subscriptions.ts";
+import { ThreadStreams } from "./live/thread-streams.ts";
 import { Packet } from "./transport/packet.ts";
 
 export interface HubDeps {
@@ -49,6 +50,8 @@ export interface HubDeps {
   readRevoked(): Promise<(family: FamilyId) => boolean>;
   /** Conversations that may be live in one session; LIVE_CONVERSATIONS_MAX but in tests. */
   liveMax?: number;
+  /** The same of threads. */
+  liveThreadsMax?: number;
   clock: Clock;
   log: Log;
 }
@@ -65,6 +68,7 @@ export class Hub {
   readonly #notified: NotificationStream;
   readonly #prefs: PrefsStream;
   readonly #drafts: Drafts;
+  readonly #threads: ThreadStreams;
   readonly #missed: MissedOrders;
   readonly #deps: HubDeps;
   readonly #statusSources: StatusSources;
@@ -73,6 +77,7 @@ export class Hub {
     const { incarnation, exchange, queries, auth, clock, log } = deps;
     const { gateway } = exchange;
     const liveMax = deps.liveMax ?? LIVE_CONVERSATIONS_MAX;
+    const liveThreadsMax = deps.liveThreadsMax ?? LIVE_THREADS_MAX;
     this.#deps = deps;
     const interests = new TopicSubscriptions({
       clock,
@@ -87,6 +92,7 @@ export class Hub {
       interests,
       sessionsOf: (user) => this.sessions.ofUser(user),
       liveMax,
+      liveThreadsMax,
       onNotLive(session, id, rev) {
         activity.follow(session);
         activity.knows(session, id, rev);
@@ -113,6 +119,8 @@ export class Hub {
     const drafts = new Drafts({ clock, log, gateway });
     this.#drafts = drafts;
     this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
+    const threads = new ThreadStreams({ clock, log, queries, streams, sessionsOf });
+    this.#threads = threads;
     const live = {
       incarnation,
       gateway,
@@ -130,12 +138,14 @@ export class Hub {
     this.sessions = new Sessions({
       ...live,
       liveMax,
+      liveThreadsMax,
       clock,
       log,
       interests,
       notified,
       prefs,
       drafts,
+      threads,
     });
     this.#missed = new MissedOrders({
       clock,
@@ -146,6 +156,7 @@ export class Hub {
       endLogins: async () => this.sessions.endLogins(await deps.readRevoked()),
       endUser: (user) => this.sessions.endUser(user),
       joined: (user, body) => this.#joined(user, JSON.parse(body) as Conversation),
+      followed: (user, thread) => threads.followed(user, thread),
       tied: (user, opening) => this.#tied(user, opening),
     });
     this.commands = createCommands({
@@ -153,6 +164,7 @@ export class Hub {
       clock,
       prefs,
       drafts,
+      threads,
       auth,
       pages: deps.pages,
       appKinds: deps.appKinds ?? [],
@@ -187,7 +199,7 @@ export class Hub {
     else if (user !== null) this.#onUserEvent(user, event);
     else if (post !== null) this.#postWatches.onEvent(post, event);
     else if (app !== null) this.#actorWatches.onEvent(app, event);
-    else if (key === topicOf.memberships()) this.#onJoined(JSON.parse(event.body) as JoinedOrder);
+    else if (key === topicOf.memberships()) this.#onMembers(event);
     else if (key === topicOf.revocations()) this.#deps.onRevoked(event);
   }
 
@@ -241,6 +253,7 @@ export class Hub {
     this.#notified.close();
     this.#prefs.close();
     this.#drafts.close();
+    this.#threads.close();
     this.sessions.stop();
     this.watches.close();
     this.#actorWatches.close();
@@ -261,6 +274,12 @@ export class Hub {
         const reason = WATCH_REASON.follow;
         if (following) this.#watchUsers(user, [user_id], reason);
         else for (const session of sessions) this.watches.withdraw(session, [user_id], reason);
+        return;
+      }
+      case "following_thread": {
+        const { conversation, following } = noteOf(event, "following_thread");
+        if (following) this.#threads.followed(user, conversation);
+        else this.#threads.unfollowed(user, conversation);
         return;
       }
       case "apart_changed": {
@@ -292,6 +311,13 @@ export class Hub {
     }
   }
 
+  #onMembers({ name, body }: Frame): void {
+    if (name === "threads_left") {
+      const { user_ids, conversation_id } = JSON.parse(body) as ThreadsLeftOrder;
+      this.#threads.leftParent(conversation_id, user_ids);
+    } else this.#onJoined(JSON.parse(body) as JoinedOrder);
+  }
+
   #onJoined({ user_ids, conversation }: JoinedOrder): void {
     const here = user_ids.filter((user) => this.sessions.has(user));
     for (const user of here) this.#joined(user, conversation);
@@ -312,6 +338,7 @@ export class Hub {
     }
     for (const other of apart) this.sessions.apartChanged(user, other, true);
     this.#watchUsers(user, followees, WATCH_REASON.follow);
+    this.#threads.recheck(user);
   }
 
   /** Direct peers and followers watch from when they become so. */

@@ -25,6 +25,7 @@ import type {
 import type { MembershipQueries } from "./membership.ts";
 import type { PrefsQueries } from "./prefs.ts";
 import type { SocialOpening, SocialQueries } from "./social.ts";
+import type { OpenedThread, ThreadQueries } from "./threads.ts";
 
 export interface Account {
   user: User;
@@ -207,6 +208,10 @@ export interface SessionOpening extends SocialOpening {
   conversations: { id: ConversationId; rev: number; peer: UserId | null }[];
   /** Whether the user has conversations beside those. */
   hasMoreConversations: boolean;
+  /** The same of followed threads, at most LIVE_THREADS_MAX, and those that are unread. */
+  threads: OpenedThread[];
+  hasMoreThreads: boolean;
+  unreadThreads: Unread[];
   /** Conversations with unread messages in the same order, at most UNREAD_CONVERSATIONS_MAX. */
   unread: Unread[];
   hasMoreUnread: boolean;
@@ -228,6 +233,8 @@ export interface ActiveConversation extends Activity {
   user: UserId;
   /** Whether the user was active in it by their own doing since then; see SessionOpening. */
   isOwn: boolean;
+  /** The parent of a thread. */
+  threadOf?: ConversationId;
 }
 
 export interface ActivityAnswer {
@@ -242,6 +249,8 @@ export interface SyncRequest {
   after: Map<ConversationId, number>;
   /** Whether conversations that the client did not list belong in the answer. */
   complete: boolean;
+  /** The client speaks version 1 of the contract. */
+  withoutThreads?: boolean;
 }
 
 export interface SyncedConversation extends OwnUnread {
@@ -336,7 +345,12 @@ export type MembersPage =
   | { is: "not_found" }
   | { is: "bad_cursor" };
 
-export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries, MembershipQueries {
+export interface Queries
+  extends SocialQueries,
+    PrefsQueries,
+    ReactionQueries,
+    MembershipQueries,
+    ThreadQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**
    * Those of `users` who were taken into a conversation, or whose follows or blocks changed, less
@@ -346,7 +360,10 @@ export interface Queries extends SocialQueries, PrefsQueries, ReactionQueries, M
   /** What changed in all conversations of these users; a conversation may be named twice. */
   activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer>;
   /** How a conversation stands for one of its members; null where `reader` is none. */
-  standing(reader: UserId, id: ConversationId): Promise<Activity | null>;
+  standing(
+    reader: UserId,
+    id: ConversationId,
+  ): Promise<(Activity & { threadOf?: ConversationId }) | null>;
   /** The first seq that a member may see, of those who may not see all. */
   visibleFrom(id: ConversationId): Promise<Map<UserId, number>>;
   /** Current rev of each conversation that exists. */

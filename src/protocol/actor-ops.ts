@@ -23,8 +23,8 @@ import type {
   Status,
 } from "./schemas.ts";
 import type { SignalBody } from "./signals.ts";
-
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
+import type { ThreadRules, ThreadStanding } from "./threads.ts";
 
 export type ActorKind = "user" | "conversation" | "post" | "app";
 
@@ -214,6 +214,59 @@ export interface ConversationOps {
   cleared: { body: { user: UserId; before: number }; answer: null };
   /** A block between the two of a direct conversation came or went. */
   apart_changed: { body: { is_apart: boolean }; answer: null };
+  create_thread: {
+    body: Acting & { seq: number };
+    answer: { created: boolean; conversation: Conversation };
+  };
+  /** Refused where the conversation is no thread. */
+  follow: {
+    body: Acting & { on: boolean };
+    answer: { conversation: Conversation };
+  };
+  /** A thread asks its parent before it does what a user asks for. */
+  judge_thread: { body: ThreadQuestion; answer: ThreadVerdict };
+  /** A thread tells its parent that a send, which the parent had counted, was not made. */
+  reply_failed: { body: { user: UserId }; answer: null };
+  /** A thread tells its parent that there is news for the summary of that root. */
+  thread_changed: { body: { seq: number }; answer: null };
+}
+
+export interface ThreadQuestion {
+  user: UserId;
+  thread: ConversationId;
+  /** The `seq` of the root. */
+  root: number;
+  /** What the user asks of the thread, by the name of its operation. */
+  act: string;
+  /** Only with a reaction. */
+  on?: boolean;
+  all?: true;
+  /** Only with a send. */
+  client_id?: string;
+  /** The roles of all members who have one of their own are wanted. */
+  roles?: true;
+}
+
+/** The right to delete messages beside one's own. */
+export interface DeletionRights {
+  any: boolean;
+  /** System messages. */
+  system: boolean;
+  /** Not those of these users. */
+  spared: string[];
+}
+
+export interface ThreadVerdict {
+  rules: ThreadRules;
+  standing: ThreadStanding & { role: Role };
+  /** Another number than before: members have left the parent, and follow the thread no more. */
+  departures: number;
+  /** Only where the question wants them. */
+  roles?: { [user_id: string]: ThreadStanding };
+  /** Only with a deletion. */
+  deletes?: DeletionRights;
+  /** The message was sent before, and slow mode would refuse another one: this answers the send. */
+  sent?: Message;
 }
 
 export interface PostOps {
@@ -329,6 +382,8 @@ export interface UserOrders {
   /** A block with the other came or went, whoever made it. */
   apart_changed: { user_id: UserId; is_apart: boolean };
   following_changed: { user_id: UserId; following: boolean };
+  /** The user follows a thread, which is as they see it, or follows it no more. */
+  following_thread: { conversation: Conversation; following: boolean };
   /** Whether the user's preferences were changed is not known. */
   prefs_doubted: Record<string, never>;
   /** The user has more sessions than may be: this one, the oldest, ends. */
@@ -343,4 +398,13 @@ export interface UserOrders {
 export interface JoinedOrder {
   user_ids: UserId[];
   conversation: Conversation;
+}
+
+/**
+ * On `memberships`, with the name `threads_left`: these users are no members of a conversation with
+ * threads any more, and may not read those either. With null it is deleted, and its threads with it.
+ */
+export interface ThreadsLeftOrder {
+  user_ids: UserId[] | null;
+  conversation_id: ConversationId;
 }

@@ -146,6 +146,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   // For all: as many flushes as there are fifties of users, and each is an event to all members.
   removeReaction: ({ query }) => ({ react: query.all === "true" ? 10 : 1 }),
   listReactions: page,
+  createThread: () => ({ change: 1 }),
+  followThread: () => ({ change: 1 }),
+  unfollowThread: () => ({ change: 1 }),
+  listThreads: page,
   createActor: () => ({ create_actor: 1 }),
   callActor: () => ({ call: 1 }),
   getActor: PLAIN,

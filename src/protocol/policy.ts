@@ -139,6 +139,7 @@ const ACTS = {
   signal_audience: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   edit: ["user", "admitted", "member", "unblocked", "unsilenced", "role", "sender"],
   react: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
+  create_thread: ["user", "admitted", "member", "unblocked", "unsilenced", "role"],
   update_conversation: ["user", "admitted", "member", "unblocked", "role"],
   update_member: ["user", "admitted", "member", "unblocked", "role"],
   add_members: [
@@ -246,6 +247,10 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   addReaction: "react",
   removeReaction: "react",
   listReactions: "read_conversation",
+  createThread: "create_thread",
+  followThread: "read_conversation",
+  unfollowThread: "read_conversation",
+  listThreads: "own",
   markRead: "mark",
   // What is one's own stays so under a block.
   getPrefs: "read_conversation",

@@ -20,11 +20,11 @@ import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
   ClientId,
   Conversation,
-  ConversationKind,
   ConversationSummary,
   Cursor,
   ExternalId,
   Id,
+  MadeKind,
   Member,
   Message,
   MessageBody,
@@ -43,6 +43,7 @@ import {
 } from "./schemas.ts";
 import { SERVICE_ROUTES } from "./service-routes.ts";
 import { SOCIAL_ROUTES } from "./social-routes.ts";
+import { THREAD_ROUTES } from "./thread-routes.ts";
 import { USER_ROUTES } from "./user-routes.ts";
 
 export const MEMBERS_MAX = 1000;
@@ -128,7 +129,7 @@ export const ROUTES = {
     body: Request({
       member_ids: Type.Array(Id, { maxItems: MEMBERS_MAX }),
       title: Type.Optional(Nullable(Title)),
-      kind: Type.Optional(ConversationKind),
+      kind: Type.Optional(MadeKind),
       ...CONVERSATION_EXTRAS,
     }),
     answers: { 201: Conversation, 200: Conversation },
@@ -145,7 +146,7 @@ export const ROUTES = {
     scope: "act",
     params: Request({ external_id: ExternalId }),
     body: Request({
-      kind: ConversationKind,
+      kind: MadeKind,
       owner_id: Type.Optional(Id),
       member_ids: Type.Array(Id, { maxItems: MEMBERS_MAX }),
       title: Type.Optional(Nullable(Title)),
@@ -342,6 +343,7 @@ export const ROUTES = {
     refusals: ["not_found", "forbidden"],
   },
   ...REACTION_ROUTES,
+  ...THREAD_ROUTES,
   markRead: {
     group: "Conversations",
     method: "PUT",

@@ -127,6 +127,14 @@ export const OwnReactionsKey = Type.Optional(
   Type.Array(OwnReactions, { description: "Of the messages that have reactions of one's own." }),
 );
 
+/** What a root shows of its thread, from the first reply. */
+export const ThreadSummary = Type.Object({
+  conversation_id: Id,
+  reply_count: Type.Integer({ minimum: 0, description: "Without deleted and system messages." }),
+  last_reply_at: Nullable(Time),
+  last_user_ids: Type.Array(Id, { maxItems: 5, description: "Who replied, the newest first." }),
+});
+
 export const Message = Type.Object({
   id: Id,
   conversation_id: Id,
@@ -154,6 +162,7 @@ export const Message = Type.Object({
     Type.Array(Id, { minItems: 1, maxItems: 20, description: "Members whom the body names." }),
   ),
   mention_all: Type.Optional(Type.Literal(true)),
+  thread: Type.Optional(ThreadSummary),
   pinned_at: Type.Optional(Time),
   pinned_by: Type.Optional(Id),
   expires_at: Type.Optional(
@@ -187,11 +196,20 @@ export const Member = Type.Object({
   ...MEMBER_EXTRAS,
 });
 
-export const ConversationKind = Type.Union([Type.Literal("direct"), Type.Literal("group")]);
+/** The kinds of conversation that can be asked for. */
+export const MadeKind = Type.Union([Type.Literal("direct"), Type.Literal("group")]);
+export const ConversationKind = Type.Union([
+  Type.Literal("direct"),
+  Type.Literal("group"),
+  Type.Literal("thread"),
+]);
 
 export const Conversation = Type.Object({
   id: Id,
   kind: ConversationKind,
+  parent: Type.Optional(
+    Type.Object({ conversation_id: Id, seq: Ordinal }, { description: "Of a thread: its root." }),
+  ),
   title: Nullable(Type.String()),
   owner_id: Nullable(Id),
   members: Type.Array(Member, {
@@ -204,7 +222,10 @@ export const Conversation = Type.Object({
     Type.Literal(true, { description: "`members` does not hold all members." }),
   ),
   member_count: Type.Optional(
-    Type.Integer({ minimum: 0, description: "Only with a group of more than 100 members." }),
+    Type.Integer({
+      minimum: 0,
+      description: "With a group of more than 100 members, and with a thread: its followers.",
+    }),
   ),
   removed_user_ids: Type.Optional(
     Type.Array(Id, {

@@ -6,6 +6,9 @@
 /** Conversations whose events a session receives without having joined them. */
 export const LIVE_CONVERSATIONS_MAX = 500;
 
+/** Followed threads, beside those. */
+export const LIVE_THREADS_MAX = 200;
+
 /** Conversations that `ready.unread` names; `unread.more` says that there are others. */
 export const UNREAD_CONVERSATIONS_MAX = 500;
 

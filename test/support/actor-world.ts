@@ -112,6 +112,7 @@ export class SimWorker {
       conversations: slow.wrap(storage.ports.conversations),
       users: slow.wrap(storage.ports.users),
       reactions: slow.wrap(storage.ports.reactions),
+      threads: slow.wrap(storage.ports.threads),
       posts: slow.wrap(storage.ports.posts),
       notifications: slow.wrap(storage.ports.notifications),
       graph: slow.wrap(storage.ports.graph),

@@ -30,6 +30,7 @@ beforeEach(async () => {
       const { id, rev } = JSON.parse(body) as { id: ConversationId; rev: number };
       joined.push({ id, rev, body });
     },
+    followed: () => undefined,
     tied: () => undefined,
   });
 });

@@ -14,7 +14,7 @@ import { contentOf, editRefusal, sendRefusal } from "../../protocol/message-cont
 import { judge } from "../../protocol/policy.ts";
 import { SYNC_PREFS_MAX } from "../../protocol/prefs.ts";
 import { reactionKeyOf } from "../../protocol/reaction-keys.ts";
-import { asConversationId, type Message } from "../../protocol/schemas.ts";
+import { asConversationId } from "../../protocol/schemas.ts";
 import { WATCHED_POSTS_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
 import type { PostCounts } from "../../protocol/social.ts";
 import { isoOf } from "../../protocol/time.ts";
@@ -28,9 +28,11 @@ import type { PostWatches } from "../live/post-watches.ts";
 import type { PrefsStream } from "../live/prefs-stream.ts";
 import type { Watches } from "../live/presence-watches.ts";
 import { reactionKey, typingEnded } from "../live/stream.ts";
-import type { AwaitedChange, Session } from "../session/session.ts";
+import type { ThreadStreams } from "../live/thread-streams.ts";
+import type { Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
 import { type ActorCommandDeps, createActorCommands, syncActors } from "./actors.ts";
+import { awaited, isAnswered, isEditedTo } from "./awaited.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Commands } from "./handler.ts";
 import { Ordered, withEnd } from "./ordered.ts";
@@ -49,11 +51,6 @@ const TOO_MANY_POSTS = refused(
 );
 type JoinAnswer = ConversationOps["join"]["answer"];
 
-/** Of a change whose event may answer it, too. */
-interface ChangeAck extends AckSink {
-  readonly isAnswered: boolean;
-}
-
 export interface CommandDeps extends ActorCommandDeps {
   incarnation: string;
   gateway: Gateway;
@@ -64,6 +61,7 @@ export interface CommandDeps extends ActorCommandDeps {
   clock: Clock;
   prefs: PrefsStream;
   drafts: Drafts;
+  threads: Pick<ThreadStreams, "entered">;
   queries: Pick<
     Queries,
     "sync" | "standing" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter"
@@ -134,17 +132,29 @@ export function createCommands(deps: CommandDeps): Commands {
         // The answer comes before every event after it, so the session enters in order.
         session.left.delete(id);
         const { conversation, typing } = JSON.parse(answer) as JoinAnswer;
-        const entering = streams.enter(session, id, conversation.rev);
+        const parent = conversation.parent?.conversation_id;
+        const entering = streams.enter(
+          session,
+          id,
+          conversation.rev,
+          parent === undefined ? null : asConversationId(parent),
+        );
+        if (parent !== undefined) {
+          session.joinedThreads.add(id);
+          deps.threads.entered(session, [id]);
+        }
         ack.ok(answer);
         if (entering === null || typing.length === 0) return;
         void entering.then(() => endStaleTyping(session, conversation_id, typing));
       },
       refuse: (error) => ack.refuse(error),
     };
+    if (isAttached && streams.get(id)?.parent != null) session.joinedThreads.add(id);
     askConversation(session, conversation_id, "join", window, isAttached ? ack : entering);
   }
 
   function leave(session: Session, id: ConversationId, ack: AckSink): void {
+    session.joinedThreads.delete(id);
     const stream = streams.get(id);
     if (stream?.sessions.has(session)) {
       stream.detach(session);
@@ -268,7 +278,12 @@ export function createCommands(deps: CommandDeps): Commands {
       }
       const reading = pages.run(session.user, () =>
         Promise.all([
-          deps.queries.sync({ userId: session.user, after, complete: complete !== false }),
+          deps.queries.sync({
+            userId: session.user,
+            after,
+            complete: complete !== false,
+            withoutThreads: session.contract === "1",
+          }),
           notifications_after_seq === undefined
             ? []
             : deps.queries.notificationsAfter(
@@ -432,55 +447,6 @@ export function createCommands(deps: CommandDeps): Commands {
     if (!session.typingIn.delete(id)) return;
     gateway.tell("conversation", id, "session_closed", { session: session.id });
   }
-}
-
-/**
- * The ack of a session's own change. The event of the change, where it comes by first, is as
- * good as the answer: so the ack keeps its place among the events (promise 3).
- */
-function awaited(
-  session: Session,
-  key: string,
-  is: AwaitedChange["is"],
-  ack: AckSink,
-  answerOf = (message: string) => `{"message":${message}}`,
-): ChangeAck {
-  let isAnswered = false;
-  const once = (answer: () => void) => {
-    if (!isAnswered) answer();
-    isAnswered = true;
-  };
-  const change: AwaitedChange = {
-    is,
-    answer: (text) => once(() => ack.ok(answerOf(text))),
-  };
-  session.waitFor(key, change);
-  const done = (answer: () => void) => {
-    session.waitsNoMore(key, change);
-    once(answer);
-  };
-  return {
-    get isAnswered() {
-      return isAnswered;
-    },
-    ok: (answer) => done(() => ack.ok(answer)),
-    refuse: (error) => done(() => ack.refuse(error)),
-  };
-}
-
-/** Whether a message that came by is what the edit asked for. */
-function isEditedTo(
-  message: Message,
-  { body, data }: Pick<ClientPayload<"edit_message">, "body" | "data">,
-): boolean {
-  if (message.deleted_at !== null || message.edited_at === null) return false;
-  if (body !== undefined && message.body !== body) return false;
-  return data === undefined || JSON.stringify(message.data ?? null) === JSON.stringify(data);
-}
-
-/** Whether an event has answered it. */
-function isAnswered(ack: AckSink): boolean {
-  return "isAnswered" in ack && ack.isAnswered === true;
 }
 
 /** The schema has let only keys through. */

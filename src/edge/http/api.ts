@@ -50,6 +50,7 @@ import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
 import { reactionRoutes } from "./routes/reactions.ts";
 import { serviceRoutes } from "./routes/services.ts";
+import { threadRoutes } from "./routes/threads.ts";
 import { userRoutes } from "./routes/users.ts";
 import { AuditTrail } from "./server/audit.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
@@ -188,6 +189,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...conversationRoutes(deps.gateway, deps.queries),
     ...prefsRoutes(deps.gateway, deps.queries),
     ...reactionRoutes(deps.gateway, deps.queries),
+    ...threadRoutes(deps.gateway, deps.queries),
     ...membershipRoutes(deps.gateway, deps.queries, deps.clock),
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),

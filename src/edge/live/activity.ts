@@ -46,7 +46,12 @@ export interface ActivityOptions {
   streams: {
     /** Whether the session receives the conversation's events, or is about to. */
     isFollowed(session: Session, id: ConversationId): boolean;
-    enter(session: Session, id: ConversationId, rev: number): Promise<void> | null;
+    enter(
+      session: Session,
+      id: ConversationId,
+      rev: number,
+      parent: ConversationId | null,
+    ): Promise<void> | null;
   };
 }
 
@@ -183,6 +188,8 @@ export class Activity {
     const { rev, isOwn } = changed;
     const id = asConversationId(changed.conversation_id);
     if (session.isEnded || session.left.has(id) || streams.isFollowed(session, id)) return null;
+    // Version 1 of the contract has no threads.
+    if (changed.threadOf !== undefined && session.contract === "1") return null;
     const known = partial.known.get(id);
     let sentAt: Monotonic | null = null;
     if (known === undefined || (rev > known.rev && this.#isDue(known, clock.monotonicMs()))) {
@@ -191,7 +198,10 @@ export class Activity {
       known.waiting = changed;
     }
     // [CAC3]
-    if (isOwn) void streams.enter(session, id, partial.known.get(id)?.rev ?? rev);
+    if (isOwn) {
+      const parent = changed.threadOf ?? null;
+      void streams.enter(session, id, partial.known.get(id)?.rev ?? rev, parent);
+    }
     return sentAt;
   }
 
@@ -278,7 +288,7 @@ export class Activity {
   }
 
   #send(session: Session, partial: Partial, changed: ActiveConversation): Monotonic {
-    const { user: _, isOwn: __, ...payload } = changed;
+    const { user: _, isOwn: __, threadOf: ___, ...payload } = changed;
     const id = asConversationId(payload.conversation_id);
     const packet = Packet.event("conversation_activity", JSON.stringify(payload));
     session.send(packet, `conversation_activity:${id}`);

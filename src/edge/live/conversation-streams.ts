@@ -18,14 +18,16 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Change, Changes, Queries } from "../../ports/edge.ts";
+import type { OpenedThread } from "../../ports/threads.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter } from "../../protocol/members.ts";
 import type { Conversation } from "../../protocol/schemas.ts";
+import { LIVE_THREADS_MAX } from "../../protocol/session-bounds.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
-import type { Session } from "../session/session.ts";
+import type { AttachedStream, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
@@ -53,8 +55,9 @@ export interface StreamsOptions {
   queries: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation">;
   interests: TopicSubscriptions;
   sessionsOf(user: UserId): Iterable<Session>;
-  /** Conversations that may be live in one session. */
+  /** Conversations that may be live in one session, and threads beside them. */
   liveMax: number;
+  liveThreadsMax?: number;
   /** The conversation, of which the session has everything up to `rev`, is not live in it. */
   onNotLive(session: Session, id: ConversationId, rev: number): void;
 }
@@ -90,11 +93,17 @@ export class Streams {
    * Reads that fail because storage is unreachable are retried until they succeed.
    * `known` has the most recent of the user's own activity first, and is no longer than `liveMax`.
    */
-  async attach(session: Session, known: ReadonlyMap<ConversationId, number>): Promise<void> {
+  async attach(
+    session: Session,
+    known: ReadonlyMap<ConversationId, number>,
+    threads: readonly OpenedThread[] = [],
+  ): Promise<void> {
     const waits: Promise<void>[] = [];
-    for (const [id, rev] of [...known].reverse()) {
+    const parents = new Map(threads.map(({ id, parent }) => [id, parent]));
+    const all = [...known, ...threads.map(({ id, rev }) => [id, rev] as const)];
+    for (const [id, rev] of all.reverse()) {
       const isMade = !this.#streams.has(id);
-      const wait = this.enter(session, id, rev);
+      const wait = this.enter(session, id, rev, parents.get(id) ?? null);
       if (wait === null) continue;
       const confirmed = this.#options.interests.confirmed(topicOf.conversation(id));
       waits.push(isMade ? confirmed.catch(() => wait) : wait);
@@ -116,9 +125,31 @@ export class Streams {
     for (const session of sessions) {
       if (!session.wantsStream(id)) continue;
       session.send(packet);
-      if (session.streams.size < this.#options.liveMax) void this.enter(session, id, rev);
+      if (this.hasRoom(session, null)) void this.enter(session, id, rev);
       else this.#isNotLive(session, id, rev);
     }
+  }
+
+  /** Where a session has no room for what its user has become a member of. */
+  notLive(session: Session, id: ConversationId, rev: number): void {
+    this.#isNotLive(session, id, rev);
+  }
+
+  all(): Iterable<Stream> {
+    return this.#streams.values();
+  }
+
+  /** [LIV1] `parent`: of a thread. */
+  hasRoom(session: Session, parent: ConversationId | null): boolean {
+    const { liveMax, liveThreadsMax = LIVE_THREADS_MAX } = this.#options;
+    if (parent !== null) return session.threads < liveThreadsMax;
+    return session.streams.size - session.threads < liveMax;
+  }
+
+  #isCrowded(session: Session, parent: ConversationId | null): boolean {
+    const { liveMax, liveThreadsMax = LIVE_THREADS_MAX } = this.#options;
+    if (parent !== null) return session.threads > liveThreadsMax;
+    return session.streams.size - session.threads > liveMax;
   }
 
   /** Whether the session receives the conversation's events, or is about to. */
@@ -138,10 +169,15 @@ export class Streams {
    * The session has all up to `rev`: it hears everything after it. Null: it is in; else resolves
    * when it is, and never rejects.
    */
-  enter(session: Session, id: ConversationId, rev: number): Promise<void> | null {
+  enter(
+    session: Session,
+    id: ConversationId,
+    rev: number,
+    parent: ConversationId | null = null,
+  ): Promise<void> | null {
     const stream = this.#streams.get(id);
     if (stream === undefined) {
-      const made = this.#make(id, rev);
+      const made = this.#make(id, rev, parent);
       made.attach(session);
       this.#passAnswered(session, made, rev);
       return made.opened;
@@ -167,7 +203,10 @@ export class Streams {
     if (entering === undefined) {
       const stream = this.#streams.get(id);
       if (stream?.sessions.has(session)) stream.ack(session, rev, release);
-      else if (release() && session.isPartial) session.wasAnswered(id, rev);
+      // A user who sends into a thread is about to follow it.
+      else if (release() && (session.isPartial || session.contract !== "1")) {
+        session.wasAnswered(id, rev);
+      }
       return;
     }
     let isHeld = true;
@@ -223,8 +262,8 @@ export class Streams {
     session.forgetAnswered(stream.id, Number.POSITIVE_INFINITY);
   }
 
-  #make(id: ConversationId, fromRev: number): Stream {
-    const stream = new Stream(id, this.#host);
+  #make(id: ConversationId, fromRev: number, parent: ConversationId | null): Stream {
+    const stream = new Stream(id, this.#host, parent);
     this.#streams.set(id, stream);
     void this.#open(stream, fromRev);
     return stream;
@@ -240,8 +279,8 @@ export class Streams {
       },
       entered: (session, which) => this.#makeRoom(session, which),
       // What a partial session missed of it before would not be read.
-      hasRoom: (session) => !session.isPartial && session.streams.size < this.#options.liveMax,
-      catchUp: (session, which, rev) => void this.enter(session, which.id, rev),
+      hasRoom: (session) => !session.isPartial && this.hasRoom(session, null),
+      catchUp: (session, which, rev) => void this.enter(session, which.id, rev, which.parent),
       repair: (which) => void this.#repair(which),
       sessionsOf,
       isOutdated: (event, actor) =>
@@ -255,10 +294,11 @@ export class Streams {
    * is said of it.
    */
   #makeRoom(session: Session, entered: Stream): void {
-    for (const { id, isLive } of session.streams) {
-      if (session.streams.size <= this.#options.liveMax) return;
+    for (const { id, parent, isLive } of session.streams) {
+      if (!this.#isCrowded(session, entered.parent)) return;
       const stream = this.#streams.get(id);
       if (stream === undefined || stream === entered || !isLive) continue;
+      if ((parent === null) !== (entered.parent === null)) continue;
       stream.detach(session);
       this.#isNotLive(session, id, stream.rev);
       // The session would not receive that they stopped.
@@ -271,8 +311,10 @@ export class Streams {
   /** [LIV1] The stream has caught up: it may have to leave sessions, or others may. */
   #makeRooms(stream: Stream): void {
     for (const session of stream.sessions) {
-      if (session.streams.size <= this.#options.liveMax) continue;
-      const newest = [...session.streams].at(-1);
+      if (!this.#isCrowded(session, stream.parent)) continue;
+      const isAlike = (other: AttachedStream) =>
+        (other.parent === null) === (stream.parent === null);
+      const newest = [...session.streams].filter(isAlike).at(-1);
       const entered = newest === undefined ? undefined : this.#streams.get(newest.id);
       this.#makeRoom(session, entered ?? stream);
     }
@@ -311,7 +353,9 @@ export class Streams {
   async #enterLater(session: Session, stream: Stream, rev: number): Promise<void> {
     await stream.opened;
     session.entering.delete(stream.id);
-    if (session.wantsStream(stream.id)) await this.enter(session, stream.id, rev);
+    if (session.wantsStream(stream.id)) {
+      await this.enter(session, stream.id, rev, stream.parent);
+    }
   }
 
   /** Brings one session from `rev` to where the stream is, and adds it there. Never rejects. */
@@ -349,7 +393,7 @@ export class Streams {
       this.#passAnswered(session, stream, stream.rev);
     }
     // Nobody else listened meanwhile, and it was let go.
-    else await this.enter(session, id, orUnreachable);
+    else await this.enter(session, id, orUnreachable, stream.parent);
   }
 
   async #repair(stream: Stream): Promise<void> {

@@ -16,6 +16,7 @@ import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { UserId } from "../../protocol/ids.ts";
+import type { Conversation } from "../../protocol/schemas.ts";
 import { earlierOf, later, type Monotonic, msBetween } from "../../protocol/time.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Session } from "../session/session.ts";
@@ -30,7 +31,7 @@ const KNOWN_MS = 50 * 60_000;
 export interface MissedOrdersOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<Queries, "openSession" | "joiningChange" | "changedUsers">;
+  queries: Pick<Queries, "openSession" | "joiningChange" | "changedUsers" | "conversation">;
   /** Local users with sessions. */
   users(): Iterable<UserId>;
   sessionsOf(user: UserId): Iterable<Session>;
@@ -40,6 +41,8 @@ export interface MissedOrdersOptions {
   endUser(user: UserId): void;
   /** The user became a member; `body` is the conversation as it was then. */
   joined(user: UserId, body: string): void;
+  /** The user follows a thread, which is as they see it. */
+  followed(user: UserId, thread: Conversation): void;
   /** The user's follows and blocks as they are now. */
   tied(user: UserId, opening: SessionOpening): void;
 }
@@ -154,6 +157,13 @@ export class MissedOrders {
       if (!isMissing) continue;
       const change = await queries.joiningChange(user, id);
       if (change !== null) joined(user, change.body);
+    }
+    for (const { id } of opening.threads) {
+      const isMissing = [...sessionsOf(user)].some(
+        (it) => it.isLive && !it.isPartial && it.contract !== "1" && it.wantsStream(id),
+      );
+      const thread = isMissing ? await queries.conversation(user, id) : null;
+      if (thread !== null) this.#options.followed(user, thread);
     }
   }
 }

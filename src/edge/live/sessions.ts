@@ -14,7 +14,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries, SessionOpening } from "../../ports/edge.ts";
 import type { SessionNote } from "../../protocol/actor-ops.ts";
-import type { FamilyId, SessionId, UserId } from "../../protocol/ids.ts";
+import type { ConversationId, FamilyId, SessionId, UserId } from "../../protocol/ids.ts";
 import { AUTOMATIC_WATCHES_MAX } from "../../protocol/session-bounds.ts";
 import { isoOf, later, msBetween } from "../../protocol/time.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
@@ -44,14 +44,16 @@ export interface SessionsOptions {
   interests: TopicSubscriptions;
   streams: Streams;
   activity: Activity;
-  /** Conversations that may be live in one session. */
+  /** Conversations that may be live in one session, and threads beside them. */
   liveMax: number;
+  liveThreadsMax: number;
   watches: Watches;
   postWatches: PostWatches;
   actorWatches: ActorWatches;
   notified: NotificationStream;
   prefs: PrefsStream;
   drafts: { ended(session: Session): void };
+  threads: { entered(session: Session, ids: readonly ConversationId[]): void };
   queries: Pick<Queries, "openSession">;
 }
 
@@ -131,15 +133,29 @@ export class Sessions {
     const { conversations, hasMoreConversations, readAtMs } = opening;
     const live = conversations.slice(0, this.#options.liveMax);
     session.readAtMs = readAtMs;
-    if (hasMoreConversations || conversations.length > live.length) {
+    const { threads } = opening;
+    // Version 1 of the contract has no threads.
+    const knowsThreads = session.contract !== "1";
+    const liveThreads = knowsThreads ? threads.slice(0, this.#options.liveThreadsMax) : [];
+    const hasMoreThreads = opening.hasMoreThreads || threads.length > liveThreads.length;
+    if (
+      hasMoreConversations ||
+      conversations.length > live.length ||
+      (knowsThreads && hasMoreThreads)
+    ) {
       session.isPartial = true;
       this.#options.activity.follow(session);
     }
     await Promise.all([
-      streams.attach(session, new Map(live.map(({ id, rev }) => [id, rev]))),
+      streams.attach(session, new Map(live.map(({ id, rev }) => [id, rev])), liveThreads),
       watches.addAutomatic(session, peersOf(opening), WATCH_REASON.peer),
       watches.addAutomatic(session, followeesOf(opening), WATCH_REASON.follow),
     ]);
+    // A user may have left a parent after the reading, before its threads were live here.
+    this.#options.threads.entered(
+      session,
+      liveThreads.map(({ id }) => id),
+    );
     return opening;
   }
 

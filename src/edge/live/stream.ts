@@ -73,6 +73,8 @@ interface HeldAck {
 
 export class Stream {
   readonly id: ConversationId;
+  /** The conversation in which a thread has its root; null: it is no thread. */
+  readonly parent: ConversationId | null;
   readonly topic: Topic;
   readonly sessions = new Set<Session>();
   /** Who types here, as the local sessions were told, and the life that said so. */
@@ -92,8 +94,9 @@ export class Stream {
   readonly #receipts = new Receipts();
   readonly #host: StreamOwner;
 
-  constructor(id: ConversationId, host: StreamOwner) {
+  constructor(id: ConversationId, host: StreamOwner, parent: ConversationId | null = null) {
     this.id = id;
+    this.parent = parent;
     this.topic = topicOf.conversation(id);
     this.#host = host;
   }
@@ -129,6 +132,7 @@ export class Stream {
     this.sessions.add(session);
     if (haveRev > this.#rev) this.#ahead.set(session, haveRev);
     session.streams.add(this);
+    if (this.parent !== null) session.threads++;
     if (this.sessions.size === 1) this.#host.occupied(this, true);
     this.#host.entered(session, this);
   }
@@ -137,6 +141,7 @@ export class Stream {
     if (!this.sessions.delete(session)) return;
     this.#ahead.delete(session);
     session.streams.delete(this);
+    if (this.parent !== null) session.threads--;
     if (this.sessions.size === 0) this.#host.occupied(this, false);
   }
 

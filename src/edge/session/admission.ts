@@ -12,6 +12,7 @@ import { type ErrorObject, ok, REFUSALS, type Result, refused } from "../../prot
 import type { EndCode } from "../../protocol/events.ts";
 import type { SessionId } from "../../protocol/ids.ts";
 import { judge } from "../../protocol/policy.ts";
+import { UNREAD_CONVERSATIONS_MAX } from "../../protocol/session-bounds.ts";
 import { isoOf } from "../../protocol/time.ts";
 import type { Auth } from "../auth/auth.ts";
 import { factsOf } from "../auth/identity.ts";
@@ -108,11 +109,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
       session_id: session.id,
       server_time: isoOf(session.sinceMs),
       token_expires_at: isoOf(session.expiresAtMs),
-      unread: {
-        notifications: opening.unreadNotifications,
-        conversations: opening.unread,
-        ...(opening.hasMoreUnread && { more: true as const }),
-      },
+      unread: { notifications: opening.unreadNotifications, ...unreadIn(opening, session) },
       ...(session.contract !== "1" && { contract: session.contract }),
     });
     this.#deps.sessions.begun(session, opening);
@@ -219,6 +216,17 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
     this.#limitedWaiting--;
     return { ...refusal, retry_after_ms: Math.max(1, askedMs - delayMs) };
   }
+}
+
+/** Version 1 of the contract has no threads. */
+function unreadIn(opening: SessionOpening, { contract }: Session) {
+  const { unread, unreadThreads, hasMoreUnread } = opening;
+  const all = contract === "1" ? unread : [...unread, ...unreadThreads];
+  const isMore = hasMoreUnread || all.length > UNREAD_CONVERSATIONS_MAX;
+  return {
+    conversations: all.slice(0, UNREAD_CONVERSATIONS_MAX),
+    ...(isMore && { more: true as const }),
+  };
 }
 
 function tokenOf(

@@ -34,6 +34,8 @@ type Phase = { is: "opening"; held: Held[] } | { is: "live" } | { is: "ended" };
 /** A conversation's stream, as the session it feeds sees it; see stream.ts. */
 export interface AttachedStream {
   readonly id: ConversationId;
+  /** The conversation in which a thread has its root; null: it is no thread. */
+  readonly parent: ConversationId | null;
   /** Whether the session has received everything that the conversation has come to. */
   readonly isLive: boolean;
   detach(session: Session): void;
@@ -97,6 +99,10 @@ export class Session {
   readonly contract: ContractVersion;
   /** The conversations that are live here, by rising time of the user's last own activity. */
   readonly streams = new Set<AttachedStream>();
+  /** How many of them are threads, which have a limit of their own. */
+  threads = 0;
+  /** Threads that the client has joined, which stay live when its user follows them no more. */
+  readonly joinedThreads = new LazySet<ConversationId>();
   /** The user has conversations that are not live here, of which Activity tells the session. */
   isPartial = false;
   /** When storage read the state with which the session began, by the database's clock. */

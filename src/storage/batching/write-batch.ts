@@ -8,12 +8,14 @@
 import type {
   Appended,
   CursorMark,
+  Follower,
   Marked,
   NewContent,
   NewMessage,
   Unmarked,
 } from "../../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
+import type { UserId } from "../../protocol/ids.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
 import type { Message } from "../../protocol/schemas.ts";
 import { countsAsUnread, type OwnMarks } from "../../protocol/unread.ts";
@@ -48,6 +50,8 @@ export interface BatchRow {
   owns: OwnPoint[] | null;
   /** Preferences of users whose conversation is not marked unread any more; see write_batch. */
   prefs: { c: string; u: string; p: Prefs }[] | null;
+  /** Users who follow a thread since the send at the place `n`. */
+  followed: { n: number; u: UserId; r: number }[] | null;
 }
 
 /** A user's own point after a mark; `n` is the place of the mark. */
@@ -186,13 +190,15 @@ export class WriteBatch {
   #settleSends(row: BatchRow, unknownSince: string | null, unmarked: UnmarkedOf): void {
     const duplicates = new Map(row.dups?.map(({ place, ...message }) => [place, message]));
     const extras = new Map(row.extras?.map(({ n, e }) => [n, e]));
+    const followers = row.followed === null ? null : followersIn(row.followed);
     for (const [n, jobs] of this.#sends.entries()) {
       const outcome = row.outcomes?.[n];
       const duplicate = duplicates.get(n);
       if (outcome === OUTCOME.added) {
         const { message: asked } = jobs[0]!;
         const message = addedMessage(asked, row, n, extras.get(n));
-        settleSend(jobs, message, false, unmarked(asked.conversationId, asked.senderId));
+        const lifted = unmarked(asked.conversationId, asked.senderId);
+        settleSend(jobs, message, false, lifted, followers?.get(n));
       } else if (outcome === OUTCOME.duplicate && duplicate !== undefined) {
         const isFirst = isOwn(duplicate, unknownSince);
         settleSend(jobs, duplicate, !isFirst, isFirst ? null : undefined);
@@ -270,11 +276,28 @@ function settleSend(
   message: Message,
   duplicate: boolean,
   unmarked: Unmarked | undefined,
+  followed?: Follower[],
 ): void {
   for (const [i, job] of jobs.entries()) {
-    const isFirst = i === 0 && unmarked !== undefined;
-    job.resolve(ok({ message, duplicate: duplicate || i > 0, ...(isFirst && { unmarked }) }));
+    const isFirst = i === 0;
+    job.resolve(
+      ok({
+        message,
+        duplicate: duplicate || i > 0,
+        ...(isFirst && unmarked !== undefined && { unmarked }),
+        ...(isFirst && followed && { followed }),
+      }),
+    );
   }
+}
+
+/** By the place of the send. */
+function followersIn(rows: readonly { n: number; u: UserId; r: number }[]) {
+  const followers = new Map<number, Follower[]>();
+  for (const { n, u, r } of rows) {
+    followers.set(n, [...(followers.get(n) ?? []), { userId: u, readSeq: r }]);
+  }
+  return followers;
 }
 
 /** The row's one update stands for its marks one after another. */

@@ -38,6 +38,8 @@ type Done = Result<{ changed: boolean }>;
 export interface Batch {
   tables: MemoryTables;
   stored: StoredConversation;
+  /** The user leaves the threads, too. */
+  endFollowing(userId: string): void;
   isInformed: boolean;
   isDeleted: boolean;
   /** Extras of members as they were before the change. */
@@ -348,6 +350,7 @@ function takeOut(batch: Batch, userId: string): void {
   const { stored, tables } = batch;
   stored.members.delete(userId);
   tables.prefs.forget(userId, stored.id);
+  batch.endFollowing(userId);
   tables.endInvites(stored.id, userId);
   if (stored.ownerId !== userId) return;
   const [heir] = [...stored.members.values()].sort(

@@ -40,6 +40,7 @@ import {
   changedMessages,
   compareIds,
   countAt,
+  emptyConversation,
   type MemoryTables,
   newestMessages,
   type StoredConversation,
@@ -48,6 +49,7 @@ import {
   standingIn,
   visibleIn,
 } from "./tables.ts";
+import { endFollowing, followByReply, replyDeleted, threadsOf } from "./threads.ts";
 
 const MENTIONS_MAX = 20;
 const GONE_WITH_DELETION = [
@@ -103,7 +105,12 @@ export class MemoryConversations implements ConversationStore {
 
   async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {
     const ages = new Map<UserId, number>();
-    for (const message of this.#tables.conversations.get(id)?.messages ?? []) {
+    const here = this.#tables.conversations.get(id);
+    const talks = here === undefined ? [] : [here, ...threadsOf(this.#tables, id)];
+    const messages = talks
+      .flatMap((stored) => stored.messages)
+      .sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+    for (const message of messages) {
       const ageMs = this.#tables.nowMs() - Date.parse(message.created_at);
       if (ageMs >= withinMs || message.sender_id === null || message.client_id === null) continue;
       ages.set(asUserId(message.sender_id), ageMs);
@@ -118,7 +125,7 @@ export class MemoryConversations implements ConversationStore {
   }
 
   async append(asked: NewMessage): Promise<Result<Appended>> {
-    const stored = this.#tables.conversationOf(asked.senderId, asked.conversationId);
+    const stored = this.#tables.readableOf(asked.senderId, asked.conversationId);
     if (!stored) return REFUSALS.conversationNotFound;
     const key = `${asked.senderId} ${asked.clientId}`;
     const seen = stored.seqs.get(key);
@@ -126,10 +133,10 @@ export class MemoryConversations implements ConversationStore {
       return ok({ message: { ...stored.messages[seen - 1]! }, duplicate: true });
     }
     if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
-    const sender = stored.members.get(asked.senderId)!;
+    const clearedBefore = stored.members.get(asked.senderId)?.clearedBeforeSeq ?? 0;
     const replyTo = asked.replyToSeq ?? Infinity;
     const isBeyond = asked.replyToSeq !== null && replyTo > stored.messages.length;
-    if (isBeyond || replyTo < (sender.clearedBeforeSeq ?? 0)) return STORAGE_REFUSALS.noReply;
+    if (isBeyond || replyTo < clearedBefore) return STORAGE_REFUSALS.noReply;
     const seq = stored.messages.length + 1;
     stored.rev++;
     const extra = this.#extraOf(stored, asked);
@@ -145,11 +152,17 @@ export class MemoryConversations implements ConversationStore {
     stored.sentRevs.push(message.rev);
     stored.seqs.set(key, seq);
     stored.lastActivityMs = this.#tables.nowMs();
-    sender.deliveredSeq = seq;
-    sender.readSeq = seq;
-    sender.ownActivityMs = this.#tables.nowMs();
-    const unmarked = this.#tables.liftUnread(sender, stored.id);
-    return ok({ message: { ...message }, duplicate: false, ...(unmarked && { unmarked }) });
+    const followed = followByReply(this.#tables, stored, message);
+    const sender = stored.members.get(asked.senderId);
+    const ownActivityMs = this.#tables.nowMs();
+    if (sender) Object.assign(sender, { deliveredSeq: seq, readSeq: seq, ownActivityMs });
+    const unmarked = sender && this.#tables.liftUnread(sender, stored.id);
+    return ok({
+      message: { ...message },
+      duplicate: false,
+      ...(unmarked && { unmarked }),
+      ...(followed.length > 0 && { followed }),
+    });
   }
 
   async mark({ conversationId, userId, seq, read }: CursorMark): Promise<Result<Marked>> {
@@ -179,7 +192,7 @@ export class MemoryConversations implements ConversationStore {
     by: UserId,
     change: MessageChange,
   ): Promise<Result<Revised>> {
-    const stored = this.#tables.conversationOf(by, id);
+    const stored = this.#tables.readableOf(by, id);
     if (!stored) return REFUSALS.conversationNotFound;
     const message = stored.messages[seq - 1];
     if (!message) return REFUSALS.messageNotFound;
@@ -260,6 +273,7 @@ export class MemoryConversations implements ConversationStore {
         message.deleted_at = now;
         for (const key of GONE_WITH_DELETION) delete message[key];
         stored.reactions = stored.reactions.filter((row) => row.seq !== message.seq);
+        replyDeleted(this.#tables, stored);
         break;
       case "pin":
         message.pinned_at = now;
@@ -281,7 +295,7 @@ export class MemoryConversations implements ConversationStore {
     );
     return names
       .flatMap((name) => idOf.get(name) ?? [])
-      .filter((id) => id !== by && stored.members.has(id))
+      .filter((id) => id !== by && this.#tables.readableOf(id, stored.id) !== undefined)
       .slice(0, MENTIONS_MAX);
   }
 
@@ -330,28 +344,11 @@ export class MemoryConversations implements ConversationStore {
       return STORAGE_REFUSALS.apart;
     }
     const stored: StoredConversation = {
-      id: this.#tables.nextId(),
-      kind,
+      ...emptyConversation(this.#tables, kind),
       title: kind === "direct" ? null : title,
       ownerId: kind === "direct" ? null : ownerId,
-      members: new Map(),
-      leavers: new Set(),
-      bans: new Map(),
       extra: revisedExtra(kind, {}, extras),
       externalId: externalId ?? null,
-      isDeleted: false,
-      rev: 1,
-      metaRev: 1,
-      lastActivityMs: this.#tables.nowMs(),
-      createdAt: this.#tables.nowIso(),
-      messages: [],
-      sentRevs: [],
-      seqs: new Map(),
-      claimedUntilMs: new Map(),
-      versions: [],
-      undos: [],
-      reactions: [],
-      reactionChanges: [],
     };
     const { members } = stored;
     for (const userId of ids) members.set(userId, this.#tables.newMember(userId, members));
@@ -421,6 +418,7 @@ export class MemoryConversations implements ConversationStore {
     const batch: Batch = {
       tables: this.#tables,
       stored,
+      endFollowing: (userId) => endFollowing(this.#tables, id, userId),
       isInformed: false,
       isDeleted: false,
       touched: new Map(),
@@ -435,6 +433,7 @@ export class MemoryConversations implements ConversationStore {
     const addedIds = [...stored.members.keys()].filter((userId) => !staying.has(userId));
     const removedIds = beforeIds.filter((userId) => !staying.has(userId));
     const changedIds = [...batch.touched.keys()].filter((userId) => staying.has(userId));
+    const hasThreads = removedIds.length > 0 && threadsOf(this.#tables, id).length > 0;
     if (changed) {
       stored.metaRev = ++stored.rev;
       if (batch.isInformed) stored.extra = { ...stored.extra, meta_rev: stored.rev };
@@ -448,6 +447,8 @@ export class MemoryConversations implements ConversationStore {
       );
       stored.undos.push({ ...undo, addedIds, removed, membersBefore });
       if (addedIds.length > 0) this.#tables.noteChanged(addedIds);
+      if (hasThreads) this.#tables.noteChanged(removedIds);
+      if (batch.isDeleted) endFollowing(this.#tables, id, null);
     }
     const systemMessages = batch.notices.map(({ by, data }) =>
       addSystemMessage(this.#tables, stored, { sender_id: by, client_id: null }, { data }),
@@ -461,6 +462,7 @@ export class MemoryConversations implements ConversationStore {
       changedIds: changedIds.map(asUserId),
       deleted: batch.isDeleted,
       systemMessages,
+      hasThreads,
     };
   }
 

@@ -23,6 +23,7 @@ import { MemoryReactions } from "./reactions.ts";
 import { MemoryRecount } from "./recount.ts";
 import { MemoryServices } from "./services.ts";
 import { MemoryTables } from "./tables.ts";
+import { MemoryThreads } from "./threads.ts";
 import { MemoryUsers } from "./users.ts";
 
 export interface MemoryStorage {
@@ -44,6 +45,7 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
       conversations: new MemoryConversations(tables),
       users: new MemoryUsers(tables),
       reactions: new MemoryReactions(tables),
+      threads: new MemoryThreads(tables),
       posts: new MemoryPosts(tables),
       notifications: new MemoryNotifications(tables),
       graph: new MemoryGraph(tables),

@@ -16,6 +16,7 @@ import type {
 } from "../../ports/edge.ts";
 import type { MembershipQueries } from "../../ports/membership.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
+import type { ThreadQueries } from "../../ports/threads.ts";
 import { fittingMessages } from "../../protocol/answer-bytes.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
@@ -44,19 +45,14 @@ import { decodeMemberPlace, decodePlace, encodePlace } from "../postgres/cursor.
 import { decodeListCursor, TOP } from "../postgres/list-cursor.ts";
 import { membersPageOf } from "../postgres/members-page.ts";
 import { reactorsPage } from "../postgres/reactions.ts";
-import {
-  answerSync,
-  CHANGED_MAX,
-  NEWEST_MAX,
-  type SyncCandidate,
-} from "../postgres/sync-answer.ts";
+import { answerSync, type SyncCandidate } from "../postgres/sync-answer.ts";
 import { roleOf, ruledOf } from "./conversation-calls.ts";
 import { MemoryMembership } from "./membership.ts";
 import { readPrefs } from "./prefs.ts";
 import { isHiddenFrom, ownReactionsIn } from "./reactions.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
+import { candidateOf, threadIn, visibleTo } from "./sync-candidates.ts";
 import {
-  changedMessages,
   compareIds,
   everyVersion,
   type MemoryTables,
@@ -65,22 +61,23 @@ import {
   type StoredConversation,
   type StoredMember,
   shownConversation,
-  shownFrom,
   shownMember,
   standingIn,
-  visibleIn,
 } from "./tables.ts";
+import { MemoryThreadQueries, openedThreads, shownThreadTo } from "./threads.ts";
 
 export class MemoryQueries extends MemorySocialQueries implements Queries {
   readonly #tables: MemoryTables;
   readonly #prefs: PrefsQueries;
   readonly #membership: MembershipQueries;
+  readonly #threads: ThreadQueries;
 
   constructor(tables: MemoryTables) {
     super(tables);
     this.#tables = tables;
     this.#prefs = readPrefs(tables);
     this.#membership = new MemoryMembership(tables);
+    this.#threads = new MemoryThreadQueries(tables);
   }
 
   prefs(reader: UserId, id: ConversationId): Promise<Prefs | null> {
@@ -114,6 +111,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
         peer: asUserIdOrNull(peerIn(conversation, userId)?.userId),
       })),
       hasMoreConversations: own.length > LIVE_CONVERSATIONS_MAX,
+      ...openedThreads(this.#tables, userId),
       unread: unread.slice(0, UNREAD_CONVERSATIONS_MAX),
       hasMoreUnread: unread.length > UNREAD_CONVERSATIONS_MAX,
       readAtMs: this.#tables.nowMs(),
@@ -134,15 +132,15 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       this.#tables.conversationsOf(user).flatMap((stored) => {
         const isOwn = ownActivityMsIn(stored, user) > sinceMs;
         if (!isOwn && lastChangeMsOf(stored) <= sinceMs) return [];
-        return [{ user, isOwn, ...activityOf(stored, user) }];
+        return [{ user, isOwn, ...threadIn(stored), ...activityOf(stored, user) }];
       }),
     );
     return { readAtMs: this.#tables.nowMs(), found };
   }
 
-  async standing(reader: UserId, id: ConversationId): Promise<Activity | null> {
+  async standing(reader: UserId, id: ConversationId) {
     const stored = this.#tables.conversationOf(reader, id);
-    return stored ? activityOf(stored, reader) : null;
+    return stored ? { ...activityOf(stored, reader), ...threadIn(stored) } : null;
   }
 
   async revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {
@@ -187,17 +185,23 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return joiningChangeOf({ conversation, metaRev, undos }, reader);
   }
 
-  async sync({ userId, after, complete }: SyncRequest): Promise<SyncAnswer> {
+  async sync({ userId, after, complete, withoutThreads }: SyncRequest): Promise<SyncAnswer> {
     const removed = new Set<string>(after.keys());
     const receipts: Receipt[] = [];
     const candidates: SyncCandidate[] = [];
-    for (const stored of this.#tables.conversationsOf(userId)) {
+    const followed = this.#tables.conversationsOf(userId);
+    const listed = [...after.keys()]
+      .map((id) => this.#tables.readableOf(userId, id))
+      .filter((stored) => stored !== undefined && !followed.includes(stored));
+    for (const stored of [...followed, ...(listed as StoredConversation[])]) {
+      if (stored.parent !== null && withoutThreads) continue;
       const afterRev = after.get(asConversationId(stored.id));
       if (afterRev === undefined && !complete) continue;
       removed.delete(stored.id);
       const peer = afterRev === undefined ? undefined : peerIn(stored, userId);
       if (peer) receipts.push(receiptOf(stored.id, peer));
-      if (afterRev !== stored.rev) candidates.push(candidateOf(stored, afterRev, userId));
+      if (afterRev === stored.rev) continue;
+      candidates.push(candidateOf(this.#tables, stored, afterRev, userId));
     }
     const answer = answerSync(candidates, receipts, [...removed], false);
     for (const conversation of answer.conversations) {
@@ -210,8 +214,10 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   }
 
   async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
-    const stored = this.#tables.conversationOf(reader, id);
-    return stored ? withFirstMembers(shownConversation(stored)) : null;
+    const stored = this.#tables.readableOf(reader, id);
+    if (stored === undefined) return null;
+    if (stored.parent !== null) return shownThreadTo(this.#tables, stored, reader);
+    return withFirstMembers(shownConversation(stored));
   }
 
   async members(
@@ -223,10 +229,11 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   ): Promise<MembersPage> {
     const place = cursor === null ? null : decodeMemberPlace(cursor);
     if (place === undefined) return { is: "bad_cursor" };
-    const stored = this.#tables.conversationOf(reader, id);
+    const stored = this.#tables.readableOf(reader, id);
     if (!stored) return { is: "not_found" };
-    const least = leastRoleFor(ruledOf(stored), "list_members");
-    if (!isAtLeast(roleOf(stored, reader), least)) return { is: "forbidden" };
+    const ruling = this.#tables.conversations.get(stored.parent?.id ?? id)!;
+    const least = leastRoleFor(ruledOf(ruling), "list_members");
+    if (!isAtLeast(roleOf(ruling, reader), least)) return { is: "forbidden" };
     const rest = [...stored.members.values()].filter(
       ({ joinedMs, userId }) =>
         (place === null || joinedMs > place.joinedMs) &&
@@ -251,10 +258,11 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const rest = this.#tables
       .conversationsOf(reader)
       .filter(
-        ({ lastActivityMs, id }) =>
-          place === null ||
-          lastActivityMs < place.atMs ||
-          (lastActivityMs === place.atMs && compareIds(id, place.id) < 0),
+        ({ lastActivityMs, id, parent }) =>
+          parent === null &&
+          (place === null ||
+            lastActivityMs < place.atMs ||
+            (lastActivityMs === place.atMs && compareIds(id, place.id) < 0)),
       );
     const page = rest.slice(0, limit);
     const last = page.at(-1);
@@ -291,7 +299,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   }
 
   async pins(reader: UserId, id: ConversationId): Promise<Message[] | null> {
-    const stored = this.#tables.conversationOf(reader, id);
+    const stored = this.#tables.readableOf(reader, id);
     if (!stored) return null;
     const at = ({ pinned_at }: Message) => Date.parse(pinned_at ?? "");
     return visibleTo(stored, reader)
@@ -305,7 +313,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     id: ConversationId,
     { beforeSeq, afterSeq, limit }: HistoryWindow,
   ): Promise<JsonText<HistoryPage> | null> {
-    const stored = this.#tables.conversationOf(reader, id);
+    const stored = this.#tables.readableOf(reader, id);
     if (!stored) return null;
     const inWindow = visibleTo(stored, reader).messages.filter(
       ({ seq }) => seq > (afterSeq ?? 0) && seq < (beforeSeq ?? Number.MAX_SAFE_INTEGER),
@@ -335,7 +343,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   ): Promise<ReactorsPage> {
     const below = cursor === null ? TOP : decodeListCursor("reactions", cursor);
     if (below === undefined) return { is: "bad_cursor" };
-    const stored = this.#tables.conversationOf(reader, place.id);
+    const stored = this.#tables.readableOf(reader, place.id);
     if (!stored) return { is: "not_found" };
     const isThere = stored.messages[place.seq - 1] !== undefined;
     if (!isThere || isHiddenFrom(stored, reader, place.seq)) return { is: "message_not_found" };
@@ -354,6 +362,18 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
         created_at: createdAt,
       }));
     return reactorsPage(found, limit);
+  }
+
+  threads(...asked: Parameters<ThreadQueries["threads"]>) {
+    return this.#threads.threads(...asked);
+  }
+
+  readableThreads(...asked: Parameters<ThreadQueries["readableThreads"]>) {
+    return this.#threads.readableThreads(...asked);
+  }
+
+  claimSummaries(...asked: Parameters<ThreadQueries["claimSummaries"]>) {
+    return this.#threads.claimSummaries(...asked);
   }
 
   bans(...asked: Parameters<MembershipQueries["bans"]>) {
@@ -443,36 +463,4 @@ function receiptOf(conversationId: string, peer: StoredMember): Receipt {
 
 function activityOf(stored: StoredConversation, user: string): Activity {
   return { conversation_id: stored.id, rev: stored.rev, ...standingIn(stored, user).standing };
-}
-
-/** What a member may see of the messages. */
-function visibleTo(stored: StoredConversation, reader: string) {
-  return visibleIn(stored, shownFrom(stored, reader));
-}
-
-function candidateOf(
-  stored: StoredConversation,
-  afterRev: number | undefined,
-  reader: string,
-): SyncCandidate {
-  const reset = afterRev !== undefined && afterRev > stored.rev;
-  const fresh = afterRev === undefined || reset;
-  const visible = visibleTo(stored, reader);
-  return {
-    id: stored.id,
-    rev: stored.rev,
-    fresh,
-    reset,
-    conversation:
-      fresh || stored.metaRev > afterRev ? withOwnMember(shownConversation(stored), reader) : null,
-    messages: fresh
-      ? newestMessages(visible, NEWEST_MAX)
-      : changedMessages(visible, afterRev, CHANGED_MAX + 1),
-    own: ownIn(stored, reader),
-  };
-}
-
-function ownIn(stored: StoredConversation, reader: string): SyncCandidate["own"] {
-  const { last_seq: _, ...own } = standingIn(stored, reader).standing;
-  return own;
 }

@@ -173,7 +173,9 @@ class Flush {
 
   #refusalOf({ by, on, isForAll, isAllowed }: ReactionCall): Refusal | null {
     const stored = this.#stored;
-    if (stored === undefined || !stored.members.has(by)) return REFUSALS.conversationNotFound;
+    if (stored === undefined || this.#tables.readableOf(by, stored.id) === undefined) {
+      return REFUSALS.conversationNotFound;
+    }
     if (this.#message === undefined || isHiddenFrom(stored, by, this.#message.seq)) {
       return REFUSALS.messageNotFound;
     }

@@ -93,6 +93,8 @@ export interface StoredInvite {
 export interface StoredConversation {
   id: string;
   kind: Conversation["kind"];
+  /** A thread's root, and when its summary should have been written; null: it is no thread. */
+  parent: { id: string; seq: number; summaryDueMs: number | null } | null;
   title: string | null;
   ownerId: string | null;
   /** In the order in which they joined. */
@@ -203,6 +205,15 @@ export class MemoryTables {
     return found?.members.has(userId) ? found : undefined;
   }
 
+  /** The conversation if `userId` may read it: a member, or in a thread a member of the parent. */
+  readableOf(userId: string, id: string): StoredConversation | undefined {
+    const found = this.conversations.get(id);
+    if (found === undefined || found.parent === null) return this.conversationOf(userId, id);
+    const member = this.conversationOf(userId, found.parent.id)?.members.get(userId);
+    if (member === undefined || found.isDeleted) return undefined;
+    return (member.extra.visible_from_seq ?? 1) <= found.parent.seq ? found : undefined;
+  }
+
   /** The one direct conversation of a pair. */
   directOf(pair: readonly string[]): StoredConversation | undefined {
     return [...this.conversations.values()].find(
@@ -216,7 +227,8 @@ export class MemoryTables {
   }
 
   /** Whether a block stands between the two of a direct conversation. */
-  isBlocked({ kind, members }: StoredConversation): boolean {
+  isBlocked({ kind, members, parent }: StoredConversation): boolean {
+    if (parent !== null) return this.isBlocked(this.conversations.get(parent.id)!);
     const [one, other] = [...members.keys()];
     if (kind !== "direct" || one === undefined || other === undefined) return false;
     return this.social.isBlocked(one, other);
@@ -276,9 +288,12 @@ export class MemoryTables {
   /** A member's conversations in the order in which they become live; see SessionOpening. */
   rankedConversationsOf(userId: string): StoredConversation[] {
     const hasRead = (it: StoredConversation) => Number(it.members.get(userId)!.readSeq > 0);
-    return this.conversationsOf(userId).sort(
-      (a, b) => ownActivityMsIn(b, userId) - ownActivityMsIn(a, userId) || hasRead(b) - hasRead(a),
-    );
+    return this.conversationsOf(userId)
+      .filter(({ parent }) => parent === null)
+      .sort(
+        (a, b) =>
+          ownActivityMsIn(b, userId) - ownActivityMsIn(a, userId) || hasRead(b) - hasRead(a),
+      );
   }
 
   /** All of a member's conversations, most recently active first. */
@@ -287,6 +302,38 @@ export class MemoryTables {
       .filter((conversation) => conversation.members.has(userId))
       .sort((a, b) => b.lastActivityMs - a.lastActivityMs || compareIds(b.id, a.id));
   }
+}
+
+/** One that has neither members nor messages yet. */
+export function emptyConversation(
+  tables: MemoryTables,
+  kind: StoredConversation["kind"],
+): StoredConversation {
+  return {
+    id: tables.nextId(),
+    kind,
+    parent: null,
+    title: null,
+    ownerId: null,
+    members: new Map(),
+    leavers: new Set(),
+    bans: new Map(),
+    extra: {},
+    externalId: null,
+    isDeleted: false,
+    rev: 1,
+    metaRev: 1,
+    lastActivityMs: tables.nowMs(),
+    createdAt: tables.nowIso(),
+    messages: [],
+    sentRevs: [],
+    seqs: new Map(),
+    claimedUntilMs: new Map(),
+    versions: [],
+    undos: [],
+    reactions: [],
+    reactionChanges: [],
+  };
 }
 
 /** When the member was last active by their own doing, or was written to directly; 0: never. */
@@ -317,9 +364,15 @@ export function shownFrom(stored: StoredConversation, userId: string): number {
   return Math.max(member?.extra.visible_from_seq ?? 1, member?.clearedBeforeSeq ?? 1);
 }
 
+/** The point of a user who reads a thread without following it. */
+const NOTHING_READ: Pick<StoredMember, "readSeq" | "clearedBeforeSeq" | "unreadFromSeq"> = {
+  readSeq: 0,
+};
+
 /** A member's own point, as answers for them show it. */
 export function standingIn(stored: StoredConversation, userId: string) {
-  const { readSeq, clearedBeforeSeq, unreadFromSeq } = stored.members.get(userId)!;
+  const member = stored.members.get(userId) ?? NOTHING_READ;
+  const { readSeq, clearedBeforeSeq, unreadFromSeq } = member;
   const last_seq = stored.messages.length;
   const last_n = countAt(stored, last_seq);
   const own: OwnMarks = {
@@ -341,6 +394,9 @@ export function shownConversation(stored: StoredConversation): Conversation {
   return {
     id: stored.id,
     kind: stored.kind,
+    ...(stored.parent !== null && {
+      parent: { conversation_id: stored.parent.id, seq: stored.parent.seq },
+    }),
     title: stored.title,
     owner_id: stored.ownerId,
     members: Array.from(stored.members.values(), shownMember),

@@ -40,14 +40,14 @@ const ACTIVITY = {
       ) g
       GROUP BY g.conversation_id
     ), found AS (
-      SELECT m.user_id, c.id, c.rev, ${ownColumns("c", "m")},
+      SELECT m.user_id, c.id, c.rev, m.thread_of, ${ownColumns("c", "m")},
         coalesce(${OWN_ACTIVITY} > a.since, false) AS is_own
       FROM asked a
       JOIN conversation_members m ON m.user_id = a.user_id
       JOIN conversations c ON c.id = m.conversation_id
       WHERE c.last_activity_at > a.since OR m.own_activity_at > a.since
       UNION ALL
-      SELECT m.user_id, c.id, c.rev, ${ownColumns("c", "m")}, false
+      SELECT m.user_id, c.id, c.rev, m.thread_of, ${ownColumns("c", "m")}, false
       FROM changed g
       JOIN asked a ON g.at > a.since
       JOIN conversation_members m ON m.conversation_id = g.conversation_id AND m.user_id = a.user_id
@@ -59,13 +59,14 @@ const ACTIVITY = {
 
 const STANDING = {
   name: "standing_of_reader",
-  text: `SELECT c.id, c.rev, ${ownColumns("c", "m")}
+  text: `SELECT c.id, c.rev, m.thread_of, ${ownColumns("c", "m")}
     FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
     WHERE m.conversation_id = $2 AND m.user_id = $1`,
 };
 
 interface StandingRow extends OwnRow {
   id: string;
+  thread_of: ConversationId | null;
   rev: string;
 }
 
@@ -85,7 +86,16 @@ export async function readActivity(
   return {
     readAtMs: Number(rows[0]!.read_at_ms),
     found: rows.flatMap((row) =>
-      row.user_id === null ? [] : [{ user: row.user_id, isOwn: row.is_own, ...standingOf(row) }],
+      row.user_id === null
+        ? []
+        : [
+            {
+              user: row.user_id,
+              isOwn: row.is_own,
+              ...threadIn(row),
+              ...standingOf(row),
+            },
+          ],
     ),
   };
 }
@@ -95,10 +105,13 @@ export async function readStanding(
   database: Database,
   reader: UserId,
   id: ConversationId,
-): Promise<Activity | null> {
+): Promise<(Activity & { threadOf?: ConversationId }) | null> {
   const [row] = await database.read<StandingRow>(STANDING, [reader, id]);
-  return row === undefined ? null : standingOf(row);
+  return row === undefined ? null : { ...standingOf(row), ...threadIn(row) };
 }
+
+const threadIn = ({ thread_of }: StandingRow) =>
+  thread_of === null ? {} : { threadOf: thread_of };
 
 function standingOf(row: StandingRow): Activity {
   const last_seq = Number(row.last_seq);

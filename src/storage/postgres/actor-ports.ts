@@ -14,6 +14,7 @@ import { PostgresPosts } from "./posts.ts";
 import { PostgresPrefs } from "./prefs.ts";
 import { PostgresReactions } from "./reactions.ts";
 import { StatisticsRefresher } from "./statistics.ts";
+import { PostgresThreads } from "./threads.ts";
 import { PostgresUsers } from "./users.ts";
 
 const READ_CONNECTIONS = 2;
@@ -53,9 +54,11 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
   const notifications = new PostgresNotifications(database, writes, limits);
   const prefs = new PostgresPrefs(database, writes, limits);
   const apps = new PostgresAppActors(database, writes, limits);
+  const conversations = new PostgresConversations(database, writer);
   return {
     ports: {
-      conversations: new PostgresConversations(database, writer),
+      conversations,
+      threads: new PostgresThreads(writer, conversations),
       users: new PostgresUsers(database),
       reactions: new PostgresReactions(database, writer),
       posts,

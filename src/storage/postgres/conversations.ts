@@ -41,6 +41,7 @@ import {
   conversationOf,
   messageOf,
   messagesOf,
+  PARENT_COLUMNS,
 } from "./rows.ts";
 
 const CLEARED_BEFORE = {
@@ -51,7 +52,7 @@ const CLEARED_BEFORE = {
 };
 export const LOAD = {
   name: "load_conversations",
-  text: `SELECT ${CONVERSATION_COLUMNS} FROM conversation_rows v
+  text: `SELECT ${CONVERSATION_COLUMNS}, ${PARENT_COLUMNS} FROM conversation_rows v
     JOIN conversations c ON c.id = v.id
     WHERE v.id = ANY ($1::bigint[]) AND c.deleted_at IS NULL`,
 };
@@ -86,9 +87,14 @@ const LAST_SENDS = {
   name: "last_sends",
   text: `SELECT m.sender_id,
       floor(extract(epoch FROM clock_timestamp() - max(m.created_at)) * 1000)::int AS age_ms
-    FROM messages m
-    WHERE m.conversation_id = $1 AND m.client_id IS NOT NULL AND m.sender_id IS NOT NULL
-      AND m.seq > (SELECT c.last_seq FROM conversations c WHERE c.id = $1) - 5000
+    FROM (
+      SELECT c.id, c.last_seq FROM conversations c WHERE c.id = $1
+      UNION ALL
+      SELECT c.id, c.last_seq FROM conversations c WHERE c.parent_id = $1
+        AND c.last_activity_at > clock_timestamp() - $2 * interval '1 millisecond'
+    ) c
+    JOIN messages m ON m.conversation_id = c.id AND m.seq > c.last_seq - 5000
+    WHERE m.client_id IS NOT NULL AND m.sender_id IS NOT NULL
       AND m.created_at > clock_timestamp() - $2 * interval '1 millisecond'
     GROUP BY m.sender_id`,
 };
@@ -148,6 +154,7 @@ type ChangeRow = Omit<ConversationRow, "id"> & {
   changed_ids: UserId[];
   deleted: boolean;
   system_messages: string | null;
+  has_threads: boolean;
 };
 type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 
@@ -336,6 +343,7 @@ export class PostgresConversations implements ConversationStore {
       changedIds: row.changed_ids,
       deleted: row.deleted,
       systemMessages: messagesOf(row.system_messages),
+      hasThreads: row.has_threads,
     };
   }
 

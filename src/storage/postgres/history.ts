@@ -16,20 +16,19 @@ import { JsonText } from "../../protocol/json-text.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
 import { readOwnReactions } from "./reactions.ts";
-import { shownFrom } from "./rows.ts";
+import { readable, SHOWN_FROM } from "./rows.ts";
 
 // [HIS3] A window holds at most about 256 KiB.
 // One row for a member, also of an empty window; none for others. A message more than the limit
 // is looked for and left out: it says whether there are more.
 // A reader who may not see everything shares no window with others.
 const READ_ANEW = -1;
-const SHARED_REV = `CASE WHEN ${shownFrom("k")} = 1 THEN c.rev ELSE ${READ_ANEW} END`;
+const SHARED_REV = `CASE WHEN ${SHOWN_FROM} = 1 THEN c.rev ELSE ${READ_ANEW} END`;
 export const historyIn = (name: string, order: "ASC" | "DESC") => ({
   name,
   text: `SELECT x.items, x.kept, x.found,
       ${SHARED_REV} AS rev
-    FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id
+    FROM ${readable("$1")}
     CROSS JOIN LATERAL (
       SELECT string_agg(r.item, ',' ORDER BY r.seq) FILTER (WHERE r.is_kept) AS items,
         count(*) FILTER (WHERE r.is_kept)::int AS kept, count(*)::int AS found
@@ -41,13 +40,13 @@ export const historyIn = (name: string, order: "ASC" | "DESC") => ({
           SELECT y.seq, message_text(y) AS item FROM messages y
           WHERE y.conversation_id = $2 AND y.seq < $4
             -- Nothing from before the reader may see, or has cleared.
-            AND y.seq > $3::bigint AND y.seq >= ${shownFrom("k")}
+            AND y.seq > $3::bigint AND y.seq >= ${SHOWN_FROM}
           ORDER BY y.seq ${order} LIMIT $5 + 1
         ) m
         WINDOW read AS (ORDER BY m.seq ${order} ROWS UNBOUNDED PRECEDING)
       ) r
     ) x
-    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+    WHERE c.id = $2`,
 });
 const HISTORY_DOWN = historyIn("history_down", "DESC");
 const HISTORY_UP = historyIn("history_up", "ASC");
@@ -57,8 +56,10 @@ const REVS_FOR = {
   text: `SELECT a.place::int,
       ${SHARED_REV} AS rev
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a(reader, id, place)
-    JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = a.reader
-    JOIN conversations c ON c.id = a.id`,
+    JOIN conversations c ON c.id = a.id
+    JOIN conversation_members k
+      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = a.reader
+        AND (c.parent_id IS NULL OR coalesce(k.visible_from_seq, 1) <= c.parent_seq)`,
 };
 
 /** Of texts, in characters: a page of 50 short messages has 12,000. */

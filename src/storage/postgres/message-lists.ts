@@ -2,19 +2,19 @@
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Message } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
-import { messagesOf, shownFrom } from "./rows.ts";
+import { messagesOf, readable, SHOWN_FROM } from "./rows.ts";
 
 // No row where the reader is no member.
 const PINS = {
   name: "pins_of_conversation",
-  text: `SELECT x.items FROM conversation_members k
+  text: `SELECT x.items FROM ${readable("$1")}
     CROSS JOIN LATERAL (
       SELECT string_agg(message_text(y), ',' ORDER BY p.pinned_at DESC, p.seq DESC) AS items
       FROM conversation_pins p
       JOIN messages y ON y.conversation_id = p.conversation_id AND y.seq = p.seq
-      WHERE p.conversation_id = k.conversation_id AND p.seq >= ${shownFrom("k")}
+      WHERE p.conversation_id = c.id AND p.seq >= ${SHOWN_FROM}
     ) x
-    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+    WHERE c.id = $2`,
 };
 const CLAIM_EXPIRED = {
   name: "claim_expired",

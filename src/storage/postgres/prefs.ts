@@ -23,7 +23,9 @@ const PREFS = {
   name: "prefs_of_reader",
   text: `SELECT a.n::int, prefs_text(p, k) AS prefs
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a (reader, id, n)
-    JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = a.reader
+    JOIN conversations c ON c.id = a.id
+    JOIN conversation_members k
+      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = a.reader
     LEFT JOIN conversation_prefs p
       ON p.user_id = a.reader AND p.conversation_id = a.id AND NOT p.is_removed`,
 };

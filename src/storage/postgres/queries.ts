@@ -22,13 +22,7 @@ import type { StoredPrefs } from "../../ports/prefs.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
-import type {
-  Activity,
-  Conversation,
-  ConversationSummary,
-  Message,
-  User,
-} from "../../protocol/schemas.ts";
+import type { Conversation, ConversationSummary, Message, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import { readActivity, readStanding } from "./activity.ts";
 import {
@@ -58,6 +52,7 @@ import {
   type OwnRow,
   ownOf,
   PART_COLUMNS,
+  readable,
   shownFrom,
   USER_COLUMNS,
   type UserRow,
@@ -66,6 +61,7 @@ import {
 import { openSessions } from "./session-openings.ts";
 import { PostgresSocialQueries } from "./social-queries.ts";
 import { readSyncs } from "./sync.ts";
+import { claimSummaries, readReadable, readThread, readThreads } from "./thread-queries.ts";
 import { readLastSeen, readUsers, STORM_PACE_MS } from "./users.ts";
 
 const REVS = {
@@ -151,19 +147,21 @@ const CONVERSATION = {
   text: `SELECT ${PART_COLUMNS} FROM conversation_members k
     JOIN conversations c ON c.id = k.conversation_id
     CROSS JOIN LATERAL (${firstMembers("c")}) v
-    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+    WHERE k.conversation_id = $2 AND k.user_id = $1 AND k.thread_of IS NULL`,
 };
 // No row where the reader is no member; one of nulls where nobody comes after the place.
 const MEMBERS = {
   name: "members_of_conversation",
   text: `SELECT m.user_id, m.delivered_seq, m.read_seq, m.joined_at, m.extra,
-      role_rank(role_in(c.owner_id, k.user_id, k.extra))
-        >= role_rank(least_role(c.kind, c.extra, 'list_members')) AS allowed
-    FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id
+      (
+        SELECT role_rank(role_in(p.owner_id, k.user_id, k.extra))
+          >= role_rank(least_role(p.kind, p.extra, 'list_members'))
+        FROM conversations p WHERE p.id = k.conversation_id
+      ) AS allowed
+    FROM ${readable("$1")}
     LEFT JOIN LATERAL (
       SELECT y.* FROM conversation_members y
-      WHERE y.conversation_id = k.conversation_id
+      WHERE y.conversation_id = c.id
         AND ($3::timestamptz IS NULL OR (y.joined_at, y.user_id) > ($3, $4::bigint))
         AND ($6::text IS NULL OR role_in(c.owner_id, y.user_id, y.extra) = $6)
         AND ($7::text IS NULL OR EXISTS (
@@ -173,7 +171,7 @@ const MEMBERS = {
         ))
       ORDER BY y.joined_at, y.user_id LIMIT $5
     ) m ON true
-    WHERE k.conversation_id = $2 AND k.user_id = $1
+    WHERE c.id = $2
     ORDER BY m.joined_at, m.user_id`,
 };
 const CONVERSATIONS = {
@@ -184,7 +182,7 @@ const CONVERSATIONS = {
       SELECT c.*, ${shownFrom("k")} AS shown_from, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n,
         unread_count(c, k) AS unread_count
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
-      WHERE k.user_id = $1
+      WHERE k.user_id = $1 AND k.thread_of IS NULL
         AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
       ORDER BY c.last_activity_at DESC, c.id DESC LIMIT $2
     ) c
@@ -281,7 +279,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return readActivity(this.#database, requests);
   }
 
-  standing(reader: UserId, id: ConversationId): Promise<Activity | null> {
+  standing(reader: UserId, id: ConversationId): ReturnType<typeof readStanding> {
     return readStanding(this.#database, reader, id);
   }
 
@@ -331,7 +329,20 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
     const [row] = await this.#database.read<ConversationRow>(CONVERSATION, [reader, id]);
-    return row ? conversationOf(row) : null;
+    // Whoever is no member here may be a reader of a thread.
+    return row ? conversationOf(row) : readThread(this.#database, reader, id);
+  }
+
+  threads(reader: UserId, isUnread: boolean, limit: number, cursor: string | null) {
+    return readThreads(this.#database, reader, isUnread, limit, cursor);
+  }
+
+  readableThreads(reader: UserId, ids: readonly ConversationId[]): Promise<ConversationId[]> {
+    return readReadable(this.#database, reader, ids);
+  }
+
+  claimSummaries(limit: number, leaseMs: number) {
+    return claimSummaries(this.#database, limit, leaseMs);
   }
 
   async members(

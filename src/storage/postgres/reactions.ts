@@ -17,7 +17,7 @@ import { faultOf } from "./fault.ts";
 import { decodeListCursor, encodeListCursor, TOP } from "./list-cursor.ts";
 import type { Database } from "./pool.ts";
 import { REACTION_OUTCOMES } from "./refusals.ts";
-import { messageOf, shownFrom } from "./rows.ts";
+import { messageOf, readable, SHOWN_FROM } from "./rows.ts";
 
 const REACT = {
   name: "react_to_message",
@@ -36,10 +36,10 @@ const OWN = {
 // One row for a member: with a null seq where there is no such message.
 const REACTED = {
   name: "message_of_reactors",
-  text: `SELECT m.seq, m.reactions FROM conversation_members k
-    LEFT JOIN messages m ON m.conversation_id = k.conversation_id AND m.seq = $3
-      AND m.seq >= ${shownFrom("k")}
-    WHERE k.conversation_id = $2 AND k.user_id = $1`,
+  text: `SELECT m.seq, m.reactions FROM ${readable("$1")}
+    LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = $3
+      AND m.seq >= ${SHOWN_FROM}
+    WHERE c.id = $2`,
 };
 // The newest rows of each key, which an index holds in order: the page's rows are among them.
 const REACTORS = {

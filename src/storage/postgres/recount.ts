@@ -47,6 +47,9 @@ const LAST_SEQ = "(SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.conver
 const REV =
   "(SELECT greatest(t.meta_rev, max(x.rev)) FROM messages x WHERE x.conversation_id = t.id)";
 const MEMBERS = "(SELECT count(*) FROM conversation_members x WHERE x.conversation_id = t.id)";
+const REPLIES = `(SELECT count(*) FROM messages x
+  WHERE x.conversation_id = t.id AND x.seq <= t.counted_seq AND x.deleted_at IS NULL
+    AND x.extra->>'type' IS DISTINCT FROM 'system')`;
 const SUMMARY = `(SELECT '[' || string_agg(
     '{"key":' || to_json(k.key)::text || ',"count":' || k.n || ',"last_user_ids":[' || k.last || ']}',
     ',' ORDER BY k.first) || ']'
@@ -171,6 +174,16 @@ const RECOUNTED: Recounted[] = [
       FROM conversations t
       LEFT JOIN ${grouped("conversation_members", "conversation_id", "count(*)")} x ON x.id = t.id`,
     counted: MEMBERS,
+    isRow: ONE_ROW,
+  },
+  {
+    what: "conversations.reply_count",
+    table: "conversations",
+    column: "reply_count",
+    // Threads alone have it, as far as their summary has counted.
+    differing: `SELECT t.id, t.reply_count AS stored, ${REPLIES} AS counted
+      FROM conversations t WHERE t.reply_count IS NOT NULL`,
+    counted: REPLIES,
     isRow: ONE_ROW,
   },
   {

@@ -88,7 +88,7 @@ export function refusalOf(outcome: string, metaRev: number): Refusal {
 /** Where there is no such conversation, or nothing could be tried. */
 export function nothingDone(outcomes: Result<{ changed: boolean }>[]): ConversationChange {
   const nobody = { addedIds: [], removedIds: [], changedIds: [] };
-  const nothing = { changed: false, deleted: false, systemMessages: [] };
+  const nothing = { changed: false, deleted: false, hasThreads: false, systemMessages: [] };
   return { outcomes, conversation: null, ...nobody, ...nothing };
 }
 
@@ -97,6 +97,15 @@ export const PREFS_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
   conflict: refused("conflict", "Only a direct conversation can be hidden."),
   pinned_max: refused("conflict", `At most ${PINNED_MAX} conversations are pinned at one time.`),
+};
+
+/** What create_thread and follow_thread answer instead of 'ok'. */
+export const THREAD_OUTCOMES: Record<string, Refusal> = {
+  not_found: REFUSALS.conversationNotFound,
+  message_not_found: REFUSALS.messageNotFound,
+  apart: RULES.unblocked,
+  thread: refused("conflict", "A thread has no threads."),
+  conflict: STORAGE_REFUSALS.messageDeleted,
 };
 
 export const MESSAGE_OUTCOMES: Record<string, Refusal> = {

@@ -6,6 +6,7 @@
 import type { NewMessage } from "../../../actors/ports.ts";
 import { partOf, WHOLE_MEMBERS_MAX } from "../../protocol/members.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
+import { shownThread, type ThreadRules } from "../../protocol/threads.ts";
 
 /**
  * A message that message_text wrote (sql/functions), which is where SQL lists a message's keys.
@@ -77,6 +78,11 @@ export interface ConversationRow {
   extra: ConversationExtra | null;
   /** By user id; null where no member has any. */
   member_extras: Readonly<Record<string, MemberExtra>> | null;
+  /** Columns that only a thread has; see PARENT_COLUMNS. */
+  parent_id?: string | null;
+  parent_seq?: string | null;
+  parent_rules?: ThreadRules | null;
+  reader_extra?: MemberExtra | null;
 }
 
 /** What a conversation has beside members and title (sql/migrations/0015). */
@@ -91,6 +97,40 @@ export const CONVERSATION_COLUMNS =
   "v.id, v.kind, v.title, v.owner_id, v.last_seq, v.rev, v.created_at," +
   " v.member_ids, v.member_delivered, v.member_read," +
   " v.external_id, v.extra, v.member_extras, v.last_n, v.first_seq, v.first_n";
+
+/**
+ * The columns that a thread, table alias `c`, has from its parent. They are null in every other
+ * conversation, where they cost no look at another row.
+ */
+export const PARENT_COLUMNS = `c.parent_id, c.parent_seq, (
+    SELECT json_build_object('owner_id', p.owner_id::text, 'settings', p.extra->'settings',
+      'permissions', p.extra->'permissions')
+    FROM conversations p WHERE p.id = c.parent_id
+  ) AS parent_rules`;
+
+/** The reader's membership of the parent of a thread. */
+export const readerExtra = (reader: string) => `(
+    SELECT p.extra FROM conversation_members p
+    WHERE p.conversation_id = c.parent_id AND p.user_id = ${reader}
+  ) AS reader_extra`;
+
+/**
+ * A conversation `c` and the row `k` by which `reader` may read it: their membership, in a thread
+ * that of the parent. A thread whose root is hidden from them is hidden, too.
+ */
+export const readable = (reader: string) =>
+  `conversations c JOIN conversation_members k
+      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = ${reader}
+        AND (c.parent_id IS NULL OR coalesce(k.visible_from_seq, 1) <= c.parent_seq)`;
+
+/** The first seq of which the reader of `readable` may see; see shownFrom. */
+export const SHOWN_FROM = `CASE WHEN c.parent_id IS NULL
+    THEN greatest(k.visible_from_seq, k.cleared_before_seq, 1)
+    ELSE coalesce((
+      SELECT f.cleared_before_seq FROM conversation_members f
+      WHERE f.conversation_id = c.id AND f.user_id = k.user_id
+    ), 1)
+  END`;
 
 /** The same of table alias `c` and a subquery `v` of the arrays: see below. */
 export const PART_COLUMNS =
@@ -111,11 +151,12 @@ const MEMBER_ARRAYS =
 export const listedMembers = (c: string, reader: string, where = "true") =>
   `SELECT ${MEMBER_ARRAYS} FROM (
     SELECT y.* FROM conversation_members y
-    WHERE y.conversation_id = ${c}.id AND ${c}.member_count <= ${WHOLE_MEMBERS_MAX} AND ${where}
+    WHERE y.conversation_id = ${c}.id AND ${c}.member_count <= ${WHOLE_MEMBERS_MAX}
+      AND ${c}.parent_id IS NULL AND ${where}
     UNION ALL
     SELECT y.* FROM conversation_members y
     WHERE y.conversation_id = ${c}.id AND y.user_id = ${reader}
-      AND ${c}.member_count > ${WHOLE_MEMBERS_MAX} AND ${where}
+      AND (${c}.member_count > ${WHOLE_MEMBERS_MAX} OR ${c}.parent_id IS NOT NULL) AND ${where}
   ) y`;
 
 /** The same with the first members, for a single conversation. */
@@ -145,9 +186,27 @@ export function conversationOf(row: ConversationRow): Conversation {
     ...row.extra,
     ...countsOf(row),
   };
+  if (row.parent_id != null) return threadOf(conversation, row);
   const { member_count } = row;
   if (member_count === undefined || member_count <= WHOLE_MEMBERS_MAX) return conversation;
   return partOf(conversation, members, member_count);
+}
+
+/** With `reader_extra` as that reader sees it, else with all its followers. */
+function threadOf(conversation: Conversation, row: ConversationRow): Conversation {
+  const parent = { conversation_id: row.parent_id!, seq: Number(row.parent_seq) };
+  const { owner_id = null, settings, permissions } = row.parent_rules ?? {};
+  const rules: ThreadRules = {
+    owner_id,
+    ...(settings && { settings }),
+    ...(permissions && { permissions }),
+  };
+  const thread = { ...conversation, parent, owner_id };
+  if (row.reader_extra === undefined) return thread;
+  const { role, silenced_until } = row.reader_extra ?? {};
+  const standing = { ...(role && { role }), ...(silenced_until && { silenced_until }) };
+  const [own] = conversation.members;
+  return shownThread(thread, rules, own, standing, row.member_count ?? 0);
 }
 
 /** The counts that are left out where they have nothing to say. */

@@ -7,6 +7,7 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import {
   AUTOMATIC_WATCHES_MAX,
   LIVE_CONVERSATIONS_MAX,
+  LIVE_THREADS_MAX,
   UNREAD_CONVERSATIONS_MAX,
 } from "../../protocol/session-bounds.ts";
 import { NOW_MS, OWN_ACTIVITY } from "./activity.ts";
@@ -22,7 +23,7 @@ const IS_UNREAD = `k.unread_count > 0 AND k.unread_place <= ${UNREAD_CONVERSATIO
 // peers: 0 where not direct. One unread conversation beyond the limit says that there are more.
 const OPEN_SESSIONS = {
   name: "open_sessions",
-  text: `SELECT ${USER_COLUMNS}, is_suspended(u) AS suspended, l.*,
+  text: `SELECT ${USER_COLUMNS}, is_suspended(u) AS suspended, l.*, h.*,
       ${NOW_MS} AS read_at_ms,
       (
         SELECT array_agg(x.followee_id ORDER BY x.created_at DESC, x.followee_id) FROM (
@@ -62,13 +63,31 @@ const OPEN_SESSIONS = {
           count(*) FILTER (WHERE unread_count(c, m) > 0)
             OVER (ranked ROWS UNBOUNDED PRECEDING) AS unread_place
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
-        WHERE m.user_id = u.id
+        WHERE m.user_id = u.id AND m.thread_of IS NULL
         WINDOW ranked AS (
           ORDER BY ${OWN_ACTIVITY} DESC NULLS LAST, (m.read_seq > 0) DESC,
             c.last_activity_at DESC, c.id DESC
         )
       ) k
     ) l
+    CROSS JOIN LATERAL (
+      SELECT count(*) > ${LIVE_THREADS_MAX} AS has_more_threads,
+        json_agg(json_build_array(t.id::text, t.rev, t.thread_of::text) ORDER BY t.place)
+          FILTER (WHERE t.place <= ${LIVE_THREADS_MAX}) AS threads,
+        json_agg(json_build_array(
+          t.id::text, t.last_seq, t.last_n, t.first_n, t.read_seq, t.read_n, t.cleared_n,
+          t.unread_from_n, t.unread_count
+        ) ORDER BY t.place) FILTER (
+          WHERE t.unread_count > 0 AND t.place <= ${UNREAD_CONVERSATIONS_MAX}) AS unread_threads
+      FROM (
+        SELECT c.id, c.rev, m.thread_of, ${ownColumns("c", "m")},
+          row_number() OVER (
+            ORDER BY m.own_activity_at DESC NULLS LAST, c.last_activity_at DESC, c.id DESC
+          ) AS place
+        FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
+        WHERE m.user_id = u.id AND m.thread_of IS NOT NULL
+      ) t
+    ) h
     WHERE u.id = ANY ($1::bigint[])`,
 };
 
@@ -82,6 +101,10 @@ interface OpeningRow extends UserRow {
   unread_ids: string[] | null;
   /** In the order of the columns of an OwnRow. */
   unread: (number | null)[][] | null;
+  has_more_threads: boolean;
+  threads: [ConversationId, number, ConversationId][] | null;
+  /** The thread's id, then the same columns. */
+  unread_threads: [ConversationId, ...(number | null)[]][] | null;
   followees: UserId[] | null;
   blocked: UserId[] | null;
   unread_notifications: string;
@@ -114,6 +137,12 @@ function openingOf(row: OpeningRow): SessionOpening {
       peer: peers[i] === "0" ? null : (peers[i] ?? null),
     })),
     hasMoreConversations: row.has_more,
+    threads: (row.threads ?? []).map(([id, rev, parent]) => ({ id, rev, parent })),
+    hasMoreThreads: row.has_more_threads,
+    unreadThreads: (row.unread_threads ?? []).map(([conversation_id, ...values]) => ({
+      conversation_id,
+      ...unreadOf(values),
+    })),
     hasMoreUnread: unreadIds.length > UNREAD_CONVERSATIONS_MAX,
     readAtMs: Number(row.read_at_ms),
     unread: unreadIds.slice(0, UNREAD_CONVERSATIONS_MAX).map((conversation_id, i) => ({

@@ -15,6 +15,8 @@ import {
   messagesOf,
   type OwnRow,
   ownOf,
+  PARENT_COLUMNS,
+  readerExtra,
   shownFrom,
 } from "./rows.ts";
 import {
@@ -34,8 +36,10 @@ export const SYNC = {
   name: "sync",
   text: `SELECT q.n::int, s.*
     FROM ROWS FROM (
-      json_to_recordset($1) AS (reader bigint, ids bigint[], revs bigint[], complete boolean)
-    ) WITH ORDINALITY AS q (reader, ids, revs, complete, n)
+      json_to_recordset($1) AS (
+        reader bigint, ids bigint[], revs bigint[], complete boolean, threads boolean
+      )
+    ) WITH ORDINALITY AS q (reader, ids, revs, complete, threads, n)
     CROSS JOIN LATERAL (
       WITH known AS (
         SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh,
@@ -43,11 +47,25 @@ export const SYNC = {
         FROM unnest(q.ids, q.revs) AS a (id, after_rev)
         JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = q.reader
         JOIN conversations c ON c.id = a.id
+        WHERE q.threads OR k.thread_of IS NULL
+      ), unfollowed AS (
+        -- Threads that are listed, may be read and are not followed: nothing of them is one's own.
+        SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh,
+          1::bigint AS shown_from, 0::bigint AS read_seq, NULL::bigint AS read_n,
+          NULL::bigint AS cleared_n, NULL::bigint AS unread_from_n, 0::bigint AS unread_count
+        FROM unnest(q.ids, q.revs) AS a (id, after_rev)
+        JOIN conversations c ON c.id = a.id AND c.parent_id IS NOT NULL AND c.deleted_at IS NULL
+        JOIN conversation_members k ON k.conversation_id = c.parent_id AND k.user_id = q.reader
+          AND coalesce(k.visible_from_seq, 1) <= c.parent_seq
+        WHERE q.threads AND NOT EXISTS (
+          SELECT 1 FROM conversation_members f
+          WHERE f.conversation_id = a.id AND f.user_id = q.reader)
       ), unknown AS (
         SELECT c.*, NULL::bigint AS after_rev, true AS differs, true AS fresh,
           ${shownFrom("k")} AS shown_from, ${OWN}
         FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
         WHERE q.complete AND k.user_id = q.reader AND k.conversation_id <> ALL (q.ids)
+          AND (q.threads OR k.thread_of IS NULL)
         ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${CONVERSATIONS_MAX + 1}
       ), weighed AS (
         SELECT e.*, CASE
@@ -55,7 +73,9 @@ export const SYNC = {
             WHEN e.fresh THEN least(e.last_seq, ${NEWEST_MAX})
             ELSE least(e.rev - e.after_rev, ${CHANGED_MAX})
           END AS weight
-        FROM (SELECT * FROM known UNION ALL SELECT * FROM unknown) e
+        FROM (
+          SELECT * FROM known UNION ALL SELECT * FROM unfollowed UNION ALL SELECT * FROM unknown
+        ) e
       ), chosen AS (
         SELECT w.*, w.differs
             AND sum(w.weight) OVER places <= ${MESSAGES_MAX}
@@ -69,6 +89,7 @@ export const SYNC = {
         e.fresh OR e.meta_rev > e.after_rev AS whole,
         e.member_count, v.member_ids, v.member_delivered, v.member_read,
         e.external_id, e.extra, v.member_extras, x.messages,
+        e.parent_id, e.parent_seq, r.parent_rules, r.reader_extra,
         p.user_id AS peer_id, p.delivered_seq AS peer_delivered, p.read_seq AS peer_read
       FROM chosen e
       LEFT JOIN conversation_members p
@@ -77,6 +98,9 @@ export const SYNC = {
       CROSS JOIN LATERAL (
         ${listedMembers("e", "q.reader", "e.fits AND (e.fresh OR e.meta_rev > e.after_rev)")}
       ) v
+      CROSS JOIN LATERAL (
+        SELECT ${PARENT_COLUMNS}, ${readerExtra("q.reader")} FROM (SELECT e.parent_id, e.parent_seq) c
+      ) r
       CROSS JOIN LATERAL (
         SELECT string_agg(m.item, ',' ORDER BY m.place) AS messages
         FROM (
@@ -116,11 +140,12 @@ export async function readSyncs(
   database: Database,
   requests: readonly SyncRequest[],
 ): Promise<SyncAnswer[]> {
-  const asked = requests.map(({ userId, after, complete }) => ({
+  const asked = requests.map(({ userId, after, complete, withoutThreads }) => ({
     reader: userId,
     ids: [...after.keys()],
     revs: [...after.values()],
     complete,
+    threads: withoutThreads !== true,
   }));
   const rows = await database.read<SyncRow>(SYNC, [JSON.stringify(asked)]);
   const rowsOf: SyncRow[][] = requests.map(() => []);

@@ -16,6 +16,8 @@
 -- It locks the conversation's row first and reads in later statements, so that under READ
 -- COMMITTED it sees everything that was committed before: rev is taken under that lock, once.
 -- A leaving owner is followed by the highest role, and among those by the longest standing.
+-- A leaving member leaves the threads, too, and threads go with their parent. has_threads: somebody went, and
+-- there are threads.
 -- system_messages: where settings.system_messages wants them, a message for each call that did
 -- something, as message_text writes it, joined by commas. They take the revs after the change's
 -- own, and do not count as unread; nobody's cursors move.
@@ -27,7 +29,7 @@ RETURNS TABLE (
   member_ids bigint[], member_delivered bigint[], member_read bigint[],
   external_id text, extra json, member_extras json,
   last_n bigint, first_seq bigint, first_n bigint,
-  changed_ids bigint[], deleted boolean, system_messages text
+  changed_ids bigint[], deleted boolean, has_threads boolean, system_messages text
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -70,6 +72,7 @@ BEGIN
   removed_ids := '{}';
   changed_ids := '{}';
   deleted := false;
+  has_threads := false;
   SELECT c.* INTO before FROM conversations c
   WHERE c.id = p_id AND c.deleted_at IS NULL FOR NO KEY UPDATE;
   now_title := before.title;
@@ -338,8 +341,16 @@ BEGIN
 
     IF leaving.user_id IS NOT NULL THEN
       did := true;
+      has_threads := has_threads
+        OR EXISTS (SELECT 1 FROM conversations c WHERE c.parent_id = p_id);
+      IF has_threads THEN
+        PERFORM lock_followers(p_id, leaving.user_id);
+      END IF;
       DELETE FROM conversation_members m
       WHERE m.conversation_id = p_id AND m.user_id = leaving.user_id;
+      IF has_threads THEN
+        PERFORM end_following(p_id, leaving.user_id);
+      END IF;
       DELETE FROM conversation_invites i
       WHERE i.conversation_id = p_id AND i.inviter_id = leaving.user_id;
       IF leaving.user_id = ANY (added_ids) THEN
@@ -412,7 +423,14 @@ BEGIN
           WHERE m.conversation_id = p_id AND m.user_id <> ALL (added_ids)
         ) m;
         added_ids := '{}';
+        has_threads := EXISTS (SELECT 1 FROM conversations c WHERE c.parent_id = p_id);
+        IF has_threads THEN
+          PERFORM lock_followers(p_id, NULL);
+        END IF;
         DELETE FROM conversation_members m WHERE m.conversation_id = p_id;
+        IF has_threads THEN
+          PERFORM end_following(p_id, NULL);
+        END IF;
         DELETE FROM conversation_bans b WHERE b.conversation_id = p_id;
         DELETE FROM conversation_invites i WHERE i.conversation_id = p_id;
         DELETE FROM conversation_leavers l WHERE l.conversation_id = p_id;
@@ -476,6 +494,9 @@ BEGIN
     IF cardinality(added_ids) > 0 THEN
       INSERT INTO user_changes (user_ids) VALUES (added_ids);
     END IF;
+    IF has_threads THEN
+      INSERT INTO user_changes (user_ids) VALUES (removed_ids);
+    END IF;
     IF cardinality(notices) > 0 AND NOT deleted THEN
       moment := clock_timestamp();
       INSERT INTO messages (conversation_id, seq, id, rev, sender_id, body, created_at, n, data, extra)
@@ -495,7 +516,7 @@ BEGIN
   END IF;
   RETURN QUERY
   SELECT outcomes, done, changed, added_ids, removed_ids, r.*, changed_ids, deleted,
-    system_messages
+    has_threads, system_messages
   FROM (SELECT 1) one LEFT JOIN conversation_rows r ON r.id = p_id;
 END
 $$;

@@ -23,6 +23,9 @@ AS $$
 #variable_conflict use_column
 DECLARE
   next_rev bigint;
+  -- The conversation whose members may react: in a thread the parent. They see all or nothing of it.
+  of_id bigint;
+  of_seq bigint;
   found_message messages;
   -- The keys of the message in the order of their first use. One that goes keeps its place until
   -- the end of the flush, for it may come back within it.
@@ -51,7 +54,9 @@ DECLARE
 BEGIN
   outcomes := '{}';
   done := '{}';
-  SELECT c.rev + 1 INTO next_rev FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
+  SELECT c.rev + 1, coalesce(c.parent_id, c.id), coalesce(c.parent_seq, p_seq)
+  INTO next_rev, of_id, of_seq
+  FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
   SELECT m.* INTO found_message FROM messages m
   WHERE m.conversation_id = p_id AND m.seq = p_seq;
   IF found_message.reactions <> '' THEN
@@ -70,9 +75,11 @@ BEGIN
   LOOP
     EXIT WHEN cardinality(changes) + CASE WHEN call.x THEN p_keys_max + 1 ELSE 1 END
       > p_changes_max;
-    SELECT k.apart, greatest(k.visible_from_seq, k.cleared_before_seq) > p_seq INTO found_apart, found_hidden
+    SELECT k.apart, CASE WHEN of_id <> p_id THEN k.visible_from_seq > of_seq
+        ELSE greatest(k.visible_from_seq, k.cleared_before_seq) > p_seq END
+    INTO found_apart, found_hidden
     FROM conversation_members k
-    WHERE k.conversation_id = p_id AND k.user_id = call.u;
+    WHERE k.conversation_id = of_id AND k.user_id = call.u;
     outcome := CASE
       WHEN NOT FOUND THEN 'not_found'
       WHEN found_message.seq IS NULL OR found_hidden THEN 'message_not_found'

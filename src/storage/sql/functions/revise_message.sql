@@ -23,15 +23,21 @@ DECLARE
   found_apart boolean;
   found_hidden boolean;
   next_rev bigint;
+  -- The conversation whose members may speak: in a thread the parent.
+  of_id bigint;
+  is_thread boolean;
   before messages;
   after messages;
   is_pinned boolean;
   old_mentions bigint[];
   new_mentions bigint[];
 BEGIN
-  SELECT c.rev + 1 INTO next_rev FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
-  SELECT k.apart, p_seq < k.cleared_before_seq INTO found_apart, found_hidden FROM conversation_members k
-  WHERE k.conversation_id = p_id AND k.user_id = p_by;
+  SELECT c.rev + 1, coalesce(c.parent_id, c.id), c.parent_id IS NOT NULL
+  INTO next_rev, of_id, is_thread
+  FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
+  SELECT k.apart, p_seq < k.cleared_before_seq AND NOT is_thread INTO found_apart, found_hidden
+  FROM conversation_members k
+  WHERE k.conversation_id = of_id AND k.user_id = p_by;
   SELECT m.* INTO before FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
   is_pinned := before.extra ? 'pinned_at';
   outcome := CASE
@@ -68,7 +74,7 @@ BEGIN
           after.body := p_change->>'body';
           old_mentions := (
             SELECT array_agg(u.id::bigint) FROM jsonb_array_elements_text(before.extra->'mentions') u (id));
-          new_mentions := mentioned_members(p_id, p_by,
+          new_mentions := mentioned_members(of_id, p_by,
             ARRAY(SELECT t.name FROM json_array_elements_text(p_change->'names') t (name)), 20);
           after.extra := coalesce(before.extra, '{}') - ARRAY['mentions', 'mention_all']
             || jsonb_strip_nulls(jsonb_build_object(
@@ -122,6 +128,15 @@ BEGIN
     END IF;
     IF act = 'delete' THEN
       DELETE FROM message_reactions r WHERE r.conversation_id = p_id AND r.seq = p_seq;
+    END IF;
+    IF act = 'delete' AND is_thread THEN
+      -- What no summary has counted yet, none will count.
+      IF before.extra->>'type' IS DISTINCT FROM 'system' THEN
+        UPDATE conversations c SET reply_count = c.reply_count - 1
+        WHERE c.id = p_id AND c.counted_seq >= p_seq;
+      END IF;
+      INSERT INTO thread_summaries (conversation_id, due_at)
+      VALUES (p_id, moment + interval '3 seconds') ON CONFLICT DO NOTHING;
     END IF;
     IF act = 'delete' AND before.extra ? 'expires_at' THEN
       DELETE FROM message_expiries e WHERE e.conversation_id = p_id AND e.seq = p_seq;

@@ -8,6 +8,8 @@
 --     folded names that the body mentions.
 --   marks: [{c: conversation, u: user, d: delivered_seq, r: read_seq}], no (c, u) twice.
 -- The arrays of the answer run parallel to the inputs:
+-- The members of a thread's parent send into it. A user who does becomes a follower, as does a user
+-- who is mentioned. Batches without threads pay a look at a column of the row that is locked.
 --   outcomes: 0 added, 1 a duplicate (its message is in dups), 2 the sender is no member, 3 there
 --     is no message reply_to_seq, 4 the two of the direct conversation are blocked. A duplicate
 --     is answered even under a block, since its first try may have committed before the block
@@ -21,12 +23,14 @@
 --     at or past it took away what the sender or reader had marked unread; see lift_unread_marks.
 --   owns: [{n: place of the mark from 0, s: read_seq, r: read_n, c: cleared_n, u: unread_from_n}]
 --     after the marks, of those where read_n is not read_seq or one of the others is set.
+--   followed: [{n: place of the send from 0, u: user, r: read_seq, a: read_n}] of those who follow
+--     a thread since that send.
 -- Measured on PostgreSQL 18 in batches of 256: 18 us of server CPU a message, 6 us a mark.
 CREATE OR REPLACE FUNCTION write_batch(conversation_ids bigint[], sends json, marks json)
 RETURNS TABLE (
   at timestamptz, outcomes int[], ids bigint[], seqs bigint[], revs bigint[], dups json,
   old_delivered bigint[], old_read bigint[], ns bigint[], extras json, owns json,
-  prefs json
+  prefs json, followed json
 )
 LANGUAGE plpgsql
 -- Plans are kept by the session and may have been made when the tables were empty: whatever the
@@ -37,6 +41,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
   moment timestamptz(3);
+  has_threads boolean;
   -- Members who are to lose what they have marked unread.
   lifted_ids bigint[];
   lifted_users bigint[];
@@ -56,17 +61,18 @@ BEGIN
         )
       ) WITH ORDINALITY AS i (c, s, k, b, r, d, e, q, x, w, n)
     ), checked AS (
-      SELECT i.*, v.last_seq, v.last_n, v.rev, d.seq AS dup_seq,
+      SELECT i.*, v.last_seq, v.last_n, v.rev, v.parent_id, d.seq AS dup_seq,
         CASE
-          WHEN m.user_id IS NULL THEN 2
+          WHEN m.user_id IS NULL OR m.visible_from_seq > v.parent_seq THEN 2
           WHEN d.seq IS NOT NULL THEN 1
           WHEN m.apart THEN 4
-          WHEN i.r > v.last_seq OR i.r < m.cleared_before_seq THEN 3
+          WHEN i.r > v.last_seq OR v.parent_id IS NULL AND i.r < m.cleared_before_seq THEN 3
           ELSE 0
         END AS outcome
       FROM input i
       LEFT JOIN conversations v ON v.id = i.c
-      LEFT JOIN conversation_members m ON m.conversation_id = i.c AND m.user_id = i.s
+      LEFT JOIN conversation_members m
+        ON m.conversation_id = coalesce(v.parent_id, i.c) AND m.user_id = i.s
       LEFT JOIN messages d
         ON d.conversation_id = i.c AND d.sender_id = i.s AND d.client_id = i.k
     ), ranked AS (
@@ -75,7 +81,7 @@ BEGIN
       FROM checked k
       WINDOW up_to_here AS (PARTITION BY k.c ORDER BY k.n ROWS UNBOUNDED PRECEDING)
     ), numbered AS MATERIALIZED (
-      SELECT r.n, r.c, r.s, r.k, r.b, r.r, r.d, r.x, r.outcome, r.dup_seq,
+      SELECT r.n, r.c, r.s, r.k, r.b, r.r, r.d, r.x, r.outcome, r.dup_seq, r.parent_id,
         r.last_seq + r.rank AS seq, r.rev + r.rank AS rev,
         coalesce(r.last_n, r.last_seq) + r.counting AS last_n,
         CASE WHEN r.outcome = 0 THEN nextval('messages_id_seq') END AS id,
@@ -83,7 +89,7 @@ BEGIN
           WHEN r.outcome = 0 AND (r.e IS NOT NULL OR r.x IS NOT NULL OR r.w IS NOT NULL)
           THEN nullif(jsonb_strip_nulls(coalesce(r.e, '{}') || jsonb_build_object(
             'expires_at', iso_time(moment + r.x * interval '1 second'),
-            'mentions', mentioned_members(r.c, r.s, r.w, 20)::text[])), '{}')
+            'mentions', mentioned_members(coalesce(r.parent_id, r.c), r.s, r.w, 20)::text[])), '{}')
         END AS e
       FROM ranked r
     ), added AS (
@@ -132,10 +138,14 @@ BEGIN
         FILTER (WHERE x.outcome = 1),
       CASE WHEN bool_or(x.last_n <> x.seq) THEN array_agg(x.last_n) END,
       json_agg(json_build_object('n', x.n - 1, 'e', x.e)) FILTER (WHERE x.e IS NOT NULL),
-      (SELECT l.ids FROM lifted l), (SELECT l.users FROM lifted l)
-    INTO at, outcomes, ids, seqs, revs, dups, ns, extras, lifted_ids, lifted_users
+      (SELECT l.ids FROM lifted l), (SELECT l.users FROM lifted l),
+      bool_or(x.parent_id IS NOT NULL AND x.outcome = 0)
+    INTO at, outcomes, ids, seqs, revs, dups, ns, extras, lifted_ids, lifted_users, has_threads
     FROM (SELECT * FROM numbered ORDER BY n) x
     LEFT JOIN messages dup ON dup.conversation_id = x.c AND dup.seq = x.dup_seq;
+    IF has_threads THEN
+      followed := follow_by_replies(sends, outcomes, seqs);
+    END IF;
   END IF;
 
   IF marks IS NOT NULL THEN
