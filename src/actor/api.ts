@@ -14,7 +14,6 @@ export {
   type Context,
   defineActor,
 } from "./define-actor.ts";
-export { defineHooks, type HookAnswer, type Hooks, type HooksDefinition } from "./define-hooks.ts";
 export { DefinitionMistake, type Static, type TSchema, Type };
 
 /** `socket.data` in a namespace. */

@@ -19,6 +19,13 @@ import {
 } from "react";
 import type { Status, User } from "../protocol/schemas.ts";
 import type { PostCounts } from "../protocol/social.ts";
+import {
+  type ActorHandle,
+  type TypesOf as ActorTypesOf,
+  actorOf,
+  type SharedActor,
+  type TypedActor,
+} from "./actors.ts";
 import type { AppTypes, UserOf } from "./app-data.ts";
 import { attempt } from "./attached.ts";
 import type { Client } from "./client.ts";
@@ -147,6 +154,16 @@ export function useTyping(conversationId: string): readonly string[] {
 export function useUser(userId: string): User | null | undefined {
   const client = useTroupe();
   return useReadable(useMemo(() => usersOf(client).of(userId), [client, userId]));
+}
+
+/** The view of one of the application's actors, and its calls; `shared` is one object for all. */
+export function useActor<D extends TypedActor>(
+  shared: SharedActor<ActorTypesOf<D>>,
+  key: string,
+): [view: ActorTypesOf<D>["view"] | null, actor: ActorHandle<ActorTypesOf<D>>] {
+  const client = useTroupe();
+  const actor = useMemo(() => actorOf<D>(client, shared, key), [client, shared, key]);
+  return [useReadable(actor), actor];
 }
 
 export function usePresence(userId: string): Status | null {

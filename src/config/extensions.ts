@@ -4,7 +4,7 @@ import type { AppKind } from "../protocol/app-actors.ts";
 export interface Bundle {
   /** The file's name in ACTORS_DIR. */
   file: string;
-  kind: "actor" | "hooks" | "namespace";
+  kind: "actor" | "namespace";
   /** What was made of it: a file URL. */
   url: string;
 }
@@ -17,8 +17,6 @@ export interface Extensions {
   namespaces: string[];
   /** Kinds of actors. */
   actors: AppKind[];
-  /** Names of the hooks that any file defines. */
-  hooks: string[];
   /** Begins the names of channels in Redis; null: one host. */
   redisPrefix: string | null;
 }

@@ -377,7 +377,7 @@ export const CONFIG_KEYS = {
   actorsDir: {
     name: "ACTORS_DIR",
     meaning:
-      "folder of the application's own files that run in the server: `*.actor.ts`, `*.hooks.ts`, `*.namespace.ts`",
+      "folder of the application's own files that run in the server: `*.actor.ts`, `*.namespace.ts`",
     unit: "",
     default: "",
     wants: "a path",

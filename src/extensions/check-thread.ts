@@ -13,9 +13,7 @@ export interface CheckData {
   bundles: Bundle[];
 }
 
-export type CheckResult =
-  | { namespaces: string[]; actors: AppKind[]; hooks: string[] }
-  | { problems: string[] };
+export type CheckResult = { namespaces: string[]; actors: AppKind[] } | { problems: string[] };
 
 async function check({ dir, bundles }: CheckData): Promise<CheckResult> {
   const loaded = await load(dir, bundles);
@@ -33,7 +31,6 @@ async function check({ dir, bundles }: CheckData): Promise<CheckResult> {
   return {
     namespaces: loaded.namespaces.map(({ definition }) => definition.name),
     actors: loaded.actors.map((actor) => actor.describe()),
-    hooks: [...new Set(loaded.hooks.flatMap(({ hooks }) => Object.keys(hooks)))],
   };
 }
 

@@ -4,7 +4,7 @@
  * is a sentence with file and line.
  */
 import { join } from "node:path";
-import type { ActorDefinition, HooksDefinition, NamespaceDefinition } from "../actor/api.ts";
+import type { ActorDefinition, NamespaceDefinition } from "../actor/api.ts";
 import { KindOfActor } from "../actor/turns.ts";
 import type { Bundle } from "../config/extensions.ts";
 
@@ -16,17 +16,15 @@ export interface LoadedNamespace {
 export interface Loaded {
   namespaces: LoadedNamespace[];
   actors: KindOfActor[];
-  hooks: HooksDefinition[];
 }
 
-type Definition = NamespaceDefinition | ActorDefinition | HooksDefinition;
+type Definition = NamespaceDefinition | ActorDefinition;
 
 /** What a file of each kind should have as its default export. */
 const SHOULD_BE = {
   namespace:
     'a default export that defineNamespace has made: `export default defineNamespace("/name", …)`',
   actor: "a default export that defineActor has made: `export default defineActor({…})`",
-  hooks: "a default export that defineHooks has made: `export default defineHooks({…})`",
 } as const;
 
 export async function load(
@@ -35,7 +33,7 @@ export async function load(
 ): Promise<Loaded | { problems: string[] }> {
   // Stacks then name the application's files and lines.
   process.setSourceMapsEnabled(true);
-  const loaded: Loaded = { namespaces: [], actors: [], hooks: [] };
+  const loaded: Loaded = { namespaces: [], actors: [] };
   const problems: string[] = [];
   const known = new Map<string, { definition: Definition; file: string }>();
   for (const { file, kind, url } of bundles) {
@@ -46,7 +44,7 @@ export async function load(
         continue;
       }
       const name = nameOf(definition);
-      const former = name === null ? undefined : known.get(name);
+      const former = known.get(name);
       if (former !== undefined) {
         const places = [definition, former.definition].map(({ place }) => placeIn(dir, place));
         problems.push(
@@ -54,9 +52,8 @@ export async function load(
         );
         continue;
       }
-      if (name !== null) known.set(name, { definition, file });
+      known.set(name, { definition, file });
       if (definition.troupe === "namespace") loaded.namespaces.push({ file, definition });
-      else if (definition.troupe === "hooks") loaded.hooks.push(definition);
       else {
         const actor = readActor(dir, file, definition);
         if (typeof actor === "string") problems.push(actor);
@@ -78,10 +75,11 @@ function readActor(dir: string, file: string, definition: ActorDefinition): Kind
   }
 }
 
-/** There is one of each name; any number of files may define hooks. */
-function nameOf(definition: Definition): string | null {
-  if (definition.troupe === "namespace") return `the namespace ${definition.name}`;
-  return definition.troupe === "actor" ? `the kind "${definition.kind}"` : null;
+/** There is one of each name. */
+function nameOf(definition: Definition): string {
+  return definition.troupe === "namespace"
+    ? `the namespace ${definition.name}`
+    : `the kind "${definition.kind}"`;
 }
 
 /** What the application's code threw, with the place where it did. */
@@ -104,5 +102,5 @@ export function placeIn(dir: string, { stack = "" }: Error): string | null {
 
 function isDefinition(value: unknown): value is Definition {
   if (typeof value !== "object" || value === null || !("troupe" in value)) return false;
-  return value.troupe === "namespace" || value.troupe === "actor" || value.troupe === "hooks";
+  return value.troupe === "namespace" || value.troupe === "actor";
 }

@@ -164,6 +164,7 @@ export const COST_OF_ROUTE: RouteCosts = {
   putExternalUser: PLAIN,
   putExternalUsers: PLAIN,
   putExternalConversation: PLAIN,
+  signalConversation: PLAIN,
   mintToken: PLAIN,
   revokeUser: PLAIN,
   setPassword: PLAIN,

@@ -219,6 +219,7 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   sendNotification: "notify",
   createConversation: "create_conversation",
   putExternalConversation: "name_conversation",
+  signalConversation: "name_conversation",
   listConversations: "own",
   getConversation: "read_conversation",
   updateConversation: "update_conversation",

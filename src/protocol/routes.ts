@@ -42,6 +42,7 @@ import {
   Username,
 } from "./schemas.ts";
 import { SERVICE_ROUTES } from "./service-routes.ts";
+import { SignalBody } from "./signals.ts";
 import { SOCIAL_ROUTES } from "./social-routes.ts";
 import { THREAD_ROUTES } from "./thread-routes.ts";
 import { USER_ROUTES } from "./user-routes.ts";
@@ -301,6 +302,18 @@ export const ROUTES = {
     params: ByMessage,
     answers: { 200: Message },
     refusals: ["not_found", "forbidden"],
+  },
+  signalConversation: {
+    group: "Conversations",
+    method: "POST",
+    path: "/api/conversations/:id/signals",
+    summary: "Send a conversation's members, or those of `to`, a signal from the service.",
+    token: true,
+    scope: "act",
+    params: ById,
+    body: SignalBody,
+    answers: { 204: null },
+    refusals: ["not_found"],
   },
   sendMessage: {
     group: "Conversations",

@@ -41,6 +41,7 @@ export async function makeClientPackage(to, esbuild) {
 const ENTRIES = {
   ".": "client/index.ts",
   "./presence": "client/presence.ts",
+  "./actors": "client/actors.ts",
   "./social": "client/social.ts",
   "./react": "client/react.ts",
   "./ui": "client/ui.ts",

@@ -224,6 +224,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const pages = loadPages(webRoot, {
     localUrl: `${config.tlsCert === null ? "http" : "https"}://localhost:${config.port}${config.basePath}`,
     basePath: config.basePath,
+    kinds: config.extensions?.actors ?? [],
     hasOutsideAccounts: config.jwtJwksUrl !== null,
   });
   const transport = createTransportSecurity(clients);

@@ -24,6 +24,7 @@ import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 type Route =
   | "createConversation"
   | "putExternalConversation"
+  | "signalConversation"
   | "listConversations"
   | "getConversation"
   | "updateConversation"
@@ -93,6 +94,11 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       });
       if (!made.ok) return made;
       return answered(made.value.created ? 201 : 200, ok(made.value.conversation));
+    },
+
+    async signalConversation({ params, body }) {
+      const sent = await gateway.ask("conversation", params.id, "service_signal", body);
+      return answered(204, sent.ok ? ok(null) : sent);
     },
 
     async putExternalConversation({ params, body }) {

@@ -19,8 +19,8 @@ const RETRY_MS = 1_000;
 /** Keys of a body that explain a change or make it once, and change nothing themselves. */
 const NOT_CHANGES = new Set(["reason", "note", "client_id"]);
 const REASON_CHARS_MAX = 500;
-/** Sends of one token and minute are one row. */
-const GATHERED = new Set<RouteName>(["sendMessage"]);
+/** Sends and signals of one token and minute are one row each. */
+const GATHERED = new Set<RouteName>(["sendMessage", "signalConversation"]);
 
 export interface AuditedCall {
   name: RouteName;

@@ -1,4 +1,6 @@
 /** The contract in machine form and as a page, made once at start from the tables it checks by. */
+import { withActorMessages, withActorPaths } from "../../../protocol/app-actor-documents.ts";
+import type { AppKind } from "../../../protocol/app-actors.ts";
 import { asyncApiDocument } from "../../../protocol/asyncapi.ts";
 import { openApiDocument } from "../../../protocol/openapi.ts";
 import { docsPage } from "./docs.ts";
@@ -13,7 +15,8 @@ export interface Document {
   isShared: boolean;
 }
 
-export function contractDocuments(): Document[] {
+/** `kinds`: the application's own actors. */
+export function contractDocuments(kinds: readonly AppKind[]): Document[] {
   const json = (path: string, document: object): Document => ({
     path,
     type: "application/json; charset=utf-8",
@@ -21,8 +24,8 @@ export function contractDocuments(): Document[] {
     isShared: true,
   });
   return [
-    json("/api/openapi.json", openApiDocument()),
-    json("/api/asyncapi.json", asyncApiDocument()),
+    json("/api/openapi.json", withActorPaths(openApiDocument(), kinds)),
+    json("/api/asyncapi.json", withActorMessages(asyncApiDocument(), kinds)),
     {
       path: addressOf(API_REFERENCE),
       type: "text/html; charset=utf-8",

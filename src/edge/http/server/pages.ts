@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { extname, join, sep } from "node:path";
 import type { FastifyInstance } from "fastify";
+import type { AppKind } from "../../../protocol/app-actors.ts";
 import type { SecurityHeaders } from "../../transport/security-headers.ts";
 import type { Cors } from "./cors.ts";
 import { contractDocuments } from "./documents.ts";
@@ -53,6 +54,8 @@ export interface Deployment {
   hasOutsideAccounts: boolean;
   /** The prefix under which a proxy publishes the pages; "" for none. */
   basePath: string;
+  /** Kinds of the application's own actors, for the published contract. */
+  kinds?: readonly AppKind[];
 }
 
 /** An address on this server in a page's HTML. */
@@ -62,7 +65,7 @@ const WRITTEN_URL = "http://localhost:3000";
 
 /** All pages; of `webRoot` nothing where the build has not made it. */
 export function loadPages(webRoot: string, deployment: Deployment): Page[] {
-  const pages = contractDocuments().map(({ path, type, text, isShared }) =>
+  const pages = contractDocuments(deployment.kinds ?? []).map(({ path, type, text, isShared }) =>
     page(path, type, Buffer.from(told(path, text, deployment)), isShared),
   );
   const files = existsSync(webRoot)

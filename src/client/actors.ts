@@ -1,0 +1,157 @@
+/**
+ * `troupe-client/actors`: the application's own actors as a page sees them.
+ *
+ *   import type poll from "./poll.actor.ts";
+ *   const lunch = actorOf<typeof poll>(client, { kind: "poll", apply }, "lunch");
+ *   lunch.subscribe(() => draw(lunch.get()));
+ *   await lunch.call("vote", { choice: 2 });
+ *
+ * An actor is watched at the server while somebody is subscribed to it, again in each session, from
+ * the `rev` that is held: its events are applied in order, or a new view takes their place.
+ */
+import type { ClientAck } from "../protocol/events.ts";
+import { attempt, isOnline, onOnline } from "./attached.ts";
+import type { Client } from "./client.ts";
+import { createStore, type Readable } from "./store.ts";
+
+/** The types that a definition has, as `defineActor` infers them. */
+export interface ActorTypes {
+  view: unknown;
+  args: Record<string, unknown>;
+  results: Record<string, unknown>;
+  events: Record<string, unknown>;
+}
+
+/** What `typeof definition` of an actor has. */
+export interface TypedActor<T extends ActorTypes = ActorTypes> {
+  readonly types?: T;
+}
+
+export type TypesOf<D> = D extends TypedActor<infer T> ? T : ActorTypes;
+type EventOf<T extends ActorTypes> = {
+  [N in keyof T["events"] & string]: [view: T["view"], name: N, data: T["events"][N]];
+}[keyof T["events"] & string];
+
+/** The part of a definition that page and actor share. */
+export interface SharedActor<T extends ActorTypes> {
+  kind: string;
+  apply(...event: EventOf<T>): T["view"];
+}
+
+export interface CallOptions {
+  /** Names the call, so that a repeat runs no second turn; made up by default. */
+  callId?: string;
+}
+
+/** The view, null until it is known or where there is no such actor. */
+export interface ActorHandle<T extends ActorTypes> extends Readable<T["view"] | null> {
+  /** Why it is watched no longer; null: it is, or was not yet. */
+  closed(): string | null;
+  /** Rejects with TroupeError. */
+  call<N extends keyof T["args"] & string>(
+    action: N,
+    args?: T["args"][N],
+    options?: CallOptions,
+  ): Promise<N extends keyof T["results"] ? T["results"][N] : unknown>;
+  /** Makes the actor. Rejects with TroupeError, `conflict` where it is there. */
+  create(args: Record<string, unknown>, options?: CreateOptions): Promise<T["view"]>;
+}
+
+export interface CreateOptions extends CallOptions {
+  /** The conversation to whose members it is bound. */
+  conversationId?: string;
+}
+
+type News = ClientAck<"watch_actor">;
+
+export function actorOf<D extends TypedActor>(
+  client: Client,
+  { kind, apply }: SharedActor<TypesOf<D>>,
+  key: string,
+): ActorHandle<TypesOf<D>> {
+  type T = TypesOf<D>;
+  const store = createStore<T["view"] | null>(null, (error) => console.error(error));
+  const at = { kind, key };
+  let rev: number | null = null;
+  let closed: string | null = null;
+  let listeners = 0;
+  let isWatching = false;
+
+  function take(event: { rev: number; name?: string; data?: unknown }): void {
+    if (rev === null || event.rev <= rev) return;
+    rev = event.rev;
+    if (event.name === undefined) return;
+    const applied = [store.get(), event.name, event.data] as unknown as EventOf<T>;
+    store.set(apply(...applied));
+  }
+
+  function takeNews(news: News): void {
+    if (news.events === undefined) {
+      rev = news.rev;
+      store.set(news.view as T["view"]);
+    } else for (const event of news.events) take(event);
+    closed = null;
+  }
+
+  async function watch(): Promise<void> {
+    if (listeners === 0 || isWatching || !isOnline(client)) return;
+    isWatching = true;
+    const asked = { ...at, ...(rev !== null && { after_rev: rev }) };
+    // Refused now, the next session or `create` watches it.
+    await attempt(client.ask("watch_actor", asked, takeNews));
+    isWatching = false;
+  }
+
+  const isThis = (event: { kind: string; key: string }) => event.kind === kind && event.key === key;
+  client.on("actor_event", (event) => {
+    if (isThis(event)) take(event);
+  });
+  client.on("actor_closed", (event) => {
+    if (!isThis(event)) return;
+    closed = event.code;
+    rev = null;
+    if (event.code === "restarted") void watch();
+    else store.set(null);
+  });
+  onOnline(client, () => void watch());
+
+  return {
+    get: store.get,
+    closed: () => closed,
+    subscribe(listener) {
+      const end = store.subscribe(listener);
+      listeners++;
+      void watch();
+      let isOver = false;
+      return () => {
+        if (isOver) return;
+        isOver = true;
+        end();
+        listeners--;
+        if (listeners > 0 || !isOnline(client)) return;
+        rev = null;
+        void attempt(client.ask("unwatch_actor", at));
+      };
+    },
+    async call(action, args, { callId = newCallId() } = {}) {
+      const asked = { ...at, action, call_id: callId, ...(args && { args }) };
+      const { result } = await client.ask("call", asked as never);
+      return result as never;
+    },
+    async create(args, { callId = newCallId(), conversationId } = {}) {
+      const { view } = await client.ask("create_actor", {
+        ...at,
+        args,
+        call_id: callId,
+        ...(conversationId !== undefined && { conversation_id: conversationId }),
+      });
+      void watch();
+      return view as T["view"];
+    },
+  };
+}
+
+/** Unguessable is not needed; different in every page is. */
+function newCallId(): string {
+  return crypto.randomUUID();
+}

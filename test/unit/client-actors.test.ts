@@ -1,0 +1,96 @@
+/** The SDK's view of an application's actor, on a client of the test. */
+import { beforeEach, describe, expect, it } from "vitest";
+import { actorOf, type TypedActor } from "../../src/client/actors.ts";
+import type { Client } from "../../src/client/client.ts";
+import { settled } from "../support/fake-clock.ts";
+
+type Counter = TypedActor<{
+  view: { n: number };
+  args: { add: { by: number } };
+  results: { add: number };
+  events: { counted: { n: number } };
+}>;
+
+let asked: { event: string; payload: Record<string, unknown> }[];
+let answers: Record<string, unknown>;
+let listeners: Map<string, ((payload: unknown) => void)[]>;
+let isUp: boolean;
+let changed: () => void;
+let client: Client;
+
+beforeEach(() => {
+  asked = [];
+  answers = { watch_actor: { rev: 4, view: { n: 4 } }, call: { result: 5, rev: 5 } };
+  listeners = new Map();
+  isUp = true;
+  changed = () => undefined;
+  client = {
+    connection: {
+      get: () => ({ is: isUp ? "online" : "waiting" }),
+      subscribe(listener: () => void) {
+        changed = listener;
+        return () => undefined;
+      },
+    },
+    async ask(event: string, payload: Record<string, unknown>, take?: (answer: unknown) => void) {
+      asked.push({ event, payload });
+      take?.(answers[event] ?? {});
+      return answers[event] ?? {};
+    },
+    on(name: string, listener: (payload: unknown) => void) {
+      listeners.set(name, [...(listeners.get(name) ?? []), listener]);
+      return () => undefined;
+    },
+  } as unknown as Client;
+});
+
+const tells = (name: string, payload: object) => {
+  const event = { kind: "counter", key: "a", ...payload };
+  for (const listener of listeners.get(name) ?? []) listener(event);
+};
+const apply = (_view: { n: number }, _name: "counted", { n }: { n: number }) => ({ n });
+const counter = () => actorOf<Counter>(client, { kind: "counter", apply }, "a");
+
+describe("actorOf", () => {
+  it("[SDK95] it is watched while somebody is subscribed, and its events are applied once, in order", async () => {
+    const actor = counter();
+    expect(actor.get()).toBeNull();
+    const end = actor.subscribe(() => undefined);
+    await settled();
+    expect(actor.get()).toEqual({ n: 4 });
+    tells("actor_event", { rev: 5, name: "counted", data: { n: 9 } });
+    tells("actor_event", { rev: 5, name: "counted", data: { n: 1 } });
+    tells("actor_event", { rev: 6 });
+    tells("actor_event", { key: "b", rev: 7, name: "counted", data: { n: 2 } });
+    expect(actor.get()).toEqual({ n: 9 });
+    end();
+    await settled();
+    expect(asked.map(({ event }) => event)).toEqual(["watch_actor", "unwatch_actor"]);
+  });
+
+  it("[SDK96] a new session goes on from the rev that is held", async () => {
+    const actor = counter();
+    actor.subscribe(() => undefined);
+    await settled();
+    isUp = false;
+    changed();
+    isUp = true;
+    const event = { kind: "counter", key: "a", rev: 5, name: "counted", data: { n: 5 } };
+    answers["watch_actor"] = { rev: 5, events: [event] };
+    changed();
+    await settled();
+    expect(asked.at(-1)?.payload).toEqual({ kind: "counter", key: "a", after_rev: 4 });
+    expect(actor.get()).toEqual({ n: 5 });
+    tells("actor_closed", { code: "destroyed" });
+    expect([actor.get(), actor.closed()]).toEqual([null, "destroyed"]);
+  });
+
+  it("[SDK97] call answers the action's result under a call_id of its own", async () => {
+    const result: number = await counter().call("add", { by: 1 });
+    expect(result).toBe(5);
+    await counter().call("add", { by: 1 }, { callId: "mine" });
+    const ids = asked.map(({ payload }) => payload["call_id"]);
+    expect(ids[1]).toBe("mine");
+    expect(ids[0]).toMatch(/^[\x20-\x7e]{1,64}$/);
+  });
+});
