@@ -26,6 +26,9 @@ import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
+import { Addresses } from "./outbound/addresses.ts";
+import { createProbe } from "./outbound/probe.ts";
+import { Outbound } from "./outbound/request.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
@@ -94,6 +97,8 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const storage = createEdgePorts(config.databaseUrl, {
     onFault: (fault, refusals) => faultLog.note(fault, refusals),
   });
+  const addresses = new Addresses(config.webhookAllowPrivate);
+  const outbound = new Outbound(addresses);
   const remote = startThread(log);
   const [line, farEnd] = createLine();
 
@@ -162,6 +167,12 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     apps: storage.apps,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
+    outside: {
+      events: storage.events,
+      webhooks: storage.webhooks,
+      jobs: storage.jobs,
+      probe: createProbe(addresses, outbound.post, clock),
+    },
     gateway: exchange.gateway,
     presence: edge.presence,
     revocations: edge.revocations,
@@ -239,8 +250,10 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
 
   // One worker of the host runs jobs, beside what it serves.
   const jobs = slot.endsWith("/0")
-    ? startJobs({ config, store: storage.jobs, registry: metrics.registry, clock, log })
+    ? startJobs({ config, storage, post: outbound.post, registry: metrics.registry, clock, log })
     : null;
+  // Nothing happens before the log that is to hold it.
+  if (config.events === "on") await jobs?.ready;
 
   async function onControl(order: Frame, reply: (body: string) => void): Promise<void> {
     switch (order.name as keyof PrimaryOrders) {
@@ -267,6 +280,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         await remote.stop(FLUSH_MS);
         edge.close();
         adapter?.close();
+        outbound.close();
         await storage.close();
         faultLog.close();
         exchange.report("drained", {});

@@ -5,28 +5,73 @@
 import { Gauge, type Registry } from "prom-client";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
+import type { EventsConfig } from "../config/event-keys.ts";
+import type { Post } from "../outbound/request.ts";
+import type { EventLog } from "../ports/events.ts";
 import type { JobCounts, JobStore } from "../ports/jobs.ts";
+import type { WebhookQueue, WebhookStore } from "../ports/webhooks.ts";
 import { type JobHandlers, JobRunner } from "./runner.ts";
+import { Deliverer } from "./webhooks/deliverer.ts";
 
-const AT_ONCE_MAX = 20;
+/** There may be 20 webhooks, each with a job that runs for as long as it is there. */
+const AT_ONCE_MAX = 40;
+const UPKEEP_MS = 60_000;
 
 export interface JobsOptions {
-  config: { jobs: boolean };
-  store: JobStore;
+  config: Pick<EventsConfig, "jobs" | "events" | "eventsRetentionDays">;
+  storage: { jobs: JobStore; events: EventLog; webhooks: WebhookStore & WebhookQueue };
+  post: Post;
   registry: Registry;
   clock: Clock;
   log: Log;
 }
 
 /** With JOBS=off it runs none, and says how the queue is all the same. */
-export function startJobs({ config, store, registry, clock, log }: JobsOptions): {
+export function startJobs({ config, storage, post, registry, clock, log }: JobsOptions): {
+  /** The log is as the configuration wants it. */
+  ready: Promise<void>;
   close(): Promise<void>;
 } {
+  const { jobs: store, events, webhooks } = storage;
   addMetrics(registry, store);
-  const handlers: JobHandlers = {};
+  const handlers: JobHandlers = {
+    /** Runs for as long as the webhook is enabled. */
+    async webhook({ key }, { signal }) {
+      const deliverer = new Deliverer({ id: key ?? "", queue: webhooks, post, clock, log });
+      await deliverer.run(signal);
+      return signal.aborted ? { is: "again", inMs: 0 } : { is: "done" };
+    },
+    async events_upkeep() {
+      const isKept = await events.upkeep(config.eventsRetentionDays, config.events === "auto");
+      return isKept ? { is: "again", inMs: UPKEEP_MS } : { is: "done" };
+    },
+  };
   const runner = new JobRunner({ store, handlers, atOnceMax: AT_ONCE_MAX, clock, log });
   if (config.jobs) runner.start();
-  return { close: () => runner.close() };
+  const begun = beginEvents().catch((err: unknown) => log.warn({ event: "events_unready", err }));
+  return {
+    ready: begun,
+    async close() {
+      await begun;
+      await runner.close();
+    },
+  };
+
+  /** The log as the configuration wants it, and a job for each webhook. */
+  async function beginEvents(): Promise<void> {
+    const { isOn } = await events.state();
+    if (config.events === "off") {
+      if (isOn) await events.end();
+      return;
+    }
+    if (config.events === "on" && !isOn) await events.begin();
+    else if (isOn) await events.renew();
+    if (!isOn && config.events === "auto") return;
+    await store.add({ kind: "events_upkeep", key: "all", inMs: UPKEEP_MS });
+    for (const { id, enabled } of await webhooks.list()) {
+      if (enabled) await store.add({ kind: "webhook", key: id, args: { id } });
+    }
+  }
 }
 
 /** The queue is the cluster's: every host says the same. */

@@ -37,6 +37,8 @@ export const RULES = {
   /** Moderators and administrators may read the audit log and lift suspensions. */
   auditor: wantsScope("moderate", "admin"),
   moderator: wantsScope("moderate"),
+  /** A service that is sent what happens. */
+  receiver: wantsScope("events"),
   /** A user, or a service that looks after users. */
   reader: refused(
     "forbidden",
@@ -93,6 +95,7 @@ export const SCOPES_OF_RULE = {
   auditor: ["moderate", "admin"],
   moderator: ["moderate"],
   actors: ["actors"],
+  receiver: ["events"],
 } as const satisfies Partial<Record<RuleName, readonly ServiceScope[]>>;
 
 export type Facts = Partial<Record<RuleName, boolean>>;
@@ -123,6 +126,7 @@ const ACTS = {
   name_conversation: ["acts"],
   read_audit: ["auditor"],
   moderate: ["moderator"],
+  receive_events: ["receiver"],
   create_conversation: ["user", "admitted", "welcome"],
   follow: ["user", "admitted", "welcome"],
   read_conversation: ["user", "admitted", "member"],
@@ -275,6 +279,15 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   resolveReport: "moderate",
   getWordRules: "moderate",
   putWordRules: "moderate",
+  pullEvents: "receive_events",
+  createWebhook: "receive_events",
+  listWebhooks: "receive_events",
+  getWebhook: "receive_events",
+  updateWebhook: "receive_events",
+  deleteWebhook: "receive_events",
+  testWebhook: "receive_events",
+  replayWebhook: "receive_events",
+  unparkWebhook: "receive_events",
   opsSummary: "operate",
   opsFindUser: "operate",
   opsUser: "operate",

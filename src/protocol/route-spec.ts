@@ -70,6 +70,8 @@ export interface RouteSpec {
   params?: TObject;
   query?: TObject;
   body?: TObject;
+  /** A call without a body is one with an empty object. */
+  bodyOptional?: true;
   /** By status; null where nothing is in the body, a string for a body that is not JSON. */
   answers: Readonly<Record<number, TSchema | string | null>>;
   /** Its refusals beyond those of every route; see `refusalsOf`. */

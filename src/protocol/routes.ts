@@ -9,6 +9,7 @@ import { ACCOUNT_ROUTES } from "./account-routes.ts";
 import { APP_ACTOR_ROUTES } from "./app-actor-routes.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { RoleName } from "./conversation-settings.ts";
+import { EVENT_ROUTES } from "./event-routes.ts";
 import { MEMBERSHIP_ROUTES } from "./membership-routes.ts";
 import { EDITED, SENT_EXTRAS } from "./message-content.ts";
 import { MODERATION_ROUTES } from "./moderation-routes.ts";
@@ -424,6 +425,8 @@ export const ROUTES = {
   },
 
   ...SERVICE_ROUTES,
+
+  ...EVENT_ROUTES,
 
   ...OPS_ROUTES,
 } as const satisfies Record<string, RouteSpec>;

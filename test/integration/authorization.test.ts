@@ -33,7 +33,7 @@ type Who = (typeof WHO)[number];
 const SERVICES: ReadonlySet<Who> = new Set(["notify", "admin", "ops"]);
 
 /** Service tokens of further scopes: what they may, beside what everybody may. */
-const MORE_SERVICES = ["users", "moderate", "act"] as const;
+const MORE_SERVICES = ["users", "moderate", "act", "events"] as const;
 const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName, string>>> = {
   users: {
     findUser: "ok",
@@ -53,6 +53,18 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
     resolveReport: "404",
     getWordRules: "ok",
     putWordRules: "ok",
+  },
+  events: {
+    pullEvents: "ok",
+    // Its address leads to this machine.
+    createWebhook: "400",
+    listWebhooks: "ok",
+    getWebhook: "404",
+    updateWebhook: "404",
+    deleteWebhook: "404",
+    testWebhook: "404",
+    replayWebhook: "404",
+    unparkWebhook: "404",
   },
 };
 /** Beside the routes of accounts, what a service that acts for a user may not. */
@@ -159,6 +171,15 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   resolveReport: "        403  403    403    403      403     403    403    403  401",
   getWordRules: "         403  403    403    403      403     403    403    403  401",
   putWordRules: "         403  403    403    403      403     403    403    403  401",
+  pullEvents: "           403  403    403    403      403     403    403    403  401",
+  createWebhook: "        403  403    403    403      403     403    403    403  401",
+  listWebhooks: "         403  403    403    403      403     403    403    403  401",
+  getWebhook: "           403  403    403    403      403     403    403    403  401",
+  updateWebhook: "        403  403    403    403      403     403    403    403  401",
+  deleteWebhook: "        403  403    403    403      403     403    403    403  401",
+  testWebhook: "          403  403    403    403      403     403    403    403  401",
+  replayWebhook: "        403  403    403    403      403     403    403    403  401",
+  unparkWebhook: "        403  403    403    403      403     403    403    403  401",
   healthz: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
   readyz: "               ok   ok     ok     ok       ok      ok     ok     ok   ok",
   metrics: "              ok   ok     ok     ok       ok      ok     ok     ok   ok",
@@ -308,13 +329,18 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     setPrefs: { pinned: true },
     createActor: { args: {}, call_id: `c${calls}` },
     callActor: { call_id: `c${calls}` },
+    createWebhook: { url: "https://127.0.0.1/", types: ["message.*"] },
+    updateWebhook: { batch: true },
+    replayWebhook: { after: "oldest" },
+    unparkWebhook: {},
   };
   return bodies[route];
 }
 
 function pathOf(route: RouteName, scene: Scene): string {
   const { path } = ROUTES[route];
-  if (route === "endLogin" || route === "resolveReport") return path.replace(":id", "999999999");
+  const isUnknown = route === "endLogin" || route === "resolveReport";
+  if (isUnknown || path.startsWith("/api/webhooks")) return path.replace(":id", "999999999");
   const id = path.includes("/users/")
     ? scene.other
     : path.startsWith("/api/posts/")

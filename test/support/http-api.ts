@@ -97,6 +97,13 @@ export interface HttpApi {
   stop(): Promise<void>;
 }
 
+/** The storage of events, out of reach. */
+function noEvents(): ApiDeps["outside"] {
+  const away = () => Promise.reject(new Error("there are no events here"));
+  const all = new Proxy({}, { get: () => away });
+  return { events: all, webhooks: all, jobs: all, probe: all } as ApiDeps["outside"];
+}
+
 export async function startHttpApi(
   config: Partial<WorkerConfig> = {},
   overrides: Partial<ApiDeps> = {},
@@ -122,6 +129,8 @@ export async function startHttpApi(
     apps: storage.apps,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
+    // These tests have no database.
+    outside: noEvents(),
     gateway,
     presence: {
       statuses: (_viewer, ids) =>

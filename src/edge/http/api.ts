@@ -37,6 +37,7 @@ import { createReader, type Reader } from "../validation.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { actorRoutes } from "./routes/actors.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
+import { type EventDeps, eventRoutes } from "./routes/events.ts";
 import { graphRoutes } from "./routes/graph.ts";
 import { membershipRoutes } from "./routes/membership.ts";
 import { moderated } from "./routes/moderated.ts";
@@ -73,6 +74,8 @@ export interface ApiDeps {
   apps: AppQueries;
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
+  /** What back ends receive, and how webhooks are tried out. */
+  outside: Pick<EventDeps, "events" | "webhooks" | "jobs" | "probe">;
   gateway: AskActors;
   presence: PresenceReader;
   revocations: Revocations;
@@ -181,7 +184,9 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   app.addContentTypeParser("application/json", readJson);
 
   const wordRules = deps.wordRules ?? new WordRules(deps.moderation, log);
+  const outside = eventRoutes({ ...deps.outside, config, clock });
   const written: Handlers = {
+    ...outside.handlers,
     ...accountRoutes(auth, deps.accounts, deps.queries, clock),
     ...peopleRoutes(config, deps.queries),
     ...postRoutes(deps.gateway, deps.queries),
@@ -250,6 +255,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     server: listener,
     auth,
     async close(deadlineMs = CLOSE_DEADLINE_MS) {
+      outside.pulls.close();
       // Fastify then says `connection: close` with every answer.
       await app.close();
       await closeConnections(listener, deadlineMs);
@@ -293,6 +299,7 @@ function addRoute(app: FastifyInstance, name: RouteName, handler: AnyHandler, ro
 
   function input(request: FastifyRequest): ErrorObject | null {
     if (request.body instanceof BadBody) return request.body.error;
+    if (spec.bodyOptional) request.body ??= {};
     for (const [read, value] of [
       [readParams, request.params],
       [readQuery, request.query],

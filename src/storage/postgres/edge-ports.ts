@@ -3,20 +3,24 @@
 import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { EventLog } from "../../ports/events.ts";
 import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
 import type { ServiceStore } from "../../ports/services.ts";
+import type { WebhookQueue, WebhookStore } from "../../ports/webhooks.ts";
 import { PostgresAccounts } from "./accounts.ts";
 import { PostgresAppQueries } from "./app-actors.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
+import { PostgresEventLog } from "./event-log.ts";
 import { PostgresJobs } from "./jobs.ts";
 import { PostgresModeration } from "./moderation.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
 import { PostgresServices } from "./services.ts";
+import { PostgresWebhooks } from "./webhooks.ts";
 
 const CONNECTIONS = 4;
 
@@ -29,6 +33,8 @@ export interface EdgeStorage {
   jobs: JobStore;
   moderation: ModerationStore;
   apps: AppQueries;
+  events: EventLog;
+  webhooks: WebhookStore & WebhookQueue;
   /** Gives back what it can do without: see pool.ts. */
   spare(): void;
   /** Answers what was asked and leaves the database; the ports reject from then on. */
@@ -48,6 +54,8 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     jobs,
     moderation: new PostgresModeration(database),
     apps: new PostgresAppQueries(database),
+    events: new PostgresEventLog(database),
+    webhooks: new PostgresWebhooks(database),
     spare: () => database.spare(),
     close: () => database.close(),
   };

@@ -64,6 +64,8 @@ DECLARE
   notices json[] := '{}';
   event text;
   moment timestamptz(3);
+  -- The users whose calls did something, 0 for a service: where there is one, events name them.
+  actors bigint[] := '{}';
 BEGIN
   outcomes := '{}';
   done := '{}';
@@ -464,9 +466,14 @@ BEGIN
     outcomes := outcomes || outcome;
     done := done || did;
     changed := changed OR did;
+    IF did AND coalesce(caller, 0) <> ALL (actors) THEN
+      actors := actors || coalesce(caller, 0);
+    END IF;
   END LOOP;
 
   IF changed THEN
+    PERFORM set_config('troupe.actor',
+      CASE WHEN cardinality(actors) = 1 THEN nullif(actors[1], 0)::text END, true);
     IF is_informed THEN
       now_extra := merge_keys(now_extra, json_build_object('meta_rev', before.rev + 1));
     END IF;

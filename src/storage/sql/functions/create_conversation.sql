@@ -92,6 +92,7 @@ BEGIN
   END IF;
   changed := made_id IS NOT NULL;
   IF changed THEN
+    PERFORM set_config('troupe.actor', maker::text, true);
     -- A service makes direct conversations of users who have blocked each other, too.
     INSERT INTO conversation_members (conversation_id, user_id, own_activity_at, apart)
     SELECT made_id, u, CASE WHEN u = maker THEN clock_timestamp() END,

@@ -112,6 +112,7 @@ BEGIN
   END IF;
 
   IF changed THEN
+    PERFORM set_config('troupe.actor', CASE WHEN NOT is_expiry THEN p_by::text END, true);
     UPDATE conversations c SET rev = next_rev WHERE c.id = p_id;
     INSERT INTO message_versions (conversation_id, rev, seq, body, edited_at, data, extra, revised)
     VALUES (p_id, before.rev, p_seq, before.body, before.edited_at, before.data, before.extra,

@@ -1,0 +1,22 @@
+-- Events of posts that were made, changed or deleted; counts are no change of a post. A trigger of
+-- event_triggers, for each row.
+CREATE OR REPLACE FUNCTION log_posts() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+  counts constant text[] := ARRAY['like_count', 'comment_count'];
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF to_jsonb(NEW) - counts = to_jsonb(OLD) - counts THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  PERFORM log_events(ARRAY[outside_event(
+    CASE
+      WHEN TG_OP = 'INSERT' THEN 'post.created'
+      WHEN NEW.deleted_at IS NOT NULL THEN 'post.deleted'
+      ELSE 'post.updated'
+    END, 'post:' || NEW.id, NULL, NEW.author_id::text,
+    json_build_object('post', row_to_json(NEW))::text)]);
+  RETURN NULL;
+END
+$$;
