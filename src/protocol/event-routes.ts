@@ -17,7 +17,10 @@ const Place = Type.String({
   maxLength: 256,
   description: "`now`, `oldest`, or a `cursor` of an answer.",
 });
-const Key = Type.String({ pattern: "^(conversation|user|post):[1-9][0-9]{0,18}$" });
+const Key = Type.String({
+  pattern: "^(conversation|user|post):[1-9][0-9]{0,18}$",
+  examples: ["conversation:42"],
+});
 const Types = Type.Array(TypePattern, { minItems: 1, maxItems: 50 });
 const WebhookUrl = Type.String({ minLength: 1, maxLength: 2048 });
 

@@ -1,16 +1,16 @@
 /**
- * Delivers the events of one webhook, for as long as its job is this host's. Of each key one request
- * is under way at a time and the next follows after a 2xx; up to `KEYS_AT_ONCE` keys go beside each
- * other.
+ * Delivers the events of one webhook, for as long as its job is this host's. Each key has one
+ * request under way at a time, and its next follows after a 2xx; up to `KEYS_AT_ONCE` keys go beside
+ * each other.
  *
  * States of a key: it has events → one request at a time, until it has none; a request fails → it
  * waits for its next try, and its events for it → after the last try it is parked, until somebody
  * asks to go on.
  *
- * [WHK1] Of one key events arrive in order, at least once; the next only after a 2xx.
+ * [WHK1] The events of a key arrive in order, at least once; the next only after a 2xx.
  * [WHK2] A key that fails holds up no other key.
- * [WHK3] What was delivered is recorded before the next of its key is sent: the death of a host
- *        repeats what was under way and nothing else.
+ * [WHK3] A delivery is recorded before the next event of its key is sent: the death of a host
+ *        repeats the requests that were under way and nothing else.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";

@@ -66,7 +66,7 @@ const READS_A_PAGE = 50;
 /** Somebody else's long statement may hold a table. */
 const TRIGGER_TRIES = 5;
 
-/** What a webhook could not be sent is kept for so long. */
+/** An event that a webhook could not be sent is kept for so long. */
 const QUEUED_MAX = "30 days";
 const PRUNED_AT_ONCE = 2_000;
 const ROUNDS_MAX = 50;

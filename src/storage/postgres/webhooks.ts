@@ -23,7 +23,7 @@ import type { Database } from "./pool.ts";
 /** How long the former secret signs, too. */
 const ROTATION = "interval '24 hours'";
 const PARKED_SHOWN_MAX = 100;
-/** Of the rows that nobody has looked at, so many are searched for the oldest that is wanted. */
+/** So many of the rows that nobody has looked at are searched for the oldest that is wanted. */
 const UNLOOKED_MAX = 500;
 
 const SHOWN = `w.id, w.url, w.types, w.is_batch AS batch, w.is_enabled AS enabled, w.created_at,
