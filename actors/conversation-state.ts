@@ -8,6 +8,7 @@ import type { Topic } from "../src/protocol/topics.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import type { ChangeBucket } from "./changes.ts";
 import type { WaitingChanges } from "./gathered-changes.ts";
+import type { HeldCalls } from "./held-messages.ts";
 import type { Cleared } from "./joins.ts";
 import type { Reactions } from "./reactions.ts";
 import type { Ring } from "./ring.ts";
@@ -50,6 +51,8 @@ export interface ConversationState {
    * Sends that storage has not answered, by sender and client_id, with the other callers that wait.
    */
   sending: Map<string, Reply[]>;
+  /** Sends and edits that the application is asked about. */
+  held: HeldCalls;
   /** Changes of title and members that wait to be written together. */
   gathered: WaitingChanges;
   /** Reactions that wait to be written together, by message. */

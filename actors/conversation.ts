@@ -11,6 +11,8 @@
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import { REFUSALS } from "../src/protocol/errors.ts";
+import type { Hooks, HookVerdict } from "../src/protocol/hooks.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { deletionOf, withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
 import { roleIn } from "../src/protocol/permissions.ts";
@@ -31,6 +33,7 @@ import {
   retireChanges,
   writeChanges,
 } from "./gathered-changes.ts";
+import { editQuestion, hold, replacedEdit, replacedSend, sendQuestion } from "./held-messages.ts";
 import { createInvite, endInvite } from "./invites.ts";
 import { announceJoined } from "./joined.ts";
 import { doubtedCleared, join, nothingCleared, takeCleared } from "./joins.ts";
@@ -73,6 +76,8 @@ const NO_THREAD = refused("conflict", "Only a thread can be followed.");
 
 export interface ConversationRules {
   changes: ChangeRate;
+  /** Asked before sends and edits are committed; absent: nobody is. */
+  hooks?: Hooks | null;
 }
 
 export function conversationBehaviour(
@@ -172,6 +177,66 @@ export function conversationBehaviour(
       : { type: "stopped", ...by };
     typingChanged(state, event, ctx);
     reply.okText("{}");
+  /** [HLD1] */
+  function holdSend(
+    state: ConversationState,
+    body: Body<"send">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const member = state.members.get(body.user);
+    if (member === undefined) {
+      reply.refuse(REFUSALS.conversationNotFound.error);
+      return;
+    }
+    const { hooks } = rules;
+    if (hooks == null || body.isService === true || !hooks.wants("message.send")) {
+      messages.admitSend(state, member, body, reply, ctx);
+      return;
+    }
+    const { user, client_id } = body;
+    const asked = {
+      type: "message.send" as const,
+      user,
+      clientId: client_id,
+      data: sendQuestion(state.id, body),
+      sent: () => store.sent(state.id, user, client_id),
+      goOn(verdict: HookVerdict, each: Reply) {
+        // Roles, blocks and memberships may have changed meanwhile.
+        const refusal = refusalFor(state, "send", body, ctx.wallMs);
+        const present = state.members.get(user);
+        if (refusal !== null) each.refuse(refusal);
+        else if (present === undefined) each.refuse(REFUSALS.conversationNotFound.error);
+        else messages.admitSend(state, present, replacedSend(body, verdict), each, ctx);
+      },
+    };
+    hold(state.held, hooks, asked, reply, ctx);
+  }
+
+  function holdEdit(
+    state: ConversationState,
+    body: Body<"edit">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const { hooks } = rules;
+    if (hooks == null || body.isService === true || !hooks.wants("message.edit")) {
+      messages.edit(state, body, reply, ctx);
+      return;
+    }
+    const asked = {
+      type: "message.edit" as const,
+      user: body.user,
+      clientId: null,
+      data: editQuestion(state.id, body),
+      sent: null,
+      goOn(verdict: HookVerdict, each: Reply) {
+        const refusal = refusalFor(state, "edit", body, ctx.wallMs);
+        if (refusal !== null) each.refuse(refusal);
+        else messages.edit(state, replacedEdit(body, verdict), each, ctx);
+      },
+    };
+    hold(state.held, hooks, asked, reply, ctx);
   }
 
   return {
@@ -195,6 +260,7 @@ export function conversationBehaviour(
         cleared: nothingCleared(),
         changes: { used: 0, atMs: BEFORE_ALL },
         sending: new Map(),
+        held: new Map(),
         gathered: nothingWaits(),
         reactions: nobodyReacts(),
         pace: { lastAt: null },
@@ -299,7 +365,7 @@ export function conversationBehaviour(
       }
       switch (act) {
         case "send":
-          messages.admitSend(state, member, body as Body<"send">, reply, ctx);
+          holdSend(state, body as Body<"send">, reply, ctx);
           break;
         case "edit":
           messages.edit(
@@ -309,6 +375,7 @@ export function conversationBehaviour(
             reply,
             ctx,
           );
+          holdEdit(state, body as Body<"edit">, reply, ctx);
           break;
         case "delete":
           messages.remove(state, body as Body<"delete">, reply, ctx);
@@ -381,6 +448,7 @@ export function conversationBehaviour(
     isBusy: (state) =>
       state.typing.size > 0 ||
       state.sending.size > 0 ||
+      state.held.size > 0 ||
       hasWaitingChanges(state.gathered) ||
       hasReactionsWaiting(state.reactions) ||
       hasSummariesWaiting(state) ||

@@ -15,6 +15,9 @@ import type { WorkerConfig } from "./config/config.ts";
 import { AppHost } from "./extensions/app-host.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
+import { Addresses } from "./outbound/addresses.ts";
+import { createHooks } from "./outbound/hook-client.ts";
+import { Outbound } from "./outbound/request.ts";
 import type { ThreadReport } from "./ports/ops.ts";
 import { later } from "./protocol/time.ts";
 import { ActorRuntime } from "./runtime/actor-runtime.ts";
@@ -95,6 +98,9 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
     },
   });
   const apps = openApps(config, log);
+  // HOOK_URL is the operator's own: no list of private addresses concerns it.
+  const outbound = new Outbound(new Addresses([]));
+  const hooks = createHooks({ config, post: outbound.post, clock: systemClock, log });
   const host = new ActorRuntime({
     clock: systemClock,
     self: incarnation,
@@ -103,6 +109,7 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       graceMs: config.presenceGraceMs,
       sessionsMax: config.sessionsPerUserMax,
       changes: config.rateLimits ? config.limits.conversation_change : null,
+      hooks,
     }),
     send(f) {
       // Every committed message is published once, by its actor.

@@ -27,6 +27,7 @@ import { createTlsDoor } from "./edge/transport/tls-door.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
+import { createHooks } from "./outbound/hook-client.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
 import type { Result } from "./protocol/errors.ts";
@@ -173,6 +174,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       jobs: storage.jobs,
       probe: createProbe(addresses, outbound.post, clock),
     },
+    hooks: createHooks({ config, post: outbound.post, clock, log }),
     gateway: exchange.gateway,
     presence: edge.presence,
     revocations: edge.revocations,

@@ -120,10 +120,10 @@ export const EVENT_KEYS = {
     meaning: "how long the answer of HOOK_URL is waited for",
     unit: "milliseconds",
     default: "1500",
-    wants: "a whole number from 50 to 30000",
+    wants: "a whole number from 50 to 5000",
     tooSmall: "a busy hook counts as one that failed",
     tooLarge: "while the hook hangs, what it is asked about waits for that long",
-    read: integer(50, 30_000),
+    read: integer(50, 5_000),
   },
   hookOnFailure: {
     name: "HOOK_ON_FAILURE",

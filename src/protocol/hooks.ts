@@ -1,7 +1,9 @@
 /** The questions to an application before a commit (HOOK_URL): types, questions, answers. */
 import type { Static } from "typebox";
 import Type from "typebox";
-import { Id, Nullable } from "./schemas.ts";
+import { AppData } from "./app-data.ts";
+import type { ErrorObject } from "./errors.ts";
+import { Body, Id, MessageBody, Nullable } from "./schemas.ts";
 
 export const HOOK_TYPES = [
   "message.send",
@@ -36,5 +38,39 @@ export const HookAnswer = Type.Object({
 });
 export const HookAnswered = Type.Object({ answers: Type.Array(HookAnswer) });
 
-export type HookQuestion = Static<typeof HookQuestion>;
+const Data = Type.Optional(Nullable(AppData(4096)));
+
+/** What an answer may replace, by type; null: nothing. */
+export const REPLACED: Readonly<Record<HookType, Type.TObject | null>> = {
+  "message.send": Type.Object({ body: Type.Optional(MessageBody), data: Data }),
+  "message.edit": Type.Object({ body: Type.Optional(MessageBody), data: Data }),
+  "conversation.create": Type.Object({ data: Data }),
+  "member.add": null,
+  "user.register": null,
+  "post.create": Type.Object({ body: Type.Optional(Body), data: Data }),
+  "comment.create": Type.Object({ body: Type.Optional(Body), data: Data }),
+};
+
+export type Replacement = { body?: string; data?: AppData | null };
+
+/** What becomes of a call; a hook that failed is one of these, too, as HOOK_ON_FAILURE says. */
+export type HookVerdict =
+  | { is: "allow" }
+  | ({ is: "replace" } & Replacement)
+  | { is: "refuse"; error: ErrorObject };
+
+/** Asks the application before something is committed. */
+export interface Hooks {
+  /** Whether it wants to be asked about such calls. */
+  wants(type: HookType): boolean;
+  /** Never rejects, and answers in time. */
+  ask(type: HookType, actor: string | null, data: object): Promise<HookVerdict>;
+}
+
+export interface HookQuestion {
+  id: string;
+  type: HookType;
+  actor_id: string | null;
+  data: object;
+}
 export type HookAnswer = Static<typeof HookAnswer>;

@@ -20,6 +20,7 @@ import type { ServiceStore } from "../../ports/services.ts";
 import type { SocialQueries } from "../../ports/social.ts";
 import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
+import type { Hooks } from "../../protocol/hooks.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import { ACT_OF_ROUTE } from "../../protocol/policy.ts";
 import type { RouteSpec } from "../../protocol/route-spec.ts";
@@ -39,6 +40,7 @@ import { actorRoutes } from "./routes/actors.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
 import { type EventDeps, eventRoutes } from "./routes/events.ts";
 import { graphRoutes } from "./routes/graph.ts";
+import { hooked } from "./routes/hooked.ts";
 import { membershipRoutes } from "./routes/membership.ts";
 import { moderated } from "./routes/moderated.ts";
 import { moderationRoutes } from "./routes/moderation.ts";
@@ -76,6 +78,8 @@ export interface ApiDeps {
   clientPackages: ClientPackages;
   /** What back ends receive, and how webhooks are tried out. */
   outside: Pick<EventDeps, "events" | "webhooks" | "jobs" | "probe">;
+  /** Asked before a commit; absent: nobody is. */
+  hooks?: Hooks | null;
   gateway: AskActors;
   presence: PresenceReader;
   revocations: Revocations;
@@ -205,7 +209,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...serviceRoutes(deps.services, deps.revocations),
     ...moderationRoutes(deps.moderation, deps.queries, deps.gateway, auth, wordRules),
   };
-  const handlers = moderated(written, wordRules);
+  const handlers = moderated(hooked(written, deps.hooks ?? null), wordRules);
   const isSuspended = (user: UserId) => deps.revocations.isSuspended(user);
   const gates = createGates(
     auth,

@@ -1,0 +1,182 @@
+/**
+ * Asks HOOK_URL before a commit. Questions of one turn of the event loop, and those that come while
+ * as many requests as there may be are under way, go together. There is one attempt.
+ *
+ * [HOK1] A question has its answer within HOOK_TIMEOUT_MS of its request, and waits for its request
+ *        no longer than that.
+ * [HOK2] No answer, another status than 2xx, a missing or a malformed answer is a failure, of which
+ *        HOOK_ON_FAILURE says what becomes.
+ */
+import { randomUUID } from "node:crypto";
+import { Value } from "typebox/value";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { EventsConfig } from "../config/event-keys.ts";
+import { refused } from "../protocol/errors.ts";
+import {
+  HOOK_BATCH_MAX,
+  HookAnswer,
+  type HookQuestion,
+  type Hooks,
+  type HookType,
+  type HookVerdict,
+  REPLACED,
+  type Replacement,
+} from "../protocol/hooks.ts";
+import { epochMsOf, later, type Monotonic } from "../protocol/time.ts";
+import type { Post } from "./request.ts";
+import { signedHeaders } from "./signature.ts";
+
+const REQUESTS_MAX = 4;
+const WAITING_MAX = 5_000;
+const ANSWER_BYTES_MAX = 2 * 1024 * 1024;
+const MESSAGE_CHARS_MAX = 500;
+
+const UNAVAILABLE = refused("unavailable", "This cannot be decided right now. Try again.").error;
+
+interface Waiting {
+  question: HookQuestion;
+  /** When it is too late to ask. */
+  untilMs: Monotonic;
+  settle: (verdict: HookVerdict) => void;
+}
+
+export interface HookOptions {
+  config: Pick<
+    EventsConfig,
+    "hookUrl" | "hookSecret" | "hookEvents" | "hookTimeoutMs" | "hookOnFailure"
+  >;
+  post: Post;
+  clock: Clock;
+  log: Log;
+}
+
+/** Null where no HOOK_URL is set. */
+export function createHooks(options: HookOptions): Hooks | null {
+  return options.config.hookUrl === null ? null : new HookClient(options, options.config.hookUrl);
+}
+
+class HookClient implements Hooks {
+  readonly #options: HookOptions;
+  readonly #url: string;
+  readonly #types: ReadonlySet<HookType>;
+  #waiting: Waiting[] = [];
+  #requests = 0;
+  #isScheduled = false;
+
+  constructor(options: HookOptions, url: string) {
+    this.#options = options;
+    this.#url = url;
+    this.#types = new Set(options.config.hookEvents);
+  }
+
+  wants(type: HookType): boolean {
+    return this.#types.has(type);
+  }
+
+  ask(type: HookType, actor: string | null, data: object): Promise<HookVerdict> {
+    const { config, clock } = this.#options;
+    if (this.#waiting.length >= WAITING_MAX) return Promise.resolve(this.#failed("too many wait"));
+    return new Promise((settle) => {
+      const question = { id: `ask_${randomUUID()}`, type, actor_id: actor, data };
+      const untilMs = later(clock.monotonicMs(), config.hookTimeoutMs);
+      this.#waiting.push({ question, untilMs, settle });
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0 || this.#requests >= REQUESTS_MAX) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      while (this.#waiting.length > 0 && this.#requests < REQUESTS_MAX) {
+        void this.#request(this.#waiting.splice(0, HOOK_BATCH_MAX));
+      }
+    });
+  }
+
+  async #request(asked: readonly Waiting[]): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const inTime = asked.filter(({ untilMs, settle }) => {
+      if (untilMs > nowMs) return true;
+      settle(this.#failed("it had no turn in time"));
+      return false;
+    });
+    if (inTime.length === 0) return;
+    this.#requests++;
+    try {
+      const answers = await this.#post(inTime.map(({ question }) => question));
+      for (const { question, settle } of inTime) {
+        settle(this.#verdictOf(question, answers.get(question.id)));
+      }
+    } catch (error) {
+      const failed = this.#failed(error instanceof Error ? error.message : String(error));
+      for (const { settle } of inTime) settle(failed);
+    } finally {
+      this.#requests--;
+      this.#schedule();
+    }
+  }
+
+  async #post(events: readonly HookQuestion[]): Promise<ReadonlyMap<string, unknown>> {
+    const { config, clock, post } = this.#options;
+    const body = JSON.stringify({ events });
+    const timestampS = Math.floor(epochMsOf(clock.wallMs()) / 1000);
+    const secrets = config.hookSecret === null ? [] : [config.hookSecret];
+    const answer = await post({
+      url: this.#url,
+      namer: "operator",
+      headers: signedHeaders({ id: events[0]!.id, timestampS, body }, secrets),
+      body,
+      timeoutMs: config.hookTimeoutMs,
+      answerBytesMax: ANSWER_BYTES_MAX,
+    });
+    if (answer.status < 200 || answer.status >= 300)
+      throw new Error(`it answered ${answer.status}`);
+    const parsed: unknown = JSON.parse(answer.body);
+    const answers =
+      typeof parsed === "object" && parsed !== null && "answers" in parsed ? parsed.answers : null;
+    if (!Array.isArray(answers)) throw new Error("its answer has no list of answers");
+    const byId = new Map<string, unknown>();
+    for (const one of answers as unknown[]) {
+      if (typeof one !== "object" || one === null || !("id" in one)) continue;
+      if (typeof one.id === "string") byId.set(one.id, one);
+    }
+    return byId;
+  }
+
+  /** [HOK2] */
+  #verdictOf({ type }: HookQuestion, answer: unknown): HookVerdict {
+    if (answer === undefined) return this.#failed("an answer is missing");
+    if (!Value.Check(HookAnswer, answer)) return this.#failed("an answer is malformed");
+    switch (answer.action) {
+      case "allow":
+        return { is: "allow" };
+      case "refuse": {
+        const message = answer.message?.slice(0, MESSAGE_CHARS_MAX) || "This was refused.";
+        return { is: "refuse", error: refused("forbidden", message, { hook: true }).error };
+      }
+      case "replace": {
+        const schema = REPLACED[type];
+        const { body, data } = answer;
+        const replacement = {
+          ...(body !== undefined && { body }),
+          ...(data !== undefined && { data }),
+        };
+        if (schema === null || !Value.Check(schema, replacement)) {
+          return this.#failed("what it replaces is malformed");
+        }
+        return { is: "replace", ...(replacement as Replacement) };
+      }
+    }
+  }
+
+  #failed(why: string): HookVerdict {
+    const { config, log } = this.#options;
+    log.warn({ event: "hook_failed", why });
+    return config.hookOnFailure === "allow"
+      ? { is: "allow" }
+      : { is: "refuse", error: UNAVAILABLE };
+  }
+}
