@@ -29,10 +29,14 @@ import {
 import { listedTokens, operatorRow, revokeToken } from "./commands/service-tokens.ts";
 import { readUserOptions, type UserCommand } from "./commands/user-options.ts";
 import { runUserCommand } from "./commands/users.ts";
+import { readWebhookOptions, testWebhooks, type WebhookCommand } from "./commands/webhooks.ts";
 import { type Config, describeProblems, loadConfig } from "./config/config.ts";
 import { isReservedName, passwordProblem } from "./edge/auth/account-rules.ts";
 import { hashPassword } from "./edge/auth/passwords.ts";
 import { mintNotedToken } from "./edge/auth/service-token.ts";
+import { Addresses } from "./outbound/addresses.ts";
+import { createProbe } from "./outbound/probe.ts";
+import { Outbound } from "./outbound/request.ts";
 import type { NotedToken } from "./ports/services.ts";
 import { DataDirInUse, openDataDir, readSecret, rotateSecret } from "./primary/data-dir.ts";
 import { listenForSignals } from "./primary/signals.ts";
@@ -105,6 +109,7 @@ const COMMANDS: Record<string, AnyCommand> = {
   }),
   user: command({ options: readUserOptions, run: userCommand }),
   token: command({ options: readTokenOptions, run: serviceToken }),
+  webhook: command({ options: readWebhookOptions, run: webhook }),
   recount: command({
     options: readRecountOptions,
     run: (config, log, { mend }) => recount(config, log, mend),
@@ -211,6 +216,15 @@ async function userCommand(config: Config, log: Log, options: UserCommand): Prom
         hashPassword,
         readPassword: () => firstLineOfInput(),
       });
+async function webhook(config: Config, log: Log, options: WebhookCommand): Promise<number> {
+  return withRunningDatabase(config, log, async (url) => {
+    const storage = createEdgePorts(url);
+    const addresses = new Addresses(config.webhookAllowPrivate);
+    const outbound = new Outbound(addresses);
+    try {
+      const probe = createProbe(addresses, outbound.post, systemClock);
+      const write = (line: string) => void process.stdout.write(`${line}\n`);
+      return await testWebhooks(storage.webhooks, probe, options, write);
     } catch (error) {
       if (!(error instanceof StorageFault)) throw error;
       throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
@@ -226,6 +240,10 @@ async function firstLineOfInput(): Promise<string> {
   let text = "";
   for await (const chunk of process.stdin) text += String(chunk);
   return text.split(/\r?\n/)[0] ?? "";
+      outbound.close();
+      await storage.close();
+    }
+  });
 }
 
 async function printToken(config: Config, options: NewToken): Promise<number> {

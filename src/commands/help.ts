@@ -11,6 +11,7 @@ Looking after it
   user       make, list and suspend users, and set their passwords
   token      print, list or revoke tokens with which a program or an operator may call the API
   rotate-secret  sign new tokens with a new secret; older tokens stay good
+  webhook    send a test to the deployment's webhooks
   recount    compare every stored count with what it counts
 
 Trying it
@@ -56,6 +57,16 @@ run beside a running server. Each line is ok, warn or FAIL, with what to do.
 Exit code 1 where something fails.
 
   DATABASE_URL=postgres://… REDIS_URL=redis://… troupe doctor
+`,
+  webhook: `Usage: troupe webhook test [ID]
+
+Sends webhook.test to a webhook, or to all of them, and says how each answered. Nothing else
+of a webhook changes: what waits for it goes on waiting. It wants the database, not a running
+server, and calls from this machine.
+
+Exit code 1 where one did not answer with a 2xx.
+
+  troupe webhook test 3
 `,
   token: `Usage: troupe token --scope <words> [options]
 

@@ -6,6 +6,7 @@ import type { TObject, TSchema } from "typebox";
 import { ERROR_STATUS, type ErrorCode } from "./errors.ts";
 import { ERROR_MEANINGS } from "./event-summaries.ts";
 import { errorExample, exampleOf } from "./examples.ts";
+import { publishedWebhooks } from "./openapi-webhooks.ts";
 import { ACT_OF_ROUTE, rulesOf } from "./policy.ts";
 import { type JsonObject, partsOf, published, publishedComponents } from "./published.ts";
 import { type RouteSpec, refusalsOf } from "./route-spec.ts";
@@ -52,6 +53,7 @@ export function openApiDocument(): JsonObject {
     servers: [{ url: "/" }],
     tags: Object.entries(GROUP_NOTES).map(([name, description]) => ({ name, description })),
     paths,
+    webhooks: publishedWebhooks(),
     components: {
       schemas: publishedComponents(),
       examples: errorExamples(),

@@ -133,7 +133,7 @@ describe("the hook before a commit", () => {
       body: "by socket",
     });
     expect(over.message.body).toBe("BY SOCKET");
-    // What was sent before is answered, and nobody is asked.
+    // A message that was sent before is answered, and nobody is asked.
     const before = batches.length;
     expectStatus(await send("fine"), 200);
     expect(batches.length).toBe(before);

@@ -9,7 +9,7 @@ export interface Received {
   timestamp: number;
   signatures: string[];
   body: string;
-  /** Of one event, or of a batch. */
+  /** One event, or those of a batch. */
   events: OutsideEvent[];
   atMs: number;
 }

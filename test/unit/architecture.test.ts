@@ -174,7 +174,7 @@ const TABLE: Rule[] = [
   // What this server connects to by itself; handed to those who need it by the entry files.
   {
     of: /^src\/outbound\//,
-    may: [PROTOCOL, SHARED, NODE, /^src\/outbound\//],
+    may: [PROTOCOL, SHARED, NODE, PACKAGE, /^src\/outbound\//],
     never: [/^socket\.io/, /^pg$/, /^ioredis$/],
   },
   {

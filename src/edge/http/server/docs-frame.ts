@@ -48,6 +48,11 @@ export const GUIDES: readonly DocsPage[] = [
     summary: "Your own Socket.IO handlers, in a namespace beside Troupe's.",
   },
   {
+    slug: "events",
+    title: "Webhooks and events",
+    summary: "What back ends receive: the event log, webhooks, and the hook before a commit.",
+  },
+  {
     slug: "deploy",
     title: "Deploy",
     summary: "One host, systemd, Docker, TLS and proxies, many hosts, upgrades.",
