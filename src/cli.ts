@@ -216,15 +216,6 @@ async function userCommand(config: Config, log: Log, options: UserCommand): Prom
         hashPassword,
         readPassword: () => firstLineOfInput(),
       });
-async function webhook(config: Config, log: Log, options: WebhookCommand): Promise<number> {
-  return withRunningDatabase(config, log, async (url) => {
-    const storage = createEdgePorts(url);
-    const addresses = new Addresses(config.webhookAllowPrivate);
-    const outbound = new Outbound(addresses);
-    try {
-      const probe = createProbe(addresses, outbound.post, systemClock);
-      const write = (line: string) => void process.stdout.write(`${line}\n`);
-      return await testWebhooks(storage.webhooks, probe, options, write);
     } catch (error) {
       if (!(error instanceof StorageFault)) throw error;
       throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
@@ -240,6 +231,21 @@ async function firstLineOfInput(): Promise<string> {
   let text = "";
   for await (const chunk of process.stdin) text += String(chunk);
   return text.split(/\r?\n/)[0] ?? "";
+}
+
+async function webhook(config: Config, log: Log, options: WebhookCommand): Promise<number> {
+  return withRunningDatabase(config, log, async (url) => {
+    const storage = createEdgePorts(url);
+    const addresses = new Addresses(config.webhookAllowPrivate);
+    const outbound = new Outbound(addresses);
+    try {
+      const probe = createProbe(addresses, outbound.post, systemClock);
+      const write = (line: string) => void process.stdout.write(`${line}\n`);
+      return await testWebhooks(storage.webhooks, probe, options, write);
+    } catch (error) {
+      if (!(error instanceof StorageFault)) throw error;
+      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
+    } finally {
       outbound.close();
       await storage.close();
     }
