@@ -11,8 +11,7 @@
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
-import { REFUSALS } from "../src/protocol/errors.ts";
-import type { Hooks, HookVerdict } from "../src/protocol/hooks.ts";
+import type { Hooks } from "../src/protocol/hooks.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { deletionOf, withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
 import { roleIn } from "../src/protocol/permissions.ts";
@@ -33,7 +32,6 @@ import {
   retireChanges,
   writeChanges,
 } from "./gathered-changes.ts";
-import { editQuestion, hold, replacedEdit, replacedSend, sendQuestion } from "./held-messages.ts";
 import { createInvite, endInvite } from "./invites.ts";
 import { announceJoined } from "./joined.ts";
 import { doubtedCleared, join, nothingCleared, takeCleared } from "./joins.ts";
@@ -85,7 +83,7 @@ export function conversationBehaviour(
   rules: ConversationRules,
 ): Behaviour<ConversationState> {
   const store = ports.conversations;
-  const messages = messageOps(ports);
+  const messages = messageOps(ports, rules.hooks ?? null);
 
   const changesRules: ChangesRules<ConversationState> = {
     store,
@@ -177,66 +175,6 @@ export function conversationBehaviour(
       : { type: "stopped", ...by };
     typingChanged(state, event, ctx);
     reply.okText("{}");
-  /** [HLD1] */
-  function holdSend(
-    state: ConversationState,
-    body: Body<"send">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    const member = state.members.get(body.user);
-    if (member === undefined) {
-      reply.refuse(REFUSALS.conversationNotFound.error);
-      return;
-    }
-    const { hooks } = rules;
-    if (hooks == null || body.isService === true || !hooks.wants("message.send")) {
-      messages.admitSend(state, member, body, reply, ctx);
-      return;
-    }
-    const { user, client_id } = body;
-    const asked = {
-      type: "message.send" as const,
-      user,
-      clientId: client_id,
-      data: sendQuestion(state.id, body),
-      sent: () => store.sent(state.id, user, client_id),
-      goOn(verdict: HookVerdict, each: Reply) {
-        // Roles, blocks and memberships may have changed meanwhile.
-        const refusal = refusalFor(state, "send", body, ctx.wallMs);
-        const present = state.members.get(user);
-        if (refusal !== null) each.refuse(refusal);
-        else if (present === undefined) each.refuse(REFUSALS.conversationNotFound.error);
-        else messages.admitSend(state, present, replacedSend(body, verdict), each, ctx);
-      },
-    };
-    hold(state.held, hooks, asked, reply, ctx);
-  }
-
-  function holdEdit(
-    state: ConversationState,
-    body: Body<"edit">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    const { hooks } = rules;
-    if (hooks == null || body.isService === true || !hooks.wants("message.edit")) {
-      messages.edit(state, body, reply, ctx);
-      return;
-    }
-    const asked = {
-      type: "message.edit" as const,
-      user: body.user,
-      clientId: null,
-      data: editQuestion(state.id, body),
-      sent: null,
-      goOn(verdict: HookVerdict, each: Reply) {
-        const refusal = refusalFor(state, "edit", body, ctx.wallMs);
-        if (refusal !== null) each.refuse(refusal);
-        else messages.edit(state, replacedEdit(body, verdict), each, ctx);
-      },
-    };
-    hold(state.held, hooks, asked, reply, ctx);
   }
 
   return {
@@ -365,7 +303,7 @@ export function conversationBehaviour(
       }
       switch (act) {
         case "send":
-          holdSend(state, body as Body<"send">, reply, ctx);
+          messages.admitSend(state, member, body as Body<"send">, reply, ctx);
           break;
         case "edit":
           messages.edit(
@@ -375,7 +313,6 @@ export function conversationBehaviour(
             reply,
             ctx,
           );
-          holdEdit(state, body as Body<"edit">, reply, ctx);
           break;
         case "delete":
           messages.remove(state, body as Body<"delete">, reply, ctx);

@@ -11,6 +11,7 @@
  */
 import type { ConversationOps, DeletionRights } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import type { Hooks, HookVerdict } from "../src/protocol/hooks.ts";
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
 import type { MessageContent } from "../src/protocol/message-content.ts";
 import { type Role, roleIn, roleMayDo } from "../src/protocol/permissions.ts";
@@ -19,6 +20,7 @@ import type { Context, Reply } from "./behaviour.ts";
 import { type ConversationState, follow } from "./conversation-state.ts";
 import { deletionRights } from "./deletion.ts";
 import { advance } from "./delivery.ts";
+import { editQuestion, hold, replacedEdit, replacedSend, sendQuestion } from "./held-messages.ts";
 import { SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { MENTION_ALL, mentionedNames, notifyUsers } from "./mentions.ts";
 import type { ActorPorts, NewContent, Revised } from "./ports.ts";
@@ -79,7 +81,7 @@ function contentOf(
   };
 }
 
-export function messageOps(ports: ActorPorts & SocialPorts) {
+export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null) {
   const store = ports.conversations;
   const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
 
@@ -107,6 +109,35 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
     }
     const others: Reply[] = [];
     state.sending.set(key, others);
+    if (hooks === null || body.isService === true || !hooks.wants("message.send")) {
+      append(state, role, body, key, reply, others, ctx);
+      return;
+    }
+    const { user, client_id } = body;
+    const asked = {
+      type: "message.send" as const,
+      user,
+      data: sendQuestion(state.id, body),
+      isDone: async () => (await store.sent(state.id, user, client_id)) !== null,
+    };
+    const goOn = (verdict: HookVerdict) => {
+      if (verdict.is === "refuse") {
+        state.sending.delete(key);
+        for (const each of [reply, ...others]) each.refuse(verdict.error);
+      } else append(state, role, replacedSend(body, verdict), key, reply, others, ctx);
+    };
+    hold(state.held, hooks, asked, goOn, ctx);
+  }
+
+  function append(
+    state: ConversationState,
+    role: Role,
+    body: Body<"send">,
+    key: string,
+    reply: Reply,
+    others: Reply[],
+    ctx: Context,
+  ): void {
     const content = contentOf(state, role, body.body, body.content ?? {});
     const appended = store.append({
       conversationId: state.id,
@@ -291,6 +322,26 @@ export function messageOps(ports: ActorPorts & SocialPorts) {
   }
 
   function edit(
+    state: ConversationState,
+    role: Role,
+    body: Body<"edit">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    if (hooks === null || body.isService === true || !hooks.wants("message.edit")) {
+      editNow(state, role, body, reply, ctx);
+      return;
+    }
+    const { user } = body;
+    const data = editQuestion(state.id, body);
+    const goOn = (verdict: HookVerdict) => {
+      if (verdict.is === "refuse") reply.refuse(verdict.error);
+      else editNow(state, role, replacedEdit(body, verdict), reply, ctx);
+    };
+    hold(state.held, hooks, { type: "message.edit", user, data, isDone: null }, goOn, ctx);
+  }
+
+  function editNow(
     state: ConversationState,
     role: Role,
     body: Body<"edit">,
