@@ -3,7 +3,8 @@
  * the server for its state, and lets some people leave for good. It records everything; the
  * checker judges it.
  */
-import type { Conversation, ConversationSummary, Message } from "../../src/protocol/schemas.ts";
+import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
+import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import { api } from "../support/api.ts";
 import { until } from "../support/waiting.ts";
 import type { FinalConversation, FinalFacts, FinalUnread, Recorder } from "./history.ts";

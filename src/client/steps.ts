@@ -3,16 +3,11 @@
  * network; client.ts takes the steps, for what the server says and what the application does.
  * Repetition and order of arrival are harmless: held.ts has the rules of a conversation.
  */
+
+import type { ConversationSummary } from "../protocol/conversation-list.ts";
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { ClientAck, ServerPayload } from "../protocol/events.ts";
-import type {
-  Conversation,
-  ConversationSummary,
-  Member,
-  Message,
-  OwnReactions,
-  Receipt,
-} from "../protocol/schemas.ts";
+import type { Conversation, Member, Message, OwnReactions, Receipt } from "../protocol/schemas.ts";
 import {
   memberOf,
   mergeMessages,

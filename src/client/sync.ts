@@ -79,7 +79,11 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     let cursor: string | null = null;
     try {
       do {
-        const query = { limit: LIST_PAGE, ...(cursor === null ? {} : { cursor }) };
+        const query = {
+          filter: "all" as const,
+          limit: LIST_PAGE,
+          ...(cursor === null ? {} : { cursor }),
+        };
         await collectingReceipts(
           async (take: (page: CallAnswer<"GET /api/conversations">) => void) =>
             take(await api("GET /api/conversations", query)),

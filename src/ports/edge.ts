@@ -5,6 +5,8 @@
  * Reads that many sessions make at once (`openSession`, `revs`, `lastSeen`) are gathered over
  * a turn of the event loop into one statement.
  */
+
+import type { ConversationSummary, ListFilter, Totals } from "../protocol/conversation-list.ts";
 import type { Result } from "../protocol/errors.ts";
 import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
 import type { JsonText } from "../protocol/json-text.ts";
@@ -12,7 +14,6 @@ import type { Role } from "../protocol/permissions.ts";
 import type {
   Activity,
   Conversation,
-  ConversationSummary,
   Member,
   Message,
   OwnReactions,
@@ -345,6 +346,19 @@ export type MembersPage =
   | { is: "not_found" }
   | { is: "bad_cursor" };
 
+/** Which conversations are asked for, and how they are shown. */
+export interface ListAsked {
+  filter?: ListFilter | undefined;
+  kind?: "direct" | "group" | "channel" | undefined;
+  q?: string | undefined;
+  members?: "few" | undefined;
+}
+
+export interface ConversationsPage {
+  items: ConversationSummary[];
+  next_cursor: string | null;
+}
+
 export interface Queries
   extends SocialQueries,
     PrefsQueries,
@@ -391,12 +405,18 @@ export interface Queries
     cursor: string | null,
     filter?: MembersFilter,
   ): Promise<MembersPage>;
-  /** Newest activity first. `cursor` comes from an earlier page; undefined result: bad cursor. */
+  /**
+   * Pinned ones first, then newest activity first. `cursor` comes from an earlier page; undefined
+   * result: bad cursor.
+   */
   conversations(
     reader: UserId,
     limit: number,
     cursor: string | null,
-  ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined>;
+    asked?: ListAsked,
+  ): Promise<ConversationsPage | undefined>;
+  /** How much is unread, without muted and archived conversations. */
+  totals(reader: UserId): Promise<Totals>;
   /** By rising seq: the newest before `beforeSeq`, or the oldest after `afterSeq`. */
   /**
    * At most `limit` messages whose time has come, the oldest first. No other worker receives them

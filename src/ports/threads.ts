@@ -1,6 +1,7 @@
 /** Reads about threads that go past the actors. Implemented in src/storage. */
+
+import type { ConversationSummary } from "../protocol/conversation-list.ts";
 import type { ConversationId, UserId } from "../protocol/ids.ts";
-import type { ConversationSummary } from "../protocol/schemas.ts";
 
 /** A followed thread as a session begins with it. */
 export interface OpenedThread {

@@ -110,6 +110,8 @@ export const COST_OF_ROUTE: RouteCosts = {
     const isGroup = body.kind === "group" || added > 1 || (body.title ?? null) !== null;
     return { http_user: each(added, IDS_A_UNIT), add: added, ...(isGroup ? { create: 1 } : {}) };
   },
+  // It looks at all of the user's conversations.
+  getTotals: () => ({ http_user: 4 }),
   listConversations: page,
   getConversation: () => ({ http_user: 1 }),
   updateConversation: () => ({ change: 1 }),
@@ -214,6 +216,8 @@ const READ_A_UNIT = 50;
 
 /** Up to 500 preferences with their drafts. */
 const PREFS_UNITS = 5;
+/** As `GET /api/me/totals`. */
+const TOTALS_UNITS = 2;
 
 /** So many actors of the application's own that a `sync` asks about are one unit. */
 const ACTORS_A_UNIT = 5;
@@ -247,10 +251,11 @@ export const COST_OF_EVENT: EventCosts = {
   leave_conversation: { limit: "read" },
   sync: {
     limit: "read",
-    more: ({ conversations, prefs_after_rev, actors }) => ({
+    more: ({ conversations, prefs_after_rev, totals, actors }) => ({
       read:
         each(conversations.length, READ_A_UNIT) +
         (prefs_after_rev === undefined ? 0 : PREFS_UNITS) +
+        (totals === undefined ? 0 : TOTALS_UNITS) +
         each(actors?.length ?? 0, ACTORS_A_UNIT),
     }),
   },

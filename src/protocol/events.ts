@@ -10,6 +10,7 @@ import {
   SyncActors,
   SyncedActors,
 } from "./app-actor-events.ts";
+import { Totals } from "./conversation-list.ts";
 import type { ErrorObject } from "./errors.ts";
 import { EDITED, SENT_EXTRAS } from "./message-content.ts";
 import { PREFS_CHANGE, Prefs, PrefsSet, SYNC_PREFS_MAX } from "./prefs.ts";
@@ -114,6 +115,7 @@ export const CLIENT_EVENTS = {
       notifications_after_seq: Type.Optional(Cursor),
       prefs_after_rev: Type.Optional(Cursor),
       actors: Type.Optional(SyncActors),
+      totals: Type.Optional(Type.Literal(true, { description: "Answer `totals`, too." })),
     }),
     ack: Type.Object({
       conversations: Type.Array(
@@ -140,6 +142,7 @@ export const CLIENT_EVENTS = {
         }),
       ),
       actors: Type.Optional(SyncedActors),
+      totals: Type.Optional(Totals),
       has_more: Type.Boolean(),
     }),
   },

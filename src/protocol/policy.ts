@@ -190,6 +190,7 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   refresh: "open",
   logout: "open",
   getMe: "own",
+  getTotals: "own",
   updateMe: "own",
   changePassword: "own_credentials",
   listLogins: "own_credentials",

@@ -4,12 +4,12 @@
  * openapi.ts, asyncapi.ts and the reference page.
  */
 import type { TSchema } from "typebox";
+import { ConversationSummary, Totals } from "./conversation-list.ts";
 import { ERROR_STATUS } from "./errors.ts";
 import {
   Activity,
   Ban,
   Conversation,
-  ConversationSummary,
   Cursors,
   ErrorBody,
   Invitation,
@@ -53,6 +53,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   CommentUpdate,
   Conversation,
   ConversationSummary,
+  Totals,
   Member,
   Ban,
   Invite,

@@ -7,6 +7,7 @@ import type { Static, TObject, TSchema } from "typebox";
 import Type from "typebox";
 import { ACCOUNT_ROUTES } from "./account-routes.ts";
 import { APP_ACTOR_ROUTES } from "./app-actor-routes.ts";
+import { LIST_ROUTES } from "./conversation-list.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { RoleName } from "./conversation-settings.ts";
 import { EVENT_ROUTES } from "./event-routes.ts";
@@ -21,7 +22,6 @@ import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
   ClientId,
   Conversation,
-  ConversationSummary,
   Cursor,
   ExternalId,
   Id,
@@ -156,16 +156,6 @@ export const ROUTES = {
     }),
     answers: { 201: Conversation, 200: Conversation },
     refusals: ["not_found", "conflict"],
-  },
-  listConversations: {
-    group: "Conversations",
-    method: "GET",
-    path: "/api/conversations",
-    summary: "One's conversations, newest activity first.",
-    token: true,
-    query: Request({ limit: Limit, cursor: PageCursor }),
-    answers: { 200: Page(ConversationSummary) },
-    refusals: [],
   },
   getConversation: {
     group: "Conversations",
@@ -370,6 +360,7 @@ export const ROUTES = {
     refusals: ["not_found", "forbidden"],
   },
 
+  ...LIST_ROUTES,
   ...PREFS_ROUTES,
   ...APP_ACTOR_ROUTES,
 

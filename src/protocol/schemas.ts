@@ -265,13 +265,6 @@ const OWN_MARKS = {
 const OWN_UNREAD = { ...OWN_MARKS, unread_count: Count };
 export const OwnUnread = Type.Object(OWN_UNREAD);
 
-/** An item of `GET /api/conversations`. */
-export const ConversationSummary = Type.Object({
-  ...Conversation.properties,
-  last_message: Nullable(Message),
-  ...OWN_UNREAD,
-});
-
 /** A user who may neither be a member nor come in. */
 export const Ban = Type.Object({
   user_id: Id,
@@ -363,7 +356,6 @@ export type Reactor = Static<typeof Reactor>;
 export type OwnReactions = Static<typeof OwnReactions>;
 export type Member = Static<typeof Member>;
 export type Conversation = Static<typeof Conversation>;
-export type ConversationSummary = Static<typeof ConversationSummary>;
 export type ConversationKind = Static<typeof ConversationKind>;
 export type Ban = Static<typeof Ban>;
 export type Invite = Static<typeof Invite>;

@@ -1,7 +1,8 @@
 /** The HTTP routes of threads; part of routes.ts. */
 import Type from "typebox";
+import { ConversationSummary } from "./conversation-list.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
-import { Conversation, ConversationSummary, Id, Ordinal, Page, Request } from "./schemas.ts";
+import { Conversation, Id, Ordinal, Page, Request } from "./schemas.ts";
 
 export const THREAD_ROUTES = {
   createThread: {

@@ -21,6 +21,8 @@ import { createRecount } from "../../src/storage/postgres/recount.ts";
 import { administer, startPostgres } from "../support/postgres.ts";
 
 export interface OpenStorage extends ActorPorts {
+  /** Of the database, where there is one. */
+  url?: string;
   accounts: AccountStore;
   queries: Queries;
   services: ServiceStore;
@@ -74,6 +76,7 @@ export const ADAPTERS: Adapter[] = [
       const opened: { close(): Promise<void> }[] = [actors, edge];
       return {
         ...actors.ports,
+        url: database.url,
         accounts: edge.accounts,
         queries: edge.queries,
         services: edge.services,

@@ -110,6 +110,7 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   sendNotification: "     403  403    403    403      403     ok     403    403  401",
   createConversation: "   ok   ok     ok     ok       403     403    403    403  401",
   listConversations: "    ok   ok     ok     ok       ok      403    403    403  401",
+  getTotals: "    ok   ok     ok     ok       ok      403    403    403  401",
   getConversation: "      ok   ok     404    404      ok      403    403    403  401",
   updateConversation: "   ok   ok     404    404      403     403    403    403  401",
   updateMember: "         ok   403    404    404      403     403    403    403  401",

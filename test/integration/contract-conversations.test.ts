@@ -1,6 +1,7 @@
 /** Conversations over HTTP, as the wire contract says them. */
 import { describe, expect, it } from "vitest";
-import type { Conversation, ConversationSummary } from "../../src/protocol/schemas.ts";
+import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
+import type { Conversation } from "../../src/protocol/schemas.ts";
 import { expectRefusal, ID, TIME } from "../support/expectations.ts";
 import type { Person } from "../support/person.ts";
 import { troupeForFile } from "../support/suite.ts";

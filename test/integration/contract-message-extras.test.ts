@@ -1,6 +1,7 @@
 /** Contract 1.1: what messages have beside their bodies, over sockets and HTTP alike. */
 import { describe, expect, it } from "vitest";
-import type { Conversation, ConversationSummary, Message } from "../../src/protocol/schemas.ts";
+import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
+import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import { expectRefusal } from "../support/expectations.ts";
 import type { Person } from "../support/person.ts";
 import { troupeForFile } from "../support/suite.ts";

@@ -1,12 +1,8 @@
 /** What is unread, marked unread and cleared, from outside. */
 import { describe, expect, it } from "vitest";
+import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
 import type { Prefs } from "../../src/protocol/prefs.ts";
-import type {
-  Conversation,
-  ConversationSummary,
-  Message,
-  ReadCursors,
-} from "../../src/protocol/schemas.ts";
+import type { Conversation, Message, ReadCursors } from "../../src/protocol/schemas.ts";
 import { expectRefusal } from "../support/expectations.ts";
 import { expectStatus, type Person } from "../support/person.ts";
 import { troupeForFile } from "../support/suite.ts";

@@ -1,7 +1,8 @@
 /** Groups of 1,000 members on two workers: what they push, and whom they leave in peace. */
 import { describe, expect, it } from "vitest";
 import type { ListPage } from "../../src/ports/social.ts";
-import type { Conversation, ConversationSummary, Member } from "../../src/protocol/schemas.ts";
+import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
+import type { Conversation, Member } from "../../src/protocol/schemas.ts";
 import { type Crowd, gather } from "../support/crowd.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectStatus } from "../support/person.ts";

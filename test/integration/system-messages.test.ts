@@ -1,6 +1,7 @@
 /** [SYM] System messages from outside: the server's own, and services'. */
 import { afterEach, describe, expect, it } from "vitest";
-import type { Conversation, ConversationSummary, Message } from "../../src/protocol/schemas.ts";
+import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
+import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import { expectRefusal } from "../support/expectations.ts";
 import { Api } from "../support/http.ts";
 import { expectStatus, type Person } from "../support/person.ts";

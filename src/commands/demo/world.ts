@@ -2,7 +2,8 @@
  * The demo world, made through the public API: people, conversations, follows, posts with likes
  * and comments. Run again it finds what it made before, and adds nothing twice.
  */
-import type { Conversation, ConversationSummary } from "../../protocol/schemas.ts";
+import type { ConversationSummary } from "../../protocol/conversation-list.ts";
+import type { Conversation } from "../../protocol/schemas.ts";
 import type { Post } from "../../protocol/social.ts";
 import { CHAT, COMMENTS, GROUPS, POSTS, pick, pickSome } from "./lines.ts";
 import type { Person } from "./person.ts";

@@ -64,7 +64,7 @@ export interface CommandDeps extends ActorCommandDeps {
   threads: Pick<ThreadStreams, "entered">;
   queries: Pick<
     Queries,
-    "sync" | "standing" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter"
+    "sync" | "totals" | "standing" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter"
   >;
   auth: Pick<Auth, "verify">;
   /** Joins and `sync` of one user take turns. */
@@ -269,7 +269,14 @@ export function createCommands(deps: CommandDeps): Commands {
 
     async sync(
       session,
-      { conversations, complete, notifications_after_seq, prefs_after_rev, actors: watched = [] },
+      {
+        conversations,
+        complete,
+        notifications_after_seq,
+        prefs_after_rev,
+        totals: asksTotals,
+        actors: watched = [],
+      },
       ack,
     ) {
       const after = new Map<ConversationId, number>();
@@ -294,6 +301,7 @@ export function createCommands(deps: CommandDeps): Commands {
           prefs_after_rev === undefined || session.contract === "1"
             ? null
             : deps.queries.prefsAfter(session.user, prefs_after_rev, SYNC_PREFS_MAX + 1),
+          asksTotals ? deps.queries.totals(session.user) : null,
           watched.length === 0 ? [] : syncActors(deps, session, watched),
         ]),
       );
@@ -301,7 +309,7 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(TOO_MANY_READS);
         return;
       }
-      const [answer, notifications, prefs, actors] = await reading;
+      const [answer, notifications, prefs, totals, actors] = await reading;
       if (actors === null) {
         ack.refuse(REFUSALS.unavailable.error);
         return;
@@ -314,6 +322,7 @@ export function createCommands(deps: CommandDeps): Commands {
           ...(prefs !== null && {
             prefs: prefs.slice(0, SYNC_PREFS_MAX).map((changed) => changed.prefs),
           }),
+          ...(totals !== null && { totals }),
           ...(watched.length > 0 && { actors }),
           has_more: answer.has_more || isCut || (prefs?.length ?? 0) > SYNC_PREFS_MAX,
         }),

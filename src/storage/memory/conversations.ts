@@ -152,6 +152,7 @@ export class MemoryConversations implements ConversationStore {
     stored.sentRevs.push(message.rev);
     stored.seqs.set(key, seq);
     stored.lastActivityMs = this.#tables.nowMs();
+    stored.activity = ++this.#tables.activities;
     const followed = followByReply(this.#tables, stored, message);
     const sender = stored.members.get(asked.senderId);
     const ownActivityMs = this.#tables.nowMs();

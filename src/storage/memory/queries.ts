@@ -4,8 +4,10 @@ import type {
   ActivityRequest,
   Change,
   Changes,
+  ConversationsPage,
   HistoryPage,
   HistoryWindow,
+  ListAsked,
   MembersFilter,
   MembersPage,
   Queries,
@@ -18,9 +20,10 @@ import type { MembershipQueries } from "../../ports/membership.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
 import type { ThreadQueries } from "../../ports/threads.ts";
 import { fittingMessages } from "../../protocol/answer-bytes.ts";
+import type { Totals } from "../../protocol/conversation-list.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
-import { withFirstMembers, withOwnMember } from "../../protocol/members.ts";
+import { withFirstMembers } from "../../protocol/members.ts";
 import { isAtLeast, leastRoleFor } from "../../protocol/permissions.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
 import { foldedReactionKey } from "../../protocol/reaction-keys.ts";
@@ -29,7 +32,6 @@ import {
   asConversationId,
   asUserId,
   type Conversation,
-  type ConversationSummary,
   type Message,
   type Receipt,
   type User,
@@ -41,12 +43,13 @@ import {
   NO_CHANGES,
   type StoredReaction,
 } from "../postgres/changes.ts";
-import { decodeMemberPlace, decodePlace, encodePlace } from "../postgres/cursor.ts";
+import { decodeMemberPlace } from "../postgres/cursor.ts";
 import { decodeListCursor, TOP } from "../postgres/list-cursor.ts";
 import { membersPageOf } from "../postgres/members-page.ts";
 import { reactorsPage } from "../postgres/reactions.ts";
 import { answerSync, type SyncCandidate } from "../postgres/sync-answer.ts";
 import { roleOf, ruledOf } from "./conversation-calls.ts";
+import { listConversations, totalsOf } from "./conversation-list.ts";
 import { MemoryMembership } from "./membership.ts";
 import { readPrefs } from "./prefs.ts";
 import { isHiddenFrom, ownReactionsIn } from "./reactions.ts";
@@ -56,7 +59,6 @@ import {
   compareIds,
   everyVersion,
   type MemoryTables,
-  newestMessages,
   ownActivityMsIn,
   type StoredConversation,
   type StoredMember,
@@ -252,33 +254,13 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     reader: UserId,
     limit: number,
     cursor: string | null,
-  ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined> {
-    const place = cursor === null ? null : decodePlace(cursor);
-    if (place === undefined) return undefined;
-    const rest = this.#tables
-      .conversationsOf(reader)
-      .filter(
-        ({ lastActivityMs, id, parent }) =>
-          parent === null &&
-          (place === null ||
-            lastActivityMs < place.atMs ||
-            (lastActivityMs === place.atMs && compareIds(id, place.id) < 0)),
-      );
-    const page = rest.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      items: page.map((stored) => {
-        return {
-          ...withOwnMember(shownConversation(stored), reader),
-          last_message: newestMessages(visibleTo(stored, reader), 1)[0] ?? null,
-          ...standingIn(stored, reader).standing,
-        };
-      }),
-      next_cursor:
-        rest.length > limit && last !== undefined
-          ? encodePlace({ atMs: last.lastActivityMs, id: last.id })
-          : null,
-    };
+    asked: ListAsked = {},
+  ): Promise<ConversationsPage | undefined> {
+    return listConversations(this.#tables, reader, limit, cursor, asked);
+  }
+
+  async totals(reader: UserId): Promise<Totals> {
+    return totalsOf(this.#tables, reader);
   }
 
   async claimExpired(limit: number, leaseMs: number) {

@@ -53,5 +53,6 @@ export function addSystemMessage(
   stored.messages.push(message);
   stored.sentRevs.push(message.rev);
   stored.lastActivityMs = tables.nowMs();
+  stored.activity = ++tables.activities;
   return { ...message };
 }

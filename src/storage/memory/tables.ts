@@ -109,6 +109,8 @@ export interface StoredConversation {
   rev: number;
   metaRev: number;
   lastActivityMs: number;
+  /** The number of its last activity among all; see MemoryTables.activities. */
+  activity: number;
   createdAt: string;
   /** By seq: the first has seq 1. */
   messages: Message[];
@@ -178,6 +180,8 @@ export class MemoryTables {
   userChanges: { changedAtMs: number; userIds: readonly string[] }[] = [];
   /** The database's own clock, which dates and compares its rows. */
   readonly nowMs: () => number;
+  /** Activities of all conversations. */
+  activities = 0;
   #ids = 0;
 
   constructor(nowMs: () => number = () => epochMsOf(systemClock.wallMs())) {
@@ -324,6 +328,7 @@ export function emptyConversation(
     rev: 1,
     metaRev: 1,
     lastActivityMs: tables.nowMs(),
+    activity: ++tables.activities,
     createdAt: tables.nowIso(),
     messages: [],
     sentRevs: [],

@@ -7,8 +7,10 @@ import type {
   ActivityRequest,
   Change,
   Changes,
+  ConversationsPage,
   HistoryPage,
   HistoryWindow,
+  ListAsked,
   MembersFilter,
   MembersPage,
   Queries,
@@ -19,10 +21,11 @@ import type {
 } from "../../ports/edge.ts";
 import type { MembershipQueries } from "../../ports/membership.ts";
 import type { StoredPrefs } from "../../ports/prefs.ts";
+import type { Totals } from "../../protocol/conversation-list.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
-import type { Conversation, ConversationSummary, Message, User } from "../../protocol/schemas.ts";
+import type { Conversation, Message, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import { readActivity, readStanding } from "./activity.ts";
 import {
@@ -32,7 +35,8 @@ import {
   NO_CHANGES,
   type StoredReaction,
 } from "./changes.ts";
-import { decodeMemberPlace, decodePlace, encodePlace } from "./cursor.ts";
+import { readConversations, readTotals } from "./conversation-list.ts";
+import { decodeMemberPlace } from "./cursor.ts";
 import { History } from "./history.ts";
 import { membersPageOf, type PlacedMember } from "./members-page.ts";
 import { PostgresMembership } from "./membership.ts";
@@ -45,15 +49,10 @@ import {
   type ConversationRow,
   conversationOf,
   firstMembers,
-  listedMembers,
   type MemberExtra,
-  messageOf,
   messagesOf,
-  type OwnRow,
-  ownOf,
   PART_COLUMNS,
   readable,
-  shownFrom,
   USER_COLUMNS,
   type UserRow,
   userOf,
@@ -173,23 +172,6 @@ const MEMBERS = {
     ) m ON true
     WHERE c.id = $2
     ORDER BY m.joined_at, m.user_id`,
-};
-const CONVERSATIONS = {
-  name: "conversations_of_reader",
-  text: `SELECT ${PART_COLUMNS}, c.read_seq, c.read_n, c.cleared_n, c.unread_from_n, c.unread_count,
-      c.last_activity_at, message_text(m) AS message
-    FROM (
-      SELECT c.*, ${shownFrom("k")} AS shown_from, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n,
-        unread_count(c, k) AS unread_count
-      FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
-      WHERE k.user_id = $1 AND k.thread_of IS NULL
-        AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
-      ORDER BY c.last_activity_at DESC, c.id DESC LIMIT $2
-    ) c
-    CROSS JOIN LATERAL (${listedMembers("c", "$1")}) v
-    LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
-      AND m.seq >= c.shown_from
-    ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
 const USER_OF_EXTERNAL = {
   name: "user_of_external",
@@ -364,30 +346,17 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return membersPageOf(rows.flatMap(placedMemberOf), limit);
   }
 
-  async conversations(
+  conversations(
     reader: UserId,
     limit: number,
     cursor: string | null,
-  ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined> {
-    const place = cursor === null ? null : decodePlace(cursor);
-    if (place === undefined) return undefined;
-    const after = place === null ? [null, null] : [new Date(place.atMs).toISOString(), place.id];
-    const rows = await this.#database.read<
-      ConversationRow & OwnRow & { last_activity_at: string; message: string | null }
-    >(CONVERSATIONS, [reader, limit + 1, ...after]);
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    return {
-      items: page.map((row) => ({
-        ...conversationOf(row),
-        last_message: row.message === null ? null : messageOf(row.message),
-        ...ownOf(row),
-      })),
-      next_cursor:
-        rows.length > limit && last !== undefined
-          ? encodePlace({ atMs: Date.parse(last.last_activity_at), id: last.id })
-          : null,
-    };
+    asked: ListAsked = {},
+  ): Promise<ConversationsPage | undefined> {
+    return readConversations(this.#database, reader, limit, cursor, asked);
+  }
+
+  totals(reader: UserId): Promise<Totals> {
+    return readTotals(this.#database, reader);
   }
 
   claimExpired(limit: number, leaseMs: number): Promise<{ id: ConversationId; seq: number }[]> {

@@ -138,11 +138,23 @@ export const PART_COLUMNS =
   " v.member_ids, v.member_delivered, v.member_read," +
   " c.external_id, c.extra, v.member_extras, c.last_n, c.first_seq, c.first_n";
 
-const MEMBER_ARRAYS =
-  "coalesce(array_agg(y.user_id ORDER BY y.joined_at, y.user_id), '{}') AS member_ids," +
-  " coalesce(array_agg(y.delivered_seq ORDER BY y.joined_at, y.user_id), '{}') AS member_delivered," +
-  " coalesce(array_agg(y.read_seq ORDER BY y.joined_at, y.user_id), '{}') AS member_read," +
+const memberArrays = (order: string) =>
+  `coalesce(array_agg(y.user_id ORDER BY ${order}), '{}') AS member_ids,` +
+  ` coalesce(array_agg(y.delivered_seq ORDER BY ${order}), '{}') AS member_delivered,` +
+  ` coalesce(array_agg(y.read_seq ORDER BY ${order}), '{}') AS member_read,` +
   " json_object_agg(y.user_id, y.extra) FILTER (WHERE y.extra IS NOT NULL) AS member_extras";
+const MEMBER_ARRAYS = memberArrays("y.joined_at, y.user_id");
+
+/** Subquery of the arrays with at most `most` members, `reader` first. */
+export const fewMembers = (c: string, reader: string, most: number) =>
+  `SELECT ${memberArrays(`y.user_id <> ${reader}, y.joined_at, y.user_id`)} FROM (
+    SELECT y.* FROM conversation_members y
+    WHERE y.conversation_id = ${c}.id AND y.user_id = ${reader}
+    UNION ALL
+    (SELECT y.* FROM conversation_members y
+      WHERE y.conversation_id = ${c}.id AND y.user_id <> ${reader}
+      ORDER BY y.joined_at, y.user_id LIMIT ${most - 1})
+  ) y`;
 
 /**
  * Subquery of the arrays of a conversation of table alias `c`, as lists and `sync` show

@@ -26,6 +26,7 @@ type Route =
   | "putExternalConversation"
   | "signalConversation"
   | "listConversations"
+  | "getTotals"
   | "getConversation"
   | "updateConversation"
   | "listMembers"
@@ -122,15 +123,15 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       return answered(made.value.created ? 201 : 200, ok(made.value.conversation));
     },
 
-    async listConversations({ caller, query }) {
+    async listConversations({ caller, query: { limit, cursor, ...asked } }) {
       const page = await orUnreachable(
-        queries.conversations(
-          caller.userId,
-          query.limit ?? PAGE_LIMIT_DEFAULT,
-          query.cursor ?? null,
-        ),
+        queries.conversations(caller.userId, limit ?? PAGE_LIMIT_DEFAULT, cursor ?? null, asked),
       );
       return page === undefined ? BAD_CURSOR : answered(200, ok(page));
+    },
+
+    async getTotals({ caller }) {
+      return answered(200, ok(await orUnreachable(queries.totals(caller.userId))));
     },
 
     async getConversation({ caller, params }) {
