@@ -1,19 +1,26 @@
-/** Words for comparing names; the twin of sql/functions/folded_words.sql. Pure. */
+/** Words for comparing names; the twin of sql/functions/fold_name.sql and name_words.sql. Pure. */
 
-const SPECIAL: Readonly<Record<string, string>> = { ø: "o", ł: "l", đ: "d", ı: "i", ß: "ss" };
+const SPECIAL: Readonly<Record<string, string>> = {
+  ...{ ø: "o", ł: "l", đ: "d", ð: "d", ħ: "h", ı: "i", ς: "σ" },
+  ...{ ß: "ss", æ: "ae", œ: "oe" },
+};
 
-export function foldedWords(text: string): string[] {
+export function folded(text: string): string {
   return text
     .normalize("NFKD")
     .replace(/[\u0300-\u036f]/g, "")
     .toLowerCase()
-    .replace(/[øłđıß]/g, (letter) => SPECIAL[letter]!)
-    .split(/[\s\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+/)
-    .filter((word) => word !== "");
+    .replace(/[øłđðħıςßæœ]/g, (letter) => SPECIAL[letter]!);
 }
 
 /** Whether each word of `q` begins a word of `text`. */
 export function beginsWords(q: string, text: string): boolean {
-  const words = foldedWords(text);
-  return foldedWords(q).every((asked) => words.some((word) => word.startsWith(asked)));
+  const words = wordsOf(text);
+  return wordsOf(q).every((asked) => words.some((word) => word.startsWith(asked)));
+}
+
+function wordsOf(text: string): string[] {
+  return folded(text)
+    .split(/[\s!-/:-@[-`{-~]+/)
+    .filter((word) => word !== "");
 }

@@ -8,6 +8,7 @@ import type { Post, UserProfile } from "../../protocol/social.ts";
 import { decodeUserPlace, encodeUserPlace, type UserList } from "../postgres/cursor.ts";
 import { decodeListCursor } from "../postgres/list-cursor.ts";
 import { pageOf } from "../postgres/social-queries.ts";
+import { folded } from "./folding.ts";
 import { shownPost } from "./posts.ts";
 import { compareIds, type MemoryTables, type StoredUser } from "./tables.ts";
 
@@ -173,14 +174,4 @@ export class MemoryPeople implements PeopleQueries {
       next_cursor: last ? encodeUserPlace(list, { atMs: last.at, id: last.id }) : null,
     };
   }
-}
-
-function folded(text: string): string {
-  return text
-    .normalize("NFKD")
-    .replace(/[\u0300-\u036f]/g, "")
-    .toLowerCase()
-    .replaceAll("ß", "ss")
-    .replaceAll("ø", "o")
-    .replaceAll("ł", "l");
 }

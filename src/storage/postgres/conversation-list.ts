@@ -116,14 +116,15 @@ const listOf = (name: string, members: string) => ({
         AND k.thread_of IS NULL AND ($4::text IS NULL OR c.kind = $4)
         AND ($5::text IS NULL OR NOT EXISTS (
           SELECT 1
-          FROM unnest(string_to_array(folded_words($5), ' ')) w,
-            LATERAL (SELECT ' ' || folded_words(CASE
+          FROM unnest(name_words($5)) asked,
+            LATERAL (SELECT name_words(CASE
               WHEN c.kind = 'direct' THEN (
                 SELECT u.display_name || ' ' || u.username FROM users u
                 WHERE u.id = coalesce(nullif(c.direct_lo, k.user_id), c.direct_hi))
-              ELSE coalesce(c.title, '')
+              ELSE c.title
             END) AS words) n
-          WHERE strpos(n.words, ' ' || w) = 0))
+          WHERE NOT EXISTS (
+            SELECT 1 FROM unnest(n.words) word WHERE starts_with(word, asked))))
     ), places AS (
       SELECT v.* FROM own o CROSS JOIN LATERAL (VALUES
         (CASE WHEN o.pinned THEN ${PART.pinned} ELSE ${PART.others} END, -o.at, -o.id, true),
