@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import type { HistoryPage } from "../../src/ports/edge.ts";
 import type { ListPage } from "../../src/ports/social.ts";
-import type { Conversation, ConversationSummary, Message } from "../../src/protocol/schemas.ts";
+import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
+import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import { expectStatus, type Person } from "../support/person.ts";
 import { troupeForFile } from "../support/suite.ts";
 
