@@ -14,6 +14,7 @@ import type { Conversation, Message } from "../protocol/schemas.ts";
 import { type Api, createApi } from "./api.ts";
 import type { AppTypes, UserOf } from "./app-data.ts";
 import { TroupeError } from "./error.ts";
+import { unknownFrom } from "./held-unread.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
 import { watchNetwork } from "./network.ts";
@@ -203,6 +204,9 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         sync.fetch(activity.conversation_id);
         break;
       }
+      case "prefs_updated":
+        takePrefs(payload as ServerPayload<"prefs_updated">);
+        break;
       case "typing":
         update(steps.takeTyping(payload as ServerPayload<"typing">));
         break;
@@ -210,6 +214,19 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         takeReceipt(payload as ServerPayload<"receipt">);
         break;
     }
+  }
+
+  function takePrefs(prefs: ServerPayload<"prefs_updated">): void {
+    const id = prefs.conversation_id;
+    update(steps.takeOwnPrefs(prefs));
+    const held = get().conversations.get(id);
+    const from = held && unknownFrom(held);
+    if (!from) return;
+    // Two messages tell how many count before what was marked. Without them the next `ready` does.
+    api("GET /api/conversations/:id/messages", { id, after_seq: from - 2, limit: 2 }).then(
+      ({ items }) => update(steps.takeHistory(id, items)),
+      () => undefined,
+    );
   }
 
   function takeConversation(conversation: Conversation): Conversation {

@@ -10,6 +10,7 @@
 import type { ClientAck } from "../protocol/events.ts";
 import type { Conversation, Member, Message, Receipt } from "../protocol/schemas.ts";
 import { applyReaction, mergeOwn } from "./held-reactions.ts";
+import { NO_POINT, readTo, takePoint } from "./held-unread.ts";
 import type { Change, Held } from "./state.ts";
 
 /** Beyond these numbers waiting changes are dropped; `sync` brings them anyway. */
@@ -28,6 +29,7 @@ export function newHeld(conversation: Conversation, messages: readonly Message[]
     early: [],
     messages: mergeMessages(new Map(), messages),
     own: new Map(),
+    point: NO_POINT,
     typing: [],
     isLoaded: conversation.last_seq === 0,
     liveFromSeq: 0,
@@ -70,7 +72,11 @@ function raised(conversation: Conversation, receipts: readonly Receipt[]): Conve
 const cursorsOf = ({ id, members }: Conversation): Receipt[] =>
   members.map((member) => ({ conversation_id: id, ...member }));
 
-export function takeReceipts(held: Held, receipts: readonly Receipt[]): Held {
+export function takeReceipts(before: Held, receipts: readonly Receipt[]): Held {
+  // Only those of this user say what is unread.
+  const held = receipts
+    .filter(({ unread_count }) => unread_count !== undefined)
+    .reduce(readTo, before);
   const conversation = raised(held.conversation, receipts);
   const early = receipts.filter(
     ({ user_id }) => held.latestRev > held.rev && !memberOf(held, user_id),
@@ -79,16 +85,22 @@ export function takeReceipts(held: Held, receipts: readonly Receipt[]): Held {
   return { ...held, conversation, early: [...held.early, ...early].slice(-EARLY_MAX) };
 }
 
+/** `n` is left out where it equals `seq`. */
+export function withLast(conversation: Conversation, seq: number, n?: number): Conversation {
+  const { last_n: _, ...rest } = conversation;
+  return { ...rest, last_seq: seq, ...(n !== undefined && { last_n: n }) };
+}
+
 /** Adds messages after those held; they move `last_seq` and their senders' cursors. */
 function append(held: Held, messages: readonly Message[]): Held {
   let { conversation, typing } = held;
-  for (const { seq, sender_id, conversation_id, type } of messages) {
+  for (const { seq, n, sender_id, conversation_id, type } of messages) {
     if (seq <= conversation.last_seq) continue;
     // A send moves the sender's own cursors and ends their typing without further events. A system
     // message is no send of the acting user.
     const user_id = type === "system" ? "" : (sender_id ?? "");
     const own = { conversation_id, user_id, delivered_seq: seq, read_seq: seq };
-    conversation = { ...raised(conversation, [own]), last_seq: seq };
+    conversation = withLast(raised(conversation, [own]), seq, n);
     typing = typing.filter((userId) => userId !== user_id);
   }
   return { ...held, conversation, typing, messages: mergeMessages(held.messages, messages) };
@@ -124,11 +136,9 @@ function takeMeta(
 ): Held {
   const before = held.conversation;
   const isGap = isWhole && incoming.rev > held.rev;
+  const { last_seq, last_n } = incoming.last_seq < before.last_seq ? before : incoming;
   const conversation = raised(
-    {
-      ...(incoming.rev < before.rev ? before : follow(held, incoming, isGap)),
-      last_seq: Math.max(before.last_seq, incoming.last_seq),
-    },
+    withLast(incoming.rev < before.rev ? before : follow(held, incoming, isGap), last_seq, last_n),
     [...(isWhole ? [] : [before, incoming].flatMap(cursorsOf)), ...receipts, ...held.early],
   );
   const membersSince = isGap ? incoming.rev : held.membersSince;
@@ -192,6 +202,15 @@ export function takeMembers(
 
 /** Takes the answer of `sync` for one conversation; undefined when it is not held. */
 export function takeSynced(
+  before: Held | undefined,
+  synced: Synced,
+  receipts: readonly Receipt[],
+): Held | undefined {
+  const held = withSynced(before, synced, receipts);
+  return held && takePoint(held, synced);
+}
+
+function withSynced(
   held: Held | undefined,
   { conversation, messages, own_reactions, rev, reset, has_more }: Synced,
   receipts: readonly Receipt[],

@@ -6,6 +6,7 @@
 import { backOffMs } from "./back-off.ts";
 import { isPassing } from "./error.ts";
 import { memberOf } from "./held.ts";
+import { isMarkedUnread } from "./held-unread.ts";
 import type { Ask } from "./link.ts";
 import type { ClientPorts } from "./ports.ts";
 import type { State } from "./state.ts";
@@ -50,7 +51,8 @@ export function createMarks(options: MarksOptions): Marks {
       if (!own || busy.has(id)) continue;
       const { last_seq } = held.conversation;
       const readSeq = Math.min(wanted.get(id) ?? 0, last_seq);
-      const isRead = readSeq > own.read_seq;
+      // A read mark also takes away what was marked unread.
+      const isRead = readSeq > (isMarkedUnread(held) ? 0 : own.read_seq);
       if (!isRead) wanted.delete(id);
       const seq = isRead ? readSeq : isDeliveredAutomatic ? last_seq : 0;
       if (!isRead && seq <= own.delivered_seq) continue;
@@ -67,6 +69,7 @@ export function createMarks(options: MarksOptions): Marks {
     busy.delete(id);
     if (answer.ok) {
       failures = 0;
+      if (isRead && (wanted.get(id) ?? 0) <= seq) wanted.delete(id);
       look();
     } else if (!isPassing(answer.error)) refusedAt.set(id, seq);
     else look(answer.error.retry_after_ms ?? GATHER_MS + backOffMs(failures++, ports.random()));

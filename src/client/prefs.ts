@@ -11,6 +11,7 @@ import { attempt, isOnline, once, onOnline } from "./attached.ts";
 import type { Client } from "./client.ts";
 import { systemClock } from "./clock.ts";
 import type { ClientClock } from "./ports.ts";
+import { takeOwnPrefs } from "./steps.ts";
 import { createStore, type Readable, select } from "./store.ts";
 
 const DRAFT_EVERY_MS = 300;
@@ -52,6 +53,7 @@ export function createPrefs(client: Client, clock: ClientClock): OwnPrefs {
       unsaved.delete(id);
     }
     put(id, withDraft(news, unsaved.get(id)));
+    client.take(takeOwnPrefs(news));
   }
 
   function takeLive(news: Prefs): void {

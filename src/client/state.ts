@@ -58,6 +58,21 @@ export type Reaction = ServerPayload<"reaction"> & {
  */
 export type Change = Message | Reaction | Conversation | Skipped;
 
+/** This user's own point in a conversation; see held-unread.ts. */
+export interface Point {
+  /** A read cursor, and how many messages up to it count as unread. */
+  seq: number;
+  n: number;
+  /** The `prefs_rev` of the last change of what follows that came in this session; 0: none. */
+  rev: number;
+  /** What is marked unread and cleared: by the first seq, as preferences have it, … */
+  unreadFrom?: number;
+  cleared?: number;
+  /** … or by the count before it, as other answers have it. */
+  unreadFromN?: number;
+  clearedN?: number;
+}
+
 /**
  * One conversation. Invariant: `messages` and `conversation` hold every change up to `rev`
  * (older messages than those held are history); what came beyond a gap waits in `ahead`.
@@ -80,6 +95,7 @@ export interface Held {
   messages: ReadonlyMap<number, Message>;
   /** Reactions of this user. */
   own: OwnKeys;
+  point: Point;
   typing: readonly string[];
   /** The newest page is here. */
   isLoaded: boolean;

@@ -7,7 +7,9 @@
 import type { ConversationSummary } from "../protocol/conversation-list.ts";
 import type { ErrorObject } from "../protocol/errors.ts";
 import type { ClientAck, ServerPayload } from "../protocol/events.ts";
+import type { Prefs } from "../protocol/prefs.ts";
 import type { Conversation, Member, Message, OwnReactions, Receipt } from "../protocol/schemas.ts";
+import { countsAsUnread } from "../protocol/unread.ts";
 import {
   memberOf,
   mergeMessages,
@@ -17,9 +19,11 @@ import {
   takeMembers,
   takeReceipts,
   takeSynced,
+  withLast,
   withMembers,
 } from "./held.ts";
 import { mergeOwn } from "./held-reactions.ts";
+import { countTo, takePoint, takePrefs } from "./held-unread.ts";
 import type { ConnectionState, Held, Outgoing, State } from "./state.ts";
 
 export type Step = (state: State) => State;
@@ -85,7 +89,11 @@ export const takeConnection =
 export const takeReady =
   ({ user }: ServerPayload<"ready">): Step =>
   (state) => ({
-    ...mapHeld(state, (held) => ({ ...held, liveFromSeq: Infinity })),
+    ...mapHeld(state, (held) => ({
+      ...held,
+      liveFromSeq: Infinity,
+      point: { ...held.point, rev: 0 },
+    })),
     me: user,
     left: new Map(),
   });
@@ -144,19 +152,21 @@ export const takeLeft =
   };
 
 /** Something changed that does not come by itself: until it is fetched, only the count is shown. */
-export const takeActivity = ({
-  conversation_id,
-  last_seq,
-  rev,
-}: ServerPayload<"conversation_activity">): Step =>
-  onHeld(conversation_id, (held) => ({
-    ...held,
-    conversation: {
-      ...held.conversation,
-      last_seq: Math.max(held.conversation.last_seq, last_seq),
-    },
-    latestRev: Math.max(held.latestRev, rev),
-  }));
+export const takeActivity = (activity: ServerPayload<"conversation_activity">): Step =>
+  onHeld(activity.conversation_id, (held) => {
+    const { last_seq, last_n, rev } = activity;
+    const { conversation } = held;
+    const isNew = last_seq > conversation.last_seq;
+    return {
+      ...takePoint(held, activity),
+      conversation: isNew ? withLast(conversation, last_seq, last_n) : conversation,
+      latestRev: Math.max(held.latestRev, rev),
+    };
+  });
+
+/** This user's own preferences of a conversation. */
+export const takeOwnPrefs = (prefs: Prefs): Step =>
+  onHeld(prefs.conversation_id, (held) => takePrefs(held, prefs));
 
 export const takeTyping = ({
   conversation_id,
@@ -175,13 +185,15 @@ export const takeReceipt = (receipt: Receipt): Step =>
 export const takeListed =
   (items: readonly ConversationSummary[], receipts: readonly Receipt[]): Step =>
   (state) =>
-    items.reduce((next, { last_message, unread_count: _, read_seq: __, ...conversation }) => {
+    items.reduce((next, { last_message, prefs, ...item }) => {
+      const { unread_count: _, read_seq: __, mention_count: ___, ...conversation } = item;
       const { id, rev } = conversation;
       if (isLeft(next, id, rev)) return next;
       const held = next.conversations.get(id);
       if (!held) {
         const made = newHeld(conversation, last_message ? [last_message] : []);
-        return putHeld(next, id, takeReceipts(made, of(receipts, id)));
+        const point = takePoint(takeReceipts(made, of(receipts, id)), item);
+        return putHeld(next, id, prefs ? takePrefs(point, prefs) : point);
       }
       // For a conversation that is held already the page shows at most that something was missed.
       return putHeld(next, id, { ...held, latestRev: Math.max(held.latestRev, rev) });
@@ -215,21 +227,27 @@ export const takeJoin =
   };
 
 /**
- * All is here. Own read cursors are as other devices have left them: `ready` listed what was
- * unread then; what it did not list was read to its end, just before the first message heard
- * live.
+ * All is here. Own points are as other devices have left them: `ready` listed what was unread then;
+ * what it did not list, unless there is more, was read up to the last message that counts before
+ * the first one heard live.
  */
 export const takeUnread =
-  (unread: ServerPayload<"ready">["unread"]["conversations"]): Step =>
+  ({ conversations, more }: ServerPayload<"ready">["unread"]): Step =>
   (state) => {
-    const readSeqs = new Map(unread.map((one) => [one.conversation_id, one.read_seq]));
+    const points = new Map(conversations.map((one) => [one.conversation_id, one]));
     const next = mapHeld(state, (held) => {
-      const { conversation, liveFromSeq } = held;
-      if (liveFromSeq === 0 || !state.me) return held;
+      const { conversation, liveFromSeq, messages } = held;
       const { id, last_seq } = conversation;
-      const seq = readSeqs.get(id) ?? Math.min(last_seq, liveFromSeq - 1);
-      const cursors = { user_id: state.me.id, delivered_seq: seq, read_seq: seq };
-      return takeReceipts(held, [{ conversation_id: id, ...cursors }]);
+      const point = points.get(id);
+      if (liveFromSeq === 0 || !state.me || (!point && more)) return held;
+      let seq = Math.min(last_seq, liveFromSeq - 1);
+      for (let last = messages.get(seq); !point && last && !countsAsUnread(last); ) {
+        last = messages.get(--seq);
+      }
+      const own = point ?? { read_seq: seq, read_n: countTo(held, seq) };
+      const cursors = { delivered_seq: own.read_seq, read_seq: own.read_seq };
+      const receipt = { conversation_id: id, user_id: state.me.id, ...cursors };
+      return takeReceipts(takePoint(held, own), [receipt]);
     });
     return { ...next, isListed: true };
   };

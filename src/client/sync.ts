@@ -253,7 +253,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
       }
       if (!isCurrent()) return;
       isCatchingUp = false;
-      update(takeUnread(unread.conversations));
+      update(takeUnread(unread));
       fillLater();
       for (const id of mentioned) lookAt(id);
       mentioned.clear();

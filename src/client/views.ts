@@ -5,6 +5,7 @@
 import type { Message } from "../protocol/schemas.ts";
 import type { AppTypes, ConversationOf, MessageOf } from "./app-data.ts";
 import { memberOf } from "./held.ts";
+import { unreadOf } from "./held-unread.ts";
 import type { Outgoing, OwnKeys, State } from "./state.ts";
 
 export interface ConversationView<A extends AppTypes = AppTypes> {
@@ -24,7 +25,7 @@ export interface ConversationView<A extends AppTypes = AppTypes> {
   lastMessage: MessageOf<A> | null;
   /** The other users who are typing. */
   typing: readonly string[];
-  /** `last_seq − read_seq`. */
+  /** How many messages are unread; see protocol/unread.ts. */
   unread: number;
   readSeq: number;
   /** Whether there are messages before the first of `messages`. */
@@ -65,7 +66,7 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
   return remembered(held, [me, ...outgoing], () => {
     const messages = runOf(held.messages);
     const { last_seq, members, member_count } = held.conversation;
-    const readSeq = (me && memberOf(held, me.id)?.read_seq) ?? 0;
+    const readSeq = Math.max((me && memberOf(held, me.id)?.read_seq) ?? 0, held.point.seq);
     return {
       id,
       conversation: { ...held.conversation, rev: held.rev },
@@ -75,9 +76,9 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
       outgoing,
       lastMessage: messages.at(-1) ?? null,
       typing: held.typing,
-      unread: last_seq - readSeq,
+      unread: unreadOf(held, readSeq),
       readSeq,
-      hasOlder: last_seq > 0 && messages[0]?.seq !== 1,
+      hasOlder: (messages[0]?.seq ?? last_seq + 1) > (held.point.cleared ?? 1),
       isLoaded: held.isLoaded,
     };
   });

@@ -165,7 +165,11 @@ describe("cursors", () => {
       token_expires_at: AT,
       unread: { notifications: 0, conversations: [] },
     })(before);
-    const after = [heard(3, 4), synced(4, [message(2, 3), message(3, 4)]), steps.takeUnread([])];
+    const after = [
+      heard(3, 4),
+      synced(4, [message(2, 3), message(3, 4)]),
+      steps.takeUnread({ notifications: 0, conversations: [] }),
+    ];
     const state = after.reduce((next, step) => step(next), again);
     expect(viewOf(state, "7")).toMatchObject({ readSeq: 2, unread: 1 });
   });

@@ -28,6 +28,7 @@ beforeEach(() => {
         return () => undefined;
       },
     },
+    take: () => undefined,
     async ask(event: string, payload: Record<string, unknown>, take?: (answer: object) => void) {
       asked.push({ event, payload });
       if (event === "sync") take?.({ prefs: pages.shift() ?? [] });
