@@ -178,6 +178,11 @@ class PrefsHistory {
         void gateway.ask("user", this.#ann, "set_prefs", body);
         return;
       }
+      case 4:
+        // It may take away what was marked unread.
+        if (!this.#faults) return;
+        void device.client.says("mark_read", { conversation_id: room, seq: 1 + world.chance(4) });
+        return;
       case 3:
         // Two actors publish then, so that a number can be replaced before it is read.
         if (!this.#faults) return;
@@ -200,6 +205,9 @@ class PrefsHistory {
     const change: PrefsChange = this.#pick([
       { pinned: world.chance(2) === 0 },
       { archived: world.chance(2) === 0 },
+      // A send may take it away, so that two actors publish.
+      this.#faults ? { unread_from_seq: 1 + world.chance(6) } : { archived: true },
+      { cleared_before_seq: 1 + world.chance(6) },
       { muted_until: world.chance(2) === 0 ? "forever" : null },
     ]);
     const { acks, client } = device;
