@@ -21,7 +21,7 @@ import { createRecount } from "../../src/storage/postgres/recount.ts";
 import { administer, startPostgres } from "../support/postgres.ts";
 
 export interface OpenStorage extends ActorPorts {
-  /** Of the database, where there is one. */
+  /** The address of the database, where there is one. */
   url?: string;
   accounts: AccountStore;
   queries: Queries;

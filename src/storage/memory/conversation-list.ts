@@ -112,7 +112,7 @@ function isAsked(
   }
 }
 
-/** Of each part of a pass that it belongs to. */
+/** Its place in each part of a pass that it belongs to. */
 function placesOf(
   tables: MemoryTables,
   stored: StoredConversation,

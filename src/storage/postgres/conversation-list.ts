@@ -6,7 +6,7 @@
  *        down the order as it finds it, then up through those of newer activity than it began
  *        with, then through those whose preferences have changed since it began. What moves
  *        during these two moves ahead of them.
- * [LST2] Which activity is newer is told by the first page's snapshot of the database, because a
+ * [LST2] Which activity is newer follows from the first page's snapshot of the database, because a
  *        statement may commit later than the time that it wrote.
  *
  * Every page looks at all memberships of the user, by index; figures in test/contract/lists.test.ts.
