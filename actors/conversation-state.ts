@@ -41,6 +41,8 @@ export interface ConversationState {
   members: Map<UserId, Member>;
   /** A block stands between the two members of a direct conversation: only history remains. */
   isBlocked: boolean;
+  /** Members of whom others do not see how far they have read: `members` has 0 there. */
+  masked: ReadonlySet<UserId>;
   typing: Typing;
   /** Read on the first join. */
   ring: Ring | null;

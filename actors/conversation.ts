@@ -106,6 +106,7 @@ export function conversationBehaviour(
     follow(state, conversation.rev, ctx);
     adopt(state, change.conversation);
     if (removedIds.length > 0) state.departures++;
+    state.masked = new Set(change.maskedIds);
     if (deleted) {
       typingChanged(state, { type: "let_go" }, ctx);
       ctx.publish(state.topic, deletionOf(conversation));
@@ -182,9 +183,9 @@ export function conversationBehaviour(
     idleMs: CONVERSATION_IDLE_MS,
 
     async activate(id) {
-      const [conversation, isBlocked] = await Promise.all([
+      const [conversation, { isApart, maskedIds }] = await Promise.all([
         store.load(id as ConversationId),
-        store.apart(id as ConversationId),
+        store.reserves(id as ConversationId),
       ]);
       if (conversation === null) return null;
       const state: ConversationState = {
@@ -192,7 +193,8 @@ export function conversationBehaviour(
         topic: topicOf.conversation(id as ConversationId),
         conversation,
         members: new Map(),
-        isBlocked,
+        isBlocked: isApart,
+        masked: new Set(maskedIds),
         typing: NOBODY_TYPES,
         ring: null,
         cleared: nothingCleared(),
@@ -235,6 +237,13 @@ export function conversationBehaviour(
       }
       if (op === "service_signal") {
         serviceSignal(state, body as Body<"service_signal">, reply, ctx);
+        return;
+      }
+      if (op === "reads_masked") {
+        // The next letter reads the members again.
+        typingChanged(state, { type: "let_go" }, ctx);
+        ctx.passivate();
+        reply.ok(null);
         return;
       }
       if (op === "named") {

@@ -28,6 +28,7 @@ interface Joined {
   cleared: Cleared;
   typing: Typing;
   sending: ReadonlyMap<string, unknown>;
+  masked: ReadonlySet<UserId>;
 }
 
 /** What members have cleared; replaced by a new one where it may be wrong. */
@@ -58,7 +59,10 @@ export function takeCleared({ before }: Cleared, user: UserId, seq: number): voi
 }
 
 type Body = ConversationOps["join"]["body"];
-type Store = Pick<ConversationStore, "opened" | "newest" | "changedAfter" | "clearedBefore">;
+type Store = Pick<
+  ConversationStore,
+  "opened" | "newest" | "changedAfter" | "clearedBefore" | "mark"
+>;
 type Stores = { conversations: Store; reactions: Pick<ReactionStore, "own"> };
 
 const IGNORED = () => undefined;
@@ -116,8 +120,13 @@ function joinFrom(
   const { limit, after_rev } = body;
   const unavailable = () => reply.refuse(REFUSALS.unavailable.error);
   const answer = (messages: Message[], hasMore: boolean) => {
+    withOwnRead(state, shown, body.user, stores, ctx, (conversation) =>
+      answerWith(conversation, messages, hasMore),
+    );
+  };
+  const answerWith = (conversation: Conversation, messages: Message[], hasMore: boolean) => {
     const joined = {
-      conversation: shown(),
+      conversation,
       messages,
       has_more: hasMore,
       typing: [...state.typing.keys()],
@@ -156,5 +165,37 @@ function joinFrom(
     stores.conversations.changedAfter(state.id, after_rev, limit + 1, from),
     answerChanged,
     () => reply.refuse(REFUSALS.unavailable.error),
+  );
+}
+
+/** The conversation as the user may see it, whose own reads may be hidden from the others. */
+function withOwnRead(
+  { id, masked }: Joined,
+  seen: () => Conversation,
+  user: UserId,
+  stores: Stores,
+  ctx: Context,
+  then: (conversation: Conversation) => void,
+): void {
+  const shown = seen();
+  if (!masked.has(user)) {
+    then(shown);
+    return;
+  }
+  // A mark of nothing answers where the user's cursors are.
+  ctx.run(
+    stores.conversations.mark({ conversationId: id, userId: user, seq: 0, read: false }),
+    (marked) => {
+      if (!marked.ok) {
+        then(shown);
+        return;
+      }
+      const { read_seq } = marked.value;
+      const members = shown.members.map((member) =>
+        member.user_id === user ? { ...member, read_seq } : member,
+      );
+      then({ ...shown, members });
+    },
+    () => then(shown),
   );
 }

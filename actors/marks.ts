@@ -1,10 +1,14 @@
 /**
  * Cursor marks of a conversation's actor; delivery.ts has the rules. What a user has unread follows
  * from their own point (protocol/unread.ts), which storage answers with the mark: only they and
- * their other sessions see it.
+ * and their other sessions see it.
+ *
+ * [MRK1] Others receive only what is delivered to a member whose reads are hidden, and nothing at all
+ *        where only the read cursor moved.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import { receiptNote } from "../src/protocol/receipt-notes.ts";
 import type { Member } from "../src/protocol/schemas.ts";
 import { ownUnread } from "../src/protocol/unread.ts";
 import type { Context, Reply } from "./behaviour.ts";
@@ -27,8 +31,10 @@ export function mark(
     reply.refuse(NO_SUCH_SEQ.error);
     return;
   }
-  // What a read mark answers is in storage, and it may do more than move a cursor.
-  if (!body.read && advance(member, body.seq, false) === member) {
+  // What a read mark answers is in storage, and it may do more than move a cursor. The state
+  // does not know the read cursor of a member who hides it.
+  const isKnown = !body.read && !state.masked.has(body.user);
+  if (isKnown && advance(member, body.seq, false) === member) {
     reply.ok({ delivered_seq: member.delivered_seq, read_seq: member.read_seq });
     return;
   }
@@ -44,16 +50,24 @@ export function mark(
         reply.refuse(result.error);
         return;
       }
-      const { delivered_seq, read_seq, changed } = result.value;
+      const { delivered_seq, read_seq, changed, mask, isDelivery } = result.value;
+      const isMasked = mask !== undefined;
       // The member is read again, because a change of members meanwhile made new objects.
       const now = state.members.get(body.user);
       if (now !== undefined) {
-        Object.assign(now, advance(advance(now, delivered_seq, false), read_seq, true));
+        const delivered = advance(now, delivered_seq, false);
+        Object.assign(now, isMasked ? delivered : advance(delivered, read_seq, true));
       }
       publishUnmarked(body.user, result.value.unmarked, ctx);
       const own = ownUnread(state.conversation, result.value.own);
       if (changed) {
-        const receipt = { conversation_id: state.id, user_id: body.user, delivered_seq, read_seq };
+        const receipt = {
+          conversation_id: state.id,
+          user_id: body.user,
+          delivered_seq,
+          read_seq: isMasked ? 0 : read_seq,
+        };
+        const reach = !isMasked ? "all" : isDelivery ? "masked" : "own";
         ctx.publish(state.topic, {
           name: "receipt",
           rev: 0,
@@ -61,7 +75,7 @@ export function mark(
           except: body.session,
           // The member whose newest cursors these are (older ones may be dropped for a slow
           // reader), and what only their other sessions are sent with them.
-          note: `${body.user} ${JSON.stringify(own)}`,
+          note: receiptNote(reach, body.user, JSON.stringify(own)),
         });
       }
       reply.ok(body.read ? { delivered_seq, ...own } : { delivered_seq, read_seq });

@@ -241,7 +241,8 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     takeLast(state, message);
     const by = message.sender_id as UserId;
     const sender = state.members.get(by);
-    if (sender !== undefined) Object.assign(sender, advance(sender, message.seq, true));
+    const isRead = !state.masked.has(by);
+    if (sender !== undefined) Object.assign(sender, advance(sender, message.seq, isRead));
     if (state.ring !== null) remember(state.ring, message);
     if (state.typing.size > 0) typingChanged(state, { type: "sent", user: by }, ctx);
     ctx.publish(state.topic, {

@@ -15,6 +15,7 @@ import type {
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { Prefs } from "../src/protocol/prefs.ts";
+import type { Privacy, PrivacyPatch } from "../src/protocol/privacy.ts";
 import type {
   Conversation,
   Cursors,
@@ -114,6 +115,21 @@ export interface Marked extends Cursors {
   /** The user's own point after the mark. */
   own: OwnMarks;
   unmarked?: Unmarked;
+  /**
+   * Others do not see how far the user has read: 1, by the user's own choice, and reading delivers
+   * nothing; 2, by the choice of the other one of the direct conversation.
+   */
+  mask?: 1 | 2;
+  /** With `mask`: whether what is delivered moved. */
+  isDelivery?: boolean;
+}
+
+/** What stands between members of a conversation. */
+export interface Reserves {
+  /** A block stands between the two of a direct conversation; false for a group. */
+  isApart: boolean;
+  /** Members of whom others do not see how far they have read; see `Marked.mask`. */
+  maskedIds: UserId[];
 }
 
 /** One caller's change of a conversation. `by` null: a service, which may do what the owner may. */
@@ -166,13 +182,14 @@ export interface ConversationChange {
   systemMessages: Message[];
   /** Somebody has gone, and there are threads, which they have left, too. */
   hasThreads: boolean;
+  /** See Reserves; of the members after the change. */
+  maskedIds: UserId[];
 }
 
 export interface ConversationStore {
   /** The conversation with its members and their cursors; null when there is none. */
   load(id: ConversationId): Promise<Conversation | null>;
-  /** Whether a block stands between the two of a direct conversation; false for a group. */
-  apart(id: ConversationId): Promise<boolean>;
+  reserves(id: ConversationId): Promise<Reserves>;
   /** The newest `limit` messages, by rising seq. */
   newest(id: ConversationId, limit: number): Promise<Message[]>;
   /** At most `limit` messages from `fromSeq` on that changed after `rev`, by rising rev. */
@@ -232,7 +249,8 @@ export interface ConversationStore {
   /**
    * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).
    * `memberIds` holds the owner. Refuses: not_found (a user that is not there), forbidden (a
-   * block between the creator and another member, but for a direct one that exists), conflict (the
+   * block between the creator and another member, or who takes that from contacts only, but for a
+   * direct one that exists), conflict (the
    * external id names another kind of conversation, or another pair).
    */
   create(
@@ -258,7 +276,7 @@ export interface ConversationStore {
    *   merged data is too large);
    * - add refuses not_found (a user that is not there), invalid_payload (more than 1,000 members)
    *   and forbidden (a block between the caller and a user who is added; a user who is banned, or,
-   *   unless a service adds, has left this group by themselves);
+   *   unless a service adds, has left this group by themselves or takes that from contacts only);
    * - remove lets everyone leave, and records those who do. A leaving owner is followed
    *   by the highest role, and among those by the longest standing;
    * - join and accept answer a member without a change, refuse not_found (not open, no such
@@ -334,13 +352,29 @@ export interface ReactionStore {
   own(id: ConversationId, user: UserId, seqs: readonly number[]): Promise<OwnReactions[]>;
 }
 
+export interface LastSeen {
+  /** ISO 8601; null: never. */
+  at: string | null;
+  /** Whether the user hides presence or the time last seen from anybody. */
+  isReserved: boolean;
+}
+
+export interface PrivacySet {
+  privacy: Privacy;
+  /** Where somebody's reads are hidden or shown since this change. */
+  conversationIds: ConversationId[];
+}
+
 export interface UserStore {
-  /** When the user was last seen, or null; rejects nothing for an unknown user: undefined. */
-  lastSeen(id: UserId): Promise<string | null | undefined>;
+  /** Undefined: no such user. */
+  lastSeen(id: UserId): Promise<LastSeen | undefined>;
   /** Group-committed; `at` is ISO 8601; an older value never replaces a newer one. */
   saveLastSeen(id: UserId, at: string): Promise<void>;
   /** Null: no such user. */
   profile(id: UserId): Promise<User | null>;
+  privacy(id: UserId): Promise<Privacy>;
+  /** Changes what is named. */
+  setPrivacy(id: UserId, patch: PrivacyPatch): Promise<PrivacySet>;
 }
 
 export interface ActorPorts extends SocialPorts {

@@ -12,10 +12,12 @@
  * [PRS7] Whose sessions are in doubt settles likewise: those that live are announced again.
  * [PRS8] A session that has ended stays ended, whatever is told of it late.
  * [PRS9] While other hosts cannot be heard what is in doubt stays as it was.
+ * [PRS11] A session that is invisible counts for nothing: its user was last seen when the last visible
+ *        one ended or became invisible.
  * [PRS10] Who is back within the grace period that followed a move is said to be there again: an
  *        edge may have asked in between and found nobody.
  */
-import type { SessionNote } from "../src/protocol/actor-ops.ts";
+import type { SessionNote, SessionStatus } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";
 import type { PresenceStatus } from "../src/protocol/schemas.ts";
 import { later, type Monotonic, msBetween } from "../src/protocol/time.ts";
@@ -23,7 +25,7 @@ import { ENDED_SESSIONS_KEPT, PRESENCE_SETTLE_MS } from "./limits.ts";
 
 export interface PresenceSession {
   worker: string;
-  status: SessionNote["status"];
+  status: SessionStatus;
   openedAtMs: Monotonic;
 }
 
@@ -53,14 +55,14 @@ export type PresenceEvent =
       type: "opened";
       session: SessionId;
       worker: string;
-      status: SessionNote["status"];
+      status: SessionStatus;
       age_ms?: number;
     }
   | { type: "announced"; worker: string; sessions: readonly SessionNote[] }
   | { type: "closed"; session: SessionId }
   /** Told to end, as there are too many. It counts again if an edge announces it once more. */
   | { type: "surplus"; sessions: readonly SessionId[] }
-  | { type: "set"; session: SessionId; worker: string; status: SessionNote["status"] }
+  | { type: "set"; session: SessionId; worker: string; status: SessionStatus }
   | { type: "workers_gone"; incarnations: ReadonlySet<string> }
   /** Their sessions count again once they are announced. */
   | { type: "workers_doubted"; incarnations: ReadonlySet<string> }
@@ -90,14 +92,17 @@ export const ABSENT: Presence = {
 
 const RANK: Record<PresenceStatus, number> = { offline: 0, away: 1, online: 2 };
 
-/** [PRS1] */
+/** [PRS1] [PRS11] */
 export function bestStatus(sessions: ReadonlyMap<SessionId, PresenceSession>): PresenceStatus {
   let best: PresenceStatus = "offline";
   for (const { status } of sessions.values()) {
-    if (RANK[status] > RANK[best]) best = status;
+    if (status !== "invisible" && RANK[status] > RANK[best]) best = status;
   }
   return best;
 }
+
+const hasVisible = (sessions: ReadonlyMap<SessionId, PresenceSession>): boolean =>
+  bestStatus(sessions) !== "offline";
 
 /** Of more sessions than `max`, the oldest, as many as there are too many. */
 export function surplusSessions({ sessions }: Presence, max: number): SessionId[] {
@@ -127,12 +132,13 @@ export function stepPresence(
   const sessions = sessionsAfter(before.sessions, event, over, nowMs);
   // [PRS6]
   const wasHere = event.type === "known" && RANK[event.status] > 0 && before.lastEndedAtMs === null;
-  const ended = (before.sessions.size > 0 || wasHere) && sessions.size === 0;
+  const isHere = hasVisible(sessions);
+  const ended = (hasVisible(before.sessions) || wasHere) && !isHere;
   const presence: Presence = {
     ...before,
     sessions,
     ended: over,
-    lastEndedAtMs: sessions.size > 0 ? null : ended ? nowMs : before.lastEndedAtMs,
+    lastEndedAtMs: isHere ? null : ended ? nowMs : before.lastEndedAtMs,
   };
   return settle(presence, event, nowMs, graceMs, isCutOff);
 }

@@ -41,6 +41,7 @@ export type MemberAct = Exclude<
   | "session_closed"
   | "apart_changed"
   | "cleared"
+  | "reads_masked"
   | "named"
   | "service_signal"
   | "service_send"

@@ -5,6 +5,8 @@
  *
  * [USR1] It makes conversations on the user's behalf, and announces them to the members' edges.
  * [USR2] A user that is not there is not found.
+ * [USR5] When a user changes what others may see of them, those who watch receive what they may see
+ *        now. Conversations learn of it from the caller.
  * [USR4] A pair's conversation that is there already takes the name that a service gives; its actor
  *        learns of it.
  * [USR3] A user has at most `sessionsMax` sessions: when one more opens, the oldest is told to end.
@@ -14,7 +16,9 @@ import { REFUSALS } from "../src/protocol/errors.ts";
 import type { PostId, UserId } from "../src/protocol/ids.ts";
 import { shownName } from "../src/protocol/isolated.ts";
 import { withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
+import { isReserved } from "../src/protocol/privacy.ts";
 import type { Conversation, Status } from "../src/protocol/schemas.ts";
+import { statusNote } from "../src/protocol/status-notes.ts";
 import { isoOf, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
@@ -46,6 +50,8 @@ export interface UserState {
   id: UserId;
   presence: Presence;
   lastSeenAt: string | null;
+  /** Whether the user hides presence or the time last seen from anybody. */
+  isReserved: boolean;
   inbox: Inbox;
   floods: Floods;
   profile: ProfileNews;
@@ -82,7 +88,7 @@ export function userBehaviour(
       name: "user_status",
       rev: 0,
       body: JSON.stringify(statusOf(state)),
-      note: isRestated ? "restated" : "",
+      note: statusNote({ isRestated, isReserved: state.isReserved }),
     });
   }
 
@@ -179,6 +185,8 @@ export function userBehaviour(
         reply.ok({ user_id, following });
         if (!result.value.changed) return;
         order(ctx, state.id, "following_changed", { user_id, following });
+        // Contacts may see what others do not.
+        if (state.isReserved) publishPrivacy(state, true, ctx);
         if (!following) return;
         const notice = {
           type: "follow",
@@ -192,6 +200,42 @@ export function userBehaviour(
       },
       unavailable(reply),
     );
+  }
+
+  /** [USR5] */
+  function setPrivacy(
+    state: UserState,
+    { patch }: UserOps["set_privacy"]["body"],
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      ports.users.setPrivacy(state.id, patch),
+      ({ privacy, conversationIds }) => {
+        const wasReserved = state.isReserved;
+        state.isReserved = isReserved(privacy);
+        const isOfStatus = patch.presence !== undefined || patch.last_seen !== undefined;
+        if (isOfStatus && (state.isReserved || wasReserved)) {
+          order(ctx, state.id, "privacy_changed", {
+            was_reserved: wasReserved,
+            is_reserved: state.isReserved,
+          });
+          publishPrivacy(state, wasReserved, ctx);
+        }
+        reply.ok({ privacy, conversation_ids: conversationIds });
+      },
+      unavailable(reply),
+    );
+  }
+
+  /** Those who watch the user may see more or less of the status than before. */
+  function publishPrivacy(state: UserState, wasReserved: boolean, ctx: Context): void {
+    ctx.publish(topicOf.status(state.id), {
+      name: "privacy_changed",
+      rev: 0,
+      body: JSON.stringify(statusOf(state)),
+      note: statusNote({ isReserved: state.isReserved, wasReserved }),
+    });
   }
 
   /** Answered when the pair's conversation knows: from then on it refuses. */
@@ -227,12 +271,13 @@ export function userBehaviour(
     idleMs: USER_IDLE_MS,
 
     async activate(id) {
-      const lastSeenAt = await ports.users.lastSeen(id as UserId);
-      if (lastSeenAt === undefined) return null;
+      const seen = await ports.users.lastSeen(id as UserId);
+      if (seen === undefined) return null;
       return {
         id: id as UserId,
         presence: ABSENT,
-        lastSeenAt,
+        lastSeenAt: seen.at,
+        isReserved: seen.isReserved,
         inbox: emptyInbox(),
         floods: new Map(),
         profile: noProfileNews(),
@@ -270,6 +315,16 @@ export function userBehaviour(
           reply.ok(status.status === told ? null : status);
           break;
         }
+        case "privacy":
+          ctx.run(
+            ports.users.privacy(state.id),
+            (privacy) => reply.ok(privacy),
+            unavailable(reply),
+          );
+          break;
+        case "set_privacy":
+          setPrivacy(state, body as UserOps["set_privacy"]["body"], reply, ctx);
+          break;
         case "profile_changed":
           profileChanged(state.profile, state.id, ports, ctx);
           reply.ok(null);

@@ -18,9 +18,12 @@ export interface Presence {
   of(userId: string): Readable<Status | null>;
   /** Watches many at once; returns the end. */
   watch(userIds: readonly string[]): () => void;
-  /** One's own; `away` holds over reconnects. */
-  show(status: "online" | "away"): void;
+  /** One's own; `away` and `invisible` hold over reconnects. */
+  show(status: ShownStatus): void;
 }
+
+/** `invisible`: this client counts for nothing, and goes on seeing others. */
+export type ShownStatus = "online" | "away" | "invisible";
 
 export function createPresence(
   client: Client,
@@ -50,13 +53,13 @@ export function createPresence(
   // Statuses of users that are not watched may have changed since the session before.
   client.on("ready", () => keep(watches.has));
 
-  let isAway = false;
-  const say = (status: "online" | "away"): void =>
+  let shown: ShownStatus = "online";
+  const say = (status: ShownStatus): void =>
     // If it is refused or lost, the next session sends it again.
     void attempt(client.ask("set_status", { status }));
   // Not at `ready`, because a status set between `ready` and `online` would not be sent.
   onOnline(client, () => {
-    if (isAway) say("away");
+    if (shown !== "online") say(shown);
   });
   onOnline(client, watches.restart);
 
@@ -69,7 +72,7 @@ export function createPresence(
       ),
     watch: watches.add,
     show(status) {
-      isAway = status === "away";
+      shown = status;
       if (isOnline(client)) say(status);
     },
   };

@@ -3,6 +3,7 @@
  * wrong variable is named at once, with its meaning and the value found.
  */
 import { resolve } from "node:path";
+import { PRIVACY_DEFAULTS, type Privacy } from "../protocol/privacy.ts";
 import type { EventsConfig } from "./event-keys.ts";
 import type { Extensions } from "./extensions.ts";
 import type { ConfigKey } from "./key.ts";
@@ -35,6 +36,8 @@ export interface Config extends EventsConfig {
   accessTokenTtlS: number;
   refreshTokenTtlS: number;
   auditRetentionDays: number;
+  /** What holds for users who have not chosen themselves. */
+  privacyDefaults: Privacy;
   /** False: `register` is forbidden. */
   registration: boolean;
   directory: Directory;
@@ -128,6 +131,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     accessTokenTtlS: read(CONFIG_KEYS.accessTokenTtlS, 900),
     refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
     auditRetentionDays: read(CONFIG_KEYS.auditRetentionDays, 365),
+    privacyDefaults: read(CONFIG_KEYS.privacyDefaults, PRIVACY_DEFAULTS),
     registration: read(CONFIG_KEYS.registration, true),
     directory: read(CONFIG_KEYS.directory, "shared"),
     presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),

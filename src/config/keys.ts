@@ -13,6 +13,7 @@ import { JWT_SECRET_BYTES_MIN } from "./jwt-secrets.ts";
 import type { ConfigKey, Read } from "./key.ts";
 import { LIMIT_KEYS } from "./limit-keys.ts";
 import { parseOrigin } from "./origins.ts";
+import { PRIVACY_KEY } from "./privacy-key.ts";
 import { type ProxyTrust, parseProxyTrust } from "./proxy-trust.ts";
 import { integer, onOff, right, url, wrong } from "./readers.ts";
 
@@ -244,6 +245,7 @@ export const CONFIG_KEYS = {
     wants: "on or off",
     read: onOff,
   },
+  privacyDefaults: PRIVACY_KEY,
   ...EVENT_KEYS,
   ...LIMIT_KEYS,
   tlsCert: {

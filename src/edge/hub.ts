@@ -11,6 +11,7 @@ import type { AppKind } from "../protocol/app-actors.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
+import { FULL_SIGHT, type Sight } from "../protocol/privacy.ts";
 import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
 import { LIVE_CONVERSATIONS_MAX, LIVE_THREADS_MAX } from "../protocol/session-bounds.ts";
 import { idIn, type Topic, topicOf } from "../protocol/topics.ts";
@@ -31,6 +32,7 @@ import { PostWatches } from "./live/post-watches.ts";
 import { PrefsStream } from "./live/prefs-stream.ts";
 import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
 import { hidden, WATCH_REASON, Watches, type WatchReason } from "./live/presence-watches.ts";
+import { ReservedStatuses, shownStatus } from "./live/reserved-statuses.ts";
 import { Sessions } from "./live/sessions.ts";
 import { TopicSubscriptions } from "./live/subscriptions.ts";
 import { ThreadStreams } from "./live/thread-streams.ts";
@@ -107,6 +109,13 @@ export class Hub {
       statuses: (users) => readStatuses(this.#statusSources, users),
       existing: async (users) => new Set((await queries.lastSeen([...users])).keys()),
       isBlocked: (user, other) => this.sessions.isBlocked(user, other),
+      isReserved: (user) => this.sessions.isReserved(user),
+      reserved: new ReservedStatuses({
+        clock,
+        log,
+        queries,
+        isBlocked: (user, other) => this.sessions.isBlocked(user, other),
+      }),
     });
     const postWatches = new PostWatches(interests);
     const actorWatches = new ActorWatches({ incarnation, clock, gateway, interests });
@@ -175,12 +184,18 @@ export class Hub {
   /** Statuses of others as `viewer`, who need not be connected, may see them. */
   async statuses(viewer: UserId, users: readonly UserId[]): Promise<Status[]> {
     const { queries } = this.#deps;
-    const [found, apart] = await Promise.all([
+    const [found, apart, sights] = await Promise.all([
       readStatuses(this.#statusSources, users),
       queries.blockedAmong(viewer, users),
+      queries.sights(users.map((user) => ({ viewer, user }))),
     ]);
     const isBlocked = new Set<string>(apart);
-    return found.map((status) => (isBlocked.has(status.user_id) ? hidden(status) : status));
+    const sightOf = new Map<string, Sight>(users.map((user, n) => [user, sights[n]!]));
+    return found.map((status) =>
+      isBlocked.has(status.user_id)
+        ? hidden(status)
+        : shownStatus(status, sightOf.get(status.user_id) ?? FULL_SIGHT),
+    );
   }
 
   onEvent(event: Frame): void {
@@ -274,6 +289,17 @@ export class Hub {
         const reason = WATCH_REASON.follow;
         if (following) this.#watchUsers(user, [user_id], reason);
         else for (const session of sessions) this.watches.withdraw(session, [user_id], reason);
+        if (this.sessions.isReserved(user)) this.#seesOtherwise(user, user_id);
+        return;
+      }
+      case "privacy_changed": {
+        const { was_reserved, is_reserved } = noteOf(event, "privacy_changed");
+        this.sessions.setReserved(user, is_reserved);
+        for (const session of sessions) {
+          this.watches
+            .viewerChanged(session, was_reserved)
+            .catch((err: unknown) => this.#deps.log.warn({ event: "status_unread", err }));
+        }
         return;
       }
       case "following_thread": {
@@ -339,6 +365,15 @@ export class Hub {
     for (const other of apart) this.sessions.apartChanged(user, other, true);
     this.#watchUsers(user, followees, WATCH_REASON.follow);
     this.#threads.recheck(user);
+  }
+
+  /** The user follows the other, or does not any more: contacts may see what others do not. */
+  #seesOtherwise(user: UserId, other: UserId): void {
+    for (const session of this.sessions.ofUser(user)) {
+      this.watches
+        .sightChanged(session, other)
+        .catch((err: unknown) => this.#deps.log.warn({ event: "status_unread", err }));
+    }
   }
 
   /** Direct peers and followers watch from when they become so. */

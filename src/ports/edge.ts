@@ -25,6 +25,7 @@ import type {
 } from "../protocol/schemas.ts";
 import type { MembershipQueries } from "./membership.ts";
 import type { PrefsQueries } from "./prefs.ts";
+import type { PrivacyQueries } from "./privacy.ts";
 import type { SocialOpening, SocialQueries } from "./social.ts";
 import type { OpenedThread, ThreadQueries } from "./threads.ts";
 
@@ -220,6 +221,8 @@ export interface SessionOpening extends SocialOpening {
   readAtMs: number;
   /** The newest number of the user's preferences; 0 where none were ever set. */
   lastPrefsRev: number;
+  /** Whether the user hides presence or the time last seen from anybody. */
+  isReserved: boolean;
 }
 
 /** A user's conversations of which the changes since then are asked for. */
@@ -364,7 +367,8 @@ export interface Queries
     PrefsQueries,
     ReactionQueries,
     MembershipQueries,
-    ThreadQueries {
+    ThreadQueries,
+    PrivacyQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**
    * Those of `users` who were taken into a conversation, or whose follows or blocks changed, less

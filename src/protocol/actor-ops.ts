@@ -10,6 +10,7 @@ import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
 import type { MessageContent } from "./message-content.ts";
 import type { Role } from "./permissions.ts";
 import type { Prefs, PrefsChange } from "./prefs.ts";
+import type { Privacy, PrivacyPatch } from "./privacy.ts";
 import type {
   Conversation,
   Cursors,
@@ -33,10 +34,13 @@ export interface ActorAddress {
   id: string;
 }
 
+/** What a session says of its user; `invisible` counts for nothing. */
+export type SessionStatus = Exclude<PresenceStatus, "offline"> | "invisible";
+
 /** A session as its edge announces it. `worker` is the incarnation id of the edge's worker. */
 export interface SessionNote {
   session: SessionId;
-  status: Exclude<PresenceStatus, "offline">;
+  status: SessionStatus;
   /** How long it has been open: the clocks of two workers are not one. */
   age_ms?: number;
 }
@@ -67,6 +71,12 @@ export interface UserOps {
       external_id?: string;
     };
     answer: { created: boolean; conversation: Conversation };
+  };
+  privacy: { body: Record<string, never>; answer: Privacy };
+  /** Answers also the conversations whose actors have to read again who hides their reads. */
+  set_privacy: {
+    body: { patch: PrivacyPatch };
+    answer: { privacy: Privacy; conversation_ids: ConversationId[] };
   };
   create_post: { body: { body: string; data?: AppData }; answer: Post };
   follow: { body: { user_id: UserId; following: boolean }; answer: Following };
@@ -208,6 +218,8 @@ export interface ConversationOps {
   end_invite: { body: Acting & { invite_id: string }; answer: Record<string, never> };
   add_members: { body: Acting & { user_ids: UserId[] }; answer: { conversation: Conversation } };
   remove_member: { body: Acting & { user_id: UserId }; answer: Record<string, never> };
+  /** Somebody hides how far they have read, or does not any more. */
+  reads_masked: { body: Record<string, never>; answer: null };
   /** A service has given the conversation the application's own name. */
   named: { body: { external_id: string }; answer: null };
   /** This member has cleared what is before that seq. */
@@ -379,6 +391,8 @@ export interface ReactionNote {
  * the user's own posts).
  */
 export interface UserOrders {
+  /** Whether the user hides presence or the time last seen from anybody, before and now. */
+  privacy_changed: { was_reserved: boolean; is_reserved: boolean };
   /** A block with the other came or went, whoever made it. */
   apart_changed: { user_id: UserId; is_apart: boolean };
   following_changed: { user_id: UserId; following: boolean };

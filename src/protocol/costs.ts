@@ -75,6 +75,9 @@ export const COST_OF_ROUTE: RouteCosts = {
   getMe: PLAIN,
   // It may be published to everybody who watches the user.
   updateMe: () => ({ http_user: 1, change: 1 }),
+  getPrivacy: PLAIN,
+  // It may be published to everybody who watches the user, and mark the user's memberships.
+  updatePrivacy: () => ({ http_user: 1, change: 1 }),
   findUser: ({ query }) => {
     if (query.ids !== undefined) return { http_user: each(query.ids.length, IDS_A_UNIT) - 1 };
     return query.suspended === undefined ? NOTHING : page({ query });

@@ -155,7 +155,15 @@ export const CLIENT_EVENTS = {
     ack: Type.Object({ statuses: Type.Array(Status) }),
   },
   set_status: {
-    payload: Request({ status: Type.Union([Type.Literal("online"), Type.Literal("away")]) }),
+    payload: Request({
+      status: Type.Union([
+        Type.Literal("online"),
+        Type.Literal("away"),
+        Type.Literal("invisible", {
+          description: "The session counts for nothing, and goes on seeing others.",
+        }),
+      ]),
+    }),
     ack: Type.Object({}),
   },
   watch_posts: { payload: Request({ post_ids: PostIds }), ack: PostCountsOf },

@@ -159,7 +159,7 @@ export const OpsSession = Type.Object({
   host: Type.String(),
   worker: Type.String(),
   transport: Type.String(),
-  status: Type.Union([Type.Literal("online"), Type.Literal("away")]),
+  status: Type.Union([Type.Literal("online"), Type.Literal("away"), Type.Literal("invisible")]),
   since: Time,
   unread_bytes: Type.Integer({ minimum: 0, description: "Written, and not taken by its reader." }),
 });

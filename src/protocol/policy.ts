@@ -68,6 +68,8 @@ export const RULES = {
   /** The user who is added has not left the group by themselves. */
   consenting: refused("forbidden", "Who has left a group is not added to it again."),
   sender: refused("forbidden", "Only its sender may change a message."),
+  /** The other user takes this from everybody, or the user is a contact of theirs. */
+  contact: refused("forbidden", "That user takes this from contacts only."),
   /** The user who is added is not banned from the conversation. */
   unbanned: refused("forbidden", "A user who is banned here cannot be added."),
   /** The member's role allows it, also with regard to the role of whom it concerns. */
@@ -127,7 +129,7 @@ const ACTS = {
   read_audit: ["auditor"],
   moderate: ["moderator"],
   receive_events: ["receiver"],
-  create_conversation: ["user", "admitted", "welcome"],
+  create_conversation: ["user", "admitted", "welcome", "contact"],
   follow: ["user", "admitted", "welcome"],
   read_conversation: ["user", "admitted", "member"],
   // Under a block a user can still read history and delete their own messages.
@@ -155,6 +157,7 @@ const ACTS = {
     "welcome",
     "unbanned",
     "consenting",
+    "contact",
   ],
   remove_member: ["user", "admitted", "member", "unblocked", "role"],
   ban: ["user", "admitted", "member", "unblocked", "role"],
@@ -192,6 +195,8 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   getMe: "own",
   getTotals: "own",
   updateMe: "own",
+  getPrivacy: "own",
+  updatePrivacy: "own",
   changePassword: "own_credentials",
   listLogins: "own_credentials",
   endLogin: "own_credentials",

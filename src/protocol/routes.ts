@@ -17,6 +17,7 @@ import { MODERATION_ROUTES } from "./moderation-routes.ts";
 import { OPS_ROUTES } from "./ops-routes.ts";
 import { PEOPLE_ROUTES } from "./people-routes.ts";
 import { PREFS_ROUTES } from "./prefs-routes.ts";
+import { PRIVACY_ROUTES } from "./privacy-routes.ts";
 import { REACTION_ROUTES } from "./reaction-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import {
@@ -119,6 +120,8 @@ export const ROUTES = {
   ...MODERATION_ROUTES,
 
   ...USER_ROUTES,
+
+  ...PRIVACY_ROUTES,
 
   ...SOCIAL_ROUTES,
 

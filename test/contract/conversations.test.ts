@@ -287,7 +287,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
 
   it("[PRS1] last_seen_at keeps its milliseconds and never goes back", async () => {
     const [user, other] = (await newUsers(storage, 2)) as [UserId, UserId];
-    expect(await storage.users.lastSeen(user)).toBeNull();
+    expect(await storage.users.lastSeen(user)).toEqual({ at: null, isReserved: false });
     expect(await storage.users.lastSeen(NOBODY)).toBeUndefined();
     await Promise.all([
       storage.users.saveLastSeen(user, "2026-01-02T03:04:05.070Z"),
@@ -296,7 +296,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
       storage.users.saveLastSeen(NOBODY, "2026-01-02T03:04:05.000Z"),
     ]);
     await storage.users.saveLastSeen(user, "2025-01-01T00:00:00.000Z");
-    expect(await storage.users.lastSeen(user)).toBe("2026-01-02T03:04:05.070Z");
+    expect((await storage.users.lastSeen(user))?.at).toBe("2026-01-02T03:04:05.070Z");
     expect(await storage.queries.lastSeen([user, other, carol, NOBODY])).toEqual(
       new Map([
         [user, "2026-01-02T03:04:05.070Z"],

@@ -55,7 +55,8 @@ describe("README", () => {
   const variables = new Map(
     rowsOf(pageOf("README.md")).flatMap(([names = "", defaults = ""]): [string, string][] => {
       const found = [...names.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map((match) => match[1]!);
-      const values = defaults.split(/,\s*/).map((text) => text.replaceAll("`", ""));
+      const texts = found.length === 1 ? [defaults] : defaults.split(/,\s*/);
+      const values = texts.map((text) => text.replaceAll("`", ""));
       return found.map((name, n) => [name, values[n] ?? values[0] ?? ""]);
     }),
   );

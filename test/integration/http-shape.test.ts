@@ -1,10 +1,12 @@
 /** What every HTTP answer has in common: shapes, statuses, headers, and what is not HTTP at all. */
+
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { REFUSALS } from "../../src/protocol/errors.ts";
 import { ROUTES } from "../../src/protocol/routes.ts";
 import { clockShowing } from "../support/fake-clock.ts";
 import { type HttpApi, startHttpApi } from "../support/http-api.ts";
@@ -144,6 +146,7 @@ describe("errors", () => {
           ask: () => {
             throw new TypeError("secret detail");
           },
+          peek: () => Promise.resolve(REFUSALS.unavailable),
         },
       },
     );

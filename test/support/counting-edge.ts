@@ -226,6 +226,7 @@ export class CountingEdge {
           blocked: [],
           unreadNotifications: 0,
           lastPrefsRev: 0,
+          isReserved: false,
           lastNotificationSeq: 0,
         };
       },

@@ -10,6 +10,7 @@ import type { WorkerConfig } from "../../src/config/config.ts";
 import { DEFAULT_LIMITS } from "../../src/config/limit-keys.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
 import { REFUSALS, type Result, refused } from "../../src/protocol/errors.ts";
+import { PRIVACY_DEFAULTS } from "../../src/protocol/privacy.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { seeAnswer, takeBreaches } from "./conformity.ts";
 
@@ -26,6 +27,7 @@ export const CONFIG: WorkerConfig = {
   jwtJwksUrl: null,
   serviceSubjects: [],
   auditRetentionDays: 365,
+  privacyDefaults: PRIVACY_DEFAULTS,
   jobs: true,
   events: "auto",
   eventsRetentionDays: 7,

@@ -78,6 +78,16 @@ describe("values", () => {
     ["workers", { WORKERS: "256" }, { workers: 256 }],
     ["data directory", { DATA_DIR: "x/../y" }, { dataDir: resolve("y") }],
     ["a grace of 0", { PRESENCE_GRACE_MS: "0" }, { presenceGraceMs: 0 }],
+    [
+      "defaults of privacy",
+      { PRIVACY_DEFAULTS: "contacts, nobody,FALSE,everyone, contacts, true" },
+      {
+        privacyDefaults: {
+          ...{ presence: "contacts", last_seen: "nobody", receipts: false },
+          ...{ direct: "everyone", add_consent: "contacts", discoverable: true },
+        },
+      },
+    ],
     ["switches", { RATE_LIMITS: "off", TRUST_PROXY: "on" }, { rateLimits: false, trustProxy: 1 }],
     ["two proxies in a row", { TRUST_PROXY: "2" }, { trustProxy: 2 }],
     [
@@ -137,6 +147,7 @@ describe("values", () => {
     ["ACCESS_TOKEN_TTL_S", ["0", "15m"]],
     ["REFRESH_TOKEN_TTL_S", ["0", "forever", "899"]],
     ["PRESENCE_GRACE_MS", ["-5", "5s", "600001"]],
+    ["PRIVACY_DEFAULTS", ["everyone", "everyone, everyone, yes, everyone, anyone, true"]],
     ["RATE_LIMITS", ["maybe"]],
     ["TRUST_PROXY", ["maybe", "9", "-1", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.1,,"]],
     ["CONNECTION_RATE_PER_S", ["0", "1.5", "100001"]],

@@ -54,6 +54,12 @@ describe("the rows of a list of messages", () => {
     expect(shape(rowsOf(messages, [], 4, "1"))).not.toContain("new");
   });
 
+  it("[KIT15] a system message about what one did is no own message of the list", () => {
+    const own = { ...message(1, "1", NOON), client_id: null, type: "system" };
+    const rows = rowsOf([own, { ...own, seq: 2 }], [], null, "1");
+    expect(rows.map(({ key }) => key).slice(1)).toEqual(["seq.1", "seq.2"]);
+  });
+
   it("[KIT12] an own message has one key from its sending on", () => {
     const outgoing = {
       clientId: "c1",

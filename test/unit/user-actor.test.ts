@@ -33,7 +33,7 @@ describe("presence", () => {
       { user_id: ann, status: "online", last_seen_at: null },
       { user_id: ann, status: "offline", last_seen_at: endedAt },
     ]);
-    expect(await actors.storage.ports.users.lastSeen(ann)).toBe(endedAt);
+    expect((await actors.storage.ports.users.lastSeen(ann))?.at).toBe(endedAt);
   });
 
   test("[PRS2] a reconnect within the grace period is not heard", async () => {
@@ -50,6 +50,40 @@ describe("presence", () => {
     const body = { session: "phone", worker: SELF, status: "away" };
     expect(await actors.asks(`user:${ann}`, "set_status", body)).toMatchObject({ value: {} });
     expect(statuses()).toEqual(["online", "away"]);
+  });
+
+  test("[PRS11] an invisible session counts for nothing, and leaves no trace when it ends", async () => {
+    const sets = (session: string, to: string) =>
+      actors.asks(`user:${ann}`, "set_status", { session, worker: SELF, status: to });
+    await opens("phone");
+    await opens("laptop");
+    await sets("phone", "invisible");
+    expect(statuses()).toEqual(["online"]);
+    const seenAt = new Date(actors.clock.nowMs()).toISOString();
+    await sets("laptop", "invisible");
+    await actors.clock.advance(GRACE_MS + 60_000);
+    await closes("phone");
+    await closes("laptop");
+    await actors.clock.advance(GRACE_MS + 60_000);
+    expect(statuses()).toEqual(["online", "offline"]);
+    expect(await status()).toMatchObject({ value: { status: "offline", last_seen_at: seenAt } });
+    expect((await actors.storage.ports.users.lastSeen(ann))?.at).toBe(seenAt);
+  });
+
+  test("[USR5] what is hidden is said to watchers with every status, and published when it changes", async () => {
+    await opens("phone");
+    const body = { patch: { presence: "contacts" } };
+    expect(await actors.asks(`user:${ann}`, "set_privacy", body)).toMatchObject({
+      value: { privacy: { presence: "contacts", receipts: true }, conversation_ids: [] },
+    });
+    // An order to the own sessions, and the news for those who watch.
+    const told = [{}, { user_id: ann, status: "online", last_seen_at: null }];
+    expect(actors.said("privacy_changed")).toEqual(told);
+    expect(await actors.asks(`user:${ann}`, "privacy", {})).toMatchObject({
+      value: { presence: "contacts" },
+    });
+    await actors.asks(`user:${ann}`, "set_privacy", { patch: { receipts: false } });
+    expect(actors.said("privacy_changed")).toEqual(told);
   });
 
   test("[PRS2] a worker that dies takes its sessions, after the grace period", async () => {

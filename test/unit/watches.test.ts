@@ -1,7 +1,11 @@
+import pino from "pino";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { WATCH_REASON, Watches } from "../../src/edge/live/presence-watches.ts";
+import { ReservedStatuses } from "../../src/edge/live/reserved-statuses.ts";
 import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
+import type { SightPair } from "../../src/ports/privacy.ts";
 import type { UserId } from "../../src/protocol/ids.ts";
+import { FULL_SIGHT, type Sight } from "../../src/protocol/privacy.ts";
 import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import { idIn } from "../../src/protocol/topics.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
@@ -26,6 +30,10 @@ let truth: Map<UserId, PresenceStatus>;
 let primary: () => Promise<void>;
 /** Who exists; null: everybody. */
 let users: Set<UserId> | null;
+/** The sight that viewers have of users, by "viewer user", where it is not the full one. */
+let sights: Map<string, Sight>;
+/** Users of local sessions who hide something. */
+let reservedUsers: Set<UserId>;
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -47,7 +55,18 @@ beforeEach(() => {
   const found = (asked: readonly UserId[]) => asked.filter((user) => users?.has(user) !== false);
   const existing = async (asked: readonly UserId[]) => new Set(found(asked));
   const statuses = async (asked: readonly UserId[]) => found(asked).map((user) => statusOf(user));
-  watches = new Watches({ clock, gateway, interests, statuses, isBlocked: () => false, existing });
+  sights = new Map();
+  reservedUsers = new Set();
+  const queries = {
+    sights: async (pairs: readonly SightPair[]) =>
+      pairs.map(({ viewer, user }) => sights.get(`${viewer} ${user}`) ?? FULL_SIGHT),
+  };
+  const isBlocked = () => false;
+  watches = new Watches({
+    ...{ clock, gateway, interests, statuses, isBlocked, existing },
+    isReserved: (user) => reservedUsers.has(user),
+    reserved: new ReservedStatuses({ clock, log: pino({ level: "silent" }), queries, isBlocked }),
+  });
 });
 
 afterEach(() => {
@@ -82,7 +101,7 @@ const heard = (far: FarEnd) => far.events("user_status").map((one) => one["statu
 /** What a session is answered that asks for these. */
 async function answered(...users: UserId[]): Promise<Status[]> {
   let told: Status[] = [];
-  await watches.read(ME, users, (statuses) => {
+  await watches.read(new FarEnd({ user: ME }).begins().session, users, (statuses) => {
     told = statuses;
   });
   return told;
@@ -125,7 +144,8 @@ test("[WCH6] whenever a change is told, the answer after it does not say what wa
     const far = await watcher(ANN);
     says(ANN, "offline");
     const told: unknown[] = [];
-    const reading = watches.read(ME, [ANN], (statuses) => {
+    const me = new FarEnd({ user: ME }).begins().session;
+    const reading = watches.read(me, [ANN], (statuses) => {
       told.push(...heard(far), ...statuses.map(({ status }) => status));
     });
     for (let turn = 0; turn < turns; turn++) await Promise.resolve();
@@ -395,4 +415,73 @@ test("[WCH8] who is followed last takes the place of who was followed first, nev
   expect(watched()).toHaveLength(500);
   await watches.addAutomatic(far.session, [ANN], WATCH_REASON.follow);
   expect(watched()).not.toContain(ANN);
+});
+
+const HIDDEN: Sight = { presence: false, last_seen: false };
+const hiddenFrom = (viewer: UserId, user: UserId) => sights.set(`${viewer} ${user}`, HIDDEN);
+
+/** The user has changed what others see. */
+function changesPrivacy(user: UserId, status: PresenceStatus, note: string): void {
+  const event = frame(FRAME.event, {
+    key: `user_status:${user}`,
+    name: "privacy_changed",
+    from: "w1",
+    view: 1,
+    note,
+    body: JSON.stringify(statusOf(user, status)),
+  });
+  watches.onEvent(user, event, view(1, ["w1"]));
+}
+
+test("[RSV1] a session that may not see a status any more hears offline once, then nothing", async () => {
+  const far = await watcher(ANN);
+  says(ANN, "online");
+  hiddenFrom(ME, ANN);
+  changesPrivacy(ANN, "online", "reserved");
+  await settled();
+  for (const status of ["away", "online"] as const) says(ANN, status, "reserved");
+  await settled();
+  expect(heard(far)).toEqual(["online", "offline"]);
+  expect(await answered(ANN)).toEqual([statusOf(ANN, "offline")]);
+  sights.clear();
+  changesPrivacy(ANN, "online", "was_reserved");
+  await settled();
+  expect(heard(far)).toEqual(["online", "offline", "online"]);
+});
+
+test("[RSV1] a session that never saw a status hears nothing of it, others do", async () => {
+  hiddenFrom(ME, ANN);
+  const far = await watcher(ANN);
+  const other = new FarEnd({ user: "8" }).begins();
+  await watches.add(other.session, [ANN], WATCH_REASON.asked);
+  for (const status of ["online", "away", "offline"] as const) says(ANN, status, "reserved");
+  await settled();
+  expect(heard(far)).toEqual([]);
+  expect(heard(other)).toEqual(["online", "away", "offline"]);
+});
+
+test("[RSV1] a user who hides sees nothing of those who may not see them", async () => {
+  const far = await watcher(ANN);
+  says(ANN, "online");
+  hiddenFrom(ME, ANN);
+  reservedUsers.add(ME);
+  truth.set(ANN, "online");
+  await watches.viewerChanged(far.session, false);
+  await settled();
+  says(ANN, "away");
+  await settled();
+  expect(heard(far)).toEqual(["online", "offline"]);
+});
+
+test("[RSV2] the time last seen is left out for those who may see the presence only", async () => {
+  sights.set(`${ME} ${ANN}`, { presence: true, last_seen: false });
+  const far = await watcher(ANN);
+  const event = frame(FRAME.event, {
+    key: `user_status:${ANN}`,
+    ...{ name: "user_status", from: "w1", view: 1, note: "reserved" },
+    body: JSON.stringify({ ...statusOf(ANN, "away"), last_seen_at: "2026-01-01T00:00:00.000Z" }),
+  });
+  watches.onEvent(ANN, event, view(1, ["w1"]));
+  await settled();
+  expect(far.events("user_status")).toEqual([statusOf(ANN, "away")]);
 });

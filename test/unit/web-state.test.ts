@@ -90,6 +90,28 @@ const kinds = (state: State): string[] => rows(state).map((row) => row.kind);
 const bubbles = (state: State): MessageRow[] =>
   rows(state).filter((row): row is MessageRow => row.kind === "message");
 
+describe("system messages", () => {
+  it("[WEB30] they are sentences of their own in the timeline, with keys of their own", () => {
+    const said = (seq: number, event: string, more: object): Message => ({
+      ...message(seq),
+      ...{ sender_id: ada.id, client_id: null, body: "", type: "system" },
+      data: { event, ...more },
+    });
+    const own = talk([
+      said(1, "troupe.member_added", { user_ids: [grace.id] }),
+      said(2, "troupe.title_changed", { title: "Plans" }),
+      { ...said(3, "order.shipped", {}), sender_id: null, body: "Your order is on its way" },
+    ]);
+    const shown = rows(withTalks(empty, [own])).filter((row) => row.kind === "system");
+    expect(shown.map(({ key }) => key)).toEqual(["seq:1", "seq:2", "seq:3"]);
+    expect(shown.map(({ words }) => words.replace(/[\u2066-\u2069]/g, ""))).toEqual([
+      "Ada added Grace",
+      "Ada changed the title to Plans",
+      "Your order is on its way",
+    ]);
+  });
+});
+
 describe("talks", () => {
   it("[WEB7] the open talk is closed when it is gone, an address that came first is not", () => {
     const early = withOpen(empty, "9");

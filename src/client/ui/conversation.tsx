@@ -63,7 +63,8 @@ function Shown({ view, onBack, actions }: ShownProps): ReactElement {
   }, []);
   const editLast = (): void => {
     const own = messages.current.filter(
-      ({ sender_id, deleted_at }) => sender_id === meId && deleted_at === null,
+      ({ sender_id, client_id, deleted_at }) =>
+        sender_id === meId && client_id !== null && deleted_at === null,
     );
     const last = own.at(-1);
     if (last !== undefined) edit(last);

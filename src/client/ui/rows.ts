@@ -3,6 +3,10 @@ import type { Message } from "../../protocol/schemas.ts";
 import type { Outgoing } from "../state.ts";
 import { dayKey } from "./words.ts";
 
+/** Sent by this user: a system message about what they did is not. */
+const isOwn = ({ sender_id, client_id }: Message, meId: string | undefined): boolean =>
+  sender_id === meId && client_id !== null;
+
 export type Row =
   | { is: "day"; key: string; at: string }
   | { is: "new"; key: string }
@@ -44,7 +48,7 @@ export function rowsOf(
     rows.push({
       is: "message",
       // An own message keeps its place in the page when it turns from outgoing to sent.
-      key: message.sender_id === meId ? `own.${message.client_id}` : `seq.${message.seq}`,
+      key: isOwn(message, meId) ? `own.${message.client_id}` : `seq.${message.seq}`,
       message,
       isFirst: !isRun(messages[at - 1], message),
       isLast: !isRun(message, messages[at + 1]),

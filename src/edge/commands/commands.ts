@@ -335,13 +335,13 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(TOO_MANY_USERS.error);
         return;
       }
-      await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
+      await watches.read(session, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
     },
 
     async unwatch_presence(session, { user_ids }, ack) {
       const users = [...new Set(user_ids)] as UserId[];
       watches.removeUsers(session, users);
-      await watches.read(session.user, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
+      await watches.read(session, users, (statuses) => ack.ok(JSON.stringify({ statuses })));
     },
 
     async watch_posts(session, { post_ids }, ack) {

@@ -51,6 +51,7 @@ import { peopleRoutes } from "./routes/people.ts";
 import { postRoutes } from "./routes/posts.ts";
 import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
+import { privacyRoutes } from "./routes/privacy.ts";
 import { reactionRoutes } from "./routes/reactions.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { threadRoutes } from "./routes/threads.ts";
@@ -197,6 +198,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...graphRoutes(deps.gateway),
     ...conversationRoutes(deps.gateway, deps.queries),
     ...prefsRoutes(deps.gateway, deps.queries),
+    ...privacyRoutes(deps.gateway),
     ...reactionRoutes(deps.gateway, deps.queries),
     ...threadRoutes(deps.gateway, deps.queries),
     ...membershipRoutes(deps.gateway, deps.queries, deps.clock),

@@ -14,13 +14,16 @@
  * [WCH7] What was known before a gap between hosts does not outlive it untried, also where nobody
  *        watches at that moment.
  * [WCH5] After a gap the sessions that watch are sent the statuses that differ.
+ * [WCH11] What one of two users hides from the other is not sent: see reserved-statuses.ts.
  * [WCH10] A gap concerns only the users whose statuses may have been lost in it.
  */
 import type { Clock } from "../../base/clock.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { UserId } from "../../protocol/ids.ts";
+import { FULL_SIGHT } from "../../protocol/privacy.ts";
 import type { PresenceStatus, Status } from "../../protocol/schemas.ts";
 import { AUTOMATIC_WATCHES_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
+import { statusNoteOf } from "../../protocol/status-notes.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
@@ -28,6 +31,7 @@ import type { Placement } from "../../runtime/view.ts";
 import type { Session, Watch } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { isOutdated } from "./outdated.ts";
+import { judge, type ReservedStatuses, shownStatus } from "./reserved-statuses.ts";
 import { type SentStatus, StatusComparison } from "./status-comparison.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
@@ -49,6 +53,9 @@ export interface WatchesOptions {
   existing(users: readonly UserId[]): Promise<ReadonlySet<UserId>>;
   /** Whether a block stands between the two, who are then offline for one another. */
   isBlocked(user: UserId, other: UserId): boolean;
+  /** Whether the user of a local session hides anything from anybody. */
+  isReserved(user: UserId): boolean;
+  reserved: ReservedStatuses;
 }
 
 export class Watches {
@@ -110,6 +117,7 @@ export class Watches {
 
   remove(session: Session, watch: Watch): void {
     if (!watch.sessions.delete(session)) return;
+    watch.judged?.delete(session);
     session.watches.delete(watch);
     this.#options.interests.release(topicOf.status(watch.user));
   }
@@ -134,14 +142,16 @@ export class Watches {
   }
 
   /**
-   * Asks for statuses, which are then known here, and says them as `reader` may see them.
+   * Asks for statuses, which are then known here, and says them as the session's user may see them.
    * [WCH6] `say` is to tell them in this very turn: what is told later is newer.
    */
   async read(
-    reader: UserId,
+    session: Session,
     users: readonly UserId[],
     say: (statuses: Status[]) => void,
   ): Promise<void> {
+    const reader = session.user;
+    const sights = await this.#options.reserved.sightsOf(reader, users);
     const read = new Map(
       (await this.#learn(users)).map((status) => [status.user_id, status] as const),
     );
@@ -149,9 +159,16 @@ export class Watches {
       users
         .map((user) => read.get(user) ?? nobody(user))
         .map((status) => this.#asTold(status))
-        .map((status) =>
-          this.#options.isBlocked(reader, status.user_id as UserId) ? hidden(status) : status,
-        ),
+        .map((status) => {
+          const user = status.user_id as UserId;
+          const sight = sights.get(user) ?? FULL_SIGHT;
+          const watch = this.#watches.get(user);
+          if (watch?.sessions.has(session) && this.#mayHide(watch, session)) {
+            judge(watch, session, sight);
+          }
+          if (this.#options.isBlocked(reader, user)) return hidden(status);
+          return shownStatus(status, sight);
+        }),
     );
   }
 
@@ -180,7 +197,30 @@ export class Watches {
     if (read === undefined || watch.toldCount !== toldCount) return;
     const status = this.#asTold(read);
     if (status.status === "offline") return;
-    session.send(Packet.event("user_status", JSON.stringify(status)));
+    this.#send(watch, status, [session]);
+  }
+
+  /** What the session's user hides is another than before, and what others hide from them with it. */
+  async viewerChanged(session: Session, wasReserved: boolean): Promise<void> {
+    const watches = [...session.watches.keys()];
+    const statuses = await this.#learn(watches.map(({ user }) => user));
+    const known = new Map(statuses.map((status) => [status.user_id, status]));
+    for (const watch of watches) {
+      const status = this.#asTold(known.get(watch.user) ?? nobody(watch.user));
+      const wasSeen = !wasReserved && watch.isReserved !== true;
+      const telling = { status, sessions: [session], isNews: false, wasSeen };
+      void this.#options.reserved.tell(watch, telling);
+    }
+  }
+
+  /** The session's user may see more or less of that user than before. */
+  async sightChanged(session: Session, user: UserId): Promise<void> {
+    const watch = this.#watches.get(user);
+    if (watch === undefined || !watch.sessions.has(session)) return;
+    const [read] = await this.#learn([user]);
+    if (read === undefined) return;
+    const telling = { sessions: [session], isNews: false, wasSeen: false };
+    void this.#options.reserved.tell(watch, { ...telling, status: this.#asTold(read) });
   }
 
   onEvent(user: UserId, event: Frame, placement: Placement): void {
@@ -190,14 +230,23 @@ export class Watches {
       return;
     }
     if (watch === undefined || isOutdated(event, `user:${user}`, placement)) return;
-    const { status } = JSON.parse(event.body) as Status;
+    const { isRestated, isReserved, wasReserved } = statusNoteOf(event.note);
+    watch.isReserved = isReserved;
+    const told = JSON.parse(event.body) as Status;
+    const { status } = told;
+    if (event.name === "privacy_changed") {
+      const { sessions } = watch;
+      const telling = { status: told, sessions, isNews: false, wasSeen: !wasReserved };
+      void this.#options.reserved.tell(watch, telling);
+      return;
+    }
     watch.heardCount++;
     const isFirst = watch.status === null;
     if (watch.status === status) return;
     watch.status = status;
     // Said again by an actor that moved: news only to those who were told something else.
-    if (isFirst && event.note === "restated") return;
-    this.#tell(watch, event.body);
+    if (isFirst && isRestated) return;
+    this.#tell(watch, told);
   }
 
   /** [WCH2] */
@@ -230,6 +279,7 @@ export class Watches {
 
   close(): void {
     this.#comparison.close();
+    this.#options.reserved.close();
   }
 
   dropped(user: UserId): void {
@@ -272,7 +322,7 @@ export class Watches {
     if (watch === undefined || watch.status !== sent.status) return;
     if (watch !== sent.watch || watch.heardCount !== sent.heardCount) return;
     watch.status = status.status;
-    this.#tell(watch, JSON.stringify(status));
+    this.#tell(watch, status);
   }
 
   #sent(user: UserId): SentStatus | null {
@@ -281,13 +331,31 @@ export class Watches {
     return { status: watch.status, watch, heardCount: watch.heardCount };
   }
 
-  #tell(watch: Watch, body: string): void {
-    const { user, sessions } = watch;
+  #tell(watch: Watch, status: Status): void {
     watch.toldCount++;
-    const packet = Packet.event("user_status", body);
+    this.#send(watch, status, watch.sessions);
+  }
+
+  /** To those from whom nothing is hidden at once, to the others once that is known. */
+  #send(watch: Watch, status: Status, sessions: Iterable<Session>): void {
+    const { user } = watch;
+    const packet = Packet.event("user_status", JSON.stringify(status));
+    const others: Session[] = [];
+    const isBusy = this.#options.reserved.isBusy(user);
     for (const session of sessions) {
-      if (!this.#options.isBlocked(session.user, user)) session.send(packet, topicOf.status(user));
+      if (this.#options.isBlocked(session.user, user)) continue;
+      if (isBusy || this.#mayHide(watch, session)) others.push(session);
+      else session.send(packet, topicOf.status(user));
     }
+    if (others.length === 0) return;
+    const telling = { status, sessions: others, isNews: true, wasSeen: false };
+    void this.#options.reserved.tell(watch, telling);
+  }
+
+  /** Whether one of the two may hide something from the other. */
+  #mayHide(watch: Watch, session: Session): boolean {
+    if (session.user === watch.user) return false;
+    return watch.isReserved !== false || this.#options.isReserved(session.user);
   }
 
   /** The user's own sessions receive it on the user's own topic. */
@@ -325,7 +393,15 @@ export class Watches {
   #watchOf(user: UserId): Watch {
     let watch = this.#watches.get(user);
     if (watch === undefined) {
-      watch = { user, sessions: new Set(), status: null, heardCount: 0, toldCount: 0 };
+      watch = {
+        user,
+        sessions: new Set(),
+        status: null,
+        heardCount: 0,
+        toldCount: 0,
+        isReserved: null,
+        judged: null,
+      };
       this.#watches.set(user, watch);
     }
     return watch;

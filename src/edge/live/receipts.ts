@@ -10,8 +10,11 @@ import { LazyMap } from "../session/lazy.ts";
 export class Receipts {
   readonly #told = new LazyMap<string, Cursors>();
 
-  /** The receipt's JSON text as it may be told; null: everybody knows that, or more. */
-  advanced(body: string): string | null {
+  /**
+   * The receipt's JSON text as it may be told; null: everybody knows that, or more. `isMasked`: it
+   * hides how far the member has read, and so does what follows it.
+   */
+  advanced(body: string, isMasked = false): string | null {
     const receipt = JSON.parse(body) as Receipt;
     const { user_id, delivered_seq, read_seq } = receipt;
     const told = this.#told.get(user_id);
@@ -19,6 +22,7 @@ export class Receipts {
       this.#told.set(user_id, { delivered_seq, read_seq });
       return body;
     }
+    if (isMasked) told.read_seq = 0;
     if (delivered_seq <= told.delivered_seq && read_seq <= told.read_seq) return null;
     const isBehind = delivered_seq < told.delivered_seq || read_seq < told.read_seq;
     told.delivered_seq = Math.max(told.delivered_seq, delivered_seq);

@@ -61,6 +61,8 @@ interface LocalUser {
   sessions: Set<Session>;
   /** Everyone behind a block with this user, either way round. */
   apart: LazySet<UserId>;
+  /** Whether the user hides presence or the time last seen from anybody. */
+  isReserved: boolean;
 }
 
 export class Sessions {
@@ -94,6 +96,16 @@ export class Sessions {
     return this.#users.get(user)?.apart.has(other) === true;
   }
 
+  /** Whether the user hides presence or the time last seen from anybody. */
+  isReserved(user: UserId): boolean {
+    return this.#users.get(user)?.isReserved === true;
+  }
+
+  setReserved(user: UserId, isReserved: boolean): void {
+    const local = this.#users.get(user);
+    if (local !== undefined) local.isReserved = isReserved;
+  }
+
   /** A block between the two came or went. */
   apartChanged(user: UserId, other: UserId, isBlocked: boolean): void {
     const local = this.#users.get(user);
@@ -124,7 +136,10 @@ export class Sessions {
     const opening = await queries.openSession(session.user);
     if (opening === null || session.isEnded) return opening;
     const local = this.#users.get(session.user);
-    if (local !== undefined) local.apart = new LazySet(opening.blocked);
+    if (local !== undefined) {
+      local.apart = new LazySet(opening.blocked);
+      local.isReserved = opening.isReserved;
+    }
     this.#options.notified.begin(session.user, opening.lastNotificationSeq);
     // Version 1 of the contract has no preferences.
     if (session.contract !== "1") {
@@ -285,7 +300,7 @@ export class Sessions {
   #add(session: Session): void {
     let local = this.#users.get(session.user);
     if (local === undefined) {
-      local = { sessions: new Set(), apart: new LazySet() };
+      local = { sessions: new Set(), apart: new LazySet(), isReserved: false };
       this.#users.set(session.user, local);
     }
     local.sessions.add(session);

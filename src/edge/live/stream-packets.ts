@@ -15,11 +15,14 @@ export function revSkipped(conversation_id: ConversationId, rev: number): Packet
   return Packet.event("rev_skipped", JSON.stringify({ conversation_id, rev }));
 }
 
-/** The receipt with a member's own point; a later receipt's cursors stay as they were. */
-export function withOwn(receipt: string, own: string): string {
+/**
+ * The receipt with a member's own point; a later receipt's cursors stay as they were. `isMasked`: the
+ * receipt does not say how far the member has read.
+ */
+export function withOwn(receipt: string, own: string, isMasked = false): string {
   const { read_seq, ...shown } = JSON.parse(receipt) as Receipt;
   const point = JSON.parse(own) as OwnUnread;
   return JSON.stringify(
-    point.read_seq === read_seq ? { ...shown, ...point } : { ...shown, read_seq },
+    isMasked || point.read_seq === read_seq ? { ...shown, ...point } : { ...shown, read_seq },
   );
 }

@@ -19,6 +19,7 @@ import type { ReactionNote } from "../../protocol/actor-ops.ts";
 import { translationIn } from "../../protocol/contract.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { isMemberAfter, type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
+import { receiptNoteOf } from "../../protocol/receipt-notes.ts";
 import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
@@ -288,8 +289,7 @@ export class Stream {
 
   #deliverPassing(event: Frame): void {
     if (event.name === "receipt") {
-      const body = this.#receipts.advanced(event.body);
-      if (body !== null) this.#deliverReceipt(body, event);
+      this.#deliverReceipt(event);
       return;
     }
     if (event.name === "signal") {
@@ -309,17 +309,21 @@ export class Stream {
     this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }
 
-  /** The event's note: the member, a space, and what only their own sessions are sent with it. */
-  #deliverReceipt(body: string, { except, note }: Frame): void {
-    const end = note.indexOf(" ");
-    const member = end < 0 ? note : note.slice(0, end);
-    const packet = Packet.event("receipt", body);
-    const own = end < 0 ? packet : Packet.event("receipt", withOwn(body, note.slice(end + 1)));
+  /** [MRK1] */
+  #deliverReceipt({ body, except, note }: Frame): void {
+    const { reach, member, own } = receiptNoteOf(note);
+    const isMasked = reach !== "all";
+    const told = reach === "own" ? null : this.#receipts.advanced(body, isMasked);
+    if (told === null && !isMasked) return;
+    const packet = told === null ? null : Packet.event("receipt", told);
+    const ownPacket =
+      own === null ? packet : Packet.event("receipt", withOwn(told ?? body, own, isMasked));
     // The newest value of one member's cursors.
     const key = member === "" ? null : `receipt:${this.id}:${member}`;
     for (const session of this.sessions) {
       if (session.id === except) continue;
-      session.send(session.user === member ? own : packet, key);
+      const sent = session.user === member ? ownPacket : packet;
+      if (sent !== null) session.send(sent, key);
     }
   }
 

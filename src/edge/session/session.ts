@@ -5,6 +5,7 @@
  * `live` (after `ready`) → `ended` (said so, closing or closed; nothing is sent any more).
  */
 
+import type { SessionStatus } from "../../protocol/actor-ops.ts";
 import type { ContractVersion } from "../../protocol/contract.ts";
 import type { EndCode, ServerPayload } from "../../protocol/events.ts";
 import type { ConversationId, FamilyId, PostId, SessionId, UserId } from "../../protocol/ids.ts";
@@ -51,6 +52,10 @@ export interface Watch {
   heardCount: number;
   /** Grows with every status that was sent to the sessions. */
   toldCount: number;
+  /** Whether the user hides anything from anybody; null: not known yet. */
+  isReserved: boolean | null;
+  /** Whether each session's user saw it when that was judged last; null: nobody was judged. */
+  judged: Map<Session, boolean> | null;
 }
 
 /** A post whose counts come to these sessions; see post-watches.ts. */
@@ -124,7 +129,7 @@ export class Session {
   readonly left = new LazySet<ConversationId>();
   /** Conversations whose stream it enters once it has read what it lacks; settles then. */
   readonly entering = new LazyMap<ConversationId, Promise<void>>();
-  status: "online" | "away" = "online";
+  status: SessionStatus = "online";
   family: FamilyId | null;
   /** When its token expires, as the token says. */
   expiresAtMs: WallTime;

@@ -61,6 +61,9 @@ interface OwnPoint {
   r: number | null;
   c: number | null;
   u: number | null;
+  /** 1: the member hides how far they have read; 2: the other one of the direct conversation does. */
+  m: 1 | 2 | null;
+  d: number;
 }
 
 export const WRITE_BATCH = {
@@ -120,11 +123,11 @@ export class WriteBatch {
     const key = `${c} ${u}`;
     const row = this.#marks.get(key);
     if (row === undefined) {
-      this.#marks.set(key, { c, u, d: seq, r: read ? seq : 0, jobs: [job] });
+      this.#marks.set(key, { c, u, d: read ? 0 : seq, r: read ? seq : 0, jobs: [job] });
       return;
     }
-    row.d = Math.max(row.d, seq);
     if (read) row.r = Math.max(row.r, seq);
+    else row.d = Math.max(row.d, seq);
     row.jobs.push(job);
   }
 
@@ -316,17 +319,21 @@ function settleMark(
   let delivered_seq = oldDelivered;
   let read_seq = oldRead;
   for (const [i, { mark: asked, resolve }] of mark.jobs.entries()) {
+    const deliveredBefore = delivered_seq;
     const before = delivered_seq + read_seq;
     // Where all messages count, each mark has its own answer; else n is known only where the last
     // mark has come to.
-    const delivered = point === undefined ? asked.seq : Math.max(mark.d, point.s);
+    const delivered = point === undefined ? asked.seq : point.d;
     delivered_seq = Math.max(delivered_seq, delivered);
     if (point !== undefined) read_seq = Math.max(read_seq, point.s);
     else if (asked.read) read_seq = Math.max(read_seq, asked.seq);
     const own = point === undefined ? { read_seq } : ownMarks(point);
     const changed = delivered_seq + read_seq > before;
     const isFirst = i === 0 && unmarked !== undefined;
-    resolve(ok({ delivered_seq, read_seq, changed, own, ...(isFirst && { unmarked }) }));
+    const mask =
+      point?.m == null ? null : { mask: point.m, isDelivery: delivered_seq > deliveredBefore };
+    const more = { ...(isFirst && { unmarked }), ...mask };
+    resolve(ok({ delivered_seq, read_seq, changed, own, ...more }));
   }
 }
 

@@ -25,6 +25,7 @@ import {
 import type { Conversation } from "../../protocol/schemas.ts";
 import { MEMBERS_MAX, type Refusal, refusalOf, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
+import { maskReads, wantsContacts } from "./privacy.ts";
 import {
   compareIds,
   type MemoryTables,
@@ -302,6 +303,9 @@ function add(batch: Batch, call: ConversationCall & { does: "add" }): Done {
   if (by !== null && newIds.some((userId) => stored.leavers.has(userId))) {
     return STORAGE_REFUSALS.hasLeft;
   }
+  if (by !== null && wantsContacts(tables, "add_consent", by, newIds)) {
+    return STORAGE_REFUSALS.contactsOnly;
+  }
   for (const userId of newIds.sort(compareIds)) takeIn(batch, userId, null);
   if (newIds.length > 0) tell(batch, by, { event: "troupe.member_added", user_ids: newIds });
   return ok({ changed: newIds.length > 0 });
@@ -344,6 +348,7 @@ function takeIn({ tables, stored }: Batch, userId: string, role: Role | null): v
     member.extra = { ...member.extra, visible_from_seq: seq + 1 };
   }
   stored.members.set(userId, member);
+  maskReads(tables, stored);
 }
 
 function takeOut(batch: Batch, userId: string): void {

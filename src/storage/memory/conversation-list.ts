@@ -158,7 +158,7 @@ function itemOf(
   reader: UserId,
   { members }: ListAsked,
 ): ConversationSummary {
-  const whole = shownConversation(stored);
+  const whole = shownConversation(stored, reader);
   const visible = visibleIn(stored, shownFrom(stored, reader));
   const prefs = tables.prefs.rowOf(reader, stored.id)?.prefs;
   const mentions = mentionsIn(stored, reader);

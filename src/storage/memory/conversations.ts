@@ -12,42 +12,26 @@ import type {
   Revised,
   ServiceMessage,
 } from "../../../actors/ports.ts";
-import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { CONTENT_BYTES_MAX } from "../../protocol/message-content.ts";
-import { isAtLeast, leastRoleFor, mayInviteAs } from "../../protocol/permissions.ts";
-import {
-  asUserId,
-  type Conversation,
-  type Invite,
-  type Member,
-  type Message,
-} from "../../protocol/schemas.ts";
+import { asUserId, type Conversation, type Member, type Message } from "../../protocol/schemas.ts";
 import { countsAsUnread } from "../../protocol/unread.ts";
-import {
-  INVITES_MAX,
-  nothingDone,
-  PINS_MAX,
-  type Refusal,
-  STORAGE_REFUSALS,
-} from "../postgres/refusals.ts";
+import { nothingDone, PINS_MAX, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
-import { type Batch, doCall, revisedExtra, roleOf, ruledOf } from "./conversation-calls.ts";
-import { shownInvite } from "./membership.ts";
+import { type Batch, doCall, revisedExtra } from "./conversation-calls.ts";
+import { MemoryConversationReads } from "./conversation-reads.ts";
+import { createInvite, endInvite } from "./invites.ts";
+import { maskedIn, maskReads, wantsContacts } from "./privacy.ts";
 import { addSystemMessage, appendForService } from "./system-messages.ts";
 import {
-  changedMessages,
   compareIds,
   countAt,
   emptyConversation,
   type MemoryTables,
-  newestMessages,
   type StoredConversation,
-  type StoredInvite,
   shownConversation,
   standingIn,
-  visibleIn,
 } from "./tables.ts";
 import { endFollowing, followByReply, replyDeleted, threadsOf } from "./threads.ts";
 
@@ -62,66 +46,12 @@ const GONE_WITH_DELETION = [
   "expires_at",
 ] as const;
 
-export class MemoryConversations implements ConversationStore {
+export class MemoryConversations extends MemoryConversationReads implements ConversationStore {
   readonly #tables: MemoryTables;
 
   constructor(tables: MemoryTables) {
+    super(tables);
     this.#tables = tables;
-  }
-
-  async load(id: ConversationId): Promise<Conversation | null> {
-    const stored = this.#tables.conversations.get(id);
-    return stored && !stored.isDeleted ? shownConversation(stored) : null;
-  }
-
-  async apart(id: ConversationId): Promise<boolean> {
-    const stored = this.#tables.conversations.get(id);
-    return stored !== undefined && this.#tables.isBlocked(stored);
-  }
-
-  async newest(id: ConversationId, limit: number): Promise<Message[]> {
-    const stored = this.#tables.conversations.get(id);
-    return stored ? newestMessages(stored, limit) : [];
-  }
-
-  async changedAfter(
-    id: ConversationId,
-    rev: number,
-    limit: number,
-    fromSeq = 1,
-  ): Promise<Message[]> {
-    const stored = this.#tables.conversations.get(id);
-    return stored ? changedMessages(visibleIn(stored, fromSeq), rev, limit) : [];
-  }
-
-  async clearedBefore(id: ConversationId): Promise<Map<UserId, number>> {
-    const members = this.#tables.conversations.get(id)?.members.values() ?? [];
-    return new Map(
-      [...members].flatMap(({ userId, clearedBeforeSeq }) =>
-        clearedBeforeSeq === undefined ? [] : [[asUserId(userId), clearedBeforeSeq] as const],
-      ),
-    );
-  }
-
-  async lastSends(id: ConversationId, withinMs: number): Promise<Map<UserId, number>> {
-    const ages = new Map<UserId, number>();
-    const here = this.#tables.conversations.get(id);
-    const talks = here === undefined ? [] : [here, ...threadsOf(this.#tables, id)];
-    const messages = talks
-      .flatMap((stored) => stored.messages)
-      .sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
-    for (const message of messages) {
-      const ageMs = this.#tables.nowMs() - Date.parse(message.created_at);
-      if (ageMs >= withinMs || message.sender_id === null || message.client_id === null) continue;
-      ages.set(asUserId(message.sender_id), ageMs);
-    }
-    return ages;
-  }
-
-  async sent(id: ConversationId, senderId: UserId, clientId: string): Promise<Message | null> {
-    const stored = this.#tables.conversations.get(id);
-    const seq = stored?.seqs.get(`${senderId} ${clientId}`);
-    return seq === undefined ? null : { ...stored!.messages[seq - 1]! };
   }
 
   async append(asked: NewMessage): Promise<Result<Appended>> {
@@ -171,15 +101,18 @@ export class MemoryConversations implements ConversationStore {
     const member = stored?.members.get(userId);
     if (!stored || !member) return REFUSALS.conversationNotFound;
     if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
-    const changed = seq > member.deliveredSeq || (read && seq > member.readSeq);
-    member.deliveredSeq = Math.max(member.deliveredSeq, seq);
+    const { readMask } = member;
+    const isDelivery = seq > member.deliveredSeq && !(read && readMask === 1);
+    const changed = isDelivery || (read && seq > member.readSeq);
+    if (isDelivery) member.deliveredSeq = seq;
     if (read && seq > member.readSeq) member.ownActivityMs = this.#tables.nowMs();
     if (read) member.readSeq = Math.max(member.readSeq, seq);
     const isLifted = read && seq >= (member.unreadFromSeq ?? Infinity);
     const unmarked = isLifted ? this.#tables.liftUnread(member, stored.id) : undefined;
     const { own } = standingIn(stored, userId);
+    const mask = readMask === undefined ? null : { mask: readMask, isDelivery };
     const cursors = { delivered_seq: member.deliveredSeq, read_seq: member.readSeq };
-    return ok({ ...cursors, changed, own, ...(unmarked && { unmarked }) });
+    return ok({ ...cursors, changed, own, ...(unmarked && { unmarked }), ...mask });
   }
 
   async opened(id: ConversationId, userId: UserId): Promise<void> {
@@ -344,6 +277,10 @@ export class MemoryConversations implements ConversationStore {
     if (by !== null && ids.some((userId) => this.#tables.social.isBlocked(by, userId))) {
       return STORAGE_REFUSALS.apart;
     }
+    const what = kind === "direct" ? "direct" : "add_consent";
+    if (by !== null && wantsContacts(this.#tables, what, by, ids)) {
+      return STORAGE_REFUSALS.contactsOnly;
+    }
     const stored: StoredConversation = {
       ...emptyConversation(this.#tables, kind),
       title: kind === "direct" ? null : title,
@@ -353,6 +290,7 @@ export class MemoryConversations implements ConversationStore {
     };
     const { members } = stored;
     for (const userId of ids) members.set(userId, this.#tables.newMember(userId, members));
+    maskReads(this.#tables, stored);
     const maker = members.get(by ?? "");
     if (maker !== undefined) maker.ownActivityMs = this.#tables.nowMs();
     this.#tables.conversations.set(stored.id, stored);
@@ -360,46 +298,12 @@ export class MemoryConversations implements ConversationStore {
     return ok({ created: true, conversation: shownConversation(stored) });
   }
 
-  async createInvite(
-    id: ConversationId,
-    by: UserId,
-    { token_hash, role, max_uses, expires_in_s }: InviteWish,
-  ): Promise<Result<Invite>> {
-    const stored = this.#tables.conversationOf(by, id);
-    const own = stored && roleOf(stored, by);
-    if (!stored || !own) return REFUSALS.conversationNotFound;
-    if (stored.kind === "direct") return STORAGE_REFUSALS.directFixed;
-    const mayInvite = isAtLeast(own, leastRoleFor(ruledOf(stored), "invite"));
-    if (!mayInvite || (role !== null && !mayInviteAs(own, role))) return STORAGE_REFUSALS.role;
-    const nowMs = this.#tables.nowMs();
-    const others = [...this.#tables.invites.values()].filter(
-      ({ conversationId, inviterId, expiresAt }) =>
-        conversationId === id && inviterId === by && Date.parse(expiresAt) > nowMs,
-    );
-    if (others.length >= INVITES_MAX) return STORAGE_REFUSALS.invitesMax;
-    const invite: StoredInvite = {
-      id: this.#tables.nextId(),
-      conversationId: id,
-      inviterId: by,
-      tokenHash: token_hash,
-      role,
-      maxUses: max_uses,
-      uses: 0,
-      expiresAt: new Date(nowMs + expires_in_s * 1000).toISOString(),
-      createdAt: this.#tables.nowIso(),
-    };
-    this.#tables.invites.set(invite.id, invite);
-    return ok(shownInvite(invite));
+  async createInvite(...asked: Parameters<ConversationStore["createInvite"]>) {
+    return createInvite(this.#tables, ...asked);
   }
 
-  async endInvite(id: ConversationId, by: UserId, inviteId: string): Promise<Result<null>> {
-    const stored = this.#tables.conversationOf(by, id);
-    const invite = this.#tables.invites.get(inviteId);
-    if (!stored || invite?.conversationId !== id) return STORAGE_REFUSALS.noInvite;
-    const isTheirs = invite.inviterId === by || isAtLeast(roleOf(stored, by), "moderator");
-    if (!isTheirs) return STORAGE_REFUSALS.noInvite;
-    this.#tables.invites.delete(inviteId);
-    return ok(null);
+  async endInvite(...asked: Parameters<ConversationStore["endInvite"]>) {
+    return endInvite(this.#tables, ...asked);
   }
 
   async change(
@@ -464,6 +368,7 @@ export class MemoryConversations implements ConversationStore {
       deleted: batch.isDeleted,
       systemMessages,
       hasThreads,
+      maskedIds: maskedIn(stored).map(asUserId),
     };
   }
 

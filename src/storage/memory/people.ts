@@ -10,6 +10,7 @@ import { decodeListCursor } from "../postgres/list-cursor.ts";
 import { pageOf } from "../postgres/social-queries.ts";
 import { folded } from "./folding.ts";
 import { shownPost } from "./posts.ts";
+import { privacyOf } from "./privacy.ts";
 import { compareIds, type MemoryTables, type StoredUser } from "./tables.ts";
 
 /** A user in a list, and the place there; of places the later is the higher. */
@@ -119,6 +120,7 @@ export class MemoryPeople implements PeopleQueries {
     return [...users.values()]
       .filter(({ suspended }) => !suspended)
       .map(({ user }) => ({ ...user }))
+      .filter(({ id }) => privacyOf(this.#tables, id).discoverable)
       .filter(({ id }) => !social.isBlocked(reader, id))
       .filter(({ id }) => among === "all" || (id !== reader && this.#isShared(reader, id)))
       .filter(fits)

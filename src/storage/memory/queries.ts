@@ -18,6 +18,7 @@ import type {
 } from "../../ports/edge.ts";
 import type { MembershipQueries } from "../../ports/membership.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
+import type { SightPair } from "../../ports/privacy.ts";
 import type { ThreadQueries } from "../../ports/threads.ts";
 import { fittingMessages } from "../../protocol/answer-bytes.ts";
 import type { Totals } from "../../protocol/conversation-list.ts";
@@ -26,6 +27,7 @@ import { JsonText } from "../../protocol/json-text.ts";
 import { withFirstMembers } from "../../protocol/members.ts";
 import { isAtLeast, leastRoleFor } from "../../protocol/permissions.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
+import type { Sight } from "../../protocol/privacy.ts";
 import { foldedReactionKey } from "../../protocol/reaction-keys.ts";
 import {
   type Activity,
@@ -52,6 +54,7 @@ import { roleOf, ruledOf } from "./conversation-calls.ts";
 import { listConversations, totalsOf } from "./conversation-list.ts";
 import { MemoryMembership } from "./membership.ts";
 import { readPrefs } from "./prefs.ts";
+import { hidesPresence, sightOf } from "./privacy.ts";
 import { isHiddenFrom, ownReactionsIn } from "./reactions.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
 import { candidateOf, threadIn, visibleTo } from "./sync-candidates.ts";
@@ -118,6 +121,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       hasMoreUnread: unread.length > UNREAD_CONVERSATIONS_MAX,
       readAtMs: this.#tables.nowMs(),
       lastPrefsRev: this.#tables.prefs.lastRevOf(userId),
+      isReserved: hidesPresence(this.#tables, userId),
       ...socialOpening(this.#tables, userId),
     };
   }
@@ -219,7 +223,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const stored = this.#tables.readableOf(reader, id);
     if (stored === undefined) return null;
     if (stored.parent !== null) return shownThreadTo(this.#tables, stored, reader);
-    return withFirstMembers(shownConversation(stored));
+    return withFirstMembers(shownConversation(stored, reader));
   }
 
   async members(
@@ -245,7 +249,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return membersPageOf(
       rest
         .slice(0, limit + 1)
-        .map((member) => ({ ...shownMember(member), joinedMs: member.joinedMs })),
+        .map((member) => ({ ...shownMember(member, reader), joinedMs: member.joinedMs })),
       limit,
     );
   }
@@ -387,6 +391,10 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return null;
   }
 
+  async sights(pairs: readonly SightPair[]): Promise<Sight[]> {
+    return pairs.map(({ viewer, user }) => sightOf(this.#tables, viewer, user));
+  }
+
   async userByName(username: string): Promise<User | null> {
     for (const { user } of this.#tables.users.values()) {
       if (user.username === username) return { ...user };
@@ -439,7 +447,7 @@ function receiptOf(conversationId: string, peer: StoredMember): Receipt {
     conversation_id: conversationId,
     user_id: peer.userId,
     delivered_seq: peer.deliveredSeq,
-    read_seq: peer.readSeq,
+    read_seq: peer.readMask === undefined ? peer.readSeq : 0,
   };
 }
 

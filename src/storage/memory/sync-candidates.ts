@@ -25,7 +25,7 @@ export function threadIn({ parent }: StoredConversation) {
 
 function shownTo(tables: MemoryTables, stored: StoredConversation, reader: string): Conversation {
   return stored.parent === null
-    ? withOwnMember(shownConversation(stored), reader)
+    ? withOwnMember(shownConversation(stored, reader), reader)
     : shownThreadTo(tables, stored, reader);
 }
 

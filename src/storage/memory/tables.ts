@@ -12,6 +12,7 @@ import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Report, WordRule } from "../../protocol/moderation-routes.ts";
 import type { Role } from "../../protocol/permissions.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
+import type { PrivacyPatch } from "../../protocol/privacy.ts";
 import type { Conversation, Member, Message, User } from "../../protocol/schemas.ts";
 import type { AuditEntry, ServiceToken } from "../../protocol/service-routes.ts";
 import { epochMsOf } from "../../protocol/time.ts";
@@ -69,6 +70,8 @@ export interface StoredMember {
   /** The first seq that counts where the user has marked it unread. */
   unreadFromSeq?: number;
   extra: MemberExtra;
+  /** Others do not see how far the member has read; see `Marked.mask`. */
+  readMask?: 1 | 2;
 }
 
 export interface StoredBan {
@@ -167,6 +170,8 @@ export class MemoryTables {
   readonly prefs = new PrefsTable();
   /** By kind and key. */
   readonly apps = new Map<string, StoredApp>();
+  /** What users have chosen themselves. */
+  readonly privacy = new Map<string, PrivacyPatch>();
   /** By rising id. */
   /** By reporter or rule, and subject. */
   readonly reports = new Map<string, { report: Report; claimedUntilMs: number }>();
@@ -390,12 +395,23 @@ export function standingIn(stored: StoredConversation, userId: string) {
   return { counted, own, standing: { ...counted, ...ownUnread(counted, own) } };
 }
 
-export function shownMember({ userId, deliveredSeq, readSeq, extra }: StoredMember): Member {
-  return { user_id: userId, delivered_seq: deliveredSeq, read_seq: readSeq, ...extra };
+/** `reader`: who sees it; null: others. */
+export function shownMember(member: StoredMember, reader: string | null = null): Member {
+  const { userId, deliveredSeq, readSeq, extra, readMask } = member;
+  const isShown = readMask === undefined || userId === reader;
+  return {
+    user_id: userId,
+    delivered_seq: deliveredSeq,
+    read_seq: isShown ? readSeq : 0,
+    ...extra,
+  };
 }
 
 /** The contract's object of a stored conversation, with all members. */
-export function shownConversation(stored: StoredConversation): Conversation {
+export function shownConversation(
+  stored: StoredConversation,
+  reader: string | null = null,
+): Conversation {
   return {
     id: stored.id,
     kind: stored.kind,
@@ -404,7 +420,7 @@ export function shownConversation(stored: StoredConversation): Conversation {
     }),
     title: stored.title,
     owner_id: stored.ownerId,
-    members: Array.from(stored.members.values(), shownMember),
+    members: Array.from(stored.members.values(), (member) => shownMember(member, reader)),
     last_seq: stored.messages.length,
     rev: stored.rev,
     created_at: stored.createdAt,

@@ -15,6 +15,7 @@ import { shownThread } from "../../protocol/threads.ts";
 import { decodePlace, encodePlace } from "../postgres/cursor.ts";
 import { THREAD_OUTCOMES } from "../postgres/refusals.ts";
 import { ruledOf } from "./conversation-calls.ts";
+import { maskReads } from "./privacy.ts";
 import {
   compareIds,
   emptyConversation,
@@ -151,7 +152,7 @@ export function shownThreadTo(
   return shownThread(
     shownConversation(thread),
     rules as Pick<Conversation, "owner_id" | "settings" | "permissions">,
-    own && shownMember(own),
+    own && shownMember(own, reader),
     { ...(role && { role }), ...(silenced_until && { silenced_until }) },
     thread.members.size,
   );
@@ -241,6 +242,7 @@ function begins(
   member.readSeq = readSeq;
   member.ownActivityMs = tables.nowMs();
   thread.members.set(user, member);
+  maskReads(tables, thread);
   return true;
 }
 

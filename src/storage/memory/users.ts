@@ -1,7 +1,9 @@
 /** UserStore in memory; the twin of ../users.ts, held to the same suite. */
-import type { UserStore } from "../../../actors/ports.ts";
+import type { LastSeen, PrivacySet, UserStore } from "../../../actors/ports.ts";
 import type { UserId } from "../../protocol/ids.ts";
-import type { User } from "../../protocol/schemas.ts";
+import type { Privacy, PrivacyPatch } from "../../protocol/privacy.ts";
+import { asConversationId, type User } from "../../protocol/schemas.ts";
+import { hidesPresence, maskReads, privacyOf } from "./privacy.ts";
 import type { MemoryTables } from "./tables.ts";
 
 export class MemoryUsers implements UserStore {
@@ -11,13 +13,29 @@ export class MemoryUsers implements UserStore {
     this.#tables = tables;
   }
 
-  async lastSeen(id: UserId): Promise<string | null | undefined> {
-    return this.#tables.users.get(id)?.lastSeenAt;
+  async lastSeen(id: UserId): Promise<LastSeen | undefined> {
+    const stored = this.#tables.users.get(id);
+    if (stored === undefined) return undefined;
+    return { at: stored.lastSeenAt, isReserved: hidesPresence(this.#tables, id) };
   }
 
   async profile(id: UserId): Promise<User | null> {
     const stored = this.#tables.users.get(id);
     return stored === undefined ? null : { ...stored.user };
+  }
+
+  async privacy(id: UserId): Promise<Privacy> {
+    return privacyOf(this.#tables, id);
+  }
+
+  async setPrivacy(id: UserId, patch: PrivacyPatch): Promise<PrivacySet> {
+    const before = privacyOf(this.#tables, id);
+    this.#tables.privacy.set(id, { ...this.#tables.privacy.get(id), ...patch });
+    const privacy = privacyOf(this.#tables, id);
+    if (privacy.receipts === before.receipts) return { privacy, conversationIds: [] };
+    const conversations = this.#tables.conversationsOf(id);
+    for (const stored of conversations) maskReads(this.#tables, stored);
+    return { privacy, conversationIds: conversations.map((it) => asConversationId(it.id)) };
   }
 
   async saveLastSeen(id: UserId, at: string): Promise<void> {

@@ -12,6 +12,7 @@ import type {
   MessageChange,
   NewConversation,
   NewMessage,
+  Reserves,
   Revised,
   ServiceMessage,
 } from "../../../actors/ports.ts";
@@ -76,11 +77,15 @@ const CHANGED_AFTER = {
       ORDER BY x.rev LIMIT a.most
     ) m ORDER BY a.n, m.rev`,
 };
-const APART = {
-  name: "apart_conversations",
-  text: `SELECT c.id FROM conversations c
+// The masked members are found by an index that holds nobody else.
+const RESERVES = {
+  name: "reserves_of_conversations",
+  text: `SELECT c.id, NULL::bigint AS masked FROM conversations c
     JOIN conversation_members m ON m.conversation_id = c.id AND m.user_id = c.direct_lo
-    WHERE c.id = ANY ($1::bigint[]) AND m.apart`,
+    WHERE c.id = ANY ($1::bigint[]) AND m.apart
+    UNION ALL
+    SELECT m.conversation_id, m.user_id FROM conversation_members m
+    WHERE m.conversation_id = ANY ($1::bigint[]) AND m.read_mask IS NOT NULL`,
 };
 // The newest messages are walked backwards, for no index leads to a sender's newest one.
 const LAST_SENDS = {
@@ -130,6 +135,7 @@ const END_INVITE = {
     RETURNING i.id`,
 };
 
+const NO_RESERVES: Reserves = { isApart: false, maskedIds: [] };
 const GATHERED = { batchMax: 100, inFlightMax: 2 };
 
 interface MessageRow {
@@ -155,6 +161,7 @@ type ChangeRow = Omit<ConversationRow, "id"> & {
   deleted: boolean;
   system_messages: string | null;
   has_threads: boolean;
+  masked_ids: UserId[] | null;
 };
 type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 
@@ -162,8 +169,8 @@ export class PostgresConversations implements ConversationStore {
   readonly #database: Database;
   readonly #writer: Writer;
   readonly #load: Batcher<ConversationId, Conversation | null>;
-  readonly #apart: Batcher<ConversationId, boolean>;
   readonly #cleared: Batcher<ConversationId, Map<UserId, number>>;
+  readonly #reserves: Batcher<ConversationId, Reserves>;
   readonly #newest: Batcher<{ id: ConversationId; limit: number }, Message[]>;
   readonly #changed: Batcher<
     { id: ConversationId; rev: number; limit: number; fromSeq: number },
@@ -181,10 +188,21 @@ export class PostgresConversations implements ConversationStore {
         return row ? conversationOf(row) : null;
       });
     }, GATHERED);
-    this.#apart = new Batcher(async (ids) => {
-      const rows = await database.read<{ id: ConversationId }>(APART, [ids]);
-      const apart = new Set(rows.map((row) => row.id));
-      return ids.map((id) => apart.has(id));
+    this.#reserves = new Batcher(async (ids) => {
+      const rows = await database.read<{ id: ConversationId; masked: UserId | null }>(RESERVES, [
+        ids,
+      ]);
+      const found = new Map<string, Reserves>();
+      for (const { id, masked } of rows) {
+        const reserves = found.get(id) ?? NO_RESERVES;
+        found.set(
+          id,
+          masked === null
+            ? { ...reserves, isApart: true }
+            : { ...reserves, maskedIds: [...reserves.maskedIds, masked] },
+        );
+      }
+      return ids.map((id) => found.get(id) ?? NO_RESERVES);
     }, GATHERED);
     this.#cleared = new Batcher(async (ids) => {
       const rows = await database.read<{ id: ConversationId; user_id: UserId; seq: string }>(
@@ -216,8 +234,8 @@ export class PostgresConversations implements ConversationStore {
     return this.#load.ask(id);
   }
 
-  apart(id: ConversationId): Promise<boolean> {
-    return this.#apart.ask(id);
+  reserves(id: ConversationId): Promise<Reserves> {
+    return this.#reserves.ask(id);
   }
 
   newest(id: ConversationId, limit: number): Promise<Message[]> {
@@ -344,6 +362,7 @@ export class PostgresConversations implements ConversationStore {
       deleted: row.deleted,
       systemMessages: messagesOf(row.system_messages),
       hasThreads: row.has_threads,
+      maskedIds: row.masked_ids ?? [],
     };
   }
 

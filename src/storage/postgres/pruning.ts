@@ -54,12 +54,22 @@ const batchOf = ({ table, at, key }: Pruned) =>
     ORDER BY x.${at} LIMIT ${BATCH_ROWS}
   ) d WHERE (${columnsOf("t", key)}) = (${columnsOf("d", key)})`;
 
-/** Messages of conversations that are deleted. */
-const DELETED_MESSAGES = `DELETE FROM messages t USING (
+/** Messages of conversations that are deleted, with their reactions and mentions. */
+const DELETED_MESSAGES = `WITH d AS MATERIALIZED (
     SELECT x.conversation_id, x.seq FROM conversations c
     JOIN messages x ON x.conversation_id = c.id
     WHERE c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond' LIMIT ${BATCH_ROWS}
-  ) d WHERE t.conversation_id = d.conversation_id AND t.seq = d.seq`;
+  ), reactions AS (
+    DELETE FROM message_reactions t USING d
+    WHERE t.conversation_id = d.conversation_id AND t.seq = d.seq
+  ), mentions AS (
+    DELETE FROM message_mentions t USING d
+    WHERE t.conversation_id = d.conversation_id AND t.seq = d.seq
+  ) DELETE FROM messages t USING d
+    WHERE t.conversation_id = d.conversation_id AND t.seq = d.seq`;
+const DELETED_NAMES = `DELETE FROM service_messages t USING conversations c
+  WHERE t.conversation_id = c.id
+    AND c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond'`;
 /** The row of such a conversation stays, so that its id means nothing else; it is done with. */
 const EMPTIED = `UPDATE conversations c SET deleted_at = 'infinity'
   WHERE c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond'
@@ -150,6 +160,7 @@ export async function pruneReplaced(
       pruned += rowCount ?? 0;
       isMore = rowCount === BATCH_ROWS;
     }
+    if (!isEnough()) await client.query(DELETED_NAMES, [keptMs]);
     if (!isEnough()) await client.query(EMPTIED, [keptMs]);
     return pruned;
   } catch (error) {

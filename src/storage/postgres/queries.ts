@@ -11,8 +11,6 @@ import type {
   HistoryPage,
   HistoryWindow,
   ListAsked,
-  MembersFilter,
-  MembersPage,
   Queries,
   ReactorsPage,
   SessionOpening,
@@ -21,10 +19,12 @@ import type {
 } from "../../ports/edge.ts";
 import type { MembershipQueries } from "../../ports/membership.ts";
 import type { StoredPrefs } from "../../ports/prefs.ts";
+import type { SightPair } from "../../ports/privacy.ts";
 import type { Totals } from "../../protocol/conversation-list.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { JsonText } from "../../protocol/json-text.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
+import type { Sight } from "../../protocol/privacy.ts";
 import type { Conversation, Message, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import { readActivity, readStanding } from "./activity.ts";
@@ -36,23 +36,21 @@ import {
   type StoredReaction,
 } from "./changes.ts";
 import { readConversations, readTotals } from "./conversation-list.ts";
-import { decodeMemberPlace } from "./cursor.ts";
 import { History } from "./history.ts";
-import { membersPageOf, type PlacedMember } from "./members-page.ts";
+import { readMembers } from "./members-query.ts";
 import { PostgresMembership } from "./membership.ts";
 import { claimExpired, readPins } from "./message-lists.ts";
 import type { Database } from "./pool.ts";
 import { PostgresPrefsQueries } from "./prefs.ts";
+import { readSights } from "./privacy.ts";
 import { readReactors } from "./reactions.ts";
 import {
   CONVERSATION_COLUMNS,
   type ConversationRow,
   conversationOf,
   firstMembers,
-  type MemberExtra,
   messagesOf,
   PART_COLUMNS,
-  readable,
   USER_COLUMNS,
   type UserRow,
   userOf,
@@ -145,33 +143,8 @@ const CONVERSATION = {
   name: "conversation_of_reader",
   text: `SELECT ${PART_COLUMNS} FROM conversation_members k
     JOIN conversations c ON c.id = k.conversation_id
-    CROSS JOIN LATERAL (${firstMembers("c")}) v
+    CROSS JOIN LATERAL (${firstMembers("c", "$1::bigint")}) v
     WHERE k.conversation_id = $2 AND k.user_id = $1 AND k.thread_of IS NULL`,
-};
-// No row where the reader is no member; one of nulls where nobody comes after the place.
-const MEMBERS = {
-  name: "members_of_conversation",
-  text: `SELECT m.user_id, m.delivered_seq, m.read_seq, m.joined_at, m.extra,
-      (
-        SELECT role_rank(role_in(p.owner_id, k.user_id, k.extra))
-          >= role_rank(least_role(p.kind, p.extra, 'list_members'))
-        FROM conversations p WHERE p.id = k.conversation_id
-      ) AS allowed
-    FROM ${readable("$1")}
-    LEFT JOIN LATERAL (
-      SELECT y.* FROM conversation_members y
-      WHERE y.conversation_id = c.id
-        AND ($3::timestamptz IS NULL OR (y.joined_at, y.user_id) > ($3, $4::bigint))
-        AND ($6::text IS NULL OR role_in(c.owner_id, y.user_id, y.extra) = $6)
-        AND ($7::text IS NULL OR EXISTS (
-          SELECT 1 FROM users u WHERE u.id = y.user_id AND (
-            starts_with(u.username, lower($7))
-            OR strpos(' ' || lower(u.display_name), ' ' || lower($7)) > 0)
-        ))
-      ORDER BY y.joined_at, y.user_id LIMIT $5
-    ) m ON true
-    WHERE c.id = $2
-    ORDER BY m.joined_at, m.user_id`,
 };
 const USER_OF_EXTERNAL = {
   name: "user_of_external",
@@ -197,6 +170,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #revs: Batcher<ConversationId[], Map<ConversationId, number>>;
   readonly #visibleFrom: Batcher<ConversationId, Map<UserId, number>>;
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
+  readonly #sights: Batcher<readonly SightPair[], Sight[]>;
   readonly #prefs: PostgresPrefsQueries;
 
   constructor(database: Database) {
@@ -235,8 +209,13 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       return ids.map((id) => found.get(id) ?? new Map<UserId, number>());
     }, gathered);
     this.#lastSeen = new Batcher(async (asks) => {
-      const seen = await readLastSeen(database, [...new Set(asks.flat())]);
+      const read = await readLastSeen(database, [...new Set(asks.flat())]);
+      const seen = new Map([...read].map(([id, { at }]) => [id, at]));
       return asks.map((ask) => picked(seen, ask));
+    }, gathered);
+    this.#sights = new Batcher(async (asks) => {
+      const sights = await readSights(database, asks.flat());
+      return asks.map(({ length }) => sights.splice(0, length));
     }, gathered);
   }
 
@@ -327,23 +306,8 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return claimSummaries(this.#database, limit, leaseMs);
   }
 
-  async members(
-    reader: UserId,
-    id: ConversationId,
-    limit: number,
-    cursor: string | null,
-    { role, q }: MembersFilter = {},
-  ): Promise<MembersPage> {
-    const place = cursor === null ? null : decodeMemberPlace(cursor);
-    if (place === undefined) return { is: "bad_cursor" };
-    const after =
-      place === null ? [null, null] : [new Date(place.joinedMs).toISOString(), place.userId];
-    const values = [reader, id, ...after, limit + 1, role ?? null, q ?? null];
-    const rows = await this.#database.read<MemberRow>(MEMBERS, values);
-    const [first] = rows;
-    if (first === undefined) return { is: "not_found" };
-    if (!first.allowed) return { is: "forbidden" };
-    return membersPageOf(rows.flatMap(placedMemberOf), limit);
+  members(...[reader, id, limit, cursor, filter]: Parameters<Queries["members"]>) {
+    return readMembers(this.#database, reader, id, limit, cursor, filter);
   }
 
   conversations(
@@ -431,32 +395,13 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     return this.#lastSeen.ask(ids);
   }
 
+  sights(pairs: readonly SightPair[]): Promise<Sight[]> {
+    return this.#sights.ask(pairs);
+  }
+
   async ping(): Promise<void> {
     await this.#database.read(PING, []);
   }
-}
-
-interface MemberRow {
-  user_id: string | null;
-  delivered_seq: string;
-  read_seq: string;
-  joined_at: string;
-  extra: MemberExtra | null;
-  /** The reader may list members. */
-  allowed: boolean;
-}
-
-function placedMemberOf(row: MemberRow): PlacedMember[] {
-  if (row.user_id === null) return [];
-  return [
-    {
-      user_id: row.user_id,
-      delivered_seq: Number(row.delivered_seq),
-      read_seq: Number(row.read_seq),
-      ...row.extra,
-      joinedMs: Date.parse(row.joined_at),
-    },
-  ];
 }
 
 function picked<Key, Value>(from: Map<Key, Value>, keys: Key[]): Map<Key, Value> {

@@ -32,6 +32,7 @@ export const STORAGE_REFUSALS = {
   membersMax: refused("invalid_payload", `A conversation has at most ${MEMBERS_MAX} members.`),
   apart: RULES.welcome,
   hasLeft: RULES.consenting,
+  contactsOnly: RULES.contact,
   banned: RULES.unbanned,
   full: refused("conflict", `The conversation is full: it has ${MEMBERS_MAX} members.`),
   dataSize: refused("invalid_payload", "The data would be too large after this change."),
@@ -68,6 +69,7 @@ export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
   forbidden: STORAGE_REFUSALS.role,
   apart: STORAGE_REFUSALS.apart,
   has_left: STORAGE_REFUSALS.hasLeft,
+  contacts_only: STORAGE_REFUSALS.contactsOnly,
   banned: STORAGE_REFUSALS.banned,
   invalid_payload: STORAGE_REFUSALS.membersMax,
   full: STORAGE_REFUSALS.full,
@@ -88,8 +90,9 @@ export function refusalOf(outcome: string, metaRev: number): Refusal {
 /** Where there is no such conversation, or nothing could be tried. */
 export function nothingDone(outcomes: Result<{ changed: boolean }>[]): ConversationChange {
   const nobody = { addedIds: [], removedIds: [], changedIds: [] };
-  const nothing = { changed: false, deleted: false, hasThreads: false, systemMessages: [] };
-  return { outcomes, conversation: null, ...nobody, ...nothing };
+  const nothing = { changed: false, deleted: false, hasThreads: false };
+  const none = { systemMessages: [], maskedIds: [] };
+  return { outcomes, conversation: null, ...nobody, ...nothing, ...none };
 }
 
 /** What change_prefs answers instead of 'ok'. */

@@ -138,16 +138,20 @@ export const PART_COLUMNS =
   " v.member_ids, v.member_delivered, v.member_read," +
   " c.external_id, c.extra, v.member_extras, c.last_n, c.first_seq, c.first_n";
 
-const memberArrays = (order: string) =>
+/** How far the member `y` has read, as `reader` sees it; see conversation_members.read_mask. */
+export const shownRead = (y: string, reader: string) =>
+  `CASE WHEN ${y}.read_mask IS NULL OR ${y}.user_id = ${reader} THEN ${y}.read_seq ELSE 0 END`;
+
+const memberArrays = (order: string, reader: string) =>
   `coalesce(array_agg(y.user_id ORDER BY ${order}), '{}') AS member_ids,` +
   ` coalesce(array_agg(y.delivered_seq ORDER BY ${order}), '{}') AS member_delivered,` +
-  ` coalesce(array_agg(y.read_seq ORDER BY ${order}), '{}') AS member_read,` +
+  ` coalesce(array_agg(${shownRead("y", reader)} ORDER BY ${order}), '{}') AS member_read,` +
   " json_object_agg(y.user_id, y.extra) FILTER (WHERE y.extra IS NOT NULL) AS member_extras";
-const MEMBER_ARRAYS = memberArrays("y.joined_at, y.user_id");
+const BY_JOINING = "y.joined_at, y.user_id";
 
 /** Subquery of the arrays with at most `most` members, `reader` first. */
 export const fewMembers = (c: string, reader: string, most: number) =>
-  `SELECT ${memberArrays(`y.user_id <> ${reader}, y.joined_at, y.user_id`)} FROM (
+  `SELECT ${memberArrays(`y.user_id <> ${reader}, ${BY_JOINING}`, reader)} FROM (
     SELECT y.* FROM conversation_members y
     WHERE y.conversation_id = ${c}.id AND y.user_id = ${reader}
     UNION ALL
@@ -161,7 +165,7 @@ export const fewMembers = (c: string, reader: string, most: number) =>
  * them to `reader`: of a large group no other member's row is read. `where`: a condition on `c`.
  */
 export const listedMembers = (c: string, reader: string, where = "true") =>
-  `SELECT ${MEMBER_ARRAYS} FROM (
+  `SELECT ${memberArrays(BY_JOINING, reader)} FROM (
     SELECT y.* FROM conversation_members y
     WHERE y.conversation_id = ${c}.id AND ${c}.member_count <= ${WHOLE_MEMBERS_MAX}
       AND ${c}.parent_id IS NULL AND ${where}
@@ -172,8 +176,8 @@ export const listedMembers = (c: string, reader: string, where = "true") =>
   ) y`;
 
 /** The same with the first members, for a single conversation. */
-export const firstMembers = (c: string) =>
-  `SELECT ${MEMBER_ARRAYS} FROM (
+export const firstMembers = (c: string, reader: string) =>
+  `SELECT ${memberArrays(BY_JOINING, reader)} FROM (
     SELECT y.* FROM conversation_members y WHERE y.conversation_id = ${c}.id
     ORDER BY y.joined_at, y.user_id LIMIT ${WHOLE_MEMBERS_MAX}
   ) y`;

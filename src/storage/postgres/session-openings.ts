@@ -12,6 +12,7 @@ import {
 } from "../../protocol/session-bounds.ts";
 import { NOW_MS, OWN_ACTIVITY } from "./activity.ts";
 import type { Database } from "./pool.ts";
+import { IS_RESERVED } from "./privacy.ts";
 import { ownColumns, ownOf, USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
 
 const IS_LIVE = `k.place <= ${LIVE_CONVERSATIONS_MAX}`;
@@ -24,6 +25,7 @@ const IS_UNREAD = `k.unread_count > 0 AND k.unread_place <= ${UNREAD_CONVERSATIO
 const OPEN_SESSIONS = {
   name: "open_sessions",
   text: `SELECT ${USER_COLUMNS}, is_suspended(u) AS suspended, l.*, h.*,
+      ${IS_RESERVED} AS is_reserved,
       ${NOW_MS} AS read_at_ms,
       (
         SELECT array_agg(x.followee_id ORDER BY x.created_at DESC, x.followee_id) FROM (
@@ -110,6 +112,7 @@ interface OpeningRow extends UserRow {
   unread_notifications: string;
   last_notification_seq: string;
   last_prefs_rev: string;
+  is_reserved: boolean;
 }
 
 /** One answer a user, in order; null where there is no such user. */
@@ -154,6 +157,7 @@ function openingOf(row: OpeningRow): SessionOpening {
     unreadNotifications: Number(row.unread_notifications),
     lastNotificationSeq: Number(row.last_notification_seq),
     lastPrefsRev: Number(row.last_prefs_rev),
+    isReserved: row.is_reserved,
   };
 }
 

@@ -18,6 +18,7 @@ import {
   PARENT_COLUMNS,
   readerExtra,
   shownFrom,
+  shownRead,
 } from "./rows.ts";
 import {
   answerSync,
@@ -90,7 +91,8 @@ export const SYNC = {
         e.member_count, v.member_ids, v.member_delivered, v.member_read,
         e.external_id, e.extra, v.member_extras, x.messages,
         e.parent_id, e.parent_seq, r.parent_rules, r.reader_extra,
-        p.user_id AS peer_id, p.delivered_seq AS peer_delivered, p.read_seq AS peer_read
+        p.user_id AS peer_id, p.delivered_seq AS peer_delivered,
+        ${shownRead("p", "q.reader")} AS peer_read
       FROM chosen e
       LEFT JOIN conversation_members p
         ON p.conversation_id = e.id AND e.kind = 'direct' AND e.after_rev IS NOT NULL

@@ -1,9 +1,11 @@
 /** UserStore on PostgreSQL, for the user actors of one thread: when users were last seen. */
-import type { UserStore } from "../../../actors/ports.ts";
-import type { UserId } from "../../protocol/ids.ts";
+import type { LastSeen, PrivacySet, UserStore } from "../../../actors/ports.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Privacy, PrivacyPatch } from "../../protocol/privacy.ts";
 import type { User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
+import { IS_RESERVED } from "./privacy.ts";
 import { USER_COLUMNS, type UserRow, userOf } from "./rows.ts";
 
 /**
@@ -14,7 +16,8 @@ export const STORM_PACE_MS = 20;
 
 const LAST_SEEN = {
   name: "last_seen",
-  text: "SELECT u.id, u.last_seen_at FROM users u WHERE u.id = ANY ($1::bigint[])",
+  text: `SELECT u.id, u.last_seen_at, ${IS_RESERVED} AS is_reserved FROM users u
+    WHERE u.id = ANY ($1::bigint[])`,
 };
 const SAVE_LAST_SEEN = {
   name: "save_last_seen",
@@ -27,13 +30,19 @@ const SAVE_LAST_SEEN = {
     WHERE u.id = x.id AND (u.last_seen_at IS NULL OR u.last_seen_at < x.at)`,
 };
 
-/** ISO time or null of each user that exists. */
+/** When each user that exists was last seen. */
 export async function readLastSeen(
   database: Database,
   ids: UserId[],
-): Promise<Map<UserId, string | null>> {
-  const rows = await database.read<{ id: UserId; last_seen_at: string | null }>(LAST_SEEN, [ids]);
-  return new Map(rows.map((row) => [row.id, row.last_seen_at]));
+): Promise<Map<UserId, LastSeen>> {
+  const rows = await database.read<{
+    id: UserId;
+    last_seen_at: string | null;
+    is_reserved: boolean;
+  }>(LAST_SEEN, [ids]);
+  return new Map(
+    rows.map(({ id, last_seen_at: at, is_reserved: isReserved }) => [id, { at, isReserved }]),
+  );
 }
 
 const USERS_BY_ID = {
@@ -48,12 +57,23 @@ export async function readUsers(database: Database, ids: UserId[]): Promise<(Use
   return ids.map((id) => users.get(id) ?? null);
 }
 
+const PRIVACY = { name: "privacy_of_user", text: "SELECT privacy_text($1) AS privacy" };
+const SET_PRIVACY = { name: "set_privacy", text: "SELECT * FROM set_privacy($1, $2::json)" };
+
+/** What each user lets others see. */
+export async function readPrivacy(database: Database, id: UserId): Promise<Privacy> {
+  const [row] = await database.read<{ privacy: string }>(PRIVACY, [id]);
+  return JSON.parse(row!.privacy) as Privacy;
+}
+
 export class PostgresUsers implements UserStore {
-  readonly #lastSeen: Batcher<UserId, string | null | undefined>;
+  readonly #database: Database;
+  readonly #lastSeen: Batcher<UserId, LastSeen | undefined>;
   readonly #profiles: Batcher<UserId, User | null>;
   readonly #saved: Batcher<{ id: UserId; at: string }, null>;
 
   constructor(database: Database) {
+    this.#database = database;
     this.#lastSeen = new Batcher(
       async (ids) => {
         const found = await readLastSeen(database, ids);
@@ -76,12 +96,27 @@ export class PostgresUsers implements UserStore {
     );
   }
 
-  lastSeen(id: UserId): Promise<string | null | undefined> {
+  lastSeen(id: UserId): Promise<LastSeen | undefined> {
     return this.#lastSeen.ask(id);
   }
 
   profile(id: UserId): Promise<User | null> {
     return this.#profiles.ask(id);
+  }
+
+  privacy(id: UserId): Promise<Privacy> {
+    return readPrivacy(this.#database, id);
+  }
+
+  async setPrivacy(id: UserId, patch: PrivacyPatch): Promise<PrivacySet> {
+    const [row] = await this.#database.read<{
+      privacy: string;
+      conversation_ids: ConversationId[];
+    }>(SET_PRIVACY, [id, JSON.stringify(patch)]);
+    return {
+      privacy: JSON.parse(row!.privacy) as Privacy,
+      conversationIds: row!.conversation_ids,
+    };
   }
 
   async saveLastSeen(id: UserId, at: string): Promise<void> {

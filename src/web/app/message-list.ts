@@ -9,6 +9,7 @@ import { icon } from "./icons.ts";
 import { createRow, type RowActions } from "./message-row.ts";
 import { nameOf, openTalkOf } from "./selection.ts";
 import type { State } from "./state.ts";
+import { isSystem, systemWords } from "./system-words.ts";
 import { type Row, timelineOf } from "./timeline.ts";
 
 /** This near to the end counts as at the end. */
@@ -101,7 +102,8 @@ export function createMessageList(
     if (!last || last.seq <= announcedSeq) return;
     announcedSeq = last.seq;
     if (last.sender_id !== state.me.id && last.deleted_at === null) {
-      announce(`${nameOf(state, last.sender_id ?? "")}: ${last.body}`);
+      const who = nameOf(state, last.sender_id ?? "");
+      announce(isSystem(last) ? systemWords(state, last) : `${who}: ${last.body}`);
     }
   };
 

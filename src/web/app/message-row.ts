@@ -120,12 +120,14 @@ function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
 export function createRow(first: Row, actions: RowActions): KeyedEntry<Row> {
   if (first.kind === "message") return createBubble(first, actions);
   const label = el("span");
-  const node = el("li", { class: first.kind === "day" ? "day" : "unread-line" }, label);
+  const classes = { day: "day", unread: "unread-line", system: "system-line" };
+  const node = el("li", { class: classes[first.kind] }, label);
   return {
     node,
     update(next) {
       if (next.kind === "day") setText(label, dayName(next.atMs, Date.now()));
       if (next.kind === "unread") setText(label, "New messages");
+      if (next.kind === "system") setText(label, next.words);
     },
   };
 }

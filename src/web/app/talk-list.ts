@@ -7,6 +7,7 @@ import type { Chat } from "./chat.ts";
 import { el, type KeyedEntry, keyedList, setAttr, setText } from "./dom.ts";
 import { nameOf, peerIdOf, presenceOf, titleOf } from "./selection.ts";
 import type { State, Talk } from "./state.ts";
+import { isSystem, systemWords } from "./system-words.ts";
 import { counted, shortTime, typingText } from "./wording.ts";
 
 function lastWords(state: State, talk: Talk): { text: string; atMs: number | null } {
@@ -14,6 +15,9 @@ function lastWords(state: State, talk: Talk): { text: string; atMs: number | nul
   if (waiting) return { text: `You: ${waiting.body}`, atMs: waiting.createdAtMs };
   const last = talk.lastMessage;
   if (!last) return { text: "No messages yet", atMs: Date.parse(talk.conversation.created_at) };
+  if (isSystem(last)) {
+    return { text: systemWords(state, last), atMs: Date.parse(last.created_at) };
+  }
   const words = last.deleted_at === null ? last.body : "Message deleted";
   const isGroup = talk.conversation.kind === "group";
   const sender =

@@ -7,6 +7,7 @@ import type { Outgoing } from "../../client/index.ts";
 import type { Message } from "../../protocol/schemas.ts";
 import { messageAt, type Tick, tickOf } from "./selection.ts";
 import type { State, Talk } from "./state.ts";
+import { isSystem, systemWords } from "./system-words.ts";
 
 /** Messages of one sender closer than this stand together. */
 const GROUP_MS = 5 * 60_000;
@@ -33,6 +34,7 @@ export interface MessageRow {
 export type Row =
   | { kind: "day"; key: string; atMs: number }
   | { kind: "unread"; key: string }
+  | { kind: "system"; key: string; words: string }
   | MessageRow;
 
 function quoteOf(talk: Talk, replyToSeq: number | null): MessageRow["quote"] {
@@ -96,6 +98,11 @@ function dayOf(atMs: number): string {
 export function timelineOf(state: State, talk: Talk): Row[] {
   const { readSeq, lastSeq } = state.openMark ?? { readSeq: 0, lastSeq: 0 };
   const sent = talk.messages.map((message) => messageRow(state, talk, message));
+  const words = new Map(
+    talk.messages
+      .filter(isSystem)
+      .map((message) => [message.seq, systemWords(state, message)] as const),
+  );
   const waiting = talk.outgoing.map((outgoing) => outgoingRow(state, talk, outgoing));
   const rows: Row[] = [];
   const days = new Set<string>();
@@ -107,6 +114,12 @@ export function timelineOf(state: State, talk: Talk): Row[] {
       days.add(day);
       rows.push({ kind: "day", key: `day:${day}`, atMs: row.atMs });
       previous = null;
+    }
+    const said = row.seq === null ? undefined : words.get(row.seq);
+    if (said !== undefined) {
+      rows.push({ kind: "system", key: `seq:${row.seq}`, words: said });
+      previous = null;
+      continue;
     }
     const isNew = row.seq !== null && row.seq > readSeq && row.seq <= lastSeq;
     if (isNew && !isUnreadMarked && !row.isOwn) {

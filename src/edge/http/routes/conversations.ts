@@ -14,9 +14,14 @@ import {
 import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { MEMBERS_MAX } from "../../../protocol/routes.ts";
-import { asConversationId, asUserId, type ReadCursors } from "../../../protocol/schemas.ts";
+import {
+  asConversationId,
+  asUserId,
+  type Conversation,
+  type ReadCursors,
+} from "../../../protocol/schemas.ts";
 import type { Gateway } from "../../../runtime/gateway.ts";
-import { SERVICE_USER } from "../../auth/identity.ts";
+import { type Identity, SERVICE_USER } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { actingOf } from "../server/acting.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
@@ -68,9 +73,23 @@ const TWO_WAYS = refused(
   [{ in: "query", at: "after_seq", problem: "cannot be used together with before_seq" }],
 );
 
-export type AskActors = Pick<Gateway, "ask">;
+export type AskActors = Pick<Gateway, "ask" | "peek">;
 
 export function conversationRoutes(gateway: AskActors, queries: Queries): Handlers<Route> {
+  /**
+   * Actors answer all callers alike, so the read cursor of one who hides it is 0 there. To the
+   * caller it is what it is.
+   */
+  async function withOwnRead({ userId }: Identity, found: Conversation): Promise<Conversation> {
+    const own = found.members.find(({ user_id }) => user_id === userId);
+    if (own === undefined || own.read_seq > 0 || own.delivered_seq === 0) return found;
+    const standing = await orUnreachable(queries.standing(userId, asConversationId(found.id)));
+    if (standing === null || standing.read_seq === 0) return found;
+    const { read_seq } = standing;
+    const members = found.members.map((one) => (one === own ? { ...one, read_seq } : one));
+    return { ...found, members };
+  }
+
   return {
     async createConversation({ caller, body }) {
       const others = [...new Set(body.member_ids)]
@@ -94,7 +113,10 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         extras: { data, image_url, settings, permissions },
       });
       if (!made.ok) return made;
-      return answered(made.value.created ? 201 : 200, ok(made.value.conversation));
+      return answered(
+        made.value.created ? 201 : 200,
+        ok(await withOwnRead(caller, made.value.conversation)),
+      );
     },
 
     async signalConversation({ params, body }) {
@@ -148,7 +170,8 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         ...body,
         ...actingOf(caller),
       });
-      return answered(200, taken(answer, "conversation"));
+      if (!answer.ok) return answer;
+      return answered(200, ok(await withOwnRead(caller, answer.value.conversation)));
     },
 
     async updateMember({ caller, params, body }) {
@@ -158,7 +181,8 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         ...actingOf(caller),
         user_id: asUserId(params.user_id),
       });
-      return answered(200, taken(answer, "conversation"));
+      if (!answer.ok) return answer;
+      return answered(200, ok(await withOwnRead(caller, answer.value.conversation)));
     },
 
     async listMembers({ caller, params, query }) {
@@ -187,7 +211,8 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         ...actingOf(caller),
         user_ids: [...new Set(body.user_ids)].map(asUserId),
       });
-      return answered(200, taken(answer, "conversation"));
+      if (!answer.ok) return answer;
+      return answered(200, ok(await withOwnRead(caller, answer.value.conversation)));
     },
 
     async removeMember({ caller, params }) {

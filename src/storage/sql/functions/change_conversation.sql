@@ -9,7 +9,8 @@
 -- this kind cannot do it), user_not_found, forbidden (the caller's role), invalid_payload (more
 -- than p_members_max members), full (the same for one who joins), data_size, stale (if_rev is not
 -- the present meta_rev), apart (a block stands between the caller and one who is added), has_left
--- (one who is added has left by themselves), banned (one who is added is banned), invite_not_found.
+-- (one who is added has left by themselves), contacts_only (one who is added takes that from contacts
+-- only), banned (one who is added is banned), invite_not_found.
 -- A call that is refused leaves the others as they are. added_ids and removed_ids compare the
 -- members with those of before; who was removed and added again is in both. changed_ids: members
 -- whose role, data or silence changed. The rules are those of protocol/permissions.ts.
@@ -21,6 +22,7 @@
 -- system_messages: where settings.system_messages wants them, a message for each call that did
 -- something, as message_text writes it, joined by commas. They take the revs after the change's
 -- own, and do not count as unread; nobody's cursors move.
+-- masked_ids: members of whom others do not see how far they have read.
 CREATE OR REPLACE FUNCTION change_conversation(p_id bigint, p_calls json, p_members_max int)
 RETURNS TABLE (
   outcomes text[], done boolean[], changed boolean, added_ids bigint[], removed_ids bigint[],
@@ -29,7 +31,8 @@ RETURNS TABLE (
   member_ids bigint[], member_delivered bigint[], member_read bigint[],
   external_id text, extra json, member_extras json,
   last_n bigint, first_seq bigint, first_n bigint,
-  changed_ids bigint[], deleted boolean, has_threads boolean, system_messages text
+  changed_ids bigint[], deleted boolean, has_threads boolean, system_messages text,
+  masked_ids bigint[]
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -243,6 +246,9 @@ BEGIN
           SELECT 1 FROM conversation_leavers l
           WHERE l.conversation_id = p_id AND l.user_id = ANY (wanted)
         ) THEN 'has_left'
+        WHEN caller IS NOT NULL
+          AND EXISTS (SELECT 1 FROM wants_contacts('add_consent', caller, wanted))
+          THEN 'contacts_only'
         ELSE 'ok'
       END;
     END IF;
@@ -360,7 +366,8 @@ BEGIN
       ELSE
         removed := removed || json_build_object(
           'member', json_build_object('user_id', leaving.user_id::text,
-            'delivered_seq', leaving.delivered_seq, 'read_seq', leaving.read_seq),
+            'delivered_seq', leaving.delivered_seq, 'read_seq',
+            CASE WHEN leaving.read_mask IS NULL THEN leaving.read_seq ELSE 0 END),
           'extra', CASE
             WHEN leaving.user_id = ANY (touched_ids)
               THEN touched_before[array_position(touched_ids, leaving.user_id)]
@@ -407,7 +414,8 @@ BEGIN
         deleted := true;
         SELECT removed || coalesce(array_agg(json_build_object(
             'member', json_build_object('user_id', m.user_id::text,
-              'delivered_seq', m.delivered_seq, 'read_seq', m.read_seq),
+              'delivered_seq', m.delivered_seq, 'read_seq',
+              CASE WHEN m.read_mask IS NULL THEN m.read_seq ELSE 0 END),
             'extra', CASE
               WHEN m.user_id = ANY (touched_ids)
                 THEN touched_before[array_position(touched_ids, m.user_id)]
@@ -436,6 +444,10 @@ BEGIN
         DELETE FROM conversation_bans b WHERE b.conversation_id = p_id;
         DELETE FROM conversation_invites i WHERE i.conversation_id = p_id;
         DELETE FROM conversation_leavers l WHERE l.conversation_id = p_id;
+        -- Nothing expires in it any more, and its messages, with what belongs to each, are removed in
+        -- the background.
+        DELETE FROM message_expiries e WHERE e.conversation_id = p_id;
+        DELETE FROM conversation_pins p WHERE p.conversation_id = p_id;
         now_title := NULL;
         now_extra := NULL;
         is_informed := false;
@@ -523,7 +535,10 @@ BEGIN
   END IF;
   RETURN QUERY
   SELECT outcomes, done, changed, added_ids, removed_ids, r.*, changed_ids, deleted,
-    has_threads, system_messages
+    has_threads, system_messages, (
+      SELECT array_agg(m.user_id) FROM conversation_members m
+      WHERE m.conversation_id = p_id AND m.read_mask IS NOT NULL
+    )
   FROM (SELECT 1) one LEFT JOIN conversation_rows r ON r.id = p_id;
 END
 $$;

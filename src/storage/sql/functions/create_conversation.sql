@@ -2,8 +2,8 @@
 -- external_id.
 -- p_owner_id: who owns a group. p_by: the user who makes it; 0, the owner does (hosts of the
 -- version before leave it out); null, a service, which blocks do not bind. p_patch: data, image_url, settings and permissions, as change_conversation takes them.
--- outcome: ok, user_not_found, apart (a block stands between p_by and another member), taken (the
--- external_id names a conversation of another kind or of another pair).
+-- outcome: ok, user_not_found, apart (a block stands between p_by and another member), contacts_only
+-- (another member takes this from contacts only, see wants_contacts), taken (the external_id names a conversation of another kind or of another pair).
 -- Where the external_id is known already, nothing else of the call counts but its kind and pair.
 -- A block that is committed at this moment may come after a new group, as if it were made later;
 -- of a direct conversation blocks are kept (see lock_pair).
@@ -44,13 +44,20 @@ BEGIN
   IF p_kind = 'direct' THEN
     -- A block of this moment comes before or after, never between the check and the insert.
     PERFORM lock_pair(lo, hi);
-    IF is_apart(lo, hi) AND maker IS NOT NULL AND NOT EXISTS (
+    IF maker IS NOT NULL AND NOT EXISTS (
       SELECT 1 FROM conversations c
       WHERE c.kind = 'direct' AND c.direct_lo = lo AND c.direct_hi = hi
     ) THEN
-      outcome := 'apart';
-      RETURN NEXT;
-      RETURN;
+      outcome := CASE
+        WHEN is_apart(lo, hi) THEN 'apart'
+        WHEN EXISTS (SELECT 1 FROM wants_contacts('direct', maker, p_member_ids))
+          THEN 'contacts_only'
+        ELSE 'ok'
+      END;
+      IF outcome <> 'ok' THEN
+        RETURN NEXT;
+        RETURN;
+      END IF;
     END IF;
     IF found.id IS NULL THEN
       INSERT INTO conversations (kind, direct_lo, direct_hi, member_count, extra, external_id)
@@ -78,6 +85,12 @@ BEGIN
   ELSE
     IF maker IS NOT NULL AND EXISTS (SELECT 1 FROM apart_from(maker, p_member_ids)) THEN
       outcome := 'apart';
+      RETURN NEXT;
+      RETURN;
+    END IF;
+    IF maker IS NOT NULL
+      AND EXISTS (SELECT 1 FROM wants_contacts('add_consent', maker, p_member_ids)) THEN
+      outcome := 'contacts_only';
       RETURN NEXT;
       RETURN;
     END IF;
