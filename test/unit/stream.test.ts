@@ -1,104 +1,27 @@
-import { beforeEach, describe, expect, test } from "vitest";
-import { Stream } from "../../src/edge/live/stream.ts";
-import type { Change, Changes } from "../../src/ports/edge.ts";
-import { withTranslation } from "../../src/protocol/contract.ts";
-import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
-import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
-import { FakeClock } from "../support/fake-clock.ts";
-import { FarEnd } from "../support/far-end.ts";
+import { describe, expect, test } from "vitest";
+import type { Message } from "../../src/protocol/schemas.ts";
+import type { FarEnd } from "../support/far-end.ts";
+import {
+  change,
+  clock,
+  comes,
+  event,
+  joins,
+  members,
+  membersChange,
+  message,
+  occupied,
+  ROOM,
+  read,
+  repairs,
+  revs,
+  stream,
+  streamForEachTest,
+  typing,
+  waits,
+} from "../support/stream-scene.ts";
 
-const ROOM = asConversationId("5");
-
-let clock: FakeClock;
-let repairs: number;
-let occupied: boolean[];
-let local: FarEnd[];
-let stream: Stream;
-/** Sessions that were sent to read what comes after a rev. */
-let caughtUp: [string, number][];
-
-beforeEach(() => {
-  clock = new FakeClock();
-  repairs = 0;
-  occupied = [];
-  local = [];
-  caughtUp = [];
-  stream = new Stream(ROOM, {
-    occupied: (_stream, isOccupied) => occupied.push(isOccupied),
-    entered: () => undefined,
-    hasRoom: () => true,
-    catchUp: (session, _stream, rev) => caughtUp.push([session.id, rev]),
-    repair: () => {
-      repairs++;
-    },
-    sessionsOf: (user) =>
-      local.filter(({ session }) => session.user === user).map((far) => far.session),
-    isOutdated: () => false,
-    after: (delayMs, ring) => clock.after(delayMs, ring),
-  });
-});
-
-/** A live session of `user` on this edge. */
-function comes(user: string, session = `s${user}`): FarEnd {
-  const far = new FarEnd({ user, session }).begins();
-  local.push(far);
-  return far;
-}
-
-function joins(user: string, session?: string): FarEnd {
-  const far = comes(user, session);
-  stream.attach(far.session);
-  return far;
-}
-
-function event(fields: Partial<Frame>): Frame {
-  return frame(FRAME.event, { key: `conversations:${ROOM}`, name: "message", ...fields });
-}
-
-const message = (rev: number, except = "") => event({ rev, except, body: `{"rev":${rev}}` });
-
-function members(rev: number, users: string[]): Frame {
-  return event({ rev, name: "conversation_updated", body: updated(rev, users) });
-}
-
-function updated(rev: number, users: string[]): string {
-  return JSON.stringify({ id: ROOM, rev, members: users.map((user_id) => ({ user_id })) });
-}
-
-/** A deletion as it is published. */
-function deletion(rev: number): Frame {
-  const body = JSON.stringify({ conversation_id: ROOM, rev });
-  const former = { name: "conversation_updated" as const, body: updated(rev, []) };
-  return event({ rev, name: "conversation_deleted", body: withTranslation(body, former) });
-}
-
-const typing = (user: string, isTyping: boolean) =>
-  event({
-    name: "typing",
-    rev: 0,
-    except: user,
-    body: `{"conversation_id":"5","user_id":"${user}","is_typing":${isTyping}}`,
-  });
-
-const change = (rev: number): Change => ({ name: "message", rev, body: `{"rev":${rev}}` });
-const membersChange = (rev: number, users: string[]): Change => ({
-  name: "conversation_updated",
-  rev,
-  body: updated(rev, users),
-});
-const read = (...changes: Change[]): Changes => ({ changes, hasMore: false, forgotten: null });
-
-function waits(
-  far: FarEnd,
-  what: string,
-  answer: (message: string) => void,
-  is: ((message: Message) => boolean) | null = null,
-): void {
-  far.session.waitFor(`${ROOM} ${what}`, { is, answer });
-}
-
-const revs = (far: FarEnd) =>
-  far.heard.map((one) => (JSON.parse(one.slice(one.indexOf("{"))) as { rev: number }).rev);
+streamForEachTest();
 
 describe("order", () => {
   test("[STM1] what comes while it opens waits, and what it has already is dropped", () => {
@@ -417,172 +340,4 @@ test("[STM4] the first session and the last are told of", () => {
   stream.detach(ann.session);
   stream.detach(bob.session);
   expect(occupied).toEqual([true, false]);
-});
-
-describe("the two contracts", () => {
-  const newer = (user: string) => {
-    const far = new FarEnd({ user, session: `n${user}`, contract: "1.1" }).begins();
-    local.push(far);
-    stream.attach(far.session);
-    return far;
-  };
-  const reaction = (rev: number, text: string) => event({ rev, name: "reaction", body: text });
-
-  test("[CTR3] a newer event reaches a session of version 1 as its translation", () => {
-    const ann = joins("1");
-    const bob = newer("2");
-    stream.open(1, false);
-    const updated = { name: "message_updated", body: '{"seq":1,"rev":2}' } as const;
-    stream.onEvent(reaction(2, withTranslation('{"key":"x"}', updated)));
-    expect(ann.heard).toEqual(['message_updated {"seq":1,"rev":2}']);
-    expect(bob.heard).toEqual(['reaction {"key":"x"}']);
-  });
-
-  test("[CTR3] a repair tells both what the live event would have told them", () => {
-    const ann = joins("1");
-    const bob = newer("2");
-    stream.open(1, false);
-    stream.expect(2);
-    const updated = { name: "message_updated", body: '{"seq":1,"rev":2}' } as const;
-    const body = withTranslation('{"key":"x"}', updated);
-    stream.repaired(read({ name: "reaction", rev: 2, body }));
-    stream.repairDone();
-    expect(ann.heard).toEqual(['message_updated {"seq":1,"rev":2}']);
-    expect(bob.heard).toEqual(['reaction {"key":"x"}']);
-  });
-
-  test("[CTR1] a newer event without a translation is not for a session of version 1", () => {
-    const ann = joins("1");
-    const bob = newer("2");
-    stream.open(1, false);
-    stream.onEvent(event({ rev: 0, name: "signal", body: '{"type":"x"}' }));
-    expect(ann.heard).toEqual([]);
-    expect(bob.heard).toEqual(['signal {"type":"x"}']);
-  });
-
-  test("[STM7] which messages are hidden follows from the members that the conversation shows", () => {
-    const bob = newer("2");
-    stream.open(1, false);
-    const withVisible = (rev: number, from: number | null) =>
-      event({
-        rev,
-        name: "conversation_updated",
-        body: JSON.stringify({
-          id: ROOM,
-          rev,
-          members: [{ user_id: "2", ...(from !== null && { visible_from_seq: from }) }],
-        }),
-      });
-    const edit = (rev: number) =>
-      event({ rev, name: "message_updated", body: `{"seq":4,"rev":${rev}}` });
-    stream.onEvent(withVisible(2, 5));
-    stream.onEvent(edit(3));
-    stream.onEvent(withVisible(4, null));
-    stream.onEvent(edit(5));
-    expect(bob.heard.map((text) => text.split(" ")[0])).toEqual([
-      "conversation_updated",
-      "rev_skipped",
-      "conversation_updated",
-      "message_updated",
-    ]);
-  });
-
-  test("[ISO1] a deletion is the last event, live and by a repair", () => {
-    const ann = joins("1");
-    const bob = newer("2");
-    stream.open(1, false);
-    stream.onEvent(deletion(2));
-    stream.onEvent(message(3));
-    expect(ann.heard).toEqual([`conversation_updated ${updated(2, [])}`]);
-    expect(bob.heard).toEqual(['conversation_deleted {"conversation_id":"5","rev":2}']);
-    expect(stream.sessions.size).toBe(0);
-    const eve = newer("3");
-    stream.expect(5);
-    stream.repaired(read({ name: "conversation_deleted", rev: 5, body: deletion(5).body }));
-    stream.repairDone();
-    expect(eve.heard).toEqual(['conversation_deleted {"conversation_id":"5","rev":5}']);
-    expect(stream.sessions.size).toBe(0);
-  });
-
-  test("[STM7] a change of a hidden message is skipped, and version 1 reads what stands for it", () => {
-    const ann = joins("1");
-    const bob = newer("2");
-    const eve = newer("3");
-    stream.open(1, false);
-    stream.visibleFrom.set("1", 5);
-    stream.visibleFrom.set("2", 5);
-    stream.onEvent(event({ rev: 2, name: "message_updated", body: '{"seq":4,"rev":2}' }));
-    expect(bob.heard).toEqual(['rev_skipped {"conversation_id":"5","rev":2}']);
-    expect(eve.heard).toEqual(['message_updated {"seq":4,"rev":2}']);
-    expect(ann.heard).toEqual([]);
-    expect(caughtUp).toEqual([[ann.session.id, 1]]);
-    expect(stream.sessions.has(ann.session)).toBe(false);
-    stream.onEvent(event({ rev: 3, name: "message_updated", body: '{"seq":5,"rev":3}' }));
-    expect(bob.heard.at(-1)).toBe('message_updated {"seq":5,"rev":3}');
-  });
-});
-
-describe("reactions", () => {
-  const flush = (rev: number, makers: { session: string; ask: string }[]) =>
-    event({
-      name: "reaction",
-      rev,
-      body: withTranslation(`{"rev":${rev}}`, { name: "message_updated", body: `{"seq":1}` }),
-      note: JSON.stringify({
-        makers: makers.map((maker) => ({ ...maker, own: ["a"] })),
-        reactions: [{ key: "a", count: 2, last_user_ids: [] }],
-      }),
-    });
-
-  test("[STM2] a flush answers every socket that waits for it, and nobody gets both", () => {
-    const [ann, bob, eve] = ["ann", "bob", "eve"].map((user) => joins(user));
-    const answers: string[] = [];
-    waits(ann!, "r1", (text) => answers.push(text));
-    waits(ann!, "r2", (text) => answers.push(text));
-    waits(ann!, "r9", () => answers.push("the next flush"));
-    waits(bob!, "r3", (text) => answers.push(text));
-    stream.open(1, false);
-    stream.onEvent(
-      flush(2, [
-        { session: "sann", ask: "1" },
-        { session: "sann", ask: "2" },
-        { session: "sbob", ask: "3" },
-      ]),
-    );
-    expect(answers.map((text) => JSON.parse(text) as object)).toEqual(
-      Array(3).fill({
-        rev: 2,
-        reactions: [{ key: "a", count: 2, last_user_ids: [] }],
-        own: ["a"],
-      }),
-    );
-    expect(ann!.events("message_updated")).toHaveLength(0);
-    expect(bob!.events("message_updated")).toHaveLength(0);
-    expect(eve!.events("message_updated")).toHaveLength(1);
-  });
-
-  test("[STM2] several acknowledgements of one rev that come before its event stand for it", () => {
-    const [ann, bob, eve] = ["ann", "bob", "eve"].map((user) => joins(user));
-    stream.open(1, false);
-    stream.ack(ann!.session, 2, () => true);
-    stream.ack(bob!.session, 2, () => true);
-    stream.onEvent(flush(2, []));
-    expect(ann!.events("message_updated")).toHaveLength(0);
-    expect(bob!.events("message_updated")).toHaveLength(0);
-    expect(eve!.events("message_updated")).toHaveLength(1);
-  });
-
-  test("[STM2] an event that waits for a repair answers its makers, though storage tells it", () => {
-    const [ann, eve] = ["ann", "eve"].map((user) => joins(user));
-    const answers: string[] = [];
-    waits(ann!, "r1", (text) => answers.push(text));
-    stream.open(1, false);
-    stream.onEvent(flush(3, [{ session: "sann", ask: "1" }]));
-    const { name, body } = flush(3, []);
-    stream.repaired(read(change(2), { name: name as "reaction", rev: 3, body }));
-    stream.repairDone();
-    expect(answers).toHaveLength(1);
-    expect(ann!.events("message_updated")).toHaveLength(0);
-    expect(eve!.events("message_updated")).toHaveLength(1);
-  });
 });

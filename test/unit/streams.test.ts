@@ -7,11 +7,12 @@ import type { JoinedOrder } from "../../src/protocol/actor-ops.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { idIn } from "../../src/protocol/topics.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
-import { Placement, type View } from "../../src/runtime/view.ts";
+import { Placement } from "../../src/runtime/view.ts";
 import { deferred } from "../support/box-behaviour.ts";
 import { settled } from "../support/fake-clock.ts";
 import { FarEnd } from "../support/far-end.ts";
 import { SoloActors } from "../support/solo-actors.ts";
+import { viewOf } from "../support/view-of.ts";
 
 let actors: SoloActors;
 let interests: TopicSubscriptions;
@@ -107,12 +108,7 @@ async function edits(): Promise<Frame> {
   return actors.events.at(-1)!;
 }
 
-function view(number: number, incarnations: string[]): Placement {
-  const workers = incarnations.map((incarnation) => ({ incarnation, slot: incarnation }));
-  return new Placement({ number, workers, draining: [], away: [] } satisfies View);
-}
-
-const SOLO = view(1, ["w1"]);
+const SOLO = viewOf(1, ["w1"]);
 const onEvent = (event: Frame, placement: Placement) =>
   streams.onEvent(idIn("conversation", event.key)!, event, placement);
 const hears = (events: Frame[]) => {
@@ -371,7 +367,7 @@ describe("owners that move", () => {
     await streams.attach(far.session, known());
     await settled();
     onEvent(typing("w1", 1), SOLO);
-    const moved = view(2, ["w2"]);
+    const moved = viewOf(2, ["w2"]);
     streams.onView(moved, SOLO);
     onEvent(typing("w1", 1), moved);
     expect(far.events("typing").map((one) => one["is_typing"])).toEqual([true, false]);
@@ -383,7 +379,7 @@ describe("owners that move", () => {
     await streams.attach(far.session, known());
     await settled();
     await says(1);
-    streams.onView(view(2, ["w2"]), SOLO);
+    streams.onView(viewOf(2, ["w2"]), SOLO);
     await settled();
     expect(revs(far)).toEqual([2]);
     await says(1);
@@ -395,13 +391,13 @@ describe("owners that move", () => {
     const far = comes(bob);
     await streams.attach(far.session, known());
     await settled();
-    const joined = view(1, ["other"]);
-    const alone = new Placement({ ...view(2, ["w1"]).view, away: ["other"] });
+    const joined = viewOf(1, ["other"]);
+    const alone = new Placement({ ...viewOf(2, ["w1"]).view, away: ["other"] });
     streams.onView(alone, joined);
     await says(1);
     await settled();
     expect(revs(far)).toEqual([]);
-    streams.onView(view(3, ["w1", "new"]), alone);
+    streams.onView(viewOf(3, ["w1", "new"]), alone);
     await settled();
     expect(revs(far)).toEqual([2]);
     await says(1);
@@ -420,7 +416,7 @@ describe("owners that move", () => {
       view: 1,
       body: `{"user_id":"${ann}","read_seq":1}`,
     });
-    onEvent(receipt, view(2, ["w2"]));
+    onEvent(receipt, viewOf(2, ["w2"]));
     expect(far.events("receipt")).toHaveLength(1);
   });
 });

@@ -1,0 +1,111 @@
+/** One stream of a conversation with sessions of this edge, for tests of stream.ts. */
+import { beforeEach } from "vitest";
+import { Stream } from "../../src/edge/live/stream.ts";
+import type { Change, Changes } from "../../src/ports/edge.ts";
+import { withTranslation } from "../../src/protocol/contract.ts";
+import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
+import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { FarEnd } from "./far-end.ts";
+
+export const ROOM = asConversationId("5");
+
+export let clock: FakeClock;
+export let repairs: number;
+export let occupied: boolean[];
+export let local: FarEnd[];
+export let stream: Stream;
+/** Sessions that were sent to read what comes after a rev. */
+export let caughtUp: [string, number][];
+
+/** Each test of the file has a stream of its own. */
+export function streamForEachTest(): void {
+  beforeEach(begin);
+}
+
+function begin(): void {
+  clock = new FakeClock();
+  repairs = 0;
+  occupied = [];
+  local = [];
+  caughtUp = [];
+  stream = new Stream(ROOM, {
+    occupied: (_stream, isOccupied) => occupied.push(isOccupied),
+    entered: () => undefined,
+    hasRoom: () => true,
+    catchUp: (session, _stream, rev) => caughtUp.push([session.id, rev]),
+    repair: () => {
+      repairs++;
+    },
+    sessionsOf: (user) =>
+      local.filter(({ session }) => session.user === user).map((far) => far.session),
+    isOutdated: () => false,
+    after: (delayMs, ring) => clock.after(delayMs, ring),
+  });
+}
+
+/** A live session of `user` on this edge. */
+export function comes(user: string, session = `s${user}`): FarEnd {
+  const far = new FarEnd({ user, session }).begins();
+  local.push(far);
+  return far;
+}
+
+export function joins(user: string, session?: string): FarEnd {
+  const far = comes(user, session);
+  stream.attach(far.session);
+  return far;
+}
+
+export function event(fields: Partial<Frame>): Frame {
+  return frame(FRAME.event, { key: `conversations:${ROOM}`, name: "message", ...fields });
+}
+
+export const message = (rev: number, except = "") => event({ rev, except, body: `{"rev":${rev}}` });
+
+export function members(rev: number, users: string[]): Frame {
+  return event({ rev, name: "conversation_updated", body: updated(rev, users) });
+}
+
+export function updated(rev: number, users: string[]): string {
+  return JSON.stringify({ id: ROOM, rev, members: users.map((user_id) => ({ user_id })) });
+}
+
+/** A deletion as it is published. */
+export function deletion(rev: number): Frame {
+  const body = JSON.stringify({ conversation_id: ROOM, rev });
+  const former = { name: "conversation_updated" as const, body: updated(rev, []) };
+  return event({ rev, name: "conversation_deleted", body: withTranslation(body, former) });
+}
+
+export const typing = (user: string, isTyping: boolean) =>
+  event({
+    name: "typing",
+    rev: 0,
+    except: user,
+    body: `{"conversation_id":"5","user_id":"${user}","is_typing":${isTyping}}`,
+  });
+
+export const change = (rev: number): Change => ({ name: "message", rev, body: `{"rev":${rev}}` });
+export const membersChange = (rev: number, users: string[]): Change => ({
+  name: "conversation_updated",
+  rev,
+  body: updated(rev, users),
+});
+export const read = (...changes: Change[]): Changes => ({
+  changes,
+  hasMore: false,
+  forgotten: null,
+});
+
+export function waits(
+  far: FarEnd,
+  what: string,
+  answer: (message: string) => void,
+  is: ((message: Message) => boolean) | null = null,
+): void {
+  far.session.waitFor(`${ROOM} ${what}`, { is, answer });
+}
+
+export const revs = (far: FarEnd) =>
+  far.heard.map((one) => (JSON.parse(one.slice(one.indexOf("{"))) as { rev: number }).rev);
