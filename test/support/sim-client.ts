@@ -18,34 +18,20 @@ import type {
   OwnReactions,
   PresenceStatus,
   Reacted,
-  ReactionCount,
   Status,
 } from "../../src/protocol/schemas.ts";
 import type { Answer, SimWorker, World } from "./actor-world.ts";
 import { expiring } from "./far-end.ts";
+import {
+  applyReaction,
+  forget,
+  type KnownConversation,
+  nothingKnown,
+  take,
+  takeOwn,
+  withReactions,
+} from "./known-conversation.ts";
 import { NearConnection } from "./near-connection.ts";
-
-/** What one conversation is to a client. */
-export interface KnownConversation {
-  rev: number;
-  /** What came live before the answer of `sync`: it must not hide what came before it. */
-  liveRev: number;
-  /** It has all that changed after this; 0, or where it was taken in again. */
-  fromRev: number;
-  messages: Map<number, Message>;
-  /** This user's own reactions, as a client of 1.1 receives them. */
-  own: Map<number, readonly string[]>;
-  members: Set<string> | null;
-  typing: Set<string>;
-  /** Revs that the present session was given, by event or by ack, in order. */
-  revs: number[];
-  /** In a session with conversations that are not live: its own changes, by their acks. */
-  ackedRevs: Set<number>;
-  /** Where the sync of the present session came to; 0 before that. */
-  syncedRev: number;
-  /** The present session has left it, or was put out of it: only acks come. */
-  isLeft: boolean;
-}
 
 /** What is true may take this long to be heard, and what was true to be forgotten. */
 const HEARSAY_MS = 150;
@@ -214,19 +200,7 @@ export class SimClient {
   conversation(id: ConversationId): KnownConversation {
     let known = this.known.get(id);
     if (known === undefined) {
-      known = {
-        rev: 0,
-        liveRev: 0,
-        fromRev: 0,
-        messages: new Map(),
-        own: new Map(),
-        members: null,
-        typing: new Set(),
-        revs: [],
-        ackedRevs: new Set(),
-        syncedRev: 0,
-        isLeft: false,
-      };
+      known = nothingKnown();
       this.known.set(id, known);
     }
     return known;
@@ -277,8 +251,8 @@ export class SimClient {
     }
     for (const one of synced) {
       const known = this.conversation(one.conversation_id);
-      this.#takeOwn(known, one.messages, one.own_reactions);
-      for (const message of one.messages) this.#take(known, message);
+      takeOwn(known, one.messages, one.own_reactions);
+      for (const message of one.messages) take(known, message);
       if (one.conversation !== null) this.#takeConversation(known, one.conversation);
       known.rev = Math.max(known.rev, one.rev);
       held.set(one.conversation_id, one.rev);
@@ -309,24 +283,12 @@ export class SimClient {
     this.complaints.push(`conversation ${id}: synced to ${known.syncedRev}, then heard ${first}`);
   }
 
-  /** Removed from a conversation, an application puts it away. */
-  #forget(known: KnownConversation): void {
-    known.messages.clear();
-    known.own.clear();
-    known.typing.clear();
-    known.rev = 0;
-    known.liveRev = 0;
-    known.syncedRev = 0;
-    known.revs.length = 0;
-    known.isLeft = true;
-  }
-
   #onAck(event: ClientEventName, asked: object, value: Record<string, unknown>): void {
     if (event === "send_message" || event === "edit_message" || event === "delete_message") {
       const message = value["message"] as Message;
       const known = this.conversation(message.conversation_id as ConversationId);
       this.#isAcked(known, message);
-      this.#take(known, message);
+      take(known, message);
     }
     if (event === "react") this.#onReacted(asked as ClientPayload<"react">, value as Reacted);
     if (event === "join_conversation") {
@@ -337,8 +299,8 @@ export class SimClient {
         typing: string[];
       };
       const known = this.conversation(conversation.id as ConversationId);
-      this.#takeOwn(known, messages, own_reactions);
-      for (const message of messages) this.#take(known, message);
+      takeOwn(known, messages, own_reactions);
+      for (const message of messages) take(known, message);
       this.#takeConversation(known, conversation);
       known.rev = Math.max(known.rev, conversation.rev);
       known.revs = [conversation.rev];
@@ -371,7 +333,7 @@ export class SimClient {
         const known = this.conversation(message.conversation_id as ConversationId);
         this.#follows(known, message.conversation_id, message.rev);
         this.#isAllowed(name, message.conversation_id as ConversationId, message.rev);
-        this.#take(known, message);
+        take(known, message);
         this.#advance(known, message.rev);
         return;
       }
@@ -388,7 +350,7 @@ export class SimClient {
           known.isLeft = false;
           if (!wasMember) known.fromRev = conversation.rev;
           this.#advance(known, conversation.rev);
-        } else this.#forget(known);
+        } else forget(known);
         return;
       }
       case "conversation_activity": {
@@ -499,28 +461,9 @@ export class SimClient {
     this.#follows(known, id, rev);
     this.#isAllowed("reaction", id, rev);
     this.#advance(known, rev);
-    const apply = () => this.#applyReaction(known, event);
+    const apply = () => applyReaction(known, event, this.user);
     if (this.#isSynced) apply();
     else this.#early.push(apply);
-  }
-
-  #applyReaction(known: KnownConversation, event: ServerPayload<"reaction">): void {
-    const { seq, rev, changed, changes } = event;
-    const own = new Set(known.own.get(seq));
-    for (const { user_id, key, on } of changes) {
-      if (user_id !== this.user) continue;
-      if (on) own.add(key);
-      else own.delete(key);
-    }
-    const before = known.messages.get(seq);
-    if (before === undefined || before.rev >= rev) return;
-    known.own.set(seq, [...own]);
-    const counts = new Map(before.reactions?.map((count) => [count.key, count]));
-    for (const count of changed) {
-      if (count.count > 0) counts.set(count.key, count);
-      else counts.delete(count.key);
-    }
-    this.#take(known, withReactions({ ...before, rev }, [...counts.values()]));
   }
 
   #onReacted({ conversation_id, seq }: ClientPayload<"react">, answer: Reacted): void {
@@ -532,24 +475,10 @@ export class SimClient {
       const before = known.messages.get(seq);
       if (before === undefined || before.rev >= rev) return;
       known.own.set(seq, own);
-      this.#take(known, withReactions({ ...before, rev }, reactions));
+      take(known, withReactions({ ...before, rev }, reactions));
     };
     if (this.#isSynced) apply();
     else this.#early.push(apply);
-  }
-
-  #takeOwn(known: KnownConversation, messages: Message[], own: OwnReactions[] = []): void {
-    for (const { seq, rev } of messages) {
-      if ((known.messages.get(seq)?.rev ?? 0) > rev) continue;
-      known.own.set(seq, own.find((one) => one.seq === seq)?.keys ?? []);
-    }
-  }
-
-  #take(known: KnownConversation, message: Message): void {
-    const before = known.messages.get(message.seq);
-    if (before !== undefined && before.rev >= message.rev) return;
-    known.messages.set(message.seq, message);
-    if (message.deleted_at !== null) known.own.delete(message.seq);
   }
 
   #takeConversation(known: KnownConversation, conversation: Conversation): void {
@@ -564,8 +493,4 @@ export class SimClient {
       this.#onEvent(name, body);
     });
   }
-}
-
-function withReactions({ reactions: _, ...message }: Message, reactions: ReactionCount[]): Message {
-  return reactions.length > 0 ? { ...message, reactions } : message;
 }

@@ -1,0 +1,101 @@
+/** What a client of a simulated cluster knows of one conversation, and how changes become it. */
+import type { ServerPayload } from "../../src/protocol/events.ts";
+import type { Message, OwnReactions, ReactionCount } from "../../src/protocol/schemas.ts";
+
+/** What one conversation is to a client. */
+export interface KnownConversation {
+  rev: number;
+  /** What came live before the answer of `sync`: it must not hide what came before it. */
+  liveRev: number;
+  /** It has all that changed after this; 0, or where it was taken in again. */
+  fromRev: number;
+  messages: Map<number, Message>;
+  /** This user's own reactions, as a client of 1.1 receives them. */
+  own: Map<number, readonly string[]>;
+  members: Set<string> | null;
+  typing: Set<string>;
+  /** Revs that the present session was given, by event or by ack, in order. */
+  revs: number[];
+  /** In a session with conversations that are not live: its own changes, by their acks. */
+  ackedRevs: Set<number>;
+  /** Where the sync of the present session came to; 0 before that. */
+  syncedRev: number;
+  /** The present session has left it, or was put out of it: only acks come. */
+  isLeft: boolean;
+}
+
+export function nothingKnown(): KnownConversation {
+  return {
+    rev: 0,
+    liveRev: 0,
+    fromRev: 0,
+    messages: new Map(),
+    own: new Map(),
+    members: null,
+    typing: new Set(),
+    revs: [],
+    ackedRevs: new Set(),
+    syncedRev: 0,
+    isLeft: false,
+  };
+}
+
+export function applyReaction(
+  known: KnownConversation,
+  event: ServerPayload<"reaction">,
+  user: string,
+): void {
+  const { seq, rev, changed, changes } = event;
+  const own = new Set(known.own.get(seq));
+  for (const { user_id, key, on } of changes) {
+    if (user_id !== user) continue;
+    if (on) own.add(key);
+    else own.delete(key);
+  }
+  const before = known.messages.get(seq);
+  if (before === undefined || before.rev >= rev) return;
+  known.own.set(seq, [...own]);
+  const counts = new Map(before.reactions?.map((count) => [count.key, count]));
+  for (const count of changed) {
+    if (count.count > 0) counts.set(count.key, count);
+    else counts.delete(count.key);
+  }
+  take(known, withReactions({ ...before, rev }, [...counts.values()]));
+}
+
+export function takeOwn(
+  known: KnownConversation,
+  messages: Message[],
+  own: OwnReactions[] = [],
+): void {
+  for (const { seq, rev } of messages) {
+    if ((known.messages.get(seq)?.rev ?? 0) > rev) continue;
+    known.own.set(seq, own.find((one) => one.seq === seq)?.keys ?? []);
+  }
+}
+
+export function take(known: KnownConversation, message: Message): void {
+  const before = known.messages.get(message.seq);
+  if (before !== undefined && before.rev >= message.rev) return;
+  known.messages.set(message.seq, message);
+  if (message.deleted_at !== null) known.own.delete(message.seq);
+}
+
+export function withReactions(
+  { reactions: _, ...message }: Message,
+  reactions: ReactionCount[],
+): Message {
+  return reactions.length > 0 ? { ...message, reactions } : message;
+}
+
+/** Removed from a conversation, an application puts it away. */
+export function forget(known: KnownConversation): void {
+  known.messages.clear();
+  known.own.clear();
+  known.typing.clear();
+  known.rev = 0;
+  known.liveRev = 0;
+  known.syncedRev = 0;
+  known.revs.length = 0;
+  known.isLeft = true;
+}
