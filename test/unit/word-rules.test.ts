@@ -106,17 +106,24 @@ describe("word rules", () => {
     expect(known.judgeUsername("darned").is).toBe("allowed");
   });
 
-  it("[WRD9] what is no rule is named", () => {
+  it("[WRD9] what is no rule is named", async () => {
     const good = rule({ words: ["a"] });
-    expect(rulesProblem([good])).toBeNull();
-    expect(rulesProblem([good, good])?.at).toBe("rules/1/id");
-    expect(rulesProblem([rule({})])?.at).toBe("rules/0/match");
-    expect(rulesProblem([rule({ words: ["a"], pattern: "a" })])?.at).toBe("rules/0/match");
-    expect(rulesProblem([rule({ pattern: "(a" })])?.problem).toContain("not valid");
-    expect(rulesProblem([rule({ pattern: "(?=a)b" })])?.problem).toContain("not valid");
-    expect(rulesProblem([rule({ pattern: "((a{1000}){1000}){1000}" })])).not.toBeNull();
-    expect(rulesProblem([rule({ words: ["\u200b"] })])?.at).toBe("rules/0/match");
-    expect(rulesProblem([rule({ domains: ["localhost"] })])?.at).toBe("rules/0/match");
+    expect(await rulesProblem([good])).toBeNull();
+    expect((await rulesProblem([good, good]))?.at).toBe("rules/1/id");
+    expect((await rulesProblem([rule({})]))?.at).toBe("rules/0/match");
+    expect((await rulesProblem([rule({ words: ["a"], pattern: "a" })]))?.at).toBe("rules/0/match");
+    expect((await rulesProblem([rule({ pattern: "(a" })]))?.problem).toContain("not valid");
+    expect((await rulesProblem([rule({ pattern: "(?=a)b" })]))?.problem).toContain("not valid");
+    expect(await rulesProblem([rule({ pattern: "((a{1000}){1000}){1000}" })])).not.toBeNull();
+    expect((await rulesProblem([rule({ pattern: "[a-z]{1,1000}" })]))?.problem).toContain(
+      "too large",
+    );
+    const many = Array.from({ length: 500 }, (_, i) =>
+      rule({ pattern: `(?i)buy\\s+now${i}` }, "mask", `r${i}`),
+    );
+    expect(await rulesProblem(many)).toBeNull();
+    expect((await rulesProblem([rule({ words: ["\u200b"] })]))?.at).toBe("rules/0/match");
+    expect((await rulesProblem([rule({ domains: ["localhost"] })]))?.at).toBe("rules/0/match");
   });
 
   it("[WRD5] 500 word rules cost a message at most 20 \u00b5s", async () => {

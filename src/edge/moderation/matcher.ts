@@ -46,6 +46,11 @@ interface Literal {
   text: string;
 }
 
+interface Pattern {
+  rule: WordRule;
+  pattern: RE2JS;
+}
+
 interface Word extends Span {
   text: string;
 }
@@ -58,19 +63,33 @@ function wordsOf(text: string): Word[] {
   return words;
 }
 
-export function createMatcher(rules: readonly WordRule[]): Matcher {
+/**
+ * Compiles the patterns, a few in a turn of the event loop: 500 take some 0.4 s, and sessions must not
+ * wait for all of them.
+ */
+export async function createMatcher(rules: readonly WordRule[]): Promise<Matcher> {
+  const patterns: Pattern[] = [];
+  for (const rule of rules) {
+    if (rule.match.pattern === undefined) continue;
+    patterns.push({ rule, pattern: RE2JS.compile(rule.match.pattern) });
+    if (patterns.length % PATTERNS_A_TURN === 0) await nextTurn();
+  }
+  return assembled(rules, patterns);
+}
+
+/** The matcher of no rules. */
+export const noMatcher = (): Matcher => assembled([], []);
+
+function assembled(rules: readonly WordRule[], patterns: readonly Pattern[]): Matcher {
   const phrases = new Map<string, Phrase[]>();
   const literals = new Map<string, Literal[]>();
   const domains = new Map<string, WordRule[]>();
-  const patterns: { rule: WordRule; pattern: RE2JS }[] = [];
   const set = new RE2Set();
+  for (const { pattern } of patterns) set.add(pattern.pattern());
   for (const rule of rules) {
-    const { words, domains: hosts, pattern } = rule.match;
+    const { words, domains: hosts } = rule.match;
     for (const word of words ?? []) addWord(rule, folded(word).trim());
     for (const host of hosts ?? []) push(domains, hostKey(asHost(host)), rule);
-    if (pattern === undefined) continue;
-    patterns.push({ rule, pattern: RE2JS.compile(pattern) });
-    set.add(pattern);
   }
 
   function addWord(rule: WordRule, word: string): void {
@@ -155,6 +174,9 @@ export function createMatcher(rules: readonly WordRule[]): Matcher {
   };
 }
 
+const PATTERNS_A_TURN = 20;
+const nextTurn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
   const known = map.get(key);
   if (known === undefined) map.set(key, [value]);
@@ -178,9 +200,20 @@ function isWhole(text: string, from: number, to: number): boolean {
   return !goesOn(first, before) && !goesOn(last, behind);
 }
 
+/**
+ * Steps of a pattern's program: each character of a text costs at most so many, so the worst text
+ * costs some 40 ms a pattern. A counted repetition takes as many steps as it counts.
+ */
+const PATTERN_STEPS_MAX = 200;
+/** Steps of all patterns together, that they compile within half a second. */
+const PATTERNS_STEPS_MAX = 10_000;
+
 /** What is wrong with a list of rules; null: nothing. */
-export function rulesProblem(rules: readonly WordRule[]): { at: string; problem: string } | null {
+export async function rulesProblem(
+  rules: readonly WordRule[],
+): Promise<{ at: string; problem: string } | null> {
   const ids = new Set<string>();
+  let steps = 0;
   for (const [i, { id, match }] of rules.entries()) {
     if (ids.has(id)) return { at: `rules/${i}/id`, problem: "stands twice in the list" };
     ids.add(id);
@@ -197,14 +230,19 @@ export function rulesProblem(rules: readonly WordRule[]): { at: string; problem:
             ? "holds what is no name of a host"
             : null;
     if (problem !== null) return { at: `rules/${i}/match`, problem };
+    if (match.pattern !== undefined) steps += RE2JS.compile(match.pattern).programSize();
+    if (i % PATTERNS_A_TURN === 0) await nextTurn();
+    if (steps > PATTERNS_STEPS_MAX) {
+      return { at: `rules/${i}/match`, problem: "makes all patterns together too large" };
+    }
   }
   return null;
 }
 
 function patternProblem(pattern: string): string | null {
   try {
-    RE2JS.compile(pattern);
-    return null;
+    const steps = RE2JS.compile(pattern).programSize();
+    return steps > PATTERN_STEPS_MAX ? "holds a pattern that is too large" : null;
   } catch (error) {
     // RE2JS throws errors of its own that say what is wrong.
     return `holds a pattern that is not valid (${error instanceof Error ? error.message : "?"})`;

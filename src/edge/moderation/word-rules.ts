@@ -12,7 +12,7 @@ import type { ModerationStore } from "../../ports/moderation.ts";
 import { type ErrorObject, refused } from "../../protocol/errors.ts";
 import type { ReportSubject, WordRule } from "../../protocol/moderation-routes.ts";
 import type { Message } from "../../protocol/schemas.ts";
-import { createMatcher, type Matcher } from "./matcher.ts";
+import { createMatcher, type Matcher, noMatcher } from "./matcher.ts";
 
 /** What the rules make of a text. */
 export type Verdict =
@@ -22,7 +22,7 @@ export type Verdict =
 export class WordRules {
   readonly #store: Pick<ModerationStore, "wordRules" | "addReport">;
   readonly #log: Log;
-  #matcher: Matcher = createMatcher([]);
+  #matcher: Matcher = noMatcher();
   #rev = 0;
   #reading: Promise<void> | null = null;
 
@@ -91,7 +91,7 @@ export class WordRules {
   async #read(): Promise<void> {
     try {
       const { rev, rules } = await this.#store.wordRules();
-      this.#matcher = createMatcher(rules);
+      this.#matcher = await createMatcher(rules);
       this.#rev = rev;
     } catch (err) {
       // The next look, half a second later, asks again.

@@ -167,7 +167,7 @@ export function moderationRoutes(
     },
 
     async putWordRules({ body: { rules } }) {
-      const wrong = rulesProblem(rules);
+      const wrong = await rulesProblem(rules);
       if (wrong !== null) return badField("body", wrong.at, wrong.problem);
       await wordRules.follow(await orUnreachable(store.putWordRules(rules)));
       return answered(200, ok({ rules }));
