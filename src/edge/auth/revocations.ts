@@ -20,7 +20,7 @@ import type { Exchange } from "../../runtime/exchange.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Revocations } from "./auth.ts";
 
-/** Each look is one statement of four index lookups that usually find nothing. */
+/** Each look is one statement of a few index lookups that usually find nothing. */
 const LOOK_MS = 500;
 /** How far each look reaches back before the last one, to find rows that committed late. */
 const LOOK_BACK_MS = 2_000;
