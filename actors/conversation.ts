@@ -53,7 +53,7 @@ import { type MemberAct, refusalFor } from "./rights.ts";
 import { remember } from "./ring.ts";
 import { serviceSignal, signal, signalAudience } from "./signals.ts";
 import type { SocialPorts } from "./social-ports.ts";
-import { receiveInThread, type ThreadRoom, threadStateOf } from "./thread.ts";
+import { banFromParent, receiveInThread, type ThreadRoom, threadStateOf } from "./thread.ts";
 import { announceThreadsLeft, createThread, judgeThread, replyFailed } from "./thread-parent.ts";
 import {
   hasSummariesWaiting,
@@ -257,6 +257,10 @@ export function conversationBehaviour(
       }
       if (op === "moderator_ban") {
         const { user_id, until, reason } = body as Body<"moderator_ban">;
+        if (state.thread !== null) {
+          banFromParent(state.thread, body as Body<"moderator_ban">, reply, ctx);
+          return;
+        }
         const call = { by: null, does: "ban" as const, userId: user_id, until, reason };
         askChange(state, { call, reply }, changesRules, ctx);
         return;

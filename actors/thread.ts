@@ -288,6 +288,19 @@ function perform(
   }
 }
 
+/** A moderator of the server bans a user by a message of theirs in the thread. */
+export function banFromParent(
+  { parent }: ThreadState,
+  body: Body<"moderator_ban">,
+  reply: Reply,
+  ctx: Context,
+): void {
+  ctx.ask({ kind: "conversation" as const, id: parent }, "moderator_ban", body, (answer) => {
+    if (answer.ok) reply.ok(answer.value);
+    else reply.refuse(answer.error);
+  });
+}
+
 /** [THR3] */
 function markInThread(
   state: ConversationState,

@@ -88,11 +88,15 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
 const activityMs = ({ lastMessage, outgoing, conversation }: ConversationView): number =>
   Math.max(Date.parse((lastMessage ?? conversation).created_at), outgoing.at(-1)?.createdAtMs ?? 0);
 
+/** Threads stand in no list; see threads.ts. */
+const isListed = ({ conversation }: ConversationView) => conversation.kind !== "thread";
+
 /** Newest activity first; of two at the same time the younger. */
 export const viewsOf = (state: State): readonly ConversationView[] =>
   remembered(state.conversations, [state.outbox, state.me], () =>
     [...state.conversations.keys()]
       .map((id) => viewOf(state, id)!)
+      .filter(isListed)
       .sort((a, b) => activityMs(b) - activityMs(a) || Number(b.id) - Number(a.id)),
   );
 

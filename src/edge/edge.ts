@@ -10,6 +10,7 @@ import { ageMsOf, createEdgeVitals, stampNow } from "../ops/vitals.ts";
 import type { AppQueries } from "../ports/app-actors.ts";
 import type { AccountStore, Queries } from "../ports/edge.ts";
 import type { ModerationStore } from "../ports/moderation.ts";
+import type { ScheduledStore } from "../ports/scheduled.ts";
 import type { ServiceStore } from "../ports/services.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
@@ -29,6 +30,7 @@ import { UsageSharing } from "./limits/usage-sharing.ts";
 import { AppWakes } from "./live/app-wakes.ts";
 import type { DueWork } from "./live/due-work.ts";
 import { dueExpiries } from "./live/expiries-due.ts";
+import { dueScheduled } from "./live/scheduled-due.ts";
 import { dueSummaries } from "./live/summaries-due.ts";
 import { WordRules } from "./moderation/word-rules.ts";
 
@@ -54,6 +56,7 @@ export interface EdgeDeps {
   exchange: Exchange;
   accounts: AccountStore;
   services: ServiceStore;
+  scheduled: ScheduledStore;
   moderation: ModerationStore;
   apps: AppQueries;
   queries: Queries;
@@ -171,7 +174,13 @@ export class Edge {
     this.#ownHost = deps.incarnation.slice(0, deps.incarnation.indexOf(".") + 1);
     this.#spending = spending;
     const due = { clock, log, queries: deps.queries, gateway: deps.exchange.gateway };
-    this.#dueWork = [dueExpiries(due), dueSummaries(due)];
+    const sending = dueScheduled({
+      ...due,
+      scheduled: deps.scheduled,
+      chargeSend: (user) => limits.charge(user, { send: 1 }, null),
+      isSuspended: (user) => revocations.isSuspended(user),
+    });
+    this.#dueWork = [dueExpiries(due), dueSummaries(due), sending];
     if ((config.extensions?.actors.length ?? 0) > 0) {
       const { apps, exchange } = deps;
       this.#appWakes = new AppWakes({ clock, log, apps, gateway: exchange.gateway });

@@ -259,6 +259,12 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   removeReaction: "react",
   listReactions: "read_conversation",
   createThread: "create_thread",
+  // The right to send is judged when it is sent.
+  scheduleMessage: "read_conversation",
+  listScheduled: "own",
+  getScheduled: "own",
+  updateScheduled: "own",
+  deleteScheduled: "own",
   followThread: "read_conversation",
   unfollowThread: "read_conversation",
   listThreads: "own",

@@ -20,6 +20,7 @@ import { PREFS_ROUTES } from "./prefs-routes.ts";
 import { PRIVACY_ROUTES } from "./privacy-routes.ts";
 import { REACTION_ROUTES } from "./reaction-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
+import { SCHEDULED_ROUTES } from "./scheduled-routes.ts";
 import {
   ClientId,
   Conversation,
@@ -351,6 +352,7 @@ export const ROUTES = {
   },
   ...REACTION_ROUTES,
   ...THREAD_ROUTES,
+  ...SCHEDULED_ROUTES,
   markRead: {
     group: "Conversations",
     method: "PUT",

@@ -7,6 +7,7 @@ import type { AppQueries } from "../../src/ports/app-actors.ts";
 import type { ClientPackages } from "../../src/ports/client-packages.ts";
 import type { AccountStore, Change, Queries } from "../../src/ports/edge.ts";
 import type { ModerationStore } from "../../src/ports/moderation.ts";
+import type { ScheduledStore } from "../../src/ports/scheduled.ts";
 import type { ServiceStore } from "../../src/ports/services.ts";
 import type { RecountStore } from "../../src/ports/social.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -26,6 +27,7 @@ export interface OpenStorage extends ActorPorts {
   accounts: AccountStore;
   queries: Queries;
   services: ServiceStore;
+  scheduled: ScheduledStore;
   moderation: ModerationStore;
   recount: RecountStore;
   clientPackages: ClientPackages;
@@ -48,13 +50,14 @@ export const ADAPTERS: Adapter[] = [
     name: "memory",
     async open() {
       const made = createMemoryStorage();
-      const { tables, ports, accounts, queries, recount, services, moderation } = made;
+      const { tables, ports, accounts, queries, recount, services, moderation, scheduled } = made;
       const { clientPackages, apps } = made;
       return {
         ...ports,
         accounts,
         queries,
         services,
+        scheduled,
         moderation,
         recount,
         clientPackages,
@@ -80,6 +83,7 @@ export const ADAPTERS: Adapter[] = [
         accounts: edge.accounts,
         queries: edge.queries,
         services: edge.services,
+        scheduled: edge.scheduled,
         moderation: edge.moderation,
         recount: createRecount(database.url),
         clientPackages: edge.clientPackages,

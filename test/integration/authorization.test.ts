@@ -144,6 +144,11 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   followThread: "         409  409    404    404      409     403    403    403  401",
   unfollowThread: "       409  409    404    404      409     403    403    403  401",
   listThreads: "          ok   ok     ok     ok       ok      403    403    403  401",
+  scheduleMessage: "      ok   ok     404    404      ok      403    403    403  401",
+  listScheduled: "        ok   ok     ok     ok       ok      403    403    403  401",
+  getScheduled: "         404  404    404    404      404     403    403    403  401",
+  updateScheduled: "      404  404    404    404      404     403    403    403  401",
+  deleteScheduled: "      404  404    404    404      404     403    403    403  401",
   markRead: "             ok   ok     404    404      403     403    403    403  401",
   getPrefs: "             ok   ok     404    404      ok      403    403    403  401",
   setPrefs: "             ok   ok     404    404      ok      403    403    403  401",
@@ -322,6 +327,12 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     banUser: {},
     addMembers: { user_ids: [scene.other] },
     sendMessage: { client_id: `c${calls}`, body: "a message" },
+    scheduleMessage: {
+      client_id: `s${calls}`,
+      body: "later",
+      send_at: new Date(Date.now() + 3_600_000).toISOString(),
+    },
+    updateScheduled: { body: "edited" },
     editMessage: { body: "edited" },
     markRead: { seq: 1 },
     signalConversation: { type: "wave" },
@@ -344,7 +355,8 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
 function pathOf(route: RouteName, scene: Scene): string {
   const { path } = ROUTES[route];
   const isUnknown = route === "endLogin" || route === "resolveReport";
-  if (isUnknown || path.startsWith("/api/webhooks")) return path.replace(":id", "999999999");
+  const isOther = path.startsWith("/api/webhooks") || path.startsWith("/api/scheduled/");
+  if (isUnknown || isOther) return path.replace(":id", "999999999");
   const id = path.includes("/users/")
     ? scene.other
     : path.startsWith("/api/posts/")

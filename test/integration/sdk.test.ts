@@ -6,6 +6,7 @@ import {
   onMessage,
   progressOf,
   TroupeError,
+  threadsOf,
 } from "../../src/client/index.ts";
 import { presenceOf, typingOf } from "../../src/client/presence.ts";
 import { inboxOf, postWatchOf } from "../../src/client/social.ts";
@@ -38,6 +39,26 @@ describe.each(["websocket", "polling"] as const)("two people over %s", (transpor
     bob.client.markRead(id);
     await bob.sees("nothing unread", id, (view) => view.unread === 0);
     await ann.sees("that it was read", id, (view) => progressOf(view, message) === "read");
+    close();
+  });
+
+  it("[SDT1] a thread is shown, written to and followed, and stands in no list", async () => {
+    const { ann, bob, id } = await clients.pair(troupe(), { transports });
+    await ann.client.send(id, "the root").committed;
+    const thread = await threadsOf(bob.client).of(id, 1);
+    expect(await threadsOf(ann.client).of(id, 1)).toBe(thread);
+    const close = bob.client.open(thread);
+    await bob.client.send(thread, "a reply").committed;
+    await ann.sees("the reply", thread, (view) => view.unread === 1 && view.messages.length === 1);
+    const followed = threadsOf(ann.client).followed.get();
+    expect(followed.map((view) => view.id)).toEqual([thread]);
+    expect(ann.client.conversations.get().map((view) => view.id)).not.toContain(thread);
+    await ann.sees("the summary", id, ({ messages }) => messages[0]?.thread?.reply_count === 1);
+    await threadsOf(ann.client).follow(thread, false);
+    await ann.sees("nothing of one's own", thread, (view) => {
+      return view.conversation.members.length === 0;
+    });
+    expect(threadsOf(ann.client).followed.get()).toEqual([]);
     close();
   });
 

@@ -127,6 +127,7 @@ export async function startHttpApi(
     config: { ...CONFIG, ...config },
     accounts: storage.accounts,
     services: storage.services,
+    scheduled: storage.scheduled,
     moderation: storage.moderation,
     apps: storage.apps,
     queries: storage.queries,

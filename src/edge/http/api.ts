@@ -16,6 +16,7 @@ import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
+import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { SocialQueries } from "../../ports/social.ts";
 import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
@@ -53,6 +54,7 @@ import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
 import { privacyRoutes } from "./routes/privacy.ts";
 import { reactionRoutes } from "./routes/reactions.ts";
+import { scheduledRoutes } from "./routes/scheduled.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { threadRoutes } from "./routes/threads.ts";
 import { userRoutes } from "./routes/users.ts";
@@ -73,6 +75,7 @@ export interface ApiDeps {
   config: WorkerConfig;
   accounts: AccountStore;
   services: ServiceStore;
+  scheduled: ScheduledStore;
   moderation: ModerationStore;
   apps: AppQueries;
   queries: Queries & SocialQueries;
@@ -208,6 +211,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...opsRoutes(deps.ops),
     ...userRoutes(auth, deps.accounts, deps.queries, deps.gateway),
     ...actorRoutes(deps.gateway, config.extensions?.actors ?? [], deps.apps),
+    ...scheduledRoutes(deps.scheduled, deps.clock),
     ...serviceRoutes(deps.services, deps.revocations),
     ...moderationRoutes(deps.moderation, deps.queries, deps.gateway, auth, wordRules),
   };

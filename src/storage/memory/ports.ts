@@ -7,6 +7,7 @@ import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
+import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { RecountStore } from "../../ports/social.ts";
 import { MemoryAccounts } from "./accounts.ts";
@@ -21,6 +22,7 @@ import { MemoryPrefs } from "./prefs.ts";
 import { MemoryQueries } from "./queries.ts";
 import { MemoryReactions } from "./reactions.ts";
 import { MemoryRecount } from "./recount.ts";
+import { MemoryScheduled } from "./scheduled.ts";
 import { MemoryServices } from "./services.ts";
 import { MemoryTables } from "./tables.ts";
 import { MemoryThreads } from "./threads.ts";
@@ -34,6 +36,7 @@ export interface MemoryStorage {
   recount: RecountStore;
   clientPackages: ClientPackages;
   services: ServiceStore;
+  scheduled: ScheduledStore;
   moderation: ModerationStore;
   apps: AppQueries;
 }
@@ -57,6 +60,7 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     recount: new MemoryRecount(tables),
     clientPackages: new MemoryClientPackages(tables),
     services: new MemoryServices(tables),
+    scheduled: new MemoryScheduled(tables),
     moderation: new MemoryModeration(tables),
     apps: new MemoryAppActors(tables),
   };

@@ -20,6 +20,7 @@ import { type OwnMarks, ownUnread } from "../../protocol/unread.ts";
 import type { ConversationUndo, MessageVersion } from "../postgres/changes.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
 import { PrefsTable } from "./prefs-table.ts";
+import type { StoredScheduled } from "./scheduled-table.ts";
 import { SocialTables } from "./social-tables.ts";
 
 export interface StoredApp {
@@ -168,6 +169,7 @@ export class MemoryTables {
   readonly social = new SocialTables();
   readonly clientPackages = new Map<string, Buffer>();
   readonly prefs = new PrefsTable();
+  readonly scheduled = new Map<string, StoredScheduled>();
   /** By kind and key. */
   readonly apps = new Map<string, StoredApp>();
   /** What users have chosen themselves. */

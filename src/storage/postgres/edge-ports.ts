@@ -7,6 +7,7 @@ import type { EventLog } from "../../ports/events.ts";
 import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
+import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { WebhookQueue, WebhookStore } from "../../ports/webhooks.ts";
 import { PostgresAccounts } from "./accounts.ts";
@@ -19,6 +20,7 @@ import { PostgresModeration } from "./moderation.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
+import { PostgresScheduled } from "./scheduled.ts";
 import { PostgresServices } from "./services.ts";
 import { PostgresWebhooks } from "./webhooks.ts";
 
@@ -30,6 +32,7 @@ export interface EdgeStorage {
   ops: OpsQueries;
   clientPackages: ClientPackages;
   services: ServiceStore;
+  scheduled: ScheduledStore;
   jobs: JobStore;
   moderation: ModerationStore;
   apps: AppQueries;
@@ -51,6 +54,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     ops: new PostgresOpsQueries(database, jobs),
     clientPackages: new PostgresClientPackages(database),
     services: new PostgresServices(database),
+    scheduled: new PostgresScheduled(database),
     jobs,
     moderation: new PostgresModeration(database),
     apps: new PostgresAppQueries(database),

@@ -5,6 +5,7 @@ import { CONTENT_BYTES_MAX } from "../../protocol/message-content.ts";
 import { RULES } from "../../protocol/policy.ts";
 import { PINNED_MAX } from "../../protocol/prefs.ts";
 import { REACTION_KEYS_MAX } from "../../protocol/reaction-keys.ts";
+import { SCHEDULED_MAX } from "../../protocol/scheduled-routes.ts";
 
 export const MEMBERS_MAX = 1000;
 /** Invitations of one member to one conversation that have not expired. */
@@ -100,6 +101,13 @@ export const PREFS_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
   conflict: refused("conflict", "Only a direct conversation can be hidden."),
   pinned_max: refused("conflict", `At most ${PINNED_MAX} conversations are pinned at one time.`),
+};
+
+/** Answers of schedule_message other than 'ok', and the one that there is no such item. */
+export const SCHEDULED_OUTCOMES: Record<string, Refusal> = {
+  not_found: REFUSALS.conversationNotFound,
+  full: refused("conflict", `At most ${SCHEDULED_MAX} messages of a user are scheduled.`),
+  no_item: refused("not_found", "No such scheduled message, or it was sent."),
 };
 
 /** What create_thread and follow_thread answer instead of 'ok'. */

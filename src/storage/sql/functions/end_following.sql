@@ -16,6 +16,8 @@ BEGIN
     UPDATE conversations c
     SET deleted_at = clock_timestamp(), rev = c.rev + 1, meta_rev = c.rev + 1
     WHERE c.parent_id = p_parent AND c.deleted_at IS NULL;
+    DELETE FROM thread_summaries d USING conversations c
+    WHERE c.parent_id = p_parent AND d.conversation_id = c.id;
   END IF;
 END
 $$;

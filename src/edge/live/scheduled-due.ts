@@ -1,0 +1,117 @@
+/**
+ * Sends scheduled messages when their time comes, each as its user through the conversation's
+ * actor. A message that was sent before is found by its `client_id`: where a worker died and a second
+ * one sends its messages again, each is sent once.
+ *
+ * [SCD1] A message is sent within 2 s of its time, whichever worker or host dies.
+ * [SCD2] Messages of one conversation that are due at the same look are sent in the order of their
+ *        times.
+ * [SCD3] Slow mode and rate limits delay it, and storage that is away, too. Every other refusal is
+ *        final: the user receives the notification `scheduled_failed`.
+ */
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { DueMessage, ScheduledStore } from "../../ports/scheduled.ts";
+import { type ErrorObject, REFUSALS } from "../../protocol/errors.ts";
+import type { UserId } from "../../protocol/ids.ts";
+import { RULES } from "../../protocol/policy.ts";
+import type { Gateway } from "../../runtime/gateway.ts";
+import { DueWork } from "./due-work.ts";
+
+const LOOK_EVERY_MS = 500;
+/** Longer than a send may take. */
+const LEASE_MS = 12_000;
+const FOUND_MAX = 200;
+const RETRY_MS = 1_000;
+
+export interface DueScheduledOptions {
+  clock: Clock;
+  log: Log;
+  scheduled: Pick<ScheduledStore, "claimScheduled" | "scheduledDone" | "scheduledLater">;
+  gateway: Pick<Gateway, "ask">;
+  /** Charges the user's limit of sends; 0, or the milliseconds to wait. */
+  chargeSend(user: UserId): number;
+  isSuspended(user: UserId): boolean;
+}
+
+export function dueScheduled(options: DueScheduledOptions) {
+  const { clock, log, scheduled } = options;
+  return new DueWork({
+    clock,
+    log,
+    event: "scheduled_wait",
+    everyMs: LOOK_EVERY_MS,
+    foundMax: FOUND_MAX,
+    claim: (limit) => scheduled.claimScheduled(limit, LEASE_MS),
+    take(due) {
+      const queues = new Map<string, DueMessage[]>();
+      for (const message of due) {
+        const queue = queues.get(message.conversationId);
+        if (queue === undefined) queues.set(message.conversationId, [message]);
+        else queue.push(message);
+      }
+      for (const queue of queues.values()) {
+        sendAll(queue, options).catch((err: unknown) => log.warn({ event: "scheduled_wait", err }));
+      }
+    },
+  });
+}
+
+/** [SCD2] Messages of a user whose earlier one is delayed are delayed with it. */
+async function sendAll(queue: readonly DueMessage[], options: DueScheduledOptions): Promise<void> {
+  const delayed = new Map<UserId, number>();
+  for (const message of queue) {
+    const delayMs = delayed.get(message.userId) ?? (await sendNow(message, options));
+    if (delayMs === null) continue;
+    delayed.set(message.userId, delayMs);
+    await options.scheduled.scheduledLater(message.id, delayMs);
+  }
+}
+
+/** Null: it is done with; else after how long it is tried again. */
+async function sendNow(message: DueMessage, options: DueScheduledOptions): Promise<number | null> {
+  const { scheduled, gateway, chargeSend, isSuspended } = options;
+  const { userId, conversationId, clientId, body, replyToSeq, content } = message;
+  if (isSuspended(userId)) {
+    await failed(message, RULES.admitted.error, options);
+    return null;
+  }
+  const waitMs = chargeSend(userId);
+  if (waitMs > 0) return waitMs;
+  const sent = await gateway.ask("conversation", conversationId, "send", {
+    user: userId,
+    session: "",
+    client_id: clientId,
+    body,
+    reply_to_seq: replyToSeq,
+    ...(Object.keys(content).length > 0 && { content }),
+  });
+  if (sent.ok) {
+    await scheduled.scheduledDone(message.id);
+    return null;
+  }
+  const { code, retry_after_ms } = sent.error;
+  if (code === "rate_limited") return retry_after_ms ?? RETRY_MS;
+  if (code === "unavailable" || code === "internal") return RETRY_MS;
+  await failed(message, sent.error, options);
+  return null;
+}
+
+/** The notification comes first: where a worker dies in between, it comes twice and is not lost. */
+async function failed(
+  { id, userId, conversationId, clientId }: DueMessage,
+  { code, message }: ErrorObject,
+  { gateway, scheduled }: DueScheduledOptions,
+): Promise<void> {
+  const told = await gateway.ask("user", userId, "notify", {
+    type: "scheduled_failed",
+    message: `A scheduled message was not sent: ${message}`,
+    actor_id: null,
+    post_id: null,
+    comment_id: null,
+    data: { conversation_id: conversationId, scheduled_id: id, client_id: clientId, code },
+  });
+  if (told.ok || told.error.code === REFUSALS.userNotFound.error.code) {
+    await scheduled.scheduledDone(id);
+  } else await scheduled.scheduledLater(id, RETRY_MS);
+}
