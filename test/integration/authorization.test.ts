@@ -371,7 +371,9 @@ function pathOf(route: RouteName, scene: Scene): string {
     .replace(":external_id", `shop:${calls}`)
     .replace(":jti", "unknown")
     .replace(":comment_id", "999999999")
-    .replace(":key", encodeURIComponent("👍"));
+    .replace(":kind", "unknown")
+    .replace(":action", "act")
+    .replace(":key", path.startsWith("/api/actors/") ? "k1" : encodeURIComponent("👍"));
   if (route === "opsFindMessage") return `${filled}?conversation_id=${id}&seq=1`;
   if (route === "findUser" || route === "opsFindUser")
     return `${filled}?username=${people.owner.user.username}`;
