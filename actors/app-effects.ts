@@ -7,7 +7,7 @@ import { type AppEffect, type AppTurn, appActorId } from "../src/protocol/app-ac
 import type { ErrorObject } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { AppStore } from "./app-ports.ts";
-import { type AppState, idOf } from "./app-state.ts";
+import { type AppState, idOf, type WaitingTurn } from "./app-state.ts";
 import type { Context } from "./behaviour.ts";
 
 /** Effects of one actor that are under way at a time. */
@@ -37,15 +37,27 @@ export function carryOut(
           () => undefined,
         );
       },
-      answered: (turn) => {
-        state.underway.delete(n);
-        onAnswer(state, n, turn, ctx);
-      },
+      // It is under way until the turn that has the answer is committed.
+      answered: (turn) => onAnswer(state, n, turn, ctx),
       later() {
         state.underway.delete(n);
         ctx.after(AGAIN_MS, EFFECTS_TIMER);
       },
     });
+  }
+}
+
+/** Calls whose answer found no turn are made again. */
+export function putOff(
+  state: AppState,
+  batch: readonly WaitingTurn[],
+  done: readonly number[],
+  ctx: Context,
+): void {
+  for (const { effectDone } of batch) {
+    if (effectDone === null || done.includes(effectDone)) continue;
+    state.underway.delete(effectDone);
+    ctx.after(AGAIN_MS, EFFECTS_TIMER);
   }
 }
 

@@ -100,7 +100,10 @@ export interface AppStore {
    * not_found (its conversation is gone).
    */
   commit(commit: AppCommit): Promise<Result<{ id: string; version: number }>>;
-  /** These effects have been carried out. */
+  /**
+   * These effects have been carried out. Where none is left, the actor is next woken for its
+   * timers.
+   */
   effectsDone(kind: string, key: string, ns: readonly number[]): Promise<void>;
   /** The roles of those users who are present members; null: there is no such conversation. */
   roles(

@@ -20,7 +20,7 @@ import type { SessionId, UserId } from "../src/protocol/ids.ts";
 import type { Role } from "../src/protocol/permissions.ts";
 import { epochMsOf, later, msBetween } from "../src/protocol/time.ts";
 import { type BatchOutcome, commitOf, outcomeOf } from "./app-batch.ts";
-import { carryOut } from "./app-effects.ts";
+import { carryOut, putOff } from "./app-effects.ts";
 import type { AppRunner } from "./app-ports.ts";
 import { take } from "./app-queue.ts";
 import {
@@ -100,6 +100,7 @@ export function appBehaviour(
       state.ringing.add(timer);
       state.waiting.push(turnOf({ does: "ring", timer }));
     }
+    wind(state, ctx);
     pump(state, ctx);
   }
 
@@ -178,6 +179,7 @@ export function appBehaviour(
     ctx: Context,
   ): void {
     const outcome = outcomeOf(state, batch, done, nowMs, ctx.monotonicMs);
+    putOff(state, batch, outcome.effectsDone, ctx);
     const left = done.unauthorized.map((n) => watchers[n]?.[0]).filter((one) => one !== undefined);
     if (!outcome.isChanged) {
       answer(state, outcome, ctx);
@@ -215,7 +217,10 @@ export function appBehaviour(
     for (const [name, dueMs] of outcome.timers) state.timers.set(name, dueMs);
     for (const timer of outcome.rung) state.ringing.delete(timer);
     for (const { n, effect } of outcome.effects) state.effects.set(n, effect);
-    for (const n of outcome.effectsDone) state.effects.delete(n);
+    for (const n of outcome.effectsDone) {
+      state.effects.delete(n);
+      state.underway.delete(n);
+    }
     publishEvents(state, outcome.events, ctx);
     answer(state, outcome, ctx);
     const named = new Set(outcome.unwatched);
@@ -265,6 +270,7 @@ export function appBehaviour(
 
   /** Whether the batch was committed is not known: who called asks again, with their call id. */
   function unreachable(state: AppState, batch: WaitingTurn[], ctx: Context): void {
+    putOff(state, batch, [], ctx);
     for (const { reply, turn } of batch) {
       reply?.refuse(BUSY.error);
       if (turn.does === "ring") state.ringing.delete(turn.timer);
@@ -402,6 +408,12 @@ export function appBehaviour(
       case "wake":
         state.mustCheck = state.record.created.conversation !== null && state.text !== null;
         ring(state, ctx);
+        // It was claimed for this; what is due later is due at its own time.
+        ctx.run(
+          store.effectsDone(state.kind.kind, state.key, []),
+          () => undefined,
+          () => undefined,
+        );
         reply.ok(null);
         return;
       default:

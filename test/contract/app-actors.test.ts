@@ -130,6 +130,15 @@ describe.each(ADAPTERS)("actors of the application in $name", ({ open }) => {
     const keys = claims.flat().map(({ key }) => key);
     expect(keys.filter((key) => key === due.key)).toHaveLength(1);
     expect(keys).not.toContain(not.key);
+    // Nothing is left that it could be woken for.
+    await storage.apps.effectsDone("poll", due.key, []);
+    const timed = commitOf({ wakeInMs: 0, timers: [{ name: "t", inMs: 0 }] });
+    await granted(storage.apps.commit(timed));
+    await storage.appQueries.claimWakes(100, 0);
+    await storage.apps.effectsDone("poll", timed.key, []);
+    const again = (await storage.appQueries.claimWakes(100, 0)).map(({ key }) => key);
+    expect(again).toContain(timed.key);
+    expect(again).not.toContain(due.key);
   });
 
   it("[APS4] an actor is bound to a conversation that is there, and its members have roles", async () => {

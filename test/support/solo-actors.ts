@@ -2,6 +2,7 @@
  * One ActorRuntime that owns everything, on the memory store and a clock of the test: asks and
  * tells go in, events and answers come out.
  */
+import type { AppRunner } from "../../actors/app-ports.ts";
 import type { ChangeRate } from "../../actors/changes.ts";
 import { behaviours } from "../../actors/index.ts";
 import { CHANGES_EVERY_MS } from "../../actors/limits.ts";
@@ -24,7 +25,7 @@ export const GRACE_MS = 5_000;
 export const SESSIONS_MAX = 50;
 
 export class SoloActors {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock = new FakeClock();
   readonly storage: MemoryStorage;
   readonly host: ActorRuntime;
   readonly events: Frame[] = [];
@@ -39,8 +40,12 @@ export class SoloActors {
   constructor(
     wrap: (ports: ActorPorts) => ActorPorts = (ports) => ports,
     changes: ChangeRate = null,
+    { apps = null, of = null }: { apps?: AppRunner | null; of?: SoloActors | null } = {},
   ) {
-    this.storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
+    // `of`: another worker over the same storage and clock.
+    if (of !== null) this.clock = of.clock;
+    const tables = of?.storage.tables ?? new MemoryTables(() => this.clock.nowMs());
+    this.storage = createMemoryStorage(tables);
     this.host = new ActorRuntime({
       clock: this.clock,
       self: SELF,
@@ -48,6 +53,7 @@ export class SoloActors {
         graceMs: GRACE_MS,
         sessionsMax: SESSIONS_MAX,
         changes,
+        apps,
       }),
       send: (sent) => this.#onFrame(sent),
       onBug: (_key, bug) => this.bugs.push(bug),

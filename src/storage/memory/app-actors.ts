@@ -72,7 +72,12 @@ export class MemoryAppActors implements AppStore, AppQueries {
 
   async effectsDone(kind: string, key: string, ns: readonly number[]): Promise<void> {
     const stored = this.#tables.apps.get(`${kind}:${key}`);
-    if (stored) stored.effects = stored.effects.filter(({ n }) => !ns.includes(n));
+    if (stored === undefined) return;
+    stored.effects = stored.effects.filter(({ n }) => !ns.includes(n));
+    const isDue = stored.wakeAtMs !== null && stored.wakeAtMs <= this.#tables.nowMs();
+    if (stored.effects.length > 0 || isDue) return;
+    const times = stored.timers.map(({ atMs }) => atMs);
+    stored.wakeAtMs = times.length === 0 ? null : Math.min(...times);
   }
 
   async roles(

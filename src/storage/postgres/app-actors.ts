@@ -38,8 +38,14 @@ const LOAD = {
 };
 const EFFECTS_DONE = {
   name: "app_effects_done",
-  text: `DELETE FROM app_effects f USING app_actors p
-    WHERE p.kind = $1 AND p.key = $2 AND f.actor_id = p.id AND f.n = ANY ($3::bigint[])`,
+  // A wake that has come meanwhile stays.
+  text: `WITH done AS (
+      DELETE FROM app_effects f USING app_actors p
+      WHERE p.kind = $1 AND p.key = $2 AND f.actor_id = p.id AND f.n = ANY ($3::bigint[]))
+    UPDATE app_actors p SET wake_at = (
+      SELECT min(to_timestamp((x->>'at')::bigint / 1000.0)) FROM json_array_elements(p.timers) AS x)
+    WHERE p.kind = $1 AND p.key = $2 AND p.wake_at > clock_timestamp() AND NOT EXISTS (
+      SELECT FROM app_effects f WHERE f.actor_id = p.id AND f.n <> ALL ($3::bigint[]))`,
 };
 const ROLES = {
   name: "app_roles",

@@ -53,6 +53,11 @@ export const GUIDES: readonly DocsPage[] = [
     summary: "What back ends receive: the event log, webhooks, and the hook before a commit.",
   },
   {
+    slug: "actors",
+    title: "Actors of your own",
+    summary: "Polls, games and auctions in the server: durable state, numbered events, timers.",
+  },
+  {
     slug: "deploy",
     title: "Deploy",
     summary: "One host, systemd, Docker, TLS and proxies, many hosts, upgrades.",
