@@ -22,6 +22,9 @@ export interface NewReport {
   content: object;
 }
 
+/** `waitMs`: when the next one may be made. */
+export type AddedReport = { id: string; created: boolean } | { waitMs: number };
+
 export interface Resolution {
   action: ReportAction;
   note: string | null;
@@ -29,8 +32,11 @@ export interface Resolution {
 }
 
 export interface ModerationStore {
-  /** The same user or rule and subject is one report: `created` is false for the second. */
-  addReport(report: NewReport): Promise<{ id: string; created: boolean }>;
+  /**
+   * The same user or rule and subject is one report: `created` is false for the second. A user who
+   * has made `mostAnHour` within the last hour makes no further one; null: not limited.
+   */
+  addReport(report: NewReport, mostAnHour: number | null): Promise<AddedReport>;
   /** Newest first. Null: of both states. Undefined: bad cursor. */
   reports(
     state: ReportState | null,

@@ -25,7 +25,11 @@ describe.each(ADAPTERS)("moderation in $name", ({ open }) => {
     content: { id: bob, display_name: "Böse" },
     ...report,
   });
-  const add = (report: Partial<NewReport> = {}) => storage.moderation.addReport(aReport(report));
+  const add = async (report: Partial<NewReport> = {}) => {
+    const added = await storage.moderation.addReport(aReport(report), null);
+    if ("waitMs" in added) throw new Error("limited");
+    return added;
+  };
 
   it("[RPT4] one report a person and subject, also of many at once", async () => {
     const made = await Promise.all(Array.from({ length: 10 }, () => add()));
@@ -41,6 +45,18 @@ describe.each(ADAPTERS)("moderation in $name", ({ open }) => {
     ]);
     expect(others.every(({ created }) => created)).toBe(true);
     expect(await add({ by: { rule: "darn" } })).toEqual({ id: others[5]!.id, created: false });
+  });
+
+  it("[RPT14] reports of one user within an hour are counted, repeats are not", async () => {
+    const [eve] = (await newUsers(storage, 1)) as [UserId];
+    const by = { user: eve };
+    const report = (seq: number) =>
+      storage.moderation.addReport(aReport({ by, subject: { conversation_id: "1", seq } }), 3);
+    for (let seq = 1; seq <= 3; seq++) expect(await report(seq)).toMatchObject({ created: true });
+    const refused = (await report(4)) as { waitMs: number };
+    expect(refused.waitMs).toBeGreaterThan(3_500_000);
+    expect(refused.waitMs).toBeLessThanOrEqual(3_600_000);
+    expect(await report(2)).toMatchObject({ created: false });
   });
 
   it("[RPT5] reports are listed by state, newest first, as they were made", async () => {

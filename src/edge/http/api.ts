@@ -213,7 +213,14 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...actorRoutes(deps.gateway, config.extensions?.actors ?? [], deps.apps),
     ...scheduledRoutes(deps.scheduled, deps.clock),
     ...serviceRoutes(deps.services, deps.revocations),
-    ...moderationRoutes(deps.moderation, deps.queries, deps.gateway, auth, wordRules),
+    ...moderationRoutes(
+      deps.moderation,
+      deps.queries,
+      deps.gateway,
+      auth,
+      wordRules,
+      config.rateLimits ? (config.limits.report?.burst ?? null) : null,
+    ),
   };
   const handlers = moderated(hooked(written, deps.hooks ?? null), wordRules);
   const isSuspended = (user: UserId) => deps.revocations.isSuspended(user);

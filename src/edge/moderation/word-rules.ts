@@ -68,7 +68,7 @@ export class WordRules {
   ): void {
     for (const rule of ruleIds) {
       const report = { by: { rule }, subject, authorId, reason: "rule", note: null, content };
-      this.#store.addReport(report).catch((err: unknown) => {
+      this.#store.addReport(report, null).catch((err: unknown) => {
         this.#log.warn({ event: "rule_unreported", rule, err });
       });
     }

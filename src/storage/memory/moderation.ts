@@ -1,5 +1,6 @@
 /** ModerationStore in memory; the twin of ../postgres/moderation.ts, held to the same suite. */
 import {
+  type AddedReport,
   type ModerationStore,
   type NewReport,
   type Resolution,
@@ -11,6 +12,8 @@ import { decodeListCursor } from "../postgres/list-cursor.ts";
 import { pageOf } from "../postgres/social-queries.ts";
 import { compareIds, type MemoryTables } from "./tables.ts";
 
+const HOUR_MS = 3_600_000;
+
 export class MemoryModeration implements ModerationStore {
   readonly #tables: MemoryTables;
 
@@ -18,11 +21,19 @@ export class MemoryModeration implements ModerationStore {
     this.#tables = tables;
   }
 
-  async addReport(report: NewReport): Promise<{ id: string; created: boolean }> {
+  async addReport(report: NewReport, mostAnHour: number | null): Promise<AddedReport> {
     const { by, subject, authorId, reason, note, content } = report;
     const key = JSON.stringify([by, subjectKeyOf(subject)]);
     const known = this.#tables.reports.get(key);
     if (known !== undefined) return { id: known.report.id, created: false };
+    const since = new Date(this.#tables.nowMs() - HOUR_MS).toISOString();
+    const recent = [...this.#tables.reports.values()]
+      .map((stored) => stored.report)
+      .filter((one) => "user" in by && one.reporter_id === by.user && one.created_at > since);
+    if (mostAnHour !== null && recent.length >= mostAnHour) {
+      const first = Date.parse(recent[0]!.created_at);
+      return { waitMs: Math.max(1, first + HOUR_MS - this.#tables.nowMs()) };
+    }
     const made: Report = {
       id: this.#tables.nextId(),
       state: "open",

@@ -1,5 +1,6 @@
 /** ModerationStore on PostgreSQL. */
 import {
+  type AddedReport,
   type ModerationStore,
   type NewReport,
   type Resolution,
@@ -13,19 +14,27 @@ import { pageOf } from "./social-queries.ts";
 
 const REPORT_COLUMNS = `r.id, r.subject, r.author_id, r.reporter_id, r.rule, r.reason, r.note,
   r.content, r.created_at, r.action, r.resolution_note, r.resolved_by, r.resolved_at`;
-// The second part sees the table as it was before: a report that is there already.
+// Every part sees the table as it was before: a report that is there already, and how many there are.
 const ADD = {
-  text: `WITH added AS (
+  text: `WITH known AS (
+      SELECT r.id FROM reports r
+      WHERE r.subject_key = $1 AND (r.reporter_id = $4::bigint OR r.rule = $5::text)
+    ), recent AS (
+      SELECT count(*) AS reports, min(r.created_at) AS first FROM reports r
+      WHERE r.reporter_id = $4 AND r.created_at > clock_timestamp() - interval '1 hour'
+    ), added AS (
       INSERT INTO reports
         (subject_key, subject, author_id, reporter_id, rule, reason, note, content)
-      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+      SELECT $1, $2::json, $3::bigint, $4, $5, $6, $7, $8::json FROM recent c
+      WHERE $9::int IS NULL OR c.reports < $9
       ON CONFLICT DO NOTHING RETURNING id
     )
-    SELECT a.id, true AS created FROM added a
+    SELECT k.id, false AS created, NULL AS wait_ms FROM known k
+    UNION ALL SELECT a.id, true, NULL FROM added a
     UNION ALL
-    SELECT r.id, false FROM reports r
-    WHERE r.subject_key = $1
-      AND (r.reporter_id = $4::bigint OR r.rule = $5::text)`,
+    SELECT NULL, false, greatest(1, ceil(extract(epoch FROM
+      c.first + interval '1 hour' - clock_timestamp()) * 1000))::bigint::text
+    FROM recent c WHERE c.reports >= $9 AND NOT EXISTS (SELECT 1 FROM known)`,
 };
 const LIST = {
   text: `SELECT ${REPORT_COLUMNS} FROM reports r
@@ -50,6 +59,11 @@ const PUT_RULES = {
   text: "UPDATE moderation_rules m SET rules = $1, rev = m.rev + 1 RETURNING m.rev",
 };
 
+interface AddedRow {
+  id: string | null;
+  created: boolean;
+  wait_ms: string | null;
+}
 type ReportRow = Omit<Report, "state">;
 
 export class PostgresModeration implements ModerationStore {
@@ -59,11 +73,11 @@ export class PostgresModeration implements ModerationStore {
     this.#database = database;
   }
 
-  async addReport(report: NewReport): Promise<{ id: string; created: boolean }> {
+  async addReport(report: NewReport, mostAnHour: number | null): Promise<AddedReport> {
     const { by, subject, authorId, reason, note, content } = report;
     // Tried again after a lost answer, it finds the report.
     const add = () =>
-      this.#database.read<{ id: string; created: boolean }>(ADD, [
+      this.#database.read<AddedRow>(ADD, [
         subjectKeyOf(subject),
         JSON.stringify(subject),
         authorId,
@@ -72,11 +86,13 @@ export class PostgresModeration implements ModerationStore {
         reason,
         note,
         JSON.stringify(content),
+        mostAnHour,
       ]);
     // Where another call added it between the two parts of the statement, the next one sees it.
     const [row] = await add();
     const [made] = row === undefined ? await add() : [row];
     if (made === undefined) throw new Error("a report was neither added nor found");
+    if (made.id === null) return { waitMs: Number(made.wait_ms) };
     return { id: made.id, created: made.created };
   }
 

@@ -5,6 +5,8 @@
  * [RPT2] Where two moderators resolve a report at once, one does, and the other gets `conflict`. A
  *        report is resolved once its action is carried out: where that fails it stays open.
  * [RPT3] The reporter gets a notification that the report was resolved, never how.
+ * [RPT14] The reports of a user within an hour are counted in storage, so that their number is exact
+ *         over all workers. The bucket of RATE_LIMIT_REPORT stands before it.
  */
 
 import type { Queries } from "../../../ports/edge.ts";
@@ -18,6 +20,7 @@ import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
 import type { Auth } from "../../auth/auth.ts";
 import type { Identity } from "../../auth/identity.ts";
+import { tooMany } from "../../limits/limits.ts";
 import { rulesProblem } from "../../moderation/matcher.ts";
 import type { WordRules } from "../../moderation/word-rules.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
@@ -48,6 +51,7 @@ export function moderationRoutes(
   gateway: AskActors,
   auth: Pick<Auth, "suspend">,
   wordRules: Pick<WordRules, "follow">,
+  mostReportsAnHour: number | null,
 ): Handlers<Route> {
   /** [RPT1] */
   async function contentOf(caller: Identity, subject: ReportSubject): Promise<Result<Content>> {
@@ -132,10 +136,11 @@ export function moderationRoutes(
       const content = await contentOf(caller, subject);
       if (!content.ok) return content;
       const by = { user: caller.userId };
-      const { id, created } = await orUnreachable(
-        store.addReport({ by, subject, reason, note, ...content.value }),
-      );
-      return answered(created ? 201 : 200, ok({ id }));
+      const report = { by, subject, reason, note, ...content.value };
+      const most = caller.service === null ? mostReportsAnHour : null;
+      const added = await orUnreachable(store.addReport(report, most));
+      if ("waitMs" in added) return { ok: false, error: tooMany(added.waitMs) };
+      return answered(added.created ? 201 : 200, ok({ id: added.id }));
     },
 
     async listReports({ query: { state = null, limit = PAGE_LIMIT_DEFAULT, cursor = null } }) {
