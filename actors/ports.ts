@@ -370,6 +370,8 @@ export interface UserStore {
   lastSeen(id: UserId): Promise<LastSeen | undefined>;
   /** Group-committed; `at` is ISO 8601; an older value never replaces a newer one. */
   saveLastSeen(id: UserId, at: string): Promise<void>;
+  /** Notes in the event log that the user is there, where somebody has asked for such events. */
+  cameOnline(id: UserId): Promise<void>;
   /** Null: no such user. */
   profile(id: UserId): Promise<User | null>;
   privacy(id: UserId): Promise<Privacy>;

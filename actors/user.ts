@@ -78,12 +78,17 @@ export function userBehaviour(
       rules.graceMs,
       ctx.isCutOff,
     );
+    const before = state.presence.published;
     state.presence = presence;
     if (wakeInMs === null) ctx.cancel(PRESENCE_TIMER);
     else ctx.after(wakeInMs, PRESENCE_TIMER);
     if (notice === null) return;
     if (notice === "offline" && presence.lastEndedAtMs !== null)
       wasSeen(state, presence.lastEndedAtMs, ctx);
+    if (before === "offline" && notice !== "offline" && !isRestated) {
+      // Storage is away: an event about presence is missing, as its log is.
+      ctx.run(ports.users.cameOnline(state.id), nothing, nothing);
+    }
     ctx.publish(topicOf.status(state.id), {
       name: "user_status",
       rev: 0,
@@ -111,6 +116,7 @@ export function userBehaviour(
     );
   }
 
+  const nothing = () => undefined;
   const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
 
   function createConversation(

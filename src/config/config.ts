@@ -164,7 +164,6 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     ]),
     hookTimeoutMs: read(CONFIG_KEYS.hookTimeoutMs, 1500),
     hookOnFailure: read<EventsConfig["hookOnFailure"]>(CONFIG_KEYS.hookOnFailure, "refuse"),
-    unreadAfterS: read(CONFIG_KEYS.unreadAfterS, 900),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
 

@@ -24,7 +24,6 @@ export interface EventsConfig {
   hookEvents: HookType[];
   hookTimeoutMs: number;
   hookOnFailure: OnHookFailure;
-  unreadAfterS: number;
 }
 
 function oneOf<T extends string>(...words: T[]): (text: string) => Read<T> {
@@ -132,15 +131,5 @@ export const EVENT_KEYS = {
     default: "refuse",
     wants: "refuse or allow",
     read: oneOf("refuse", "allow"),
-  },
-  unreadAfterS: {
-    name: "UNREAD_AFTER_S",
-    meaning: "how long something stays unread before `message.unread` is written",
-    unit: "seconds",
-    default: "900",
-    wants: "a whole number from 1 to 604800",
-    tooSmall: "people get e-mail about what they would have read",
-    tooLarge: "e-mail comes late",
-    read: integer(1, 604_800),
   },
 } as const satisfies Record<string, ConfigKey<unknown>>;

@@ -147,7 +147,7 @@ describe("the event log", () => {
     expect(seqs).toEqual(upTo(900).map((_, i) => i + 1));
   });
 
-  it("[EVT5] external names stand beside, and presence comes only where it is named in full", async () => {
+  it("[EVT5] the application's own names stand beside", async () => {
     const shop = await Service.of(troupe(), "users");
     const name = `app:${process.pid}.events`;
     const reader = await EventReader.of(troupe());

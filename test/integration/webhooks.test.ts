@@ -11,7 +11,7 @@ import { Receiver, signatureOf } from "../support/receiver.ts";
 import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const env = { WEBHOOK_ALLOW_PRIVATE: "127.0.0.1" };
+const env = { WEBHOOK_ALLOW_PRIVATE: "127.0.0.1", PRESENCE_GRACE_MS: "200" };
 const troupe = troupeForFile({ workers: 1, env });
 const receivers: Receiver[] = [];
 
@@ -124,6 +124,29 @@ describe("webhooks", () => {
     expect(textsOf(receiver, key)).toEqual(["one", "two", "one", "two"]);
     expectRefusal(await api.post(`${path}/replay`, { after: "nonsense" }), "invalid_payload");
     await api.delete(path);
+  });
+
+  it("[WBH5] presence is sent only where it is named in full", async () => {
+    const { api } = await Service.of(troupe(), "events");
+    const [named, patterned] = [await newReceiver(), await newReceiver()];
+    const ids: string[] = [];
+    for (const [receiver, types] of [
+      [named, ["user.online", "user.offline"]],
+      [patterned, ["user.*"]],
+    ] as const) {
+      const made = await api.post<Webhook>("/api/webhooks", { url: receiver.url, types });
+      ids.push(expectStatus(made, 201).id);
+    }
+    const ann = await troupe().user("ann");
+    const session = await ann.connects();
+    await session.disconnects();
+    const key = `user:${ann.id}`;
+    const seen = ({ events }: Receiver) =>
+      events.filter((event) => event.key === key).map(({ type }) => type);
+    await eventually("both have arrived", () => seen(named).length === 2);
+    expect(seen(named)).toEqual(["user.online", "user.offline"]);
+    expect(seen(patterned)).toEqual(["user.created"]);
+    for (const id of ids) await api.delete(`/api/webhooks/${id}`);
   });
 
   it("[WBH4] when the host that delivers is killed another goes on, and every key stays in order", async () => {

@@ -37,7 +37,6 @@ export const CONFIG: WorkerConfig = {
   hookEvents: ["message.send", "message.edit"],
   hookTimeoutMs: 1500,
   hookOnFailure: "refuse",
-  unreadAfterS: 900,
   tokenMaxAgeS: 86_400,
   accessTokenTtlS: 900,
   refreshTokenTtlS: 3600,

@@ -19,15 +19,23 @@ const LAST_SEEN = {
   text: `SELECT u.id, u.last_seen_at, ${IS_RESERVED} AS is_reserved FROM users u
     WHERE u.id = ANY ($1::bigint[])`,
 };
+/** The same for actors, and whether anybody wants events of presence (sql/functions/log_online.sql). */
+const LAST_SEEN_AND_WANTED = {
+  name: "last_seen_and_wanted",
+  text: `SELECT u.id, u.last_seen_at, s.is_on AND s.has_presence AS is_wanted
+    FROM users u CROSS JOIN event_log_state s WHERE u.id = ANY ($1::bigint[])`,
+};
+const LOG_ONLINE = { name: "log_online", text: "SELECT log_online($1::bigint[])" };
 const SAVE_LAST_SEEN = {
   name: "save_last_seen",
   // Rows in rising id, so that two hosts' batches cannot wait for each other.
-  text: `UPDATE users u SET last_seen_at = x.at
+  text: `WITH saved AS (UPDATE users u SET last_seen_at = x.at
     FROM (
       SELECT s.id, max(s.at) AS at
       FROM unnest($1::bigint[], $2::timestamptz(3)[]) AS s (id, at) GROUP BY s.id ORDER BY s.id
     ) x
-    WHERE u.id = x.id AND (u.last_seen_at IS NULL OR u.last_seen_at < x.at)`,
+    WHERE u.id = x.id AND (u.last_seen_at IS NULL OR u.last_seen_at < x.at)
+    ) SELECT s.is_on AND s.has_presence AS is_wanted FROM event_log_state s`,
 };
 
 /** When each user that exists was last seen. */
@@ -64,19 +72,28 @@ const SET_PRIVACY = { name: "set_privacy", text: "SELECT * FROM set_privacy($1, 
 export async function readPrivacy(database: Database, id: UserId): Promise<Privacy> {
   const [row] = await database.read<{ privacy: string }>(PRIVACY, [id]);
   return JSON.parse(row!.privacy) as Privacy;
+interface SeenRow {
+  id: UserId;
+  last_seen_at: string | null;
+  is_wanted: boolean;
 }
 
 export class PostgresUsers implements UserStore {
   readonly #database: Database;
   readonly #lastSeen: Batcher<UserId, LastSeen | undefined>;
   readonly #profiles: Batcher<UserId, User | null>;
+  readonly #online: Batcher<UserId, null>;
+  /** As the last statement that looked found it; every beginning and end of a presence looks. */
+  #isPresenceWanted = false;
   readonly #saved: Batcher<{ id: UserId; at: string }, null>;
 
   constructor(database: Database) {
     this.#database = database;
     this.#lastSeen = new Batcher(
       async (ids) => {
-        const found = await readLastSeen(database, ids);
+        const rows = await database.read<SeenRow>(LAST_SEEN_AND_WANTED, [ids]);
+        if (rows[0] !== undefined) this.#isPresenceWanted = rows[0].is_wanted;
+        const found = new Map(rows.map((row) => [row.id, row.last_seen_at]));
         return ids.map((id) => found.get(id));
       },
       { batchMax: 500, inFlightMax: 1, stormPaceMs: STORM_PACE_MS },
@@ -85,10 +102,18 @@ export class PostgresUsers implements UserStore {
       batchMax: 256,
       inFlightMax: 1,
     });
+    this.#online = new Batcher(
+      async (ids) => {
+        await database.write(LOG_ONLINE, [[...new Set(ids)]]);
+        return ids.map(() => null);
+      },
+      { batchMax: 1000, inFlightMax: 1 },
+    );
     this.#saved = new Batcher(
       async (seen) => {
         const values = [seen.map(({ id }) => id), seen.map(({ at }) => at)];
-        await database.read(SAVE_LAST_SEEN, values);
+        const [row] = await database.read<{ is_wanted: boolean }>(SAVE_LAST_SEEN, values);
+        this.#isPresenceWanted = row?.is_wanted === true;
         return seen.map(() => null);
       },
       // One at a time: whatever comes meanwhile (a host's users all leaving) shares the next.
@@ -117,6 +142,8 @@ export class PostgresUsers implements UserStore {
       privacy: JSON.parse(row!.privacy) as Privacy,
       conversationIds: row!.conversation_ids,
     };
+  async cameOnline(id: UserId): Promise<void> {
+    if (this.#isPresenceWanted) await this.#online.ask(id);
   }
 
   async saveLastSeen(id: UserId, at: string): Promise<void> {
