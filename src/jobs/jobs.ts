@@ -16,6 +16,7 @@ import { Deliverer } from "./webhooks/deliverer.ts";
 /** There may be 20 webhooks, each with a job that runs for as long as it is there. */
 const AT_ONCE_MAX = 40;
 const UPKEEP_MS = 60_000;
+const TROUBLE_MS = 1_000;
 
 export interface JobsOptions {
   config: Pick<EventsConfig, "jobs" | "events" | "eventsRetentionDays">;
@@ -38,11 +39,23 @@ export function startJobs({ config, storage, post, registry, clock, log }: JobsO
     /** Runs for as long as the webhook is enabled. */
     async webhook({ key }, { signal }) {
       const deliverer = new Deliverer({ id: key ?? "", queue: webhooks, post, clock, log });
-      await deliverer.run(signal);
+      try {
+        await deliverer.run(signal);
+      } catch (err) {
+        // It never gives up: PostgreSQL was out of reach for a while.
+        log.warn({ event: "webhook_waits", webhook: key, err });
+        return { is: "again", inMs: TROUBLE_MS };
+      }
       return signal.aborted ? { is: "again", inMs: 0 } : { is: "done" };
     },
     async events_upkeep() {
-      const isKept = await events.upkeep(config.eventsRetentionDays, config.events === "auto");
+      const mayEnd = config.events === "auto";
+      const isKept = await events
+        .upkeep(config.eventsRetentionDays, mayEnd)
+        .catch((err: unknown) => {
+          log.warn({ event: "events_upkeep_waits", err });
+          return true;
+        });
       return isKept ? { is: "again", inMs: UPKEEP_MS } : { is: "done" };
     },
   };

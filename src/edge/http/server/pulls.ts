@@ -8,6 +8,8 @@ import { PULLED_MAX } from "../../../protocol/event-routes.ts";
 import { later } from "../../../protocol/time.ts";
 
 const LOOK_MS = 200;
+/** How long rows that hold nothing of what is asked for are searched, also without waiting. */
+const SEARCH_MS = 2_000;
 
 /** A place as callers see it: text that only this module reads. */
 export function cursorOf({ epoch, pos, n, mark }: LogPlace): string {
@@ -52,15 +54,16 @@ export class Pulls {
 
   /** The first page with an event, or what there is when the time is up; null: gone. */
   async pull(from: LogPlace, filter: EventFilter, waitMs: number): Promise<LogPage | null> {
-    const untilMs = later(this.#clock.monotonicMs(), waitMs);
+    const begunMs = this.#clock.monotonicMs();
+    const untilMs = later(begunMs, waitMs);
+    const searchedUntilMs = later(begunMs, Math.max(waitMs, SEARCH_MS));
     for (let place = from; ; ) {
       const page = await this.#log.read(place, filter, PULLED_MAX);
       if (page === null || page.events.length > 0) return page;
-      const isOver = () =>
-        this.#closed.signal.aborted || this.#clock.monotonicMs() >= untilMs || waitMs === 0;
-      if (isOver()) return page;
+      const isOver = () => this.#closed.signal.aborted || this.#clock.monotonicMs() >= untilMs;
       place = page.next;
-      if (page.hasMore) continue;
+      if (page.hasMore && this.#clock.monotonicMs() < searchedUntilMs) continue;
+      if (isOver()) return page;
       while (!(await this.#log.hasNews(place))) {
         if (isOver()) return page;
         await this.#pause();

@@ -14,7 +14,7 @@ BEGIN
   SELECT c.deleted_at INTO deleted FROM conversations c WHERE c.id = NEW.conversation_id;
   IF deleted IS NOT NULL THEN
     PERFORM log_events(ARRAY[outside_event('conversation.deleted', key, NEW.rev, actor,
-      json_build_object('conversation', row_to_json(now_row))::text)]);
+      json_build_object('conversation', logged_conversation(NEW.conversation_id))::text)]);
     RETURN NULL;
   END IF;
   FOR member IN SELECT r->'member' AS gone, r->'extra' AS extra FROM json_array_elements(NEW.removed) r
@@ -38,7 +38,7 @@ BEGIN
     OR now_row.owner_id IS DISTINCT FROM NEW.owner_before
     OR now_row.extra::text IS DISTINCT FROM NEW.extra_before::text THEN
     events := array_prepend(outside_event('conversation.updated', key, NEW.rev, actor,
-      json_build_object('conversation', row_to_json(now_row))::text), events);
+      json_build_object('conversation', logged_conversation(NEW.conversation_id))::text), events);
   END IF;
   PERFORM log_events(events);
   RETURN NULL;

@@ -6,8 +6,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM log_events(ARRAY[outside_event('conversation.created', 'conversation:' || NEW.id, 1,
     coalesce(current_setting('troupe.actor', true), NEW.owner_id::text),
-    json_build_object('conversation', (
-      SELECT row_to_json(r) FROM conversation_rows r WHERE r.id = NEW.id))::text)], true);
+    json_build_object('conversation', logged_conversation(NEW.id))::text)], true);
   RETURN NULL;
 END
 $$;
