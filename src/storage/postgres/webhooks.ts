@@ -28,7 +28,8 @@ const UNLOOKED_MAX = 500;
 
 const SHOWN = `w.id, w.url, w.types, w.is_batch AS batch, w.is_enabled AS enabled, w.created_at,
   w.last_ok_at,
-  (SELECT min(k.failing_since) FROM webhook_keys k WHERE k.webhook_id = w.id) AS failing_since,
+  (SELECT min(k.failing_since) FROM webhook_keys k
+    WHERE k.webhook_id = w.id AND k.attempts > 0) AS failing_since,
   ARRAY(SELECT k.key FROM webhook_keys k WHERE k.webhook_id = w.id AND k.parked_at IS NOT NULL
     ORDER BY k.parked_at LIMIT ${PARKED_SHOWN_MAX}) AS parked,
   greatest(0, extract(epoch FROM clock_timestamp() - least(
@@ -67,14 +68,22 @@ const UNPARK = {
       RETURNING 1
     ) SELECT (SELECT count(*) FROM unparked)::int AS unparked FROM webhooks w WHERE w.id = $1`,
 };
+// The keys that were queued count as due, so that a deliverer at work learns of them.
 const REPLAY = {
-  text: `INSERT INTO webhook_queue AS q (webhook_id, key, pos, n, at)
+  text: `WITH queued AS (
+    INSERT INTO webhook_queue AS q (webhook_id, key, pos, n, at)
     SELECT w.id, e.event->>'k', l.pos, e.n - 1, l.at
     FROM webhooks w
     JOIN event_log l ON l.pos >= $2 AND l.pos <= w.looked_pos
     CROSS JOIN LATERAL unnest(l.events) WITH ORDINALITY AS e (event, n)
     WHERE w.id = $1 AND (l.pos > $2 OR e.n > $3) AND is_wanted_event(e.event->>'t', w.types)
-    ON CONFLICT DO NOTHING`,
+    ON CONFLICT DO NOTHING
+    RETURNING q.key
+  )
+  INSERT INTO webhook_keys
+    (webhook_id, key, attempts, failing_since, retry_at, upto_pos, upto_n)
+  SELECT DISTINCT $1::bigint, q.key, 0, clock_timestamp(), clock_timestamp(), 0, 0 FROM queued q
+  ON CONFLICT DO NOTHING`,
 };
 
 const LOOK = { name: "queue_webhook", text: "SELECT * FROM queue_webhook($1, $2)" };
@@ -119,6 +128,7 @@ const FAILED = {
       CASE WHEN $3::float8 IS NULL THEN clock_timestamp() END, $4, $5
     FROM webhooks w WHERE w.id = $1
     ON CONFLICT (webhook_id, key) DO UPDATE SET attempts = k.attempts + 1,
+      failing_since = CASE WHEN k.attempts = 0 THEN excluded.failing_since ELSE k.failing_since END,
       retry_at = excluded.retry_at, parked_at = excluded.parked_at,
       upto_pos = excluded.upto_pos, upto_n = excluded.upto_n`,
 };
