@@ -37,6 +37,7 @@ export class MemoryUsers implements UserStore {
     for (const stored of conversations) maskReads(this.#tables, stored);
     return { privacy, conversationIds: conversations.map((it) => asConversationId(it.id)) };
   }
+
   /** The memory twin keeps no event log. */
   cameOnline = async (): Promise<void> => undefined;
 

@@ -142,6 +142,8 @@ export class PostgresUsers implements UserStore {
       privacy: JSON.parse(row!.privacy) as Privacy,
       conversationIds: row!.conversation_ids,
     };
+  }
+
   async cameOnline(id: UserId): Promise<void> {
     if (this.#isPresenceWanted) await this.#online.ask(id);
   }

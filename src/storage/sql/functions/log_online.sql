@@ -1,4 +1,4 @@
--- Users who came online, where somebody wants to know. (That they went is a change of their row.)
+-- Users who came online, where somebody wants to know and they show it to everybody. (That they went is a change of their row.)
 CREATE OR REPLACE FUNCTION log_online(p_users bigint[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -7,7 +7,7 @@ BEGIN
       SELECT array_agg(outside_event('user.online', 'user:' || u.id, NULL, u.id::text,
         json_build_object('status', json_build_object('user_id', u.id::text, 'status', 'online',
           'last_seen_at', iso_time(u.last_seen_at)))::text) ORDER BY u.id)
-      FROM users u WHERE u.id = ANY (p_users)));
+      FROM users u WHERE u.id = ANY (p_users) AND shows_presence(u.id)));
   END IF;
 END
 $$;
