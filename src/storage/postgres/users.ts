@@ -16,14 +16,10 @@ export const STORM_PACE_MS = 20;
 
 const LAST_SEEN = {
   name: "last_seen",
-  text: `SELECT u.id, u.last_seen_at, ${IS_RESERVED} AS is_reserved FROM users u
+  text: `SELECT u.id, u.last_seen_at, ${IS_RESERVED} AS is_reserved,
+      (SELECT s.is_on AND s.has_presence FROM event_log_state s) AS is_wanted
+    FROM users u
     WHERE u.id = ANY ($1::bigint[])`,
-};
-/** The same for actors, and whether anybody wants events of presence (sql/functions/log_online.sql). */
-const LAST_SEEN_AND_WANTED = {
-  name: "last_seen_and_wanted",
-  text: `SELECT u.id, u.last_seen_at, s.is_on AND s.has_presence AS is_wanted
-    FROM users u CROSS JOIN event_log_state s WHERE u.id = ANY ($1::bigint[])`,
 };
 const LOG_ONLINE = { name: "log_online", text: "SELECT log_online($1::bigint[])" };
 const SAVE_LAST_SEEN = {
@@ -38,16 +34,19 @@ const SAVE_LAST_SEEN = {
     ) SELECT s.is_on AND s.has_presence AS is_wanted FROM event_log_state s`,
 };
 
-/** When each user that exists was last seen. */
+/** When each user that exists was last seen. `noteWanted`: whether events of presence are logged. */
 export async function readLastSeen(
   database: Database,
   ids: UserId[],
+  noteWanted?: (isWanted: boolean) => void,
 ): Promise<Map<UserId, LastSeen>> {
   const rows = await database.read<{
     id: UserId;
     last_seen_at: string | null;
     is_reserved: boolean;
+    is_wanted: boolean;
   }>(LAST_SEEN, [ids]);
+  if (rows[0] !== undefined) noteWanted?.(rows[0].is_wanted);
   return new Map(
     rows.map(({ id, last_seen_at: at, is_reserved: isReserved }) => [id, { at, isReserved }]),
   );
@@ -72,10 +71,6 @@ const SET_PRIVACY = { name: "set_privacy", text: "SELECT * FROM set_privacy($1, 
 export async function readPrivacy(database: Database, id: UserId): Promise<Privacy> {
   const [row] = await database.read<{ privacy: string }>(PRIVACY, [id]);
   return JSON.parse(row!.privacy) as Privacy;
-interface SeenRow {
-  id: UserId;
-  last_seen_at: string | null;
-  is_wanted: boolean;
 }
 
 export class PostgresUsers implements UserStore {
@@ -91,9 +86,9 @@ export class PostgresUsers implements UserStore {
     this.#database = database;
     this.#lastSeen = new Batcher(
       async (ids) => {
-        const rows = await database.read<SeenRow>(LAST_SEEN_AND_WANTED, [ids]);
-        if (rows[0] !== undefined) this.#isPresenceWanted = rows[0].is_wanted;
-        const found = new Map(rows.map((row) => [row.id, row.last_seen_at]));
+        const found = await readLastSeen(database, ids, (isWanted) => {
+          this.#isPresenceWanted = isWanted;
+        });
         return ids.map((id) => found.get(id));
       },
       { batchMax: 500, inFlightMax: 1, stormPaceMs: STORM_PACE_MS },
