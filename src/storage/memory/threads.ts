@@ -23,8 +23,10 @@ import {
   ownActivityMsIn,
   type StoredConversation,
   shownConversation,
+  shownFrom,
   shownMember,
   standingIn,
+  visibleIn,
 } from "./tables.ts";
 
 const SUMMARY_DUE_MS = 3_000;
@@ -208,7 +210,7 @@ export class MemoryThreadQueries implements ThreadQueries {
     return {
       items: page.map((thread) => ({
         ...shownThreadTo(this.#tables, thread, reader),
-        last_message: thread.messages.at(-1) ?? null,
+        last_message: visibleIn(thread, shownFrom(thread, reader)).messages.at(-1) ?? null,
         ...standingIn(thread, reader).standing,
       })),
       next_cursor: isMore ? encodePlace({ atMs: last.lastActivityMs, id: last.id }) : null,

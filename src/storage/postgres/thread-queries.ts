@@ -14,6 +14,7 @@ import {
   PART_COLUMNS,
   readable,
   readerExtra,
+  shownFrom,
 } from "./rows.ts";
 
 const THREAD = {
@@ -29,8 +30,8 @@ const THREADS = {
       c.read_seq, c.read_n, c.cleared_n, c.unread_from_n, c.unread_count,
       c.last_activity_at, message_text(m) AS message
     FROM (
-      SELECT c.*, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n,
-        unread_count(c, k) AS unread_count
+      SELECT c.*, ${shownFrom("k")} AS shown_from, k.read_seq, k.read_n, k.cleared_n,
+        k.unread_from_n, unread_count(c, k) AS unread_count
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
       WHERE k.user_id = $1 AND k.thread_of IS NOT NULL
         AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
@@ -39,6 +40,7 @@ const THREADS = {
     ) c
     CROSS JOIN LATERAL (${listedMembers("c", "$1")}) v
     LEFT JOIN messages m ON m.conversation_id = c.id AND m.seq = c.last_seq
+      AND m.seq >= c.shown_from
     ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
 const READABLE = {
