@@ -288,6 +288,10 @@ export function conversationBehaviour(
         reply.ok(null);
         return;
       }
+      if (op === "refresh_files") {
+        messages.refreshFiles(state, body as Body<"refresh_files">, reply, ctx);
+        return;
+      }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
       const act = op as MemberAct;

@@ -67,13 +67,15 @@ function contentOf(
   state: ConversationState,
   role: Role,
   body: string,
-  { type, data, silent, expire_in_s }: MessageContent,
+  { type, data, attachments, silent, expire_in_s }: MessageContent,
 ): NewContent | null {
   const mentions = mentionsIn(state, role, body);
-  if (!mentions && !type && !data && !silent && !expire_in_s) return null;
+  const files = attachments?.map(({ file_id }) => file_id) ?? [];
+  if (!mentions && !type && !data && files.length === 0 && !silent && !expire_in_s) return null;
   return {
     ...(type && { type }),
     ...(data && { data }),
+    ...(files.length > 0 && { attachments: files }),
     ...(silent && { silent }),
     ...(expire_in_s && { expireInS: expire_in_s }),
     ...(mentions && mentions.names.length > 0 && { names: mentions.names }),
@@ -349,12 +351,13 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     reply: Reply,
     ctx: Context,
   ): void {
-    const { data } = body;
+    const { data, attachments } = body;
     const mentions = body.body === undefined ? null : mentionsIn(state, role, body.body);
     const change = {
       does: "edit" as const,
       ...(body.body !== undefined && { body: body.body }),
       ...(data !== undefined && { data }),
+      ...(attachments !== undefined && { attachments }),
       names: mentions?.names ?? [],
       all: mentions?.isAll === true,
     };
@@ -406,6 +409,37 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     );
   }
 
+  /** A refusal means that some are not written: the caller asks again. */
+  function refreshFiles(
+    state: ConversationState,
+    { seqs }: Body<"refresh_files">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    let left = seqs.length;
+    let isFailed = false;
+    const ended = () => {
+      left--;
+      if (left > 0) return;
+      if (isFailed) reply.refuse(REFUSALS.unavailable.error);
+      else reply.ok(null);
+    };
+    if (left === 0) reply.ok(null);
+    for (const seq of seqs) {
+      ctx.run(
+        store.refreshFiles(state.id, seq),
+        (revised) => {
+          if (revised?.changed) publishRevised(state, revised, "", ctx);
+          ended();
+        },
+        () => {
+          isFailed = true;
+          ended();
+        },
+      );
+    }
+  }
+
   return {
     admitSend,
     serviceSend,
@@ -414,6 +448,7 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     remove,
     pin,
     expire,
+    refreshFiles,
     moderatorDelete,
     publishRevised,
   };

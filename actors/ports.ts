@@ -43,6 +43,8 @@ export interface NewMessage {
 export interface NewContent {
   type?: string;
   data?: AppData;
+  /** Ids of files that the sender has uploaded. */
+  attachments?: string[];
   silent?: true;
   expireInS?: number;
   /** Folded usernames that the body mentions; those of members become `mentions`. */
@@ -64,7 +66,14 @@ export interface ServiceMessage {
 /** One change of a message. */
 export type MessageChange =
   /** Changes what is named; `names` and `all` are of `body`. `data` null removes it. */
-  | { does: "edit"; body?: string; data?: AppData | null; names: string[]; all: boolean }
+  | {
+      does: "edit";
+      body?: string;
+      data?: AppData | null;
+      attachments?: string[];
+      names: string[];
+      all: boolean;
+    }
   /**
    * `any`: also messages of others, but for those of `spared`; `system`: also system messages.
    */
@@ -245,6 +254,8 @@ export interface ConversationStore {
   ): Promise<Result<Revised>>;
   /** Deletes a message whose time has come; null: there is no such message any more. */
   expire(id: ConversationId, seq: number): Promise<Revised | null>;
+  /** Shows the files of a message as they are now; null: there is no such message any more. */
+  refreshFiles(id: ConversationId, seq: number): Promise<Revised | null>;
 
   /**
    * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).

@@ -51,6 +51,7 @@ export type MemberAct = Exclude<
   | "judge_thread"
   | "reply_failed"
   | "thread_changed"
+  | "refresh_files"
 >;
 
 /** Null: nothing known here forbids it. */
@@ -114,14 +115,20 @@ function mayByRole(
 ): boolean | undefined {
   const isAllowed = (action: Action) => isAtLeast(role, leastRoleFor(conversation, action));
   switch (act) {
-    case "send":
-      return roleMayDo(conversation, role, "send");
+    case "send": {
+      const { content } = body as ConversationOps["send"]["body"];
+      if (!roleMayDo(conversation, role, "send")) return false;
+      return !content?.attachments?.length || isAllowed("attach");
+    }
     case "signal":
     case "signal_audience":
       return isAllowed("signal");
     case "typing":
-    case "edit":
       return isAllowed("send");
+    case "edit": {
+      const { attachments = [] } = body as ConversationOps["edit"]["body"];
+      return isAllowed("send") && (attachments.length === 0 || isAllowed("attach"));
+    }
     case "react": {
       // [RGT4]
       if (isTakingAway(act, body)) return undefined;

@@ -7,12 +7,14 @@
  */
 import type { IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
+import { join } from "node:path";
 import { Worker as Thread } from "node:worker_threads";
 import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
 import { StartRefusal } from "./base/errors.ts";
+import { FileLinks } from "./base/file-links.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { addMetrics, createMetrics } from "./base/metrics.ts";
 import type { WorkerConfig } from "./config/config.ts";
@@ -24,12 +26,14 @@ import { createOps } from "./edge/ops/ops.ts";
 import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
+import { createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createHooks } from "./outbound/hook-client.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
+import type { FileStore, Files } from "./ports/files.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
@@ -44,6 +48,8 @@ import { Exchange } from "./runtime/exchange.ts";
 import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
 import type { ThreadApi } from "./runtime/thread-api.ts";
+import { DiskFiles } from "./storage/files/disk.ts";
+import { NoFiles } from "./storage/files/missing.ts";
 import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 import { FaultLog } from "./storage/postgres/fault-log.ts";
 
@@ -127,6 +133,12 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   });
   onPipePressure = (isFull) => exchange.onPipePressure(isFull);
   const { extensions } = config;
+  const links = new FileLinks({
+    key: await storage.files.key(),
+    ttlS: config.fileUrlTtlS,
+    basePath: config.basePath,
+    clock,
+  });
   const adapter = await openNamespaceAdapter(config, log);
   const edge = await Edge.create({
     config,
@@ -139,6 +151,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     moderation: storage.moderation,
     apps: storage.apps,
     queries: storage.queries,
+    links,
     metrics,
     clock,
     random: Math.random,
@@ -159,6 +172,9 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       return report;
     },
   });
+  const store = openFileStore(config);
+  const retire = createRetirement({ table: storage.files, store, gateway: exchange.gateway });
+  const files: Files = { table: storage.files, store, links, retire };
   const strays = createMisroutedPolls(edge.sockets.io, tls === null);
   const api = await createApi({
     config,
@@ -169,6 +185,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     wordRules: edge.wordRules,
     apps: storage.apps,
     queries: storage.queries,
+    files,
     clientPackages: storage.clientPackages,
     outside: {
       events: storage.events,
@@ -254,7 +271,17 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
 
   // One worker of the host runs jobs, beside what it serves.
   const jobs = slot.endsWith("/0")
-    ? startJobs({ config, storage, post: outbound.post, registry: metrics.registry, clock, log })
+    ? startJobs({
+        config,
+        storage,
+        post: outbound.post,
+        links: (text) => links.in(text),
+        handlers: fileJobs({ table: storage.files, retire }),
+        standing: [SWEEP_FILES],
+        registry: metrics.registry,
+        clock,
+        log,
+      })
     : null;
   // Nothing happens before the log that is to hold it.
   if (config.events === "on") await jobs?.ready;
@@ -321,6 +348,11 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   }
 
   return exchange;
+}
+
+/** Several hosts that share no store would each miss what the others hold. */
+function openFileStore({ redisUrl, dataDir }: WorkerConfig): FileStore {
+  return redisUrl === null ? new DiskFiles(join(dataDir, "files")) : new NoFiles();
 }
 
 /** Null where a namespace's rooms end at this host. */

@@ -6,13 +6,14 @@ import { resolve } from "node:path";
 import { PRIVACY_DEFAULTS, type Privacy } from "../protocol/privacy.ts";
 import type { EventsConfig } from "./event-keys.ts";
 import type { Extensions } from "./extensions.ts";
+import type { FilesConfig } from "./file-keys.ts";
 import type { ConfigKey } from "./key.ts";
 import { CONFIG_KEYS, type Directory, defaultWorkers } from "./keys.ts";
 import { type Limits, limitsBy } from "./limit-keys.ts";
 import type { ProxyTrust } from "./proxy-trust.ts";
 import { readTlsPair } from "./tls-pair.ts";
 
-export interface Config extends EventsConfig {
+export interface Config extends EventsConfig, FilesConfig {
   port: number;
   host: string;
   /** Edge processes. */
@@ -164,6 +165,10 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     ]),
     hookTimeoutMs: read(CONFIG_KEYS.hookTimeoutMs, 1500),
     hookOnFailure: read<EventsConfig["hookOnFailure"]>(CONFIG_KEYS.hookOnFailure, "refuse"),
+    fileBytesMax: read(CONFIG_KEYS.fileBytesMax, 104_857_600),
+    fileTypes: read<string[] | null>(CONFIG_KEYS.fileTypes, null),
+    fileQuotaBytes: read(CONFIG_KEYS.fileQuotaBytes, 5_368_709_120),
+    fileUrlTtlS: read(CONFIG_KEYS.fileUrlTtlS, 3600),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
 

@@ -25,6 +25,7 @@ export const LIMIT_KINDS = [
   "create",
   "add",
   "change",
+  "upload",
   "conversation_change",
   "report",
   "http_user",
@@ -200,6 +201,13 @@ export const LIMIT_KEYS = {
     "changes of titles and members by one user",
     "somebody who tidies up many groups is refused",
     "each is read by every member of its conversation",
+  ),
+  upload: key(
+    "UPLOAD",
+    "60/min burst 120",
+    "uploads that one user begins",
+    "somebody who sends an album is refused",
+    "each is a file to write and to look at",
   ),
   conversation_change: key(
     "CONVERSATION_CHANGE",

@@ -3,6 +3,7 @@
  * services that HTTP shares with them. Built by src/worker.ts around an Exchange.
  */
 import type { Clock } from "../base/clock.ts";
+import type { FileLinks } from "../base/file-links.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
@@ -60,6 +61,7 @@ export interface EdgeDeps {
   moderation: ModerationStore;
   apps: AppQueries;
   queries: Queries;
+  links: Pick<FileLinks, "in">;
   metrics: Metrics;
   clock: Clock;
   /** 0 to 1, for the jitter of reconnects. */
@@ -201,6 +203,7 @@ export class Edge {
         metrics,
         clock,
         log,
+        links: (text) => deps.links.in(text),
         onSent: (ms) => this.vitals.sendCommit.observe(ms),
       }),
       turn: this.turn,

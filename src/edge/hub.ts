@@ -4,6 +4,7 @@
  * and for the simulated cluster of the tests.
  */
 import type { Clock } from "../base/clock.ts";
+import type { FileLinks } from "../base/file-links.ts";
 import type { Log } from "../base/log.ts";
 import type { Queries, SessionOpening } from "../ports/edge.ts";
 import type { JoinedOrder, ThreadsLeftOrder, UserOrders } from "../protocol/actor-ops.ts";
@@ -42,6 +43,7 @@ export interface HubDeps {
   incarnation: string;
   exchange: Exchange;
   queries: Queries;
+  links: Pick<FileLinks, "in">;
   auth: Pick<Auth, "verify">;
   pages: PageTurns;
   /** Kinds of the application's own actors. */
@@ -76,7 +78,7 @@ export class Hub {
   readonly #statusSources: StatusSources;
 
   constructor(deps: HubDeps) {
-    const { incarnation, exchange, queries, auth, clock, log } = deps;
+    const { incarnation, exchange, queries, links, auth, clock, log } = deps;
     const { gateway } = exchange;
     const liveMax = deps.liveMax ?? LIVE_CONVERSATIONS_MAX;
     const liveThreadsMax = deps.liveThreadsMax ?? LIVE_THREADS_MAX;
@@ -93,6 +95,7 @@ export class Hub {
       queries,
       interests,
       sessionsOf: (user) => this.sessions.ofUser(user),
+      links: (text) => links.in(text),
       liveMax,
       liveThreadsMax,
       onNotLive(session, id, rev) {

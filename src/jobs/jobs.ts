@@ -1,6 +1,6 @@
 /**
  * The jobs of one host: the runner with every handler that there is, and what `/metrics` says of
- * the queue. Started by the first worker of each host. To add a kind of job, add its handler here.
+ * the queue. Started by the first worker of each host. To add a kind of job, hand its handler in.
  */
 import { Gauge, type Registry } from "prom-client";
 import type { Clock } from "../base/clock.ts";
@@ -22,13 +22,28 @@ export interface JobsOptions {
   config: Pick<EventsConfig, "jobs" | "events" | "eventsRetentionDays">;
   storage: { jobs: JobStore; events: EventLog; webhooks: WebhookStore & WebhookQueue };
   post: Post;
+  /** Writes the addresses of files into what leaves. */
+  links(text: string): string;
+  handlers: JobHandlers;
+  /** Kinds that are always in the queue: each run asks for the next. */
+  standing: readonly string[];
   registry: Registry;
   clock: Clock;
   log: Log;
 }
 
 /** With JOBS=off it runs none, and says how the queue is all the same. */
-export function startJobs({ config, storage, post, registry, clock, log }: JobsOptions): {
+export function startJobs({
+  config,
+  storage,
+  post,
+  links,
+  handlers: more,
+  standing,
+  registry,
+  clock,
+  log,
+}: JobsOptions): {
   /** The log is as the configuration wants it. */
   ready: Promise<void>;
   close(): Promise<void>;
@@ -36,9 +51,10 @@ export function startJobs({ config, storage, post, registry, clock, log }: JobsO
   const { jobs: store, events, webhooks } = storage;
   addMetrics(registry, store);
   const handlers: JobHandlers = {
+    ...more,
     /** Runs for as long as the webhook is enabled. */
     async webhook({ key }, { signal }) {
-      const deliverer = new Deliverer({ id: key ?? "", queue: webhooks, post, clock, log });
+      const deliverer = new Deliverer({ id: key ?? "", queue: webhooks, post, links, clock, log });
       try {
         await deliverer.run(signal);
       } catch (err) {
@@ -60,7 +76,14 @@ export function startJobs({ config, storage, post, registry, clock, log }: JobsO
     },
   };
   const runner = new JobRunner({ store, handlers, atOnceMax: AT_ONCE_MAX, clock, log });
-  if (config.jobs) runner.start();
+  if (config.jobs) {
+    for (const kind of standing) {
+      store
+        .add({ kind, key: kind })
+        .catch((err: unknown) => log.warn({ event: "job_not_added", kind, err }));
+    }
+    runner.start();
+  }
   const begun = beginEvents().catch((err: unknown) => log.warn({ event: "events_unready", err }));
   return {
     ready: begun,

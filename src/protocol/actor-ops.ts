@@ -157,7 +157,13 @@ export interface ConversationOps {
     answer: { message: Message; duplicate?: true };
   };
   edit: {
-    body: Acting & { seq: number; body?: string; data?: AppData | null };
+    /** `attachments`: ids of files. */
+    body: Acting & {
+      seq: number;
+      body?: string;
+      data?: AppData | null;
+      attachments?: string[];
+    };
     answer: { message: Message };
   };
   delete: { body: Acting & { seq: number }; answer: { message: Message } };
@@ -175,6 +181,8 @@ export interface ConversationOps {
   };
   /** The server deletes messages whose time has come. */
   expire: { body: { seqs: number[] }; answer: null };
+  /** Files that messages show have changed or are gone. Answered when it is committed. */
+  refresh_files: { body: { seqs: number[] }; answer: null };
   mark: {
     body: Acting & { seq: number; read: boolean };
     /** A read mark also answers the user's own point. */

@@ -32,6 +32,7 @@ export type ChargedLimit =
   | "add"
   | "change"
   | "report"
+  | "upload"
   | "operations";
 
 /** Units by limit. What is charged to `http_user` is charged to the caller's address as well. */
@@ -143,6 +144,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   sendMessage: () => ({ send: 1 }),
   editMessage: () => ({ send: 1 }),
   deleteMessage: () => ({ send: 1 }),
+  uploadFile: () => ({ http_user: 1, upload: 1 }),
+  getFile: PLAIN,
+  deleteFile: () => ({ change: 1 }),
+  listFiles: page,
   markRead: () => ({ mark: 1 }),
   getPrefs: PLAIN,
   // A row and the number of its change, as a mark.

@@ -83,10 +83,12 @@ export const ERROR_MEANINGS: Record<ErrorCode, string> = {
   not_found: "There is no such thing, or the caller may not know of it.",
   method_not_allowed: "The address has other methods; the header `Allow` lists them.",
   conflict: "It contradicts what is there: a taken username, an edit of a deleted message.",
-  quota_exceeded: "There are as many of these as there may be.",
+  quota_exceeded:
+    "There are as many of these as there may be, or the user's files take all their room.",
   gone: "It was there and is no more.",
-  payload_too_large: "The body is larger than 64 KiB.",
-  unsupported_media_type: "The body is not `application/json`.",
+  payload_too_large: "The body is larger than 64 KiB, or a file is larger than may be.",
+  unsupported_media_type:
+    "The body is not `application/json`, or a file is of a type that is not taken.",
   rate_limited: "Too much at once. Try again after `retry_after_ms`.",
   internal: "Something went wrong on the server.",
   unavailable: "The server cannot do this right now. Nothing was done that it did not answer for.",

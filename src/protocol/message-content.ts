@@ -2,7 +2,7 @@
  * What a message holds beside its body, as senders give it, and the rules that concern several of
  * its keys at once. The edge judges by them what a client sends.
  *
- * [MSC1] `body` may be empty where there is `data`, or a `type` other than `text`.
+ * [MSC1] `body` may be empty where there is an attachment, `data`, or a `type` other than `text`.
  * [MSC2] What the sender sets is at most 16 KiB as UTF-8 text, in all.
  * [MSC3] A message of the type `system` comes from the server or a service. A service's does not say
  *        what only the server's own may: its `data.event` does not begin with `troupe.`.
@@ -10,6 +10,7 @@
 import Type from "typebox";
 import { AppData, utf8Bytes } from "./app-data.ts";
 import { type ErrorObject, refused } from "./errors.ts";
+import { Attachments } from "./files.ts";
 import { MessageBody, Nullable } from "./schemas.ts";
 
 export const CONTENT_BYTES_MAX = 16 * 1024;
@@ -29,6 +30,7 @@ export const MessageType = Type.String({
 export const SENT_EXTRAS = {
   type: Type.Optional(MessageType),
   data: Type.Optional(AppData(DATA_BYTES_MAX)),
+  attachments: Type.Optional(Attachments),
   silent: Type.Optional(
     Type.Boolean({
       description: "No notification, no push, and it does not count as unread.",
@@ -47,12 +49,15 @@ export const SENT_EXTRAS = {
 export const EDITED = {
   body: Type.Optional(MessageBody),
   data: Type.Optional(Nullable(AppData(DATA_BYTES_MAX))),
+  attachments: Type.Optional(Attachments),
 };
 
 /** The same as the actor takes it: keys that have nothing to say are left out. */
 export interface MessageContent {
   type?: string;
   data?: AppData;
+  /** Each file once. */
+  attachments?: { file_id: string }[];
   silent?: true;
   expire_in_s?: number;
 }
@@ -61,6 +66,7 @@ interface Sent {
   body?: string;
   type?: string;
   data?: AppData | null;
+  attachments?: { file_id: string }[];
   silent?: boolean;
   expire_in_s?: number;
 }
@@ -78,8 +84,10 @@ const NO_SYSTEM = refused(
 
 /** Why a service that acts for no user may not send this; null: it may. */
 export function serviceSendRefusal(sent: Sent): ErrorObject | null {
-  const { body = "", type, data } = sent;
+  const { body = "", type, data, attachments = [] } = sent;
   if (type !== "system") return NO_SYSTEM.error;
+  // Only its uploader attaches a file.
+  if (attachments.length > 0) return problem("body", "attachments", "must be empty here").error;
   const event = data?.["event"];
   if (typeof event === "string" && event.startsWith(OWN_EVENTS)) {
     return problem("body", "data.event", `must not begin with "${OWN_EVENTS}"`).error;
@@ -88,34 +96,53 @@ export function serviceSendRefusal(sent: Sent): ErrorObject | null {
 }
 
 /** Undefined where nothing is beside the body. */
-export function contentOf({ type, data, silent, expire_in_s }: Sent): MessageContent | undefined {
-  if (type === undefined && !data && silent !== true && expire_in_s === undefined) return undefined;
+export function contentOf(sent: Sent): MessageContent | undefined {
+  const { type, data, attachments, silent, expire_in_s } = sent;
+  const hasMore = type !== undefined || data || attachments || silent === true;
+  if (!hasMore && expire_in_s === undefined) return undefined;
   return {
     ...(type !== undefined && type !== "text" && { type }),
     ...(data && { data }),
+    ...(attachments && attachments.length > 0 && { attachments: filesOf(attachments) }),
     ...(silent === true && { silent }),
     ...(expire_in_s !== undefined && { expire_in_s }),
   };
 }
 
+const filesOf = (attachments: readonly { file_id: string }[]) =>
+  fileIdsOf(attachments).map((file_id) => ({ file_id }));
+
+/** Each file once, in the order in which they were named first. */
+export function fileIdsOf(attachments: readonly { file_id: string }[]): string[] {
+  return [...new Set(attachments.map(({ file_id }) => file_id))];
+}
+
+/** What an edit names, as the actor takes it. */
+export function editOf<T extends { attachments?: { file_id: string }[] }>({
+  attachments,
+  ...rest
+}: T) {
+  return { ...rest, ...(attachments !== undefined && { attachments: fileIdsOf(attachments) }) };
+}
+
 /** Why a user may not send this; null: they may. `source`: where it came in, for the refusal. */
 export function sendRefusal(sent: Sent, source: "body" | "payload"): ErrorObject | null {
-  const { body = "", type = "text", data } = sent;
+  const { body = "", type = "text", data, attachments = [] } = sent;
   if (type === "system") return SYSTEM.error;
-  if (body === "" && type === "text" && !data) {
+  if (body === "" && type === "text" && !data && attachments.length === 0) {
     return problem(source, "body", sent.body === undefined ? "is missing" : EMPTY).error;
   }
   return sizeRefusal(body, data, source);
 }
 
-const EMPTY = "must not be empty without data or a type of its own";
+const EMPTY = "must not be empty without data, an attachment or a type of its own";
 
 /** Why an edit is malformed; null: it is not. Storage judges what is left of the whole message. */
 export function editRefusal(
-  { body, data }: Pick<Sent, "body" | "data">,
+  { body, data, attachments }: Pick<Sent, "body" | "data" | "attachments">,
   source: "body" | "payload",
 ): ErrorObject | null {
-  if (body === undefined && data === undefined) {
+  if (body === undefined && data === undefined && attachments === undefined) {
     return problem(source, "body", "is missing").error;
   }
   return sizeRefusal(body ?? "", data, source);

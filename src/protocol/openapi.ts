@@ -23,6 +23,7 @@ const GROUP_NOTES: Readonly<Record<RouteSpec["group"], string>> = {
   "Accounts and tokens": "Registering, logging in, and users.",
   "Social graph": "Posts, likes, comments, follows and blocks.",
   Conversations: "Direct and group conversations, and their messages.",
+  Files: "Pictures, recordings and documents, and where their bytes are.",
   "Notifications and presence": "What a user is told, and who is there.",
   Moderation: "Reports of what users see, and the rules for texts.",
   Actors: "The application's own actors: rooms, polls, games.",
@@ -99,6 +100,7 @@ function operation(name: RouteName, spec: RouteSpec): JsonObject {
     ...(spec.body === undefined
       ? {}
       : { requestBody: requestBody(spec.body, spec.isBodyOptional !== true) }),
+    ...(spec.isBytes && { requestBody: BYTES }),
     responses: responsesOf(spec),
   };
 }
@@ -129,6 +131,11 @@ function parametersOf(place: "path" | "query", schema: TObject): JsonObject[] {
     };
   });
 }
+
+const BYTES: JsonObject = {
+  required: true,
+  content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+};
 
 function requestBody(schema: TObject, required: boolean): JsonObject {
   return {

@@ -81,6 +81,9 @@ export const RULES = {
   author: refused("forbidden", "Only its author may change a post."),
   /** The comment is the user's own, or on a post of theirs. */
   commenter: refused("forbidden", "Only its author or the post's may delete a comment."),
+  /** The user may see the file now. */
+  shown: refused("not_found", "No such file."),
+  uploader: refused("forbidden", "Only who has uploaded a file may do this with it."),
   /** The token is of the session's own user. */
   self: refused("forbidden", "The token belongs to another user."),
 } as const;
@@ -170,6 +173,8 @@ const ACTS = {
   edit_post: ["user", "admitted", "visible", "author"],
   delete_post: ["user", "admitted", "visible", "author"],
   delete_comment: ["user", "admitted", "visible", "commenter"],
+  see_file: ["user", "admitted", "shown"],
+  delete_file: ["user", "admitted", "shown", "uploader"],
   replace_token: ["user", "admitted", "self"],
 } as const satisfies Record<string, readonly RuleName[]>;
 
@@ -268,6 +273,10 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   followThread: "read_conversation",
   unfollowThread: "read_conversation",
   listThreads: "own",
+  uploadFile: "own",
+  getFile: "see_file",
+  deleteFile: "delete_file",
+  listFiles: "read_conversation",
   markRead: "mark",
   // What is one's own stays so under a block.
   getPrefs: "read_conversation",

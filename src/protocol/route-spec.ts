@@ -26,6 +26,7 @@ export type RouteGroup =
   | "Accounts and tokens"
   | "Social graph"
   | "Conversations"
+  | "Files"
   | "Notifications and presence"
   | "Moderation"
   | "Actors"
@@ -67,6 +68,8 @@ export interface RouteSpec {
   bodyBytesMax?: number;
   /** Nothing stands for an empty body. */
   isBodyOptional?: true;
+  /** The body is bytes of any type, and a function of its own reads them. */
+  isBytes?: true;
   params?: TObject;
   query?: TObject;
   body?: TObject;

@@ -11,6 +11,7 @@ import { LIST_ROUTES } from "./conversation-list.ts";
 import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import { RoleName } from "./conversation-settings.ts";
 import { EVENT_ROUTES } from "./event-routes.ts";
+import { FILE_ROUTES } from "./file-routes.ts";
 import { MEMBERSHIP_ROUTES } from "./membership-routes.ts";
 import { EDITED, SENT_EXTRAS } from "./message-content.ts";
 import { MODERATION_ROUTES } from "./moderation-routes.ts";
@@ -353,6 +354,7 @@ export const ROUTES = {
   ...REACTION_ROUTES,
   ...THREAD_ROUTES,
   ...SCHEDULED_ROUTES,
+  ...FILE_ROUTES,
   markRead: {
     group: "Conversations",
     method: "PUT",

@@ -9,6 +9,7 @@ import { ShownData } from "./app-data.ts";
 import { Permissions, RoleName, Settings } from "./conversation-settings.ts";
 import "./formats.ts";
 import { AppData } from "./app-data.ts";
+import { FileObject } from "./files.ts";
 import type { ConversationId, FamilyId, UserId } from "./ids.ts";
 
 /** A request object: unknown keys are refused. */
@@ -35,7 +36,7 @@ export const MessageBody = Type.String({
   format: "message_body",
   description:
     "At most 4,000 code points, not all white space; no control characters but tab, newline. May" +
-    " be empty where there is `data` or a `type` of one's own.",
+    " be empty where there is an attachment, `data` or a `type` of one's own.",
 });
 export const Title = Type.String({ format: "title", description: "1–80 code points." });
 export const ClientId = Type.String({
@@ -158,6 +159,7 @@ export const Message = Type.Object({
     Type.String({ description: "Left out for `text`. `system`, or an application's own." }),
   ),
   data: Type.Optional(ShownData),
+  attachments: Type.Optional(Type.Array(FileObject, { minItems: 1, maxItems: 10 })),
   mentions: Type.Optional(
     Type.Array(Id, { minItems: 1, maxItems: 20, description: "Members whom the body names." }),
   ),

@@ -149,6 +149,10 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   getScheduled: "         404  404    404    404      404     403    403    403  401",
   updateScheduled: "      404  404    404    404      404     403    403    403  401",
   deleteScheduled: "      404  404    404    404      404     403    403    403  401",
+  uploadFile: "           ok   ok     ok     ok       ok      403    403    403  401",
+  getFile: "              ok   ok     404    404      ok      403    403    403  401",
+  deleteFile: "           ok   403    404    404      ok      403    403    403  401",
+  listFiles: "            ok   ok     404    404      ok      403    403    403  401",
   markRead: "             ok   ok     404    404      403     403    403    403  401",
   getPrefs: "             ok   ok     404    404      ok      403    403    403  401",
   setPrefs: "             ok   ok     404    404      ok      403    403    403  401",
@@ -231,6 +235,8 @@ interface Scene {
   other: string;
   unknown: string;
   removes: string;
+  /** A file that a message of the conversation shows; the blocked one's own. */
+  file: string;
 }
 
 const NAMES = [
@@ -282,6 +288,8 @@ async function newScene(): Promise<(who: Who) => Scene> {
   const formers = await former.posts(group.id, "of one who was there");
   const removal = await owner.api.delete(`/api/conversations/${group.id}/members/${former.id}`);
   expectStatus<unknown>(removal, 204);
+  const [file, own] = [await owner.uploads("a file"), await people.blocked.uploads("another")];
+  await owner.posts(group.id, "with a file", [file]);
   const [post, hidden] = [await owner.publishes("a post"), await blocker.publishes("hidden")];
   const { friend, unknown, blocking } = people;
   return (who) => {
@@ -292,6 +300,7 @@ async function newScene(): Promise<(who: Who) => Scene> {
       post: isBlocked ? hidden.id : post.id,
       other: isBlocked ? blocker.id : friend.id,
       unknown: isBlocked ? blocking.id : unknown.id,
+      file: isBlocked ? own.id : file.id,
       removes: isBlocked ? blocker.id : who === "owner" ? member.id : owner.id,
     };
   };
@@ -359,9 +368,11 @@ function pathOf(route: RouteName, scene: Scene): string {
   if (isUnknown || isOther) return path.replace(":id", "999999999");
   const id = path.includes("/users/")
     ? scene.other
-    : path.startsWith("/api/posts/")
-      ? scene.post
-      : scene.conversation;
+    : path.startsWith("/api/files/")
+      ? scene.file
+      : path.startsWith("/api/posts/")
+        ? scene.post
+        : scene.conversation;
   const filled = path
     .replace(":user_id", scene.removes)
     .replace(":id", id)

@@ -69,6 +69,7 @@ class ListeningHost {
       queries: actors.storage.queries,
       interests: this.#interests,
       liveMax: 500,
+      links: (text) => text,
       onNotLive: () => undefined,
       sessionsOf: (user) =>
         this.ends.filter(({ session }) => session.user === user).map(({ session }) => session),

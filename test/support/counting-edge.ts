@@ -100,6 +100,7 @@ export class CountingEdge {
       incarnation,
       exchange: exchange as unknown as Exchange,
       queries: this.#queries() as unknown as Queries,
+      links: { in: (text) => text },
       pages: new PageTurns(),
       auth: { verify: async () => REFUSALS.unavailable },
       onRevoked: () => undefined,

@@ -11,6 +11,7 @@ import { DEFAULT_LIMITS } from "../../src/config/limit-keys.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
 import { REFUSALS, type Result, refused } from "../../src/protocol/errors.ts";
 import { PRIVACY_DEFAULTS } from "../../src/protocol/privacy.ts";
+import { NoFiles } from "../../src/storage/files/missing.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { seeAnswer, takeBreaches } from "./conformity.ts";
 
@@ -37,6 +38,10 @@ export const CONFIG: WorkerConfig = {
   hookEvents: ["message.send", "message.edit"],
   hookTimeoutMs: 1500,
   hookOnFailure: "refuse",
+  fileBytesMax: 104_857_600,
+  fileTypes: null,
+  fileQuotaBytes: 5_368_709_120,
+  fileUrlTtlS: 3600,
   tokenMaxAgeS: 86_400,
   accessTokenTtlS: 900,
   refreshTokenTtlS: 3600,
@@ -105,6 +110,14 @@ function noEvents(): ApiDeps["outside"] {
   return { events: all, webhooks: all, jobs: all, probe: all } as ApiDeps["outside"];
 }
 
+/** Nothing of files without a database. */
+const NO_FILES = {
+  store: new NoFiles(),
+  links: { mark: () => "", in: (text: string) => text, goodForS: () => 0 },
+  table: { fileFor: async () => null, ofConversation: async () => null },
+  retire: async () => undefined,
+} as unknown as ApiDeps["files"];
+
 export async function startHttpApi(
   config: Partial<WorkerConfig> = {},
   overrides: Partial<ApiDeps> = {},
@@ -129,6 +142,7 @@ export async function startHttpApi(
     scheduled: storage.scheduled,
     moderation: storage.moderation,
     apps: storage.apps,
+    files: NO_FILES,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
     // These tests have no database.

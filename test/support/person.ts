@@ -1,6 +1,7 @@
 /** Someone with an account: calls the API with their token and opens sessions. */
 
 import type { ListPage } from "../../src/ports/social.ts";
+import type { FileObject } from "../../src/protocol/files.ts";
 import type { Conversation, Message, User } from "../../src/protocol/schemas.ts";
 import type { Comment, Liked, Notification, Post } from "../../src/protocol/social.ts";
 import type { Troupe } from "./cluster.ts";
@@ -78,10 +79,25 @@ export class Person {
   }
 
   /** Sends over HTTP. */
-  async posts(conversationId: string, body: string): Promise<Message> {
+  async posts(conversationId: string, body: string, files: FileObject[] = []): Promise<Message> {
     const path = `/api/conversations/${conversationId}/messages`;
-    const payload = { client_id: this.nextClientId(), body };
+    const attachments = files.map(({ id }) => ({ file_id: id }));
+    const payload = {
+      client_id: this.nextClientId(),
+      body,
+      ...(files.length > 0 && { attachments }),
+    };
     return expectStatus(await this.api.post<Message>(path, payload), 201);
+  }
+
+  /** The short way: the bytes as the body. */
+  async uploads(bytes: string | Buffer, name = "a file"): Promise<FileObject> {
+    const path = `/api/files?name=${encodeURIComponent(name)}`;
+    const headers = { "content-type": "application/octet-stream" };
+    return expectStatus(
+      await this.api.post<FileObject>(path, undefined, { raw: bytes, headers }),
+      201,
+    );
   }
 
   async publishes(body: string): Promise<Post> {

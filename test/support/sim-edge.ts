@@ -34,6 +34,7 @@ export class SimEdge {
     this.exchange = options.exchange;
     this.#hub = new Hub({
       ...options,
+      links: { in: (text) => text },
       auth: { verify: async () => REFUSALS.unavailable },
       pages: new PageTurns(),
       onRevoked: () => undefined,

@@ -40,6 +40,7 @@ function begin(): void {
     sessionsOf: (user) =>
       local.filter(({ session }) => session.user === user).map((far) => far.session),
     isOutdated: () => false,
+    links: (text) => text,
     after: (delayMs, ring) => clock.after(delayMs, ring),
   });
 }

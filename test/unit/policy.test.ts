@@ -61,7 +61,7 @@ describe("the policy", () => {
   });
 
   it("[AUZ1] [AUZ2] [AUZ6] who may not see is told that nothing is there, who sees is told that they may not", () => {
-    const unseen: RuleName[] = ["member", "visible"];
+    const unseen: RuleName[] = ["member", "visible", "shown"];
     for (const rule of Object.keys(RULES) as RuleName[]) {
       expect(RULES[rule].error.code).toBe(unseen.includes(rule) ? "not_found" : "forbidden");
     }

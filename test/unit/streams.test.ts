@@ -66,6 +66,7 @@ beforeEach(async () => {
     queries: slow,
     interests,
     liveMax: 500,
+    links: (text) => text,
     onNotLive: () => undefined,
     sessionsOf: (user) =>
       local.filter((far) => far.session.user === user).map((far) => far.session),

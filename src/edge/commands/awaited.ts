@@ -1,5 +1,6 @@
 /** Acknowledgements of a session's own changes, which the event of the change may answer as well. */
 import type { ClientPayload } from "../../protocol/events.ts";
+import { fileIdsOf } from "../../protocol/message-content.ts";
 import type { Message } from "../../protocol/schemas.ts";
 import type { AwaitedChange, Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
@@ -46,10 +47,14 @@ export function awaited(
 /** Whether a message that came by is what the edit asked for. */
 export function isEditedTo(
   message: Message,
-  { body, data }: Pick<ClientPayload<"edit_message">, "body" | "data">,
+  { body, data, attachments }: Pick<ClientPayload<"edit_message">, "body" | "data" | "attachments">,
 ): boolean {
   if (message.deleted_at !== null || message.edited_at === null) return false;
   if (body !== undefined && message.body !== body) return false;
+  if (attachments !== undefined) {
+    const shown = (message.attachments ?? []).map(({ id }) => id);
+    if (shown.join() !== fileIdsOf(attachments).join()) return false;
+  }
   return data === undefined || JSON.stringify(message.data ?? null) === JSON.stringify(data);
 }
 

@@ -10,7 +10,7 @@ import type { ConversationOps } from "../../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
 import { type ClientPayload, JOIN_LIMIT_DEFAULT } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
-import { contentOf, editRefusal, sendRefusal } from "../../protocol/message-content.ts";
+import { contentOf, editOf, editRefusal, sendRefusal } from "../../protocol/message-content.ts";
 import { judge } from "../../protocol/policy.ts";
 import { SYNC_PREFS_MAX } from "../../protocol/prefs.ts";
 import { reactionKeyOf } from "../../protocol/reaction-keys.ts";
@@ -245,7 +245,7 @@ export function createCommands(deps: CommandDeps): Commands {
       }
       const key = `${conversation_id} s${seq}`;
       const sink = awaited(session, key, (message) => isEditedTo(message, edited), ack);
-      askConversation(session, conversation_id, "edit", { seq, ...edited }, sink);
+      askConversation(session, conversation_id, "edit", { seq, ...editOf(edited) }, sink);
     },
 
     delete_message(session, { conversation_id, seq }, ack) {

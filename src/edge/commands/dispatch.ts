@@ -28,6 +28,8 @@ export interface DispatchDeps {
   metrics: Metrics;
   clock: Clock;
   log: Log;
+  /** Writes the addresses of files into an answer. */
+  links?(text: string): string;
   /** A message was committed: milliseconds from its packet to its answer. */
   onSent?: (ms: number) => void;
 }
@@ -47,7 +49,7 @@ interface Entry {
 }
 
 export function createDispatch(deps: DispatchDeps) {
-  const { metrics, clock, log } = deps;
+  const { metrics, clock, log, links = (text) => text } = deps;
   const table = new Map<string, Entry>();
   for (const name of Object.keys(CLIENT_EVENTS) as ClientEventName[]) {
     table.set(name, {
@@ -65,7 +67,7 @@ export function createDispatch(deps: DispatchDeps) {
     const label = entry?.name ?? "unknown";
     metrics.events.add(label);
     const onSent = label === "send_message" ? deps.onSent : undefined;
-    const ack = new PacketAck(session, packet.id, label, metrics, onSent);
+    const ack = new PacketAck(session, packet.id, label, metrics, links, onSent);
 
     const nowMs = clock.monotonicMs();
     const verdict = isOverrun
@@ -127,6 +129,7 @@ class PacketAck implements AckSink {
   readonly #session: Session;
   readonly #event: string;
   readonly #metrics: Metrics;
+  readonly #links: (text: string) => string;
   readonly #onSent: ((ms: number) => void) | undefined;
   readonly #atMs: Monotonic;
   #id: number | undefined;
@@ -136,12 +139,14 @@ class PacketAck implements AckSink {
     id: number | undefined,
     event: string,
     metrics: Metrics,
+    links: (text: string) => string,
     onSent: ((ms: number) => void) | undefined,
   ) {
     this.#session = session;
     this.#id = id;
     this.#event = event;
     this.#metrics = metrics;
+    this.#links = links;
     this.#onSent = onSent;
     this.#atMs = onSent === undefined ? BEFORE_ALL : systemClock.monotonicMs();
   }
@@ -160,6 +165,6 @@ class PacketAck implements AckSink {
     const id = this.#id;
     if (id === undefined) return;
     this.#id = undefined;
-    this.#session.send(Packet.ack(id, body));
+    this.#session.send(Packet.ack(id, this.#links(body)));
   }
 }

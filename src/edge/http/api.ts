@@ -15,6 +15,7 @@ import type { WorkerConfig } from "../../config/config.ts";
 import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { Files } from "../../ports/files.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { ServiceStore } from "../../ports/services.ts";
@@ -40,6 +41,7 @@ import { accountRoutes } from "./routes/accounts.ts";
 import { actorRoutes } from "./routes/actors.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
 import { type EventDeps, eventRoutes } from "./routes/events.ts";
+import { fileRoutes } from "./routes/files.ts";
 import { graphRoutes } from "./routes/graph.ts";
 import { hooked } from "./routes/hooked.ts";
 import { membershipRoutes } from "./routes/membership.ts";
@@ -60,8 +62,9 @@ import { threadRoutes } from "./routes/threads.ts";
 import { userRoutes } from "./routes/users.ts";
 import { AuditTrail } from "./server/audit.ts";
 import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
-import type { Handlers } from "./server/call.ts";
+import type { PlainHandlers } from "./server/call.ts";
 import { type Cors, createCors } from "./server/cors.ts";
+import { serveDownloads } from "./server/downloads.ts";
 import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
 import { hasNames, type NameQueries, namedKinds, resolveNames } from "./server/named-ids.ts";
@@ -70,6 +73,7 @@ import { createReplies, type Replies } from "./server/replies.ts";
 import { REQUEST_ID, requestIds } from "./server/request-ids.ts";
 import { serveSdk } from "./server/sdk.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server/server.ts";
+import { serveUploads } from "./server/uploads.ts";
 
 export interface ApiDeps {
   config: WorkerConfig;
@@ -78,6 +82,7 @@ export interface ApiDeps {
   scheduled: ScheduledStore;
   moderation: ModerationStore;
   apps: AppQueries;
+  files: Files;
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
   /** What back ends receive, and how webhooks are tried out. */
@@ -139,7 +144,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const everywhere = createCors(config.corsOrigin);
   /** A page elsewhere has no use for health and metrics, but could read those of an intranet. */
   const cors: Cors = (request, reply) => {
-    if (/^\/(?:api|sdk)\//.test(request.url)) everywhere(request, reply);
+    if (/^\/(?:api|sdk|files)\//.test(request.url)) everywhere(request, reply);
   };
   const clients = createClientReader(config.trustProxy);
   const secure = createSecurityHeaders(clients);
@@ -147,21 +152,26 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     secure(request.raw, (name, value) => void reply.header(name, value));
     cors(request, reply);
   };
-  const replies = createReplies(head, count, (request, { code }) => {
-    const route = request.routeOptions.url ?? "";
-    // Refused logins and refreshes are logged by those who refuse them.
-    if ((code !== "forbidden" && code !== "unauthorized") || route.startsWith("/api/auth/")) {
-      return;
-    }
-    auth.access.note({
-      event: "access_refused",
-      request_id: request.id,
-      ...(request.caller !== null && { user_id: request.caller.userId }),
-      address: request.address,
-      act: `${request.method} ${route}`,
-      reason: code,
-    });
-  });
+  const replies = createReplies(
+    head,
+    count,
+    (request, { code }) => {
+      const route = request.routeOptions.url ?? "";
+      // Refused logins and refreshes are logged by those who refuse them.
+      if ((code !== "forbidden" && code !== "unauthorized") || route.startsWith("/api/auth/")) {
+        return;
+      }
+      auth.access.note({
+        event: "access_refused",
+        request_id: request.id,
+        ...(request.caller !== null && { user_id: request.caller.userId }),
+        address: request.address,
+        act: `${request.method} ${route}`,
+        reason: code,
+      });
+    },
+    deps.files.links,
+  );
   let server: Server | undefined;
 
   const app = fastify({
@@ -193,7 +203,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
 
   const wordRules = deps.wordRules ?? new WordRules(deps.moderation, log);
   const outside = eventRoutes({ ...deps.outside, config, clock });
-  const written: Handlers = {
+  const written: PlainHandlers = {
     ...outside.handlers,
     ...accountRoutes(auth, deps.accounts, deps.queries, clock),
     ...peopleRoutes(config, deps.queries),
@@ -204,6 +214,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...privacyRoutes(deps.gateway),
     ...reactionRoutes(deps.gateway, deps.queries),
     ...threadRoutes(deps.gateway, deps.queries),
+    ...fileRoutes(deps.files),
     ...membershipRoutes(deps.gateway, deps.queries, deps.clock),
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),
@@ -240,7 +251,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     (name) => name !== "metrics" || config.metricsPort === null,
   );
   for (const name of served) {
-    addRoute(app, name, handlers[name] as AnyHandler, room);
+    if (name === "uploadFile") serveUploads(app, { config, files: deps.files, ...room });
+    else addRoute(app, name, handlers[name] as AnyHandler, room);
   }
   const webRoot = deps.webRoot ?? WEB_ROOT;
   const pages = loadPages(webRoot, {
@@ -260,9 +272,20 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     head,
     count,
   });
+  const files = serveDownloads(app, {
+    files: deps.files,
+    gate: gates.file,
+    replies,
+    head,
+    count,
+    log,
+  });
   addFallbacks(app, replies, log, [
     ...served.map((name) => ROUTES[name]),
-    ...[...pages.map(({ path }) => path), ...sdk].map((path) => ({ method: "GET", path })),
+    ...[...pages.map(({ path }) => path), ...sdk, ...files].map((path) => ({
+      method: "GET",
+      path,
+    })),
   ]);
 
   await app.ready();

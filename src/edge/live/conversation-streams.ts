@@ -55,6 +55,8 @@ export interface StreamsOptions {
   queries: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation">;
   interests: TopicSubscriptions;
   sessionsOf(user: UserId): Iterable<Session>;
+  /** Writes the addresses of files into a message's text. */
+  links(text: string): string;
   /** Conversations that may be live in one session, and threads beside them. */
   liveMax: number;
   liveThreadsMax?: number;
@@ -271,7 +273,7 @@ export class Streams {
 
   /** Of all streams the same. */
   #hostOfStreams(): StreamOwner {
-    const { clock, interests, sessionsOf } = this.#options;
+    const { clock, interests, sessionsOf, links } = this.#options;
     return {
       occupied: (which, isOccupied) => {
         if (isOccupied) interests.want(which.topic).catch(() => undefined);
@@ -283,6 +285,7 @@ export class Streams {
       catchUp: (session, which, rev) => void this.enter(session, which.id, rev, which.parent),
       repair: (which) => void this.#repair(which),
       sessionsOf,
+      links,
       isOutdated: (event, actor) =>
         this.#placement !== null && isOutdated(event, actor, this.#placement),
       after: (delayMs, ring) => clock.after(delayMs, ring),
@@ -362,7 +365,7 @@ export class Streams {
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
     const { clock, log, queries } = this.#options;
     const { id } = stream;
-    const told = new Told(session, stream);
+    const told = new Told(session, stream, this.#options.links);
     let orUnreachable = rev;
     while (orUnreachable < stream.rev && !session.isEnded && !session.left.has(id)) {
       if (this.#isClosed) return;
@@ -417,13 +420,15 @@ export class Streams {
 class Told {
   readonly #session: Session;
   readonly #stream: Stream;
+  readonly #links: (text: string) => string;
   isMember = true;
   /** Sent to a session of version 1 in the place of a change that is hidden from it. */
   conversation: Conversation | null = null;
 
-  constructor(session: Session, stream: Stream) {
+  constructor(session: Session, stream: Stream, links: (text: string) => string) {
     this.#session = session;
     this.#stream = stream;
+    this.#links = links;
   }
 
   of(change: Change): void {
@@ -435,7 +440,7 @@ class Told {
       if (this.isMember) this.#session.send(this.#skipped(rev));
       return;
     } else if (this.#isAnswered(change)) return;
-    if (wasMember || this.isMember) this.#session.send(durablePacket(name, body));
+    if (wasMember || this.isMember) this.#session.send(durablePacket(name, body, this.#links));
   }
 
   /** Changes of members before this one are forgotten. */

@@ -4,8 +4,13 @@ import type { ConversationId } from "../../protocol/ids.ts";
 import type { OwnUnread, Receipt } from "../../protocol/schemas.ts";
 import { Packet } from "../transport/packet.ts";
 
-/** A durable event with its translation; see withTranslation. */
-export function durablePacket(name: string, text: string): Packet {
+/** A durable event with its translation; see withTranslation. `links` writes the addresses of files. */
+export function durablePacket(
+  name: string,
+  stored: string,
+  links: (text: string) => string,
+): Packet {
+  const text = links(stored);
   if (!isSince11(name)) return Packet.event(name, text);
   const { body, former } = translationIn(text);
   return Packet.event(name, body, former);

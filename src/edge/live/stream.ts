@@ -53,6 +53,8 @@ export interface StreamOwner {
   sessionsOf(user: UserId): Iterable<Session>;
   /** Whether who published it owns the actor no more, and so cannot take back what it says. */
   isOutdated(event: Frame, actor: string): boolean;
+  /** Writes the addresses of files into a message's text. */
+  links(text: string): string;
   after(delayMs: number, ring: () => void): () => void;
 }
 
@@ -339,7 +341,7 @@ export class Stream {
     this.#rev = rev;
     const acked = this.#acked.get(rev) ?? NOBODY;
     if (acked !== NOBODY) this.#acked.delete(rev);
-    const packet = durablePacket(name, body);
+    const packet = durablePacket(name, body, this.#host.links);
     if (name === "conversation_updated") this.#deliverConversation(packet, body, memberIds);
     else if (name === "reaction") {
       this.#fanOutDurable(packet, this.#answered(what, acked), "", "", body);
@@ -404,7 +406,7 @@ export class Stream {
   /** What came before this change is not known: whoever it shows to be removed receives only it. */
   #tellRemoved({ name, rev, body, memberIds }: Change): void {
     const news = newsOf(body, memberIds);
-    const packet = durablePacket(name, body);
+    const packet = durablePacket(name, body, this.#host.links);
     this.#receipts.follow({ is: "whole", memberIds: new Set() });
     for (const session of this.sessions) {
       const isNewer = (this.#ahead.get(session) ?? 0) >= rev;

@@ -54,6 +54,8 @@ export interface DelivererOptions {
   id: string;
   queue: WebhookQueue;
   post: Post;
+  /** Writes the addresses of files. */
+  links?: (text: string) => string;
   clock: Clock;
   log: Log;
   times?: Partial<DeliveryTimes>;
@@ -170,8 +172,14 @@ export class Deliverer {
     events: readonly OutsideEvent[],
     signal: AbortSignal,
   ): Promise<Outcome> {
-    const { post, clock } = this.#options;
-    const request = webhookRequest({ url, secrets }, events, isBatch, epochMsOf(clock.wallMs()));
+    const { post, clock, links } = this.#options;
+    const request = webhookRequest(
+      { url, secrets },
+      events,
+      isBatch,
+      epochMsOf(clock.wallMs()),
+      links,
+    );
     try {
       const answer = await post({ ...request, timeoutMs: this.#times.requestMs, signal });
       if (answer.status >= 200 && answer.status < 300) return { is: "ok" };

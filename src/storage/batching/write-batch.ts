@@ -71,7 +71,15 @@ export const WRITE_BATCH = {
   text: "SELECT * FROM write_batch($1, $2, $3)",
 };
 
-const OUTCOME = { added: 0, duplicate: 1, outsider: 2, noReply: 3, apart: 4 } as const;
+const OUTCOME = {
+  added: 0,
+  duplicate: 1,
+  outsider: 2,
+  noReply: 3,
+  apart: 4,
+  noFile: 5,
+  notUploader: 6,
+} as const;
 /** In place of a mark's old cursor; -1 where there is no such member. */
 const OLD_DELIVERED_APART = -2;
 
@@ -214,7 +222,7 @@ export class WriteBatch {
 
 /** The keys of a send that a plain message does not have; see write_batch. */
 function contentRow(content: NewContent): object {
-  const { type, data, silent, expireInS, names, mentionAll } = content;
+  const { type, data, attachments, silent, expireInS, names, mentionAll } = content;
   const extra = {
     ...(type && { type }),
     ...(silent && { silent }),
@@ -222,6 +230,7 @@ function contentRow(content: NewContent): object {
   };
   return {
     ...(data && { d: JSON.stringify(data) }),
+    ...(attachments && { f: attachments }),
     ...(Object.keys(extra).length > 0 && { e: extra }),
     ...(!countsAsUnread(extra) && { q: true }),
     ...(expireInS && { x: expireInS }),
@@ -246,8 +255,18 @@ function addedMessage(
 }
 
 function sendRefusal(outcome: number | undefined): Refusal {
-  if (outcome === OUTCOME.noReply) return STORAGE_REFUSALS.noReply;
-  return outcome === OUTCOME.apart ? STORAGE_REFUSALS.apart : REFUSALS.conversationNotFound;
+  switch (outcome) {
+    case OUTCOME.noReply:
+      return STORAGE_REFUSALS.noReply;
+    case OUTCOME.apart:
+      return STORAGE_REFUSALS.apart;
+    case OUTCOME.noFile:
+      return STORAGE_REFUSALS.noFile;
+    case OUTCOME.notUploader:
+      return STORAGE_REFUSALS.notUploader;
+    default:
+      return REFUSALS.conversationNotFound;
+  }
 }
 
 function isOwn(message: Message, unknownSince: string | null): boolean {

@@ -22,6 +22,7 @@ import { storedMessage } from "../postgres/rows.ts";
 import { type Batch, doCall, revisedExtra } from "./conversation-calls.ts";
 import { MemoryConversationReads } from "./conversation-reads.ts";
 import { createInvite, endInvite } from "./invites.ts";
+import { extraOf, filesRefusal, mentionedIn, showFiles } from "./message-extras.ts";
 import { maskedIn, maskReads, wantsContacts } from "./privacy.ts";
 import { addSystemMessage, appendForService } from "./system-messages.ts";
 import {
@@ -35,10 +36,10 @@ import {
 } from "./tables.ts";
 import { endFollowing, followByReply, replyDeleted, threadsOf } from "./threads.ts";
 
-const MENTIONS_MAX = 20;
 const GONE_WITH_DELETION = [
   "reactions",
   "data",
+  "attachments",
   "mentions",
   "mention_all",
   "pinned_at",
@@ -67,9 +68,11 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     const replyTo = asked.replyToSeq ?? Infinity;
     const isBeyond = asked.replyToSeq !== null && replyTo > stored.messages.length;
     if (isBeyond || replyTo < clearedBefore) return STORAGE_REFUSALS.noReply;
+    const noFile = filesRefusal(this.#tables, asked.senderId, asked.content?.attachments);
+    if (noFile !== null) return noFile;
     const seq = stored.messages.length + 1;
     stored.rev++;
-    const extra = this.#extraOf(stored, asked);
+    const extra = extraOf(this.#tables, stored, asked);
     const message = storedMessage(asked, {
       id: this.#tables.nextId(),
       seq,
@@ -143,6 +146,20 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     return this.#revise(stored, message, null, { ...change, spared: [] });
   }
 
+  async refreshFiles(id: ConversationId, seq: number): Promise<Revised | null> {
+    const stored = this.#tables.conversations.get(id);
+    const message = stored?.messages[seq - 1];
+    if (!stored || !message) return null;
+    const files = this.#tables.files.all((message.attachments ?? []).map(({ id }) => id));
+    const changed = JSON.stringify(files) !== JSON.stringify(message.attachments ?? []);
+    if (changed) {
+      this.#keep(stored, message);
+      message.rev = ++stored.rev;
+      showFiles(message, files);
+    }
+    return { message: { ...message }, changed, newlyMentioned: [] };
+  }
+
   #reviseRefusal(
     stored: StoredConversation,
     message: Message,
@@ -168,8 +185,10 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     const data = change.data === undefined ? message.data : change.data;
     const bytes = Buffer.byteLength(body) + (data ? Buffer.byteLength(JSON.stringify(data)) : 0);
     if (bytes > CONTENT_BYTES_MAX) return STORAGE_REFUSALS.tooLarge;
-    if (body === "" && !data && message.type === undefined) return STORAGE_REFUSALS.emptied;
-    return null;
+    const files = change.attachments ?? message.attachments ?? [];
+    const isEmpty = body === "" && !data && files.length === 0;
+    if (isEmpty && message.type === undefined) return STORAGE_REFUSALS.emptied;
+    return filesRefusal(this.#tables, by, change.attachments);
   }
 
   #revise(
@@ -193,11 +212,14 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
         message.edited_at = now;
         if (change.data === null) delete message.data;
         else if (change.data !== undefined) message.data = change.data;
+        if (change.attachments !== undefined) {
+          showFiles(message, this.#tables.files.all(change.attachments));
+        }
         if (change.body === undefined) break;
         message.body = change.body;
         delete message.mentions;
         delete message.mention_all;
-        const mentions = this.#mentioned(stored, by, change.names);
+        const mentions = mentionedIn(this.#tables, stored, by, change.names);
         if (mentions.length > 0) message.mentions = mentions;
         if (change.all) message.mention_all = true;
         break;
@@ -220,31 +242,6 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     }
     const newlyMentioned = (message.mentions ?? []).filter((id) => !before.has(id)).map(asUserId);
     return { message: { ...message }, changed: true, newlyMentioned };
-  }
-
-  /** Members with these names, without `by`. */
-  #mentioned(stored: StoredConversation, by: string | null, names: readonly string[]): string[] {
-    const idOf = new Map(
-      [...this.#tables.users.values()].map(({ user }) => [user.username, user.id]),
-    );
-    return names
-      .flatMap((name) => idOf.get(name) ?? [])
-      .filter((id) => id !== by && this.#tables.readableOf(id, stored.id) !== undefined)
-      .slice(0, MENTIONS_MAX);
-  }
-
-  #extraOf(stored: StoredConversation, { senderId, content }: NewMessage): Partial<Message> | null {
-    if (content === undefined) return null;
-    const { type, silent, expireInS, names = [], mentionAll } = content;
-    const mentions = this.#mentioned(stored, senderId, names);
-    const expiresMs = this.#tables.nowMs() + (expireInS ?? 0) * 1000;
-    return {
-      ...(type && { type }),
-      ...(silent && { silent }),
-      ...(mentionAll && { mention_all: true }),
-      ...(mentions.length > 0 && { mentions }),
-      ...(expireInS && { expires_at: new Date(expiresMs).toISOString() }),
-    };
   }
 
   async create(

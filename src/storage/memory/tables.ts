@@ -19,6 +19,7 @@ import { epochMsOf } from "../../protocol/time.ts";
 import { type OwnMarks, ownUnread } from "../../protocol/unread.ts";
 import type { ConversationUndo, MessageVersion } from "../postgres/changes.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
+import { FilesTable } from "./files-table.ts";
 import { PrefsTable } from "./prefs-table.ts";
 import type { StoredScheduled } from "./scheduled-table.ts";
 import { SocialTables } from "./social-tables.ts";
@@ -174,6 +175,7 @@ export class MemoryTables {
   readonly apps = new Map<string, StoredApp>();
   /** What users have chosen themselves. */
   readonly privacy = new Map<string, PrivacyPatch>();
+  readonly files = new FilesTable();
   /** By rising id. */
   /** By reporter or rule, and subject. */
   readonly reports = new Map<string, { report: Report; claimedUntilMs: number }>();

@@ -118,6 +118,7 @@ const SEND_FOR_SERVICE = {
 };
 /** The sender stands for the server, which asks nobody. */
 const EXPIRY = JSON.stringify({ does: "delete", expired: true });
+const FILES = JSON.stringify({ does: "files", expired: true });
 const OPENED = {
   name: "opened_conversation",
   text: `UPDATE conversation_members m SET own_activity_at = clock_timestamp()
@@ -304,6 +305,11 @@ export class PostgresConversations implements ConversationStore {
 
   async expire(id: ConversationId, seq: number): Promise<Revised | null> {
     const revised = await this.#reviseMessage([id, seq, null, EXPIRY]);
+    return revised.ok ? revised.value : null;
+  }
+
+  async refreshFiles(id: ConversationId, seq: number): Promise<Revised | null> {
+    const revised = await this.#reviseMessage([id, seq, null, FILES]);
     return revised.ok ? revised.value : null;
   }
 

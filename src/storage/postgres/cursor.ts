@@ -68,3 +68,23 @@ export function decodeUserPlace(list: UserList, cursor: string): ActivityPlace |
   if (!place || !isId(place.id) || encodeUserPlace(list, place) !== cursor) return undefined;
   return place;
 }
+
+/** A place in the list of a conversation's files: the message's seq and the file's id. */
+export interface FilePlace {
+  seq: string;
+  fileId: string;
+}
+
+export function encodeFilePlace({ seq, fileId }: FilePlace): string {
+  return Buffer.from(`f${seq}.${fileId}`, "latin1").toString("base64url");
+}
+
+/** Undefined: not a cursor of ours. */
+export function decodeFilePlace(cursor: string): FilePlace | undefined {
+  const match = /^f(\d{1,19})\.(\d{1,19})$/.exec(
+    Buffer.from(cursor, "base64url").toString("latin1"),
+  );
+  const place = match && { seq: match[1]!, fileId: match[2]! };
+  if (!place || !isId(place.seq) || !isId(place.fileId)) return undefined;
+  return encodeFilePlace(place) === cursor ? place : undefined;
+}

@@ -4,6 +4,7 @@ import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { EventLog } from "../../ports/events.ts";
+import type { FileTable } from "../../ports/files.ts";
 import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
@@ -15,6 +16,7 @@ import { PostgresAppQueries } from "./app-actors.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
 import { PostgresEventLog } from "./event-log.ts";
+import { PostgresFiles } from "./files.ts";
 import { PostgresJobs } from "./jobs.ts";
 import { PostgresModeration } from "./moderation.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
@@ -33,6 +35,7 @@ export interface EdgeStorage {
   clientPackages: ClientPackages;
   services: ServiceStore;
   scheduled: ScheduledStore;
+  files: FileTable;
   jobs: JobStore;
   moderation: ModerationStore;
   apps: AppQueries;
@@ -55,6 +58,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     clientPackages: new PostgresClientPackages(database),
     services: new PostgresServices(database),
     scheduled: new PostgresScheduled(database),
+    files: new PostgresFiles(database),
     jobs,
     moderation: new PostgresModeration(database),
     apps: new PostgresAppQueries(database),

@@ -15,6 +15,8 @@ export const PINS_MAX = 50;
 export const STORAGE_REFUSALS = {
   noReply: refused("invalid_payload", "There is no message with that reply_to_seq."),
   notSender: RULES.sender,
+  noFile: RULES.shown,
+  notUploader: RULES.uploader,
   messageDeleted: refused("conflict", "The message is deleted."),
   tooLarge: refused(
     "invalid_payload",
@@ -22,7 +24,7 @@ export const STORAGE_REFUSALS = {
   ),
   emptied: refused(
     "invalid_payload",
-    "Neither a body nor data would be left, and the message has no type of its own.",
+    "Neither a body nor data nor a file would be left, and the message has no type of its own.",
   ),
   pinsFull: refused("conflict", `At most ${PINS_MAX} messages of a conversation are pinned.`),
   role: RULES.role,
@@ -128,6 +130,8 @@ export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   too_large: STORAGE_REFUSALS.tooLarge,
   empty: STORAGE_REFUSALS.emptied,
   no_reply: STORAGE_REFUSALS.noReply,
+  no_file: STORAGE_REFUSALS.noFile,
+  not_uploader: STORAGE_REFUSALS.notUploader,
   full: STORAGE_REFUSALS.pinsFull,
 };
 

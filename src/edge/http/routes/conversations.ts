@@ -7,6 +7,7 @@ import type { Queries } from "../../../ports/edge.ts";
 import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";
 import {
   contentOf,
+  editOf,
   editRefusal,
   sendRefusal,
   serviceSendRefusal,
@@ -288,7 +289,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       const answer = await gateway.ask("conversation", params.id, "edit", {
         ...actingOf(caller),
         seq: params.seq,
-        ...body,
+        ...editOf(body),
       });
       return answered(200, taken(answer, "message"));
     },

@@ -8,7 +8,7 @@ import type { Result } from "../../../protocol/errors.ts";
 import type { Hooks, HookType } from "../../../protocol/hooks.ts";
 import type { RouteName } from "../../../protocol/routes.ts";
 import type { Identity } from "../../auth/identity.ts";
-import type { Handlers } from "../server/call.ts";
+import type { PlainHandlers } from "../server/call.ts";
 
 type Fields = Record<string, unknown>;
 interface AnyCall {
@@ -37,7 +37,7 @@ const ASKED: Partial<Record<RouteName, { type: HookType; dataOf: (call: AnyCall)
   },
 };
 
-export function hooked(handlers: Handlers, hooks: Hooks | null): Handlers {
+export function hooked(handlers: PlainHandlers, hooks: Hooks | null): PlainHandlers {
   if (hooks === null) return handlers;
   const all = { ...handlers } as unknown as Record<RouteName, AnyHandler>;
   for (const [name, { type, dataOf }] of Object.entries(ASKED)) {
@@ -62,5 +62,5 @@ export function hooked(handlers: Handlers, hooks: Hooks | null): Handlers {
       }
     };
   }
-  return all as unknown as Handlers;
+  return all as unknown as PlainHandlers;
 }

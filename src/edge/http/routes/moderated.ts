@@ -9,7 +9,7 @@ import type { RouteName } from "../../../protocol/routes.ts";
 import type { Message, User } from "../../../protocol/schemas.ts";
 import type { Comment, Post } from "../../../protocol/social.ts";
 import type { WordRules } from "../../moderation/word-rules.ts";
-import type { Handlers } from "../server/call.ts";
+import type { PlainHandlers } from "../server/call.ts";
 
 /** What a judged text belongs to, once it is written. */
 type Kind = "message" | "post" | "comment" | "user" | "title";
@@ -34,13 +34,13 @@ interface AnyCall {
 }
 type AnyHandler = (call: AnyCall) => Promise<Result<{ status: number; body: unknown }>>;
 
-export function moderated(handlers: Handlers, rules: WordRules): Handlers {
+export function moderated(handlers: PlainHandlers, rules: WordRules): PlainHandlers {
   const all = { ...handlers } as unknown as Record<RouteName, AnyHandler>;
   for (const [name, { kind, keys }] of Object.entries(TEXTS)) {
     all[name as RouteName] = judged(all[name as RouteName], kind, keys, rules);
   }
   all.putExternalUsers = judgedBatch(all.putExternalUsers, rules);
-  return all as unknown as Handlers;
+  return all as unknown as PlainHandlers;
 }
 
 function judged(

@@ -38,6 +38,8 @@ export type Handler<R extends RouteName> = (
 ) => Promise<Result<Answering<RouteAnswer<R>>>>;
 
 export type Handlers<R extends RouteName = RouteName> = { [Name in R]: Handler<Name> };
+/** All but those that read their bodies themselves. */
+export type PlainHandlers = Omit<Handlers, "uploadFile">;
 
 /** A value as the answer with `status`; refusals pass. */
 export function answered<S extends number, T>(

@@ -39,6 +39,8 @@ export interface Gates {
   token(act: Act): Gate;
   /** Routes that give tokens. */
   account: Gate;
+  /** Signed addresses, which are token enough. */
+  file: Gate;
   /** Routes of monitors and proxies, which want no token. */
   operation: Gate;
   /** The same, and METRICS_TOKEN where it is set. */
@@ -127,6 +129,13 @@ export function createGates(
       const limited = limits.httpCall(request.address) ?? limits.authCall(request.address);
       // Tokens must not stay in anybody's cache.
       reply.header("cache-control", "no-store");
+      if (limited === null) done();
+      else replies.refuse(request, reply, limited);
+    },
+
+    file(request, reply, done) {
+      request.address = clients.addressOf(request.raw);
+      const limited = limits.httpCall(request.address);
       if (limited === null) done();
       else replies.refuse(request, reply, limited);
     },

@@ -17,12 +17,13 @@ export interface Replies {
 
 /**
  * `count` is called for every answer, with the route's path and the status; `onRefused` for every
- * refusal.
+ * refusal. `links` writes the addresses of files.
  */
 export function createReplies(
   cors: Cors,
   count: (route: string, status: number) => void,
   onRefused: (request: FastifyRequest, error: ErrorObject) => void,
+  links: { in(text: string): string },
 ): Replies {
   function send(request: FastifyRequest, reply: FastifyReply, status: number, body: unknown): void {
     count(request.routeOptions.url ?? "unknown", status);
@@ -33,7 +34,7 @@ export function createReplies(
       return;
     }
     reply.header("content-type", JSON_TYPE);
-    reply.send(body instanceof JsonText ? body.text : JSON.stringify(body));
+    reply.send(links.in(body instanceof JsonText ? body.text : JSON.stringify(body)));
   }
 
   return {

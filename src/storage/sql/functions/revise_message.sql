@@ -1,13 +1,15 @@
 -- Changes a message. p_change says how, with "does":
 --   edit: what is named of "body", "data" (JSON text, or null to remove it), and with "body" also
---     "names" (the folded names that it mentions) and "all" (whether it mentions all);
+--     "names" (the folded names that it mentions) and "all" (whether it mentions all), and
+--     "attachments" (the ids of the files that it is to show);
 --   delete: "any" is true where the user may delete others' messages, but for those of "spared",
 --     and "system" where they may delete system messages; "expired" is true where the server
 --     deletes it, whoever asks;
---   pin, unpin.
+--   pin, unpin;
+--   files: shows the files as they are now, whoever asks; "expired" is true.
 -- outcome: ok, not_found (p_by is no member), message_not_found (also of what p_by has cleared), forbidden (p_by is not the sender),
 -- apart (an edit or a pin under a block), conflict (the message is deleted), too_large, full (as
--- many messages are pinned as may be), empty (neither body nor data nor type would be left).
+-- many messages are pinned as may be), empty (neither body nor data nor type nor files would be left), no_file, not_uploader.
 -- A deletion or pin that was made before changes nothing and is ok.
 -- It locks the conversation's row first and reads in later statements, so that under READ
 -- COMMITTED it sees everything that was committed before: rev is taken under that lock.
@@ -31,6 +33,7 @@ DECLARE
   is_pinned boolean;
   old_mentions bigint[];
   new_mentions bigint[];
+  new_files jsonb;
 BEGIN
   SELECT c.rev + 1, coalesce(c.parent_id, c.id), c.parent_id IS NOT NULL
   INTO next_rev, of_id, is_thread
@@ -63,6 +66,7 @@ BEGIN
     WHEN 'edit' THEN true
     WHEN 'delete' THEN before.deleted_at IS NULL
     WHEN 'pin' THEN is_pinned IS NOT TRUE
+    WHEN 'files' THEN before.extra ? 'attachments'
     ELSE is_pinned IS TRUE
   END;
   after := before;
@@ -83,8 +87,17 @@ BEGIN
           news := ARRAY(
             SELECT u FROM unnest(new_mentions) u WHERE u <> ALL (coalesce(old_mentions, '{}')));
         END IF;
+        IF json_array_length(p_change->'attachments') > 0 THEN
+          new_files := attached_files(p_by,
+            ARRAY(SELECT f.id::bigint FROM json_array_elements_text(p_change->'attachments') f (id)));
+          after.extra := coalesce(after.extra, '{}') || jsonb_build_object('attachments', new_files);
+        ELSIF p_change->'attachments' IS NOT NULL THEN
+          after.extra := after.extra - 'attachments';
+        END IF;
         after.edited_at := moment;
         outcome := CASE
+          WHEN json_array_length(p_change->'attachments') > 0 AND new_files IS NULL THEN 'no_file'
+          WHEN jsonb_typeof(new_files) = 'string' THEN 'not_uploader'
           WHEN octet_length(after.body) + coalesce(octet_length(after.data), 0) > 16384
             THEN 'too_large'
           WHEN after.body = '' AND after.data IS NULL
@@ -98,6 +111,14 @@ BEGIN
         after.extra := before.extra - ARRAY[
           'mentions', 'mention_all', 'attachments', 'pinned_at', 'pinned_by', 'expires_at'];
         after.deleted_at := moment;
+      WHEN 'files' THEN
+        new_files := (
+          SELECT jsonb_agg(file_json(f) ORDER BY a.n)
+          FROM jsonb_array_elements(before.extra->'attachments') WITH ORDINALITY a (shown, n)
+          JOIN files f ON f.id = (a.shown->>'id')::bigint AND f.removed_at IS NULL);
+        changed := new_files IS DISTINCT FROM before.extra->'attachments';
+        after.extra := before.extra - 'attachments'
+          || jsonb_strip_nulls(jsonb_build_object('attachments', new_files));
       WHEN 'pin' THEN
         after.extra := coalesce(before.extra, '{}')
           || jsonb_build_object('pinned_at', iso_time(moment), 'pinned_by', p_by::text);
@@ -126,6 +147,18 @@ BEGIN
       INSERT INTO conversation_pins (conversation_id, seq, pinned_at) VALUES (p_id, p_seq, moment);
     ELSIF act = 'unpin' OR (act = 'delete' AND is_pinned) THEN
       DELETE FROM conversation_pins p WHERE p.conversation_id = p_id AND p.seq = p_seq;
+    END IF;
+    IF before.extra ? 'attachments'
+      AND (act IN ('delete', 'files') OR p_change->'attachments' IS NOT NULL) THEN
+      DELETE FROM message_files r WHERE r.conversation_id = p_id AND r.seq = p_seq;
+    END IF;
+    IF after.extra ? 'attachments' AND (act = 'files' OR p_change->'attachments' IS NOT NULL) THEN
+      INSERT INTO message_files (conversation_id, seq, file_id)
+      SELECT p_id, p_seq, (a.shown->>'id')::bigint
+      FROM jsonb_array_elements(after.extra->'attachments') a (shown);
+      UPDATE files f SET attached_at = moment
+      FROM jsonb_array_elements(after.extra->'attachments') a (shown)
+      WHERE f.id = (a.shown->>'id')::bigint AND f.attached_at IS NULL;
     END IF;
     IF act = 'delete' THEN
       DELETE FROM message_reactions r WHERE r.conversation_id = p_id AND r.seq = p_seq;

@@ -5,14 +5,15 @@
 --   sends: [{c: conversation, s: sender, k: client_id, b: body, r: reply_to_seq}], no (c, s, k)
 --     twice; where they have something to say, also d: data as JSON text, e: further keys of the
 --     message, q: true where it does not count as unread, x: seconds until it expires, w: the
---     folded names that the body mentions.
+--     folded names that the body mentions, f: the ids of files that it shows.
 --   marks: [{c: conversation, u: user, d: delivered_seq, r: read_seq}], no (c, u) twice. What is read
 --     is delivered, too, but for a member who hides how far they have read (read_mask 1).
 -- The arrays of the answer run parallel to the inputs:
 -- The members of a thread's parent send into it. A user who does becomes a follower, as does a user
 -- who is mentioned. Batches without threads pay a look at a column of the row that is locked.
 --   outcomes: 0 added, 1 a duplicate (its message is in dups), 2 the sender is no member, 3 there
---     is no message reply_to_seq, 4 the two of the direct conversation are blocked. A duplicate
+--     is no message reply_to_seq, 4 the two of the direct conversation are blocked,
+--     5 there is no file of f for the sender, 6 the sender is not its uploader. A duplicate
 --     is answered even under a block, since its first try may have committed before the block
 --     without an answer.
 --   ns: n of the messages; null where that is seq for all of them.
@@ -59,16 +60,18 @@ BEGIN
       SELECT i.*
       FROM ROWS FROM (
         json_to_recordset(sends) AS (
-          c bigint, s bigint, k text, b text, r bigint, d text, e jsonb, q boolean, x int, w text[]
+          c bigint, s bigint, k text, b text, r bigint, d text, e jsonb, q boolean, x int, w text[], f bigint[]
         )
-      ) WITH ORDINALITY AS i (c, s, k, b, r, d, e, q, x, w, n)
+      ) WITH ORDINALITY AS i (c, s, k, b, r, d, e, q, x, w, f, n)
     ), checked AS (
-      SELECT i.*, v.last_seq, v.last_n, v.rev, v.parent_id, d.seq AS dup_seq,
+      SELECT i.*, v.last_seq, v.last_n, v.rev, v.parent_id, d.seq AS dup_seq, t.files,
         CASE
           WHEN m.user_id IS NULL OR m.visible_from_seq > v.parent_seq THEN 2
           WHEN d.seq IS NOT NULL THEN 1
           WHEN m.apart THEN 4
           WHEN i.r > v.last_seq OR v.parent_id IS NULL AND i.r < m.cleared_before_seq THEN 3
+          WHEN i.f IS NOT NULL AND t.files IS NULL THEN 5
+          WHEN jsonb_typeof(t.files) = 'string' THEN 6
           ELSE 0
         END AS outcome
       FROM input i
@@ -77,21 +80,25 @@ BEGIN
         ON m.conversation_id = coalesce(v.parent_id, i.c) AND m.user_id = i.s
       LEFT JOIN messages d
         ON d.conversation_id = i.c AND d.sender_id = i.s AND d.client_id = i.k
+      CROSS JOIN LATERAL (
+        SELECT CASE WHEN i.f IS NOT NULL THEN attached_files(i.s, i.f) END AS files
+      ) t
     ), ranked AS (
       SELECT k.*, count(*) FILTER (WHERE k.outcome = 0) OVER up_to_here AS rank,
         count(*) FILTER (WHERE k.outcome = 0 AND k.q IS NULL) OVER up_to_here AS counting
       FROM checked k
       WINDOW up_to_here AS (PARTITION BY k.c ORDER BY k.n ROWS UNBOUNDED PRECEDING)
     ), numbered AS MATERIALIZED (
-      SELECT r.n, r.c, r.s, r.k, r.b, r.r, r.d, r.x, r.outcome, r.dup_seq, r.parent_id,
+      SELECT r.n, r.c, r.s, r.k, r.b, r.r, r.d, r.x, r.f, r.outcome, r.dup_seq, r.parent_id,
         r.last_seq + r.rank AS seq, r.rev + r.rank AS rev,
         coalesce(r.last_n, r.last_seq) + r.counting AS last_n,
         CASE WHEN r.outcome = 0 THEN nextval('messages_id_seq') END AS id,
         CASE
-          WHEN r.outcome = 0 AND (r.e IS NOT NULL OR r.x IS NOT NULL OR r.w IS NOT NULL)
+          WHEN r.outcome = 0 AND num_nonnulls(r.e, r.x, r.w, r.f) > 0
           THEN nullif(jsonb_strip_nulls(coalesce(r.e, '{}') || jsonb_build_object(
             'expires_at', iso_time(moment + r.x * interval '1 second'),
-            'mentions', mentioned_members(coalesce(r.parent_id, r.c), r.s, r.w, 20)::text[])), '{}')
+            'mentions', mentioned_members(coalesce(r.parent_id, r.c), r.s, r.w, 20)::text[],
+            'attachments', r.files)), '{}')
         END AS e
       FROM ranked r
     ), added AS (
@@ -110,6 +117,14 @@ BEGIN
       SELECT u.id::bigint, x.c, x.seq
       FROM numbered x CROSS JOIN LATERAL jsonb_array_elements_text(x.e->'mentions') u (id)
       WHERE x.outcome = 0 AND x.e IS NOT NULL
+    ), attached AS (
+      INSERT INTO message_files (conversation_id, seq, file_id)
+      SELECT DISTINCT x.c, x.seq, u.id FROM numbered x CROSS JOIN LATERAL unnest(x.f) u (id)
+      WHERE x.outcome = 0 AND x.f IS NOT NULL
+    ), noted AS (
+      UPDATE files f SET attached_at = moment
+      FROM numbered x
+      WHERE x.outcome = 0 AND x.f IS NOT NULL AND f.id = ANY (x.f) AND f.attached_at IS NULL
     ), moved AS (
       UPDATE conversations v
       SET last_seq = x.seq, rev = x.rev, last_activity_at = moment,

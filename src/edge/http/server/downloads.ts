@@ -1,0 +1,179 @@
+/**
+ * The bytes of files, at their signed addresses: whoever has the address may read, as long as it is
+ * good and the file is there.
+ *
+ * [DWN1] Pictures, audio and video that browsers show safely are shown in place. Everything else, HTML
+ *        and SVG among it, is saved, and cannot run anything where a browser shows it all the same.
+ * [DWN2] A file never changes, so its id is its ETag; a range of it is answered as such.
+ * [DWN3] Names are sent as ASCII and, where they hold more, as RFC 8187 says.
+ */
+import { Readable } from "node:stream";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import type { Files, StoredFile } from "../../../ports/files.ts";
+import { refused } from "../../../protocol/errors.ts";
+import { isId } from "../../../protocol/ids.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
+import { answerFault } from "./fallbacks.ts";
+import type { Gate } from "./gates.ts";
+import type { Replies } from "./replies.ts";
+
+const PATH = "/files/:id/:token";
+const NO_FILE = refused("not_found", "There is no such file, or its address has expired.").error;
+const SHOWN = new Set([
+  "image/png",
+  "image/jpeg",
+  "image/gif",
+  "image/webp",
+  "image/avif",
+  "image/bmp",
+  "audio/mpeg",
+  "audio/mp4",
+  "audio/aac",
+  "audio/ogg",
+  "audio/wav",
+  "audio/flac",
+  "video/mp4",
+  "video/webm",
+  "video/ogg",
+  "video/quicktime",
+]);
+
+export interface DownloadsOptions {
+  files: Files;
+  gate: Gate;
+  replies: Replies;
+  /** Adds the headers that every answer has. */
+  head(request: FastifyRequest, reply: FastifyReply): void;
+  count(route: string, status: number): void;
+  log: Logger;
+}
+
+/** Answers the routes it has added, for the 405 of other methods. */
+export function serveDownloads(app: FastifyInstance, options: DownloadsOptions): string[] {
+  const { files, gate, replies, head, count, log } = options;
+
+  async function serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { id, token } = request.params as { id: string; token: string };
+    const goodForS = isId(id) ? files.links.goodForS(id, token) : 0;
+    const file = goodForS > 0 ? await orUnreachable(files.table.file(id)) : null;
+    if (file === null) {
+      replies.refuse(request, reply, NO_FILE);
+      return;
+    }
+    const { shown } = file;
+    const etag = `"${id}"`;
+    head(request, reply);
+    reply.headers({
+      etag,
+      "cache-control": `private, max-age=${goodForS}`,
+      "accept-ranges": "bytes",
+      ...dressOf(file),
+    });
+    if (isHeld(request.headers["if-none-match"], etag)) {
+      answer(reply, 304);
+      return;
+    }
+    const wish = request.headers["if-range"];
+    const range =
+      wish === undefined || wish === etag ? rangeOf(request.headers.range, shown.bytes) : null;
+    if (range === "beyond") {
+      reply.header("content-range", `bytes */${shown.bytes}`);
+      answer(reply, 416);
+      return;
+    }
+    const [from, to] = range ?? [0, shown.bytes - 1];
+    if (range !== null) reply.header("content-range", `bytes ${from}-${to}/${shown.bytes}`);
+    reply.header("content-length", String(to - from + 1));
+    reply.header(
+      "content-type",
+      shown.mime === "text/plain" ? "text/plain; charset=utf-8" : shown.mime,
+    );
+    const status = range === null ? 200 : 206;
+    if (request.method === "HEAD") {
+      // With no payload at all fastify would say that the length is 0.
+      count(PATH, status);
+      reply.code(status).send(Readable.from([]));
+      return;
+    }
+    const bytes = await orUnreachable(files.store.read(id, from, to));
+    if (bytes === null) {
+      for (const name of ["content-length", "content-range", "etag", "content-disposition"]) {
+        reply.removeHeader(name);
+      }
+      replies.refuse(request, reply, NO_FILE);
+      return;
+    }
+    count(PATH, status);
+    reply.code(status).send(bytes instanceof Readable ? bytes : Readable.from(bytes));
+  }
+
+  function answer(reply: FastifyReply, status: number): void {
+    count(PATH, status);
+    reply.code(status).send();
+  }
+
+  app.get(PATH, { onRequest: gate }, (request, reply) => {
+    serve(request, reply).catch((fault: unknown) =>
+      answerFault(request, reply, fault, replies, log),
+    );
+  });
+  return [PATH];
+}
+
+/** [DWN1] [DWN3] */
+function dressOf({ shown: { mime, name } }: StoredFile): Record<string, string> {
+  const nosniff = { "x-content-type-options": "nosniff" };
+  if (SHOWN.has(mime)) {
+    // A picture opened by itself loads nothing, and its own page must be able to show it.
+    return {
+      ...nosniff,
+      "content-disposition": disposition("inline", name),
+      "content-security-policy":
+        "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; sandbox",
+      "cross-origin-resource-policy": "cross-origin",
+    };
+  }
+  return {
+    ...nosniff,
+    "content-disposition": disposition("attachment", name),
+    "content-security-policy": "sandbox",
+    "cross-origin-resource-policy": "cross-origin",
+  };
+}
+
+/** RFC 6266: a quoted ASCII name for all, and the name itself where it is another. */
+export function disposition(type: "inline" | "attachment", name: string): string {
+  const ascii = name.replace(/[^\x20-\x7e]/gu, "_").replace(/["\\%]/g, "_");
+  if (ascii === name) return `${type}; filename="${name}"`;
+  const encoded = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `${type}; filename="${ascii}"; filename*=UTF-8''${encoded}`;
+}
+
+function isHeld(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(",").some((one) => ["*", etag].includes(one.trim().replace(/^W\//, "")));
+}
+
+/**
+ * [DWN2] The first and last byte; null for the whole file, as for more than one range (RFC 9110,
+ * 14.2: a server may ignore them).
+ */
+export function rangeOf(
+  header: string | undefined,
+  bytes: number,
+): [number, number] | "beyond" | null {
+  const [, first = "", last = ""] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "") ?? [];
+  if (first === "" && last === "") return null;
+  if (first === "") {
+    const length = Math.min(Number(last), bytes);
+    return length === 0 ? "beyond" : [bytes - length, bytes - 1];
+  }
+  const from = Number(first);
+  const to = last === "" ? bytes - 1 : Math.min(Number(last), bytes - 1);
+  if (last !== "" && Number(last) < from) return null;
+  return from >= bytes ? "beyond" : [from, to];
+}

@@ -1,0 +1,251 @@
+/**
+ * `POST /api/files`: the body is the file. It streams from the connection into the store, and is
+ * refused as soon as it is known that it cannot be taken.
+ *
+ * [UPL1] Too large and over the quota are refused before the body is read where the request says
+ *        its length, a forbidden type by what is claimed at once and by what it is after 4 KiB.
+ * [UPL2] An upload that is refused or cut leaves neither bytes nor a row, and its quota is free again.
+ * [UPL3] What is answered 201 is whole, on the disk and in the table.
+ */
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { sniff, UNKNOWN } from "../../../base/sniff.ts";
+import { type FilesConfig, isTakenType } from "../../../config/file-keys.ts";
+import type { Files } from "../../../ports/files.ts";
+import { COST_OF_ROUTE } from "../../../protocol/costs.ts";
+import { type ErrorObject, refused } from "../../../protocol/errors.ts";
+import {
+  type FileObject,
+  fileNameOf,
+  kindOf,
+  SIMPLE_UPLOAD_BYTES_MAX,
+  SNIFFED_BYTES,
+} from "../../../protocol/files.ts";
+import { ACT_OF_ROUTE } from "../../../protocol/policy.ts";
+import { ROUTES } from "../../../protocol/routes.ts";
+import type { Identity } from "../../auth/identity.ts";
+import type { EdgeLimits } from "../../limits/limits.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
+import { createReader } from "../../validation.ts";
+import type { AuditTrail } from "./audit.ts";
+import { answerFault } from "./fallbacks.ts";
+import type { Gates } from "./gates.ts";
+import type { Replies } from "./replies.ts";
+
+const MIB = 1024 * 1024;
+const EMPTY = refused(
+  "invalid_payload",
+  "The body is empty: it holds the bytes of the file.",
+).error;
+const ENCODED = refused(
+  "unsupported_media_type",
+  "Compressed bodies are not read; send the bytes as they are.",
+).error;
+const NOT_THE_FILE = refused(
+  "unsupported_media_type",
+  "The body is the file itself, and not a form.",
+).error;
+const FORBIDDEN_TYPE = refused(
+  "unsupported_media_type",
+  "Files of this type are not taken here.",
+).error;
+const QUOTA = refused("quota_exceeded", "Your files take all the room that you have.").error;
+const CUT_OFF = refused("invalid_payload", "The body ended early.").error;
+/** What clients say that know nothing about the body. */
+const NO_CLAIM = new Set(["", UNKNOWN, "application/x-www-form-urlencoded"]);
+
+export interface UploadsOptions {
+  config: FilesConfig;
+  files: Files;
+  gates: Gates;
+  limits: EdgeLimits;
+  replies: Replies;
+  audit: AuditTrail;
+  log: Logger;
+}
+
+/** Stops the reading of a body that is refused. */
+class Stopped extends Error {
+  readonly refusal: ErrorObject;
+
+  constructor(refusal: ErrorObject) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+export function serveUploads(app: FastifyInstance, options: UploadsOptions): void {
+  const { config, files, gates, limits, replies, audit, log } = options;
+  const spec = ROUTES.uploadFile;
+  const readQuery = createReader("query", spec.query);
+  const bytesMax = Math.min(config.fileBytesMax, SIMPLE_UPLOAD_BYTES_MAX);
+  const tooLarge = refused(
+    "payload_too_large",
+    `A file that is sent this way has at most ${bytesMax >= MIB ? `${bytesMax / MIB} MiB` : `${bytesMax} bytes`}.`,
+  ).error;
+
+  /** Why it is refused before its body is read; null: it is not. */
+  function early(request: FastifyRequest, caller: Identity): ErrorObject | null {
+    const query = readQuery(request.query);
+    if (!query.ok) return query.error;
+    if (caller.service === null) {
+      const payer = caller.userId;
+      const units = COST_OF_ROUTE.uploadFile({ query: {}, body: {}, caller: payer });
+      const limited = limits.callCosts(payer, units, request.address);
+      if (limited !== null) return limited;
+    }
+    if (files.store.missing !== null) return refused("unavailable", files.store.missing).error;
+    const { "content-encoding": encoding = "identity" } = request.headers;
+    if (encoding !== "identity") return ENCODED;
+    const claimed = claimedType(request);
+    if (claimed.startsWith("multipart/")) return NOT_THE_FILE;
+    const length = lengthOf(request);
+    if (length === 0) return EMPTY;
+    if (length !== null && length > bytesMax) return tooLarge;
+    const isTaken = NO_CLAIM.has(claimed) || isTakenType(config.fileTypes, claimed);
+    return isTaken ? null : FORBIDDEN_TYPE;
+  }
+
+  async function take(request: FastifyRequest, caller: Identity): Promise<FileObject> {
+    const { name } = request.query as { name?: string };
+    const quota = config.fileQuotaBytes;
+    const { table, store, links } = files;
+    const id = await orUnreachable(
+      table.begin(caller.userId, fileNameOf(name ?? ""), lengthOf(request) ?? 0, quota),
+    );
+    if (id === null) throw new Stopped(QUOTA);
+    const head = new Head((mime) => {
+      if (!isTakenType(config.fileTypes, mime)) throw new Stopped(FORBIDDEN_TYPE);
+    });
+    try {
+      const bytes = await written(store.write(id, checked(request.raw, head)));
+      if (bytes === 0) throw new Stopped(EMPTY);
+      const { mime } = head;
+      const found = { bytes, mime, kind: kindOf(mime), state: "ready" as const };
+      const file = await orUnreachable(
+        table.complete(id, { ...found, mark: links.mark(id) }, quota),
+      );
+      if (file === null) throw new Stopped(QUOTA);
+      return file.shown;
+    } catch (fault) {
+      // [UPL2] A row that cannot be removed now goes with the files that were never attached.
+      await store.remove(id).catch(() => undefined);
+      await table.forget(id).catch(() => undefined);
+      throw fault;
+    }
+  }
+
+  async function* checked(body: IncomingMessage, head: Head): AsyncIterable<Uint8Array> {
+    let bytes = 0;
+    try {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        bytes += chunk.length;
+        if (bytes > bytesMax) throw new Stopped(tooLarge);
+        head.add(chunk);
+        yield chunk;
+      }
+    } catch (fault) {
+      if (fault instanceof Stopped) throw fault;
+      throw new Stopped(CUT_OFF);
+    }
+    head.end();
+  }
+
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    // The handler reads the body itself.
+    scope.addContentTypeParser("*", (_request, _payload, done) => done(null, undefined));
+    scope.route({
+      method: spec.method,
+      url: spec.path,
+      onRequest: gates.token(ACT_OF_ROUTE.uploadFile),
+      handler(request, reply) {
+        const caller = request.caller as Identity;
+        const refusal = early(request, caller);
+        if (refusal !== null) {
+          refuse(request, reply, refusal);
+          return;
+        }
+        take(request, caller).then(
+          async (file) => {
+            if (caller.service !== null) {
+              const call = { name: "uploadFile", path: spec.path } as const;
+              const asked = { params: {}, query: request.query, body: {}, answer: file };
+              await audit.note(caller, { ...call, ...asked });
+            }
+            replies.send(request, reply, 201, file);
+          },
+          (fault: unknown) => {
+            if (fault instanceof Stopped) refuse(request, reply, fault.refusal);
+            else {
+              request.raw.resume();
+              answerFault(request, reply, fault, replies, log);
+            }
+          },
+        );
+      },
+    });
+  });
+
+  /** The rest of the body is read and dropped: closing would reset the connection under the answer. */
+  function refuse(request: FastifyRequest, reply: FastifyReply, error: ErrorObject): void {
+    request.raw.resume();
+    if (request.raw.destroyed && !request.raw.complete) reply.header("connection", "close");
+    replies.refuse(request, reply, error);
+  }
+}
+
+/** The first bytes of a file, until it is known what it is. */
+class Head {
+  readonly #judge: (mime: string) => void;
+  #bytes: Buffer = Buffer.alloc(0);
+  #mime: string | null = null;
+
+  /** `judge` throws where it is not to be read on. */
+  constructor(judge: (mime: string) => void) {
+    this.#judge = judge;
+  }
+
+  get mime(): string {
+    return this.#mime ?? UNKNOWN;
+  }
+
+  add(chunk: Buffer): void {
+    if (this.#mime !== null) return;
+    this.#bytes = Buffer.concat([this.#bytes, chunk.subarray(0, SNIFFED_BYTES)]);
+    if (this.#bytes.length >= SNIFFED_BYTES) this.#look(false);
+  }
+
+  end(): void {
+    if (this.#mime === null) this.#look(true);
+  }
+
+  #look(isAll: boolean): void {
+    this.#mime = sniff(this.#bytes.subarray(0, SNIFFED_BYTES), isAll);
+    this.#bytes = Buffer.alloc(0);
+    this.#judge(this.#mime);
+  }
+}
+
+/** A store that cannot write is out of reach, as storage is. */
+async function written(work: Promise<number>): Promise<number> {
+  try {
+    return await work;
+  } catch (fault) {
+    if (fault instanceof Stopped) throw fault;
+    return orUnreachable(Promise.reject(fault));
+  }
+}
+
+function claimedType(request: FastifyRequest): string {
+  const [type = ""] = (request.headers["content-type"] ?? "").split(";");
+  return type.trim().toLowerCase();
+}
+
+/** Null: the request does not say. */
+function lengthOf(request: FastifyRequest): number | null {
+  const { "content-length": length, "transfer-encoding": coding } = request.headers;
+  if (length === undefined) return coding === undefined ? 0 : null;
+  return Number(length);
+}

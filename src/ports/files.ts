@@ -1,0 +1,88 @@
+/** Files: the rows that storage keeps of them, and the store of their bytes. Types only. */
+import type { FileLinks } from "../base/file-links.ts";
+import type { FileKind, FileObject, FileState } from "../protocol/files.ts";
+import type { ConversationId, UserId } from "../protocol/ids.ts";
+
+/** A whole file. `shown.url` is the file's mark: see base/file-links.ts. */
+export interface StoredFile {
+  id: string;
+  owner: UserId;
+  shown: FileObject;
+}
+
+/** What was found out about the bytes of a file. */
+export interface SniffedFile {
+  bytes: number;
+  mime: string;
+  kind: FileKind;
+  state: FileState;
+  mark: string;
+}
+
+/** Messages of one conversation that show a file. */
+export interface FilePlaces {
+  conversationId: ConversationId;
+  seqs: number[];
+}
+
+export interface FileTable {
+  /** The key that signs addresses; the same for all hosts, for ever. */
+  key(): Promise<Buffer>;
+  /** Takes `bytes` of the owner's quota. The new id, or null: the quota has no room. */
+  begin(owner: UserId, name: string, bytes: number, quotaBytes: number): Promise<string | null>;
+  /** Null: the quota has no room, or the upload was given up meanwhile. */
+  complete(id: string, found: SniffedFile, quotaBytes: number): Promise<StoredFile | null>;
+  /** Nothing refers to it and its bytes are gone. */
+  forget(id: string): Promise<void>;
+  /** A whole file that its uploader has not taken back; whoever asks. */
+  file(id: string): Promise<StoredFile | null>;
+  /** The same, where the reader may see it now. */
+  fileFor(reader: UserId, id: string): Promise<StoredFile | null>;
+  /** Takes it back: nobody sees it from now on. False: it was not there. */
+  remove(id: string): Promise<boolean>;
+  /** Every message that shows it. */
+  places(id: string): Promise<FilePlaces[]>;
+  /**
+   * Files of a conversation, newest first, with the message that shows each. Null: the reader is no
+   * member. Undefined: that is no cursor of this list.
+   */
+  ofConversation(
+    reader: UserId,
+    id: ConversationId,
+    page: { kind: FileKind | null; limit: number; cursor: string | null },
+  ): Promise<
+    { items: (FileObject & { seq: number })[]; next_cursor: string | null } | null | undefined
+  >;
+  /**
+   * Files that are to go: taken back, never attached for `looseMs`, not referred to any more. What
+   * it answers is taken back.
+   */
+  sweep(looseMs: number, most: number): Promise<string[]>;
+}
+
+/** The bytes of files by key. Reads and writes stream. */
+export interface FileStore {
+  /** Why there is no store here; null: there is one. */
+  readonly missing: string | null;
+  /**
+   * Resolves when the bytes are whole and on the disk, to their number. Rejects with what `source`
+   * rejected with, and then nothing is left of them.
+   */
+  write(key: string, source: AsyncIterable<Uint8Array>): Promise<number>;
+  /** Bytes `from` to `to`, both included. Null: there are none of this key. */
+  read(key: string, from: number, to: number): Promise<AsyncIterable<Uint8Array> | null>;
+  /** Nothing happens where there are none. */
+  remove(key: string): Promise<void>;
+}
+
+/** Everything of files that the HTTP side of an edge uses. */
+export interface Files {
+  table: FileTable;
+  store: FileStore;
+  links: Pick<FileLinks, "mark" | "in" | "goodForS">;
+  /**
+   * Takes a file out of the messages that show it, then its bytes and its row. What cannot be done
+   * now is done later.
+   */
+  retire(id: string): Promise<void>;
+}

@@ -1,0 +1,108 @@
+/**
+ * FileStore in a folder of this host. A file is written under a name of its own, made safe on the
+ * disk and then renamed, so that whatever is there under its key is whole.
+ *
+ * [FST1] Bytes of which `write` has told the end survive `kill -9` and a loss of power.
+ * [FST2] What an interrupted write has left is removed at the next start.
+ */
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import type { FileStore } from "../../ports/files.ts";
+
+const UNFINISHED = "unfinished";
+/** An unfinished one that nobody has written to for so long is nobody's. */
+const ABANDONED_MS = 24 * 3_600_000;
+
+export class DiskFiles implements FileStore {
+  readonly missing = null;
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async write(key: string, source: AsyncIterable<Uint8Array>): Promise<number> {
+    const path = this.#pathOf(key);
+    const unfinished = join(this.#folder, UNFINISHED, `${key}.${randomUUID()}`);
+    await mkdir(dirname(unfinished), { recursive: true, mode: 0o700 });
+    let bytes = 0;
+    const file = await open(unfinished, "wx", 0o600);
+    try {
+      try {
+        for await (const chunk of source) {
+          await writeAll(file, chunk);
+          bytes += chunk.length;
+        }
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      await rename(unfinished, path);
+      await syncFolder(dirname(path));
+    } catch (error) {
+      await rm(unfinished, { force: true });
+      throw error;
+    }
+    return bytes;
+  }
+
+  async read(key: string, from: number, to: number): Promise<AsyncIterable<Uint8Array> | null> {
+    const path = this.#pathOf(key);
+    const found = await stat(path).catch((error: unknown) => {
+      if (isMissing(error)) return null;
+      throw error;
+    });
+    if (found === null) return null;
+    return to < from ? Readable.from([]) : createReadStream(path, { start: from, end: to });
+  }
+
+  async remove(key: string): Promise<void> {
+    await rm(this.#pathOf(key), { force: true });
+  }
+
+  /** [FST2] */
+  async tidy(nowMs: number): Promise<void> {
+    const folder = join(this.#folder, UNFINISHED);
+    const names = await readdir(folder).catch((error: unknown) => {
+      if (isMissing(error)) return [];
+      throw error;
+    });
+    for (const name of names) {
+      const path = join(folder, name);
+      const found = await stat(path).catch(() => null);
+      if (found !== null && nowMs - found.mtimeMs > ABANDONED_MS) await rm(path, { force: true });
+    }
+  }
+
+  /** Ids grow, so their last digits spread files evenly over folders. */
+  #pathOf(key: string): string {
+    const [id = ""] = key.split(".");
+    return join(this.#folder, id.slice(-2).padStart(2, "0"), key);
+  }
+}
+
+async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
+  let at = 0;
+  while (at < chunk.length) {
+    const { bytesWritten } = await file.write(chunk, at, chunk.length - at);
+    at += bytesWritten;
+  }
+}
+
+/** A rename is on the disk when its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === "ENOENT";
+}

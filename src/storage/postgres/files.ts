@@ -1,0 +1,168 @@
+/** FileTable on PostgreSQL; quotas and visibility are functions in sql/functions. */
+import type { FilePlaces, FileTable, SniffedFile, StoredFile } from "../../ports/files.ts";
+import type { FileKind, FileObject } from "../../protocol/files.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import { decodeFilePlace, encodeFilePlace } from "./cursor.ts";
+import type { Database } from "./pool.ts";
+import { shownFrom } from "./rows.ts";
+
+const WHOLE = "f.removed_at IS NULL AND f.state <> 'uploading'";
+const COLUMNS = "f.id, f.user_id, file_json(f) AS shown";
+
+const KEY = { text: "SELECT key FROM file_key" };
+const BEGIN = { name: "begin_file", text: "SELECT begin_file($1, $2, $3, $4) AS id" };
+const COMPLETE = {
+  name: "complete_file",
+  text: `SELECT ${COLUMNS} FROM complete_file($1, $2, $3, $4, $5, $6, $7) f`,
+};
+const FORGET = { name: "forget_file", text: "SELECT forget_file($1)" };
+const FILE = {
+  name: "file",
+  text: `SELECT ${COLUMNS} FROM files f WHERE f.id = $1 AND ${WHOLE}`,
+};
+const FILE_FOR = {
+  name: "file_for_reader",
+  text: `SELECT ${COLUMNS} FROM files f WHERE f.id = $2 AND ${WHOLE} AND may_see_file($1, f)`,
+};
+const REMOVE = {
+  name: "remove_file",
+  text: `UPDATE files f SET removed_at = clock_timestamp() WHERE f.id = $1 AND ${WHOLE} RETURNING f.id`,
+};
+const PLACES = {
+  name: "places_of_file",
+  text: `SELECT r.conversation_id, array_agg(r.seq::int ORDER BY r.seq) AS seqs FROM message_files r
+    WHERE r.file_id = $1 GROUP BY r.conversation_id ORDER BY r.conversation_id`,
+};
+const LAST = "9223372036854775807";
+// A row of nulls where there is no file on the page, none where the reader is no member.
+const OF_CONVERSATION = {
+  name: "files_of_conversation",
+  text: `SELECT x.seq, x.file_id, x.shown
+    FROM conversations c
+    JOIN conversation_members k
+      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = $1
+      AND coalesce(c.parent_seq, ${LAST}) >= ${shownFrom("k")}
+    LEFT JOIN LATERAL (
+      SELECT r.seq, r.file_id, file_json(f) AS shown
+      FROM message_files r JOIN files f ON f.id = r.file_id AND ${WHOLE}
+      WHERE r.conversation_id = c.id AND coalesce(c.parent_seq, r.seq) >= ${shownFrom("k")}
+        AND (r.seq, r.file_id) < ($4::bigint, $5::bigint)
+        AND ($3::text IS NULL OR f.kind = $3)
+      ORDER BY r.seq DESC, r.file_id DESC LIMIT $6
+    ) x ON true
+    WHERE c.id = $2 AND c.deleted_at IS NULL
+    ORDER BY x.seq DESC, x.file_id DESC`,
+};
+// A file that no message shows is taken back here, and no message can show it from then on.
+const SWEEP = {
+  text: `UPDATE files f SET removed_at = coalesce(f.removed_at, clock_timestamp())
+    WHERE f.id IN (
+      (SELECT x.id FROM files x WHERE x.removed_at IS NOT NULL ORDER BY x.removed_at LIMIT $2)
+      UNION ALL
+      (SELECT x.id FROM files x
+        WHERE x.attached_at IS NULL
+          AND x.created_at < clock_timestamp() - $1 * interval '1 millisecond'
+        ORDER BY x.created_at LIMIT $2)
+      UNION ALL
+      (SELECT x.id FROM files x
+        WHERE x.attached_at < clock_timestamp() - interval '1 minute' AND NOT EXISTS (
+          SELECT 1 FROM message_files r
+          JOIN conversations c ON c.id = r.conversation_id AND c.deleted_at IS NULL
+          WHERE r.file_id = x.id)
+        LIMIT $2)
+    )
+    RETURNING f.id`,
+};
+
+interface FileRow {
+  id: string;
+  user_id: UserId;
+  shown: FileObject;
+}
+
+interface ListedRow {
+  seq: string | null;
+  file_id: string;
+  shown: FileObject;
+}
+
+export class PostgresFiles implements FileTable {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async key(): Promise<Buffer> {
+    const [row] = await this.#database.read<{ key: Buffer }>(KEY, []);
+    if (row === undefined) throw new Error("the table file_key is empty");
+    return row.key;
+  }
+
+  async begin(owner: UserId, name: string, bytes: number, quotaBytes: number) {
+    const values = [owner, name, bytes, quotaBytes];
+    const [row] = await this.#database.write<{ id: string | null }>(BEGIN, values);
+    return row?.id ?? null;
+  }
+
+  async complete(id: string, found: SniffedFile, quotaBytes: number): Promise<StoredFile | null> {
+    const { bytes, mime, kind, state, mark } = found;
+    const values = [id, bytes, mime, kind, state, mark, quotaBytes];
+    return storedFile(await this.#database.write<FileRow>(COMPLETE, values));
+  }
+
+  async forget(id: string): Promise<void> {
+    await this.#database.write(FORGET, [id]);
+  }
+
+  async file(id: string): Promise<StoredFile | null> {
+    return storedFile(await this.#database.read<FileRow>(FILE, [id]));
+  }
+
+  async fileFor(reader: UserId, id: string): Promise<StoredFile | null> {
+    return storedFile(await this.#database.read<FileRow>(FILE_FOR, [reader, id]));
+  }
+
+  async remove(id: string): Promise<boolean> {
+    return (await this.#database.write(REMOVE, [id])).length > 0;
+  }
+
+  async places(id: string): Promise<FilePlaces[]> {
+    const rows = await this.#database.read<{ conversation_id: ConversationId; seqs: number[] }>(
+      PLACES,
+      [id],
+    );
+    return rows.map(({ conversation_id, seqs }) => ({ conversationId: conversation_id, seqs }));
+  }
+
+  async ofConversation(
+    reader: UserId,
+    id: ConversationId,
+    { kind, limit, cursor }: { kind: FileKind | null; limit: number; cursor: string | null },
+  ) {
+    const place = cursor === null ? { seq: LAST, fileId: LAST } : decodeFilePlace(cursor);
+    if (place === undefined) return undefined;
+    const values = [reader, id, kind, place.seq, place.fileId, limit + 1];
+    const rows = await this.#database.read<ListedRow>(OF_CONVERSATION, values);
+    if (rows.length === 0) return null;
+    const found = rows.filter(({ seq }) => seq !== null);
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: page.map(({ seq, shown }) => ({ ...shown, seq: Number(seq) })),
+      next_cursor:
+        found.length > limit && last !== undefined
+          ? encodeFilePlace({ seq: last.seq ?? "", fileId: last.file_id })
+          : null,
+    };
+  }
+
+  async sweep(looseMs: number, most: number): Promise<string[]> {
+    const rows = await this.#database.write<{ id: string }>(SWEEP, [looseMs, most]);
+    return rows.map(({ id }) => id);
+  }
+}
+
+function storedFile([row]: FileRow[]): StoredFile | null {
+  return row === undefined ? null : { id: row.id, owner: row.user_id, shown: row.shown };
+}

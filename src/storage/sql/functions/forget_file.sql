@@ -1,0 +1,12 @@
+-- Deletes the row of a file and gives its bytes back to the uploader's quota.
+CREATE OR REPLACE FUNCTION forget_file(p_id bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  gone files;
+BEGIN
+  DELETE FROM files f WHERE f.id = p_id RETURNING f.* INTO gone;
+  IF gone.id IS NULL THEN RETURN; END IF;
+  PERFORM take_file_bytes(gone.user_id, -gone.bytes, 0);
+  DELETE FROM message_files r WHERE r.file_id = p_id;
+END
+$$;

@@ -1,0 +1,12 @@
+-- Whether the user may see the file now: its uploader, and present members of a conversation in
+-- which a message that they may see carries it. Who may read a thread are its parent's members.
+CREATE OR REPLACE FUNCTION may_see_file(p_user bigint, f files) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT f.user_id = p_user OR EXISTS (
+    SELECT 1 FROM message_files r
+    JOIN conversations c ON c.id = r.conversation_id AND c.deleted_at IS NULL
+    JOIN conversation_members k
+      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = p_user
+    WHERE r.file_id = f.id
+      AND coalesce(c.parent_seq, r.seq) >= greatest(k.visible_from_seq, k.cleared_before_seq, 1))
+$$;
