@@ -1,5 +1,5 @@
--- Whether the user may see the file now: its uploader, and present members of a conversation in
--- which a message that they may see carries it. Who may read a thread are its parent's members.
+-- A user may see a file that they uploaded, and one that a message shows which they may see now, as
+-- a present member of its conversation. The members of a thread's parent read the thread.
 CREATE OR REPLACE FUNCTION may_see_file(p_user bigint, f files) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT f.user_id = p_user OR EXISTS (
