@@ -4,6 +4,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import type { KindOfActor } from "../actor/turns.ts";
+import { stopwatch } from "../base/clock.ts";
 import {
   type AppThreadData,
   type AskedBatch,
@@ -23,11 +24,11 @@ parentPort?.on("message", ({ ask, batch }: AskedBatch) => {
   const kind = kinds.get(batch.kind);
   if (kind === undefined) throw new Error(`no kind ${batch.kind}`);
   const slow: DoneBatch["slow"] = [];
-  let [turn, sinceMs] = [-1, performance.now()];
+  let [turn, elapsedMs] = [-1, stopwatch()];
   const began = (next: number) => {
-    const nowMs = performance.now();
-    if (turn >= 0 && nowMs - sinceMs > SLOW_MS) slow.push({ turn, ms: nowMs - sinceMs });
-    [turn, sinceMs] = [next, nowMs];
+    const ms = elapsedMs();
+    if (turn >= 0 && ms > SLOW_MS) slow.push({ turn, ms });
+    [turn, elapsedMs] = [next, stopwatch()];
     Atomics.store(progress, PROGRESS.ask, ask);
     Atomics.store(progress, PROGRESS.turn, next);
     Atomics.add(progress, PROGRESS.count, 1);

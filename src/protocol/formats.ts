@@ -20,7 +20,7 @@ Format.Set("title", (value) => isText(value, TITLE_MAX));
 /** An application's own name of something: 1–64 code points. */
 Format.Set("label", (value) => isText(value, LABEL_MAX));
 /** The sentence of a notification: 1–500 code points. */
-Format.Set("note", (value) => isText(value, NOTE_MAX));
+Format.Set("note", (value) => value === "" || isText(value, NOTE_MAX));
 Format.Set("notice", (value) => isText(value, NOTICE_MAX));
 /** A draft: at most 4,000 code points, white space alone and nothing at all included. */
 Format.Set("draft", (value) => isDraft(value, BODY_MAX));

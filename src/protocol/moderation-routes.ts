@@ -58,14 +58,16 @@ export const Report = Type.Object({
   resolved_at: Nullable(Time),
 });
 
+/** More do not go into the body. */
+const RULE_WORDS_MAX = RULES_BYTES_MAX / 4;
 const RuleWord = Type.String({ minLength: 1, maxLength: 200 });
 /** One of the three keys. */
 export const RuleMatch = Request({
-  words: Type.Optional(Type.Array(RuleWord, { minItems: 1 })),
+  words: Type.Optional(Type.Array(RuleWord, { minItems: 1, maxItems: RULE_WORDS_MAX })),
   pattern: Type.Optional(
     Type.String({ minLength: 1, maxLength: PATTERN_MAX, description: "In the syntax of RE2." }),
   ),
-  domains: Type.Optional(Type.Array(RuleWord, { minItems: 1 })),
+  domains: Type.Optional(Type.Array(RuleWord, { minItems: 1, maxItems: RULE_WORDS_MAX })),
 });
 
 export const WordRule = Request({

@@ -185,6 +185,8 @@ function validText(parts: Parts, ids: readonly string[]): fc.Arbitrary<string> {
       );
     case "body":
       return fc.oneof(visibleText(STRING_MAX), fc.constant("😀".repeat(4000)));
+    case "note":
+      return fc.oneof(visibleText(60), fc.constant(""));
     case "label":
     case "title":
       return visibleText(20);
