@@ -183,6 +183,8 @@ function validText(parts: Parts, ids: readonly string[]): fc.Arbitrary<string> {
         { weight: 9, arbitrary: fc.constantFrom(...ids) },
         fc.constantFrom("999999999", "9223372036854775807"),
       );
+    case "message_body":
+      return fc.oneof({ weight: 4, arbitrary: visibleText(STRING_MAX) }, fc.constant(""));
     case "body":
       return fc.oneof(visibleText(STRING_MAX), fc.constant("😀".repeat(4000)));
     case "note":
