@@ -165,6 +165,23 @@ it("[FLS4] what is too large, of a forbidden type, empty or over the quota is re
   expectStatus(await chunked(ann, bytes), 201);
 });
 
+it("[FLS12] an upload that is cut ends no worker", async () => {
+  const { ann } = await room();
+  const { workers } = troupe().pids();
+  for (const bytes of [100, 5000]) {
+    const asked = httpRequest(new URL("/api/files?name=x", troupe().url), {
+      method: "POST",
+      headers: { authorization: `Bearer ${ann.token}`, "content-length": "100000" },
+      agent: false,
+    });
+    const cut = new Promise((resolve) => asked.on("error", resolve).on("close", resolve));
+    asked.write(Buffer.alloc(bytes), () => setImmediate(() => asked.destroy()));
+    await cut;
+  }
+  expectStatus(await chunked(ann, Buffer.from("after it")), 201);
+  expect(troupe().pids().workers).toEqual(workers);
+});
+
 it("[FLS5] a message shows its files in answers, events, history, sync and joins", async () => {
   const { ann, bob, group } = await room();
   const [sender, other] = [await ann.connects(), await bob.connects()];

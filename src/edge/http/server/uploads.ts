@@ -139,7 +139,9 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
   async function* checked(body: IncomingMessage, head: Head): AsyncIterable<Uint8Array> {
     let bytes = 0;
     try {
-      for await (const chunk of body as AsyncIterable<Buffer>) {
+      // Whoever stops reading must not cut the connection, on which the refusal is answered.
+      const chunks: AsyncIterable<Buffer> = body.iterator({ destroyOnReturn: false });
+      for await (const chunk of chunks) {
         bytes += chunk.length;
         if (bytes > bytesMax) throw new Stopped(tooLarge);
         head.add(chunk);
@@ -174,13 +176,17 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
               const asked = { params: {}, query: request.query, body: {}, answer: file };
               await audit.note(caller, { ...call, ...asked });
             }
-            replies.send(request, reply, 201, file);
+            if (isGone(request)) reply.hijack();
+            else replies.send(request, reply, 201, file);
           },
           (fault: unknown) => {
             if (fault instanceof Stopped) refuse(request, reply, fault.refusal);
             else {
-              request.raw.resume();
-              answerFault(request, reply, fault, replies, log);
+              if (isGone(request)) reply.hijack();
+              else {
+                request.raw.resume();
+                answerFault(request, reply, fault, replies, log);
+              }
             }
           },
         );
@@ -190,8 +196,11 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
 
   /** The rest of the body is read and dropped: closing would reset the connection under the answer. */
   function refuse(request: FastifyRequest, reply: FastifyReply, error: ErrorObject): void {
+    if (isGone(request)) {
+      reply.hijack();
+      return;
+    }
     request.raw.resume();
-    if (request.raw.destroyed && !request.raw.complete) reply.header("connection", "close");
     replies.refuse(request, reply, error);
   }
 }
@@ -226,6 +235,11 @@ class Head {
     this.#bytes = Buffer.alloc(0);
     this.#judge(this.#mime);
   }
+}
+
+/** The connection was cut meanwhile: nobody is left to answer, and the request has no socket. */
+function isGone({ raw }: FastifyRequest): boolean {
+  return raw.socket === null || raw.socket.destroyed;
 }
 
 /** A store that cannot write is out of reach, as storage is. */
