@@ -62,7 +62,7 @@ describe("message_text", () => {
         "body": "b", "reply_to_seq": 1, "created_at": ${time}, "edited_at": ${time},
         "deleted_at": ${time}, "reactions": "[{\\"key\\":\\"a\\"}]", "n": 1, "data": "{\\"a\\": [1e-300]}",
         "extra": {"type": "x", "silent": true, "mentions": ["5"], "mention_all": true,
-          "thread": {"conversation_id": "7"},
+          "thread": {"conversation_id": "7"}, "attachments": [{"id": "8"}],
           "pinned_at": ${time}, "pinned_by": "4", "expires_at": ${time}}}`,
     );
     const message = messageOf(text);

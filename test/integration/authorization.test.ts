@@ -324,6 +324,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     createPost: { body: "a new post" },
     createComment: { body: "a comment" },
     editPost: { body: "edited" },
+    uploadFile: { a: "file of JSON" },
     createReport: { subject: { user_id: scene.other }, reason: "spam" },
     resolveReport: { action: "none" },
     putWordRules: { rules: [] },
