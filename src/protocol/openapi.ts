@@ -134,7 +134,8 @@ function parametersOf(place: "path" | "query", schema: TObject): JsonObject[] {
 
 const BYTES: JsonObject = {
   required: true,
-  content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } },
+  // OpenAPI 3.1 describes bytes by their type alone.
+  content: { "application/octet-stream": { schema: {} } },
 };
 
 function requestBody(schema: TObject, required: boolean): JsonObject {

@@ -45,7 +45,7 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
     setPassword: "ok",
   },
   // Of messages only those of the type system, which the table's are not.
-  act: { putExternalConversation: "ok" },
+  act: { putExternalConversation: "ok", signalConversation: "ok" },
   moderate: {
     listAudit: "ok",
     restoreUser: "ok",

@@ -116,7 +116,11 @@ const METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "tr
 
 export function problemsOfOpenApi(document: Node): string[] {
   const find = new Findings(document);
-  find.fields("#", document, "openapi! info! jsonSchemaDialect servers paths components tags");
+  find.fields(
+    "#",
+    document,
+    "openapi! info! jsonSchemaDialect servers paths webhooks components tags",
+  );
   if (!/^3\.1\.\d+$/.test(String(document["openapi"]))) find.add("#/openapi", "is not 3.1");
   const info = "title! version! summary description license contact termsOfService";
   find.fields("#/info", document["info"], info);
@@ -142,8 +146,28 @@ export function problemsOfOpenApi(document: Node): string[] {
       openApiOperation(find, at, path, operation, tags, operationIds);
     }
   }
+  for (const [name, item] of find.entries("#/webhooks", document["webhooks"])) {
+    for (const [method, operation] of find.entries(name, item)) {
+      if (!METHODS.includes(method)) find.add(`webhook ${name}`, `${method} is no method`);
+      openApiWebhook(find, `webhook ${name}`, operation);
+    }
+  }
   find.references();
   return find.problems;
+}
+
+/** A request that the server makes: its body, and the answers that it understands. */
+function openApiWebhook(find: Findings, at: string, value: unknown): void {
+  const operation = find.fields(at, value, "requestBody! responses! summary description");
+  const body = find.fields(at, operation["requestBody"], "content! description required");
+  openApiContent(find, `${at} body`, body["content"]);
+  const responses = find.entries(at, operation["responses"]);
+  if (responses.length === 0) find.add(at, "has no response");
+  for (const [status, one] of responses) {
+    if (!/^[1-5](?:\d\d|XX)$/.test(status)) find.add(at, `${status} is no status`);
+    const response = find.fields(`${at} ${status}`, one, "description! content");
+    openApiContent(find, `${at} ${status}`, response["content"]);
+  }
 }
 
 function openApiOperation(
