@@ -139,7 +139,7 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
   async function* checked(body: IncomingMessage, head: Head): AsyncIterable<Uint8Array> {
     let bytes = 0;
     try {
-      // Whoever stops reading must not cut the connection, on which the refusal is answered.
+      // The connection must not be cut by the end of reading: the refusal is answered on it.
       const chunks: AsyncIterable<Buffer> = body.iterator({ destroyOnReturn: false });
       for await (const chunk of chunks) {
         bytes += chunk.length;
