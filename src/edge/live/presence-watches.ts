@@ -155,6 +155,8 @@ export class Watches {
     const read = new Map(
       (await this.#learn(users)).map((status) => [status.user_id, status] as const),
     );
+    // A status that is on its way as an event would come after the answer that has it.
+    await this.#options.reserved.settled(users);
     say(
       users
         .map((user) => read.get(user) ?? nobody(user))

@@ -64,6 +64,15 @@ export class ReservedStatuses {
     return this.#underWay.has(user);
   }
 
+  /** Resolves when everything that was to be sent of these users has been. */
+  async settled(users: readonly UserId[]): Promise<void> {
+    for (;;) {
+      const busy = users.flatMap((user) => this.#underWay.get(user) ?? []);
+      if (busy.length === 0) return;
+      await Promise.all(busy);
+    }
+  }
+
   /** What the reader sees of each user. Rejects when storage is away. */
   async sightsOf(reader: UserId, users: readonly UserId[]): Promise<Map<UserId, Sight>> {
     const sights = await this.#options.queries.sights(
