@@ -164,9 +164,9 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     update(steps.takeReceipt(receipt));
   }
 
-  function takeMessage(message: Message, isNew: boolean): void {
+  function takeMessage(message: Message): void {
     const id = message.conversation_id;
-    update(steps.takeMessage(message, isNew));
+    update(steps.takeMessage(message));
     const size = get().conversations.get(id)?.messages.size ?? 0;
     if (size > 2 * KEPT_MESSAGES && !isOpen(id)) {
       update(steps.trim(id, KEPT_MESSAGES));
@@ -178,7 +178,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     switch (name) {
       case "message":
       case "message_updated":
-        takeMessage(payload as Message, name === "message");
+        takeMessage(payload as Message);
         break;
       case "conversation_updated":
         takeConversation(payload as Conversation);
@@ -250,9 +250,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     event: E,
     payload: ClientPayload<E>,
   ): Promise<Message> {
-    const { message } = await demand(event, payload, (answer) =>
-      takeMessage(answer.message, false),
-    );
+    const { message } = await demand(event, payload, (answer) => takeMessage(answer.message));
     return message;
   }
 

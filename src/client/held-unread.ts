@@ -2,11 +2,14 @@
  * This user's own point in a conversation, from which follows what is unread (protocol/unread.ts
  * has the rule). Pure, used by held.ts, steps.ts and views.ts.
  *
- * [SDK50] The read cursor is counted by the `n` that came with it, or by that of its message.
+ * [SDK50] The read cursor is counted by the `n` that came with it, or by that of its message. It
+ *         never moves back but for a user who left and came again, which only a snapshot after a
+ *         gap can hide.
  * [SDK51] What is marked unread or cleared follows the numbered stream of preferences. An answer
  *         that was made before the last of these changes says nothing about it.
  */
 import type { Prefs } from "../protocol/prefs.ts";
+import type { Receipt } from "../protocol/schemas.ts";
 import { countsAsUnread, type OwnMarks, unreadCount } from "../protocol/unread.ts";
 import type { Held, Point } from "./state.ts";
 
@@ -51,11 +54,22 @@ export function readTo(held: Held, { read_seq, read_n = read_seq }: OwnMarks): H
   return { ...held, point: { ...held.point, seq: read_seq, n: read_n } };
 }
 
+/** Only those of this user say what is unread. */
+export const readByReceipts = (held: Held, receipts: readonly Receipt[]): Held =>
+  receipts.filter(({ unread_count }) => unread_count !== undefined).reduce(readTo, held);
+
+/** [SDK50] The user may have left and come again; `receipts` are those received since. */
+export function beginAnew(held: Held, own: Partial<OwnMarks>, receipts: readonly Receipt[]): Held {
+  const anew = { ...held, point: { ...held.point, seq: 0, n: 0 } };
+  return readByReceipts(takePoint(anew, own), receipts);
+}
+
 /** [SDK51] All that an answer says of this user's own point. */
 export function takePoint(held: Held, own: Partial<OwnMarks>): Held {
   const { read_seq, read_n, cleared_n, unread_from_n } = own;
   if (read_seq === undefined) return held;
-  const next = readTo(held, { read_seq, ...(read_n !== undefined && { read_n }) });
+  const at = readTo(held, { read_seq, ...(read_n !== undefined && { read_n }) });
+  const next = { ...at, seqAtReady: null };
   const { seq, n, rev } = next.point;
   if (rev > 0) return next;
   const point: Point = { seq, n, rev };

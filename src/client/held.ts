@@ -10,7 +10,7 @@
 import type { ClientAck } from "../protocol/events.ts";
 import type { Conversation, Member, Message, Receipt } from "../protocol/schemas.ts";
 import { applyReaction, mergeOwn } from "./held-reactions.ts";
-import { NO_POINT, readTo, takePoint } from "./held-unread.ts";
+import { beginAnew, countTo, NO_POINT, readByReceipts, takePoint } from "./held-unread.ts";
 import type { Change, Held } from "./state.ts";
 
 /** Beyond these numbers waiting changes are dropped; `sync` brings them anyway. */
@@ -32,7 +32,7 @@ export function newHeld(conversation: Conversation, messages: readonly Message[]
     point: NO_POINT,
     typing: [],
     isLoaded: conversation.last_seq === 0,
-    liveFromSeq: 0,
+    seqAtReady: null,
   };
 }
 
@@ -73,10 +73,7 @@ const cursorsOf = ({ id, members }: Conversation): Receipt[] =>
   members.map((member) => ({ conversation_id: id, ...member }));
 
 export function takeReceipts(before: Held, receipts: readonly Receipt[]): Held {
-  // Only those of this user say what is unread.
-  const held = receipts
-    .filter(({ unread_count }) => unread_count !== undefined)
-    .reduce(readTo, before);
+  const held = readByReceipts(before, receipts);
   const conversation = raised(held.conversation, receipts);
   const early = receipts.filter(
     ({ user_id }) => held.latestRev > held.rev && !memberOf(held, user_id),
@@ -207,7 +204,9 @@ export function takeSynced(
   receipts: readonly Receipt[],
 ): Held | undefined {
   const held = withSynced(before, synced, receipts);
-  return held && takePoint(held, synced);
+  const isGap = (synced.conversation?.rev ?? 0) > (before?.rev ?? 0);
+  if (!held || !isGap || synced.read_seq === undefined) return held && takePoint(held, synced);
+  return beginAnew(held, synced, receipts);
 }
 
 function withSynced(
@@ -235,12 +234,16 @@ function withSynced(
   );
 }
 
-/** Takes the answer of `join_conversation`; `isFresh`: the newest page was asked for. */
+/**
+ * Takes the answer of `join_conversation`, which says that this user has read up to `readSeq`;
+ * `isFresh`: the newest page was asked for.
+ */
 export function takeJoined(
   held: Held | undefined,
   { conversation, messages, own_reactions, has_more, typing }: ClientAck<"join_conversation">,
   isFresh: boolean,
   receipts: readonly Receipt[],
+  readSeq = Infinity,
 ): Held {
   const { rev } = conversation;
   const base = held ?? newHeld(conversation);
@@ -248,7 +251,7 @@ export function takeJoined(
   // Messages below the page may have changed unnoticed, so they are dropped.
   const kept = isFresh && base.rev < rev ? new Map() : base.messages;
   const own = kept === base.messages ? base.own : new Map();
-  return settle(
+  const joined = settle(
     {
       ...next,
       latestRev: Math.max(base.latestRev, rev),
@@ -258,4 +261,6 @@ export function takeJoined(
     },
     !isFresh && has_more ? messages.at(-1)!.rev : rev,
   );
+  if (base.rev >= rev || readSeq >= base.point.seq) return joined;
+  return beginAnew(joined, { read_seq: readSeq, read_n: countTo(joined, readSeq) }, receipts);
 }

@@ -104,10 +104,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
       body,
       ...(replyToSeq && { reply_to_seq: replyToSeq }),
     };
-    const answer = await ask("send_message", payload, ({ message, duplicate }) => {
+    const answer = await ask("send_message", payload, ({ message }) => {
       committed.add(clientId);
       promised.get(clientId)?.resolve(message);
-      update(takeMessage(message, !duplicate));
+      update(takeMessage(message));
       // Beyond a gap the message is not shown yet; it leaves the outbox when the gap is filled.
       const isAhead = get().conversations.get(conversationId)?.ahead.has(message.rev);
       if (!isAhead) update(removeOutgoing(clientId));

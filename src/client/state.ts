@@ -100,10 +100,11 @@ export interface Held {
   /** The newest page is here. */
   isLoaded: boolean;
   /**
-   * The first seq heard live in this session; 0 where the conversation was not held when it
-   * began. Tells up to where `ready` spoke of, see `takeUnread`.
+   * The newest seq that was held when the session began, until an answer or event has told of
+   * this user's own point: what `ready` then says, or leaves out, is older than that. Null: so it
+   * is, or the conversation was not held. See `takeUnread`.
    */
-  liveFromSeq: number;
+  seqAtReady: number | null;
 }
 
 export interface State {

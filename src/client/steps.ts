@@ -91,19 +91,15 @@ export const takeReady =
   (state) => ({
     ...mapHeld(state, (held) => ({
       ...held,
-      liveFromSeq: Infinity,
+      seqAtReady: held.conversation.last_seq,
       point: { ...held.point, rev: 0 },
     })),
     me: user,
     left: new Map(),
   });
 
-/** `isNew`: it was sent just now, and not changed or seen again. */
-export const takeMessage = (message: Message, isNew: boolean): Step =>
-  onHeld(message.conversation_id, (held) => ({
-    ...takeChange(held, message),
-    liveFromSeq: isNew ? Math.min(held.liveFromSeq, message.seq) : held.liveFromSeq,
-  }));
+export const takeMessage = (message: Message): Step =>
+  onHeld(message.conversation_id, (held) => takeChange(held, message));
 
 /** `conversation_updated`, and answers of calls that made or changed it. */
 export const takeConversation =
@@ -125,11 +121,15 @@ export const takeConversation =
     return held && rev <= held.rev ? state : leave(state, id, rev);
   };
 
-/** Of a large group the first members may be without this user, who is one all the same. */
+/**
+ * The members that are shown first of a large group may be without this user, who is one all the
+ * same. A thread without this user is one that they do not follow.
+ */
 function withOwn({ me }: State, held: Held | undefined, conversation: Conversation): Conversation {
-  const { members, member_count } = conversation;
+  const { kind, members, member_count } = conversation;
   const user_id = me?.id ?? "";
-  if (!member_count || members.some((member) => member.user_id === user_id)) return conversation;
+  if (kind === "thread" || !member_count || members.some((member) => member.user_id === user_id))
+    return conversation;
   const own = held && memberOf(held, user_id);
   return withMembers(conversation, [...members, own ?? { user_id, delivered_seq: 0, read_seq: 0 }]);
 }
@@ -199,6 +199,10 @@ export const takeListed =
       return putHeld(next, id, { ...held, latestRev: Math.max(held.latestRev, rev) });
     }, state);
 
+/** For this user's entry among the members; says nothing of their own point. */
+const ownCursors = ({ me }: State, conversation_id: string, seq: number): Receipt[] =>
+  me ? [{ conversation_id, user_id: me.id, delivered_seq: seq, read_seq: seq }] : [];
+
 export const takeSync =
   (answer: ClientAck<"sync">, receipts: readonly Receipt[]): Step =>
   (state) => {
@@ -206,7 +210,8 @@ export const takeSync =
     for (const entry of answer.conversations) {
       const id = entry.conversation_id;
       const held = takeSynced(next.conversations.get(id), entry, of(receipts, id));
-      if (held && !isLeft(next, id, entry.rev)) next = putHeld(next, id, held);
+      if (!held || isLeft(next, id, entry.rev)) continue;
+      next = putHeld(next, id, takeReceipts(held, ownCursors(next, id, held.point.seq)));
     }
     for (const step of [...answer.receipts.map(takeReceipt), ...answer.removed.map(takeLeft)]) {
       next = step(next);
@@ -223,31 +228,31 @@ export const takeJoin =
     const held = state.conversations.get(id);
     const conversation = withOwn(state, held, answer.conversation);
     const joined = { ...answer, conversation, typing };
-    return putHeld(state, id, takeJoined(held, joined, isFresh, of(receipts, id)));
+    const me = state.me?.id;
+    const own = answer.conversation.members.find(({ user_id }) => user_id === me);
+    return putHeld(state, id, takeJoined(held, joined, isFresh, of(receipts, id), own?.read_seq));
   };
 
 /**
- * All is here. Own points are as other devices have left them: `ready` listed what was unread then;
- * what it did not list, unless there is more, was read up to the last message that counts before
- * the first one heard live.
+ * All is here. Own points are as other devices have left them. `sync` has told where they are in the
+ * conversations that have changed. `ready` listed which others were unread; what it did not list,
+ * unless there is more, was read up to the last message that counts among those held then.
  */
 export const takeUnread =
   ({ conversations, more }: ServerPayload<"ready">["unread"]): Step =>
   (state) => {
     const points = new Map(conversations.map((one) => [one.conversation_id, one]));
     const next = mapHeld(state, (held) => {
-      const { conversation, liveFromSeq, messages } = held;
-      const { id, last_seq } = conversation;
+      const { conversation, seqAtReady, messages } = held;
+      const { id } = conversation;
       const point = points.get(id);
-      if (liveFromSeq === 0 || !state.me || (!point && more)) return held;
-      let seq = Math.min(last_seq, liveFromSeq - 1);
+      if (seqAtReady === null || !state.me || (!point && more)) return held;
+      let seq = seqAtReady;
       for (let last = messages.get(seq); !point && last && !countsAsUnread(last); ) {
         last = messages.get(--seq);
       }
       const own = point ?? { read_seq: seq, read_n: countTo(held, seq) };
-      const cursors = { delivered_seq: own.read_seq, read_seq: own.read_seq };
-      const receipt = { conversation_id: id, user_id: state.me.id, ...cursors };
-      return takeReceipts(takePoint(held, own), [receipt]);
+      return takeReceipts(takePoint(held, own), ownCursors(state, id, own.read_seq));
     });
     return { ...next, isListed: true };
   };

@@ -65,8 +65,9 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
   const outgoing = outbox.filter(({ conversationId }) => conversationId === id);
   return remembered(held, [me, ...outgoing], () => {
     const messages = runOf(held.messages);
-    const { last_seq, members, member_count } = held.conversation;
-    const readSeq = Math.max((me && memberOf(held, me.id)?.read_seq) ?? 0, held.point.seq);
+    const { kind, last_seq, members, member_count } = held.conversation;
+    const own = me ? memberOf(held, me.id) : undefined;
+    const readSeq = Math.max(own?.read_seq ?? 0, held.point.seq);
     return {
       id,
       conversation: { ...held.conversation, rev: held.rev },
@@ -76,7 +77,8 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
       outgoing,
       lastMessage: messages.at(-1) ?? null,
       typing: held.typing,
-      unread: unreadOf(held, readSeq),
+      // Nothing is unread in a thread that the user does not follow.
+      unread: kind === "thread" && !own ? 0 : unreadOf(held, readSeq),
       readSeq,
       hasOlder: (messages[0]?.seq ?? last_seq + 1) > (held.point.cleared ?? 1),
       isLoaded: held.isLoaded,

@@ -6,6 +6,7 @@ import { expect } from "vitest";
 import type { Sending } from "../../src/client/outbox.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
+import { countsAsUnread } from "../../src/protocol/unread.ts";
 import { GRACE_MS, World } from "../support/actor-world.ts";
 import { SimSdk } from "../support/sim-sdk.ts";
 
@@ -241,7 +242,8 @@ export class SdkHistory {
       }));
       expect(sorted(view.conversation.members), `${where}: members`).toEqual(sorted(members));
       const readSeq = stored.members.get(user)!.readSeq;
-      expect(view.unread, `${where}: unread`).toBe(stored.messages.length - readSeq);
+      const unread = stored.messages.slice(readSeq).filter(countsAsUnread).length;
+      expect(view.unread, `${where}: unread`).toBe(unread);
       expect(view.isLoaded, `${where}: loaded`).toBe(true);
       expect(view.messages.map(shown), `${where}: messages`).toEqual(
         stored.messages.slice(stored.messages.length - view.messages.length).map(shown),

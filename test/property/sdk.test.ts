@@ -21,6 +21,8 @@ const FAILED_ONCE = [
     "who was back within the grace period after a move was offline to who asked then",
     true,
   ],
+  [4146606076, "what was sent after ready was written, and came with sync, was read", false],
+  [3208788863, "what was sent after ready was written, and came with sync, was read", true],
 ] as const;
 
 async function holds(seed: number, workersDie: boolean): Promise<void> {

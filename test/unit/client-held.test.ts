@@ -48,16 +48,24 @@ const begun: State = [
 ].reduce<State>((state, step) => step(state), INITIAL_STATE);
 
 const heard = (seq: number, rev: number, changes?: Partial<Message>) =>
-  steps.takeMessage(message(seq, rev, changes), true);
+  steps.takeMessage(message(seq, rev, changes));
 const bodies = (state: State) => viewOf(state, "7")?.messages.map(({ body }) => body);
 
 const nothing = { receipts: [], removed: [], notifications: [], has_more: false };
-const synced = (rev: number, messages: Message[], whole: Conversation | null = null) =>
+const synced = (
+  rev: number,
+  messages: Message[],
+  whole: Conversation | null = null,
+  own: { read_seq?: number; unread_count?: number } = {},
+) =>
   steps.takeSync(
     {
       ...nothing,
       conversations: [
-        { conversation_id: "7", rev, messages, conversation: whole, has_more: false, reset: false },
+        {
+          ...{ conversation_id: "7", rev, messages, conversation: whole },
+          ...{ has_more: false, reset: false, ...own },
+        },
       ],
     },
     [],
@@ -156,7 +164,7 @@ describe("cursors", () => {
     expect(viewOf(after, "7")?.unread).toBe(2);
   });
 
-  it("[SDK8] what was read elsewhere meanwhile is read here, up to the first message heard live", () => {
+  it("[SDK8] what was read elsewhere meanwhile is read here, as the answer of sync has it", () => {
     const before = run(heard(1, 2));
     const again = steps.takeReady({
       user: begun.me!,
@@ -167,11 +175,12 @@ describe("cursors", () => {
     })(before);
     const after = [
       heard(3, 4),
-      synced(4, [message(2, 3), message(3, 4)]),
+      synced(4, [message(2, 3), message(3, 4)], null, { read_seq: 2, unread_count: 1 }),
       steps.takeUnread({ notifications: 0, conversations: [] }),
     ];
     const state = after.reduce((next, step) => step(next), again);
     expect(viewOf(state, "7")).toMatchObject({ readSeq: 2, unread: 1 });
+    expect(cursorsOf(state, ANN)).toEqual(member(ANN, 2));
   });
 });
 

@@ -38,7 +38,8 @@ const listed = (more: Partial<ConversationSummary> = {}) => [
   steps.takeReady(ready()),
   steps.takeListed([item(more)], []),
 ];
-const unread = (...taken: steps.Step[]) => viewOf(after(...taken), ID)!.unread;
+const shown = (...taken: steps.Step[]) => viewOf(after(...taken), ID)!;
+const unread = (...taken: steps.Step[]) => shown(...taken).unread;
 const receipt = (read_seq: number, own: object) =>
   steps.takeReceipt({
     conversation_id: ID,
@@ -57,10 +58,10 @@ describe("unread in the SDK", () => {
     expect(unread(...listed(), receipt(3, { read_n: 2, unread_count: 1 }))).toBe(1);
     expect(unread(...listed(), receipt(4, { read_n: 3, unread_count: 0 }))).toBe(0);
     const silent = message(5, { n: 3, silent: true });
-    expect(unread(...listed(), steps.takeMessage(silent, true))).toBe(3);
-    expect(unread(...listed(), steps.takeMessage(message(5, { n: 4 }), true))).toBe(4);
+    expect(unread(...listed(), steps.takeMessage(silent))).toBe(3);
+    expect(unread(...listed(), steps.takeMessage(message(5, { n: 4 })))).toBe(4);
     const own = message(5, { n: 4, sender_id: "1" });
-    expect(unread(...listed(), steps.takeMessage(own, true))).toBe(0);
+    expect(unread(...listed(), steps.takeMessage(own))).toBe(0);
     const activity = { conversation_id: ID, last_seq: 9, last_n: 7, rev: 12, read_seq: 1 };
     expect(unread(...listed(), steps.takeActivity({ ...activity, unread_count: 6 }))).toBe(6);
   });
@@ -106,5 +107,72 @@ describe("unread in the SDK", () => {
     expect(unread(...listed(), steps.takeReady(ready()), steps.takeUnread(none))).toBe(0);
     const more = steps.takeUnread({ ...none, more: true });
     expect(unread(...listed(), steps.takeReady(ready()), more)).toBe(3);
+  });
+
+  const none = steps.takeUnread({ notifications: 0, conversations: [] });
+  const answer = { receipts: [], removed: [], notifications: [], has_more: false };
+  const synced = (messages: Message[], rev: number, more: object = {}) =>
+    steps.takeSync(
+      {
+        ...answer,
+        conversations: [
+          {
+            ...{ conversation_id: ID, rev, messages, conversation: null, has_more: false },
+            ...{ reset: false, ...more },
+          },
+        ],
+      },
+      [],
+    );
+  const read = receipt(4, { read_n: 3, unread_count: 0 });
+  const begun = [...listed(), read, steps.takeReady(ready())];
+
+  test("[SDK50] what was sent after ready was written, and comes with sync, is unread", () => {
+    const own = { read_seq: 4, read_n: 3, last_n: 4, unread_count: 1 };
+    const missed = synced([message(5, { n: 4 })], 6, own);
+    expect(unread(...begun, missed, none)).toBe(1);
+    expect(unread(...begun, none)).toBe(0);
+    expect(unread(...begun, steps.takeMessage(message(5, { n: 4 })), none)).toBe(1);
+    const activity = { conversation_id: ID, last_seq: 5, last_n: 4, rev: 6, read_seq: 4 };
+    const heard = steps.takeActivity({ ...activity, read_n: 3, unread_count: 1 });
+    expect(unread(...begun, heard, none)).toBe(1);
+  });
+
+  test("[SDK50] who left and came again while away has read nothing", () => {
+    const { last_message: _, unread_count: __, read_seq: ___, ...conversation } = item({ rev: 7 });
+    const own = { read_seq: 0, last_n: 3, unread_count: 3 };
+    expect(unread(...begun, synced([], 7, { ...own, conversation }), none)).toBe(3);
+    const joined = steps.takeJoin(
+      {
+        conversation,
+        messages: [1, 2, 3, 4].map((seq) => message(seq)),
+        has_more: false,
+        typing: [],
+      },
+      false,
+      [],
+    );
+    expect(unread(...listed(), read, joined)).toBe(3);
+    const stale = { ...conversation, rev: 5 };
+    const late = steps.takeJoin(
+      { ...answer, conversation: stale, messages: [], typing: [] },
+      false,
+      [],
+    );
+    expect(unread(...listed(), read, late)).toBe(0);
+  });
+
+  test("[SDK50] nothing is unread in a thread that is opened and not followed", () => {
+    const { last_message: _, ...thread } = item({ kind: "thread", members: [], member_count: 2 });
+    const conversation = { ...thread, members_partial: true as const };
+    const joined = steps.takeJoin(
+      { conversation, messages: [message(4)], has_more: true, typing: [] },
+      true,
+      [],
+    );
+    const opened = [steps.takeReady(ready()), joined];
+    expect(shown(...opened)).toMatchObject({ unread: 0, conversation: { members: [] } });
+    const unfollowed = synced([message(5)], 6, { read_seq: 0, unread_count: 0 });
+    expect(unread(...opened, steps.takeReady(ready()), unfollowed, none)).toBe(0);
   });
 });

@@ -43,7 +43,7 @@ const REMAINING: Readonly<Record<string, number>> = {
   "bench/chaos": 1,
   src: 4,
   "src/base": 2,
-  "src/client": 6,
+  "src/client": 5,
   "src/config": 1,
   "src/edge": 5,
   "src/edge/auth": 6,
