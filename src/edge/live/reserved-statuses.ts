@@ -64,7 +64,7 @@ export class ReservedStatuses {
     return this.#underWay.has(user);
   }
 
-  /** Resolves when everything that was to be sent of these users has been. */
+  /** Resolves when no status of these users is on its way any more. */
   async settled(users: readonly UserId[]): Promise<void> {
     for (;;) {
       const busy = users.flatMap((user) => this.#underWay.get(user) ?? []);
