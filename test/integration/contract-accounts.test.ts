@@ -271,7 +271,13 @@ describe("people", () => {
 
   it("[CTR-ACC17] others are found by id and by username", async () => {
     const [ann, bob] = await troupe().users("ann", "bob");
-    expect((await ann!.api.get(`/api/users/${bob!.id}`)).body).toEqual(bob!.user);
+    const counts = {
+      follower_count: 0,
+      following_count: 0,
+      post_count: 0,
+      followed_by_me: false,
+    };
+    expect((await ann!.api.get(`/api/users/${bob!.id}`)).body).toEqual({ ...bob!.user, ...counts });
     const name = bob!.user.username;
     expect((await ann!.api.get(`/api/users?username=${name}`)).body).toEqual(bob!.user);
     expectRefusal(await ann!.api.get("/api/users/9223372036854775807"), "not_found");
