@@ -28,9 +28,10 @@ export type Call = Extract<
 type RouteOf<C extends Call> = {
   [R in keyof Routes]: C extends KeyOf<R> ? R : never;
 }[keyof Routes];
-export type CallInput<C extends Call> = RouteParams<RouteOf<C>> &
-  RouteQuery<RouteOf<C>> &
-  RouteBody<RouteOf<C>>;
+/** For each call by itself: all calls' params, queries and bodies would be combined otherwise. */
+export type CallInput<C extends Call> = {
+  [R in keyof Routes]: C extends KeyOf<R> ? RouteParams<R> & RouteQuery<R> & RouteBody<R> : never;
+}[keyof Routes];
 export type CallAnswer<C extends Call> = RouteAnswer<RouteOf<C>>["body"];
 
 /** Rejects with TroupeError. */

@@ -202,7 +202,7 @@ test("history and lists are read by the caller, with defaults; what is not their
   expect(reads).toEqual([
     [bob.id, "7", { beforeSeq: 5, afterSeq: null, limit: 2 }],
     [bob.id, "7", { beforeSeq: null, afterSeq: 0, limit: 50 }],
-    [bob.id, 50, "n"],
+    [bob.id, 50, "n", {}],
   ]);
   expect((await as("GET", "/api/conversations/7")).body.error.code).toBe("not_found");
   http.storage.queries.history = () => Promise.resolve(null);

@@ -6,7 +6,8 @@ import { expectStatus, type Person } from "../support/person.ts";
 import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const troupe = troupeForFile({ shared: true });
+// Its rules hold for a whole deployment, and reports have a rate.
+const troupe = troupeForFile({ env: { RATE_LIMITS: "on" } });
 
 let moderator: Service;
 let ann: Person;
