@@ -114,20 +114,13 @@ export const takeConversation =
       (members_partial && !removed_user_ids?.includes(state.me?.id ?? ""));
     if (isMember) {
       const next = held
-        ? takeFollowing(takeChange(held, conversation), conversation)
+        ? takeChange(held, conversation)
         : newHeld(withOwn(state, undefined, conversation));
       return putHeld(state, id, next);
     }
     // An older answer that comes late must not end a membership that began since.
     return held && rev <= held.rev ? state : leave(state, id, rev);
   };
-
-/** Following a thread takes no `rev`: its own entry comes and goes at the one that is held. */
-function takeFollowing(held: Held, { kind, rev, members }: Conversation): Held {
-  if (kind !== "thread" || rev < held.rev) return held;
-  const own = members.map((member) => memberOf(held, member.user_id) ?? member);
-  return { ...held, conversation: withMembers(held.conversation, own) };
-}
 
 /**
  * The members that are shown first of a large group may be without this user, who is one all the

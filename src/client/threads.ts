@@ -4,9 +4,12 @@
  * `client.send(id, body)`. It stands in no list of conversations; those that the user follows are
  * in `followed`.
  */
+import type { Conversation } from "../protocol/schemas.ts";
 import { once } from "./attached.ts";
 import type { Client } from "./client.ts";
+import { memberOf, withMembers } from "./held.ts";
 import type { State } from "./state.ts";
+import type { Step } from "./steps.ts";
 import type { Readable } from "./store.ts";
 import type { ConversationView } from "./views.ts";
 
@@ -43,6 +46,10 @@ function createThreads(client: Client): Threads {
     return followed;
   }
 
+  client.on("conversation_updated", (thread) => {
+    if (thread.kind === "thread") client.take(takeFollowing(thread));
+  });
+
   return {
     followed: { get, subscribe: (listener) => client.conversations.subscribe(listener) },
     async of(id, seq) {
@@ -55,6 +62,17 @@ function createThreads(client: Client): Threads {
     },
   };
 }
+
+/** Following takes no `rev`: the user's own entry comes and goes at the one that is held. */
+const takeFollowing =
+  ({ id, rev, members }: Conversation): Step =>
+  (state) => {
+    const held = state.conversations.get(id);
+    if (!held || rev < held.rev) return state;
+    const own = members.map((member) => memberOf(held, member.user_id) ?? member);
+    const next = { ...held, conversation: withMembers(held.conversation, own) };
+    return { ...state, conversations: new Map([...state.conversations, [id, next]]) };
+  };
 
 const newestMs = ({ lastMessage, conversation }: ConversationView): number =>
   Date.parse((lastMessage ?? conversation).created_at);
