@@ -27,7 +27,7 @@ interface Network {
 }
 
 /** Null where the text is neither an address nor a network. */
-function networkOf(text: string): Network | null {
+export function networkOf(text: string): Network | null {
   const [address = "", bitsText, ...more] = text.split("/");
   const version = isIP(address);
   if (version === 0 || more.length > 0) return null;
@@ -37,7 +37,8 @@ function networkOf(text: string): Network | null {
   return bits <= bitsMax ? { address, bits, family: version === 4 ? "ipv4" : "ipv6" } : null;
 }
 
-function listOf(texts: readonly string[]): BlockList {
+/** Texts that are no networks are left out. */
+export function blockListOf(texts: readonly string[]): BlockList {
   const list = new BlockList();
   for (const text of texts) {
     const network = networkOf(text);
@@ -46,8 +47,8 @@ function listOf(texts: readonly string[]): BlockList {
   return list;
 }
 
-const notPublic = listOf([...NOT_PUBLIC_V4, ...NOT_PUBLIC_V6]);
-const publicV6 = listOf([PUBLIC_V6]);
+const notPublic = blockListOf([...NOT_PUBLIC_V4, ...NOT_PUBLIC_V6]);
+const publicV6 = blockListOf([PUBLIC_V6]);
 
 /** Whether anybody on the internet can be meant by this address. */
 export function isPublicAddress(address: string): boolean {
@@ -78,7 +79,7 @@ export interface AddressRules {
 
 export function addressRules(rules: readonly AddressRule[]): AddressRules {
   const names = new Set(rules.filter((rule) => networkOf(rule) === null));
-  const networks = listOf(rules);
+  const networks = blockListOf(rules);
   return {
     hasHost: (name) => names.has(name.toLowerCase()),
     hasAddress(address) {

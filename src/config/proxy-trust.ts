@@ -4,8 +4,9 @@
  * the left of it. Pure. Used by the front door (is this peer a proxy?) and by edges (whose request
  * is this?).
  */
-import { BlockList, isIP, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import { plainAddress } from "../base/address.ts";
+import { blockListOf, networkOf } from "../base/networks.ts";
 
 /**
  * false: no proxy. A number: so many proxies stand in front, each adding the address it saw. A
@@ -30,23 +31,7 @@ export function parseProxyTrust(text: string): ProxyTrust | null {
   if (["on", "true", "yes"].includes(word)) return 1;
   if (/^\d{1,2}$/.test(word)) return Number(word) <= HOPS_MAX ? Number(word) : null;
   const networks = word.split(",").map((one) => one.trim());
-  return networks.every((network) => parseNetwork(network) !== null) ? networks : null;
-}
-
-interface Network {
-  address: string;
-  bits: number;
-  family: "ipv4" | "ipv6";
-}
-
-function parseNetwork(text: string): Network | null {
-  const [address = "", bitsText, ...more] = text.split("/");
-  const version = isIP(address);
-  if (version === 0 || more.length > 0) return null;
-  const bitsMax = version === 4 ? 32 : 128;
-  if (bitsText !== undefined && !/^\d{1,3}$/.test(bitsText)) return null;
-  const bits = bitsText === undefined ? bitsMax : Number(bitsText);
-  return bits <= bitsMax ? { address, bits, family: version === 4 ? "ipv4" : "ipv6" } : null;
+  return networks.every((network) => networkOf(network) !== null) ? networks : null;
 }
 
 export function createProxyReader(trust: ProxyTrust): ProxyReader {
@@ -60,11 +45,7 @@ export function createProxyReader(trust: ProxyTrust): ProxyReader {
       },
     };
   }
-  const proxies = new BlockList();
-  for (const network of trust) {
-    const parsed = parseNetwork(network);
-    if (parsed !== null) proxies.addSubnet(parsed.address, parsed.bits, parsed.family);
-  }
+  const proxies = blockListOf(trust);
   const isProxy = (peer: string) => {
     const address = plainAddress(peer);
     return address !== null && proxies.check(address, isIPv6(address) ? "ipv6" : "ipv4");
