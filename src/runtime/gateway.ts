@@ -173,7 +173,11 @@ export class Gateway {
       return;
     }
     const expiresAtMs = later(this.#options.clock.monotonicMs(), ASK_DEADLINE_MS);
-    const pending: Pending = { ...asked, to: "", attempts: 0, expiresAtMs };
+    const { key, op, body, flags, worker } = asked;
+    // Written out: a spread of `asked` costs a microsecond for each message that is sent.
+    const to = "";
+    const attempts = 0;
+    const pending = { key, op, body, flags, to, worker, budget, attempts, expiresAtMs, answered };
     const corr = this.#nextCorr();
     this.#pending.set(corr, pending);
     this.#pendingOf[budget]++;
