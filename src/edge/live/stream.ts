@@ -425,10 +425,12 @@ export class Stream {
     body: string,
   ): void {
     // [STM7] Parsed only where something may be hidden from somebody.
-    const seq = this.visibleFrom.size === 0 ? Infinity : seqIn(body);
+    const isHidden = this.visibleFrom.size > 0;
+    const seq = isHidden ? seqIn(body) : Infinity;
+    const isAnyAhead = acked.size > 0 || this.#ahead.size > 0;
     for (const session of this.sessions) {
-      if (acked.has(session) || this.#ahead.has(session)) continue;
-      if (seq < (this.visibleFrom.get(session.user) ?? 0)) {
+      if (isAnyAhead && (acked.has(session) || this.#ahead.has(session))) continue;
+      if (isHidden && seq < (this.visibleFrom.get(session.user) ?? 0)) {
         this.#skip(session);
         continue;
       }
