@@ -5,8 +5,12 @@ import { troupeForFile } from "../support/suite.ts";
 
 const troupe = troupeForFile();
 
-const idOf = async (path: string, init: RequestInit = {}) =>
-  (await fetch(troupe().url + path, init)).headers.get("x-request-id");
+async function idOf(path: string, init: RequestInit = {}): Promise<string | null> {
+  const answer = await fetch(troupe().url + path, init);
+  // An answer that is not read keeps its connection.
+  await answer.arrayBuffer();
+  return answer.headers.get("x-request-id");
+}
 
 test("[RID2] every answer has an id, refusals, pages and unknown addresses too", async () => {
   const ids = await Promise.all(

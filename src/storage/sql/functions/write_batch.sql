@@ -89,7 +89,7 @@ BEGIN
       FROM checked k
       WINDOW up_to_here AS (PARTITION BY k.c ORDER BY k.n ROWS UNBOUNDED PRECEDING)
     ), numbered AS MATERIALIZED (
-      SELECT r.n, r.c, r.s, r.k, r.b, r.r, r.d, r.x, r.f, r.outcome, r.dup_seq, r.parent_id,
+      SELECT r.n, r.c, r.s, r.k, r.b, r.r, r.d, r.outcome, r.dup_seq, r.parent_id,
         r.last_seq + r.rank AS seq, r.rev + r.rank AS rev,
         coalesce(r.last_n, r.last_seq) + r.counting AS last_n,
         CASE WHEN r.outcome = 0 THEN nextval('messages_id_seq') END AS id,
@@ -108,23 +108,6 @@ BEGIN
       SELECT x.c, x.seq, x.id, x.rev, x.s, x.k, x.b, x.r, moment,
         nullif(x.last_n, x.seq), x.d, x.e
       FROM numbered x WHERE x.outcome = 0
-    ), expiring AS (
-      INSERT INTO message_expiries (conversation_id, seq, expires_at)
-      SELECT x.c, x.seq, moment + x.x * interval '1 second'
-      FROM numbered x WHERE x.outcome = 0 AND x.x IS NOT NULL
-    ), mentioned AS (
-      INSERT INTO message_mentions (user_id, conversation_id, seq)
-      SELECT u.id::bigint, x.c, x.seq
-      FROM numbered x CROSS JOIN LATERAL jsonb_array_elements_text(x.e->'mentions') u (id)
-      WHERE x.outcome = 0 AND x.e IS NOT NULL
-    ), attached AS (
-      INSERT INTO message_files (conversation_id, seq, file_id)
-      SELECT DISTINCT x.c, x.seq, u.id FROM numbered x CROSS JOIN LATERAL unnest(x.f) u (id)
-      WHERE x.outcome = 0 AND x.f IS NOT NULL
-    ), noted AS (
-      UPDATE files f SET attached_at = moment
-      FROM numbered x
-      WHERE x.outcome = 0 AND x.f IS NOT NULL AND f.id = ANY (x.f) AND f.attached_at IS NULL
     ), moved AS (
       UPDATE conversations v
       SET last_seq = x.seq, rev = x.rev, last_activity_at = moment,
@@ -160,6 +143,9 @@ BEGIN
     INTO at, outcomes, ids, seqs, revs, dups, ns, extras, lifted_ids, lifted_users, has_threads
     FROM (SELECT * FROM numbered ORDER BY n) x
     LEFT JOIN messages dup ON dup.conversation_id = x.c AND dup.seq = x.dup_seq;
+    IF extras IS NOT NULL THEN
+      PERFORM keep_message_extras(sends, outcomes, seqs, extras, moment);
+    END IF;
     IF has_threads THEN
       followed := follow_by_replies(sends, outcomes, seqs);
     END IF;
