@@ -171,6 +171,7 @@ describe.skipIf(!hasChromiumFor("social page tests"))("the page's social half", 
     const { adas, graces, post } = await writerAndReader({ ...PHONE, colorScheme: "dark" });
     await graces.page.fill("#write-post", "w".repeat(400));
     await graces.page.click('.write-box button:text-is("Post")');
+    await graces.shown('.post:has-text("www")').waitFor();
     await adas.page.tap('[aria-label="Look for new posts"]');
     await adas.shown('.post:has-text("www")').waitFor();
     expect(await adas.page.locator(".side").isVisible()).toBe(false);

@@ -110,7 +110,9 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     expect(await graces.bodies()).toEqual(told);
   });
 
-  it("[PAGE5] killed workers cost no message: both come back and hold the same", async () => {
+  it("[PAGE5] killed workers cost no message: both come back and hold the same", {
+    timeout: 120_000,
+  }, async () => {
     const { adas, graces } = await twoTalking();
     await adas.sends("before the kill");
     await graces.sees("before the kill");
@@ -124,7 +126,8 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
         SLOW_MS,
       );
     }
-    await adas.seesTick("after 2", "read");
+    // Both reconnect twice, after waits of their own.
+    await adas.seesTick("after 2", "read", 3 * SLOW_MS);
     await adas.isOnline();
     await graces.isOnline();
     expect(await adas.bodies()).toEqual(["before the kill", "after 1", "after 2"]);

@@ -82,10 +82,18 @@ export class Screen {
     await this.page.waitForSelector(`.message .body:text-is("${text}")`);
   }
 
-  async seesTick(text: string, tick: string): Promise<void> {
-    await this.page.waitForSelector(`.message[data-tick="${tick}"]:has(.body:text-is("${text}"))`, {
-      timeout: SLOW_MS,
-    });
+  async seesTick(text: string, tick: string, withinMs = SLOW_MS): Promise<void> {
+    const wanted = `.message[data-tick="${tick}"]:has(.body:text-is("${text}"))`;
+    try {
+      await this.page.waitForSelector(wanted, { timeout: withinMs });
+    } catch {
+      const shown = await this.page
+        .locator(".message")
+        .evaluateAll((all) =>
+          all.map((it) => `${it.textContent}: ${it.getAttribute("data-tick") ?? "no tick"}`),
+        );
+      throw new Error(`"${text}" is not shown as ${tick}; shown are:\n${shown.join("\n")}`);
+    }
   }
 
   async choosesOf(text: string, item: string): Promise<void> {
