@@ -427,16 +427,15 @@ export class Stream {
     // [STM7] Parsed only where something may be hidden from somebody.
     const isHidden = this.visibleFrom.size > 0;
     const seq = isHidden ? seqIn(body) : Infinity;
-    const isAnyAhead = acked.size > 0 || this.#ahead.size > 0;
+    const isAnyAhead = this.#ahead.size > 0;
     for (const session of this.sessions) {
-      if (isAnyAhead && (acked.has(session) || this.#ahead.has(session))) continue;
+      if (acked.has(session) || (isAnyAhead && this.#ahead.has(session))) continue;
       if (isHidden && seq < (this.visibleFrom.get(session.user) ?? 0)) {
         this.#skip(session);
         continue;
       }
-      if (session.id !== maker || !session.answers(`${this.id} ${what}`, body)) {
-        session.send(packet);
-      }
+      if (session.id === maker && session.answers(`${this.id} ${what}`, body)) continue;
+      session.send(packet);
     }
   }
 
