@@ -20,6 +20,8 @@ export interface ScheduledChange {
   body?: string;
   /** Null removes it. */
   data?: AppData | null;
+  /** None: they are removed. */
+  attachments?: { file_id: string }[];
 }
 
 /** A scheduled message whose time has come. */
@@ -31,6 +33,12 @@ export interface DueMessage {
   body: string;
   replyToSeq: number | null;
   content: MessageContent;
+}
+
+/** Messages that one worker sends; `claim` names this hold on them. */
+export interface ClaimedMessages {
+  claim: string;
+  due: DueMessage[];
 }
 
 export type ScheduleOutcome =
@@ -65,9 +73,18 @@ export interface ScheduledStore {
    * `leaseMs`, nor later ones of the same conversations, nor of a user there whose earlier one
    * waits.
    */
-  claimScheduled(limit: number, leaseMs: number): Promise<DueMessage[]>;
+  claimScheduled(limit: number, leaseMs: number): Promise<ClaimedMessages>;
+  /**
+   * Holds these for another `leaseMs`, under a new name. A message that the answer leaves out is not
+   * held any more: it is done, it was put off, or the claim had run out. Null: none is held.
+   */
+  renewScheduled(
+    itemIds: readonly string[],
+    claim: string,
+    leaseMs: number,
+  ): Promise<{ claim: string; ids: string[] } | null>;
   /** It was sent, or will never be. */
   scheduledDone(itemId: string): Promise<void>;
-  /** It is tried again then. */
-  scheduledLater(itemId: string, delayMs: number): Promise<void>;
+  /** It is tried again then. Nothing happens where the claim has run out and another one holds it. */
+  scheduledLater(itemId: string, claim: string, delayMs: number): Promise<void>;
 }

@@ -109,7 +109,8 @@ export function contentOf(sent: Sent): MessageContent | undefined {
   };
 }
 
-const filesOf = (attachments: readonly { file_id: string }[]) =>
+/** Each file once, as the actor takes it. */
+export const filesOf = (attachments: readonly { file_id: string }[]) =>
   fileIdsOf(attachments).map((file_id) => ({ file_id }));
 
 /** Each file once, in the order in which they were named first. */

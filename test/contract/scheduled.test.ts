@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ScheduledWish } from "../../src/ports/scheduled.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { SCHEDULED_MAX } from "../../src/protocol/scheduled-routes.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   ADAPTERS,
   codeOf,
@@ -14,6 +15,8 @@ import {
 } from "./adapters.ts";
 
 const LEASE_MS = 60_000;
+const SHORT_LEASE_MS = 50;
+const LATER_MS = 600;
 
 describe.each(ADAPTERS)("scheduled messages in $name", ({ open }) => {
   let storage: OpenStorage;
@@ -38,7 +41,8 @@ describe.each(ADAPTERS)("scheduled messages in $name", ({ open }) => {
   };
   const schedule = (user: UserId, asked: ScheduledWish, where = group) =>
     granted(storage.scheduled.schedule(user, where, asked));
-  const claim = (limit = 100) => storage.scheduled.claimScheduled(limit, LEASE_MS);
+  const claim = (leaseMs = LEASE_MS) => storage.scheduled.claimScheduled(100, leaseMs);
+  const claimedIds = async () => (await claim()).due.map(({ id }) => id);
 
   it("[SCS1] one client_id makes one item, and answers the message that it has become", async () => {
     const asked = wish({ content: { type: "note", data: { a: 1 } } });
@@ -85,20 +89,61 @@ describe.each(ADAPTERS)("scheduled messages in $name", ({ open }) => {
     const second = await schedule(ann, wish({ sendAt: inMs(-1_000) }));
     const first = await schedule(bob, wish({ sendAt: inMs(-2_000) }));
     await schedule(ann, wish({ sendAt: inMs(60_000) }));
-    const due = await claim();
+    const { claim: held, due } = await claim();
     expect(due.map(({ id }) => id)).toEqual([first.item.id, second.item.id]);
     expect(due[0]).toMatchObject({ userId: bob, conversationId: group, content: {} });
     expect(await storage.scheduled.unschedule(bob, first.item.id)).toBe(false);
     const third = await schedule(bob, wish({ sendAt: inMs(-500) }));
     const elsewhere = await newGroup(storage, [ann, bob]);
     const other = await schedule(ann, wish({ sendAt: inMs(-400) }), elsewhere);
-    expect((await claim()).map(({ id }) => id)).toEqual([other.item.id]);
+    expect(await claimedIds()).toEqual([other.item.id]);
     await storage.scheduled.scheduledDone(other.item.id);
     await storage.scheduled.scheduledDone(second.item.id);
-    await storage.scheduled.scheduledLater(first.item.id, 60_000);
+    await storage.scheduled.scheduledLater(first.item.id, held, LATER_MS);
     // It waits for the earlier one of the same user.
-    expect(await claim()).toEqual([]);
-    await storage.scheduled.scheduledLater(first.item.id, 0);
-    expect((await claim()).map(({ id }) => id)).toEqual([first.item.id, third.item.id]);
+    expect(await claimedIds()).toEqual([]);
+    await eventually("the earlier one is due again", async () => {
+      const ids = await claimedIds();
+      if (ids.length > 0) expect(ids).toEqual([first.item.id, third.item.id]);
+      return ids.length > 0;
+    });
+    await storage.scheduled.scheduledDone(first.item.id);
+    await storage.scheduled.scheduledDone(third.item.id);
+  });
+
+  it("[SCS4] a claim is renewed under a new name, and one that has run out changes nothing", async () => {
+    const one = await schedule(ann, wish({ sendAt: inMs(-1_000) }));
+    const two = await schedule(ann, wish({ sendAt: inMs(-900) }));
+    const ids = [one.item.id, two.item.id];
+    const lost = await claim(SHORT_LEASE_MS);
+    expect(lost.due.map(({ id }) => id)).toEqual(ids);
+    let held = lost;
+    await eventually("the claim has run out", async () => {
+      held = await claim();
+      return held.due.length > 0;
+    });
+    expect(held.due.map(({ id }) => id)).toEqual(ids);
+    expect(await storage.scheduled.renewScheduled(ids, lost.claim, LEASE_MS)).toBeNull();
+    await storage.scheduled.scheduledLater(one.item.id, lost.claim, 0);
+    expect(await claimedIds()).toEqual([]);
+    const first = await storage.scheduled.renewScheduled(ids, held.claim, LEASE_MS + 1);
+    expect([...first!.ids].sort()).toEqual([...ids].sort());
+    expect(first!.claim).not.toBe(held.claim);
+    expect(await storage.scheduled.renewScheduled(ids, held.claim, LEASE_MS)).toBeNull();
+    await storage.scheduled.scheduledDone(one.item.id);
+    const second = await storage.scheduled.renewScheduled(ids, first!.claim, LEASE_MS);
+    expect(second!.ids).toEqual([two.item.id]);
+    await storage.scheduled.scheduledDone(two.item.id);
+  });
+
+  it("[SCS5] attachments are scheduled, changed and taken away", async () => {
+    const attachments = [{ file_id: "1" }, { file_id: "2" }];
+    const made = await schedule(ann, wish({ content: { attachments } }));
+    expect(made.item).toMatchObject({ attachments });
+    const change = (files: { file_id: string }[]) =>
+      granted(storage.scheduled.reschedule(ann, made.item.id, { attachments: files }));
+    expect(await change([{ file_id: "3" }])).toMatchObject({ attachments: [{ file_id: "3" }] });
+    expect(await change([])).not.toHaveProperty("attachments");
+    await storage.scheduled.unschedule(ann, made.item.id);
   });
 });

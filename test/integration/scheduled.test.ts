@@ -101,4 +101,30 @@ describe("a scheduled message", () => {
       return (await bob.api.get(`/api/scheduled/${item.id}`)).status === 404;
     });
   });
+
+  it("[SCH-M4] shows the files that were named last", async () => {
+    const [first, second] = [
+      await ann.uploads("one", "one.txt"),
+      await ann.uploads("two", "two.txt"),
+    ];
+    const files = (...of: { id: string }[]) => of.map(({ id }) => ({ file_id: id }));
+    const item = expectStatus(
+      await schedules(ann, 3_600_000, { body: "", attachments: files(first) }),
+      201,
+    );
+    expect(item).toMatchObject({ attachments: files(first) });
+    const path = `/api/scheduled/${item.id}`;
+    expect((await ann.api.patch(path, { attachments: [] })).status, "nothing is left").toBe(400);
+    const session = await bob.connects({ contract: "1.1" });
+    const changed = expectStatus(
+      await ann.api.patch<Scheduled>(path, {
+        attachments: files(second, second),
+        send_at: inMs(0),
+      }),
+      200,
+    );
+    expect(changed.attachments).toEqual(files(second));
+    const sent = await session.next("message", ({ client_id }) => client_id === item.client_id);
+    expect(sent.attachments).toMatchObject([{ id: second.id, name: "two.txt" }]);
+  });
 });

@@ -1,6 +1,7 @@
 /** Scheduled messages on the memory store: when they are sent, delayed and given up. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLogger } from "../../src/base/log.ts";
+import { CLAIM_MS } from "../../src/edge/live/scheduled-claim.ts";
 import { dueScheduled } from "../../src/edge/live/scheduled-due.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
@@ -13,19 +14,30 @@ let ann: UserId;
 let bob: UserId;
 let room: ConversationId;
 let stop: () => void;
+/** Let the asks that hang go on. */
+let answers: (() => void)[];
 /** How long the user's limit makes the next sends wait. */
 let waits: number[];
 let suspended: Set<UserId>;
 let ids: number;
+/** While it is set, no ask is answered. */
+let hangs: boolean;
+/** While it is set, no claim can be renewed. */
+let isStorageAway: boolean;
 
 beforeEach(async () => {
   actors = new SoloActors();
   [ann, bob] = (await actors.users(2)) as [UserId, UserId];
   room = await actors.group([ann, bob]);
   waits = [];
+  answers = [];
   suspended = new Set();
   ids = 0;
+  hangs = false;
+  isStorageAway = false;
+  const { scheduled } = actors.storage;
   const ask = async (kind: string, id: string, op: string, body: object) => {
+    if (hangs) await new Promise<void>((resolve) => answers.push(resolve));
     const told = await actors.asking(`${kind}:${id}`, op, body);
     if ("value" in told) return { ok: true, value: told.value };
     const retry_after_ms = told.code === "rate_limited" ? 5_000 : undefined;
@@ -34,7 +46,15 @@ beforeEach(async () => {
   const work = dueScheduled({
     clock: actors.clock,
     log: createLogger({ level: "silent" }),
-    scheduled: actors.storage.scheduled,
+    scheduled: {
+      claimScheduled: (limit, leaseMs) => scheduled.claimScheduled(limit, leaseMs),
+      scheduledDone: (id) => scheduled.scheduledDone(id),
+      scheduledLater: (id, claim, delayMs) => scheduled.scheduledLater(id, claim, delayMs),
+      async renewScheduled(of, claim, leaseMs) {
+        if (isStorageAway) throw new Error("storage is away");
+        return scheduled.renewScheduled(of, claim, leaseMs);
+      },
+    },
     gateway: { ask: ask as unknown as Gateway["ask"] },
     chargeSend: () => waits.shift() ?? 0,
     isSuspended: (user) => suspended.has(user),
@@ -119,4 +139,35 @@ test("[SCD3] slow mode delays, and what the sender may not do is given up with a
     ]);
     expect(await isWaiting(user, item)).toBe(false);
   }
+});
+
+test("[SCD1] what a worker claimed that died is sent within 2 s of its time", async () => {
+  await schedule(ann, 402, "first");
+  await schedule(bob, 405, "second");
+  await passes(405);
+  const { due } = await actors.storage.scheduled.claimScheduled(10, CLAIM_MS);
+  expect(due.map(({ body }) => body)).toEqual(["first", "second"]);
+  await passes(CLAIM_MS - 100);
+  expect(sent()).toEqual([]);
+  await passes(600);
+  expect(sent()).toEqual(["first", "second"]);
+});
+
+test("[SCD2] a claim is held as long as the send takes, and what is left of one that ran out is left", async () => {
+  const first = await schedule(ann, 100, "first");
+  const second = await schedule(bob, 200, "second");
+  hangs = true;
+  await passes(1_000);
+  // Much longer than a claim holds by itself.
+  await passes(10 * CLAIM_MS);
+  expect((await actors.storage.scheduled.claimScheduled(10, CLAIM_MS)).due).toEqual([]);
+  isStorageAway = true;
+  hangs = false;
+  await passes(CLAIM_MS + 1);
+  const held = await actors.storage.scheduled.claimScheduled(10, 60_000);
+  expect(held.due.map(({ id }) => id)).toEqual([first, second]);
+  for (const answer of answers) answer();
+  await passes(1_000);
+  expect(sent()).toEqual(["first"]);
+  expect(await actors.storage.scheduled.unschedule(bob, second)).toBe(false);
 });

@@ -11,8 +11,9 @@ import type { ConversationId } from "../../protocol/ids.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import { DueWork } from "./due-work.ts";
 
-const LOOK_EVERY_MS = 500;
-const LEASE_MS = 5_000;
+const LOOK_EVERY_MS = 400;
+/** A worker that dies with a claim costs this and a look more: within the 2 s. */
+const LEASE_MS = 1_000;
 const FOUND_MAX = 500;
 
 export interface DueExpiriesOptions {

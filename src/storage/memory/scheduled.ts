@@ -1,6 +1,6 @@
 /** ScheduledStore in memory; the twin of ../postgres/scheduled.ts, held to the same suite. */
 import type {
-  DueMessage,
+  ClaimedMessages,
   ScheduledChange,
   ScheduledPage,
   ScheduledStore,
@@ -87,17 +87,19 @@ export class MemoryScheduled implements ScheduledStore {
   async reschedule(
     user: UserId,
     itemId: string,
-    { sendAt, body, data }: ScheduledChange,
+    { sendAt, body, data, attachments }: ScheduledChange,
   ): Promise<Result<Scheduled>> {
     const found = this.#waiting(user, itemId);
     if (found === undefined) return SCHEDULED_OUTCOMES["no_item"]!;
-    const { data: before, ...rest } = found.item;
+    const { data: before, attachments: filesBefore, ...rest } = found.item;
     const now = data === undefined ? before : data;
+    const files = attachments ?? filesBefore ?? [];
     found.item = {
       ...rest,
       ...(sendAt !== undefined && { send_at: new Date(sendAt).toISOString() }),
       ...(body !== undefined && { body }),
       ...(now && { data: now }),
+      ...(files.length > 0 && { attachments: files }),
     };
     if (sendAt !== undefined) found.dueMs = Date.parse(sendAt);
     return ok({ ...found.item });
@@ -107,7 +109,7 @@ export class MemoryScheduled implements ScheduledStore {
     return this.#waiting(user, itemId) !== undefined && this.#tables.scheduled.delete(itemId);
   }
 
-  async claimScheduled(limit: number, leaseMs: number): Promise<DueMessage[]> {
+  async claimScheduled(limit: number, leaseMs: number): Promise<ClaimedMessages> {
     const nowMs = this.#tables.nowMs();
     const all = this.#all().sort(byTime);
     const isBehind = (one: StoredScheduled) =>
@@ -121,7 +123,7 @@ export class MemoryScheduled implements ScheduledStore {
       .filter((one) => one.dueMs <= nowMs && one.claimedUntilMs <= nowMs && !isBehind(one))
       .slice(0, limit);
     for (const one of due) one.claimedUntilMs = nowMs + leaseMs;
-    return due.map(({ userId, item }) => {
+    const messages = due.map(({ userId, item }) => {
       const { id, conversation_id, client_id, body, reply_to_seq, ...rest } = item;
       const { send_at: _at, created_at: _made, ...content } = rest;
       return {
@@ -134,14 +136,23 @@ export class MemoryScheduled implements ScheduledStore {
         content: content as MessageContent,
       };
     });
+    return { claim: String(nowMs + leaseMs), due: messages };
+  }
+
+  async renewScheduled(itemIds: readonly string[], claim: string, leaseMs: number) {
+    const untilMs = this.#tables.nowMs() + leaseMs;
+    const held = itemIds.flatMap((id) => this.#claimed(id, claim) ?? []);
+    for (const one of held) one.claimedUntilMs = untilMs;
+    if (held.length === 0) return null;
+    return { claim: String(untilMs), ids: held.map(({ item }) => item.id) };
   }
 
   async scheduledDone(itemId: string): Promise<void> {
     this.#tables.scheduled.delete(itemId);
   }
 
-  async scheduledLater(itemId: string, delayMs: number): Promise<void> {
-    const found = this.#tables.scheduled.get(itemId);
+  async scheduledLater(itemId: string, claim: string, delayMs: number): Promise<void> {
+    const found = this.#claimed(itemId, claim);
     if (found === undefined) return;
     found.claimedUntilMs = 0;
     found.dueMs = this.#tables.nowMs() + delayMs;
@@ -149,6 +160,11 @@ export class MemoryScheduled implements ScheduledStore {
 
   #all(): StoredScheduled[] {
     return [...this.#tables.scheduled.values()];
+  }
+
+  #claimed(itemId: string, claim: string): StoredScheduled | undefined {
+    const found = this.#tables.scheduled.get(itemId);
+    return found !== undefined && String(found.claimedUntilMs) === claim ? found : undefined;
   }
 
   #waiting(user: UserId, itemId: string): StoredScheduled | undefined {

@@ -53,7 +53,8 @@ const OF_CONVERSATION = {
     WHERE c.id = $2 AND c.deleted_at IS NULL
     ORDER BY x.seq DESC, x.file_id DESC`,
 };
-// A file that no message shows is taken back here, and no message can show it from then on.
+// A file that no message shows, and none that is scheduled is to show, is taken back here, and no
+// message can show it from then on.
 const SWEEP = {
   text: `UPDATE files f SET removed_at = coalesce(f.removed_at, clock_timestamp())
     WHERE f.id IN (
@@ -62,13 +63,14 @@ const SWEEP = {
       (SELECT x.id FROM files x
         WHERE x.attached_at IS NULL
           AND x.created_at < clock_timestamp() - $1 * interval '1 millisecond'
+          AND NOT is_to_be_sent(x)
         ORDER BY x.created_at LIMIT $2)
       UNION ALL
       (SELECT x.id FROM files x
         WHERE x.attached_at < clock_timestamp() - interval '1 minute' AND NOT EXISTS (
           SELECT 1 FROM message_files r
           JOIN conversations c ON c.id = r.conversation_id AND c.deleted_at IS NULL
-          WHERE r.file_id = x.id)
+          WHERE r.file_id = x.id) AND NOT is_to_be_sent(x)
         LIMIT $2)
     )
     RETURNING f.id`,

@@ -1,6 +1,6 @@
 /** ScheduledStore on PostgreSQL; each call is one statement. */
 import type {
-  DueMessage,
+  ClaimedMessages,
   ScheduledChange,
   ScheduledPage,
   ScheduledStore,
@@ -43,11 +43,12 @@ const REMOVE = {
   text: `DELETE FROM scheduled_messages s WHERE s.user_id = $1 AND s.id = $2 AND ${WAITS}
     RETURNING s.id`,
 };
-// One worker claims at a time: two could each take one of two that must come in order.
+// One worker claims at a time: two could each take one of two that must come in order. The moment
+// until which a claim holds is its name: it is one for all rows, and a later claim's is a later one.
 const CLAIM = {
   name: "claim_scheduled",
   text: `UPDATE scheduled_messages s
-    SET claimed_until = clock_timestamp() + $2 * interval '1 millisecond'
+    SET claimed_until = (SELECT clock_timestamp()) + $2 * interval '1 millisecond'
     FROM (
       SELECT x.id FROM scheduled_messages x
       WHERE x.due_at <= clock_timestamp()
@@ -62,13 +63,20 @@ const CLAIM = {
     ) d
     WHERE s.id = d.id
     RETURNING s.id, s.user_id, s.conversation_id, s.client_id, s.body, s.reply_to_seq, s.content,
-      s.send_at`,
+      s.send_at, s.claimed_until::text AS claim`,
+};
+const RENEW = {
+  name: "renew_scheduled",
+  text: `UPDATE scheduled_messages s
+    SET claimed_until = (SELECT clock_timestamp()) + $3 * interval '1 millisecond'
+    WHERE s.id = ANY ($1::bigint[]) AND s.claimed_until = $2::timestamptz
+    RETURNING s.id, s.claimed_until::text AS claim`,
 };
 const DONE = { text: "DELETE FROM scheduled_messages s WHERE s.id = $1" };
 const LATER = {
   text: `UPDATE scheduled_messages s SET claimed_until = NULL,
-      due_at = clock_timestamp() + $2 * interval '1 millisecond'
-    WHERE s.id = $1`,
+      due_at = clock_timestamp() + $3 * interval '1 millisecond'
+    WHERE s.id = $1 AND s.claimed_until = $2::timestamptz`,
 };
 
 interface DueRow {
@@ -80,6 +88,7 @@ interface DueRow {
   reply_to_seq: string | null;
   content: MessageContent;
   send_at: string;
+  claim: string;
 }
 
 export class PostgresScheduled implements ScheduledStore {
@@ -131,9 +140,13 @@ export class PostgresScheduled implements ScheduledStore {
   async reschedule(
     user: UserId,
     itemId: string,
-    { sendAt, body, data }: ScheduledChange,
+    { sendAt, body, data, attachments }: ScheduledChange,
   ): Promise<Result<Scheduled>> {
-    const patch = data === undefined ? null : JSON.stringify({ data });
+    const named = {
+      ...(data !== undefined && { data }),
+      ...(attachments && { attachments: attachments.length > 0 ? attachments : null }),
+    };
+    const patch = Object.keys(named).length === 0 ? null : JSON.stringify(named);
     const values = [user, itemId, sendAt ?? null, body ?? null, patch];
     const [row] = await this.#database.write<{ item: string }>(CHANGE, values);
     if (row === undefined) return SCHEDULED_OUTCOMES["no_item"]!;
@@ -144,9 +157,9 @@ export class PostgresScheduled implements ScheduledStore {
     return (await this.#database.write(REMOVE, [user, itemId])).length > 0;
   }
 
-  async claimScheduled(limit: number, leaseMs: number): Promise<DueMessage[]> {
+  async claimScheduled(limit: number, leaseMs: number): Promise<ClaimedMessages> {
     const rows = await this.#database.write<DueRow>(CLAIM, [limit, leaseMs]);
-    return rows
+    const due = rows
       .sort((a, b) => (a.send_at < b.send_at ? -1 : a.send_at > b.send_at ? 1 : byId(a, b)))
       .map((row) => ({
         id: row.id,
@@ -157,14 +170,22 @@ export class PostgresScheduled implements ScheduledStore {
         replyToSeq: row.reply_to_seq === null ? null : Number(row.reply_to_seq),
         content: row.content,
       }));
+    return { claim: rows[0]?.claim ?? "", due };
+  }
+
+  async renewScheduled(itemIds: readonly string[], claim: string, leaseMs: number) {
+    const values = [itemIds, claim, leaseMs];
+    const rows = await this.#database.write<{ id: string; claim: string }>(RENEW, values);
+    const [first] = rows;
+    return first === undefined ? null : { claim: first.claim, ids: rows.map(({ id }) => id) };
   }
 
   async scheduledDone(itemId: string): Promise<void> {
     await this.#database.write(DONE, [itemId]);
   }
 
-  async scheduledLater(itemId: string, delayMs: number): Promise<void> {
-    await this.#database.write(LATER, [itemId, Math.ceil(delayMs)]);
+  async scheduledLater(itemId: string, claim: string, delayMs: number): Promise<void> {
+    await this.#database.write(LATER, [itemId, claim, Math.ceil(delayMs)]);
   }
 }
 

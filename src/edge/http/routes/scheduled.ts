@@ -3,7 +3,7 @@
 import type { Clock } from "../../../base/clock.ts";
 import type { ScheduledStore } from "../../../ports/scheduled.ts";
 import { ok, refused } from "../../../protocol/errors.ts";
-import { contentOf, editRefusal, sendRefusal } from "../../../protocol/message-content.ts";
+import { contentOf, editRefusal, filesOf, sendRefusal } from "../../../protocol/message-content.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import { SCHEDULED_AHEAD_MS_MAX } from "../../../protocol/scheduled-routes.ts";
 import { asConversationId } from "../../../protocol/schemas.ts";
@@ -78,8 +78,8 @@ export function scheduledRoutes(scheduled: ScheduledStore, clock: Clock): Handle
       const item = await orUnreachable(scheduled.scheduledItem(caller.userId, params.id));
       if (item === null) return NO_ITEM;
       if (isEdit) {
-        const { data = item.data, body = item.body } = edited;
-        const whole = { ...item, body, data: data ?? undefined };
+        const { data = item.data, body = item.body, attachments = item.attachments } = edited;
+        const whole = { ...item, body, attachments, data: data ?? undefined };
         const refusal = editRefusal(edited, "body") ?? sendRefusal(whole, "body");
         if (refusal !== null) return { ok: false, error: refusal };
       }
@@ -90,6 +90,7 @@ export function scheduledRoutes(scheduled: ScheduledStore, clock: Clock): Handle
             ...(send_at !== undefined && { sendAt: send_at }),
             ...(edited.body !== undefined && { body: edited.body }),
             ...(edited.data !== undefined && { data: edited.data }),
+            ...(edited.attachments && { attachments: filesOf(edited.attachments) }),
           }),
         ),
       );
