@@ -1,5 +1,5 @@
 /** Network addresses as limits and placement count them: text in, text out. Pure. */
-import { isIP, isIPv6 } from "node:net";
+import { isIP, isIPv4, isIPv6 } from "node:net";
 
 /**
  * `text` as one plain address: an IPv4 address in IPv6 form as IPv4, a port (as some proxies
@@ -29,4 +29,12 @@ export function subscriberOf(address: string): string {
   while (groups.length + rest.length < 8) groups.push("0");
   const net = groups.concat(rest).slice(0, 4);
   return `${net.map((group) => Number.parseInt(group, 16).toString(16)).join(":")}::/64`;
+}
+
+/**
+ * The network that a subscriber's address is in: an IPv4 address's /24, for carriers and offices send
+ * one client's requests from several addresses; an IPv6 /64 is one already.
+ */
+export function networkOf(subscriber: string): string {
+  return isIPv4(subscriber) ? subscriber.replace(/\d+$/, "0/24") : subscriber;
 }

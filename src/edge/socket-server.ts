@@ -18,11 +18,13 @@ import type { ClientToServerEvents, ServerToClientEvents } from "../protocol/eve
 import type { SessionId } from "../protocol/ids.ts";
 import { createHttpServer } from "./http/server/server.ts";
 import { Admission, type AdmissionDeps, type AdmittedClient } from "./session/admission.ts";
+import { createClientReader } from "./transport/client-address.ts";
 import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, FRAME_BYTES_MAX } from "./transport/connection.ts";
 import { EngineConnection } from "./transport/engine-connection.ts";
 import { dropBinaryMessages, packetParser } from "./transport/engine-decoding.ts";
 import { createHandshakeGate } from "./transport/handshake-gate.ts";
 import type { NamespaceNames } from "./transport/namespace-names.ts";
+import { createPollBinding } from "./transport/poll-binding.ts";
 import { slim, slimUpgrades, stickyView } from "./transport/trim-socketio.ts";
 import { WsServer } from "./transport/ws-server.ts";
 
@@ -86,6 +88,7 @@ export function createSocketServer(
     count: (code) => metrics.refusals.add("handshake", code),
   });
   io.engine.use(gate.middleware);
+  io.engine.use(createPollBinding(io as unknown as Server, createClientReader(config.trustProxy)));
   dropBinaryMessages(io as unknown as Server);
   setupWorker(stickyView(io as unknown as Server));
   const reception = new Admission(deps);

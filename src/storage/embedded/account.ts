@@ -1,7 +1,8 @@
 /**
  * Whom the embedded PostgreSQL runs as. PostgreSQL refuses to be root; started by root, it
- * runs as the owner of the cluster it already has, else as the first of: user `postgres`,
- * user `troupe` (made where the system lets us), user `nobody`.
+ * runs as the owner of the cluster it already has, else as user `postgres` or user `troupe`, which is
+ * made where the system lets us. [EMB16] Never as `nobody`: other services run as that user, and each of
+ * them could read the data.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -26,7 +27,7 @@ export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
-/** For a new cluster, when root starts it. Refuses where there is nobody to be. */
+/** For a new cluster, when root starts it. Refuses where there is no user to run it as. */
 export async function unprivilegedAccount(log: Log): Promise<Account> {
   const existing = (await accountOf("postgres")) ?? (await accountOf("troupe"));
   if (existing !== null) return existing;
@@ -39,10 +40,8 @@ export async function unprivilegedAccount(log: Log): Promise<Account> {
     }
     log.debug({ event: "postgres_user_not_made", command, outcome });
   }
-  const nobody = await accountOf("nobody");
-  if (nobody !== null) return nobody;
   throw new StartRefusal(
-    "PostgreSQL does not run as root, and there is no user postgres, troupe or nobody to run it as: make one, start Troupe as another user, or set DATABASE_URL.",
+    "PostgreSQL does not run as root, there is no user postgres or troupe to run it as, and none could be made: make one (useradd --system troupe), start Troupe as another user, or set DATABASE_URL.",
   );
 }
 
