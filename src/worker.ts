@@ -26,7 +26,9 @@ import { createOps } from "./edge/ops/ops.ts";
 import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
-import { createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
+import { ImagePool } from "./images/pool.ts";
+import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
+import { imageJobs, PREPARE_IMAGE } from "./jobs/images.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
@@ -52,6 +54,9 @@ import { DiskFiles } from "./storage/files/disk.ts";
 import { NoFiles } from "./storage/files/missing.ts";
 import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 import { FaultLog } from "./storage/postgres/fault-log.ts";
+
+/** Pictures that a host makes ready at once. */
+const IMAGES_AT_ONCE = 2;
 
 /** The part of the drain's time that actors may use to finish once the sessions are gone. */
 const FLUSH_MS = 2_000;
@@ -173,8 +178,10 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     },
   });
   const store = openFileStore(config);
-  const retire = createRetirement({ table: storage.files, store, gateway: exchange.gateway });
-  const files: Files = { table: storage.files, store, links, retire };
+  const table = storage.files;
+  const refresh = createRefresh({ table, gateway: exchange.gateway });
+  const retire = createRetirement({ table, store, refresh });
+  const files: Files = { table, store, links, retire };
   const strays = createMisroutedPolls(edge.sockets.io, tls === null);
   const api = await createApi({
     config,
@@ -270,13 +277,18 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   });
 
   // One worker of the host runs jobs, beside what it serves.
+  const images = new ImagePool({ folder: join(config.dataDir, "images"), clock, log });
   const jobs = slot.endsWith("/0")
     ? startJobs({
         config,
         storage,
         post: outbound.post,
         links: (text) => links.in(text),
-        handlers: fileJobs({ table: storage.files, retire }),
+        handlers: {
+          ...fileJobs({ table, store, retire, clock }),
+          ...imageJobs({ table, store, links, images, refresh, log }),
+        },
+        bounds: { [PREPARE_IMAGE]: IMAGES_AT_ONCE },
         standing: [SWEEP_FILES],
         registry: metrics.registry,
         clock,
@@ -307,6 +319,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         reply("null");
         await gone;
         await worked;
+        images.close();
         await api.close(Math.min(FLUSH_MS, deadline_ms));
         await remote.stop(FLUSH_MS);
         edge.close();

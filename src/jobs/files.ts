@@ -6,8 +6,11 @@
  *        then its bytes go, then its row. What a crash leaves undone the next round does.
  * [FCL2] A file that was never attached goes after 24 h, one without references within an hour.
  */
+import type { Clock } from "../base/clock.ts";
 import type { FileStore, FileTable } from "../ports/files.ts";
 import type { Result } from "../protocol/errors.ts";
+import { thumbOf } from "../protocol/files.ts";
+import { epochMsOf } from "../protocol/time.ts";
 import type { JobHandlers } from "./runner.ts";
 
 export const SWEEP_FILES = "files.sweep";
@@ -18,9 +21,8 @@ const SWEPT_MAX = 200;
 /** Messages that an actor refreshes in one go. */
 const REFRESHED_MAX = 100;
 
-interface RetirementDeps {
-  table: Pick<FileTable, "places" | "forget">;
-  store: Pick<FileStore, "remove">;
+interface RefreshDeps {
+  table: Pick<FileTable, "places">;
   gateway: {
     ask(
       kind: "conversation",
@@ -31,30 +33,50 @@ interface RetirementDeps {
   };
 }
 
-/** [FCL1] The file is taken back already. */
-export function createRetirement({ table, store, gateway }: RetirementDeps) {
-  return async function retire(id: string): Promise<void> {
+/** Lets every message that shows a file show it as it is now. False: some do not yet. */
+export type RefreshFile = (id: string) => Promise<boolean>;
+
+export function createRefresh({ table, gateway }: RefreshDeps): RefreshFile {
+  return async function refresh(id) {
     for (const { conversationId, seqs } of await table.places(id)) {
       for (let at = 0; at < seqs.length; at += REFRESHED_MAX) {
         const some = { seqs: seqs.slice(at, at + REFRESHED_MAX) };
         const done = await gateway.ask("conversation", conversationId, "refresh_files", some);
         // A conversation that is deleted shows nothing.
-        if (!done.ok && done.error.code !== "not_found") return;
+        if (!done.ok && done.error.code !== "not_found") return false;
       }
     }
+    return true;
+  };
+}
+
+interface RetirementDeps {
+  table: Pick<FileTable, "forget">;
+  store: Pick<FileStore, "remove">;
+  refresh: RefreshFile;
+}
+
+/** [FCL1] The file is taken back already. */
+export function createRetirement({ table, store, refresh }: RetirementDeps) {
+  return async function retire(id: string): Promise<void> {
+    if (!(await refresh(id))) return;
     await store.remove(id);
+    await store.remove(thumbOf(id));
     await table.forget(id);
   };
 }
 
 interface FileJobsDeps {
   table: Pick<FileTable, "sweep">;
+  store: Pick<FileStore, "tidy">;
   retire(id: string): Promise<void>;
+  clock: Clock;
 }
 
-export function fileJobs({ table, retire }: FileJobsDeps): JobHandlers {
+export function fileJobs({ table, store, retire, clock }: FileJobsDeps): JobHandlers {
   return {
     async [SWEEP_FILES](_job, { signal }) {
+      await store.tidy(epochMsOf(clock.wallMs()));
       const ids = await table.sweep(LOOSE_MS, SWEPT_MAX);
       for (const id of ids) {
         if (signal.aborted) break;

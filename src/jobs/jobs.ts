@@ -25,6 +25,8 @@ export interface JobsOptions {
   /** Writes the addresses of files into what leaves. */
   links(text: string): string;
   handlers: JobHandlers;
+  /** Jobs of a kind at once; kinds without one share another bound. */
+  bounds: Readonly<Record<string, number>>;
   /** Kinds that are always in the queue: each run asks for the next. */
   standing: readonly string[];
   registry: Registry;
@@ -39,6 +41,7 @@ export function startJobs({
   post,
   links,
   handlers: more,
+  bounds,
   standing,
   registry,
   clock,
@@ -75,7 +78,7 @@ export function startJobs({
       return isKept ? { is: "again", inMs: UPKEEP_MS } : { is: "done" };
     },
   };
-  const runner = new JobRunner({ store, handlers, atOnceMax: AT_ONCE_MAX, clock, log });
+  const runner = new JobRunner({ store, handlers, atOnceMax: AT_ONCE_MAX, bounds, clock, log });
   if (config.jobs) {
     for (const kind of standing) {
       store

@@ -8,6 +8,7 @@
  *
  * [JOB1] A job is run by one host at a time, and again by another when its host dies.
  * [JOB2] A run that throws is tried again, later each time, and has failed after `TRIES_MAX`.
+ * [JOB4] A kind with a bound of its own takes no place of the others.
  * [JOB3] An idle runner asks PostgreSQL once a minute, and is woken when a job is added.
  */
 import { randomUUID } from "node:crypto";
@@ -53,11 +54,20 @@ const TROUBLE_MS = 1_000;
 export interface RunnerOptions {
   store: JobStore;
   handlers: JobHandlers;
-  /** Jobs at once. */
+  /** Jobs at once, of all kinds that have no bound of their own. */
   atOnceMax: number;
+  /** Jobs of a kind at once. */
+  bounds?: Readonly<Record<string, number>>;
   times?: Partial<RunnerTimes>;
   clock: Clock;
   log: Log;
+}
+
+/** Kinds that share a bound. */
+interface Lane {
+  kinds: string[];
+  atOnceMax: number;
+  running: number;
 }
 
 interface Running {
@@ -71,7 +81,7 @@ export class JobRunner {
   readonly #options: RunnerOptions;
   readonly #times: RunnerTimes;
   readonly #holder = randomUUID();
-  readonly #kinds: string[];
+  readonly #lanes: Lane[];
   readonly #running = new Map<string, Running>();
   #listening: { close(): Promise<void> } | null = null;
   #cancelLook: () => void = () => undefined;
@@ -83,11 +93,20 @@ export class JobRunner {
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#times = { ...RUNNER_TIMES, ...options.times };
-    this.#kinds = Object.keys(options.handlers);
+    const { atOnceMax, bounds = {} } = options;
+    const shared = Object.keys(options.handlers).filter((kind) => !Object.hasOwn(bounds, kind));
+    this.#lanes = [
+      ...(shared.length > 0 ? [{ kinds: shared, atOnceMax, running: 0 }] : []),
+      ...Object.entries(bounds).map(([kind, most]) => ({
+        kinds: [kind],
+        atOnceMax: most,
+        running: 0,
+      })),
+    ];
   }
 
   start(): void {
-    if (this.#kinds.length === 0) return;
+    if (this.#lanes.length === 0) return;
     this.#listening = this.#options.store.listen(() => this.#wake());
     this.#wake();
   }
@@ -114,18 +133,23 @@ export class JobRunner {
   }
 
   async #look(): Promise<void> {
-    const { store, atOnceMax, clock, log } = this.#options;
+    const { store, clock, log } = this.#options;
     let waitMs = this.#times.idleMs;
     try {
       while (this.#isWoken && !this.#isClosed) {
         this.#isWoken = false;
-        const room = atOnceMax - this.#running.size;
-        if (room <= 0) return;
-        const askedMs = clock.monotonicMs();
-        const jobs = await store.claim(this.#holder, this.#kinds, room, this.#times.leaseMs);
-        for (const job of jobs) this.#begin(job, later(askedMs, this.#times.leaseMs));
-        if (jobs.length === room) continue;
-        const nextMs = await store.nextInMs(this.#kinds);
+        const withRoom: string[] = [];
+        for (const lane of this.#lanes) {
+          const room = lane.atOnceMax - lane.running;
+          if (room <= 0) continue;
+          const askedMs = clock.monotonicMs();
+          const jobs = await store.claim(this.#holder, lane.kinds, room, this.#times.leaseMs);
+          for (const job of jobs) this.#begin(job, lane, later(askedMs, this.#times.leaseMs));
+          if (jobs.length < room) withRoom.push(...lane.kinds);
+        }
+        // A job that ends wakes the runner.
+        if (withRoom.length === 0) continue;
+        const nextMs = await store.nextInMs(withRoom);
         if (nextMs !== null) waitMs = Math.min(Math.max(nextMs, 10), this.#times.idleMs);
       }
     } catch (err) {
@@ -135,9 +159,11 @@ export class JobRunner {
     if (!this.#isClosed) this.#cancelLook = clock.after(waitMs, () => this.#wake());
   }
 
-  #begin(job: HeldJob, untilMs: Monotonic): void {
+  #begin(job: HeldJob, lane: Lane, untilMs: Monotonic): void {
     const abort = new AbortController();
+    lane.running++;
     const ended = this.#run(job, abort.signal).finally(() => {
+      lane.running--;
       this.#running.delete(job.id);
       this.#wake();
     });

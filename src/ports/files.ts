@@ -8,7 +8,47 @@ export interface StoredFile {
   id: string;
   owner: UserId;
   shown: FileObject;
+  /** 0: it has no thumbnail. */
+  thumbBytes: number;
 }
+
+/** The facts about a picture that storage keeps. */
+export interface ImageFacts {
+  width: number;
+  height: number;
+  /** A thumbhash in base64. */
+  placeholder: string;
+}
+
+export type PreparedImage =
+  /** `image` and `thumb` read what was made, until `close`, which is called in every case. */
+  | {
+      is: "ready";
+      facts: ImageFacts;
+      image(): AsyncIterable<Uint8Array>;
+      thumb(): AsyncIterable<Uint8Array>;
+      close(): Promise<void>;
+    }
+  /** It cannot be read, or is too large; so it will be if it is tried again. */
+  | { is: "refused"; why: string };
+
+export interface ImagePreparer {
+  /** Rejects where it could not be tried, took too long or ended the process that decodes. */
+  prepare(
+    source: AsyncIterable<Uint8Array>,
+    mime: string,
+    signal: AbortSignal,
+  ): Promise<PreparedImage>;
+}
+
+/** How the preparing of a picture has ended. */
+export type SettledImage =
+  | {
+      state: "ready";
+      bytes: number;
+      facts: ImageFacts & { thumb_url: string; thumb_bytes: number };
+    }
+  | { state: "refused" };
 
 /** What was found out about the bytes of a file. */
 export interface SniffedFile {
@@ -32,6 +72,11 @@ export interface FileTable {
   begin(owner: UserId, name: string, bytes: number, quotaBytes: number): Promise<string | null>;
   /** Null: the quota has no room, or the upload was given up meanwhile. */
   complete(id: string, found: SniffedFile, quotaBytes: number): Promise<StoredFile | null>;
+  /**
+   * Ends the state `processing`. False: the file was not in it, or has been taken back. The first
+   * completion in this state adds the job `files.image` with the file's id as its key.
+   */
+  settle(id: string, settled: SettledImage): Promise<boolean>;
   /** Nothing refers to it and its bytes are gone. */
   forget(id: string): Promise<void>;
   /** A whole file that its uploader has not taken back; whoever asks. */
@@ -73,6 +118,8 @@ export interface FileStore {
   read(key: string, from: number, to: number): Promise<AsyncIterable<Uint8Array> | null>;
   /** Nothing happens where there are none. */
   remove(key: string): Promise<void>;
+  /** Removes what interrupted writes have left. */
+  tidy(nowMs: number): Promise<void>;
 }
 
 /** Everything of files that the HTTP side of an edge uses. */

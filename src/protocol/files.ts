@@ -66,6 +66,19 @@ function shortened(name: string): string {
   return [...points.slice(0, NAME_MAX - ending.length), ...ending].join("");
 }
 
+/**
+ * Pictures that are made ready before anybody is served them: every type that may hold where they
+ * were taken.
+ */
+export function isPrepared(mime: string): boolean {
+  return kindOf(mime) === "image" && mime !== "image/bmp";
+}
+
+/** Names the thumbnail of a file, in its address and in the store. */
+export function thumbOf(id: string): string {
+  return `${id}t`;
+}
+
 export function kindOf(mime: string): FileKind {
   // A picture that can run scripts is none that is shown in place.
   if (mime === "image/svg+xml") return "file";

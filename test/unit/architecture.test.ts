@@ -177,6 +177,12 @@ const TABLE: Rule[] = [
     may: [PROTOCOL, SHARED, NODE, PACKAGE, /^src\/outbound\//],
     never: [/^socket\.io/, /^pg$/, /^ioredis$/],
   },
+  // Decodes what strangers upload, in processes of its own.
+  {
+    of: /^src\/images\//,
+    may: [PROTOCOL, SHARED, NODE, /^src\/images\//],
+    never: [/^socket\.io/, /^pg$/, /^ioredis$/],
+  },
   {
     of: /^src\/jobs\//,
     may: [PROTOCOL, SHARED, NODE, PACKAGE, /^src\/(jobs|outbound)\//],

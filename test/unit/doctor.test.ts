@@ -8,6 +8,7 @@ import {
   checkSlips,
   checkVariables,
 } from "../../src/commands/doctor/environment.ts";
+import { checkPictures, checkSharedFiles } from "../../src/commands/doctor/files.ts";
 import { type Finding, hasFailed, reportText } from "../../src/commands/doctor/finding.ts";
 import { checkBacklog, checkMemory, checkOpenFiles } from "../../src/commands/doctor/machine.ts";
 import { judgeInfo } from "../../src/commands/doctor/redis.ts";
@@ -31,6 +32,23 @@ const DATABASE = {
   synchronous_commit: "on",
   can_create: true,
 };
+
+describe("files", () => {
+  test("[DOC12] pictures are refused where sharp cannot be loaded, and it says so", async () => {
+    expect(await checkPictures(async () => ({}))).toMatchObject({ state: "ok" });
+    const missing = () => Promise.reject(new Error('Could not load the "sharp" module\nmore'));
+    const found = await checkPictures(missing);
+    expect([found.state, found.found]).toEqual([
+      "warn",
+      'sharp cannot be loaded: Could not load the "sharp" module',
+    ]);
+  });
+
+  test("[DOC13] hosts that share no store take no files", () => {
+    expect(checkSharedFiles({ redisUrl: null })).toEqual([]);
+    expect(states(checkSharedFiles({ redisUrl: "redis://a" }))).toEqual(["files: warn"]);
+  });
+});
 
 describe("the environment", () => {
   test("[DOC1] Node.js must be new enough", () => {

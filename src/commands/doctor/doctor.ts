@@ -8,6 +8,7 @@ import type { WallTime } from "../../protocol/time.ts";
 import { checkDataDir, checkEmbedded, nearestFolder } from "./data-dir.ts";
 import { checkDatabase } from "./database.ts";
 import { checkChoices, checkNode, checkSlips, checkVariables } from "./environment.ts";
+import { checkPictures, checkSharedFiles } from "./files.ts";
 import { doubtful, type Finding } from "./finding.ts";
 import { checkJwks, checkTls } from "./keys.ts";
 import {
@@ -45,6 +46,7 @@ async function configured(config: Config, nowMs: WallTime): Promise<Finding[]> {
   const looks: [string, Promise<Finding | Finding[]>][] = [
     ["port", checkPort(host, port)],
     ["database", storage(config)],
+    ["pictures", checkPictures()],
   ];
   if (redisUrl !== null) looks.push(["Redis", checkRedis(redisUrl)]);
   if (tlsCert !== null && tlsKey !== null) looks.push(["TLS", checkTls(tlsCert, tlsKey, nowMs)]);
@@ -60,6 +62,7 @@ async function configured(config: Config, nowMs: WallTime): Promise<Finding[]> {
   );
   return [
     ...checkChoices(config, availableParallelism()),
+    ...checkSharedFiles(config),
     ...found.flat(),
     checkMemory(memoryBytes(), workers, config.databaseUrl === null),
   ];

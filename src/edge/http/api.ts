@@ -278,6 +278,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     replies,
     head,
     count,
+    clock,
     log,
   });
   addFallbacks(app, replies, log, [

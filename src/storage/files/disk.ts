@@ -3,7 +3,7 @@
  * disk and then renamed, so that whatever is there under its key is whole.
  *
  * [FST1] Bytes of which `write` has told the end survive `kill -9` and a loss of power.
- * [FST2] What an interrupted write has left is removed at the next start.
+ * [FST2] What an interrupted write has left is removed a day later.
  */
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";

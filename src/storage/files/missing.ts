@@ -17,4 +17,8 @@ export class NoFiles implements FileStore {
   async remove(): Promise<void> {
     // There is nothing to remove.
   }
+
+  async tidy(): Promise<void> {
+    // Nothing is ever written.
+  }
 }

@@ -1,5 +1,11 @@
 /** FileTable on PostgreSQL; quotas and visibility are functions in sql/functions. */
-import type { FilePlaces, FileTable, SniffedFile, StoredFile } from "../../ports/files.ts";
+import type {
+  FilePlaces,
+  FileTable,
+  SettledImage,
+  SniffedFile,
+  StoredFile,
+} from "../../ports/files.ts";
 import type { FileKind, FileObject } from "../../protocol/files.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { decodeFilePlace, encodeFilePlace } from "./cursor.ts";
@@ -7,7 +13,8 @@ import type { Database } from "./pool.ts";
 import { shownFrom } from "./rows.ts";
 
 const WHOLE = "f.removed_at IS NULL AND f.state <> 'uploading'";
-const COLUMNS = "f.id, f.user_id, file_json(f) AS shown";
+const COLUMNS = `f.id, f.user_id, file_json(f) AS shown,
+  coalesce((f.facts->>'thumb_bytes')::int, 0) AS thumb_bytes`;
 
 const KEY = { text: "SELECT key FROM file_key" };
 const BEGIN = { name: "begin_file", text: "SELECT begin_file($1, $2, $3, $4) AS id" };
@@ -15,6 +22,7 @@ const COMPLETE = {
   name: "complete_file",
   text: `SELECT ${COLUMNS} FROM complete_file($1, $2, $3, $4, $5, $6, $7) f`,
 };
+const SETTLE = { name: "settle_file", text: "SELECT settle_file($1, $2, $3, $4) AS is_settled" };
 const FORGET = { name: "forget_file", text: "SELECT forget_file($1)" };
 const FILE = {
   name: "file",
@@ -80,6 +88,7 @@ interface FileRow {
   id: string;
   user_id: UserId;
   shown: FileObject;
+  thumb_bytes: number;
 }
 
 interface ListedRow {
@@ -111,6 +120,13 @@ export class PostgresFiles implements FileTable {
     const { bytes, mime, kind, state, mark } = found;
     const values = [id, bytes, mime, kind, state, mark, quotaBytes];
     return storedFile(await this.#database.write<FileRow>(COMPLETE, values));
+  }
+
+  async settle(id: string, settled: SettledImage): Promise<boolean> {
+    const { bytes, facts } = settled.state === "ready" ? settled : { bytes: 0, facts: {} };
+    const values = [id, settled.state, bytes, JSON.stringify(facts)];
+    const [row] = await this.#database.write<{ is_settled: boolean }>(SETTLE, values);
+    return row?.is_settled ?? false;
   }
 
   async forget(id: string): Promise<void> {
@@ -166,5 +182,7 @@ export class PostgresFiles implements FileTable {
 }
 
 function storedFile([row]: FileRow[]): StoredFile | null {
-  return row === undefined ? null : { id: row.id, owner: row.user_id, shown: row.shown };
+  if (row === undefined) return null;
+  const { id, user_id: owner, shown, thumb_bytes: thumbBytes } = row;
+  return { id, owner, shown, thumbBytes };
 }

@@ -5,13 +5,16 @@
  * [DWN1] Pictures, audio and video that browsers show safely are shown in place. Everything else, HTML
  *        and SVG among it, is saved, and cannot run anything where a browser shows it all the same.
  * [DWN2] A file never changes, so its id is its ETag; a range of it is answered as such.
+ * [DWN4] A picture that is not ready is waited for, and is not served before.
  * [DWN3] Names are sent as ASCII and, where they hold more, as RFC 8187 says.
  */
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import type { Clock } from "../../../base/clock.ts";
 import type { Files, StoredFile } from "../../../ports/files.ts";
 import { refused } from "../../../protocol/errors.ts";
+import type { FileObject } from "../../../protocol/files.ts";
 import { isId } from "../../../protocol/ids.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answerFault } from "./fallbacks.ts";
@@ -20,6 +23,12 @@ import type { Replies } from "./replies.ts";
 
 const PATH = "/files/:id/:token";
 const NO_FILE = refused("not_found", "There is no such file, or its address has expired.").error;
+const NOT_READY = refused("unavailable", "This picture is being made ready. Try again.").error;
+/** Between two looks at a picture that is not ready: 6.3 s together. */
+const LOOKS_MS = [100, 200, 400, 800, 1_600, 3_200];
+/** Readers that wait at once. */
+const WAITING_MAX = 100;
+const PATH_ID = /^(\d+)(t?)$/;
 const SHOWN = new Set([
   "image/png",
   "image/jpeg",
@@ -46,29 +55,36 @@ export interface DownloadsOptions {
   /** Adds the headers that every answer has. */
   head(request: FastifyRequest, reply: FastifyReply): void;
   count(route: string, status: number): void;
+  clock: Clock;
   log: Logger;
 }
 
 /** Answers the routes it has added, for the 405 of other methods. */
 export function serveDownloads(app: FastifyInstance, options: DownloadsOptions): string[] {
-  const { files, gate, replies, head, count, log } = options;
+  const { files, gate, replies, head, count, clock, log } = options;
+  let waiting = 0;
 
   async function serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const { id, token } = request.params as { id: string; token: string };
-    const goodForS = isId(id) ? files.links.goodForS(id, token) : 0;
-    const file = goodForS > 0 ? await orUnreachable(files.table.file(id)) : null;
-    if (file === null) {
+    const { id: name, token } = request.params as { id: string; token: string };
+    const [, id = "", thumb = ""] = PATH_ID.exec(name) ?? [];
+    const goodForS = isId(id) ? files.links.goodForS(name, token) : 0;
+    const file = goodForS > 0 ? await settled(id, request) : null;
+    if (file?.shown.state === "processing") {
+      replies.refuse(request, reply, NOT_READY);
+      return;
+    }
+    const shown = file === null ? null : thumb === "" ? file.shown : thumbnail(file);
+    if (shown === null || shown.state === "refused") {
       replies.refuse(request, reply, NO_FILE);
       return;
     }
-    const { shown } = file;
-    const etag = `"${id}"`;
+    const etag = `"${name}"`;
     head(request, reply);
     reply.headers({
       etag,
       "cache-control": `private, max-age=${goodForS}`,
       "accept-ranges": "bytes",
-      ...dressOf(file),
+      ...dressOf(shown),
     });
     if (isHeld(request.headers["if-none-match"], etag)) {
       answer(reply, 304);
@@ -96,7 +112,7 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
       reply.code(status).send(Readable.from([]));
       return;
     }
-    const bytes = await orUnreachable(files.store.read(id, from, to));
+    const bytes = await orUnreachable(files.store.read(name, from, to));
     if (bytes === null) {
       for (const name of ["content-length", "content-range", "etag", "content-disposition"]) {
         reply.removeHeader(name);
@@ -106,6 +122,25 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
     }
     count(PATH, status);
     reply.code(status).send(bytes instanceof Readable ? bytes : Readable.from(bytes));
+  }
+
+  /** [DWN4] Null: there is no such file. */
+  async function settled(id: string, { raw }: FastifyRequest): Promise<StoredFile | null> {
+    const first = await orUnreachable(files.table.file(id));
+    if (first?.shown.state !== "processing" || waiting >= WAITING_MAX) return first;
+    waiting++;
+    try {
+      let file: StoredFile | null = first;
+      for (const ms of LOOKS_MS) {
+        await new Promise<void>((resolve) => clock.after(ms, resolve));
+        if (raw.destroyed) break;
+        file = await orUnreachable(files.table.file(id));
+        if (file?.shown.state !== "processing") break;
+      }
+      return file;
+    } finally {
+      waiting--;
+    }
   }
 
   function answer(reply: FastifyReply, status: number): void {
@@ -121,8 +156,13 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
   return [PATH];
 }
 
+/** The thumbnail as a file; null: there is none. */
+function thumbnail({ shown, thumbBytes: bytes }: StoredFile): FileObject | null {
+  return bytes === 0 ? null : { ...shown, bytes, mime: "image/webp", name: `${shown.name}.webp` };
+}
+
 /** [DWN1] [DWN3] */
-function dressOf({ shown: { mime, name } }: StoredFile): Record<string, string> {
+function dressOf({ mime, name }: FileObject): Record<string, string> {
   const nosniff = { "x-content-type-options": "nosniff" };
   if (SHOWN.has(mime)) {
     // A picture opened by itself loads nothing, and its own page must be able to show it.

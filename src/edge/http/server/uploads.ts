@@ -18,6 +18,7 @@ import { type ErrorObject, refused } from "../../../protocol/errors.ts";
 import {
   type FileObject,
   fileNameOf,
+  isPrepared,
   kindOf,
   SIMPLE_UPLOAD_BYTES_MAX,
   SNIFFED_BYTES,
@@ -122,7 +123,8 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
       const bytes = await written(store.write(id, checked(request.raw, head)));
       if (bytes === 0) throw new Stopped(EMPTY);
       const { mime } = head;
-      const found = { bytes, mime, kind: kindOf(mime), state: "ready" as const };
+      const state = isPrepared(mime) ? ("processing" as const) : ("ready" as const);
+      const found = { bytes, mime, kind: kindOf(mime), state };
       const file = await orUnreachable(
         table.complete(id, { ...found, mark: links.mark(id) }, quota),
       );
