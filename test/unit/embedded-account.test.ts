@@ -1,4 +1,4 @@
-/** Whom the embedded PostgreSQL runs as, on a system with few users. */
+/** The user that the embedded PostgreSQL runs as, on a system with few users. */
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
