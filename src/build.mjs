@@ -1,6 +1,6 @@
 /**
- * Builds dist/: the server with tsc, the web page with esbuild, the guides from Markdown,
- * the client's package, SQL and static files copied. Plain JavaScript, for it runs before anything
+ * Builds dist/: the server with tsc and esbuild (bundle.mjs), the web page with esbuild, the guides
+ * from Markdown, the client's package, SQL and static files copied. Plain JavaScript, for it runs before anything
  * is compiled.
  *
  *   node src/build.mjs                builds, after another build that is under way
@@ -30,6 +30,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { bundleServer } from "./bundle.mjs";
 import { makeClientPackage } from "./client/package/build.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -37,7 +38,7 @@ const DIST = join(ROOT, "dist");
 const STAMP = join(DIST, ".stamp");
 const LOCK = join(DIST, ".lock");
 const ASIDE = `.new-${process.pid}`;
-const SOURCES = ["src", "actors", "bench", "tsconfig.json", "package.json"];
+const SOURCES = ["src", "actors", "bench", "tsconfig.json", "package.json", "package-lock.json"];
 /** What checks keep between runs does not know the files that a build writes. */
 const FULL = ["--incremental", "false", "--tsBuildInfoFile", "null"];
 const LOCK_POLL_MS = 50;
@@ -175,8 +176,10 @@ async function make(to, tools) {
   checks.push(bundle(join(ROOT, "src/client/sdk.ts"), "sdk/troupe.js", to, tools));
   const element = join(ROOT, "src/client/ui/element.tsx");
   checks.push(bundle(element, "sdk/troupe-chat.js", to, tools));
-  const isMade = (await Promise.all(checks)).every(Boolean);
-  if (isMade) await makeClientPackage(to, await import(tools.esbuild));
+  const isCompiled = (await Promise.all(checks)).every(Boolean);
+  const esbuild = await import(tools.esbuild);
+  const isMade = isCompiled && (await bundleServer(to, esbuild));
+  if (isMade) await makeClientPackage(to, esbuild);
   // `npx troupe` runs it as a program; the compiler writes plain files.
   if (isMade) chmodSync(join(to, "src", "cli.js"), 0o755);
   return isMade;
