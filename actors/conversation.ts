@@ -292,6 +292,10 @@ export function conversationBehaviour(
         messages.refreshFiles(state, body as Body<"refresh_files">, reply, ctx);
         return;
       }
+      if (op === "erase_messages") {
+        messages.eraseMessages(state, body as Body<"erase_messages">, reply, ctx);
+        return;
+      }
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
       const act = op as MemberAct;

@@ -8,7 +8,7 @@
  * [JOI2] An answer holds about 256 KiB of messages at most; `has_more` says that there are others.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
-import { fittingMessages } from "../src/protocol/answer-bytes.ts";
+import { fittingMessages, wholeRevs } from "../src/protocol/answer-bytes.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import { withFirstMembers } from "../src/protocol/members.ts";
@@ -144,7 +144,7 @@ function joinFrom(
     );
   };
   const answerChanged = (changed: Message[]) => {
-    const messages = fittingMessages(changed.slice(0, limit));
+    const messages = wholeRevs(changed, fittingMessages(changed.slice(0, limit)).length);
     answer(messages, changed.length > messages.length);
   };
   const visibleFrom = state.members.get(body.user)?.visible_from_seq ?? 1;

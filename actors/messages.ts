@@ -13,6 +13,7 @@ import type { ConversationOps, DeletionRights } from "../src/protocol/actor-ops.
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { Hooks, HookVerdict } from "../src/protocol/hooks.ts";
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
+import { erasureOf } from "../src/protocol/members.ts";
 import type { MessageContent } from "../src/protocol/message-content.ts";
 import { type Role, roleIn, roleMayDo } from "../src/protocol/permissions.ts";
 import type { Member, Message } from "../src/protocol/schemas.ts";
@@ -409,6 +410,31 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     );
   }
 
+  /**
+   * [ERA3] Sessions of version 1 receive the conversation, and the emptied messages with their next
+   * `sync`.
+   */
+  function eraseMessages(
+    state: ConversationState,
+    { user, most }: Body<"erase_messages">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    ctx.run(
+      store.eraseMessages(state.id, user, most),
+      ({ seqs, rev }) => {
+        if (seqs.length > 0) {
+          follow(state, rev, ctx);
+          state.ring = null;
+          ctx.publish(state.topic, erasureOf(state.conversation, rev, seqs));
+          repliesChanged(state, ctx);
+        }
+        reply.ok({ erased: seqs.length });
+      },
+      unavailable(reply),
+    );
+  }
+
   /** A refusal means that some are not written: the caller asks again. */
   function refreshFiles(
     state: ConversationState,
@@ -449,6 +475,7 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     pin,
     expire,
     refreshFiles,
+    eraseMessages,
     moderatorDelete,
     publishRevised,
   };

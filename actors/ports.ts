@@ -195,6 +195,12 @@ export interface ConversationChange {
   maskedIds: UserId[];
 }
 
+export interface Erased {
+  /** Rising. */
+  seqs: number[];
+  rev: number;
+}
+
 export interface ConversationStore {
   /** The conversation with its members and their cursors; null when there is none. */
   load(id: ConversationId): Promise<Conversation | null>;
@@ -256,6 +262,8 @@ export interface ConversationStore {
   expire(id: ConversationId, seq: number): Promise<Revised | null>;
   /** Shows the files of a message as they are now; null: there is no such message any more. */
   refreshFiles(id: ConversationId, seq: number): Promise<Revised | null>;
+  /** Empties messages of an erased user as one change: which ones; none, and nothing changed. */
+  eraseMessages(id: ConversationId, by: UserId, most: number): Promise<Erased>;
 
   /**
    * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).

@@ -52,6 +52,7 @@ export type MemberAct = Exclude<
   | "reply_failed"
   | "thread_changed"
   | "refresh_files"
+  | "erase_messages"
 >;
 
 /** Null: nothing known here forbids it. */

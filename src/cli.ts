@@ -205,11 +205,12 @@ async function userCommand(config: Config, log: Log, options: UserCommand): Prom
   const { exitCode, text } = await withRunningDatabase(config, log, async (url) => {
     const storage = createEdgePorts(url);
     try {
-      const { accounts, queries, services } = storage;
+      const { accounts, erasures, queries, services } = storage;
       return await runUserCommand(options, {
         accounts,
         people: queries.people,
         services,
+        erasures,
         userByName: (username) => queries.userByName(username),
         isReservedName,
         passwordProblem,

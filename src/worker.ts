@@ -27,6 +27,7 @@ import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
 import { ImagePool } from "./images/pool.ts";
+import { erasureJobs } from "./jobs/erasure.ts";
 import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
 import { imageJobs, PREPARE_IMAGE } from "./jobs/images.ts";
 import { startJobs } from "./jobs/jobs.ts";
@@ -194,6 +195,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     queries: storage.queries,
     files,
     clientPackages: storage.clientPackages,
+    erasures: storage.erasures,
     outside: {
       events: storage.events,
       webhooks: storage.webhooks,
@@ -287,6 +289,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         handlers: {
           ...fileJobs({ table, store, retire, clock }),
           ...imageJobs({ table, store, links, images, refresh, log }),
+          ...erasureJobs({ store: storage.erasures, gateway: exchange.gateway, retire }),
         },
         bounds: { [PREPARE_IMAGE]: IMAGES_AT_ONCE },
         standing: [SWEEP_FILES],

@@ -183,8 +183,9 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       case "conversation_updated":
         takeConversation(payload as Conversation);
         break;
-      case "rev_skipped": {
-        const skipped = payload as ServerPayload<"rev_skipped">;
+      case "rev_skipped":
+      case "messages_erased": {
+        const skipped = payload as ServerPayload<"rev_skipped" | "messages_erased">;
         update(steps.takeSkipped(skipped));
         sync.check(skipped.conversation_id);
         break;

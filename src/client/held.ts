@@ -11,7 +11,7 @@ import type { ClientAck } from "../protocol/events.ts";
 import type { Conversation, Member, Message, Receipt } from "../protocol/schemas.ts";
 import { applyReaction, mergeOwn } from "./held-reactions.ts";
 import { beginAnew, countTo, NO_POINT, readByReceipts, takePoint } from "./held-unread.ts";
-import type { Change, Held } from "./state.ts";
+import type { Change, Erased, Held } from "./state.ts";
 
 /** Beyond these numbers waiting changes are dropped; `sync` brings them anyway. */
 const AHEAD_MAX = 1_000;
@@ -145,9 +145,25 @@ function takeMeta(
   return { ...next, typing: held.typing.filter(isMember) };
 }
 
+/** The moment when they were emptied comes with `sync` and history. */
+function emptied({ messages }: Held, { rev, seqs }: Erased): ReadonlyMap<number, Message> {
+  const found = seqs.flatMap((seq) => messages.get(seq) ?? []);
+  return mergeMessages(
+    messages,
+    found.map(({ data, attachments, reactions, pinned_at, ...rest }) => ({
+      ...rest,
+      rev,
+      client_id: null,
+      body: "",
+      deleted_at: rest.created_at,
+    })),
+  );
+}
+
 function apply(held: Held, change: Change): Held {
   const next = { ...held, rev: change.rev };
   if ("changed" in change) return applyReaction(next, change);
+  if ("seqs" in change) return { ...next, messages: emptied(held, change) };
   if ("seq" in change) {
     // With a message its reactions go.
     const own = change.deleted_at === null ? next.own : mergeOwn(next, [change]);

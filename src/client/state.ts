@@ -43,6 +43,9 @@ export interface Outgoing {
 /** A durable change that this user may not see. */
 export type Skipped = ServerPayload<"rev_skipped">;
 
+/** Messages that are empty from then on. */
+export type Erased = ServerPayload<"messages_erased">;
+
 /** By seq, this user's own keys. */
 export type OwnKeys = ReadonlyMap<number, readonly string[]>;
 
@@ -54,9 +57,9 @@ export type Reaction = ServerPayload<"reaction"> & {
 
 /**
  * A durable change of a conversation: a message, reactions to one, its members or title, or one
- * that is hidden.
+ * that is hidden; or messages that were erased.
  */
-export type Change = Message | Reaction | Conversation | Skipped;
+export type Change = Message | Reaction | Conversation | Skipped | Erased;
 
 /** This user's own point in a conversation; see held-unread.ts. */
 export interface Point {

@@ -84,7 +84,7 @@ same environment, or DATA_DIR. It opens only what its scopes name.
 
   troupe token --scope "users act" --sub shop --ttl 90d
 `,
-  user: `Usage: troupe user <create | password | suspend | restore | list> [name] [options]
+  user: `Usage: troupe user <create | password | suspend | restore | delete | list> [name] [options]
 
 Looks after accounts of Troupe's own, beside a running server, too, whose hosts find out within a
 second. A password is made up and shown, or with --password-stdin the first line of standard input.
@@ -93,6 +93,8 @@ second. A password is made up and shown, or with --password-stdin the first line
   password <name>   set the password and end every login
   suspend <name>    shut a user out; --until <time> ends it by itself, --reason <text> says why
   restore <name>    let a user in again
+  delete <name> --messages <keep | erase>
+                    erase a user, and their messages or not
   list              show all users; --suspended: those who are suspended, with until and reason
 
   troupe user suspend mallory --until 2027-01-31T12:00:00Z --reason spam

@@ -1,5 +1,6 @@
 /** The options of `troupe user`, read and checked. */
 import { parseArgs } from "node:util";
+import type { ErasureMode } from "../ports/erasures.ts";
 import type { OptionsResult } from "./options.ts";
 
 export type UserCommand =
@@ -7,10 +8,11 @@ export type UserCommand =
   | { is: "password"; username: string; isPiped: boolean }
   | { is: "suspend"; username: string; until: string | null; reason: string | null }
   | { is: "restore"; username: string }
+  | { is: "delete"; username: string; messages: ErasureMode }
   | { is: "list"; isSuspendedOnly: boolean };
 
 const USERNAME = /^[a-z0-9_.]{3,32}$/;
-const ACTS = ["create", "password", "suspend", "restore", "list"] as const;
+const ACTS = ["create", "password", "suspend", "restore", "delete", "list"] as const;
 const refusal = (problem: string) => ({ ok: false as const, problem });
 
 export function readUserOptions(args: string[]): OptionsResult<UserCommand> {
@@ -25,7 +27,7 @@ export function readUserOptions(args: string[]): OptionsResult<UserCommand> {
     return refusal(error instanceof Error ? error.message : String(error));
   }
   const { values, positionals } = parsed;
-  const { name, until, reason, suspended } = values;
+  const { name, until, reason, suspended, messages } = values;
   const isPiped = values["password-stdin"] === true;
   const unfit = Object.keys(values).find((option) => !ALLOWED[act].includes(option));
   if (unfit !== undefined) return refusal(`user ${act} takes no --${unfit}`);
@@ -50,6 +52,11 @@ export function readUserOptions(args: string[]): OptionsResult<UserCommand> {
     }
     case "password":
       return { ok: true, options: { is: act, username, isPiped } };
+    case "delete":
+      if (messages !== "keep" && messages !== "erase") {
+        return refusal("user delete wants --messages keep or --messages erase");
+      }
+      return { ok: true, options: { is: act, username, messages } };
     case "restore":
       return { ok: true, options: { is: act, username } };
   }
@@ -60,6 +67,7 @@ const ALLOWED: Readonly<Record<(typeof ACTS)[number], readonly string[]>> = {
   password: ["password-stdin"],
   suspend: ["until", "reason"],
   restore: [],
+  delete: ["messages"],
   list: ["suspended"],
 };
 
@@ -72,6 +80,7 @@ function parsedOf(args: string[]) {
       name: text,
       until: text,
       reason: text,
+      messages: text,
       suspended: { type: "boolean" },
       "password-stdin": { type: "boolean" },
     },

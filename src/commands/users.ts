@@ -5,6 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { AccountStore } from "../ports/edge.ts";
+import type { ErasureStore } from "../ports/erasures.ts";
 import type { ListPage } from "../ports/pages.ts";
 import type { PeopleQueries } from "../ports/people.ts";
 import type { ServiceStore } from "../ports/services.ts";
@@ -17,6 +18,7 @@ export interface UserPorts {
   accounts: Pick<AccountStore, "register" | "setPassword" | "suspend">;
   people: Pick<PeopleQueries, "suspended" | "all">;
   services: Pick<ServiceStore, "writeAudit">;
+  erasures: Pick<ErasureStore, "begin">;
   userByName(username: string): Promise<User | null>;
   isReservedName(username: string): boolean;
   /** The end of a sentence about a password that is refused; null: it may be used. */
@@ -32,6 +34,8 @@ export interface Outcome {
 }
 
 const PAGE = 100;
+/** The asker of a job that is begun here: it is read with scope `admin`. */
+const OPERATOR = "operator";
 const PASSWORD_BYTES = 15;
 const PASSWORD_CHARS_MIN = 8;
 const PASSWORD_CHARS_MAX = 200;
@@ -61,6 +65,14 @@ export async function runUserCommand(asked: UserCommand, ports: UserPorts): Prom
       if (!set.ok) return failed(`${set.error.message}\n`);
       await note("suspend_user", until === null ? [] : ["until"]);
       return done(`${asked.username} is suspended${until === null ? "" : ` until ${until}`}.\n`);
+    }
+    case "delete": {
+      const begun = await ports.erasures.begin(id, asked.messages, OPERATOR);
+      if (!begun.ok) return failed(`${begun.error.message}\n`);
+      await note("erase_user", ["messages"]);
+      return done(
+        `${asked.username} has no name and no way in any more. Job ${begun.value.jobId} of the running server takes away the rest.\n`,
+      );
     }
     case "restore": {
       const set = await ports.accounts.suspend(id, null);

@@ -183,6 +183,8 @@ export interface ConversationOps {
   expire: { body: { seqs: number[] }; answer: null };
   /** Files that messages show have changed or are gone. Answered when it is committed. */
   refresh_files: { body: { seqs: number[] }; answer: null };
+  /** Empties at most `most` messages of an erased user as one change; how many there were. */
+  erase_messages: { body: { user: UserId; most: number }; answer: { erased: number } };
   mark: {
     body: Acting & { seq: number; read: boolean };
     /** A read mark also answers the user's own point. */

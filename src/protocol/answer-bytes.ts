@@ -34,3 +34,16 @@ export function fittingMessages(messages: readonly Message[]): Message[] {
   });
   return end < 0 ? [...messages] : messages.slice(0, end);
 }
+
+/**
+ * About `count` of the first messages, which are by rising rev: no rev is cut in two. Fewer where
+ * that is possible, else all of the first rev.
+ */
+export function wholeRevs(messages: readonly Message[], count: number): Message[] {
+  const isWithin = (at: number) =>
+    at > 0 && at < messages.length && messages[at - 1]!.rev === messages[at]!.rev;
+  let end = count;
+  while (isWithin(end)) end--;
+  if (end === 0) for (end = count; isWithin(end); ) end++;
+  return messages.slice(0, end);
+}

@@ -183,6 +183,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   mintToken: PLAIN,
   revokeUser: PLAIN,
   setPassword: PLAIN,
+  eraseUser: PLAIN,
+  // A password hash, and the job.
+  eraseMe: () => ({ http_user: 50 }),
+  getJob: PLAIN,
   listServiceTokens: PLAIN,
   getServiceToken: PLAIN,
   endServiceToken: PLAIN,

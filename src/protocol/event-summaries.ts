@@ -53,6 +53,8 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
   receipt: "How far a member has received and read.",
   conversation_updated:
     "Members or title changed. For who was removed it is the last event of that conversation.",
+  messages_erased:
+    "The messages of an erased user, up to 200 with one `rev`, are empty: `body` is, `data`, attachments and reactions are gone, and they count as deleted. Only with contract 1.1; a session of version 1 receives `conversation_updated`. `sync` lists them as they are now.",
   conversation_deleted:
     "The conversation is gone for all its members; its last event. Only with contract 1.1; a session of version 1 receives `conversation_updated` without its user.",
   rev_skipped:

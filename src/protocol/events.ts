@@ -213,6 +213,11 @@ export const SERVER_EVENTS = {
   }),
   receipt: Receipt,
   conversation_updated: Conversation,
+  messages_erased: Type.Object({
+    conversation_id: Id,
+    rev: Ordinal,
+    seqs: Type.Array(Ordinal, { maxItems: 200, description: "Rising; each is empty from now on." }),
+  }),
   conversation_deleted: Type.Object({ conversation_id: Id, rev: Ordinal }),
   rev_skipped: Type.Object({ conversation_id: Id, rev: Ordinal }),
   conversation_activity: Activity,

@@ -81,6 +81,25 @@ export function deletionOf(conversation: Conversation): {
   };
 }
 
+/**
+ * The event of messages that were emptied together, and its translation for version 1: the
+ * conversation at that `rev`. `conversation` holds all members.
+ */
+export function erasureOf(
+  conversation: Conversation,
+  rev: number,
+  seqs: readonly number[],
+): { name: "messages_erased"; rev: number; body: string } {
+  const body = JSON.stringify({ conversation_id: conversation.id, rev, seqs });
+  const unchanged = { addedIds: [], removedIds: [] };
+  const former = JSON.stringify(withChangedMembers({ ...conversation, rev }, unchanged));
+  return {
+    name: "messages_erased",
+    rev,
+    body: withTranslation(body, { name: "conversation_updated", body: former }),
+  };
+}
+
 /** As a user hears of a conversation into which they have come: it holds them at least. */
 export function withNewcomer(conversation: Conversation, userId: string): Conversation {
   const { members, members_partial } = conversation;

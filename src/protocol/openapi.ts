@@ -80,7 +80,7 @@ const ACT_AS: JsonObject = {
   name: "Troupe-Act-As",
   in: "header",
   required: false,
-  description: `For service tokens whose scope contains "act": the user for whom the call is made, as an id or as \`external:\` and the application's own name. Not for passwords, logins and devices.`,
+  description: `For service tokens whose scope contains "act": the user for whom the call is made, as an id or as \`external:\` and the application's own name. Not for passwords, logins, devices and erasing.`,
   schema: { type: "string" },
   example: "42",
 };

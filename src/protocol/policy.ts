@@ -118,6 +118,8 @@ const ACTS = {
   // Judged again by what is asked for: read_user, or list_suspended.
   find_user: ["finder", "admitted"],
   list_suspended: ["admin"],
+  // Judged again by the job's asker.
+  read_job: ["finder", "admitted"],
   // The application's own `authorize` decides on the rest.
   call_actor: ["caller", "admitted"],
   use_actor: ["user", "admitted"],
@@ -291,6 +293,9 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   mintToken: "manage_accounts",
   revokeUser: "manage_accounts",
   setPassword: "manage_accounts",
+  eraseUser: "manage_accounts",
+  eraseMe: "own_credentials",
+  getJob: "read_job",
   listServiceTokens: "manage_tokens",
   getServiceToken: "manage_tokens",
   endServiceToken: "manage_tokens",

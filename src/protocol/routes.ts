@@ -12,6 +12,7 @@ import { CONVERSATION_EXTRAS, ConversationPatch, MemberPatch } from "./conversat
 import { RoleName } from "./conversation-settings.ts";
 import { EVENT_ROUTES } from "./event-routes.ts";
 import { FILE_ROUTES } from "./file-routes.ts";
+import { JOB_ROUTES } from "./job-routes.ts";
 import { MEMBERSHIP_ROUTES } from "./membership-routes.ts";
 import { EDITED, SENT_EXTRAS } from "./message-content.ts";
 import { MODERATION_ROUTES } from "./moderation-routes.ts";
@@ -423,6 +424,8 @@ export const ROUTES = {
   },
 
   ...SERVICE_ROUTES,
+
+  ...JOB_ROUTES,
 
   ...EVENT_ROUTES,
 

@@ -87,6 +87,11 @@ export const User = Type.Object({
   external_id: Type.Optional(
     Type.String({ description: "The application's own name; shown to services and to the user." }),
   ),
+  erased: Type.Optional(
+    Type.Literal(true, {
+      description: "The user was erased: `username` is `erased.` and the id, `display_name` empty.",
+    }),
+  ),
   created_at: Time,
 });
 

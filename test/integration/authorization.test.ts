@@ -43,6 +43,9 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
     mintToken: "ok",
     revokeUser: "ok",
     setPassword: "ok",
+    // Of nobody who is there.
+    eraseUser: "404",
+    getJob: "404",
   },
   // Of messages only those of the type system, which the table's are not.
   act: { putExternalConversation: "ok", signalConversation: "ok" },
@@ -68,7 +71,12 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
   },
 };
 /** Beside the routes of accounts, what a service that acts for a user may not. */
-const IN_PERSON: ReadonlySet<RouteName> = new Set(["changePassword", "listLogins", "endLogin"]);
+const IN_PERSON: ReadonlySet<RouteName> = new Set([
+  "changePassword",
+  "listLogins",
+  "endLogin",
+  "eraseMe",
+]);
 
 const ROUTE_TABLE: Record<RouteName, string> = {
   //                   owner member former stranger blocked notify admin  ops  none
@@ -172,6 +180,9 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   mintToken: "            403  403    403    403      403     403    403    403  401",
   revokeUser: "           403  403    403    403      403     403    403    403  401",
   setPassword: "          403  403    403    403      403     403    403    403  401",
+  eraseUser: "            403  403    403    403      403     403    403    403  401",
+  eraseMe: "              403  403    403    403      403     403    403    403  401",
+  getJob: "               404  404    404    404      404     403    404    403  401",
   signalConversation: "   403  403    403    403      403     403    403    403  401",
   putExternalConversation: "403 403    403    403      403     403    403    403  401",
   listServiceTokens: "    403  403    403    403      403     403    ok     403  401",
@@ -318,6 +329,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     login: { username, password: PASSWORD },
     refresh: { refresh_token: fresh.login.refresh_token },
     logout: { refresh_token: fresh.login.refresh_token },
+    eraseMe: { password: "a wrong one", messages: "keep" },
     changePassword: { old: "a wrong one", new: PASSWORD },
     updateMe: { display_name: "Somebody" },
     updatePrivacy: { discoverable: true },
@@ -364,7 +376,8 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
 
 function pathOf(route: RouteName, scene: Scene): string {
   const { path } = ROUTES[route];
-  const isUnknown = route === "endLogin" || route === "resolveReport";
+  const isUnknown = ["endLogin", "resolveReport", "getJob"].includes(route);
+  if (route === "eraseUser") return `${path.replace(":id", "999999999")}?messages=keep`;
   const isOther = path.startsWith("/api/webhooks") || path.startsWith("/api/scheduled/");
   if (isUnknown || isOther) return path.replace(":id", "999999999");
   const id = path.includes("/users/")

@@ -147,6 +147,7 @@ export async function startHttpApi(
     clientPackages: storage.clientPackages,
     // These tests have no database.
     outside: noEvents(),
+    erasures: { begin: () => Promise.reject(new Error("nobody is erased here")) },
     gateway,
     presence: {
       statuses: (_viewer, ids) =>

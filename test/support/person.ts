@@ -40,6 +40,11 @@ export class Person {
     return new Person(troupe, expectStatus(answer, 201));
   }
 
+  /** Someone who has signed in by other means. */
+  static of(troupe: Troupe, login: Login): Person {
+    return new Person(troupe, login);
+  }
+
   get id(): string {
     return this.user.id;
   }

@@ -37,5 +37,7 @@ const RESERVED = new Set(
 
 /** `username` is folded already. */
 export function isReservedName(username: string): boolean {
+  // What erased users are called.
+  if (username.startsWith("erased.")) return true;
   return RESERVED.has(username) || RESERVED.has(username.replace(/[._]/g, ""));
 }

@@ -98,6 +98,8 @@ export interface Auth {
   logout(refreshToken: string): Promise<Result<null>>;
   /** Ends the user's other logins. Refuses: forbidden (a wrong old one), rate_limited. */
   changePassword(caller: Identity, change: PasswordChange, client: Client): Promise<Result<null>>;
+  /** Whether it is the user's password. Refuses: forbidden (it is not), rate_limited. */
+  confirmPassword(user: UserId, password: string, client: Client): Promise<Result<null>>;
   /** Ends one of the user's logins. Refuses: not_found. */
   endLogin(user: UserId, family: FamilyId): Promise<Result<null>>;
   /** The outside issuer's keys have changed. */
@@ -413,6 +415,17 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       access.note({ event: "password_changed", user_id: userId, ...noted(client) });
       for (const other of done.value) revocations.revoke(other, userId);
       return ok(null);
+    },
+
+    async confirmPassword(user, password, client) {
+      if (outside) return OUTSIDE;
+      const known = await orUnreachable(accounts.byId(user));
+      const name = known?.username ?? "";
+      const account =
+        known === null ? null : await orUnreachable(accounts.byUsername(name, client.address));
+      const right = await whereRight(name, account, password, client.address, async () => true);
+      if (!right.ok) return right;
+      return right.value === null ? WRONG_OLD : ok(null);
     },
 
     async endLogin(user, family) {

@@ -15,6 +15,7 @@ import type { WorkerConfig } from "../../config/config.ts";
 import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { ErasureStore } from "../../ports/erasures.ts";
 import type { Files } from "../../ports/files.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
@@ -40,6 +41,7 @@ import { createReader, type Reader } from "../validation.ts";
 import { accountRoutes } from "./routes/accounts.ts";
 import { actorRoutes } from "./routes/actors.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
+import { erasureRoutes } from "./routes/erasures.ts";
 import { type EventDeps, eventRoutes } from "./routes/events.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { graphRoutes } from "./routes/graph.ts";
@@ -85,6 +87,7 @@ export interface ApiDeps {
   files: Files;
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
+  erasures: Pick<ErasureStore, "begin">;
   /** What back ends receive, and how webhooks are tried out. */
   outside: Pick<EventDeps, "events" | "webhooks" | "jobs" | "probe">;
   /** Asked before a commit; absent: nobody is. */
@@ -224,6 +227,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...actorRoutes(deps.gateway, config.extensions?.actors ?? [], deps.apps),
     ...scheduledRoutes(deps.scheduled, deps.clock),
     ...serviceRoutes(deps.services, deps.revocations),
+    ...erasureRoutes({ ...deps, auth, jobs: deps.outside.jobs }),
     ...moderationRoutes(
       deps.moderation,
       deps.queries,

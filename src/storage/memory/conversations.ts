@@ -5,6 +5,7 @@ import type {
   ConversationChange,
   ConversationStore,
   CursorMark,
+  Erased,
   Marked,
   MessageChange,
   NewConversation,
@@ -158,6 +159,25 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       showFiles(message, files);
     }
     return { message: { ...message }, changed, newlyMentioned: [] };
+  }
+
+  async eraseMessages(id: ConversationId, by: UserId, most: number): Promise<Erased> {
+    const stored = this.#tables.conversations.get(id);
+    const found = (stored?.messages ?? [])
+      .filter(({ sender_id, client_id }) => sender_id === by && client_id !== null)
+      .slice(0, most);
+    if (!stored || found.length === 0) return { seqs: [], rev: stored?.rev ?? 0 };
+    const rev = stored.rev + 1;
+    const now = this.#tables.nowIso();
+    for (const message of found) {
+      Object.assign(message, { body: "", client_id: null, rev });
+      message.deleted_at ??= now;
+      for (const key of GONE_WITH_DELETION) delete message[key];
+    }
+    stored.rev = rev;
+    const seqs = found.map(({ seq }) => seq);
+    stored.reactions = stored.reactions.filter((row) => !seqs.includes(row.seq));
+    return { seqs, rev };
   }
 
   #reviseRefusal(

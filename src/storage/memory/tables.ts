@@ -450,10 +450,12 @@ export function changedMessages(
   rev: number,
   limit: number,
 ): Message[] {
-  return stored.messages
+  const changed = stored.messages
     .filter((message) => message.rev > rev)
-    .sort((a, b) => a.rev - b.rev)
-    .slice(0, limit)
+    .sort((a, b) => a.rev - b.rev);
+  const lastRev = changed[limit - 1]?.rev ?? Infinity;
+  return changed
+    .filter((message, i) => i < limit || message.rev === lastRev)
     .map((message) => ({ ...message }));
 }
 

@@ -45,7 +45,7 @@ export const USER_BY_ID = {
 };
 const BY_SUBJECT = {
   name: "user_by_subject",
-  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.issuer = $1 AND u.subject = $2`,
+  text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.issuer = $1 AND u.subject IN ($2, erased_subject($1, $2))`,
 };
 const ADMIT_SUBJECT = {
   text: `INSERT INTO users AS u (username, display_name, issuer, subject) VALUES ($3, $4, $1, $2)
@@ -62,7 +62,8 @@ const USERS_BY_IDS = {
 };
 const SET_PASSWORD = {
   text: `WITH changed AS (
-      UPDATE users u SET password_hash = $2 WHERE u.id = $1 AND u.issuer IS NULL RETURNING u.id
+      UPDATE users u SET password_hash = $2
+      WHERE u.id = $1 AND u.issuer IS NULL AND u.erased_at IS NULL RETURNING u.id
     ), ended AS (
       UPDATE refresh_families f SET revoked_at = clock_timestamp()
       FROM changed c WHERE f.user_id = c.id AND f.revoked_at IS NULL
@@ -70,7 +71,7 @@ const SET_PASSWORD = {
     )
     SELECT (SELECT count(*) FROM changed) = 1 AS is_changed,
       coalesce((SELECT array_agg(e.id::text) FROM ended e), '{}') AS ended
-    FROM users u WHERE u.id = $1`,
+    FROM users u WHERE u.id = $1 AND u.erased_at IS NULL`,
 };
 // A login also sweeps out the user's logins that expired a day ago or more.
 const START_FAMILY = {
@@ -100,12 +101,12 @@ const SUSPEND = {
           WHEN $2 THEN clock_timestamp() END,
         suspended_until = $3::timestamptz, suspension_reason = $4,
         suspension_changed_at = clock_timestamp()
-      WHERE u.id = $1 AND (
+      WHERE u.id = $1 AND u.erased_at IS NULL AND (
         (u.suspended_at IS NOT NULL) <> $2
         OR (u.suspended_until, u.suspension_reason) IS DISTINCT FROM ($3::timestamptz, $4)
       )
     )
-    SELECT u.id FROM users u WHERE u.id = $1`,
+    SELECT u.id FROM users u WHERE u.id = $1 AND u.erased_at IS NULL`,
 };
 // Each part is one look into an index of few rows.
 const SHUT_OUT_WITHIN = {

@@ -6,7 +6,7 @@ import type { Change, Changes } from "../../ports/edge.ts";
 import { withTranslation } from "../../protocol/contract.ts";
 import type { ServerPayload } from "../../protocol/events.ts";
 import type { UserId } from "../../protocol/ids.ts";
-import { deletionOf, withChangedMembers } from "../../protocol/members.ts";
+import { deletionOf, erasureOf, withChangedMembers } from "../../protocol/members.ts";
 import type { Conversation, Member, Message } from "../../protocol/schemas.ts";
 import type { ConversationExtra, MemberExtra } from "./rows.ts";
 
@@ -39,7 +39,7 @@ export interface ConversationUndo {
 
 /** What a conversation has in storage after a rev. */
 export interface StoredChanges {
-  /** With all members; may be null where `metaRev` is not after the rev. */
+  /** With all members; may be null where `metaRev` is not after the rev and no message was erased. */
   conversation: Conversation | null;
   metaRev: number;
   /** As they are and as they were before they were replaced; the first `limit` by rising rev. */
@@ -74,21 +74,48 @@ export function changesOf(stored: StoredChanges, afterRev: number, limit: number
   const reactions = stored.reactions.map(reactionChange);
   const flushes = new Set(reactions.map(({ rev }) => rev));
   const messages: Change[] = stored.messages
-    .filter(({ message }) => !flushes.has(message.rev))
+    .filter(({ message }) => !flushes.has(message.rev) && !isErased(message))
     .map(({ message, isFirst }) => ({
       name: isFirst ? "message" : "message_updated",
       rev: message.rev,
       body: JSON.stringify(message),
     }));
+  const isMore = stored.messages.length >= limit;
+  const end = isMore ? (stored.messages.at(-1)?.message.rev ?? Infinity) : Infinity;
   const { shown, isCut, forgotten } = conversationChanges(stored, afterRev);
   const last = shown.at(-1)?.rev ?? 0;
   const changes = messages
-    .concat(reactions)
+    .concat(reactions, erasures(stored))
     .filter(({ rev }) => !isCut || rev < last)
     .concat(shown)
+    // Beyond the last message that was read there may be others.
+    .filter(({ rev }) => rev <= end)
     .sort((a, b) => a.rev - b.rev)
     .slice(0, limit);
-  return { changes, hasMore: isCut || changes.length === limit, forgotten };
+  return { changes, hasMore: isCut || isMore || changes.length === limit, forgotten };
+}
+
+/** See the function erase_messages. */
+function isErased({ deleted_at, client_id, sender_id, type }: Message): boolean {
+  return deleted_at !== null && client_id === null && sender_id !== null && type !== "system";
+}
+
+/** Messages that were emptied together, by their rev. */
+function erasures({ conversation, messages }: StoredChanges): Change[] {
+  const seqsOf = new Map<number, number[]>();
+  for (const { message } of messages) {
+    if (!isErased(message)) continue;
+    const { rev, seq } = message;
+    seqsOf.set(rev, [...(seqsOf.get(rev) ?? []), seq]);
+  }
+  if (conversation === null) return [];
+  return [...seqsOf].map(([rev, seqs]) =>
+    erasureOf(
+      conversation,
+      rev,
+      seqs.sort((a, b) => a - b),
+    ),
+  );
 }
 
 /** As a session of version 1 receives it, the message is the one of now, at the flush's rev. */

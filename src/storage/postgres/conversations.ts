@@ -8,6 +8,7 @@ import type {
   ConversationChange,
   ConversationStore,
   CursorMark,
+  Erased,
   Marked,
   MessageChange,
   NewConversation,
@@ -23,6 +24,7 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation, Invite, Message } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Writer } from "../batching/writer.ts";
+import { ERASE_MESSAGES } from "./erasures.ts";
 import { faultOf } from "./fault.ts";
 import { type InviteRow, inviteOf } from "./membership.ts";
 import type { Database, Statement } from "./pool.ts";
@@ -74,7 +76,7 @@ const CHANGED_AFTER = {
     CROSS JOIN LATERAL (
       SELECT x.rev, message_text(x) AS message FROM messages x
       WHERE x.conversation_id = a.id AND x.rev > a.rev AND x.seq >= a.from_seq
-      ORDER BY x.rev LIMIT a.most
+      ORDER BY x.rev FETCH FIRST a.most ROWS WITH TIES
     ) m ORDER BY a.n, m.rev`,
 };
 // The masked members are found by an index that holds nobody else.
@@ -311,6 +313,15 @@ export class PostgresConversations implements ConversationStore {
   async refreshFiles(id: ConversationId, seq: number): Promise<Revised | null> {
     const revised = await this.#reviseMessage([id, seq, null, FILES]);
     return revised.ok ? revised.value : null;
+  }
+
+  async eraseMessages(id: ConversationId, by: UserId, most: number): Promise<Erased> {
+    const rows = await this.#database.write<{ seqs: string[]; rev: string }>(ERASE_MESSAGES, [
+      id,
+      by,
+      most,
+    ]);
+    return { seqs: rows[0]!.seqs.map(Number), rev: Number(rows[0]!.rev) };
   }
 
   async create(

@@ -3,6 +3,7 @@
 import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
+import type { ErasureStore } from "../../ports/erasures.ts";
 import type { EventLog } from "../../ports/events.ts";
 import type { FileTable } from "../../ports/files.ts";
 import type { JobStore } from "../../ports/jobs.ts";
@@ -15,6 +16,7 @@ import { PostgresAccounts } from "./accounts.ts";
 import { PostgresAppQueries } from "./app-actors.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
+import { PostgresErasures } from "./erasures.ts";
 import { PostgresEventLog } from "./event-log.ts";
 import { PostgresFiles } from "./files.ts";
 import { PostgresJobs } from "./jobs.ts";
@@ -39,6 +41,7 @@ export interface EdgeStorage {
   jobs: JobStore;
   moderation: ModerationStore;
   apps: AppQueries;
+  erasures: ErasureStore;
   events: EventLog;
   webhooks: WebhookStore & WebhookQueue;
   /** Gives back what it can do without: see pool.ts. */
@@ -62,6 +65,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     jobs,
     moderation: new PostgresModeration(database),
     apps: new PostgresAppQueries(database),
+    erasures: new PostgresErasures(database),
     events: new PostgresEventLog(database),
     webhooks: new PostgresWebhooks(database),
     spare: () => database.spare(),

@@ -97,7 +97,7 @@ const SUSPENDED = {
   name: "suspended_users",
   text: `SELECT ${USER_COLUMNS}, u.suspended_at AS at, u.suspended_until, u.suspension_reason
     FROM users u
-    WHERE u.suspended_at IS NOT NULL AND is_suspended(u)
+    WHERE u.suspended_at IS NOT NULL AND is_suspended(u) AND u.erased_at IS NULL
       AND ($1::timestamptz IS NULL OR (u.suspended_at, u.id) < ($1, $2::bigint))
     ORDER BY u.suspended_at DESC, u.id DESC LIMIT $3`,
 };

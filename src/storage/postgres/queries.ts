@@ -87,8 +87,10 @@ export const CHANGES = {
   text: `SELECT c.meta_rev, c.deleted_at IS NOT NULL AS deleted, ${CONVERSATION_COLUMNS},
       x.messages, x.firsts, u.undos, f.reactions
     FROM conversations c
-    -- Members and title are needed only where they changed.
-    LEFT JOIN conversation_rows v ON v.id = c.id AND c.meta_rev > $2
+    -- Members and title are needed only where they changed, and beside messages that were erased.
+    LEFT JOIN conversation_rows v ON v.id = c.id AND (c.meta_rev > $2 OR EXISTS (
+      SELECT 1 FROM messages e WHERE e.conversation_id = c.id AND e.rev > $2
+        AND e.deleted_at IS NOT NULL AND e.client_id IS NULL AND e.sender_id IS NOT NULL))
     CROSS JOIN LATERAL (
       SELECT string_agg(m.item, ',' ORDER BY m.rev) AS messages,
         array_agg(m.first ORDER BY m.rev) AS firsts
@@ -97,7 +99,8 @@ export const CHANGES = {
             y.edited_at IS NULL AND y.deleted_at IS NULL AND y.reactions IS NULL
               AND y.revised IS NULL AS first
           FROM messages y
-          WHERE y.conversation_id = c.id AND y.rev > $2 ORDER BY y.rev LIMIT $3)
+          WHERE y.conversation_id = c.id AND y.rev > $2
+          ORDER BY y.rev FETCH FIRST $3 ROWS WITH TIES)
         UNION ALL
         SELECT b.rev, message_text(b.message) AS item, b.edited_at IS NULL AND b.revised IS NULL AS first
         FROM (
@@ -106,7 +109,7 @@ export const CHANGES = {
           JOIN messages y ON y.conversation_id = r.conversation_id AND y.seq = r.seq
           WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3
         ) b
-        ORDER BY rev LIMIT $3
+        ORDER BY rev FETCH FIRST $3 ROWS WITH TIES
       ) m
     ) x
     CROSS JOIN LATERAL (

@@ -277,12 +277,14 @@ export interface UserRow {
   data: Record<string, unknown> | null;
   trusted: Record<string, unknown> | null;
   external_id: string | null;
+  erased?: boolean;
   created_at: string;
 }
 
 /** Columns of a UserRow, of table alias `u`. */
 export const USER_COLUMNS =
-  "u.id, u.username, u.display_name, u.image_url, u.data, u.trusted, u.external_id, u.created_at";
+  "u.id, u.username, u.display_name, u.image_url, u.data, u.trusted, u.external_id, u.created_at, " +
+  "u.erased_at IS NOT NULL AS erased";
 
 export function userOf(row: UserRow): User {
   return {
@@ -293,6 +295,7 @@ export function userOf(row: UserRow): User {
     ...(row.data !== null && { data: row.data }),
     ...(row.trusted !== null && { trusted: row.trusted }),
     ...(row.external_id !== null && { external_id: row.external_id }),
+    ...(row.erased === true && { erased: true as const }),
     created_at: row.created_at,
   };
 }

@@ -4,10 +4,10 @@
  * client asks again from what it has: never a silent hole, and always some progress.
  */
 import type { SyncAnswer, SyncedConversation } from "../../ports/edge.ts";
-import { ANSWER_BYTES_MAX, messageBytes } from "../../protocol/answer-bytes.ts";
+import { ANSWER_BYTES_MAX, messageBytes, wholeRevs } from "../../protocol/answer-bytes.ts";
 import type { Conversation, Message, OwnUnread, Receipt } from "../../protocol/schemas.ts";
 
-/** Changed messages of one conversation in one answer. */
+/** Changed messages of one conversation in one answer; as many as may share a rev. */
 export const CHANGED_MAX = 200;
 /** Newest messages of a conversation that the client does not know. */
 export const NEWEST_MAX = 50;
@@ -31,7 +31,7 @@ export interface SyncCandidate {
   reset: boolean;
   /** Null where members and title did not change. */
   conversation: Conversation | null;
-  /** Where not fresh: those changed, by rising rev, one more than CHANGED_MAX if there are. */
+  /** Where not fresh: those changed, by rising rev, one more than CHANGED_MAX if there are, up to the end of a rev. */
   messages: Message[];
   /** The client's own point, with the counts beside it. */
   own: OwnUnread & Pick<SyncedConversation, "last_n" | "first_n">;
@@ -91,6 +91,8 @@ function syncedOf(
     byteLength += bytes;
   }
   if (fresh) kept.reverse();
+  // Messages that were emptied together have one rev, which the client's next cursor stands for.
+  else kept.splice(0, Infinity, ...wholeRevs(candidate.messages, kept.length));
   const has_more = !fresh && kept.length < candidate.messages.length;
   return {
     synced: {

@@ -114,7 +114,7 @@ export const SYNC = {
           (SELECT y.rev AS place, message_text(y) AS item FROM messages y
             WHERE y.conversation_id = e.id AND e.fits AND NOT e.fresh AND y.rev > e.after_rev
               AND y.seq >= e.shown_from
-            ORDER BY y.rev LIMIT ${CHANGED_MAX + 1})
+            ORDER BY y.rev FETCH FIRST ${CHANGED_MAX + 1} ROWS WITH TIES)
         ) m
       ) x
     ) s

@@ -1,5 +1,6 @@
 -- Events of messages that took a further rev: edits, pins, summaries, checkpoints, deletions and
--- reactions. Several messages with one rev were erased together. A trigger of event_triggers.
+-- reactions. Messages that are emptied together (erase_messages) are one event. A trigger of
+-- event_triggers.
 CREATE OR REPLACE FUNCTION log_changed_messages() RETURNS trigger
 LANGUAGE plpgsql
 SET enable_seqscan = on SET enable_hashjoin = off SET enable_mergejoin = off
@@ -18,7 +19,7 @@ BEGIN
     WHERE a.rev <> b.rev
     GROUP BY a.conversation_id, a.rev ORDER BY a.conversation_id, a.rev
   LOOP
-    IF cardinality(change.seqs) > 1 THEN
+    IF current_setting('troupe.erasing', true) = 'on' THEN
       events := events || outside_event('messages.erased', 'conversation:' || change.id, change.rev,
         actor, json_build_object('conversation_id', change.id::text, 'rev', change.rev,
           'seqs', change.seqs)::text);

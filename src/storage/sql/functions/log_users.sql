@@ -12,6 +12,13 @@ BEGIN
     PERFORM log_events(ARRAY[outside_event('user.created', key, NULL, NULL, shown)]);
     RETURN NULL;
   END IF;
+  IF NEW.erased_at IS NOT NULL THEN
+    IF OLD.erased_at IS NULL THEN
+      PERFORM log_events(ARRAY[outside_event('user.erased', key, NULL, NULL,
+        json_build_object('user', json_build_object('id', NEW.id::text))::text)]);
+    END IF;
+    RETURN NULL;
+  END IF;
   IF (NEW.username, NEW.display_name, NEW.image_url, NEW.data, NEW.trusted, NEW.external_id)
     IS DISTINCT FROM
     (OLD.username, OLD.display_name, OLD.image_url, OLD.data, OLD.trusted, OLD.external_id) THEN
