@@ -13,6 +13,7 @@ import type { Cleared } from "./joins.ts";
 import type { Reactions } from "./reactions.ts";
 import type { Ring } from "./ring.ts";
 import type { SendPace } from "./slow-mode.ts";
+import type { Streams } from "./stream-state.ts";
 import type { Summaries } from "./thread-summaries.ts";
 import type { Typing } from "./typing.ts";
 import { typingChanged } from "./typing-notices.ts";
@@ -65,6 +66,8 @@ export interface ConversationState {
   /** Another number says that members have left; this conversation's threads look at it. */
   departures: number;
   summaries: Summaries;
+  /** Null until the first stream. */
+  streams: Streams | null;
 }
 
 /** Moves to a committed change's rev; a jump means that we are not the only activation. */

@@ -14,8 +14,9 @@ import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { Hooks } from "../src/protocol/hooks.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { deletionOf, withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
-import { roleIn } from "../src/protocol/permissions.ts";
+import { type Role, roleIn } from "../src/protocol/permissions.ts";
 import type { Conversation } from "../src/protocol/schemas.ts";
+import { STOP_SIGNAL } from "../src/protocol/streams.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
@@ -53,6 +54,19 @@ import { type MemberAct, refusalFor } from "./rights.ts";
 import { remember } from "./ring.ts";
 import { serviceSignal, signal, signalAudience } from "./signals.ts";
 import type { SocialPorts } from "./social-ports.ts";
+import type { TextJudge } from "./stream-ports.ts";
+import { dropStreams, foundStreams, hasOpenStreams } from "./stream-state.ts";
+import { askToStop } from "./stream-stops.ts";
+import { proceed, STREAMS_TIMER } from "./stream-writes.ts";
+import {
+  appendText,
+  awaitEnd,
+  cancelStreams,
+  endStream,
+  retireStreams,
+  showStreams,
+  stopAsked,
+} from "./streams.ts";
 import { banFromParent, receiveInThread, type ThreadRoom, threadStateOf } from "./thread.ts";
 import { announceThreadsLeft, createThread, judgeThread, replyFailed } from "./thread-parent.ts";
 import {
@@ -76,6 +90,8 @@ export interface ConversationRules {
   changes: ChangeRate;
   /** Asked before sends and edits are committed; absent: nobody is. */
   hooks?: Hooks | null;
+  /** Judges streamed texts as they are stored; absent: nobody does. */
+  judge?: TextJudge | null;
 }
 
 export function conversationBehaviour(
@@ -83,7 +99,8 @@ export function conversationBehaviour(
   rules: ConversationRules,
 ): Behaviour<ConversationState> {
   const store = ports.conversations;
-  const messages = messageOps(ports, rules.hooks ?? null);
+  const messages = messageOps(ports, rules.hooks ?? null, rules.judge ?? null);
+  const { streams } = messages;
 
   const changesRules: ChangesRules<ConversationState> = {
     store,
@@ -108,6 +125,7 @@ export function conversationBehaviour(
     if (removedIds.length > 0) state.departures++;
     state.masked = new Set(change.maskedIds);
     if (deleted) {
+      if (state.streams !== null) dropStreams(state.streams);
       typingChanged(state, { type: "let_go" }, ctx);
       ctx.publish(state.topic, deletionOf(conversation));
       if (hasThreads) announceThreadsLeft(state.id, null, ctx);
@@ -127,11 +145,16 @@ export function conversationBehaviour(
     // A member who comes back has cleared nothing.
     if (removedIds.length > 0) state.cleared = nothingCleared(state.cleared.doubtedUntil);
     for (const user of removedIds) typingChanged(state, { type: "left", user }, ctx);
+    if (state.streams !== null)
+      cancelStreams(state, (user) => mayAppend(state, user, ctx), streams, ctx);
     for (const user of state.typing.keys()) {
       const mayType = refusalFor(state, "typing", { user }, ctx.wallMs) === null;
       if (!mayType) typingChanged(state, { type: "left", user }, ctx);
     }
   }
+
+  const mayAppend = (state: ConversationState, user: UserId, ctx: Context): boolean =>
+    state.thread !== null || refusalFor(state, "append", { user }, ctx.wallMs) === null;
 
   const reactionsRules: ReactionsRules<ConversationState> = {
     store: ports.reactions,
@@ -151,7 +174,47 @@ export function conversationBehaviour(
     committed: (state, revised, ctx) => void messages.publishRevised(state, revised, "", ctx),
   };
 
-  const room: ThreadRoom = { ports, messages, typing, react };
+  const room: ThreadRoom = {
+    ports,
+    messages,
+    typing,
+    react,
+    stream,
+    endStreamsOf: (state, user, ctx) => cancelStreams(state, (by) => by !== user, streams, ctx),
+  };
+
+  /** What concerns streams; false: the operation is another one. */
+  function stream(
+    state: ConversationState,
+    act: MemberAct,
+    body: { user: UserId },
+    role: Role,
+    reply: Reply,
+    ctx: Context,
+  ): boolean {
+    switch (act) {
+      case "append":
+        appendText(state, body as Body<"append">, reply, streams, ctx);
+        return true;
+      case "end":
+        endStream(state, body as Body<"end">, reply, streams, ctx);
+        return true;
+      case "ended":
+        awaitEnd(state, body as Body<"ended">, reply, streams, ctx);
+        return true;
+      case "streams":
+        showStreams(state, body as Body<"streams">, reply);
+        return true;
+      case "signal": {
+        const asked = body as Body<"signal">;
+        if (asked.type !== STOP_SIGNAL) return false;
+        askToStop(state, asked, role, reply, streams, ctx);
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
 
   function react(
     state: ConversationState,
@@ -183,7 +246,7 @@ export function conversationBehaviour(
     idleMs: CONVERSATION_IDLE_MS,
 
     async activate(id) {
-      const [conversation, { isApart, maskedIds }] = await Promise.all([
+      const [conversation, { isApart, maskedIds, hasStreams }] = await Promise.all([
         store.load(id as ConversationId),
         store.reserves(id as ConversationId),
       ]);
@@ -207,12 +270,16 @@ export function conversationBehaviour(
         thread: threadStateOf(conversation),
         departures: conversation.rev,
         summaries: null,
+        streams: hasStreams
+          ? foundStreams(await ports.streams.open(conversation.id as ConversationId))
+          : null,
       };
       adopt(state, conversation);
       return state;
     },
 
     receive(state: ConversationState, { op, body, reply }: Incoming, ctx: Context): void {
+      if (state.streams?.isNew) proceed(state, streams, ctx);
       if (op === "session_closed") {
         const { session } = body as Body<"session_closed">;
         typingChanged(state, { type: "session_closed", session }, ctx);
@@ -222,6 +289,7 @@ export function conversationBehaviour(
         const { is_apart } = body as Body<"apart_changed">;
         state.isBlocked = is_apart;
         if (is_apart) {
+          cancelStreams(state, () => false, streams, ctx);
           for (const user of state.members.keys()) {
             typingChanged(state, { type: "left", user }, ctx);
           }
@@ -235,7 +303,13 @@ export function conversationBehaviour(
         reply.ok(null);
         return;
       }
+      if (op === "streams_due") {
+        reply.ok(null);
+        return;
+      }
       if (op === "service_signal") {
+        const { type, data } = body as Body<"service_signal">;
+        if (type === STOP_SIGNAL) stopAsked(state, Number(data?.["seq"]), streams, ctx);
         serviceSignal(state, body as Body<"service_signal">, reply, ctx);
         return;
       }
@@ -322,6 +396,10 @@ export function conversationBehaviour(
         reply.refuse(REFUSALS.conversationNotFound.error);
         return;
       }
+      if (
+        stream(state, act, body as { user: UserId }, roleIn(state.conversation, member), reply, ctx)
+      )
+        return;
       switch (act) {
         case "send":
           messages.admitSend(state, member, body as Body<"send">, reply, ctx);
@@ -388,6 +466,7 @@ export function conversationBehaviour(
     onTimer(state, timer, ctx) {
       if (timer === CHANGES_TIMER) writeChanges(state, changesRules, ctx);
       else if (timer === REACTIONS_TIMER) writeReactions(state, reactionsRules, ctx);
+      else if (timer === STREAMS_TIMER) proceed(state, streams, ctx);
       else if (timer === SUMMARIES_TIMER) writeSummaries(state, summariesRules, ctx);
       else typingChanged(state, { type: "time_up" }, ctx);
     },
@@ -396,6 +475,7 @@ export function conversationBehaviour(
       retireChanges(state, changesRules, ctx);
       retireReactions(state, reactionsRules, ctx);
       writeSummaries(state, summariesRules, ctx, true);
+      retireStreams(state, streams, ctx);
     },
 
     onWorkersGone(state, incarnations, ctx, mayBeBack) {
@@ -410,6 +490,7 @@ export function conversationBehaviour(
       hasWaitingChanges(state.gathered) ||
       hasReactionsWaiting(state.reactions) ||
       hasSummariesWaiting(state) ||
+      hasOpenStreams(state) ||
       (state.thread?.asked ?? 0) > 0,
   };
 }

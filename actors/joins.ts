@@ -8,7 +8,12 @@
  * [JOI2] An answer holds about 256 KiB of messages at most; `has_more` says that there are others.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
-import { fittingMessages, wholeRevs } from "../src/protocol/answer-bytes.ts";
+import {
+  ANSWER_BYTES_MAX,
+  fittingMessages,
+  messageBytes,
+  wholeRevs,
+} from "../src/protocol/answer-bytes.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import { withFirstMembers } from "../src/protocol/members.ts";
@@ -18,6 +23,7 @@ import type { Context, Reply } from "./behaviour.ts";
 import { RING_MESSAGES } from "./limits.ts";
 import type { ConversationStore, ReactionStore } from "./ports.ts";
 import { changedSince, newestOf, type Ring, ringOf } from "./ring.ts";
+import { type Streams, shownStreams, whenPublished, withStreamed } from "./stream-state.ts";
 import type { Typing } from "./typing.ts";
 
 interface Joined {
@@ -29,6 +35,7 @@ interface Joined {
   typing: Typing;
   sending: ReadonlyMap<string, unknown>;
   masked: ReadonlySet<UserId>;
+  streams: Streams | null;
 }
 
 /** What members have cleared; replaced by a new one where it may be wrong. */
@@ -111,12 +118,20 @@ export function join(
 function joinFrom(
   state: Joined,
   { ring, cleared }: { ring: Ring; cleared: Cleared },
-  body: Body,
+  body: Body & { isPublished?: true },
   reply: Reply,
   stores: Stores,
   ctx: Context,
   shown: () => Conversation,
 ): void {
+  if (state.streams !== null && !body.isPublished) {
+    // [STR5]
+    const again = { ...body, isPublished: true as const };
+    whenPublished(state.streams, () =>
+      joinFrom(state, { ring, cleared }, again, reply, stores, ctx, shown),
+    );
+    return;
+  }
   const { limit, after_rev } = body;
   const unavailable = () => reply.refuse(REFUSALS.unavailable.error);
   const answer = (messages: Message[], hasMore: boolean) => {
@@ -127,9 +142,10 @@ function joinFrom(
   const answerWith = (conversation: Conversation, messages: Message[], hasMore: boolean) => {
     const joined = {
       conversation,
-      messages,
+      messages: withStreamed(state, messages),
       has_more: hasMore,
       typing: [...state.typing.keys()],
+      ...streamsShown(messages),
     };
     const seqs = messages.flatMap(({ seq, reactions }) => (reactions === undefined ? [] : seq));
     if (seqs.length === 0) {
@@ -142,6 +158,12 @@ function joinFrom(
       (own) => reply.ok(own.length === 0 ? joined : { ...joined, own_reactions: own }),
       unavailable,
     );
+  };
+  const streamsShown = (messages: readonly Message[]) => {
+    if (state.streams === null || !body.streams) return null;
+    const bytes = messages.reduce((sum, message) => sum + messageBytes(message), 0);
+    const streams = shownStreams(state, from, ANSWER_BYTES_MAX - bytes);
+    return streams && { streams };
   };
   const answerChanged = (changed: Message[]) => {
     const messages = wholeRevs(changed, fittingMessages(changed.slice(0, limit)).length);

@@ -86,3 +86,15 @@ export const REACTIONS_AT_ONCE_MAX = 100;
 
 /** Reactions that wait in one conversation, some 4 s of full speed; past it: `unavailable`. */
 export const REACTIONS_WAITING_MAX = 2_000;
+
+/** Contract: at most 20 deltas a second for one streamed message; a little less, for clocks. */
+export const DELTA_EVERY_MS = 52;
+
+/** Contract: a streamed message is stored at least, and at most, so often while text comes. */
+export const CHECKPOINT_EVERY_MS = 1_000;
+
+/** Contract: a writer that is silent for so long leaves the stream `failed`. */
+export const STREAM_SILENCE_MS = 30_000;
+
+/** How long who waits for the end of a stream is kept without an answer: less than an ask's deadline. */
+export const STREAM_WAIT_MS = 2_000;

@@ -10,12 +10,10 @@
  *        them first. A silent message notifies nobody.
  */
 import type { ConversationOps, DeletionRights } from "../src/protocol/actor-ops.ts";
-import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import { type ErrorObject, REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { Hooks, HookVerdict } from "../src/protocol/hooks.ts";
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
-import { erasureOf } from "../src/protocol/members.ts";
-import type { MessageContent } from "../src/protocol/message-content.ts";
-import { type Role, roleIn, roleMayDo } from "../src/protocol/permissions.ts";
+import { type Role, roleIn } from "../src/protocol/permissions.ts";
 import type { Member, Message } from "../src/protocol/schemas.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import { type ConversationState, follow } from "./conversation-state.ts";
@@ -23,12 +21,18 @@ import { deletionRights } from "./deletion.ts";
 import { advance } from "./delivery.ts";
 import { editQuestion, hold, replacedEdit, replacedSend, sendQuestion } from "./held-messages.ts";
 import { SENDS_IN_FLIGHT_MAX } from "./limits.ts";
-import { MENTION_ALL, mentionedNames, notifyUsers } from "./mentions.ts";
-import type { ActorPorts, NewContent, Revised } from "./ports.ts";
+import { notifyUsers } from "./mentions.ts";
+import type { ActorPorts, Revised } from "./ports.ts";
 import { doubtPrefs, publishUnmarked } from "./prefs.ts";
 import { remember } from "./ring.ts";
+import { contentOf, mentionsBy, mentionsIn } from "./sent-content.ts";
+import { serverChanges } from "./server-changes.ts";
 import { sendInPace } from "./slow-mode.ts";
 import type { SocialPorts } from "./social-ports.ts";
+import type { TextJudge } from "./stream-ports.ts";
+import { takePlace } from "./stream-state.ts";
+import { asStreamed, type StreamsRules } from "./stream-writes.ts";
+import { streamOpened } from "./streams.ts";
 import { mentionedInThread, newFollowers, repliesChanged } from "./thread-followers.ts";
 import { typingChanged } from "./typing-notices.ts";
 
@@ -55,37 +59,18 @@ export function publishSystem(state: ConversationState, message: Message, ctx: C
   });
 }
 
-/** The names that a text mentions, and whether it mentions all and its author may. */
-function mentionsIn({ conversation }: ConversationState, role: Role, text: string) {
-  if (!text.includes("@")) return null;
-  const names = mentionedNames(text);
-  const isAll = names.includes(MENTION_ALL) && roleMayDo(conversation, role, "mention_all");
-  const others = names.filter((name) => name !== MENTION_ALL);
-  return others.length === 0 && !isAll ? null : { names: others, isAll };
-}
-
-function contentOf(
-  state: ConversationState,
-  role: Role,
-  body: string,
-  { type, data, attachments, silent, expire_in_s }: MessageContent,
-): NewContent | null {
-  const mentions = mentionsIn(state, role, body);
-  const files = attachments?.map(({ file_id }) => file_id) ?? [];
-  if (!mentions && !type && !data && files.length === 0 && !silent && !expire_in_s) return null;
-  return {
-    ...(type && { type }),
-    ...(data && { data }),
-    ...(files.length > 0 && { attachments: files }),
-    ...(silent && { silent }),
-    ...(expire_in_s && { expireInS: expire_in_s }),
-    ...(mentions && mentions.names.length > 0 && { names: mentions.names }),
-    ...(mentions?.isAll && { mentionAll: true }),
-  };
-}
-
-export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null) {
+export function messageOps(
+  ports: ActorPorts & SocialPorts,
+  hooks: Hooks | null,
+  judge: TextJudge | null,
+) {
   const store = ports.conversations;
+  const streams: StreamsRules = {
+    store: ports.streams,
+    judge,
+    mentions: mentionsBy,
+    publish: publishStreamed,
+  };
   const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
 
   /** `role`: the sender's. The caller has judged the send. */
@@ -142,6 +127,11 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     ctx: Context,
   ): void {
     const content = contentOf(state, role, body.body, body.content ?? {});
+    const place = content?.isStream ? takePlace(state, body) : undefined;
+    if (typeof place === "object") {
+      refuseStream(state, body, key, place, [reply, ...others], ctx);
+      return;
+    }
     const appended = store.append({
       conversationId: state.id,
       senderId: body.user,
@@ -154,6 +144,7 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
       appended,
       (result) => {
         state.sending.delete(key);
+        place?.();
         if (!result.ok) {
           for (const each of [reply, ...others]) each.refuse(result.error);
           return;
@@ -165,6 +156,7 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
           reply.okText(`{"message":${text},"duplicate":true}`, message.rev);
         } else {
           onAppended(state, message, text, body.session, ctx);
+          if (content?.isStream) streamOpened(state, message, streams, ctx);
           reply.okText(`{"message":${text}}`, message.rev);
         }
         publishUnmarked(body.user, unmarked, ctx);
@@ -174,9 +166,34 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
       },
       () => {
         state.sending.delete(key);
+        place?.();
         doubtPrefs(body.user, ctx);
         for (const each of [reply, ...others]) each.refuse(REFUSALS.unavailable.error);
       },
+    );
+  }
+
+  /** No further stream may be opened: only one that was sent before is answered. */
+  function refuseStream(
+    state: ConversationState,
+    { user, client_id }: Body<"send">,
+    key: string,
+    refusal: ErrorObject,
+    replies: Reply[],
+    ctx: Context,
+  ): void {
+    const answer = (each: (reply: Reply) => void) => {
+      state.sending.delete(key);
+      for (const reply of replies) each(reply);
+    };
+    ctx.run(
+      store.sent(state.id, user, client_id),
+      (message) =>
+        answer((reply) => {
+          if (message === null) reply.refuse(refusal);
+          else reply.ok({ message, duplicate: true }, message.rev);
+        }),
+      () => answer((reply) => reply.refuse(REFUSALS.unavailable.error)),
     );
   }
 
@@ -279,10 +296,11 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
   /** The message as JSON text. */
   function publishRevised(
     state: ConversationState,
-    { message, newlyMentioned }: Revised,
+    { message: stored, newlyMentioned }: Revised,
     session: SessionId | "",
     ctx: Context,
   ): string {
+    const message = state.streams === null ? stored : asStreamed(state, stored, ctx);
     follow(state, message.rev, ctx);
     if (state.ring !== null) remember(state.ring, message);
     const text = JSON.stringify(message);
@@ -299,6 +317,24 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
       notify(state, message, newlyMentioned, false, ctx);
     }
     return text;
+  }
+
+  /** [MEN1] At the end of a stream those whom it mentions are notified. */
+  function publishStreamed(
+    state: ConversationState,
+    revised: Revised,
+    session: SessionId | "",
+    ctx: Context,
+  ): string {
+    const { message } = revised;
+    const isForAll = message.mention_all === true && message.stream?.state !== "open";
+    if (isForAll) notify(state, message, [], true, ctx);
+    return publishRevised(
+      state,
+      isForAll ? { ...revised, newlyMentioned: [] } : revised,
+      session,
+      ctx,
+    );
   }
 
   function revise(
@@ -380,92 +416,6 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     revise(state, body, { does: body.on ? "pin" : "unpin" }, reply, ctx);
   }
 
-  /** The server deletes them; one that is not written now is found due again. */
-  function expire(state: ConversationState, { seqs }: Body<"expire">, ctx: Context): void {
-    for (const seq of seqs) {
-      ctx.run(
-        store.expire(state.id, seq),
-        (revised) => {
-          if (revised?.changed) publishRevised(state, revised, "", ctx);
-        },
-        () => undefined,
-      );
-    }
-  }
-
-  /** A moderator of the server deletes a message, whoever sent it. Answered once it is deleted. */
-  function moderatorDelete(
-    state: ConversationState,
-    { seq }: Body<"moderator_delete">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    ctx.run(
-      store.expire(state.id, seq),
-      (revised) => {
-        if (revised?.changed === true) publishRevised(state, revised, "", ctx);
-        reply.ok(null);
-      },
-      unavailable(reply),
-    );
-  }
-
-  /**
-   * [ERA3] Sessions of version 1 receive the conversation, and the emptied messages with their next
-   * `sync`.
-   */
-  function eraseMessages(
-    state: ConversationState,
-    { user, most }: Body<"erase_messages">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    ctx.run(
-      store.eraseMessages(state.id, user, most),
-      ({ seqs, rev }) => {
-        if (seqs.length > 0) {
-          follow(state, rev, ctx);
-          state.ring = null;
-          ctx.publish(state.topic, erasureOf(state.conversation, rev, seqs));
-          repliesChanged(state, ctx);
-        }
-        reply.ok({ erased: seqs.length });
-      },
-      unavailable(reply),
-    );
-  }
-
-  /** A refusal means that some are not written: the caller asks again. */
-  function refreshFiles(
-    state: ConversationState,
-    { seqs }: Body<"refresh_files">,
-    reply: Reply,
-    ctx: Context,
-  ): void {
-    let left = seqs.length;
-    let isFailed = false;
-    const ended = () => {
-      left--;
-      if (left > 0) return;
-      if (isFailed) reply.refuse(REFUSALS.unavailable.error);
-      else reply.ok(null);
-    };
-    if (left === 0) reply.ok(null);
-    for (const seq of seqs) {
-      ctx.run(
-        store.refreshFiles(state.id, seq),
-        (revised) => {
-          if (revised?.changed) publishRevised(state, revised, "", ctx);
-          ended();
-        },
-        () => {
-          isFailed = true;
-          ended();
-        },
-      );
-    }
-  }
-
   return {
     admitSend,
     serviceSend,
@@ -473,10 +423,8 @@ export function messageOps(ports: ActorPorts & SocialPorts, hooks: Hooks | null)
     edit,
     remove,
     pin,
-    expire,
-    refreshFiles,
-    eraseMessages,
-    moderatorDelete,
     publishRevised,
+    ...serverChanges(store, publishRevised),
+    streams,
   };
 }

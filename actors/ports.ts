@@ -28,6 +28,7 @@ import type { OwnMarks } from "../src/protocol/unread.ts";
 import type { AppStore } from "./app-ports.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
 import type { SocialPorts } from "./social-ports.ts";
+import type { StreamStore } from "./stream-ports.ts";
 
 export interface NewMessage {
   conversationId: ConversationId;
@@ -50,6 +51,8 @@ export interface NewContent {
   /** Folded usernames that the body mentions; those of members become `mentions`. */
   names?: string[];
   mentionAll?: true;
+  /** The text arrives in pieces: see stream-ports.ts. */
+  isStream?: true;
 }
 
 /** A system message of a service; see NewMessage for its content. */
@@ -139,6 +142,8 @@ export interface Reserves {
   isApart: boolean;
   /** Members of whom others do not see how far they have read; see `Marked.mask`. */
   maskedIds: UserId[];
+  /** Streams are open: see StreamStore. */
+  hasStreams?: true;
 }
 
 /** One caller's change of a conversation. `by` null: a service, which may do what the owner may. */
@@ -405,4 +410,5 @@ export interface ActorPorts extends SocialPorts {
   reactions: ReactionStore;
   apps: AppStore;
   threads: ThreadStore;
+  streams: StreamStore;
 }

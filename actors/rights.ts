@@ -53,6 +53,7 @@ export type MemberAct = Exclude<
   | "thread_changed"
   | "refresh_files"
   | "erase_messages"
+  | "streams_due"
 >;
 
 /** Null: nothing known here forbids it. */
@@ -80,6 +81,9 @@ export function refusalFor(
 const ACT_OF_OP: Partial<Record<MemberAct, Act>> = {
   update: "update_conversation",
   accept: "come_in",
+  end: "append",
+  ended: "read_conversation",
+  streams: "read_conversation",
   end_invite: "read_conversation",
   follow: "read_conversation",
 };
@@ -124,6 +128,9 @@ function mayByRole(
     case "signal":
     case "signal_audience":
       return isAllowed("signal");
+    case "append":
+    case "end":
+      return roleMayDo(conversation, role, "send");
     case "typing":
       return isAllowed("send");
     case "edit": {

@@ -13,6 +13,7 @@
 import type { ConversationOps, ThreadQuestion, ThreadVerdict } from "../src/protocol/actor-ops.ts";
 import { REFUSALS, refused } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
+import type { Role } from "../src/protocol/permissions.ts";
 import type { Conversation, Member } from "../src/protocol/schemas.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import type { ConversationState, ThreadState } from "./conversation-state.ts";
@@ -33,6 +34,17 @@ export interface ThreadRoom {
   ports: ActorPorts;
   messages: ReturnType<typeof messageOps>;
   typing(state: ConversationState, body: Body<"typing">, reply: Reply, ctx: Context): void;
+  /** The user may not write any more. */
+  endStreamsOf(state: ConversationState, user: UserId, ctx: Context): void;
+  /** What concerns streams; false: the operation is another one. */
+  stream(
+    state: ConversationState,
+    act: MemberAct,
+    body: { user: UserId },
+    role: Role,
+    reply: Reply,
+    ctx: Context,
+  ): boolean;
   react(
     state: ConversationState,
     body: Body<"react">,
@@ -62,6 +74,8 @@ export function threadStateOf({ parent, owner_id }: Conversation): ThreadState |
 const JUDGED: ReadonlySet<string> = new Set([
   "send",
   "edit",
+  "append",
+  "end",
   "delete",
   "pin",
   "mark",
@@ -184,6 +198,8 @@ function askParent(
     thread.asked--;
     if (!answer.ok) {
       reply.refuse(answer.error);
+      const isOver = answer.error.code === "forbidden" || answer.error.code === "not_found";
+      if (act === "append" && isOver) room.endStreamsOf(state, user, ctx);
       return;
     }
     const verdict = answer.value;
@@ -251,6 +267,7 @@ function perform(
 ): void {
   const { ports, messages } = room;
   const { user } = body;
+  if (room.stream(state, act, body, verdict.standing.role, reply, ctx)) return;
   switch (act) {
     case "edit":
       messages.edit(state, verdict.standing.role, body as Body<"edit">, reply, ctx);

@@ -12,6 +12,7 @@ import { Drops } from "./base/drops.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import type { WorkerConfig } from "./config/config.ts";
+import { StreamedTexts } from "./edge/moderation/streamed-texts.ts";
 import { AppHost } from "./extensions/app-host.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
@@ -110,6 +111,7 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       sessionsMax: config.sessionsPerUserMax,
       changes: config.rateLimits ? config.limits.conversation_change : null,
       hooks,
+      judge: new StreamedTexts(storage.moderation, systemClock, log),
     }),
     send(f) {
       // Every committed message is published once, by its actor.

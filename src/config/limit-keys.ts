@@ -8,6 +8,7 @@ import type { ConfigKey, Read } from "./key.ts";
 
 export const LIMIT_KINDS = [
   "send",
+  "append",
   "react",
   "typing",
   "signal",
@@ -82,6 +83,13 @@ export const LIMIT_KEYS = {
     "sends, edits and deletions by one user",
     "an outbox that empties after hours offline is refused",
     "one user can fill the database and drown a conversation",
+  ),
+  append: key(
+    "APPEND",
+    "120/s burst 600",
+    "appends to streamed messages by one user",
+    "five streams at 20 pieces a second stall",
+    "each is work for the conversation's actor, and its text goes to all members",
   ),
   react: key(
     "REACT",

@@ -32,6 +32,7 @@ import { AppWakes } from "./live/app-wakes.ts";
 import type { DueWork } from "./live/due-work.ts";
 import { dueExpiries } from "./live/expiries-due.ts";
 import { dueScheduled } from "./live/scheduled-due.ts";
+import { dueStreams } from "./live/streams-due.ts";
 import { dueSummaries } from "./live/summaries-due.ts";
 import { WordRules } from "./moderation/word-rules.ts";
 
@@ -182,7 +183,7 @@ export class Edge {
       chargeSend: (user) => limits.charge(user, { send: 1 }, null),
       isSuspended: (user) => revocations.isSuspended(user),
     });
-    this.#dueWork = [dueExpiries(due), dueSummaries(due), sending];
+    this.#dueWork = [dueExpiries(due), dueSummaries(due), dueStreams(due), sending];
     if ((config.extensions?.actors.length ?? 0) > 0) {
       const { apps, exchange } = deps;
       this.#appWakes = new AppWakes({ clock, log, apps, gateway: exchange.gateway });

@@ -27,6 +27,7 @@ import type { MembershipQueries } from "./membership.ts";
 import type { PrefsQueries } from "./prefs.ts";
 import type { PrivacyQueries } from "./privacy.ts";
 import type { SocialOpening, SocialQueries } from "./social.ts";
+import type { StreamQueries } from "./streams.ts";
 import type { OpenedThread, ThreadQueries } from "./threads.ts";
 
 export interface Account {
@@ -274,6 +275,8 @@ export interface SyncAnswer {
   receipts: Receipt[];
   removed: string[];
   has_more: boolean;
+  /** Those asked about, changed or not, in which streams are open; not for the client. */
+  streaming?: ConversationId[];
 }
 
 /** A change that an edge missed; changes come by rising rev. */
@@ -368,6 +371,7 @@ export interface Queries
     ReactionQueries,
     MembershipQueries,
     ThreadQueries,
+    StreamQueries,
     PrivacyQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**

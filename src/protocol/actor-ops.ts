@@ -25,6 +25,7 @@ import type {
 } from "./schemas.ts";
 import type { SignalBody } from "./signals.ts";
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
+import type { ShownStream, StreamEnd } from "./streams.ts";
 import type { ThreadRules, ThreadStanding } from "./threads.ts";
 
 export type ActorKind = "user" | "conversation" | "post" | "app";
@@ -167,6 +168,21 @@ export interface ConversationOps {
     answer: { message: Message };
   };
   delete: { body: Acting & { seq: number }; answer: { message: Message } };
+  /** Text for the sender's own open stream. `offset` and `length` in code points. */
+  append: {
+    body: Acting & { seq: number; offset: number; text: string };
+    answer: { length: number };
+  };
+  end: {
+    body: Acting & { seq: number; state: StreamEnd; data?: AppData };
+    answer: { message: Message };
+  };
+  /** Answered once the sender's stream has ended, or after some seconds with `message` null. */
+  ended: { body: Acting & { seq: number }; answer: { message: Message | null } };
+  /** The open streams that the user may see. */
+  streams: { body: Acting; answer: { streams: ShownStream[] } };
+  /** Streams are open of which nothing was stored lately. */
+  streams_due: { body: Record<string, never>; answer: null };
   react: {
     /** `key` is normalised. `ask`: the edge's own name for this call, with which the event names it. */
     body: Acting & { seq: number; key: string; on: boolean; only?: true; all?: true; ask: string };
@@ -201,13 +217,20 @@ export interface ConversationOps {
   session_closed: { body: { session: SessionId }; answer: null };
   join: {
     /** `isOpened`: the user opened the conversation, which counts as own activity. */
-    body: Acting & { after_rev: number | null; limit: number; isOpened?: true };
+    body: Acting & {
+      after_rev: number | null;
+      limit: number;
+      isOpened?: true;
+      /** The session knows streams. */
+      streams?: true;
+    };
     answer: {
       conversation: Conversation;
       messages: Message[];
       own_reactions?: OwnReactions[];
       has_more: boolean;
       typing: UserId[];
+      streams?: ShownStream[];
     };
   };
   update: { body: Acting & ConversationPatch; answer: { conversation: Conversation } };

@@ -20,6 +20,7 @@ import type { RouteBody, RouteName, RouteQuery } from "./routes.ts";
 export type ChargedLimit =
   | "http_user"
   | "send"
+  | "append"
   | "react"
   | "mark"
   | "read"
@@ -142,6 +143,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   pinMessage: () => ({ change: 1 }),
   unpinMessage: () => ({ change: 1 }),
   sendMessage: () => ({ send: 1 }),
+  streamMessage: () => ({ send: 1 }),
+  pipeMessage: () => ({ send: 1 }),
+  appendMessage: () => ({ append: 1 }),
+  endMessage: () => ({ send: 1 }),
   editMessage: () => ({ send: 1 }),
   deleteMessage: () => ({ send: 1 }),
   uploadFile: () => ({ http_user: 1, upload: 1 }),
@@ -220,7 +225,16 @@ interface EventCost<E extends ClientEventName> {
   /** Whose first unit is charged before the payload is read. */
   limit: Extract<
     ChargedLimit,
-    "send" | "react" | "mark" | "read" | "watch" | "typing" | "signal" | "call" | "create_actor"
+    | "send"
+    | "append"
+    | "react"
+    | "mark"
+    | "read"
+    | "watch"
+    | "typing"
+    | "signal"
+    | "call"
+    | "create_actor"
   >;
   /** Beyond that first unit. */
   more?: (payload: ClientPayload<E>) => Units;
@@ -247,6 +261,8 @@ const watched = (ids: readonly unknown[]): Units => ({ watch: each(ids.length, I
  */
 export const COST_OF_EVENT: EventCosts = {
   send_message: { limit: "send" },
+  append_message: { limit: "append" },
+  end_message: { limit: "send" },
   edit_message: { limit: "send" },
   delete_message: { limit: "send" },
   react: { limit: "react" },

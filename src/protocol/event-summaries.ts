@@ -5,6 +5,10 @@ import type { ClientEventName, ServerEventName } from "./events.ts";
 export const CLIENT_EVENT_SUMMARIES: Record<ClientEventName, string> = {
   send_message:
     "Send a message. The same `client_id` again makes no second one: it answers the first, with `duplicate`. Acknowledged after the commit.",
+  append_message:
+    "Append text to one's own streamed message. `offset` is the `length` of the last answer; a wrong one is `conflict` with `details.length`, so a retry is safe.",
+  end_message:
+    "End one's own streamed message. Acknowledged after the commit; mentions are resolved then.",
   join_conversation:
     "Receive a conversation's live events on this socket, and read what changed after `after_rev`, or without it the newest messages.",
   leave_conversation: "Receive no more live events of a conversation on this socket.",
@@ -41,6 +45,10 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
     "The first event of a connection: who one is, and what is unread. At most 500 conversations are named; `unread.more` says that there are others.",
   message: "A new message, to every session of every member but the socket that sent it.",
   message_updated: "An edit or a deletion, likewise.",
+  message_delta:
+    "Text of a streamed message since `offset` (code points), at most 20 a second a message; no change, and so without a `rev`. A hole in the offsets is mended by `join_conversation`. Only with contract 1.1.",
+  message_checkpoint:
+    "A streamed message was stored up to `length`. Sessions of version 1 receive `message_updated`.",
   reaction:
     "Reactions to a message came or went, gathered: at most 50 changes with one `rev`. Sessions of version 1 receive `message_updated`.",
   typing: "Another member types, or no longer does.",

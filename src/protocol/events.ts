@@ -43,6 +43,15 @@ import {
 import { UNREAD_CONVERSATIONS_MAX } from "./session-bounds.ts";
 import { Signal, SignalPayload } from "./signals.ts";
 import { CommentUpdate, LikeUpdate, Notification, PostCounts } from "./social.ts";
+import {
+  APPENDED,
+  Checkpoint,
+  Delta,
+  ENDED,
+  ShownStreams,
+  STREAMED,
+  StreamLength,
+} from "./streams.ts";
 
 const UserIds = Type.Array(Id, { maxItems: 500 });
 const PostIds = Type.Array(Id, { maxItems: 200 });
@@ -59,8 +68,17 @@ export const CLIENT_EVENTS = {
       body: Type.Optional(MessageBody),
       reply_to_seq: Type.Optional(Nullable(Ordinal)),
       ...SENT_EXTRAS,
+      ...STREAMED,
     }),
     ack: Type.Object({ message: Message, duplicate: Type.Optional(Type.Literal(true)) }),
+  },
+  append_message: {
+    payload: Request({ conversation_id: Id, seq: Ordinal, ...APPENDED }),
+    ack: StreamLength,
+  },
+  end_message: {
+    payload: Request({ conversation_id: Id, seq: Ordinal, ...ENDED }),
+    ack: Type.Object({ message: Message }),
   },
   join_conversation: {
     payload: Request({
@@ -74,6 +92,7 @@ export const CLIENT_EVENTS = {
       own_reactions: OwnReactionsKey,
       has_more: Type.Boolean(),
       typing: Type.Array(Id),
+      streams: ShownStreams,
     }),
   },
   leave_conversation: { payload: Request({ conversation_id: Id }), ack: Type.Object({}) },
@@ -142,6 +161,7 @@ export const CLIENT_EVENTS = {
         }),
       ),
       actors: Type.Optional(SyncedActors),
+      streams: ShownStreams,
       totals: Type.Optional(Totals),
       has_more: Type.Boolean(),
     }),
@@ -197,6 +217,8 @@ export const SERVER_EVENTS = {
   }),
   message: Message,
   message_updated: Message,
+  message_delta: Delta,
+  message_checkpoint: Checkpoint,
   typing: Type.Object({ conversation_id: Id, user_id: Id, is_typing: Type.Boolean() }),
   signal: Signal,
   ...ACTOR_SERVER_EVENTS,

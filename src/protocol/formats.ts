@@ -3,11 +3,22 @@
  * Everything that compiles a schema imports this first (schemas.ts does).
  */
 import Format from "typebox/format";
+import { utf8Bytes } from "./app-data.ts";
 import { isId } from "./ids.ts";
 import { reactionKeyOf } from "./reaction-keys.ts";
-import { BODY_MAX, isDraft, isText, LABEL_MAX, NOTE_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
+import {
+  BODY_MAX,
+  isDraft,
+  isPiece,
+  isText,
+  LABEL_MAX,
+  NOTE_MAX,
+  NOTICE_MAX,
+  TITLE_MAX,
+} from "./text.ts";
 
 const IMAGE_URL_MAX = 2048;
+const PIECE_BYTES_MAX = 4 * 1024;
 /** With a host, and without a name and password, which do not belong into a picture's address. */
 const HTTPS_ADDRESS = /^https:\/\/[^\s/?#\\@:]+(?::\d{1,5})?(?:[/?#][^\s\\]*)?$/i;
 
@@ -24,6 +35,12 @@ Format.Set("note", (value) => value === "" || isText(value, NOTE_MAX));
 Format.Set("notice", (value) => isText(value, NOTICE_MAX));
 /** A draft: at most 4,000 code points, white space alone and nothing at all included. */
 Format.Set("draft", (value) => isDraft(value, BODY_MAX));
+/** What is appended to a streamed message: at most 4 KiB of UTF-8, and maybe nothing. */
+Format.Set(
+  "piece",
+  (value) =>
+    value.length <= PIECE_BYTES_MAX && utf8Bytes(value) <= PIECE_BYTES_MAX && isPiece(value),
+);
 /** A time that a client gives: of the contract's form, and one that exists. */
 Format.Set("moment", (value) => {
   const atMs = Date.parse(value);

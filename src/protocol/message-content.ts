@@ -60,9 +60,12 @@ export interface MessageContent {
   attachments?: { file_id: string }[];
   silent?: true;
   expire_in_s?: number;
+  /** The text arrives in pieces. */
+  streaming?: true;
 }
 
 interface Sent {
+  streaming?: true;
   body?: string;
   type?: string;
   data?: AppData | null;
@@ -86,6 +89,7 @@ const NO_SYSTEM = refused(
 export function serviceSendRefusal(sent: Sent): ErrorObject | null {
   const { body = "", type, data, attachments = [] } = sent;
   if (type !== "system") return NO_SYSTEM.error;
+  if (sent.streaming) return problem("body", "streaming", "wants a user as the sender").error;
   // Only its uploader attaches a file.
   if (attachments.length > 0) return problem("body", "attachments", "must be empty here").error;
   const event = data?.["event"];
@@ -97,8 +101,8 @@ export function serviceSendRefusal(sent: Sent): ErrorObject | null {
 
 /** Undefined where nothing is beside the body. */
 export function contentOf(sent: Sent): MessageContent | undefined {
-  const { type, data, attachments, silent, expire_in_s } = sent;
-  const hasMore = type !== undefined || data || attachments || silent === true;
+  const { type, data, attachments, silent, expire_in_s, streaming } = sent;
+  const hasMore = type !== undefined || data || attachments || silent === true || streaming;
   if (!hasMore && expire_in_s === undefined) return undefined;
   return {
     ...(type !== undefined && type !== "text" && { type }),
@@ -106,6 +110,7 @@ export function contentOf(sent: Sent): MessageContent | undefined {
     ...(attachments && attachments.length > 0 && { attachments: filesOf(attachments) }),
     ...(silent === true && { silent }),
     ...(expire_in_s !== undefined && { expire_in_s }),
+    ...(streaming === true && { streaming }),
   };
 }
 
@@ -130,7 +135,8 @@ export function editOf<T extends { attachments?: { file_id: string }[] }>({
 export function sendRefusal(sent: Sent, source: "body" | "payload"): ErrorObject | null {
   const { body = "", type = "text", data, attachments = [] } = sent;
   if (type === "system") return SYSTEM.error;
-  if (body === "" && type === "text" && !data && attachments.length === 0) {
+  const mayBeEmpty = type !== "text" || attachments.length > 0 || sent.streaming === true;
+  if (body === "" && !data && !mayBeEmpty) {
     return problem(source, "body", sent.body === undefined ? "is missing" : EMPTY).error;
   }
   return sizeRefusal(body, data, source);

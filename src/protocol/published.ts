@@ -109,6 +109,7 @@ const FORMATS: Readonly<Record<string, JsonObject>> = {
   notice: { minLength: 1, maxLength: NOTICE_MAX },
   label: { minLength: 1, maxLength: LABEL_MAX },
   draft: { maxLength: BODY_MAX },
+  piece: { maxLength: 4096 },
   moment: { format: "date-time" },
   // Before it is normalised.
   reaction_key: { minLength: 1, maxLength: 64 },

@@ -49,6 +49,8 @@ import {
 import { SERVICE_ROUTES } from "./service-routes.ts";
 import { SignalBody } from "./signals.ts";
 import { SOCIAL_ROUTES } from "./social-routes.ts";
+import { STREAM_ROUTES } from "./stream-routes.ts";
+import { STREAMED } from "./streams.ts";
 import { THREAD_ROUTES } from "./thread-routes.ts";
 import { USER_ROUTES } from "./user-routes.ts";
 
@@ -325,9 +327,11 @@ export const ROUTES = {
       body: Type.Optional(MessageBody),
       reply_to_seq: Type.Optional(Nullable(Ordinal)),
       ...SENT_EXTRAS,
+      ...STREAMED,
     }),
     answers: { 201: Message, 200: Message },
-    refusals: ["not_found", "forbidden"],
+    // As many streams are open as may be.
+    refusals: ["not_found", "forbidden", "conflict"],
   },
   editMessage: {
     group: "Conversations",
@@ -352,6 +356,7 @@ export const ROUTES = {
     answers: { 200: Message },
     refusals: ["not_found", "forbidden"],
   },
+  ...STREAM_ROUTES,
   ...REACTION_ROUTES,
   ...THREAD_ROUTES,
   ...SCHEDULED_ROUTES,

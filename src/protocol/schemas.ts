@@ -141,6 +141,14 @@ export const ThreadSummary = Type.Object({
   last_user_ids: Type.Array(Id, { maxItems: 5, description: "Who replied, the newest first." }),
 });
 
+/** How far a streamed message is; see streams.ts. */
+export const StreamState = Type.Union([
+  Type.Literal("open"),
+  Type.Literal("done"),
+  Type.Literal("cancelled"),
+  Type.Literal("failed"),
+]);
+
 export const Message = Type.Object({
   id: Id,
   conversation_id: Id,
@@ -172,6 +180,12 @@ export const Message = Type.Object({
   thread: Type.Optional(ThreadSummary),
   pinned_at: Type.Optional(Time),
   pinned_by: Type.Optional(Id),
+  stream: Type.Optional(
+    Type.Object(
+      { state: StreamState },
+      { description: "Of a message whose text arrives, or has arrived, in pieces." },
+    ),
+  ),
   expires_at: Type.Optional(
     Type.String({ format: "time", description: "The server deletes it then." }),
   ),
@@ -357,6 +371,7 @@ export const Page = <T extends Type.TSchema>(item: T) =>
 export type User = Static<typeof User>;
 export type Tokens = Static<typeof Tokens>;
 export type Message = Static<typeof Message>;
+export type StreamState = Static<typeof StreamState>;
 export type ReactionCount = Static<typeof ReactionCount>;
 export type Reacted = Static<typeof Reacted>;
 export type Reactor = Static<typeof Reactor>;

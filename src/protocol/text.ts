@@ -16,6 +16,7 @@ export const NOTE_MAX = 1_000;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is this rule's job
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
+const CONTROLS = new RegExp(CONTROL, "g");
 /** Not all white space: at least one character outside Unicode's White_Space property. */
 const VISIBLE = /\P{White_Space}/u;
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -43,6 +44,16 @@ export function isDraft(text: string, max: number): boolean {
 
 function isBlank(text: string, max: number): boolean {
   return text.length <= max && !CONTROL.test(text);
+}
+
+/** Whether `text` may be appended to a message: of its characters, and maybe none. */
+export function isPiece(text: string): boolean {
+  return !CONTROL.test(text) && !LONE_SURROGATE.test(text);
+}
+
+/** `text` without the characters that no text may have. */
+export function withoutControls(text: string): string {
+  return CONTROL.test(text) ? text.replace(CONTROLS, "") : text;
 }
 
 /** Whether `text` holds 1 to `max` code points, is well formed, visible and free of controls. */

@@ -63,7 +63,7 @@ describe("message_text", () => {
         "deleted_at": ${time}, "reactions": "[{\\"key\\":\\"a\\"}]", "n": 1, "data": "{\\"a\\": [1e-300]}",
         "extra": {"type": "x", "silent": true, "mentions": ["5"], "mention_all": true,
           "thread": {"conversation_id": "7"}, "attachments": [{"id": "8"}],
-          "pinned_at": ${time}, "pinned_by": "4", "expires_at": ${time}}}`,
+          "stream": {"state": "done"}, "pinned_at": ${time}, "pinned_by": "4", "expires_at": ${time}}}`,
     );
     const message = messageOf(text);
     expect(Object.keys(message).toSorted()).toEqual(Object.keys(Message.properties).toSorted());

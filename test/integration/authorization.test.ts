@@ -143,6 +143,11 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   pinMessage: "           ok   ok     404    404      403     403    403    403  401",
   unpinMessage: "         ok   ok     404    404      403     403    403    403  401",
   sendMessage: "          ok   ok     404    404      403     403    403    403  401",
+  streamMessage: "        ok   ok     404    404      403     403    403    403  401",
+  pipeMessage: "          ok   ok     404    404      403     403    403    403  401",
+  // The messages here are no streams.
+  appendMessage: "        409  403    404    404      403     403    403    403  401",
+  endMessage: "           409  403    404    404      403     403    403    403  401",
   editMessage: "          ok   403    404    404      403     403    403    403  401",
   deleteMessage: "        ok   403    404    404      ok      403    403    403  401",
   listReactions: "        ok   ok     404    404      ok      403    403    403  401",
@@ -217,6 +222,8 @@ const EVENT_TABLE: Record<ClientEventName, string> = {
   signal: "               ok   ok     404    404      403     403    403    403  401",
   mark_delivered: "       ok   ok     404    404      403     403    403    403  401",
   mark_read: "            ok   ok     404    404      403     403    403    403  401",
+  append_message: "       409  403    404    404      403     403    403    403  401",
+  end_message: "          409  403    404    404      403     403    403    403  401",
   edit_message: "         ok   403    404    404      403     403    403    403  401",
   delete_message: "       ok   403    404    404      ok      403    403    403  401",
   set_prefs: "            ok   ok     404    404      ok      403    403    403  401",
@@ -355,6 +362,8 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
       send_at: new Date(Date.now() + 3_600_000).toISOString(),
     },
     updateScheduled: { body: "edited" },
+    appendMessage: { offset: 0, text: "more" },
+    endMessage: { state: "done" },
     editMessage: { body: "edited" },
     markRead: { seq: 1 },
     signalConversation: { type: "wave" },
@@ -403,6 +412,7 @@ function pathOf(route: RouteName, scene: Scene): string {
   if (route === "findUser" || route === "opsFindUser")
     return `${filled}?username=${people.owner.user.username}`;
   if (route === "searchUsers") return `${filled}?q=${people.owner.user.username}`;
+  if (route === "streamMessage" || route === "pipeMessage") return `${filled}?client_id=p${calls}`;
   if (route === "listPresence") return `${filled}?user_ids=${scene.other}`;
   return filled;
 }
@@ -419,6 +429,8 @@ function payloadOf(event: ClientEventName, scene: Scene, who: Who): object {
     signal: { conversation_id, type: "wave" },
     mark_delivered: { conversation_id, seq: 1 },
     mark_read: { conversation_id, seq: 1 },
+    append_message: { conversation_id, seq, offset: 0, text: "more" },
+    end_message: { conversation_id, seq, state: "done" },
     edit_message: { conversation_id, seq, body: "edited" },
     delete_message: { conversation_id, seq },
     set_prefs: { conversation_id, archived: true },

@@ -118,6 +118,7 @@ export class SimWorker {
       graph: slow.wrap(storage.ports.graph),
       prefs: slow.wrap(storage.ports.prefs),
       apps: slow.wrap(storage.ports.apps),
+      streams: slow.wrap(storage.ports.streams),
     };
     this.host = new ActorRuntime({
       clock,

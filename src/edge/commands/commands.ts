@@ -14,7 +14,7 @@ import { contentOf, editOf, editRefusal, sendRefusal } from "../../protocol/mess
 import { judge } from "../../protocol/policy.ts";
 import { SYNC_PREFS_MAX } from "../../protocol/prefs.ts";
 import { reactionKeyOf } from "../../protocol/reaction-keys.ts";
-import { asConversationId } from "../../protocol/schemas.ts";
+import { asConversationId, type Message } from "../../protocol/schemas.ts";
 import { WATCHED_POSTS_MAX, WATCHED_USERS_MAX } from "../../protocol/session-bounds.ts";
 import type { PostCounts } from "../../protocol/social.ts";
 import { isoOf } from "../../protocol/time.ts";
@@ -24,10 +24,11 @@ import type { Auth } from "../auth/auth.ts";
 import { type PageTurns, TOO_MANY_READS } from "../limits/turns.ts";
 import type { Activity } from "../live/activity.ts";
 import type { Streams } from "../live/conversation-streams.ts";
+import { reactionKey } from "../live/event-texts.ts";
 import type { PostWatches } from "../live/post-watches.ts";
 import type { PrefsStream } from "../live/prefs-stream.ts";
 import type { Watches } from "../live/presence-watches.ts";
-import { reactionKey, typingEnded } from "../live/stream.ts";
+import { typingEnded } from "../live/stream-packets.ts";
 import type { ThreadStreams } from "../live/thread-streams.ts";
 import type { Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
@@ -38,6 +39,7 @@ import type { Commands } from "./handler.ts";
 import { Ordered, withEnd } from "./ordered.ts";
 import { createPrefsCommands } from "./prefs.ts";
 import { Signals } from "./signals.ts";
+import { readStreams } from "./streams.ts";
 
 const JOIN_CHANGES_DEFAULT = 100;
 const SYNC_NOTIFICATIONS_MAX = 200;
@@ -120,6 +122,7 @@ export function createCommands(deps: CommandDeps): Commands {
     const window = {
       after_rev: after,
       limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
+      ...(session.contract !== "1" && { streams: true as const }),
       // Where all conversations are live, nobody asks which was opened last.
       ...(session.isPartial && !isAttached && { isOpened: true as const }),
     };
@@ -237,6 +240,18 @@ export function createCommands(deps: CommandDeps): Commands {
       askConversation(session, conversation_id, "mark", { seq, read: true }, sink);
     },
 
+    append_message(session, { conversation_id, seq, offset, text }, ack) {
+      askConversation(session, conversation_id, "append", { seq, offset, text }, ack);
+    },
+
+    end_message(session, { conversation_id, seq, state, data }, ack) {
+      const key = `${conversation_id} s${seq}`;
+      const isEnded = ({ stream }: Message) => stream?.state === state;
+      const sink = awaited(session, key, isEnded, ack);
+      const end = { seq, state, ...(data !== undefined && { data }) };
+      askConversation(session, conversation_id, "end", end, sink);
+    },
+
     edit_message(session, { conversation_id, seq, ...edited }, ack) {
       const refusal = editRefusal(edited, "payload");
       if (refusal !== null) {
@@ -309,11 +324,15 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(TOO_MANY_READS);
         return;
       }
-      const [answer, notifications, prefs, totals, actors] = await reading;
+      const [{ streaming, ...answer }, notifications, prefs, totals, actors] = await reading;
       if (actors === null) {
         ack.refuse(REFUSALS.unavailable.error);
         return;
       }
+      const streams =
+        streaming === undefined || session.contract === "1"
+          ? []
+          : await readStreams(gateway, session.user, streaming, answer);
       const isCut = notifications.length > SYNC_NOTIFICATIONS_MAX;
       ack.ok(
         JSON.stringify({
@@ -324,6 +343,7 @@ export function createCommands(deps: CommandDeps): Commands {
           }),
           ...(totals !== null && { totals }),
           ...(watched.length > 0 && { actors }),
+          ...(streams.length > 0 && { streams }),
           has_more: answer.has_more || isCut || (prefs?.length ?? 0) > SYNC_PREFS_MAX,
         }),
       );

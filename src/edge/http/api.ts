@@ -71,6 +71,7 @@ import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
 import { hasNames, type NameQueries, namedKinds, resolveNames } from "./server/named-ids.ts";
 import { loadPages, servePages } from "./server/pages.ts";
+import { servePipe } from "./server/piped-messages.ts";
 import { createReplies, type Replies } from "./server/replies.ts";
 import { REQUEST_ID, requestIds } from "./server/request-ids.ts";
 import { serveSdk } from "./server/sdk.ts";
@@ -256,7 +257,9 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   );
   for (const name of served) {
     if (name === "uploadFile") serveUploads(app, { config, files: deps.files, ...room });
-    else addRoute(app, name, handlers[name] as AnyHandler, room);
+    else if (name === "streamMessage" || name === "pipeMessage") {
+      servePipe(app, name, { gateway: deps.gateway, clock, ...room });
+    } else addRoute(app, name, handlers[name] as AnyHandler, room);
   }
   const webRoot = deps.webRoot ?? WEB_ROOT;
   const pages = loadPages(webRoot, {

@@ -29,18 +29,11 @@ import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { AttachedStream, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
+import { newsOf, whatOf } from "./event-texts.ts";
 import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
-import {
-  ACK_HOLD_MS,
-  newsOf,
-  type Release,
-  Stream,
-  type StreamOwner,
-  typingEnded,
-  whatOf,
-} from "./stream.ts";
-import { durablePacket, revSkipped } from "./stream-packets.ts";
+import { ACK_HOLD_MS, type Release, Stream, type StreamOwner } from "./stream.ts";
+import { durablePacket, revSkipped, typingEnded } from "./stream-packets.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
 /** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */

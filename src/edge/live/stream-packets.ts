@@ -1,7 +1,9 @@
 /** Packets of one conversation's stream that are made of an event's text. */
 import { isSince11, translationIn } from "../../protocol/contract.ts";
-import type { ConversationId } from "../../protocol/ids.ts";
+import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { OwnUnread, Receipt } from "../../protocol/schemas.ts";
+import type { Frame } from "../../runtime/frames.ts";
+import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 
 /** A durable event with its translation; see withTranslation. `links` writes the addresses of files. */
@@ -30,4 +32,22 @@ export function withOwn(receipt: string, own: string, isMasked = false): string 
   return JSON.stringify(
     isMasked || point.read_seq === read_seq ? { ...shown, ...point } : { ...shown, read_seq },
   );
+}
+
+/** A delta of a message that is hidden from some of the users. */
+export function deliverToSome(
+  sessions: Iterable<Session>,
+  packet: Packet,
+  { except }: Frame,
+  isHidden: (user: UserId) => boolean,
+): void {
+  for (const session of sessions) {
+    if (session.id !== except && !isHidden(session.user)) session.send(packet);
+  }
+}
+
+/** `typing`, with `is_typing` false. */
+export function typingEnded(conversation: string, user: string): Packet {
+  const body = `{"conversation_id":"${conversation}","user_id":"${user}","is_typing":false}`;
+  return Packet.event("typing", body);
 }

@@ -16,19 +16,25 @@
  */
 import type { Change, Changes } from "../../ports/edge.ts";
 import type { ReactionNote } from "../../protocol/actor-ops.ts";
-import { translationIn } from "../../protocol/contract.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import { isMemberAfter, type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
+import { isMemberAfter } from "../../protocol/members.ts";
 import { receiptNoteOf } from "../../protocol/receipt-notes.ts";
-import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
+import { asUserId, type Conversation } from "../../protocol/schemas.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import { LazyMap } from "../session/lazy.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
+import { newsOf, reactionKey, seqIn, whatOf } from "./event-texts.ts";
 import { Receipts } from "./receipts.ts";
 import { deliverSignal } from "./signal-delivery.ts";
-import { durablePacket, revSkipped, withOwn } from "./stream-packets.ts";
+import {
+  deliverToSome,
+  durablePacket,
+  revSkipped,
+  typingEnded,
+  withOwn,
+} from "./stream-packets.ts";
 
 /** More than this waiting during a repair is given up and read from storage instead. */
 const WAITING_EVENTS_MAX = 5_000;
@@ -299,6 +305,10 @@ export class Stream {
       return;
     }
     const packet = Packet.event(event.name, event.body);
+    if (event.name === "message_delta" && this.visibleFrom.size > 0) {
+      deliverToSome(this.sessions, packet, event, (user) => this.hides(user, event.body));
+      return;
+    }
     if (event.name !== "typing") {
       this.#fanOut(packet, event.except, "", null);
       return;
@@ -461,40 +471,4 @@ export class Stream {
     this.#heldAcks = this.#heldAcks.filter((held) => held.rev > this.#rev + 1);
     for (const held of ready) this.#release(held);
   }
-}
-
-/** `typing`, with `is_typing` false. */
-export function typingEnded(conversation: string, user: string): Packet {
-  const body = `{"conversation_id":"${conversation}","user_id":"${user}","is_typing":false}`;
-  return Packet.event("typing", body);
-}
-
-/** What the session awaits that asked for a change of reactions; see Session.awaits. */
-export function reactionKey(conversation: string, ask: string): string {
-  return `${conversation} r${ask}`;
-}
-
-/**
- * The user who made a change of a message (null: any who may change it), and what their session
- * awaits; see Session.awaits. Null for events that no session awaits.
- */
-export function whatOf(name: string, body: string): { by: UserId | null; what: string } | null {
-  if (name !== "message" && name !== "message_updated") return null;
-  const { sender_id, client_id, seq } = JSON.parse(body) as Message;
-  if (name === "message_updated") return { by: null, what: `s${seq}` };
-  return { by: sender_id as UserId, what: `c${client_id}` };
-}
-
-/** The `seq` of the message that an event changes; Infinity where it names none. */
-function seqIn(text: string): number {
-  const { seq } = JSON.parse(translationIn(text).body) as { seq?: number };
-  return seq ?? Infinity;
-}
-
-/** `memberIds`: see Change. */
-export function newsOf(body: string, memberIds?: readonly string[]): MembershipNews {
-  if (memberIds !== undefined) return { is: "whole", memberIds: new Set(memberIds) };
-  // A deletion is translated to the conversation without members.
-  const { body: own, former } = translationIn(body);
-  return membershipNewsOf(JSON.parse(former?.body ?? own) as Conversation);
 }

@@ -222,11 +222,12 @@ export class WriteBatch {
 
 /** The keys of a send that a plain message does not have; see write_batch. */
 function contentRow(content: NewContent): object {
-  const { type, data, attachments, silent, expireInS, names, mentionAll } = content;
+  const { type, data, attachments, silent, expireInS, names, mentionAll, isStream } = content;
   const extra = {
     ...(type && { type }),
     ...(silent && { silent }),
     ...(mentionAll && { mention_all: true }),
+    ...(isStream && { stream: { state: "open" as const } }),
   };
   return {
     ...(data && { d: JSON.stringify(data) }),

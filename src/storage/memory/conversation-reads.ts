@@ -3,6 +3,7 @@ import type { ConversationStore, Reserves } from "../../../actors/ports.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { asUserId, type Conversation, type Message } from "../../protocol/schemas.ts";
 import { maskedIn } from "./privacy.ts";
+import { hasOpenStreams } from "./streams.ts";
 import {
   changedMessages,
   type MemoryTables,
@@ -39,6 +40,7 @@ export class MemoryConversationReads implements Pick<ConversationStore, Reads> {
     return {
       isApart: this.#tables.isBlocked(stored),
       maskedIds: maskedIn(stored).map(asUserId),
+      ...(hasOpenStreams(stored) && { hasStreams: true }),
     };
   }
 

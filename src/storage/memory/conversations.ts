@@ -173,6 +173,7 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       Object.assign(message, { body: "", client_id: null, rev });
       message.deleted_at ??= now;
       for (const key of GONE_WITH_DELETION) delete message[key];
+      if (message.stream?.state === "open") message.stream = { state: "cancelled" };
     }
     stored.rev = rev;
     const seqs = found.map(({ seq }) => seq);
@@ -201,9 +202,13 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       return pins.length >= PINS_MAX ? STORAGE_REFUSALS.pinsFull : null;
     }
     if (change.does !== "edit") return null;
+    if (message.stream?.state === "open") return STORAGE_REFUSALS.streaming;
     const body = change.body ?? message.body;
     const data = change.data === undefined ? message.data : change.data;
-    const bytes = Buffer.byteLength(body) + (data ? Buffer.byteLength(JSON.stringify(data)) : 0);
+    // A streamed text may be longer, and an edit of its data alone leaves it as it is.
+    const isLeft = change.body === undefined && message.stream !== undefined;
+    const bytes =
+      (isLeft ? 0 : Buffer.byteLength(body)) + (data ? Buffer.byteLength(JSON.stringify(data)) : 0);
     if (bytes > CONTENT_BYTES_MAX) return STORAGE_REFUSALS.tooLarge;
     const files = change.attachments ?? message.attachments ?? [];
     const isEmpty = body === "" && !data && files.length === 0;
@@ -248,6 +253,7 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
         message.body = "";
         message.deleted_at = now;
         for (const key of GONE_WITH_DELETION) delete message[key];
+        if (message.stream?.state === "open") message.stream = { state: "cancelled" };
         stored.reactions = stored.reactions.filter((row) => row.seq !== message.seq);
         replyDeleted(this.#tables, stored);
         break;

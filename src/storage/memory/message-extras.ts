@@ -52,11 +52,12 @@ export function extraOf(
   { senderId, content }: NewMessage,
 ): Partial<Message> | null {
   if (content === undefined) return null;
-  const { type, attachments, silent, expireInS, names = [], mentionAll } = content;
+  const { type, attachments, silent, expireInS, names = [], mentionAll, isStream } = content;
   const mentions = mentionedIn(tables, stored, senderId, names);
   const expiresMs = tables.nowMs() + (expireInS ?? 0) * 1000;
   return {
     ...(type && { type }),
+    ...(isStream && { stream: { state: "open" as const } }),
     ...(attachments && { attachments: tables.files.all(attachments) }),
     ...(silent && { silent }),
     ...(mentionAll && { mention_all: true }),

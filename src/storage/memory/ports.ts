@@ -24,6 +24,7 @@ import { MemoryReactions } from "./reactions.ts";
 import { MemoryRecount } from "./recount.ts";
 import { MemoryScheduled } from "./scheduled.ts";
 import { MemoryServices } from "./services.ts";
+import { MemoryStreams } from "./streams.ts";
 import { MemoryTables } from "./tables.ts";
 import { MemoryThreads } from "./threads.ts";
 import { MemoryUsers } from "./users.ts";
@@ -49,6 +50,7 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
       users: new MemoryUsers(tables),
       reactions: new MemoryReactions(tables),
       threads: new MemoryThreads(tables),
+      streams: new MemoryStreams(tables),
       posts: new MemoryPosts(tables),
       notifications: new MemoryNotifications(tables),
       graph: new MemoryGraph(tables),

@@ -57,6 +57,7 @@ import { readPrefs } from "./prefs.ts";
 import { hidesPresence, sightOf } from "./privacy.ts";
 import { isHiddenFrom, ownReactionsIn } from "./reactions.ts";
 import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
+import { hasOpenStreams } from "./streams.ts";
 import { candidateOf, threadIn, visibleTo } from "./sync-candidates.ts";
 import {
   compareIds,
@@ -195,6 +196,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const removed = new Set<string>(after.keys());
     const receipts: Receipt[] = [];
     const candidates: SyncCandidate[] = [];
+    const streaming: ConversationId[] = [];
     const followed = this.#tables.conversationsOf(userId);
     const listed = [...after.keys()]
       .map((id) => this.#tables.readableOf(userId, id))
@@ -204,6 +206,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       const afterRev = after.get(asConversationId(stored.id));
       if (afterRev === undefined && !complete) continue;
       removed.delete(stored.id);
+      if (hasOpenStreams(stored)) streaming.push(asConversationId(stored.id));
       const peer = afterRev === undefined ? undefined : peerIn(stored, userId);
       if (peer) receipts.push(receiptOf(stored.id, peer));
       if (afterRev === stored.rev) continue;
@@ -216,7 +219,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       const own = ownReactionsIn(stored, userId, seqs);
       if (own.length > 0) conversation.own_reactions = own;
     }
-    return answer;
+    return streaming.length === 0 ? answer : { ...answer, streaming };
   }
 
   async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
@@ -356,6 +359,11 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
 
   readableThreads(...asked: Parameters<ThreadQueries["readableThreads"]>) {
     return this.#threads.readableThreads(...asked);
+  }
+
+  async claimStreams(limit: number, _leaseMs: number) {
+    const open = [...this.#tables.conversations.values()].filter(hasOpenStreams);
+    return open.map(({ id }) => asConversationId(id)).slice(0, limit);
   }
 
   claimSummaries(...asked: Parameters<ThreadQueries["claimSummaries"]>) {

@@ -8,12 +8,14 @@ import { PostgresAppActors } from "./app-actors.ts";
 import { DEADLINE_MS } from "./connection.ts";
 import { PostgresConversations } from "./conversations.ts";
 import { PostgresGraph } from "./graph.ts";
+import { PostgresModeration } from "./moderation.ts";
 import { PostgresNotifications } from "./notifications.ts";
 import { Database } from "./pool.ts";
 import { PostgresPosts } from "./posts.ts";
 import { PostgresPrefs } from "./prefs.ts";
 import { PostgresReactions } from "./reactions.ts";
 import { StatisticsRefresher } from "./statistics.ts";
+import { PostgresStreams } from "./streams.ts";
 import { PostgresThreads } from "./threads.ts";
 import { PostgresUsers } from "./users.ts";
 
@@ -23,6 +25,7 @@ const SOCIAL_CONNECTIONS = 4;
 
 export interface ActorStorage {
   ports: ActorPorts;
+  moderation: PostgresModeration;
   /**
    * Takes the writer's connection, then one for reads, so that a database short of connections
    * takes sends first. Resolves within the deadline, with connections or without.
@@ -59,6 +62,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
     ports: {
       conversations,
       threads: new PostgresThreads(writer, conversations),
+      streams: new PostgresStreams(database, writer),
       users: new PostgresUsers(database),
       reactions: new PostgresReactions(database, writer),
       posts,
@@ -67,6 +71,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
       apps,
       graph: new PostgresGraph(database, writes),
     },
+    moderation: new PostgresModeration(database),
     async open() {
       await writer.open();
       await database.reach();

@@ -82,12 +82,15 @@ const CHANGED_AFTER = {
 // The masked members are found by an index that holds nobody else.
 const RESERVES = {
   name: "reserves_of_conversations",
-  text: `SELECT c.id, NULL::bigint AS masked FROM conversations c
+  text: `SELECT c.id, NULL::bigint AS masked, false AS streams FROM conversations c
     JOIN conversation_members m ON m.conversation_id = c.id AND m.user_id = c.direct_lo
     WHERE c.id = ANY ($1::bigint[]) AND m.apart
     UNION ALL
-    SELECT m.conversation_id, m.user_id FROM conversation_members m
-    WHERE m.conversation_id = ANY ($1::bigint[]) AND m.read_mask IS NOT NULL`,
+    SELECT m.conversation_id, m.user_id, false FROM conversation_members m
+    WHERE m.conversation_id = ANY ($1::bigint[]) AND m.read_mask IS NOT NULL
+    UNION ALL
+    SELECT o.conversation_id, NULL, true FROM open_streams o
+    WHERE o.conversation_id = ANY ($1::bigint[])`,
 };
 // The newest messages are walked backwards, for no index leads to a sender's newest one.
 const LAST_SENDS = {
@@ -141,6 +144,12 @@ const END_INVITE = {
 const NO_RESERVES: Reserves = { isApart: false, maskedIds: [] };
 const GATHERED = { batchMax: 100, inFlightMax: 2 };
 
+interface ReserveRow {
+  id: ConversationId;
+  /** Null: the row is about a block, or with `streams` about open streams. */
+  masked: UserId | null;
+  streams: boolean;
+}
 interface MessageRow {
   /** As message_text writes it. */
   message: string;
@@ -192,12 +201,14 @@ export class PostgresConversations implements ConversationStore {
       });
     }, GATHERED);
     this.#reserves = new Batcher(async (ids) => {
-      const rows = await database.read<{ id: ConversationId; masked: UserId | null }>(RESERVES, [
-        ids,
-      ]);
+      const rows = await database.read<ReserveRow>(RESERVES, [ids]);
       const found = new Map<string, Reserves>();
-      for (const { id, masked } of rows) {
+      for (const { id, masked, streams } of rows) {
         const reserves = found.get(id) ?? NO_RESERVES;
+        if (streams) {
+          found.set(id, { ...reserves, hasStreams: true });
+          continue;
+        }
         found.set(
           id,
           masked === null

@@ -54,6 +54,7 @@ const SETTLE = {
       action = $2, resolution_note = $3, resolved_by = $4
     WHERE r.id = $1 AND r.resolved_at IS NULL RETURNING ${REPORT_COLUMNS}`,
 };
+const RULES_REV = { name: "word_rules_rev", text: "SELECT m.rev FROM moderation_rules m" };
 const RULES = { text: "SELECT m.rev, m.rules FROM moderation_rules m" };
 const PUT_RULES = {
   text: "UPDATE moderation_rules m SET rules = $1, rev = m.rev + 1 RETURNING m.rev",
@@ -119,6 +120,12 @@ export class PostgresModeration implements ModerationStore {
     const { action = null, note = null, by = null } = resolution ?? {};
     const [row] = await this.#database.write<ReportRow>(SETTLE, [id, action, note, by]);
     return row === undefined ? null : reportOf(row);
+  }
+
+  /** The number of the newest rules. */
+  async rulesRev(): Promise<number> {
+    const [row] = await this.#database.read<{ rev: string }>(RULES_REV, []);
+    return Number(row?.rev ?? 0);
   }
 
   async wordRules(): Promise<{ rev: number; rules: WordRule[] }> {

@@ -57,6 +57,7 @@ import {
 } from "./rows.ts";
 import { openSessions } from "./session-openings.ts";
 import { PostgresSocialQueries } from "./social-queries.ts";
+import { claimStreams } from "./streams.ts";
 import { readSyncs } from "./sync.ts";
 import { claimSummaries, readReadable, readThread, readThreads } from "./thread-queries.ts";
 import { readLastSeen, readUsers, STORM_PACE_MS } from "./users.ts";
@@ -303,6 +304,10 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   readableThreads(reader: UserId, ids: readonly ConversationId[]): Promise<ConversationId[]> {
     return readReadable(this.#database, reader, ids);
+  }
+
+  claimStreams(limit: number, leaseMs: number) {
+    return claimStreams(this.#database, limit, leaseMs);
   }
 
   claimSummaries(limit: number, leaseMs: number) {

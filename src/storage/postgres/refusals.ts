@@ -18,6 +18,7 @@ export const STORAGE_REFUSALS = {
   noFile: RULES.shown,
   notUploader: RULES.uploader,
   messageDeleted: refused("conflict", "The message is deleted."),
+  streaming: refused("conflict", "The message is being streamed: it is edited after its end."),
   tooLarge: refused(
     "invalid_payload",
     `Body and data must not be more than ${CONTENT_BYTES_MAX} bytes together.`,
@@ -133,6 +134,7 @@ export const MESSAGE_OUTCOMES: Record<string, Refusal> = {
   no_file: STORAGE_REFUSALS.noFile,
   not_uploader: STORAGE_REFUSALS.notUploader,
   full: STORAGE_REFUSALS.pinsFull,
+  streaming: STORAGE_REFUSALS.streaming,
 };
 
 /** What react_to_message answers instead of 'ok' and 'more'. */

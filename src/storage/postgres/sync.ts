@@ -5,7 +5,7 @@
  * of the client's.
  */
 import type { SyncAnswer, SyncRequest } from "../../ports/edge.ts";
-import type { Message, Receipt } from "../../protocol/schemas.ts";
+import { asConversationId, type Message, type Receipt } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
 import { readOwnReactions } from "./reactions.ts";
 import {
@@ -20,6 +20,7 @@ import {
   shownFrom,
   shownRead,
 } from "./rows.ts";
+import { readStreaming } from "./streams.ts";
 import {
   answerSync,
   CHANGED_MAX,
@@ -91,6 +92,7 @@ export const SYNC = {
         e.member_count, v.member_ids, v.member_delivered, v.member_read,
         e.external_id, e.extra, v.member_extras, x.messages,
         e.parent_id, e.parent_seq, r.parent_rules, r.reader_extra,
+        EXISTS (SELECT 1 FROM open_streams) AS streams,
         p.user_id AS peer_id, p.delivered_seq AS peer_delivered,
         ${shownRead("p", "q.reader")} AS peer_read
       FROM chosen e
@@ -132,6 +134,8 @@ interface SyncRow extends ConversationRow, OwnRow {
   /** Members or title are news to the client. */
   whole: boolean;
   messages: string | null;
+  /** Anywhere streams are open. */
+  streams: boolean;
   peer_id: string | null;
   peer_delivered: string | null;
   peer_read: string | null;
@@ -153,6 +157,13 @@ export async function readSyncs(
   const rowsOf: SyncRow[][] = requests.map(() => []);
   for (const row of rows) rowsOf[row.n - 1]!.push(row);
   const answers = rowsOf.map((own, i) => answerOf(own, asked[i]!.ids));
+  if (rows[0]?.streams === true) {
+    const streaming = await readStreaming(database, [...new Set(rows.map(({ id }) => id))]);
+    for (const [i, own] of rowsOf.entries()) {
+      const open = own.filter(({ id }) => streaming.has(id)).map(({ id }) => asConversationId(id));
+      if (open.length > 0) answers[i]!.streaming = open;
+    }
+  }
   await Promise.all(answers.map((answer, i) => addOwnReactions(database, answer, requests[i]!)));
   return answers;
 }

@@ -26,6 +26,7 @@ import { type Identity, SERVICE_USER } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { actingOf } from "../server/acting.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
+import { streamed } from "./streamed.ts";
 
 type Route =
   | "createConversation"
@@ -45,6 +46,8 @@ type Route =
   | "pinMessage"
   | "unpinMessage"
   | "sendMessage"
+  | "appendMessage"
+  | "endMessage"
   | "editMessage"
   | "deleteMessage"
   | "markRead";
@@ -233,7 +236,8 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
           limit: query.limit ?? PAGE_LIMIT_DEFAULT,
         }),
       );
-      return page === null ? REFUSALS.conversationNotFound : answered(200, ok(page));
+      if (page === null) return REFUSALS.conversationNotFound;
+      return answered(200, ok(await streamed(gateway, caller.userId, params.id, page)));
     },
 
     async getMessage({ caller, params: { id, seq } }) {
@@ -242,7 +246,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         queries.history(caller.userId, asConversationId(id), window),
       );
       if (page === null) return REFUSALS.conversationNotFound;
-      const [message] = page.value().items;
+      const [message] = (await streamed(gateway, caller.userId, id, page)).value().items;
       return message === undefined ? REFUSALS.messageNotFound : answered(200, ok(message));
     },
 
@@ -281,6 +285,16 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
             });
       if (!sent.ok) return sent;
       return answered(sent.value.duplicate === true ? 200 : 201, ok(sent.value.message));
+    },
+
+    async appendMessage({ caller, params: { id, seq }, body }) {
+      const asked = { ...actingOf(caller), ...body, seq };
+      return answered(200, await gateway.ask("conversation", id, "append", asked));
+    },
+
+    async endMessage({ caller, params: { id, seq }, body }) {
+      const asked = { ...actingOf(caller), ...body, seq };
+      return answered(200, taken(await gateway.ask("conversation", id, "end", asked), "message"));
     },
 
     async editMessage({ caller, params, body }) {

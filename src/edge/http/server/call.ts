@@ -39,7 +39,7 @@ export type Handler<R extends RouteName> = (
 
 export type Handlers<R extends RouteName = RouteName> = { [Name in R]: Handler<Name> };
 /** All but those that read their bodies themselves. */
-export type PlainHandlers = Omit<Handlers, "uploadFile">;
+export type PlainHandlers = Omit<Handlers, "uploadFile" | "streamMessage" | "pipeMessage">;
 
 /** A value as the answer with `status`; refusals pass. */
 export function answered<S extends number, T>(

@@ -45,10 +45,14 @@ BEGIN
   WHERE m.conversation_id = p_id AND m.seq = ANY (seqs) AND m.deleted_at IS NULL
   ON CONFLICT DO NOTHING;
   UPDATE messages m SET rev = next_rev, body = '', data = NULL, reactions = NULL, client_id = NULL,
-    extra = nullif(m.extra - ARRAY['mentions', 'mention_all', 'attachments', 'pinned_at',
-      'pinned_by', 'expires_at'], '{}'),
+    extra = nullif(
+      CASE WHEN m.extra->'stream'->>'state' = 'open'
+        THEN m.extra || '{"stream": {"state": "cancelled"}}' ELSE m.extra END
+      - ARRAY['mentions', 'mention_all', 'attachments', 'pinned_at', 'pinned_by', 'expires_at'],
+      '{}'),
     deleted_at = coalesce(m.deleted_at, moment), revised = true
   WHERE m.conversation_id = p_id AND m.seq = ANY (seqs);
+  DELETE FROM open_streams o WHERE o.conversation_id = p_id AND o.seq = ANY (seqs);
   DELETE FROM message_reactions r WHERE r.conversation_id = p_id AND r.seq = ANY (seqs);
   DELETE FROM message_mentions x WHERE x.conversation_id = p_id AND x.seq = ANY (seqs);
   DELETE FROM message_files f WHERE f.conversation_id = p_id AND f.seq = ANY (seqs);

@@ -1,5 +1,5 @@
 -- What a batch's messages say beside their rows: when they expire, whom they mention, which files
--- they show. write_batch calls it with its sends and answers where `extras` is not null, so that
+-- they show, and which of them are streams. write_batch calls it with its sends and answers where `extras` is not null, so that
 -- batches of plain messages do not open these tables.
 CREATE OR REPLACE FUNCTION keep_message_extras(
   sends json, outcomes int[], seqs bigint[], extras json, moment timestamptz
@@ -18,6 +18,9 @@ BEGIN
   ), expiring AS (
     INSERT INTO message_expiries (conversation_id, seq, expires_at)
     SELECT x.c, x.seq, moment + x.x * interval '1 second' FROM extra x WHERE x.x IS NOT NULL
+  ), streaming AS (
+    INSERT INTO open_streams (conversation_id, seq, due_at)
+    SELECT x.c, x.seq, moment + interval '3 seconds' FROM extra x WHERE x.e ? 'stream'
   ), mentioned AS (
     INSERT INTO message_mentions (user_id, conversation_id, seq)
     SELECT u.id::bigint, x.c, x.seq

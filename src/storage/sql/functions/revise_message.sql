@@ -9,7 +9,7 @@
 --   files: shows the files as they are now, whoever asks; "expired" is true.
 -- outcome: ok, not_found (p_by is no member), message_not_found (also of what p_by has cleared), forbidden (p_by is not the sender),
 -- apart (an edit or a pin under a block), conflict (the message is deleted), too_large, full (as
--- many messages are pinned as may be), empty (neither body nor data nor type nor files would be left), no_file, not_uploader.
+-- many messages are pinned as may be), streaming (an edit of an open stream), empty (neither body nor data nor type nor files would be left), no_file, not_uploader.
 -- A deletion or pin that was made before changes nothing and is ok.
 -- It locks the conversation's row first and reads in later statements, so that under READ
 -- COMMITTED it sees everything that was committed before: rev is taken under that lock.
@@ -58,6 +58,7 @@ BEGIN
       ) THEN 'forbidden'
     WHEN act <> 'delete' AND found_apart THEN 'apart'
     WHEN act IN ('edit', 'pin') AND before.deleted_at IS NOT NULL THEN 'conflict'
+    WHEN act = 'edit' AND before.extra->'stream'->>'state' = 'open' THEN 'streaming'
     WHEN act = 'pin' AND is_pinned IS NOT TRUE AND (
       SELECT count(*) FROM conversation_pins p WHERE p.conversation_id = p_id) >= 50 THEN 'full'
     ELSE 'ok'
@@ -98,8 +99,10 @@ BEGIN
         outcome := CASE
           WHEN json_array_length(p_change->'attachments') > 0 AND new_files IS NULL THEN 'no_file'
           WHEN jsonb_typeof(new_files) = 'string' THEN 'not_uploader'
-          WHEN octet_length(after.body) + coalesce(octet_length(after.data), 0) > 16384
-            THEN 'too_large'
+          -- A streamed text may be longer, and an edit of its data alone leaves it as it is.
+          WHEN CASE WHEN p_change->'body' IS NULL AND before.extra ? 'stream' THEN 0
+              ELSE octet_length(after.body) END
+            + coalesce(octet_length(after.data), 0) > 16384 THEN 'too_large'
           WHEN after.body = '' AND after.data IS NULL
             AND NOT coalesce(after.extra ?| ARRAY['type', 'attachments'], false) THEN 'empty'
           ELSE 'ok'
@@ -111,6 +114,9 @@ BEGIN
         after.extra := before.extra - ARRAY[
           'mentions', 'mention_all', 'attachments', 'pinned_at', 'pinned_by', 'expires_at'];
         after.deleted_at := moment;
+        IF before.extra->'stream'->>'state' = 'open' THEN
+          after.extra := after.extra || '{"stream": {"state": "cancelled"}}';
+        END IF;
       WHEN 'files' THEN
         new_files := (
           SELECT jsonb_agg(file_json(f) ORDER BY a.n)
@@ -171,6 +177,9 @@ BEGIN
       END IF;
       INSERT INTO thread_summaries (conversation_id, due_at)
       VALUES (p_id, moment + interval '3 seconds') ON CONFLICT DO NOTHING;
+    END IF;
+    IF act = 'delete' AND before.extra ? 'stream' THEN
+      DELETE FROM open_streams o WHERE o.conversation_id = p_id AND o.seq = p_seq;
     END IF;
     IF act = 'delete' AND before.extra ? 'expires_at' THEN
       DELETE FROM message_expiries e WHERE e.conversation_id = p_id AND e.seq = p_seq;
