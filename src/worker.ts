@@ -52,6 +52,7 @@ import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
 import type { ThreadApi } from "./runtime/thread-api.ts";
 import { DiskFiles } from "./storage/files/disk.ts";
+import { DiskUploads } from "./storage/files/disk-uploads.ts";
 import { NoFiles } from "./storage/files/missing.ts";
 import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 import { FaultLog } from "./storage/postgres/fault-log.ts";
@@ -181,8 +182,12 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const store = openFileStore(config);
   const table = storage.files;
   const refresh = createRefresh({ table, gateway: exchange.gateway });
-  const retire = createRetirement({ table, store, refresh });
-  const files: Files = { table, store, links, retire };
+  const uploads = {
+    table: storage.uploads,
+    store: new DiskUploads(join(config.dataDir, "files")),
+  };
+  const retire = createRetirement({ table, store, uploads: uploads.store, refresh });
+  const files: Files = { table, store, uploads, links, retire };
   const strays = createMisroutedPolls(edge.sockets.io, tls === null);
   const api = await createApi({
     config,

@@ -8,6 +8,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { FileStore, FileTable } from "../ports/files.ts";
+import type { UploadStore } from "../ports/uploads.ts";
 import type { Result } from "../protocol/errors.ts";
 import { thumbOf } from "../protocol/files.ts";
 import { epochMsOf } from "../protocol/time.ts";
@@ -53,15 +54,17 @@ export function createRefresh({ table, gateway }: RefreshDeps): RefreshFile {
 interface RetirementDeps {
   table: Pick<FileTable, "forget">;
   store: Pick<FileStore, "remove">;
+  uploads: Pick<UploadStore, "drop">;
   refresh: RefreshFile;
 }
 
 /** [FCL1] The file is taken back already. */
-export function createRetirement({ table, store, refresh }: RetirementDeps) {
+export function createRetirement({ table, store, uploads, refresh }: RetirementDeps) {
   return async function retire(id: string): Promise<void> {
     if (!(await refresh(id))) return;
     await store.remove(id);
     await store.remove(thumbOf(id));
+    await uploads.drop(id);
     await table.forget(id);
   };
 }

@@ -2,6 +2,7 @@
 import type { FileLinks } from "../base/file-links.ts";
 import type { FileKind, FileObject, FileState } from "../protocol/files.ts";
 import type { ConversationId, UserId } from "../protocol/ids.ts";
+import type { UploadStore, UploadTable } from "./uploads.ts";
 
 /** A whole file. `shown.url` is the file's mark: see base/file-links.ts. */
 export interface StoredFile {
@@ -126,6 +127,7 @@ export interface FileStore {
 export interface Files {
   table: FileTable;
   store: FileStore;
+  uploads: { table: UploadTable; store: UploadStore };
   links: Pick<FileLinks, "mark" | "in" | "goodForS">;
   /**
    * Takes a file out of the messages that show it, then its bytes and its row. What cannot be done

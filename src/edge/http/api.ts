@@ -76,6 +76,7 @@ import { createReplies, type Replies } from "./server/replies.ts";
 import { REQUEST_ID, requestIds } from "./server/request-ids.ts";
 import { serveSdk } from "./server/sdk.ts";
 import { answerClientError, closeConnections, createHttpServer } from "./server/server.ts";
+import { serveTus } from "./server/tus.ts";
 import { serveUploads } from "./server/uploads.ts";
 
 export interface ApiDeps {
@@ -279,6 +280,15 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     head,
     count,
   });
+  const tus = serveTus(app, {
+    config,
+    basePath: config.basePath,
+    files: deps.files,
+    ...room,
+    head,
+    count,
+    clock,
+  });
   const files = serveDownloads(app, {
     files: deps.files,
     gate: gates.file,
@@ -290,6 +300,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   });
   addFallbacks(app, replies, log, [
     ...served.map((name) => ROUTES[name]),
+    ...tus,
     ...[...pages.map(({ path }) => path), ...sdk, ...files].map((path) => ({
       method: "GET",
       path,

@@ -11,8 +11,8 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import type { FileStore } from "../../ports/files.ts";
+import { isMissing, syncFolder, UNFINISHED, wholePath, writeAll } from "./disk-paths.ts";
 
-const UNFINISHED = "unfinished";
 /** An unfinished one that nobody has written to for so long is nobody's. */
 const ABANDONED_MS = 24 * 3_600_000;
 
@@ -78,31 +78,7 @@ export class DiskFiles implements FileStore {
     }
   }
 
-  /** Ids grow, so their last digits spread files evenly over folders. */
   #pathOf(key: string): string {
-    const [id = ""] = key.split(".");
-    return join(this.#folder, id.slice(-2).padStart(2, "0"), key);
+    return wholePath(this.#folder, key);
   }
-}
-
-async function writeAll(file: Awaited<ReturnType<typeof open>>, chunk: Uint8Array): Promise<void> {
-  let at = 0;
-  while (at < chunk.length) {
-    const { bytesWritten } = await file.write(chunk, at, chunk.length - at);
-    at += bytesWritten;
-  }
-}
-
-/** A rename is on the disk when its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException | null)?.code === "ENOENT";
 }

@@ -11,6 +11,7 @@ import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { ServiceStore } from "../../ports/services.ts";
+import type { UploadTable } from "../../ports/uploads.ts";
 import type { WebhookQueue, WebhookStore } from "../../ports/webhooks.ts";
 import { PostgresAccounts } from "./accounts.ts";
 import { PostgresAppQueries } from "./app-actors.ts";
@@ -26,6 +27,7 @@ import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
 import { PostgresScheduled } from "./scheduled.ts";
 import { PostgresServices } from "./services.ts";
+import { PostgresUploads } from "./uploads.ts";
 import { PostgresWebhooks } from "./webhooks.ts";
 
 const CONNECTIONS = 4;
@@ -38,6 +40,7 @@ export interface EdgeStorage {
   services: ServiceStore;
   scheduled: ScheduledStore;
   files: FileTable;
+  uploads: UploadTable;
   jobs: JobStore;
   moderation: ModerationStore;
   apps: AppQueries;
@@ -62,6 +65,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     services: new PostgresServices(database),
     scheduled: new PostgresScheduled(database),
     files: new PostgresFiles(database),
+    uploads: new PostgresUploads(database),
     jobs,
     moderation: new PostgresModeration(database),
     apps: new PostgresAppQueries(database),

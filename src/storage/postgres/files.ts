@@ -71,6 +71,9 @@ const SWEEP = {
       (SELECT x.id FROM files x
         WHERE x.attached_at IS NULL
           AND x.created_at < clock_timestamp() - $1 * interval '1 millisecond'
+          AND NOT (x.state = 'uploading' AND EXISTS (SELECT 1 FROM uploads u
+            WHERE u.file_id = x.id
+              AND u.touched_at >= clock_timestamp() - $1 * interval '1 millisecond'))
           AND NOT is_to_be_sent(x)
         ORDER BY x.created_at LIMIT $2)
       UNION ALL

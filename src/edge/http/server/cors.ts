@@ -12,14 +12,18 @@ const ALLOW_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /** A wildcard would not cover `authorization` (Fetch standard, CORS protocol). */
 const ALLOW_HEADERS = "authorization, content-type, x-request-id";
 const EXPOSE_HEADERS = "retry-after, allow, x-request-id";
+/** What clients of tus send and read beside. */
+const UPLOAD_PATH = "/api/files/tus";
+const UPLOAD_ALLOW_HEADERS = `${ALLOW_HEADERS}, tus-resumable, upload-length, upload-metadata, upload-offset, x-http-method-override`;
+const UPLOAD_EXPOSE_HEADERS = `${EXPOSE_HEADERS}, location, tus-resumable, tus-version, tus-extension, tus-max-size, upload-length, upload-metadata, upload-offset`;
 /** Browsers cap it at two hours (Chromium) or a day (Firefox). */
 const MAX_AGE_S = "7200";
 
 export function createCors(origins: readonly string[] | null): Cors {
   if (origins === null || origins.includes("*")) {
-    return (_request, reply) => {
+    return (request, reply) => {
       reply.header("access-control-allow-origin", "*");
-      reply.header("access-control-expose-headers", EXPOSE_HEADERS);
+      reply.header("access-control-expose-headers", exposedBy(request));
     };
   }
   const isAllowed = originMatcher(origins);
@@ -28,8 +32,12 @@ export function createCors(origins: readonly string[] | null): Cors {
     const { origin } = request.headers;
     if (origin === undefined || !isAllowed(origin)) return;
     reply.header("access-control-allow-origin", origin);
-    reply.header("access-control-expose-headers", EXPOSE_HEADERS);
+    reply.header("access-control-expose-headers", exposedBy(request));
   };
+}
+
+function exposedBy({ url }: FastifyRequest): string {
+  return url.startsWith(UPLOAD_PATH) ? UPLOAD_EXPOSE_HEADERS : EXPOSE_HEADERS;
 }
 
 /** Whether an OPTIONS request is a browser asking leave. */
@@ -38,8 +46,9 @@ export function isPreflight(request: FastifyRequest): boolean {
   return headers.origin !== undefined && "access-control-request-method" in headers;
 }
 
-export function allowPreflight(reply: FastifyReply): void {
+export function allowPreflight({ url }: FastifyRequest, reply: FastifyReply): void {
+  const headers = url.startsWith(UPLOAD_PATH) ? UPLOAD_ALLOW_HEADERS : ALLOW_HEADERS;
   reply.header("access-control-allow-methods", ALLOW_METHODS);
-  reply.header("access-control-allow-headers", ALLOW_HEADERS);
+  reply.header("access-control-allow-headers", headers);
   reply.header("access-control-max-age", MAX_AGE_S);
 }

@@ -26,7 +26,7 @@ export function addFallbacks(
     const asksLeave = isPreflight(request) && request.url.startsWith("/api/");
     if (request.method === "OPTIONS" && (allowed.length > 0 || asksLeave)) {
       reply.header("allow", allowed.join(", "));
-      if (asksLeave) allowPreflight(reply);
+      if (asksLeave) allowPreflight(request, reply);
       replies.send(request, reply, 204, null);
     } else if (allowed.length > 0) {
       reply.header("allow", allowed.join(", "));

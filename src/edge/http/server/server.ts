@@ -145,8 +145,17 @@ const TWO_HOSTS = refused("invalid_payload", "A request has one Host header.").e
 const PIPELINED = refused("invalid_payload", "An upgrade waits for the answers before it.").error;
 const NOT_HTTP = refused("invalid_payload", "This is not a valid HTTP request.").error;
 
+const patient = new WeakSet<Socket>();
+
+/** The request that this connection sends now may take longer: it is a file. */
+export function allowSlowBody(socket: Socket): void {
+  patient.add(socket);
+}
+
 /** Answers what node could not read as a request, and closes. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  // Node says it once a request. SILENCE_MS still holds.
+  if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" && patient.delete(socket)) return;
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;

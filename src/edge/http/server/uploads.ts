@@ -9,36 +9,31 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Logger } from "pino";
-import { sniff, UNKNOWN } from "../../../base/sniff.ts";
-import { type FilesConfig, isTakenType } from "../../../config/file-keys.ts";
-import type { Files } from "../../../ports/files.ts";
+import { UNKNOWN } from "../../../base/sniff.ts";
+import { isTakenType } from "../../../config/file-keys.ts";
 import { COST_OF_ROUTE } from "../../../protocol/costs.ts";
 import { type ErrorObject, refused } from "../../../protocol/errors.ts";
-import {
-  type FileObject,
-  fileNameOf,
-  isPrepared,
-  kindOf,
-  SIMPLE_UPLOAD_BYTES_MAX,
-  SNIFFED_BYTES,
-} from "../../../protocol/files.ts";
+import { type FileObject, fileNameOf, SIMPLE_UPLOAD_BYTES_MAX } from "../../../protocol/files.ts";
 import { ACT_OF_ROUTE } from "../../../protocol/policy.ts";
 import { ROUTES } from "../../../protocol/routes.ts";
 import type { Identity } from "../../auth/identity.ts";
-import type { EdgeLimits } from "../../limits/limits.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { createReader } from "../../validation.ts";
-import type { AuditTrail } from "./audit.ts";
 import { answerFault } from "./fallbacks.ts";
-import type { Gates } from "./gates.ts";
-import type { Replies } from "./replies.ts";
+import { allowSlowBody } from "./server.ts";
+import {
+  EMPTY,
+  FORBIDDEN_TYPE,
+  foundOf,
+  Head,
+  isGone,
+  QUOTA,
+  Stopped,
+  type UploadsOptions,
+  written,
+} from "./upload-rules.ts";
 
 const MIB = 1024 * 1024;
-const EMPTY = refused(
-  "invalid_payload",
-  "The body is empty: it holds the bytes of the file.",
-).error;
 const ENCODED = refused(
   "unsupported_media_type",
   "Compressed bodies are not read; send the bytes as they are.",
@@ -47,34 +42,9 @@ const NOT_THE_FILE = refused(
   "unsupported_media_type",
   "The body is the file itself, and not a form.",
 ).error;
-const FORBIDDEN_TYPE = refused(
-  "unsupported_media_type",
-  "Files of this type are not taken here.",
-).error;
-const QUOTA = refused("quota_exceeded", "Your files take all the room that you have.").error;
 const CUT_OFF = refused("invalid_payload", "The body ended early.").error;
 /** What clients say that know nothing about the body. */
 const NO_CLAIM = new Set(["", UNKNOWN, "application/x-www-form-urlencoded"]);
-
-export interface UploadsOptions {
-  config: FilesConfig;
-  files: Files;
-  gates: Gates;
-  limits: EdgeLimits;
-  replies: Replies;
-  audit: AuditTrail;
-  log: Logger;
-}
-
-/** Stops the reading of a body that is refused. */
-class Stopped extends Error {
-  readonly refusal: ErrorObject;
-
-  constructor(refusal: ErrorObject) {
-    super(refusal.message);
-    this.refusal = refusal;
-  }
-}
 
 export function serveUploads(app: FastifyInstance, options: UploadsOptions): void {
   const { config, files, gates, limits, replies, audit, log } = options;
@@ -123,11 +93,8 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
       const bytes = await written(store.write(id, checked(request.raw, head)));
       if (bytes === 0) throw new Stopped(EMPTY);
       const { mime } = head;
-      const state = isPrepared(mime) ? ("processing" as const) : ("ready" as const);
-      const found = { bytes, mime, kind: kindOf(mime), state };
-      const file = await orUnreachable(
-        table.complete(id, { ...found, mark: links.mark(id) }, quota),
-      );
+      const found = foundOf(id, bytes, mime, links);
+      const file = await orUnreachable(table.complete(id, found, quota));
       if (file === null) throw new Stopped(QUOTA);
       return file.shown;
     } catch (fault) {
@@ -171,6 +138,7 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
           refuse(request, reply, refusal);
           return;
         }
+        allowSlowBody(request.raw.socket);
         take(request, caller).then(
           async (file) => {
             if (caller.service !== null) {
@@ -204,53 +172,6 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
     }
     request.raw.resume();
     replies.refuse(request, reply, error);
-  }
-}
-
-/** The first bytes of a file, until it is known what it is. */
-class Head {
-  readonly #judge: (mime: string) => void;
-  #bytes: Buffer = Buffer.alloc(0);
-  #mime: string | null = null;
-
-  /** `judge` throws where it is not to be read on. */
-  constructor(judge: (mime: string) => void) {
-    this.#judge = judge;
-  }
-
-  get mime(): string {
-    return this.#mime ?? UNKNOWN;
-  }
-
-  add(chunk: Buffer): void {
-    if (this.#mime !== null) return;
-    this.#bytes = Buffer.concat([this.#bytes, chunk.subarray(0, SNIFFED_BYTES)]);
-    if (this.#bytes.length >= SNIFFED_BYTES) this.#look(false);
-  }
-
-  end(): void {
-    if (this.#mime === null) this.#look(true);
-  }
-
-  #look(isAll: boolean): void {
-    this.#mime = sniff(this.#bytes.subarray(0, SNIFFED_BYTES), isAll);
-    this.#bytes = Buffer.alloc(0);
-    this.#judge(this.#mime);
-  }
-}
-
-/** The connection was cut meanwhile: nobody is left to answer, and the request has no socket. */
-function isGone({ raw }: FastifyRequest): boolean {
-  return raw.socket === null || raw.socket.destroyed;
-}
-
-/** A store that cannot write is out of reach, as storage is. */
-async function written(work: Promise<number>): Promise<number> {
-  try {
-    return await work;
-  } catch (fault) {
-    if (fault instanceof Stopped) throw fault;
-    return orUnreachable(Promise.reject(fault));
   }
 }
 

@@ -18,7 +18,8 @@ BEGIN
     PERFORM pg_notify('troupe_jobs', '');
   END IF;
   RETURN QUERY
-  UPDATE files f SET bytes = p_bytes, mime = p_mime, kind = p_kind, state = p_state, mark = p_mark
+  UPDATE files f SET bytes = p_bytes, mime = p_mime, kind = p_kind, state = p_state, mark = p_mark,
+    created_at = clock_timestamp()
   WHERE f.id = p_id RETURNING f.*;
 END
 $$;

@@ -7,6 +7,7 @@ BEGIN
   DELETE FROM files f WHERE f.id = p_id RETURNING f.* INTO gone;
   IF gone.id IS NULL THEN RETURN; END IF;
   PERFORM take_file_bytes(gone.user_id, -gone.bytes, 0);
+  DELETE FROM uploads u WHERE u.file_id = p_id;
   DELETE FROM message_files r WHERE r.file_id = p_id;
 END
 $$;

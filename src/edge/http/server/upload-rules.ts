@@ -1,0 +1,101 @@
+/** What both ways of uploading have in common: what is refused, and how it is found out. */
+import type { FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import { sniff, UNKNOWN } from "../../../base/sniff.ts";
+import type { FilesConfig } from "../../../config/file-keys.ts";
+import type { Files, SniffedFile } from "../../../ports/files.ts";
+import { type ErrorObject, refused } from "../../../protocol/errors.ts";
+import { isPrepared, kindOf, SNIFFED_BYTES } from "../../../protocol/files.ts";
+import type { EdgeLimits } from "../../limits/limits.ts";
+import { orUnreachable } from "../../storage-reachable.ts";
+import type { AuditTrail } from "./audit.ts";
+import type { Gates } from "./gates.ts";
+import type { Replies } from "./replies.ts";
+
+export const EMPTY = refused(
+  "invalid_payload",
+  "The body is empty: it holds the bytes of the file.",
+).error;
+export const FORBIDDEN_TYPE = refused(
+  "unsupported_media_type",
+  "Files of this type are not taken here.",
+).error;
+export const QUOTA = refused("quota_exceeded", "Your files take all the room that you have.").error;
+
+export interface UploadsOptions {
+  config: FilesConfig;
+  files: Files;
+  gates: Gates;
+  limits: EdgeLimits;
+  replies: Replies;
+  audit: AuditTrail;
+  log: Logger;
+}
+
+/** Stops the reading of a body that is refused. */
+export class Stopped extends Error {
+  readonly refusal: ErrorObject;
+
+  constructor(refusal: ErrorObject) {
+    super(refusal.message);
+    this.refusal = refusal;
+  }
+}
+
+/** The first bytes of a file, until it is known what it is. */
+export class Head {
+  readonly #judge: (mime: string) => void;
+  #bytes: Buffer = Buffer.alloc(0);
+  #mime: string | null = null;
+
+  /** `judge` throws where it is not to be read on. */
+  constructor(judge: (mime: string) => void) {
+    this.#judge = judge;
+  }
+
+  get mime(): string {
+    return this.#mime ?? UNKNOWN;
+  }
+
+  add(chunk: Buffer): void {
+    if (this.#mime !== null) return;
+    this.#bytes = Buffer.concat([this.#bytes, chunk.subarray(0, SNIFFED_BYTES)]);
+    if (this.#bytes.length >= SNIFFED_BYTES) this.#look(false);
+  }
+
+  end(): void {
+    if (this.#mime === null) this.#look(true);
+  }
+
+  #look(isAll: boolean): void {
+    this.#mime = sniff(this.#bytes.subarray(0, SNIFFED_BYTES), isAll);
+    this.#bytes = Buffer.alloc(0);
+    this.#judge(this.#mime);
+  }
+}
+
+/** The connection was cut meanwhile: nobody is left to answer, and the request has no socket. */
+export function isGone({ raw }: FastifyRequest): boolean {
+  return raw.socket === null || raw.socket.destroyed;
+}
+
+/** A store that cannot write is out of reach, as storage is. */
+export async function written(work: Promise<number>): Promise<number> {
+  try {
+    return await work;
+  } catch (fault) {
+    if (fault instanceof Stopped) throw fault;
+    return orUnreachable(Promise.reject(fault));
+  }
+}
+
+/** What is written of a file whose bytes are whole. */
+export function foundOf(
+  id: string,
+  bytes: number,
+  mime: string,
+  links: Files["links"],
+): SniffedFile {
+  const state = isPrepared(mime) ? "processing" : "ready";
+  return { bytes, mime, kind: kindOf(mime), state, mark: links.mark(id) };
+}
