@@ -114,6 +114,10 @@ const COMMANDS: Record<string, AnyCommand> = {
     options: readRecountOptions,
     run: (config, log, { mend }) => recount(config, log, mend),
   }),
+  reindex: command({
+    options: readNoOptions,
+    run: (config, log) => reindex(config, log),
+  }),
   demo: command({
     options: readDemoOptions,
     run: (config, _log, options) => demo(config, options),
@@ -318,6 +322,25 @@ async function recount(config: Config, log: Log, mend: boolean): Promise<number>
     mend ? `Corrected ${found}.\n` : `Found ${found} that differ: --mend corrects them.\n`,
   );
   return mend ? 0 : 1;
+}
+
+async function reindex(config: Config, log: Log): Promise<number> {
+  const count = await withRunningDatabase(config, log, async (url) => {
+    const storage = createEdgePorts(url);
+    try {
+      return await storage.searchIndex.empty();
+    } catch (error) {
+      if (!(error instanceof StorageFault)) throw error;
+      throw new StartRefusal(`The database cannot be written: ${reasonOf(error)}.`);
+    } finally {
+      await storage.close();
+    }
+  });
+  const read = count === 1 ? "1 conversation" : `${count} conversations`;
+  process.stdout.write(
+    `The index of messages is empty, and ${read} will be read anew by a running Troupe; \`behind_ms\` of a search says how far it is.\n`,
+  );
+  return 0;
 }
 
 /**

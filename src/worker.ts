@@ -31,6 +31,7 @@ import { erasureJobs } from "./jobs/erasure.ts";
 import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
 import { imageJobs, PREPARE_IMAGE } from "./jobs/images.ts";
 import { startJobs } from "./jobs/jobs.ts";
+import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createHooks } from "./outbound/hook-client.ts";
@@ -199,6 +200,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     apps: storage.apps,
     queries: storage.queries,
     files,
+    search: config.messageSearch ? storage.search : null,
     clientPackages: storage.clientPackages,
     erasures: storage.erasures,
     outside: {
@@ -295,9 +297,10 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
           ...fileJobs({ table, store, retire, clock }),
           ...imageJobs({ table, store, links, images, refresh, log }),
           ...erasureJobs({ store: storage.erasures, gateway: exchange.gateway, retire }),
+          ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
         },
         bounds: { [PREPARE_IMAGE]: IMAGES_AT_ONCE },
-        standing: [SWEEP_FILES],
+        standing: config.messageSearch ? [SWEEP_FILES, FEED_SEARCH] : [SWEEP_FILES],
         registry: metrics.registry,
         clock,
         log,

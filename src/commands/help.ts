@@ -13,6 +13,7 @@ Looking after it
   rotate-secret  sign new tokens with a new secret; older tokens stay good
   webhook    send a test to the deployment's webhooks
   recount    compare every stored count with what it counts
+  reindex    build the index of messages anew
 
 Trying it
   demo       fill a running Troupe with made-up people who talk
@@ -118,6 +119,13 @@ rows it counts, beside a running server too. Exit code 1 where they differ.
   --mend     correct what differs
 
   troupe recount --mend
+`,
+  reindex: `Usage: troupe reindex
+
+Empties the index by which messages are searched. A running Troupe, or the next one that starts,
+reads all messages into it again; searches find what has been read until then. Sends do not wait.
+
+  troupe reindex
 `,
   demo: `Usage: troupe demo [options]
 

@@ -41,6 +41,8 @@ export interface Config extends EventsConfig, FilesConfig {
   privacyDefaults: Privacy;
   /** False: `register` is forbidden. */
   registration: boolean;
+  /** Whether messages can be searched. */
+  messageSearch: boolean;
   directory: Directory;
   presenceGraceMs: number;
   /** False: none of `limits` holds. */
@@ -134,6 +136,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     auditRetentionDays: read(CONFIG_KEYS.auditRetentionDays, 365),
     privacyDefaults: read(CONFIG_KEYS.privacyDefaults, PRIVACY_DEFAULTS),
     registration: read(CONFIG_KEYS.registration, true),
+    messageSearch: read(CONFIG_KEYS.messageSearch, true),
     directory: read(CONFIG_KEYS.directory, "shared"),
     presenceGraceMs: read(CONFIG_KEYS.presenceGraceMs, 5000),
     rateLimits: read(CONFIG_KEYS.rateLimits, true),

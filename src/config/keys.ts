@@ -215,6 +215,14 @@ export const CONFIG_KEYS = {
     wants: "on or off",
     read: onOff,
   },
+  messageSearch: {
+    name: "SEARCH",
+    meaning: "whether messages can be searched; off neither feeds nor asks the index",
+    unit: "",
+    default: "on",
+    wants: "on or off",
+    read: onOff,
+  },
   directory: {
     name: "DIRECTORY",
     meaning:

@@ -27,6 +27,7 @@ export const LIMIT_KINDS = [
   "add",
   "change",
   "upload",
+  "search",
   "conversation_change",
   "report",
   "http_user",
@@ -216,6 +217,13 @@ export const LIMIT_KEYS = {
     "uploads that one user begins",
     "somebody who sends an album is refused",
     "each is a file to write and to look at",
+  ),
+  search: key(
+    "SEARCH",
+    "5/s burst 20",
+    "searches of messages by one user",
+    "somebody who types what they look for is refused",
+    "each may look at the words of all messages that the user may read",
   ),
   conversation_change: key(
     "CONVERSATION_CHANGE",

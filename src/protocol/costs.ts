@@ -34,6 +34,7 @@ export type ChargedLimit =
   | "change"
   | "report"
   | "upload"
+  | "search"
   | "operations";
 
 /** Units by limit. What is charged to `http_user` is charged to the caller's address as well. */
@@ -86,6 +87,8 @@ export const COST_OF_ROUTE: RouteCosts = {
   },
   // It may read all with whom the user shares a conversation.
   searchUsers: () => ({ http_user: 10 }),
+  // It may look at all rows of the index that the user may read, and at 1,000 messages.
+  searchMessages: () => ({ search: 1, http_user: 4 }),
   getUser: PLAIN,
   listFollowers: page,
   listFollowing: page,

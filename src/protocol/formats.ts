@@ -14,6 +14,7 @@ import {
   LABEL_MAX,
   NOTE_MAX,
   NOTICE_MAX,
+  QUESTION_MAX,
   TITLE_MAX,
 } from "./text.ts";
 
@@ -30,6 +31,8 @@ Format.Set("message_body", (value) => value === "" || isText(value, BODY_MAX));
 Format.Set("title", (value) => isText(value, TITLE_MAX));
 /** An application's own name of something: 1–64 code points. */
 Format.Set("label", (value) => isText(value, LABEL_MAX));
+/** What messages are searched for: 1–200 code points. */
+Format.Set("question", (value) => isText(value, QUESTION_MAX));
 /** The sentence of a notification: 1–500 code points. */
 Format.Set("note", (value) => value === "" || isText(value, NOTE_MAX));
 Format.Set("notice", (value) => isText(value, NOTICE_MAX));

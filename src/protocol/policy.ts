@@ -210,6 +210,7 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   endLogin: "own_credentials",
   findUser: "find_user",
   searchUsers: "own",
+  searchMessages: "own",
   listFollowers: "own",
   listFollowing: "own",
   listUserPosts: "own",

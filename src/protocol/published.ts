@@ -36,7 +36,7 @@ import {
   PostCounts,
   Suspended,
 } from "./social.ts";
-import { BODY_MAX, LABEL_MAX, NOTE_MAX, NOTICE_MAX, TITLE_MAX } from "./text.ts";
+import { BODY_MAX, LABEL_MAX, NOTE_MAX, NOTICE_MAX, QUESTION_MAX, TITLE_MAX } from "./text.ts";
 
 /** Objects of the contract that have a name. */
 export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
@@ -104,6 +104,7 @@ const FORMATS: Readonly<Record<string, JsonObject>> = {
   body: { minLength: 1, maxLength: BODY_MAX },
   message_body: { maxLength: BODY_MAX },
   title: { minLength: 1, maxLength: TITLE_MAX },
+  question: { minLength: 1, maxLength: QUESTION_MAX },
   image_url: { format: "uri", pattern: "^https://", maxLength: 2048 },
   note: { minLength: 1, maxLength: NOTE_MAX },
   notice: { minLength: 1, maxLength: NOTICE_MAX },

@@ -46,6 +46,7 @@ import {
   User,
   Username,
 } from "./schemas.ts";
+import { SEARCH_ROUTES } from "./search-routes.ts";
 import { SERVICE_ROUTES } from "./service-routes.ts";
 import { SignalBody } from "./signals.ts";
 import { SOCIAL_ROUTES } from "./social-routes.ts";
@@ -360,6 +361,7 @@ export const ROUTES = {
   ...REACTION_ROUTES,
   ...THREAD_ROUTES,
   ...SCHEDULED_ROUTES,
+  ...SEARCH_ROUTES,
   ...FILE_ROUTES,
   markRead: {
     group: "Conversations",

@@ -13,6 +13,8 @@ export const LABEL_MAX = 64;
 /** The sentence of a notification that a service sends. */
 export const NOTICE_MAX = 500;
 export const NOTE_MAX = 1_000;
+/** What messages are searched for. */
+export const QUESTION_MAX = 200;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is this rule's job
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;

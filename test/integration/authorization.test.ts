@@ -104,6 +104,7 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   listFollowing: "        ok   ok     ok     ok       404     403    403    403  401",
   listBlocks: "           ok   ok     ok     ok       ok      403    403    403  401",
   searchUsers: "          ok   ok     ok     ok       ok      403    403    403  401",
+  searchMessages: "          ok   ok     ok     ok       ok      403    403    403  401",
   getPost: "              ok   ok     ok     ok       404     403    403    403  401",
   deletePost: "           ok   403    403    403      404     403    403    403  401",
   listFeed: "             ok   ok     ok     ok       ok      403    403    403  401",
@@ -411,6 +412,7 @@ function pathOf(route: RouteName, scene: Scene): string {
   if (route === "opsFindMessage") return `${filled}?conversation_id=${id}&seq=1`;
   if (route === "findUser" || route === "opsFindUser")
     return `${filled}?username=${people.owner.user.username}`;
+  if (route === "searchMessages") return `${filled}?q=hello`;
   if (route === "searchUsers") return `${filled}?q=${people.owner.user.username}`;
   if (route === "streamMessage" || route === "pipeMessage") return `${filled}?client_id=p${calls}`;
   if (route === "listPresence") return `${filled}?user_ids=${scene.other}`;

@@ -46,6 +46,7 @@ export const CONFIG: WorkerConfig = {
   accessTokenTtlS: 900,
   refreshTokenTtlS: 3600,
   registration: true,
+  messageSearch: true,
   directory: "shared",
   presenceGraceMs: 5000,
   rateLimits: true,
@@ -143,6 +144,7 @@ export async function startHttpApi(
     moderation: storage.moderation,
     apps: storage.apps,
     files: NO_FILES,
+    search: null,
     queries: storage.queries,
     clientPackages: storage.clientPackages,
     // These tests have no database.

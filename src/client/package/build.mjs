@@ -43,6 +43,7 @@ const ENTRIES = {
   "./presence": "client/presence.ts",
   "./actors": "client/actors.ts",
   "./social": "client/social.ts",
+  "./search": "client/search.ts",
   "./react": "client/react.ts",
   "./ui": "client/ui.ts",
 };

@@ -19,6 +19,7 @@ import type { ErasureStore } from "../../ports/erasures.ts";
 import type { Files } from "../../ports/files.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
+import type { MessageSearch } from "../../ports/search.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { SocialQueries } from "../../ports/social.ts";
 import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
@@ -59,6 +60,7 @@ import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
 import { privacyRoutes } from "./routes/privacy.ts";
 import { reactionRoutes } from "./routes/reactions.ts";
 import { scheduledRoutes } from "./routes/scheduled.ts";
+import { searchRoutes } from "./routes/search.ts";
 import { serviceRoutes } from "./routes/services.ts";
 import { threadRoutes } from "./routes/threads.ts";
 import { userRoutes } from "./routes/users.ts";
@@ -87,6 +89,8 @@ export interface ApiDeps {
   moderation: ModerationStore;
   apps: AppQueries;
   files: Files;
+  /** Null: messages cannot be searched. */
+  search: MessageSearch | null;
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
   erasures: Pick<ErasureStore, "begin">;
@@ -220,6 +224,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...reactionRoutes(deps.gateway, deps.queries),
     ...threadRoutes(deps.gateway, deps.queries),
     ...fileRoutes(deps.files),
+    ...searchRoutes(deps.search),
     ...membershipRoutes(deps.gateway, deps.queries, deps.clock),
     ...notificationRoutes(deps.gateway, deps.queries),
     ...presenceRoutes(deps.presence),

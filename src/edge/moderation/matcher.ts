@@ -10,8 +10,8 @@
  */
 import { domainToASCII } from "node:url";
 import { RE2JS, RE2Set } from "re2js";
+import { asHost, folded, mapped, seen } from "../../base/folding.ts";
 import type { WordRule } from "../../protocol/moderation-routes.ts";
-import { asHost, folded, mapped, seen } from "./folding.ts";
 
 /** A part of a text, in UTF-16 units. */
 export interface Span {

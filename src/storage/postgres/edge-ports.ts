@@ -10,6 +10,7 @@ import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
+import type { MessageSearch, SearchIndex } from "../../ports/search.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { UploadTable } from "../../ports/uploads.ts";
 import type { WebhookQueue, WebhookStore } from "../../ports/webhooks.ts";
@@ -26,11 +27,15 @@ import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
 import { PostgresScheduled } from "./scheduled.ts";
+import { PostgresSearch } from "./search.ts";
+import { PostgresSearchIndex } from "./search-index.ts";
 import { PostgresServices } from "./services.ts";
 import { PostgresUploads } from "./uploads.ts";
 import { PostgresWebhooks } from "./webhooks.ts";
 
 const CONNECTIONS = 4;
+/** Searches have connections of their own: who searches much keeps nobody else waiting. */
+const SEARCH_CONNECTIONS = 2;
 
 export interface EdgeStorage {
   accounts: AccountStore;
@@ -41,6 +46,8 @@ export interface EdgeStorage {
   scheduled: ScheduledStore;
   files: FileTable;
   uploads: UploadTable;
+  search: MessageSearch;
+  searchIndex: SearchIndex;
   jobs: JobStore;
   moderation: ModerationStore;
   apps: AppQueries;
@@ -56,6 +63,7 @@ export interface EdgeStorage {
 /** Connects with the first use. `url` is a migrated database; see migrate.ts. */
 export function createEdgePorts(url: string, options: StorageOptions = {}): EdgeStorage {
   const database = new Database(url, CONNECTIONS, options);
+  const searches = new Database(url, SEARCH_CONNECTIONS, options);
   const jobs = new PostgresJobs(database, url);
   return {
     accounts: new PostgresAccounts(database),
@@ -66,13 +74,20 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     scheduled: new PostgresScheduled(database),
     files: new PostgresFiles(database),
     uploads: new PostgresUploads(database),
+    search: new PostgresSearch(searches),
+    searchIndex: new PostgresSearchIndex(searches),
     jobs,
     moderation: new PostgresModeration(database),
     apps: new PostgresAppQueries(database),
     erasures: new PostgresErasures(database),
     events: new PostgresEventLog(database),
     webhooks: new PostgresWebhooks(database),
-    spare: () => database.spare(),
-    close: () => database.close(),
+    spare() {
+      database.spare();
+      searches.spare();
+    },
+    async close() {
+      await Promise.all([database.close(), searches.close()]);
+    },
   };
 }

@@ -1,7 +1,7 @@
 /**
- * Texts as word rules compare them: without case, width, accents and characters that are not seen.
- * `folded` is the fast way for the question whether anything matches; `mapped` also knows of each
- * character of the result where it came from, for masks.
+ * Texts as word rules and the search compare them: without case, width, accents and characters that
+ * are not seen. `folded` is the fast way for the question whether anything matches; `mapped` also
+ * knows of each character of the result where it came from, for masks.
  */
 
 /** Accents: combining marks for any script. The vowel signs of Indic scripts are no accents. */
