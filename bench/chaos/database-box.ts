@@ -12,6 +12,7 @@ import type { Log } from "../../src/base/log.ts";
 import { startEmbedded } from "../../src/storage/embedded/embedded.ts";
 import { Link } from "../support/link.ts";
 import { descendantsOf, signal } from "../support/processes.ts";
+import { SmallDisk } from "../support/small-disk.ts";
 import { until } from "../support/waiting.ts";
 
 export interface DatabaseBox {
@@ -20,6 +21,10 @@ export interface DatabaseBox {
   crash(signalName: "SIGKILL" | "SIGINT" | "SIGQUIT"): Promise<string>;
   pause(): void;
   resume(): void;
+  /** The disk that holds its files; null where it is not a small one of its own. */
+  disk: SmallDisk | null;
+  /** Makes one more database in it; the URL. */
+  another(): Promise<string>;
   /** Resolves when its processes and files are gone. */
   stop(): Promise<void>;
 }
@@ -27,16 +32,37 @@ export interface DatabaseBox {
 const BACK_WITHIN_MS = 20_000;
 /** How long a server that must not be stopped stays unreachable. */
 const AWAY_MS = 1500;
+/** A new cluster takes 60 MB, the log of its writes up to 1 GB where there is room. */
+const DISK_MB = 512;
 
-export async function openDatabase(scratchDir: string, log: Log): Promise<DatabaseBox> {
+/** `onSmallDisk`: the fault that fills it is among those of the run. */
+export async function openDatabase(
+  scratchDir: string,
+  log: Log,
+  onSmallDisk: boolean,
+): Promise<DatabaseBox> {
   const given = process.env["DATABASE_URL"];
-  return given ? openGiven(given) : openEmbedded(scratchDir, log);
+  if (!given) return openEmbedded(scratchDir, log, onSmallDisk);
+  if (!onSmallDisk) return openGiven(given);
+  throw new StartRefusal("disk-full fills the disk of an own PostgreSQL: unset DATABASE_URL.");
 }
 
-async function openEmbedded(scratchDir: string, log: Log): Promise<DatabaseBox> {
+async function openEmbedded(
+  scratchDir: string,
+  log: Log,
+  onSmallDisk: boolean,
+): Promise<DatabaseBox> {
   const dataDir = join(scratchDir, "postgres");
   await mkdir(dataDir, { recursive: true });
-  const server = await startEmbedded({ dataDir, log });
+  const disk = onSmallDisk ? SmallDisk.mount(dataDir, DISK_MB) : null;
+  if (typeof disk === "string") throw new StartRefusal(disk);
+  let server: Awaited<ReturnType<typeof startEmbedded>>;
+  try {
+    server = await startEmbedded({ dataDir, log });
+  } catch (error) {
+    disk?.unmount();
+    throw error;
+  }
   const paused = new Set<number>();
   const resume = () => {
     for (const pid of paused) signal(pid, "SIGCONT");
@@ -62,9 +88,12 @@ async function openEmbedded(scratchDir: string, log: Log): Promise<DatabaseBox> 
       }
     },
     resume,
+    disk,
+    another: () => makeAnother(server.url),
     async stop() {
       resume();
       await server.stop();
+      disk?.unmount();
     },
   };
 }
@@ -83,8 +112,15 @@ async function openGiven(given: string): Promise<DatabaseBox> {
   through.hostname = "127.0.0.1";
   through.port = String(link.port);
   through.pathname = `/${name}`;
+  const others: string[] = [];
   return {
     url: through.href,
+    disk: null,
+    async another() {
+      const url = await makeAnother(given);
+      others.push(new URL(url).pathname.slice(1));
+      return url;
+    },
     async crash() {
       link.set("cut");
       await until(() => false, AWAY_MS);
@@ -95,9 +131,19 @@ async function openGiven(given: string): Promise<DatabaseBox> {
     resume: () => link.set("open"),
     async stop() {
       await link.close();
-      await administer(given, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      for (const made of [name, ...others]) {
+        await administer(given, `DROP DATABASE IF EXISTS ${made} WITH (FORCE)`);
+      }
     },
   };
+}
+
+async function makeAnother(server: string): Promise<string> {
+  const name = `troupe_chaos_${randomBytes(6).toString("hex")}`;
+  await administer(server, `CREATE DATABASE ${name}`);
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
 }
 
 async function answers(url: string): Promise<boolean> {

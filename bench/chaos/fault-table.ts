@@ -5,8 +5,11 @@
 
 export interface FaultFacts {
   title: string;
-  /** `redis`: a Redis server. `cluster`: two hosts. */
-  needs: "nothing" | "redis" | "cluster";
+  /**
+   * `redis`: a Redis server. `cluster`: two hosts. `linux`: the program prlimit. `root`: the right to
+   * mount a file system; such a fault is injected only where it is named.
+   */
+  needs: "nothing" | "redis" | "cluster" | "linux" | "root";
   /** Shortest and longest time between injecting and healing. */
   holdMs: readonly [number, number];
   /** While the fault lasts every send is acknowledged within this time. */
@@ -51,6 +54,30 @@ export const FAULTS = {
     holdMs: PAST_LEASE_MS,
     sendsWithinMs: 6000,
   },
+  "redis-garbage": {
+    title: "a stranger publishes garbage on every channel",
+    needs: "redis",
+    holdMs: [2000, 4000],
+    sendsWithinMs: 6000,
+  },
+  "redis-neighbour": {
+    title: "another deployment uses the same Redis",
+    needs: "redis",
+    holdMs: [1000, 2000],
+    sendsWithinMs: 6000,
+  },
+  "connections-gone": {
+    title: "PostgreSQL has no connection left",
+    needs: "nothing",
+    holdMs: [3000, 6000],
+    sendsWithinMs: 6000,
+  },
+  "descriptors-gone": {
+    title: "a process may open no more files",
+    needs: "linux",
+    holdMs: [3000, 6000],
+  },
+  "disk-full": { title: "PostgreSQL's disk is full", needs: "root", holdMs: [2000, 5000] },
   "reconnect-storm": {
     title: "all clients drop and return at once",
     needs: "nothing",
@@ -64,3 +91,14 @@ export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 export function factsOf(name: FaultName): FaultFacts {
   return FAULTS[name];
 }
+
+/** Whether a fault can be injected on so many hosts of this machine without being asked for. */
+export function isUsual(name: FaultName, hosts: number): boolean {
+  const { needs } = factsOf(name);
+  if (needs === "root") return false;
+  if (needs === "linux") return process.platform === "linux";
+  return needs === "nothing" || hosts > 1;
+}
+
+export const needsRedis = (name: FaultName): boolean =>
+  factsOf(name).needs === "redis" || factsOf(name).needs === "cluster";

@@ -4,30 +4,21 @@
  * have had, and whether they were observed.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { HostBox } from "../support/host-box.ts";
 import { signal } from "../support/processes.ts";
-import type { RedisBox } from "../support/redis-box.ts";
 import { until, withinMs } from "../support/waiting.ts";
-import { type Chance, pick } from "./chance.ts";
+import { pick } from "./chance.ts";
 import type { Client } from "./client.ts";
 import type { FaultName } from "./fault-table.ts";
 import type { Claim } from "./history.ts";
-import type { Scene } from "./scene.ts";
-import { Wire } from "./wire.ts";
-import type { World } from "./world.ts";
-
-export interface Injection {
-  detail: string;
-  heal(): Promise<Claim[]>;
-}
-
-export interface Stage {
-  world: World;
-  scene: Scene;
-  chance: Chance;
-}
-
-type Injector = (stage: Stage) => Promise<Injection> | Injection;
+import { claim, type Injector, redisOf, type Stage } from "./injection.ts";
+import {
+  connectionsGone,
+  descriptorsGone,
+  diskFull,
+  redisGarbage,
+  redisNeighbour,
+} from "./injectors-exhausted.ts";
+import { stranger, type Wire } from "./wire.ts";
 
 /** A worker's replacement waits for its back-off and takes about a second to start. */
 const REPLACED_WITHIN_MS = 15_000;
@@ -214,13 +205,19 @@ export const INJECTORS: Record<FaultName, Injector> = {
     };
   },
 
+  "redis-garbage": redisGarbage,
+  "redis-neighbour": redisNeighbour,
+  "connections-gone": connectionsGone,
+  "descriptors-gone": descriptorsGone,
+  "disk-full": diskFull,
+
   "reconnect-storm": async ({ world, scene, chance }) => {
     const extra: Wire[] = [];
     for (let wave = 0; wave < STORM_WAVES; wave++) {
       const live = scene.clients.filter((client) => client.isLive);
       for (const client of live) client.drop(true);
       for (let i = 0; i < STORM_EXTRA && live.length > 0; i++) {
-        extra.push(stranger(pick(chance, world.hosts), pick(chance, live)));
+        extra.push(stranger(pick(chance, world.hosts).port, pick(chance, live).login.token));
       }
       await delay(200 + chance(400));
     }
@@ -231,13 +228,6 @@ export const INJECTORS: Record<FaultName, Injector> = {
     };
   },
 };
-
-/** Opens one more session of a user who is online anyway; its events are ignored. */
-function stranger(host: HostBox, client: Client): Wire {
-  const ignore = () => undefined;
-  const events = { connected: ignore, refused: ignore, event: ignore, closed: ignore };
-  return new Wire(host.port, client.login.token, events);
-}
 
 async function floods({ scene }: Stage): Promise<number> {
   const { id, senders } = scene.flood;
@@ -258,17 +248,7 @@ async function floods({ scene }: Stage): Promise<number> {
   return sent;
 }
 
-function redisOf({ redis }: World): RedisBox {
-  if (redis === null) throw new Error("this world has no Redis");
-  return redis;
-}
-
 function done(cure: () => void): Promise<Claim[]> {
   cure();
   return Promise.resolve([]);
-}
-
-function claim(sentence: string, holds: boolean, found: unknown): Claim {
-  const text = typeof found === "number" ? `${found} ms` : String(found ?? "not in time");
-  return { claim: sentence, holds, found: text };
 }

@@ -5,7 +5,7 @@
 import { randomInt } from "node:crypto";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { FAULT_NAMES, FAULTS, type FaultName } from "./fault-table.ts";
+import { FAULT_NAMES, FAULTS, type FaultName, isUsual, needsRedis } from "./fault-table.ts";
 
 export interface Options {
   seed: number;
@@ -44,7 +44,8 @@ export const HELP = `Usage: troupe chaos [options]
 Starts hosts with real PostgreSQL and Redis, lets clients talk, injects faults, and holds what
 happened against the promises. Exit code 1 when one is broken.
 
-  --faults a,b   which faults (default: all that fit the number of hosts)
+  --faults a,b   which faults (default: all that fit the number of hosts, but disk-full, which
+                 needs the right to mount a file system)
   --hosts N      1 to ${HOSTS_MAX} (default 2; one host runs without Redis unless a redis fault is named)
   --workers N    workers a host (default 2)
   --people N     4 to 40 people (default 8), every other one with two sessions
@@ -96,7 +97,7 @@ export function parseOptions(args: string[]): OptionsResult {
       problems.push(`${name} wants two hosts.`);
     }
   }
-  const fitting = FAULT_NAMES.filter((name) => hosts > 1 || FAULTS[name].needs === "nothing");
+  const fitting = FAULT_NAMES.filter((name) => isUsual(name, hosts));
   const options: Options = {
     seed: number("seed", 0, SEED_END - 1, randomInt(SEED_END)),
     runs: number("runs", 1, RUNS_MAX, 1),
@@ -145,5 +146,5 @@ export function repeatCommand(options: Options): string {
 
 /** Whether this run has a Redis; several hosts need one. */
 export function wantsRedis(options: Options): boolean {
-  return options.hosts > 1 || options.faults.some((name) => FAULTS[name].needs !== "nothing");
+  return options.hosts > 1 || options.faults.some(needsRedis);
 }

@@ -185,3 +185,14 @@ export class Wire {
     this.#events.closed(reason);
   }
 }
+
+/** One more session of a user who is online anyway; its events are ignored. */
+export function stranger(port: number, token: string): Wire {
+  const ignore = () => undefined;
+  return new Wire(port, token, {
+    connected: ignore,
+    refused: ignore,
+    event: ignore,
+    closed: ignore,
+  });
+}

@@ -21,6 +21,8 @@ export interface World {
   readonly hosts: HostBox[];
   readonly database: DatabaseBox;
   readonly redis: RedisBox | null;
+  /** A host of another deployment, with a database of its own on the same PostgreSQL and Redis. */
+  neighbour(): Promise<HostBox>;
   /** Sets the wall clock of all hosts, which are on one machine: ahead of the real one by `ms`. */
   stepWallClock(ms: number): void;
   stop(): Promise<void>;
@@ -38,6 +40,7 @@ export async function startWorld(options: Options, runDir: string): Promise<Worl
     const database = await openDatabase(
       scratchDir,
       createLogger({ level: "fatal", name: "chaos" }),
+      options.faults.includes("disk-full"),
     );
     cleanups.push(() => database.stop());
     let redis: RedisBox | null = null;
@@ -63,12 +66,25 @@ export async function startWorld(options: Options, runDir: string): Promise<Worl
         return new HostBox({ index, port: await freePort(), env, logPath });
       }),
     );
+    const neighbour = async () => {
+      const env: Record<string, string> = {
+        DATABASE_URL: await database.another(),
+        JWT_SECRET: randomBytes(32).toString("hex"),
+        DATA_DIR: await mkdtemp(join(scratchDir, "neighbour-")),
+        WORKERS: "1",
+        ...(redis !== null && { REDIS_URL: redis.directUrl }),
+      };
+      const logPath = join(runDir, "neighbour.log");
+      const host = new HostBox({ index: options.hosts, port: await freePort(), env, logPath });
+      cleanups.push(() => host.stop());
+      return host;
+    };
     cleanups.push(async () => {
       await Promise.all(hosts.map((host) => host.stop()));
     });
     await Promise.all(hosts.map((host) => host.start()));
     const stepWallClock = (ms: number) => setStep(clockFile, ms);
-    return { hosts, database, redis, stepWallClock, stop };
+    return { hosts, database, redis, neighbour, stepWallClock, stop };
   } catch (error) {
     await stop();
     throw error;

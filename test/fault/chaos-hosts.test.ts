@@ -1,15 +1,11 @@
 /** A short run of the fault harness on two hosts that one Redis joins, and that lose it. */
 import { describe, expect, it } from "vitest";
-import { FAULT_NAMES, type FaultName, factsOf } from "../../bench/chaos/fault-table.ts";
+import { FAULT_NAMES, type FaultName, needsRedis } from "../../bench/chaos/fault-table.ts";
 import { redisProgram } from "../../bench/support/redis-program.ts";
 import { StartRefusal } from "../../src/base/errors.ts";
 import { brokenPromises, chaosRun } from "../support/chaos.ts";
 
-const FAULTS: FaultName[] = [
-  ...FAULT_NAMES.filter((name) => factsOf(name).needs !== "nothing"),
-  "worker-kill",
-  "host-kill",
-];
+const FAULTS: FaultName[] = [...FAULT_NAMES.filter(needsRedis), "worker-kill", "host-kill"];
 const TIMEOUT_MS = 300_000;
 
 /** Installs it where that can be done; else null, and what to install is said. */
@@ -26,7 +22,7 @@ async function findRedis(): Promise<string | null> {
 const hasRedis = (await findRedis()) !== null;
 
 describe.skipIf(!hasRedis)("chaos", () => {
-  it("[CHX3] every promise is kept by two hosts while Redis is killed, paused and cut off", {
+  it("[CHX3] every promise is kept by two hosts while Redis is killed, paused, cut off and shared", {
     timeout: TIMEOUT_MS,
   }, async () => {
     const outcome = await chaosRun("[CHX3]", { faults: FAULTS, hosts: 2 });

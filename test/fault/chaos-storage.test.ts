@@ -1,6 +1,10 @@
 /** Short runs of the fault harness: PostgreSQL in trouble, clients in a hurry and asleep. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { FaultName } from "../../bench/chaos/fault-table.ts";
+import { SmallDisk } from "../../bench/support/small-disk.ts";
 import { brokenPromises, chaosCommand, chaosRun } from "../support/chaos.ts";
 
 const FAULTS: FaultName[] = [
@@ -9,7 +13,20 @@ const FAULTS: FaultName[] = [
   "slow-reader",
   "reconnect-storm",
 ];
+const EXHAUSTED: FaultName[] = ["connections-gone", "descriptors-gone"];
 const TIMEOUT_MS = 240_000;
+const isLinux = process.platform === "linux";
+
+/** Where it cannot be done, that is said. */
+function mountsDisks(): boolean {
+  const disk = SmallDisk.mount(mkdtempSync(join(tmpdir(), "troupe-small-disk-")), 1);
+  if (typeof disk === "string") {
+    console.warn(`disk-full skipped: ${disk}`);
+    return false;
+  }
+  disk.unmount();
+  return true;
+}
 
 describe("chaos", () => {
   it("[CHX2] every promise is kept while PostgreSQL is away and clients misbehave", {
@@ -19,6 +36,17 @@ describe("chaos", () => {
     expect(brokenPromises(outcome), outcome.text).toEqual([]);
     expect(outcome.exitCode).toBe(0);
     expect(outcome.history.faults.map(({ fault }) => fault).sort()).toEqual([...FAULTS].sort());
+  });
+
+  it("[CHX6] every promise is kept while connections, descriptors and the disk run out", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const faults = EXHAUSTED.filter((name) => name !== "descriptors-gone" || isLinux);
+    if (mountsDisks()) faults.push("disk-full");
+    const outcome = await chaosRun("[CHX6]", { faults, hosts: 1 });
+    expect(brokenPromises(outcome), outcome.text).toEqual([]);
+    expect(outcome.exitCode).toBe(0);
+    expect(outcome.history.faults.map(({ fault }) => fault).sort()).toEqual([...faults].sort());
   });
 
   it("[CHX4] wrong options are told at once, all of them, with exit code 2", async () => {

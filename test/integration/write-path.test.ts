@@ -2,13 +2,13 @@
  * A Troupe whose PostgreSQL takes no writes: what clients are answered, and what operators learn
  * from `/readyz`, `/metrics`, `/ops`, the log and the doctor.
  */
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, mkdtempSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { afterEach, describe, expect, it } from "vitest";
+import { SmallDisk } from "../../bench/support/small-disk.ts";
 import type { OpsSummary } from "../../src/protocol/ops.ts";
 import type { Conversation } from "../../src/protocol/schemas.ts";
 import { startTroupe, type Troupe } from "../support/cluster.ts";
@@ -149,7 +149,8 @@ describe("PostgreSQL takes no writes", () => {
   });
 
   it("[WPT4] a full disk refuses sends with its reason, and is over when there is room", async (context) => {
-    const disk = SmallDisk.mount(40);
+    const folder = mkdtempSync(join(tmpdir(), "troupe-small-disk-"));
+    const disk = SmallDisk.mount(folder, 40);
     if (typeof disk === "string") {
       console.warn(`a full disk skipped: ${disk}`);
       context.skip();
@@ -158,8 +159,10 @@ describe("PostgreSQL takes no writes", () => {
     const server = process.env["TEST_DATABASE_URL"]!;
     const space = `troupe_small_${randomBytes(4).toString("hex")}`;
     try {
-      await disk.belongsToServer(server);
-      await administer(server, `CREATE TABLESPACE ${space} LOCATION '${disk.folder}'`);
+      const location = join(disk.folder, "space");
+      mkdirSync(location);
+      await belongsToServer(location, server);
+      await administer(server, `CREATE TABLESPACE ${space} LOCATION '${location}'`);
       const template = process.env["TEST_DATABASE_TEMPLATE"]!;
       await eventually("a database on it", () =>
         administer(server, `CREATE DATABASE ${space} TEMPLATE ${template} TABLESPACE ${space}`),
@@ -211,56 +214,12 @@ describe("PostgreSQL takes no writes", () => {
   });
 });
 
-/** A file system of some megabytes; only root can mount one. */
-class SmallDisk {
-  readonly #mount: string;
-  readonly folder: string;
-
-  private constructor(mount: string) {
-    this.#mount = mount;
-    this.folder = join(mount, "space");
-  }
-
-  /** The reason in words where there can be none. */
-  static mount(megabytes: number): SmallDisk | string {
-    if (process.getuid?.() !== 0) return "Only root can mount a small file system.";
-    const mount = mkdtempSync(join(tmpdir(), "troupe-small-disk-"));
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=0755`, "tmpfs", mount], {
-        stdio: "pipe",
-      });
-    } catch (error) {
-      rmSync(mount, { recursive: true });
-      return `mount failed: ${error instanceof Error ? error.message : String(error)}`;
-    }
-    const disk = new SmallDisk(mount);
-    mkdirSync(disk.folder);
-    return disk;
-  }
-
-  async belongsToServer(url: string): Promise<void> {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
-    const { uid, gid } = statSync(`/proc/${rows[0]!.pid}`);
-    await client.end();
-    chownSync(this.folder, uid, gid);
-  }
-
-  fill(): void {
-    try {
-      for (let n = 0; ; n++) writeFileSync(join(this.#mount, `filler-${n}`), Buffer.alloc(65_536));
-    } catch {
-      // It is full.
-    }
-  }
-
-  empty(): void {
-    execFileSync("sh", ["-c", 'rm -f "$1"/filler-*', "sh", this.#mount]);
-  }
-
-  unmount(): void {
-    execFileSync("umount", [this.#mount]);
-    rmSync(this.#mount, { recursive: true });
-  }
+/** Gives the folder to the user whom the server runs as. */
+async function belongsToServer(folder: string, url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+  const { uid, gid } = statSync(`/proc/${rows[0]!.pid}`);
+  await client.end();
+  chownSync(folder, uid, gid);
 }
