@@ -17,7 +17,7 @@ const EXHAUSTED: FaultName[] = ["connections-gone", "descriptors-gone"];
 const TIMEOUT_MS = 240_000;
 const isLinux = process.platform === "linux";
 
-/** Where it cannot be done, that is said. */
+/** Says why not on the console. */
 function mountsDisks(): boolean {
   const disk = SmallDisk.mount(mkdtempSync(join(tmpdir(), "troupe-small-disk-")), 1);
   if (typeof disk === "string") {
