@@ -21,7 +21,7 @@ const CORES = 2;
  */
 const WAITING = [
   ...["contract-presence", "contract-session", "contract-typing", "ops-hosts", "polling-ends"],
-  ...["relay-hosts", "suspension", "transport-deadlines", "wall-clock"],
+  ...["piped-long", "relay-hosts", "suspension", "transport-deadlines", "wall-clock"],
 ].map((name) => `test/integration/${name}.test.ts`);
 const WAITING_AT_ONCE = 3;
 

@@ -184,7 +184,9 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         takeConversation(payload as Conversation);
         break;
       case "rev_skipped":
+      case "message_checkpoint":
       case "messages_erased": {
+        // Text that was stored comes by deltas (streams.ts), and whole with the end.
         const skipped = payload as ServerPayload<"rev_skipped" | "messages_erased">;
         update(steps.takeSkipped(skipped));
         sync.check(skipped.conversation_id);

@@ -46,6 +46,7 @@ export {
   webOutbox,
 } from "./storage.ts";
 export { type Readable, select } from "./store.ts";
+export { type StreamOptions, type Streams, streamsOf, type Writing } from "./streams.ts";
 export { type Threads, threadsOf } from "./threads.ts";
 export type { GetToken } from "./tokens.ts";
 export { type Users, usersOf } from "./users.ts";

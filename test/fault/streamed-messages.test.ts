@@ -15,6 +15,7 @@ const NEW = { contract: "1.1", reconnection: true };
 const ACK_DEADLINE_MS = 2_000;
 const WRITTEN_WITHIN_MS = promised(20_000, 60_000);
 const TRUTH_WITHIN_MS = promised(10_000, 30_000);
+const FAILED_WITHIN_MS = 45_000;
 
 let troupe: Troupe | undefined;
 
@@ -90,4 +91,36 @@ describe("a stream whose worker is killed", () => {
       expect(stored).toMatchObject({ body: text, stream: { state: "done" } });
     },
   );
+
+  it("[FLT-STR2] is open at its last checkpoint for everybody, and `failed` when its writer does not come back", async () => {
+    troupe = await startTroupe({ workers: WORKERS });
+    const [ann, bob] = await troupe.users("ann", "bob");
+    const group = await ann!.startsGroup(bob!);
+    const readers = await Promise.all(upTo(4).map(() => bob!.connects(NEW)));
+    const writer = await ann!.connects(NEW);
+    const { message } = await writer.does("send_message", {
+      conversation_id: group.id,
+      client_id: "left alone",
+      streaming: true,
+    });
+    const { conversation_id, seq } = message;
+    await writer.does("append_message", { conversation_id, seq, offset: 0, text: "kept" });
+    for (const reader of readers) {
+      await reader.next("message_checkpoint", undefined, TRUTH_WITHIN_MS);
+    }
+    await writer.does("append_message", { conversation_id, seq, offset: 4, text: " and lost" });
+    await writer.disconnects();
+    // The last one first, since those that are left are counted anew.
+    await Promise.all(upTo(WORKERS).map((n) => troupe!.killWorker(WORKERS - n)));
+    const [back] = readers as [Session];
+    await back.next("ready", undefined, TRUTH_WITHIN_MS);
+    const joined = await back.does("join_conversation", { conversation_id });
+    expect(joined.streams).toEqual([{ conversation_id, seq, length: 4, text: "kept" }]);
+    const failed = await back.next(
+      "message_updated",
+      ({ stream }) => stream?.state === "failed",
+      FAILED_WITHIN_MS,
+    );
+    expect(failed.body).toBe("kept");
+  });
 });

@@ -58,6 +58,11 @@ export const GUIDES: readonly DocsPage[] = [
     summary: "Polls, games and auctions in the server: durable state, numbered events, timers.",
   },
   {
+    slug: "assistant",
+    title: "An assistant in a conversation",
+    summary: "A back end that streams its answer while everybody reads, and a button to stop it.",
+  },
+  {
     slug: "deploy",
     title: "Deploy",
     summary: "One host, systemd, Docker, TLS and proxies, many hosts, upgrades.",

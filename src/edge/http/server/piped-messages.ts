@@ -193,7 +193,7 @@ const stillOpen = ({ seq, body }: Message): ErrorObject => ({
 /**
  * Node ends a request that has not come whole after some seconds; this one is as long as its text
  * takes. It is taken off the list of those that are watched, and node puts the connection on it again
- * with the next request (test/waiting/piped-messages.test.ts). Silence ends it, as any connection.
+ * with the next request (test/integration/piped-long.test.ts). Silence ends it, as any connection.
  */
 function withoutRequestTimeout({ socket }: IncomingMessage): void {
   const { parser } = socket as unknown as { parser?: { remove?: () => void } };
