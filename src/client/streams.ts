@@ -4,7 +4,7 @@
  *
  * [SDK60] Deltas continue the held text exactly. Where something is missing, the text so far is asked
  *         for, and so it is when the connection is back.
- * [SDK61] What was appended is sent once and in order, also over a cut or a worker's death: the
+ * [SDK61] Text that was appended is sent once and in order, also over a cut or a worker's death: the
  *         server says from where to go on.
  */
 import type { ServerPayload } from "../protocol/events.ts";
@@ -146,11 +146,11 @@ export function createStreams(client: Client, clock: ClientClock): Streams {
   };
 }
 
-/** The deltas that came meanwhile may have brought more. */
+/** Deltas that came meanwhile may have brought more. */
 const longer = (held: string, text: string): string =>
   held.length > text.length && held.startsWith(text) ? held : text;
 
-/** Resolves with whether it is to be tried again, after the wait that it takes. */
+/** Resolves after the wait that a retry takes, with whether the call should be retried. */
 async function isTriedAgain(client: Client, clock: ClientClock, fault: unknown): Promise<boolean> {
   if (!(fault instanceof TroupeError) || !isPassing(fault)) return false;
   await new Promise<void>((resolve) => clock.after(fault.retryAfterMs ?? AGAIN_MS, resolve));

@@ -110,7 +110,7 @@ describe("a stream whose worker is killed", () => {
     }
     await writer.does("append_message", { conversation_id, seq, offset: 4, text: " and lost" });
     await writer.disconnects();
-    // The last one first, since those that are left are counted anew.
+    // The last one first: killWorker counts the workers that are left.
     await Promise.all(upTo(WORKERS).map((n) => troupe!.killWorker(WORKERS - n)));
     const [back] = readers as [Session];
     await back.next("ready", undefined, TRUTH_WITHIN_MS);
