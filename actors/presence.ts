@@ -1,21 +1,22 @@
 /**
  * Presence of one user, as a pure rule: sessions in, published status out.
  *
- * [PRS1] Of several sessions the best counts: online, away, offline.
- * [PRS2] What an ended session takes away shows only after the grace period, and not at all
- *        when a session is back by then: no flapping.
- * [PRS3] What a user sets themselves shows at once.
+ * [PRS1] The published status is the best among the user's sessions: online, then away, then offline.
+ * [PRS2] A worse status after the end of a session is published only after the grace period, and not
+ *        at all when another session has opened by then, so that the status does not flap.
+ * [PRS3] A status that users set themselves is published at once.
  * [PRS4] An actor that has just moved publishes nothing until the edges had time to announce
- *        their sessions, and starts from what the edges last heard.
- * [PRS5] Who asks meanwhile is told the better of both: never offline while a session lives.
- * [PRS6] Whose sessions died with the actor was last seen when it moved.
- * [PRS7] Whose sessions are in doubt settles likewise: those that live are announced again.
- * [PRS8] A session that has ended stays ended, whatever is told of it late.
- * [PRS9] While other hosts cannot be heard what is in doubt stays as it was.
- * [PRS11] A session that is invisible counts for nothing: its user was last seen when the last visible
- *        one ended or became invisible.
- * [PRS10] Who is back within the grace period that followed a move is said to be there again: an
- *        edge may have asked in between and found nobody.
+ *        their sessions. It starts from the status that the edges last received.
+ * [PRS5] Meanwhile it answers questions with the better of that status and the announced one, so
+ *        a user with a living session is never shown as offline.
+ * [PRS6] A user whose sessions died with the actor was last seen when the actor moved.
+ * [PRS7] Sessions in doubt are settled in the same way: the living ones are announced again.
+ * [PRS8] A session that has ended stays ended, even if a late letter still reports its status.
+ * [PRS9] While other hosts cannot be reached, sessions in doubt keep their status.
+ * [PRS11] An invisible session does not count: its user was last seen when the last visible
+ *        session ended or became invisible.
+ * [PRS10] When a user comes back within the grace period that followed a move, the status is
+ *        published again, because an edge may have asked in between and found nobody.
  */
 import type { SessionNote, SessionStatus } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";
@@ -113,14 +114,14 @@ export function surplusSessions({ sessions }: Presence, max: number): SessionId[
     .map(([session]) => session);
 }
 
-/** [PRS5] What a user's status is, for whoever asks. */
+/** [PRS5] The status with which the actor answers a question. */
 export function shownStatus({ phase, published, sessions }: Presence): PresenceStatus {
   if (phase.is !== "settling") return published;
   const announced = bestStatus(sessions);
   return RANK[announced] > RANK[published] ? announced : published;
 }
 
-/** `isCutOff`: other hosts cannot be heard now. */
+/** `isCutOff`: other hosts cannot be reached now. */
 export function stepPresence(
   before: Presence,
   event: PresenceEvent,

@@ -1,9 +1,9 @@
 /**
- * A value that is told at most so often, the last one always; as a pure rule.
+ * Limits how often a changing value is published. A pure rule.
  *
- * [THR1] Two tellings are at least `everyMs` apart.
- * [THR2] The first change after a quiet spell is told at once.
- * [THR3] The last value is always told.
+ * [THR1] Two publications are at least `everyMs` apart.
+ * [THR2] The first change after a quiet period is published at once.
+ * [THR3] The last value is always published.
  */
 import { BEFORE_ALL, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 
@@ -16,9 +16,9 @@ export const QUIET: Throttle = { toldAtMs: BEFORE_ALL, isWaiting: false };
 
 export interface ThrottleStep {
   throttle: Throttle;
-  /** Tell the value now. */
+  /** Whether to publish the value now. */
   tell: boolean;
-  /** Call again with `time_up` after this; null: nothing waits anew. */
+  /** Call again with `time_up` after this many ms; null: this step asks for no further call. */
   wakeInMs: number | null;
 }
 

@@ -9,7 +9,7 @@
  *        now. Conversations learn of it from the caller.
  * [USR4] A pair's conversation that is there already takes the name that a service gives; its actor
  *        learns of it.
- * [USR3] A user has at most `sessionsMax` sessions: when one more opens, the oldest is told to end.
+ * [USR3] A user has at most `sessionsMax` sessions: when one more opens, the oldest is ordered to end.
  */
 import type { UserOps, UserOrders } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
@@ -427,7 +427,8 @@ function order<O extends keyof UserOrders>(
 }
 
 /**
- * Of a large group the order names the members once, and each edge makes of it what they receive.
+ * The order for a large group names all members once. Each edge derives from it the event that
+ * each of its own users receives.
  */
 function announceMade(conversation: Conversation, ctx: Context): void {
   const users = conversation.members.map(({ user_id }) => user_id as UserId);

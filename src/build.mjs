@@ -6,7 +6,7 @@
  *   node src/build.mjs                builds, after another build that is under way
  *   node src/build.mjs --if-stale     returns at once when dist/ is newer than its sources
  *   node src/build.mjs --if-possible  the same, and does nothing where the tools are missing
- *   node src/build.mjs --watch        builds, starts the server, and does both anew on a change
+ *   node src/build.mjs --watch        builds, starts the server, and does both again after a change
  *
  * Invariant: a new dist/ is made aside and its files renamed into place one by one, so nobody
  * reads half a file and a failed build leaves the old one running.
@@ -134,7 +134,7 @@ function isLockDead() {
   }
 }
 
-/** Compilers that are running; a build that is told to stop takes them with it. */
+/** The running compilers. A build that receives a signal to stop ends them too. */
 const compilers = new Set();
 
 function run(args) {

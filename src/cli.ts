@@ -344,8 +344,8 @@ async function reindex(config: Config, log: Log): Promise<number> {
 }
 
 /**
- * Lends the database that the configuration means; the embedded one is started for it. A
- * start migrates by itself: this is for who wants it done beforehand.
+ * Runs `work` on the configured database; the embedded one is started for it and stopped after it.
+ * A start of the server migrates by itself: this is for operators who want it done beforehand.
  */
 async function withDatabase<T>(
   config: Config,

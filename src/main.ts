@@ -157,7 +157,8 @@ async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promi
   cleanups.push(() => postgres.stop());
   await bringUpToDate(postgres.url, config.privacyDefaults, log);
   const isOwnIssuer = config.jwtSecret === null && config.jwtJwksUrl === null;
-  // What is not a terminal is kept: a file, a journal, a collector of logs.
+  // Output that does not go to a terminal is stored (a file, a journal, a log collector), and a
+  // token must not be stored there.
   const isShown = isOwnIssuer && process.stdout.isTTY;
   const isFirst = isShown && (await readSecret(dataDir.path)) === null;
   const jwtSecret = isOwnIssuer ? await readOrMakeSecret(dataDir.path) : config.jwtSecret;

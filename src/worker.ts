@@ -189,7 +189,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   };
   const retire = createRetirement({ table, store, uploads: uploads.store, refresh });
   const files: Files = { table, store, uploads, links, retire };
-  const strays = createMisroutedPolls(edge.sockets.io, tls === null);
+  const misrouted = createMisroutedPolls(edge.sockets.io, tls === null);
   const api = await createApi({
     config,
     accounts: storage.accounts,
@@ -229,9 +229,9 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     auth: edge.auth,
     limits: edge.limits,
     metrics,
-    engine: strays.onRequest,
+    engine: misrouted.onRequest,
   });
-  api.server.on("upgrade", strays.onUpgrade);
+  api.server.on("upgrade", misrouted.onUpgrade);
   const tlsDoor =
     tls === null
       ? null

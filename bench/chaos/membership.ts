@@ -1,6 +1,6 @@
 /**
- * Who was in a conversation at which `rev`, derived from what any client received.
- * Between two known member lists the older one holds; before the first no member is known.
+ * The members of a conversation at each `rev`, derived from the events that any client received.
+ * Between two known member lists the older one is valid; before the first no member is known.
  */
 import type { History } from "./history.ts";
 

@@ -1,8 +1,8 @@
 /**
- * What arrived from another process or host and could not be used: dropped, counted for
- * `/metrics`, and logged. Every place where bytes come in has one.
+ * Counts and logs input from another process or host that could not be used and was dropped; the
+ * counts are in `/metrics`. Every place that reads such input has one of these.
  *
- * [DRP1] Of one source and reason there is at most one log line a second, with its count.
+ * [DRP1] Each source and reason has at most one log line a second, with the number of drops.
  */
 import type { Clock } from "./clock.ts";
 import { CountedLines } from "./counted-lines.ts";

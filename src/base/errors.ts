@@ -11,7 +11,7 @@ export class StartRefusal extends Error {
   override readonly name = "StartRefusal";
 }
 
-/** What another process, thread or host sent cannot be read. Whoever carries bytes drops it. */
+/** Input from another process, thread or host that cannot be decoded. Its reader drops it. */
 export class Malformed extends Error {
   override readonly name = "Malformed";
 }

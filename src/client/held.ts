@@ -4,8 +4,8 @@
  * [SDK1] Changes are applied by rising rev, each once; changes beyond a gap wait.
  * [SDK2] A message is never replaced by one of a lower rev.
  * [SDK3] Cursors of a member never move back while they stay a member.
- * [SDK4] Of a large group, whoever is held as a member is one as of `rev`: changes add and remove
- *        those whom they name, and a snapshot after a gap leaves only those whom it names.
+ * [SDK4] The held members of a large group are members as of `rev`: changes add and remove the
+ *        users whom they name, and a snapshot after a gap keeps only the users whom it names.
  */
 import type { ClientAck } from "../protocol/events.ts";
 import type { Conversation, Member, Message, Receipt } from "../protocol/schemas.ts";
@@ -140,7 +140,8 @@ function takeMeta(
   );
   const membersSince = isGap ? incoming.rev : held.membersSince;
   const next = { ...held, conversation, membersSince, early: [] };
-  // Of a large group who is not held may be a member; the server tells when a removed one stops.
+  // In a large group a user who is not held may be a member too. The server announces when a
+  // removed member stops typing.
   const isMember = (userId: string) => conversation.members_partial || memberOf(next, userId);
   return { ...next, typing: held.typing.filter(isMember) };
 }

@@ -82,8 +82,8 @@ export interface Point {
  */
 export interface Held {
   /**
-   * Members and title; its own `rev` is that of their snapshot. Of a large group `members` are
-   * those known here, each of whom is one: `members_partial` says that there are others.
+   * Members and title; its own `rev` is that of their snapshot. For a large group `members` has
+   * only the members known here, and `members_partial` says that there are others.
    */
   conversation: Conversation;
   /** The rev since which changes of members were followed one by one. */

@@ -55,8 +55,9 @@ function readOutgoing(text: string): Outgoing | null {
 }
 
 /**
- * `scope`: one for each user, for example their id; another user's must not be sent.
- * `onUnreadable`: is told what is dropped because it cannot be read; the rest is sent.
+ * `scope`: one for each user, for example their id, so that one user's messages are never sent as
+ * another's. `onUnreadable` is called with each entry that is dropped because it cannot be read;
+ * the others are sent.
  */
 export function webOutbox(
   storage: WebStorage,

@@ -11,8 +11,9 @@ import type { Outgoing, OwnKeys, State } from "./state.ts";
 export interface ConversationView<A extends AppTypes = AppTypes> {
   id: string;
   /**
-   * Members with their cursors, title, kind; `rev` and `last_seq` as far as they are here. Of a
-   * group of more than 100 with `members_partial`, `members` are those known here: `loadMembers`.
+   * Members with their cursors, title, kind; `rev` and `last_seq` as far as they are here. A group
+   * of more than 100 has `members_partial`: `members` then has only the members known here, and
+   * `loadMembers` reads the others.
    */
   conversation: ConversationOf<A>;
   memberCount: number;

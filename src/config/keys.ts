@@ -30,7 +30,7 @@ export const WORKERS_MAX = 256;
 
 function jwksUrl(text: string): Read<string> {
   if (!text.startsWith("file:")) {
-    // Whoever can change an answer on the way could sign tokens for everybody.
+    // Over plain HTTP, anybody on the way could replace the keys and then sign tokens for any user.
     const isOnThisMachine = URL.canParse(text) && LOOPBACK.test(new URL(text).hostname);
     return isOnThisMachine ? url("https:", "http:")(text) : url("https:")(text);
   }

@@ -202,11 +202,11 @@ export interface SessionOpening extends SocialOpening {
   user: User;
   suspended: boolean;
   /**
-   * The conversations whose events the session receives, at most LIVE_CONVERSATIONS_MAX, with the
-   * other's id where direct. Those in which the user was last active by their own doing come
-   * first: only the user's own sends, reads and joins and what was written to them directly
-   * count, so that nobody else moves a conversation up. Of the others those with read messages
-   * come first, then those with the newest activity.
+   * The conversations whose events the session receives, at most LIVE_CONVERSATIONS_MAX. `peer` is
+   * the other member of a direct conversation. The order is by the user's own last activity: only
+   * the user's own sends, reads and joins and direct messages to them count, so that nobody else
+   * moves a conversation up. Conversations without such activity follow: first those in which the
+   * user has read messages, then those with the newest activity.
    */
   conversations: { id: ConversationId; rev: number; peer: UserId | null }[];
   /** Whether the user has conversations beside those. */
@@ -304,8 +304,8 @@ export interface Changes {
   /** Whether there may be more after the last of them. */
   hasMore: boolean;
   /**
-   * The oldest change of members that is still known, where there were others before it: whoever
-   * they removed is told by this one, and hears nothing else.
+   * The oldest change of members that is still known, where earlier ones are already forgotten: a
+   * user whom those removed is sent this change and nothing after it.
    */
   forgotten: Change | null;
 }
@@ -375,8 +375,8 @@ export interface Queries
     PrivacyQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
   /**
-   * Those of `users` who were taken into a conversation, or whose follows or blocks changed, less
-   * than `ageMs` ago. What is older than 55 minutes is not known any more.
+   * The users among `users` who were added to a conversation, or whose follows or blocks changed,
+   * less than `ageMs` ago. Changes older than 55 minutes are forgotten.
    */
   changedUsers(users: UserId[], ageMs: number): Promise<UserId[]>;
   /** What changed in all conversations of these users; a conversation may be named twice. */

@@ -25,7 +25,7 @@ export interface RelayEvents {
   frames(bytes: Buffer): void;
   /** Hosts or their workers have changed, or this host is back among them. */
   cluster(cluster: Cluster): void;
-  /** Redis is out of reach: other hosts are as they were, but cannot be heard. */
+  /** Redis is out of reach: other hosts keep running, but nothing arrives from them. */
   away(): void;
   /**
    * Frames to actors and answers between that host (or "", every other host) and this one may

@@ -55,7 +55,7 @@ export interface SocialQueries {
 
 /** The social part of what `openSession` reads (`SessionOpening` in edge.ts). */
 export interface SocialOpening {
-  /** Whom the user followed last, newest first, at most AUTOMATIC_WATCHES_MAX. */
+  /** The users whom this user followed last, newest first, at most AUTOMATIC_WATCHES_MAX. */
   followees: UserId[];
   /** Everyone behind a block with the user, either way round. */
   blocked: UserId[];
@@ -66,6 +66,6 @@ export interface SocialOpening {
 
 /** A recount of what is stored against what is counted; `troupe recount`. */
 export interface RecountStore {
-  /** The differences found, by table and column; with `mend` they are corrected. */
-  recount(mend: boolean): Promise<{ what: string; id: string; stored: number; counted: number }[]>;
+  /** The differences found, by table and column; with `isRepairing` they are corrected. */
+  recount(isRepairing: boolean): Promise<{ what: string; id: string; stored: number; counted: number }[]>;
 }

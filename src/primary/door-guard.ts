@@ -34,7 +34,10 @@ export interface GuardOptions {
   registry: Registry;
 }
 
-/** `guest` is told to the guard again when the connection has said what it wants. */
+/**
+ * The caller passes `guest` to `handedOver` when a worker takes the connection, and to `leave` when
+ * it no longer counts as undecided.
+ */
 export interface Welcome {
   guest: UndecidedConnection | null;
   /** The address is over its rate: refuse the connection once its head has been read. */

@@ -1,5 +1,5 @@
 /**
- * The signals of a process that runs until it is told to stop. SIGTERM and SIGINT ask for a stop,
+ * The signals of a process that runs until it receives one. SIGTERM and SIGINT ask for a stop,
  * a second one for a stop that waits for nothing; SIGHUP for new workers. They are listened to
  * from before the database starts, so that no moment of a start leaves something running behind.
  *
@@ -7,7 +7,7 @@
  *        twice: a terminal or a process manager signals the whole group, and npm then forwards
  *        the signal that it received itself.
  * [SIG2] Under npx the end of the parent process is a request to stop. npx runs a command inside a
- *        shell, and when npx is told to stop, it forwards the signal to that shell alone.
+ *        shell, and when npx receives a signal, it forwards it to that shell alone.
  *        SIGTERM ends the shell. SIGINT does not while its command runs, so SIGINT has to reach
  *        the whole group, as it does from a terminal.
  */

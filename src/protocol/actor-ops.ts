@@ -439,8 +439,9 @@ export interface UserOrders {
 
 /**
  * On `memberships`, with the name `conversation_joined`: these users are members since
- * `conversation.rev`. Of a large group `conversation` names those who were added to it, or, where
- * it was just made, nobody: each edge then names to each user that user (`withNewcomer`).
+ * `conversation.rev`. For a large group, `conversation` names the users who were added to it. If
+ * the group was just made it names nobody, and each edge adds to each user's copy that user
+ * (`withNewcomer`).
  */
 export interface JoinedOrder {
   user_ids: UserId[];
@@ -448,8 +449,9 @@ export interface JoinedOrder {
 }
 
 /**
- * On `memberships`, with the name `threads_left`: these users are no members of a conversation with
- * threads any more, and may not read those either. With null it is deleted, and its threads with it.
+ * On `memberships`, with the name `threads_left`: these users have left a conversation with
+ * threads, so they may not read its threads either. With null the conversation was deleted, and its
+ * threads with it.
  */
 export interface ThreadsLeftOrder {
   user_ids: UserId[] | null;

@@ -225,7 +225,7 @@ export const COST_OF_ROUTE: RouteCosts = {
 };
 
 interface EventCost<E extends ClientEventName> {
-  /** Whose first unit is charged before the payload is read. */
+  /** The limit whose first unit is charged before the payload is read. */
   limit: Extract<
     ChargedLimit,
     | "send"

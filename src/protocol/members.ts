@@ -1,6 +1,6 @@
 /**
  * How a conversation's members are shown. A group of at most `WHOLE_MEMBERS_MAX` members is always
- * shown whole. Of a larger one lists and `sync` hold the caller, `conversation_updated` holds those
+ * shown whole. For a larger group, lists and `sync` hold the caller, `conversation_updated` holds those
  * whom the change concerns, and a single conversation holds its first members; `member_count`
  * tells how many there are, and `GET /api/conversations/:id/members` pages through all of them.
  *
@@ -12,15 +12,15 @@ import type { Conversation, Member } from "./schemas.ts";
 /** Also how many members of a larger group are its first ones. */
 export const WHOLE_MEMBERS_MAX = 100;
 
-/** Who came and who went by one change, compared with the conversation before it. */
+/** The members that one change added and removed. */
 export interface MembershipChange {
   addedIds: readonly string[];
   removedIds: readonly string[];
-  /** Those who stayed and whose role, data or silence is another now. */
+  /** Members who stayed and whose role, data or silence changed. */
   changedIds?: readonly string[];
 }
 
-/** Who belongs to a conversation after a `conversation_updated`, as far as it says. */
+/** The membership after a `conversation_updated`: all members, or only the difference. */
 export type MembershipNews =
   | { is: "whole"; memberIds: ReadonlySet<string> }
   | ({ is: "delta" } & MembershipChange);

@@ -143,7 +143,7 @@ export const OpsSummary = Type.Object({
   answered_by: Type.String({ description: "The host that was asked." }),
   view: Count,
   status: ServiceStatus,
-  /** Of all hosts; those of the status, in words. */
+  /** The reasons for the status, in words, from all hosts. */
   reasons: Type.Array(Type.String()),
   bounds: Type.Object({
     latency_ms: Type.Array(Type.Number()),

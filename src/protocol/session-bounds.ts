@@ -18,7 +18,7 @@ export const ACTIVITY_EVERY_MS = 5_000;
 /** Users whose presence a session watches, whatever the reason. */
 export const WATCHED_USERS_MAX = 1_000;
 
-/** Of those, the ones watched without having been asked for: direct peers and followed users. */
+/** The part of them that is watched without a request of the client: direct peers and followed users. */
 export const AUTOMATIC_WATCHES_MAX = 500;
 
 /** Posts whose counts a session watches: more than any screen shows. */

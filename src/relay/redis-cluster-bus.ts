@@ -52,7 +52,7 @@ export class RedisClusterBus implements Bus {
     });
     this.#cluster.on("ready", () => void this.#open());
     this.#cluster.on("close", () => this.#break("cluster lost", lastError));
-    // What it rejects with is told as an event.
+    // ioredis emits the same error as an event, which is handled above.
     this.#cluster.connect().catch(() => undefined);
   }
 

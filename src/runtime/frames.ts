@@ -45,7 +45,7 @@ export const FLAG = {
   many: 16,
 } as const;
 
-/** Of an ask with flag `many`: the same op with the same body for each of these actors. */
+/** One entry of an ask with flag `many`: the same op with the same body for each of these actors. */
 export interface ManyLetters {
   body: unknown;
   /** An actor that is not active is not activated and counts as having answered null. */
@@ -63,7 +63,7 @@ export interface ManyAnswers<A> {
 export interface Frame {
   type: FrameType;
   flags: number;
-  /** Incarnation id of the worker it goes to; "" for the primary, or for whoever listens. */
+  /** Incarnation id of the worker it goes to; "" for the primary, or for every subscriber. */
   to: string;
   /** Incarnation id of the worker it comes from. */
   from: string;

@@ -1,8 +1,8 @@
 /**
  * Engine.IO requests that arrive on a kept-alive connection of the HTTP API: a browser or a
- * proxy reuses connections as it likes, and the front door saw only their first request. What
- * belongs here is served here; a session of another worker is reached through the front door,
- * which knows where it lives.
+ * proxy reuses connections as it likes, and the front door saw only their first request. Requests
+ * of this worker's sessions are served here. Those of another worker's session are sent through the
+ * front door again, which knows the session's worker.
  */
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect } from "node:net";
@@ -10,10 +10,10 @@ import type { Duplex } from "node:stream";
 import type { Server } from "socket.io";
 
 const ENGINE_PATH = "/socket.io/";
-/** Set on what goes through the front door a second time: it is not sent round again. */
-const STRAY_HEADER = "x-troupe-stray";
+/** Marks a request that goes through the front door a second time: it is not sent there again. */
+const MISROUTED_HEADER = "x-troupe-stray";
 /** Longer than a long-polling request can last. */
-const STRAY_TIMEOUT_MS = 60_000;
+const MISROUTED_TIMEOUT_MS = 60_000;
 
 interface Engine {
   clients: Record<string, unknown>;
@@ -21,18 +21,18 @@ interface Engine {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 }
 
-/** `isRouted` false: with TLS the front door cannot tell whose session it is either. */
+/** `isRouted` is false with TLS: then the front door cannot see the session of a request either. */
 export function createMisroutedPolls(io: Server, isRouted: boolean) {
   const engine = io.engine as unknown as Engine;
 
   function isOurs(request: IncomingMessage): boolean {
-    const query = new URL(request.url ?? "/", "http://stray").searchParams;
+    const query = new URL(request.url ?? "/", "http://misrouted").searchParams;
     const sid = query.get("sid");
     return (
       !isRouted ||
       sid === null ||
       engine.clients[sid] !== undefined ||
-      request.headers[STRAY_HEADER] !== undefined
+      request.headers[MISROUTED_HEADER] !== undefined
     );
   }
 
@@ -49,9 +49,9 @@ export function createMisroutedPolls(io: Server, isRouted: boolean) {
           port: localPort,
           method: request.method,
           path: request.url,
-          headers: { ...request.headers, [STRAY_HEADER]: "1", connection: "close" },
+          headers: { ...request.headers, [MISROUTED_HEADER]: "1", connection: "close" },
           agent: false,
-          timeout: STRAY_TIMEOUT_MS,
+          timeout: MISROUTED_TIMEOUT_MS,
         },
         (answer) => {
           const { connection: _hop, "keep-alive": _hops, ...headers } = answer.headers;
@@ -92,7 +92,7 @@ export function createMisroutedPolls(io: Server, isRouted: boolean) {
 }
 
 function headOf(request: IncomingMessage): string {
-  const lines = [`${request.method} ${request.url} HTTP/1.1`, `${STRAY_HEADER}: 1`];
+  const lines = [`${request.method} ${request.url} HTTP/1.1`, `${MISROUTED_HEADER}: 1`];
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
     lines.push(`${request.rawHeaders[i]}: ${request.rawHeaders[i + 1]}`);
   }

@@ -16,9 +16,9 @@ export class MemoryRecount implements RecountStore {
     this.#tables = tables;
   }
 
-  async recount(mend: boolean): Promise<Difference[]> {
+  async recount(isRepairing: boolean): Promise<Difference[]> {
     const found = this.#figures().filter(({ stored, counted }) => stored !== counted);
-    if (mend) for (const figure of found) figure.set(figure.counted);
+    if (isRepairing) for (const figure of found) figure.set(figure.counted);
     return found.map(({ what, id, stored, counted }) => ({ what, id, stored, counted }));
   }
 

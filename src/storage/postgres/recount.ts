@@ -270,10 +270,10 @@ function pointOf(column: string, beside: string, seq: string, isSet: string): Re
 
 /** `url` is a migrated database. Each recount has a connection of its own. */
 export function createRecount(url: string): RecountStore {
-  return { recount: (mend) => recount(url, mend) };
+  return { recount: (isRepairing) => recount(url, isRepairing) };
 }
 
-async function recount(url: string, mend: boolean): Promise<Difference[]> {
+async function recount(url: string, isRepairing: boolean): Promise<Difference[]> {
   const { query_timeout: _none, ...config } = connectionConfig(url, DEADLINE_MS);
   const client = new Client({ ...config, application_name: "troupe recount" });
   // A connection that breaks also fails the query under way, which reports it.
@@ -285,7 +285,7 @@ async function recount(url: string, mend: boolean): Promise<Difference[]> {
     const found: Difference[] = [];
     for (const each of RECOUNTED) {
       const differences = await differencesIn(client, each);
-      if (mend) for (const { id } of differences) await mendRow(client, each, id);
+      if (isRepairing) for (const { id } of differences) await mendRow(client, each, id);
       found.push(...differences);
     }
     return found;
