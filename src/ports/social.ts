@@ -67,5 +67,7 @@ export interface SocialOpening {
 /** A recount of what is stored against what is counted; `troupe recount`. */
 export interface RecountStore {
   /** The differences found, by table and column; with `isRepairing` they are corrected. */
-  recount(isRepairing: boolean): Promise<{ what: string; id: string; stored: number; counted: number }[]>;
+  recount(
+    isRepairing: boolean,
+  ): Promise<{ what: string; id: string; stored: number; counted: number }[]>;
 }

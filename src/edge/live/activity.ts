@@ -55,12 +55,13 @@ export interface ActivityOptions {
   };
 }
 
-/** What a session has of a conversation that is not live in it. */
+/** One conversation that is not live in a session, as far as the session knows it. */
 interface Known {
+  /** The session has every change up to this one. */
   rev: number;
-  /** When that was learnt. */
+  /** When that became known. */
   at: Monotonic;
-  /** When an activity was sent of it; null: never. */
+  /** When the last `conversation_activity` was sent for it; null: never. */
   sentAt: Monotonic | null;
   /** A later change that came too soon after that. */
   waiting: ActiveConversation | null;
@@ -69,7 +70,7 @@ interface Known {
 /** A session whose user has conversations beside its streams. */
 interface Partial {
   sinceMs: number;
-  /** Of the last seconds: what a statement may still find, though the session has it. */
+  /** Conversations of the last seconds: a statement may still find changes that the session has. */
   known: Map<ConversationId, Known>;
 }
 
@@ -95,7 +96,7 @@ export class Activity {
     this.#options = options;
   }
 
-  /** From now on the session is told of what changes beside its streams. Idempotent. */
+  /** From now on the session receives activity of conversations beside its streams. Idempotent. */
   follow(session: Session): void {
     if (this.#partials.has(session)) return;
     this.#partials.set(session, {
@@ -105,7 +106,7 @@ export class Activity {
     if (!this.#isLooking) this.#lookIn(LOOK_EVERY_MS);
   }
 
-  /** The session, which has everything up to `rev`, receives the conversation's events no more. */
+  /** The session has everything up to `rev` and no longer receives the conversation's events. */
   knows(session: Session, id: ConversationId, rev: number): void {
     const known = this.#partials.get(session)?.known;
     const sentAt = known?.get(id)?.sentAt ?? null;

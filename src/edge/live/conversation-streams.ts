@@ -36,7 +36,7 @@ import { ACK_HOLD_MS, type Release, Stream, type StreamOwner } from "./stream.ts
 import { durablePacket, revSkipped, typingEnded } from "./stream-packets.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
-/** Of the longest messages 1.6 MB, which a session takes in without looking like a slow reader. */
+/** With the longest messages a page has 1.6 MB, too little to make a session look like a slow reader. */
 const REPAIR_PAGE = 100;
 const RETRY_MS = 500;
 /** A statement of a worker that died may still commit: look once more after this. */
@@ -82,11 +82,11 @@ export class Streams {
   }
 
   /**
-   * Adds a session that begins to the streams of its conversations, each from the rev that was
-   * read of it: a change of members since then is heard like any other. Resolves when nothing
-   * that is said from now on passes it by; what was said since that reading may come later.
-   * Reads that fail because storage is unreachable are retried until they succeed.
-   * `known` has the most recent of the user's own activity first, and is no longer than `liveMax`.
+   * Adds a new session to the streams of its conversations, each from the `rev` at which storage
+   * read it; a change of members since then is delivered like any other change. Resolves when the
+   * session can miss no event that is published from now on; events since that reading may arrive
+   * later. Reads that fail because storage is unreachable are retried until they succeed.
+   * `known` begins with the most recent of the user's own activity and has at most `liveMax` entries.
    */
   async attach(
     session: Session,
@@ -264,7 +264,7 @@ export class Streams {
     return stream;
   }
 
-  /** Of all streams the same. */
+  /** All streams share one owner. */
   #hostOfStreams(): StreamOwner {
     const { clock, interests, sessionsOf, links } = this.#options;
     return {
@@ -273,7 +273,7 @@ export class Streams {
         else interests.release(which.topic);
       },
       entered: (session, which) => this.#makeRoom(session, which),
-      // What a partial session missed of it before would not be read.
+      // A partial session may have missed earlier changes, which nobody would read for it.
       hasRoom: (session) => !session.isPartial && this.hasRoom(session, null),
       catchUp: (session, which, rev) => void this.enter(session, which.id, rev, which.parent),
       repair: (which) => void this.#repair(which),
@@ -286,8 +286,8 @@ export class Streams {
   }
 
   /**
-   * [LIV1] A stream that is behind stays until it is not: its session has not received all that
-   * is said of it.
+   * [LIV1] Ends the session's oldest streams beyond the limit. A stream that is not live yet is kept
+   * until it is, because the session has not received all of its changes.
    */
   #makeRoom(session: Session, entered: Stream): void {
     for (const { id, parent, isLive } of session.streams) {
@@ -375,7 +375,8 @@ export class Streams {
           told.of(change);
           orUnreachable = change.rev;
         }
-        // What is left up to there is older than what is kept, and was replaced.
+        // The remaining changes up to `target` were replaced by later ones, and storage has
+        // forgotten them.
         if (!hasMore) orUnreachable = Math.max(orUnreachable, target);
       } catch (error) {
         log.warn({ event: "catch_up_waits", conversation: id, err: error });

@@ -1,15 +1,15 @@
 /**
- * What orders to this edge said during a gap between hosts, or a worker that died did not come
- * to say, read from storage: which logins have ended, who is suspended, and into which
- * conversations local users have come. What follows from streams and watches, these look for
+ * Reads from storage what orders to this edge would have announced, when they may be lost: after a
+ * gap between hosts, or when a worker died before it published them. It finds ended logins,
+ * suspended users, and conversations to which local users were added. Streams and watches repair
  * themselves.
  *
- * [MSO1] Tries until storage answers; gaps that meet share one more round.
- * [MSO3] Who has come into a conversation hears the change that took them in, under the rev of
- *        that change and whatever changed since, and then everything after it.
- * [MSO2] Goes through the users in steps, for a gap reaches every edge at once.
- * [MSO4] Where it is not known to whom the orders were, one statement finds the local users whose
- *        conversations, follows or blocks changed since; only these are read.
+ * [MSO1] It tries until storage answers. Gaps during a round share one more round.
+ * [MSO3] A user who was added to a conversation receives the change that added them, under that
+ *        change's `rev`, and then everything after it.
+ * [MSO2] It goes through the users in steps, because a gap reaches every edge at once.
+ * [MSO4] Where the recipients of lost orders are unknown, one statement finds the local users whose
+ *        conversations, follows or blocks changed since; only these users are read.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -150,7 +150,7 @@ export class MissedOrders {
   async #join(user: UserId, opening: SessionOpening): Promise<void> {
     const { queries, sessionsOf, joined } = this.#options;
     for (const { id } of opening.conversations) {
-      // An opening session reads this list itself; a partial one is told of it by Activity.
+      // An opening session reads this list itself; Activity announces it to a partial one.
       const isMissing = [...sessionsOf(user)].some(
         (it) => it.isLive && !it.isPartial && it.wantsStream(id),
       );

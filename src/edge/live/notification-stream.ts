@@ -1,8 +1,9 @@
 /**
- * Notifications on their way to local sessions, by rising `seq`.
+ * Delivers notifications to local sessions by rising `seq`.
  *
- * [NTD1] Each change is told once to every session of its user, in order, none skipped: a `seq`
- *        that does not follow the last one, or a gap between hosts, is read from storage first.
+ * [NTD1] Every session of the user receives each change once, in order, none skipped. If a `seq`
+ *        does not follow the last one, and after a gap between hosts, the missing changes are read
+ *        from storage first.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -24,10 +25,10 @@ export interface NotificationStreamOptions {
 }
 
 interface Progress {
-  /** The last that the sessions were told. */
+  /** The last `seq` that was sent to the sessions. */
   seq: number;
   isReading: boolean;
-  /** While it was being read something came, or was found to be missing: to be read once more. */
+  /** A change arrived, or was found missing, during the read: read once more after it. */
   isBehind: boolean;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Compares the numbers up to which this edge has something (the `rev` of a conversation, the
- * `seq` of a user's notifications) with those that storage has: after a gap between hosts, and
- * when the actor that would have published a change has died.
+ * Compares the last number that this edge has delivered (the `rev` of a conversation, the `seq` of
+ * a user's notifications) with the one in storage: after a gap between hosts, and when the actor
+ * that would have published a change has died.
  *
- * [AUD1] One statement is under way at a time, for a bounded number of ids: a host that comes
- *        back compares all it has, and its users' own reads must not wait for that.
- * [AUD2] What a statement has answered is kept. One that fails is tried again, each time a little
- *        later, until storage answers.
+ * [AUD1] One statement runs at a time, for a bounded number of ids: a host that comes back compares
+ *        everything, and its users' own reads must not wait for that.
+ * [AUD2] A failed statement is tried again, each time a little later, until storage answers. Ids
+ *        that are answered already are not asked for again.
  */
 import type { Clock } from "../../base/clock.ts";
 

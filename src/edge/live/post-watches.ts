@@ -56,7 +56,7 @@ export class PostWatches {
       this.#watches.set(post, watch);
     }
     if (watch.sessions.has(session)) return;
-    // Heard already by whoever listens: its failure is theirs to report.
+    // The caller's own `listen` waits for the same subscription and reports its failure.
     if (watch.sessions.size === 0) this.#hear([post]).catch(() => undefined);
     watch.sessions.add(session);
     session.postWatches.add(watch);
@@ -107,7 +107,7 @@ export class PostWatches {
     }
   }
 
-  /** Reads the counts of posts whose updates may be missing, and sends them to who watches. */
+  /** Reads the counts of posts whose updates may be missing, and sends them to their watchers. */
   async onDoubt(doubt: Doubt, queries: Pick<SocialQueries, "postCounts">): Promise<void> {
     const likes = doubtedOf("likes", doubt);
     const comments = doubtedOf("comments", doubt);

@@ -1,9 +1,9 @@
 /**
- * Statuses of users as they are now: from the user's actor where one is active, which it is
- * while a session lives; of the others only the time they were last seen is read.
+ * Reads the present statuses of users. The user's actor answers where one is active, which is the
+ * case while a session lives; for other users only the time when they were last seen is read.
  *
- * Who is not found is as this edge was told last, if it watches them: their actor has just
- * moved, or this host is cut off from the one where they are.
+ * A watched user without an active actor keeps the status that this edge last received: the actor
+ * has just moved, or its host cannot be reached.
  */
 import type { Queries } from "../../ports/edge.ts";
 import type { UserId } from "../../protocol/ids.ts";
@@ -13,7 +13,7 @@ import type { Gateway } from "../../runtime/gateway.ts";
 export interface StatusSources {
   gateway: Gateway;
   queries: Pick<Queries, "lastSeen">;
-  /** What this edge was told last of somebody whom it watches. */
+  /** The last status that this edge received of a watched user; null where nobody watches. */
   lastHeard(user: UserId): PresenceStatus | null;
 }
 
@@ -23,7 +23,7 @@ export async function readStatuses(
   users: readonly UserId[],
 ): Promise<Status[]> {
   const found = new Map<UserId, Status>();
-  /** Of those without an active actor. */
+  /** The statuses of users without an active actor. */
   const others = new Map<UserId, PresenceStatus>();
   await Promise.all(
     [...new Set(users)].map(async (user) => {

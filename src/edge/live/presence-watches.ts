@@ -1,20 +1,20 @@
 /**
- * Presence as one edge hears it: one watch for each user whom a local session watches, with
- * the status last heard, so that a change is told once and later watchers need not ask.
+ * The presence that one edge delivers. It has one watch for each user whom a local session watches,
+ * with the last status, so that a change is sent once and later watchers need not ask the actor.
  *
- * [WCH1] A watch's status is what its sessions were told; they hear each change of it once.
- * [WCH2] When the user's actor moves, the edge tells the new place what it knew, so that nobody
- *        stays online whose worker died.
- * [WCH3] A status said again by an actor that moved is no news to who never heard another.
- * [WCH4] A session is a watcher when no change can be missed any more.
- * [WCH6] What a session is answered is what was told last when the answer leaves.
- * [WCH8] A session watches at most WATCHED_USERS_MAX users, of whom at most
- *        AUTOMATIC_WATCHES_MAX were not asked for: direct peers first, then those followed last.
- *        A user that does not exist is not watched, and is answered `offline`.
- * [WCH7] What was known before a gap between hosts does not outlive it untried, also where nobody
- *        watches at that moment.
- * [WCH5] After a gap the sessions that watch are sent the statuses that differ.
- * [WCH11] What one of two users hides from the other is not sent: see reserved-statuses.ts.
+ * [WCH1] A watch's status is the one that its sessions have; they receive each change of it once.
+ * [WCH2] When the user's actor moves, the edge sends the known status to the new place, so that a
+ *        user whose worker died does not stay online.
+ * [WCH3] A status that a moved actor publishes again is not sent to sessions that never had another.
+ * [WCH4] A session becomes a watcher when it can miss no further change.
+ * [WCH6] The answer to a session has the last status that was sent before the answer.
+ * [WCH8] A session watches at most WATCHED_USERS_MAX users. At most AUTOMATIC_WATCHES_MAX of them
+ *        are automatic: direct peers first, then the users followed last.
+ *        A user that does not exist is not watched, and the answer says `offline`.
+ * [WCH7] A status from before a gap between hosts is compared with the actor or forgotten, also
+ *        where nobody watches at that moment.
+ * [WCH5] After a gap the watching sessions are sent the statuses that differ.
+ * [WCH11] If one of two users hides a status from the other, it is not sent: reserved-statuses.ts.
  * [WCH10] A gap concerns only the users whose statuses may have been lost in it.
  */
 import type { Clock } from "../../base/clock.ts";
@@ -142,8 +142,8 @@ export class Watches {
   }
 
   /**
-   * Asks for statuses, which are then known here, and says them as the session's user may see them.
-   * [WCH6] `say` is to tell them in this very turn: what is told later is newer.
+   * Asks for statuses, which are then known here, and passes them to `say` as the session's user
+   * may see them. [WCH6] `say` must send them synchronously, so that every later event is newer.
    */
   async read(
     session: Session,
@@ -174,13 +174,13 @@ export class Watches {
     );
   }
 
-  /** Asks in the background for what has not been heard of yet. */
+  /** Asks in the background for the statuses that are not known yet. */
   async prime(users: readonly UserId[]): Promise<void> {
     const unknown = users.filter((user) => this.#watches.get(user)?.status === null);
     if (unknown.length > 0) await this.#learn(unknown);
   }
 
-  /** A block came or went: to the other they are offline at once, or as they are again. */
+  /** A block came or went: the other user becomes offline at once, or has their status again. */
   async apartChanged(session: Session, other: UserId, isBlocked: boolean): Promise<void> {
     const watch = this.#watches.get(other);
     if (watch === undefined || !watch.sessions.has(session)) return;
@@ -195,7 +195,7 @@ export class Watches {
     }
     const { toldCount } = watch;
     const [read] = await this.#learn([other]);
-    // A change that came meanwhile has been told to this session too.
+    // A change that came meanwhile has been sent to this session too.
     if (read === undefined || watch.toldCount !== toldCount) return;
     const status = this.#asTold(read);
     if (status.status === "offline") return;
@@ -246,7 +246,7 @@ export class Watches {
     const isFirst = watch.status === null;
     if (watch.status === status) return;
     watch.status = status;
-    // Said again by an actor that moved: news only to those who were told something else.
+    // A moved actor publishes its status again; only sessions that had another status need it.
     if (isFirst && isRestated) return;
     this.#tell(watch, told);
   }
@@ -298,7 +298,7 @@ export class Watches {
     return statuses;
   }
 
-  /** What the sessions were told stands: an answer can be older than the event that overtook it. */
+  /** The status that the sessions have wins: an answer can be older than an event that overtook it. */
   #asTold(read: Status): Status {
     return { ...read, status: this.lastHeard(read.user_id as UserId) ?? read.status };
   }
@@ -374,7 +374,7 @@ export class Watches {
     return (watch && session.watches.get(watch)) ?? 0;
   }
 
-  /** [WCH8] Who was followed longest ago makes room for a later one; peers stay. */
+  /** [WCH8] The user who was followed longest ago makes room for a later one; peers stay. */
   #makesRoom(session: Session, user: UserId): boolean {
     const reasons = this.#reasonsOf(session, user);
     if ((reasons & AUTOMATIC) !== 0 || session.watches.size < AUTOMATIC_WATCHES_MAX) return true;

@@ -11,8 +11,8 @@ export class Receipts {
   readonly #told = new LazyMap<string, Cursors>();
 
   /**
-   * The receipt's JSON text as it may be told; null: everybody knows that, or more. `isMasked`: it
-   * hides how far the member has read, and so does what follows it.
+   * The receipt's JSON text as it may be sent; null: everybody has these cursors, or later ones.
+   * With `isMasked` the receipt and those that follow it hide how far the member has read.
    */
   advanced(body: string, isMasked = false): string | null {
     const receipt = JSON.parse(body) as Receipt;
@@ -30,7 +30,7 @@ export class Receipts {
     return isBehind ? JSON.stringify({ ...receipt, ...told }) : body;
   }
 
-  /** Who leaves loses their cursors, and begins anew when they come back. */
+  /** A member who leaves loses their cursors, which start from zero when they come back. */
   follow(news: MembershipNews): void {
     if (news.is === "delta") {
       for (const user of news.removedIds) this.#told.delete(user);

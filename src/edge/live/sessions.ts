@@ -1,9 +1,9 @@
 /**
- * All sessions of one edge, by id and by user: opens them, keeps their actors told of them,
- * ends them when their time, their login or this worker is over.
+ * All sessions of one edge, by id and by user. It opens them, announces them to their users' actors,
+ * and ends them when their time, their login or this worker is over.
  *
- * [SES1] An edge owns the truth about its sockets: the user's actor hears of each that begins
- *        and ends, and when it moves its new place is told of all that live here.
+ * [SES1] An edge owns the truth about its sockets: it announces each session's begin and end to the
+ *        user's actor, and all living sessions to the new place when that actor moves.
  * [SES2] A session that is over leaves nothing behind, whatever it was doing.
  * [SES3] A token's expiry is announced, and ends the session unless it was refreshed.
  * [SES5] The user's actor, which knows the sessions of all edges, has the oldest ended when

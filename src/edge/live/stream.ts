@@ -1,18 +1,20 @@
 /**
- * One conversation as one edge hears it: its events in order, for all local sessions at once.
+ * Delivers one conversation's events in order to all local sessions.
  *
- * [STM1] Durable events reach the sessions by rising `rev`, none skipped: what does not follow
- *        the last one, or a hint that more has happened, is read from storage first.
- * [STM2] The ack of a session's own change stands for its event, in its place: it waits for the
- *        events before it, and leaves with the event where that comes by first.
- * [STM3] Who types hears nothing of it; it ends here when the owner that knew of it is gone.
- * [STM5] A receipt that would move somebody's cursors back is not told.
- * [STM4] Its topic is wanted from the first session to the last.
+ * [STM1] Durable events reach the sessions by rising `rev`, none skipped. If a `rev` does not follow
+ *        the last one, or a hint says that there is a later one, the changes between are read from
+ *        storage first.
+ * [STM2] The ack of a session's own change takes the place of its event: it waits for the events
+ *        before it, and leaves with the event where that arrives first.
+ * [STM3] Users do not receive their own typing events. Typing ends here when the incarnation that
+ *        published it no longer owns the actor.
+ * [STM5] A receipt that would move a member's cursors back is not sent.
+ * [STM4] The edge subscribes to the topic while the stream has sessions.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
  * [STM7] A change of a message that is hidden from a session's user reaches the session as
- *        `rev_skipped`. One of version 1 reads what stands for it: see Streams.
- * [STM6] In a large group, whose changes name only who came and who went, sessions stay or leave
- *        by those names; where a repair does not know them, by the list of all members.
+ *        `rev_skipped`. A session of version 1 receives a substitute: see Streams.
+ * [STM6] Changes of a large group name only the members who came and went, and sessions stay or
+ *        leave by those names; where a repair does not know them, by the list of all members.
  */
 import type { Change, Changes } from "../../ports/edge.ts";
 import type { ReactionNote } from "../../protocol/actor-ops.ts";
@@ -57,7 +59,7 @@ export interface StreamOwner {
   repair(stream: Stream): void;
   /** Local sessions of a user. */
   sessionsOf(user: UserId): Iterable<Session>;
-  /** Whether who published it owns the actor no more, and so cannot take back what it says. */
+  /** Whether its publisher no longer owns the actor, and so cannot announce the end of it. */
   isOutdated(event: Frame, actor: string): boolean;
   /** Writes the addresses of files into a message's text. */
   links(text: string): string;
@@ -86,12 +88,12 @@ export class Stream {
   readonly parent: ConversationId | null;
   readonly topic: Topic;
   readonly sessions = new Set<Session>();
-  /** Who types here, as the local sessions were told, and the life that said so. */
+  /** Users who are typing, as the local sessions know, with the incarnation that published it. */
   readonly typing = new LazyMap<string, string>();
   /** The first seq that a user may see, for those who may not see all from the beginning. */
   readonly visibleFrom = new LazyMap<string, number>();
   #rev = 0;
-  /** What `expect` was told while the stream was not live; 0: nothing. */
+  /** The highest rev that `expect` received while the stream was not live; 0: none. */
   #expectedRev = 0;
   #phase: Phase = { is: "opening", waiting: [] };
   #opening: { opened: Promise<void>; mark: () => void } | null = null;
@@ -258,12 +260,12 @@ export class Stream {
     else sessions.add(session);
   }
 
-  /** A change that ran twice was answered by its first event: then the second is told. */
+  /** If the change ran twice, its first event was the answer: then the second event is delivered. */
   #release({ rev, session, release }: HeldAck): void {
     if (release()) this.answered(session, rev);
   }
 
-  /** Ends what another than the owner said: nobody would say that these stopped typing. */
+  /** Ends typing that others than the owner published: nobody would announce its end. */
   endTyping(owner: string | null): void {
     for (const [user, incarnation] of this.typing) {
       if (incarnation === owner) continue;
@@ -401,7 +403,7 @@ export class Stream {
     }
     this.#fanOutDurable(packet, NOBODY, "", "", body);
     for (const session of this.sessions) {
-      // What such a session was sent is newer than this.
+      // Such a session has changes that are newer than this one.
       if (this.#ahead.has(session)) continue;
       if (!isMemberAfter(news, session.user, true)) this.detach(session);
     }
@@ -413,7 +415,10 @@ export class Stream {
     for (const session of this.sessions) if (!this.#ahead.has(session)) this.detach(session);
   }
 
-  /** What came before this change is not known: whoever it shows to be removed receives only it. */
+  /**
+   * The changes before this one are forgotten. A session whose user is not a member after it receives
+   * this change and leaves.
+   */
   #tellRemoved({ name, rev, body, memberIds }: Change): void {
     const news = newsOf(body, memberIds);
     const packet = durablePacket(name, body, this.#host.links);
@@ -426,7 +431,7 @@ export class Stream {
     }
   }
 
-  /** `acked` has this change by its ack; `maker` made it and is answered with it, or told. */
+  /** `acked` have this change by their ack; `maker` made it and is answered with it, or receives it. */
   #fanOutDurable(
     packet: Packet,
     acked: ReadonlySet<Session>,

@@ -1,10 +1,10 @@
 /**
- * Which topics this edge hears: counted by who wants them here, told to the primary in
- * batches, kept a little longer than needed so that a reconnect does not drop and take them
- * again.
+ * The topics that this edge subscribes to. It counts their users here, sends changes to the primary
+ * in batches, and keeps a topic a little longer than needed, so that a reconnect does not
+ * unsubscribe and subscribe again.
  *
- * [INT1] `want` resolves when nothing published from then on can be missed.
- * [INT2] What is wanted in one turn of the event loop is one frame.
+ * [INT1] `want` resolves when no event published from then on can be missed.
+ * [INT2] All topics wanted in one turn of the event loop are one frame.
  * [INT3] A topic that nobody wants any more is kept for a while, then dropped once.
  * [INT4] A topic is asked for again until the primary has taken it in. Every `want` has its
  *        `release`, also one that was rejected.
@@ -101,7 +101,7 @@ export class TopicSubscriptions {
         });
       });
     });
-    // Whoever wanted it hears of the failure; this chain alone must not count as unhandled.
+    // The callers of `want` receive the failure; this chain alone must not count as unhandled.
     confirmed.catch(() => undefined);
     return { topics, confirmed };
   }
