@@ -28,15 +28,14 @@ import { Activity } from "./live/activity.ts";
 import { ActorWatches } from "./live/actor-watches.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
-import { NotificationStream } from "./live/notification-stream.ts";
 import { PostWatches } from "./live/post-watches.ts";
-import { PrefsStream } from "./live/prefs-stream.ts";
 import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
 import { hidden, WATCH_REASON, Watches, type WatchReason } from "./live/presence-watches.ts";
 import { ReservedStatuses, shownStatus } from "./live/reserved-statuses.ts";
 import { Sessions } from "./live/sessions.ts";
 import { TopicSubscriptions } from "./live/subscriptions.ts";
 import { ThreadStreams } from "./live/thread-streams.ts";
+import { UserStream } from "./live/user-stream.ts";
 import { Packet } from "./transport/packet.ts";
 
 export interface HubDeps {
@@ -69,8 +68,8 @@ export class Hub {
   readonly #activity: Activity;
   readonly #postWatches: PostWatches;
   readonly #actorWatches: ActorWatches;
-  readonly #notified: NotificationStream;
-  readonly #prefs: PrefsStream;
+  readonly #notified: UserStream;
+  readonly #prefs: UserStream;
   readonly #drafts: Drafts;
   readonly #threads: ThreadStreams;
   readonly #missed: MissedOrders;
@@ -98,6 +97,7 @@ export class Hub {
       links: (text) => links.in(text),
       liveMax,
       liveThreadsMax,
+      onLeft: (user) => this.#threads.recheck(user),
       onNotLive(session, id, rev) {
         activity.follow(session);
         activity.knows(session, id, rev);
@@ -124,9 +124,30 @@ export class Hub {
     const actorWatches = new ActorWatches({ incarnation, clock, gateway, interests });
     this.#actorWatches = actorWatches;
     const sessionsOf = (user: UserId) => this.sessions.ofUser(user);
-    const notified = new NotificationStream({ clock, log, queries, sessionsOf });
+    const own = { clock, log, sessionsOf };
+    const notified = new UserStream({
+      ...own,
+      event: "notification",
+      newest: (users) => queries.notificationSeqs(users),
+      after: async (user, seq, limit) =>
+        (await queries.notificationsAfter(user, seq, limit)).map((notification) => ({
+          number: notification.seq,
+          body: JSON.stringify(notification),
+          setBy: "",
+        })),
+    });
     this.#notified = notified;
-    const prefs = new PrefsStream({ clock, log, queries, sessionsOf });
+    const prefs = new UserStream({
+      ...own,
+      event: "prefs_updated",
+      newest: (users) => queries.prefsRevs(users),
+      after: async (user, rev, limit) =>
+        (await queries.prefsAfter(user, rev, limit)).map(({ prefs, setBy }) => ({
+          number: prefs.prefs_rev,
+          body: JSON.stringify(prefs),
+          setBy,
+        })),
+    });
     this.#prefs = prefs;
     const drafts = new Drafts({ clock, log, gateway });
     this.#drafts = drafts;
@@ -317,7 +338,7 @@ export class Hub {
         return;
       }
       case "notification":
-        this.#notified.onEvent(user, event.rev, event.body);
+        this.#notified.onEvent(user, event.rev, event.body, "");
         return;
       case "prefs_updated":
         this.#prefs.onEvent(user, event.rev, event.body, event.except);

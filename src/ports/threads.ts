@@ -23,6 +23,8 @@ export interface ThreadQueries {
   ): Promise<{ items: ConversationSummary[]; next_cursor: string | null } | undefined>;
   /** Those of these threads that `reader` may read at this moment. */
   readableThreads(reader: UserId, ids: readonly ConversationId[]): Promise<ConversationId[]>;
+  /** Those of `users` who may read the thread. All of them where it is deleted. */
+  threadReaders(id: ConversationId, users: readonly UserId[]): Promise<UserId[]>;
   /**
    * At most `limit` roots whose summary should have been written by now. No other worker receives
    * them for `leaseMs`.

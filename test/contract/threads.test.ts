@@ -148,6 +148,51 @@ describe.each(ADAPTERS)("threads in $name", ({ open }) => {
     expect(last?.value().items[0]).toMatchObject({ body: "", thread: { reply_count: 1 } });
   });
 
+  it("[TST5] [GAP2] a deleted root is told as deleted at each of its revs", async () => {
+    await granted(say(storage, thread, other, "one"));
+    const gone = { does: "delete" as const, any: false, system: false, spared: [] };
+    const deleted = await granted(storage.conversations.revise(group, 1, other, gone));
+    const summary = await storage.threads.summarize(group, 1);
+    expect(summary?.changed).toBe(true);
+    const { changes } = await storage.queries.changes(group, deleted.message.rev - 1, 10);
+    const told = changes.map(({ body }) => JSON.parse(body));
+    expect(told).toEqual([deleted.message, summary?.message]);
+    expect(told[0].deleted_at).not.toBeNull();
+  });
+
+  it("[TST8] preferences of a thread are its own, with what is marked unread there", async () => {
+    await granted(say(storage, group, owner, "in the parent"));
+    await granted(say(storage, thread, owner, "one"));
+    const marks = (conversationId: ConversationId, seq: number) =>
+      granted(
+        storage.prefs.change({
+          userId: other,
+          conversationId,
+          change: { unread_from_seq: seq },
+          session: "",
+          draftBy: "",
+        }),
+      );
+    await granted(
+      storage.conversations.mark({ conversationId: group, userId: other, seq: 2, read: true }),
+    );
+    await marks(group, 2);
+    expect(await storage.queries.prefs(other, thread)).toMatchObject({ prefs_rev: 0 });
+    const { prefs } = await marks(thread, 0);
+    expect(await storage.queries.prefs(other, thread)).toEqual(prefs);
+    expect(prefs.unread_from_seq).toBe(0);
+  });
+
+  it("[TST9] readers among users are members of the parent, and all where it is deleted", async () => {
+    const among = async () =>
+      (await storage.queries.threadReaders(thread, [owner, third, stranger])).sort();
+    expect(await among()).toEqual([owner, third].sort());
+    await remove(third);
+    expect(await among()).toEqual([owner]);
+    await storage.conversations.change(group, [{ by: owner, does: "delete" }]);
+    expect(await among()).toEqual([owner, third, stranger].sort());
+  });
+
   it("[TST6] sync answers followed threads, and listed ones that may be read", async () => {
     await granted(say(storage, thread, other, "one"));
     const asked = (userId: UserId, after: [ConversationId, number][], withoutThreads = false) =>

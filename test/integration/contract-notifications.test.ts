@@ -177,7 +177,7 @@ describe("likes of one post gather", () => {
 });
 
 describe("order, reading and syncing", () => {
-  it("[CTR-NTF8] [NTD1] seq is 1, 2, 3 … without a gap, also when many come at once to many sessions", async () => {
+  it("[CTR-NTF8] [UST1] seq is 1, 2, 3 … without a gap, also when many come at once to many sessions", async () => {
     const { ann } = await pair();
     const shop = await Service.of(troupe(), "notify");
     const sessions = await troupe().sessionOnEachWorker(ann);

@@ -70,6 +70,7 @@ class ListeningHost {
       interests: this.#interests,
       liveMax: 500,
       links: (text) => text,
+      onLeft: () => undefined,
       onNotLive: () => undefined,
       sessionsOf: (user) =>
         this.ends.filter(({ session }) => session.user === user).map(({ session }) => session),

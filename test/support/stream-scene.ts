@@ -15,6 +15,8 @@ export let repairs: number;
 export let occupied: boolean[];
 export let local: FarEnd[];
 export let stream: Stream;
+/** Users that the stream has shown to have left, and whose sessions may receive threads. */
+export let leavers: string[];
 /** Sessions that were sent to read what comes after a rev. */
 export let caughtUp: [string, number][];
 
@@ -29,10 +31,12 @@ function begin(): void {
   occupied = [];
   local = [];
   caughtUp = [];
+  leavers = [];
   stream = new Stream(ROOM, {
     occupied: (_stream, isOccupied) => occupied.push(isOccupied),
     entered: () => undefined,
     hasRoom: () => true,
+    left: (user) => leavers.push(user),
     catchUp: (session, _stream, rev) => caughtUp.push([session.id, rev]),
     repair: () => {
       repairs++;

@@ -7,6 +7,7 @@ import {
   comes,
   event,
   joins,
+  leavers,
   members,
   membersChange,
   message,
@@ -211,6 +212,15 @@ describe("members", () => {
     expect(revs(bob)).toEqual([2]);
     expect(revs(ann)).toEqual([2, 3]);
     expect(bob.session.streams.size).toBe(0);
+  });
+
+  test("[THE3] where a user leaves whose session receives threads, those are looked at again", () => {
+    const [bob, cleo] = [joins("2"), joins("3")];
+    bob.session.threads = 1;
+    stream.open(1, false);
+    stream.onEvent(members(2, ["1"]));
+    expect(leavers).toEqual(["2"]);
+    expect(revs(cleo)).toEqual([2]);
   });
 
   test("[ISO1] removed during a gap: nothing that came after the removal", () => {

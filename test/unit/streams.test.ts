@@ -54,12 +54,14 @@ beforeEach(async () => {
     return answer;
   };
   const { queries } = actors.storage;
-  const slow: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation"> = {
-    revs: (ids) => read(() => queries.revs(ids)),
-    visibleFrom: (id) => queries.visibleFrom(id),
-    changes: (...args) => read(() => queries.changes(...args)),
-    conversation: (...args) => read(() => queries.conversation(...args)),
-  };
+  const slow: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation" | "threadReaders"> =
+    {
+      revs: (ids) => read(() => queries.revs(ids)),
+      visibleFrom: (id) => queries.visibleFrom(id),
+      threadReaders: (...args) => queries.threadReaders(...args),
+      changes: (...args) => read(() => queries.changes(...args)),
+      conversation: (...args) => read(() => queries.conversation(...args)),
+    };
   streams = new Streams({
     clock: actors.clock,
     log: createLogger({ level: "silent" }),
@@ -67,6 +69,7 @@ beforeEach(async () => {
     interests,
     liveMax: 500,
     links: (text) => text,
+    onLeft: () => undefined,
     onNotLive: () => undefined,
     sessionsOf: (user) =>
       local.filter((far) => far.session.user === user).map((far) => far.session),
@@ -498,4 +501,29 @@ describe("what is hidden", () => {
       expect(revs(far)).toEqual([5]);
     }
   });
+});
+
+test("[THE3] what a thread missed is not read again for a user who has left its parent", async () => {
+  const created = await actors.storage.ports.threads.create(room, 1, ann);
+  expect(created.ok).toBe(false);
+  await says(1);
+  const made = await actors.storage.ports.threads.create(room, 1, ann);
+  if (!made.ok) throw new Error(made.error.message);
+  const thread = made.value.thread.id as ConversationId;
+  await actors.storage.ports.threads.follow(thread, bob, true, null);
+  const [anns, bobs] = [comes(ann), comes(bob)];
+  const now = () => actors.storage.tables.conversations.get(thread)!.rev;
+  for (const { session } of [anns, bobs]) void streams.enter(session, thread, now(), room);
+  await settled();
+  const parent = room;
+  room = thread;
+  await says(1);
+  await actors.storage.ports.conversations.change(parent, [
+    { by: ann, does: "remove", userId: bob },
+  ]);
+  const [, later] = [await says(1), await says(1)];
+  hears(later);
+  await settled();
+  expect(revs(anns)).toEqual([2, 3, 4]);
+  expect(bobs.events("message")).toEqual([]);
 });

@@ -26,10 +26,10 @@ import type { Activity } from "../live/activity.ts";
 import type { Streams } from "../live/conversation-streams.ts";
 import { reactionKey } from "../live/event-texts.ts";
 import type { PostWatches } from "../live/post-watches.ts";
-import type { PrefsStream } from "../live/prefs-stream.ts";
 import type { Watches } from "../live/presence-watches.ts";
 import { typingEnded } from "../live/stream-packets.ts";
 import type { ThreadStreams } from "../live/thread-streams.ts";
+import type { UserStream } from "../live/user-stream.ts";
 import type { Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
 import { type ActorCommandDeps, createActorCommands, syncActors } from "./actors.ts";
@@ -61,7 +61,7 @@ export interface CommandDeps extends ActorCommandDeps {
   watches: Watches;
   postWatches: PostWatches;
   clock: Clock;
-  prefs: PrefsStream;
+  prefs: UserStream;
   drafts: Drafts;
   threads: Pick<ThreadStreams, "entered">;
   queries: Pick<

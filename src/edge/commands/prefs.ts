@@ -5,13 +5,13 @@ import { type ErrorObject, REFUSALS } from "../../protocol/errors.ts";
 import type { Draft, Prefs, PrefsChange } from "../../protocol/prefs.ts";
 import { asConversationId } from "../../protocol/schemas.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
-import type { PrefsStream } from "../live/prefs-stream.ts";
+import type { UserStream } from "../live/user-stream.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Commands } from "./handler.ts";
 
 export interface PrefsCommandDeps {
   gateway: Gateway;
-  prefs: PrefsStream;
+  prefs: UserStream;
   drafts: Drafts;
   queries: Pick<PrefsQueries, "prefs">;
 }

@@ -45,7 +45,7 @@ export const SECOND_LOOK_MS = 2_000;
 export interface StreamsOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation">;
+  queries: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation" | "threadReaders">;
   interests: TopicSubscriptions;
   sessionsOf(user: UserId): Iterable<Session>;
   /** Writes the addresses of files into a message's text. */
@@ -55,6 +55,8 @@ export interface StreamsOptions {
   liveThreadsMax?: number;
   /** The conversation, of which the session has everything up to `rev`, is not live in it. */
   onNotLive(session: Session, id: ConversationId, rev: number): void;
+  /** A user who may receive threads has left a conversation. */
+  onLeft(user: UserId): void;
 }
 
 export class Streams {
@@ -275,6 +277,7 @@ export class Streams {
       entered: (session, which) => this.#makeRoom(session, which),
       // A partial session may have missed earlier changes, which nobody would read for it.
       hasRoom: (session) => !session.isPartial && this.hasRoom(session, null),
+      left: (user) => this.#options.onLeft(user),
       catchUp: (session, which, rev) => void this.enter(session, which.id, rev, which.parent),
       repair: (which) => void this.#repair(which),
       sessionsOf,
@@ -398,6 +401,7 @@ export class Streams {
     while (!this.#isClosed) {
       try {
         const read = await this.#options.queries.changes(stream.id, stream.rev, REPAIR_PAGE);
+        await this.#leaveUnread(stream);
         stream.repaired(read);
         if (!read.hasMore) break;
       } catch (error) {
@@ -407,6 +411,19 @@ export class Streams {
     }
     stream.repairDone();
     this.#makeRooms(stream);
+  }
+
+  /**
+   * Who may receive a thread is decided in its parent, whose order to leave may come later than what
+   * is read again: a user who has left receives nothing of it.
+   */
+  async #leaveUnread(stream: Stream): Promise<void> {
+    if (stream.parent === null) return;
+    const users = new Set([...stream.sessions].map(({ user }) => user));
+    const readers = new Set(await this.#options.queries.threadReaders(stream.id, [...users]));
+    for (const session of [...stream.sessions]) {
+      if (!readers.has(session.user)) stream.detach(session);
+    }
   }
 }
 

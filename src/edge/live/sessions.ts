@@ -28,11 +28,10 @@ import { Packet } from "../transport/packet.ts";
 import type { Activity } from "./activity.ts";
 import type { ActorWatches } from "./actor-watches.ts";
 import type { Streams } from "./conversation-streams.ts";
-import type { NotificationStream } from "./notification-stream.ts";
 import type { PostWatches } from "./post-watches.ts";
-import type { PrefsStream } from "./prefs-stream.ts";
 import { WATCH_REASON, type Watches } from "./presence-watches.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
+import type { UserStream } from "./user-stream.ts";
 
 const EXPIRY_NOTICE_MS = 60_000;
 
@@ -50,8 +49,8 @@ export interface SessionsOptions {
   watches: Watches;
   postWatches: PostWatches;
   actorWatches: ActorWatches;
-  notified: NotificationStream;
-  prefs: PrefsStream;
+  notified: UserStream;
+  prefs: UserStream;
   drafts: { ended(session: Session): void };
   threads: { entered(session: Session, ids: readonly ConversationId[]): void };
   queries: Pick<Queries, "openSession">;

@@ -53,6 +53,8 @@ export interface StreamOwner {
   entered(session: Session, stream: Stream): void;
   /** Whether a session whose user has just become a member enters the stream by itself. */
   hasRoom(session: Session): boolean;
+  /** The user has left the conversation, whose threads the session may receive. */
+  left(user: UserId): void;
   /** The session reads what comes after `rev`, and enters the stream again. */
   catchUp(session: Session, stream: Stream, rev: number): void;
   /** Reads what `stream` missed and calls `repaired`; tries again while storage is away. */
@@ -405,8 +407,13 @@ export class Stream {
     for (const session of this.sessions) {
       // Such a session has changes that are newer than this one.
       if (this.#ahead.has(session)) continue;
-      if (!isMemberAfter(news, session.user, true)) this.detach(session);
+      if (!isMemberAfter(news, session.user, true)) this.#leave(session);
     }
+  }
+
+  #leave(session: Session): void {
+    this.detach(session);
+    if (session.threads > 0) this.#host.left(session.user);
   }
 
   /** [ISO1] The last event of the conversation. */
@@ -427,7 +434,7 @@ export class Stream {
       const isNewer = (this.#ahead.get(session) ?? 0) >= rev;
       if (isNewer || isMemberAfter(news, session.user, true)) continue;
       session.send(packet);
-      this.detach(session);
+      this.#leave(session);
     }
   }
 

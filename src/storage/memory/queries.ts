@@ -366,6 +366,10 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     return open.map(({ id }) => asConversationId(id)).slice(0, limit);
   }
 
+  threadReaders(...asked: Parameters<ThreadQueries["threadReaders"]>) {
+    return this.#threads.threadReaders(...asked);
+  }
+
   claimSummaries(...asked: Parameters<ThreadQueries["claimSummaries"]>) {
     return this.#threads.claimSummaries(...asked);
   }

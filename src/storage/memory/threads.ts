@@ -221,6 +221,11 @@ export class MemoryThreadQueries implements ThreadQueries {
     return ids.filter((id) => this.#tables.readableOf(reader, id) !== undefined);
   }
 
+  async threadReaders(id: ConversationId, users: readonly UserId[]) {
+    if (this.#tables.conversations.get(id)?.isDeleted) return [...users];
+    return users.filter((user) => this.#tables.readableOf(user, id) !== undefined);
+  }
+
   async claimSummaries(limit: number, leaseMs: number) {
     const nowMs = this.#tables.nowMs();
     const due = [...this.#tables.conversations.values()]

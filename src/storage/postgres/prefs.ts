@@ -18,14 +18,16 @@ const FORGOTTEN = {
   text: `SELECT p.user_id, prefs_text(p, NULL) AS prefs FROM conversation_prefs p
     WHERE p.user_id = ANY ($2::bigint[]) AND p.conversation_id = $1 AND p.is_removed`,
 };
-// A row for a member; its text is null where none were ever set.
+// A row for a member; its text is null where none were ever set. Members of a parent may read the
+// preferences of its threads; what is marked unread and cleared there is in the follower's own row.
 const PREFS = {
   name: "prefs_of_reader",
-  text: `SELECT a.n::int, prefs_text(p, k) AS prefs
+  text: `SELECT a.n::int, prefs_text(p, o) AS prefs
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a (reader, id, n)
     JOIN conversations c ON c.id = a.id
     JOIN conversation_members k
       ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = a.reader
+    LEFT JOIN conversation_members o ON o.conversation_id = a.id AND o.user_id = a.reader
     LEFT JOIN conversation_prefs p
       ON p.user_id = a.reader AND p.conversation_id = a.id AND NOT p.is_removed`,
 };

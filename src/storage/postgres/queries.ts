@@ -59,7 +59,13 @@ import { openSessions } from "./session-openings.ts";
 import { PostgresSocialQueries } from "./social-queries.ts";
 import { claimStreams } from "./streams.ts";
 import { readSyncs } from "./sync.ts";
-import { claimSummaries, readReadable, readThread, readThreads } from "./thread-queries.ts";
+import {
+  claimSummaries,
+  readReadable,
+  readThread,
+  readThreadReaders,
+  readThreads,
+} from "./thread-queries.ts";
 import { readLastSeen, readUsers, STORM_PACE_MS } from "./users.ts";
 
 const REVS = {
@@ -308,6 +314,10 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   claimStreams(limit: number, leaseMs: number) {
     return claimStreams(this.#database, limit, leaseMs);
+  }
+
+  threadReaders(id: ConversationId, users: readonly UserId[]): Promise<UserId[]> {
+    return readThreadReaders(this.#database, id, users);
   }
 
   claimSummaries(limit: number, leaseMs: number) {

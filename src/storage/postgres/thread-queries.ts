@@ -43,6 +43,16 @@ const THREADS = {
       AND m.seq >= c.shown_from
     ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
+// The deletion of a thread is for everybody who has heard of it.
+const READERS = {
+  name: "thread_readers",
+  text: `SELECT u.id::text AS id FROM conversations c
+    CROSS JOIN unnest($2::bigint[]) u (id)
+    LEFT JOIN conversation_members k ON k.conversation_id = c.parent_id AND k.user_id = u.id
+    WHERE c.id = $1
+      AND (c.deleted_at IS NOT NULL
+        OR k.user_id IS NOT NULL AND coalesce(k.visible_from_seq, 1) <= c.parent_seq)`,
+};
 const READABLE = {
   name: "readable_threads",
   text: `SELECT c.id FROM ${readable("$1")}
@@ -116,4 +126,14 @@ export async function claimSummaries(database: Database, limit: number, leaseMs:
     leaseMs,
   ]);
   return rows.map(({ parent, seq }) => ({ parent, seq: Number(seq) }));
+}
+
+/** See ThreadQueries.threadReaders. */
+export async function readThreadReaders(
+  database: Database,
+  id: ConversationId,
+  users: readonly UserId[],
+): Promise<UserId[]> {
+  const rows = await database.read<{ id: UserId }>(READERS, [id, users]);
+  return rows.map((row) => row.id);
 }

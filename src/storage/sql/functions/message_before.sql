@@ -3,6 +3,6 @@
 CREATE OR REPLACE FUNCTION message_before(m messages, r message_versions) RETURNS messages
 LANGUAGE sql STABLE AS $$
   SELECT jsonb_populate_record(m, jsonb_build_object(
-    'rev', r.rev, 'body', r.body, 'edited_at', r.edited_at, 'deleted_at', NULL,
+    'rev', r.rev, 'body', r.body, 'edited_at', r.edited_at, 'deleted_at', r.deleted_at,
     'data', r.data, 'extra', r.extra, 'revised', r.revised))
 $$;

@@ -56,9 +56,10 @@ BEGIN
   changed := before.extra->'thread' IS DISTINCT FROM summary;
   IF changed THEN
     UPDATE conversations c SET rev = next_rev WHERE c.id = p_parent;
-    INSERT INTO message_versions (conversation_id, rev, seq, body, edited_at, data, extra, revised)
-    VALUES (p_parent, before.rev, p_seq, before.body, before.edited_at, before.data, before.extra,
-      before.revised);
+    INSERT INTO message_versions
+      (conversation_id, rev, seq, body, edited_at, deleted_at, data, extra, revised)
+    VALUES (p_parent, before.rev, p_seq, before.body, before.edited_at, before.deleted_at,
+      before.data, before.extra, before.revised);
     UPDATE messages y
     SET rev = next_rev, revised = true,
       extra = coalesce(before.extra, '{}') || jsonb_build_object('thread', summary)
