@@ -1,6 +1,7 @@
 /** Checks a history against every rule. Pure: the same history gives the same verdict. */
 import type { History } from "./history.ts";
 import { HistoryView, type Rule, type Verdict } from "./rule.ts";
+import { EXTRA_RULES } from "./rules-extras.ts";
 import { FAULT_RULES } from "./rules-faults.ts";
 import { LIVE_RULES } from "./rules-live.ts";
 import { MESSAGE_RULES } from "./rules-messages.ts";
@@ -10,6 +11,7 @@ export const RULES: readonly Rule[] = [
   ...MESSAGE_RULES,
   ...SESSION_RULES,
   ...LIVE_RULES,
+  ...EXTRA_RULES,
   ...FAULT_RULES,
 ];
 

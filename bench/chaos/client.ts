@@ -5,7 +5,13 @@
  *
  * resting → connecting → live → (waiting → connecting …) ; `rest` and `retire` end it.
  */
-import type { ClientAck, ClientEventName, ClientPayload } from "../../src/protocol/events.ts";
+import type {
+  ClientAck,
+  ClientEventName,
+  ClientPayload,
+  ServerPayload,
+} from "../../src/protocol/events.ts";
+import type { Prefs } from "../../src/protocol/prefs.ts";
 import type {
   Conversation,
   Cursors,
@@ -13,10 +19,11 @@ import type {
   Receipt,
   Status,
 } from "../../src/protocol/schemas.ts";
+import { type Asked, factsOf } from "./asked.ts";
 import type { Chance } from "./chance.ts";
 import type { Rec, Recorder, Via } from "./history.ts";
 import type { Login } from "./login.ts";
-import { digestOf, factOf, Replica } from "./replica.ts";
+import { factOf, membersOf, Replica } from "./replica.ts";
 import { Wire } from "./wire.ts";
 
 /** Longer than any bounded wait of the server: after it an answer counts as missing. */
@@ -37,18 +44,11 @@ export type Outcome<E extends ClientEventName> =
   | { ok: true; answer: ClientAck<E> }
   | { ok: false; code: string };
 
-/** The parts of a command's payload that are recorded. */
-interface Asked {
-  conversation_id?: string;
-  client_id?: string;
-  body?: string;
-  seq?: number;
-  conversations?: { conversation_id: string; after_rev: number }[];
-}
-
 export interface ClientOptions {
   index: number;
   name: string;
+  /** What its sessions speak. */
+  contract: "1" | "1.1";
   login: Login;
   ports: number[];
   chance: Chance;
@@ -58,6 +58,7 @@ export interface ClientOptions {
 export class Client {
   readonly index: number;
   readonly name: string;
+  readonly contract: "1" | "1.1";
   readonly login: Login;
   readonly replica: Replica;
   readonly #ports: number[];
@@ -78,6 +79,7 @@ export class Client {
   constructor(options: ClientOptions) {
     this.index = options.index;
     this.name = options.name;
+    this.contract = options.contract;
     this.login = options.login;
     this.replica = new Replica(options.login.userId);
     this.#ports = options.ports;
@@ -199,10 +201,9 @@ export class Client {
       op,
       name,
       conversation,
-      ...(asked.client_id === undefined ? {} : { clientId: asked.client_id }),
-      ...(asked.body === undefined ? {} : { digest: digestOf(asked.body, false) }),
-      ...(asked.seq === undefined ? {} : { seq: asked.seq }),
+      ...factsOf(asked),
     });
+    const knownSeq = this.replica.lastSeqOf(conversation);
     return new Promise((resolve) => {
       state.wire.emit(name, payload, ANSWER_MS, (reply) => {
         const ms = Math.round((this.#recorder.nowMs() - atMs) * 10) / 10;
@@ -219,7 +220,7 @@ export class Client {
           const answer = reply.payload as { ok: boolean; error?: { code: string } };
           const code = answer.error?.code ?? "";
           this.#add({ kind: "answered", op, name, ok: answer.ok, code, ms });
-          if (answer.ok) this.#learn(name, asked, answer);
+          if (answer.ok) this.#learn(name, asked, answer, knownSeq);
           resolve(
             answer.ok
               ? { ok: true, answer: answer as unknown as ClientAck<E> }
@@ -230,14 +231,35 @@ export class Client {
     });
   }
 
-  #learn(name: ClientEventName, asked: Asked, answer: object): void {
+  /** `knownSeq`: the newest message that the client knew when it asked. */
+  #learn(name: ClientEventName, asked: Asked, answer: object, knownSeq: number): void {
     const conversation = asked.conversation_id ?? "";
     if (name === "send_message" || name === "edit_message" || name === "delete_message") {
       const { message, duplicate } = answer as { message: Message; duplicate?: true };
       this.#onMessage(duplicate ? "duplicate" : "ack", name, message);
     } else if (name === "mark_read" || name === "mark_delivered") {
-      const { delivered_seq, read_seq } = answer as Cursors;
-      this.#add({ kind: "marked", conversation, deliveredSeq: delivered_seq, readSeq: read_seq });
+      const { delivered_seq, read_seq, unread_count } = answer as Cursors & {
+        unread_count?: number;
+      };
+      this.replica.read(conversation, read_seq);
+      this.#add({
+        kind: "marked",
+        conversation,
+        deliveredSeq: delivered_seq,
+        readSeq: read_seq,
+        ...(unread_count === undefined ? {} : { unreadCount: unread_count }),
+        knownSeq,
+      });
+    } else if (name === "react") {
+      const { rev, reactions } = answer as ClientAck<"react">;
+      if (rev === undefined) return;
+      const seq = asked.seq ?? 0;
+      this.replica.applyReactions(conversation, seq, rev, reactions, true);
+      this.#add({ kind: "change", via: "ack", name, conversation, rev, seq });
+    } else if (name === "set_prefs") {
+      const prefs = answer as Prefs & { ok?: true };
+      delete prefs.ok;
+      this.#onPrefs(prefs, "ack");
     } else if (name === "sync") {
       this.#onSync(asked.conversations ?? [], answer as ClientAck<"sync">);
     } else if (name === "watch_presence") {
@@ -254,7 +276,7 @@ export class Client {
     void this.#freshToken(this.#ports[host]!).then(() => {
       if (this.#state.at !== "connecting" || this.#state.wire !== null) return;
       let session = "";
-      const wire = new Wire(this.#ports[host]!, this.login.token, {
+      const wire = new Wire(this.#ports[host]!, this.login.token, this.contract, {
         connected: (id) => {
           session = id;
         },
@@ -311,7 +333,10 @@ export class Client {
     for (let rounds = 0; rounds < SYNC_ROUNDS_MAX; rounds++) {
       const isCurrent = this.#state.at === "live" && this.#state.wire === wire;
       if (!isCurrent) return;
-      const outcome = await this.does("sync", { conversations: this.replica.cursors() });
+      const outcome = await this.does("sync", {
+        conversations: this.replica.cursors(),
+        ...(this.contract === "1.1" && { prefs_after_rev: this.replica.prefsRev }),
+      });
       if (!outcome.ok) {
         await this.#pause();
         continue;
@@ -337,7 +362,10 @@ export class Client {
       afterRev: asked.get(one.conversation_id) ?? null,
       rev: one.rev,
       messages: one.messages.map(({ seq, rev }): [number, number] => [seq, rev]),
-      ...(one.conversation === null ? {} : { members: membersOf(one.conversation) }),
+      // A thread names its reader alone, and following takes no rev.
+      ...(one.conversation === null || one.conversation.parent !== undefined
+        ? {}
+        : { members: membersOf(one.conversation) }),
       hasMore: one.has_more,
       reset: one.reset,
     }));
@@ -349,6 +377,7 @@ export class Client {
       unchanged,
       removed: answer.removed,
       hasMore: answer.has_more,
+      ...(answer.prefs === undefined ? {} : { prefsRev: this.replica.prefsRev }),
     });
   }
 
@@ -361,6 +390,11 @@ export class Client {
       case "conversation_updated": {
         const conversation = payload as Conversation;
         this.replica.applyConversation(conversation);
+        // Following takes no rev.
+        if (conversation.parent !== undefined) {
+          this.#add({ kind: "newer", name: "thread", conversation: conversation.id });
+          return;
+        }
         const members = membersOf(conversation);
         const { id, rev } = conversation;
         this.#add({ kind: "change", via: "event", name, conversation: id, rev, members });
@@ -368,6 +402,7 @@ export class Client {
       }
       case "receipt": {
         const { conversation_id, user_id, delivered_seq, read_seq } = payload as Receipt;
+        if (user_id === this.user) this.replica.read(conversation_id, read_seq);
         this.#add({
           kind: "receipt",
           conversation: conversation_id,
@@ -383,6 +418,16 @@ export class Client {
         this.#add({ kind: "typing", conversation, user, isTyping });
         return;
       }
+      case "reaction": {
+        const { conversation_id, seq, rev, changed } = payload as ServerPayload<"reaction">;
+        this.replica.applyReactions(conversation_id, seq, rev, changed, false);
+        this.#add({ kind: "newer", name, conversation: conversation_id });
+        this.#add({ kind: "change", via: "event", name, conversation: conversation_id, rev, seq });
+        return;
+      }
+      case "prefs_updated":
+        this.#onPrefs(payload as Prefs, "event");
+        return;
       case "user_status": {
         const { user_id: user, status } = payload as Status;
         this.#add({ kind: "status", user, status, via: "event" });
@@ -399,6 +444,13 @@ export class Client {
       default:
         return;
     }
+  }
+
+  #onPrefs(prefs: Prefs, via: "event" | "ack"): void {
+    const { conversation_id: conversation, prefs_rev: rev } = prefs;
+    if (via === "event") this.#add({ kind: "newer", name: "prefs_updated", conversation });
+    this.replica.applyPrefs(prefs, true);
+    this.#add({ kind: "prefs", via, conversation, rev });
   }
 
   /** Reconnects after the delay that the server gave it, so that the next host is not overrun. */
@@ -444,7 +496,3 @@ export class Client {
 }
 
 type DistributedOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-
-function membersOf(conversation: Conversation): string[] {
-  return conversation.members.map((member) => member.user_id);
-}

@@ -3,20 +3,32 @@
  * the server for its state, and lets some people leave for good. It records everything; the
  * checker judges it.
  */
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { promisify } from "node:util";
+import pg from "pg";
 import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
+import type { Prefs } from "../../src/protocol/prefs.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import { api } from "../support/api.ts";
 import { until } from "../support/waiting.ts";
-import type { FinalConversation, FinalFacts, FinalUnread, Recorder } from "./history.ts";
+import type {
+  FinalConversation,
+  FinalFacts,
+  FinalPrefs,
+  FinalUnread,
+  Recorder,
+} from "./history.ts";
 import { probePresence } from "./probes.ts";
-import { factOf } from "./replica.ts";
-import { anyHost, type Person, type Scene } from "./scene.ts";
+import { factOf, prefsFact } from "./replica.ts";
+import { anyHost, type Person, type Scene, type Thread } from "./scene.ts";
 import { shownTyping } from "./sessions.ts";
 import type { World } from "./world.ts";
 
 const SETTLED_WITHIN_MS = 15_000;
 const TYPING_ENDS_WITHIN_MS = 9000;
 const PAGE = 100;
+const RECOUNT_MS = 30_000;
 /** How many people leave for good at the end. */
 const LEAVERS = 2;
 
@@ -31,10 +43,11 @@ export async function askFinalFacts(
   // Taken before any reconnect, so that faults which a reconnect would hide show here.
   const replicas = scene.clients.map((client) => ({
     client: client.index,
-    conversations: client.replica.final(),
+    conversations: client.replica.final(client.contract === "1.1"),
+    ...(client.contract === "1.1" && { prefs: client.replica.finalPrefs() }),
   }));
   const seen = {
-    clients: scene.clients.map(({ name, user }) => ({ name, user })),
+    clients: scene.clients.map(({ name, user, contract }) => ({ name, user, contract })),
     records: recorder.records,
   };
   await until(() => shownTyping(seen, recorder.nowMs()).length === 0, TYPING_ENDS_WITHIN_MS, 100);
@@ -49,6 +62,13 @@ export async function askFinalFacts(
   for (const id of scene.conversations) {
     conversations.push(await askConversation(ports, memberOf(scene, id), id));
   }
+  for (const thread of scene.threads) {
+    const found = await askConversation(ports, memberOf(scene, thread.parent), thread.id);
+    const { parent, seq } = thread;
+    const members = await askFollowers(ports, scene, thread);
+    conversations.push({ ...found, members, parent: { conversation: parent, seq } });
+  }
+  for (const one of conversations) one.reactors = await askReactors(world.database.url, one.id);
   const unread: FinalUnread[] = [];
   for (const person of scene.people) unread.push(await askUnread(ports, person));
   await probePresence("at the end", world.hosts, scene, recorder);
@@ -60,7 +80,8 @@ export async function askFinalFacts(
     SETTLED_WITHIN_MS,
   );
   await probePresence("of those who have left", world.hosts, scene, recorder, 3000);
-  return { conversations, replicas, unread, typing };
+  const recount = await askRecount(world.database.url);
+  return { conversations, replicas, unread, typing, recount };
 }
 
 /** Whether each client has the server's `rev` of every conversation. */
@@ -76,6 +97,17 @@ async function hasConverged(ports: number[], scene: Scene): Promise<boolean> {
       (client) => inIt.has(client.user) && client.replica.revOf(id) !== rev,
     );
     if (behind !== undefined) return false;
+  }
+  for (const { id, parent } of scene.threads) {
+    const { token } = memberOf(scene, parent).login;
+    const path = `/api/conversations/${id}`;
+    const answer = await anyHost(ports, (port) => api<Conversation>(port, "GET", path, { token }));
+    const rev = answer.body?.rev;
+    if (rev === undefined || answer.status !== 200) return false;
+    const isBehind = scene.clients.some(
+      ({ replica }) => replica.has(id) && replica.revOf(id) !== rev,
+    );
+    if (isBehind) return false;
   }
   return true;
 }
@@ -125,22 +157,87 @@ async function askConversation(
       user: member.user_id,
       deliveredSeq: member.delivered_seq,
       readSeq: member.read_seq,
+      role: member.role ?? "member",
     })),
     messages: messages.map(factOf),
+    pinned: messages.filter((message) => message.pinned_at !== undefined).map(({ seq }) => seq),
+    reactors: [],
   };
 }
 
+/** Everybody is asked for themselves: a thread names nobody else. */
+async function askFollowers(
+  ports: number[],
+  scene: Scene,
+  { id }: Thread,
+): Promise<FinalConversation["members"]> {
+  const followers: FinalConversation["members"] = [];
+  for (const person of scene.people) {
+    if (person.login.isStale) await person.login.renew(ports[0]!);
+    const { token } = person.login;
+    const { status, body } = await anyHost(ports, (port) =>
+      api<Conversation>(port, "GET", `/api/conversations/${id}`, { token }),
+    );
+    const own = body?.members?.find((member) => member.user_id === person.userId);
+    if (status !== 200 || own === undefined) continue;
+    const { user_id: user, delivered_seq: deliveredSeq, read_seq: readSeq } = own;
+    followers.push({ user, deliveredSeq, readSeq });
+  }
+  return followers;
+}
+
+/** As the rows say, which everything else about reactions is counted from. */
+async function askReactors(url: string, id: string): Promise<FinalConversation["reactors"]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ seq: number; user: string; key: string }>(
+      `SELECT r.seq::int AS seq, r.user_id::text AS "user", r.key FROM message_reactions r
+       WHERE r.conversation_id = $1`,
+      [id],
+    );
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** `troupe recount`, as an operator runs it. */
+async function askRecount(url: string): Promise<string[]> {
+  const args = [process.argv[1] ?? "", "recount"];
+  const env = { ...process.env, DATABASE_URL: url, JWT_SECRET: randomBytes(32).toString("hex") };
+  try {
+    await promisify(execFile)(process.execPath, args, { env, timeout: RECOUNT_MS });
+    return [];
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout?: string; stderr?: string };
+    return [`${stdout ?? ""}${stderr ?? String(error)}`.trim()];
+  }
+}
+
 async function askUnread(ports: number[], person: Person): Promise<FinalUnread> {
-  const path = `/api/conversations?limit=${PAGE}`;
-  const page = await asked<{ items: ConversationSummary[] }>(ports, person, path);
+  const listed: ConversationSummary[] = [];
+  for (const path of ["/api/conversations?filter=all", "/api/threads?"]) {
+    const whole = `${path}&limit=${PAGE}`;
+    listed.push(...(await asked<{ items: ConversationSummary[] }>(ports, person, whole)).items);
+  }
+  const prefs: FinalPrefs[] = [];
+  const marks = new Map<string, number>();
+  for (const { id } of listed) {
+    const found = await asked<Prefs>(ports, person, `/api/conversations/${id}/prefs`);
+    if (found.prefs_rev > 0) prefs.push(prefsFact(found));
+    if (found.unread_from_seq !== undefined) marks.set(id, found.unread_from_seq);
+  }
   return {
     user: person.userId,
-    conversations: page.items.map((one) => ({
+    conversations: listed.map((one) => ({
       id: one.id,
       lastSeq: one.last_seq,
       readSeq: one.read_seq,
       unreadCount: one.unread_count,
+      ...(marks.has(one.id) && { unreadFrom: marks.get(one.id)! }),
     })),
+    prefs,
   };
 }
 

@@ -25,6 +25,8 @@ export interface ChangeRecord extends Of {
   rev: number;
   /** Present when a message changed; absent for a change of the conversation itself. */
   message?: MessageFact;
+  /** The message whose reactions changed: the rest of it is not in such an event or answer. */
+  seq?: number;
   /** After a change of the conversation itself. */
   members?: string[];
 }
@@ -38,6 +40,8 @@ export interface MessageFact {
   /** A digest of body and deletion: equal digests mean equal content. */
   digest: string;
   deleted: boolean;
+  /** As `reactionsText` writes them; absent where there are none. */
+  reactions?: string;
 }
 
 export interface SyncedConversation {
@@ -67,6 +71,11 @@ export type Rec =
       clientId?: string;
       digest?: string;
       seq?: number;
+      /** What a reaction is, and whether it is set or taken back. */
+      key?: string;
+      on?: boolean;
+      /** The preference marks the conversation unread. */
+      marksUnread?: boolean;
     })
   | (Of & { kind: "answered"; op: number; name: string; ok: boolean; code: string; ms: number })
   /** The connection ended first, so no answer is owed. */
@@ -80,8 +89,23 @@ export type Rec =
       unchanged: [string, number][];
       removed: string[];
       hasMore: boolean;
+      /** The newest of the client's own preferences that it has then; absent in version 1. */
+      prefsRev?: number;
     })
-  | (Of & { kind: "marked"; conversation: string; deliveredSeq: number; readSeq: number })
+  | (Of & {
+      kind: "marked";
+      conversation: string;
+      deliveredSeq: number;
+      readSeq: number;
+      /** Absent in the answer to `mark_delivered`. */
+      unreadCount?: number;
+      /** The newest message that the client knew when it asked. */
+      knownSeq: number;
+    })
+  /** A change of the client's own preferences, by its number. */
+  | (Of & { kind: "prefs"; via: "event" | "ack"; conversation: string; rev: number })
+  /** Something that is only for sessions of contract 1.1, by its event or key. */
+  | (Of & { kind: "newer"; name: string; conversation: string })
   | (Of & {
       kind: "receipt";
       conversation: string;
@@ -93,6 +117,20 @@ export type Rec =
   | (Of & { kind: "status"; user: string; status: string; via: "event" | "ack" })
   /** The client stops reading its socket, or resumes. */
   | (Of & { kind: "reading"; isReading: boolean })
+  /**
+   * An HTTP call that sets something, from its beginning to its answer. `ok` is null where none came.
+   * For a role, `subject` is the user and `value` the role; for a pin the seq, and `on` or `off`; for
+   * a member the user, and `in` or `out`.
+   */
+  | (At & {
+      kind: "set";
+      what: "role" | "pin" | "member";
+      conversation: string;
+      subject: string;
+      value: string;
+      fromMs: number;
+      ok: boolean | null;
+    })
   | (At & { kind: "ready_sample"; host: number; status: number; word: string })
   | (At & { kind: "memory_sample"; host: number; workerRssMbMax: number })
   | (At & {
@@ -132,8 +170,13 @@ export interface FinalConversation {
   kind: string;
   rev: number;
   lastSeq: number;
-  members: { user: string; deliveredSeq: number; readSeq: number }[];
+  /** Only threads have one: where the root is. Their members are their followers. */
+  parent?: { conversation: string; seq: number };
+  members: { user: string; deliveredSeq: number; readSeq: number; role?: string }[];
   messages: MessageFact[];
+  pinned: number[];
+  /** The rows of reactions, one for each user and key. */
+  reactors: { seq: number; user: string; key: string }[];
 }
 
 export interface FinalReplica {
@@ -143,13 +186,32 @@ export interface FinalReplica {
     rev: number;
     /** Messages up to this seq existed before the client learned of the conversation. */
     baseSeq: number;
-    messages: { seq: number; rev: number; digest: string }[];
+    messages: { seq: number; rev: number; digest: string; reactions?: string }[];
+    /** By the client's own arithmetic; absent for a session of version 1. */
+    unread?: number;
   }[];
+  /** Absent for a session of version 1. */
+  prefs?: FinalPrefs[];
+}
+
+export interface FinalPrefs {
+  conversation: string;
+  rev: number;
+  /** All of it, as JSON with sorted keys. */
+  text: string;
 }
 
 export interface FinalUnread {
   user: string;
-  conversations: { id: string; lastSeq: number; readSeq: number; unreadCount: number }[];
+  conversations: {
+    id: string;
+    lastSeq: number;
+    readSeq: number;
+    unreadCount: number;
+    /** Where the user has marked it unread. */
+    unreadFrom?: number;
+  }[];
+  prefs: FinalPrefs[];
 }
 
 export interface FinalFacts {
@@ -158,6 +220,8 @@ export interface FinalFacts {
   unread: FinalUnread[];
   /** Who is typing, as `join_conversation` answers after all have stopped. */
   typing: { conversation: string; users: string[] }[];
+  /** The differences that `troupe recount` found, in its own words; null where it did not run. */
+  recount: string[] | null;
 }
 
 export interface History {
@@ -168,7 +232,8 @@ export interface History {
   workers: number;
   /** How much a busy machine may add to promised times. */
   slackMs: number;
-  clients: { name: string; user: string }[];
+  /** `contract`: what its sessions speak. */
+  clients: { name: string; user: string; contract: string }[];
   records: Rec[];
   faults: FaultRecord[];
   /** When the load stopped. */

@@ -15,7 +15,8 @@ export class Lineage {
   constructor(history: Pick<History, "records">) {
     for (const rec of history.records) {
       if (rec.kind !== "change") continue;
-      const part = rec.message === undefined ? "members" : `seq ${rec.message.seq}`;
+      const seq = rec.message?.seq ?? rec.seq;
+      const part = seq === undefined ? "members" : `seq ${seq}`;
       const thing = `${rec.conversation} ${part}`;
       const key = `${rec.conversation} ${rec.rev}`;
       this.#things.set(key, thing);

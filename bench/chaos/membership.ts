@@ -19,7 +19,8 @@ export class Membership {
         }
       }
     }
-    for (const { id, rev, members } of history.final.conversations) {
+    for (const { id, rev, members, parent } of history.final.conversations) {
+      if (parent !== undefined) continue;
       this.#told(
         id,
         rev,
@@ -27,6 +28,13 @@ export class Membership {
       );
     }
     for (const tellings of this.#tellings.values()) tellings.sort((a, b) => a.rev - b.rev);
+    // A follower goes on following a thread, unless the parent removes them.
+    for (const { id, members, parent } of history.final.conversations) {
+      if (parent === undefined) continue;
+      const users = members.map((member) => member.user);
+      const stayed = users.filter((user) => !this.hasLeft(parent.conversation, user));
+      this.#told(id, 0, stayed);
+    }
   }
 
   #told(conversation: string, rev: number, members: string[]): void {

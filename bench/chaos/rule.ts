@@ -33,9 +33,16 @@ export class HistoryView {
   readonly lineage: Lineage;
   /** Final messages by conversation and seq. */
   readonly messages: Map<string, Map<number, MessageFact>>;
+  /** The parent of each thread. */
+  readonly threads: Map<string, string>;
 
   constructor(history: History) {
     this.history = history;
+    this.threads = new Map(
+      history.final.conversations.flatMap(({ id, parent }) =>
+        parent === undefined ? [] : [[id, parent.conversation] as const],
+      ),
+    );
     this.sessions = sessionsOf(history);
     this.membership = new Membership(history);
     this.lineage = new Lineage(history);

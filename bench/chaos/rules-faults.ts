@@ -140,6 +140,8 @@ const caughtUp: Rule = {
         for (const [conversation, rev] of reached) {
           const has = heard.get(conversation) ?? 0;
           if (!view.membership.has(conversation, session.user, rev)) continue;
+          // The user may have come to follow it later, and version 1 has no threads.
+          if (has === 0 && view.threads.has(conversation)) continue;
           const what = () =>
             `${fault.fault} (${fault.detail}): ${session.name} had rev ${has} of ${rev} in ` +
             `conversation ${conversation} when the time was over`;

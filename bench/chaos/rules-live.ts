@@ -215,18 +215,20 @@ const unreadRecounted: Rule = {
   id: "CHU1",
   promise: 3,
   title: "unread equals a recount",
-  check({ history, messages, membership }) {
+  check({ history, messages, membership, threads }) {
     const look = new Look();
     const marks = marksOf(history);
     for (const { user, conversations } of history.final.unread) {
       for (const one of conversations) {
         const stored = [...(messages.get(one.id)?.values() ?? [])];
         const where = `user ${user}, conversation ${one.id}`;
-        const counted = stored.filter(({ seq }) => seq > one.readSeq).length;
+        const from = Math.min(one.readSeq, (one.unreadFrom ?? Number.POSITIVE_INFINITY) - 1);
+        const counted = stored.filter(({ seq }) => seq > from).length;
         const what = () => `${where}: unread_count ${one.unreadCount}, counted ${counted}`;
         look.at(one.unreadCount === counted, what, one);
         // A member who leaves loses their cursors, so marks made before that prove nothing.
-        if (membership.hasLeft(one.id, user)) continue;
+        // A new follower of a thread has read everything before.
+        if (membership.hasLeft(one.id, user) || threads.has(one.id)) continue;
         const mark = marks.get(`${one.id} ${user}`) ?? { acked: 0, tried: 0 };
         const own = stored.filter(({ sender }) => sender === user).map(({ seq }) => seq);
         const lastOwn = own.reduce((a, b) => Math.max(a, b), 0);

@@ -80,6 +80,8 @@ const revNumbersChanges: Rule = {
     const changes = new Map<string, Map<number, string>>();
     for (const rec of history.records) {
       if (rec.kind !== "change" || rec.via === "duplicate") continue;
+      // The event of a reaction does not show the message.
+      if (rec.seq !== undefined) continue;
       const byRev = changes.get(rec.conversation) ?? new Map<number, string>();
       changes.set(rec.conversation, byRev);
       const what =
@@ -117,7 +119,8 @@ const changesKept: Rule = {
     const look = new Look();
     for (const rec of history.records) {
       if (rec.kind !== "change" || rec.via !== "ack" || rec.name === "send_message") continue;
-      const acked = rec.message!;
+      const acked = rec.message;
+      if (acked === undefined) continue;
       const stored = messages.get(rec.conversation)?.get(acked.seq);
       // The last change of a message shows in full; an earlier one only through the later rev.
       const isKept =
@@ -172,11 +175,13 @@ const membersConverge: Rule = {
   check({ history, messages }) {
     const look = new Look();
     for (const { client, conversations } of history.final.replicas) {
-      const { name, user } = history.clients[client]!;
+      const { name, user, contract } = history.clients[client]!;
       const held = new Map(conversations.map((one) => [one.id, one]));
-      for (const { id, rev, members } of history.final.conversations) {
+      for (const { id, rev, members, parent } of history.final.conversations) {
         const mine = held.get(id);
-        const isMember = members.some((member) => member.user === user);
+        const isMember =
+          members.some((member) => member.user === user) &&
+          (parent === undefined || contract === "1.1");
         const where = `${name}, conversation ${id}`;
         if (!isMember) {
           look.at(mine === undefined, () => `${where}: shown, though no member`, mine?.rev);
@@ -189,7 +194,10 @@ const membersConverge: Rule = {
         for (const stored of messages.get(id)!.values()) {
           const shown = bySeq.get(stored.seq);
           if (shown === undefined && stored.seq <= mine.baseSeq) continue;
-          const isSame = shown?.rev === stored.rev && shown.digest === stored.digest;
+          const isSame =
+            shown?.rev === stored.rev &&
+            shown.digest === stored.digest &&
+            shown.reactions === stored.reactions;
           look.at(isSame, () => `${where}, seq ${stored.seq}: shown otherwise`, shown, stored);
         }
       }

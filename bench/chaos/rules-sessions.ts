@@ -157,7 +157,7 @@ const isolation: Rule = {
   id: "CHS4",
   promise: 6,
   title: "nothing of a conversation reaches who is not in it",
-  check({ sessions, membership }) {
+  check({ sessions, membership, threads }) {
     const look = new Look();
     for (const session of sessions) {
       /** Conversations that the client was removed from and has not rejoined. */
@@ -167,7 +167,10 @@ const isolation: Rule = {
           for (const one of rec.conversations) out.delete(one.conversation);
         if (rec.kind === "change" && rec.via === "event") {
           const where = `${session.name}, conversation ${rec.conversation}, rev ${rec.rev}`;
-          const may = membership.concerns(rec.conversation, session.user, rec.rev);
+          // No rev tells since when a user follows a thread. CHD1 judges threads.
+          const may =
+            threads.has(rec.conversation) ||
+            membership.concerns(rec.conversation, session.user, rec.rev);
           look.at(may, () => `${where}: heard by no member`, rec);
           if (rec.members?.includes(session.user)) out.delete(rec.conversation);
           const isAfter = out.has(rec.conversation);

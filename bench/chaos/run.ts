@@ -25,7 +25,13 @@ const BACK_WITHIN_MS = 40_000;
 /** A run that takes this much longer than asked for is broken off. */
 const PATIENCE_MS = 120_000;
 const FAULT_MS_MAX = 45_000;
-const NOTHING: FinalFacts = { conversations: [], replicas: [], unread: [], typing: [] };
+const NOTHING: FinalFacts = {
+  conversations: [],
+  replicas: [],
+  unread: [],
+  typing: [],
+  recount: null,
+};
 
 /** `abort` ends the run early, as Ctrl-C does; what was started is still ended. */
 export async function runOnce(
@@ -81,10 +87,10 @@ interface Play {
 async function play(options: Options, { world, recorder, history, progress, abort }: Play) {
   const ports = world.hosts.map((host) => host.port);
   const scene = await openScene(options, ports, recorder);
-  history.clients = scene.clients.map(({ name, user }) => ({ name, user }));
+  history.clients = scene.clients.map(({ name, user, contract }) => ({ name, user, contract }));
   const chance = chanceOf(options.seed, "the plan");
   const sampler = new Sampler(world.hosts, recorder);
-  const load = new Load(scene, ports, options.seed);
+  const load = new Load(scene, ports, options.seed, recorder);
   try {
     const deadlineMs = (options.seconds ?? 0) * 1000;
     let injected = 0;

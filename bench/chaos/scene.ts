@@ -18,6 +18,12 @@ export interface Person {
   clients: Client[];
 }
 
+export interface Thread {
+  id: string;
+  parent: string;
+  seq: number;
+}
+
 export interface Scene {
   people: Person[];
   clients: Client[];
@@ -26,7 +32,11 @@ export interface Scene {
   /** `owner` adds and removes the `floaters`. */
   door: { id: string; owner: Person; floaters: Person[] };
   flood: { id: string; senders: Person[]; reader: Person };
-  /** All of the above. */
+  /** Of messages in `everyone` and at the door; those that people open are added. */
+  threads: Thread[];
+  /** The first of `talks`: its owner gives roles and pins. */
+  everyone: { id: string; owner: Person };
+  /** All of the above but the threads. */
   conversations: string[];
 }
 
@@ -47,7 +57,10 @@ export async function openScene(
     const own = logins.map((login, n) => {
       const name = `${username}/${n + 1}`;
       const chance = chanceOf(options.seed, name);
-      return new Client({ index: clients.length + n, name, login, ports, chance, recorder });
+      // A person with two clients speaks both contracts, or the newer one twice.
+      const contract = n === 1 && i % 4 === 0 ? "1" : "1.1";
+      const index = clients.length + n;
+      return new Client({ index, name, contract, login, ports, chance, recorder });
     });
     clients.push(...own);
     people.push({ userId: logins[0]!.userId, login: logins[0]!, clients: own });
@@ -93,7 +106,60 @@ export async function openScene(
   if ((await until(() => clients.every((client) => client.isSettled), CONNECT_MS)) === null) {
     throw new Error("not all clients could connect at the start");
   }
-  return { people, clients, talks, door, flood, conversations: [...talks, door.id, flood.id] };
+  const scene: Scene = {
+    people,
+    clients,
+    talks,
+    door,
+    flood,
+    threads: [],
+    everyone: { id: talks[0]!, owner: first },
+    conversations: [...talks, door.id, flood.id],
+  };
+  for (const [id, followers] of [
+    [scene.everyone.id, people],
+    [door.id, [first, second, third]],
+  ] as const) {
+    const thread = await beginsThread(port, first, id);
+    scene.threads.push(thread);
+    for (const person of followers) await follows([port], person, thread);
+  }
+  const areKnown = () =>
+    scene.threads.every(({ id }) =>
+      first.clients.every((one) => one.replica.has(id) || one.contract === "1"),
+    );
+  if ((await until(areKnown, CONNECT_MS)) === null) throw new Error("threads are not followed");
+  return scene;
+}
+
+/** A thread of a new message of `owner`, which their first client sends. */
+async function beginsThread(port: number, owner: Person, parent: string): Promise<Thread> {
+  const client = owner.clients[0]!;
+  await client.sends(parent, "a root", () => true);
+  const seq = client.replica.ownSeqs(parent).at(-1);
+  const thread = seq === undefined ? null : await opensThread([port], owner, parent, seq);
+  if (thread === null) throw new Error("a thread was refused");
+  return thread;
+}
+
+/** Null where it is refused, or no answer comes. */
+export async function opensThread(
+  ports: number[],
+  { login }: Person,
+  parent: string,
+  seq: number,
+): Promise<Thread | null> {
+  const path = `/api/conversations/${parent}/messages/${seq}/thread`;
+  const { token } = login;
+  const { body, status } = await anyHost(ports, (port) =>
+    api<Conversation>(port, "POST", path, { token }),
+  );
+  return body === null || status >= 300 ? null : { id: body.id, parent, seq };
+}
+
+export async function follows(ports: number[], { login }: Person, { id }: Thread): Promise<void> {
+  const { token } = login;
+  await anyHost(ports, (port) => api(port, "POST", `/api/conversations/${id}/follow`, { token }));
 }
 
 /** Asks each port in turn, in two rounds, until one answers. */

@@ -33,6 +33,7 @@ export class Wire {
   readonly #socket: WebSocket;
   readonly #events: WireEvents;
   readonly #token: string;
+  readonly #contract: string;
   readonly #waiting = new Map<number, Waiting>();
   #nextAck = 0;
   #isClosed = false;
@@ -40,8 +41,9 @@ export class Wire {
   #silenceMs = SILENCE_MS;
   #silence: NodeJS.Timeout;
 
-  constructor(port: number, token: string, events: WireEvents) {
+  constructor(port: number, token: string, contract: string, events: WireEvents) {
     this.#events = events;
+    this.#contract = contract;
     this.#token = token;
     this.#socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`, {
       perMessageDeflate: false,
@@ -107,7 +109,7 @@ export class Wire {
       case "0": {
         const open = JSON.parse(packet.slice(1)) as { pingInterval: number; pingTimeout: number };
         this.#silenceMs = open.pingInterval + open.pingTimeout;
-        this.#socket.send(`40${JSON.stringify({ token: this.#token })}`);
+        this.#socket.send(`40${JSON.stringify({ token: this.#token, contract: this.#contract })}`);
         return;
       }
       case "1":
@@ -189,7 +191,7 @@ export class Wire {
 /** One more session of a user who is online anyway; its events are ignored. */
 export function stranger(port: number, token: string): Wire {
   const ignore = () => undefined;
-  return new Wire(port, token, {
+  return new Wire(port, token, "1", {
     connected: ignore,
     refused: ignore,
     event: ignore,

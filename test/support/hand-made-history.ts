@@ -14,6 +14,8 @@ export const ADA = 0;
 export const BEN = 1;
 export const CLEO = 2;
 export const TALK = "7";
+/** The thread of TALK's first message; Ada follows it. */
+export const THREAD = "8";
 /** When the fault is healed; everything before it is early, the rest late. */
 export const HEALED_MS = 22_000;
 export const END_MS = 60_000;
@@ -94,6 +96,35 @@ const members = (client: number, atMs: number): Rec => ({
   members: ["1", "2"],
 });
 
+/** Ada's reaction to the third message, which Ben hears of. */
+function reacts(atMs: number): Rec[] {
+  const at = { conversation: TALK, seq: 3 };
+  const of = { client: ADA, op: 20, name: "react" };
+  return [
+    { ...of, ...at, kind: "tried", atMs, key: "ok", on: true },
+    { ...of, kind: "answered", atMs: atMs + 5, ok: true, code: "", ms: 5 },
+    { ...at, kind: "change", client: ADA, atMs: atMs + 5, via: "ack", name: "react", rev: 7 },
+    { kind: "newer", client: BEN, atMs: atMs + 6, name: "reaction", conversation: TALK },
+    { ...at, kind: "change", client: BEN, atMs: atMs + 6, via: "event", name: "reaction", rev: 7 },
+  ];
+}
+
+export const sets = (
+  what: "role" | "pin" | "member",
+  subject: string,
+  value: string,
+  atMs: number,
+): Rec => ({
+  kind: "set",
+  what,
+  conversation: TALK,
+  subject,
+  value,
+  fromMs: atMs - 5,
+  atMs,
+  ok: true,
+});
+
 export function goodHistory(): History {
   const [first, second, third] = [message(1, 2), message(2, 4), message(3, 5)];
   const edited = { ...third, rev: 6, digest: "d3, edited" };
@@ -130,6 +161,7 @@ export function goodHistory(): History {
       user: "1",
       isTyping: false,
     },
+    sets("member", "3", "out", 1_990),
     members(ADA, 2000),
     members(BEN, 2000),
     members(CLEO, 2000),
@@ -153,7 +185,16 @@ export function goodHistory(): History {
       conversation: TALK,
       seq: 2,
     },
-    { kind: "marked", client: BEN, atMs: 32_005, conversation: TALK, deliveredSeq: 2, readSeq: 2 },
+    {
+      kind: "marked",
+      client: BEN,
+      atMs: 32_005,
+      conversation: TALK,
+      deliveredSeq: 2,
+      readSeq: 2,
+      unreadCount: 1,
+      knownSeq: 3,
+    },
     {
       kind: "receipt",
       client: ADA,
@@ -163,11 +204,22 @@ export function goodHistory(): History {
       deliveredSeq: 2,
       readSeq: 2,
     },
+    ...reacts(33_000),
+    { kind: "prefs", client: ADA, atMs: 34_000, via: "ack", conversation: TALK, rev: 1 },
+    { kind: "prefs", client: ADA, atMs: 34_500, via: "event", conversation: TALK, rev: 2 },
+    sets("role", "2", "admin", 34_600),
+    sets("pin", "2", "on", 34_700),
     { kind: "presence_probe", atMs: 50_000, why: "at the end", trueAfterMs: 20, wrong: [] },
   ];
-  const messages = [first, second, edited];
-  const shown = messages.map(({ seq, rev, digest }) => ({ seq, rev, digest }));
-  const conversations = [{ id: TALK, rev: 6, baseSeq: 0, messages: shown }];
+  const messages = [first, second, { ...edited, rev: 7, reactions: "ok 1 1" }];
+  const shown = messages.map(({ seq, rev, digest, reactions }: MessageFact) => ({
+    seq,
+    rev,
+    digest,
+    ...(reactions !== undefined && { reactions }),
+  }));
+  const replica = { id: TALK, rev: 7, baseSeq: 0, messages: shown };
+  const prefs = [{ conversation: TALK, rev: 2, text: "pinned" }];
   return {
     seed: 1,
     command: "",
@@ -176,9 +228,9 @@ export function goodHistory(): History {
     workers: 1,
     slackMs: 500,
     clients: [
-      { name: "ada/1", user: "1" },
-      { name: "ben/1", user: "2" },
-      { name: "cleo/1", user: "3" },
+      { name: "ada/1", user: "1", contract: "1.1" },
+      { name: "ben/1", user: "2", contract: "1.1" },
+      { name: "cleo/1", user: "3", contract: "1" },
     ],
     records,
     faults: [fault],
@@ -189,25 +241,54 @@ export function goodHistory(): History {
         {
           id: TALK,
           kind: "group",
-          rev: 6,
+          rev: 7,
           lastSeq: 3,
           members: [
-            { user: "1", deliveredSeq: 3, readSeq: 3 },
-            { user: "2", deliveredSeq: 2, readSeq: 2 },
+            { user: "1", deliveredSeq: 3, readSeq: 3, role: "owner" },
+            { user: "2", deliveredSeq: 2, readSeq: 2, role: "admin" },
           ],
           messages,
+          pinned: [2],
+          reactors: [{ seq: 3, user: "1", key: "ok" }],
+        },
+        {
+          id: THREAD,
+          kind: "thread",
+          rev: 1,
+          lastSeq: 0,
+          parent: { conversation: TALK, seq: 1 },
+          members: [{ user: "1", deliveredSeq: 0, readSeq: 0 }],
+          messages: [],
+          pinned: [],
+          reactors: [],
         },
       ],
       replicas: [
-        { client: ADA, conversations },
-        { client: BEN, conversations: structuredClone(conversations) },
+        {
+          client: ADA,
+          conversations: [
+            { ...replica, unread: 0 },
+            { id: THREAD, rev: 1, baseSeq: 0, messages: [], unread: 0 },
+          ],
+          prefs: structuredClone(prefs),
+        },
+        {
+          client: BEN,
+          conversations: [{ ...structuredClone(replica), unread: 1 }],
+          prefs: [],
+        },
         { client: CLEO, conversations: [] },
       ],
       unread: [
-        { user: "1", conversations: [{ id: TALK, lastSeq: 3, readSeq: 3, unreadCount: 0 }] },
-        { user: "2", conversations: [{ id: TALK, lastSeq: 3, readSeq: 2, unreadCount: 1 }] },
+        { user: "1", conversations: [{ id: TALK, lastSeq: 3, readSeq: 3, unreadCount: 0 }], prefs },
+        {
+          user: "2",
+          conversations: [{ id: TALK, lastSeq: 3, readSeq: 2, unreadCount: 1 }],
+          prefs: [],
+        },
       ],
       typing: [{ conversation: TALK, users: [] }],
+      recount: [],
     },
   };
 }

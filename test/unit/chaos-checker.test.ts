@@ -15,6 +15,7 @@ import {
   heard,
   message,
   TALK,
+  THREAD,
 } from "../support/hand-made-history.ts";
 
 type Spoil = (history: History) => void;
@@ -263,6 +264,103 @@ const SPOILED: Record<string, Record<string, Spoil>> = {
       Object.assign(history.final.unread[1]!.conversations[0]!, { readSeq: 3, unreadCount: 0 });
     },
   },
+  CHR1: {
+    "an acknowledged reaction is gone": (history) => {
+      conversation(history).reactors.pop();
+      delete conversation(history).messages[2]!.reactions;
+    },
+    "one that was taken back is there": (history) => {
+      for (const rec of history.records) if (rec.kind === "tried" && rec.op === 20) rec.on = false;
+    },
+    "a count is not that of the rows": (history) => {
+      conversation(history).messages[2]!.reactions = "ok 2 1";
+    },
+    "rows are not counted": (history) => {
+      conversation(history).reactors.push({ seq: 2, user: "2", key: "no" });
+    },
+  },
+  CHC1: {
+    "an acknowledged role is lost": (history) => {
+      conversation(history).members[1]!.role = "member";
+    },
+    "an acknowledged pin is lost": (history) => {
+      conversation(history).pinned.pop();
+    },
+  },
+  CHD1: {
+    "a removed member hears what is sent afterwards": (history) => {
+      add(history, heard(CLEO, 16_010, message(2, 4)));
+      drop(history, (rec) => rec.kind === "disconnected");
+    },
+    "a removed follower hears a reply": (history) => {
+      const reply = { ...message(1, 2), clientId: "reply" };
+      const tried = { kind: "tried", client: ADA, op: 30, name: "send_message" } as const;
+      add(
+        history,
+        { ...tried, atMs: 2_400, conversation: THREAD, clientId: "reply" },
+        { ...heard(CLEO, 2_410, reply), conversation: THREAD },
+      );
+    },
+  },
+  CHO1: {
+    "a number comes after a later one": (history) => {
+      const at = { client: ADA, conversation: TALK, via: "event" } as const;
+      add(history, { ...at, kind: "prefs", atMs: 35_000, rev: 4 });
+      add(history, { ...at, kind: "prefs", atMs: 35_100, rev: 3 });
+    },
+    "an answer comes after the event of a later change": (history) => {
+      for (const rec of history.records) {
+        if (rec.kind === "prefs" && rec.via === "ack") rec.atMs = 34_700;
+      }
+      history.records.sort((a, b) => a.atMs - b.atMs);
+    },
+    "another session hears a number that is missing here": (history) => {
+      history.clients[BEN]!.user = "1";
+      const at = { conversation: TALK, via: "event" } as const;
+      add(history, { ...at, kind: "prefs", client: BEN, atMs: 35_000, rev: 3, conversation: "9" });
+      add(history, { ...at, kind: "prefs", client: ADA, atMs: 35_000, rev: 4 });
+    },
+  },
+  CHO2: {
+    "a session ends with older preferences": (history) => {
+      history.final.replicas[ADA]!.prefs![0]!.text = "not pinned";
+    },
+    "a session lacks some": (history) => {
+      history.final.replicas[ADA]!.prefs!.pop();
+    },
+  },
+  CHU2: {
+    "a client counts otherwise": (history) => {
+      history.final.replicas[BEN]!.conversations[0]!.unread = 2;
+    },
+  },
+  CHU3: {
+    "an answer counts a message too few": (history) => {
+      for (const rec of history.records) if (rec.kind === "marked") rec.unreadCount = 0;
+    },
+    "an answer counts what never was": (history) => {
+      for (const rec of history.records) if (rec.kind === "marked") rec.unreadCount = 2;
+    },
+  },
+  CHU4: {
+    "a stored count differs": (history) => {
+      history.final.recount = ["conversations.rev"];
+    },
+  },
+  CHV1: {
+    "a session of version 1 hears a reaction": (history) => {
+      add(history, {
+        kind: "newer",
+        client: CLEO,
+        atMs: 2_500,
+        name: "reaction",
+        conversation: TALK,
+      });
+    },
+    "a session of version 1 hears of a thread": (history) => {
+      add(history, { ...heard(CLEO, 1_500, message(1, 2)), conversation: THREAD });
+    },
+  },
   CHF1: {
     "a claim does not hold": (history) => {
       history.faults[0]!.claims[0]!.holds = false;
@@ -364,7 +462,7 @@ describe("the chaos checker", () => {
   it("[CHK6] a run that broke off before its end is told as that, and not as loss", () => {
     const history = goodHistory();
     history.broken = "stopped";
-    history.final = { conversations: [], replicas: [], unread: [], typing: [] };
+    history.final = { conversations: [], replicas: [], unread: [], typing: [], recount: null };
     expect(brokenIn(history)).toEqual(["CHF2"]);
   });
 
@@ -377,7 +475,7 @@ describe("the chaos checker", () => {
       client: CLEO,
       atMs: 2900,
       conversation: TALK,
-      rev: 7,
+      rev: 8,
       members: ["1", "2", "3"],
     };
     for (const client of [ADA, BEN]) add(history, { ...back, client, atMs: 35_000 });
@@ -385,12 +483,12 @@ describe("the chaos checker", () => {
     drop(history, (rec) => rec.kind === "status" && rec.status === "offline");
     add(history, { ...back, atMs: 35_000 });
     const { final } = history;
-    final.conversations[0]!.rev = 7;
+    final.conversations[0]!.rev = 8;
     final.conversations[0]!.members.push({ user: "3", deliveredSeq: 0, readSeq: 0 });
     for (const { conversations } of final.replicas) {
-      for (const one of conversations) one.rev = 7;
+      for (const one of conversations) if (one.id === TALK) one.rev = 8;
     }
-    final.replicas[CLEO]!.conversations.push({ id: TALK, rev: 7, baseSeq: 3, messages: [] });
+    final.replicas[CLEO]!.conversations.push({ id: TALK, rev: 8, baseSeq: 3, messages: [] });
     expect(brokenIn(history)).toEqual([]);
   });
 });
