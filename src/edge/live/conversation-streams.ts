@@ -414,7 +414,7 @@ export class Streams {
   }
 
   /**
-   * Who may receive a thread is decided in its parent, whose order to leave may come later than what
+   * Membership of the parent decides about a thread, and the order to leave may come later than what
    * is read again: a user who has left receives nothing of it.
    */
   async #leaveUnread(stream: Stream): Promise<void> {
