@@ -29,11 +29,12 @@ import { createTlsDoor } from "./edge/transport/tls-door.ts";
 import { ImagePool } from "./images/pool.ts";
 import { erasureJobs } from "./jobs/erasure.ts";
 import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
-import { imageJobs, PREPARE_IMAGE } from "./jobs/images.ts";
 import { startJobs } from "./jobs/jobs.ts";
+import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
 import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
+import { createFileScanner } from "./outbound/file-scanner.ts";
 import { createHooks } from "./outbound/hook-client.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
@@ -60,6 +61,8 @@ import { FaultLog } from "./storage/postgres/fault-log.ts";
 
 /** Pictures that a host makes ready at once. */
 const IMAGES_AT_ONCE = 2;
+/** Files about which a host asks the scanner at once. */
+const SCANS_AT_ONCE = 8;
 
 /** The part of the drain's time that actors may use to finish once the sessions are gone. */
 const FLUSH_MS = 2_000;
@@ -286,7 +289,18 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   });
 
   // One worker of the host runs jobs, beside what it serves.
-  const images = new ImagePool({ folder: join(config.dataDir, "images"), clock, log });
+  const images = new ImagePool({
+    folder: join(config.dataDir, "images"),
+    atOnceMax: IMAGES_AT_ONCE,
+    clock,
+    log,
+  });
+  const scan = createFileScanner({
+    config,
+    post: outbound.post,
+    links: (text) => links.in(text),
+    clock,
+  });
   const jobs = slot.endsWith("/0")
     ? startJobs({
         config,
@@ -295,11 +309,11 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         links: (text) => links.in(text),
         handlers: {
           ...fileJobs({ table, store, retire, clock }),
-          ...imageJobs({ table, store, links, images, refresh, log }),
+          ...prepareJobs({ table, store, links, images, scan, refresh, log }),
           ...erasureJobs({ store: storage.erasures, gateway: exchange.gateway, retire }),
           ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
         },
-        bounds: { [PREPARE_IMAGE]: IMAGES_AT_ONCE },
+        bounds: { [PREPARE_FILE]: scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE },
         standing: config.messageSearch ? [SWEEP_FILES, FEED_SEARCH] : [SWEEP_FILES],
         registry: metrics.registry,
         clock,

@@ -13,8 +13,8 @@ import { epochMsOf } from "../protocol/time.ts";
 import type { Clock } from "./clock.ts";
 
 const CODE_CHARS = 22;
-/** A file's id, or that and a letter for its thumbnail. */
-const MARKS = /~file:(\d{1,19}t?):[\w-]{22}/g;
+/** A file's id, or that and a letter for its thumbnail or for what a scanner reads. */
+const MARKS = /~file:(\d{1,19}[st]?):[\w-]{22}/g;
 /** Text may hold thousands of marks that are none. Each costs a hash only once. */
 const KEPT_MAX = 20_000;
 const TOKEN = /^([0-9a-z]{1,12})\.([\w-]{22})$/;

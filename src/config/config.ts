@@ -170,6 +170,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     hookOnFailure: read<EventsConfig["hookOnFailure"]>(CONFIG_KEYS.hookOnFailure, "refuse"),
     fileBytesMax: read(CONFIG_KEYS.fileBytesMax, 104_857_600),
     fileTypes: read<string[] | null>(CONFIG_KEYS.fileTypes, null),
+    fileHookUrl: optional(CONFIG_KEYS.fileHookUrl),
     fileQuotaBytes: read(CONFIG_KEYS.fileQuotaBytes, 5_368_709_120),
     fileUrlTtlS: read(CONFIG_KEYS.fileUrlTtlS, 3600),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),

@@ -1,7 +1,7 @@
 /** Configuration of files that users upload. Part of CONFIG_KEYS in keys.ts. */
 import { isExecutable } from "../base/sniff.ts";
 import type { ConfigKey, Read } from "./key.ts";
-import { integer, right } from "./readers.ts";
+import { integer, right, url } from "./readers.ts";
 
 /** What the configuration of files is read into. */
 export interface FilesConfig {
@@ -10,6 +10,8 @@ export interface FilesConfig {
   fileTypes: string[] | null;
   fileQuotaBytes: number;
   fileUrlTtlS: number;
+  /** Null: no scanner is asked about files. */
+  fileHookUrl: string | null;
 }
 
 const PATTERN = /^(?:\*|[a-z0-9!#$&^_.+-]+)\/(?:\*|[a-z0-9!#$&^_.+-]+)$/;
@@ -68,5 +70,13 @@ export const FILE_KEYS = {
     tooSmall: "pictures of a page that stays open stop loading, and caches are of no use",
     tooLarge: "who was removed can still open what they saw for that long",
     read: integer(1, 604_800),
+  },
+  fileHookUrl: {
+    name: "FILE_HOOK_URL",
+    meaning: "address of a scanner that is asked about each file before it is ready",
+    unit: "",
+    default: "",
+    wants: "a URL like https://scanner.example.com/troupe",
+    read: url("https:", "http:"),
   },
 } as const satisfies Record<string, ConfigKey<unknown>>;

@@ -30,6 +30,8 @@ const HEAP_MB = 128;
 
 export interface ImagePoolOptions {
   folder: string;
+  /** Processes at once; further pictures wait, as many as there are callers. */
+  atOnceMax: number;
   clock: Clock;
   log: Log;
 }
@@ -43,6 +45,8 @@ export class ImagePool implements ImagePreparer {
   readonly #options: ImagePoolOptions;
   readonly #idle: Idle[] = [];
   readonly #all = new Set<ChildProcess>();
+  readonly #waiting: (() => void)[] = [];
+  #working = 0;
   #ready: Promise<void> | null = null;
   #isReported = false;
 
@@ -64,7 +68,7 @@ export class ImagePool implements ImagePreparer {
     try {
       const file = createWriteStream(order.source, { mode: 0o600 });
       await pipeline(Readable.from(source), file, { signal });
-      const report = await this.#ask(order, signal);
+      const report = await this.#inTurn(() => this.#ask(order, signal));
       if (report.is === "ready") {
         const { width, height, placeholder } = report;
         const facts = { width, height, placeholder };
@@ -86,6 +90,19 @@ export class ImagePool implements ImagePreparer {
   close(): void {
     for (const child of this.#all) child.kill("SIGKILL");
     for (const { cancelEnd } of this.#idle.splice(0)) cancelEnd();
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#working < this.#options.atOnceMax) this.#working++;
+    else await new Promise<void>((begin) => this.#waiting.push(begin));
+    try {
+      return await work();
+    } finally {
+      // The place goes to the next one.
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#working--;
+      else next();
+    }
   }
 
   /** [IMP1] */

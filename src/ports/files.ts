@@ -42,12 +42,19 @@ export interface ImagePreparer {
   ): Promise<PreparedImage>;
 }
 
-/** How the preparing of a picture has ended. */
-export type SettledImage =
+/**
+ * Asks an outside scanner about a file, whose bytes are at `url`. True: it may become ready. Rejects
+ * where the scanner did not answer.
+ */
+export type FileScanner = (file: FileObject, url: string, signal: AbortSignal) => Promise<boolean>;
+
+/** How the state `processing` ends. */
+export type SettledFile =
   | {
       state: "ready";
       bytes: number;
-      facts: ImageFacts & { thumb_url: string; thumb_bytes: number };
+      /** The facts about a picture. */
+      facts: (ImageFacts & { thumb_url: string; thumb_bytes: number }) | null;
     }
   | { state: "refused" };
 
@@ -75,9 +82,9 @@ export interface FileTable {
   complete(id: string, found: SniffedFile, quotaBytes: number): Promise<StoredFile | null>;
   /**
    * Ends the state `processing`. False: the file was not in it, or has been taken back. The first
-   * completion in this state adds the job `files.image` with the file's id as its key.
+   * completion in this state adds the job `files.prepare` with the file's id as its key.
    */
-  settle(id: string, settled: SettledImage): Promise<boolean>;
+  settle(id: string, settled: SettledFile): Promise<boolean>;
   /** Nothing refers to it and its bytes are gone. */
   forget(id: string): Promise<void>;
   /** A whole file that its uploader has not taken back; whoever asks. */

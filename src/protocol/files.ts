@@ -79,6 +79,11 @@ export function thumbOf(id: string): string {
   return `${id}t`;
 }
 
+/** Names the bytes of a file that is not ready, in the address that a scanner is given. */
+export function unscannedOf(id: string): string {
+  return `${id}s`;
+}
+
 export function kindOf(mime: string): FileKind {
   // A picture that can run scripts is none that is shown in place.
   if (mime === "image/svg+xml") return "file";

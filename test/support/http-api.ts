@@ -40,6 +40,7 @@ export const CONFIG: WorkerConfig = {
   hookOnFailure: "refuse",
   fileBytesMax: 104_857_600,
   fileTypes: null,
+  fileHookUrl: null,
   fileQuotaBytes: 5_368_709_120,
   fileUrlTtlS: 3600,
   tokenMaxAgeS: 86_400,

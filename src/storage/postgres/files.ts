@@ -2,7 +2,7 @@
 import type {
   FilePlaces,
   FileTable,
-  SettledImage,
+  SettledFile,
   SniffedFile,
   StoredFile,
 } from "../../ports/files.ts";
@@ -125,9 +125,9 @@ export class PostgresFiles implements FileTable {
     return storedFile(await this.#database.write<FileRow>(COMPLETE, values));
   }
 
-  async settle(id: string, settled: SettledImage): Promise<boolean> {
-    const { bytes, facts } = settled.state === "ready" ? settled : { bytes: 0, facts: {} };
-    const values = [id, settled.state, bytes, JSON.stringify(facts)];
+  async settle(id: string, settled: SettledFile): Promise<boolean> {
+    const { bytes, facts } = settled.state === "ready" ? settled : { bytes: 0, facts: null };
+    const values = [id, settled.state, bytes, JSON.stringify(facts ?? {})];
     const [row] = await this.#database.write<{ is_settled: boolean }>(SETTLE, values);
     return row?.is_settled ?? false;
   }

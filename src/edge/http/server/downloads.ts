@@ -5,13 +5,15 @@
  * [DWN1] Pictures, audio and video that browsers show safely are shown in place. Everything else, HTML
  *        and SVG among it, is saved, and cannot run anything where a browser shows it all the same.
  * [DWN2] A file never changes, so its id is its ETag; a range of it is answered as such.
- * [DWN4] A picture that is not ready is waited for, and is not served before.
+ * [DWN4] A file that is not ready is waited for, and is not served before, but to a scanner, which is
+ *        given an address of its own.
  * [DWN3] Names are sent as ASCII and, where they hold more, as RFC 8187 says.
  */
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../../base/clock.ts";
+import { UNKNOWN } from "../../../base/sniff.ts";
 import type { Files, StoredFile } from "../../../ports/files.ts";
 import { refused } from "../../../protocol/errors.ts";
 import type { FileObject } from "../../../protocol/files.ts";
@@ -23,12 +25,12 @@ import type { Replies } from "./replies.ts";
 
 const PATH = "/files/:id/:token";
 const NO_FILE = refused("not_found", "There is no such file, or its address has expired.").error;
-const NOT_READY = refused("unavailable", "This picture is being made ready. Try again.").error;
-/** Between two looks at a picture that is not ready: 6.3 s together. */
+const NOT_READY = refused("unavailable", "This file is being made ready. Try again.").error;
+/** Between two looks at a file that is not ready: 6.3 s together. */
 const LOOKS_MS = [100, 200, 400, 800, 1_600, 3_200];
 /** Readers that wait at once. */
 const WAITING_MAX = 100;
-const PATH_ID = /^(\d+)(t?)$/;
+const PATH_ID = /^(\d+)([st]?)$/;
 const SHOWN = new Set([
   "image/png",
   "image/jpeg",
@@ -66,14 +68,15 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
 
   async function serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { id: name, token } = request.params as { id: string; token: string };
-    const [, id = "", thumb = ""] = PATH_ID.exec(name) ?? [];
+    const [, id = "", part = ""] = PATH_ID.exec(name) ?? [];
     const goodForS = isId(id) ? files.links.goodForS(name, token) : 0;
-    const file = goodForS > 0 ? await settled(id, request) : null;
-    if (file?.shown.state === "processing") {
+    const isScan = part === "s";
+    const file = goodForS > 0 ? await settled(id, request, isScan) : null;
+    if (file?.shown.state === "processing" && !isScan) {
       replies.refuse(request, reply, NOT_READY);
       return;
     }
-    const shown = file === null ? null : thumb === "" ? file.shown : thumbnail(file);
+    const shown = file === null ? null : part === "t" ? thumbnail(file) : file.shown;
     if (shown === null || shown.state === "refused") {
       replies.refuse(request, reply, NO_FILE);
       return;
@@ -84,7 +87,7 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
       etag,
       "cache-control": `private, max-age=${goodForS}`,
       "accept-ranges": "bytes",
-      ...dressOf(shown),
+      ...dressOf(isScan ? { ...shown, mime: UNKNOWN } : shown),
     });
     if (isHeld(request.headers["if-none-match"], etag)) {
       answer(reply, 304);
@@ -112,7 +115,7 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
       reply.code(status).send(Readable.from([]));
       return;
     }
-    const bytes = await orUnreachable(files.store.read(name, from, to));
+    const bytes = await orUnreachable(files.store.read(isScan ? id : name, from, to));
     if (bytes === null) {
       for (const name of ["content-length", "content-range", "etag", "content-disposition"]) {
         reply.removeHeader(name);
@@ -125,9 +128,14 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
   }
 
   /** [DWN4] Null: there is no such file. */
-  async function settled(id: string, { raw }: FastifyRequest): Promise<StoredFile | null> {
+  async function settled(
+    id: string,
+    { raw }: FastifyRequest,
+    isScan: boolean,
+  ): Promise<StoredFile | null> {
     const first = await orUnreachable(files.table.file(id));
-    if (first?.shown.state !== "processing" || waiting >= WAITING_MAX) return first;
+    const isReady = first?.shown.state !== "processing";
+    if (isReady || isScan || waiting >= WAITING_MAX) return first;
     waiting++;
     try {
       let file: StoredFile | null = first;

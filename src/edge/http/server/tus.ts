@@ -237,7 +237,7 @@ export function serveTus(
       throw fault;
     }
     await orUnreachable(uploads.store.finish(id));
-    const found = foundOf(id, bytes, mime, links);
+    const found = foundOf(id, bytes, mime, links, config);
     const file = await orUnreachable(table.complete(id, found, quota));
     if (file !== null || (await orUnreachable(table.file(id))) !== null) return;
     // It was given up meanwhile.

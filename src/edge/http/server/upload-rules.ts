@@ -95,7 +95,8 @@ export function foundOf(
   bytes: number,
   mime: string,
   links: Files["links"],
+  { fileHookUrl }: FilesConfig,
 ): SniffedFile {
-  const state = isPrepared(mime) ? "processing" : "ready";
+  const state = isPrepared(mime) || fileHookUrl !== null ? "processing" : "ready";
   return { bytes, mime, kind: kindOf(mime), state, mark: links.mark(id) };
 }

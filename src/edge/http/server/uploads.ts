@@ -93,7 +93,7 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
       const bytes = await written(store.write(id, checked(request.raw, head)));
       if (bytes === 0) throw new Stopped(EMPTY);
       const { mime } = head;
-      const found = foundOf(id, bytes, mime, links);
+      const found = foundOf(id, bytes, mime, links, config);
       const file = await orUnreachable(table.complete(id, found, quota));
       if (file === null) throw new Stopped(QUOTA);
       return file.shown;

@@ -1,6 +1,6 @@
 -- The bytes of a file are whole: p_bytes of them. Null where the uploader's quota has no room for
 -- what is more than was taken at its beginning, or where there is no such file on its way. The job
--- that makes a picture ready is added in the same transaction.
+-- that makes a file ready is added in the same transaction.
 CREATE OR REPLACE FUNCTION complete_file(
   p_id bigint, p_bytes bigint, p_mime text, p_kind text, p_state text, p_mark text, p_quota bigint
 ) RETURNS SETOF files
@@ -14,7 +14,7 @@ BEGIN
     RETURN;
   END IF;
   IF p_state = 'processing' THEN
-    INSERT INTO jobs (kind, key) VALUES ('files.image', p_id::text) ON CONFLICT DO NOTHING;
+    INSERT INTO jobs (kind, key) VALUES ('files.prepare', p_id::text) ON CONFLICT DO NOTHING;
     PERFORM pg_notify('troupe_jobs', '');
   END IF;
   RETURN QUERY

@@ -1,4 +1,4 @@
--- A picture has been made ready, as p_bytes bytes, or has been refused and has none. False where it
+-- A file has been made ready, as p_bytes bytes, or has been refused and has none. False where it
 -- does not wait for that, or its uploader has taken it back.
 CREATE OR REPLACE FUNCTION settle_file(p_id bigint, p_state text, p_bytes bigint, p_facts jsonb)
 RETURNS boolean

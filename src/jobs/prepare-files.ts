@@ -1,63 +1,88 @@
 /**
- * Makes pictures ready: hands the bytes of an upload to the processes that decode them, keeps what
- * they made in the place of the upload, and lets the messages that show it say so.
+ * Makes files ready: asks the scanner, hands the bytes of a picture to the processes that decode
+ * them, keeps what they made in the place of the upload, and lets the messages that show it say so.
  *
  * [IMJ1] Until then nobody is served the upload, which may hold where it was taken.
+ * [FSC2] A file about which the scanner does not answer for 20 minutes is refused.
  * [IMJ2] A picture that cannot be read is refused and its bytes go at once; so is one that has ended
  *        its process, or took too long, twice.
  * [IMJ3] What a crash leaves undone the next run does: it prepares the picture again, or only refreshes the messages.
  */
 import type { Log } from "../base/log.ts";
 import type {
+  FileScanner,
   FileStore,
   FileTable,
   ImagePreparer,
   PreparedImage,
-  SettledImage,
+  SettledFile,
   StoredFile,
 } from "../ports/files.ts";
-import { thumbOf } from "../protocol/files.ts";
+import { isPrepared, thumbOf, unscannedOf } from "../protocol/files.ts";
 import type { RefreshFile } from "./files.ts";
 import type { JobHandlers } from "./runner.ts";
 
 /** Its key is the file's id; complete_file.sql adds it. */
-export const PREPARE_IMAGE = "files.image";
+export const PREPARE_FILE = "files.prepare";
 
-const TRIES_MAX = 2;
+const PICTURE_TRIES_MAX = 2;
+/** With the pauses of the runner: 21 minutes. */
+const SCAN_TRIES_MAX = 9;
 /**
  * A message that was on its way may have been written with the file as it was. So the messages are
  * looked at once more, when its statement has ended in any case.
  */
 const LOOK_AGAIN_MS = 6_000;
 
-interface ImageJobsDeps {
+interface PrepareDeps {
   table: Pick<FileTable, "file" | "settle">;
   store: Pick<FileStore, "read" | "write" | "remove">;
   links: { mark(id: string): string };
   images: ImagePreparer;
+  /** Null: nobody is asked. */
+  scan: FileScanner | null;
   refresh: RefreshFile;
   log: Log;
 }
 
-export function imageJobs({
+export function prepareJobs({
   table,
   store,
   links,
   images,
+  scan,
   refresh,
   log,
-}: ImageJobsDeps): JobHandlers {
+}: PrepareDeps): JobHandlers {
   return {
-    async [PREPARE_IMAGE]({ key, attempts }, { signal }) {
+    async [PREPARE_FILE]({ key, attempts }, { signal }) {
       const id = key ?? "";
       const file = await table.file(id);
       if (file === null) return;
       const isNew = file.shown.state === "processing";
-      if (isNew) await keep(file, await tried(file, attempts, signal));
+      if (isNew) await keep(file, await judged(file, attempts, signal));
       if (!(await refresh(id))) throw new Error("its messages could not be changed");
       return isNew ? { is: "again", inMs: LOOK_AGAIN_MS } : { is: "done" };
     },
   };
+
+  async function judged(
+    file: StoredFile,
+    attempts: number,
+    signal: AbortSignal,
+  ): Promise<PreparedImage | "as it is"> {
+    const { id, shown } = file;
+    if (scan !== null) {
+      try {
+        const isAllowed = await scan(shown, links.mark(unscannedOf(id)), signal);
+        if (!isAllowed) return { is: "refused", why: "the scanner refused it" };
+      } catch (fault) {
+        if (signal.aborted || attempts < SCAN_TRIES_MAX) throw fault;
+        return { is: "refused", why: "the scanner does not answer" };
+      }
+    }
+    return isPrepared(shown.mime) ? tried(file, attempts, signal) : "as it is";
+  }
 
   /** [IMJ2] */
   async function tried(
@@ -70,14 +95,19 @@ export function imageJobs({
     try {
       return await images.prepare(source, shown.mime, signal);
     } catch (fault) {
-      if (signal.aborted || attempts < TRIES_MAX) throw fault;
+      if (signal.aborted || attempts < PICTURE_TRIES_MAX) throw fault;
       return { is: "refused", why: fault instanceof Error ? fault.message : String(fault) };
     }
   }
 
-  async function keep({ id }: StoredFile, prepared: PreparedImage): Promise<void> {
-    let settled: SettledImage = { state: "refused" };
-    if (prepared.is === "ready") {
+  async function keep(
+    { id, shown }: StoredFile,
+    prepared: PreparedImage | "as it is",
+  ): Promise<void> {
+    let settled: SettledFile = { state: "refused" };
+    if (prepared === "as it is") {
+      settled = { state: "ready", bytes: shown.bytes, facts: null };
+    } else if (prepared.is === "ready") {
       try {
         const thumb_bytes = await store.write(thumbOf(id), prepared.thumb());
         const bytes = await store.write(id, prepared.image());
@@ -86,7 +116,7 @@ export function imageJobs({
       } finally {
         await prepared.close();
       }
-    } else log.info({ event: "image_refused", file: id, why: prepared.why });
+    } else log.info({ event: "file_refused", file: id, why: prepared.why });
     const isKept = await table.settle(id, settled);
     if (isKept && settled.state === "ready") return;
     // It was refused, or its uploader has taken it back meanwhile.
