@@ -43,7 +43,7 @@ import { type AdapterFactory, createSocketServer, type SocketServer } from "./so
 import { Packet } from "./transport/packet.ts";
 import { WriteBatcher } from "./transport/write-batcher.ts";
 
-/** Sessions are told to come back within this, each at its own moment. */
+/** A draining worker asks each session to reconnect at a random moment within this. */
 const RECONNECT_SPREAD_MS = 2_500;
 /** A long-polling session ends this soon: by then, what it asked before has its answer. */
 const POLLING_END_MS = 500;
@@ -228,7 +228,7 @@ export class Edge {
     metrics.gauges.sessions = () => hub.sessions.size;
   }
 
-  /** Hears of ended logins and suspensions from now on, and reads which there have been. */
+  /** Subscribes to ended logins and suspensions, and reads those from before. */
   async start(): Promise<void> {
     const { config } = this.#deps;
     if (config.rateLimits) await this.#hub.interests.want(topicOf.limits());
@@ -245,7 +245,7 @@ export class Edge {
     }
     const before = this.turn.deliveries;
     this.#hub.onEvent(event);
-    // Of a message the actor's thread stamped when it was committed.
+    // The actor thread put the moment of the commit into `corr` of a message's event.
     if (event.corr === 0 || this.turn.deliveries === before) return;
     if (!event.from.startsWith(this.#ownHost)) return;
     const ageMs = ageMsOf(event.corr, stampNow());

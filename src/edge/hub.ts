@@ -281,7 +281,7 @@ export class Hub {
     this.#prefs.onDoubt(doubt);
     this.#actorWatches.onDoubt(doubt);
     this.#postWatches.onDoubt(doubt, queries).catch((err: unknown) => {
-      // The next update of each post carries the count anew.
+      // The next update of each post carries its newest counts.
       log.warn({ event: "counts_unread", err });
     });
     this.#missed.onDoubt(doubt);

@@ -22,7 +22,7 @@ export interface Problem {
 
 /** More would be an echo of the request, not help. */
 const PROBLEMS_MAX = 10;
-/** Of the name of an unknown key; a sender can make one as long as the payload. */
+/** Characters of an unknown key that are shown; a sender can make a key as long as the payload. */
 const NAME_MAX = 64;
 
 const FORMATS: Readonly<Record<string, string>> = {

@@ -101,7 +101,7 @@ export function createSocketServer(
     onCarrier: (carrier) => void io.engine.emit("connection", carrier),
   });
   slimUpgrades(io as unknown as Server, turn, (request, tcp, head) =>
-    // Of one that drains Engine.IO says why.
+    // While the worker drains, Engine.IO refuses the request with the reason.
     isRefusing ? false : webSockets.takes(request, tcp, head),
   );
   // What an application does to a whole namespace or room reaches all workers of the host. No event

@@ -3,7 +3,7 @@
  * name that was typed, for people type passwords into the field of the name.
  *
  * [ACL1] Bounded: one worker writes at most 200 lines at once and 20 a second after that, so that
- *        an attacker cannot fill a disk. What was left out is counted in the next line.
+ *        an attacker cannot fill a disk. The next line has the number of omitted lines.
  */
 import type { Logger } from "pino";
 import type { Clock } from "../../base/clock.ts";

@@ -2,8 +2,8 @@
  * Password hashes: scrypt, `scrypt$N$r$p$salt$key` in base64url. The parameters are read from the
  * hash, so that they can be raised later. A wrong username costs what a wrong password costs.
  *
- * [PWD1] At most `concurrent` hashes run at once. Of each address at most `waitingPerAddress`
- *        more wait, and `waitingMax` of all addresses; the next is refused with `rate_limited`.
+ * [PWD1] At most `concurrent` hashes run at once. At most `waitingPerAddress` more wait for each
+ *        address, and `waitingMax` in all; the next is refused with `rate_limited`.
  * [PWD2] Addresses that wait take turns: one that sends hundreds of requests delays the request
  *        of another by one hash, not by hundreds.
  */

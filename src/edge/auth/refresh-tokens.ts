@@ -3,10 +3,10 @@
  * (the root), and 32 that are its own. Storage has SHA-256 of tokens and roots only.
  *
  * [RFT1] The first token of a login is random. Each next one is HMAC-SHA256 of the token before
- *        it, under a key that is derived from JWT_SECRET. So whoever shows the newest spent token
- *        again, because the answer was lost or because two tabs asked at once, is given the same
- *        next token, on every host, and no readable token is stored anywhere. Who has a spent
- *        token but not the secret learns nothing of the next one.
+ *        it, under a key that is derived from JWT_SECRET. So a client that shows the newest spent
+ *        token again, because the answer was lost or because two tabs asked at once, gets the same
+ *        next token, on every host, and no readable token is stored anywhere. A spent token
+ *        without the secret says nothing about the next one.
  * [RFT2] Spent tokens are pruned after an hour. One that is shown later is still known by its
  *        root, and ends its login.
  */
@@ -26,7 +26,7 @@ export interface RefreshToken {
 }
 
 export interface RefreshTokens {
-  /** Of a new login. */
+  /** The first token of a new login. */
   first(): RefreshToken & { rootHash: string };
   read(text: string): RefreshToken;
   /** The token that is given for `spent`, always the same. */

@@ -14,7 +14,7 @@ export interface ServiceTokenOptions {
   secret: string;
   issuer: string;
   audience: string;
-  /** Names the program; for whoever reads the token. */
+  /** The name of the program, for people who read the token. */
   subject: string;
   scopes: readonly ServiceScope[];
   ttlS: number;

@@ -6,7 +6,7 @@
  * deploy every client shows its token at once. Any other token is verified by jose.
  *
  * [OTK3] An outside issuer's token is refused at an age of TOKEN_MAX_AGE_S.
- * [OTK4] An outside issuer's ID token is refused where it can be told from an access token.
+ * [OTK4] An outside issuer's ID token is refused where it can be distinguished from an access token.
  *
  * It knows neither users nor revocations; auth.ts adds those.
  */

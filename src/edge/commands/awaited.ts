@@ -5,7 +5,7 @@ import type { Message } from "../../protocol/schemas.ts";
 import type { AwaitedChange, Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
 
-/** Of a change whose event may answer it, too. */
+/** The ack of a change, which the event of the change may answer too. */
 interface ChangeAck extends AckSink {
   readonly isAnswered: boolean;
 }

@@ -171,7 +171,7 @@ export function createCommands(deps: CommandDeps): Commands {
     askConversation(session, id, "join", window, {
       ok() {
         session.left.add(id);
-        // Taken in meanwhile, by whoever adds its user at this moment.
+        // Somebody may have added the user meanwhile, which attached the session.
         streams.get(id)?.detach(session);
         endTyping(session, id);
         ack.ok("{}");
@@ -456,7 +456,7 @@ export function createCommands(deps: CommandDeps): Commands {
     return ids.filter((id) => !missing.has(id));
   }
 
-  /** Who stopped typing while the session was on its way into the stream. */
+  /** Ends, for the session, the typing of users who stopped while it was joining the stream. */
   function endStaleTyping(session: Session, id: string, told: readonly UserId[]): void {
     const window = { after_rev: null, limit: 1 };
     askConversation(session, id, "join", window, {
@@ -466,7 +466,7 @@ export function createCommands(deps: CommandDeps): Commands {
           if (!typing.includes(user)) session.send(typingEnded(id, user));
         }
       },
-      // No member any more: nothing of it is to be heard.
+      // The user is no member any more, so the session receives nothing.
       refuse: () => undefined,
     });
   }

@@ -48,7 +48,7 @@ type Located = Omit<OpsMessage, "actor"> | null;
 export function createOps({ queries, gateway, ask, clock }: OpsDeps): Ops {
   let health: { atMs: Monotonic; answer: Promise<OpsDatabase | null> } | null = null;
 
-  /** Null where it does not answer in time: what cannot be read is what is to be shown. */
+  /** Null where the database does not answer in time; the answer then shows just that. */
   function database(): Promise<OpsDatabase | null> {
     const nowMs = clock.monotonicMs();
     if (health === null || msBetween(health.atMs, nowMs) >= HEALTH_KEPT_MS) {

@@ -1,17 +1,17 @@
 /**
- * How fast one connection is heard. What comes faster than its session may send is left unread
- * in the connection (TCP then holds the sender back), so that a flood costs neither parsing nor
- * checks and nothing is dropped; what node had read with it waits here, in order.
+ * The pace at which one connection is read. When a client sends faster than its session may, the
+ * connection is paused and TCP holds the sender back, so that a flood costs neither parsing nor
+ * checks and nothing is dropped. Packets that node had read already wait here, in order.
  *
- * Counted at Engine.IO's packets, before Socket.IO's are parsed. Long-polling cannot be held
- * back: what finds the queue full is refused.
+ * It counts Engine.IO's packets, before Socket.IO's are parsed. Long-polling cannot be held back: a
+ * packet that finds the queue full is refused.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Connection, ConnectionListener } from "../transport/connection.ts";
 import type { ClientPacket } from "../transport/packet.ts";
 import type { Session } from "./session.ts";
 
-/** How often what waits is looked at: what is due comes in slices of this. */
+/** Waiting packets that are due are taken in slices of this length. */
 const SLICE_MS = 10;
 /** The 64 KiB that node reads at once hold about 1,100 of the smallest events. */
 const QUEUE_MAX = 2_000;
@@ -21,11 +21,11 @@ export interface PacingOwner {
   clock: Clock;
   /** Whether the worker has more to do than it can: nobody's packets are taken meanwhile. */
   isCongested(): boolean;
-  /** Whose turn it is. */
+  /** The packet is within the session's pace: handle it. */
   take(session: Session, packet: ClientPacket): void;
-  /** There is no room to wait. */
+  /** The queue is full: refuse the packet. */
   refuse(session: Session, packet: ClientPacket): void;
-  /** One must wait for the first time in a while. */
+  /** A packet has to wait, for the first time in a while. */
   held(): void;
   closed(session: Session): void;
 }

@@ -1,11 +1,12 @@
 /**
- * The way out to one client: what is sent to a reader that does not keep up.
+ * The packets to one client, with bounds for a client that reads too slowly.
  *
- * [OUT1] What is sent arrives in that order.
- * [OUT2] Past `LATEST_ONLY_BYTES` unread, of events that are a newest value only that is kept.
- * [OUT4] What is kept back leaves in the order of the newest values, and before anything that was
+ * [OUT1] Packets arrive in the order in which they were sent.
+ * [OUT2] While more than `LATEST_ONLY_BYTES` are unread, packets with a `latestKey` are kept back,
+ *        and a newer one replaces an older one of the same key.
+ * [OUT4] The kept packets leave in the order of the newest values, and before any packet that was
  *        sent later with the same `order`.
- * [OUT3] Past `QUEUE_BYTES_MAX` the reader is given up, once.
+ * [OUT3] When more than `QUEUE_BYTES_MAX` are unread, the client is given up, once.
  */
 import type { Connection } from "../transport/connection.ts";
 import type { Packet } from "../transport/packet.ts";

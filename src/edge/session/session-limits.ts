@@ -44,7 +44,7 @@ export class SessionLimits {
     this.#packets = packets === null ? null : new TokenBucket(packets, OVERDRAFT);
   }
 
-  /** A packet was read; false: no more should be, for now. */
+  /** Counts a packet that was read; false: read no more for now. */
   arrived(nowMs: Monotonic): boolean {
     if (this.#packets === null) return true;
     this.#packets.debit(1, nowMs);
@@ -52,8 +52,8 @@ export class SessionLimits {
   }
 
   /**
-   * Whether the first of `waiting` packets, all of which have been counted, may be heard; of
-   * none, whether the next may be read.
+   * Whether the first of `waiting` packets, which have all been counted, may be handled now. With
+   * `waiting` 0: whether the next packet may be read.
    */
   isDue(waiting: number, nowMs: Monotonic): boolean {
     return this.#packets === null || this.#packets.level(nowMs) + waiting >= 1;

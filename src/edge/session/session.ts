@@ -82,9 +82,9 @@ export interface AwaitedChange {
 /** What the sessions of an edge leave to it. */
 export interface SessionOwner {
   turn: WriteBatcher;
-  /** The session has said why it ends: its connection is to be closed. */
+  /** The session has sent the reason of its end: close its connection. */
   ended(session: Session, reconnect: boolean, code: EndCode): void;
-  /** Too much waits to be read by the client; said once. */
+  /** The client reads too slowly and too much waits for it. Called once. */
   slow(session: Session): void;
 }
 
@@ -108,18 +108,18 @@ export class Session {
   threads = 0;
   /** Threads that the client has joined, which stay live when its user follows them no more. */
   readonly joinedThreads = new LazySet<ConversationId>();
-  /** The user has conversations that are not live here, of which Activity tells the session. */
+  /** The user has conversations that are not live here; Activity sends the session their changes. */
   isPartial = false;
   /** When storage read the state with which the session began, by the database's clock. */
   readAtMs = 0;
-  /** Whose presence comes here, and why (bits of WATCH_REASON). */
+  /** Watches of the users whose presence the session receives, with the reasons (WATCH_REASON bits). */
   readonly watches = new Map<Watch, number>();
   readonly postWatches = new LazySet<PostWatch>();
   readonly actorWatches = new LazySet<ActorWatch>();
   /** Watches whose answer is on its way. */
   actorsEntering = 0;
   readonly limits: SessionLimits;
-  /** Conversations in which this session said that its user types. */
+  /** Conversations in which this session has announced that its user is typing. */
   readonly typingIn = new LazySet<ConversationId>();
   /** Its own changes that are not answered yet, in the order in which it asked for them. */
   readonly #awaited = new LazyMap<string, AwaitedChange[]>();

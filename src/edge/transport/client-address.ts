@@ -1,11 +1,11 @@
-/** Whose a request is, and how it came, with TRUST_PROXY believed as far as it goes. */
+/** The client's address and transport security of a request, behind proxies named by TRUST_PROXY. */
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { subscriberOf } from "../../base/address.ts";
 import { createProxyReader, type ProxyTrust } from "../../config/proxy-trust.ts";
 
 export interface ClientReader {
-  /** Whom a request counts for: an IPv4 address, an IPv6 /64. */
+  /** The subscriber that a request is charged to: an IPv4 address, or an IPv6 /64. */
   addressOf(request: IncomingMessage): string;
   /** Whether it came over TLS, to us or to a proxy that says so. */
   isEncrypted(request: IncomingMessage): boolean;

@@ -76,7 +76,7 @@ export function createHandshakeGate(deps: HandshakeGateDeps): HandshakeGate {
   };
 }
 
-/** Of each worker its share: a proxy's connections are spread over them. */
+/** Each worker allows its share of the rate: a proxy's connections are spread over the workers. */
 function createRate(
   config: WorkerConfig,
   clients: ClientReader,

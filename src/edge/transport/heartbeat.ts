@@ -18,7 +18,7 @@ export interface Beating {
 
 export class Heartbeat<T extends Beating> {
   readonly #clock: Clock;
-  /** When each is to be pinged, and until when each must answer. */
+  /** The moment of each connection's next ping; `#awaited` has the deadline of its answer. */
   readonly #due = new Map<T, Monotonic>();
   readonly #awaited = new Map<T, Monotonic>();
   #cancelTick: () => void;

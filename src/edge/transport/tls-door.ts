@@ -64,7 +64,7 @@ export function createTlsDoor(options: TlsDoorOptions): TlsDoor {
   server.on("tlsClientError", (error, socket) => {
     const isSlow = errorCode(error) === "ERR_TLS_HANDSHAKE_TIMEOUT";
     handshakes.inc({ outcome: isSlow ? "slow" : "failed" });
-    // Node leaves that to whoever listens, and would keep a slow one open for ever.
+    // Node leaves closing to the listener, and would keep a slow connection open for ever.
     socket.destroy();
   });
 

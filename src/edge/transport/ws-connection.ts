@@ -1,7 +1,7 @@
 /**
  * A client that came with a WebSocket at once: Engine.IO's and Socket.IO's protocols spoken
- * straight over ws, for one namespace. Of a bare Socket.IO connection three quarters of the heap
- * are what socket.io and engine.io keep for it; figures in bench/RESULTS.md.
+ * straight over ws, for one namespace. Objects of socket.io and engine.io are three quarters of a
+ * bare Socket.IO connection's heap, and are saved here; figures in bench/RESULTS.md.
  * https://socket.io/docs/v4/engine-io-protocol and …/socket-io-protocol (revisions 4 and 5).
  *
  * Phases: `open` (a CONNECT is awaited) → `connecting` (it is looked at) → `connected`, or back
@@ -50,7 +50,7 @@ export class WsConnection implements Connection {
   #attachmentsDue = 0;
   /** Has been refused, at least once. */
   isRefused = false;
-  /** Ends the wait for the client's CONNECT, or for its going. Whoever sets it clears it. */
+  /** Cancels the wait for the client's CONNECT, or for its close. The code that sets it clears it. */
   cancelDeadline: (() => void) | null = null;
 
   /** The handshake's Authorization header, while a CONNECT may come. */
@@ -328,7 +328,7 @@ function onPing(this: WebSocket): void {
   (this as OwnWebSocket)[CONNECTION].pinged();
 }
 
-/** After an error ws says goodbye by itself, and nothing more is heard. */
+/** Also after an error: ws then closes the connection by itself and emits nothing more. */
 function onOver(this: WebSocket): void {
   (this as OwnWebSocket)[CONNECTION].over();
 }

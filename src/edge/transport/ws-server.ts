@@ -22,7 +22,7 @@ import type { NamespaceNames } from "./namespace-names.ts";
 import type { WriteBatcher } from "./write-batcher.ts";
 import { WsConnection, type WsConnectionOwner } from "./ws-connection.ts";
 
-/** Who decides who comes in; see admission.ts. */
+/** Decides which clients are admitted; see admission.ts. */
 export interface Admitter<AdmittedClient> {
   receive(
     connection: Connection,
@@ -48,8 +48,9 @@ export interface WsServerOptions<AdmittedClient> {
 }
 
 /**
- * Who has more pings unanswered is dropped by ws (60 by default; an option that its types do not
- * have). The 64 KiB that node reads at once hold fewer: floods are the intake's to slow down.
+ * ws closes a connection that has more pings without a pong sent (60 by default; its types lack the
+ * option). The 64 KiB that node reads at once hold fewer, so a flood of pings is slowed down by the
+ * session's pace instead.
  */
 const PONGS = { maxPendingAutoPongs: 16_384 };
 /** As Engine.IO and Socket.IO make theirs: 15 random bytes as 20 characters. */
@@ -168,7 +169,7 @@ export class WsServer<AdmittedClient> implements WsConnectionOwner {
   }
 }
 
-/** Whatever looks different in any way is left to Engine.IO. */
+/** Every request that differs from this in any way is left to Engine.IO. */
 function isNewWebSocket(url: string): boolean {
   return (
     url.startsWith("/socket.io/?") &&

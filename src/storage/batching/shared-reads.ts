@@ -19,7 +19,7 @@ export interface BatcherLimits {
   inFlightMax: number;
   /**
    * Milliseconds between the beginning of a statement that several calls shared and the next, 0
-   * by default. Who comes alone goes at once; of a storm's calls more share one statement.
+   * by default. A single call is read at once; in a storm more calls share one statement.
    */
   stormPaceMs?: number;
 }

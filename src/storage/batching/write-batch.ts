@@ -22,7 +22,7 @@ import { countsAsUnread, type OwnMarks } from "../../protocol/unread.ts";
 import { type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
 
-/** Who waits for an answer. `reject` is for faults only. */
+/** The caller that waits for an answer. `reject` is for faults only. */
 export interface Waiter<T> {
   resolve: (value: Result<T>) => void;
   reject: (fault: unknown) => void;

@@ -41,7 +41,7 @@ import {
 const BATCH_ROWS_MAX = 256;
 /** Calls that may wait. Some 0.2 s of full speed; past it the database is not keeping up. */
 export const QUEUE_MAX = 20_000;
-/** Of a batch that was rolled back as a deadlock's victim. */
+/** Tries of a batch that PostgreSQL rolls back to resolve a deadlock. */
 const TRIES_MAX = 3;
 const RECONNECT_MS = 100;
 
@@ -303,7 +303,7 @@ export class Writer {
     for (const row of rows) await this.#commit(row, this.#deadline());
   }
 
-  /** The connection, made anew where it is gone; gives up at the deadline. */
+  /** The connection, which is opened again if it was lost; gives up at the deadline. */
   async #connected(deadlineAt: Monotonic): Promise<Client> {
     if (this.#client) return this.#client;
     for (;;) {

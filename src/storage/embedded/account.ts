@@ -1,8 +1,8 @@
 /**
- * Whom the embedded PostgreSQL runs as. PostgreSQL refuses to be root; started by root, it
- * runs as the owner of the cluster it already has, else as user `postgres` or user `troupe`, which is
- * made where the system lets us. [EMB16] Never as `nobody`: other services run as that user, and each of
- * them could read the data.
+ * The account of the embedded PostgreSQL. PostgreSQL refuses to run as root. When Troupe is started
+ * by root, PostgreSQL runs as the owner of its existing cluster, else as user `postgres` or as user
+ * `troupe`, which is made where the system permits it. [EMB16] It never runs as `nobody`: other
+ * services run as that user, and each of them could read the data.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";

@@ -79,8 +79,8 @@ export async function locateBinaries(
 }
 
 /**
- * The version of the packaged programs, which run as they are; null where a start would have
- * to mend or copy them first. Changes nothing. Refuses with StartRefusal where there are none.
+ * The version of the packaged programs if they run as they are; null where a start would have to
+ * repair or copy them first. Changes nothing. Throws a StartRefusal where there are none.
  */
 export async function packagedVersion(): Promise<string | null> {
   const { native } = platformPackage();
@@ -91,7 +91,7 @@ export async function packagedVersion(): Promise<string | null> {
     });
     return /([0-9]+(?:\.[0-9]+)?)/.exec(stdout)?.[1] ?? null;
   } catch {
-    // Whatever keeps it from running: `locateBinaries` finds out, and mends what can be mended.
+    // Whatever the cause is, `locateBinaries` finds it and repairs it where possible.
     return null;
   }
 }

@@ -1,12 +1,12 @@
 /**
  * The embedded PostgreSQL's files: `postgres/` (the cluster) and `postgres-password` in the
- * data directory. A cluster is made aside and moved into place, so there is a whole one or
- * none. Deleting the data directory is all it takes to begin anew.
+ * data directory. A cluster is made in a directory of its own and moved into place, so there is a
+ * whole one or none. Deleting the data directory is enough to begin with an empty one.
  *
- * Started by root, the cluster alone belongs to the unprivileged account and everything above
- * it stays closed: PostgreSQL is started inside the cluster and told that its directory is
- * /proc/self/cwd, which opens without passing the directories above. So the data stays in
- * DATA_DIR even below /root.
+ * When Troupe is started by root, only the cluster belongs to the unprivileged account, and the
+ * directories above it stay closed to that account: PostgreSQL is started with the cluster as
+ * its working directory and `-D /proc/self/cwd`, which opens without passing the directories above.
+ * So the data stays in DATA_DIR even below /root.
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -141,7 +141,7 @@ async function makeCluster(dataDir: string, cluster: Cluster, log: Log): Promise
   log.info({ event: "postgres_cluster_made", path: cluster.path, uid: account?.uid, ms });
 }
 
-/** Of a nearly full disk PostgreSQL says that a write came out short. */
+/** On a nearly full disk PostgreSQL may only report that a write was short. */
 export function isDiskFull(complaint: string): boolean {
   return /No space left on device|wrote only \d+ of \d+ bytes/.test(complaint);
 }

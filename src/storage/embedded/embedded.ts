@@ -29,9 +29,9 @@ export interface EmbeddedExit {
 }
 
 export interface EmbeddedPostgres {
-  /** With the password in it: never to be logged. */
+  /** It contains the password: never log it. */
   url: string;
-  /** Of the server that runs now; a revived one has another. */
+  /** The id of the server process that runs now; a restarted server has another. */
   pid(): number | null;
   /** Resolves when the server is gone and all that was committed is on disk. Idempotent. */
   stop(): Promise<void>;

@@ -36,8 +36,8 @@ const SETTINGS: Record<string, string | number> = {
   logging_collector: "off",
   log_line_prefix: "",
   log_checkpoints: "off",
-  // Errors of statements come back to whoever sent them. Repeated here they would put what
-  // people write into the log.
+  // The client of a failed statement receives its error. Logged here too, the error would put
+  // texts of users into the log.
   log_min_messages: "log",
   log_min_error_statement: "panic",
   log_error_verbosity: "terse",

@@ -404,7 +404,7 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     stored.versions.push({ ...message, replacedAtMs: this.#tables.nowMs() });
   }
 
-  /** Of the change that is about to be made. */
+  /** How to undo the change that is about to be made. */
   #undoOf(stored: StoredConversation): StoredConversation["undos"][number] {
     return {
       rev: stored.rev + 1,

@@ -93,7 +93,7 @@ export class MemoryNotifications implements NotificationStore {
     return own !== undefined && isSilenced(own, type, this.#tables.nowIso());
   }
 
-  /** Of one's own acts, and of those behind a block, nobody hears. */
+  /** Users get no notification of their own acts or of acts of a user behind a block. */
   #isSilent(userId: UserId, actorId: UserId | null): boolean {
     if (actorId === null) return false;
     return actorId === userId || this.#tables.social.isBlocked(actorId, userId);

@@ -185,7 +185,7 @@ export class MemoryTables {
   readonly reservedNames = new Map<string, { userId: string | null; untilMs: number }>();
   /** By rising id, each with what gathers it with others. */
   readonly audit: { key: string | null; entry: Required<AuditEntry> }[] = [];
-  /** Whose conversations, follows or blocks changed, by rising time. */
+  /** Users whose conversations, follows or blocks changed, by rising time. */
   userChanges: { changedAtMs: number; userIds: readonly string[] }[] = [];
   /** The database's own clock, which dates and compares its rows. */
   readonly nowMs: () => number;

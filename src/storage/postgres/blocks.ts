@@ -1,4 +1,4 @@
-/** Who stands behind a block with whom; asked by the graph's actors and by edges. */
+/** Reads blocks between users, for the actors of the graph and for edges. */
 import type { UserId } from "../../protocol/ids.ts";
 import type { Database } from "./pool.ts";
 

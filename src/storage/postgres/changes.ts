@@ -10,12 +10,12 @@ import { deletionOf, erasureOf, withChangedMembers } from "../../protocol/member
 import type { Conversation, Member, Message } from "../../protocol/schemas.ts";
 import type { ConversationExtra, MemberExtra } from "./rows.ts";
 
-/** Of a group of 100 members each names all of them: about 6 kB. */
+/** A change of a group of 100 members names all of them: about 6 kB each. */
 const CONVERSATION_CHANGES_MAX = 20;
 
 type ReactionEvent = ServerPayload<"reaction">;
 
-/** Of a conversation that is not there. */
+/** The changes of a conversation that does not exist. */
 export const NO_CHANGES: Changes = { changes: [], hasMore: false, forgotten: null };
 
 /** What one change of members or title did, so that it can be undone. */
@@ -42,9 +42,9 @@ export interface StoredChanges {
   /** With all members; may be null where `metaRev` is not after the rev and no message was erased. */
   conversation: Conversation | null;
   metaRev: number;
-  /** As they are and as they were before they were replaced; the first `limit` by rising rev. */
+  /** The present and the replaced versions; the first `limit` by rising rev. */
   messages: MessageVersion[];
-  /** Of all changes that are still kept. */
+  /** The undos of all changes that are still kept. */
   undos: ConversationUndo[];
   /** The first `limit` by rising rev. */
   reactions: StoredReaction[];
@@ -227,7 +227,7 @@ function changeAt(
   };
   const body = JSON.stringify(withChangedMembers(then, membership));
   const change: Change = { name: "conversation_updated", rev, body };
-  // What it did is not known, so whoever follows the members needs them all.
+  // The difference that it made is forgotten, so a reader that follows the members needs them all.
   if (undo === undefined) change.memberIds = members.map(({ user_id }) => user_id);
   return change;
 }

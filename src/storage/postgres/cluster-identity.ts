@@ -14,7 +14,7 @@ export interface StoredIdentity {
   database: string;
 }
 
-/** Of a migrated database. Throws StorageFault when it is out of reach. */
+/** The database must be migrated. Throws StorageFault when it is out of reach. */
 export async function readClusterIdentity(url: string): Promise<StoredIdentity> {
   const client = new Client({
     ...connectionConfig(url, DEADLINE_MS),
@@ -49,7 +49,7 @@ export async function identityOf(client: Client): Promise<StoredIdentity> {
 /**
  * PostgreSQL's own identifier of its files: a replica that is promoted keeps it, and a restored
  * dump has another one. Empty where this user may not read it: then only copies within one
- * server are told apart.
+ * server are distinguished.
  */
 async function systemOf(client: Client): Promise<string> {
   try {

@@ -12,8 +12,8 @@
  *        text. A host that is older than any of these applies nothing, so that its restart during
  *        a rolling deploy does not put old functions under new hosts. Hosts of one version apply
  *        what differs: the last one to start wins, which is what a developer expects.
- * [FUN3] A function is dropped when its file is gone, and dropped and made anew when its arguments
- *        or its result changed: there is one function of a name.
+ * [FUN3] A function is dropped when its file is gone, and dropped and created again when its
+ *        arguments or its result changed: there is one function of a name.
  */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";

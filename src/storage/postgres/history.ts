@@ -3,10 +3,10 @@
  * it: 50 messages cost 0.15 ms of node's time so and 0.5 ms as rows and objects, for 0.06 ms
  * more of PostgreSQL's (figures in bench/RESULTS.md).
  *
- * [HIS1] A window that was read before is given again as long as its conversation's `rev` is the
- *        one it was read at: each change of what it can hold takes the next rev.
- * [HIS2] Who may read, and the rev, are looked at after each call has come: what was answered
- *        before the call is in its answer. Calls that come together share the look.
+ * [HIS1] A kept window is answered again as long as its conversation still has the `rev` at which
+ *        it was read: each change of anything in a window takes the next rev.
+ * [HIS2] The reader's permission and the rev are read after each call has come, so an answer has
+ *        every change that was acknowledged before its call. Calls that come together share the read.
  */
 
 import type { HistoryPage, HistoryWindow } from "../../ports/edge.ts";
@@ -80,7 +80,7 @@ interface Kept {
 
 export class History {
   readonly #database: Database;
-  /** Of each reader and conversation the rev; null where it is not theirs to read. */
+  /** The rev of a conversation for one reader; null where this user may not read it. */
   readonly #revs: Batcher<Read, number | null>;
   /** In the order of their last use. */
   readonly #kept = new Map<string, Kept>();

@@ -16,7 +16,7 @@ import {
 } from "./connection.ts";
 import { faultOf, isRetryable, type StorageFault } from "./fault.ts";
 
-/** Of a statement that was rolled back as a deadlock's victim. */
+/** Tries of a statement that PostgreSQL rolls back to resolve a deadlock. */
 const TRIES_MAX = 3;
 /** How long the pool asks for no further connection after it was refused one, or asked to spare. */
 const FEW_MS = 10_000;

@@ -81,7 +81,7 @@ function columnsOf(table: string, key: string): string {
 }
 
 export interface PruningOptions {
-  /** Of a migrated database. */
+  /** The database, already migrated. */
   url: string;
   clock: Clock;
   log: Log;

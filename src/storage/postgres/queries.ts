@@ -198,7 +198,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
       batchMax: 8,
       inFlightMax: 2,
     });
-    // Of a thousand sessions that come back at once the next hundred share a statement.
+    // When a thousand sessions come back at once, the waiting ones share a statement.
     const gathered = { batchMax: 256, inFlightMax: 1, stormPaceMs: STORM_PACE_MS };
     this.#openings = new Batcher((ids) => openSessions(database, ids), gathered);
     this.#revs = new Batcher(async (asks) => {

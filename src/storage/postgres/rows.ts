@@ -21,7 +21,7 @@ export function messagesOf(texts: string | null): Message[] {
   return texts === null ? [] : (JSON.parse(`[${texts}]`) as Message[]);
 }
 
-/** What storage adds to a message that was asked for. */
+/** The values that storage adds to a message when it commits it. */
 export interface Stored {
   id: string;
   seq: number;

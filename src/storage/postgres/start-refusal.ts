@@ -1,4 +1,4 @@
-/** What stops a start at the database and can be mended by whoever starts it, as one sentence. */
+/** Explains in one sentence why a start fails at the database, where the operator can fix it. */
 import { StartRefusal } from "../../base/errors.ts";
 import { StorageFault } from "./fault.ts";
 import { ForeignDatabaseError } from "./foreign-database.ts";

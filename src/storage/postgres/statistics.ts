@@ -1,14 +1,14 @@
 /**
- * Looks after plans while the tables grow from nothing. A plan that was made when a table was
- * empty goes on as it began until PostgreSQL's statistics change, which autovacuum sees to once a
- * minute: with a busy beginning, each batch of messages reads all that came before (figures in
+ * Renews the planner's statistics while the tables grow from nothing. A plan that was made for an
+ * empty table is kept until the statistics change, and autovacuum renews them only once a minute. In
+ * a busy first minute each batch of messages would read all earlier ones (figures in
  * bench/RESULTS.md, "Many connections").
  *
- * [GRW1] The statistics are taken anew when this process has written so many rows; every session
- *        on every host then plans anew. A database that was large before has statistics, and
- *        reading it again would cost it more.
- * [GRW2] Whatever the statistics say, a message is found by the index of all that is asked for
- *        (sql/migrations/0008).
+ * [GRW1] When this process has written so many rows, it runs ANALYZE, and every session on every
+ *        host makes new plans. A database that was large at the start has statistics, and analysing
+ *        it again would cost more.
+ * [GRW2] A message is found by the index of all columns of the condition, independently of the
+ *        statistics (sql/migrations/0008).
  */
 import type { Database } from "./pool.ts";
 

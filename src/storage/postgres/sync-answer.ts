@@ -1,7 +1,8 @@
 /**
  * The answer to `sync`, cut to the contract's sizes (protocol page, "Sync"); shared by both
- * adapters. Pure. What does not fit is left out whole and named by `has_more`, so that the
- * client asks again from what it has: never a silent hole, and always some progress.
+ * adapters. Pure. Messages and conversations that do not fit are omitted from a `rev` or a whole
+ * conversation on, and `has_more` says so, so that the client asks again from where it is: there is
+ * never a silent hole, and always some progress.
  */
 import type { SyncAnswer, SyncedConversation } from "../../ports/edge.ts";
 import { ANSWER_BYTES_MAX, messageBytes, wholeRevs } from "../../protocol/answer-bytes.ts";

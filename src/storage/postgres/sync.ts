@@ -124,7 +124,7 @@ export const SYNC = {
 };
 
 interface SyncRow extends ConversationRow, OwnRow {
-  /** Of the request, from 1. */
+  /** The number of the request, from 1. */
   n: number;
   /** Null where the client did not list it. */
   after_rev: string | null;
@@ -141,7 +141,7 @@ interface SyncRow extends ConversationRow, OwnRow {
   peer_read: string | null;
 }
 
-/** Of each request its answer, in order. */
+/** Answers several requests with one statement, in their order. */
 export async function readSyncs(
   database: Database,
   requests: readonly SyncRequest[],

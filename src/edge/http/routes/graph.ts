@@ -1,6 +1,6 @@
 /**
- * Who follows and who blocks whom. The caller's own actor does both, so that one user's
- * changes happen one after the other; all of them may be repeated.
+ * Follows and blocks. The caller's own actor does both, so that one user's changes happen one after
+ * the other; all of them may be repeated.
  */
 import { asUserId } from "../../../protocol/schemas.ts";
 import type { Identity } from "../../auth/identity.ts";

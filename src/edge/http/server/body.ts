@@ -1,8 +1,8 @@
 /**
- * Request bodies: JSON in UTF-8, at most 64 KiB. What is wrong with a body becomes a value,
- * so that it is answered like every other refusal and the connection lives on. Of a body that
- * is too large the rest is read and dropped, up to a bound: closing at once would reset the
- * connection under the answer.
+ * Request bodies: JSON in UTF-8, at most 64 KiB. A problem with a body becomes a value, so that it
+ * is answered like every other refusal and the connection stays open. The rest of a body that is too
+ * large is read and dropped, up to a bound: closing at once would reset the connection before the
+ * client has read the answer.
  */
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";

@@ -20,11 +20,11 @@ export interface Call<R extends RouteName> {
   params: RouteParams<R>;
   query: RouteQuery<R>;
   body: RouteBody<R>;
-  /** Who calls; null where the route wants no token. */
+  /** The identity in the token; null where the route wants no token. */
   caller: (typeof ROUTES)[R]["token"] extends true ? Identity : null;
-  /** Whom it counts for; "" where nobody counts (operations). */
+  /** The address that the call is charged to; "" where calls are not charged (operations). */
   address: string;
-  /** As the request says, cut to 200 characters. */
+  /** The request's User-Agent header, cut to 200 characters. */
   userAgent: string | null;
 }
 

@@ -103,7 +103,7 @@ function typeOf(schema: TSchema): string {
   return parts.type ?? "any JSON";
 }
 
-/** What is said about the whole, about the items of a list, and about its size. */
+/** The descriptions of the value and of the items of a list, and the limits of its size. */
 function noteOf(schema: TSchema): string {
   const parts = partsOf(schema);
   const ofItems = parts.items === undefined ? undefined : partsOf(parts.items).description;

@@ -19,7 +19,7 @@ import type { Replies } from "./replies.ts";
 declare module "fastify" {
   interface FastifyRequest {
     caller: Identity | null;
-    /** Whom the request counts for; see client-address.ts. */
+    /** The address that the request is charged to; see client-address.ts. */
     address: string;
   }
 }

@@ -1,7 +1,7 @@
--- What later changes replaced, so that a repair can tell every rev in order and none is skipped.
--- Written in the transaction that replaces it; a plain send writes nothing here. Kept for less
--- than an hour (see ../pruning.ts): an older gap is told as things stand.
--- The functions are those of 0002-writes.sql and 0004-blocks.sql, with the writing of it added.
+-- The states that later changes replaced, so that a repair can deliver every rev in order and skip
+-- none. The replacing transaction writes them; a plain send writes nothing here. Rows are kept for
+-- less than an hour (see postgres/pruning.ts): an older gap is repaired with the present state.
+-- The functions are those of 0002-writes.sql and 0004-blocks.sql, which now write these rows too.
 
 -- A message as it was at `rev`, before an edit or its deletion. A deletion is never replaced.
 CREATE TABLE message_versions (

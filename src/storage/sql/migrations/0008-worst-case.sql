@@ -1,7 +1,7 @@
 -- Whatever the statistics say, one conversation may hold nearly all messages, and one user nearly
 -- all notifications. Where each has few, the planner would find a row by any index that begins
 -- with the conversation, and a send would read all messages of its conversation to look for a
--- duplicate. So it is told the worst case, in which only the index of all the columns will do.
+-- duplicate. So its statistics are set to the worst case, in which only the index of all the columns will do.
 ALTER TABLE messages
   ALTER COLUMN conversation_id SET (n_distinct = 1),
   ALTER COLUMN client_id SET (n_distinct = -1),

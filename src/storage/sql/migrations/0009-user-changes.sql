@@ -1,4 +1,4 @@
--- Whose conversations, follows or blocks changed, and when. Edges learn of such a change by an
+-- Users whose conversations, follows or blocks changed, and when. Edges receive such a change as an
 -- event to the user. Where the worker that would have published it died first, or the event was
 -- lost, they find the users here. Rows are kept for an hour at most (postgres/pruning.ts).
 CREATE TABLE user_changes (

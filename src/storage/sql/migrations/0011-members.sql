@@ -7,7 +7,7 @@ UPDATE conversations c SET member_count = (
   SELECT count(*) FROM conversation_members m WHERE m.conversation_id = c.id
 );
 
--- Who was removed: [{"member": {user_id, delivered_seq, read_seq}, "place": how many members stood
+-- The removed members: [{"member": {user_id, delivered_seq, read_seq}, "place": how many members stood
 -- before this one when the change came}].
 ALTER TABLE conversation_changes ADD COLUMN removed jsonb NOT NULL DEFAULT '[]';
 UPDATE conversation_changes g

@@ -5,7 +5,7 @@
 -- rank by whether the member has read there.
 ALTER TABLE conversation_members ADD COLUMN own_activity_at timestamptz(3);
 
--- Who left a group by themselves: they are not added to it again.
+-- Users who left a group by themselves: they are not added to it again.
 CREATE TABLE conversation_leavers (
   conversation_id bigint NOT NULL REFERENCES conversations,
   user_id         bigint NOT NULL REFERENCES users,
@@ -13,5 +13,5 @@ CREATE TABLE conversation_leavers (
   PRIMARY KEY (conversation_id, user_id)
 );
 
--- Whom a user followed last, without reading all whom they follow.
+-- Finds the users whom a user followed last, without reading all whom they follow.
 CREATE INDEX follows_newest ON follows (follower_id, created_at DESC, followee_id);
