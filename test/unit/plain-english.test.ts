@@ -39,18 +39,6 @@ const PHRASES: { pattern: RegExp; instead: string }[] = [
 
 /** How many such comments each folder still has. It only goes down; a folder at 0 is not listed. */
 const REMAINING: Readonly<Record<string, number>> = {
-  "src/edge": 5,
-  "src/edge/auth": 6,
-  "src/edge/commands": 4,
-  "src/edge/http": 6,
-  "src/edge/ops": 1,
-  "src/edge/session": 6,
-  "src/edge/transport": 11,
-  "src/storage/batching": 4,
-  "src/storage/embedded": 7,
-  "src/storage/memory": 3,
-  "src/storage/postgres": 19,
-  "src/storage/sql": 7,
   "src/web/app": 16,
   "src/web/ops": 4,
   "test/browser": 3,
