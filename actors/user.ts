@@ -314,6 +314,12 @@ export function userBehaviour(
         case "status":
           reply.ok(statusOf(state));
           break;
+        case "has_session": {
+          const { sessions, phase } = state.presence;
+          const isSure = sessions.size > 0 || phase.is === "steady";
+          reply.ok({ has: isSure ? sessions.size > 0 : null });
+          break;
+        }
         case "compare_status": {
           const { told } = body as UserOps["compare_status"]["body"];
           step(state, { type: "known", status: told }, ctx);

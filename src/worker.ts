@@ -32,6 +32,7 @@ import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/f
 import { startJobs } from "./jobs/jobs.ts";
 import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
 import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
+import { unreadJobs } from "./jobs/unread.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createFileScanner } from "./outbound/file-scanner.ts";
@@ -312,6 +313,12 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
           ...prepareJobs({ table, store, links, images, scan, refresh, log }),
           ...erasureJobs({ store: storage.erasures, gateway: exchange.gateway, retire }),
           ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
+          ...unreadJobs({
+            store: storage.unread,
+            gateway: exchange.gateway,
+            afterS: config.unreadAfterS,
+            log,
+          }),
         },
         bounds: { [PREPARE_FILE]: scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE },
         standing: config.messageSearch ? [SWEEP_FILES, FEED_SEARCH] : [SWEEP_FILES],

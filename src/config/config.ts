@@ -159,6 +159,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     jobs: read(CONFIG_KEYS.jobs, true),
     events: read<EventsConfig["events"]>(CONFIG_KEYS.events, "auto"),
     eventsRetentionDays: read(CONFIG_KEYS.eventsRetentionDays, 7),
+    unreadAfterS: read(CONFIG_KEYS.unreadAfterS, 900),
     webhookAllowPrivate: read<string[]>(CONFIG_KEYS.webhookAllowPrivate, []),
     hookUrl: optional(CONFIG_KEYS.hookUrl),
     hookSecret: optional(CONFIG_KEYS.hookSecret),

@@ -16,6 +16,8 @@ export interface EventsConfig {
   jobs: boolean;
   events: EventsMode;
   eventsRetentionDays: number;
+  /** How long a message is unread before the event message.unread. */
+  unreadAfterS: number;
   /** Private hosts and networks that webhooks may lead to. */
   webhookAllowPrivate: AddressRule[];
   /** Null: nobody is asked before a commit. */
@@ -75,6 +77,17 @@ export const EVENT_KEYS = {
     tooSmall: "a reader that was away for longer has to begin anew",
     tooLarge: "the table grows: each message is in it once more",
     read: integer(1, 365),
+  },
+  unreadAfterS: {
+    name: "UNREAD_AFTER_S",
+    meaning:
+      "how long a message is unread before the event message.unread, from which e-mails are made",
+    unit: "seconds",
+    default: "900",
+    wants: "a whole number from 1 to 86400",
+    tooSmall: "readers who are just about to come get an e-mail",
+    tooLarge: "e-mails come when nobody waits for them any more",
+    read: integer(1, 86_400),
   },
   webhookAllowPrivate: {
     name: "WEBHOOK_ALLOW_PRIVATE",

@@ -11,6 +11,7 @@ import type { EventLog } from "../ports/events.ts";
 import type { JobCounts, JobStore } from "../ports/jobs.ts";
 import type { WebhookQueue, WebhookStore } from "../ports/webhooks.ts";
 import { type JobHandlers, JobRunner } from "./runner.ts";
+import { TELL_UNREAD } from "./unread.ts";
 import { Deliverer } from "./webhooks/deliverer.ts";
 
 /** There may be 20 webhooks, each with a job that runs for as long as it is there. */
@@ -107,6 +108,7 @@ export function startJobs({
     else if (isOn) await events.renew();
     if (!isOn && config.events === "auto") return;
     await store.add({ kind: "events_upkeep", key: "all", inMs: UPKEEP_MS });
+    await store.add({ kind: TELL_UNREAD, key: "all" });
     for (const { id, enabled } of await webhooks.list()) {
       if (enabled) await store.add({ kind: "webhook", key: id, args: { id } });
     }

@@ -59,6 +59,8 @@ export interface UserOps {
    * status. An actor that has just moved or was not active settles from what edges have sent.
    */
   compare_status: { body: { told: PresenceStatus }; answer: Status | null };
+  /** Whether the user has a session, an invisible one, too; null: it is not sure at this moment. */
+  has_session: { body: Record<string, never>; answer: { has: boolean | null } };
   /** The user's name, picture, `data` or `trusted` changed in storage. */
   profile_changed: { body: Record<string, never>; answer: null };
   create_conversation: {

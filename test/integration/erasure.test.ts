@@ -86,7 +86,10 @@ describe("an erased user", () => {
     const sendAt = new Date(Date.now() + 3_600_000).toISOString();
     const later = { client_id: "later", body: WORD, send_at: sendAt };
     await ann.api.post(`/api/conversations/${group.id}/scheduled`, later);
-    await ann.api.put(`/api/conversations/${group.id}/prefs`, { draft: { text: WORD } });
+    expectStatus<unknown>(
+      await ann.api.patch(`/api/conversations/${group.id}/prefs`, { draft: { body: WORD } }),
+      200,
+    );
     const post = await ann.publishes(WORD);
     const bobs = await bob.publishes("a post of bob's");
     await ann.comments(bobs, WORD);

@@ -32,6 +32,7 @@ export const CONFIG: WorkerConfig = {
   jobs: true,
   events: "auto",
   eventsRetentionDays: 7,
+  unreadAfterS: 900,
   webhookAllowPrivate: [],
   hookUrl: null,
   hookSecret: null,

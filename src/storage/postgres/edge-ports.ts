@@ -13,6 +13,7 @@ import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { MessageSearch, SearchIndex } from "../../ports/search.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { UploadTable } from "../../ports/uploads.ts";
+import type { UnreadStore } from "../../ports/unread.ts";
 import type { WebhookQueue, WebhookStore } from "../../ports/webhooks.ts";
 import { PostgresAccounts } from "./accounts.ts";
 import { PostgresAppQueries } from "./app-actors.ts";
@@ -31,6 +32,7 @@ import { PostgresSearch } from "./search.ts";
 import { PostgresSearchIndex } from "./search-index.ts";
 import { PostgresServices } from "./services.ts";
 import { PostgresUploads } from "./uploads.ts";
+import { PostgresUnread } from "./unread.ts";
 import { PostgresWebhooks } from "./webhooks.ts";
 
 const CONNECTIONS = 4;
@@ -53,6 +55,7 @@ export interface EdgeStorage {
   apps: AppQueries;
   erasures: ErasureStore;
   events: EventLog;
+  unread: UnreadStore;
   webhooks: WebhookStore & WebhookQueue;
   /** Gives back what it can do without: see pool.ts. */
   spare(): void;
@@ -81,6 +84,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     apps: new PostgresAppQueries(database),
     erasures: new PostgresErasures(database),
     events: new PostgresEventLog(database),
+    unread: new PostgresUnread(database),
     webhooks: new PostgresWebhooks(database),
     spare() {
       database.spare();

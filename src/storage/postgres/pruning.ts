@@ -32,6 +32,8 @@ interface Pruned {
 const LASTING: Pruned[] = [
   { table: "service_tokens", at: "expires_at", key: "id", keptMs: 30 * DAY_MS },
   { table: "reserved_names", at: "until", key: "name_hash", keptMs: 0 },
+  { table: "unread_members", at: "since", key: "user_id, conversation_id", keptMs: 90 * DAY_MS },
+  { table: "unread_turns", at: "told_at", key: "user_id", keptMs: DAY_MS },
   { table: "erasures", at: "finished_at", key: "user_id", keptMs: 7 * DAY_MS },
   { table: "jobs", at: "finished_at", key: "id", keptMs: 7 * DAY_MS },
 ];

@@ -70,6 +70,7 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
   async function begun(): Promise<void> {
     await orUnreachable(events.begin());
     await orUnreachable(jobs.add({ kind: "events_upkeep", key: "all", inMs: 60_000 }));
+    await orUnreachable(jobs.add({ kind: "events.unread", key: "all" }));
   }
 
   const deliver = (id: string) =>

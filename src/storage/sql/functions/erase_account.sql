@@ -26,6 +26,8 @@ BEGIN
   DELETE FROM user_privacy p WHERE p.user_id = p_user;
   DELETE FROM user_words w WHERE w.user_id = p_user;
   DELETE FROM message_mentions x WHERE x.user_id = p_user;
+  DELETE FROM unread_members w WHERE w.user_id = p_user;
+  DELETE FROM unread_turns t WHERE t.user_id = p_user;
   DELETE FROM conversation_invites i WHERE i.inviter_id = p_user;
   UPDATE conversation_bans b SET reason = NULL WHERE b.user_id = p_user AND b.reason IS NOT NULL;
   UPDATE reports r SET content = '{}', note = NULL, resolution_note = NULL
