@@ -58,6 +58,14 @@ BEGIN
   DELETE FROM message_files f WHERE f.conversation_id = p_id AND f.seq = ANY (seqs);
   DELETE FROM message_expiries e WHERE e.conversation_id = p_id AND e.seq = ANY (seqs);
   DELETE FROM conversation_pins p WHERE p.conversation_id = p_id AND p.seq = ANY (seqs);
+  IF NOT EXISTS (
+    SELECT 1 FROM messages m
+    WHERE m.conversation_id = p_id AND m.sender_id = p_user AND m.client_id IS NOT NULL
+  ) THEN
+    -- The index of words begins anew with what is left, whether it is fed at the moment or not.
+    DELETE FROM search_blocks b WHERE b.conversation_id = p_id;
+    DELETE FROM search_progress p WHERE p.conversation_id = p_id;
+  END IF;
   PERFORM count_erased(p_user, 'messages', cardinality(seqs));
   RETURN NEXT;
 END
