@@ -198,6 +198,27 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     await graces.page.screenshot({ path: screens.shot("phone-dark-list") });
   });
 
+  it("[PAGE10] a streamed message grows while it is read, and is stopped with a button", async () => {
+    const { adas, grace, conversation } = await twoTalking();
+    const writer = await grace.connects({ contract: "1.1" });
+    const { message } = await writer.does("send_message", {
+      conversation_id: conversation.id,
+      client_id: "an answer",
+      streaming: true,
+    });
+    const { conversation_id, seq } = message;
+    const at = { conversation_id, seq };
+    await writer.does("append_message", { ...at, offset: 0, text: "It grows" });
+    await adas.page.waitForSelector('.message .body:text-is("It grows")');
+    await writer.does("append_message", { ...at, offset: 8, text: ", word by word" });
+    await adas.page.waitForSelector('.message .body:text-is("It grows, word by word")');
+    await adas.page.click(".writing >> text=Stop");
+    expect(await writer.next("signal")).toMatchObject({ type: "stream.stop", data: { seq } });
+    await writer.does("end_message", { ...at, state: "cancelled" });
+    await adas.page.waitForSelector(".writing", { state: "hidden" });
+    expect(await adas.bodies()).toEqual(["It grows, word by word"]);
+  });
+
   it("[PAGE9] two tabs of one person share the login: signing out in one ends both", async () => {
     const person = await troupe().user("Ada");
     const screen = await screenOf();

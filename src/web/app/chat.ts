@@ -3,7 +3,14 @@
  * what is open, what is read, the feed; and what a person can do, with refusals as values. One
  * from sign-in to sign-out.
  */
-import { connect, loadMembers, onMessage, TroupeError, webOutbox } from "../../client/index.ts";
+import {
+  connect,
+  loadMembers,
+  onMessage,
+  streamsOf,
+  TroupeError,
+  webOutbox,
+} from "../../client/index.ts";
 import { presenceOf, typingOf } from "../../client/presence.ts";
 import type { Result } from "../../protocol/errors.ts";
 import type { Conversation, User } from "../../protocol/schemas.ts";
@@ -37,6 +44,8 @@ export interface Chat {
   discard(clientId: string): void;
   edit(conversationId: string, seq: number, body: string): Promise<Result<unknown>>;
   remove(conversationId: string, seq: number): Promise<Result<unknown>>;
+  /** Asks the writer of a streamed message to stop. */
+  stopStream(conversationId: string, seq: number): Promise<Result<unknown>>;
   /** At each keystroke. */
   typing(conversationId: string): void;
   stopTyping(conversationId: string): void;
@@ -70,6 +79,7 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
   const presence = presenceOf(client);
   const statuses = createStatuses(presence, store);
   const typing = typingOf(client);
+  const streams = streamsOf(client);
   const attention = createAttention(store, client.markRead, presence.show);
   const social = createSocial(me.id, api, client);
   let close = (): void => undefined;
@@ -160,6 +170,7 @@ export function createChat(account: Account, me: User, onCaughtUp: (fresh: numbe
     discard: client.discard,
     edit: (id, seq, body) => answerOf(client.edit(id, seq, body)),
     remove: (id, seq) => answerOf(client.remove(id, seq)),
+    stopStream: (id, seq) => answerOf(streams.stop(id, seq)),
     typing: typing.touch,
     stopTyping: typing.stop,
     lookAt: statuses.lookAt,

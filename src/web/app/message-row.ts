@@ -63,9 +63,15 @@ function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
     attrs: { type: "button" },
   });
   discard.addEventListener("click", () => actions.chat.discard(row.clientId));
+  const stop = el("button", { class: "button-link", text: "Stop", attrs: { type: "button" } });
+  stop.addEventListener("click", () => {
+    const id = actions.chat.store.get().openId;
+    if (id !== null && row.seq !== null) void actions.chat.stopStream(id, row.seq);
+  });
+  const writing = el("div", { class: "writing" }, el("span", { text: "Still writing …" }), stop);
   const failure = el("div", { class: "failure" }, problem, retry, discard);
   const line = el("div", { class: "bubble-line" }, avatar.node, bubble, menu);
-  const node = el("li", { class: "message" }, line, failure);
+  const node = el("li", { class: "message" }, line, writing, failure);
 
   return {
     node,
@@ -111,6 +117,9 @@ function createBubble(first: MessageRow, actions: RowActions): KeyedEntry<Row> {
         setAttr(tick, "title", TICK_TEXT[row.tick]);
       }
       menu.hidden = row.seq === null || row.isDeleted;
+      setAttr(node, "data-streaming", row.isStreaming);
+      writing.hidden = !row.isStreaming;
+      stop.hidden = !row.mayStop;
       failure.hidden = row.problem === null;
       setText(problem, row.problem === null ? "" : `Not sent. ${row.problem}`);
     },

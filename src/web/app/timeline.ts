@@ -29,6 +29,10 @@ export interface MessageRow {
   seq: number | null;
   clientId: string;
   quote: { senderId: string; body: string } | null;
+  /** Its text still grows. */
+  isStreaming: boolean;
+  /** This user may ask its writer to stop. */
+  mayStop: boolean;
 }
 
 export type Row =
@@ -45,6 +49,17 @@ function quoteOf(talk: Talk, replyToSeq: number | null): MessageRow["quote"] {
     senderId: quoted.sender_id ?? "",
     body: quoted.deleted_at ? "Deleted message" : quoted.body,
   };
+}
+
+/** Roles whose members may ask the writer of any streamed message to stop. */
+const MODERATING: ReadonlySet<string | undefined> = new Set(["owner", "admin", "moderator"]);
+
+function mayStop({ me }: State, talk: Talk, { sender_id, reply_to_seq }: Message): boolean {
+  const { kind, owner_id, members } = talk.conversation;
+  if (sender_id === me.id) return false;
+  if (kind === "direct" || owner_id === me.id) return true;
+  if (MODERATING.has(members.find(({ user_id }) => user_id === me.id)?.role)) return true;
+  return reply_to_seq !== null && messageAt(talk, reply_to_seq)?.sender_id === me.id;
 }
 
 function messageRow(state: State, talk: Talk, message: Message): MessageRow {
@@ -66,6 +81,8 @@ function messageRow(state: State, talk: Talk, message: Message): MessageRow {
     seq: message.seq,
     clientId: message.client_id ?? "",
     quote: message.deleted_at === null ? quoteOf(talk, message.reply_to_seq) : null,
+    isStreaming: message.stream?.state === "open",
+    mayStop: message.stream?.state === "open" && mayStop(state, talk, message),
   };
 }
 
@@ -86,6 +103,8 @@ function outgoingRow(state: State, talk: Talk, outgoing: Outgoing): MessageRow {
     seq: null,
     clientId: outgoing.clientId,
     quote: quoteOf(talk, outgoing.replyToSeq),
+    isStreaming: false,
+    mayStop: false,
   };
 }
 
