@@ -67,8 +67,15 @@ export class KindOfActor {
     };
   }
 
-  /** `began` is called at the start of each turn, so that one that does not end is known. */
-  run(batch: AppBatch, began: (turn: number) => void = () => undefined): AppBatchDone {
+  /**
+   * `began` is called at the start of each turn, so that one that does not end is known. `noted`
+   * receives what `migrate`, and `authorize` outside of a turn, throw: their callers get a refusal.
+   */
+  run(
+    batch: AppBatch,
+    began: (turn: number) => void = () => undefined,
+    noted: NoteFault = () => undefined,
+  ): AppBatchDone {
     let text = batch.state;
     let version = batch.version;
     const turns: AppTurnDone[] = [];
@@ -77,7 +84,7 @@ export class KindOfActor {
     for (const [n, turn] of batch.turns.entries()) {
       began(n);
       if (turn.does === "ring") timers.delete(turn.timer);
-      const done = this.#turn({ ...batch, timers: [...timers] }, text, version, turn);
+      const done = this.#turn({ ...batch, timers: [...timers] }, text, version, turn, noted);
       turns.push(done);
       if (done.is === "done") {
         for (const { name, delayMs } of done.timers) {
@@ -94,27 +101,34 @@ export class KindOfActor {
     if (isChanged && text !== null && this.definition.authorize !== undefined) {
       began(batch.turns.length);
       for (const [n, caller] of batch.watching.entries()) {
-        if (!this.#mayWatch(text, caller, batch.key)) unauthorized.push(n);
+        if (!this.#mayWatch(text, caller, batch.key, noted)) unauthorized.push(n);
       }
     }
     return { turns, unauthorized };
   }
 
-  #mayWatch(text: string, caller: AppCaller, key: string): boolean {
+  #mayWatch(text: string, caller: AppCaller, key: string, noted: NoteFault): boolean {
     try {
       const state: unknown = JSON.parse(text);
       const call = { key, args: undefined };
       return this.definition.authorize?.(state, caller as Caller, "watch", call) !== false;
-    } catch {
+    } catch (fault) {
+      noted("authorize", whyOf(fault));
       return false;
     }
   }
 
-  #turn(batch: AppBatch, text: string | null, version: number, turn: AppTurn): AppTurnDone {
+  #turn(
+    batch: AppBatch,
+    text: string | null,
+    version: number,
+    turn: AppTurn,
+    noted: NoteFault,
+  ): AppTurnDone {
     try {
       if (turn.does === "create") return this.#create(batch, turn);
       if (text === null) return { is: "refused", error: NO_SUCH_ACTOR };
-      const state = this.#stateOf(text, version);
+      const state = this.#stateOf(text, version, noted);
       if (state === UNREADABLE) return { is: "refused", error: UNAVAILABLE };
       const draft = new Draft(this, batch, state);
       const answer = this.#act(draft, turn);
@@ -218,7 +232,7 @@ export class KindOfActor {
   }
 
   /** [APT1] A fresh draft; UNREADABLE where it fits no version that this definition knows. */
-  #stateOf(text: string, version: number): unknown {
+  #stateOf(text: string, version: number, noted: NoteFault): unknown {
     const state: unknown = JSON.parse(text);
     if (version === this.version) return state;
     if (version > this.version || this.definition.migrate === undefined) return UNREADABLE;
@@ -226,11 +240,15 @@ export class KindOfActor {
       const migrated: unknown = this.definition.migrate(state, version);
       this.stateText(migrated);
       return migrated;
-    } catch {
+    } catch (fault) {
+      noted("migrate", whyOf(fault));
       return UNREADABLE;
     }
   }
 }
+
+/** `why`: for the application's author. */
+export type NoteFault = (of: "authorize" | "migrate", why: string) => void;
 
 type Schemas = Record<string, TSchema>;
 interface Action {

@@ -209,7 +209,7 @@ class AppThread {
     for (const asked of this.#waiting.values()) this.#post(asked);
   }
 
-  #onDone({ ask, done, slow }: DoneBatch): void {
+  #onDone({ ask, done, slow, faults }: DoneBatch): void {
     const asked = this.#waiting.get(ask);
     if (asked === undefined) return;
     this.#waiting.delete(ask);
@@ -219,6 +219,10 @@ class AppThread {
       const named = batch.turns[places[turn] ?? -1];
       const of = named === undefined ? `${batch.kind}.authorize` : nameOf(batch.kind, named);
       log.warn({ event: "actor_turn_slow", actor: `${batch.kind}:${batch.key}`, turn: of, ms });
+    }
+    for (const { of, why } of faults) {
+      const actor = `${batch.kind}:${batch.key}`;
+      log.error({ event: "actor_turn_failed", actor, turn: `${batch.kind}.${of}`, why });
     }
     const turns: AppTurnDone[] = batch.turns.map((_, n) => ended.get(n) ?? REFUSED);
     for (const [n, place] of places.entries()) {

@@ -20,6 +20,8 @@ export interface DoneBatch {
   done: AppBatchDone;
   /** Milliseconds of each turn that took longer than SLOW_MS, by its place. */
   slow: { turn: number; ms: number }[];
+  /** What the application's code threw where no turn failed; of each name the first. */
+  faults: { of: "authorize" | "migrate"; why: string }[];
 }
 
 /** Where `progress` has what. */

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { defineActor, Type } from "../../src/actor/api.ts";
 import { ActorRefusal, service, testActor, user } from "../../src/actor/test.ts";
+import { KindOfActor } from "../../src/actor/turns.ts";
 
 type Definition = Parameters<typeof defineActor>[0];
 const counter = {
@@ -103,5 +104,43 @@ describe("turns", () => {
     expect(() => actor.call("tick", { by: 1 }, service("shop"))).toThrow(/may not do this/);
     expect(actor.state).toEqual({ n: 0, log: [] });
     expect(actor.events).toEqual([]);
+  });
+
+  it("[APT6] what `migrate` throws, and `authorize` about watchers, is noted with its place", () => {
+    const asks = { user: "1", session: null, service: null };
+    const turn = { does: "call" as const, action: "add", args: {}, caller: asks };
+    const noted: string[] = [];
+    const note = (of: string, why: string) => noted.push(`${of}: ${why.split("\n")[0]}`);
+    const kind = new KindOfActor(
+      defineActor({
+        ...counter,
+        kind: "broken",
+        migrate() {
+          throw new Error("not from there");
+        },
+        authorize(_state, _caller, act) {
+          if (act === "watch") throw new Error("who is that");
+          return true;
+        },
+        actions: {
+          add: {
+            run(ctx) {
+              ctx.state.n++;
+            },
+          },
+        },
+      }),
+    );
+    const batch = { kind: "broken", key: "a", nowMs: 5_000, timers: [], hops: 0, turns: [turn] };
+    const old = { ...batch, state: '{"n":1}', version: 1, watching: [] };
+    expect(kind.run(old, undefined, note).turns).toMatchObject([
+      { is: "refused", error: { code: "unavailable" } },
+    ]);
+    const now = { ...batch, state: '{"n":1,"log":[]}', version: 2, watching: [asks] };
+    expect(kind.run(now, undefined, note)).toMatchObject({
+      turns: [{ is: "done" }],
+      unauthorized: [0],
+    });
+    expect(noted).toEqual(["migrate: Error: not from there", "authorize: Error: who is that"]);
   });
 });
