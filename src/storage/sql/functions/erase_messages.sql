@@ -62,7 +62,7 @@ BEGIN
     SELECT 1 FROM messages m
     WHERE m.conversation_id = p_id AND m.sender_id = p_user AND m.client_id IS NOT NULL
   ) THEN
-    -- The index of words begins anew with what is left, whether it is fed at the moment or not.
+    -- The index of words begins again with what is left, whether it is fed at the moment or not.
     DELETE FROM search_blocks b WHERE b.conversation_id = p_id;
     DELETE FROM search_progress p WHERE p.conversation_id = p_id;
   END IF;
