@@ -57,7 +57,7 @@ export interface ErasureStore {
   /** Files of the user; with `keep` those that no message shows. */
   files(user: UserId, mode: ErasureMode): Promise<string[]>;
   noteFile(user: UserId): Promise<void>;
-  /** Others' notifications of what the user did, among those of the next users. */
+  /** Empties others' notifications of what the user did, among those of the next users. */
   eraseNotices(user: UserId, after: string): Promise<string | null>;
   /** The next rows of the event log. */
   events(after: string): Promise<Walked<LoggedRow>>;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Job } from "../../src/protocol/job-routes.ts";
 import type { Message, User } from "../../src/protocol/schemas.ts";
+import { createRecount } from "../../src/storage/postgres/recount.ts";
 import { startTroupe, type Troupe } from "../support/cluster.ts";
 import { filesWith, rowsOf } from "../support/dump.ts";
 import { EventReader } from "../support/events.ts";
@@ -141,6 +142,8 @@ describe("an erased user", () => {
     const left = rows.filter((row) => TRACES.some((trace) => row.includes(trace)));
     expect(left).toEqual([]);
     expect(await filesWith(join(troupe().dataDir, "files"), TRACES)).toEqual([]);
+
+    expect(await createRecount(troupe().databaseUrl!).recount(false)).toEqual([]);
 
     const shown = expectStatus(await bob.api.get<User>(`/api/users/${ann.id}`), 200);
     expect(shown).toMatchObject({

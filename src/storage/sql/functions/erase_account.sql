@@ -22,6 +22,7 @@ BEGIN
   DELETE FROM notifications n WHERE n.user_id = p_user;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM count_erased(p_user, 'notifications', gone);
+  DELETE FROM notification_counters c WHERE c.user_id = p_user;
   DELETE FROM prefs_counters c WHERE c.user_id = p_user;
   DELETE FROM user_privacy p WHERE p.user_id = p_user;
   DELETE FROM user_words w WHERE w.user_id = p_user;
