@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { DEMO_PASSWORD } from "../../src/commands/demo/demo.ts";
 import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
-import type { Tokens } from "../../src/protocol/schemas.ts";
+import type { Conversation, Message, Tokens } from "../../src/protocol/schemas.ts";
 import type { Post } from "../../src/protocol/social.ts";
 import { eventually, within } from "../support/eventually.ts";
 import { Api } from "../support/http.ts";
@@ -74,6 +74,19 @@ describe("troupe demo", () => {
     expect(talks.filter(({ kind }) => kind === "direct")).toHaveLength(2);
     expect(talks.some(({ kind, title }) => kind === "group" && title !== null)).toBe(true);
     for (const talk of talks) expect(talk.last_seq).toBeGreaterThanOrEqual(5);
+    const group = talks.find(({ kind }) => kind === "group")!;
+    const whole = await api.get<Conversation>(`/api/conversations/${group.id}`);
+    const roles = expectStatus(whole, 200).members.map(({ role }) => role);
+    expect(roles).toEqual(expect.arrayContaining(["admin", "moderator"]));
+    const history = await api.get<{ items: Message[] }>(
+      `/api/conversations/${group.id}/messages?after_seq=0&limit=5`,
+    );
+    const [root, ...rest] = expectStatus(history, 200).items;
+    for (const message of [root!, ...rest]) expect(message.reactions).not.toBeUndefined();
+    const thread = await api.post<Conversation>(
+      `/api/conversations/${group.id}/messages/${root!.seq}/thread`,
+    );
+    expect(expectStatus(thread, 200).last_seq).toBeGreaterThanOrEqual(3);
     expect(posts.length).toBeGreaterThan(2);
     expect(posts.some(({ like_count, comment_count }) => like_count > 0 && comment_count > 0)).toBe(
       true,

@@ -1,20 +1,25 @@
 /**
  * The activity in the demo world: somebody types and sends the next line, the others receive and
- * read it; now and then there is a like, a comment, or somebody is away for a moment. One activity
+ * read it; now and then there is a reaction, a reply in a thread, a like, a comment, or somebody is
+ * away for a moment. One activity
  * begins at a time, at an even pace, and all end with `over`.
  */
 import { setTimeout as wait } from "node:timers/promises";
 import type { Message } from "../../protocol/schemas.ts";
-import { COMMENTS, pick } from "./lines.ts";
+import { COMMENTS, pick, REACTIONS, REPLIES } from "./lines.ts";
 import type { Person } from "./person.ts";
-import type { Talk, World } from "./world.ts";
+import { react, type Talk, type World } from "./world.ts";
 
 const TYPING_MIN_MS = 400;
 const TYPING_MORE_MS = 1_400;
 const READING_MORE_MS = 2_500;
+/** How many of the newest messages are reacted to. */
+const RECENT = 5;
 const AWAY_MS = 8_000;
 const GONE_MS = 5_000;
 /** Shares of the activities; the rest are messages. */
+const REACTION_SHARE = 0.12;
+const REPLY_SHARE = 0.05;
 const LIKE_SHARE = 0.12;
 const COMMENT_SHARE = 0.04;
 const AWAY_SHARE = 0.03;
@@ -26,10 +31,18 @@ export interface ActivityCounts {
   messages: number;
   likes: number;
   comments: number;
+  reactions: number;
+  replies: number;
 }
 
 export class Activity {
-  readonly counts: ActivityCounts = { messages: 0, likes: 0, comments: 0 };
+  readonly counts: ActivityCounts = {
+    messages: 0,
+    likes: 0,
+    comments: 0,
+    reactions: 0,
+    replies: 0,
+  };
   readonly #world: World;
   readonly #over: AbortSignal;
   readonly #run: string;
@@ -74,6 +87,8 @@ export class Activity {
   async #somethingHappens(): Promise<void> {
     let chance = Math.random();
     for (const [share, deed] of [
+      [REACTION_SHARE, () => this.#reacts()],
+      [REPLY_SHARE, () => this.#replies()],
       [LIKE_SHARE, () => this.#likes()],
       [COMMENT_SHARE, () => this.#comments()],
       [AWAY_SHARE, () => this.#goesAway()],
@@ -106,6 +121,7 @@ export class Activity {
       });
       if (answer?.ok !== true) return;
       talk.at++;
+      talk.lastSeq++;
       this.counts.messages++;
     } finally {
       this.#busy.delete(talk);
@@ -117,6 +133,20 @@ export class Activity {
     if (Math.random() > READ_SHARE) return;
     await this.#pause(Math.random() * READING_MORE_MS);
     if (!this.#over.aborted) await person.socket?.emit("mark_read", { conversation_id, seq });
+  }
+
+  async #reacts(): Promise<void> {
+    const talk = pick(this.#world.talks);
+    const seq = Math.max(1, talk.lastSeq - Math.floor(Math.random() * RECENT));
+    await react(pick(talk.members), talk.id, seq, pick(REACTIONS), Math.random() < 0.8);
+    this.counts.reactions++;
+  }
+
+  async #replies(): Promise<void> {
+    const talk = pick(this.#world.talks.filter(({ thread }) => thread !== null));
+    const client_id = `demo-reply-${this.#run}-${this.counts.replies++}`;
+    const path = `/api/conversations/${talk.thread}/messages`;
+    await pick(talk.members).call("POST", path, { client_id, body: pick(REPLIES) });
   }
 
   async #likes(): Promise<void> {

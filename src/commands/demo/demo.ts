@@ -90,8 +90,8 @@ export async function runDemo(
     clearTimeout(timer);
     for (const person of people) person.leaves();
   }
-  const { messages, likes, comments } = life?.counts ?? { messages: 0, likes: 0, comments: 0 };
-  say(`Over. Said: ${messages} messages, ${likes} likes, ${comments} comments.`);
+  const said = Object.entries(life?.counts ?? {}).map(([what, count]) => `${count} ${what}`);
+  say(`Over. Said: ${said.join(", ") || "nothing"}.`);
 }
 
 function welcome({ url, people, forMs }: DemoOptions, password: string): string {

@@ -75,6 +75,17 @@ export const GROUPS: readonly Topic[] = [
   },
 ];
 
+/** What people say in the threads of their groups' first messages. */
+export const REPLIES: readonly string[] = [
+  "Let's keep this one here.",
+  "Good idea, the rest moves on anyway.",
+  "I'll look it up and come back.",
+  "Found it: yes.",
+  "That settles it.",
+];
+
+export const REACTIONS: readonly string[] = ["👍", "❤️", "😂", "🎉", "👀"];
+
 export const CHAT: readonly string[] = [
   "Hey, got a minute?",
   "Sure, what's up?",

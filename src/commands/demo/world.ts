@@ -1,11 +1,11 @@
 /**
- * The demo world, made through the public API: people, conversations, follows, posts with likes
- * and comments. Run again it finds what it made before, and adds nothing twice.
+ * The demo world, made through the public API: people, conversations with roles, reactions and
+ * threads, follows, posts with likes and comments. Run again it finds what it made before, and adds nothing twice.
  */
 import type { ConversationSummary } from "../../protocol/conversation-list.ts";
-import type { Conversation } from "../../protocol/schemas.ts";
+import type { Conversation, Message } from "../../protocol/schemas.ts";
 import type { Post } from "../../protocol/social.ts";
-import { CHAT, COMMENTS, GROUPS, POSTS, pick, pickSome } from "./lines.ts";
+import { CHAT, COMMENTS, GROUPS, POSTS, pick, pickSome, REACTIONS, REPLIES } from "./lines.ts";
 import type { Person } from "./person.ts";
 
 const FOLLOWS_EACH = 4;
@@ -13,6 +13,9 @@ const LIKES_MAX = 6;
 /** How many lines a conversation has before the demo starts. */
 const OPENING_LINES = 5;
 const GROUP_SIZE = 6;
+/** How many replies a group's thread has before the demo starts. */
+const OPENING_REPLIES = 3;
+const NEW = { lastSeq: 0, thread: null } as const;
 
 export interface Talk {
   id: string;
@@ -20,6 +23,10 @@ export interface Talk {
   /** The next lines of the conversation, in order. */
   lines: readonly string[];
   at: number;
+  /** The newest message that the demo knows of. */
+  lastSeq: number;
+  /** The thread of its first line; null in a direct conversation. */
+  thread: string | null;
 }
 
 export interface World {
@@ -38,7 +45,10 @@ export async function makeWorld(people: Person[]): Promise<World> {
     }
   }
   const posts = await makePosts(people);
-  for (const talk of talks) await openTalk(talk);
+  for (const talk of talks) {
+    const root = await openTalk(talk);
+    if (talk.lines !== CHAT) talk.thread = await openThread(talk, root);
+  }
   return { people, talks, posts };
 }
 
@@ -49,7 +59,7 @@ async function makePairs(people: Person[]): Promise<Talk[]> {
     const other = people[(at + 1) % people.length]!;
     const body = { member_ids: [other.user.id] };
     const { id } = await person.call<Conversation>("POST", "/api/conversations", body);
-    talks.push({ id, members: [person, other], lines: CHAT, at: at * 3 });
+    talks.push({ ...NEW, id, members: [person, other], lines: CHAT, at: at * 3 });
   }
   return talks;
 }
@@ -67,7 +77,8 @@ async function makeGroups(people: Person[]): Promise<Talk[]> {
           title,
         })
       ).id;
-    talks.push({ id, members, lines, at: 0 });
+    talks.push({ ...NEW, id, members, lines, at: 0 });
+    await giveRoles(id, members);
   }
   return talks;
 }
@@ -117,13 +128,51 @@ async function makePosts(people: Person[]): Promise<Post[]> {
 /**
  * Uses the same `client_id` each time, so that the line is sent once however often the demo runs.
  */
-async function openTalk(talk: Talk): Promise<void> {
+async function openTalk(talk: Talk): Promise<Message> {
+  const said: Message[] = [];
   for (let n = 0; n < OPENING_LINES; n++) {
     const speaker = talk.members[n % talk.members.length]!;
-    await speaker.call("POST", `/api/conversations/${talk.id}/messages`, {
+    const message = await speaker.call<Message>("POST", `/api/conversations/${talk.id}/messages`, {
       client_id: `demo-opening-${n}`,
       body: talk.lines[(talk.at + n) % talk.lines.length]!,
     });
+    said.push(message);
+    const key = REACTIONS[n % REACTIONS.length]!;
+    const fan = talk.members[(n + 1) % talk.members.length]!;
+    await react(fan, talk.id, message.seq, key, true);
   }
   talk.at += OPENING_LINES;
+  talk.lastSeq = said.at(-1)!.seq;
+  return said[0]!;
+}
+
+/** The first member is the owner; the second one becomes an admin, the third a moderator. */
+async function giveRoles(id: string, [owner, ...others]: Person[]): Promise<void> {
+  for (const [n, role] of ["admin", "moderator"].entries()) {
+    const other = others[n];
+    if (other === undefined) return;
+    await owner!.call("PATCH", `/api/conversations/${id}/members/${other.user.id}`, { role });
+  }
+}
+
+async function openThread({ id, members }: Talk, { seq }: Message): Promise<string> {
+  const path = `/api/conversations/${id}/messages/${seq}/thread`;
+  const thread = await members[0]!.call<Conversation>("POST", path);
+  for (let n = 0; n < OPENING_REPLIES; n++) {
+    const speaker = members[(n + 1) % members.length]!;
+    const body = { client_id: `demo-reply-${n}`, body: REPLIES[n % REPLIES.length]! };
+    await speaker.call("POST", `/api/conversations/${thread.id}/messages`, body);
+  }
+  return thread.id;
+}
+
+export async function react(
+  person: Person,
+  id: string,
+  seq: number,
+  key: string,
+  on: boolean,
+): Promise<void> {
+  const path = `/api/conversations/${id}/messages/${seq}/reactions/${encodeURIComponent(key)}`;
+  await person.call(on ? "PUT" : "DELETE", path);
 }
