@@ -287,7 +287,7 @@ export class Client {
           }
         },
         event: (name, payload) => {
-          if (name === "ready") this.#onReady(wire, host, session);
+          if (name === "ready") this.#onReady(wire, host, session, payload);
           else this.#onEvent(name, payload);
         },
         closed: (reason) => this.#onClosed(wire, reason),
@@ -296,8 +296,9 @@ export class Client {
     });
   }
 
-  #onReady(wire: Wire, host: number, session: string): void {
+  #onReady(wire: Wire, host: number, session: string, payload: unknown): void {
     if (this.#state.at !== "connecting") return;
+    this.replica.applyUnread((payload as ServerPayload<"ready">).unread);
     this.#state = { at: "live", wire, host, sinceMs: this.#recorder.nowMs() };
     this.#connections++;
     this.#failures = 0;

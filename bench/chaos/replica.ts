@@ -5,7 +5,7 @@
  * live events do not raise it, so that they cannot hide what its syncs have yet to bring.
  */
 import { createHash } from "node:crypto";
-import type { ClientAck } from "../../src/protocol/events.ts";
+import type { ClientAck, ServerPayload } from "../../src/protocol/events.ts";
 import type { Prefs } from "../../src/protocol/prefs.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 import type { FinalPrefs, FinalReplica, MessageFact } from "./history.ts";
@@ -131,6 +131,14 @@ export class Replica {
     message.rev = Math.max(message.rev, rev);
   }
 
+  /** What `ready` says is unread; what it leaves out is read, as far as it is known here. */
+  applyUnread({ conversations, more }: ServerPayload<"ready">["unread"]): void {
+    for (const { conversation_id, read_seq } of conversations) this.read(conversation_id, read_seq);
+    if (more) return;
+    const listed = new Set(conversations.map(({ conversation_id }) => conversation_id));
+    for (const [id, held] of this.#held) if (!listed.has(id)) this.read(id, held.lastSeq);
+  }
+
   /** The user's own read cursor is at least there. */
   read(conversation: string, seq: number): void {
     const held = this.#held.get(conversation);
@@ -162,7 +170,8 @@ export class Replica {
   applySync(answer: ClientAck<"sync">): void {
     for (const id of answer.removed) this.#drop(id);
     for (const prefs of answer.prefs ?? []) this.applyPrefs(prefs, false);
-    for (const { conversation_id, rev, messages, conversation, reset } of answer.conversations) {
+    for (const one of answer.conversations) {
+      const { conversation_id, rev, messages, conversation, reset, read_seq } = one;
       if (reset) this.#held.delete(conversation_id);
       const first = messages[0]?.seq;
       const baseSeq = first === undefined ? (conversation?.last_seq ?? 0) : first - 1;
@@ -170,8 +179,7 @@ export class Replica {
       for (const message of messages) this.#put(held, message);
       held.lastSeq = Math.max(held.lastSeq, conversation?.last_seq ?? 0);
       if (conversation?.parent) held.parent = conversation.parent.conversation_id;
-      const own = conversation?.members.find((member) => member.user_id === this.user);
-      if (own !== undefined) this.read(conversation_id, own.read_seq);
+      if (read_seq !== undefined) this.read(conversation_id, read_seq);
       for (const { sender_id, seq } of messages) {
         if (sender_id === this.user) this.read(conversation_id, seq);
       }
