@@ -86,7 +86,7 @@ function busyness(): number {
   return Math.max(1, loadavg()[0]! / availableParallelism());
 }
 
-/** What git would give, with what is not committed yet. */
+/** Copies the files that a clone would have, with the changes that are not committed yet. */
 async function clone(folder: string): Promise<void> {
   const listed = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
   const files = execFileSync("git", listed, { cwd: ROOT, encoding: "utf8" });

@@ -26,7 +26,7 @@ if (!hasChromium) console.warn(`operator's page tests skipped: no Chromium at ${
 const DESKTOP = { viewport: { width: 1360, height: 900 } };
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const RETURN_DEADLINE_MS = 20_000;
-/** A loop that was late is told of for ten seconds and more, as it should be. */
+/** A late event loop stays on the page for ten seconds and more, as intended. */
 const WELL_DEADLINE_MS = 40_000;
 const WELL_TEST_MS = 90_000;
 /** Between two messages of the talk that goes on in the background. */

@@ -261,7 +261,7 @@ describe.skipIf(!hasChromiumFor("tests of the React hooks"))("the React hooks", 
       return given.every((event, n) => adas.asked(event, ids[n]!) === 1);
     });
     const heard = () => [adas.heard("user_status"), adas.heard("like_update")];
-    // Ben's two were told, and he writes after that: what Ada was told came before his message.
+    // Ben writes after both of his events came, so Ada's events came before his message.
     const passes = async (status: "online" | "away", likes: number, word: string) => {
       await cleos.does("set_status", { status });
       await (likes === 1 ? set.ben : set.ada).likes(set.post);

@@ -7,7 +7,7 @@ import type { Post } from "../../src/protocol/social.ts";
 import { promised } from "../support/promised.ts";
 import { ADAPTERS, codeOf, granted, newUsers, type OpenStorage } from "./adapters.ts";
 
-/** Of a write; [LIK3] may keep a busy machine longer than the usual five seconds. */
+/** The deadline of a write; [LIK3] may keep a busy machine longer than the usual five seconds. */
 const DEADLINE_MS = 25_000;
 const NOWHERE = "999999999" as PostId;
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

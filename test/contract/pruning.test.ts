@@ -1,4 +1,4 @@
-/** Who forgets what was replaced, when, and that one does it at a time. PostgreSQL only. */
+/** Replaced states are deleted in time, by one process at a time. PostgreSQL only. */
 import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createLogger } from "../../src/base/log.ts";

@@ -88,7 +88,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     expect(await changed()).toEqual([ann, ben, cid, dan, eve].toSorted());
     await granted(storage.graph.block(fay, users[6]!, true));
     expect(await changed()).toEqual(users.slice(0, 7).toSorted());
-    // Of others nothing is told, and of what changed nothing only that.
+    // Only the users who were asked for are named, and only those with a change.
     expect(await storage.queries.changedUsers([ann, users[7]!], 60_000)).toEqual([ann]);
     expect(await changed(-1_000)).toEqual([]);
     await storage.prune(-60_000);

@@ -123,7 +123,7 @@ for (const { name, start, skipped, isWired } of WORLDS) {
       await world.dies();
       await world.until("both are away", () => hosts.every(({ relay }) => relay.state === "away"));
       expect(a!.tells(b!, "lost")).toBe(false);
-      // Wanted while nothing can be heard.
+      // The topic is subscribed to while nothing can arrive.
       await b!.relay.interest("conversations:2", true);
       for (const host of hosts) {
         host.forgets();

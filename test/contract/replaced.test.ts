@@ -17,7 +17,7 @@ import {
   say,
 } from "./adapters.ts";
 
-/** What was published with a change, but for cursors, which are told as they are now. */
+/** The published body of a change, without cursors, for a repair sends the present ones. */
 const published = (change: Conversation | Message): string => {
   if (!("members" in change)) return JSON.stringify(change);
   return JSON.stringify({ ...change, members: change.members.map(({ user_id }) => user_id) });
@@ -174,7 +174,7 @@ describe.each(ADAPTERS)("replaced revs in $name", ({ open }) => {
     expect(JSON.parse(change!.body)).toEqual(joined.conversation);
     expect((await queries.joiningChange(dora, group))?.rev).toBe(joined.conversation.rev + 2);
     expect((await queries.joiningChange(alice, group))?.rev).toBe(1);
-    // Forgotten, it is the oldest that is known: all of it since then is heard.
+    // Once the joining change is forgotten, the oldest known change answers: all since then follows.
     await storage.prune(-60_000);
     const last = await granted(retitle(conversations, group, bob, "Newest"));
     expect((await queries.joiningChange(bob, group))?.rev).toBe(last.conversation.rev - 1);

@@ -39,7 +39,7 @@ export class WeakLink {
     this.cut();
   }
 
-  /** Nothing passes any more, and nobody is told. */
+  /** Nothing passes any more, and neither side gets an error. */
   freeze(): void {
     this.#state = "frozen";
     for (const socket of this.#sockets) socket.pause();

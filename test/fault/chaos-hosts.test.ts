@@ -8,7 +8,7 @@ import { brokenPromises, chaosRun } from "../support/chaos.ts";
 const FAULTS: FaultName[] = [...FAULT_NAMES.filter(needsRedis), "worker-kill", "host-kill"];
 const TIMEOUT_MS = 300_000;
 
-/** Installs it where that can be done; else null, and what to install is said. */
+/** Installs Redis where that is possible; else null, with a warning that names what to install. */
 async function findRedis(): Promise<string | null> {
   try {
     return process.env["REDIS_URL"] ?? (await redisProgram(true));

@@ -1,10 +1,11 @@
 /**
- * [AUZ] Who may do what, as one table: every route and every event, asked of a real service by
- * everyone there is. In a cell: `ok`, or the status of the refusal (an event's by its code).
+ * [AUZ] Permissions as one table: every kind of caller tries every route and every event of a real
+ * service. A cell has `ok` or the status of the refusal (for an event, of its code).
  *
- * owner: made the group, sent the message, wrote the post · member: of the same group · former:
- * was in it, sent a message then, and was removed · stranger: never was · blocked: in a direct
- * conversation with somebody who blocked them · notify, admin, ops: service tokens · none: no token.
+ * owner: made the group, sent the message, wrote the post · member: is in the same group · former:
+ * was in it, sent a message then, and was removed · stranger: never was in it · blocked: has a
+ * direct conversation with a user who blocked them · notify, admin, ops: service tokens · none: no
+ * token.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ERROR_STATUS, type ErrorCode } from "../../src/protocol/errors.ts";
@@ -299,7 +300,7 @@ beforeAll(async () => {
 
 afterAll(() => sessions.clear());
 
-/** A group, its messages and posts, made anew for each row, so that no row spoils another. */
+/** Makes a new group with messages and posts for each row, so that no row spoils another. */
 async function newScene(): Promise<(who: Who) => Scene> {
   const { owner, member, former, blocker } = people;
   const group = await owner.startsGroup(member, former);

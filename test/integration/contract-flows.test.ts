@@ -99,7 +99,7 @@ it("[CTR-FLW3] notification: what a back end sends reaches each of the user's co
   expect(sent).toMatchObject({ type: "post.popular", data: { post_id: 456 } });
   await other.never("notification", SILENCE_MS);
 
-  // Who was away finds it, unread, on coming back.
+  // A user who was away finds the notification unread after the next connect.
   for (const session of [browser, mobile]) await session.disconnects();
   const later = await backEnd.notifies(user, "And still is", { type: "post.popular" });
   const back = await user.connects();

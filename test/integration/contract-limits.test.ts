@@ -55,7 +55,7 @@ describe("events", () => {
       expect(ended.code).toBe("rate_limited");
       await flooding.untilDisconnected();
       expect((await other.sends(direct.id, "unharmed")).sender_id).toBe(bob!.id);
-      // Sustained, not a moment's haste: it was told before it was ended.
+      // The last event that the session received was the announcement of its end.
       const names = flooding.record.filter(({ kind }) => kind === "event").map(({ name }) => name);
       expect(names.at(-1)).toBe("session_ended");
     },

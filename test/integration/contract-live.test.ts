@@ -7,7 +7,7 @@ import { troupeForFile } from "../support/suite.ts";
 
 /** Bounded listening for what must not come; deliveries here take some milliseconds. */
 const SILENCE_MS = 400;
-/** Of each sender, however long the removal takes and once it has been answered. */
+/** The most sends of each sender while the removal takes place, and the sends after its answer. */
 const SENDS_MAX = 5_000;
 const SENDS_AFTER = 20;
 const troupe = troupeForFile({ shared: true });

@@ -227,7 +227,7 @@ describe("bounds", () => {
     const count = first.conversations.reduce((sum, part) => sum + part.messages.length, 0);
     expect(count).toBeLessThanOrEqual(MESSAGES_AN_ANSWER);
     expect(first.has_more).toBe(true);
-    // What does not fit is left out whole.
+    // A conversation that does not fit is omitted as a whole.
     for (const part of first.conversations) expect(part.messages).toHaveLength(190);
     await copy.catchesUp(other);
     for (const group of groups) expect(copy.of(group)).toHaveLength(190);

@@ -57,7 +57,7 @@ describe.each([
         status: 502,
         body: { problem: expect.stringMatching(/user/) },
       });
-      // An event of hers that came after would be heard after: nothing came to him before it.
+      // Bob's first notification is this one, so none of the earlier ones reached him.
       await shop.ships(bob!.id, "B-1");
       expect(await bobs.next("notification")).toMatchObject({ data: { order_id: "B-1" } });
     },

@@ -1,9 +1,9 @@
 /**
- * [FUZ] Whatever is sent to any event, any route and the port itself: no crash, no hang, no
- * unanswered event, no answer that the contract does not know, no leak between users.
+ * [FUZ] Random input to every event, every route and the port itself causes no crash, no hang, no
+ * unanswered event, no answer outside of the contract and no leak between users.
  *
- * Seconds long by default. `FUZZ_SECONDS=300 FUZZ_SEED=7 npx vitest run … fuzz` for longer, or
- * the same again; fast-check prints the seed and the smallest input that fails.
+ * It runs for seconds by default. `FUZZ_SECONDS=300 FUZZ_SEED=7 npx vitest run … fuzz` runs longer,
+ * or repeats a run; fast-check prints the seed and the smallest input that fails.
  */
 import { randomBytes } from "node:crypto";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-/** The guides and README: every snippet does what is said, every table is complete. */
+/** The guides and README: every snippet works as the text promises, and every table is complete. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -26,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => http.stop());
 afterEach(() => expect(takeBreaches()).toEqual([]));
 
-/** Bytes as they are, past any client that would mend them; answers what came back. */
+/** Writes the bytes unchanged to the port, without an HTTP client that would correct them. Answers the response. */
 async function written(...parts: (string | Buffer)[]): Promise<string> {
   const raw = await RawConnection.to(http.port);
   for (const part of parts) raw.writes(part);

@@ -103,7 +103,7 @@ describe("an abusive session", () => {
         expect(floods).toBe(1);
         expect(attacks[0]?.ended?.code).toBe("rate_limited");
         for (const { refused } of attacks.slice(1)) expect(refused?.code).toBe("rate_limited");
-        // It is told late, so it has not even tried often.
+        // The refusals of the handshake come late, so the client has not tried often.
         expect(attacks.length).toBeLessThan(10);
       }),
     );

@@ -30,7 +30,7 @@ afterEach(async (context) => {
   await noSocketsLeft();
 });
 
-/** Who reaches Redis and is nobody of Troupe: hears and says what it likes. */
+/** A program outside of Troupe that can reach Redis, and receives and publishes what it likes. */
 class Neighbour {
   readonly overheard: { channel: string; message: Buffer }[] = [];
   readonly #publisher: Redis;
@@ -104,7 +104,7 @@ describe.skipIf(whyNoRedis !== null)(`one Redis${whyNoRedis ? `: ${whyNoRedis}` 
         return { ann, bob, talk, annHere: await ann.connects(), bobHere: await bob.connects() };
       }),
     );
-    // Each has the same ids, so a message of one would be heard in all.
+    // All clusters use the same ids, so a leaked message of one would be delivered in the others.
     expect(new Set(talks.map(({ talk }) => talk.id)).size).toBe(1);
     expect(new Set(talks.map(({ bob }) => bob.id)).size).toBe(1);
     for (const [n, { annHere, talk }] of talks.entries()) await annHere.sends(talk.id, `of ${n}`);

@@ -14,7 +14,7 @@ const USERS = 40;
 const SESSIONS_EACH = 50;
 const AT_ONCE = 40;
 const LOOKS = 6;
-/** Of the primary's CPU over all looks: what a busy machine's noise alone can be. */
+/** CPU of the primary over all looks that noise of a busy machine alone can cause. */
 const FLOOR_MS = 60;
 
 describe("the cost of a look", () => {
@@ -30,7 +30,7 @@ describe("the cost of a look", () => {
     return { summary: expectStatus(answer, 200), bytes: answer.text.length };
   };
 
-  /** CPU that the primary takes while it is looked at again and again, each time anew. */
+  /** CPU that the primary uses for LOOKS summaries, each of them computed again. */
   async function primaryMs(operator: Service): Promise<number> {
     const first = (await read(operator)).summary;
     let last = first;

@@ -1,6 +1,6 @@
 /**
- * Operators' questions over two real hosts with real Redis: what the other host knows, what
- * happens on it, and what is said when it, or Redis, does not answer.
+ * Operators' questions to two real hosts with real Redis: the answers have the other host's state
+ * and events, and say so when that host, or Redis, does not answer.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { OpsEnded, OpsSummary, OpsUser } from "../../src/protocol/ops.ts";
@@ -124,7 +124,7 @@ describe.skipIf(whyNoRedis !== null)("operators over two hosts", () => {
       const own = now.hosts.find((one) => one.host === now.answered_by)!;
       return own.vitals?.relay?.state === "away" ? now : undefined;
     });
-    // The other is not forgotten: it cannot be heard.
+    // The other host is still listed, although nothing arrives from it.
     expect(away.hosts).toHaveLength(2);
     await cluster.redis.comesBack();
     await cluster.untilJoined();

@@ -268,7 +268,7 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
       const synced = conversations.find(({ conversation_id }) => conversation_id === group.id);
       expect(synced?.messages.at(-1)?.seq).toBe(stored[n]?.length);
     }
-    // Away for less than the grace, so nobody was told.
+    // He was away for less than the grace period, so no status was published.
     expect(annHere.heard("user_status").map(({ status }) => status)).toEqual(["online"]);
     expect(await b.exited).toEqual({ code: 0, signal: null });
     expect(await readiness(a)).toBe("ready");

@@ -143,7 +143,7 @@ describe("one person's client", () => {
     presenceOf(b.client).show("away");
     await until("bob is away", presence, (status) => status?.status === "away");
     looks();
-    // Whoever subscribes watches: so this is only looked at.
+    // A subscription would start the watch again, so the value is only read.
     await eventually("nothing is known of bob", () => presence.get() === null);
 
     const post = await ann!.publishes("like me");

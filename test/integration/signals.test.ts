@@ -1,6 +1,6 @@
 /**
- * Troupe as npm and npx start it, told to stop the way process managers and terminals do: its
- * sessions are told, it drains, and no process is left.
+ * Troupe as npm and npx start it receives the signals of process managers and terminals: its
+ * sessions are asked to reconnect, it drains, and no process is left.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";

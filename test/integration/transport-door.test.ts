@@ -1,6 +1,6 @@
 /**
- * The front door's limits, with real connections from loopback addresses of their own: the
- * machine's own address is not limited, so that 127.0.0.1 stands for who is never in question.
+ * The front door's limits, with real connections from different loopback addresses. The machine's
+ * own address is not limited, so 127.0.0.1 stands for clients to whom the limits never apply.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";

@@ -166,7 +166,7 @@ describe("over TLS", () => {
     troupe.signal("SIGHUP");
     await eventually("the new certificate is served", () => isServed(troupe.port, second));
     for (let i = 2; i < 12; i++) {
-      // Each worker is told for itself.
+      // Each worker replaces its certificate for itself; an address keeps its worker.
       const from = `127.0.0.${i}`;
       await eventually(`${from} gets it`, () => isServed(troupe.port, second, from));
     }

@@ -165,7 +165,7 @@ class LiveSetHistory {
     return this.world.storage.tables.conversations.get(room)!.members.get(this.#ann)!.readSeq;
   }
 
-  /** What a client was told, by whatever way. */
+  /** Everything that a client received of its conversations: acks, events and answers. */
   #toldTo(client: SimClient): Told[] {
     const told = [...(this.#acks.get(client) ?? [])];
     for (const { name, body, atMs } of client.heard) {

@@ -198,7 +198,7 @@ it("[SDK4] the members held are members, and all of them once they are loaded", 
           await settle();
         }
         while (server.events.length > 0) peer.hears();
-        // What was lost is found by `sync`.
+        // `sync` finds the lost changes.
         peer.syncs();
         expect(peer.held.rev).toBe(server.rev);
         loads.push(peer.loads());

@@ -107,7 +107,7 @@ class ListeningHost {
   }
 }
 
-/** What a session was told of one conversation. */
+/** The revs of one conversation that a session received. */
 function revsOf({ heard }: FarEnd, room: ConversationId): number[] {
   return heard
     .map((one) => JSON.parse(one.slice(one.indexOf("{"))) as Record<string, unknown>)

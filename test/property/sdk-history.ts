@@ -145,7 +145,7 @@ export class SdkHistory {
     }
   }
 
-  /** Somebody begins a group of all through an actor, so that it is heard of. */
+  /** A user starts a group of all through their actor, so that its event is published. */
   async #makesGroup(): Promise<void> {
     const worker = this.#oneOf(this.world.alive);
     const [user, ...others] = this.#users;

@@ -187,7 +187,7 @@ class SlowStore {
   }
 }
 
-/** Who was a member from which rev on, and since when. */
+/** The members of a conversation from this rev on, and the moment of the change. */
 export interface MembershipRecord {
   rev: number;
   members: ReadonlySet<string>;

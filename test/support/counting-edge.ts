@@ -64,7 +64,7 @@ export class CountingEdge {
   counts: Counts = { ...NOTHING };
   /** Users in asks for many, by the worker that was asked. */
   readonly usersAskedOf = new Map<string, number>();
-  /** What the users' actors say, where it is not "online". */
+  /** The answers of the users' actors, where they are not "online". */
   readonly truth = new Map<string, PresenceStatus>();
   /** Asks for many that are refused `unavailable`. */
   refuses: (to: string) => boolean = () => false;

@@ -1,4 +1,4 @@
-/** A client that asks as much as it may, and waits as it is told when it is refused. */
+/** A client that asks as fast as it may, and waits for `retry_after_ms` when it is refused. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Session } from "./session.ts";
 

@@ -49,10 +49,10 @@ const OWN_CHANGES = ["send_message", "edit_message", "delete_message"];
 
 /**
  * Promise 3, for one session and conversation: on each connection the changes come by rising
- * `rev` with none skipped, the acknowledgement of an own change standing for it. Answers the
- * violations in words, how many changes were looked at, and apart from them the echoes: own
- * changes that were heard as an event before their acknowledgement. `isMadeUpFor` may excuse a
- * missing rev by what else the connection heard.
+ * `rev` with none skipped, where the acknowledgement of an own change takes the event's place.
+ * Answers the violations in words, the number of changes, and the echoes: own changes that arrived
+ * as an event before their acknowledgement. `isMadeUpFor` may excuse a missing rev by the other
+ * revs that the connection received.
  */
 export function revTrail(
   session: Session,

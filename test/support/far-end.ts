@@ -26,7 +26,7 @@ export interface FarEndOptions {
 
 let made = 0;
 
-/** Of a token that expires `inMs` from now. */
+/** The times of a token that expires `inMs` from now. */
 export function expiring(clock: Clock, inMs: number) {
   return {
     expiresAtMs: later(clock.wallMs(), inMs),

@@ -85,7 +85,7 @@ export class Flood {
 }
 
 const PAIRS = 4;
-/** Of one person: a send and two reads each time. */
+/** Each person sends one message and makes two reads in this time. */
 const PERIOD_MS = 200;
 const WINDOW_MS = IS_JUDGED ? 3_000 : 800;
 const WINDOWS = 3;

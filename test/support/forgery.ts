@@ -28,7 +28,7 @@ function rsaToken(header: Claims, claims: Claims): { token: string; jwk: object 
 export interface Forgery {
   trick: string;
   token: string;
-  /** Of the contract; unauthorized unless said. */
+  /** The contract's error code; `unauthorized` by default. */
   code?: "token_expired";
 }
 

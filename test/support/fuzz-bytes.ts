@@ -158,7 +158,7 @@ interface FrameShape {
   rsv: number;
   opcode: number;
   masked: boolean;
-  /** What the header says, where that is not the truth. */
+  /** A false length for the header; null: the true one. */
   lie: bigint | null;
   form: "short" | "16" | "64";
   payload: Buffer;

@@ -1,5 +1,5 @@
 /**
- * PostgreSQL for tests: one server for a whole run, a database of its own for whoever asks.
+ * PostgreSQL for tests: one server for a whole run, and a new database for each caller.
  * The server is TEST_DATABASE_URL where that is set (global-setup.ts sets it after starting
  * one), else the embedded one that the product itself uses.
  */

@@ -163,7 +163,7 @@ export class RedisCluster {
   }
 }
 
-/** A TCP wire to a port: cut, or silent, for whoever goes through it and for nobody else. */
+/** A TCP proxy to a port that can be cut or made silent, for its own clients only. */
 export class Wire {
   readonly port: number;
   readonly url: string;

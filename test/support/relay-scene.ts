@@ -1,6 +1,6 @@
 /**
- * Hosts on one relay, for the suite that every bus has to pass: each host records what it is
- * told, and the scene can take the bus away in every way that happens.
+ * Hosts on one relay, for the suite that every bus has to pass: each host records what it
+ * receives, and the scene can make the bus fail in every way that happens.
  */
 
 import { type Clock, systemClock } from "../../src/base/clock.ts";
@@ -17,7 +17,7 @@ import { eventually } from "./eventually.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RedisCluster, RedisServer, Wire } from "./redis.ts";
 
-/** Of the cluster that hosts of a scene belong to. */
+/** The identity of the cluster that hosts of a scene belong to. */
 export const IDENTITY: ClusterIdentity = identityWith({});
 
 /** Another cluster, where it differs in anything. */
@@ -131,7 +131,7 @@ export class RelayHost {
     return this.told.flatMap((it) => (it.what === "gap" ? [it.host] : []));
   }
 
-  /** Who is in the cluster as this host was told last. */
+  /** Whether the cluster that this host last received consists of these hosts. */
   sees(...hosts: RelayHost[]): boolean {
     const seen = [...(this.cluster?.hosts.keys() ?? [])].sort();
     return this.relay.state === "connected" && `${seen}` === `${hosts.map(({ id }) => id).sort()}`;

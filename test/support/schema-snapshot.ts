@@ -56,7 +56,7 @@ const COLUMNS = `
   FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
   WHERE p.pronamespace = 'public'::regnamespace`;
 
-/** Of the schema `public` of the database at `url`. */
+/** Describes the schema `public` of the database at `url` as text. */
 export async function schemaSnapshot(url: string): Promise<string> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -112,7 +112,7 @@ export class Screen {
     await this.page.waitForSelector(".feed-pane");
   }
 
-  /** What of the page is not hidden: a post can stand in the feed and be open. */
+  /** Finds elements in visible panes only: a post can be in the feed and open at once. */
   shown(selector: string): Locator {
     return this.page.locator(`.pane:not([hidden]) ${selector}`);
   }

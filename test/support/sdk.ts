@@ -43,7 +43,7 @@ export class SdkUser {
     this.#clients = clients;
     this.person = person;
     const { url } = person.troupe;
-    // Whoever gives no credentials has the person's token.
+    // Without other credentials the client uses the person's token.
     const credentials = "getToken" in options ? {} : { getToken: () => person.token };
     this.client = connect({ url, ...credentials, ...options } as ConnectOptions);
     clients.add(this);

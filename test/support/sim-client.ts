@@ -33,7 +33,7 @@ import {
 } from "./known-conversation.ts";
 import { NearConnection } from "./near-connection.ts";
 
-/** What is true may take this long to be heard, and what was true to be forgotten. */
+/** A client may learn a new fact, or keep an outdated one, for this long. */
 const HEARSAY_MS = 150;
 
 let sessionsMade = 0;
@@ -437,9 +437,9 @@ export class SimClient {
   }
 
   /**
-   * [STM2] The ack of an own change has the place of its event, if that has not been heard; also
-   * one that says "duplicate", for a worker's death may have the exchange ask twice. Of what was
-   * heard in an earlier session it is no news, also before `sync` is answered.
+   * [STM2] The ack of an own change takes the place of its event, if that has not arrived; so does
+   * an ack that says "duplicate", for after a worker's death the exchange may ask twice. An ack of a
+   * change that an earlier session has received is ignored, also before `sync` is answered.
    */
   #isAcked(
     known: KnownConversation,

@@ -204,7 +204,7 @@ export class SimSdk {
     return this.#connection?.isCut === false ? this.#connection.worker : null;
   }
 
-  /** Whatever is on its way is lost, and nothing can be reached until `returns`. */
+  /** Everything in transit is lost, and nothing can be reached until `returns`. */
   losesNetwork(): void {
     this.#isNetworkAway = true;
     this.#connection?.cut(true);

@@ -10,7 +10,7 @@ import { takeBreaches } from "./conformity.ts";
 import { eventually } from "./eventually.ts";
 import { sharedTroupe } from "./shared-troupe.ts";
 
-/** `shared`: the server of the run instead of one of its own. See shared-troupe.ts for who may. */
+/** `shared`: the run's server instead of one of its own; shared-troupe.ts says which files may. */
 type FileOptions = (TroupeOptions & { shared?: false }) | { shared: true };
 
 export function troupeForFile(options: FileOptions = {}): () => Troupe {

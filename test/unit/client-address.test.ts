@@ -1,4 +1,4 @@
-/** Whose a connection or a request is: subscribers, forwarded headers, and who is believed. */
+/** The subscriber of a connection or a request: forwarded headers, and the proxies that are trusted. */
 
 import type { IncomingMessage } from "node:http";
 import fc from "fast-check";

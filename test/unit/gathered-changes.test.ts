@@ -1,4 +1,4 @@
-/** Changes of title and members as the conversation's actor gathers them, and how they are told. */
+/** Changes of title and members: how the conversation's actor gathers and publishes them. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   CHANGED_USERS_WAITING_MAX,

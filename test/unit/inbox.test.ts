@@ -1,4 +1,4 @@
-/** The user's inbox: what bursts of likes are written as, and in which order they are heard. */
+/** The user's inbox: how bursts of likes are written, and in which order they are published. */
 import { expect, test } from "vitest";
 import type { Context, TopicEvent } from "../../actors/behaviour.ts";
 import { emptyInbox, likesChanged, notify } from "../../actors/inbox.ts";

@@ -143,7 +143,7 @@ describe("figures", () => {
     let history = NO_HISTORY;
     const first = summary(0, { a: vitals() });
     history = withSummary(history, first);
-    // Of one alone there are no rates, and nobody says that they are none.
+    // One summary alone has no rates; its point is marked by `overMs` 0.
     expect(history.points).toMatchObject([{ overMs: 0 }]);
     expect(withSummary(history, first)).toBe(history);
     for (let n = 1; n < 500; n++) history = withSummary(history, summary(n, { a: vitals() }));

@@ -13,7 +13,7 @@ import { ROUTES, type RouteName } from "../../src/protocol/routes.ts";
 import { Id, Nullable, Ordinal, Request } from "../../src/protocol/schemas.ts";
 import { validOf } from "../support/fuzz-values.ts";
 
-/** Of an HTTP body and of a socket frame. */
+/** The largest HTTP body, and the largest socket frame. */
 const PAYLOAD_BYTES_MAX = 64 * 1024;
 const SEED = 7;
 /**

@@ -2,8 +2,7 @@
  * Comments are plain sentences with a subject and the field's words. A program cannot judge
  * prose, but it can find the turns of phrase that made earlier comments hard to read.
  *
- * [ENG1] No comment has a phrase from the list below, beyond the number that its folder still has.
- * [ENG2] A folder that has become better is not allowed to become worse: its number is exact.
+ * [ENG1] No comment has a phrase from the list below.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -37,46 +36,17 @@ const PHRASES: { pattern: RegExp; instead: string }[] = [
   { pattern: /\b(mend|mends|mended)\b/, instead: "repair, fix" },
 ];
 
-/** How many such comments each folder still has. It only goes down; a folder at 0 is not listed. */
-const REMAINING: Readonly<Record<string, number>> = {
-  "src/web/app": 16,
-  "src/web/ops": 4,
-  "test/browser": 3,
-  "test/contract": 7,
-  "test/fault": 1,
-  "test/integration": 23,
-  "test/property": 4,
-  "test/support": 21,
-  "test/unit": 13,
-};
-
 const FOLDERS = ["actors", "bench", "src", "test"];
 
 describe("plain English", () => {
-  const found = new Map<string, string[]>();
-  for (const path of FOLDERS.flatMap(filesBelow)) {
-    for (const { line, text } of commentsOf(readFileSync(join(ROOT, path), "utf8"))) {
-      const hit = PHRASES.find(({ pattern }) => sentencesOf(text).some((one) => pattern.test(one)));
-      if (hit === undefined) continue;
-      const folder = folderOf(path);
-      const list = found.get(folder) ?? [];
-      list.push(`${path}:${line} (${hit.instead}) ${text.slice(0, 120)}`);
-      found.set(folder, list);
-    }
-  }
-
   it("[ENG1] comments are sentences that need no decoding", () => {
-    const worse = [...found]
-      .filter(([folder, list]) => list.length > (REMAINING[folder] ?? 0))
-      .flatMap(([, list]) => list);
-    expect(worse).toEqual([]);
-  });
-
-  it("[ENG2] a folder that became better is held to it", () => {
-    const stale = Object.entries(REMAINING)
-      .filter(([folder, count]) => (found.get(folder)?.length ?? 0) < count)
-      .map(([folder]) => `${folder}: ${found.get(folder)?.length ?? 0}`);
-    expect(stale).toEqual([]);
+    const found = FOLDERS.flatMap(filesBelow).flatMap((path) =>
+      commentsOf(readFileSync(join(ROOT, path), "utf8")).flatMap(({ line, text }) => {
+        const hit = PHRASES.find(({ pattern }) => sentencesOf(text).some((it) => pattern.test(it)));
+        return hit === undefined ? [] : [`${path}:${line} (${hit.instead}) ${text.slice(0, 120)}`];
+      }),
+    );
+    expect(found).toEqual([]);
   });
 });
 
@@ -84,12 +54,6 @@ function filesBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
     .filter((name) => /\.(ts|tsx|mjs|sql)$/.test(name))
     .map((name) => join(folder, name).replaceAll("\\", "/"));
-}
-
-/** "src/edge/live", "src/base", "bench/chaos", "test/unit", "actors". */
-function folderOf(path: string): string {
-  const parts = path.split("/").slice(0, -1);
-  return parts.slice(0, parts[0] === "src" ? 3 : 2).join("/");
 }
 
 function commentsOf(source: string): { line: number; text: string }[] {

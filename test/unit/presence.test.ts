@@ -20,7 +20,7 @@ const LAPTOP = "laptop" as SessionId;
 class Person {
   nowMs = 1_000_000;
   presence: Presence = ABSENT;
-  /** Other hosts cannot be heard. */
+  /** Other hosts cannot be reached. */
   isCutOff = false;
   readonly heard: { status: PresenceStatus; atMs: number; isRestated: boolean }[] = [];
   #wakeAtMs: number | null = null;

@@ -1,4 +1,4 @@
-/** What hosts are told of events and frames that may not have arrived. */
+/** Doubts and gaps: how hosts learn of events and frames that may not have arrived. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { memoryWorld, RelayHost } from "../support/relay-scene.ts";
 

@@ -56,7 +56,7 @@ describe("membership with a relay", () => {
     const view = views.at(-1)!;
     expect(view).toMatchObject({ number: 8, draining: [], away: ["b.0.1", "b.1.1"] });
     expect(view.workers.map(({ incarnation }) => incarnation)).toEqual(["a.0.1"]);
-    // The relay is told which number it must not give to anything else.
+    // The announcement has the number that the relay must not give to another view.
     expect(announced.at(-1)?.floor).toBe(8);
     const placement = new Placement(view);
     expect(placement.isCutOff).toBe(true);

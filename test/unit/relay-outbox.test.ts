@@ -4,7 +4,7 @@ import { FakeClock, settled } from "../support/fake-clock.ts";
 
 const clock = new FakeClock();
 
-/** A target that answers as it is told to, and remembers what it was brought. */
+/** A target that gives the prepared answers, and remembers the batches that it received. */
 class Target {
   readonly brought: Batch[] = [];
   /** What the next deliveries answer; taken when there is nothing here. */

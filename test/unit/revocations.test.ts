@@ -1,4 +1,4 @@
-/** [RVK] What an edge knows of who is shut out: told, read, and in which order. */
+/** [RVK] What an edge knows of revoked users and tokens, from events and from storage, in any order. */
 import pino from "pino";
 import { beforeEach, describe, expect, it } from "vitest";
 import { KnownRevocations } from "../../src/edge/auth/revocations.ts";

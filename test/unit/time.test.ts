@@ -31,7 +31,7 @@ const STEPS_MS = [1_000, 30_000, 2 * 3_600_000, 30 * DAY_MS].flatMap((ms) => [ms
 
 describe("the machine's clocks", () => {
   const READS = /\bDate\.now\b|\bnew Date\(\)|\bperformance\.now\b|\bprocess\.hrtime\b/;
-  /** Who else may read them, and why. */
+  /** Other files that may read them, and why. */
   const EXCEPTIONS: [of: RegExp, why: string][] = [
     [/^src\/(base|client)\/clock\.ts$/, "the clock modules"],
     [/^src\/ops\/vitals\.ts$/, "stamps that cross processes: hrtime is one for the machine"],

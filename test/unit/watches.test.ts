@@ -28,7 +28,7 @@ let frames: string[];
 let sent: Frame[];
 let truth: Map<UserId, PresenceStatus>;
 let primary: () => Promise<void>;
-/** Who exists; null: everybody. */
+/** The users that exist; null: all. */
 let users: Set<UserId> | null;
 /** The sight that viewers have of users, by "viewer user", where it is not the full one. */
 let sights: Map<string, Sight>;

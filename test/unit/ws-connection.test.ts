@@ -25,7 +25,7 @@ let reception: Desk;
 /** Whether the last upgrade was taken past Engine.IO. */
 let taken: boolean | undefined;
 
-/** Lets in who has the token "good"; answers when it is told to, at once by default. */
+/** Admits clients with the token "good". It answers when `answers` resolves, at once by default. */
 class Desk implements Admitter<Connection> {
   readonly calls: { auth: unknown; authorization: string | undefined }[] = [];
   readonly events: ClientPacket[] = [];

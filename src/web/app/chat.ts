@@ -25,7 +25,7 @@ import { initialState, linkOf, withAnswered, withOpen, withTalks, withUsers } fr
 import { createStatuses } from "./statuses.ts";
 import { createStore, type Store } from "./store.ts";
 
-/** Of a group that is open, this many members are watched. */
+/** The presence of at most this many members of the open group is watched. */
 const MEMBERS_WATCHED_MAX = 50;
 
 export interface Chat {

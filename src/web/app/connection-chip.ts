@@ -1,6 +1,6 @@
 /**
- * How the connection is: a chip that is always there, and a banner while it is away and for a
- * moment after it is back. Both are spoken politely to screen readers, once.
+ * Shows the state of the connection: a chip that is always visible, and a banner while the
+ * connection is lost and for a moment after it is back. Screen readers announce both politely, once.
  */
 import { el, setAttr, setText } from "./dom.ts";
 import type { LinkState, State } from "./state.ts";

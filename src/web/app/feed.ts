@@ -31,12 +31,12 @@ export interface Feed {
   loadOlder(): Promise<void>;
   write(body: string): Promise<Result<Post>>;
   remove(postId: string): Promise<Result<unknown>>;
-  /** Nothing of this person is to be seen any more. */
+  /** Hides everything that this person wrote. */
   hideAuthor(userId: string): void;
   stop(): void;
 }
 
-/** `onAuthors`: who wrote what the feed shows, which are people one follows, and oneself. */
+/** `onAuthors` receives the authors of the shown posts: followed people and the user. */
 export function createFeed(
   store: Store<PostState>,
   api: Api,
@@ -84,7 +84,7 @@ export function createFeed(
       isShown = next;
       clearInterval(newsTimer);
       if (!isShown) return;
-      // Whoever opens the feed wants to see what is new, not to be told of it.
+      // A user who opens the feed sees new posts at once, without the notice that there are some.
       void fetchPage(null, withFeed);
       newsTimer = setInterval(lookForNews, NEWS_EVERY_MS);
     },

@@ -32,7 +32,7 @@ function show(notice: string | null): void {
   app?.replaceChildren(shell.node);
 }
 
-/** iOS lays the keyboard over the page; the height that is really seen is told to the CSS. */
+/** iOS lays the keyboard over the page, so the visible height is passed to the CSS. */
 function followViewport(): void {
   const viewport = window.visualViewport;
   if (!viewport) return;

@@ -75,7 +75,8 @@ export function createMessageList(
     setText(older, "Loading earlier messages…");
     const isMore = await chat.loadOlder(id);
     setText(older, "");
-    // Once it is shown, for who still stands at the top: there is no event of scrolling.
+    // After the messages are shown, a user who is still at the top gets the next page: no scroll
+    // event would ask for it.
     requestAnimationFrame(() => {
       isLoadingOlder = false;
       if (isMore && scroller.scrollTop < OLDER_AHEAD_PX) void loadOlder();

@@ -85,7 +85,7 @@ export function withPosts(state: PostState, incoming: readonly Post[]): PostStat
   return { ...state, posts, gone };
 }
 
-/** The feed's first page, where it is to be shown at once. */
+/** Shows the first page of the feed at once. */
 export function withFeed(state: PostState, page: Page<Post>): PostState {
   const next = withPosts(state, page.items);
   const last = page.items.at(-1);

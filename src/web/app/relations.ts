@@ -1,8 +1,7 @@
 /**
- * Whom this person follows and blocks, as far as it is known here. The contract changes both
- * but has no way to ask, so what was answered is remembered in this browser, and whoever
- * writes in the feed is followed. Both calls may be repeated: a guess that is wrong costs a
- * click.
+ * The users whom this person follows and blocks, as far as it is known here. The contract changes
+ * both but has no way to ask, so this browser remembers the answers, and assumes that the authors in
+ * the feed are followed. Both calls may be repeated: a wrong guess costs a click.
  */
 import type { Result } from "../../protocol/errors.ts";
 import type { Api } from "./http.ts";

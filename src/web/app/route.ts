@@ -1,6 +1,6 @@
 /**
- * The page's addresses: what is open, as the part of the URL behind `#`. What is not
- * understood is the list of conversations.
+ * The page's addresses: the part of the URL behind `#` names the open view. An unknown address
+ * shows the list of conversations.
  */
 export type Route =
   | { view: "talks"; talkId: string | null }

@@ -17,7 +17,7 @@ export function openTalkOf(state: State): Talk | undefined {
   return state.openId === null ? undefined : state.talks.get(state.openId);
 }
 
-/** Of the messages that are shown. */
+/** The message with this seq, if it is among the shown ones. */
 export function messageAt({ messages }: Talk, seq: number): Message | undefined {
   return messages[seq - (messages[0]?.seq ?? 0)];
 }

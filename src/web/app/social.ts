@@ -41,7 +41,7 @@ export function createSocial(meId: string, api: Api, client: Client): Social {
   const watch = createPostWatch(posts, postWatchOf(client));
   const inbox = createInbox(client);
 
-  /** One's own posts are told of also where they are not watched. */
+  /** Counts of the user's own posts arrive even if the posts are not watched. */
   const takeCounts = (counts: Partial<PostCounts> & { post_id: string }): void => {
     posts.update((state) => withLiveCounts(state, counts));
     threads.noteCount(counts.post_id);

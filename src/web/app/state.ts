@@ -87,7 +87,7 @@ export function withOpen(state: State, conversationId: string | null): State {
   return withOpenMark({ ...state, openId: conversationId, openMark: null });
 }
 
-/** Who answers has seen what was new. */
+/** A user who answers has seen the new messages, so their mark goes. */
 export function withAnswered(state: State): State {
   return { ...state, openMark: state.openMark && { readSeq: 0, lastSeq: 0 } };
 }

@@ -1,6 +1,6 @@
 /**
- * Who of the people on screen is here: watches them through the SDK, and puts what it says into
- * the state. Called by the chat as talks come and go, and by the card of a person.
+ * The presence of the people on screen: watches them through the SDK and puts their statuses into
+ * the state. The chat calls it as talks come and go, and so does the card of a person.
  */
 import type { Presence } from "../../client/presence.ts";
 import type { Store } from "./store.ts";

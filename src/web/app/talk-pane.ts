@@ -37,7 +37,7 @@ function subtitleOf(state: State, talk: Talk): string {
   if (peerId !== null) return presenceText(state.statuses.get(peerId), Date.now());
   const { members, members_partial } = talk.conversation;
   const here = members.filter((m) => presenceOf(state, m.user_id) !== "offline").length;
-  // Of a large group only some members are known and watched.
+  // In a large group only some members are known and watched, so they are not counted.
   const isCounted = here > 1 && !members_partial;
   return `${talk.memberCount} members${isCounted ? `, ${here} here` : ""}`;
 }

@@ -16,7 +16,7 @@ export interface Thread {
   tail: readonly Comment[];
   /** Where in `items` the newest page begins. */
   lastFrom: number;
-  /** What the newest page was asked with: asked again, it brings what was added since. */
+  /** The cursor of the newest page: asking with it again brings the comments that were added since. */
   lastCursor: string | null;
   /** Null at the end. */
   nextCursor: string | null;
@@ -33,7 +33,7 @@ const NO_THREAD: Thread = {
   nextCursor: null,
 };
 
-/** A page that was asked for with `cursor`: the newest one anew, or the one after it. */
+/** Takes in the page of `cursor`: the newest one again, or the one after it. */
 export function withCommentPage(
   threads: Threads,
   postId: string,

@@ -94,7 +94,7 @@ export function createFind(call: Call, onMarks: (marks: Marks) => void): HTMLEle
     if (typeof card !== "string") result.replaceChildren(card);
   }
 
-  /** The card, or what is to be said instead. */
+  /** The card, or a text to show instead. */
   async function userCard(text: string): Promise<HTMLElement | string> {
     const name = text.replace(/^@/, "");
     const byName = `/api/ops/users?username=${encodeURIComponent(name)}`;

@@ -29,7 +29,7 @@ function refusalText({ code, message }: ErrorObject): string {
 const callWith =
   (token: string): Call =>
   async <T>(method: string, path: string) =>
-    // What is asked for and what is read of it stand together, in the board.
+    // The board names each path together with the type of its answer.
     (await fetchCall(SERVER_URL)(method, path, undefined, token)) as Result<T>;
 
 function askForToken(notice: string | null): void {

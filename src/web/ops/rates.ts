@@ -12,7 +12,7 @@ export interface WorkerFigures {
   deliveriesPerS: number;
   eventsPerS: number;
   commitsPerS: number;
-  /** Of one core: 1 is all of it. */
+  /** Used share of one core: 1 is a whole core. */
   cpu: number;
 }
 

@@ -7,7 +7,7 @@ import { countText, msText, plural, rateText } from "./wording.ts";
 interface TileSpec {
   key: string;
   label: string;
-  /** What it means, for whoever points at it. */
+  /** The explanation that appears when the pointer is over the tile. */
   hint: string;
   value(now: Figures): string;
   unit?: string;
