@@ -1,4 +1,4 @@
-/** What a batch of turns has made of an actor, and its commit. Pure. */
+/** Combines the results of a batch of turns into one new state of an actor and its commit. Pure. */
 import {
   APP_EVENTS_KEPT,
   type AppBatchDone,
@@ -165,7 +165,7 @@ function answerText(
   }
 }
 
-/** What goes with a turn whatever came of it. */
+/** The bookkeeping of a turn, also a refused one: its timer, its watcher and its effect. */
 function tidy(
   outcome: BatchOutcome,
   { turn, effectDone }: WaitingTurn,

@@ -96,7 +96,7 @@ export function idOf({ kind, key }: AppState): string {
   return appActorId(kind.kind, key);
 }
 
-/** What is news to a caller after `afterRev`; null: only the view is. */
+/** The events after `afterRev`; null: they are not all kept, so the caller needs the view. */
 export function eventsAfter(record: AppRecord, afterRev: number): AppEvent[] | null {
   const { rev, events } = record;
   if (afterRev > rev || rev - afterRev > APP_EVENTS_KEPT) return null;

@@ -64,7 +64,7 @@ export function appBehaviour(
   const kinds = new Map<string, AppKind>(apps.kinds.map((kind) => [kind.kind, kind]));
 
   function enqueue(state: AppState, waiting: WaitingTurn, ctx: Context): void {
-    // What nobody outside asked for is bounded by timers, watchers and effects.
+    // Turns without a caller need no bound here: timers, watchers and effects have their own.
     if (waiting.reply !== null && state.waiting.length >= WAITING_MAX) {
       waiting.reply.refuse(BUSY.error);
       return;
@@ -345,8 +345,8 @@ export function appBehaviour(
   }
 
   /**
-   * [APP7] The edges say who watches. What another activation has committed at the last moment is
-   * read first, for nobody else publishes it.
+   * [APP7] The edges announce their watchers. The actor first reads what an earlier activation may
+   * have committed at the last moment, because nobody else publishes that.
    */
   function takeAnnouncements(state: AppState, ctx: Context): void {
     state.isBusy = true;

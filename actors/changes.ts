@@ -1,9 +1,9 @@
 /**
- * How often a conversation may change in ways that all its members receive: title, settings, members.
- * The bucket stands with the conversation's actor, which alone knows who is a member, and which
- * is one for all workers and hosts. An actor that moves begins with a full one.
+ * The limit on changes of a conversation that all its members receive: title, settings, members.
+ * The conversation's actor holds the bucket, because it alone knows the members and exists once for
+ * all workers and hosts. An actor that moves begins with a full bucket.
  *
- * [CHG1] A burst goes through, then changes go at the rate; refused ones say how long to wait.
+ * [CHG1] A burst is allowed, then changes at the rate; a refusal says how long to wait.
  * [CHG3] A service that acts for a user is not limited, and takes nothing.
  * [CHG2] Nobody is kept in a group: leaving is never refused, and takes nothing.
  */
@@ -20,8 +20,8 @@ export interface ChangeBucket {
 }
 
 /**
- * Beside the removal of others. A ban that is lifted and an invitation reach nobody, and whoever
- * deletes the conversation ends its changes.
+ * The acts beside the removal of others that the limit counts. Lifting a ban and making an
+ * invitation reach no member, and nothing changes after the deletion of a conversation.
  */
 const COUNTED: ReadonlySet<string> = new Set([
   "update",

@@ -1,5 +1,5 @@
 /**
- * What a conversation's actor holds, and the moves that its parts share: see conversation.ts.
+ * The state of a conversation's actor, and the steps that its parts share: see conversation.ts.
  */
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Member } from "../src/protocol/schemas.ts";
@@ -23,7 +23,7 @@ export interface ThreadState {
   parent: ConversationId;
   /** The `seq` of its root. */
   root: number;
-  /** As the parent said last. */
+  /** The rules that the parent's actor sent last. */
   rules: ThreadRules;
   /** Roles and silences of members of the parent, as far as they are known. */
   roles: { [user_id: string]: ThreadStanding };

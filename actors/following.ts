@@ -1,4 +1,4 @@
-/** Announces to a user's own sessions that they follow a thread, or no more; nobody else hears. */
+/** Announces to a user's own sessions alone that the user follows a thread, or no longer does. */
 import type { UserOrders } from "../src/protocol/actor-ops.ts";
 import type { UserId } from "../src/protocol/ids.ts";
 import type { Conversation } from "../src/protocol/schemas.ts";

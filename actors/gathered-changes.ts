@@ -10,10 +10,10 @@
  * [GCH1] At most one change every `CHANGES_EVERY_MS` is committed; each takes one rev.
  * [GCH2] Every caller is answered with the change that holds theirs, or with their own refusal,
  *        which concerns no other caller.
- * [GCH3] What waits is bounded in calls and in users that they name; past it: `unavailable`.
+ * [GCH3] The waiting calls, and the users whom they name, are bounded; past it: `unavailable`.
  * [GCH5] A change that adds a user does not also remove them: that they were gone, or there, is
  *        a change of its own, which their sessions receive.
- * [GCH4] An activation that ends writes what waits at once: no caller is left without an answer.
+ * [GCH4] An activation that ends writes the waiting calls at once, so every caller is answered.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
@@ -58,7 +58,7 @@ export const nothingWaits = (): WaitingChanges => ({
 export const hasWaitingChanges = ({ calls, isWriting }: WaitingChanges): boolean =>
   isWriting || calls.length > 0;
 
-/** What the gathering needs of its conversation. */
+/** The part of a conversation's state that this module uses. */
 export interface ChangesHost {
   id: ConversationId;
   gathered: WaitingChanges;
@@ -84,7 +84,7 @@ export type ChangeAct =
   | "unban"
   | "delete_conversation";
 
-/** What `by` asks for by a message to the actor. */
+/** The call that `by` makes with this op of the actor. */
 export function callOf(act: ChangeAct, body: unknown, by: UserId): ConversationCall {
   switch (act) {
     case "update": {

@@ -65,7 +65,7 @@ export function notify(
   enqueue(inbox, user, { write, done }, ctx);
 }
 
-/** What is liked or reacted to, as its window and its notification name it. */
+/** The post or message that is liked or reacted to, as its window and notification name it. */
 interface Subject {
   key: string;
   type: "like" | "reaction";

@@ -1,10 +1,10 @@
 /**
- * What a session that joins a conversation is answered with: the newest messages, or those changed
- * since. The newest ones of all are kept in the actor (ring.ts), so that most joins read nothing.
+ * Answers a session that joins a conversation with the newest messages, or with those changed since
+ * a rev. The actor keeps the newest messages (ring.ts), so that most joins read nothing.
  *
- * [JOI1] Nothing is answered from before a member may see, or of what they have cleared. What
- *        members have cleared is read with the ring and followed after that: the user's actor
- *        announces each change before it answers. Where that may have been lost, it is read again.
+ * [JOI1] An answer has no message that a member may not see or has cleared. The cleared points are
+ *        read with the ring and followed after that: the user's actor announces each change before
+ *        it answers. Where such an announcement may be lost, the points are read again.
  * [JOI2] An answer holds about 256 KiB of messages at most; `has_more` says that there are others.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
@@ -38,13 +38,13 @@ interface Joined {
   streams: Streams | null;
 }
 
-/** What members have cleared; replaced by a new one where it may be wrong. */
+/** The points up to which members have cleared history; replaced where they may be wrong. */
 export interface Cleared {
   /** The first seq that is shown, by member. */
   before: Map<UserId, number>;
-  /** All of storage is in it. */
+  /** Whether all cleared points have been read from storage. */
   isRead: boolean;
-  /** Until then it is read for every join. */
+  /** Until then every join reads the points from storage. */
   doubtedUntil: Monotonic;
 }
 

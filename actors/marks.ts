@@ -1,7 +1,7 @@
 /**
- * Cursor marks of a conversation's actor; delivery.ts has the rules. What a user has unread follows
- * from their own point (protocol/unread.ts), which storage answers with the mark: only they and
- * and their other sessions see it.
+ * Cursor marks of a conversation's actor; delivery.ts has the rules. A user's unread count follows
+ * from their own point (protocol/unread.ts), which storage answers with the mark. Only the user's
+ * own sessions receive it.
  *
  * [MRK1] Others receive only what is delivered to a member whose reads are hidden, and nothing at all
  *        where only the read cursor moved.
@@ -31,8 +31,8 @@ export function mark(
     reply.refuse(NO_SUCH_SEQ.error);
     return;
   }
-  // What a read mark answers is in storage, and it may do more than move a cursor. The state
-  // does not know the read cursor of a member who hides it.
+  // A read mark always goes to storage, which has the unread count for its answer and may do more
+  // than move a cursor. The state does not know the read cursor of a member who hides it.
   const isKnown = !body.read && !state.masked.has(body.user);
   if (isKnown && advance(member, body.seq, false) === member) {
     reply.ok({ delivered_seq: member.delivered_seq, read_seq: member.read_seq });

@@ -4,8 +4,8 @@
  *
  * [CNV2] One `client_id` of one sender makes one message, also while the first is on its way.
  * [CNV4] A reply names a message that exists.
- * [MSG2] A system message moves nobody's cursors and notifies nobody. A service's is sent whatever
- *        roles, blocks and settings say.
+ * [MSG2] A system message moves nobody's cursors and notifies nobody. Roles, blocks and settings do
+ *        not keep a service from sending one.
  * [MEN1] Those whom a message mentions are notified once: by its send, or by the edit that named
  *        them first. A silent message notifies nobody.
  */

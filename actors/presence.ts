@@ -31,11 +31,11 @@ export interface PresenceSession {
 }
 
 type Phase =
-  /** Published is the truth. */
+  /** The published status is the present one. */
   | { is: "steady" }
   /**
-   * A session ended; a worse status waits for `untilMs`. Who `wasSettling` may have been read as
-   * offline before it was active here.
+   * A session ended; a worse status waits for `untilMs`. With `wasSettling` the actor had just moved,
+   * and an edge may have read the user as offline before.
    */
   | { is: "grace"; untilMs: Monotonic; inDoubt: boolean; wasSettling: boolean }
   /** Moved here; sessions are still being announced. */
@@ -43,7 +43,7 @@ type Phase =
 
 export interface Presence {
   sessions: ReadonlyMap<SessionId, PresenceSession>;
-  /** [PRS8] The newest, of which older news may still be on its way. */
+  /** [PRS8] The sessions that ended last; late letters about them may still arrive. */
   ended: ReadonlySet<SessionId>;
   published: PresenceStatus;
   /** When the last session ended, or null if one lives or none was seen. */
@@ -61,7 +61,7 @@ export type PresenceEvent =
     }
   | { type: "announced"; worker: string; sessions: readonly SessionNote[] }
   | { type: "closed"; session: SessionId }
-  /** Told to end, as there are too many. It counts again if an edge announces it once more. */
+  /** Ordered to end, as there are too many. One counts again if an edge announces it once more. */
   | { type: "surplus"; sessions: readonly SessionId[] }
   | { type: "set"; session: SessionId; worker: string; status: SessionStatus }
   | { type: "workers_gone"; incarnations: ReadonlySet<string> }
@@ -72,11 +72,11 @@ export type PresenceEvent =
 
 export interface PresenceStep {
   presence: Presence;
-  /** Publish this change; null: watchers hear nothing. */
+  /** Publish this status; null: publish nothing. */
   notice: PresenceStatus | null;
   /**
-   * The notice says again what watchers may know already (the actor moved): those who never
-   * heard a status take it as their first, not as a change.
+   * The actor moved, and watchers may have this status already: those who have no status yet take it
+   * as their first one, not as a change.
    */
   isRestated: boolean;
   /** Call again with `time_up` after this; null: no timer wanted. */

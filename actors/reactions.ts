@@ -8,8 +8,8 @@
  *
  * [REA1] A flush takes one rev and is one event; nothing changed means no rev and no event.
  * [REA2] Flushes of one message are at least REACTIONS_EVERY_MS apart, times the number of
- *        messages that are busy, at most REACTIONS_EVERY_MOST_MS: so much one conversation's
- *        members receive. The last state is always written.
+ *        messages that are busy, at most REACTIONS_EVERY_MOST_MS, which bounds the events that a
+ *        conversation's members receive. The last state is always written.
  * [REA3] Every caller is answered with the flush that holds their call, or with their refusal.
  * [REA4] Calls that wait are bounded; past it: `unavailable`.
  * [REA5] An activation that ends writes at once the calls that wait.

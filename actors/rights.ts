@@ -5,9 +5,9 @@
  * [RGT1] The refusal of a silenced member says until when.
  * [RGT2] A user without the permission `send` neither types nor edits; a frozen conversation takes
  *        no messages but those of moderators, everything else goes on.
- * [RGT4] Everybody who may read can take their own reaction away, whatever their role or silence.
- * [RGT5] A message from before the member may see any is not there: it is neither changed nor quoted.
- * [RGT3] Direct conversations know no roles: what they cannot do is storage's to say.
+ * [RGT4] Every member who may read can take their own reaction away, also with a low role or silenced.
+ * [RGT5] A message that the member may not see counts as missing: it is neither changed nor quoted.
+ * [RGT3] Direct conversations have no roles: storage refuses the acts that they do not permit.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, refused } from "../src/protocol/errors.ts";

@@ -16,7 +16,7 @@ export function serverChanges(
 ) {
   const unavailable = (reply: Reply) => () => reply.refuse(REFUSALS.unavailable.error);
 
-  /** The server deletes them; one that is not written now is found due again. */
+  /** The server deletes expired messages. One whose deletion fails is found again later. */
   function expire(state: ConversationState, { seqs }: Body<"expire">, ctx: Context): void {
     for (const seq of seqs) {
       ctx.run(
@@ -29,7 +29,7 @@ export function serverChanges(
     }
   }
 
-  /** A moderator of the server deletes a message, whoever sent it. Answered once it is deleted. */
+  /** A moderator of the server deletes a message of any sender. Answered once it is deleted. */
   function moderatorDelete(
     state: ConversationState,
     { seq }: Body<"moderator_delete">,

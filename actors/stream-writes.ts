@@ -142,7 +142,7 @@ export function write(
         return;
       }
       const isMasked = verdict.text !== text;
-      // What the mask left is published with the change.
+      // The masked text is published with the change.
       if (isMasked) setText(stream, verdict.text + stream.text.slice(text.length));
       store(state, stream, { ...verdict, end, isMasked }, rules, ctx);
     },

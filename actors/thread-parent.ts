@@ -1,11 +1,10 @@
 /**
- * What a conversation's actor does for its threads: it makes them, and judges what users ask of
- * them. Membership, roles, blocks and slow mode are known here alone, so that whatever changes here
- * holds in every thread from the same moment on.
+ * The part of a conversation's actor that serves its threads: it makes them and judges the acts of
+ * users in them. Only this actor knows membership, roles, blocks and slow mode, so that a change
+ * applies to every thread from the same moment on.
  *
- * [THP1] A thread that is asked for anything asks here first, with one message between actors and
- *        no read of storage. A user who is no member, or may not see the root, is answered that
- *        there is no such conversation.
+ * [THP1] A thread's actor asks this one before every act, with one ask and no read of storage. A user
+ *        who is no member, or may not see the root, is refused as if there were no such conversation.
  * [THP2] Slow mode counts sends here and in all threads together.
  * [THP3] Where there are threads, a departure is announced to the edges: sessions of users who
  *        have left receive nothing of those threads any more.

@@ -2,7 +2,7 @@
  * The conversation actor of a thread. Its members are its followers. The present members of the
  * parent may read it and speak in it: the parent's actor is asked before anything is done.
  *
- * [THR1] What a user asks is judged by the parent's actor at that moment (thread-parent.ts), then
+ * [THR1] The parent's actor judges each act of a user at that moment (thread-parent.ts); then it is
  *        done here as in any conversation. Storage looks at the membership once more.
  * [THR2] A send with the `client_id` of one that is being judged waits for it.
  * [THR3] Marks of a user who does not follow answer zeros and keep nothing.
@@ -114,7 +114,7 @@ function receiveSend(
   const { messages } = room;
   const key = `${body.user}\n${body.client_id}`;
   if (state.sending.has(key)) {
-    // [CNV2] It shares the outcome of the first one, whatever its role.
+    // [CNV2] It shares the outcome of the first one, so the role does not matter.
     messages.send(state, "reader", body, reply, ctx);
     return;
   }

@@ -1,11 +1,11 @@
 /**
- * Who is typing in one conversation, as a pure rule.
+ * The users who are typing in one conversation. A pure rule.
  *
- * [TYP1] Others hear of a change once, not of every keystroke.
+ * [TYP1] A start and an end are published once, not every keystroke.
  * [TYP2] Typing ends by itself after 5 s of silence.
  * [TYP3] It ends with that user's message.
  * [TYP4] It ends at once when the last session in which that user types ends.
- * [TYP5] It ends for all when the actor lets go of what it knows of them.
+ * [TYP5] It ends for all users when the actor gives up its state.
  */
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
 import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../src/protocol/time.ts";

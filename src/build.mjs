@@ -39,7 +39,7 @@ const STAMP = join(DIST, ".stamp");
 const LOCK = join(DIST, ".lock");
 const ASIDE = `.new-${process.pid}`;
 const SOURCES = ["src", "actors", "bench", "tsconfig.json", "package.json", "package-lock.json"];
-/** What checks keep between runs does not know the files that a build writes. */
+/** A build ignores the incremental state of checks, which does not know the files that a build writes. */
 const FULL = ["--incremental", "false", "--tsBuildInfoFile", "null"];
 const LOCK_POLL_MS = 50;
 /** A lock directory without its pid file is being made, or its maker died in between. */

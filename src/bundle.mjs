@@ -32,7 +32,7 @@ const APART = [
 const RUN = "run";
 const SHEBANG = "#!/usr/bin/env node\n";
 
-/** What packages in CommonJS expect to find. */
+/** The globals that packages in CommonJS expect. */
 const COMMONJS = [
   'import { createRequire as troupeRequire } from "node:module";',
   'import { dirname as troupeDirname } from "node:path";',

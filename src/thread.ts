@@ -90,7 +90,7 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       if (isFull) {
         metrics.pressure.add("thread_to_edge", "full");
         link.hold();
-        // What waited can have filled the line again.
+        // The frames that waited may have filled the line again.
       } else if (!link.isFull) link.release();
     },
     stuck(err) {

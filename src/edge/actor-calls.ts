@@ -1,4 +1,4 @@
-/** What sockets and HTTP check of a call to an application's actor before it is passed on. */
+/** The checks of a call to an application's actor, for sockets and HTTP, before it is passed on. */
 import { createHash } from "node:crypto";
 import { APP_BYTES_MAX, type AppKind } from "../protocol/app-actors.ts";
 import { ok, type Result, refused } from "../protocol/errors.ts";
@@ -17,7 +17,7 @@ export function checkedArgs(args: object): Result<null> {
   return Buffer.byteLength(JSON.stringify(args)) > APP_BYTES_MAX ? TOO_LARGE : ok(null);
 }
 
-/** The same for a repeat, whatever the order of its keys. */
+/** The hash of a call: a repeat has the same one, also with its keys in another order. */
 export function callHash(action: string, args: unknown): string {
   const text = JSON.stringify([action, args], (_, value: unknown) =>
     typeof value === "object" && value !== null && !Array.isArray(value)

@@ -1,6 +1,6 @@
 /**
- * The edge of one worker, put together: the hub (topics in, sessions told), Socket.IO, and the
- * services that HTTP shares with them. Built by src/worker.ts around an Exchange.
+ * The edge of one worker, put together: the hub (receives topics, sends to sessions), Socket.IO, and
+ * the services that HTTP shares with them. Built by src/worker.ts around an Exchange.
  */
 import type { Clock } from "../base/clock.ts";
 import type { FileLinks } from "../base/file-links.ts";
@@ -260,7 +260,7 @@ export class Edge {
     this.#hub.onView(now, before);
   }
 
-  /** What this edge told actors on that host ("": every other one) may not have arrived. */
+  /** Letters from this edge to actors on that host ("": every other host) may be lost. */
   onGap(host: string): void {
     this.#hub.onGap(host);
   }

@@ -249,8 +249,8 @@ export class Hub {
     this.#actorWatches.onView(now, before);
     const died = now.diedSince(before);
     if (died.size === 0) return;
-    // What the actors of a worker that died have committed and not published any more: orders to
-    // any user, and notifications of the users whose actors they were.
+    // Actors of the dead worker may have committed without publishing: orders to any user, and
+    // notifications of the users whose actors they were.
     const owned = [...this.sessions.users()].filter((user) =>
       died.has(before.ownerOf(`user:${user}`) ?? ""),
     );
@@ -264,7 +264,7 @@ export class Hub {
     this.#deps.clock.after(SECOND_LOOK_MS, look);
   }
 
-  /** What this edge told actors on that host ("": every other one) may not have arrived. */
+  /** Letters from this edge to actors on that host ("": every other host) may be lost. */
   onGap(host: string): void {
     const { exchange, incarnation } = this.#deps;
     const incarnations = exchange.placement.incarnationsAcross(incarnation, host);
@@ -301,7 +301,7 @@ export class Hub {
     this.interests.close();
   }
 
-  /** What concerns one user's own sessions. */
+  /** Orders and events for one user's own sessions. */
   #onUserEvent(user: UserId, event: Frame): void {
     const sessions = this.sessions.ofUser(user);
     switch (event.name as keyof UserOrders | UserEvent) {

@@ -1,11 +1,11 @@
 /**
- * Names what is wrong with a request or a payload, at a cost that the sender cannot choose.
- * TypeBox's own `Errors` lists every fault there is before anybody can stop it, which took up to
- * 45 ms of the edge's thread for one payload of 64 KiB.
+ * Names the problems of a request or a payload, at a cost that the sender cannot choose. TypeBox's
+ * own `Errors` always lists every problem, which took up to 45 ms of the edge's thread for one
+ * payload of 64 KiB.
  *
  * [PRB1] At most ten problems are named, and the walk stops at the tenth.
- * [PRB2] What is too large by its number of keys or items is refused by that number, before
- *        anything in it is looked at.
+ * [PRB2] A value with too many keys or items is refused by that number, before any of them is
+ *        validated.
  * [PRB4] A value that has a check of its own (`Type.Refine`) is checked once where it is refused.
  * [PRB3] An object is a plain object, an array a plain array.
  */
@@ -58,7 +58,7 @@ interface ListNode {
 /** An object with a check of its own. */
 interface CheckedNode {
   is: "checked";
-  /** What is wrong with it; null: nothing. */
+  /** The problem of the value; null: none. */
   problemOf(value: object): string | null;
 }
 /** Everything else, also what may be any of several schemas: TypeBox names the problems. */
@@ -68,7 +68,7 @@ interface ValueNode {
 }
 
 export interface ProblemFinder {
-  /** What is too large to be validated at all; null where nothing is. */
+  /** The parts that are too large to be validated at all; null: none. */
   excess(value: unknown): Problem[] | null;
   /** The problems of a value that the schema's validator refuses. */
   problems(value: unknown): Problem[];

@@ -9,7 +9,7 @@ export class StorageUnreachable extends Error {
   }
 }
 
-/** Rejects with StorageUnreachable in place of whatever storage rejected with. */
+/** Rejects with StorageUnreachable in the place of storage's own error. */
 export async function orUnreachable<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -1,4 +1,4 @@
-/** What app-host.ts and its threads send each other. */
+/** The messages between app-host.ts and its threads. */
 import type { Bundle } from "../config/extensions.ts";
 import type { AppBatch, AppBatchDone } from "../protocol/app-actors.ts";
 

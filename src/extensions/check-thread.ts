@@ -1,6 +1,6 @@
 /**
- * The check of the application's files before the server starts, in a thread of its own that is
- * ended afterwards: whatever they do, the primary goes on. Started by open.ts.
+ * Checks the application's files before the server starts, in a thread of its own that is ended
+ * afterwards, so that they cannot harm the primary. Started by open.ts.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { Server } from "socket.io";

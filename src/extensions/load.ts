@@ -20,7 +20,7 @@ export interface Loaded {
 
 type Definition = NamespaceDefinition | ActorDefinition;
 
-/** What a file of each kind should have as its default export. */
+/** The default export that a file of each kind should have. */
 const SHOULD_BE = {
   namespace:
     'a default export that defineNamespace has made: `export default defineNamespace("/name", …)`',

@@ -3,11 +3,11 @@
  * own. It goes through whole tables by their ids rather than by an index that every message, like
  * and notification would pay for.
  *
- * [ERA1] Each step does nothing where it was done before, and its place is kept: killed at any point
- *        the job goes on from there, on any host.
- * [ERA2] What goes is counted in the transaction that takes it away, so the result is exact.
- * [ERA3] Messages are emptied by their conversation's actor, so that its members hear of it in the
- *        order of its changes; where a conversation is deleted nobody has to.
+ * [ERA1] A step that was done before does nothing, and its place is stored: a job that is killed at
+ *        any point continues from there, on any host.
+ * [ERA2] Rows are counted in the transaction that deletes them, so the result is exact.
+ * [ERA3] Messages are emptied by their conversation's actor, so that its members receive it in the
+ *        order of its changes; in a deleted conversation nobody needs to.
  */
 import type { ErasureState, ErasureStore, LoggedRow } from "../ports/erasures.ts";
 import type { ErrorObject, Result } from "../protocol/errors.ts";

@@ -1,10 +1,11 @@
 /**
- * Takes files away: those that their uploaders deleted, those that were never attached, and those that
+ * Deletes files: those that their uploaders deleted, those that were never attached, and those that
  * no message shows any more.
  *
- * [FCL1] A file that is taken back first goes from every message that shows it, by a change of each;
- *        then its bytes go, then its row. What a crash leaves undone the next round does.
- * [FCL2] A file that was never attached goes after 24 h, one without references within an hour.
+ * [FCL1] A file that its uploader deleted is first removed from every message that shows it, by a
+ *        change of each; then its bytes are deleted, then its row. The next round continues after a
+ *        crash.
+ * [FCL2] A file that was never attached is deleted after 24 h, one without references within an hour.
  */
 import type { Clock } from "../base/clock.ts";
 import type { FileStore, FileTable } from "../ports/files.ts";

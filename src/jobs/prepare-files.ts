@@ -1,12 +1,12 @@
 /**
  * Makes files ready: asks the scanner, hands the bytes of a picture to the processes that decode
- * them, keeps what they made in the place of the upload, and lets the messages that show it say so.
+ * them, stores the result in the place of the upload, and refreshes the messages that show it.
  *
- * [IMJ1] Until then nobody is served the upload, which may hold where it was taken.
+ * [IMJ1] Until then nobody is served the upload, which may contain the place where it was taken.
  * [FSC2] A file about which the scanner does not answer for 20 minutes is refused.
  * [IMJ2] A picture that cannot be read is refused and its bytes go at once; so is one that has ended
  *        its process, or took too long, twice.
- * [IMJ3] What a crash leaves undone the next run does: it prepares the picture again, or only refreshes the messages.
+ * [IMJ3] After a crash the next run prepares the picture again, or only refreshes the messages.
  */
 import type { Log } from "../base/log.ts";
 import type {

@@ -1,10 +1,10 @@
 /**
- * Runs jobs on one host: takes those whose time has come, keeps their leases, and says how they
- * ended. One runner a host; hosts share the work by taking it.
+ * Runs jobs on one host: takes those that are due, renews their leases, and stores their outcomes.
+ * Each host has one runner; hosts share the work by taking jobs from one queue.
  *
  * States of a job here: taken → its handler runs, while its lease is renewed → ended, and given
  * back with its outcome; or lost, when the lease could not be renewed: then its signal is aborted
- * and whatever it still writes is refused by the queue.
+ * and the queue refuses its further writes.
  *
  * [JOB1] A job is run by one host at a time, and again by another when its host dies.
  * [JOB2] A run that throws is tried again, later each time, and has failed after `TRIES_MAX`.
@@ -17,7 +17,7 @@ import type { Log } from "../base/log.ts";
 import type { HeldJob, JobEnd, JobStore } from "../ports/jobs.ts";
 import { BEFORE_ALL, later, type Monotonic } from "../protocol/time.ts";
 
-/** What a handler gets to know and say while it runs. */
+/** A handler's connection to its runner while it runs. */
 export interface JobRun {
   /** Aborted when the host stops, or when the job is not this host's any more. */
   signal: AbortSignal;

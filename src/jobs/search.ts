@@ -2,8 +2,8 @@
  * Feeds the index of messages: one job over all hosts, which runs for as long as its host does.
  *
  * A round asks which conversations have changed since the last one, reads their changes by rev, and
- * writes rows of the index with the rev up to which they are fed, in one transaction. So nothing is
- * missed, whatever dies: the next job begins at these revs. Sends do nothing for it.
+ * writes rows of the index with the rev up to which they are fed, in one transaction. The next job
+ * begins at these revs, so no crash makes it miss a message. Sends do nothing for it.
  *
  * [SIX1] New messages are added to the newest row of their conversation, or to a new one; the rows of
  *        those that were edited or deleted are made from the messages as they are now.

@@ -35,7 +35,7 @@ export interface ActorAddress {
   id: string;
 }
 
-/** What a session says of its user; `invisible` counts for nothing. */
+/** The status that a session announces for its user; an `invisible` session does not count. */
 export type SessionStatus = Exclude<PresenceStatus, "offline"> | "invisible";
 
 /** A session as its edge announces it. `worker` is the incarnation id of the edge's worker. */
@@ -55,8 +55,8 @@ export interface UserOps {
   set_status: { body: SessionNote & { worker: string }; answer: Record<string, never> };
   status: { body: Record<string, never>; answer: Status };
   /**
-   * Where the status differs from `told`, which the asking edge sent to its sessions last: the
-   * status. An actor that has just moved or was not active settles from what edges have sent.
+   * Answers the status if it differs from `told`, the one that the asking edge sent last. An actor
+   * that has just moved or was not active settles from the statuses that edges have sent.
    */
   compare_status: { body: { told: PresenceStatus }; answer: Status | null };
   /** Whether the user has a session, an invisible one, too; null: it is not sure at this moment. */

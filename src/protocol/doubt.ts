@@ -1,8 +1,8 @@
 import { idIn, type TopicKind } from "./topics.ts";
 
 /**
- * Topics whose events may not have arrived here, said by the relay to every edge: each edge
- * looks only at what it has of them.
+ * Topics whose events may not have arrived here. The relay announces them to every edge, and each
+ * edge repairs only those that it uses.
  *
  * A host that stayed connected, but could not publish a few events, names the topics of these.
  * A host that could not receive doubts every topic.
@@ -14,10 +14,10 @@ export interface Doubt {
   ageMs: number;
 }
 
-/** Topics that a host names one by one, some 250 KB; past it it names every topic. */
+/** A host names at most so many topics one by one, some 250 KB; past that it doubts every topic. */
 export const DOUBTED_TOPICS_MAX = 10_000;
 
-/** What is in doubt by either of them. */
+/** The doubt of both together. */
 export function joinedDoubt(one: Doubt | null, other: Doubt): Doubt {
   if (one === null) return other;
   const ageMs = Math.max(one.ageMs, other.ageMs);

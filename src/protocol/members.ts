@@ -100,7 +100,7 @@ export function erasureOf(
   };
 }
 
-/** As a user hears of a conversation into which they have come: it holds them at least. */
+/** The conversation as it is announced to a new member: its part of the members includes them. */
 export function withNewcomer(conversation: Conversation, userId: string): Conversation {
   const { members, members_partial } = conversation;
   if (!members_partial || members.some(({ user_id }) => user_id === userId)) return conversation;
@@ -108,7 +108,7 @@ export function withNewcomer(conversation: Conversation, userId: string): Conver
   return { ...conversation, members: [...members, newcomer] };
 }
 
-/** What a `conversation_updated` says of the membership. */
+/** The membership in a `conversation_updated`. */
 export function membershipNewsOf(conversation: Conversation): MembershipNews {
   const ids = conversation.members.map(({ user_id }) => user_id);
   if (!conversation.members_partial) return { is: "whole", memberIds: new Set(ids) };

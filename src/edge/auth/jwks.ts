@@ -48,7 +48,7 @@ export function createHeldKeys(ask: AskIssuerKeys, onChange: () => void): HeldKe
       } catch (error) {
         if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
         await renew(true);
-        // The primary may have said the new set before it answered.
+        // The primary may have sent the new set before its answer.
         if (current() === before) throw error;
         return current().find(header, token);
       }

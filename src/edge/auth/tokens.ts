@@ -39,12 +39,12 @@ export interface Claims {
   scope: readonly string[];
 }
 
-/** What a token is issued for, beside its user. */
+/** The properties of a new token beside its user. */
 export interface Issue {
   /** The login; null for a token that a service has minted. */
   family: FamilyId | null;
   ttlS?: number;
-  /** The user's cut: the token is issued after it, whatever this host's clock says. */
+  /** The user's cut: the token is dated after it, even if this host's clock is behind. */
   afterMs: number | null;
 }
 
@@ -83,9 +83,9 @@ const CLOCK_TOLERANCE_S = 5;
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 /** OpenID Connect Core, section 2: a subject has at most 255 ASCII characters. */
 const SUBJECT = /^[\x20-\x7e]{1,255}$/;
-/** RFC 7519, 5.1, and RFC 9068: none said, or one that means an access token. */
+/** RFC 7519, 5.1, and RFC 9068: no type, or one that means an access token. */
 const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
-/** What jose makes of the header of a token that names no secret, as version 1's. */
+/** The header as jose encodes it for a token that names no secret, such as version 1's. */
 const PLAIN_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
 const OUTSIDE_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 

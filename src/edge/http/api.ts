@@ -94,7 +94,7 @@ export interface ApiDeps {
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
   erasures: Pick<ErasureStore, "begin">;
-  /** What back ends receive, and how webhooks are tried out. */
+  /** Events for back ends, and the trial of webhooks. */
   outside: Pick<EventDeps, "events" | "webhooks" | "jobs" | "probe">;
   /** Asked before a commit; absent: nobody is. */
   hooks?: Hooks | null;
@@ -340,7 +340,7 @@ type AnyHandler = (call: {
 
 type AnyCost = (call: { query: unknown; body: unknown; caller: string }) => Units;
 
-/** What every route uses. */
+/** The services that every route uses. */
 interface Room {
   gates: Gates;
   limits: EdgeLimits;
@@ -378,7 +378,7 @@ function addRoute(app: FastifyInstance, name: RouteName, handler: AnyHandler, ro
   const costOf = COST_OF_ROUTE[name] as AnyCost;
   const isPage = spec.query !== undefined && "limit" in spec.query.properties;
 
-  /** What the call costs beyond its first unit, which the gate has taken. */
+  /** Charges the cost of the call beyond its first unit, which the gate has taken. Null: allowed. */
   function costs(
     caller: Identity | null,
     query: unknown,

@@ -101,7 +101,7 @@ export class KeyedBuckets {
     this.tell(key, nowMs, count);
   }
 
-  /** At most `max` keys that others must hear of, with what was spent on each. */
+  /** At most `max` keys to announce to other edges, each with what was spent on it. */
   takeToTell(max: number): [key: string, count: number][] {
     const told: [string, number][] = [];
     for (const [key, bucket] of this.#toTell) {

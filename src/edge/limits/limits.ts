@@ -52,7 +52,7 @@ export class EdgeLimits {
     }
   }
 
-  /** What one session has for itself; null: not limited. */
+  /** The limit that each session has for itself; null: not limited. */
   own(kind: "session" | "namespace" | "refused"): Allowance | null {
     return this.#options.limits?.[kind] ?? null;
   }

@@ -59,7 +59,8 @@ export class UsageSharing implements Sharing {
   }
 
   /**
-   * What another edge has published. Throws Malformed or a SyntaxError, and has debited nothing.
+   * Debits the use that another edge has published. Throws Malformed or a SyntaxError before any
+   * debit.
    */
   heard(body: string): void {
     const nowMs = this.#options.clock.monotonicMs();

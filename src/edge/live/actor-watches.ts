@@ -180,7 +180,7 @@ export class ActorWatches {
     this.#options.clock.after(SECOND_LOOK_MS, () => this.#repairAll(moved));
   }
 
-  /** What this edge told actors on these workers may not have arrived. */
+  /** Letters from this edge to actors on these workers may be lost. */
   onGap(incarnations: ReadonlySet<string>): void {
     const { placement } = this.#options.gateway;
     const lost = [...this.#streams.values()].filter(({ id }) =>

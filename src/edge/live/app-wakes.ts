@@ -1,7 +1,7 @@
 /**
- * Finds actors of the application's that a timer or an effect waits for, and wakes them. Every
- * worker looks twice a second; what it finds it claims in PostgreSQL for `LEASE_MS`. An actor that
- * is active has most of its timers itself; this look is for the others, whatever died.
+ * Finds the application's actors that have a due timer or effect, and wakes them. Every worker looks
+ * twice a second and claims the found ones in PostgreSQL for `LEASE_MS`. An active actor rings most
+ * of its timers itself; this look finds those of actors that are not active, also after a crash.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";

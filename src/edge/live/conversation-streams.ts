@@ -1,19 +1,20 @@
 /**
- * All conversation streams of one edge: opens them, repairs them, and lets them go when nobody
- * here listens any more.
+ * All conversation streams of one edge: opens them, repairs them, and closes them when no local
+ * session uses them any more.
  *
- * [STS1] Subscribe first (confirmed), then read where it stands, then apply what came meanwhile.
- * [STS2] A session that enters with what it has hears everything after it, once and in order.
- * [STS3] When the owner changes, typing ends here: nobody else would say so.
- * [STS4] When the owner died, what it may have committed unsaid is looked for: at once, and again
- *        when a statement of its has ended that was still under way.
+ * [STS1] A stream subscribes first (confirmed), then reads the conversation's rev, then applies the
+ *        events that came meanwhile.
+ * [STS2] A session that enters with a rev receives everything after it, once and in order.
+ * [STS3] When the actor's owner changes, typing ends here: nobody else would announce its end.
+ * [STS4] When the owner died, it may have committed changes without publishing them. They are looked
+ *        for at once, and again when a statement that was still under way must have ended.
  * [STS7] A gap between hosts concerns only the conversations whose events may have been lost.
- * [STS6] What is read again carries the rev of its change, which is a client's cursor.
- * [STS5] Receipts are kept whoever says them: the newest cursors are the truth.
- * [LIV1] At most `liveMax` conversations are live in a session. Where one more enters, the one in
- *        which the user was active least recently leaves; the session is partial from then on,
- *        and Activity tells it of what is not live. A conversation into which somebody else takes
- *        the user enters only where there is room.
+ * [STS6] A repaired change carries its own rev, because the rev is the client's cursor.
+ * [STS5] Receipts of any publisher are kept: the newest cursors are the right ones.
+ * [LIV1] At most `liveMax` conversations are live in a session. When one more enters, the one in
+ *        which the user was active least recently leaves. The session is partial from then on, and
+ *        Activity sends it changes of the others. A conversation to which somebody else adds the
+ *        user enters only where there is room.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -114,8 +115,8 @@ export class Streams {
   }
 
   /**
-   * The sessions' user became a member at `rev`; `body` is the conversation as it was then.
-   * They hear that, and everything after it.
+   * The sessions' user became a member at `rev`; `body` is the conversation as it was then. The
+   * sessions receive it and everything after it.
    */
   joined(sessions: Iterable<Session>, id: ConversationId, rev: number, body: string): void {
     const packet = Packet.event("conversation_updated", body);
@@ -163,8 +164,8 @@ export class Streams {
   }
 
   /**
-   * The session has all up to `rev`: it hears everything after it. Null: it is in; else resolves
-   * when it is, and never rejects.
+   * The session has every change up to `rev` and receives everything after it. Null: it has entered;
+   * else resolves when it has, and never rejects.
    */
   enter(
     session: Session,
@@ -194,7 +195,7 @@ export class Streams {
     return way;
   }
 
-  /** [STM2] Also of a session that is on its way in: it hears what came before first. */
+  /** [STM2] A session that is still entering receives the events before its ack first, too. */
   ack(session: Session, id: ConversationId, rev: number, release: Release): void {
     const entering = session.entering.get(id);
     if (entering === undefined) {

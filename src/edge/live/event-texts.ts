@@ -1,10 +1,10 @@
-/** What the texts of a conversation's events say, where an edge has to know. */
+/** Reads the few facts that an edge needs from the texts of a conversation's events. */
 import { translationIn } from "../../protocol/contract.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import { type MembershipNews, membershipNewsOf } from "../../protocol/members.ts";
 import type { Conversation, Message } from "../../protocol/schemas.ts";
 
-/** What the session awaits that asked for a change of reactions; see Session.awaits. */
+/** The key under which a session awaits its change of reactions; see Session.awaits. */
 export function reactionKey(conversation: string, ask: string): string {
   return `${conversation} r${ask}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Live counts as one edge hears them: which local sessions watch which post. The author's own
- * sessions hear of their posts on their user's topic, watched or not, and only there.
+ * Delivers live counts of posts to the local sessions that watch them. The author's own sessions
+ * receive them on their user's topic only, whether they watch the post or not.
  */
 
 import type { SocialQueries } from "../../ports/social.ts";
@@ -13,7 +13,7 @@ import type { PostWatch, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
-/** Posts that are listened to while their counts are read, before anybody watches them. */
+/** A subscription to posts while their counts are read, before anybody watches them. */
 export interface Listening {
   /** Resolves when no update of these posts can be missed any more. */
   confirmed: Promise<void>;
@@ -31,8 +31,8 @@ export class PostWatches {
   }
 
   /**
-   * [PWT1] Listened to first, read then: what comes between the two is held in `heard`, for
-   * after the answer. `work` ends the listening; watches keep their own hold of the topics.
+   * [PWT1] Subscribes first and reads then: updates between the two are held in `heard`, to be sent
+   * after the answer. The subscription ends with `work`; watches have subscriptions of their own.
    */
   async listening(
     posts: readonly PostId[],

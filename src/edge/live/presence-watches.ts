@@ -35,7 +35,7 @@ import { judge, type ReservedStatuses, shownStatus } from "./reserved-statuses.t
 import { type SentStatus, StatusComparison } from "./status-comparison.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
-/** Why a session watches somebody; it hears of them while one reason stands. */
+/** Why a session watches a user; it receives their presence while it has one reason. */
 export const WATCH_REASON = { peer: 1, follow: 2, asked: 4 } as const;
 export type WatchReason = (typeof WATCH_REASON)[keyof typeof WATCH_REASON];
 const AUTOMATIC = WATCH_REASON.peer | WATCH_REASON.follow;
@@ -202,7 +202,7 @@ export class Watches {
     this.#send(watch, status, [session]);
   }
 
-  /** What the session's user hides is another than before, and what others hide from them with it. */
+  /** The session's user changed what they hide, which also changes what others hide from them. */
   async viewerChanged(session: Session, wasReserved: boolean): Promise<void> {
     const watches = [...session.watches.keys()];
     const statuses = await this.#learn(watches.map(({ user }) => user));
@@ -303,7 +303,7 @@ export class Watches {
     return { ...read, status: this.lastHeard(read.user_id as UserId) ?? read.status };
   }
 
-  /** What is known of these users is compared with what their actors say. */
+  /** Compares the known statuses of these users with those of their actors. */
   #look(users: Iterable<UserId>): void {
     const inDoubt: UserId[] = [];
     for (const user of users) {

@@ -1,7 +1,7 @@
 /**
- * The newest cursors of each member that one stream has told, so that an older receipt, late by
- * another way (two owners for a moment, a Redis that was frozen), moves nobody back. Holds one
- * entry a member that marked while the stream lived.
+ * The newest cursors of each member that one stream has delivered, so that an older receipt that
+ * arrives late (from a second owner for a moment, or from a Redis that was frozen) moves no cursor
+ * back. It holds one entry for each member who marked while the stream lived.
  */
 import type { MembershipNews } from "../../protocol/members.ts";
 import type { Cursors, Receipt } from "../../protocol/schemas.ts";

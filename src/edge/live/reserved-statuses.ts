@@ -1,7 +1,7 @@
 /**
- * Statuses between two users of whom one hides presence or the time last seen from somebody. What
- * each session's user may see is read from storage whenever there is something to send, so that a
- * new contact sees it from the next change on. Users who hide nothing never come here.
+ * Statuses between two users of whom one hides presence or the time last seen from somebody. The
+ * right of each session's user to see a status is read from storage for each status that is sent, so that
+ * a new contact sees the next change. Statuses of users who hide nothing do not pass through here.
  *
  * [RSV1] A session whose user may not see the status any more receives `offline` once, and then
  *        nothing; one whose user never saw it receives nothing at all.

@@ -173,7 +173,7 @@ export class Sessions {
     return opening;
   }
 
-  /** The session is live: its user's actor hears of it. */
+  /** The session is live: announces it to its user's actor. */
   begun(session: Session, opening: SessionOpening): void {
     const { gateway, incarnation, watches, log } = this.#options;
     const note = this.#noteOf(session);
@@ -184,7 +184,7 @@ export class Sessions {
       .catch((err: unknown) => log.warn({ event: "prime_failed", err }));
   }
 
-  /** The session is over, for whatever reason. Idempotent. */
+  /** The session is over, for any reason. Idempotent. */
   close(session: Session): void {
     const local = this.#users.get(session.user);
     if (local === undefined || !local.sessions.delete(session)) return;
@@ -307,7 +307,7 @@ export class Sessions {
   }
 }
 
-/** What every session of a user needs to receive, beside its conversations. */
+/** The topics that every session of a user needs beside its conversations. */
 function topicsOf(user: UserId): Topic[] {
   return [topicOf.user(user), topicOf.memberships()];
 }

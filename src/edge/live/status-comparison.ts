@@ -1,5 +1,5 @@
 /**
- * Compares the statuses that this edge sent to its sessions with what the users' actors say now:
+ * Compares the statuses that this edge sent to its sessions with the present ones of the users' actors:
  * after a gap between hosts, and when actors have moved. Called by `Watches`.
  *
  * One ask carries many users of one worker and is answered only with the statuses that differ,
@@ -33,7 +33,7 @@ export interface StatusComparisonOptions {
   differs(status: Status, sent: SentStatus): void;
 }
 
-/** What an edge had sent of a user, and how many events it had heard of them by then. */
+/** The status that the edge last sent, and how many status events it had received by then. */
 export interface SentStatus {
   status: PresenceStatus;
   watch: Watch;

@@ -5,12 +5,12 @@
  * each other.
  *
  * [UST1] Each change reaches every session of its user but the one whose acknowledgement carries
- *        its number, in order. What does not follow the last one, and what a gap between hosts may
- *        have lost, is read from storage first. Where storage keeps the newest change of a thing
- *        alone, that one stands for the earlier ones.
+ *        its number, in order. If a number does not follow the last one, and after a gap between
+ *        hosts, the missing changes are read from storage first. Where storage keeps only the newest
+ *        change of a thing, it takes the place of the earlier ones.
  * [UST2] The acknowledgement of a session's own change waits for the events before it.
- * [UST3] A session that was to have a change by its acknowledgement, and is refused or answered
- *        with another number, receives the event after all.
+ * [UST3] If a session's acknowledgement turns out to be a refusal or to carry another number, the
+ *        session receives the event after all.
  * [UST4] The events after a session's own change wait for its acknowledgement, `ACK_HOLD_MS` at most.
  */
 import type { Clock } from "../../base/clock.ts";

@@ -208,7 +208,7 @@ const PATTERN_STEPS_MAX = 200;
 /** Steps of all patterns together, that they compile within half a second. */
 const PATTERNS_STEPS_MAX = 10_000;
 
-/** What is wrong with a list of rules; null: nothing. */
+/** The first problem of a list of rules; null: none. */
 export async function rulesProblem(
   rules: readonly WordRule[],
 ): Promise<{ at: string; problem: string } | null> {

@@ -1,6 +1,6 @@
 /**
- * The rules for texts that are in force on this edge. KnownRevocations finds out twice a second
- * whether there are others, with the statement that it makes anyway.
+ * The word rules in force on this edge. KnownRevocations looks twice a second whether they have
+ * changed, with the statement that it makes anyway.
  *
  * [WRD6] `refuse` wins over the others; else masks are applied and reports made, both.
  * [WRD7] A mask replaces each letter and digit of a match by `*`. A username cannot be masked, and is
@@ -14,7 +14,7 @@ import type { ReportSubject, WordRule } from "../../protocol/moderation-routes.t
 import type { Message } from "../../protocol/schemas.ts";
 import { createMatcher, type Matcher, noMatcher } from "./matcher.ts";
 
-/** What the rules make of a text. */
+/** The verdict of the rules on a text. */
 export type Verdict =
   | { is: "refused"; error: ErrorObject }
   | { is: "allowed"; text: string; reports: readonly string[] };

@@ -7,7 +7,7 @@
  * [NSP2] Logout, suspension and expiry end a socket: `session_ended` says why, then it is
  *        disconnected. `refresh_token` exchanges the token before it expires, as for sessions.
  * [NSP3] A socket is no session: no presence, no `ready`, no stream.
- * [NSP4] What a handler throws or rejects with is logged and costs nothing else.
+ * [NSP4] An error of a handler, thrown or rejected, is logged and has no other effect.
  * [NSP5] Packets past RATE_LIMIT_NAMESPACE are refused; a socket that goes on is ended.
  * [NSP6] A reader that falls too far behind, and a user's oldest socket beyond the limit of
  *        sessions, are closed.
@@ -51,7 +51,7 @@ export interface NamespacesDeps {
   log: Log;
 }
 
-/** What an application's file has defined. */
+/** A namespace that an application's file has defined. */
 export interface DefinedNamespace {
   file: string;
   definition: NamespaceDefinition;
@@ -65,7 +65,7 @@ interface Member {
   isEnded: boolean;
 }
 
-/** What of a connection this leans on; Engine.IO's, or a NamespaceCarrier. */
+/** The part of a connection that is used here; it is Engine.IO's, or a NamespaceCarrier. */
 interface Conn {
   accepted?(): void;
   close(): void;

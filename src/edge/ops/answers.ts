@@ -1,5 +1,5 @@
 /**
- * What one worker answers to operators' questions: its own counts, and one user's sessions here.
+ * One worker's answers to operators' questions: its own counts, and one user's sessions here.
  * Asked through the primary (src/primary/ops.ts); src/worker.ts hands it the edge and the thread.
  */
 

@@ -69,7 +69,7 @@ export class InboundPacing implements ConnectionListener {
     this.#end();
   }
 
-  /** Who is not to be cut is read again, or ws would not see the other side's goodbye. */
+  /** Unless the connection must be cut, it is read again, or ws would not see the other side's close. */
   closed(): void {
     if (!this.#isStopped) {
       this.#end();
@@ -78,7 +78,7 @@ export class InboundPacing implements ConnectionListener {
     this.#host.closed(this.#session);
   }
 
-  /** Whether the first of `waiting` packets may be taken; of none, whether more may be read. */
+  /** Whether the first of `waiting` packets may be taken; with 0, whether more may be read. */
   #isDue(waiting: number): boolean {
     const { clock } = this.#host;
     return !this.#host.isCongested() && this.#session.limits.isDue(waiting, clock.monotonicMs());

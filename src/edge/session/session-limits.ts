@@ -1,16 +1,15 @@
 /**
- * How much one session may ask.
+ * The limits on the requests of one session.
  *
- * [LIM1] A burst gets through; past it events are refused with the time to wait.
- * [LIM2] Each kind of event has a bucket of its own; what an event costs is in
- *        protocol/costs.ts.
- * [LIM3] The sessions of a user share them, also those that come after.
- * [LIM4] A session that is refused again and again, and does not stop, is ended.
+ * [LIM1] A burst is allowed; past it events are refused with the time to wait.
+ * [LIM2] Each kind of event has a bucket of its own; protocol/costs.ts has the cost of each event.
+ * [LIM3] The sessions of a user share the buckets, also with later sessions.
+ * [LIM4] A session that goes on while its events are refused is ended.
  * [LIM7] Signals are refused past their limit without counting as abuse, and a refused one takes
  *        nothing: an application sends them as fast as a pointer moves.
  * [LIM5] With limits off everything is allowed.
- * [LIM6] What a session sends faster than it may waits for its turn; what finds no room to wait
- *        is refused. See inbound-pacing.ts.
+ * [LIM6] Packets that come faster than the session's pace wait; when the queue is full they are
+ *        refused. See inbound-pacing.ts.
  */
 
 import { TokenBucket } from "../../base/token-bucket.ts";
@@ -69,7 +68,7 @@ export class SessionLimits {
   }
 
   /**
-   * [LIM7] What a signal of so many units costs beyond its first unit; refused, the first one is
+   * [LIM7] Charges a signal of so many units beyond its first unit. If it is refused, the first unit is
    * given back.
    */
   chargeSignal(units: number): Verdict {
@@ -80,12 +79,12 @@ export class SessionLimits {
     return calmly(waitMs);
   }
 
-  /** A signal has turned out to cost so much more than was charged. */
+  /** Charges a signal for units that were not known when it was charged first. */
   debitSignal(units: number, nowMs: Monotonic): void {
     this.#limits?.debit("signal", this.#user, units, nowMs);
   }
 
-  /** What an event with this payload costs beyond its first unit. */
+  /** Charges an event beyond its first unit. */
   charge(units: Units, nowMs: Monotonic): Verdict {
     const waitMs = this.#limits?.charge(this.#user, units, null) ?? 0;
     return waitMs === 0 ? ALLOWED : this.#refused(waitMs, nowMs);

@@ -1,8 +1,8 @@
 /**
  * One session: a connected socket of a user, as its edge knows it.
  *
- * Phases: `opening` (authenticated; its streams are being opened and what they say is held) →
- * `live` (after `ready`) → `ended` (said so, closing or closed; nothing is sent any more).
+ * Phases: `opening` (authenticated; its streams are being opened and their events are held) →
+ * `live` (after `ready`) → `ended` (the end was announced; closing or closed; nothing is sent).
  */
 
 import type { SessionStatus } from "../../protocol/actor-ops.ts";
@@ -19,7 +19,7 @@ import { LazyMap, LazySet } from "./lazy.ts";
 import { SendQueue } from "./send-queue.ts";
 import type { SessionLimits } from "./session-limits.ts";
 
-/** What an opening session may be sent before it is ready; past it, it is given up. */
+/** Packets held for an opening session; past this the session is given up. */
 const HELD_MAX = 5_000;
 /** Changes of a user in the few seconds before a conversation is live; past it, the oldest comes as its event, too. */
 const ANSWERED_REVS_MAX = 100;
@@ -37,7 +37,7 @@ export interface AttachedStream {
   readonly id: ConversationId;
   /** The conversation in which a thread has its root; null: it is no thread. */
   readonly parent: ConversationId | null;
-  /** Whether the session has received everything that the conversation has come to. */
+  /** Whether the session has received every change of the conversation up to now. */
   readonly isLive: boolean;
   detach(session: Session): void;
 }
@@ -46,7 +46,7 @@ export interface AttachedStream {
 export interface Watch {
   user: UserId;
   sessions: Set<Session>;
-  /** Null: nothing heard yet. */
+  /** Null: no status is known yet. */
   status: PresenceStatus | null;
   /** Grows with every event of this status, so that an answer shows whether one overtook it. */
   heardCount: number;

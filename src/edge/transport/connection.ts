@@ -1,7 +1,7 @@
 /**
- * What a session stands on: one client's connection, however it came. Two kinds: a WebSocket
- * that is one from its first request (ws-connection.ts), and what goes through Engine.IO, which
- * is long-polling and what began with it (engine-connection.ts).
+ * One client's connection, below its session. There are two kinds: a WebSocket from the first request
+ * on (ws-connection.ts), and a connection through Engine.IO, which begins with long-polling
+ * (engine-connection.ts).
  */
 import type { ClientPacket, Packet } from "./packet.ts";
 
@@ -13,34 +13,34 @@ export const CONNECT_TIMEOUT_MS = 8_000;
 export const CLOSE_TIMEOUT_MS = 3_000;
 
 export interface Connection {
-  /** "websocket" or "polling"; what began with polling may become the other. */
+  /** "websocket" or "polling"; a connection that began with polling may become a WebSocket. */
   readonly transport: string;
   readonly isOpen: boolean;
-  /** What the reader has not taken yet. */
+  /** Bytes that the client has not taken yet. */
   readonly queuedBytes: number;
   /** Sends after all that was written before; nothing when it is not open. */
   write(packet: Packet): void;
-  /** Calls back once, when what waits has gone down; never when it closes before. */
+  /** Calls back once, when the queue has gone down; never if the connection closes before. */
   onceDrained(tell: () => void): void;
   /** Whether it carries more than the session: then it stays when the session ends by itself. */
   readonly isShared?: boolean;
   /** Resolves when nothing waits for the client's next request any more, or it is closed. */
   whenTaken(): Promise<void>;
-  /** Leaves unread what comes; of long-polling nothing can be left unread. */
+  /** Stops reading, so that TCP holds the client back; has no effect on long-polling. */
   pause(): void;
   resume(): void;
-  /** Reads no more and tells the listener of nothing but the end: it is about to be cut. */
+  /** Stops reading for good; the listener is called only for the end. It is about to be cut. */
   stop(): void;
-  /** From now on tells this listener of what the client sends, and of the end. */
+  /** From now on calls this listener for packets of the client and for the end. */
   carry(listener: ConnectionListener): void;
-  /** So that a client comes back by itself (`comeBack`), or stays away. */
+  /** Closes it so that the client reconnects by itself (`comeBack`), or does not. */
   close(comeBack: boolean): void;
-  /** Drops it with all that waits to be sent. */
+  /** Cuts it at once, with everything that waits to be sent. */
   terminate(): void;
 }
 
 export interface ConnectionListener {
-  /** Something was read, of whatever kind, ahead of its `event`. */
+  /** A packet of any kind was read; its `event`, if it is one, follows. */
   arrived(): void;
   /** An event of the client. */
   event(packet: ClientPacket): void;

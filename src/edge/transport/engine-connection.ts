@@ -83,7 +83,7 @@ export class EngineConnection implements Connection {
     }
   }
 
-  /** What engine.io is about to write itself leaves with the rest of this turn. */
+  /** Packets that engine.io writes itself next leave together with the others of this turn. */
   hold(): void {
     const tcp = this.#conn.transport.socket?._socket;
     if (tcp != null) this.#turn.hold(tcp);
@@ -92,7 +92,7 @@ export class EngineConnection implements Connection {
   onceDrained(tell: () => void): void {
     const { transport, writeBuffer } = this.#conn;
     const tcp = transport.socket?._socket;
-    // What waits in engine.io's own buffer goes when engine.io says so.
+    // For packets in engine.io's own buffer, engine.io emits the event.
     if (tcp != null && writeBuffer.length === 0) tcp.once("drain", tell);
     else this.#conn.once("drain", tell);
   }

@@ -1,7 +1,7 @@
 /**
- * What stands before Engine.IO: the origins that CORS_ORIGIN allows, the headers of its
- * answers, and, behind a proxy, the rate of new sessions of one client's address, which the
- * front door cannot see there. An Engine.IO middleware: it answers itself what it refuses.
+ * The checks before Engine.IO: the origins that CORS_ORIGIN allows, the headers of its answers, and,
+ * behind a proxy, the rate of new sessions of one client's address, which the front door cannot see
+ * there. It is an Engine.IO middleware and answers refused requests itself.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../../base/clock.ts";

@@ -12,7 +12,7 @@ import type { WebSocket } from "ws";
 import { ENGINE, encodeBinaryFrame, encodeFrame } from "./packet.ts";
 import type { WriteBatcher } from "./write-batcher.ts";
 
-/** What of the handshake's request namespaces can ask for. */
+/** The part of the handshake's request that namespaces can read. */
 export interface HandshakeRequest {
   url: string;
   headers: IncomingHttpHeaders;

@@ -1,6 +1,6 @@
 /**
- * What every answer tells the browser to be careful about. The page's own policy, which has to
- * allow its scripts, is in pages.ts.
+ * The security headers of every answer. The page's own policy, which has to allow its scripts, is in
+ * pages.ts.
  */
 import type { IncomingMessage } from "node:http";
 import type { ClientReader } from "./client-address.ts";
@@ -20,7 +20,7 @@ export type SecurityHeaders = (
   set: (name: string, value: string) => void,
 ) => void;
 
-/** Only over TLS: said over plain HTTP it means nothing (RFC 6797, 7.2). */
+/** Sent over TLS only: browsers ignore it over plain HTTP (RFC 6797, 7.2). */
 export function createTransportSecurity(clients: ClientReader): SecurityHeaders {
   return (request, set) => {
     if (clients.isEncrypted(request)) set("strict-transport-security", HSTS);

@@ -40,7 +40,7 @@ interface Undecided {
 const HANDSHAKE_MS = 5_000;
 /** How long a client may come back without a full handshake. */
 const RESUME_S = 7_200;
-/** OpenSSL resumes only within one context; said here, for by default it is the command line. */
+/** OpenSSL resumes only within one context, which node derives from the command line by default. */
 const SESSION_CONTEXT = "troupe";
 
 export function createTlsDoor(options: TlsDoorOptions): TlsDoor {

@@ -1,10 +1,11 @@
 /**
- * What Socket.IO, Engine.IO and ws keep or do for every connection and nobody here needs.
- * Leans on their internals; pinned by test/unit/trim-socketio.test.ts. Figures: bench/RESULTS.md.
+ * Removes objects and work that Socket.IO, Engine.IO and ws have for every connection and that nobody
+ * here needs. It depends on their internals, which test/unit/trim-socketio.test.ts checks. Figures are
+ * in bench/RESULTS.md.
  *
  * [LEA1] The upgrade request is garbage once the session has begun: 1.8 KB of heap a connection.
  * [LEA2] The answers of one handshake leave together, as fewer system calls.
- * [LEA3] Sticky hears of sessions that poll; a WebSocket is one connection and never looked up.
+ * [LEA3] Sticky learns only of sessions that poll; a WebSocket is one connection and never looked up.
  */
 import type { IncomingMessage } from "node:http";
 import { Socket as TcpSocket } from "node:net";
@@ -30,7 +31,7 @@ interface WebSocketEnd {
   off(event: "error", listener: (...args: unknown[]) => void): void;
 }
 
-/** What of the server `setupWorker` of sticky sees. */
+/** The part of the server that `setupWorker` of sticky gets. */
 export function stickyView(io: Server): Server {
   const engine = io.engine as unknown as Engine;
   const view = {

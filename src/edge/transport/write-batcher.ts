@@ -10,7 +10,7 @@ const TURN_BYTES_MAX = 64 * 1024;
 export class WriteBatcher {
   readonly #corked: TcpSocket[] = [];
   #isScheduled = false;
-  /** Packets sent, whatever way. */
+  /** Packets sent, on either kind of connection. */
   deliveries = 0;
 
   write(tcp: TcpSocket, bytes: Buffer): void {
@@ -20,7 +20,7 @@ export class WriteBatcher {
     if (tcp.writableLength > TURN_BYTES_MAX) tcp.uncork();
   }
 
-  /** What others write to `tcp` in this turn goes with the rest. */
+  /** Writes of others to `tcp` in this turn leave together with the rest. */
   hold(tcp: TcpSocket): void {
     if (tcp.writableCorked > 0) return;
     tcp.cork();

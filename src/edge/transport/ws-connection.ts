@@ -17,22 +17,22 @@ import { ENGINE, encodeFrame, type Packet } from "./packet.ts";
 import { type DecodedPacket, decodeText, NAMESPACE } from "./packet-decoder.ts";
 import type { WriteBatcher } from "./write-batcher.ts";
 
-/** What all connections of a server have in common. */
+/** The parts that all connections of a server share. */
 export interface WsConnectionOwner {
   turn: WriteBatcher;
-  /** The client says CONNECT; `auth` is what it carried. */
+  /** The client sent CONNECT with this `auth`. */
   connect(connection: WsConnection, auth: Readonly<Record<string, unknown>>): void;
   /** Engine.IO's answer to a ping. */
   pong(connection: WsConnection): void;
-  /** It is over. Called once; `isGone` false: it still says goodbye. */
+  /** It is over. Called once; `isGone` false: the closing handshake still runs. */
   closed(connection: WsConnection, isGone: boolean): void;
   /** The namespaces beside the main one; empty where the application has defined none. */
   readonly namespaces: NamespaceNames;
-  /** Makes what carries those of this connection. Null: it may not have any (now). */
+  /** Makes the carrier of this connection's namespaces. Null: it may not have any (now). */
   carry(connection: WsConnection): NamespaceCarrier | null;
 }
 
-/** What the protocol's own answers may come to for a client that does not read them. */
+/** Bytes of the protocol's own answers that may wait for a client that does not read. */
 const UNREAD_BYTES_MAX = 64 * 1024;
 const PING_FRAME = encodeFrame(ENGINE.ping, "");
 const DISCONNECT_FRAME = encodeFrame(ENGINE.message, `${PacketType.DISCONNECT}`);
@@ -105,7 +105,7 @@ export class WsConnection implements Connection {
     this.#turn.write(this.#tcp, packet.frame);
   }
 
-  /** Engine.IO's handshake, as JSON: the first thing said. */
+  /** Sends Engine.IO's handshake, as JSON: the first packet. */
   open(handshake: string): void {
     this.#say(encodeFrame(ENGINE.open, handshake));
   }

@@ -1,7 +1,6 @@
 /**
- * Conversations and their messages. What changes something asks the actor, which also checks
- * membership; lists and history are read from the database, where the reader's membership is
- * part of the query.
+ * Conversations and their messages. Changes are asked of the actor, which also checks membership;
+ * lists and history are read from the database, where the reader's membership is part of the query.
  */
 import type { Queries } from "../../../ports/edge.ts";
 import { ok, REFUSALS, type Result, refused } from "../../../protocol/errors.ts";

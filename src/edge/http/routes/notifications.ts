@@ -46,7 +46,7 @@ export function notificationRoutes(
         data,
       });
       if (!made.ok) return made;
-      // Nobody acted whom the user could be or have blocked: only who is not there hears nothing.
+      // There is no acting user who could be blocked: null only means that the user does not exist.
       return made.value === null ? REFUSALS.userNotFound : answered(201, ok(made.value));
     },
   };
@@ -55,9 +55,9 @@ export function notificationRoutes(
 const refuseData = (problem: string) => badField("body", "data", problem);
 
 /**
- * What PostgreSQL cannot keep as JSON (NUL, lone surrogates), what JSON cannot say again
- * (numbers past a double), what is too much, and keys that change an object's prototype where
- * a client merges what it gets. Null: nothing is wrong.
+ * Refuses text that PostgreSQL cannot store as JSON (NUL, lone surrogates), numbers that a double
+ * cannot hold, data that is too large or too deep, and keys that would change an object's prototype
+ * in a client that merges it. Null: the data is accepted.
  */
 function dataRefusal(data: Record<string, unknown>): ReturnType<typeof refused> | null {
   // Depth first, without recursion: 64 KiB hold 30,000 brackets.

@@ -1,9 +1,9 @@
 /**
- * What operators and load balancers ask for: alive, ready, metrics. Anyone may ask, so each is
- * cheap.
+ * The routes for operators and load balancers: alive, ready, metrics. Anyone may call them, so each
+ * is cheap.
  *
  * [OPN1] Calls at the same time share one look at the database and the host, and one collection
- *        of the host's metrics. What a call for metrics is answered was collected after it came.
+ *        of the host's metrics. A call for metrics is answered with values collected after it came.
  * [OPN2] The address of the caller has a limit (`operations`), of which a call for metrics takes
  *        ten units and any other one.
  */

@@ -1,4 +1,4 @@
-/** What operators ask and do, with a service token of scope `ops`; see ../ops.ts. */
+/** The operators' routes, for service tokens of scope `ops`; see edge/ops/ops.ts. */
 import { asConversationId, asUserId } from "../../../protocol/schemas.ts";
 import type { Ops } from "../../ops/ops.ts";
 import { answered, badField, type Handlers } from "../server/call.ts";

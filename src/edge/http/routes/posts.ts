@@ -1,7 +1,7 @@
 /**
- * Posts, likes and comments. What changes something asks the post's actor (a new post: its
- * author's), which also counts it; reads go to the database, where what the reader may not see
- * is not there.
+ * Posts, likes and comments. Changes are asked of the post's actor (a new post: of its author's),
+ * which also counts them. Reads go to the database, which leaves out posts and comments that the
+ * reader may not see.
  */
 
 import type { SocialQueries } from "../../../ports/social.ts";

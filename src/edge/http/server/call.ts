@@ -1,7 +1,7 @@
 /**
- * What a route's handler gets and gives. Handlers are plain async functions from a checked
- * call to a Result; they know neither fastify nor headers. Rejecting with StorageUnreachable is
- * answered `unavailable`, with anything else `internal`.
+ * The call that a route's handler receives and its answer. Handlers are plain async functions from a
+ * checked call to a Result; they know neither fastify nor headers. A rejection with
+ * StorageUnreachable is answered `unavailable`, any other one `internal`.
  */
 import { type Result, refused } from "../../../protocol/errors.ts";
 import type { JsonText } from "../../../protocol/json-text.ts";

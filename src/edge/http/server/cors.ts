@@ -12,7 +12,7 @@ const ALLOW_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /** A wildcard would not cover `authorization` (Fetch standard, CORS protocol). */
 const ALLOW_HEADERS = "authorization, content-type, x-request-id";
 const EXPOSE_HEADERS = "retry-after, allow, x-request-id";
-/** What clients of tus send and read beside. */
+/** The further headers that clients of tus send and read. */
 const UPLOAD_PATH = "/api/files/tus";
 const UPLOAD_ALLOW_HEADERS = `${ALLOW_HEADERS}, tus-resumable, upload-length, upload-metadata, upload-offset, x-http-method-override`;
 const UPLOAD_EXPOSE_HEADERS = `${EXPOSE_HEADERS}, location, tus-resumable, tus-version, tus-extension, tus-max-size, upload-length, upload-metadata, upload-offset`;

@@ -1,5 +1,5 @@
 /**
- * What every page under /docs has around it: head, navigation and the text's place. The API
+ * The frame of every page under /docs: head, navigation and the text's place. The API
  * reference is put into it at start (docs.ts), the guides at build time (src/web/docs/pages.mjs).
  */
 import { escaped } from "./docs-html.ts";

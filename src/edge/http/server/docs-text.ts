@@ -1,4 +1,4 @@
-/** What the reference page says beside the tables: how to begin, and what is bounded. */
+/** The texts of the reference page beside its tables: how to begin, and the bounds. */
 import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../../../protocol/route-spec.ts";
 import { MEMBERS_MAX } from "../../../protocol/routes.ts";
 import {

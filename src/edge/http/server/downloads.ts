@@ -1,13 +1,13 @@
 /**
- * The bytes of files, at their signed addresses: whoever has the address may read, as long as it is
- * good and the file is there.
+ * Serves the bytes of files at their signed addresses. Anybody with the address may read, as long as
+ * it is valid and the file exists.
  *
  * [DWN1] Pictures, audio and video that browsers show safely are shown in place. Everything else, HTML
  *        and SVG among it, is saved, and cannot run anything where a browser shows it all the same.
  * [DWN2] A file never changes, so its id is its ETag; a range of it is answered as such.
- * [DWN4] A file that is not ready is waited for, and is not served before, but to a scanner, which is
- *        given an address of its own.
- * [DWN3] Names are sent as ASCII and, where they hold more, as RFC 8187 says.
+ * [DWN4] A request for a file that is not ready waits until it is. Only a scanner, which has an
+ *        address of its own, is served the file before.
+ * [DWN3] Names are sent as ASCII, and names with other characters also as in RFC 8187.
  */
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";

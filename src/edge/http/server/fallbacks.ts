@@ -1,6 +1,6 @@
 /**
- * What no handler answers: unknown addresses, wrong methods, preflights, and faults, fastify's
- * own refusals among them. The address of a fault goes to the log, never to the client.
+ * Answers requests without a handler: unknown addresses, wrong methods, preflights, and faults,
+ * fastify's own refusals among them. The address of a fault goes to the log, never to the client.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";

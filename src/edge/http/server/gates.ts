@@ -1,5 +1,5 @@
 /**
- * What stands before the body of a request is even read: the token and the limits.
+ * The checks before the body of a request is read: the token and the limits.
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";

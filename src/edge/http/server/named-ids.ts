@@ -19,7 +19,7 @@ const NOT_FOUND = { user: REFUSALS.userNotFound, conversation: REFUSALS.conversa
 /** Reads ids of the application's own. */
 export type NameQueries = Pick<Queries, "user" | "idOfExternal">;
 
-/** What each parameter of a path names; a parameter that names neither kind is left out. */
+/** The kind that each parameter of a path names; a parameter that names neither kind is left out. */
 export function namedKinds(path: string): ReadonlyMap<string, Kind> {
   const kinds = new Map<string, Kind>();
   const parts = path.split("/");

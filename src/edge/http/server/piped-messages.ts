@@ -1,14 +1,14 @@
 /**
  * `POST` and `PUT /api/conversations/:id/messages/stream`: the body is the text of a message, which is
- * appended as it arrives. What the actor does with it is actors/streams.ts.
+ * appended as it arrives. The actor's part is in actors/streams.ts.
  *
  * [PIP1] A refusal of the message is answered at once, before its body.
  * [PIP2] The end of the body is the end of the message (`done`); a connection that is cut leaves it
  *        `failed`.
  * [PIP3] Where the message ends otherwise (a member asks to stop, silence, a removal), the answer
  *        comes early, with the message as it is.
- * [PIP4] No more is read of the body than has been appended. What a worker's death took back is
- *        appended again.
+ * [PIP4] The body is read only as fast as its text is appended. Text that was lost by a worker's death
+ *        is appended again.
  */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -205,7 +205,7 @@ class Pipe {
   readonly #options: PipesOptions;
   readonly #acting: Acting;
   readonly #message: Message;
-  /** Who is charged for appends; null: a service. */
+  /** The user who is charged for appends; null: a service, which is not. */
   readonly #payer: string | null;
   /** All text that has come. */
   #text = "";
@@ -343,7 +343,7 @@ class Pipe {
   }
 }
 
-/** What of the text is appended next: whole characters, and no more than fits. */
+/** The piece of the text to append next: whole characters, and no more than fits. */
 function pieceAt(text: string, from: number): string {
   let end = Math.min(text.length, from + PIECE_UNITS_MAX);
   const last = text.charCodeAt(end - 1);

@@ -23,9 +23,9 @@ const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 const CHECK_MS = 5_000;
 /**
- * Without a byte read or written in all of this a connection is cut, whatever it waits for: an
- * answer that the client does not read, most of all. Longer than a long poll, which is answered
- * within 25 s, and no hindrance to an answer that is read slowly.
+ * A connection on which no byte is read or written for this long is cut, for example because the
+ * client does not read its answer. It is longer than a long poll, which is answered within 25 s, and
+ * does not affect an answer that is read slowly.
  */
 export const SILENCE_MS = 60_000;
 

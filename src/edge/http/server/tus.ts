@@ -3,14 +3,14 @@
  * creation, creation-with-upload and termination, at `/api/files/tus`. The number of an upload is
  * the id of its file.
  *
- * Any worker takes any part: the bytes are in a store that all of them share, and how many there are
- * is what the store says (upload-hold.ts says who writes).
+ * Any worker takes any part: all share one store of bytes, and the number of bytes in the store is
+ * the offset (upload-hold.ts decides which request may write).
  *
- * [TUS1] What is too large, of a forbidden type by what is claimed, or over the quota is refused at
- *        creation; a forbidden type by what it is after 4 KiB, and then nothing is left of it.
- * [TUS2] An offset that was answered is on the disk, whatever dies.
- * [TUS3] An upload is whole when its last byte is there, also where the request that brought it was
- *        cut: then the next request finishes it.
+ * [TUS1] An upload that is too large, claims a forbidden type or exceeds the quota is refused at
+ *        creation. One whose bytes are of a forbidden type is refused after 4 KiB and deleted.
+ * [TUS2] The bytes up to an answered offset are on the disk, so no crash loses them.
+ * [TUS3] An upload is complete when its last byte is stored, also where the request that brought it
+ *        was cut: then the next request finishes it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Clock } from "../../../base/clock.ts";
@@ -79,7 +79,7 @@ export interface TusOptions extends UploadsOptions {
   clock: Clock;
 }
 
-/** What becomes of a request: its status and the headers of tus. */
+/** The answer to a request: its status and the headers of tus. */
 interface Done {
   status: number;
   headers: Record<string, string>;
@@ -214,7 +214,7 @@ export function serveTus(
     }
   }
 
-  /** [TUS1] What judges the first bytes; null where that has been done. */
+  /** [TUS1] The judge of the first bytes, with those stored so far; null: they are judged already. */
   async function headAt(id: string, offset: number): Promise<Head | null> {
     if (offset >= SNIFFED_BYTES) return null;
     const first = new Head(judge);

@@ -3,7 +3,7 @@
  *
  * Held → renewed every `RENEW_MS` → released by its request; or ended: another request of the same
  * uploader waits for it, the lease could not be renewed, or hardly any bytes came. Then the
- * connection is cut, and whoever sends goes on with the bytes that are there.
+ * connection is cut, and the client continues from the stored bytes.
  *
  * [UPH1] No two requests write to an upload at once, on whichever workers they are.
  * [UPH2] The hold of a worker that is killed ends by itself within `LEASE_MS`.

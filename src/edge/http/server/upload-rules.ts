@@ -1,4 +1,4 @@
-/** What both ways of uploading have in common: what is refused, and how it is found out. */
+/** The rules that both ways of uploading share: the refusals, and the checks for them. */
 import type { FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import { sniff, UNKNOWN } from "../../../base/sniff.ts";
@@ -89,7 +89,7 @@ export async function written(work: Promise<number>): Promise<number> {
   }
 }
 
-/** What is written of a file whose bytes are whole. */
+/** The row of a file whose bytes are complete. */
 export function foundOf(
   id: string,
   bytes: number,

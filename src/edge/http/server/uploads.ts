@@ -2,10 +2,11 @@
  * `POST /api/files`: the body is the file. It streams from the connection into the store, and is
  * refused as soon as it is known that it cannot be taken.
  *
- * [UPL1] Too large and over the quota are refused before the body is read where the request says
- *        its length, a forbidden type by what is claimed at once and by what it is after 4 KiB.
+ * [UPL1] If the request has a length, a body that is too large or exceeds the quota is refused before
+ *        it is read. A forbidden type is refused at once if it is claimed, and after 4 KiB if the
+ *        bytes are of it.
  * [UPL2] An upload that is refused or cut leaves neither bytes nor a row, and its quota is free again.
- * [UPL3] What is answered 201 is whole, on the disk and in the table.
+ * [UPL3] A file that is answered 201 is complete, on the disk and in the table.
  */
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
@@ -43,7 +44,7 @@ const NOT_THE_FILE = refused(
   "The body is the file itself, and not a form.",
 ).error;
 const CUT_OFF = refused("invalid_payload", "The body ended early.").error;
-/** What clients say that know nothing about the body. */
+/** Content types that clients send if they do not know the type of the body. */
 const NO_CLAIM = new Set(["", UNKNOWN, "application/x-www-form-urlencoded"]);
 
 export function serveUploads(app: FastifyInstance, options: UploadsOptions): void {
