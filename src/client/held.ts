@@ -121,9 +121,9 @@ function follow({ conversation }: Held, incoming: Conversation, isGap: boolean):
 }
 
 /**
- * Members, title and cursors of `incoming`. `receipts`: heard while it was asked for, so perhaps
- * newer. `isWhole`: it tells of all that is held here, and its cursors are the truth: somebody
- * may have left and come again, from 0.
+ * Members, title and cursors of `incoming`. `receipts` arrived while it was asked for and may be
+ * newer. With `isWhole` it has all members, and its cursors replace the held ones: a member may have
+ * left and come back, which starts from 0.
  */
 function takeMeta(
   held: Held,
@@ -198,7 +198,7 @@ export function takeChange(held: Held, change: Change): Held {
 
 /**
  * All members of a large group, as its pages gave them while changes since `since` were followed.
- * `receipts`: heard meanwhile.
+ * `receipts` arrived meanwhile.
  */
 export function takeMembers(
   held: Held,

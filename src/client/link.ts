@@ -53,7 +53,7 @@ export interface Link {
   close(): void;
   /** Tries to connect now, also after it was closed. */
   retryNow(): void;
-  /** The machine reports that the network is gone; sends would hang until a timeout. */
+  /** The device reports that the network is gone; sends would hang until a timeout. */
   lost(): void;
   ask: Ask;
 }
@@ -74,7 +74,7 @@ export function createLink({ ports, tokens, onState, onReady, onEvent }: LinkOpt
   let farewell: Extract<Disconnect, { by: "server" }> | null = null;
   /** The server asked the client to return at this time; in the past when it did not. */
   let returnAtMs = monotonic(0);
-  /** When the server's wall clock, as `ready` told it, would have shown the epoch. */
+  /** The local moment at which the server's wall clock, by `ready`, would have shown the epoch. */
   let serverZeroMs = monotonic(0);
   let cancelNext = (): void => undefined;
   let cancelRenewal = (): void => undefined;

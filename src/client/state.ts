@@ -89,7 +89,7 @@ export interface Held {
   /** The rev since which changes of members were followed one by one. */
   membersSince: number;
   rev: number;
-  /** The highest rev heard of: above `rev` there is a gap to be filled by `sync`. */
+  /** The highest rev known to exist: if it is above `rev`, `sync` fills the gap. */
   latestRev: number;
   ahead: ReadonlyMap<number, Change>;
   /** Receipts of users who are not members as far as is known here yet. */
@@ -103,9 +103,9 @@ export interface Held {
   /** The newest page is here. */
   isLoaded: boolean;
   /**
-   * The newest seq that was held when the session began, until an answer or event has told of
-   * this user's own point: what `ready` then says, or leaves out, is older than that. Null: so it
-   * is, or the conversation was not held. See `takeUnread`.
+   * The newest seq that was held when the session began. Null: an answer or event has brought this
+   * user's own point since, which is newer than the one of `ready`, or the conversation was not
+   * held. See `takeUnread`.
    */
   seqAtReady: number | null;
 }

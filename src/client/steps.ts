@@ -182,7 +182,7 @@ export const takeTyping = ({
 export const takeReceipt = (receipt: Receipt): Step =>
   onHeld(receipt.conversation_id, (held) => takeReceipts(held, [receipt]));
 
-/** A page of the list. `receipts`, here and below: heard while the answer was on its way. */
+/** A page of the list. `receipts`, here and below, arrived while the answer was on its way. */
 export const takeListed =
   (items: readonly ConversationSummary[], receipts: readonly Receipt[]): Step =>
   (state) =>
@@ -235,9 +235,9 @@ export const takeJoin =
   };
 
 /**
- * All is here. Own points are as other devices have left them. `sync` has told where they are in the
- * conversations that have changed. `ready` listed which others were unread; what it did not list,
- * unless there is more, was read up to the last message that counts among those held then.
+ * Catching up is complete; now this user's own points follow other devices. `sync` has brought the
+ * points of changed conversations, and `ready` listed the unread ones among the others. If that list
+ * is complete, an unlisted conversation was read up to the last held message that counts as unread.
  */
 export const takeUnread =
   ({ conversations, more }: ServerPayload<"ready">["unread"]): Step =>

@@ -1,7 +1,7 @@
 /**
- * Brings the state up to date: the list of conversations once, `sync` after every connect until
- * nothing is left, `join_conversation` for what is opened, and `sync` again where an event was
- * missed. Never rejects; what fails is tried again while its session lives.
+ * Brings the state up to date: it reads the list of conversations once, asks `sync` after every
+ * connect until nothing is left, joins opened conversations (`join_conversation`), and asks `sync`
+ * again when an event was missed. Never rejects; failed calls are tried again while the session lives.
  */
 import type { ClientAck, ClientPayload, ServerPayload } from "../protocol/events.ts";
 import type { Receipt } from "../protocol/schemas.ts";
@@ -13,7 +13,7 @@ import type { ClientPorts } from "./ports.ts";
 import type { Held, State } from "./state.ts";
 import { type Step, takeJoin, takeLeft, takeListed, takeSync, takeUnread } from "./steps.ts";
 
-/** The contract's cap on the conversations of one `sync`; of more a session hears nothing. */
+/** The contract's limit on the conversations that one `sync` may name. */
 const CONVERSATIONS_MAX = 500;
 const LIST_PAGE = 100;
 /** A server that always has more would keep the client busy for ever. */
@@ -25,11 +25,11 @@ const RECEIPTS_MAX = 10_000;
 export interface Sync {
   /** After `ready`. Resolves when all is here, or `isCurrent` is false. */
   catchUp(unread: ServerPayload<"ready">["unread"], isCurrent: () => boolean): Promise<void>;
-  /** An event came: `receipt` where it is one, for answers that are on their way. */
+  /** A receipt arrived: it is kept for the answers that are still on their way. */
   noteReceipt(receipt: Receipt): void;
-  /** The conversation was mentioned: fetches soon what is missing of it, or all of it. */
+  /** A later rev of the conversation is known: fetches the missing changes soon, or all of it. */
   check(conversationId: string): void;
-  /** As `check`, without joining it: it may not be one that the user cares for. */
+  /** As `check`, but without joining it, which would count as an act of the user. */
   fetch(conversationId: string): void;
   /** Its newest page, everyone's cursors and who types; resolves when here or refused. */
   join(conversationId: string): Promise<void>;
@@ -45,7 +45,7 @@ export interface SyncOptions {
 
 export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync {
   const { clock, random } = ports;
-  /** Heard while any answer is on its way; a receipt may be newer than what the answer says. */
+  /** Receipts that arrive while an answer is on its way; they may be newer than the answer. */
   let receipts: Receipt[] = [];
   let asking = 0;
   let isCatchingUp = false;
@@ -54,9 +54,9 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
   let isListStale = false;
   let cancelPause = (): void => undefined;
   let failures = 0;
-  /** Whether the list was read to its end, so that what `sync` adds makes it whole. */
+  /** Whether the list was read to its end, so that additions of `sync` keep it complete. */
   let isWhole = false;
-  /** Spoken of while catching up. */
+  /** Conversations that were named by events while catching up. */
   const mentioned = new Set<string>();
   const joining = new Map<string, Promise<void>>();
   const reading = new Map<string, Promise<void>>();
@@ -215,7 +215,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     } catch (error) {
       if (!(error instanceof TroupeError)) throw error;
       if (!isPassing(error)) update(takeLeft(id));
-      // With the list comes what is missing.
+      // The list brings the missing conversations.
       else fetch(id);
       return;
     }

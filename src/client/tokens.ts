@@ -30,7 +30,7 @@ export function createTokens(getToken: GetToken): Tokens {
         ? refusal("No other token.", "unauthorized")
         : { ok: true, value: token };
     } catch (error) {
-      // The application's own: a refusal it means, or whatever kept it from asking for a token.
+      // The application's own error: its refusal, or a failure while it asked for a token.
       return error instanceof TroupeError ? { ok: false, error } : refusal(`No token: ${error}`);
     }
   };

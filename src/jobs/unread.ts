@@ -2,8 +2,8 @@
  * The event `message.unread`, from which a back end writes its e-mails: a job that looks every few
  * seconds for as long as the event log is kept.
  *
- * [UNR1] A message is announced once to each reader, whatever hosts die: the event and the note of it
- *        are one transaction.
+ * [UNR1] A message is announced once to each reader, also when hosts die: the event and the note of
+ *        it are one transaction.
  * [UNR2] A user who has a session, or had one since the message, gets no event. The user's actor knows
  *        of the sessions; while it is not sure, the user waits.
  * [UNR3] A conversation that is muted, or that has been read anywhere, causes no event.

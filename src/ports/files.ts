@@ -87,7 +87,7 @@ export interface FileTable {
   settle(id: string, settled: SettledFile): Promise<boolean>;
   /** Nothing refers to it and its bytes are gone. */
   forget(id: string): Promise<void>;
-  /** A whole file that its uploader has not taken back; whoever asks. */
+  /** A complete file that its uploader has not deleted, without a check of the reader. */
   file(id: string): Promise<StoredFile | null>;
   /** The same, where the reader may see it now. */
   fileFor(reader: UserId, id: string): Promise<StoredFile | null>;

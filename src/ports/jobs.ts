@@ -1,6 +1,6 @@
 /**
- * The queue of jobs: work that runs off the hot path, on any host, once over all of them, whatever
- * dies. Implemented in src/storage/postgres/jobs.ts; src/jobs runs what it holds. Types only.
+ * The queue of jobs: work that runs off the hot path, on any host, once over all hosts, also after a
+ * crash. Implemented in src/storage/postgres/jobs.ts; src/jobs runs the jobs. Types only.
  * Every promise rejects only when storage is out of reach.
  */
 

@@ -29,7 +29,7 @@ export interface RelayEvents {
   away(): void;
   /**
    * Frames to actors and answers between that host (or "", every other host) and this one may
-   * be lost, up to now. What follows arrives again.
+   * be lost, up to now. Later frames arrive again.
    */
   gap(host: string): void;
   /** Events of these topics may not have arrived here, up to now. */
@@ -61,7 +61,7 @@ export interface Relay {
   publish(topic: string, bytes: Buffer): void;
   /** To a worker of another host; false when Redis is away. */
   send(incarnation: string, bytes: Buffer): boolean;
-  /** See switchboard.ts: null, or resolves when the topic is (not) heard; never rejects. */
+  /** See switchboard.ts: null, or resolves when the subscription has begun or ended; never rejects. */
   interest(topic: string, wanted: boolean): Promise<void> | null;
   /** Gives up the lease and leaves. */
   close(): Promise<void>;

@@ -27,7 +27,7 @@ export interface DoorLimits {
 export interface GuardOptions {
   /** Null when connection rates are not limited. */
   limits: DoorLimits | null;
-  /** The most open connections of one address on this host; it applies whatever the rates are. */
+  /** The most open connections of one address on this host; it applies also where rates are off. */
   connectionsMax: number;
   trust: ProxyTrust;
   log: Log;

@@ -6,7 +6,7 @@
  *
  * While too much waits for a worker, the workers whose frames go there are not read, so that
  * their own pipes fill and they take no new work. Frames from other hosts cannot be held
- * back and goes on.
+ * back and are passed on.
  *
  * Invariants: frames of one sender to one receiver keep their order, and a subscription is
  * answered after it took effect and ahead of the topic's next event. A frame that cannot be read

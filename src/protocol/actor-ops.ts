@@ -428,7 +428,7 @@ export interface ReactionNote {
 export interface UserOrders {
   /** Whether the user hides presence or the time last seen from anybody, before and now. */
   privacy_changed: { was_reserved: boolean; is_reserved: boolean };
-  /** A block with the other came or went, whoever made it. */
+  /** A block between the two, made by either of them, came or went. */
   apart_changed: { user_id: UserId; is_apart: boolean };
   following_changed: { user_id: UserId; following: boolean };
   /** The user follows a thread, which is as they see it, or follows it no more. */

@@ -1,16 +1,16 @@
 /**
- * What every route and event costs: the one table from which the edge charges (edge/limits.ts).
+ * The cost of every route and event: the one table from which the edge charges (edge/limits).
  * A row names the limits (limit-keys.ts) that are charged, and how many units of each.
  *
- * [CST1] The unit is a small call, such as reading oneself: well under a millisecond of the
- *        server's time. What reads or writes many things costs as many units as it keeps the
- *        server busy for.
- * [CST2] The first unit is charged before the input is read, so that refusing it is paid for,
- *        too. The table says what comes on top.
- * [CST3] A service is exempt from all of it. `RATE_LIMITS=off` lifts all of it.
+ * [CST1] One unit is a small call, such as reading oneself: well under a millisecond of the server's
+ *        time. A call that reads or writes many things costs units in proportion to the time for
+ *        which it keeps the server busy.
+ * [CST2] The first unit is charged before the input is read, so that a refused call is paid for, too.
+ *        The table has the units beyond it.
+ * [CST3] Services are exempt from all limits. `RATE_LIMITS=off` removes all limits.
  *
- * Beside this table a conversation's actor charges what all members hear of (actors/changes.ts),
- * because only there is it known who is a member.
+ * Beside this table a conversation's actor charges changes that all members receive
+ * (actors/changes.ts), because only the actor knows the members.
  */
 import type { ClientEventName, ClientPayload } from "./events.ts";
 import { PAGE_LIMIT_DEFAULT } from "./route-spec.ts";
@@ -37,7 +37,7 @@ export type ChargedLimit =
   | "search"
   | "operations";
 
-/** Units by limit. What is charged to `http_user` is charged to the caller's address as well. */
+/** Units by limit. Units of `http_user` are charged to the caller's address as well. */
 export type Units = Partial<Record<ChargedLimit, number>>;
 
 interface RouteInput<R extends RouteName> {

@@ -1,7 +1,7 @@
 /**
- * Our schemas as others read them: plain JSON Schema 2020-12, with the objects that have a name
- * referred to by it, and the formats of ours said in words that every validator knows. Used by
- * openapi.ts, asyncapi.ts and the reference page.
+ * The schemas as they are published: plain JSON Schema 2020-12 that refers to named objects by their
+ * name and expresses our own formats by keywords that every validator knows. Used by openapi.ts,
+ * asyncapi.ts and the reference page.
  */
 import type { TSchema } from "typebox";
 import { ConversationSummary, Totals } from "./conversation-list.ts";

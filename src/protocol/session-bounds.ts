@@ -15,7 +15,7 @@ export const UNREAD_CONVERSATIONS_MAX = 500;
 /** At most one `conversation_activity` in this time for one session and conversation. */
 export const ACTIVITY_EVERY_MS = 5_000;
 
-/** Users whose presence a session watches, whatever the reason. */
+/** Users whose presence a session watches, for any reason. */
 export const WATCHED_USERS_MAX = 1_000;
 
 /** The part of them that is watched without a request of the client: direct peers and followed users. */

@@ -6,7 +6,7 @@ import { AppendBody, EndBody, StreamLength } from "./streams.ts";
 
 const ByMessage = Request({ id: Id, seq: Ordinal });
 
-/** What a piped message says beside its text. */
+/** The properties of a piped message beside its text. */
 const PIPED = Request({
   client_id: ClientId,
   type: Type.Optional(

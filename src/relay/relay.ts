@@ -369,7 +369,7 @@ export class HostRelay implements Relay {
     this.#settleStart();
   }
 
-  /** [RLY3] Frames between this host and these may be lost; `told` is the gap announced here. */
+  /** [RLY3] Frames between this host and these may be lost; `told` is the host of the gap event here. */
   #gap(hosts: readonly string[], told: string): void {
     this.counts.gaps++;
     for (const id of hosts) {

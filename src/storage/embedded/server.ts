@@ -1,7 +1,7 @@
 /**
- * One life of the PostgreSQL server process of an embedded cluster: started, heard until it is
- * ready, stopped. Lives in a session of its own, so that Ctrl-C in the terminal ends Troupe
- * first and the database last.
+ * One run of the embedded cluster's PostgreSQL server process, from its start, through the wait until
+ * it is ready, to its stop. The process has a session of its own, so that Ctrl-C in the terminal ends
+ * Troupe first and the database last.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer } from "node:net";
@@ -11,7 +11,7 @@ import type { Log } from "../../base/log.ts";
 import { SERVER_ENV } from "./binaries.ts";
 import { type Cluster, isDiskFull } from "./cluster.ts";
 
-/** Without a word for so long, a start hangs. Recovery says where it is every 10 s. */
+/** A start without any output for this long hangs. Recovery logs its progress every 10 s. */
 const SILENCE_MS = 60_000;
 /** Fast shutdown has this long, then immediate shutdown, then the end. */
 const FAST_MS = 10_000;
@@ -46,7 +46,7 @@ const SETTINGS: Record<string, string | number> = {
 export interface ServerEnd {
   code: number | null;
   signal: NodeJS.Signals | null;
-  /** Its last complaint, or "". */
+  /** Its last error message, or "". */
   complaint: string;
 }
 

@@ -1,9 +1,9 @@
 /**
- * FileStore in a folder of this host. A file is written under a name of its own, made safe on the
- * disk and then renamed, so that whatever is there under its key is whole.
+ * FileStore in a folder of this host. A file is written under a temporary name, flushed to the disk
+ * and then renamed, so that every file under its key is complete.
  *
- * [FST1] Bytes of which `write` has told the end survive `kill -9` and a loss of power.
- * [FST2] What an interrupted write has left is removed a day later.
+ * [FST1] When `write` has resolved, the bytes survive `kill -9` and a loss of power.
+ * [FST2] The rest of an interrupted write is removed a day later.
  */
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -13,7 +13,7 @@ import { Readable } from "node:stream";
 import type { FileStore } from "../../ports/files.ts";
 import { isMissing, syncFolder, UNFINISHED, wholePath, writeAll } from "./disk-paths.ts";
 
-/** An unfinished one that nobody has written to for so long is nobody's. */
+/** An unfinished file that was not written to for this long belongs to no running upload. */
 const ABANDONED_MS = 24 * 3_600_000;
 
 export class DiskFiles implements FileStore {

@@ -185,7 +185,7 @@ export class PostgresJobs implements JobStore {
   }
 }
 
-/** One connection that hears of new jobs; replaced when it breaks. */
+/** One connection that is notified of new jobs; replaced when it breaks. */
 class Listener {
   readonly #url: string;
   readonly #clock: Clock;

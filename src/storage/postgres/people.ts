@@ -1,4 +1,4 @@
-/** PeopleQueries on PostgreSQL. Each list is one walk along an index, whatever its length. */
+/** PeopleQueries on PostgreSQL. A page of any list is one walk along an index. */
 
 import type { ListPage } from "../../ports/pages.ts";
 import type { ListOf, PeopleQueries } from "../../ports/people.ts";

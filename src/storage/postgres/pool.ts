@@ -46,7 +46,7 @@ export class Database {
       idleTimeoutMillis: 60_000,
       onConnect: (client) => prepareSession(client, deadlineMs),
     });
-    // An idle connection that breaks has left the pool by itself; whoever asks next gets a new one.
+    // An idle connection that breaks has left the pool by itself; the next caller gets a new one.
     this.#pool.on("error", () => undefined);
     this.#pool.on("release", () => {
       if (this.#isSparing) setImmediate(() => this.#giveBack());

@@ -43,7 +43,7 @@ const THREADS = {
       AND m.seq >= c.shown_from
     ORDER BY c.last_activity_at DESC, c.id DESC`,
 };
-// The deletion of a thread is for everybody who has heard of it.
+// Everybody who knows a thread may read its deletion.
 const READERS = {
   name: "thread_readers",
   text: `SELECT u.id::text AS id FROM conversations c

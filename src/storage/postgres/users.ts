@@ -67,7 +67,7 @@ export async function readUsers(database: Database, ids: UserId[]): Promise<(Use
 const PRIVACY = { name: "privacy_of_user", text: "SELECT privacy_text($1) AS privacy" };
 const SET_PRIVACY = { name: "set_privacy", text: "SELECT * FROM set_privacy($1, $2::json)" };
 
-/** What each user lets others see. */
+/** The privacy settings of each user. */
 export async function readPrivacy(database: Database, id: UserId): Promise<Privacy> {
   const [row] = await database.read<{ privacy: string }>(PRIVACY, [id]);
   return JSON.parse(row!.privacy) as Privacy;
@@ -111,7 +111,7 @@ export class PostgresUsers implements UserStore {
         this.#isPresenceWanted = row?.is_wanted === true;
         return seen.map(() => null);
       },
-      // One at a time: whatever comes meanwhile (a host's users all leaving) shares the next.
+      // One statement at a time: calls that come meanwhile (a host's users all leaving) share the next.
       { batchMax: 1000, inFlightMax: 1 },
     );
   }

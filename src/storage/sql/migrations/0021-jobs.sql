@@ -1,4 +1,4 @@
--- Work off the hot path: each job runs once over all hosts, whatever dies. A runner holds a job by
+-- Work off the hot path: each job runs once over all hosts, also after a crash. A runner holds a job by
 -- a lease that it renews; the job of a runner that died is taken by another when the lease ends.
 CREATE TABLE jobs (
   id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
