@@ -45,12 +45,16 @@ export interface MessageSearch {
     after: FoundBlock | null,
     limit: number,
   ): Promise<FoundBlock[]>;
-  /** Those of the messages that `reader` may see now and that pass the filter, in no order. */
+  /**
+   * The newest `most` of the messages in these rows that come after `below`, that `reader` may see
+   * now and that pass the filter; the newest first.
+   */
   messages(
     reader: UserId,
-    places: readonly { conversationId: ConversationId; seq: number }[],
+    blocks: readonly FoundBlock[],
     filter: SearchFilter,
     below: MessagePlace,
+    most: number,
   ): Promise<Message[]>;
   /** The age of the oldest change in the reader's conversations that the index does not have. */
   behindMs(reader: UserId): Promise<number>;

@@ -200,6 +200,21 @@ describe("the search of messages", () => {
   });
 });
 
+describe("one account that searches flat out", () => {
+  const limited = troupeForFile({ env: { RATE_LIMIT_SEARCH: "1/min burst 3", RATE_LIMITS: "on" } });
+
+  it("[MSR9] is refused past RATE_LIMIT_SEARCH, and others are not", async () => {
+    const [fay, gus] = (await limited().users("fay", "gus")) as [Person, Person];
+    const statuses: number[] = [];
+    for (let n = 0; n < 6; n++) {
+      statuses.push((await fay.api.get("/api/search/messages?q=x")).status);
+    }
+    expect(statuses.slice(0, 3)).toEqual([200, 200, 200]);
+    expect(statuses.at(-1)).toBe(429);
+    expect((await gus.api.get("/api/search/messages?q=x")).status).toBe(200);
+  });
+});
+
 describe("with SEARCH=off", () => {
   const without = troupeForFile({ env: { SEARCH: "off" } });
 

@@ -21,9 +21,13 @@ const FIRST_BLOCKS = 8;
 const BLOCKS_MAX = 64;
 /** Characters that are compared before others get their turn on this thread: some 5 ms. */
 const SLICE_CHARACTERS = 25_000;
+/** Texts that are read at once for each result that is still wanted. */
+const TEXTS_A_RESULT = 2;
 const ID_MAX = "9223372036854775807";
 /** PostgreSQL's and JavaScript's times both reach it. */
 const END_OF_TIME_MS = Date.UTC(9999, 0);
+/** Older than every message. */
+const BOTTOM: MessagePlace = { atMs: -1, id: "1" };
 
 export interface Found {
   message: Message;
@@ -59,62 +63,85 @@ export async function searchMessages(
 ): Promise<FoundPage> {
   const below = cursor ?? { atMs: END_OF_TIME_MS, id: ID_MAX };
   const tokens = askedTokens(terms);
-  const found = new Map<string, Found>();
+  const results = new Results(terms);
   let looked = 0;
-  let compared = 0;
-  let characters = 0;
   let last: FoundBlock | null = null;
-  let size = FIRST_BLOCKS;
-  for (;;) {
+  for (let size = FIRST_BLOCKS; ; size = Math.min(2 * size, BLOCKS_MAX)) {
     const given: FoundBlock[] = await orUnreachable(
       search.blocks(reader, tokens, filter, below, last, size),
     );
     const blocks = first(given, CANDIDATES_MAX);
     const isEnd = blocks.length === given.length && given.length < size;
-    const places = blocks.flatMap(({ conversationId, seqs }) =>
-      seqs.map((seq) => ({ conversationId, seq })),
-    );
-    const messages =
-      places.length === 0
-        ? []
-        : await orUnreachable(search.messages(reader, places, filter, below));
-    let slice = 0;
-    for (const message of messages) {
-      slice += message.body.length;
-      if (slice > SLICE_CHARACTERS) {
-        slice = 0;
-        await new Promise<void>((resolve) => setImmediate(resolve));
-      }
-      characters += message.body.length;
-      const ranges = match(terms, message.body);
-      if (ranges !== null) found.set(message.id, { message, ranges });
-    }
-    looked += places.length;
-    compared += messages.length;
     last = blocks.at(-1) ?? last;
     // Rows that follow hold nothing newer than this.
-    const frontierMs = isEnd || last === null ? -1 : last.lastAtMs;
-    const inOrder = [...found.values()].sort(newestFirst);
-    const certain = inOrder.filter(({ message }) => madeMs(message) > frontierMs);
-    if (certain.length >= limit || isEnd) {
-      const items = certain.slice(0, limit);
-      const isMore = certain.length > limit || !isEnd;
-      return { items, next_cursor: isMore ? encodeSearchPlace(placeOf(items.at(-1)!)) : null };
-    }
-    if (compared >= CANDIDATES_MAX || characters >= CHARACTERS_MAX || looked >= LOOKED_MAX) {
-      // Without anything certain the next answer would begin where this one did.
-      if (frontierMs < below.atMs) {
-        const next = { atMs: frontierMs, id: ID_MAX };
-        return { items: certain, next_cursor: encodeSearchPlace(next) };
+    const frontier = isEnd || last === null ? BOTTOM : { atMs: last.lastAtMs, id: ID_MAX };
+    const most = TEXTS_A_RESULT * limit;
+    // The newest candidates of these rows, down to the last that was read.
+    for (let read: MessagePlace | null = below; read !== null && blocks.length > 0; ) {
+      const messages: Message[] = await orUnreachable(
+        search.messages(reader, blocks, filter, read, most),
+      );
+      await results.take(messages);
+      read = messages.length < most ? null : placeOf(messages.at(-1)!);
+      const known = read === null || comesAfter(read, frontier) ? frontier : read;
+      const certain = results.before(known);
+      if (certain.length >= limit) {
+        const items = certain.slice(0, limit);
+        const isMore = certain.length > limit || !isEnd || read !== null;
+        return pageOf(items, isMore ? placeOf(items.at(-1)!.message) : null);
       }
-      if (looked >= LOOKED_MAX) {
-        const items = inOrder.slice(0, limit);
-        const end = items.at(-1);
-        const next = end === undefined ? { atMs: frontierMs, id: "1" } : placeOf(end);
-        return { items, next_cursor: encodeSearchPlace(next) };
-      }
+      if (results.isEnough && known === read) return pageOf(certain, read);
     }
-    size = Math.min(2 * size, BLOCKS_MAX);
+    const certain = results.before(frontier);
+    if (isEnd) return pageOf(certain, null);
+    looked += blocks.reduce((sum, { seqs }) => sum + seqs.length, 0);
+    const isTooMuch = looked >= LOOKED_MAX;
+    // Without progress the next answer would begin where this one did.
+    const isFurther = frontier.atMs < below.atMs;
+    if (isFurther && (isTooMuch || results.isEnough)) return pageOf(certain, frontier);
+    if (isTooMuch) {
+      const items = results.before(BOTTOM).slice(0, limit);
+      const end = items.at(-1);
+      return pageOf(items, end ? placeOf(end.message) : { atMs: frontier.atMs, id: "1" });
+    }
+  }
+}
+
+/** What fits of the messages that were compared. */
+class Results {
+  readonly #terms: readonly Term[];
+  readonly #found = new Map<string, Found>();
+  #compared = 0;
+  #characters = 0;
+  #sliceEnd = SLICE_CHARACTERS;
+
+  constructor(terms: readonly Term[]) {
+    this.#terms = terms;
+  }
+
+  /** [MSE2] */
+  get isEnough(): boolean {
+    return this.#compared >= CANDIDATES_MAX || this.#characters >= CHARACTERS_MAX;
+  }
+
+  async take(messages: readonly Message[]): Promise<void> {
+    for (const message of messages) {
+      this.#characters += message.body.length;
+      if (this.#characters > this.#sliceEnd) {
+        this.#sliceEnd = this.#characters + SLICE_CHARACTERS;
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
+      const ranges = match(this.#terms, message.body);
+      if (ranges !== null) this.#found.set(message.id, { message, ranges });
+    }
+    this.#compared += messages.length;
+  }
+
+  /** Those at `place` and newer, the newest first. */
+  before(place: MessagePlace): Found[] {
+    return [...this.#found.values()]
+      .filter(({ message }) => !comesAfter(placeOf(message), place))
+      .sort((one, other) => (comesAfter(placeOf(one.message), placeOf(other.message)) ? 1 : -1));
   }
 }
 
@@ -128,14 +155,18 @@ function first(blocks: readonly FoundBlock[], most: number): FoundBlock[] {
   return end < 0 ? [...blocks] : blocks.slice(0, end);
 }
 
-const madeMs = (message: Message) => Date.parse(message.created_at);
-const placeOf = ({ message }: Found): MessagePlace => ({
-  atMs: madeMs(message),
-  id: message.id,
+const pageOf = (items: Found[], next: MessagePlace | null): FoundPage => ({
+  items,
+  next_cursor: next === null ? null : encodeSearchPlace(next),
 });
 
-function newestFirst(one: Found, other: Found): number {
-  const byTime = madeMs(other.message) - madeMs(one.message);
-  if (byTime !== 0) return byTime;
-  return BigInt(other.message.id) < BigInt(one.message.id) ? -1 : 1;
+const placeOf = ({ id, created_at }: Message): MessagePlace => ({
+  atMs: Date.parse(created_at),
+  id,
+});
+
+/** Whether `one` is older than `other`, or of the same moment with a lower id. */
+function comesAfter(one: MessagePlace, other: MessagePlace): boolean {
+  if (one.atMs !== other.atMs) return one.atMs < other.atMs;
+  return one.id !== other.id && BigInt(one.id) < BigInt(other.id);
 }

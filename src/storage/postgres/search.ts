@@ -38,23 +38,31 @@ const BLOCKS_OF_ONE = blocks(
       JOIN conversation_members k ON k.conversation_id = b.of_id AND k.user_id = $1
       WHERE b.conversation_id = $2`,
 );
+// The rights of the reader are judged once a row of the index, and only the newest texts are written.
 const MESSAGES = {
   name: "search_messages",
   text: `SELECT message_text(m) AS message
-    FROM unnest($2::bigint[], $3::bigint[]) AS x (id, seq)
-    CROSS JOIN LATERAL (
-      SELECT ${SHOWN_FROM} AS shown_from FROM ${readable("$1")}
-      WHERE c.id = x.id AND c.deleted_at IS NULL
-    ) r
-    JOIN messages m ON m.conversation_id = x.id AND m.seq = x.seq
-    WHERE m.seq >= r.shown_from AND m.deleted_at IS NULL
-      AND (m.extra->>'expires_at' IS NULL
-        OR (m.extra->>'expires_at')::timestamptz > clock_timestamp())
-      AND (m.created_at, m.id) < ($4::timestamptz, $5::bigint)
-      AND ($6::bigint IS NULL OR m.sender_id = $6)
-      AND ($7::timestamptz IS NULL OR m.created_at < $7)
-      AND ($8::timestamptz IS NULL OR m.created_at > $8)
-      AND (NOT $9 OR jsonb_array_length(m.extra->'attachments') > 0)`,
+    FROM (
+      SELECT m.conversation_id, m.seq, m.created_at, m.id
+      FROM unnest($2::bigint[], $3::text[]) AS x (id, seqs)
+      CROSS JOIN LATERAL (
+        SELECT ${SHOWN_FROM} AS shown_from FROM ${readable("$1")}
+        WHERE c.id = x.id AND c.deleted_at IS NULL
+      ) r
+      CROSS JOIN LATERAL unnest(x.seqs::bigint[]) AS s (seq)
+      JOIN messages m ON m.conversation_id = x.id AND m.seq = s.seq
+      WHERE m.seq >= r.shown_from AND m.deleted_at IS NULL
+        AND (m.extra->>'expires_at' IS NULL
+          OR (m.extra->>'expires_at')::timestamptz > clock_timestamp())
+        AND (m.created_at, m.id) < ($4::timestamptz, $5::bigint)
+        AND ($6::bigint IS NULL OR m.sender_id = $6)
+        AND ($7::timestamptz IS NULL OR m.created_at < $7)
+        AND ($8::timestamptz IS NULL OR m.created_at > $8)
+        AND (NOT $9 OR jsonb_array_length(m.extra->'attachments') > 0)
+      ORDER BY m.created_at DESC, m.id DESC LIMIT $10
+    ) n
+    JOIN messages m ON m.conversation_id = n.conversation_id AND m.seq = n.seq
+    ORDER BY n.created_at DESC, n.id DESC`,
 };
 // A change that touches no message is none.
 const BEHIND = {
@@ -130,20 +138,22 @@ export class PostgresSearch implements MessageSearch {
 
   async messages(
     reader: UserId,
-    places: readonly { conversationId: ConversationId; seq: number }[],
+    blocks: readonly FoundBlock[],
     { senderId, beforeMs, afterMs, hasAttachment }: SearchFilter,
     below: MessagePlace,
+    most: number,
   ): Promise<Message[]> {
     const rows = await this.#database.read<{ message: string }>(MESSAGES, [
       reader,
-      places.map(({ conversationId }) => conversationId),
-      places.map(({ seq }) => seq),
+      blocks.map(({ conversationId }) => conversationId),
+      blocks.map(({ seqs }) => `{${seqs.join(",")}}`),
       timeOf(below.atMs),
       below.id,
       senderId,
       timeOf(beforeMs),
       timeOf(afterMs),
       hasAttachment,
+      most,
     ]);
     return rows.map(({ message }) => messageOf(message));
   }
