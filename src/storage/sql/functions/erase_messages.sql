@@ -63,8 +63,9 @@ BEGIN
     WHERE m.conversation_id = p_id AND m.sender_id = p_user AND m.client_id IS NOT NULL
   ) THEN
     -- The index of words begins again with what is left, whether it is fed at the moment or not.
-    DELETE FROM search_blocks b WHERE b.conversation_id = p_id;
+    -- Rows are locked in the order of feed_search.
     DELETE FROM search_progress p WHERE p.conversation_id = p_id;
+    DELETE FROM search_blocks b WHERE b.conversation_id = p_id;
   END IF;
   PERFORM count_erased(p_user, 'messages', cardinality(seqs));
   RETURN NEXT;
