@@ -179,6 +179,12 @@ it("[FLS4] what is too large, of a forbidden type, empty or over the quota is re
   expectStatus(await chunked(ann, bytes), 201);
 });
 
+it("[FLS13] a client that ends its connection with the answer sees the refusal of a large body", async () => {
+  const { ann } = await room();
+  const bytes = Buffer.alloc(10 * MIB + 1);
+  for (let n = 0; n < 5; n++) expectRefusal(await chunked(ann, bytes), "payload_too_large");
+});
+
 it("[FLS12] an upload that is cut ends no worker", async () => {
   const { ann } = await room();
   const { workers } = troupe().pids();

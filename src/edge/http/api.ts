@@ -262,7 +262,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     (name) => name !== "metrics" || config.metricsPort === null,
   );
   for (const name of served) {
-    if (name === "uploadFile") serveUploads(app, { config, files: deps.files, ...room });
+    if (name === "uploadFile") serveUploads(app, { config, files: deps.files, ...room, clock });
     else if (name === "streamMessage" || name === "pipeMessage") {
       servePipe(app, name, { gateway: deps.gateway, clock, ...room });
     } else addRoute(app, name, handlers[name] as AnyHandler, room);

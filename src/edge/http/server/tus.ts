@@ -13,7 +13,6 @@
  *        was cut: then the next request finishes it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Clock } from "../../../base/clock.ts";
 import { sniff } from "../../../base/sniff.ts";
 import { isTakenType } from "../../../config/file-keys.ts";
 import type { UploadInParts } from "../../../ports/uploads.ts";
@@ -31,6 +30,7 @@ import { JSON_TYPE } from "./replies.ts";
 import { allowSlowBody } from "./server.ts";
 import { UploadHold } from "./upload-hold.ts";
 import {
+  answerAndDrain,
   EMPTY,
   FORBIDDEN_TYPE,
   foundOf,
@@ -47,8 +47,6 @@ const EXTENSIONS = "creation,creation-with-upload,termination";
 const PARTS_TYPE = "application/offset+octet-stream";
 const PATH = "/api/files/tus";
 const ONE = `${PATH}/:id`;
-/** The rest of a refused body is read for so long at most. */
-const DRAIN_MS = 5_000;
 const METADATA_CHARS_MAX = 4_096;
 
 const NO_UPLOAD = refused("not_found", "You have begun no such upload.").error;
@@ -76,7 +74,6 @@ export interface TusOptions extends UploadsOptions {
   /** Adds the headers that every answer has. */
   head: Cors;
   count(route: string, status: number): void;
-  clock: Clock;
 }
 
 /** The answer to a request: its status and the headers of tus. */
@@ -279,10 +276,10 @@ export function serveTus(
         (fault: unknown) => {
           if (fault instanceof Stopped) {
             refuse(request, reply, fault.refusal, fault instanceof Refused ? fault.status : null);
-          } else if (isGone(request)) reply.hijack();
-          else {
-            drain(request);
-            answerFault(request, reply, fault, replies, log);
+          } else {
+            answerAndDrain(request, reply, clock, () =>
+              answerFault(request, reply, fault, replies, log),
+            );
           }
         },
       );
@@ -295,26 +292,15 @@ export function serveTus(
     error: ErrorObject,
     status: number | null = null,
   ): void {
-    if (isGone(request)) {
-      reply.hijack();
-      return;
-    }
-    drain(request);
-    if (status === null) {
-      replies.refuse(request, reply, error);
-      return;
-    }
-    count(request.routeOptions.url ?? "unknown", status);
-    head(request, reply);
-    reply.code(status).header("content-type", JSON_TYPE).send(JSON.stringify({ error }));
-  }
-
-  /** Closing would reset the connection under the answer, and a large rest is not worth the wait. */
-  function drain({ raw }: FastifyRequest): void {
-    if (raw.complete) return;
-    raw.resume();
-    const cancel = clock.after(DRAIN_MS, () => raw.destroy());
-    raw.once("close", cancel);
+    answerAndDrain(request, reply, clock, () => {
+      if (status === null) {
+        replies.refuse(request, reply, error);
+        return;
+      }
+      count(request.routeOptions.url ?? "unknown", status);
+      head(request, reply);
+      reply.code(status).header("content-type", JSON_TYPE).send(JSON.stringify({ error }));
+    });
   }
 
   const overridden: Handler = (request, caller, id) => {

@@ -1,6 +1,7 @@
 /** The rules that both ways of uploading share: the refusals, and the checks for them. */
-import type { FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
+import type { Clock } from "../../../base/clock.ts";
 import { sniff, UNKNOWN } from "../../../base/sniff.ts";
 import type { FilesConfig } from "../../../config/file-keys.ts";
 import type { Files, SniffedFile } from "../../../ports/files.ts";
@@ -29,6 +30,7 @@ export interface UploadsOptions {
   limits: EdgeLimits;
   replies: Replies;
   audit: AuditTrail;
+  clock: Clock;
   log: Logger;
 }
 
@@ -87,6 +89,46 @@ export async function written(work: Promise<number>): Promise<number> {
     if (fault instanceof Stopped) throw fault;
     return orUnreachable(Promise.reject(fault));
   }
+}
+
+/** The rest of a refused body is read for so long at most. */
+const DRAIN_MS = 5_000;
+/** A connection that ends with the answer is answered when its body has come, or so much later. */
+const PATIENCE_MS = 2_000;
+
+/**
+ * Reads and drops the rest of a refused body, and answers. Closing the connection while its client
+ * still sends would reset it, and the client would never see the answer.
+ */
+export function answerAndDrain(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  clock: Clock,
+  answer: () => void,
+): void {
+  const { raw } = request;
+  let isAnswered = false;
+  const once = () => {
+    if (isAnswered) return;
+    isAnswered = true;
+    if (isGone(request)) reply.hijack();
+    else answer();
+  };
+  if (raw.complete || isGone(request)) {
+    once();
+    return;
+  }
+  raw.resume();
+  const cancelEnd = clock.after(DRAIN_MS, () => raw.destroy());
+  const isClosing = raw.headers.connection?.toLowerCase() === "close";
+  const cancelWait = isClosing ? clock.after(PATIENCE_MS, once) : () => undefined;
+  const ended = () => {
+    cancelEnd();
+    cancelWait();
+    once();
+  };
+  raw.once("end", ended).once("close", ended);
+  if (!isClosing) once();
 }
 
 /** The row of a file whose bytes are complete. */

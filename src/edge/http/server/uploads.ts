@@ -23,6 +23,7 @@ import { createReader } from "../../validation.ts";
 import { answerFault } from "./fallbacks.ts";
 import { allowSlowBody } from "./server.ts";
 import {
+  answerAndDrain,
   EMPTY,
   FORBIDDEN_TYPE,
   foundOf,
@@ -48,7 +49,7 @@ const CUT_OFF = refused("invalid_payload", "The body ended early.").error;
 const NO_CLAIM = new Set(["", UNKNOWN, "application/x-www-form-urlencoded"]);
 
 export function serveUploads(app: FastifyInstance, options: UploadsOptions): void {
-  const { config, files, gates, limits, replies, audit, log } = options;
+  const { config, files, gates, limits, replies, audit, clock, log } = options;
   const spec = ROUTES.uploadFile;
   const readQuery = createReader("query", spec.query);
   const bytesMax = Math.min(config.fileBytesMax, SIMPLE_UPLOAD_BYTES_MAX);
@@ -153,11 +154,9 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
           (fault: unknown) => {
             if (fault instanceof Stopped) refuse(request, reply, fault.refusal);
             else {
-              if (isGone(request)) reply.hijack();
-              else {
-                request.raw.resume();
-                answerFault(request, reply, fault, replies, log);
-              }
+              answerAndDrain(request, reply, clock, () =>
+                answerFault(request, reply, fault, replies, log),
+              );
             }
           },
         );
@@ -165,14 +164,8 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
     });
   });
 
-  /** The rest of the body is read and dropped: closing would reset the connection under the answer. */
   function refuse(request: FastifyRequest, reply: FastifyReply, error: ErrorObject): void {
-    if (isGone(request)) {
-      reply.hijack();
-      return;
-    }
-    request.raw.resume();
-    replies.refuse(request, reply, error);
+    answerAndDrain(request, reply, clock, () => replies.refuse(request, reply, error));
   }
 }
 
