@@ -333,6 +333,34 @@ describe("a streamed message", () => {
   });
 });
 
+describe("a streamed message under word rules", () => {
+  const rules = async (list: object[]) => {
+    const token = await serviceTokenOf(JWT_SECRET, ["moderate"]);
+    const api = new Api(troupe().url, () => token);
+    expect((await api.put("/api/moderation/rules", { rules: list })).status).toBe(200);
+  };
+
+  it("[CTR-STR10] is masked as it is stored, and ends `failed` at the last good text where it is refused", async () => {
+    const { ann, bob, group } = await trio();
+    const [writer, reader] = [await ann.connects(NEW), await bob.connects(NEW)];
+    await rules([
+      { id: "mask", match: { words: ["darn"] }, action: "mask" },
+      { id: "refuse", match: { words: ["verboten"] }, action: "refuse" },
+    ]);
+    try {
+      const message = await begins(writer, group);
+      await appends(writer, message, 0, "oh darn");
+      const masked = await reader.next("message_updated", ({ body }) => body !== "");
+      expect(masked).toMatchObject({ body: "oh ****", stream: { state: "open" } });
+      expect(await appends(writer, message, 7, ", verboten")).toMatchObject({ length: 17 });
+      const failed = await reader.next("message_updated", ({ stream }) => stream?.state !== "open");
+      expect(failed).toMatchObject({ body: "oh ****", stream: { state: "failed" } });
+    } finally {
+      await rules([]);
+    }
+  });
+});
+
 interface Piped {
   status: number;
   body: Message & { error?: { code: string; details?: unknown } };
