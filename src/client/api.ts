@@ -89,7 +89,7 @@ export function createApi(port: CallPort, tokens: Tokens | null): Api {
   };
 }
 
-async function withToken(
+export async function withToken(
   tokens: Tokens,
   call: (token: string) => Promise<Result<unknown>>,
 ): Promise<Result<unknown>> {

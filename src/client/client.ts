@@ -18,7 +18,7 @@ import { unknownFrom } from "./held-unread.ts";
 import { createLink } from "./link.ts";
 import { createMarks } from "./marks.ts";
 import { watchNetwork } from "./network.ts";
-import { createOutbox, type Sending } from "./outbox.ts";
+import { createOutbox, type Sending, type SendOptions } from "./outbox.ts";
 import type { ClientPorts } from "./ports.ts";
 import { type ConnectionState, INITIAL_STATE, type State } from "./state.ts";
 import * as steps from "./steps.ts";
@@ -26,7 +26,7 @@ import type { OutboxStorage } from "./storage.ts";
 import { createListeners, createStore, type Readable, select } from "./store.ts";
 import { createSync } from "./sync.ts";
 import { ownTimers } from "./timers.ts";
-import { createTokens, type GetToken } from "./tokens.ts";
+import { createTokens, type GetToken, type Tokens } from "./tokens.ts";
 import { type ConversationView, viewOf, viewsOf } from "./views.ts";
 
 const HISTORY_PAGE = 50;
@@ -67,7 +67,7 @@ export interface Client<A extends AppTypes = AppTypes> {
   /** Loads the page before the oldest message; resolves with whether there are older ones. */
   loadOlder(conversationId: string, limit?: number): Promise<boolean>;
   /** Sends a message once and in order, now or when the connection is back. */
-  send(conversationId: string, body: string, options?: { replyToSeq?: number | null }): Sending;
+  send(conversationId: string, body: string, options?: SendOptions): Sending;
   /** Sends a refused message again, by the `clientId` of an `outgoing`. */
   retry(clientId: string): void;
   discard(clientId: string): void;
@@ -79,6 +79,10 @@ export interface Client<A extends AppTypes = AppTypes> {
 
   /** Every HTTP call of the contract, see api.ts; its effects come back as events. */
   readonly api: Api;
+  /** Where Troupe is, as `connect` was given it; "" for the page's own origin. */
+  readonly url: string;
+  /** The access token, for modules built on the client: see upload. */
+  readonly tokens: Tokens;
   /**
    * Every command of the contract on the socket; rejects with TroupeError. `take` is called with
    * the answer before any event that came after it, which a promise cannot guarantee.
@@ -287,7 +291,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       update(steps.takeHistory(id, page.items, page.own_reactions));
       return page.has_more;
     },
-    send: (id, body, { replyToSeq = null } = {}) => outbox.send(id, body, replyToSeq),
+    send: outbox.send,
     retry: outbox.retry,
     discard: outbox.discard,
     edit: (conversation_id, seq, body) =>
@@ -308,6 +312,8 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
 
     api,
     ask: demand,
+    tokens,
+    url: ports.url,
     take: update,
     onStep: changes.add,
     on: (name, listener) =>

@@ -31,10 +31,11 @@ export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
 export type { AppTypes, ConversationOf, MessageOf, UserOf } from "./app-data.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";
+export { type Progress, type UploadOptions, upload, wholeUrl } from "./files.ts";
 export { onMessage } from "./fresh.ts";
 export { loadMembers } from "./members.ts";
 export { online } from "./online.ts";
-export type { Sending } from "./outbox.ts";
+export type { Sending, SendOptions } from "./outbox.ts";
 export { type OwnPrefs, prefsOf } from "./prefs.ts";
 export { react } from "./reactions.ts";
 export { type Signal, type SignalOptions, type Signals, signalsOf } from "./signals.ts";
@@ -74,7 +75,7 @@ const getTokenOf = ({ token, getToken }: Credentials): GetToken => getToken ?? (
 
 /** Begins to connect, and stays connected until `close`. */
 export function connect<A extends AppTypes = AppTypes>(options: ConnectOptions): Client<A> {
-  const { url, transports = ["websocket", "polling"] } = options;
+  const { url = "", transports = ["websocket", "polling"] } = options;
   const client: Client = createClient(
     { ...options, getToken: getTokenOf(options) },
     {
@@ -82,7 +83,8 @@ export function connect<A extends AppTypes = AppTypes>(options: ConnectOptions):
       random: Math.random,
       newClientId,
       makeSocket: (handlers) => makeSocket(url, transports, handlers),
-      call: fetchCall(url ?? ""),
+      call: fetchCall(url),
+      url,
     },
   );
   // What `data` holds is the application's word.

@@ -11,7 +11,7 @@ import { backOffMs } from "./back-off.ts";
 import { isPassing, refusal, TroupeError } from "./error.ts";
 import type { Ask } from "./link.ts";
 import type { ClientPorts } from "./ports.ts";
-import type { Outgoing, State } from "./state.ts";
+import type { More, Outgoing, State } from "./state.ts";
 import { addOutgoing, removeOutgoing, type Step, setProblem, takeMessage } from "./steps.ts";
 import type { OutboxStorage } from "./storage.ts";
 
@@ -27,8 +27,12 @@ export interface Sending {
   committed: Promise<Message>;
 }
 
+export interface SendOptions extends More {
+  replyToSeq?: number | null;
+}
+
 export interface Outbox {
-  send(conversationId: string, body: string, replyToSeq: number | null): Sending;
+  send(conversationId: string, body: string, options?: SendOptions): Sending;
   /** Sends a refused message again. */
   retry(clientId: string): void;
   discard(clientId: string): void;
@@ -96,13 +100,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
         !committed.has(one.clientId),
     );
     if (!next) return;
-    const { clientId, body, replyToSeq } = next;
+    const { clientId, body, replyToSeq, more } = next;
     busy.add(conversationId);
     const payload = {
       conversation_id: conversationId,
       client_id: clientId,
       body,
       ...(replyToSeq && { reply_to_seq: replyToSeq }),
+      ...more,
     };
     const answer = await ask("send_message", payload, ({ message }) => {
       committed.add(clientId);
@@ -139,7 +144,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   return {
-    send(conversationId, body, replyToSeq) {
+    send(conversationId, body, { replyToSeq = null, ...more } = {}) {
       const clientId = ports.newClientId();
       const sent = new Promise<Message>((resolve, reject) => {
         promised.set(clientId, { resolve, reject });
@@ -147,7 +152,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       // A caller that does not await it sees the problem in the state.
       sent.catch(() => undefined);
       if (isStopped || get().outbox.length >= OUTBOX_MAX) {
-        settle(clientId, isStopped ? CLOSED : refusal("Too many messages wait to be sent.").error);
+        settle(clientId, isStopped ? CLOSED : refusal("Too many messages wait.").error);
         return { clientId, committed: sent };
       }
       const outgoing: Outgoing = {
@@ -155,6 +160,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         conversationId,
         body,
         replyToSeq,
+        more,
         createdAtMs: epochMsOf(ports.clock.wallMs()),
         problem: null,
       };

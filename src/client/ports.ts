@@ -54,6 +54,8 @@ export type CallPort = (
 ) => Promise<Result<unknown>>;
 
 export interface ClientPorts {
+  /** Where Troupe is; "" for the page's own origin. */
+  url: string;
   clock: ClientClock;
   /** From 0 to below 1. */
   random(): number;

@@ -17,6 +17,8 @@ import { createStore, type Readable, select } from "./store.ts";
 const DRAFT_EVERY_MS = 300;
 
 export interface OwnPrefs {
+  /** By conversation, those that were ever set. */
+  all: Readable<ReadonlyMap<string, Prefs>>;
   /** Null: none were ever set, or they are not known yet. */
   of(conversationId: string): Readable<Prefs | null>;
   /** A preference that `change` does not name stays. Rejects with a TroupeError where it is refused. */
@@ -111,6 +113,7 @@ export function createPrefs(client: Client, clock: ClientClock): OwnPrefs {
   if (isOnline(client)) void sync();
 
   return {
+    all: select(store, (all) => all),
     of: (id) => select(store, (all) => all.get(id) ?? null),
     async set(conversation_id, change) {
       const answer = await client.ask("set_prefs", { conversation_id, ...change });

@@ -17,14 +17,14 @@ type Answer = Ack<any>;
 export type Transports = ("websocket" | "polling")[];
 
 export function makeSocket(
-  url: string | undefined,
+  url: string,
   transports: Transports,
   { onEvent, onClosed, onRefused }: SocketHandlers,
 ): SocketPort {
   // socket.io-client takes the path of a URL for a namespace.
-  const base = url && new URL(url);
+  const base = url ? new URL(url) : undefined;
   const options = {
-    path: `${base ? base.pathname.replace(/\/$/, "") : ""}/socket.io`,
+    path: `${base?.pathname.replace(/\/$/, "") ?? ""}/socket.io`,
     autoConnect: false,
     forceNew: true,
     reconnection: false,
@@ -33,7 +33,7 @@ export function makeSocket(
     tryAllTransports: true,
   };
   // Undefined, it is the page's own.
-  const socket = io(base ? base.origin : undefined!, options);
+  const socket = io(base?.origin as string, options);
   socket.onAny(onEvent);
   socket.on("disconnect", (reason) => {
     if (reason !== "io client disconnect") onClosed(reason);

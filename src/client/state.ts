@@ -3,7 +3,7 @@
  * the views in views.ts. Objects of the wire are kept as they came (`snake_case`).
  */
 import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
-import type { EndCode, ServerPayload } from "../protocol/events.ts";
+import type { ClientPayload, EndCode, ServerPayload } from "../protocol/events.ts";
 import type { Conversation, Message, Receipt, User } from "../protocol/schemas.ts";
 
 /** Why there is no connection. */
@@ -29,12 +29,20 @@ export type ConnectionState =
   /** It will not come back by itself. */
   | { is: "closed"; reason: Disconnect };
 
+/** What a message may have beside its text and what it replies to. */
+export type More = Pick<
+  ClientPayload<"send_message">,
+  "attachments" | "data" | "expire_in_s" | "silent" | "type"
+>;
+
 /** A message on its way: kept until the server has answered for its `clientId`. */
 export interface Outgoing {
   clientId: string;
   conversationId: string;
   body: string;
   replyToSeq: number | null;
+  /** Left out by what earlier versions stored. */
+  more?: More;
   createdAtMs: number;
   /** Why the server refused it for good; null while it is still being tried. */
   problem: ErrorObject | null;

@@ -42,16 +42,25 @@ function readOutgoing(text: string): Outgoing | null {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
-  const { clientId, conversationId, body, createdAtMs, replyToSeq = null } = read ?? {};
+  const { clientId, conversationId, body, createdAtMs, replyToSeq = null, more } = read ?? {};
   const isWhole =
     typeof clientId === "string" &&
     typeof conversationId === "string" &&
     typeof body === "string" &&
     typeof createdAtMs === "number" &&
+    (more === undefined || (typeof more === "object" && more !== null)) &&
     (replyToSeq === null || typeof replyToSeq === "number");
   if (!isWhole) return null;
   // It is stored when it is sent, so before anybody refuses it.
-  return { clientId, conversationId, body, createdAtMs, replyToSeq, problem: null };
+  return {
+    clientId,
+    conversationId,
+    body,
+    createdAtMs,
+    replyToSeq,
+    ...(more && { more }),
+    problem: null,
+  };
 }
 
 /**

@@ -27,7 +27,7 @@ export function createTokens(getToken: GetToken): Tokens {
     try {
       token = await getToken({ stale });
       return token === stale
-        ? refusal("No other token.", "unauthorized")
+        ? refusal("No new token.", "unauthorized")
         : { ok: true, value: token };
     } catch (error) {
       // The application's own error: its refusal, or a failure while it asked for a token.

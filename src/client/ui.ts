@@ -8,6 +8,7 @@
  *
  * Parts stand inside `<TroupeUI>`, which carries client, theme, texts and locale.
  */
+export { Attachments } from "./ui/attachments.tsx";
 export { Avatar, PersonAvatar, Presence } from "./ui/avatar.tsx";
 export { ConnectionBanner } from "./ui/banner.tsx";
 export { Chat, type ChatProps } from "./ui/chat.tsx";
@@ -22,16 +23,24 @@ export {
   type ConversationListProps,
 } from "./ui/conversation-list.tsx";
 export { type Look, TroupeUI, type TroupeUIProps } from "./ui/frame.tsx";
+export type { May } from "./ui/may.ts";
+export { Members, type MembersProps } from "./ui/members.tsx";
 export { Message } from "./ui/message.tsx";
-export { MessageList, type MessageListProps } from "./ui/message-list.tsx";
+export { MessageList, type MessageListProps, type Target } from "./ui/message-list.tsx";
 export { Notifications, type NotificationsProps } from "./ui/notifications.tsx";
 export type {
+  AttachmentsProps,
   AvatarProps,
   ComposerProps,
   HeaderProps,
+  MemberProps,
   MessageProps,
   Parts,
+  ReactionsProps,
   RowProps,
 } from "./ui/parts.ts";
+export { Pins, type PinsProps } from "./ui/pins.tsx";
+export { ReactionPicker, Reactions } from "./ui/reactions.tsx";
 export { Receipts, type ReceiptsProps } from "./ui/receipts.tsx";
 export { TEXTS, type Texts } from "./ui/texts.ts";
+export { Thread, type ThreadProps } from "./ui/thread.tsx";

@@ -4,6 +4,7 @@
  * [FIL1] A name has 1–255 code points, and neither control characters nor what turns the direction
  *        of text; of a path only its last part is kept. One that has nothing left is "file".
  */
+import type { Static } from "typebox";
 import Type from "typebox";
 import { codePoints } from "./text.ts";
 
@@ -13,8 +14,8 @@ export const ATTACHMENTS_MAX = 10;
 export const SNIFFED_BYTES = 4096;
 const NAME_MAX = 255;
 
-export const FILE_KINDS = ["image", "video", "audio", "file"] as const;
-export type FileKind = (typeof FILE_KINDS)[number];
+export type FileKind = "image" | "video" | "audio" | "file";
+export const FILE_KINDS = ["image", "video", "audio", "file"] as const satisfies FileKind[];
 export type FileState = "processing" | "ready" | "refused";
 
 const id = Type.String({ format: "id", description: "Decimal id.", examples: ["42"] });
@@ -40,7 +41,7 @@ export const FileObject = Type.Object({
   thumb_url: Type.Optional(Type.String({ description: "An image of at most 640 pixels a side." })),
   created_at: Type.String({ format: "time", description: "ISO 8601, UTC, milliseconds." }),
 });
-export type FileObject = Type.Static<typeof FileObject>;
+export type FileObject = Static<typeof FileObject>;
 
 /** Files that a message is to show, by their ids. */
 export const Attachments = Type.Array(

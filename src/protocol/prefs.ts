@@ -3,8 +3,8 @@
  * ever sees them. Each change takes the next number of the user's private stream, `prefs_rev`.
  *
  * Nothing is written when others send: whether a conversation is muted, archived or hidden follows
- * from what was set, from the time and from `last_n` (see `isMuted`, `isArchived`, `isHidden`),
- * and clients compute the same.
+ * from what was set, from the time and from `last_n` (see prefs-rules.ts), and clients compute
+ * the same.
  */
 import type { Static } from "typebox";
 import Type from "typebox";
@@ -100,36 +100,3 @@ export const PrefsSet = Type.Object({
 export type Draft = Static<typeof Draft>;
 export type PrefsChange = Static<typeof PrefsChange>;
 export type Prefs = Static<typeof Prefs>;
-
-/** `now`: as a contract's time. ISO 8601 times of one form compare as texts. */
-export function isMuted(prefs: Pick<Prefs, "muted_until">, now: string): boolean {
-  const until = prefs.muted_until;
-  return until !== undefined && (until === "forever" || until > now);
-}
-
-/**
- * Whether a user with these preferences is not notified of something of this type in the
- * conversation; the twin of the SQL function is_silenced.
- */
-export function isSilenced(
-  prefs: Pick<Prefs, "muted_until" | "level">,
-  type: string,
-  now: string,
-): boolean {
-  const { level } = prefs;
-  if (isMuted(prefs, now) || level === "none") return true;
-  return level === "mentions" && type !== "mention" && type !== "reaction";
-}
-
-export function isArchived(
-  prefs: Pick<Prefs, "muted_until" | "archived_n">,
-  lastN: number,
-  now: string,
-): boolean {
-  const { archived_n } = prefs;
-  return archived_n !== undefined && (lastN <= archived_n || isMuted(prefs, now));
-}
-
-export function isHidden({ hidden_n }: Pick<Prefs, "hidden_n">, lastN: number): boolean {
-  return hidden_n !== undefined && lastN <= hidden_n;
-}

@@ -3,132 +3,24 @@
  * `<troupe-chat>` in a page without a build. With TROUPE_SHOTS pictures go there. Skipped, saying
  * so, where no Chromium is found (CHROMIUM_PATH).
  */
-import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { join } from "node:path";
-import { build } from "esbuild";
-import type { BrowserContextOptions, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { hasChromiumFor } from "../support/chromium.ts";
-import { Application } from "../support/client-package.ts";
 import { eventually } from "../support/eventually.ts";
+import { HEAD, kitPagesForFile, sees, sends } from "../support/kit-pages.ts";
 import { axeFaults } from "../support/looks.ts";
-import type { Person } from "../support/person.ts";
-import { DESKTOP, PHONE, SLOW_MS, screensForFile } from "../support/screen.ts";
-import { ROOT } from "../support/snippets.ts";
+import { DESKTOP, PHONE, screensForFile } from "../support/screen.ts";
 import { troupeForFile } from "../support/suite.ts";
-
-const GUIDE = join(ROOT, "src/web/docs/sdk.md");
-const LINES_MAX = 15;
-const HEAD = `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width" />
-<link rel="icon" href="data:," /><title>An application</title>
-<style>html, body, main { height: 100%; margin: 0 } h1 { position: absolute; clip-path: inset(50%) }</style>
-<header><h1>An application</h1></header>`;
 
 describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
   const troupe = troupeForFile();
   const screens = screensForFile();
-  /** What the page's address may name: the guide's lines for one user, or an element. */
-  const pages = new Map<string, { type: string; text: string }>();
-  let application: Application;
-  let host: Server | undefined;
-  let origin: string;
-
-  beforeAll(async () => {
-    const needs = ["react", "react-dom", "socket.io-client", "virtua", "scheduler"];
-    application = await Application.with(troupe().url, needs);
-    host = createServer((request, response) => {
-      const page = pages.get(request.url ?? "");
-      response.statusCode = page === undefined ? 404 : 200;
-      response.setHeader("content-type", page?.type ?? "text/plain");
-      response.end(page?.text);
-    }).listen(0, "127.0.0.1");
-    await once(host, "listening");
-    origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
-  });
-  afterAll(async () => {
-    await application?.remove();
-    if (host === undefined) return;
-    host.closeAllConnections();
-    host.close();
-    await once(host, "close");
-  });
-
-  /** The lines of the guide, as they are there but for the server's address and the user. */
-  async function linesOfGuide(): Promise<string> {
-    const guide = await readFile(GUIDE, "utf8");
-    const lines = [...guide.matchAll(/```jsx[^\n]*\n([\s\S]*?)```/g)]
-      .map(([, text]) => text!)
-      .find((text) => text.includes("<Chat "))!;
-    expect(lines.trim().split("\n").length).toBeLessThanOrEqual(LINES_MAX);
-    return lines;
-  }
-
-  /** `change` is made to the lines first. */
-  async function application15(
-    person: Person,
-    change: (lines: string) => string = (lines) => lines,
-  ): Promise<string> {
-    const lines = change(await linesOfGuide())
-      .replace("http://localhost:3000", troupe().url)
-      .replace('"ada"', JSON.stringify(person.user.username));
-    const entry = join(application.folder, `${person.user.username}.jsx`);
-    await writeFile(entry, lines);
-    const { outputFiles } = await build({
-      entryPoints: [entry],
-      bundle: true,
-      write: false,
-      format: "esm",
-      jsx: "automatic",
-      target: "es2022",
-      define: { "process.env.NODE_ENV": '"production"' },
-    });
-    const name = `/${person.user.username}`;
-    pages.set(`${name}.js`, { type: "text/javascript", text: outputFiles[0]!.text });
-    const text = `${HEAD}<main></main><script type="module" src="${name}.js"></script>`;
-    pages.set(name, { type: "text/html", text });
-    return origin + name;
-  }
-
-  async function opens(address: string, options: BrowserContextOptions = DESKTOP): Promise<Page> {
-    const { page } = await screens.open("about:blank", options);
-    await page.goto(address);
-    return page;
-  }
-
-  const sees = (page: Page, text: string) =>
-    page.locator(`.troupe-body:text-is("${text}")`).waitFor({ timeout: SLOW_MS });
-  const sends = async (page: Page, text: string) => {
-    await page.fill(".troupe-composer textarea", text);
-    await page.press(".troupe-composer textarea", "Enter");
-  };
-
-  async function scene() {
-    const [ada, grace, linus] = (await troupe().users("Ada", "Grace", "Linus")) as [
-      Person,
-      Person,
-      Person,
-    ];
-    const direct = await ada.startsDirect(grace);
-    const group = await linus.startsGroup(ada, grace);
-    await linus.api.patch(`/api/conversations/${group.id}`, { title: "Rehearsal" });
-    await linus.posts(group.id, "Who has the key?");
-    const lines: [Person, string][] = [
-      [grace, "Did the rehearsal room work out?"],
-      [ada, "It did. Seven o'clock, second floor."],
-      [ada, "The plan: https://example.com/stage."],
-      [grace, "Then I bring the stage plan, and the lamp that nobody else wants to carry."],
-    ];
-    for (const [who, line] of lines) await who.posts(direct.id, line);
-    return { ada, grace, linus, direct, group };
-  }
+  const kit = kitPagesForFile(troupe, screens);
+  const { opens, scene } = kit;
 
   it("[KIT1] fifteen lines of the guide are a chat: two people talk, reply, edit and delete", async () => {
     const { ada, grace } = await scene();
-    const adas = await opens(await application15(ada));
-    const graces = await opens(await application15(grace));
+    const adas = await opens(await kit.fifteenLines(ada));
+    const graces = await opens(await kit.fifteenLines(grace));
     await adas.locator(".troupe-row", { hasText: "Grace" }).click();
     await graces
       .locator(".troupe-row", { hasText: "Ada:" })
@@ -167,7 +59,7 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
       ["phone", 'theme="light"', PHONE],
     ] as const;
     for (const [name, props, options] of looks) {
-      const address = await application15(ada, (lines) =>
+      const address = await kit.fifteenLines(ada, (lines) =>
         lines.replace("<Chat client", `<Chat ${props} client`),
       );
       const page = await opens(address, options);
@@ -198,8 +90,7 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
     const element = `<troupe-chat server="${troupe().url}" token="${ada.token}"
       conversation-id="${direct.id}" list="off"></troupe-chat>`;
     const script = `<script type="module" src="${troupe().url}/sdk/troupe-chat.js"></script>`;
-    pages.set("/element", { type: "text/html", text: `${HEAD}${script}<main>${element}</main>` });
-    const page = await opens(`${origin}/element`);
+    const page = await opens(kit.serves("/element", `${HEAD}${script}<main>${element}</main>`));
     await sees(page, "Did the rehearsal room work out?");
     await sends(page, "From an element");
     await eventually("Grace has it", async () => {
@@ -228,7 +119,7 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
     const { ada, grace, direct } = await scene();
     const count = 260;
     for (let n = 1; n <= count; n++) await grace.posts(direct.id, `Line ${n}`);
-    const page = await opens(await application15(ada));
+    const page = await opens(await kit.fifteenLines(ada));
     await page.locator(".troupe-row", { hasText: "Grace" }).click();
     await sees(page, `Line ${count}`);
     const shown = await page.locator(".troupe-message").count();

@@ -178,6 +178,7 @@ export class SimSdk {
     const ports: ClientPorts = {
       clock: world.clock,
       random: () => world.chance(1_000) / 1_000,
+      url: "",
       newClientId: () => `sdk-${++clientIdsMade}`,
       makeSocket: (handlers) => this.#makeSocket(handlers),
       call: (method, path) => this.#call(method, path),

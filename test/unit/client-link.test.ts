@@ -30,6 +30,7 @@ beforeEach(() => {
     ports: {
       clock,
       random: () => 0.5,
+      url: "",
       newClientId: () => "1",
       call: async () => refused("unavailable", "none"),
       makeSocket(given) {

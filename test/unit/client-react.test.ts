@@ -21,6 +21,7 @@ function begins(): Client {
     {
       clock,
       random: () => 0.5,
+      url: "",
       newClientId: () => "mine",
       call: async () => refused("unavailable", "none"),
       makeSocket(given) {

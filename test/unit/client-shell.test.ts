@@ -46,6 +46,7 @@ function begins(storage?: { load(): readonly Outgoing[]; put(): void; remove(): 
     {
       clock,
       random: () => 0.5,
+      url: "",
       newClientId: () => `c${++clientIds}`,
       async call(_, path) {
         calls.push(path);

@@ -27,6 +27,7 @@ async function begins(): Promise<Client> {
     {
       clock,
       random: () => 0.5,
+      url: "",
       newClientId: () => "mine",
       call: async (_, path) => {
         if (path.startsWith("/api/conversations")) {

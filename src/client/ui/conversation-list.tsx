@@ -1,41 +1,80 @@
-/** The conversations, newest activity first, with what is unread and who types. */
-import { memo, type ReactElement } from "react";
-import { useConversations, useIsListed, useMe } from "../react.ts";
+/**
+ * The conversations, pinned ones first, then by newest activity, with what is unread and who
+ * types; filtered, and each with a menu of what one can do with it.
+ */
+import { memo, type ReactElement, useState } from "react";
+import { isMuted } from "../../protocol/prefs-rules.ts";
+import { useIsListed, useMe } from "../react.ts";
 import { Avatar, PersonAvatar } from "./avatar.tsx";
 import { useShared } from "./frame.tsx";
+import { Icon } from "./icons.tsx";
+import { type Filter, nowIso, useListed, usePrefs } from "./listing.ts";
 import type { RowProps } from "./parts.ts";
+import { RowMenu } from "./row-menu.tsx";
 import { useNames, useTitle } from "./titles.tsx";
+import { gistOf } from "./words.ts";
 
 export interface ConversationListProps {
   /** The one that is open. */
   selected?: string | null;
+  /** Default true; false: without the choice between all, unread and archived ones. */
+  hasFilters?: boolean;
   onSelect(conversationId: string): void;
 }
 
-export function ConversationList({
-  selected = null,
-  onSelect,
-}: ConversationListProps): ReactElement {
+export function ConversationList(props: ConversationListProps): ReactElement {
+  const { selected = null, hasFilters = true, onSelect } = props;
   const { texts } = useShared();
-  const views = useConversations();
+  const [filter, setFilter] = useState<Filter>("all");
+  const views = useListed(filter, selected);
   const isListed = useIsListed();
-  if (views.length === 0) {
-    return (
-      <div className="troupe-list" aria-busy={!isListed || undefined}>
-        <p className="troupe-empty">{isListed ? texts.noConversations : texts.loading}</p>
-      </div>
-    );
-  }
+  const none = {
+    all: texts.noConversations,
+    unread: texts.noneUnread,
+    archived: texts.noneArchived,
+  };
   return (
-    <nav className="troupe-list" aria-label={texts.conversations}>
+    <nav
+      className="troupe-list"
+      aria-label={texts.conversations}
+      aria-busy={!isListed || undefined}
+    >
+      {hasFilters && <Filters filter={filter} onFilter={setFilter} />}
+      {views.length === 0 && (
+        <p className="troupe-empty">{isListed ? none[filter] : texts.loading}</p>
+      )}
       <ul>
         {views.map((view) => (
-          <li key={view.id}>
+          <li key={view.id} className="troupe-row-place">
             <Row view={view} isSelected={view.id === selected} onSelect={onSelect} />
+            <RowMenu view={view} />
           </li>
         ))}
       </ul>
     </nav>
+  );
+}
+
+interface FiltersProps {
+  filter: Filter;
+  onFilter(filter: Filter): void;
+}
+
+function Filters({ filter, onFilter }: FiltersProps): ReactElement {
+  const { texts } = useShared();
+  const names = {
+    all: texts.filterAll,
+    unread: texts.filterUnread,
+    archived: texts.filterArchived,
+  };
+  return (
+    <fieldset className="troupe-filters" aria-label={texts.filter}>
+      {(["all", "unread", "archived"] as const).map((one) => (
+        <button key={one} type="button" aria-pressed={one === filter} onClick={() => onFilter(one)}>
+          {names[one]}
+        </button>
+      ))}
+    </fieldset>
   );
 }
 
@@ -55,7 +94,10 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
   const [sender] = useNames(isGroup && senderId !== null && senderId !== meId ? [senderId] : []);
   const typing = useNames(view.typing);
   const from = senderId === meId && lastMessage !== null ? texts.you : sender;
-  const body = lastMessage?.deleted_at ? texts.deleted : (lastMessage?.body ?? "");
+  const prefs = usePrefs(view.id);
+  const isSilent = prefs !== null && isMuted(prefs, nowIso());
+  const gist = lastMessage === null ? "" : gistOf(lastMessage, texts);
+  const body = lastMessage?.deleted_at ? texts.deleted : gist;
   const said = typing.length > 0 ? texts.typing(typing) : from ? `${from}: ${body}` : body;
   const at = lastMessage === null ? "" : words.short(lastMessage.created_at);
   return (
@@ -78,8 +120,10 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
           <span className="troupe-row-said" data-typing={typing.length > 0 || undefined}>
             <bdi>{said}</bdi>
           </span>
+          {isSilent && <Mark icon="mute" label={texts.muted} />}
+          {prefs?.pinned_at !== undefined && <Mark icon="pin" label={texts.pinnedMark} />}
           {unread > 0 && (
-            <span className="troupe-badge">
+            <span className="troupe-badge" data-muted={isSilent || undefined}>
               <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
               <span className="troupe-unseen">{texts.unread(unread)}</span>
             </span>
@@ -87,5 +131,13 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
         </span>
       </span>
     </button>
+  );
+}
+
+function Mark({ icon, label }: { icon: "mute" | "pin"; label: string }): ReactElement {
+  return (
+    <span className="troupe-mark" role="img" aria-label={label}>
+      <Icon name={icon} />
+    </span>
   );
 }

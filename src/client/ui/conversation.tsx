@@ -1,16 +1,30 @@
-/** A conversation: its header, its messages, and where one writes. */
-import { type ReactElement, type ReactNode, useCallback, useRef, useState } from "react";
+/**
+ * A conversation: its header, its messages, and where one writes. A thread, what is pinned and the
+ * members open beside it, one at a time.
+ */
+import {
+  type DragEvent,
+  type ReactElement,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useState,
+} from "react";
 import type { Message } from "../../protocol/schemas.ts";
-import { useConversation, useMe } from "../react.ts";
+import { useConversation } from "../react.ts";
 import type { ConversationView } from "../views.ts";
 import { Avatar, PersonAvatar, Presence } from "./avatar.tsx";
 import { ConnectionBanner } from "./banner.tsx";
 import { Composer } from "./composer.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
-import { MessageList } from "./message-list.tsx";
+import { Members } from "./members.tsx";
+import { MessageList, type Target } from "./message-list.tsx";
 import type { HeaderProps } from "./parts.ts";
+import { Pins } from "./pins.tsx";
+import { Thread } from "./thread.tsx";
 import { useTitle } from "./titles.tsx";
+import { useWriting } from "./writing.ts";
 
 export interface ConversationProps {
   /** null: none is chosen. */
@@ -19,72 +33,103 @@ export interface ConversationProps {
   onBack?: () => void;
   /** What stands at the end of the header. */
   actions?: ReactNode;
+  /** Shows a thread elsewhere; by default it opens beside the conversation. */
+  onThread?: (message: Message) => void;
 }
 
-export function Conversation({ id, onBack, actions }: ConversationProps): ReactElement {
+export function Conversation({ id, ...others }: ConversationProps): ReactElement {
   const { texts } = useShared();
   const view = useConversation(id);
   if (id === null || view === null) {
     return (
-      <section className="troupe-conversation" aria-label={texts.messages}>
-        <ConnectionBanner />
-        <p className="troupe-empty">{id === null ? texts.chooseConversation : texts.loading}</p>
-      </section>
+      <div className="troupe-panes">
+        <section className="troupe-conversation" aria-label={texts.messages}>
+          <ConnectionBanner />
+          <p className="troupe-empty">{id === null ? texts.chooseConversation : texts.loading}</p>
+        </section>
+      </div>
     );
   }
-  return <Shown key={id} view={view} onBack={onBack} actions={actions} />;
+  return <Shown key={id} view={view} {...others} />;
 }
 
-interface ShownProps {
-  view: ConversationView;
-  onBack: (() => void) | undefined;
-  actions: ReactNode;
-}
+type Beside = { is: "thread"; seq: number } | { is: "pins" } | { is: "members" };
 
-function Shown({ view, onBack, actions }: ShownProps): ReactElement {
-  const meId = useMe()?.id ?? "";
+type ShownProps = Omit<ConversationProps, "id"> & { view: ConversationView };
+
+function Shown({ view, onBack, actions, onThread }: ShownProps): ReactElement {
+  const { texts } = useShared();
   const { title } = useTitle(view);
-  const [replyTo, setReplyTo] = useState<Message | null>(null);
-  const [editing, setEditing] = useState<Message | null>(null);
-  const messages = useRef(view.messages);
-  messages.current = view.messages;
-
-  const cancel = useCallback((): void => {
-    setReplyTo(null);
-    setEditing(null);
-  }, []);
-  const reply = useCallback((message: Message): void => {
-    setEditing(null);
-    setReplyTo(message);
-  }, []);
-  const edit = useCallback((message: Message): void => {
-    setReplyTo(null);
-    setEditing(message);
-  }, []);
-  const editLast = (): void => {
-    const own = messages.current.filter(
-      ({ sender_id, client_id, deleted_at }) =>
-        sender_id === meId && client_id !== null && deleted_at === null,
-    );
-    const last = own.at(-1);
-    if (last !== undefined) edit(last);
-  };
+  const { onReply, onEdit, ...writing } = useWriting(view);
+  const [beside, setBeside] = useState<Beside | null>(null);
+  const [target, setTarget] = useState<Target | null>(null);
+  const { isOver, dropped, handlers } = useDrop();
+  const close = useCallback((): void => setBeside(null), []);
+  const openThread = useCallback(({ seq }: Message): void => setBeside({ is: "thread", seq }), []);
+  const { id } = view;
 
   return (
-    <section className="troupe-conversation" aria-label={title}>
-      <Header view={view} onBack={onBack} actions={actions} />
-      <ConnectionBanner />
-      <MessageList conversationId={view.id} onReply={reply} onEdit={edit} />
-      <Composer
-        conversationId={view.id}
-        title={title}
-        replyTo={replyTo}
-        editing={editing}
-        onCancel={cancel}
-        onEditLast={editLast}
-      />
-    </section>
+    <div className="troupe-panes">
+      <section className="troupe-conversation" aria-label={title} {...handlers}>
+        <Header
+          view={view}
+          onBack={onBack}
+          actions={actions}
+          onPins={() => setBeside({ is: "pins" })}
+          onMembers={() => setBeside({ is: "members" })}
+        />
+        <ConnectionBanner />
+        <MessageList
+          conversationId={id}
+          onReply={onReply}
+          onEdit={onEdit}
+          onThread={onThread ?? openThread}
+          target={target}
+        />
+        <Composer {...writing} conversationId={id} title={title} dropped={dropped} />
+        {isOver && <p className="troupe-drop">{texts.drop}</p>}
+      </section>
+      {beside?.is === "thread" && (
+        <Thread key={beside.seq} conversationId={id} seq={beside.seq} onClose={close} />
+      )}
+      {beside?.is === "pins" && (
+        <Pins conversationId={id} onClose={close} onJump={(seq) => setTarget({ seq })} />
+      )}
+      {beside?.is === "members" && <Members conversationId={id} onClose={close} />}
+    </div>
   );
+}
+
+const NO_FILES: readonly File[] = [];
+
+/** Files that are dropped anywhere on the conversation go with what is written. */
+function useDrop() {
+  const [isOver, setOver] = useState(false);
+  const [dropped, setDropped] = useState(NO_FILES);
+  useEffect(() => {
+    if (!isOver) return;
+    const end = (): void => setOver(false);
+    // A drag that leaves the window tells the conversation nothing.
+    document.addEventListener("dragend", end);
+    return () => document.removeEventListener("dragend", end);
+  }, [isOver]);
+  const handlers = {
+    onDragOver(event: DragEvent) {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      setOver(true);
+    },
+    onDragLeave(event: DragEvent) {
+      if (!event.currentTarget.contains(event.relatedTarget as Node | null)) setOver(false);
+    },
+    onDrop(event: DragEvent) {
+      setOver(false);
+      if (event.dataTransfer.files.length === 0) return;
+      event.preventDefault();
+      setDropped([...event.dataTransfer.files]);
+    },
+  };
+  return { isOver, dropped, handlers };
 }
 
 /** The name of the conversation, with the presence of the other one of a pair. */
@@ -94,7 +139,7 @@ export function Header(props: HeaderProps): ReactElement {
   return <Part {...props} />;
 }
 
-function OwnHeader({ view, onBack, actions }: HeaderProps): ReactElement {
+function OwnHeader({ view, onBack, onPins, onMembers, actions }: HeaderProps): ReactElement {
   const { texts } = useShared();
   const { title, peerId } = useTitle(view);
   return (
@@ -113,6 +158,26 @@ function OwnHeader({ view, onBack, actions }: HeaderProps): ReactElement {
           {peerId === null ? texts.members(view.memberCount) : <Presence userId={peerId} />}
         </span>
       </div>
+      {peerId === null && (
+        <button
+          type="button"
+          className="troupe-tool"
+          title={texts.membersTitle}
+          aria-label={texts.membersTitle}
+          onClick={onMembers}
+        >
+          <Icon name="members" />
+        </button>
+      )}
+      <button
+        type="button"
+        className="troupe-tool"
+        title={texts.pinned}
+        aria-label={texts.pinned}
+        onClick={onPins}
+      >
+        <Icon name="pin" />
+      </button>
       {actions}
     </header>
   );

@@ -10,6 +10,18 @@ const PATHS = {
   remove: "M6 8h12M10 8V5h4v3M8 8l1 11h6l1-11",
   copy: "M9 9h10v10H9zM5 15V5h10",
   close: "M6 6l12 12M18 6 6 18",
+  react: "M12 21a9 9 0 1 1 0-18 9 9 0 0 1 0 18ZM9 10v.5M15 10v.5M8.5 14.5c2 2.4 5 2.4 7 0",
+  thread: "M4 5h16v11H10l-4 4v-4H4zM8 9h8M8 12h5",
+  pin: "M9 4h6l-1 6 3 3H7l3-3-1-6ZM12 13v7",
+  members:
+    "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM3 20c0-7 12-7 12 0M15 4.5a3.5 3.5 0 0 1 0 6.2M17 14c3 .8 4 3 4 6",
+  file: "M7 3h7l5 5v13H7zM14 3v5h5",
+  attach:
+    "M19 11l-7.5 7.5a4.6 4.6 0 0 1-6.5-6.5L13 4a3 3 0 0 1 4.3 4.3L9.5 16a1.5 1.5 0 0 1-2-2L14 7.5",
+  more: "M12 6v.01M12 12v.01M12 18v.01",
+  mute: "M5 10v4h3l5 4V6L8 10H5ZM16 10l5 5M21 10l-5 5",
+  unread: "M4 6h16v12H4zM4 7l8 6 8-6",
+  archive: "M4 5h16v4H4zM5 9v10h14V9M10 13h4",
 } as const;
 
 export type IconName = keyof typeof PATHS;

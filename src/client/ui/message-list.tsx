@@ -19,6 +19,7 @@ import { useConversation, useMe, useTroupe } from "../react.ts";
 import { type ConversationView, progressOf } from "../views.ts";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
+import { useMay } from "./may.ts";
 import { Message, OutgoingMessage } from "./message.tsx";
 import { type Row, rowsOf } from "./rows.ts";
 import { useNames } from "./titles.tsx";
@@ -35,9 +36,17 @@ export interface MessageListProps {
   conversationId: string;
   onReply?(message: WireMessage): void;
   onEdit?(message: WireMessage): void;
+  /** Shows the thread of a message. */
+  onThread?(message: WireMessage): void;
+  /** A message to be shown; each new object is a new wish. */
+  target?: Target | null;
 }
 
-const nothing = (): void => undefined;
+export interface Target {
+  seq: number;
+}
+
+const NONE: readonly string[] = [];
 
 export function MessageList(props: MessageListProps): ReactElement {
   const { texts } = useShared();
@@ -53,10 +62,11 @@ export function MessageList(props: MessageListProps): ReactElement {
 }
 
 function List(props: MessageListProps & { view: ConversationView }): ReactElement {
-  const { view, conversationId, onReply = nothing, onEdit = nothing } = props;
+  const { view, conversationId, onReply, onEdit, onThread, target = null } = props;
   const { texts, words } = useShared();
   const client = useTroupe();
   const meId = useMe()?.id ?? "";
+  const may = useMay(view);
   const scroll = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
   const isAtEnd = useRef(true);
@@ -142,6 +152,9 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
     [loadOlder],
   );
   const onJump = useCallback((seq: number) => void jump(seq), [jump]);
+  useEffect(() => {
+    if (target !== null) void jump(target.seq);
+  }, [target, jump]);
 
   const draw = (row: Row): ReactElement => {
     switch (row.is) {
@@ -172,8 +185,11 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
             isGroup={view.conversation.kind !== "direct"}
             progress={isOwn && isLast ? progressOf(view, message) : null}
             quoted={bySeq.get(message.reply_to_seq ?? 0) ?? null}
+            own={view.ownReactions.get(message.seq) ?? NONE}
+            may={may}
             onReply={onReply}
             onEdit={onEdit}
+            onThread={onThread}
             onJump={onJump}
           />
         );

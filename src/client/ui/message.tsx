@@ -3,13 +3,18 @@ import { memo, type ReactElement } from "react";
 import type { Message as WireMessage } from "../../protocol/schemas.ts";
 import { useTroupe } from "../react.ts";
 import type { Outgoing } from "../state.ts";
+import { Attachments } from "./attachments.tsx";
 import { PersonAvatar, useName } from "./avatar.tsx";
+import { Body, Text } from "./body.tsx";
 import { useShared } from "./frame.tsx";
-import { Icon, type IconName } from "./icons.tsx";
+import { Icon } from "./icons.tsx";
+import { Actions } from "./message-actions.tsx";
 import type { MessageProps } from "./parts.ts";
+import { Reactions } from "./reactions.tsx";
 import { Receipts } from "./receipts.tsx";
+import { ThreadLink } from "./thread-link.tsx";
 import { useNames } from "./titles.tsx";
-import { splitLinks, tintOf } from "./words.ts";
+import { gistOf, tintOf } from "./words.ts";
 
 export const Message = memo(function Message(props: MessageProps): ReactElement {
   const { parts } = useShared();
@@ -73,20 +78,34 @@ function Bubble(props: MessageProps & { senderId: string }): ReactElement {
           {isLast && <PersonAvatar userId={props.senderId} size="small" />}
         </span>
       )}
-      <div className="troupe-bubble">
-        {isGroup && !isOwn && isFirst && <Writer id={props.senderId} />}
-        {message.reply_to_seq !== null && (
-          <Quote seq={message.reply_to_seq} quoted={props.quoted} onJump={props.onJump} />
-        )}
-        <p className="troupe-body" dir="auto" data-gone={isGone || undefined}>
-          {isGone ? texts.deleted : <Body text={message.body} />}
-        </p>
-        {(isLast || message.edited_at !== null) && (
-          <span className="troupe-meta">
-            {message.edited_at !== null && !isGone && <span>{texts.edited}</span>}
-            <time dateTime={message.created_at}>{words.time(message.created_at)}</time>
-            {progress !== null && <Receipts progress={progress} />}
-          </span>
+      <div className="troupe-stack">
+        <div className="troupe-bubble">
+          {isGroup && !isOwn && isFirst && <Writer id={props.senderId} />}
+          {message.reply_to_seq !== null && (
+            <Quote seq={message.reply_to_seq} quoted={props.quoted} onJump={props.onJump} />
+          )}
+          <Attachments message={message} />
+          {(isGone || message.body !== "") && (
+            <p className="troupe-body" dir="auto" data-gone={isGone || undefined}>
+              {isGone ? texts.deleted : <Body message={message} />}
+            </p>
+          )}
+          {(isLast || message.edited_at !== null || message.pinned_at !== undefined) && (
+            <span className="troupe-meta">
+              {message.pinned_at !== undefined && (
+                <span className="troupe-pin-mark" role="img" aria-label={texts.pinnedMark}>
+                  <Icon name="pin" />
+                </span>
+              )}
+              {message.edited_at !== null && !isGone && <span>{texts.edited}</span>}
+              <time dateTime={message.created_at}>{words.time(message.created_at)}</time>
+              {progress !== null && <Receipts progress={progress} />}
+            </span>
+          )}
+        </div>
+        <Reactions message={message} own={props.own} mayReact={props.may.react} />
+        {message.thread !== undefined && props.onThread !== undefined && (
+          <ThreadLink message={message} thread={message.thread} onThread={props.onThread} />
         )}
       </div>
       {!isGone && <Actions {...props} />}
@@ -102,24 +121,6 @@ function Writer({ id }: { id: string }): ReactElement {
   );
 }
 
-/** Text with its links; nothing of it is ever read as HTML. */
-export function Body({ text }: { text: string }): ReactElement {
-  return (
-    <>
-      {splitLinks(text).map((part, at) =>
-        part.href === null ? (
-          part.text
-        ) : (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a text's parts have only their place
-          <a key={at} href={part.href} target="_blank" rel="noopener noreferrer nofollow">
-            {part.text}
-          </a>
-        ),
-      )}
-    </>
-  );
-}
-
 interface QuoteProps {
   seq: number;
   quoted: WireMessage | null;
@@ -130,31 +131,8 @@ function Quote({ seq, quoted, onJump }: QuoteProps): ReactElement {
   const { texts } = useShared();
   return (
     <button type="button" className="troupe-quote" dir="auto" onClick={() => onJump(seq)}>
-      {quoted === null ? "…" : quoted.deleted_at === null ? quoted.body : texts.deleted}
+      {quoted === null ? "…" : quoted.deleted_at === null ? gistOf(quoted, texts) : texts.deleted}
     </button>
-  );
-}
-
-function Actions({ message, isOwn, onReply, onEdit }: MessageProps): ReactElement {
-  const client = useTroupe();
-  const { texts } = useShared();
-  const remove = (): void => {
-    // What the server refuses stays as it is; the message says the rest.
-    void client.remove(message.conversation_id, message.seq).catch(() => undefined);
-  };
-  const copy = (): void => void navigator.clipboard?.writeText(message.body).catch(() => undefined);
-  const action = (icon: IconName, label: string, run: () => void): ReactElement => (
-    <button type="button" title={label} aria-label={label} onClick={run}>
-      <Icon name={icon} />
-    </button>
-  );
-  return (
-    <div className="troupe-actions">
-      {action("reply", texts.reply, () => onReply(message))}
-      {action("copy", texts.copy, copy)}
-      {isOwn && action("edit", texts.edit, () => onEdit(message))}
-      {isOwn && action("remove", texts.remove, remove)}
-    </div>
   );
 }
 
@@ -165,10 +143,18 @@ export function OutgoingMessage({ outgoing }: { outgoing: Outgoing }): ReactElem
   const { problem, clientId } = outgoing;
   return (
     <article className="troupe-message" data-own data-first data-last data-outgoing>
-      <div className="troupe-bubble">
-        <p className="troupe-body" dir="auto">
-          <Body text={outgoing.body} />
-        </p>
+      <div className="troupe-bubble troupe-stack">
+        {(outgoing.more?.attachments?.length ?? 0) > 0 && (
+          <span className="troupe-file">
+            <Icon name="file" />
+            {texts.files(outgoing.more!.attachments!.length)}
+          </span>
+        )}
+        {outgoing.body !== "" && (
+          <p className="troupe-body" dir="auto">
+            <Text text={outgoing.body} />
+          </p>
+        )}
         {problem === null ? (
           <span className="troupe-meta">{texts.sending}</span>
         ) : (

@@ -1,7 +1,9 @@
 /** What the replaceable parts of the kit are given: a part of an application takes the same. */
 import type { ComponentType, ReactNode } from "react";
-import type { Message, PresenceStatus } from "../../protocol/schemas.ts";
+import type { Role } from "../../protocol/permissions.ts";
+import type { Member, Message, PresenceStatus } from "../../protocol/schemas.ts";
 import type { ConversationView } from "../views.ts";
+import type { May } from "./may.ts";
 
 export interface AvatarProps {
   /** The person or the conversation; gives the tint. */
@@ -24,9 +26,29 @@ export interface MessageProps {
   progress: "sent" | "delivered" | "read" | null;
   /** The message that it replies to, where it is here. */
   quoted: Message | null;
-  onReply(message: Message): void;
-  onEdit(message: Message): void;
+  /** This user's own reactions to it. */
+  own: readonly string[];
+  may: May;
+  /** Left out where there is nowhere to reply, to edit, or to show a thread. */
+  onReply?: ((message: Message) => void) | undefined;
+  onEdit?: ((message: Message) => void) | undefined;
+  onThread?: ((message: Message) => void) | undefined;
   onJump(seq: number): void;
+}
+
+export interface ReactionsProps {
+  message: Message;
+  own: readonly string[];
+  mayReact: boolean;
+}
+
+export interface AttachmentsProps {
+  message: Message;
+}
+
+export interface MemberProps {
+  member: Member;
+  role: Role;
 }
 
 export interface ComposerProps {
@@ -39,11 +61,18 @@ export interface ComposerProps {
   onCancel(): void;
   /** Up in an empty field: the last own message is wanted. */
   onEditLast(): void;
+  /** Files that were dropped on the conversation; each drop is a new array. */
+  dropped?: readonly File[];
+  /** Takes the focus when it is shown. */
+  isFirstFocused?: boolean;
 }
 
 export interface HeaderProps {
   view: ConversationView;
   onBack: (() => void) | undefined;
+  /** Show what is pinned, and who the members are. */
+  onPins: () => void;
+  onMembers: () => void;
   actions: ReactNode;
 }
 
@@ -60,4 +89,7 @@ export interface Parts {
   Composer: ComponentType<ComposerProps>;
   Header: ComponentType<HeaderProps>;
   Row: ComponentType<RowProps>;
+  Reactions: ComponentType<ReactionsProps>;
+  Attachments: ComponentType<AttachmentsProps>;
+  Member: ComponentType<MemberProps>;
 }

@@ -3,6 +3,8 @@
  * application sets to what it likes; both themes are checked for WCAG AA. Logical properties
  * throughout, so that right-to-left needs no rules of its own.
  */
+import { STYLE_OF_PARTS } from "./style-parts.ts";
+
 const LIGHT = `
   color-scheme: light;
   --troupe-paper: #f6f2ee;
@@ -50,7 +52,7 @@ const TINTS = Array.from(
   (_, n) => `.troupe [data-tint="${n}"] { --troupe-hue: ${(n * 45 + 15) % 360}; }`,
 ).join("\n");
 
-export const STYLE = `
+const BASE = `
 :where(.troupe) {
   ${LIGHT}
   --troupe-font: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", sans-serif;
@@ -94,13 +96,12 @@ ${TINTS}
 .troupe-chat:has(> .troupe-list) { grid-template-columns: minmax(240px, 340px) minmax(0, 1fr); }
 .troupe-chat > * { min-block-size: 0; block-size: 100%; }
 .troupe-list { overflow-y: auto; background: var(--troupe-surface); border-inline-end: 1px solid var(--troupe-line); padding: 8px; }
-.troupe-list:not(nav) { display: grid; }
 @container (max-width: 640px) {
   .troupe-chat:has(> .troupe-list) { grid-template-columns: minmax(0, 1fr); }
   .troupe-chat[data-open] > .troupe-list { display: none; }
-  .troupe-chat:not([data-open]) > .troupe-list ~ .troupe-conversation { display: none; }
+  .troupe-chat:not([data-open]) > .troupe-list ~ .troupe-panes { display: none; }
 }
-@container (min-width: 641px) { .troupe-list ~ .troupe-conversation .troupe-back { display: none; } }
+@container (min-width: 641px) { .troupe-list ~ .troupe-panes .troupe-back { display: none; } }
 
 .troupe .troupe-row {
   display: flex; gap: 12px; align-items: center; inline-size: 100%;
@@ -133,7 +134,7 @@ ${TINTS}
 .troupe-dot[data-presence="away"] { background: var(--troupe-wait); }
 .troupe-dot[data-presence="offline"] { display: none; }
 
-.troupe-conversation { display: flex; flex-direction: column; min-inline-size: 0; }
+.troupe-conversation { position: relative; flex: 1; display: flex; flex-direction: column; min-inline-size: 0; min-block-size: 0; }
 .troupe-header {
   display: flex; gap: 12px; align-items: center; padding: 10px 16px;
   background: var(--troupe-surface); border-block-end: 1px solid var(--troupe-line);
@@ -162,8 +163,10 @@ ${TINTS}
 .troupe-message[data-first] { padding-block-start: var(--troupe-gap); }
 .troupe-message[data-own] { justify-content: flex-end; }
 .troupe-message-picture { inline-size: 28px; flex: none; }
+.troupe-stack { display: grid; justify-items: start; max-inline-size: min(78%, 620px); min-inline-size: 0; }
+.troupe-message[data-own] .troupe-stack { justify-items: end; }
 .troupe-bubble {
-  max-inline-size: min(78%, 620px); padding: 7px 12px; border-radius: var(--troupe-round);
+  max-inline-size: 100%; min-inline-size: 0; padding: 7px 12px; border-radius: var(--troupe-round);
   background: var(--troupe-other); border: 1px solid var(--troupe-line);
 }
 .troupe-message[data-own] .troupe-bubble { background: var(--troupe-own); border-color: transparent; }
@@ -222,3 +225,5 @@ ${TINTS}
 .troupe .troupe-notifications > button, .troupe .troupe-notifications header button { color: var(--troupe-accent); font-weight: 600; min-block-size: 32px; }
 @media (prefers-reduced-motion: no-preference) { .troupe-actions { transition: opacity .12s; } }
 `;
+
+export const STYLE = BASE + STYLE_OF_PARTS;

@@ -12,17 +12,22 @@ const NAMED_MAX = 3;
 
 type Known = ReadonlyMap<string, User | null | undefined>;
 
-/** The names behind some ids, together. */
-export function useNames(ids: readonly string[]): readonly string[] {
+/** The users behind some ids, together. */
+export function useUsers(ids: readonly string[]): Known {
   const client = useTroupe();
-  const { texts } = useShared();
   const key = ids.join();
   // biome-ignore lint/correctness/useExhaustiveDependencies: the ids, by what they are
   const readable = useMemo(
     () => together(ids.map((id) => [id, usersOf(client).of(id)])),
     [client, key],
   );
-  const known = useReadable(readable);
+  return useReadable(readable);
+}
+
+/** The names behind some ids. */
+export function useNames(ids: readonly string[]): readonly string[] {
+  const { texts } = useShared();
+  const known = useUsers(ids);
   return ids.map((id) => {
     const user = known.get(id);
     return user === null ? texts.someone : isolated(user?.display_name || user?.username || "");

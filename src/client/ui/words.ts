@@ -1,13 +1,14 @@
 /** Times and names in words, by locale. Pure but for the machine's time zone. */
 
 import { withoutDirection } from "../../protocol/isolated.ts";
-import type { Status } from "../../protocol/schemas.ts";
+import type { Message, Status } from "../../protocol/schemas.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import { systemClock } from "../clock.ts";
 import type { Texts } from "./texts.ts";
 
 const DAY_MS = 86_400_000;
 const TINTS = 8;
+const SIZES = ["byte", "kilobyte", "megabyte", "gigabyte"] as const;
 
 export interface Words {
   /** "9:41" */
@@ -17,6 +18,8 @@ export interface Words {
   /** A time today, else a short day: of a list. */
   short(at: string): string;
   presence(status: Status | null): string;
+  /** "2.4 MB": of a file. */
+  bytes(count: number): string;
 }
 
 const startOfDay = (ms: number): number => new Date(ms).setHours(0, 0, 0, 0);
@@ -49,6 +52,11 @@ export function wordsOf(locale: string | undefined, texts: Texts): Words {
     time,
     day,
     short,
+    bytes(count) {
+      const at = Math.min(SIZES.length - 1, Math.floor(Math.log10(Math.max(count, 1)) / 3));
+      const size = { style: "unit", unit: SIZES[at]!, maximumFractionDigits: 1 } as const;
+      return new Intl.NumberFormat(locale, size).format(count / 1_000 ** at);
+    },
     presence(status) {
       if (status === null) return "";
       if (status.status === "online") return texts.online;
@@ -86,6 +94,36 @@ export function splitLinks(text: string): TextPart[] {
     .split(/(https?:\/\/[^\s<>"]+[^\s<>".,;:!?)\]'])/)
     .filter((part) => part !== "")
     .map((part) => ({ text: part, href: /^https?:\/\//.test(part) ? part : null }));
+}
+
+export interface MentionPart {
+  text: string;
+  /** The username that it names; null: none. */
+  name: string | null;
+}
+
+/** A text at the mentions of these usernames; `@name.` at the end of a sentence is one too. */
+export function splitMentions(text: string, names: ReadonlySet<string>): MentionPart[] {
+  const parts: MentionPart[] = [];
+  let from = 0;
+  for (const { 0: found, index } of text.matchAll(/(?<![\p{L}\p{N}._@])@[a-z0-9_.]+/giu)) {
+    const mention = found.replace(/\.+$/, "");
+    const name = mention.slice(1).toLowerCase();
+    if (!names.has(name)) continue;
+    if (index > from) parts.push({ text: text.slice(from, index), name: null });
+    parts.push({ text: mention, name });
+    from = index + mention.length;
+  }
+  if (from < text.length) parts.push({ text: text.slice(from), name: null });
+  return parts;
+}
+
+/** A message in a line: its text, or how many files it has. */
+export function gistOf(
+  { body, attachments }: Pick<Message, "body" | "attachments">,
+  texts: Texts,
+): string {
+  return body === "" && attachments !== undefined ? texts.files(attachments.length) : body;
 }
 
 /** What was typed or pasted, without what the server would refuse for its look alone. */

@@ -7,7 +7,8 @@ import {
 } from "../../protocol/conversation-list.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import { withOwnMember } from "../../protocol/members.ts";
-import { isArchived, isHidden, isMuted, type Prefs } from "../../protocol/prefs.ts";
+import type { Prefs } from "../../protocol/prefs.ts";
+import { isArchived, isHidden, isMuted } from "../../protocol/prefs-rules.ts";
 import type { Conversation } from "../../protocol/schemas.ts";
 import {
   decodeListPlace,

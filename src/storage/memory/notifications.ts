@@ -2,7 +2,7 @@
 import type { NewNotification, NotificationStore } from "../../../actors/social-ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { UserId } from "../../protocol/ids.ts";
-import { isSilenced } from "../../protocol/prefs.ts";
+import { isSilenced } from "../../protocol/prefs-rules.ts";
 import type { Notification } from "../../protocol/social.ts";
 import { SOCIAL_REFUSALS } from "../postgres/refusals.ts";
 import type { MemoryTables } from "./tables.ts";

@@ -1,0 +1,67 @@
+/** What this user may do in a conversation, so that the kit offers nothing that is refused. */
+import { useMemo } from "react";
+import { type Ruled, roleMayDo, roleMayDoTo, roleOf } from "../../protocol/permissions.ts";
+import type { Conversation } from "../../protocol/schemas.ts";
+import { useMe, useReadable, useTroupe } from "../react.ts";
+import type { Readable } from "../store.ts";
+import type { ConversationView } from "../views.ts";
+
+export interface May {
+  send: boolean;
+  react: boolean;
+  attach: boolean;
+  pin: boolean;
+  /** Threads have no threads. */
+  thread: boolean;
+  mentionAll: boolean;
+  /** Whether a message of this sender may be deleted: their role is below one's own. */
+  deleteOf(senderId: string): boolean;
+}
+
+const UNKNOWN: Readable<null> = { get: () => null, subscribe: () => () => undefined };
+
+/** A thread has the rights of its parent; the same object until they change. */
+export function useMay(view: ConversationView): May {
+  const client = useTroupe();
+  const meId = useMe()?.id ?? "";
+  const parentId = view.conversation.parent?.conversation_id ?? null;
+  const parent = useReadable<ConversationView | null>(
+    useMemo(
+      () => (parentId === null ? UNKNOWN : client.conversation(parentId)),
+      [client, parentId],
+    ),
+  );
+  const isThread = view.conversation.kind === "thread";
+  const ruling: Conversation | null = isThread ? (parent?.conversation ?? null) : view.conversation;
+  return useMemo(() => rightsOf(ruling, meId, isThread), [ruling, meId, isThread]);
+}
+
+/** Where the parent is not known here, the server decides. */
+const ANYTHING: May = {
+  send: true,
+  react: true,
+  attach: true,
+  pin: true,
+  thread: false,
+  mentionAll: false,
+  deleteOf: () => false,
+};
+
+export function rightsOf(
+  conversation: (Ruled & Pick<Conversation, "members">) | null,
+  meId: string,
+  isThread: boolean,
+): May {
+  if (conversation === null) return ANYTHING;
+  const role = roleOf(conversation, meId);
+  return {
+    send: roleMayDo(conversation, role, "send"),
+    react: roleMayDo(conversation, role, "react"),
+    attach: roleMayDo(conversation, role, "attach"),
+    pin: roleMayDo(conversation, role, "pin"),
+    thread: !isThread && roleMayDo(conversation, role, "thread"),
+    mentionAll: roleMayDo(conversation, role, "mention_all"),
+    deleteOf: (senderId) =>
+      roleMayDoTo(conversation, role, "delete_any", roleOf(conversation, senderId)),
+  };
+}
