@@ -9,7 +9,8 @@ import { filesWith, rowsOf } from "../support/dump.ts";
 import { EventReader } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectRefusal, upTo } from "../support/expectations.ts";
-import type { Answer, Api } from "../support/http.ts";
+import { type Answer, Api } from "../support/http.ts";
+import { Issuer, issuerKey, signedBy } from "../support/issuer.ts";
 import { expectStatus, type Login, PASSWORD, Person } from "../support/person.ts";
 import { Service } from "../support/service.ts";
 import { Session } from "../support/session.ts";
@@ -297,5 +298,42 @@ describe("an erasure", () => {
     });
     const rows = await rowsOf(databaseUrl!);
     expect(rows.filter((row) => row.includes(WORD))).toEqual([]);
+  });
+
+  it("[ERA10] an outside issuer's user stays out, though the issuer goes on giving out tokens", async () => {
+    const key = await issuerKey("one");
+    const issuer = await Issuer.publishing(key);
+    const env = { ...issuer.env, SERVICE_SUBJECTS: "backoffice" };
+    troupe = await startTroupe({ workers: 2, env });
+    try {
+      const url = () => troupe!.url;
+      const callsAs = async (claims: Record<string, unknown>) => {
+        const token = await signedBy(key, claims);
+        return new Api(url(), () => token);
+      };
+      const ann = await (await callsAs({ sub: "auth0|ann" })).get<User>("/api/me");
+      const scope = "troupe:users troupe:admin";
+      const office = await callsAs({ sub: "backoffice", scope });
+      const job = await erases(office, ann.body.id, "erase");
+      await untilEnded(office, job);
+      expect(
+        (await rowsOf(troupe.databaseUrl!)).filter((row) => row.includes("auth0|ann")),
+      ).toEqual([]);
+      // No worker remembers the subject.
+      const before = troupe.pids().workers;
+      troupe.signal("SIGHUP");
+      await eventually(
+        "both workers are new",
+        () => {
+          const now = troupe!.pids().workers;
+          return now.length === 2 && !now.some((pid) => before.includes(pid));
+        },
+        JOB_WITHIN_MS,
+      );
+      const fresh = await callsAs({ sub: "auth0|ann", n: 1 });
+      expectRefusal(await fresh.get("/api/me"), "forbidden");
+    } finally {
+      await issuer.goesAway();
+    }
   });
 });

@@ -103,6 +103,22 @@ describe("beside a running server", () => {
       "suspend_user",
     ]);
   });
+
+  it("[UCM4] a user is erased, and an operator sees how far that is", async () => {
+    const person = await troupe().user("dora");
+    const { username } = person.user;
+    expect((await user(["delete", username])).stderr).toContain("--messages");
+    const deleted = await user(["delete", username, "--messages", "erase"]);
+    expect([deleted.code, deleted.stderr]).toEqual([0, ""]);
+    const job = /Job (\d+)/.exec(deleted.stdout)?.[1] ?? "";
+    await expect.poll(async () => (await person.api.get("/api/me")).status).toBe(403);
+    const admin = await Service.of(troupe(), "admin");
+    const state = async () =>
+      expectStatus(await admin.api.get<{ state: string }>(`/api/jobs/${job}`), 200).state;
+    await expect.poll(state, { timeout: 20_000 }).toBe("done");
+    expect((await user(["list"])).stdout).not.toContain(username);
+    expect((await user(["restore", `erased.${person.id}`])).code).toBe(1);
+  });
 });
 
 it("[ROT4] a new secret is put before the generated one, or in its place", async () => {
