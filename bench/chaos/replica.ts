@@ -32,6 +32,8 @@ interface Held {
   /** Null for a conversation that is no thread. */
   parent: string | null;
   messages: Map<number, HeldMessage>;
+  /** Reactions to messages that a sync has yet to bring. */
+  early: { seq: number; rev: number; changed: readonly Reaction[]; isWhole: boolean }[];
 }
 
 type Reaction = { key: string; count: number; last_user_ids: string[] };
@@ -117,7 +119,10 @@ export class Replica {
     if (held === undefined) return;
     this.#hear(held, rev);
     const message = held.messages.get(seq);
-    if (message === undefined) return;
+    if (message === undefined) {
+      held.early.push({ seq, rev, changed, isWhole });
+      return;
+    }
     const news = new Map(changed.map((one) => [one.key, one]));
     if (isWhole) {
       for (const key of message.keys.keys()) {
@@ -230,7 +235,16 @@ export class Replica {
     let held = this.#held.get(id);
     if (held === undefined) {
       const messages = new Map<number, HeldMessage>();
-      held = { rev, heard: rev, baseSeq, lastSeq: baseSeq, readSeq: 0, parent: null, messages };
+      held = {
+        rev,
+        heard: rev,
+        baseSeq,
+        lastSeq: baseSeq,
+        readSeq: 0,
+        parent: null,
+        messages,
+        early: [],
+      };
       this.#held.set(id, held);
     }
     return held;
@@ -262,6 +276,12 @@ export class Replica {
       own: message.sender_id === this.user,
       deleted: message.deleted_at !== null,
     });
+    const early = held.early.filter(({ seq }) => seq === message.seq);
+    if (early.length === 0) return;
+    held.early = held.early.filter(({ seq }) => seq !== message.seq);
+    for (const { seq, rev: at, changed, isWhole } of early) {
+      this.applyReactions(message.conversation_id, seq, at, changed, isWhole);
+    }
   }
 }
 
