@@ -14,7 +14,7 @@ export const PRESENCE_SETTLE_MS = 1_000;
 /** Newest messages a conversation keeps for joins: the largest page a join may ask for. */
 export const RING_MESSAGES = 100;
 
-/** What a join with `after_rev` and without `limit` answers at most. */
+/** The most messages in the answer to a join with `after_rev` and without `limit`. */
 export const JOIN_CHANGES_DEFAULT = 100;
 
 /** Reloading a user is one batched read: short enough to keep memory to those around. */
@@ -44,7 +44,7 @@ export const FLOOD_SINGLE_MAX = 10;
 /** Such kinds and places of one user that are counted at a time: some 300 bytes each. */
 export const FLOODS_MAX = 1_000;
 
-/** More names in one text would make it a megaphone. */
+/** Users whom one text may mention: more would misuse mentions to notify everybody. */
 export const MENTIONS_MAX = 20;
 
 /** Contract: at most one `user_updated` a second for one user. */
@@ -96,5 +96,5 @@ export const CHECKPOINT_EVERY_MS = 1_000;
 /** Contract: a writer that is silent for so long leaves the stream `failed`. */
 export const STREAM_SILENCE_MS = 30_000;
 
-/** How long who waits for the end of a stream is kept without an answer: less than an ask's deadline. */
+/** A caller that waits for the end of a stream is answered after this: less than an ask's deadline. */
 export const STREAM_WAIT_MS = 2_000;

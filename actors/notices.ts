@@ -15,7 +15,7 @@ import { LIKES_WINDOW_MS } from "./limits.ts";
 export interface LikesWindow {
   endsAtMs: Monotonic;
   counted: ReadonlySet<UserId>;
-  /** Users who are not in the notification yet, in order. */
+  /** Users whose likes the notification does not count yet, in order. */
   waiting: readonly UserId[];
 }
 
@@ -72,7 +72,7 @@ export function crowdSentence(name: string | null, count: number, did: string): 
   return `${who} and ${others} ${others === 1 ? "other" : "others"} ${did}`;
 }
 
-/** The words of a notification into which a flood was counted. */
+/** The words of a notification that counts a flood without names. */
 export function floodSentence(
   name: string | null,
   count: number,

@@ -11,7 +11,7 @@
  * [STR3] An append continues the text exactly, or is `conflict` with the length that there is.
  * [STR4] A stream that another activation held goes on at its last checkpoint, which everybody
  *        receives as `message_updated`; its writer has STREAM_SILENCE_MS to come back.
- * [STR5] A user who joins is answered with all text that was published, and receives what follows.
+ * [STR5] A user who joins is answered with all published text, and then receives the deltas after it.
  * [STR6] The end of a stream that is wanted by the server is tried until storage has it.
  * [STR7] Rules for words judge the whole text at each checkpoint and at the end.
  */
@@ -121,7 +121,7 @@ export function endStream(
   proceed(state, rules, ctx);
 }
 
-/** Answers once the stream has ended; who writes over HTTP waits so. */
+/** Answers once the stream has ended; a writer over HTTP waits for its end in this way. */
 export function awaitEnd(
   state: ConversationState,
   { user, seq }: Body<"ended">,
@@ -194,7 +194,7 @@ export function cancelStreams(
   proceed(state, rules, ctx);
 }
 
-/** Stores at once what storage does not have: this activation ends. */
+/** Stores the text since the last checkpoint at once, because this activation ends. */
 export function retireStreams(state: ConversationState, rules: StreamsRules, ctx: Context): void {
   if (state.streams === null) return;
   state.streams.isRetiring = true;

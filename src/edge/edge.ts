@@ -45,11 +45,11 @@ import { WriteBatcher } from "./transport/write-batcher.ts";
 
 /** A draining worker asks each session to reconnect at a random moment within this. */
 const RECONNECT_SPREAD_MS = 2_500;
-/** A long-polling session ends this soon: by then, what it asked before has its answer. */
+/** A draining worker ends a long-polling session after this: its earlier requests are answered then. */
 const POLLING_END_MS = 500;
-/** How long a long-polling client may take to come with its next request. */
+/** How long a long-polling client may take to send its next request. */
 const NEXT_POLL_WITHIN_MS = 2_000;
-/** After its moment a session that has not gone by itself is closed. */
+/** A session that has not reconnected this long after its moment is closed. */
 const RECONNECT_PATIENCE_MS = 500;
 
 export interface EdgeDeps {
@@ -94,11 +94,11 @@ export class Edge {
   readonly vitals = createEdgeVitals();
   /** The application's own; null where it has none. */
   readonly namespaces: Namespaces | null = null;
-  /** Lives of this host begin so; the clocks of others are not ours. */
+  /** The prefix of this host's incarnation ids: other hosts' clocks cannot be compared with its own. */
   readonly #ownHost: string;
   readonly #hub: Hub;
   readonly #spending: UsageSharing;
-  /** What this worker looks for in storage. */
+  /** The kinds of due work that this worker looks for in storage. */
   readonly #dueWork: Pick<DueWork<never>, "start" | "close">[];
   /** Null where the application has no actors of its own. */
   readonly #appWakes: AppWakes | null = null;

@@ -276,7 +276,7 @@ export class Streams {
         else interests.release(which.topic);
       },
       entered: (session, which) => this.#makeRoom(session, which),
-      // A partial session may have missed earlier changes, which nobody would read for it.
+      // A partial session may have missed earlier changes, and the stream would not read them for it.
       hasRoom: (session) => !session.isPartial && this.hasRoom(session, null),
       left: (user) => this.#options.onLeft(user),
       catchUp: (session, which, rev) => void this.enter(session, which.id, rev, which.parent),

@@ -31,9 +31,9 @@ export interface ActorStorage {
    * takes sends first. Resolves within the deadline, with connections or without.
    */
   open(): Promise<void>;
-  /** Gives back what the writer can do without: see pool.ts. */
+  /** Closes connections that the writer does not need: see pool.ts. */
   spare(): void;
-  /** Writes what waits and leaves the database; the ports reject from then on. */
+  /** Writes the waiting calls and disconnects; the ports reject from then on. */
   close(): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 /**
- * ConversationStore on PostgreSQL, for the conversation actors of one thread. Writes go through
- * the thread's one writer; reads are gathered over a turn, for activations come in storms.
+ * ConversationStore on PostgreSQL, for the conversation actors of one thread. Writes go through the
+ * thread's one writer. Reads of one turn share a statement, because activations come in storms.
  */
 import type {
   Appended,
@@ -79,7 +79,7 @@ const CHANGED_AFTER = {
       ORDER BY x.rev FETCH FIRST a.most ROWS WITH TIES
     ) m ORDER BY a.n, m.rev`,
 };
-// The masked members are found by an index that holds nobody else.
+// Masked members are found by an index that has only their rows.
 const RESERVES = {
   name: "reserves_of_conversations",
   text: `SELECT c.id, NULL::bigint AS masked, false AS streams FROM conversations c
@@ -121,7 +121,7 @@ const SEND_FOR_SERVICE = {
   name: "send_for_service",
   text: "SELECT * FROM send_for_service($1, $2, $3::json)",
 };
-/** The sender stands for the server, which asks nobody. */
+/** The server acts in the name of the sender; permissions are not checked. */
 const EXPIRY = JSON.stringify({ does: "delete", expired: true });
 const FILES = JSON.stringify({ does: "files", expired: true });
 const OPENED = {

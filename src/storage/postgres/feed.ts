@@ -13,11 +13,11 @@ import type { Database } from "./pool.ts";
 import { joinedLike, POST_TEXT } from "./social-rows.ts";
 
 /**
- * For each reader `$1` the newest `$2` posts of those they follow and their own, with ids below
- * `$3`, and whether there are more. All from the index posts_feed: first each author's newest,
- * one entry each; the page can only be made of the `$2` authors whose newest are newest, and of
- * those as many posts each are looked at. A block ends follows, so nobody behind one is among
- * the authors.
+ * For each reader `$1`: the newest `$2` posts, with ids below `$3`, of the reader and of the users whom
+ * they follow, and whether there are more. It reads the index posts_feed only. First it reads one
+ * entry for each author, the newest post. Only the `$2` authors with the newest of these can have
+ * posts on the page, and of each of them at most `$2` posts are read. A block ends follows, so no
+ * author is behind a block.
  */
 export const FEEDS = {
   name: "feeds",
@@ -74,7 +74,7 @@ export class Feeds {
   readonly #pages: Batcher<Read, JsonText<ListPage<Post>>>;
 
   constructor(database: Database) {
-    // Few: of somebody who follows a thousand a page takes milliseconds, and all in it wait.
+    // Few: a page of a user who follows a thousand takes milliseconds, and the whole batch waits.
     const limits = { batchMax: 16, inFlightMax: 2 };
     this.#pages = new Batcher((reads) => readPages(database, reads), limits);
   }

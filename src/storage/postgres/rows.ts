@@ -55,8 +55,8 @@ export function storedMessage(asked: NewMessage, stored: Stored): Message {
 }
 
 /**
- * A row of the view conversation_rows, with all members; or, with `member_count`, one that holds
- * of a large group only some.
+ * A row of the view conversation_rows, with all members; or, with `member_count`, a row that has only
+ * some members of a large group.
  */
 export interface ConversationRow {
   id: string;
@@ -85,7 +85,7 @@ export interface ConversationRow {
   reader_extra?: MemberExtra | null;
 }
 
-/** What a conversation has beside members and title (sql/migrations/0015). */
+/** The properties of a conversation beside members and title (sql/migrations/0015). */
 export type ConversationExtra = Pick<
   Conversation,
   "data" | "image_url" | "settings" | "permissions" | "meta_rev"
@@ -115,15 +115,15 @@ export const readerExtra = (reader: string) => `(
   ) AS reader_extra`;
 
 /**
- * A conversation `c` and the row `k` by which `reader` may read it: their membership, in a thread
- * that of the parent. A thread whose root is hidden from them is hidden, too.
+ * A conversation `c` and the row `k` by which `reader` may read it: the reader's membership, for a
+ * thread the one of its parent. A thread is hidden from a reader from whom its root is hidden.
  */
 export const readable = (reader: string) =>
   `conversations c JOIN conversation_members k
       ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = ${reader}
         AND (c.parent_id IS NULL OR coalesce(k.visible_from_seq, 1) <= c.parent_seq)`;
 
-/** The first seq of which the reader of `readable` may see; see shownFrom. */
+/** The first seq that the reader of `readable` may see; see shownFrom. */
 export const SHOWN_FROM = `CASE WHEN c.parent_id IS NULL
     THEN greatest(k.visible_from_seq, k.cleared_before_seq, 1)
     ELSE coalesce((
@@ -161,8 +161,8 @@ export const fewMembers = (c: string, reader: string, most: number) =>
   ) y`;
 
 /**
- * Subquery of the arrays of a conversation of table alias `c`, as lists and `sync` show
- * them to `reader`: of a large group no other member's row is read. `where`: a condition on `c`.
+ * Subquery of the arrays of a conversation of table alias `c`, as lists and `sync` show them to
+ * `reader`: for a large group no other member's row is read. `where` is a condition on `c`.
  */
 export const listedMembers = (c: string, reader: string, where = "true") =>
   `SELECT ${memberArrays(BY_JOINING, reader)} FROM (
@@ -225,7 +225,7 @@ function threadOf(conversation: Conversation, row: ConversationRow): Conversatio
   return shownThread(thread, rules, own, standing, row.member_count ?? 0);
 }
 
-/** The counts that are left out where they have nothing to say. */
+/** The counts of a conversation; each is left out where its column is null. */
 function countsOf({ last_n, first_seq, first_n }: ConversationRow) {
   if (last_n === null && first_seq === null) return null;
   return {
@@ -247,7 +247,7 @@ export interface OwnRow {
   unread_count: string;
 }
 
-/** The first seq of which the member with the row `k` may read: join and clearing both hide. */
+/** The first seq that the member with the row `k` may read: join and clearing both hide messages. */
 export const shownFrom = (k: string) =>
   `greatest(${k}.visible_from_seq, ${k}.cleared_before_seq, 1)`;
 

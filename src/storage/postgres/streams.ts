@@ -22,7 +22,7 @@ const FIND = {
   text: `SELECT message_text(m) AS message FROM messages m
     WHERE m.conversation_id = $1 AND m.seq = $2`,
 };
-// Those of conversations that are deleted would be found for ever.
+// Open streams of deleted conversations would be found again and again for ever.
 const CLAIM = {
   name: "claim_streams",
   text: `WITH due AS (

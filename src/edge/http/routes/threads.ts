@@ -1,4 +1,4 @@
-/** Threads over HTTP: what changes something asks an actor, the list is read from the database. */
+/** Threads over HTTP: changes are asked of an actor, the list is read from the database. */
 import type { Queries } from "../../../ports/edge.ts";
 import { ok } from "../../../protocol/errors.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
