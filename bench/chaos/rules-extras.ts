@@ -2,6 +2,7 @@
  * Rules about what contract 1.1 adds: reactions, pins, roles, threads, preferences and unread
  * arithmetic, and about what sessions of version 1 receive of it.
  */
+import { factsOf } from "./fault-table.ts";
 import type { History, Rec } from "./history.ts";
 import { Look, type Rule } from "./rule.ts";
 
@@ -108,6 +109,7 @@ const settingsKept: Rule = {
 /**
  * [CHD1] A member who is out, from the answer to the removal until somebody asks for their return,
  * receives no message that was sent in that time, neither of the conversation nor of its threads.
+ * While Redis is away a host learns late of a removal in a parent whose actor is on another host.
  */
 const silentAfterRemoval: Rule = {
   id: "CHD1",
@@ -137,6 +139,7 @@ const silentAfterRemoval: Rule = {
     for (const session of sessions) {
       for (const rec of session.records) {
         if (rec.kind !== "change" || rec.via !== "event" || rec.name !== "message") continue;
+        if (threads.has(rec.conversation) && isApart(history, rec.atMs)) continue;
         const parent = threads.get(rec.conversation) ?? rec.conversation;
         const out = outs
           .get(`${parent} ${session.user}`)
@@ -151,6 +154,15 @@ const silentAfterRemoval: Rule = {
     return look.verdict;
   },
 };
+
+/** Hosts do not hear each other, or have yet to catch up with what they missed. */
+function isApart({ faults, endedAtMs, slackMs }: History, atMs: number): boolean {
+  return faults.some(({ fault, injectedAtMs, healedAtMs }) => {
+    const { caughtUpWithinMs } = factsOf(fault);
+    if (caughtUpWithinMs === undefined || atMs < injectedAtMs) return false;
+    return atMs <= (healedAtMs ?? endedAtMs) + caughtUpWithinMs + slackMs;
+  });
+}
 
 /**
  * [CHO1] A number that is missing was replaced, before it could be read, by a later change of the
