@@ -50,7 +50,11 @@ export async function askFinalFacts(
     clients: scene.clients.map(({ name, user, contract }) => ({ name, user, contract })),
     records: recorder.records,
   };
-  await until(() => shownTyping(seen, recorder.nowMs()).length === 0, TYPING_ENDS_WITHIN_MS, 100);
+  const isTypingShown = () => {
+    const parents = new Map(scene.threads.map(({ id, parent }) => [id, parent]));
+    return shownTyping(seen, recorder.nowMs(), parents).length > 0;
+  };
+  await until(() => !isTypingShown(), TYPING_ENDS_WITHIN_MS, 100);
   let typing = await askTyping(scene);
   // Sessions that began after somebody started typing were not sent that; typing ends within 5 s.
   const untilMs = recorder.nowMs() + TYPING_ENDS_WITHIN_MS;

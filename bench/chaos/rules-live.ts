@@ -153,13 +153,13 @@ const noTypingLeft: Rule = {
   id: "CHT1",
   promise: 5,
   title: "no typing is left over",
-  check({ history }) {
+  check({ history, threads }) {
     const look = new Look();
     for (const { conversation, users } of history.final.typing) {
       const what = () => `conversation ${conversation}: ${users.length} still type at the end`;
       look.at(users.length === 0, what, users);
     }
-    const shown = shownTyping(history, history.endedAtMs);
+    const shown = shownTyping(history, history.endedAtMs, threads);
     const looked = history.records.filter((rec) => rec.kind === "typing").length;
     look.looked += looked;
     for (const one of shown) {
@@ -175,7 +175,7 @@ const typingEnds: Rule = {
   id: "CHT2",
   promise: 5,
   title: "typing ends 5 s after the last keystroke",
-  check({ history, sessions }) {
+  check({ history, sessions, threads }) {
     const look = new Look();
     const tries = new Map<string, number[]>();
     for (const rec of history.records) {
@@ -195,7 +195,7 @@ const typingEnds: Rule = {
           (one) =>
             one.atMs >= rec.atMs &&
             isRemovalOf(session.user, one) &&
-            one.conversation === rec.conversation,
+            one.conversation === (threads.get(rec.conversation) ?? rec.conversation),
         );
         const untilMs = Math.min(next?.atMs ?? endMs, removal?.atMs ?? endMs, endMs);
         const keystrokes = tries.get(`${rec.conversation} ${rec.user}`) ?? [];

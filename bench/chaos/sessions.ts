@@ -86,11 +86,13 @@ export interface ShownTyping {
 
 /**
  * Who is shown as typing at `atMs` by the clients that are connected then. A client that is
- * removed from a conversation drops its state and is owed no end of a typing.
+ * removed from a conversation drops its state and its threads, and is owed no end of a typing.
+ * `threads`: the parent of each.
  */
 export function shownTyping(
   history: Pick<History, "clients" | "records">,
   atMs: number,
+  threads: ReadonlyMap<string, string>,
 ): ShownTyping[] {
   const { clients, records } = history;
   const shown = new Map<string, ShownTyping>();
@@ -100,7 +102,8 @@ export function shownTyping(
       for (const [key, one] of shown) if (one.client === rec.client) shown.delete(key);
     } else if (rec.kind === "change" && isRemovalOf(clients[rec.client]!.user, rec)) {
       for (const [key, one] of shown) {
-        if (one.client === rec.client && one.conversation === rec.conversation) shown.delete(key);
+        const place = threads.get(one.conversation) ?? one.conversation;
+        if (one.client === rec.client && place === rec.conversation) shown.delete(key);
       }
     } else if (rec.kind === "typing") {
       const { client, conversation, user } = rec;

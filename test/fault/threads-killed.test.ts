@@ -128,10 +128,10 @@ async function killsTheWorkerOf(id: string, act: () => Promise<unknown>): Promis
   );
 }
 
-it("[THF1] the thread's and the parent's workers are killed under replies: nothing is lost, counted wrong or heard after a removal", {
+it("[THK1] the thread's and the parent's workers are killed under replies: nothing is lost, counted wrong or heard after a removal", {
   timeout: 150_000,
 }, async () => {
-  const chance = chanceFrom(seedFor("[THF1]"));
+  const chance = chanceFrom(seedFor("[THK1]"));
   database = await createDatabase();
   watching = new pg.Client({ connectionString: database.url });
   holding = new pg.Client({ connectionString: database.url });

@@ -26,7 +26,7 @@ afterEach(async () => {
   client = wire = undefined;
 });
 
-test("[VER1] talks, goes offline, comes back, counts unread, and sees reactions as message_updated", async () => {
+test("[OLD1] talks, goes offline, comes back, counts unread, and sees reactions as message_updated", async () => {
   const [ann, bob] = (await troupe().users("ann", "bob")) as [Person, Person];
   const group = await ann.startsGroup(bob);
   wire = await Wire.to(troupe().port);
