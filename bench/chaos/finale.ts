@@ -5,6 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
 import type { ConversationSummary } from "../../src/protocol/conversation-list.ts";
@@ -29,6 +30,7 @@ const SETTLED_WITHIN_MS = 15_000;
 const TYPING_ENDS_WITHIN_MS = 9000;
 const PAGE = 100;
 const RECOUNT_MS = 30_000;
+const SUMMARIES_WITHIN_MS = 5_000;
 /** How many people leave for good at the end. */
 const LEAVERS = 2;
 
@@ -38,6 +40,8 @@ export async function askFinalFacts(
   recorder: Recorder,
 ): Promise<FinalFacts> {
   const ports = world.hosts.map((host) => host.port);
+  // A thread's last summary changes its root a few seconds after the last reply or deletion.
+  await delay(SUMMARIES_WITHIN_MS);
   await until(() => scene.clients.every((client) => client.isSettled), SETTLED_WITHIN_MS);
   await until(() => hasConverged(ports, scene), SETTLED_WITHIN_MS, 200);
   // Taken before any reconnect, so that faults which a reconnect would hide show here.
