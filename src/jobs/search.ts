@@ -28,7 +28,9 @@ import type { JobHandlers } from "./runner.ts";
 
 export const FEED_SEARCH = "search.feed";
 
+/** A look reads all conversations, so it is followed by a rest of ten times as long, within these. */
 const REST_MS = 400;
+const REST_MS_MAX = 1_000;
 /** After PostgreSQL did not answer, or another job fed. */
 const TROUBLE_MS = 1_000;
 const DUE_MAX = 500;
@@ -58,7 +60,7 @@ export function searchJobs({ index, clock, log }: SearchJobDeps): JobHandlers {
           const begunMs = clock.monotonicMs();
           const isMore = await feeder.round(signal);
           const tookMs = msBetween(begunMs, clock.monotonicMs());
-          await rest(clock, isMore ? tookMs : Math.max(REST_MS, 2 * tookMs), signal);
+          await rest(clock, isMore ? tookMs : clamped(10 * tookMs), signal);
         }
       } catch (err) {
         log.warn({ event: "search_feed_waits", err });
@@ -68,6 +70,8 @@ export function searchJobs({ index, clock, log }: SearchJobDeps): JobHandlers {
     },
   };
 }
+
+const clamped = (ms: number): number => Math.min(REST_MS_MAX, Math.max(REST_MS, ms));
 
 class Feeder {
   readonly #index: SearchIndex;
