@@ -152,6 +152,7 @@ export class Edge {
       revocations,
       limits,
       askIssuerKeys,
+      wordRules,
       clock,
       log,
     });

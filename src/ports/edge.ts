@@ -107,13 +107,28 @@ export interface RefreshGrant {
   family: FamilyId;
 }
 
+/** `username` is folded already. */
+export interface NewOutsideUser {
+  username: string | null;
+  displayName: string | null;
+  imageUrl: string | null;
+}
+
 export interface AccountStore {
   /** Refuses: conflict (username taken). `username` is folded already. */
   register(username: string, displayName: string, passwordHash: string): Promise<Result<User>>;
   byUsername(username: string, address: string): Promise<Account | null>;
   byId(id: UserId): Promise<User | null>;
-  /** The user of an outside issuer's subject, made on first sight. */
-  bySubject(issuer: string, subject: string): Promise<User>;
+  /**
+   * The user of an outside issuer's subject, made on first sight with what can be had of `wished`:
+   * a username that is taken or reserved is replaced by one of the subject's hash, and a display
+   * name that is null by the username.
+   */
+  bySubject(
+    issuer: string,
+    subject: string,
+    wished: NewOutsideUser,
+  ): Promise<{ user: User; created: boolean }>;
   /**
    * The user's own change. Refuses: not_found, conflict (the name is taken or reserved, or was
    * changed less than 30 days ago).

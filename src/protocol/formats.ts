@@ -57,7 +57,7 @@ Format.Set(
 /** An https address that a browser can load a picture from. */
 Format.Set("image_url", (value) => isImageUrl(value));
 
-function isImageUrl(value: string): boolean {
+export function isImageUrl(value: string): boolean {
   return isText(value, IMAGE_URL_MAX) && HTTPS_ADDRESS.test(value);
 }
 /** Before it is normalised: see reactionKeyOf. */

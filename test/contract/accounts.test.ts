@@ -13,6 +13,7 @@ const from = (address = "10.0.0.1", rootHash = `root ${++roots}`) => ({
   userAgent: "a test",
 });
 
+const UNNAMED = { username: null, displayName: null, imageUrl: null };
 const FOR_GOOD = { until: null, reason: null };
 
 describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
@@ -144,20 +145,44 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(await granted(accounts.setPassword(id!, "another hash"))).toEqual([family]);
     const name = (await storage.queries.user(id!))!.username;
     expect((await accounts.byUsername(name, "10.0.0.1"))?.passwordHash).toBe("another hash");
-    const outside = await accounts.bySubject("iss", "sub|password");
+    const { user: outside } = await accounts.bySubject("iss", "sub|password", UNNAMED);
     expect(await codeOf(accounts.setPassword(asUserId(outside.id), "h"))).toBe("conflict");
     expect(await codeOf(accounts.setPassword(asUserId("999999999"), "h"))).toBe("not_found");
   });
 
   it("[ACC3] an outside subject is one user, made on first sight, with a username of its own", async () => {
-    const seen = await Promise.all([1, 2, 3].map(() => storage.accounts.bySubject("iss", "sub|1")));
-    expect(new Set(seen.map((user) => user.id)).size).toBe(1);
-    expect(seen[0]!.username).toMatch(/^[a-z0-9_.]{3,32}$/);
-    const elsewhere = await storage.accounts.bySubject("iss2", "sub|1");
-    expect(elsewhere.id).not.toBe(seen[0]!.id);
+    const seen = await Promise.all(
+      [1, 2, 3].map(() => storage.accounts.bySubject("iss", "sub|1", UNNAMED)),
+    );
+    expect(new Set(seen.map(({ user }) => user.id)).size).toBe(1);
+    expect(seen.filter(({ created }) => created)).toHaveLength(1);
+    expect(seen[0]!.user.username).toMatch(/^[a-z0-9_.]{3,32}$/);
+    const { user: elsewhere } = await storage.accounts.bySubject("iss2", "sub|1", UNNAMED);
+    expect(elsewhere.id).not.toBe(seen[0]!.user.id);
     expect(
       (await storage.accounts.byUsername(elsewhere.username, "10.0.0.1"))?.passwordHash,
     ).toBeNull();
+  });
+
+  it("[ACC23] an outside subject begins with the wished name and picture, where the name is free", async () => {
+    const { accounts } = storage;
+    const imageUrl = "https://pictures.example/ann.png";
+    const wished = { username: "ann.outside", displayName: "Ann Ash", imageUrl };
+    const { user: ann } = await accounts.bySubject("iss", "sub|ann", wished);
+    const expected = { username: "ann.outside", display_name: "Ann Ash", image_url: imageUrl };
+    expect(ann).toMatchObject(expected);
+    const other = { username: "other.name", displayName: "Other", imageUrl: null };
+    const again = await accounts.bySubject("iss", "sub|ann", other);
+    expect(again).toEqual({ user: ann, created: false });
+
+    const { user: second } = await accounts.bySubject("iss", "sub|ann2", wished);
+    expect(second).toMatchObject({ display_name: "Ann Ash", image_url: imageUrl });
+    expect(second.username).toMatch(/^user_[0-9a-f]{16}$/);
+
+    // A name that was changed is kept for its user for a while.
+    await granted(accounts.changeUser(asUserId(ann.id), { username: "ann.renamed" }));
+    const { user: third } = await accounts.bySubject("iss", "sub|ann3", wished);
+    expect(third.username).toMatch(/^user_[0-9a-f]{16}$/);
   });
 
   it("[TOK1] a refresh token is spent once; shown again it ends its login", async () => {

@@ -115,6 +115,8 @@ describe("access tokens", () => {
       issuedAtMs: time.nowMs,
       jti: decodeJwt(token).jti,
       scope: [],
+      profile: null,
+      endsBy: "exp",
     };
     expect(await tokens.check(token)).toEqual({ ok: true, value: claims });
     time.nowMs += 899_999;

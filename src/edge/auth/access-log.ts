@@ -31,6 +31,10 @@ export interface AccessEvent {
   user_id?: UserId;
   address?: string;
   reason?: string;
+  /** What is wrong with a token: its claim, or the member of its header, and how. */
+  claim?: string;
+  header?: string;
+  problem?: string;
   /** The route or event that was refused. */
   act?: string;
   user_agent?: string;

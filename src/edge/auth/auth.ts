@@ -32,7 +32,9 @@ import { isReservedName } from "./account-rules.ts";
 import { type Identity, isCut, SERVICE_USER } from "./identity.ts";
 import { type AskIssuerKeys, createHeldKeys } from "./jwks.ts";
 import { createPasswordQueue, hashPassword, isPassword, isWeakHash } from "./passwords.ts";
+import { createOutsideUsers, type NameRules } from "./profile.ts";
 import { createRefreshTokens } from "./refresh-tokens.ts";
+import { tokenProblemIn } from "./token-refusals.ts";
 import { type Claims, createTokens } from "./tokens.ts";
 
 /** Revoked logins and suspended users known to this edge; changes are published to all edges. */
@@ -59,6 +61,8 @@ export interface AuthDeps {
   limits: Pick<EdgeLimits, "loginTry" | "registration">;
   /** Used where JWT_JWKS_URL is set. */
   askIssuerKeys: AskIssuerKeys;
+  /** Judges the names of an outside issuer's users; null: they are taken as they are. */
+  wordRules: NameRules | null;
   clock: Clock;
   log: Logger;
 }
@@ -86,8 +90,11 @@ export interface Client {
 export interface Auth {
   /** For refusals that are decided elsewhere. */
   readonly access: AccessLog;
-  /** Refuses: unauthorized, token_expired, forbidden (suspended), unavailable. Never rejects. */
-  verify(token: string): Promise<Result<Identity>>;
+  /**
+   * Refuses: unauthorized, token_expired, forbidden (suspended), unavailable. Never rejects. With
+   * `act`, what the token was shown for, an `unauthorized` is in the log; HTTP notes its own.
+   */
+  verify(token: string, act?: string): Promise<Result<Identity>>;
   /** `verify` where memory is enough, else undefined: no promise on the hot path. */
   known(token: string): Result<Identity> | undefined;
   /** Refuses: forbidden (not possible here), conflict (the name), rate_limited. */
@@ -123,8 +130,6 @@ const OUTSIDE_PREFIX = "troupe:";
 const USERNAME = /^[a-z0-9_.]{3,32}$/;
 /** Longer ids of service tokens are none of ours. */
 const JTI_CHARS_MAX = 128;
-/** Subjects of an outside issuer whose user is known: about 150 bytes each. */
-const SUBJECTS_MAX = 50_000;
 
 const NOT_VALID = refused("unauthorized", "The access token is not valid.");
 const REVOKED = refused("unauthorized", "This login has ended. Log in again.");
@@ -160,7 +165,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   const access = createAccessLog(log, clock);
   // With an outside issuer there are no refresh tokens.
   const refreshTokens = createRefreshTokens(secretsOf(config.jwtSecret ?? "")[0]);
-  const subjects = new Map<string, UserId>();
+  const outsideUsers = createOutsideUsers(config.jwtIssuer, accounts, deps.wordRules);
   const refreshTtlMs = config.refreshTokenTtlS * 1000;
 
   function identityOf(claims: Claims, userId: UserId): Result<Identity> {
@@ -210,18 +215,27 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
   function userOf(claims: Claims): UserId | null | undefined {
     // A program must not become a user, nor act as one.
     if (outside) {
-      return serviceSubjects.has(claims.subject) ? SERVICE_USER : subjects.get(claims.subject);
+      const { subject } = claims;
+      return serviceSubjects.has(subject) ? SERVICE_USER : outsideUsers.known(subject);
     }
     if (claims.scope.some(isServiceScope)) return SERVICE_USER;
     if (isId(claims.subject)) return asUserId(claims.subject);
     return claims.scope.length > 0 ? SERVICE_USER : null;
   }
 
-  async function userOfSubject(subject: string): Promise<UserId> {
-    const user = await orUnreachable(accounts.bySubject(config.jwtIssuer, subject));
-    if (subjects.size >= SUBJECTS_MAX) subjects.clear();
-    subjects.set(subject, asUserId(user.id));
-    return asUserId(user.id);
+  async function identified(token: string): Promise<Result<Identity>> {
+    const known = tokens.known(token);
+    const claims = known ?? (await tokens.check(token));
+    if (!claims.ok) return claims;
+    const userId = userOf(claims.value) ?? null;
+    if (userId === SERVICE_USER && known === undefined) noteService(claims.value);
+    if (userId !== null) return identityOf(claims.value, userId);
+    if (!outside) return NOT_VALID;
+    // Claims from memory are without the profile, which a new user begins with.
+    const full = known === undefined ? claims : await tokens.check(token);
+    if (!full.ok) return full;
+    const { subject, profile } = full.value;
+    return identityOf(full.value, await outsideUsers.admit(subject, profile));
   }
 
   async function answerWith(user: User, family: FamilyId, refreshToken: string) {
@@ -289,16 +303,14 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
       return userId === null ? NOT_VALID : identityOf(claims.value, userId);
     },
 
-    async verify(token) {
+    async verify(token, act) {
       try {
-        const known = tokens.known(token);
-        const claims = known ?? (await tokens.check(token));
-        if (!claims.ok) return claims;
-        const userId = userOf(claims.value) ?? null;
-        if (userId === SERVICE_USER && known === undefined) noteService(claims.value);
-        if (userId !== null) return identityOf(claims.value, userId);
-        if (!outside) return NOT_VALID;
-        return identityOf(claims.value, await userOfSubject(claims.value.subject));
+        const identity = await identified(token);
+        if (act !== undefined && !identity.ok && identity.error.code === "unauthorized") {
+          const problem = tokenProblemIn(identity.error);
+          access.note({ event: "access_refused", act, reason: "unauthorized", ...problem });
+        }
+        return identity;
       } catch (fault) {
         log.error({ event: "token_check_failed", err: fault });
         return REFUSALS.unavailable;

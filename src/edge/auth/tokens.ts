@@ -21,10 +21,12 @@ import {
 } from "jose";
 import type { Clock } from "../../base/clock.ts";
 import { kidOf } from "../../config/jwt-secrets.ts";
-import { ok, type Result, refused } from "../../protocol/errors.ts";
+import { ok, type Result } from "../../protocol/errors.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import { asFamilyId } from "../../protocol/schemas.ts";
 import { epochMsOf, later, msBetween, type WallTime, wallTime } from "../../protocol/time.ts";
+import { type Profile, profileOf } from "./profile.ts";
+import { AGED, EXPIRED, invalid, NO_KEYS, refusalOf } from "./token-refusals.ts";
 
 /** The claims of a verified token. */
 export interface Claims {
@@ -37,6 +39,13 @@ export interface Claims {
   /** The token's own id; null where it has none. */
   jti: string | null;
   scope: readonly string[];
+  /**
+   * What an outside issuer's token says of its user; null in the server's own tokens, and where the
+   * claims are from memory.
+   */
+  profile: Profile | null;
+  /** By what it ends: its `exp`, or the greatest age that an outside issuer's token may have. */
+  endsBy: "exp" | "age";
 }
 
 /** The properties of a new token beside its user. */
@@ -89,9 +98,8 @@ const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jw
 const PLAIN_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
 const OUTSIDE_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 
-const INVALID = refused("unauthorized", "The access token is not valid.");
-const EXPIRED = refused("token_expired", "The access token has expired.");
-const NO_KEYS = refused("unavailable", "The token issuer's keys cannot be fetched right now.");
+/** A token of another type, such as a logout token; its signature may well be right. */
+class NoAccessToken extends Error {}
 
 /** The issuer's keys cannot be had; thrown by `keys`, answered `unavailable`. */
 export class KeysUnavailable extends Error {}
@@ -118,7 +126,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       : verifiedByOwn(token, { ...rules, algorithms: ["HS256"] }));
     if (TYPES.includes(protectedHeader.typ?.toLowerCase())) return payload;
     // A logout token, a DPoP proof: signed by the same issuer, and no key to anything here.
-    throw new errors.JWTInvalid("the token's typ is not that of an access token");
+    throw new NoAccessToken();
   }
 
   /** By the secret that signed it, whichever that is. */
@@ -135,19 +143,28 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
   }
 
   /** An outside issuer's token is good until `exp`, and no longer than the greatest age allows. */
-  function outsideClaims(payload: JWTPayload): Claims | null {
-    const claims = claimsOf(payload);
-    if (claims === null || isIdToken(payload)) return null;
+  function outsideClaims(payload: JWTPayload): Result<Claims> {
+    const read = claimsOf(payload);
+    if (!read.ok) return read;
+    const claims = { ...read.value, profile: profileOf(payload) };
+    const sign = signOfIdToken(payload);
+    if (sign !== null) return invalid(sign, "this is an ID token; an access token is needed");
     const nowMs = clock.wallMs();
     const { iat } = payload;
     if (iat === undefined) {
       // Its age is unknown; that it is at most so old is sure only where so little is left.
-      return msBetween(nowMs, claims.expiresAtMs) <= options.maxAgeS * 1000 ? claims : null;
+      return msBetween(nowMs, claims.expiresAtMs) <= options.maxAgeS * 1000
+        ? ok(claims)
+        : invalid("iat", "it is missing, and exp is later than TOKEN_MAX_AGE_S allows");
     }
     const issuedAtMs = wallTime(iat * 1000);
-    if (msBetween(nowMs, issuedAtMs) > CLOCK_TOLERANCE_S * 1000) return null;
+    if (msBetween(nowMs, issuedAtMs) > CLOCK_TOLERANCE_S * 1000) {
+      return invalid("iat", "it is in the future");
+    }
     const oldestMs = later(issuedAtMs, options.maxAgeS * 1000);
-    return oldestMs < claims.expiresAtMs ? { ...claims, expiresAtMs: oldestMs } : claims;
+    return ok(
+      oldestMs < claims.expiresAtMs ? { ...claims, expiresAtMs: oldestMs, endsBy: "age" } : claims,
+    );
   }
 
   function remember(token: string, claims: Claims): void {
@@ -156,7 +173,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       const oldest = known.keys().next();
       if (!oldest.done) known.delete(oldest.value);
     }
-    known.set(token, claims);
+    known.set(token, { ...claims, profile: null });
   }
 
   return {
@@ -183,7 +200,7 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       const claims = known.get(token);
       if (claims === undefined) return undefined;
       known.delete(token);
-      if (claims.expiresAtMs <= clock.wallMs()) return EXPIRED;
+      if (claims.expiresAtMs <= clock.wallMs()) return claims.endsBy === "age" ? AGED : EXPIRED;
       known.set(token, claims);
       return ok(claims);
     },
@@ -194,20 +211,25 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
     },
 
     async check(token) {
-      if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) return INVALID;
+      if (token.length > TOKEN_CHARS_MAX || !COMPACT.test(token)) {
+        return invalid(null, `it is no JWT of at most ${TOKEN_CHARS_MAX} characters`);
+      }
       const began = generation;
       try {
         const payload = await verified(token);
         const claims = keys === null ? ownClaims(payload) : outsideClaims(payload);
-        if (claims === null) return INVALID;
-        if (claims.expiresAtMs <= clock.wallMs()) return EXPIRED;
-        if (began === generation) remember(token, claims);
-        return ok(claims);
+        if (!claims.ok) return claims;
+        const { expiresAtMs, endsBy } = claims.value;
+        if (expiresAtMs <= clock.wallMs()) return endsBy === "age" ? AGED : EXPIRED;
+        if (began === generation) remember(token, claims.value);
+        return claims;
       } catch (error) {
-        if (error instanceof errors.JWTExpired) return EXPIRED;
         if (error instanceof KeysUnavailable) return NO_KEYS;
+        if (error instanceof NoAccessToken) {
+          return invalid("typ", "it is not that of an access token", "header");
+        }
         // Everything else that jose throws says what is wrong with the token.
-        if (error instanceof errors.JOSEError) return INVALID;
+        if (error instanceof errors.JOSEError) return refusalOf(error);
         throw error;
       }
     },
@@ -244,25 +266,30 @@ function parsed(json: Buffer): JWTPayload | null {
   }
 }
 
-function ownClaims(payload: JWTPayload): Claims | null {
+function ownClaims(payload: JWTPayload): Result<Claims> {
   const claims = claimsOf(payload);
   const { fam } = payload;
-  return claims === null
-    ? null
-    : { ...claims, family: typeof fam === "string" ? asFamilyId(fam) : null };
+  return claims.ok && typeof fam === "string"
+    ? ok({ ...claims.value, family: asFamilyId(fam) })
+    : claims;
 }
 
-function claimsOf(payload: JWTPayload): Claims | null {
+function claimsOf(payload: JWTPayload): Result<Claims> {
   const { sub, exp } = payload;
-  if (typeof sub !== "string" || !SUBJECT.test(sub) || typeof exp !== "number") return null;
-  return {
+  if (typeof sub !== "string" || !SUBJECT.test(sub)) {
+    return invalid("sub", "it is not a text of 1 to 255 ASCII characters");
+  }
+  if (typeof exp !== "number") return invalid("exp", "it is not a number");
+  return ok({
     subject: sub,
     family: null,
     expiresAtMs: wallTime(exp * 1000),
     issuedAtMs: issuedAtOf(payload),
     jti: typeof payload.jti === "string" ? payload.jti : null,
     scope: scopeOf(payload["scope"]),
-  };
+    profile: null,
+    endsBy: "exp",
+  });
 }
 
 function issuedAtOf({ iat, iat_ms }: JWTPayload): number | null {
@@ -270,10 +297,14 @@ function issuedAtOf({ iat, iat_ms }: JWTPayload): number | null {
   return typeof iat === "number" ? iat * 1000 : null;
 }
 
-/** Whether it tells a client who its user is, and is no key to an API (OpenID Connect Core, 2). */
-function isIdToken(payload: JWTPayload): boolean {
+/**
+ * The claim by which it tells a client who its user is, and is no key to an API (OpenID Connect
+ * Core, 2); null: it has none.
+ */
+function signOfIdToken(payload: JWTPayload): string | null {
   // `nonce` does not tell: some issuers put it into access tokens, too.
-  return "at_hash" in payload || "c_hash" in payload || payload["typ"] === "ID";
+  const found = ["at_hash", "c_hash"].find((claim) => claim in payload);
+  return found ?? (payload["typ"] === "ID" ? "typ" : null);
 }
 
 /** A space-separated string (RFC 8693) or, as some issuers write it, an array. */

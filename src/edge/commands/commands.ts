@@ -405,7 +405,7 @@ export function createCommands(deps: CommandDeps): Commands {
     },
 
     async refresh_token(session, { token }, ack) {
-      const verified = await deps.auth.verify(token);
+      const verified = await deps.auth.verify(token, "refresh_token");
       if (!verified.ok) {
         ack.refuse(verified.error);
         return;

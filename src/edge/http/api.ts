@@ -32,6 +32,7 @@ import { ROUTES, type RouteName } from "../../protocol/routes.ts";
 import { type Auth, createAuth, type Revocations } from "../auth/auth.ts";
 import type { Identity } from "../auth/identity.ts";
 import type { AskIssuerKeys } from "../auth/jwks.ts";
+import { tokenProblemIn } from "../auth/token-refusals.ts";
 import { EdgeLimits } from "../limits/limits.ts";
 import { TOO_MANY_READS } from "../limits/turns.ts";
 import { WordRules } from "../moderation/word-rules.ts";
@@ -147,8 +148,10 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
       clock,
       tally: metrics.limits,
     });
+  const wordRules = deps.wordRules ?? new WordRules(deps.moderation, log);
   const auth =
-    deps.auth ?? (await createAuth({ askIssuerKeys: async () => null, ...deps, limits }));
+    deps.auth ??
+    (await createAuth({ askIssuerKeys: async () => null, ...deps, limits, wordRules }));
   const count = (route: string, status: number) => metrics.httpRequests.add(route, status);
   const everywhere = createCors(config.corsOrigin);
   /** A page elsewhere has no use for health and metrics, but could read those of an intranet. */
@@ -164,7 +167,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   const replies = createReplies(
     head,
     count,
-    (request, { code }) => {
+    (request, error) => {
+      const { code } = error;
       const route = request.routeOptions.url ?? "";
       // Refused logins and refreshes are logged by those who refuse them.
       if ((code !== "forbidden" && code !== "unauthorized") || route.startsWith("/api/auth/")) {
@@ -177,6 +181,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
         address: request.address,
         act: `${request.method} ${route}`,
         reason: code,
+        ...(code === "unauthorized" && tokenProblemIn(error)),
       });
     },
     deps.files.links,
@@ -210,7 +215,6 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", readJson);
 
-  const wordRules = deps.wordRules ?? new WordRules(deps.moderation, log);
   const outside = eventRoutes({ ...deps.outside, config, clock });
   const written: PlainHandlers = {
     ...outside.handlers,

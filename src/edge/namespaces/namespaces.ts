@@ -190,7 +190,7 @@ export class Namespaces {
     try {
       const token = tokenOf(socket);
       if (token === null) return NO_TOKEN;
-      const verified = auth.known(token) ?? (await auth.verify(token));
+      const verified = auth.known(token) ?? (await auth.verify(token, "connect"));
       if (!verified.ok) return verified.error;
       const identity = verified.value;
       const refusal = judge("connect", factsOf(identity)) ?? limits.handshake(identity.userId);
@@ -257,7 +257,7 @@ export class Namespaces {
 
   async #refresh(member: Member, token: string): Promise<object> {
     const { auth } = this.#deps;
-    const verified = await auth.verify(token);
+    const verified = await auth.verify(token, "refresh_token");
     if (!verified.ok) return { ok: false, error: verified.error };
     const self = verified.value.userId === member.identity.userId;
     const refusal = judge("replace_token", { self });

@@ -127,7 +127,7 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
     contract: ContractVersion,
   ): Promise<Result<AdmittedClient>> {
     const { auth, config, limits, sessions } = this.#deps;
-    const verified = auth.known(token) ?? (await auth.verify(token));
+    const verified = auth.known(token) ?? (await auth.verify(token, "connect"));
     if (!verified.ok) return verified;
     const identity = verified.value;
     const refusal = judge("connect", factsOf(identity));

@@ -4,6 +4,7 @@ import type {
   AccountStore,
   EndedFamily,
   LoginOrigin,
+  NewOutsideUser,
   PutUser,
   RefreshGrant,
   ShutOut,
@@ -55,14 +56,23 @@ export class MemoryAccounts implements AccountStore {
     return stored ? { ...stored.user } : null;
   }
 
-  async bySubject(issuer: string, subject: string): Promise<User> {
+  async bySubject(
+    issuer: string,
+    subject: string,
+    wished: NewOutsideUser,
+  ): Promise<{ user: User; created: boolean }> {
     for (const stored of this.#tables.users.values()) {
-      if (stored.issuer === issuer && stored.subject === subject) return { ...stored.user };
+      if (stored.issuer === issuer && stored.subject === subject) {
+        return { user: { ...stored.user }, created: false };
+      }
     }
     let attempt = 0;
-    let username = usernameOfSubject(issuer, subject, attempt);
-    while (this.#named(username)) username = usernameOfSubject(issuer, subject, ++attempt);
-    return this.#add(username, username, { issuer, subject });
+    let username = wished.username ?? usernameOfSubject(issuer, subject, attempt++);
+    while (this.#isTaken(username, null)) username = usernameOfSubject(issuer, subject, attempt++);
+    const made = this.#add(username, wished.displayName ?? username, { issuer, subject });
+    const { user } = this.#tables.users.get(made.id)!;
+    if (wished.imageUrl !== null) user.image_url = wished.imageUrl;
+    return { user: { ...user }, created: true };
   }
 
   async changeUser(id: UserId, change: UserChange): Promise<Result<PutUser>> {

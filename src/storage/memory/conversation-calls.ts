@@ -146,7 +146,7 @@ export function doCall(batch: Batch, call: ConversationCall): Done {
     case "remove": {
       const { by, userId } = call;
       if (by !== userId && !mayTo("remove_members", userId)) return STORAGE_REFUSALS.role;
-      if (!stored.members.has(userId)) return REFUSALS.userNotFound;
+      if (!stored.members.has(userId)) return STORAGE_REFUSALS.noMember;
       if (by === userId) stored.leavers.add(userId);
       takeOut(batch, userId);
       const event = by === userId ? "troupe.member_left" : "troupe.member_removed";
@@ -250,7 +250,7 @@ function changeMember(
   if (silenced_until !== undefined && !mayTo("silence", userId)) return STORAGE_REFUSALS.role;
   if (data !== undefined && call.by !== null && call.by !== userId) return STORAGE_REFUSALS.role;
   const member = stored.members.get(userId);
-  if (member === undefined) return REFUSALS.userNotFound;
+  if (member === undefined) return STORAGE_REFUSALS.noMember;
   const isOwner = stored.ownerId === userId;
   if (isOwner && call.role !== undefined && call.role !== "owner") return STORAGE_REFUSALS.role;
   let revised = member.extra;

@@ -7,6 +7,7 @@ import type {
   AccountStore,
   EndedFamily,
   LoginOrigin,
+  NewOutsideUser,
   PutUser,
   RefreshGrant,
   ShutOut,
@@ -48,7 +49,11 @@ const BY_SUBJECT = {
   text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.issuer = $1 AND u.subject IN ($2, erased_subject($1, $2))`,
 };
 const ADMIT_SUBJECT = {
-  text: `INSERT INTO users AS u (username, display_name, issuer, subject) VALUES ($3, $4, $1, $2)
+  text: `INSERT INTO users AS u (username, display_name, image_url, issuer, subject)
+    SELECT $3, $4, $5, $1, $2 WHERE NOT EXISTS (
+      SELECT 1 FROM reserved_names r
+      WHERE r.name_hash = name_hash($3) AND r.until > clock_timestamp()
+    )
     ON CONFLICT DO NOTHING RETURNING ${USER_COLUMNS}`,
 };
 // After a change of name, how soon the next one may be, and how long nobody else has the old name.
@@ -243,14 +248,19 @@ export class PostgresAccounts implements AccountStore {
     return row ? userOf(row) : null;
   }
 
-  async bySubject(issuer: string, subject: string): Promise<User> {
-    for (let attempt = 0; attempt < NAMES_MAX; attempt++) {
+  async bySubject(
+    issuer: string,
+    subject: string,
+    { username: wished, displayName, imageUrl }: NewOutsideUser,
+  ): Promise<{ user: User; created: boolean }> {
+    for (let attempt = wished === null ? 0 : -1; attempt < NAMES_MAX; attempt++) {
       const [known] = await this.#database.read<UserRow>(BY_SUBJECT, [issuer, subject]);
-      if (known) return userOf(known);
-      const username = usernameOfSubject(issuer, subject, attempt);
-      const values = [issuer, subject, username, username];
+      if (known) return { user: userOf(known), created: false };
+      const username =
+        attempt < 0 && wished !== null ? wished : usernameOfSubject(issuer, subject, attempt);
+      const values = [issuer, subject, username, displayName ?? username, imageUrl];
       const [made] = await this.#database.write<UserRow>(ADMIT_SUBJECT, values);
-      if (made) return userOf(made);
+      if (made) return { user: userOf(made), created: true };
     }
     throw new StorageFault("locked", `no free username for a subject of ${issuer}`);
   }

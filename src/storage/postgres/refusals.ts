@@ -29,6 +29,7 @@ export const STORAGE_REFUSALS = {
   ),
   pinsFull: refused("conflict", `At most ${PINS_MAX} messages of a conversation are pinned.`),
   role: RULES.role,
+  noMember: refused("not_found", "That user is not a member of this conversation."),
   directFixed: refused(
     "conflict",
     "A conversation of this kind has neither that nor a change of it.",
@@ -69,6 +70,7 @@ export type Refusal = { ok: false; error: ErrorObject };
 export const CONVERSATION_OUTCOMES: Record<string, Refusal> = {
   not_found: REFUSALS.conversationNotFound,
   user_not_found: REFUSALS.userNotFound,
+  member_not_found: STORAGE_REFUSALS.noMember,
   conflict: STORAGE_REFUSALS.directFixed,
   forbidden: STORAGE_REFUSALS.role,
   apart: STORAGE_REFUSALS.apart,

@@ -6,8 +6,8 @@
 --   unban    user_id              delete
 -- outcomes and done run parallel to the calls: the outcome, and whether the call did something to
 -- what members see. Outcomes: ok, not_found (the caller is no member), conflict (a conversation of
--- this kind cannot do it), user_not_found, forbidden (the caller's role), invalid_payload (more
--- than p_members_max members), full (the same for one who joins), data_size, stale (if_rev is not
+-- this kind cannot do it), user_not_found, member_not_found, forbidden (the caller's role),
+-- invalid_payload (more than p_members_max members), full (the same for one who joins), data_size, stale (if_rev is not
 -- the present meta_rev), apart (a block stands between the caller and one who is added), has_left
 -- (one who is added has left by themselves), contacts_only (one who is added takes that from contacts
 -- only), banned (one who is added is banned), invite_not_found.
@@ -175,7 +175,7 @@ BEGIN
         ) THEN 'forbidden'
         WHEN call->'data' IS NOT NULL AND caller IS NOT NULL AND caller <> target_id
           THEN 'forbidden'
-        WHEN target.user_id IS NULL THEN 'user_not_found'
+        WHEN target.user_id IS NULL THEN 'member_not_found'
         ELSE 'ok'
       END;
       IF outcome = 'ok' THEN
@@ -320,7 +320,7 @@ BEGIN
 
     IF outcome = 'ok' AND does = 'remove' THEN
       IF target.user_id IS NULL THEN
-        outcome := 'user_not_found';
+        outcome := 'member_not_found';
       ELSE
         leaving := target;
         IF caller = target_id THEN
