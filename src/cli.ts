@@ -12,6 +12,7 @@ import { openFilesMax } from "./base/open-files.ts";
 import { packageVersion } from "./base/version.ts";
 import { hasFailed, reportText } from "./commands/doctor/finding.ts";
 import { helpOf } from "./commands/help.ts";
+import { writeNewFile } from "./commands/new-file.ts";
 import {
   type DemoCommand,
   differenceTable,
@@ -34,16 +35,19 @@ import { type Config, describeProblems, loadConfig } from "./config/config.ts";
 import { isReservedName, passwordProblem } from "./edge/auth/account-rules.ts";
 import { hashPassword } from "./edge/auth/passwords.ts";
 import { mintNotedToken } from "./edge/auth/service-token.ts";
+import { userExport } from "./jobs/user-export.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
 import type { NotedToken } from "./ports/services.ts";
 import { DataDirInUse, openDataDir, readSecret, rotateSecret } from "./primary/data-dir.ts";
 import { listenForSignals } from "./primary/signals.ts";
+import type { UserId } from "./protocol/ids.ts";
 import { epochMsOf } from "./protocol/time.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
-import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
+import { DiskFiles } from "./storage/files/disk.ts";
+import { createEdgePorts, type EdgeStorage } from "./storage/postgres/edge-ports.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
 import { type Migrated, migrate } from "./storage/postgres/migrate.ts";
 import { createRecount } from "./storage/postgres/recount.ts";
@@ -219,6 +223,7 @@ async function userCommand(config: Config, log: Log, options: UserCommand): Prom
         isReservedName,
         passwordProblem,
         hashPassword,
+        exportTo: (user, path) => exportTo(config, storage, user, path),
         readPassword: () => firstLineOfInput(),
       });
     } catch (error) {
@@ -230,6 +235,25 @@ async function userCommand(config: Config, log: Log, options: UserCommand): Prom
   });
   (exitCode === 0 ? process.stdout : process.stderr).write(text);
   return exitCode;
+}
+
+async function exportTo(config: Config, storage: EdgeStorage, user: UserId, path: string) {
+  const counts = { lines: 0, files: 0 };
+  const archive = userExport({
+    store: storage.exports,
+    files: new DiskFiles(join(config.dataDir, "files")),
+    user,
+    namesOutside: true,
+    at: new Date(epochMsOf(systemClock.wallMs())),
+    counts,
+  });
+  try {
+    return (await writeNewFile(path, archive)) ? counts : null;
+  } catch (error) {
+    if (error instanceof StorageFault) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartRefusal(`${path} cannot be written: ${reason}.`);
+  }
 }
 
 async function firstLineOfInput(): Promise<string> {

@@ -14,6 +14,7 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
 import { StartRefusal } from "./base/errors.ts";
+import { exportKey } from "./base/export-files.ts";
 import { FileLinks } from "./base/file-links.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { addMetrics, createMetrics } from "./base/metrics.ts";
@@ -33,6 +34,7 @@ import { startJobs } from "./jobs/jobs.ts";
 import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
 import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
 import { unreadJobs } from "./jobs/unread.ts";
+import { exportJobs } from "./jobs/user-export.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createFileScanner } from "./outbound/file-scanner.ts";
@@ -311,7 +313,22 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         handlers: {
           ...fileJobs({ table, store, retire, clock }),
           ...prepareJobs({ table, store, links, images, scan, refresh, log }),
-          ...erasureJobs({ store: storage.erasures, gateway: exchange.gateway, retire }),
+          ...erasureJobs({
+            store: storage.erasures,
+            gateway: exchange.gateway,
+            retire,
+            async dropExports(user) {
+              const ids = await storage.exports.jobsOf(user);
+              for (const id of ids) await store.remove(exportKey(id));
+            },
+          }),
+          ...exportJobs({
+            store: storage.exports,
+            files: store,
+            queue: storage.jobs,
+            basePath: config.basePath,
+            clock,
+          }),
           ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
           ...unreadJobs({
             store: storage.unread,

@@ -85,7 +85,7 @@ same environment, or DATA_DIR. It opens only what its scopes name.
 
   troupe token --scope "users act" --sub shop --ttl 90d
 `,
-  user: `Usage: troupe user <create | password | suspend | restore | delete | list> [name] [options]
+  user: `Usage: troupe user <create | password | suspend | restore | delete | export | list> [name] [options]
 
 Looks after accounts of Troupe's own, beside a running server, too, whose hosts find out within a
 second. A password is made up and shown, or with --password-stdin the first line of standard input.
@@ -96,6 +96,7 @@ second. A password is made up and shown, or with --password-stdin the first line
   restore <name>    let a user in again
   delete <name> --messages <keep | erase>
                     erase a user, and their messages or not
+  export <name>     write everything of a user into a zip; --out <file> names it (<name>.zip)
   list              show all users; --suspended: those who are suspended, with until and reason
 
   troupe user suspend mallory --until 2027-01-31T12:00:00Z --reason spam

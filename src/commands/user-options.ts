@@ -9,10 +9,11 @@ export type UserCommand =
   | { is: "suspend"; username: string; until: string | null; reason: string | null }
   | { is: "restore"; username: string }
   | { is: "delete"; username: string; messages: ErasureMode }
+  | { is: "export"; username: string; path: string }
   | { is: "list"; isSuspendedOnly: boolean };
 
 const USERNAME = /^[a-z0-9_.]{3,32}$/;
-const ACTS = ["create", "password", "suspend", "restore", "delete", "list"] as const;
+const ACTS = ["create", "password", "suspend", "restore", "delete", "export", "list"] as const;
 const refusal = (problem: string) => ({ ok: false as const, problem });
 
 export function readUserOptions(args: string[]): OptionsResult<UserCommand> {
@@ -27,7 +28,7 @@ export function readUserOptions(args: string[]): OptionsResult<UserCommand> {
     return refusal(error instanceof Error ? error.message : String(error));
   }
   const { values, positionals } = parsed;
-  const { name, until, reason, suspended, messages } = values;
+  const { name, until, reason, suspended, messages, out } = values;
   const isPiped = values["password-stdin"] === true;
   const unfit = Object.keys(values).find((option) => !ALLOWED[act].includes(option));
   if (unfit !== undefined) return refusal(`user ${act} takes no --${unfit}`);
@@ -57,6 +58,8 @@ export function readUserOptions(args: string[]): OptionsResult<UserCommand> {
         return refusal("user delete wants --messages keep or --messages erase");
       }
       return { ok: true, options: { is: act, username, messages } };
+    case "export":
+      return { ok: true, options: { is: act, username, path: out ?? `${username}.zip` } };
     case "restore":
       return { ok: true, options: { is: act, username } };
   }
@@ -68,6 +71,7 @@ const ALLOWED: Readonly<Record<(typeof ACTS)[number], readonly string[]>> = {
   suspend: ["until", "reason"],
   restore: [],
   delete: ["messages"],
+  export: ["out"],
   list: ["suspended"],
 };
 
@@ -81,6 +85,7 @@ function parsedOf(args: string[]) {
       until: text,
       reason: text,
       messages: text,
+      out: text,
       suspended: { type: "boolean" },
       "password-stdin": { type: "boolean" },
     },

@@ -9,6 +9,7 @@ import type { ErasureStore } from "../ports/erasures.ts";
 import type { ListPage } from "../ports/pages.ts";
 import type { PeopleQueries } from "../ports/people.ts";
 import type { ServiceStore } from "../ports/services.ts";
+import type { UserId } from "../protocol/ids.ts";
 import type { SuspendedUser } from "../protocol/people-routes.ts";
 import { asUserId, type User } from "../protocol/schemas.ts";
 import { operatorRow, table } from "./service-tokens.ts";
@@ -24,6 +25,8 @@ export interface UserPorts {
   /** The end of a sentence about a password that is refused; null: it may be used. */
   passwordProblem(password: string): string | null;
   hashPassword(password: string): Promise<string>;
+  /** Writes the user's archive into a new file. Null: there is a file of that name already. */
+  exportTo(user: UserId, path: string): Promise<{ lines: number; files: number } | null>;
   /** The first line of standard input. */
   readPassword(): Promise<string>;
 }
@@ -73,6 +76,13 @@ export async function runUserCommand(asked: UserCommand, ports: UserPorts): Prom
       return done(
         `${asked.username} has no name and no way in any more. Job ${begun.value.jobId} of the running server takes away the rest.\n`,
       );
+    }
+    case "export": {
+      const written = await ports.exportTo(id, asked.path);
+      if (written === null) return failed(`${asked.path} is there already.\n`);
+      await note("export_user");
+      const { lines, files } = written;
+      return done(`${asked.path} holds ${lines} lines and ${files} files of ${asked.username}.\n`);
     }
     case "restore": {
       const set = await ports.accounts.suspend(id, null);

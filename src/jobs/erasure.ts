@@ -33,6 +33,8 @@ interface ErasureDeps {
   };
   /** Takes a file away, and out of the messages that show it. */
   retire(id: string): Promise<void>;
+  /** Takes away what the user was exported to. */
+  dropExports(user: UserId): Promise<void>;
 }
 
 interface Erasing {
@@ -43,7 +45,7 @@ interface Erasing {
 /** Does a part that begins after that id; the id up to which all is done, or null at the end. */
 type Step = (erasing: Erasing, after: string) => Promise<string | null>;
 
-export function erasureJobs({ store, gateway, retire }: ErasureDeps): JobHandlers {
+export function erasureJobs({ store, gateway, retire, dropExports }: ErasureDeps): JobHandlers {
   async function emptyMessages({ user, mode }: Erasing, after: string): Promise<string | null> {
     if (mode === "keep") return null;
     const { last, found } = await store.conversationsWithMessages(user, after);
@@ -97,7 +99,7 @@ export function erasureJobs({ store, gateway, retire }: ErasureDeps): JobHandler
     return last;
   }
 
-  /** In this order: the event log comes last, for the other steps write to it. */
+  /** In this order: the event log follows what writes to it. Erasures under way hold its numbers. */
   const steps: { name: string; take: Step }[] = [
     { name: "messages", take: emptyMessages },
     { name: "memberships", take: leave },
@@ -109,6 +111,7 @@ export function erasureJobs({ store, gateway, retire }: ErasureDeps): JobHandler
       take: ({ user }) => store.eraseAccount(user).then(() => null),
     },
     { name: "events", take: emptyEvents },
+    { name: "exports", take: ({ user }) => dropExports(user).then(() => null) },
   ];
 
   async function erase(user: UserId, { signal, progress }: JobRun): Promise<object> {

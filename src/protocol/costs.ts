@@ -195,6 +195,9 @@ export const COST_OF_ROUTE: RouteCosts = {
   // A password hash, and the job.
   eraseMe: () => ({ http_user: 50 }),
   getJob: PLAIN,
+  // A walk through the tables, off the hot path.
+  startExport: () => ({ http_user: 50 }),
+  getExport: () => ({ http_user: 20 }),
   listServiceTokens: PLAIN,
   getServiceToken: PLAIN,
   endServiceToken: PLAIN,

@@ -24,7 +24,13 @@ export const Job = Type.Object({
   ]),
   progress: Type.Object({}, { description: "How far it has come; empty before it has begun." }),
   result: Type.Optional(
-    Type.Object({}, { description: "When it is done; of an erasure how much of what went." }),
+    Type.Object(
+      {},
+      {
+        description:
+          "When it is done; of an erasure how much of what went, of an export `{url, expires_at, bytes, lines, files}`.",
+      },
+    ),
   ),
   error: Type.Optional(ErrorBody),
 });
@@ -40,6 +46,31 @@ export const JOB_ROUTES = {
     alsoScope: "users",
     params: ById,
     answers: { 200: Job },
+    refusals: ["not_found"],
+  },
+  startExport: {
+    group: "Services",
+    method: "POST",
+    path: "/api/exports",
+    summary:
+      "Export a user, whom a service names and who may export themselves: a job makes a zip of `data.jsonl`, one object a line, and the user's files. It holds what is the user's own, and of others names and ids only. One export of a user is kept for each who asks; another one takes its place.",
+    token: true,
+    alsoScope: "export",
+    isBodyOptional: true,
+    body: Request({ user_id: Type.Optional(Id) }),
+    answers: { 202: Begun },
+    refusals: ["not_found"],
+  },
+  getExport: {
+    group: "Services",
+    method: "GET",
+    path: "/api/exports/:id",
+    summary:
+      "The zip that an export has made, `url` in its job's result: for a day, and only for who asked for it.",
+    token: true,
+    alsoScope: "export",
+    params: ById,
+    answers: { 200: "application/zip" },
     refusals: ["not_found"],
   },
   eraseUser: {

@@ -49,6 +49,16 @@ export const RULES = {
     "forbidden",
     'This wants a user\'s access token, or a service token whose scope contains "users" or "admin".',
   ),
+  /** A user, or a service that exports users. */
+  exporter: refused(
+    "forbidden",
+    'This wants a user\'s access token, or a service token whose scope contains "export".',
+  ),
+  /** A user, or a service whose calls may begin a job. */
+  jobAsker: refused(
+    "forbidden",
+    'This wants a user\'s access token, or a service token whose scope contains "users", "export" or "admin".',
+  ),
   /** A user, or a service that calls the application's actors. */
   caller: refused(
     "forbidden",
@@ -119,7 +129,9 @@ const ACTS = {
   find_user: ["finder", "admitted"],
   list_suspended: ["admin"],
   // Judged again by the job's asker.
-  read_job: ["finder", "admitted"],
+  read_job: ["jobAsker", "admitted"],
+  // Judged again by the user who is exported, and by the export's asker.
+  export_user: ["exporter", "admitted"],
   // The application's own `authorize` decides on the rest.
   call_actor: ["caller", "admitted"],
   use_actor: ["user", "admitted"],
@@ -302,6 +314,8 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   eraseUser: "manage_accounts",
   eraseMe: "own_credentials",
   getJob: "read_job",
+  startExport: "export_user",
+  getExport: "export_user",
   listServiceTokens: "manage_tokens",
   getServiceToken: "manage_tokens",
   endServiceToken: "manage_tokens",

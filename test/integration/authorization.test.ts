@@ -34,7 +34,7 @@ type Who = (typeof WHO)[number];
 const SERVICES: ReadonlySet<Who> = new Set(["notify", "admin", "ops"]);
 
 /** Service tokens of further scopes: what they may, beside what everybody may. */
-const MORE_SERVICES = ["users", "moderate", "act", "events"] as const;
+const MORE_SERVICES = ["users", "moderate", "act", "events", "export"] as const;
 const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName, string>>> = {
   users: {
     findUser: "ok",
@@ -48,6 +48,7 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
     eraseUser: "404",
     getJob: "404",
   },
+  export: { startExport: "ok", getExport: "404", getJob: "404" },
   // Of messages only those of the type system, which the table's are not.
   act: { putExternalConversation: "ok", signalConversation: "ok" },
   moderate: {
@@ -190,6 +191,8 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   eraseUser: "            403  403    403    403      403     403    403    403  401",
   eraseMe: "              403  403    403    403      403     403    403    403  401",
   getJob: "               404  404    404    404      404     403    404    403  401",
+  startExport: "          ok   403    403    403      403     403    403    403  401",
+  getExport: "            404  404    404    404      404     403    403    403  401",
   signalConversation: "   403  403    403    403      403     403    403    403  401",
   putExternalConversation: "403 403    403    403      403     403    403    403  401",
   listServiceTokens: "    403  403    403    403      403     403    ok     403  401",
@@ -339,6 +342,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     refresh: { refresh_token: fresh.login.refresh_token },
     logout: { refresh_token: fresh.login.refresh_token },
     eraseMe: { password: "a wrong one", messages: "keep" },
+    startExport: { user_id: people.owner.id },
     changePassword: { old: "a wrong one", new: PASSWORD },
     updateMe: { display_name: "Somebody" },
     updatePrivacy: { discoverable: true },
@@ -387,7 +391,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
 
 function pathOf(route: RouteName, scene: Scene): string {
   const { path } = ROUTES[route];
-  const isUnknown = ["endLogin", "resolveReport", "getJob"].includes(route);
+  const isUnknown = ["endLogin", "resolveReport", "getJob", "getExport"].includes(route);
   if (route === "eraseUser") return `${path.replace(":id", "999999999")}?messages=keep`;
   const isOther = path.startsWith("/api/webhooks") || path.startsWith("/api/scheduled/");
   if (isUnknown || isOther) return path.replace(":id", "999999999");

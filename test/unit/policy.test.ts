@@ -32,9 +32,10 @@ describe("the policy", () => {
     );
     expect(scopes).toEqual(spec.scope === undefined ? [] : [spec.scope].flat());
     const isForUsers = spec.token && spec.scope === undefined;
-    expect(rules.includes("reader") || rules.includes("finder")).toBe(
+    expect(["reader", "finder", "jobAsker"].some((rule) => rules.includes(rule as RuleName))).toBe(
       isForUsers && spec.alsoScope === "users",
     );
+    expect(rules.includes("exporter")).toBe(isForUsers && spec.alsoScope === "export");
     expect(rules.includes("speaker")).toBe(isForUsers && spec.alsoScope === "act");
     expect(rules.includes("user")).toBe(isForUsers && spec.alsoScope === undefined);
     const codes = rules.map((rule) => RULES[rule].error.code);

@@ -45,6 +45,7 @@ import { actorRoutes } from "./routes/actors.ts";
 import { type AskActors, conversationRoutes } from "./routes/conversations.ts";
 import { erasureRoutes } from "./routes/erasures.ts";
 import { type EventDeps, eventRoutes } from "./routes/events.ts";
+import { exportRoutes } from "./routes/exports.ts";
 import { fileRoutes } from "./routes/files.ts";
 import { graphRoutes } from "./routes/graph.ts";
 import { hooked } from "./routes/hooked.ts";
@@ -70,6 +71,7 @@ import { BadBody, BODY_BYTES_MAX, readJson } from "./server/body.ts";
 import type { PlainHandlers } from "./server/call.ts";
 import { type Cors, createCors } from "./server/cors.ts";
 import { serveDownloads } from "./server/downloads.ts";
+import { serveExports } from "./server/exports.ts";
 import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
 import { hasNames, type NameQueries, namedKinds, resolveNames } from "./server/named-ids.ts";
@@ -239,6 +241,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...scheduledRoutes(deps.scheduled, deps.clock),
     ...serviceRoutes(deps.services, deps.revocations),
     ...erasureRoutes({ ...deps, auth, jobs: deps.outside.jobs }),
+    ...exportRoutes({ ...deps, jobs: deps.outside.jobs, store: deps.files.store }),
     ...moderationRoutes(
       deps.moderation,
       deps.queries,
@@ -267,7 +270,10 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   );
   for (const name of served) {
     if (name === "uploadFile") serveUploads(app, { config, files: deps.files, ...room, clock });
-    else if (name === "streamMessage" || name === "pipeMessage") {
+    else if (name === "getExport") {
+      const { jobs } = deps.outside;
+      serveExports(app, { jobs, store: deps.files.store, ...room, head, count, clock });
+    } else if (name === "streamMessage" || name === "pipeMessage") {
       servePipe(app, name, { gateway: deps.gateway, clock, ...room });
     } else addRoute(app, name, handlers[name] as AnyHandler, room);
   }

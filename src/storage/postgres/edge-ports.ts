@@ -5,6 +5,7 @@ import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { ErasureStore } from "../../ports/erasures.ts";
 import type { EventLog } from "../../ports/events.ts";
+import type { ExportStore } from "../../ports/exports.ts";
 import type { FileTable } from "../../ports/files.ts";
 import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
@@ -21,6 +22,7 @@ import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
 import { PostgresErasures } from "./erasures.ts";
 import { PostgresEventLog } from "./event-log.ts";
+import { PostgresExports } from "./exports.ts";
 import { PostgresFiles } from "./files.ts";
 import { PostgresJobs } from "./jobs.ts";
 import { PostgresModeration } from "./moderation.ts";
@@ -54,6 +56,7 @@ export interface EdgeStorage {
   moderation: ModerationStore;
   apps: AppQueries;
   erasures: ErasureStore;
+  exports: ExportStore;
   events: EventLog;
   unread: UnreadStore;
   webhooks: WebhookStore & WebhookQueue;
@@ -83,6 +86,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     moderation: new PostgresModeration(database),
     apps: new PostgresAppQueries(database),
     erasures: new PostgresErasures(database),
+    exports: new PostgresExports(database),
     events: new PostgresEventLog(database),
     unread: new PostgresUnread(database),
     webhooks: new PostgresWebhooks(database),

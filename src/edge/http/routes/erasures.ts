@@ -25,7 +25,7 @@ export interface ErasureDeps {
 }
 
 /** The asker of a job, as its row has it. */
-const askerOf = ({ service, userId }: Identity) =>
+export const askerOf = ({ service, userId }: Identity) =>
   service === null ? `user:${userId}` : `service:${service.subject}`;
 
 export function erasureRoutes({

@@ -38,8 +38,11 @@ export type Handler<R extends RouteName> = (
 ) => Promise<Result<Answering<RouteAnswer<R>>>>;
 
 export type Handlers<R extends RouteName = RouteName> = { [Name in R]: Handler<Name> };
-/** All but those that read their bodies themselves. */
-export type PlainHandlers = Omit<Handlers, "uploadFile" | "streamMessage" | "pipeMessage">;
+/** All but those that read their bodies themselves, or answer with bytes. */
+export type PlainHandlers = Omit<
+  Handlers,
+  "uploadFile" | "streamMessage" | "pipeMessage" | "getExport"
+>;
 
 /** A value as the answer with `status`; refusals pass. */
 export function answered<S extends number, T>(
