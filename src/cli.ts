@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { systemClock } from "./base/clock.ts";
 import { StartRefusal } from "./base/errors.ts";
 import { createLogger, type Log } from "./base/log.ts";
-import { openFilesMax } from "./base/open-files.ts";
+import { refuseFewFiles } from "./base/open-files.ts";
 import { packageVersion } from "./base/version.ts";
 import { hasFailed, reportText } from "./commands/doctor/finding.ts";
+import { type ExportCommand, exportOutcome, readExportOptions } from "./commands/export.ts";
 import { helpOf } from "./commands/help.ts";
 import { writeNewFile } from "./commands/new-file.ts";
 import {
@@ -29,20 +30,20 @@ import {
 } from "./commands/options.ts";
 import { listedTokens, operatorRow, revokeToken } from "./commands/service-tokens.ts";
 import { readUserOptions, type UserCommand } from "./commands/user-options.ts";
-import { runUserCommand } from "./commands/users.ts";
+import { type Outcome, runUserCommand } from "./commands/users.ts";
 import { readWebhookOptions, testWebhooks, type WebhookCommand } from "./commands/webhooks.ts";
 import { type Config, describeProblems, loadConfig } from "./config/config.ts";
 import { isReservedName, passwordProblem } from "./edge/auth/account-rules.ts";
 import { hashPassword } from "./edge/auth/passwords.ts";
 import { mintNotedToken } from "./edge/auth/service-token.ts";
-import { userExport } from "./jobs/user-export.ts";
+import { archiveOf } from "./jobs/export.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
+import type { ExportedThing } from "./ports/exports.ts";
 import type { NotedToken } from "./ports/services.ts";
 import { DataDirInUse, openDataDir, readSecret, rotateSecret } from "./primary/data-dir.ts";
 import { listenForSignals } from "./primary/signals.ts";
-import type { UserId } from "./protocol/ids.ts";
 import { epochMsOf } from "./protocol/time.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
@@ -112,6 +113,7 @@ const COMMANDS: Record<string, AnyCommand> = {
     run: (config, _log, { isOnly }) => rotate(config, isOnly),
   }),
   user: command({ options: readUserOptions, run: userCommand }),
+  export: command({ options: readExportOptions, run: exportCommand }),
   token: command({ options: readTokenOptions, run: serviceToken }),
   webhook: command({ options: readWebhookOptions, run: webhook }),
   recount: command({
@@ -169,23 +171,15 @@ function misused(word: string, problem: string): number {
 
 async function serviceToken(config: Config, log: Log, options: TokenCommand): Promise<number> {
   if (options.is === "mint") return printToken(config, options);
-  return withRunningDatabase(config, log, async (url) => {
-    const storage = createEdgePorts(url);
-    try {
-      if (options.is === "list") {
-        process.stdout.write(await listedTokens(storage.services));
-        return 0;
-      }
-      const nowMs = epochMsOf(systemClock.wallMs());
-      if (await revokeToken(storage.services, options.jti, nowMs)) return 0;
-      process.stderr.write("No token with this id was known. It is refused from now on.\n");
-      return 1;
-    } catch (error) {
-      if (!(error instanceof StorageFault)) throw error;
-      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
-    } finally {
-      await storage.close();
+  return withStorage(config, log, async (storage) => {
+    if (options.is === "list") {
+      process.stdout.write(await listedTokens(storage.services));
+      return 0;
     }
+    const nowMs = epochMsOf(systemClock.wallMs());
+    if (await revokeToken(storage.services, options.jti, nowMs)) return 0;
+    process.stderr.write("No token with this id was known. It is refused from now on.\n");
+    return 1;
   });
 }
 
@@ -209,12 +203,23 @@ async function rotate(config: Config, isOnly: boolean): Promise<number> {
   return 0;
 }
 
+async function exportCommand(config: Config, log: Log, asked: ExportCommand): Promise<number> {
+  return printed(
+    await withStorage(config, log, async (storage) =>
+      exportOutcome(asked, {
+        services: storage.services,
+        isThere: (thing) => storage.exports.isThere(thing),
+        exportTo: (thing, path) => exportTo(config, storage, thing, path),
+      }),
+    ),
+  );
+}
+
 async function userCommand(config: Config, log: Log, options: UserCommand): Promise<number> {
-  const { exitCode, text } = await withRunningDatabase(config, log, async (url) => {
-    const storage = createEdgePorts(url);
-    try {
+  return printed(
+    await withStorage(config, log, async (storage) => {
       const { accounts, erasures, queries, services } = storage;
-      return await runUserCommand(options, {
+      return runUserCommand(options, {
         accounts,
         people: queries.people,
         services,
@@ -223,27 +228,25 @@ async function userCommand(config: Config, log: Log, options: UserCommand): Prom
         isReservedName,
         passwordProblem,
         hashPassword,
-        exportTo: (user, path) => exportTo(config, storage, user, path),
+        exportTo: (id, path) => exportTo(config, storage, { is: "user", id }, path),
         readPassword: () => firstLineOfInput(),
       });
-    } catch (error) {
-      if (!(error instanceof StorageFault)) throw error;
-      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
-    } finally {
-      await storage.close();
-    }
-  });
+    }),
+  );
+}
+
+function printed({ exitCode, text }: Outcome): number {
   (exitCode === 0 ? process.stdout : process.stderr).write(text);
   return exitCode;
 }
 
-async function exportTo(config: Config, storage: EdgeStorage, user: UserId, path: string) {
+async function exportTo(config: Config, storage: EdgeStorage, thing: ExportedThing, path: string) {
   const counts = { lines: 0, files: 0 };
-  const archive = userExport({
+  const archive = archiveOf({
     store: storage.exports,
     files: new DiskFiles(join(config.dataDir, "files")),
-    user,
-    namesOutside: true,
+    thing,
+    view: { namesOutside: true, passwords: thing.is === "all" },
     at: new Date(epochMsOf(systemClock.wallMs())),
     counts,
   });
@@ -263,20 +266,15 @@ async function firstLineOfInput(): Promise<string> {
 }
 
 async function webhook(config: Config, log: Log, options: WebhookCommand): Promise<number> {
-  return withRunningDatabase(config, log, async (url) => {
-    const storage = createEdgePorts(url);
+  return withStorage(config, log, async (storage) => {
     const addresses = new Addresses(config.webhookAllowPrivate);
     const outbound = new Outbound(addresses);
     try {
       const probe = createProbe(addresses, outbound.post, systemClock);
       const write = (line: string) => void process.stdout.write(`${line}\n`);
       return await testWebhooks(storage.webhooks, probe, options, write);
-    } catch (error) {
-      if (!(error instanceof StorageFault)) throw error;
-      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
     } finally {
       outbound.close();
-      await storage.close();
     }
   });
 }
@@ -349,17 +347,7 @@ async function recount(config: Config, log: Log, mend: boolean): Promise<number>
 }
 
 async function reindex(config: Config, log: Log): Promise<number> {
-  const count = await withRunningDatabase(config, log, async (url) => {
-    const storage = createEdgePorts(url);
-    try {
-      return await storage.searchIndex.empty();
-    } catch (error) {
-      if (!(error instanceof StorageFault)) throw error;
-      throw new StartRefusal(`The database cannot be written: ${reasonOf(error)}.`);
-    } finally {
-      await storage.close();
-    }
-  });
+  const count = await withStorage(config, log, (storage) => storage.searchIndex.empty());
   const read = count === 1 ? "1 conversation" : `${count} conversations`;
   process.stdout.write(
     `The index of messages is empty, and ${read} will be read anew by a running Troupe; \`behind_ms\` of a search says how far it is.\n`,
@@ -416,15 +404,22 @@ async function withRunningDatabase<T>(
   }
 }
 
-/** With fewer, the modules alone can use them up, and that ends in a stack. */
-const OPEN_FILES_MIN = 256;
-
-async function refuseFewFiles(): Promise<void> {
-  const files = await openFilesMax();
-  if (files === null || files >= OPEN_FILES_MIN) return;
-  throw new StartRefusal(
-    `This process may open only ${files} files (ulimit -n), and Troupe needs at least ${OPEN_FILES_MIN} and one for each connection: raise the limit, best to 65536.`,
-  );
+async function withStorage<T>(
+  config: Config,
+  log: Log,
+  work: (storage: EdgeStorage) => Promise<T>,
+): Promise<T> {
+  return withRunningDatabase(config, log, async (url) => {
+    const storage = createEdgePorts(url);
+    try {
+      return await work(storage);
+    } catch (error) {
+      if (!(error instanceof StorageFault)) throw error;
+      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
+    } finally {
+      await storage.close();
+    }
+  });
 }
 
 async function migrateOrRefuse(url: string): Promise<Migrated> {

@@ -29,12 +29,12 @@ import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
 import { ImagePool } from "./images/pool.ts";
 import { erasureJobs } from "./jobs/erasure.ts";
+import { exportJobs } from "./jobs/export.ts";
 import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
 import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
 import { unreadJobs } from "./jobs/unread.ts";
-import { exportJobs } from "./jobs/user-export.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createFileScanner } from "./outbound/file-scanner.ts";
@@ -209,6 +209,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     search: config.messageSearch ? storage.search : null,
     clientPackages: storage.clientPackages,
     erasures: storage.erasures,
+    exports: storage.exports,
     outside: {
       events: storage.events,
       webhooks: storage.webhooks,
@@ -317,9 +318,8 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
             store: storage.erasures,
             gateway: exchange.gateway,
             retire,
-            async dropExports(user) {
-              const ids = await storage.exports.jobsOf(user);
-              for (const id of ids) await store.remove(exportKey(id));
+            async dropExports() {
+              for (const id of await storage.exports.jobs()) await store.remove(exportKey(id));
             },
           }),
           ...exportJobs({

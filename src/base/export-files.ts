@@ -1,7 +1,7 @@
 /** Names that those who make exports, serve them and take them away share. */
 
-/** The kind of the job that exports a user. */
-export const EXPORT_USER = "users.export";
+/** The kind of the job that exports. */
+export const EXPORT = "export";
 
 /** How long an export is there. */
 export const EXPORT_KEPT_MS = 24 * 3_600_000;

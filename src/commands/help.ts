@@ -9,6 +9,7 @@ Running
 
 Looking after it
   user       make, list and suspend users, and set their passwords
+  export     write a conversation, or everything, into a zip
   token      print, list or revoke tokens with which a program or an operator may call the API
   rotate-secret  sign new tokens with a new secret; older tokens stay good
   webhook    send a test to the deployment's webhooks
@@ -100,6 +101,16 @@ second. A password is made up and shown, or with --password-stdin the first line
   list              show all users; --suspended: those who are suspended, with until and reason
 
   troupe user suspend mallory --until 2027-01-31T12:00:00Z --reason spam
+`,
+  export: `Usage: troupe export <--all | --conversation <id> | --user <id>> [options]
+
+Writes a zip of data.jsonl, one object a line, and of the files, which are read from DATA_DIR. May run
+beside a running server; what changes meanwhile is in it or not. With --all it holds the hashes of
+passwords, too.
+
+  --out <file>   the new file (troupe-export.zip); only its owner may read it
+
+  troupe export --all --out everything.zip
 `,
   "rotate-secret": `Usage: troupe rotate-secret [options]
 

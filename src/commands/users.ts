@@ -9,7 +9,6 @@ import type { ErasureStore } from "../ports/erasures.ts";
 import type { ListPage } from "../ports/pages.ts";
 import type { PeopleQueries } from "../ports/people.ts";
 import type { ServiceStore } from "../ports/services.ts";
-import type { UserId } from "../protocol/ids.ts";
 import type { SuspendedUser } from "../protocol/people-routes.ts";
 import { asUserId, type User } from "../protocol/schemas.ts";
 import { operatorRow, table } from "./service-tokens.ts";
@@ -26,7 +25,7 @@ export interface UserPorts {
   passwordProblem(password: string): string | null;
   hashPassword(password: string): Promise<string>;
   /** Writes the user's archive into a new file. Null: there is a file of that name already. */
-  exportTo(user: UserId, path: string): Promise<{ lines: number; files: number } | null>;
+  exportTo(id: string, path: string): Promise<{ lines: number; files: number } | null>;
   /** The first line of standard input. */
   readPassword(): Promise<string>;
 }

@@ -33,8 +33,8 @@ interface ErasureDeps {
   };
   /** Takes a file away, and out of the messages that show it. */
   retire(id: string): Promise<void>;
-  /** Takes away what the user was exported to. */
-  dropExports(user: UserId): Promise<void>;
+  /** Takes away every archive, since each may name the user. */
+  dropExports(): Promise<void>;
 }
 
 interface Erasing {
@@ -111,7 +111,7 @@ export function erasureJobs({ store, gateway, retire, dropExports }: ErasureDeps
       take: ({ user }) => store.eraseAccount(user).then(() => null),
     },
     { name: "events", take: emptyEvents },
-    { name: "exports", take: ({ user }) => dropExports(user).then(() => null) },
+    { name: "exports", take: () => dropExports().then(() => null) },
   ];
 
   async function erase(user: UserId, { signal, progress }: JobRun): Promise<object> {

@@ -1,10 +1,21 @@
 /**
- * What is read to export a user. Implemented in src/storage/postgres/exports.ts; src/jobs/user-export.ts
- * makes an archive of it. Types only. Every promise rejects only when storage is out of reach.
+ * What is read for an export. Implemented in src/storage/postgres/exports.ts; src/jobs/export.ts makes
+ * an archive of it. Types only. Every promise rejects only when storage is out of reach.
  */
-import type { UserId } from "../protocol/ids.ts";
 
-/** A file of the user, whole. */
+export type ExportedThing =
+  | { is: "user"; id: string }
+  | { is: "conversation"; id: string }
+  | { is: "all" };
+
+export interface ExportView {
+  /** Whether the application's own names of users and conversations are shown, as to services. */
+  namesOutside: boolean;
+  /** Whether hashes of passwords are, of everybody in an export of all. */
+  passwords: boolean;
+}
+
+/** A file, whole. */
 export interface ExportedFile {
   id: string;
   name: string;
@@ -14,18 +25,19 @@ export interface ExportedFile {
 }
 
 export interface ExportStore {
-  /** False: there is no such user, or the user is erased. */
-  isThere(user: UserId): Promise<boolean>;
+  /** False: there is none, or it is deleted or erased. */
+  isThere(thing: ExportedThing): Promise<boolean>;
   /**
-   * Everything of the user but files: JSON texts, one an object, some hundred at a time. Read page by
-   * page, each a statement of its own. `namesOutside`: what the application calls others and their
-   * conversations stands there too, which services may see.
+   * Everything but files: JSON texts, one an object, some hundred at a time. Read page by page, each a
+   * statement of its own.
    */
-  lines(user: UserId, namesOutside: boolean): AsyncIterable<string[]>;
+  lines(thing: ExportedThing, view: ExportView): AsyncIterable<string[]>;
   /** Some hundred at a time. */
-  files(user: UserId): AsyncIterable<ExportedFile[]>;
-  /** Jobs that export this user, whether they have ended or not. */
-  jobsOf(user: UserId): Promise<string[]>;
-  /** Jobs of the same key but this one, which have ended. */
+  files(thing: ExportedThing): AsyncIterable<ExportedFile[]>;
+  /** Jobs that export, whether they have ended or not. */
+  jobs(): Promise<string[]>;
+  /** Jobs of the same key before this one, which have ended. */
   olderJobs(key: string, jobId: string): Promise<string[]>;
+  /** Whether a user is being erased, or was within that time, in milliseconds. */
+  isErasing(withinMs: number): Promise<boolean>;
 }

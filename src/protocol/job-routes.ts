@@ -53,11 +53,15 @@ export const JOB_ROUTES = {
     method: "POST",
     path: "/api/exports",
     summary:
-      "Export a user, whom a service names and who may export themselves: a job makes a zip of `data.jsonl`, one object a line, and the user's files. It holds what is the user's own, and of others names and ids only. One export of a user is kept for each who asks; another one takes its place.",
+      "Export a user, a conversation or everything for a service, or oneself: a job makes a zip of `data.jsonl`, one object a line, and the files. A user's holds what is their own, and of others names and ids only. One export of a thing is kept for each who asks; another one takes its place.",
     token: true,
     alsoScope: "export",
     isBodyOptional: true,
-    body: Request({ user_id: Type.Optional(Id) }),
+    body: Request({
+      user_id: Type.Optional(Id),
+      conversation_id: Type.Optional(Id),
+      all: Type.Optional(Type.Literal(true)),
+    }),
     answers: { 202: Begun },
     refusals: ["not_found"],
   },

@@ -49,7 +49,7 @@ export const RULES = {
     "forbidden",
     'This wants a user\'s access token, or a service token whose scope contains "users" or "admin".',
   ),
-  /** A user, or a service that exports users. */
+  /** A user, or a service that exports. */
   exporter: refused(
     "forbidden",
     'This wants a user\'s access token, or a service token whose scope contains "export".',
@@ -130,8 +130,8 @@ const ACTS = {
   list_suspended: ["admin"],
   // Judged again by the job's asker.
   read_job: ["jobAsker", "admitted"],
-  // Judged again by the user who is exported, and by the export's asker.
-  export_user: ["exporter", "admitted"],
+  // Judged again by what is exported, and by the export's asker.
+  export: ["exporter", "admitted"],
   // The application's own `authorize` decides on the rest.
   call_actor: ["caller", "admitted"],
   use_actor: ["user", "admitted"],
@@ -314,8 +314,8 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   eraseUser: "manage_accounts",
   eraseMe: "own_credentials",
   getJob: "read_job",
-  startExport: "export_user",
-  getExport: "export_user",
+  startExport: "export",
+  getExport: "export",
   listServiceTokens: "manage_tokens",
   getServiceToken: "manage_tokens",
   endServiceToken: "manage_tokens",

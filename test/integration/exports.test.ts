@@ -1,9 +1,10 @@
-/** [EXP] A user's export: what it holds, what it does not, and who reads it. */
+/** [EXP] Exports: what they hold, what they do not, and who reads them. */
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Client } from "pg";
 import { describe, expect, it } from "vitest";
 import type { Job } from "../../src/protocol/job-routes.ts";
 import { filesWith } from "../support/dump.ts";
@@ -52,7 +53,7 @@ describe("a user's export", () => {
 
   async function resultOf(api: Api, id: string): Promise<Exported> {
     const job = await untilEnded(api, id);
-    expect(job).toMatchObject({ kind: "users.export", state: "done" });
+    expect(job).toMatchObject({ kind: "export", state: "done" });
     return job.result as Exported;
   }
 
@@ -186,7 +187,12 @@ describe("a user's export", () => {
     const other = await Service.of(troupe(), "users");
     expectRefusal(await bob.api.post("/api/exports", { user_id: ann.id }), "forbidden");
     expectRefusal(await other.api.post("/api/exports", { user_id: ann.id }), "forbidden");
+    expectRefusal(await bob.api.post("/api/exports", { all: true }), "forbidden");
     expectRefusal(await service.api.post("/api/exports", {}), "invalid_payload");
+    const two = { user_id: ann.id, all: true };
+    expectRefusal(await service.api.post("/api/exports", two), "invalid_payload");
+    const nowhere = { conversation_id: "99999999" };
+    expectRefusal(await service.api.post("/api/exports", nowhere), "not_found");
     expectRefusal(await service.api.post("/api/exports", { user_id: "99999999" }), "not_found");
     const acting = await Service.of(troupe(), "act", "export");
     const as = { headers: { "troupe-act-as": ann.id } };
@@ -236,19 +242,91 @@ describe("a user's export", () => {
       (await readdir(join(troupe().dataDir, "files"), { recursive: true })).filter((path) =>
         /\/x\d+$/.test(path),
       );
-    const before = (await kept()).length;
     const first = await resultOf(ann.api, await begins(ann.api, {}));
     const second = await resultOf(ann.api, await begins(ann.api, { user_id: ann.id }));
     expectRefusal(await ann.api.get(first.url), "not_found");
     await reads(second.url, ann.token);
-    expect(await kept()).toHaveLength(before + 1);
+    expect((await kept()).map((path) => path.split("/").at(-1))).toContain(
+      `x${second.url.split("/").at(-1)}`,
+    );
     const erased = await service.api.delete<{ job_id: string }>(
       `/api/users/${ann.id}?messages=erase`,
     );
     await untilEnded(service.api, expectStatus(erased, 202).job_id);
-    expect(await kept()).toHaveLength(before);
+    expect(await kept()).toEqual([]);
     expect(await filesWith(join(troupe().dataDir, "files"), ["an erased word"])).toEqual([]);
     expectRefusal(await service.api.post("/api/exports", { user_id: ann.id }), "not_found");
+  });
+
+  it("[EXP6] of a conversation holds it whole, and nothing of others", async () => {
+    const { ann, bob, direct, file } = await scene();
+    const eve = await troupe().user("eve");
+    const group = await ann.startsGroup(bob, eve);
+    await bob.posts(group.id, OTHERS);
+    await bob.api.delete(`/api/conversations/${group.id}/members/${bob.id}`);
+    const deleted = await ann.posts(group.id, "to be deleted");
+    await ann.api.delete(`/api/conversations/${group.id}/messages/${deleted.seq}`);
+    const service = await Service.of(troupe(), "export");
+    const token = await serviceTokenOf(JWT_SECRET, ["export"]);
+    const read = async (id: string) => {
+      const job = await begins(service.api, { conversation_id: id });
+      return unzipped(await reads((await resultOf(service.api, job)).url, token));
+    };
+    const entries = await read(direct.id);
+    expect(entries.size).toBe(2);
+    expect([...entries.keys()].at(1)).toMatch(new RegExp(`^files/${file.id}/`));
+    const lines = linesIn(entries.get("data.jsonl")!);
+    expect(of(lines, "user").map(({ id }) => id)).toEqual([ann.id, bob.id].sort());
+    expect(of(lines, "conversation")).toMatchObject([{ id: direct.id }]);
+    expect(of(lines, "member")).toHaveLength(2);
+    expect(of(lines, "message").map(({ body }) => body)).toEqual(["with a file", OTHERS]);
+    expect(of(lines, "reaction")).toMatchObject([{ user: `troupe:${ann.id}`, seq: 2 }]);
+
+    // A writer who has left is named, and a deleted message has its place.
+    const left = linesIn((await read(group.id)).get("data.jsonl")!);
+    const ids = of(left, "user").map(({ id }) => id as string);
+    expect(ids.toSorted()).toEqual([ann.id, bob.id, eve.id].toSorted());
+    expect(of(left, "member").map(({ user }) => user)).not.toContain(`troupe:${bob.id}`);
+    const messages = of(left, "message");
+    expect(messages.map(({ seq }) => seq)).toEqual(upTo(messages.length));
+    expect(messages.at(-1)).toMatchObject({ body: "", deleted_at: expect.any(String) });
+  });
+
+  it("[EXP7] of all holds everybody and everything, page after page", async () => {
+    await scene();
+    const service = await Service.of(troupe(), "export");
+    const token = await serviceTokenOf(JWT_SECRET, ["export"]);
+    const { url } = await resultOf(service.api, await begins(service.api, { all: true }));
+    const entries = unzipped(await reads(url, token));
+    const lines = linesIn(entries.get("data.jsonl")!);
+    const tables = {
+      user: "users",
+      conversation: "conversations",
+      member: "conversation_members",
+      message: "messages",
+      reaction: "message_reactions",
+      follow: "follows",
+      like: "likes",
+      comment: "comments",
+      file: "files",
+    };
+    const client = new Client({ connectionString: troupe().databaseUrl! });
+    await client.connect();
+    try {
+      for (const [type, table] of Object.entries(tables)) {
+        const { rows } = await client.query<{ n: number }>(
+          `SELECT count(*)::int AS n FROM ${table}`,
+        );
+        expect([type, of(lines, type).length]).toEqual([type, rows[0]!.n]);
+      }
+    } finally {
+      await client.end();
+    }
+    expect(of(lines, "message").length).toBeGreaterThan(PAGE);
+    const places = of(lines, "message").map(({ conversation, seq }) => `${conversation} ${seq}`);
+    expect(new Set(places).size).toBe(places.length);
+    expect(of(lines, "user").every((line) => line["password_hash"] === undefined)).toBe(true);
+    expect(entries.size).toBe(1 + of(lines, "file").length);
   });
 
   it("[EXP5] is written by the command line, and into no file that is there", async () => {
@@ -264,10 +342,11 @@ describe("a user's export", () => {
         DATA_DIR: troupe().dataDir,
         JWT_SECRET,
       };
-      const runs = () =>
+      const byName = ["user", "export", ann.user.username, "--out", path];
+      const runs = (...args: string[]) =>
         new Promise<{ isDone: boolean; text: string }>((resolve) => {
-          const args = [CLI, "user", "export", ann.user.username, "--out", path];
-          execFile(process.execPath, args, { env }, (error, stdout, stderr) =>
+          const asked = [CLI, ...(args.length === 0 ? byName : args)];
+          execFile(process.execPath, asked, { env }, (error, stdout, stderr) =>
             resolve({ isDone: error === null, text: stdout + stderr }),
           );
         });
@@ -276,6 +355,12 @@ describe("a user's export", () => {
       expect([...entries.keys()].at(1)).toMatch(new RegExp(`^files/${file.id}/`));
       expect(of(linesIn(entries.get("data.jsonl")!), "message")).toHaveLength(2);
       expect(await runs()).toMatchObject({ isDone: false });
+      const all = join(folder, "all.zip");
+      expect(await runs("export", "--all", "--out", all)).toMatchObject({ isDone: true });
+      const everybody = of(linesIn(unzipped(await readFile(all)).get("data.jsonl")!), "user");
+      const own = everybody.find(({ id }) => id === ann.id);
+      expect(own).toMatchObject({ password_hash: expect.stringMatching(/^\$?scrypt/) });
+      expect(await runs("export")).toMatchObject({ isDone: false });
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -151,6 +151,7 @@ export async function startHttpApi(
     clientPackages: storage.clientPackages,
     // These tests have no database.
     outside: noEvents(),
+    exports: { isThere: () => Promise.resolve(false) },
     erasures: { begin: () => Promise.reject(new Error("nobody is erased here")) },
     gateway,
     presence: {

@@ -54,6 +54,10 @@ export function factsOf({ userId, scope, service }: Identity): Facts {
   return facts;
 }
 
+/** The asker of a job, as its row has it. */
+export const askerOf = ({ service, userId }: Identity) =>
+  service === null ? `user:${userId}` : `service:${service.subject}`;
+
 /** Whether a token that was issued then is refused by the cut. */
 export function isCut(issuedAtMs: number | null, cutMs: number | null): boolean {
   return cutMs !== null && (issuedAtMs === null || issuedAtMs <= cutMs);

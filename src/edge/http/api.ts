@@ -16,6 +16,7 @@ import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { ErasureStore } from "../../ports/erasures.ts";
+import type { ExportStore } from "../../ports/exports.ts";
 import type { Files } from "../../ports/files.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
@@ -97,6 +98,7 @@ export interface ApiDeps {
   queries: Queries & SocialQueries;
   clientPackages: ClientPackages;
   erasures: Pick<ErasureStore, "begin">;
+  exports: Pick<ExportStore, "isThere">;
   /** Events for back ends, and the trial of webhooks. */
   outside: Pick<EventDeps, "events" | "webhooks" | "jobs" | "probe">;
   /** Asked before a commit; absent: nobody is. */

@@ -1,214 +1,45 @@
-/**
- * ExportStore on PostgreSQL: the lines are made by PostgreSQL and passed on as text. Each statement
- * reads a page by an index, or a bounded part of a table that has none for it, so that none takes long
- * and nobody waits for an export.
- */
-import type { ExportedFile, ExportStore } from "../../ports/exports.ts";
-import type { UserId } from "../../protocol/ids.ts";
+/** ExportStore on PostgreSQL; the lines are in user-export.ts and whole-export.ts. */
+import type { ExportedFile, ExportedThing, ExportStore, ExportView } from "../../ports/exports.ts";
+import { PAGE } from "./export-statements.ts";
 import type { Database } from "./pool.ts";
+import { userLines } from "./user-export.ts";
+import { allLines, conversationLines } from "./whole-export.ts";
 
-/** Lines a statement: 8 MB where each is a message of 16 KiB. */
-const PAGE = 500;
-/** Conversations, and posts, that a statement looks into: one look into an index each. */
-const WALKED = 1_000;
-/** Messages, or comments, among which a statement looks for the user's. */
-const SPAN = 5_000;
-
-interface Values {
-  user: UserId;
-  /** Whether names of the application's own are shown. */
-  outside: boolean;
-  /** The user as the other lines name them. */
-  self: string;
-  after: string;
-  /** The conversation, and how the other lines name it. */
-  id: string;
-  ref: string;
-}
-
-/** How lines name a user or a conversation. */
-const ref = (row: string) =>
-  `CASE WHEN :outside AND ${row}.external_id IS NOT NULL THEN ${row}.external_id
-    ELSE 'troupe:' || ${row}.id END`;
-/** An object without the keys that have nothing to say, and with JSON that stays as it is. */
-const object = (keys: string, raw: Readonly<Record<string, string>> = {}) =>
-  [
-    `left(json_strip_nulls(json_build_object(${keys}))::text, -1)`,
-    ...Object.entries(raw).map(([key, json]) => `coalesce(',"${key}":' || (${json})::text, '')`),
-    "'}'",
-  ].join(" || ");
-
-const SELF = `SELECT coalesce(u.external_id, 'troupe:' || u.id) AS self, ${object(
-  `'type', 'user', 'external_id', coalesce(u.external_id, 'troupe:' || u.id), 'id', u.id::text,
-    'username', u.username, 'display_name', u.display_name, 'created_at', iso_time(u.created_at),
-    'last_seen_at', iso_time(u.last_seen_at),
-    'image_url', CASE WHEN u.image_url LIKE 'https:%' THEN u.image_url END,
-    'issuer', u.issuer, 'subject', u.subject`,
-  { data: "u.data", trusted: "u.trusted" },
-)} AS line FROM users u WHERE u.id = :user AND u.erased_at IS NULL`;
-
-const PRIVACY = `SELECT '{"type":"privacy",' || substr(privacy_text(:user), 2) AS line`;
-
-/** The users whom other lines name. Each source gives its next ones, so the next of all are among them. */
-const OTHERS = `SELECT u.id AS at, ${object(
-  `'type', 'user', 'external_id', ${ref("u")}, 'id', u.id::text, 'username', u.username,
-    'display_name', u.display_name`,
-)} AS line
-  FROM (
-    SELECT x.id FROM (
-      (SELECT f.followee_id AS id FROM follows f
-        WHERE f.follower_id = :user AND f.followee_id > :after ORDER BY f.followee_id LIMIT ${PAGE})
-      UNION (SELECT f.follower_id FROM follows f
-        WHERE f.followee_id = :user AND f.follower_id > :after ORDER BY f.follower_id LIMIT ${PAGE})
-      UNION (SELECT b.blocked_id FROM blocks b
-        WHERE b.blocker_id = :user AND b.blocked_id > :after ORDER BY b.blocked_id LIMIT ${PAGE})
-      UNION (SELECT o.id FROM conversation_members k
-        JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
-        CROSS JOIN LATERAL (VALUES (c.owner_id), (c.direct_lo), (c.direct_hi)) o (id)
-        WHERE k.user_id = :user AND o.id > :after AND o.id <> :user ORDER BY o.id LIMIT ${PAGE})
-    ) x ORDER BY x.id LIMIT ${PAGE}
-  ) x JOIN users u ON u.id = x.id ORDER BY u.id`;
-
-/** With the membership, for which a conversation has a line. */
-const CONVERSATIONS = `SELECT c.id AS at, ${object(
-  `'type', 'conversation', 'external_id', ${ref("c")}, 'id', c.id::text, 'kind', c.kind,
-    'title', c.title, 'owner', (SELECT ${ref("o")} FROM users o WHERE o.id = c.owner_id),
-    'members', (SELECT json_agg(${ref("o")} ORDER BY o.id) FROM users o
-      WHERE o.id IN (c.direct_lo, c.direct_hi)),
-    'parent_id', c.parent_id::text, 'parent_seq', c.parent_seq,
-    'created_at', iso_time(c.created_at)`,
-)} || E'\\n' || ${object(
-  `'type', 'member', 'conversation', ${ref("c")}, 'user', :self,
-    'role', CASE WHEN c.owner_id = k.user_id THEN 'owner' ELSE k.extra->>'role' END,
-    'joined_at', iso_time(k.joined_at), 'delivered', k.delivered_seq, 'read', k.read_seq`,
-)} AS line
-  FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
-  WHERE k.user_id = :user AND k.conversation_id > :after AND c.deleted_at IS NULL
-  ORDER BY k.conversation_id LIMIT ${PAGE}`;
-
-const PREFS = `SELECT p.conversation_id AS at,
-    '{"type":"preferences",' || substr(prefs_text(p, k), 2) AS line
-  FROM conversation_prefs p LEFT JOIN conversation_members k
-    ON k.conversation_id = p.conversation_id AND k.user_id = p.user_id
-  WHERE p.user_id = :user AND p.conversation_id > :after AND NOT p.is_removed
-  ORDER BY p.conversation_id LIMIT ${PAGE}`;
-
-const LOGINS = `SELECT f.id AS at, ${object(
-  `'type', 'login', 'id', f.id::text, 'created_at', iso_time(f.created_at),
-    'last_used_at', iso_time(f.last_used_at), 'ended_at', iso_time(f.revoked_at),
-    'address', f.address, 'user_agent', f.user_agent`,
-)} AS line FROM refresh_families f
-  WHERE f.user_id = :user AND f.id > :after ORDER BY f.id LIMIT ${PAGE}`;
-
-/**
- * The conversations that follow, whether the user is a member still or not. LIMIT keeps PostgreSQL to
- * one look into an index for each, where it would otherwise read whole tables.
- */
-const WALK = `SELECT x.id, x.ref, x.last_seq,
-    (SELECT true FROM messages m
-      WHERE m.conversation_id = x.id AND m.sender_id = :user LIMIT 1) AS has_messages,
-    (SELECT true FROM message_reactions r
-      WHERE r.conversation_id = x.id AND r.user_id = :user LIMIT 1) AS has_reactions
-  FROM (
-    SELECT c.id, ${ref("c")} AS ref, c.last_seq FROM conversations c
-    WHERE c.id > :after AND c.deleted_at IS NULL ORDER BY c.id LIMIT ${WALKED}
-  ) x ORDER BY x.id`;
-const MESSAGES = `SELECT m.seq AS at, ${object(
-  `'type', 'message', 'conversation', :ref, 'id', m.id::text, 'seq', m.seq, 'sender', :self,
-    'client_id', m.client_id, 'body', m.body, 'reply_to_seq', m.reply_to_seq,
-    'created_at', iso_time(m.created_at), 'edited_at', iso_time(m.edited_at),
-    'mentions', m.extra->'mentions',
-    'attachments', nullif(jsonb_path_query_array(m.extra, '$.attachments[*].id'), '[]')`,
-  { data: "m.data" },
-)} AS line FROM messages m
-  WHERE m.conversation_id = :id AND m.sender_id = :user
-    AND m.seq > :after AND m.seq <= :after + ${SPAN} AND m.deleted_at IS NULL
-  ORDER BY m.seq LIMIT ${PAGE}`;
-const REACTIONS = `SELECT r.seq AS at, ${object(
-  `'type', 'reaction', 'conversation', :ref, 'seq', r.seq, 'user', :self, 'key', r.key,
-    'created_at', iso_time(r.created_at)`,
-)} AS line FROM message_reactions r
-  WHERE r.conversation_id = :id AND r.user_id = :user AND r.seq > :after
-  ORDER BY r.seq FETCH FIRST ${PAGE} ROWS WITH TIES`;
-
-const SCHEDULED = `SELECT s.id AS at, ${object(
-  `'type', 'scheduled_message', 'conversation_id', s.conversation_id::text, 'id', s.id::text,
-    'body', s.body, 'reply_to_seq', s.reply_to_seq, 'send_at', iso_time(s.send_at),
-    'created_at', iso_time(s.created_at)`,
-  { data: "s.content->'data'" },
-)} AS line FROM scheduled_messages s
-  WHERE s.user_id = :user AND s.id > :after ORDER BY s.id LIMIT ${PAGE}`;
-
-const POSTS = `SELECT p.id AS at, ${object(
-  `'type', 'post', 'id', p.id::text, 'author', :self, 'body', p.body,
-    'created_at', iso_time(p.created_at), 'edited_at', iso_time(p.edited_at)`,
-  { data: "p.data" },
-)} AS line FROM posts p
-  WHERE p.author_id = :user AND p.id > :after AND p.deleted_at IS NULL
-  ORDER BY p.id LIMIT ${PAGE}`;
-const ENDS = `SELECT coalesce((SELECT max(c.id) FROM comments c), 0) AS comments,
-  coalesce((SELECT max(p.id) FROM posts p), 0) AS posts`;
-const COMMENTS = `SELECT c.id AS at, ${object(
-  `'type', 'comment', 'id', c.id::text, 'post_id', c.post_id::text, 'author', :self,
-    'body', c.body, 'created_at', iso_time(c.created_at)`,
-  { data: "c.data" },
-)} AS line FROM comments c
-  WHERE c.id > :after AND c.id <= :after + ${SPAN} AND c.author_id = :user
-  ORDER BY c.id LIMIT ${PAGE}`;
-const LIKES = `SELECT p.id AS at, ${object(
-  `'type', 'like', 'post_id', p.id::text, 'user', :self, 'created_at', iso_time(l.created_at)`,
-)} AS line FROM posts p
-  CROSS JOIN LATERAL (
-    SELECT l.created_at FROM likes l WHERE l.post_id = p.id AND l.user_id = :user LIMIT 1) l
-  WHERE p.id > :after AND p.id <= :after + ${WALKED} AND p.deleted_at IS NULL ORDER BY p.id`;
-
-const FOLLOWS = `SELECT u.id AS at, ${object(
-  `'type', 'follow', 'follower', :self, 'followee', ${ref("u")},
-    'created_at', iso_time(f.created_at)`,
-)} AS line FROM follows f JOIN users u ON u.id = f.followee_id
-  WHERE f.follower_id = :user AND f.followee_id > :after ORDER BY f.followee_id LIMIT ${PAGE}`;
-const FOLLOWERS = `SELECT u.id AS at, ${object(
-  `'type', 'follow', 'follower', ${ref("u")}, 'followee', :self,
-    'created_at', iso_time(f.created_at)`,
-)} AS line FROM follows f JOIN users u ON u.id = f.follower_id
-  WHERE f.followee_id = :user AND f.follower_id > :after ORDER BY f.follower_id LIMIT ${PAGE}`;
-const BLOCKS = `SELECT u.id AS at, ${object(
-  `'type', 'block', 'blocker', :self, 'blocked', ${ref("u")},
-    'created_at', iso_time(b.created_at)`,
-)} AS line FROM blocks b JOIN users u ON u.id = b.blocked_id
-  WHERE b.blocker_id = :user AND b.blocked_id > :after ORDER BY b.blocked_id LIMIT ${PAGE}`;
-const REPORTS = `SELECT r.id AS at, ${object(
-  `'type', 'report', 'id', r.id::text, 'reason', r.reason, 'note', r.note,
-    'created_at', iso_time(r.created_at)`,
-  { subject: "r.subject" },
-)} AS line FROM reports r
-  WHERE r.reporter_id = :user AND r.id > :after ORDER BY r.id LIMIT ${PAGE}`;
-
-/** By an index of the user's own, in the order of ids. */
-const PAGED = [CONVERSATIONS, PREFS, LOGINS, SCHEDULED, POSTS, FOLLOWS, FOLLOWERS, BLOCKS, REPORTS];
-
+const FILE_COLUMNS = `f.id, f.name, f.mime, f.bytes::float8 AS bytes,
+  iso_time(f.created_at) AS created_at`;
+const IS_WHOLE = "f.state = 'ready' AND f.removed_at IS NULL";
 const FILES = {
-  text: `SELECT f.id, f.name, f.mime, f.bytes::float8 AS bytes, iso_time(f.created_at) AS created_at
-    FROM files f
-    WHERE f.user_id = $1 AND f.id > $2 AND f.state = 'ready' AND f.removed_at IS NULL
-    ORDER BY f.id LIMIT ${PAGE}`,
+  text: `SELECT ${FILE_COLUMNS} FROM files f
+    WHERE f.id > $1 AND ${IS_WHOLE} ORDER BY f.id LIMIT ${PAGE}`,
 };
-const IS_THERE = {
+const USERS_FILES = {
+  text: `SELECT ${FILE_COLUMNS} FROM files f
+    WHERE f.user_id = $2 AND f.id > $1 AND ${IS_WHOLE} ORDER BY f.id LIMIT ${PAGE}`,
+};
+/** The messages that follow, with what they show: a file that several show is listed once a message. */
+const SHOWN_FILES = {
+  text: `SELECT r.seq AS place, ${FILE_COLUMNS} FROM message_files r JOIN files f ON f.id = r.file_id
+    WHERE r.conversation_id = $2 AND (r.seq, r.file_id) > ($3, $1) AND ${IS_WHOLE}
+      AND NOT EXISTS (SELECT 1 FROM message_files o
+        WHERE o.file_id = r.file_id AND o.conversation_id = r.conversation_id AND o.seq < r.seq)
+    ORDER BY r.seq, r.file_id LIMIT ${PAGE}`,
+};
+const IS_USER = {
   text: "SELECT 1 AS one FROM users u WHERE u.id = $1 AND u.erased_at IS NULL",
 };
-/** Jobs are kept for 7 days, so there are few. */
-const JOBS_OF = {
-  text: "SELECT j.id FROM jobs j WHERE j.kind = 'users.export' AND j.args->>'user' = $1",
+const IS_CONVERSATION = {
+  text: "SELECT 1 AS one FROM conversations c WHERE c.id = $1 AND c.deleted_at IS NULL",
 };
+/** Jobs are kept for 7 days, so there are few. */
+const JOBS = { text: "SELECT j.id FROM jobs j WHERE j.kind = 'export' AND j.asked_by IS NOT NULL" };
 const OLDER_JOBS = {
   text: `SELECT j.id FROM jobs j
-    WHERE j.kind = 'users.export' AND j.key = $1 AND j.id < $2 AND j.state IN ('done', 'failed')`,
+    WHERE j.kind = 'export' AND j.key = $1 AND j.id < $2 AND j.state IN ('done', 'failed')`,
 };
-
-interface Line {
-  at: string;
-  line: string;
-}
+const ERASING = {
+  text: `SELECT 1 AS one FROM erasures e
+    WHERE e.finished_at IS NULL OR e.finished_at > clock_timestamp() - $1 * interval '1 millisecond' LIMIT 1`,
+};
 
 export class PostgresExports implements ExportStore {
   readonly #database: Database;
@@ -217,36 +48,52 @@ export class PostgresExports implements ExportStore {
     this.#database = database;
   }
 
-  async isThere(user: UserId): Promise<boolean> {
-    return (await this.#database.read(IS_THERE, [user])).length > 0;
+  async isThere(thing: ExportedThing): Promise<boolean> {
+    if (thing.is === "all") return true;
+    const statement = thing.is === "user" ? IS_USER : IS_CONVERSATION;
+    return (await this.#database.read(statement, [thing.id])).length > 0;
   }
 
-  async *lines(user: UserId, namesOutside: boolean): AsyncGenerator<string[]> {
-    const first: Values = { user, outside: namesOutside, self: "", after: "0", id: "", ref: "" };
-    const [own] = await this.#read<{ self: string; line: string }>(SELF, first);
-    if (own === undefined) return;
-    const values = { ...first, self: own.self };
-    const [privacy] = await this.#read<{ line: string }>(PRIVACY, values);
-    yield [own.line, privacy!.line];
-    yield* this.#pages(OTHERS, values);
-    for (const text of PAGED) yield* this.#pages(text, values);
-    yield* this.#conversations(values);
-    const [ends] = await this.#read<{ comments: string; posts: string }>(ENDS, values);
-    yield* this.#spans(COMMENTS, values, SPAN, Number(ends!.comments));
-    yield* this.#spans(LIKES, values, WALKED, Number(ends!.posts));
-  }
-
-  async *files(user: UserId): AsyncGenerator<ExportedFile[]> {
-    for (let after = "0"; ; ) {
-      const files = await this.#database.read<ExportedFile>(FILES, [user, after]);
-      if (files.length > 0) yield files;
-      if (files.length < PAGE) return;
-      after = files.at(-1)!.id;
+  lines(thing: ExportedThing, { namesOutside, passwords }: ExportView): AsyncIterable<string[]> {
+    switch (thing.is) {
+      case "user":
+        return userLines(this.#database, thing.id, namesOutside);
+      case "conversation":
+        return conversationLines(this.#database, thing.id, namesOutside);
+      case "all":
+        return allLines(this.#database, namesOutside, passwords);
     }
   }
 
-  async jobsOf(user: UserId): Promise<string[]> {
-    const rows = await this.#database.read<{ id: string }>(JOBS_OF, [user]);
+  async *files(thing: ExportedThing): AsyncGenerator<ExportedFile[]> {
+    let [place, after] = ["0", "0"];
+    for (;;) {
+      const rows = await this.#files(thing, place, after);
+      if (rows.length > 0) yield rows.map(({ place: _, ...file }) => file);
+      if (rows.length < PAGE) return;
+      const last = rows.at(-1)!;
+      place = last.place ?? place;
+      after = last.id;
+    }
+  }
+
+  #files(
+    thing: ExportedThing,
+    place: string,
+    after: string,
+  ): Promise<(ExportedFile & { place?: string })[]> {
+    switch (thing.is) {
+      case "user":
+        return this.#database.read(USERS_FILES, [after, thing.id]);
+      case "conversation":
+        return this.#database.read(SHOWN_FILES, [after, thing.id, place]);
+      case "all":
+        return this.#database.read(FILES, [after]);
+    }
+  }
+
+  async jobs(): Promise<string[]> {
+    const rows = await this.#database.read<{ id: string }>(JOBS, []);
     return rows.map(({ id }) => id);
   }
 
@@ -255,65 +102,7 @@ export class PostgresExports implements ExportStore {
     return rows.map(({ id }) => id);
   }
 
-  /** What the user has said in conversations. */
-  async *#conversations(values: Values): AsyncGenerator<string[]> {
-    for (let after = "0"; ; ) {
-      const found = await this.#read<{
-        id: string;
-        ref: string;
-        last_seq: string;
-        has_messages: boolean | null;
-        has_reactions: boolean | null;
-      }>(WALK, { ...values, after });
-      for (const { id, ref: name, last_seq, has_messages, has_reactions } of found) {
-        const here = { ...values, id, ref: name };
-        if (has_messages) yield* this.#spans(MESSAGES, here, SPAN, Number(last_seq));
-        if (has_reactions) yield* this.#pages(REACTIONS, here);
-      }
-      if (found.length < WALKED) return;
-      after = found.at(-1)!.id;
-    }
+  async isErasing(withinMs: number): Promise<boolean> {
+    return (await this.#database.read(ERASING, [withinMs])).length > 0;
   }
-
-  /** Until a page is not full. */
-  async *#pages(text: string, values: Values): AsyncGenerator<string[]> {
-    for (let after = "0"; ; ) {
-      const rows = await this.#read<Line>(text, { ...values, after });
-      if (rows.length > 0) yield rows.map(({ line }) => line);
-      if (rows.length < PAGE) return;
-      after = rows.at(-1)!.at;
-    }
-  }
-
-  /** Span by span until `end`, where a statement answers the first lines of a span. */
-  async *#spans(text: string, values: Values, span: number, end: number): AsyncGenerator<string[]> {
-    for (let after = 0; after < end; ) {
-      const rows = await this.#read<Line>(text, { ...values, after: String(after) });
-      if (rows.length > 0) yield rows.map(({ line }) => line);
-      after = rows.length >= PAGE ? Number(rows.at(-1)!.at) : after + span;
-    }
-  }
-
-  #read<Row extends object>(text: string, values: Values): Promise<Row[]> {
-    return this.#database.read<Row>(...numbered(text, values));
-  }
-}
-
-const TYPES: Readonly<Record<keyof Values, string>> = {
-  user: "bigint",
-  outside: "boolean",
-  self: "text",
-  after: "bigint",
-  id: "bigint",
-  ref: "text",
-};
-
-/** With numbers in the place of `:names`, for those that the text names. */
-function numbered(text: string, values: Values): [{ text: string }, unknown[]] {
-  const named: (keyof Values)[] = [];
-  const replaced = text.replace(/(?<!:):(user|outside|self|after|id|ref)\b/g, (_, name) => {
-    if (!named.includes(name)) named.push(name);
-    return `$${named.indexOf(name) + 1}::${TYPES[name as keyof Values]}`;
-  });
-  return [{ text: replaced }, named.map((name) => values[name])];
 }

@@ -6,7 +6,7 @@ import { ok, type Result, refused } from "../../../protocol/errors.ts";
 import type { UserId } from "../../../protocol/ids.ts";
 import { asUserId } from "../../../protocol/schemas.ts";
 import type { Auth, Revocations } from "../../auth/auth.ts";
-import type { Identity } from "../../auth/identity.ts";
+import { askerOf, type Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";
@@ -23,10 +23,6 @@ export interface ErasureDeps {
   gateway: AskActors;
   log: Logger;
 }
-
-/** The asker of a job, as its row has it. */
-export const askerOf = ({ service, userId }: Identity) =>
-  service === null ? `user:${userId}` : `service:${service.subject}`;
 
 export function erasureRoutes({
   erasures,

@@ -7,17 +7,16 @@ import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Clock } from "../../../base/clock.ts";
-import { EXPORT_USER, exportKey } from "../../../base/export-files.ts";
+import { EXPORT, exportKey } from "../../../base/export-files.ts";
 import type { FileStore } from "../../../ports/files.ts";
 import type { JobQueue } from "../../../ports/jobs.ts";
 import { refused } from "../../../protocol/errors.ts";
 import { ACT_OF_ROUTE } from "../../../protocol/policy.ts";
 import { ROUTES } from "../../../protocol/routes.ts";
 import { epochMsOf } from "../../../protocol/time.ts";
-import type { Identity } from "../../auth/identity.ts";
+import { askerOf, type Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { createReader } from "../../validation.ts";
-import { askerOf } from "../routes/erasures.ts";
 import { answerFault } from "./fallbacks.ts";
 import type { Gates } from "./gates.ts";
 import type { Replies } from "./replies.ts";
@@ -54,7 +53,7 @@ export function serveExports(app: FastifyInstance, options: ExportsOptions): voi
     const job = await orUnreachable(jobs.job(id));
     const isTheirs = job?.asked_by === askerOf(request.caller as Identity);
     // [EXD1]
-    if (job?.kind !== EXPORT_USER || !isTheirs || job.state !== "done") {
+    if (job?.kind !== EXPORT || !isTheirs || job.state !== "done") {
       replies.refuse(request, reply, NO_EXPORT);
       return;
     }

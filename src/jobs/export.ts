@@ -1,28 +1,28 @@
 /**
- * Exports a user as a zip archive: `data.jsonl`, one object a line, and the user's files below `files/`.
- * The archive is written as it is read, so that an export needs as little memory for a large account
- * as for a small one. The command line writes the same archive.
+ * Exports a user, a conversation or everything as a zip archive: `data.jsonl`, one object a line, and
+ * the files below `files/`. The archive is written as it is read, so that an export needs as little
+ * memory for much as for little. The command line writes the same archives.
  *
- * [EXP1] Of others there are names and ids only.
+ * [EXP1] In the export of a user there are names and ids of others only.
  * [EXP2] An export that is killed begins again; what it had written is taken away as the rest of any
  *        interrupted write.
- * [EXP3] One export of a user for one asker is kept, for a day; the next one takes its place.
- * [EXP4] Nothing is kept of a user who was erased meanwhile.
+ * [EXP3] One export of a thing for one asker is kept, for a day; the next one takes its place.
+ * [EXP4] No archive outlives the erasure of a user whom it may name: an erasure takes all away, and
+ *        what was made while one went on is made again.
  */
 import type { Clock } from "../base/clock.ts";
-import { EXPORT_KEPT_MS, EXPORT_USER, exportKey } from "../base/export-files.ts";
+import { EXPORT, EXPORT_KEPT_MS, exportKey } from "../base/export-files.ts";
 import { type ZipEntry, zipOf } from "../base/zip.ts";
-import type { ExportStore } from "../ports/exports.ts";
+import type { ExportedThing, ExportStore, ExportView } from "../ports/exports.ts";
 import type { FileStore } from "../ports/files.ts";
 import type { JobQueue } from "../ports/jobs.ts";
-import type { UserId } from "../protocol/ids.ts";
-import { asUserId } from "../protocol/schemas.ts";
-import { epochMsOf, later, type Monotonic } from "../protocol/time.ts";
+import { epochMsOf, later, type Monotonic, msBetween } from "../protocol/time.ts";
 import type { JobHandlers } from "./runner.ts";
 
-const REMOVE_EXPORT = "users.export.remove";
+const REMOVE_EXPORT = "export.remove";
 /** Between two writes of how far it has come. */
 const PROGRESS_MS = 1_000;
+const TRIES_MAX = 20;
 
 /** How much an archive holds so far. */
 export interface ExportCounts {
@@ -30,26 +30,25 @@ export interface ExportCounts {
   files: number;
 }
 
-export interface UserExportOptions {
+export interface ExportOptions {
   store: Pick<ExportStore, "lines" | "files">;
   files: Pick<FileStore, "read">;
-  user: UserId;
-  /** Whether what the application calls others is shown. */
-  namesOutside: boolean;
+  thing: ExportedThing;
+  view: ExportView;
   /** The time that the archive bears. */
   at: Date;
   /** Grows as the archive is read. */
   counts: ExportCounts;
 }
 
-export function userExport(options: UserExportOptions): AsyncGenerator<Uint8Array> {
+export function archiveOf(options: ExportOptions): AsyncGenerator<Uint8Array> {
   return zipOf(entriesOf(options), options.at);
 }
 
-async function* entriesOf(options: UserExportOptions): AsyncGenerator<ZipEntry> {
-  const { store, files, user, counts } = options;
+async function* entriesOf(options: ExportOptions): AsyncGenerator<ZipEntry> {
+  const { store, files, thing, counts } = options;
   yield { name: "data.jsonl", isCompressed: true, bytes: textOf(options) };
-  for await (const some of store.files(user)) {
+  for await (const some of store.files(thing)) {
     for (const { id, name, bytes } of some) {
       const found = await files.read(id, 0, bytes - 1);
       // Deleted since its line was written.
@@ -60,17 +59,12 @@ async function* entriesOf(options: UserExportOptions): AsyncGenerator<ZipEntry> 
   }
 }
 
-async function* textOf({
-  store,
-  user,
-  namesOutside,
-  counts,
-}: UserExportOptions): AsyncGenerator<Uint8Array> {
-  for await (const lines of store.lines(user, namesOutside)) {
+async function* textOf({ store, thing, view, counts }: ExportOptions): AsyncGenerator<Uint8Array> {
+  for await (const lines of store.lines(thing, view)) {
     counts.lines += lines.length;
     yield Buffer.from(`${lines.join("\n")}\n`);
   }
-  for await (const files of store.files(user)) {
+  for await (const files of store.files(thing)) {
     counts.lines += files.length;
     const lines = files.map((file) =>
       JSON.stringify({ type: "file", ...file, path: pathOf(file.id, file.name) }),
@@ -94,26 +88,31 @@ interface ExportJobsDeps {
   clock: Clock;
 }
 
-const GONE = { code: "not_found", message: "The user has been erased." };
+const GONE = { code: "not_found", message: "It is not there any more." };
+const ERASING = { code: "conflict", message: "A user is being erased." };
+/** Erasures take seconds. */
+const AGAIN_MS = 10_000;
 
 export function exportJobs({ store, files, queue, basePath, clock }: ExportJobsDeps): JobHandlers {
   return {
-    async [EXPORT_USER]({ id, key, args }, { signal, progress }) {
-      const { user: named, namesOutside } = args as { user: string; namesOutside: boolean };
-      const user = asUserId(named);
-      if (!(await store.isThere(user))) return { is: "failed", error: GONE };
+    async [EXPORT]({ id, key, args, attempts }, { signal, progress }) {
+      const { thing, namesOutside } = args as { thing: ExportedThing; namesOutside: boolean };
+      if (!(await store.isThere(thing))) return { is: "failed", error: GONE };
       for (const older of await store.olderJobs(key ?? "", id)) {
         await files.remove(exportKey(older));
       }
       const counts: ExportCounts = { lines: 0, files: 0 };
-      const startMs = epochMsOf(clock.wallMs());
-      const at = new Date(startMs);
-      const archive = userExport({ store, files, user, namesOutside, at, counts });
+      const startMs = clock.monotonicMs();
+      const at = new Date(epochMsOf(clock.wallMs()));
+      const view = { namesOutside, passwords: false };
+      const archive = archiveOf({ store, files, thing, view, at, counts });
       const bytes = await files.write(exportKey(id), reported());
-      // [EXP4] An erasure that begins from here on finds the export itself.
-      if (!(await store.isThere(user))) {
+      // [EXP4] An erasure that begins from here on finds the archive itself.
+      if (await store.isErasing(msBetween(startMs, clock.monotonicMs()))) {
         await files.remove(exportKey(id));
-        return { is: "failed", error: GONE };
+        return attempts < TRIES_MAX
+          ? { is: "retry", inMs: AGAIN_MS, error: ERASING }
+          : { is: "failed", error: ERASING };
       }
       await queue.add({ kind: REMOVE_EXPORT, key: id, args: { id }, inMs: EXPORT_KEPT_MS });
       const endMs = epochMsOf(clock.wallMs()) + EXPORT_KEPT_MS;
