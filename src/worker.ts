@@ -41,7 +41,7 @@ import { createFileScanner } from "./outbound/file-scanner.ts";
 import { createHooks } from "./outbound/hook-client.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
-import type { FileStore, Files } from "./ports/files.ts";
+import type { Files } from "./ports/files.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
@@ -56,9 +56,7 @@ import { Exchange } from "./runtime/exchange.ts";
 import { decodeAt, FRAME, type Frame } from "./runtime/frames.ts";
 import { PIPE_FD, Pipe } from "./runtime/pipe.ts";
 import type { ThreadApi } from "./runtime/thread-api.ts";
-import { DiskFiles } from "./storage/files/disk.ts";
-import { DiskUploads } from "./storage/files/disk-uploads.ts";
-import { NoFiles } from "./storage/files/missing.ts";
+import { openFileStores } from "./storage/files/open.ts";
 import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 import { FaultLog } from "./storage/postgres/fault-log.ts";
 
@@ -186,14 +184,17 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       return report;
     },
   });
-  const store = openFileStore(config);
+  const stores = openFileStores({
+    s3: config.fileStore,
+    dataDir: config.dataDir,
+    hasOtherHosts: config.redisUrl !== null,
+    clock,
+  });
+  const { store } = stores;
   const table = storage.files;
   const refresh = createRefresh({ table, gateway: exchange.gateway });
-  const uploads = {
-    table: storage.uploads,
-    store: new DiskUploads(join(config.dataDir, "files")),
-  };
-  const retire = createRetirement({ table, store, uploads: uploads.store, refresh });
+  const uploads = { table: storage.uploads, store: stores.uploads };
+  const retire = createRetirement({ table, store, uploads: uploads.store, refresh, log });
   const files: Files = { table, store, uploads, links, retire };
   const misrouted = createMisroutedPolls(edge.sockets.io, tls === null);
   const api = await createApi({
@@ -374,6 +375,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         edge.close();
         adapter?.close();
         outbound.close();
+        stores.close();
         await storage.close();
         faultLog.close();
         exchange.report("drained", {});
@@ -410,11 +412,6 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   }
 
   return exchange;
-}
-
-/** Several hosts that share no store would each miss what the others hold. */
-function openFileStore({ redisUrl, dataDir }: WorkerConfig): FileStore {
-  return redisUrl === null ? new DiskFiles(join(dataDir, "files")) : new NoFiles();
 }
 
 /** Null where a namespace's rooms end at this host. */

@@ -7,6 +7,7 @@ import { PRIVACY_DEFAULTS, type Privacy } from "../protocol/privacy.ts";
 import type { EventsConfig } from "./event-keys.ts";
 import type { Extensions } from "./extensions.ts";
 import type { FilesConfig } from "./file-keys.ts";
+import { type S3Address, s3Store } from "./file-store-keys.ts";
 import type { ConfigKey } from "./key.ts";
 import { CONFIG_KEYS, type Directory, defaultWorkers } from "./keys.ts";
 import { type Limits, limitsBy } from "./limit-keys.ts";
@@ -174,6 +175,15 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     fileHookUrl: optional(CONFIG_KEYS.fileHookUrl),
     fileQuotaBytes: read(CONFIG_KEYS.fileQuotaBytes, 5_368_709_120),
     fileUrlTtlS: read(CONFIG_KEYS.fileUrlTtlS, 3600),
+    fileStore: s3Store(
+      read<S3Address | null>(CONFIG_KEYS.filesUrl, null),
+      {
+        accessKeyId: optional(CONFIG_KEYS.awsAccessKeyId),
+        secretAccessKey: optional(CONFIG_KEYS.awsSecretAccessKey),
+        sessionToken: optional(CONFIG_KEYS.awsSessionToken),
+      },
+      optional(CONFIG_KEYS.awsRegion),
+    ),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
 
@@ -203,6 +213,16 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
   }
   if (config.metricsPort !== null && config.metricsPort === config.port) {
     report(CONFIG_KEYS.metricsPort, `${config.metricsPort}, which is PORT`);
+  }
+  if (
+    isSet(CONFIG_KEYS.filesUrl) &&
+    !(isSet(CONFIG_KEYS.awsAccessKeyId) && isSet(CONFIG_KEYS.awsSecretAccessKey))
+  ) {
+    report(
+      CONFIG_KEYS.filesUrl,
+      "it without credentials",
+      "set together with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
   }
   checkTls(config, report);
 

@@ -1,5 +1,6 @@
 /** Configuration of files that users upload. Part of CONFIG_KEYS in keys.ts. */
 import { isExecutable } from "../base/sniff.ts";
+import type { S3Store } from "./file-store-keys.ts";
 import type { ConfigKey, Read } from "./key.ts";
 import { integer, right, url } from "./readers.ts";
 
@@ -12,6 +13,8 @@ export interface FilesConfig {
   fileUrlTtlS: number;
   /** Null: no scanner is asked about files. */
   fileHookUrl: string | null;
+  /** Null: files are in DATA_DIR. */
+  fileStore: S3Store | null;
 }
 
 const PATTERN = /^(?:\*|[a-z0-9!#$&^_.+-]+)\/(?:\*|[a-z0-9!#$&^_.+-]+)$/;

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { fileTrouble } from "../base/errors.ts";
 import { EVENT_KEYS } from "./event-keys.ts";
 import { FILE_KEYS } from "./file-keys.ts";
+import { FILE_STORE_KEYS } from "./file-store-keys.ts";
 import { JWT_SECRET_BYTES_MIN } from "./jwt-secrets.ts";
 import type { ConfigKey, Read } from "./key.ts";
 import { LIMIT_KEYS } from "./limit-keys.ts";
@@ -257,6 +258,7 @@ export const CONFIG_KEYS = {
   privacyDefaults: PRIVACY_KEY,
   ...EVENT_KEYS,
   ...FILE_KEYS,
+  ...FILE_STORE_KEYS,
   ...LIMIT_KEYS,
   tlsCert: {
     name: "TLS_CERT",

@@ -32,7 +32,7 @@ interface ErasureDeps {
     ): Promise<Result<unknown>>;
   };
   /** Takes a file away, and out of the messages that show it. */
-  retire(id: string): Promise<void>;
+  retire(id: string): Promise<boolean>;
   /** Takes away every archive, since each may name the user. */
   dropExports(): Promise<void>;
 }
@@ -81,7 +81,7 @@ export function erasureJobs({ store, gateway, retire, dropExports }: ErasureDeps
       if (ids[0] === before) throw new Error(`file ${before} could not be taken away`);
       before = ids[0]!;
       for (const id of ids) {
-        await retire(id);
+        if (!(await retire(id))) throw new Error(`file ${id} could not be removed now`);
         await store.noteFile(user);
       }
     }

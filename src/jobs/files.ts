@@ -8,6 +8,7 @@
  * [FCL2] A file that was never attached is deleted after 24 h, one without references within an hour.
  */
 import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
 import type { FileStore, FileTable } from "../ports/files.ts";
 import type { UploadStore } from "../ports/uploads.ts";
 import type { Result } from "../protocol/errors.ts";
@@ -57,23 +58,33 @@ interface RetirementDeps {
   store: Pick<FileStore, "remove">;
   uploads: Pick<UploadStore, "drop">;
   refresh: RefreshFile;
+  log: Log;
 }
 
-/** [FCL1] The file is taken back already. */
-export function createRetirement({ table, store, uploads, refresh }: RetirementDeps) {
-  return async function retire(id: string): Promise<void> {
-    if (!(await refresh(id))) return;
-    await store.remove(id);
-    await store.remove(thumbOf(id));
-    await uploads.drop(id);
-    await table.forget(id);
+/**
+ * [FCL1] The file is taken back already. False: not everything could be done now, and the next sweep
+ * continues.
+ */
+export function createRetirement({ table, store, uploads, refresh, log }: RetirementDeps) {
+  return async function retire(id: string): Promise<boolean> {
+    if (!(await refresh(id))) return false;
+    try {
+      await store.remove(id);
+      await store.remove(thumbOf(id));
+      await uploads.drop(id);
+      await table.forget(id);
+    } catch (err) {
+      log.warn({ event: "file_not_removed", file: id, err });
+      return false;
+    }
+    return true;
   };
 }
 
 interface FileJobsDeps {
   table: Pick<FileTable, "sweep">;
   store: Pick<FileStore, "tidy">;
-  retire(id: string): Promise<void>;
+  retire(id: string): Promise<boolean>;
   clock: Clock;
 }
 
@@ -84,7 +95,8 @@ export function fileJobs({ table, store, retire, clock }: FileJobsDeps): JobHand
       const ids = await table.sweep(LOOSE_MS, SWEPT_MAX);
       for (const id of ids) {
         if (signal.aborted) break;
-        await retire(id);
+        // With a store that is away, each of the others would wait for it in vain.
+        if (!(await retire(id))) return { is: "again", inMs: EVERY_MS };
       }
       return { is: "again", inMs: ids.length >= SWEPT_MAX ? 0 : EVERY_MS };
     },

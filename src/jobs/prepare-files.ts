@@ -6,7 +6,9 @@
  * [FSC2] A file about which the scanner does not answer for 20 minutes is refused.
  * [IMJ2] A picture that cannot be read is refused and its bytes go at once; so is one that has ended
  *        its process, or took too long, twice.
- * [IMJ3] After a crash the next run prepares the picture again, or only refreshes the messages.
+ * [IMJ3] After a crash the next run prepares the picture again, or only refreshes the messages. What
+ *        it made may be in the store already, and has another length than the upload.
+ * [IMJ4] While the store is away a file waits for it, however long, and is not refused.
  */
 import type { Log } from "../base/log.ts";
 import type {
@@ -33,6 +35,7 @@ const SCAN_TRIES_MAX = 9;
  * looked at once more, when its statement has ended in any case.
  */
 const LOOK_AGAIN_MS = 6_000;
+const STORE_AWAY_MS = 15_000;
 
 interface PrepareDeps {
   table: Pick<FileTable, "file" | "settle">;
@@ -60,7 +63,13 @@ export function prepareJobs({
       const file = await table.file(id);
       if (file === null) return;
       const isNew = file.shown.state === "processing";
-      if (isNew) await keep(file, await judged(file, attempts, signal));
+      try {
+        if (isNew) await keep(file, await judged(file, attempts, signal));
+      } catch (fault) {
+        if (signal.aborted || !(fault instanceof StoreAway)) throw fault;
+        log.warn({ event: "file_waits_for_store", file: id, err: fault.cause });
+        return { is: "again", inMs: STORE_AWAY_MS };
+      }
       if (!(await refresh(id))) throw new Error("its messages could not be changed");
       return isNew ? { is: "again", inMs: LOOK_AGAIN_MS } : { is: "done" };
     },
@@ -90,11 +99,13 @@ export function prepareJobs({
     attempts: number,
     signal: AbortSignal,
   ): Promise<PreparedImage> {
-    const source = await store.read(id, 0, shown.bytes - 1);
+    const source = await reached(store.read(id, 0, Number.MAX_SAFE_INTEGER));
     if (source === null) return { is: "refused", why: "its bytes are gone" };
+    const watched = new Watched(source);
     try {
-      return await images.prepare(source, shown.mime, signal);
+      return await images.prepare(watched, shown.mime, signal);
     } catch (fault) {
+      if (watched.hasFailed) throw new StoreAway(fault);
       if (signal.aborted || attempts < PICTURE_TRIES_MAX) throw fault;
       return { is: "refused", why: fault instanceof Error ? fault.message : String(fault) };
     }
@@ -109,8 +120,8 @@ export function prepareJobs({
       settled = { state: "ready", bytes: shown.bytes, facts: null };
     } else if (prepared.is === "ready") {
       try {
-        const thumb_bytes = await store.write(thumbOf(id), prepared.thumb());
-        const bytes = await store.write(id, prepared.image());
+        const thumb_bytes = await reached(store.write(thumbOf(id), prepared.thumb()));
+        const bytes = await reached(store.write(id, prepared.image()));
         const facts = { ...prepared.facts, thumb_url: links.mark(thumbOf(id)), thumb_bytes };
         settled = { state: "ready", bytes, facts };
       } finally {
@@ -120,7 +131,47 @@ export function prepareJobs({
     const isKept = await table.settle(id, settled);
     if (isKept && settled.state === "ready") return;
     // It was refused, or its uploader has taken it back meanwhile.
-    await store.remove(id);
-    await store.remove(thumbOf(id));
+    await reached(store.remove(id));
+    await reached(store.remove(thumbOf(id)));
+  }
+}
+
+/** [IMJ4] */
+class StoreAway extends Error {
+  constructor(cause: unknown) {
+    super("the store of files is out of reach", { cause });
+    this.name = "StoreAway";
+  }
+}
+
+async function reached<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new StoreAway(cause);
+  }
+}
+
+/** [IMJ4] Bytes of the store, and whether the store failed while they were read. */
+class Watched implements AsyncIterable<Uint8Array> {
+  hasFailed = false;
+  readonly #source: AsyncIterable<Uint8Array>;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    let isFailing = true;
+    try {
+      for await (const chunk of this.#source) {
+        isFailing = false;
+        yield chunk;
+        isFailing = true;
+      }
+      isFailing = false;
+    } finally {
+      this.hasFailed ||= isFailing;
+    }
   }
 }

@@ -138,7 +138,7 @@ export interface Files {
   links: Pick<FileLinks, "mark" | "in" | "goodForS">;
   /**
    * Takes a file out of the messages that show it, then its bytes and its row. What cannot be done
-   * now is done later.
+   * now is done later, and answers false.
    */
-  retire(id: string): Promise<void>;
+  retire(id: string): Promise<boolean>;
 }

@@ -42,6 +42,7 @@ export const CONFIG: WorkerConfig = {
   fileBytesMax: 104_857_600,
   fileTypes: null,
   fileHookUrl: null,
+  fileStore: null,
   fileQuotaBytes: 5_368_709_120,
   fileUrlTtlS: 3600,
   tokenMaxAgeS: 86_400,
@@ -118,7 +119,7 @@ const NO_FILES = {
   store: new NoFiles(),
   links: { mark: () => "", in: (text: string) => text, goodForS: () => 0 },
   table: { fileFor: async () => null, ofConversation: async () => null },
-  retire: async () => undefined,
+  retire: async () => true,
 } as unknown as ApiDeps["files"];
 
 export async function startHttpApi(

@@ -118,6 +118,7 @@ const TABLE: Rule[] = [
       /^src\/storage\//,
       /^actors\/([a-z]+-)?ports\.ts$/,
       /^pg$/,
+      /^aws4fetch$/,
       /postgres/,
     ],
     never: [/^src\/(edge|relay|runtime|primary)\//, /^socket\.io/],

@@ -178,6 +178,50 @@ describe("variables that need each other", () => {
     expect(wrongNames({ REDIS_URL: "redis://127.0.0.1" })).toEqual(["REDIS_URL"]);
   });
 
+  test("[CFG8] FILES_URL wants credentials, which stand in other variables", () => {
+    const keys = { AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "hunter2" };
+    const FILES_URL = "s3://files/chat?endpoint=https://s3.example.com/&region=eu-1";
+    expect(wrongNames({ FILES_URL })).toEqual(["FILES_URL"]);
+    expect(wrongNames({ FILES_URL, ...keys })).toEqual([]);
+    for (const wrong of [
+      "files",
+      "https://files/chat",
+      "s3://FI_LES/chat",
+      "s3://key:hunter2@files/chat",
+      "s3://files/../chat//a",
+      "s3://files/chat?endpoint=ftp://s3.example.com",
+      "s3://files/chat?region=a%20b",
+      "s3://files/chat?acl=public",
+    ]) {
+      expect([wrong, wrongNames({ FILES_URL: wrong, ...keys })]).toEqual([wrong, ["FILES_URL"]]);
+      expect(messageFor({ FILES_URL: wrong, ...keys })).not.toContain("hunter2");
+    }
+  });
+
+  test("[CFG8] the parts of FILES_URL, and what holds without them", () => {
+    const storeOf = (FILES_URL: string, more: Record<string, string> = {}) => {
+      const keys = { AWS_ACCESS_KEY_ID: "key", AWS_SECRET_ACCESS_KEY: "secret" };
+      const outcome = loadConfig({ FILES_URL, ...keys, ...more });
+      return outcome.ok ? outcome.config.fileStore : null;
+    };
+    expect(storeOf("s3://files/a/b/?endpoint=http://s3:9000/&region=eu-1")).toEqual({
+      bucket: "files",
+      prefix: "a/b/",
+      endpoint: "http://s3:9000",
+      region: "eu-1",
+      accessKeyId: "key",
+      secretAccessKey: "secret",
+      sessionToken: null,
+    });
+    expect(storeOf("s3://files", { AWS_REGION: "eu-2", AWS_SESSION_TOKEN: "t" })).toMatchObject({
+      prefix: "",
+      endpoint: "https://s3.eu-2.amazonaws.com",
+      region: "eu-2",
+      sessionToken: "t",
+    });
+    expect(storeOf("s3://files")).toMatchObject({ region: "us-east-1" });
+  });
+
   test("[CFG4] a wrong partner is named once and does not drag the other in", () => {
     const env = { DATABASE_URL: "nonsense", REDIS_URL: "redis://r", JWT_SECRET: "short" };
     expect(wrongNames(env)).toEqual(["DATABASE_URL", "JWT_SECRET"]);

@@ -45,8 +45,10 @@ describe("files", () => {
   });
 
   test("[DOC13] hosts that share no store take no files", () => {
-    expect(checkSharedFiles({ redisUrl: null })).toEqual([]);
-    expect(states(checkSharedFiles({ redisUrl: "redis://a" }))).toEqual(["files: warn"]);
+    expect(checkSharedFiles({ redisUrl: null, fileStore: null })).toEqual([]);
+    expect(states(checkSharedFiles({ redisUrl: "redis://a", fileStore: null }))).toEqual([
+      "files: warn",
+    ]);
   });
 });
 

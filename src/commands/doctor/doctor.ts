@@ -8,7 +8,7 @@ import type { WallTime } from "../../protocol/time.ts";
 import { checkDataDir, checkEmbedded, nearestFolder } from "./data-dir.ts";
 import { checkDatabase } from "./database.ts";
 import { checkChoices, checkNode, checkSlips, checkVariables } from "./environment.ts";
-import { checkPictures, checkSharedFiles } from "./files.ts";
+import { checkFileStore, checkPictures, checkSharedFiles } from "./files.ts";
 import { doubtful, type Finding } from "./finding.ts";
 import { checkJwks, checkTls } from "./keys.ts";
 import {
@@ -48,6 +48,7 @@ async function configured(config: Config, nowMs: WallTime): Promise<Finding[]> {
     ["database", storage(config)],
     ["pictures", checkPictures()],
   ];
+  if (config.fileStore !== null) looks.push(["files", checkFileStore(config.fileStore)]);
   if (redisUrl !== null) looks.push(["Redis", checkRedis(redisUrl)]);
   if (tlsCert !== null && tlsKey !== null) looks.push(["TLS", checkTls(tlsCert, tlsKey, nowMs)]);
   if (jwtJwksUrl !== null) looks.push(["issuer's keys", checkJwks(jwtJwksUrl)]);

@@ -1,7 +1,7 @@
 /** The FileStore of several hosts that share none: bytes on one host would be missing on the others. */
 import type { FileStore } from "../../ports/files.ts";
 
-const WHY = "This server keeps no files: several hosts need a store that they share.";
+const WHY = "This server keeps no files: several hosts need a store that they share, FILES_URL.";
 
 export class NoFiles implements FileStore {
   readonly missing = WHY;
