@@ -132,7 +132,7 @@ async function execute(
       DATABASE_URL: troupe.databaseUrl ?? "",
       JWT_SECRET,
       DATA_DIR: troupe.dataDir,
-      TROUPE_TOKEN: await serviceTokenOf(JWT_SECRET, ["notify"]),
+      TROUPE_TOKEN: await serviceTokenOf(JWT_SECRET, ["notify", "users", "act"]),
     },
     stdio: ["pipe", "pipe", "pipe"],
     detached: true,

@@ -38,6 +38,12 @@ export const GUIDES: readonly DocsPage[] = [
       "troupe-client and troupe-client/react: state that is always right, sends that go out once.",
   },
   {
+    slug: "product",
+    title: "Chat in your product",
+    summary:
+      "Your own login, Express, Next and Flask, the page in fifteen lines, e-mails, and moving in from elsewhere.",
+  },
+  {
     slug: "migrating",
     title: "From Socket.IO rooms",
     summary: "What you have written around rooms, and what becomes of it.",
