@@ -14,7 +14,7 @@ import { JWT_SECRET } from "./tokens.ts";
 const GUIDE = "src/web/docs/product.md";
 const WRITTEN_URL = "http://localhost:3000";
 const START_DEADLINE_MS = 60_000;
-const INSTALL_DEADLINE_MS = 400_000;
+const RUN_DEADLINE_MS = 400_000;
 
 /** Whether a package registry may be asked; see test/browser/client-package.test.ts. */
 export const mayAskRegistry = Boolean(process.env["TROUPE_TEST_NEXT"]);
@@ -52,11 +52,15 @@ export class GuideProgram {
   }
 
   /** `npm install` of these. */
-  async installs(...packages: string[]): Promise<void> {
+  installs(...packages: string[]): Promise<void> {
+    return this.runs("npm", "install", "--no-audit", "--no-fund", ...packages);
+  }
+
+  /** Runs a command in the folder; rejects with its output where that fails. */
+  async runs(command: string, ...args: string[]): Promise<void> {
     const { NODE_ENV: _test, ...env } = process.env;
-    const args = ["install", "--no-audit", "--no-fund", ...packages];
-    const options = { cwd: this.folder, env, timeout: INSTALL_DEADLINE_MS };
-    await promisify(execFile)("npm", args, options);
+    const options = { cwd: this.folder, env, timeout: RUN_DEADLINE_MS, maxBuffer: 2 ** 24 };
+    await promisify(execFile)(command, args, options);
   }
 
   /** `troupe`: the address of a running Troupe; PORT is given to the program and to `args`. */
