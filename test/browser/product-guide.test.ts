@@ -10,6 +10,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Conversation, User } from "../../src/protocol/schemas.ts";
 import { hasChromiumFor } from "../support/chromium.ts";
 import { Application } from "../support/client-package.ts";
+import { startTroupe } from "../support/cluster.ts";
+import { Issuer, issuerKey } from "../support/issuer.ts";
 import { HEAD, sees, sends } from "../support/kit-pages.ts";
 import { forTroupe, GuideProgram, mayAskRegistry, snippetWith } from "../support/product-guide.ts";
 import { pythonWith } from "../support/python.ts";
@@ -91,6 +93,19 @@ describe.skipIf(!hasChromiumFor("tests of the guide's page"))("the guide's page"
     },
     120_000,
   );
+
+  it("[GDE16] the page at / offers no sign-in where an outside issuer has the accounts", async () => {
+    const issuer = await Issuer.publishing(await issuerKey("one"));
+    const trusting = await startTroupe({ env: issuer.env });
+    try {
+      const { page } = await screens.open(trusting.url, DESKTOP);
+      await page.getByRole("heading", { name: "Sign in where your account is" }).waitFor();
+      expect(await page.locator("input, button").count()).toBe(0);
+    } finally {
+      await trusting.stop();
+      await issuer.goesAway();
+    }
+  });
 
   it.skipIf(!mayAskRegistry)(
     "[GDE15] in Next the route gives tokens and the page talks",
