@@ -6,6 +6,8 @@ import type { TObject, TSchema } from "typebox";
 import { ERROR_STATUS, type ErrorCode } from "./errors.ts";
 import { ERROR_MEANINGS } from "./event-summaries.ts";
 import { errorExample, exampleOf } from "./examples.ts";
+import { refusalResponses } from "./openapi-refusals.ts";
+import { publishedTus } from "./openapi-tus.ts";
 import { publishedWebhooks } from "./openapi-webhooks.ts";
 import { ACT_OF_ROUTE, rulesOf } from "./policy.ts";
 import { type JsonObject, partsOf, published, publishedComponents } from "./published.ts";
@@ -53,7 +55,7 @@ export function openApiDocument(): JsonObject {
     },
     servers: [{ url: "/" }],
     tags: Object.entries(GROUP_NOTES).map(([name, description]) => ({ name, description })),
-    paths,
+    paths: { ...paths, ...publishedTus() },
     webhooks: publishedWebhooks(),
     components: {
       schemas: publishedComponents(),
@@ -152,15 +154,7 @@ function responsesOf(spec: RouteSpec): JsonObject {
   for (const [status, answer] of Object.entries(spec.answers)) {
     responses[status] = answerOf(Number(status), answer);
   }
-  const byStatus = new Map<number, ErrorCode[]>();
-  for (const code of refusalsOf(spec)) {
-    const status = ERROR_STATUS[code];
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
-  }
-  for (const [status, codes] of [...byStatus].sort(([a], [b]) => a - b)) {
-    responses[status] = refusal(status, codes);
-  }
-  return responses;
+  return { ...responses, ...refusalResponses(refusalsOf(spec)) };
 }
 
 const STATUS_WORDS: Readonly<Record<number, string>> = {
@@ -183,23 +177,6 @@ function answerOf(status: number, answer: TSchema | string | null): JsonObject {
     },
   };
 }
-
-function refusal(status: number, codes: readonly ErrorCode[]): JsonObject {
-  const examples: JsonObject = {};
-  for (const code of codes) examples[code] = { $ref: `#/components/examples/${code}` };
-  return {
-    description: codes.map((code) => `\`${code}\`: ${ERROR_MEANINGS[code]}`).join("\n\n"),
-    ...(status === 429
-      ? { headers: { "Retry-After": header("Seconds to wait.", "integer") } }
-      : {}),
-    ...(status === 401 ? { headers: { "WWW-Authenticate": header("`Bearer`.", "string") } } : {}),
-    content: {
-      "application/json": { schema: { $ref: "#/components/schemas/ErrorAnswer" }, examples },
-    },
-  };
-}
-
-const header = (description: string, type: string) => ({ description, schema: { type } });
 
 function errorExamples(): JsonObject {
   const examples: JsonObject = {};

@@ -20,6 +20,7 @@ import { COST_OF_ROUTE } from "../../../protocol/costs.ts";
 import { type ErrorObject, refused } from "../../../protocol/errors.ts";
 import { fileNameOf, SNIFFED_BYTES } from "../../../protocol/files.ts";
 import { isId } from "../../../protocol/ids.ts";
+import { TUS_PATH } from "../../../protocol/openapi-tus.ts";
 import { ACT_OF_ROUTE } from "../../../protocol/policy.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
@@ -45,7 +46,7 @@ import {
 const VERSION = "1.0.0";
 const EXTENSIONS = "creation,creation-with-upload,termination";
 const PARTS_TYPE = "application/offset+octet-stream";
-const PATH = "/api/files/tus";
+const PATH = TUS_PATH;
 const ONE = `${PATH}/:id`;
 const METADATA_CHARS_MAX = 4_096;
 
