@@ -81,7 +81,9 @@ const LOGINS = `SELECT f.id AS at, ${object(
  */
 const WALK = `SELECT x.id, x.ref, x.last_seq,
     (SELECT true FROM messages m
-      WHERE m.conversation_id = x.id AND m.sender_id = :user LIMIT 1) AS has_messages,
+      WHERE m.conversation_id = x.id AND m.sender_id = :user
+      -- The order is that of the index of senders, so that no other one is read.
+      ORDER BY m.client_id LIMIT 1) AS has_messages,
     (SELECT true FROM message_reactions r
       WHERE r.conversation_id = x.id AND r.user_id = :user LIMIT 1) AS has_reactions
   FROM (
