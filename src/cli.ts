@@ -47,7 +47,7 @@ import { listenForSignals } from "./primary/signals.ts";
 import { epochMsOf } from "./protocol/time.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
-import { DiskFiles } from "./storage/files/disk.ts";
+import { openFileStores } from "./storage/files/open.ts";
 import { createEdgePorts, type EdgeStorage } from "./storage/postgres/edge-ports.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
 import { type Migrated, migrate } from "./storage/postgres/migrate.ts";
@@ -242,9 +242,15 @@ function printed({ exitCode, text }: Outcome): number {
 
 async function exportTo(config: Config, storage: EdgeStorage, thing: ExportedThing, path: string) {
   const counts = { lines: 0, files: 0 };
+  const { store, close } = openFileStores({
+    s3: config.fileStore,
+    dataDir: config.dataDir,
+    hasOtherHosts: config.redisUrl !== null,
+    clock: systemClock,
+  });
   const archive = archiveOf({
     store: storage.exports,
-    files: new DiskFiles(join(config.dataDir, "files")),
+    files: store,
     thing,
     view: { namesOutside: true, passwords: thing.is === "all" },
     at: new Date(epochMsOf(systemClock.wallMs())),
@@ -256,6 +262,8 @@ async function exportTo(config: Config, storage: EdgeStorage, thing: ExportedThi
     if (error instanceof StorageFault) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new StartRefusal(`${path} cannot be written: ${reason}.`);
+  } finally {
+    close();
   }
 }
 

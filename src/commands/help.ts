@@ -104,9 +104,9 @@ second. A password is made up and shown, or with --password-stdin the first line
 `,
   export: `Usage: troupe export <--all | --conversation <id> | --user <id>> [options]
 
-Writes a zip of data.jsonl, one object a line, and of the files, which are read from DATA_DIR. May run
-beside a running server; what changes meanwhile is in it or not. With --all it holds the hashes of
-passwords, too.
+Writes a zip of data.jsonl, one object a line, and of the files, which are read from DATA_DIR or
+FILES_URL. May run beside a running server; what changes meanwhile is in it or not. With --all it
+holds the hashes of passwords, too.
 
   --out <file>   the new file (troupe-export.zip); only its owner may read it
 

@@ -16,7 +16,7 @@ const FILE: ExportedFile = {
   created_at: "2026-01-01T00:00:00.000Z",
 };
 
-/** A store of files in memory, and a store of exports that says what it is told to. */
+/** A store of files in memory, and a store of exports whose answers the tests set. */
 class Scene {
   readonly kept = new Map<string, Buffer>([["5", Buffer.from("text")]]);
   readonly added: NewJob[] = [];
