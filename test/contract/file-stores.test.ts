@@ -190,6 +190,22 @@ describe("an S3-compatible store", () => {
     expect(hash(await all(await store.read("77", 0, bytes.length - 1)))).toBe(hash(bytes));
   });
 
+  it("[FSS1] an upload of many parts leaves no listeners behind", async () => {
+    const { store, uploads } = open(s3.address);
+    const bytes = randomBytes(96 * MIB + 1);
+    const warnings: string[] = [];
+    const warned = (warning: Error) => warnings.push(warning.name);
+    process.on("warning", warned);
+    try {
+      await uploads.append("78", 0, chunks(bytes, MIB));
+      await uploads.finish("78");
+      expect(hash(await all(await store.read("78", 0, bytes.length - 1)))).toBe(hash(bytes));
+    } finally {
+      process.off("warning", warned);
+    }
+    expect(warnings).toEqual([]);
+  });
+
   it("[FSS1] bytes on their way have no name on the disk", async () => {
     const { store } = open(s3.address);
     let seen: string[] | null = null;

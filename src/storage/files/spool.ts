@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { writeAll } from "./disk-paths.ts";
 
+const CHUNK_BYTES = 64 * 1024;
+
 export class Spool {
   readonly #file: FileHandle;
 
@@ -45,18 +47,25 @@ export class Spool {
 
   /** The bytes from `from` to before `end`, which can be read again and again until `close`. */
   body(from: number, end: number): Body {
-    const file = this.#file;
     return {
       bytes: end - from,
-      open: () =>
-        end === from
-          ? Readable.from([])
-          : file.createReadStream({ start: from, end: end - 1, autoClose: false }),
+      open: () => Readable.from(this.#chunks(from, end), { highWaterMark: 1 }),
     };
   }
 
   async close(): Promise<void> {
     await this.#file.close();
+  }
+
+  /** A stream of the file's own would leave a listener on it each time. */
+  async *#chunks(from: number, end: number): AsyncIterable<Uint8Array> {
+    for (let at = from; at < end; ) {
+      const room = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, end - at));
+      const { bytesRead } = await this.#file.read(room, 0, room.length, at);
+      if (bytesRead === 0) throw new Error("a temporary file has lost its end");
+      yield room.subarray(0, bytesRead);
+      at += bytesRead;
+    }
   }
 }
 
