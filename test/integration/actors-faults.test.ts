@@ -93,6 +93,12 @@ it("[ACF1] kill -9 of workers: no acknowledged turn is lost, none runs twice, ev
 
 it("[ACF2] a turn that does not end costs its caller only, and three of them its action for a minute", async () => {
   const [ann] = await troupe().users("ann");
+  // A worker that joins later could take the actor over, and each counts for itself.
+  await eventually("every worker serves", async () => {
+    const sessions = await troupe().sessionOnEachWorker(ann!);
+    await Promise.all(sessions.map((session) => session.disconnects()));
+    return true;
+  });
   const one = await ann!.connects();
   const at = { kind: "probe", key: "loops" };
   await one.does("create_actor", { ...at, args: {}, call_id: "make" });

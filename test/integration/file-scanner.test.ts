@@ -88,11 +88,12 @@ it("[FSC1] a file is ready when the scanner has allowed it, and its messages say
   expect([read.status, read.text]).toEqual([200, "good"]);
   expect(read.headers.get("content-disposition")).toMatch(/^attachment;/);
   expect((await bytesAt(file.url)).text).toBe("good");
-  await eventually("the message shows it ready", async () => {
+  const shown = async () => {
     const path = `/api/conversations/${group.id}/messages`;
     const { body } = await bob!.api.get<{ items: Message[] }>(path);
     return body.items[0]?.attachments?.[0]?.state === "ready";
-  });
+  };
+  await eventually("the message shows it ready", shown, 30_000);
 });
 
 it("[FSC1] a file that the scanner refuses is served to nobody", async () => {
