@@ -1,6 +1,7 @@
 /** The list of conversations and the totals, from outside. */
 import { describe, expect, it } from "vitest";
 import type { ConversationSummary, Totals } from "../../src/protocol/conversation-list.ts";
+import { eventually } from "../support/eventually.ts";
 import { expectRefusal, TIME } from "../support/expectations.ts";
 import { expectStatus, type Person } from "../support/person.ts";
 import { troupeForFile } from "../support/suite.ts";
@@ -78,7 +79,10 @@ describe("totals", () => {
     await bob.posts(one.id, `@${ann.user.username}`);
     await sets(ann, muted, { muted_until: "forever" });
     const session = await ann.connects({ contract: "1.1" });
-    const totals = expectStatus(await ann.api.get<Totals>("/api/me/totals"), 200);
+    const askTotals = async () => expectStatus(await ann.api.get<Totals>("/api/me/totals"), 200);
+    // The notification of the mention comes after the message.
+    await eventually("the mention is counted", async () => (await askTotals()).notifications > 0);
+    const totals = await askTotals();
     expect(totals).toEqual({
       messages: 4,
       mentions: 1,

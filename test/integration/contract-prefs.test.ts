@@ -167,6 +167,8 @@ describe("a muted conversation", () => {
     const at = { conversation_id: group.id, seq: message.seq };
     await bobs.sends(group.id, `@${ann.user.username}, are you there?`);
     await bobs.does("react", { ...at, key: "👍", on: true });
+    // Both are judged after they are answered, so the group stays muted until then.
+    await session.never("notification", SILENCE_MS);
     await patches(ann, group, { muted_until: null });
     await bobs.sends(group.id, `@${ann.user.username}, now?`);
     expect(await session.next("notification")).toMatchObject({ seq: 1, type: "mention" });

@@ -68,7 +68,9 @@ describe.skipIf(whyNoRedis !== null)(`two hosts${whyNoRedis ? `: ${whyNoRedis}` 
       else expect(answer.status).toBe(429);
     }
     expect(wrong).toBeGreaterThanOrEqual(9);
-    expect(wrong).toBeLessThanOrEqual(13);
+    // A quarter more than 10, and guesses that were made before the other host had heard of one: by
+    // themselves the two would allow 20.
+    expect(wrong).toBeLessThanOrEqual(15);
   });
 
   it("[LIM4] who was ended for abuse on one host is refused by the other", async () => {
