@@ -1,13 +1,14 @@
 /** The store of files that the configuration asks for. */
 import { join } from "node:path";
 import type { Clock } from "../../base/clock.ts";
+import type { S3Store } from "../../config/file-store-keys.ts";
 import type { FileStore } from "../../ports/files.ts";
 import type { UploadStore } from "../../ports/uploads.ts";
 import { DiskFiles } from "./disk.ts";
 import { DiskUploads } from "./disk-uploads.ts";
 import { NoFiles } from "./missing.ts";
 import { S3Files } from "./s3.ts";
-import { S3Client, type S3Store } from "./s3-client.ts";
+import { S3Client } from "./s3-client.ts";
 import { S3Uploads } from "./s3-uploads.ts";
 
 export interface FileStoresOptions {

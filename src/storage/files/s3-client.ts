@@ -16,20 +16,8 @@ import { Agent as HttpsAgent, request as https } from "node:https";
 import { pipeline } from "node:stream";
 import { AwsV4Signer } from "aws4fetch";
 import type { Clock } from "../../base/clock.ts";
+import type { S3Store } from "../../config/file-store-keys.ts";
 import { type Body, bodyOf } from "./spool.ts";
-
-/** A bucket, with the credentials for it. */
-export interface S3Store {
-  /** Protocol, host and path of the store, without "/" at the end. */
-  endpoint: string;
-  region: string;
-  bucket: string;
-  /** Begins every key: empty, or it ends with "/". */
-  prefix: string;
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken: string | null;
-}
 
 /** Connections of this process to the store; further requests wait, within their deadline. */
 const CONNECTIONS_MAX = 256;

@@ -2,7 +2,7 @@
 import { NO_VALUES, object, PAGE, pages, ref } from "./export-statements.ts";
 import type { Database } from "./pool.ts";
 
-/** Whose is everything, or one conversation only. */
+/** What is exported: everything, or one conversation. */
 type Extent = "all" | "one";
 
 const MEMBERS_AND_WRITERS = `SELECT u.id AS at, ${object(
