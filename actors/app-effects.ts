@@ -3,10 +3,15 @@
  * wait are stored with the actor, so that they outlive this activation; a message has a
  * `client_id` of its own and is sent once, a call a `call_id`.
  */
-import { type AppEffect, type AppTurn, appActorId } from "../src/protocol/app-actors.ts";
+import {
+  type AppAnswer,
+  type AppEffect,
+  type AppTurn,
+  appActorId,
+} from "../src/protocol/app-actors.ts";
 import type { ErrorObject } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
-import type { AppStore } from "./app-ports.ts";
+import type { AppRunner, AppStore } from "./app-ports.ts";
 import { type AppState, idOf, type WaitingTurn } from "./app-state.ts";
 import type { Context } from "./behaviour.ts";
 
@@ -15,30 +20,31 @@ const UNDERWAY_MAX = 8;
 const AGAIN_MS = 1_000;
 export const EFFECTS_TIMER = "effects";
 
-type Answered = (state: AppState, n: number, turn: AppTurn, ctx: Context) => void;
+export interface EffectPorts {
+  store: Pick<AppStore, "effectsDone">;
+  fetch: AppRunner["fetch"];
+  /** Enqueues the turn that has an answer, `hops` calls and requests from the first one. */
+  onAnswer(state: AppState, n: number, turn: AppTurn, hops: number, ctx: Context): void;
+}
 
-export function carryOut(
-  state: AppState,
-  ctx: Context,
-  onAnswer: Answered,
-  store: Pick<AppStore, "effectsDone">,
-): void {
+export function carryOut(state: AppState, ctx: Context, ports: EffectPorts): void {
+  const { store, onAnswer } = ports;
   for (const [n, effect] of state.effects) {
     if (state.underway.size >= UNDERWAY_MAX) return;
     if (state.underway.has(n)) continue;
     state.underway.add(n);
-    start(state, n, effect, ctx, {
+    start(state, n, effect, ctx, ports.fetch, {
       done() {
         state.underway.delete(n);
         state.effects.delete(n);
         ctx.run(
           store.effectsDone(state.kind.kind, state.key, [n]),
-          () => carryOut(state, ctx, onAnswer, store),
+          () => carryOut(state, ctx, ports),
           () => undefined,
         );
       },
       // It is under way until the turn that has the answer is committed.
-      answered: (turn) => onAnswer(state, n, turn, ctx),
+      answered: (turn, hops) => onAnswer(state, n, turn, hops, ctx),
       later() {
         state.underway.delete(n);
         ctx.after(AGAIN_MS, EFFECTS_TIMER);
@@ -64,11 +70,18 @@ export function putOff(
 interface Ends {
   done(): void;
   /** It is done with the turn that has the answer. */
-  answered(turn: AppTurn): void;
+  answered(turn: AppTurn, hops: number): void;
   later(): void;
 }
 
-function start(state: AppState, n: number, effect: AppEffect, ctx: Context, ends: Ends): void {
+function start(
+  state: AppState,
+  n: number,
+  effect: AppEffect,
+  ctx: Context,
+  fetch: AppRunner["fetch"],
+  ends: Ends,
+): void {
   const name = `actor.${state.record.id}.${n}`;
   const ended = (answer: { ok: true } | { ok: false; error: ErrorObject }) => {
     if (answer.ok || !isTemporary(answer.error)) ends.done();
@@ -120,12 +133,23 @@ function start(state: AppState, n: number, effect: AppEffect, ctx: Context, ends
       const asked = { action, args, call_id: name, hash: name, caller, hops };
       ctx.ask({ kind: "app", id: appActorId(kind, key) }, "call", asked, (answer) => {
         if (!answer.ok && isTemporary(answer.error)) ends.later();
-        else if (!answer.ok) ends.answered({ does: "answer", tag, answer });
+        else if (!answer.ok) ends.answered({ does: "answer", tag, answer }, hops);
         else {
           const result = "result" in answer.value ? answer.value.result : null;
-          ends.answered({ does: "answer", tag, answer: { ok: true, result } });
+          ends.answered({ does: "answer", tag, answer: { ok: true, result } }, hops);
         }
       });
+      return;
+    }
+    case "fetch": {
+      const { request, tag, hops } = effect;
+      const sent = fetch(request, name);
+      if (sent === null) ends.later();
+      else {
+        const answered = (answer: AppAnswer) =>
+          ends.answered({ does: "answer", tag, answer }, hops);
+        ctx.run(sent, answered, ends.later);
+      }
       return;
     }
   }

@@ -4,12 +4,14 @@
  * turns began with.
  */
 import type {
+  AppAnswer,
   AppBatch,
   AppBatchDone,
   AppCaller,
   AppEffect,
   AppEvent,
   AppKind,
+  AppRequest,
 } from "../src/protocol/app-actors.ts";
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
@@ -116,4 +118,6 @@ export interface AppStore {
 export interface AppRunner {
   kinds: readonly AppKind[];
   run(batch: AppBatch): Promise<AppBatchDone>;
+  /** Sends a request of an actor, which `id` names. Null: too many are under way. */
+  fetch(request: AppRequest, id: string): Promise<AppAnswer> | null;
 }

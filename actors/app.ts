@@ -20,7 +20,7 @@ import type { SessionId, UserId } from "../src/protocol/ids.ts";
 import type { Role } from "../src/protocol/permissions.ts";
 import { epochMsOf, later, msBetween } from "../src/protocol/time.ts";
 import { type BatchOutcome, commitOf, outcomeOf } from "./app-batch.ts";
-import { carryOut, putOff } from "./app-effects.ts";
+import { carryOut, type EffectPorts, putOff } from "./app-effects.ts";
 import type { AppRunner } from "./app-ports.ts";
 import { take } from "./app-queue.ts";
 import {
@@ -63,6 +63,13 @@ export function appBehaviour(
 ): Behaviour<AppState> {
   const kinds = new Map<string, AppKind>(apps.kinds.map((kind) => [kind.kind, kind]));
 
+  const effectPorts: EffectPorts = {
+    store,
+    fetch: apps.fetch,
+    onAnswer: (state, n, turn, hops, ctx) =>
+      enqueue(state, turnOf(turn, { effectDone: n, hops }), ctx),
+  };
+
   function enqueue(state: AppState, waiting: WaitingTurn, ctx: Context): void {
     // Turns without a caller need no bound here: timers, watchers and effects have their own.
     if (waiting.reply !== null && state.waiting.length >= WAITING_MAX) {
@@ -90,7 +97,7 @@ export function appBehaviour(
       state.waiting.unshift(turnOf({ does: "create", args, caller }, { created: record.created }));
     }
     wind(state, ctx);
-    carryOut(state, ctx, onAnswer, store);
+    carryOut(state, ctx, effectPorts);
     pump(state, ctx);
   }
 
@@ -234,7 +241,7 @@ export function appBehaviour(
       publishClosed(state, "destroyed", null, ctx);
     }
     wind(state, ctx);
-    carryOut(state, ctx, onAnswer, store);
+    carryOut(state, ctx, effectPorts);
     settle(state, ctx);
   }
 
@@ -338,10 +345,6 @@ export function appBehaviour(
       },
       () => settle(state, ctx),
     );
-  }
-
-  function onAnswer(state: AppState, n: number, turn: WaitingTurn["turn"], ctx: Context): void {
-    enqueue(state, turnOf(turn, { effectDone: n }), ctx);
   }
 
   /**
@@ -464,7 +467,7 @@ export function appBehaviour(
         if (!isBack && state.record.watching.includes(user)) {
           enqueue(state, turnOf({ does: "unwatched", caller }), ctx);
         }
-      } else carryOut(state, ctx, onAnswer, store);
+      } else carryOut(state, ctx, effectPorts);
     },
 
     onWorkersGone(state, workers, ctx, mayBeBack) {

@@ -17,6 +17,7 @@ import { AppHost } from "./extensions/app-host.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
 import { Addresses } from "./outbound/addresses.ts";
+import { createAppFetch } from "./outbound/app-requests.ts";
 import { createHooks } from "./outbound/hook-client.ts";
 import { Outbound } from "./outbound/request.ts";
 import type { ThreadReport } from "./ports/ops.ts";
@@ -99,14 +100,17 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
     },
   });
   const apps = openApps(config, log);
-  // HOOK_URL is the operator's own: no list of private addresses concerns it.
-  const outbound = new Outbound(new Addresses([]));
+  const outbound = new Outbound(new Addresses(config.webhookAllowPrivate));
   const hooks = createHooks({ config, post: outbound.post, clock: systemClock, log });
   const host = new ActorRuntime({
     clock: systemClock,
     self: incarnation,
     behaviours: behaviours(storage.ports, {
-      apps: apps && { kinds: config.extensions?.actors ?? [], run: (batch) => apps.run(batch) },
+      apps: apps && {
+        kinds: config.extensions?.actors ?? [],
+        run: (batch) => apps.run(batch),
+        fetch: createAppFetch(outbound.post, log),
+      },
       graceMs: config.presenceGraceMs,
       sessionsMax: config.sessionsPerUserMax,
       changes: config.rateLimits ? config.limits.conversation_change : null,

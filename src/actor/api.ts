@@ -9,10 +9,13 @@ import { DefinitionMistake } from "./mistake.ts";
 export {
   type ActorDefinition,
   type ActorTypes,
+  type Answer,
   type Caller,
   type CallerOfTurn,
   type Context,
   defineActor,
+  type FetchRequest,
+  type FetchResponse,
 } from "./define-actor.ts";
 export { DefinitionMistake, type Static, type TSchema, Type };
 

@@ -3,6 +3,7 @@
  * that need nothing but the definition. What a turn does with it is in turns.ts.
  */
 import type { Static, TObject, TSchema } from "typebox";
+import type { AppRequest, AppResponse } from "../protocol/app-actors.ts";
 import { DefinitionMistake } from "./mistake.ts";
 
 /** The caller or watcher: a user, or a service. */
@@ -75,6 +76,8 @@ export interface Context<State = unknown, Events extends Schemas = Schemas> {
   ): void;
   /** Calls another actor; its answer is a turn of `onAnswer` with this tag. */
   call(kind: string, key: string, action: string, args?: unknown, options?: { tag?: string }): void;
+  /** Sends a request; its answer, of whatever status, is a turn of `onAnswer` with this tag. */
+  fetch(request: FetchRequest, options?: { tag?: string }): void;
   /** Ends all watching sessions of a user. */
   unwatch(user: string): void;
   /** `throw ctx.refuse("conflict", "…")` refuses the turn. */
@@ -82,7 +85,23 @@ export interface Context<State = unknown, Events extends Schemas = Schemas> {
   destroy(): void;
 }
 
-/** An answer to `ctx.call`. */
+/** A request to an https address that is public, or that WEBHOOK_ALLOW_PRIVATE lets through. */
+export interface FetchRequest {
+  url: string;
+  /** GET where there is no body, else POST. */
+  method?: AppRequest["method"];
+  headers?: Readonly<Record<string, string>>;
+  /** A text, or a value that is sent as JSON. */
+  body?: unknown;
+}
+
+/** What `ctx.fetch` was answered: `answer.result` in `onAnswer`. Redirects are not followed. */
+export type FetchResponse = AppResponse;
+
+/**
+ * An answer to `ctx.call` or `ctx.fetch`. A request without any answer is `unavailable`, one to an
+ * address that is not let through `forbidden`.
+ */
 export type Answer =
   | { ok: true; result: unknown }
   | { ok: false; error: { code: string; message: string } };

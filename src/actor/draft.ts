@@ -14,8 +14,10 @@ import {
   type AppTurnDone,
 } from "../protocol/app-actors.ts";
 import type { ErrorCode, ErrorObject } from "../protocol/errors.ts";
-import type { ActorDefinition, Context } from "./define-actor.ts";
-import { notJson } from "./json.ts";
+import type { ActorDefinition, Context, FetchRequest } from "./define-actor.ts";
+import { Faulty } from "./faulty.ts";
+import { readRequest } from "./fetch-request.ts";
+import { jsonText } from "./json.ts";
 
 export type AnyContext = Context<unknown, Record<string, TSchema>>;
 type Done = Extract<AppTurnDone, { is: "done" }>;
@@ -49,9 +51,6 @@ export class Refused extends Error {
     this.error = error;
   }
 }
-
-/** The application's fault: logged, never shown to clients. */
-export class Faulty extends Error {}
 
 /** The context of one turn, and what it has gathered. */
 export class Draft implements AnyContext {
@@ -150,8 +149,7 @@ export class Draft implements AnyContext {
     options?: { tag?: string },
   ): void {
     this.#open("call");
-    const hops = this.#batch.hops + 1;
-    if (hops > APP_HOPS_MAX) throw new Faulty(`call: more than ${APP_HOPS_MAX} hops`);
+    const hops = this.#nextHop("call");
     jsonText(args ?? {}, "call: args", APP_BYTES_MAX);
     this.#effects.push({
       does: "call",
@@ -162,6 +160,13 @@ export class Draft implements AnyContext {
       tag: options?.tag ?? "",
       hops,
     });
+  }
+
+  fetch(request: FetchRequest, options?: { tag?: string }): void {
+    this.#open("fetch");
+    const hops = this.#nextHop("fetch");
+    const tag = options?.tag ?? "";
+    this.#effects.push({ does: "fetch", request: readRequest(request), tag, hops });
   }
 
   unwatch(user: string): void {
@@ -207,6 +212,12 @@ export class Draft implements AnyContext {
     return done;
   }
 
+  #nextHop(name: string): number {
+    const hops = this.#batch.hops + 1;
+    if (hops > APP_HOPS_MAX) throw new Faulty(`${name}: more than ${APP_HOPS_MAX} hops`);
+    return hops;
+  }
+
   /** A turn that is over has no effects any more. */
   #open(name: string): void {
     if (this.#isOver) throw new Faulty(`${name}: the turn is over`);
@@ -218,21 +229,6 @@ function id(text: unknown, what: string): void {
     throw new Faulty(`${what} should be an id. Found ${JSON.stringify(text)}`);
   }
 }
-
-/** [APT2] */
-export function jsonText(value: unknown, what: string, bytesMax: number): string {
-  const fault = notJson(value, what);
-  if (fault !== null) throw new Faulty(fault);
-  const text = JSON.stringify(value);
-  if (text === undefined) throw new Faulty(`${what} is no JSON value`);
-  if (text.length > bytesMax || byteLength(text) > bytesMax) {
-    throw new Faulty(`${what} is larger than ${bytesMax / 1024} KiB`);
-  }
-  return text;
-}
-
-const encoder = new TextEncoder();
-const byteLength = (text: string) => encoder.encode(text).length;
 
 /** A copy as JSON has it. */
 export function plain(value: unknown): unknown {

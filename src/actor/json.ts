@@ -1,5 +1,7 @@
 /** What an application's code gives back must be JSON, and a fault has its place. */
 
+import { Faulty } from "./faulty.ts";
+
 /** The place of the first value that JSON does not have; null: there is none. */
 export function notJson(value: unknown, place: string, above: object[] = []): string | null {
   switch (typeof value) {
@@ -37,3 +39,18 @@ export function notJson(value: unknown, place: string, above: object[] = []): st
   }
   return null;
 }
+
+/** [APT2] */
+export function jsonText(value: unknown, what: string, bytesMax: number): string {
+  const fault = notJson(value, what);
+  if (fault !== null) throw new Faulty(fault);
+  const text = JSON.stringify(value);
+  if (text === undefined) throw new Faulty(`${what} is no JSON value`);
+  if (text.length > bytesMax || byteLength(text) > bytesMax) {
+    throw new Faulty(`${what} is larger than ${bytesMax / 1024} KiB`);
+  }
+  return text;
+}
+
+const encoder = new TextEncoder();
+const byteLength = (text: string) => encoder.encode(text).length;

@@ -19,7 +19,9 @@ import {
 import { type ErrorObject, REFUSALS } from "../protocol/errors.ts";
 import { type Check, checkOf, noArgs } from "./checks.ts";
 import type { ActorDefinition, Caller, CallerOfTurn } from "./define-actor.ts";
-import { type AnyContext, Draft, Faulty, jsonText, plain, Refused } from "./draft.ts";
+import { type AnyContext, Draft, plain, Refused } from "./draft.ts";
+import { Faulty } from "./faulty.ts";
+import { jsonText } from "./json.ts";
 
 const PROBLEMS_MAX = 10;
 

@@ -91,7 +91,8 @@ export const EVENT_KEYS = {
   },
   webhookAllowPrivate: {
     name: "WEBHOOK_ALLOW_PRIVATE",
-    meaning: "private hosts and networks that webhooks may lead to, also without TLS",
+    meaning:
+      "private hosts and networks that webhooks and requests of actors may lead to, also without TLS",
     unit: "",
     default: "",
     wants: "a comma list of host names, addresses and networks such as hooks.internal,10.0.0.0/8",

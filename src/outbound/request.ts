@@ -11,8 +11,11 @@ import { type Addresses, lookupOf, type Namer } from "./addresses.ts";
 export interface OutboundRequest {
   url: string;
   namer: Namer;
+  /** By default POST. */
+  method?: string;
   headers: Readonly<Record<string, string>>;
-  body: string;
+  /** Null: none. */
+  body: string | null;
   /** For all of it: name, connection, request and answer. */
   timeoutMs: number;
   /** More of an answer is not read. */
@@ -28,7 +31,7 @@ export interface OutboundAnswer {
   isCut: boolean;
 }
 
-/** Posts and answers; rejects where there is no whole answer in time, with a reason for people. */
+/** Sends and answers; rejects where there is no whole answer in time, with a reason for people. */
 export type Post = (request: OutboundRequest) => Promise<OutboundAnswer>;
 
 const KEPT_MS = 4_000;
@@ -73,7 +76,7 @@ export class Outbound {
 
   #send(
     url: URL,
-    { headers, body, answerBytesMax, namer }: OutboundRequest,
+    { method = "POST", headers, body, answerBytesMax, namer }: OutboundRequest,
     found: readonly LookupAddress[],
     signal: AbortSignal,
     isKept: boolean,
@@ -82,16 +85,16 @@ export class Outbound {
     const agent = isTls ? this.#https : this.#http;
     return new Promise((resolve, reject) => {
       const request = (isTls ? https : http).request(url, {
-        method: "POST",
+        method,
         // A kept connection leads to an address that was checked when it was made, for this name.
         agent: isKept ? agent : false,
         lookup: lookupOf(found),
         signal,
         headers: {
-          "content-type": "application/json",
           "user-agent": USER_AGENT,
+          ...(body !== null && { "content-type": "application/json" }),
           ...headers,
-          "content-length": Buffer.byteLength(body),
+          ...(body !== null && { "content-length": Buffer.byteLength(body) }),
         },
         ...(namer === "operator" && url.username !== "" && { auth: credentialsIn(url) }),
       });
@@ -108,7 +111,7 @@ export class Outbound {
           });
         }, reject);
       });
-      request.end(body);
+      request.end(body ?? undefined);
     });
   }
 }

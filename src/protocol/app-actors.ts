@@ -12,14 +12,14 @@ export const APP_WATCHES_MAX = 50;
 export const APP_TIMERS_MAX = 64;
 export const APP_TIMER_MS_MIN = 1_000;
 export const APP_VOLATILE_TIMER_MS_MIN = 50;
-/** Of calls that actors make of each other. */
+/** Of calls and requests: each answer, and what its turn asks for, is one hop further. */
 export const APP_HOPS_MAX = 16;
 
 export interface AppCaller {
   user: string | null;
   session: string | null;
   service: string | null;
-  claims?: Record<string, unknown>;
+  claims?: Readonly<Record<string, unknown>>;
   role?: string;
 }
 
@@ -57,7 +57,29 @@ export type AppEffect =
       args: unknown;
       tag: string;
       hops: number;
-    };
+    }
+  | { does: "fetch"; request: AppRequest; tag: string; hops: number };
+
+export const APP_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] as const;
+/** A request and the beginning of its answer that is read. */
+export const APP_FETCH_BYTES_MAX = 64 * 1024;
+
+/** A request that leaves Troupe. */
+export interface AppRequest {
+  url: string;
+  method: (typeof APP_METHODS)[number];
+  headers: Readonly<Record<string, string>>;
+  /** Null: none. */
+  body: string | null;
+}
+
+export interface AppResponse {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+  /** The answer was longer, and `body` is its beginning. */
+  truncated?: true;
+}
 
 export interface AppMessage {
   body?: string;

@@ -49,6 +49,7 @@ const runner: AppRunner = {
     const refused = { is: "refused" as const, error: REFUSALS.unavailable.error };
     return { turns: batch.turns.map(() => refused), unauthorized: [] };
   },
+  fetch: () => null,
 };
 const caller = { user: "1", session: null, service: null };
 let ids = 0;

@@ -126,6 +126,7 @@ describe.each(STEPS_MS)("a step of the wall clock by %i ms", (stepMs) => {
       keys: null,
       ttlS: 900,
       maxAgeS: 86_400,
+      keepsOwnClaims: false,
       clock,
     });
     const { token } = await tokens.issue("42" as UserId, {

@@ -19,6 +19,7 @@ function tokensAt(time: { nowMs: number }, secrets: [string, ...string[]] = [SEC
     keys: null,
     ttlS: 900,
     maxAgeS: 86_400,
+    keepsOwnClaims: false,
     clock: clockShowing(() => time.nowMs),
   });
 }
@@ -116,6 +117,7 @@ describe("access tokens", () => {
       jti: decodeJwt(token).jti,
       scope: [],
       profile: null,
+      own: null,
       endsBy: "exp",
     };
     expect(await tokens.check(token)).toEqual({ ok: true, value: claims });

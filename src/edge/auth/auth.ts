@@ -159,6 +159,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     keys: keys?.keyOf ?? null,
     ttlS: config.accessTokenTtlS,
     maxAgeS: config.tokenMaxAgeS,
+    keepsOwnClaims: (config.extensions?.actors.length ?? 0) > 0,
     clock,
   });
   const turns = createPasswordQueue();
@@ -179,7 +180,8 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     if (!isService && isCut(issuedAtMs, revocations.cutOf(userId))) return REVOKED;
     const endsAtMs = later(clock.monotonicMs(), msBetween(clock.wallMs(), expiresAtMs));
     const service = isService ? { subject, jti } : null;
-    return ok({ userId, family, expiresAtMs, endsAtMs, issuedAtMs, scope, service });
+    const identity = { userId, family, expiresAtMs, endsAtMs, issuedAtMs, scope, service };
+    return ok({ ...identity, claims: claims.own });
   }
 
   /** A token that the command line of this or an earlier version made may not be known yet. */

@@ -19,6 +19,8 @@ export interface Identity {
   /** When the token was issued, in milliseconds since the epoch; null: it does not say. */
   issuedAtMs: number | null;
   scope: readonly string[];
+  /** What the application had put into the token; null: nothing, or nobody here asks for it. */
+  claims: Readonly<Record<string, unknown>> | null;
   /** Set where a program calls: for itself, when `userId` is SERVICE_USER, or for that user. */
   service: ServiceIdentity | null;
 }

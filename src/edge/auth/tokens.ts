@@ -44,9 +44,14 @@ export interface Claims {
    * claims are from memory.
    */
   profile: Profile | null;
+  /** What the application had put into the token; null: nothing, or nobody here asks for it. */
+  own: OwnClaims | null;
   /** By what it ends: its `exp`, or the greatest age that an outside issuer's token may have. */
   endsBy: "exp" | "age";
 }
+
+/** Claims that have no meaning for this server. */
+export type OwnClaims = Readonly<Record<string, unknown>>;
 
 /** The properties of a new token beside its user. */
 export interface Issue {
@@ -67,6 +72,8 @@ export interface TokenOptions {
   ttlS: number;
   /** The greatest age of an outside issuer's token. */
   maxAgeS: number;
+  /** Whether the application's own claims are kept. */
+  keepsOwnClaims: boolean;
   clock: Clock;
 }
 
@@ -96,6 +103,9 @@ const SUBJECT = /^[\x20-\x7e]{1,255}$/;
 const TYPES = [undefined, "jwt", "at+jwt", "application/jwt", "application/at+jwt"];
 /** The header as jose encodes it for a token that names no secret, such as version 1's. */
 const PLAIN_HEADER = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
+const CLAIMS_KNOWN: ReadonlySet<string> = new Set(
+  "iss sub aud exp nbf iat jti iat_ms scope fam".split(" "),
+);
 const OUTSIDE_ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 
 /** A token of another type, such as a logout token; its signature may well be right. */
@@ -217,8 +227,9 @@ export async function createTokens(options: TokenOptions): Promise<Tokens> {
       const began = generation;
       try {
         const payload = await verified(token);
-        const claims = keys === null ? ownClaims(payload) : outsideClaims(payload);
+        const claims = keys === null ? loginClaims(payload) : outsideClaims(payload);
         if (!claims.ok) return claims;
+        if (options.keepsOwnClaims) claims.value.own = ownClaimsOf(payload);
         const { expiresAtMs, endsBy } = claims.value;
         if (expiresAtMs <= clock.wallMs()) return endsBy === "age" ? AGED : EXPIRED;
         if (began === generation) remember(token, claims.value);
@@ -266,7 +277,12 @@ function parsed(json: Buffer): JWTPayload | null {
   }
 }
 
-function ownClaims(payload: JWTPayload): Result<Claims> {
+function ownClaimsOf(payload: JWTPayload): OwnClaims | null {
+  const own = Object.entries(payload).filter(([name]) => !CLAIMS_KNOWN.has(name));
+  return own.length === 0 ? null : Object.fromEntries(own);
+}
+
+function loginClaims(payload: JWTPayload): Result<Claims> {
   const claims = claimsOf(payload);
   const { fam } = payload;
   return claims.ok && typeof fam === "string"
@@ -288,6 +304,7 @@ function claimsOf(payload: JWTPayload): Result<Claims> {
     jti: typeof payload.jti === "string" ? payload.jti : null,
     scope: scopeOf(payload["scope"]),
     profile: null,
+    own: null,
     endsBy: "exp",
   });
 }

@@ -2,11 +2,11 @@
 
 import type { SyncedActor } from "../../protocol/app-actor-events.ts";
 import type { AppKind } from "../../protocol/app-actors.ts";
-import { type AppCaller, appActorId } from "../../protocol/app-actors.ts";
+import { appActorId } from "../../protocol/app-actors.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { ConversationId } from "../../protocol/ids.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
-import { callHash, checkedArgs, kindOf, NO_ACTION, NO_ACTOR } from "../actor-calls.ts";
+import { callHash, checkedArgs, kindOf, NO_ACTION, NO_ACTOR, userCaller } from "../actor-calls.ts";
 import { type ActorWatches, newsText } from "../live/actor-watches.ts";
 import type { Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
@@ -20,7 +20,7 @@ export interface ActorCommandDeps {
 
 type Names = "create_actor" | "call" | "watch_actor" | "unwatch_actor";
 
-const callerOf = ({ user, id }: Session): AppCaller => ({ user, session: id, service: null });
+const callerOf = ({ user, id, claims }: Session) => userCaller(user, id, claims);
 
 export function createActorCommands(deps: ActorCommandDeps): Pick<Commands, Names> {
   const { gateway, actorWatches, appKinds } = deps;

@@ -410,7 +410,7 @@ export function createCommands(deps: CommandDeps): Commands {
         ack.refuse(verified.error);
         return;
       }
-      const { userId, family, expiresAtMs, endsAtMs, issuedAtMs } = verified.value;
+      const { userId, family, expiresAtMs, endsAtMs, issuedAtMs, claims } = verified.value;
       const refusal = judge("replace_token", { self: userId === session.user });
       if (refusal !== null) {
         ack.refuse(refusal);
@@ -420,6 +420,7 @@ export function createCommands(deps: CommandDeps): Commands {
       session.expiresAtMs = expiresAtMs;
       session.endsAtMs = endsAtMs;
       session.issuedAtMs = issuedAtMs;
+      session.claims = claims;
       session.isExpiryAnnounced = false;
       ack.ok(JSON.stringify({ expires_at: isoOf(expiresAtMs) }));
       deps.onTokenRefreshed(session);

@@ -22,6 +22,7 @@ import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
+import { userCaller } from "../actor-calls.ts";
 import type { ActorWatch, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
@@ -108,7 +109,7 @@ export class ActorWatches {
     session.actorsEntering++;
     try {
       await interests.want(topicOf.app(id));
-      const caller: AppCaller = { user: session.user, session: session.id, service: null };
+      const caller = userCaller(session.user, session.id, session.claims);
       const watch = { session: session.id, worker: incarnation };
       const answer = await gateway.ask("app", id, "watch", { caller, after_rev: afterRev, watch });
       if (!answer.ok) {

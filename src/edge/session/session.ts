@@ -90,7 +90,8 @@ export interface SessionOwner {
 
 export interface SessionOptions {
   id: SessionId;
-  identity: Pick<Identity, "userId" | "family" | "expiresAtMs" | "endsAtMs" | "issuedAtMs">;
+  identity: Pick<Identity, "userId" | "family" | "expiresAtMs" | "endsAtMs" | "issuedAtMs"> &
+    Partial<Pick<Identity, "claims">>;
   connection: Connection;
   limits: SessionLimits;
   /** The contract that its client speaks; by default version 1. */
@@ -137,6 +138,8 @@ export class Session {
   endsAtMs: Monotonic;
   /** When its token was issued, in milliseconds since the epoch; null: it does not say. */
   issuedAtMs: number | null;
+  /** What the application had put into its token. */
+  claims: Identity["claims"];
   isExpiryAnnounced = false;
   /** Where it is in Expiries. */
   expirySlot = 0;
@@ -157,6 +160,7 @@ export class Session {
     this.expiresAtMs = identity.expiresAtMs;
     this.endsAtMs = identity.endsAtMs;
     this.issuedAtMs = identity.issuedAtMs;
+    this.claims = identity.claims ?? null;
     this.limits = limits;
     this.connection = connection;
     this.#outlet = new SendQueue(connection, host.turn, () => host.slow(this));

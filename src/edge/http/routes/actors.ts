@@ -4,7 +4,14 @@ import { type AppCaller, type AppKind, appActorId } from "../../../protocol/app-
 import { ok } from "../../../protocol/errors.ts";
 import type { ConversationId } from "../../../protocol/ids.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
-import { callHash, checkedArgs, kindOf, NO_ACTION, NO_ACTOR } from "../../actor-calls.ts";
+import {
+  callHash,
+  checkedArgs,
+  kindOf,
+  NO_ACTION,
+  NO_ACTOR,
+  userCaller,
+} from "../../actor-calls.ts";
 import { type Identity, SERVICE_USER } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, badField, type Handlers } from "../server/call.ts";
@@ -15,11 +22,11 @@ type Route = "createActor" | "callActor" | "getActor" | "listActors";
 const BAD_KEY = badField("query", "cursor", "is not one that this list gave");
 const KEY = /^[A-Za-z0-9_~:@-][A-Za-z0-9._~:@-]{0,127}$/;
 
-function callerOf({ userId, service }: Identity): AppCaller {
+function callerOf({ userId, service, claims }: Identity): AppCaller {
   if (userId === SERVICE_USER) {
     return { user: null, session: null, service: service?.subject ?? "" };
   }
-  return { user: userId, session: null, service: null };
+  return userCaller(userId, null, claims);
 }
 
 export function actorRoutes(
