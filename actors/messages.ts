@@ -287,7 +287,7 @@ export function messageOps(
     ctx: Context,
   ): void {
     if (message.silent) return;
-    const users = isAll ? [...state.members.keys()] : (named as UserId[]);
+    const users = [...new Set([...(named as UserId[]), ...(isAll ? state.members.keys() : [])])];
     const data = { conversation_id: state.id, seq: message.seq };
     const where = { post_id: null, comment_id: null, data, conversation_id: state.id };
     notifyUsers(ports, { by: message.sender_id as UserId, where }, users, ctx);
@@ -299,6 +299,7 @@ export function messageOps(
     { message: stored, newlyMentioned }: Revised,
     session: SessionId | "",
     ctx: Context,
+    isForAll = false,
   ): string {
     const message = state.streams === null ? stored : asStreamed(state, stored, ctx);
     follow(state, message.rev, ctx);
@@ -312,9 +313,9 @@ export function messageOps(
       note: `s${message.seq}`,
     });
     if (message.deleted_at !== null) repliesChanged(state, ctx);
-    if (newlyMentioned.length > 0) {
+    if (newlyMentioned.length > 0 || isForAll) {
       mentionedInThread(ports.threads, state, message, newlyMentioned, ctx);
-      notify(state, message, newlyMentioned, false, ctx);
+      notify(state, message, newlyMentioned, isForAll, ctx);
     }
     return text;
   }
@@ -328,13 +329,7 @@ export function messageOps(
   ): string {
     const { message } = revised;
     const isForAll = message.mention_all === true && message.stream?.state !== "open";
-    if (isForAll) notify(state, message, [], true, ctx);
-    return publishRevised(
-      state,
-      isForAll ? { ...revised, newlyMentioned: [] } : revised,
-      session,
-      ctx,
-    );
+    return publishRevised(state, revised, session, ctx, isForAll);
   }
 
   function revise(

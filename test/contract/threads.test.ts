@@ -118,6 +118,24 @@ describe.each(ADAPTERS)("threads in $name", ({ open }) => {
     expect(changes).toMatchObject([{ name: "conversation_deleted", rev: 3 }]);
   });
 
+  it("[TST10] who may not see the root is not mentioned in its thread, and does not follow it", async () => {
+    const patch = { does: "update", by: owner, settings: { history: "joined" } } as const;
+    await storage.conversations.change(group, [patch]);
+    await storage.conversations.change(group, [{ by: owner, does: "add", userIds: [stranger] }]);
+    const names = await Promise.all(
+      [stranger, third].map(async (user) => (await storage.accounts.byId(user))!.username),
+    );
+    const asked = { senderId: other, clientId: "h", body: "hey", replyToSeq: null };
+    const { message, followed } = await granted(
+      storage.conversations.append({ ...asked, conversationId: thread, content: { names } }),
+    );
+    expect(message.mentions).toEqual([third]);
+    expect(followed?.map(({ userId }) => userId)).toEqual([third]);
+    const edit = { does: "edit", body: "hey you", names, all: false } as const;
+    const edited = await granted(storage.conversations.revise(thread, 1, other, edit));
+    expect(edited.message.mentions).toEqual([third]);
+  });
+
   it("[TST5] a summary counts replies that are left, and takes a rev where it differs", async () => {
     expect(await storage.threads.summarize(group, 1)).toBeNull();
     await granted(say(storage, thread, other, "one"));

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { SUMMARY_EVERY_MS } from "../../actors/limits.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Conversation } from "../../src/protocol/schemas.ts";
+import { settled } from "../support/fake-clock.ts";
 import { SoloActors, type Told } from "../support/solo-actors.ts";
 
 let actors: SoloActors;
@@ -46,6 +47,17 @@ describe("a thread", () => {
     expect(order?.conversation).toMatchObject({ rev: 1, last_seq: 0, member_count: 2 });
     await replies(ann, "b");
     expect(orders()).toHaveLength(1);
+  });
+
+  test("[THF2] the end of a streamed reply for all makes those it names followers, too", async () => {
+    const name = (await actors.storage.accounts.byId(cat))?.username;
+    const open = { client_id: "s", body: `@all @${name}`, reply_to_seq: null };
+    const sent = await asks(thread, "send", ann, { ...open, content: { streaming: true } });
+    const { seq } = answerOf(sent)["message"] as { seq: number };
+    actors.events.length = 0;
+    expect(codeOf(await asks(thread, "end", ann, { seq, state: "done" }))).toBe("ok");
+    await settled();
+    expect(orders().map(({ key }) => key)).toEqual([`notifications:${cat}`]);
   });
 
   test("[THR2] one client_id is one message, also while the parent judges it", async () => {

@@ -79,7 +79,7 @@ BEGIN
           after.body := p_change->>'body';
           old_mentions := (
             SELECT array_agg(u.id::bigint) FROM jsonb_array_elements_text(before.extra->'mentions') u (id));
-          new_mentions := mentioned_members(of_id, p_by,
+          new_mentions := mentioned_members(p_id, p_by,
             ARRAY(SELECT t.name FROM json_array_elements_text(p_change->'names') t (name)), 20);
           after.extra := coalesce(before.extra, '{}') - ARRAY['mentions', 'mention_all']
             || jsonb_strip_nulls(jsonb_build_object(

@@ -97,7 +97,7 @@ BEGIN
           WHEN r.outcome = 0 AND num_nonnulls(r.e, r.x, r.w, r.f) > 0
           THEN nullif(jsonb_strip_nulls(coalesce(r.e, '{}') || jsonb_build_object(
             'expires_at', iso_time(moment + r.x * interval '1 second'),
-            'mentions', mentioned_members(coalesce(r.parent_id, r.c), r.s, r.w, 20)::text[],
+            'mentions', mentioned_members(r.c, r.s, r.w, 20)::text[],
             'attachments', r.files)), '{}')
         END AS e
       FROM ranked r

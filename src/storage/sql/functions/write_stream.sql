@@ -16,12 +16,10 @@ AS $$
 DECLARE
   ending constant text := p_change->>'state';
   next_rev bigint;
-  -- The conversation whose members are mentioned: of a thread the parent.
-  of_id bigint;
   before messages;
   new_extra jsonb;
 BEGIN
-  SELECT c.rev + 1, coalesce(c.parent_id, c.id) INTO next_rev, of_id
+  SELECT c.rev + 1 INTO next_rev
   FROM conversations c WHERE c.id = p_id AND c.deleted_at IS NULL FOR NO KEY UPDATE;
   SELECT m.* INTO before FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
   outcome := CASE
@@ -33,7 +31,7 @@ BEGIN
   IF outcome = 'ok' THEN
     new_extra := before.extra;
     IF ending IS NOT NULL THEN
-      news := mentioned_members(of_id, before.sender_id,
+      news := mentioned_members(p_id, before.sender_id,
         ARRAY(SELECT t.name FROM json_array_elements_text(p_change->'names') t (name)), 20);
       new_extra := new_extra || jsonb_strip_nulls(jsonb_build_object(
         'stream', jsonb_build_object('state', ending),
