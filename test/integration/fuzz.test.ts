@@ -28,6 +28,8 @@ const PARTS = 4;
 const PART_MS = (SECONDS * 1000) / PARTS;
 /** For what is begun when the time is up, and for making a failure smaller. */
 const TEST_TIMEOUT_MS = PART_MS + 90_000;
+/** How many inputs a part tries at least, and between two looks at the clock. */
+const RUNS_MIN = 4;
 const ANSWERED_WITHIN_MS = 10_000;
 const FRAME_BYTES_MAX = 64 * 1024;
 const CALLS_AT_ONCE = 6;
@@ -99,21 +101,15 @@ async function fuzz<T>(
   part: number,
   holds: (input: T) => Promise<void>,
 ): Promise<void> {
+  const property = fc.asyncProperty(arbitrary, holds);
+  const startedMs = performance.now();
   let runs = 0;
-  await fc.assert(
-    fc.asyncProperty(arbitrary, async (input) => {
-      runs++;
-      await holds(input);
-    }),
-    {
-      seed: (SEED + part) | 0,
-      numRuns: 1_000_000,
-      interruptAfterTimeLimit: PART_MS,
-      markInterruptAsFailure: false,
-    },
-  );
+  // A first input that takes longer than the whole part, on a busy machine, is no failure.
+  while (runs < RUNS_MIN || performance.now() - startedMs < PART_MS) {
+    await fc.assert(property, { seed: (SEED + part + runs * PARTS) | 0, numRuns: RUNS_MIN });
+    runs += RUNS_MIN;
+  }
   console.info(`fuzz: part ${part}, ${runs} runs`);
-  expect(runs).toBeGreaterThan(3);
 }
 
 const bytesOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value) ?? "");

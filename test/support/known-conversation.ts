@@ -18,6 +18,8 @@ export interface KnownConversation {
   revs: number[];
   /** In a session with conversations that are not live: its own changes, by their acks. */
   ackedRevs: Set<number>;
+  /** Own changes that were acknowledged while the session had left: a join may answer an older one. */
+  leftRevs: Set<number>;
   /** Where the sync of the present session came to; 0 before that. */
   syncedRev: number;
   /** The present session has left it, or was put out of it: only acks come. */
@@ -35,6 +37,7 @@ export function nothingKnown(): KnownConversation {
     typing: new Set(),
     revs: [],
     ackedRevs: new Set(),
+    leftRevs: new Set(),
     syncedRev: 0,
     isLeft: false,
   };
@@ -53,14 +56,23 @@ export function applyReaction(
     else own.delete(key);
   }
   const before = known.messages.get(seq);
-  if (before === undefined || before.rev >= rev) return;
+  if (before !== undefined && before.rev >= rev) return;
+  // Also of a message that is not held: an update may bring it later, and names no own reactions.
   known.own.set(seq, [...own]);
+  if (before === undefined) return;
   const counts = new Map(before.reactions?.map((count) => [count.key, count]));
   for (const count of changed) {
     if (count.count > 0) counts.set(count.key, count);
     else counts.delete(count.key);
   }
   take(known, withReactions({ ...before, rev }, [...counts.values()]));
+}
+
+/** The revs that a client has which joins at `rev` and was given some later ones by acks. */
+export function withAcked(rev: number, acked: ReadonlySet<number>): number[] {
+  const revs = [rev];
+  for (let next = rev + 1; acked.has(next); next++) revs.push(next);
+  return revs;
 }
 
 export function takeOwn(
@@ -74,9 +86,10 @@ export function takeOwn(
   }
 }
 
+/** At the same `rev` the whole message replaces what the answer of a reaction made of an older one. */
 export function take(known: KnownConversation, message: Message): void {
   const before = known.messages.get(message.seq);
-  if (before !== undefined && before.rev >= message.rev) return;
+  if (before !== undefined && before.rev > message.rev) return;
   known.messages.set(message.seq, message);
   if (message.deleted_at !== null) known.own.delete(message.seq);
 }

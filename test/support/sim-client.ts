@@ -29,6 +29,7 @@ import {
   nothingKnown,
   take,
   takeOwn,
+  withAcked,
   withReactions,
 } from "./known-conversation.ts";
 import { NearConnection } from "./near-connection.ts";
@@ -110,6 +111,7 @@ export class SimClient {
       known.liveRev = 0;
       known.revs.length = 0;
       known.ackedRevs.clear();
+      known.leftRevs.clear();
       known.syncedRev = 0;
       known.isLeft = false;
       known.typing.clear();
@@ -303,7 +305,8 @@ export class SimClient {
       for (const message of messages) take(known, message);
       this.#takeConversation(known, conversation);
       known.rev = Math.max(known.rev, conversation.rev);
-      known.revs = [conversation.rev];
+      known.revs = withAcked(conversation.rev, known.leftRevs);
+      known.leftRevs.clear();
       known.isLeft = false;
       known.typing = new Set(typing.filter((user) => user !== this.user));
     }
@@ -449,6 +452,7 @@ export class SimClient {
       known.ackedRevs.add(rev);
       return;
     }
+    if (known.isLeft) known.leftRevs.add(rev);
     if (known.isLeft || rev <= (known.revs.at(-1) ?? Math.max(known.syncedRev, known.rev))) return;
     this.#follows(known, conversation_id, rev);
   }
@@ -473,9 +477,9 @@ export class SimClient {
     this.#isAcked(known, { conversation_id, rev });
     const apply = () => {
       const before = known.messages.get(seq);
-      if (before === undefined || before.rev >= rev) return;
+      if (before !== undefined && before.rev >= rev) return;
       known.own.set(seq, own);
-      take(known, withReactions({ ...before, rev }, reactions));
+      if (before !== undefined) take(known, withReactions({ ...before, rev }, reactions));
     };
     if (this.#isSynced) apply();
     else this.#early.push(apply);
