@@ -9,7 +9,7 @@ import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conve
 import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
 import type { MessageContent } from "./message-content.ts";
 import type { Role } from "./permissions.ts";
-import type { Prefs, PrefsChange } from "./prefs.ts";
+import type { Draft, Prefs, PrefsChange } from "./prefs.ts";
 import type { Privacy, PrivacyPatch } from "./privacy.ts";
 import type {
   Conversation,
@@ -93,7 +93,7 @@ export interface UserOps {
       /** The session whose acknowledgement carries the change; "": none. */
       session: SessionId | "";
       conversation_id: ConversationId;
-      change: PrefsChange;
+      change: Omit<PrefsChange, "draft"> & { draft?: Draft | null };
       /** The session that wrote the draft; "": none. */
       draft_by: SessionId | "";
       /** The draft goes only where `draft_by` wrote it last. */

@@ -39,7 +39,7 @@ const DraftAsked = Request({
     format: "draft",
     description: "At most 4,000 code points; no control characters but tab and newline.",
   }),
-  reply_to_seq: Type.Optional(Ordinal),
+  reply_to_seq: Type.Optional(Nullable(Ordinal)),
   data: Type.Optional(AppData(DRAFT_DATA_BYTES_MAX, "The application's own, as a message's")),
 });
 
@@ -100,3 +100,9 @@ export const PrefsSet = Type.Object({
 export type Draft = Static<typeof Draft>;
 export type PrefsChange = Static<typeof PrefsChange>;
 export type Prefs = Static<typeof Prefs>;
+
+/** A draft as it is kept: without `reply_to_seq` where it replies to nothing. */
+export function draftOf(asked: Static<typeof DraftAsked>): Draft {
+  const { reply_to_seq, ...rest } = asked;
+  return reply_to_seq == null ? rest : { ...rest, reply_to_seq };
+}

@@ -2,7 +2,7 @@
 import type { PrefsQueries } from "../../ports/prefs.ts";
 import type { UserOps } from "../../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS } from "../../protocol/errors.ts";
-import type { Draft, Prefs, PrefsChange } from "../../protocol/prefs.ts";
+import { type Draft, draftOf, type Prefs, type PrefsChange } from "../../protocol/prefs.ts";
 import { asConversationId } from "../../protocol/schemas.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import type { UserStream } from "../live/user-stream.ts";
@@ -20,8 +20,9 @@ export function createPrefsCommands(deps: PrefsCommandDeps): Pick<Commands, "set
   const { gateway, prefs, drafts, queries } = deps;
 
   return {
-    async set_prefs(session, { conversation_id, draft, ...change }, ack) {
+    async set_prefs(session, { conversation_id, draft: asked, ...change }, ack) {
       const id = asConversationId(conversation_id);
+      const draft = asked && draftOf(asked);
       if (draft !== undefined) drafts.wrote(session, id, draft);
       if (Object.keys(change).length === 0) {
         const present = await queries.prefs(session.user, id);
@@ -38,7 +39,7 @@ export function createPrefsCommands(deps: PrefsCommandDeps): Pick<Commands, "set
       const body: UserOps["set_prefs"]["body"] = {
         session: session.id,
         conversation_id: id,
-        change: change as PrefsChange,
+        change: change as Omit<PrefsChange, "draft">,
         draft_by: "",
       };
       prefs.asked(session);
