@@ -72,13 +72,16 @@ export interface ConversationState {
 
 /** Moves to a committed change's rev; a jump means that we are not the only activation. */
 export function follow(state: ConversationState, rev: number, ctx: Context): void {
-  if (rev !== state.conversation.rev + 1) {
-    state.ring = null;
-    // After passivation no activation could publish that they stopped typing.
-    typingChanged(state, { type: "let_go" }, ctx);
-    ctx.passivate();
-  }
+  if (rev !== state.conversation.rev + 1) stepAside(state, ctx);
   state.conversation.rev = Math.max(state.conversation.rev, rev);
+}
+
+/** Another activation has written: the next one begins with what is stored. */
+export function stepAside(state: ConversationState, ctx: Context): void {
+  state.ring = null;
+  // After passivation no activation could publish that they stopped typing.
+  typingChanged(state, { type: "let_go" }, ctx);
+  ctx.passivate();
 }
 
 export function adopt(state: ConversationState, conversation: Conversation): void {

@@ -310,6 +310,11 @@ export interface ConversationStore {
   change(id: ConversationId, calls: readonly ConversationCall[]): Promise<ConversationChange>;
 }
 
+/** A thread as it was when somebody began or ceased to follow it. */
+export interface FollowedThread extends Pick<Conversation, "rev" | "last_seq" | "last_n"> {
+  changed: boolean;
+}
+
 export interface ThreadStore {
   /**
    * Finds or makes the thread of a message, whose sender then follows it. Refuses: not_found (no
@@ -329,7 +334,7 @@ export interface ThreadStore {
     user: UserId,
     on: boolean,
     beforeSeq: number | null,
-  ): Promise<Result<{ changed: boolean }>>;
+  ): Promise<Result<FollowedThread>>;
   /** Brings the summary in a root up to date; null: there is no thread of that message. */
   summarize(parent: ConversationId, seq: number): Promise<Revised | null>;
 }

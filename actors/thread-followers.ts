@@ -3,14 +3,16 @@
  * says to the parent. Nothing here does anything in a conversation that is no thread.
  *
  * [THF1] A new follower's own sessions receive the thread before the message that made them one.
+ * [THF3] A follower's sessions receive the thread as it was stored, also where another activation
+ *        wrote the last changes: an older `rev` would let them receive those once more.
  */
 import type { UserId } from "../src/protocol/ids.ts";
 import type { Conversation, Message } from "../src/protocol/schemas.ts";
 import { shownThread } from "../src/protocol/threads.ts";
 import type { Context } from "./behaviour.ts";
-import type { ConversationState } from "./conversation-state.ts";
+import { type ConversationState, stepAside } from "./conversation-state.ts";
 import { announceFollowing } from "./following.ts";
-import type { Follower, ThreadStore } from "./ports.ts";
+import type { FollowedThread, Follower, ThreadStore } from "./ports.ts";
 
 /** The thread as `user` sees it. */
 export function shownTo(state: ConversationState, user: UserId): Conversation {
@@ -74,6 +76,7 @@ export function mentionedInThread(
       store.follow(state.id, user, true, seq),
       (result) => {
         if (!result.ok || !result.value.changed) return;
+        catchUp(state, result.value, ctx);
         const cursor = { delivered_seq: seq - 1, read_seq: seq - 1 };
         state.members.set(user, { user_id: user, ...cursor });
         announceFollowing(user, shownTo(state, user), true, ctx);
@@ -81,6 +84,18 @@ export function mentionedInThread(
       () => undefined,
     );
   }
+}
+
+/** [THF3] */
+export function catchUp(
+  state: ConversationState,
+  { rev, last_seq, last_n }: FollowedThread,
+  ctx: Context,
+): void {
+  if (rev <= state.conversation.rev) return;
+  const { last_n: _, ...base } = state.conversation;
+  state.conversation = { ...base, rev, last_seq, ...(last_n !== undefined && { last_n }) };
+  stepAside(state, ctx);
 }
 
 /** There is another number of replies, or another last one. */

@@ -26,7 +26,7 @@ import type { ActorPorts } from "./ports.ts";
 import { announceForgotten } from "./prefs.ts";
 import type { MemberAct } from "./rights.ts";
 import { signal, signalAudience } from "./signals.ts";
-import { shownTo } from "./thread-followers.ts";
+import { catchUp, shownTo } from "./thread-followers.ts";
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
@@ -353,6 +353,7 @@ function setFollowing(
         reply.refuse(result.error);
         return;
       }
+      catchUp(state, result.value, ctx);
       const { last_seq } = state.conversation;
       if (on && !state.members.has(user)) {
         state.members.set(user, { user_id: user, delivered_seq: last_seq, read_seq: last_seq });

@@ -87,12 +87,20 @@ describe.each(ADAPTERS)("threads in $name", ({ open }) => {
   it("[TST3] follow and unfollow, by readers only", async () => {
     await granted(say(storage, thread, other, "one"));
     const follow = (user: UserId, on: boolean) => storage.threads.follow(thread, user, on, null);
-    expect(await granted(follow(third, true))).toEqual({ changed: true });
-    expect(await granted(follow(third, true))).toEqual({ changed: false });
+    const standing = { rev: 2, last_seq: 1 };
+    expect(await granted(follow(third, true))).toEqual({ ...standing, changed: true });
+    expect(await granted(follow(third, true))).toEqual({ ...standing, changed: false });
     expect((await seen(third)).members).toEqual([
       { user_id: third, delivered_seq: 1, read_seq: 1 },
     ]);
-    expect(await granted(follow(third, false))).toEqual({ changed: true });
+    await granted(
+      storage.conversations.append({
+        ...{ conversationId: thread, senderId: other, clientId: "q", body: "hush" },
+        ...{ replyToSeq: null, content: { silent: true } },
+      }),
+    );
+    const quiet = { rev: 3, last_seq: 2, last_n: 1 };
+    expect(await granted(follow(third, false))).toEqual({ ...quiet, changed: true });
     expect(await code(follow(stranger, true))).toBe("not_found");
     expect(await code(storage.threads.follow(group, third, true, null))).toBe("not_found");
     expect((await seen(third)).member_count).toBe(1);

@@ -150,7 +150,11 @@ class UnreadHistory {
   }
 
   /** One call in three comes over HTTP. */
-  #sets(device: SimClient, conversation_id: ConversationId, change: PrefsChange): void {
+  #sets(
+    device: SimClient,
+    conversation_id: ConversationId,
+    change: Omit<PrefsChange, "draft">,
+  ): void {
     if (this.world.chance(3) > 0) {
       void device.says("set_prefs", { conversation_id, ...change });
       return;

@@ -49,6 +49,27 @@ describe("a thread", () => {
     expect(orders()).toHaveLength(1);
   });
 
+  test("[THF3] a user who follows again receives the newest thread from an activation that is behind", async () => {
+    const behind = new SoloActors(undefined, null, { of: actors });
+    const asksThere = (op: string, body: object) =>
+      behind.asks(`conversation:${thread}`, op, { user: ann, session: "", ...body });
+    expect(codeOf(await asksThere("follow", { on: true }))).toBe("ok");
+    await replies(bob, "a");
+    await replies(bob, "b");
+    for (const on of [false, true]) expect(codeOf(await asksThere("follow", { on }))).toBe("ok");
+    const told = behind.events
+      .filter(({ name }) => name === "following_thread")
+      .map(({ note }) => (JSON.parse(note) as { conversation: Conversation }).conversation);
+    expect(told.map(({ rev, last_seq }) => [rev, last_seq])).toEqual([
+      [1, 0],
+      [3, 2],
+      [3, 2],
+    ]);
+    expect(told[2]?.members).toMatchObject([{ user_id: ann, read_seq: 2 }]);
+    behind.host.close();
+    expect(behind.bugs).toEqual([]);
+  });
+
   test("[THF2] the end of a streamed reply for all makes those it names followers, too", async () => {
     const name = (await actors.storage.accounts.byId(cat))?.username;
     const open = { client_id: "s", body: `@all @${name}`, reply_to_seq: null };

@@ -1,5 +1,5 @@
 /** ThreadStore and ThreadQueries in memory; the twins of ../postgres/threads.ts and its queries. */
-import type { Follower, Revised, ThreadStore } from "../../../actors/ports.ts";
+import type { FollowedThread, Follower, Revised, ThreadStore } from "../../../actors/ports.ts";
 import type { OpenedThread, ThreadQueries } from "../../ports/threads.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
@@ -68,16 +68,18 @@ export class MemoryThreads implements ThreadStore {
     user: UserId,
     on: boolean,
     beforeSeq: number | null,
-  ): Promise<Result<{ changed: boolean }>> {
+  ): Promise<Result<FollowedThread>> {
     const thread = this.#tables.readableOf(user, id);
     if (thread === undefined || thread.parent === null) return REFUSALS.conversationNotFound;
+    const { rev, last_seq, last_n } = shownConversation(thread);
+    const standing = { rev, last_seq, ...(last_n !== undefined && { last_n }) };
     if (on) {
       const readSeq = beforeSeq === null ? thread.messages.length : beforeSeq - 1;
-      return ok({ changed: this.#begins(thread, user, readSeq) !== null });
+      return ok({ ...standing, changed: this.#begins(thread, user, readSeq) !== null });
     }
     const changed = thread.members.delete(user);
     if (changed) this.#tables.prefs.forget(user, id);
-    return ok({ changed });
+    return ok({ ...standing, changed });
   }
 
   async summarize(parentId: ConversationId, seq: number): Promise<Revised | null> {

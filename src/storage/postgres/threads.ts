@@ -1,5 +1,10 @@
 /** ThreadStore on PostgreSQL: calls of the thread's one writer, in their place among the sends. */
-import type { ConversationStore, Revised, ThreadStore } from "../../../actors/ports.ts";
+import type {
+  ConversationStore,
+  FollowedThread,
+  Revised,
+  ThreadStore,
+} from "../../../actors/ports.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Conversation } from "../../protocol/schemas.ts";
@@ -43,14 +48,21 @@ export class PostgresThreads implements ThreadStore {
     user: UserId,
     on: boolean,
     beforeSeq: number | null,
-  ): Promise<Result<{ changed: boolean }>> {
-    const [row] = await this.#writer.call<{ outcome: string; changed: boolean }>(FOLLOW, [
-      id,
-      user,
-      on,
-      beforeSeq,
-    ]);
-    return row?.outcome === "ok" ? ok({ changed: row.changed }) : refusalOf(row?.outcome);
+  ): Promise<Result<FollowedThread>> {
+    const [row] = await this.#writer.call<{
+      outcome: string;
+      changed: boolean;
+      rev: string;
+      last_seq: string;
+      last_n: string | null;
+    }>(FOLLOW, [id, user, on, beforeSeq]);
+    if (row?.outcome !== "ok") return refusalOf(row?.outcome);
+    return ok({
+      changed: row.changed,
+      rev: Number(row.rev),
+      last_seq: Number(row.last_seq),
+      ...(row.last_n !== null && { last_n: Number(row.last_n) }),
+    });
   }
 
   async summarize(parent: ConversationId, seq: number): Promise<Revised | null> {

@@ -1,10 +1,11 @@
 -- A member of the parent begins or ceases to follow a thread. A new follower has read everything
 -- before p_before_seq, the message that made them one; everything where that is null.
--- outcome: ok, not_found (no such thread, or p_user may not read it).
+-- outcome: ok, not_found (no such thread, or p_user may not read it). rev, last_seq,
+-- last_n: the thread's, last_n null where it is last_seq.
 CREATE OR REPLACE FUNCTION follow_thread(
   p_id bigint, p_user bigint, p_on boolean, p_before_seq bigint
 )
-RETURNS TABLE (outcome text, changed boolean)
+RETURNS TABLE (outcome text, changed boolean, rev bigint, last_seq bigint, last_n bigint)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -20,6 +21,9 @@ BEGIN
   FOR KEY SHARE SKIP LOCKED;
   outcome := CASE WHEN FOUND THEN 'ok' ELSE 'not_found' END;
   changed := false;
+  rev := thread.rev;
+  last_seq := thread.last_seq;
+  last_n := thread.last_n;
   read_to := coalesce(p_before_seq - 1, thread.last_seq);
   IF outcome = 'ok' AND p_on THEN
     INSERT INTO conversation_members
