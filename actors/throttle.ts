@@ -1,9 +1,9 @@
 /**
  * Limits how often a changing value is published. A pure rule.
  *
- * [THR1] Two publications are at least `everyMs` apart.
- * [THR2] The first change after a quiet period is published at once.
- * [THR3] The last value is always published.
+ * [THL1] Two publications are at least `everyMs` apart.
+ * [THL2] The first change after a quiet period is published at once.
+ * [THL3] The last value is always published.
  */
 import { BEFORE_ALL, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 

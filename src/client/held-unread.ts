@@ -2,10 +2,10 @@
  * This user's own point in a conversation, from which follows what is unread (protocol/unread.ts
  * has the rule). Pure, used by held.ts, steps.ts and views.ts.
  *
- * [SDK50] The read cursor is counted by the `n` that came with it, or by that of its message. It
+ * [CUN50] The read cursor is counted by the `n` that came with it, or by that of its message. It
  *         never moves back but for a user who left and came again, which only a snapshot after a
  *         gap can hide.
- * [SDK51] What is marked unread or cleared follows the numbered stream of preferences. An answer
+ * [CUN51] What is marked unread or cleared follows the numbered stream of preferences. An answer
  *         that was made before the last of these changes says nothing about it.
  */
 import type { Prefs } from "../protocol/prefs.ts";
@@ -48,7 +48,7 @@ export function unreadOf(held: Held, readSeq: number): number {
 export const isMarkedUnread = ({ point }: Held): boolean =>
   (point.unreadFrom ?? point.unreadFromN) !== undefined;
 
-/** [SDK50] A receipt or an answer to this user. */
+/** [CUN50] A receipt or an answer to this user. */
 export function readTo(held: Held, { read_seq, read_n = read_seq }: OwnMarks): Held {
   if (read_seq < held.point.seq) return held;
   return { ...held, point: { ...held.point, seq: read_seq, n: read_n } };
@@ -58,13 +58,13 @@ export function readTo(held: Held, { read_seq, read_n = read_seq }: OwnMarks): H
 export const readByReceipts = (held: Held, receipts: readonly Receipt[]): Held =>
   receipts.filter(({ unread_count }) => unread_count !== undefined).reduce(readTo, held);
 
-/** [SDK50] The user may have left and come again; `receipts` are those received since. */
+/** [CUN50] The user may have left and come again; `receipts` are those received since. */
 export function beginAnew(held: Held, own: Partial<OwnMarks>, receipts: readonly Receipt[]): Held {
   const anew = { ...held, point: { ...held.point, seq: 0, n: 0 } };
   return readByReceipts(takePoint(anew, own), receipts);
 }
 
-/** [SDK51] All that an answer says of this user's own point. */
+/** [CUN51] All that an answer says of this user's own point. */
 export function takePoint(held: Held, own: Partial<OwnMarks>): Held {
   const { read_seq, read_n, cleared_n, unread_from_n } = own;
   if (read_seq === undefined) return held;
@@ -78,7 +78,7 @@ export function takePoint(held: Held, own: Partial<OwnMarks>): Held {
   return { ...next, point };
 }
 
-/** [SDK51] */
+/** [CUN51] */
 export function takePrefs(held: Held, { prefs_rev, ...prefs }: Prefs): Held {
   if (prefs_rev < held.point.rev) return held;
   const { seq, n } = held.point;

@@ -1,7 +1,7 @@
 /**
  * The notifications: how events and pages of the list become one list and a count. Pure.
  *
- * [SDK62] A notification is never replaced by one of a lower `seq`; one that grew counts once.
+ * [CNF62] A notification is never replaced by one of a lower `seq`; one that grew counts once.
  */
 import type { Notification } from "../protocol/social.ts";
 

@@ -2,9 +2,9 @@
  * `streamsOf`: streamed messages. The text of a message that is streamed grows in the conversation's
  * view as it arrives; `begin` writes one. One for a client.
  *
- * [SDK60] Deltas continue the held text exactly. Where something is missing, the text so far is asked
+ * [CSM60] Deltas continue the held text exactly. Where something is missing, the text so far is asked
  *         for, and so it is when the connection is back.
- * [SDK61] Text that was appended is sent once and in order, also over a cut or a worker's death: the
+ * [CSM61] Text that was appended is sent once and in order, also over a cut or a worker's death: the
  *         server says from where to go on.
  */
 import type { ServerPayload } from "../protocol/events.ts";
@@ -69,7 +69,7 @@ export function createStreams(client: Client, clock: ClientClock): Streams {
   /** Conversations whose text is being asked for; true: again afterwards. */
   const mending = new Map<string, boolean>();
 
-  /** [SDK60] */
+  /** [CSM60] */
   function mend(id: string): void {
     if (mending.has(id)) {
       mending.set(id, true);
@@ -157,7 +157,7 @@ async function isTriedAgain(client: Client, clock: ClientClock, fault: unknown):
   return client.connection.get().is !== "closed";
 }
 
-/** [SDK61] */
+/** [CSM61] */
 function writing(client: Client, clock: ClientClock, message: Message): Writing {
   const { conversation_id, seq } = message;
   let text = [...message.body];

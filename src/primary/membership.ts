@@ -4,8 +4,8 @@
  * draining worker gives up its place at once, so that its actors move while it still answers. When
  * the only host stops, actors have nowhere to move, and places stay.
  *
- * [MBR1] With a relay, a view number means the same workers on every host: the relay assigns it.
- * [MBR2] While the relay is away this host makes views under its own numbers, in which the other
+ * [HMB1] With a relay, a view number means the same workers on every host: the relay assigns it.
+ * [HMB2] While the relay is away this host makes views under its own numbers, in which the other
  *        hosts' workers are `away`, not gone.
  */
 import type { Cluster, HostMembers, Relay } from "../ports/relay.ts";
@@ -51,7 +51,7 @@ export class Membership {
     this.#relay?.announce(next, this.#ownNumber);
   }
 
-  /** [MBR1] */
+  /** [HMB1] */
   onCluster(cluster: Cluster): void {
     if (cluster.number <= this.#view.number) return;
     this.#cluster = cluster;
@@ -65,7 +65,7 @@ export class Membership {
     });
   }
 
-  /** [MBR2] */
+  /** [HMB2] */
   onAway(): void {
     this.#standAlone();
     this.#relay?.announce(this.#local, this.#ownNumber);

@@ -6,7 +6,7 @@
  * ends of its connections by address, and when a worker is gone all of its connections count as
  * ended.
  *
- * [OPC1] An address over its cap gets no further connection until one of its own has ended.
+ * [OCN1] An address over its cap gets no further connection until one of its own has ended.
  * [OPC2] Each connection ends once: by its own close while the primary holds it, by its worker's
  *        report, or with its worker.
  */

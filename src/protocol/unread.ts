@@ -4,8 +4,8 @@
  * difference of two such numbers and nothing is ever counted. This is the one place that knows the
  * rule; its twin in SQL is the function unread_count. Pure.
  *
- * [UNR1] A message counts unless it is `system` or `silent`.
- * [UNR2] A number that equals the `seq` beside it is left out: `n`, `last_n`, `read_n`.
+ * [UNC1] A message counts unless it is `system` or `silent`.
+ * [UNC2] A number that equals the `seq` beside it is left out: `n`, `last_n`, `read_n`.
  */
 
 /** One user's own point in a conversation, which nobody else sees. */
@@ -34,7 +34,7 @@ export function unreadCount(conversation: Counted, own: OwnMarks): number {
   return Math.max(0, last - Math.max(conversation.first_n ?? 0, own.cleared_n ?? 0, read));
 }
 
-/** [UNR1] */
+/** [UNC1] */
 export function countsAsUnread({ type, silent }: { type?: string; silent?: boolean }): boolean {
   return type !== "system" && silent !== true;
 }

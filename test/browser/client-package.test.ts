@@ -177,11 +177,11 @@ describe.skipIf(!hasChromiumFor("tests of the client's package"))("troupe-client
     return `http://127.0.0.1:${port}`;
   }
 
-  it("[SDK59] two browsers talk in an application of Vite, in development", async () => {
+  it("[PKG59] two browsers talk in an application of Vite, in development", async () => {
     await twoTalkAt(await vite());
   }, 120_000);
 
-  it("[SDK59] and in the same one built", async () => {
+  it("[PKG59] and in the same one built", async () => {
     const built = await application.node(VITE, "build");
     expect(built.code, built.stdout + built.stderr).toBe(0);
     expect(built.stderr).not.toMatch(/warn/i);
@@ -189,7 +189,7 @@ describe.skipIf(!hasChromiumFor("tests of the client's package"))("troupe-client
   }, 120_000);
 
   it.skipIf(!process.env["TROUPE_TEST_NEXT"])(
-    "[SDK61] two browsers talk in an application of Next, whose server asks, too",
+    "[PKG61] two browsers talk in an application of Next, whose server asks, too",
     async () => {
       const next = await Application.with(troupe().url, []);
       try {
@@ -218,7 +218,7 @@ describe.skipIf(!hasChromiumFor("tests of the client's package"))("troupe-client
     900_000,
   );
 
-  it("[SDK60] two browsers talk in a page without a build, of another origin", async () => {
+  it("[PKG60] two browsers talk in a page without a build, of another origin", async () => {
     const server = createServer((_, response) => {
       response.setHeader("content-type", "text/html; charset=utf-8");
       response.end(PLAIN_PAGE(troupe().url));

@@ -88,7 +88,7 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     expect(same.changed).toBe(false);
   });
 
-  it("[EXT2] the application's users are made once, also when two ask at once, and updated", async () => {
+  it("[XUS2] the application's users are made once, also when two ask at once, and updated", async () => {
     const { accounts, queries } = storage;
     const asked = (externalId: string, change: UserChange = {}) => ({ externalId, change });
     const tries = await Promise.all(
@@ -130,7 +130,7 @@ describe.each(ADAPTERS)("accounts in $name", ({ open }) => {
     }
   });
 
-  it("[EXT3] where somebody has chosen the name that follows from the id another one is found", async () => {
+  it("[XUS3] where somebody has chosen the name that follows from the id another one is found", async () => {
     const [id] = await newUsers(storage, 1);
     const names = Array.from({ length: 6 }, (_, i) => `u${Number(id) + 1 + i}`);
     for (const name of names) await storage.accounts.register(name, name, "h");

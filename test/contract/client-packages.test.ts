@@ -9,7 +9,7 @@ describe.each(ADAPTERS)("client packages on $name", ({ open }) => {
   });
   afterAll(() => storage.close());
 
-  it("[SDK51] what is kept under a name stays, whoever keeps something else there", async () => {
+  it("[PKG51] what is kept under a name stays, whoever keeps something else there", async () => {
     const { clientPackages } = storage;
     const first = Buffer.from([0, 1, 2, 255]);
     expect(await clientPackages.find("one-1.0.0.tgz")).toBeNull();

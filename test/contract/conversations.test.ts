@@ -43,7 +43,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     return storage.conversations;
   };
 
-  it("[CNV1] a new group has its members, rev 1 and no messages", async () => {
+  it("[GRP1] a new group has its members, rev 1 and no messages", async () => {
     const made = await granted(
       storage.conversations.create("group", bob, [alice, bob, carol], "Trip"),
     );
@@ -64,7 +64,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     expect(await codeOf(unknown)).toBe("not_found");
   });
 
-  it("[CNV2] a pair has one direct conversation, also when two hosts make it at once", async () => {
+  it("[GRP2] a pair has one direct conversation, also when two hosts make it at once", async () => {
     const [dave, erin] = (await newUsers(storage, 2)) as [UserId, UserId];
     const other = storage.host();
     const tries = await Promise.all(
@@ -159,7 +159,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     expect(again).toEqual({ message, duplicate: true });
   });
 
-  it("[DLV1] cursors rise only, and a send moves the sender's own", async () => {
+  it("[GRP8] cursors rise only, and a send moves the sender's own", async () => {
     const store = await freshGroup();
     for (const body of ["a", "b", "c"]) await granted(say(storage, group, alice, body));
     const mark = (seq: number, read: boolean, userId = bob) =>
@@ -216,7 +216,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     expect(await store.load(group)).toMatchObject({ last_seq: 1, rev: 3 });
   });
 
-  it("[CNV3] a title changes once, by any member, never of a direct conversation", async () => {
+  it("[GRP3] a title changes once, by any member, never of a direct conversation", async () => {
     const store = await freshGroup();
     const renamed = await granted(retitle(store, group, bob, "New"));
     expect(renamed).toMatchObject({ changed: true, conversation: { title: "New", rev: 2 } });
@@ -231,7 +231,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     expect(await codeOf(removeMember(store, direct, alice, alice))).toBe("conflict");
   });
 
-  it("[CNV4] members are added once, with one rev a change, up to 1,000", async () => {
+  it("[GRP4] members are added once, with one rev a change, up to 1,000", async () => {
     const store = await freshGroup();
     await granted(say(storage, group, alice, "before"));
     const added = await granted(addMembers(store, group, bob, [carol, carol, alice]));
@@ -245,7 +245,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     expect((await granted(say(storage, group, carol, "hello"))).message.seq).toBe(2);
   });
 
-  it("[CNV5] the owner removes, anyone leaves, and ownership passes by standing", async () => {
+  it("[GRP5] the owner removes, anyone leaves, and ownership passes by standing", async () => {
     const store = await freshGroup();
     await granted(addMembers(store, group, alice, [carol]));
     expect(await codeOf(removeMember(store, group, bob, carol))).toBe("forbidden");
@@ -264,7 +264,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     expect(await codeOf(removeMember(store, group, bob, bob))).toBe("not_found");
   });
 
-  it("[CNV6] writes of every kind resolve in the order of their rev", async () => {
+  it("[GRP6] writes of every kind resolve in the order of their rev", async () => {
     const store = await freshGroup();
     await granted(say(storage, group, alice, "first"));
     const revs: number[] = [];
@@ -287,7 +287,7 @@ describe.each(ADAPTERS)("conversations in $name", ({ open }) => {
     expect(revs).toEqual([3, 4, 5, 6, 7, 8]);
   });
 
-  it("[PRS1] last_seen_at keeps its milliseconds and never goes back", async () => {
+  it("[GRP7] last_seen_at keeps its milliseconds and never goes back", async () => {
     const [user, other] = (await newUsers(storage, 2)) as [UserId, UserId];
     expect(await storage.users.lastSeen(user)).toEqual({ at: null, isReserved: false });
     expect(await storage.users.lastSeen(NOBODY)).toBeUndefined();

@@ -20,7 +20,7 @@ describe.each(ADAPTERS)("erased messages in $name", ({ open }) => {
   });
   afterAll(() => storage?.close());
 
-  it("[ERA1] are one change with one rev, and a repair tells it as one event", async () => {
+  it("[ERB1] are one change with one rev, and a repair tells it as one event", async () => {
     const { conversations, queries } = storage;
     const first = await conversations.eraseMessages(group, ann, 2);
     expect(first.seqs).toHaveLength(2);
@@ -40,7 +40,7 @@ describe.each(ADAPTERS)("erased messages in $name", ({ open }) => {
     expect(JSON.parse(former!.body)).toMatchObject({ id: group, rev: first.rev });
   });
 
-  it("[ERA1] are in sync empty, with the rev that they share", async () => {
+  it("[ERB1] are in sync empty, with the rev that they share", async () => {
     const [answer] = [
       await storage.queries.sync({
         userId: bob,

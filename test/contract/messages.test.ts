@@ -187,7 +187,7 @@ describe.each(ADAPTERS)("message extras in $name", ({ open }) => {
     expect(await storage.conversations.expire(group, 1)).toMatchObject({ changed: false });
   });
 
-  it("[UNR3] every number of unread messages is the recount, whatever counts and is read", async () => {
+  it("[UNC3] every number of unread messages is the recount, whatever counts and is read", async () => {
     await freshGroup();
     const counts = (n: number) => n % 3 !== 1 && n % 5 !== 2;
     const total = 23;

@@ -216,7 +216,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     expect(seen).toEqual(before.toReversed());
   });
 
-  it("[PAGE1] a cursor that is not of this list is refused", async () => {
+  it("[PGC1] a cursor that is not of this list is refused", async () => {
     const id = await post(alice);
     await post(alice);
     for (const body of ["a", "b"]) await granted(storage.posts.comment(id, bob, { body }));

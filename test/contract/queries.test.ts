@@ -41,7 +41,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
   const sync = (after: [ConversationId, number][], complete = true, userId = alice) =>
     storage.queries.sync({ userId, after: new Map(after), complete });
 
-  it("[SES1] a session opens with its conversations and what is unread", async () => {
+  it("[SOP1] a session opens with its conversations and what is unread", async () => {
     await talk();
     const [opened, none] = await Promise.all([
       storage.queries.openSession(alice),
@@ -67,7 +67,7 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     });
   });
 
-  it("[GAP5] users whose conversations, follows or blocks changed are found for a while", async () => {
+  it("[GAP7] users whose conversations, follows or blocks changed are found for a while", async () => {
     const users = (await newUsers(storage, 8)) as UserId[];
     const [ann, ben, cid, dan, eve, fay] = users as [
       UserId,

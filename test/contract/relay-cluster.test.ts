@@ -36,14 +36,14 @@ describe.skipIf(whyNoRedisCluster !== null)(
       });
     }
 
-    it("[BUS1] the slots are those of the cluster", async () => {
+    it("[RCL1] the slots are those of the cluster", async () => {
       for (const key of [CHANNEL, "{troupe:0a}:cluster", "host:a", "a{}b", "ü{x}"]) {
         const slot = await world.cluster.servers[0]!.asks("CLUSTER", "KEYSLOT", key);
         expect(keySlot(key)).toBe(slot);
       }
     });
 
-    it("[BUS1] a slot that moves is a gap, and its topics are heard where it went", {
+    it("[RCL1] a slot that moves is a gap, and its topics are heard where it went", {
       timeout: 60_000,
     }, async () => {
       const { servers } = world.cluster;
@@ -65,7 +65,7 @@ describe.skipIf(whyNoRedisCluster !== null)(
       expect(there).toContain(CHANNEL);
     });
 
-    it("[BUS1] one node that dies takes the relay away, and it joins when that is back", {
+    it("[RCL1] one node that dies takes the relay away, and it joins when that is back", {
       timeout: 60_000,
     }, async () => {
       const victim = world.cluster.servers[2]!;

@@ -45,7 +45,7 @@ for (const { name, start, skipped, isWired } of WORLDS) {
     const all = (joined: RelayHost[], what: string) =>
       world.until(`all ${what}`, () => joined.every((host) => host.sees(...joined)));
 
-    it("[MBR1] all see the same hosts under the same number, and those who leave are out", async () => {
+    it("[HMB1] all see the same hosts under the same number, and those who leave are out", async () => {
       const [a, b, c] = await join("a", "b", "c");
       await world.until("all have the same number", () => {
         return new Set(hosts.map(({ cluster }) => cluster?.number)).size === 1;
@@ -55,7 +55,7 @@ for (const { name, start, skipped, isWired } of WORLDS) {
       await world.until("c is out", () => a!.sees(a!, b!) && b!.sees(a!, b!));
     });
 
-    it("[MBR1] a number comes with a change only", async () => {
+    it("[HMB1] a number comes with a change only", async () => {
       const [a, b] = await join("a", "b");
       const before = a!.cluster?.number;
       await world.passes(2_500);

@@ -32,7 +32,7 @@ describe.each(ADAPTERS)("streams in $name", ({ open }) => {
     );
   const end = (state: "done" | "failed", names: string[] = []) => ({ state, names, all: false });
 
-  it("[STS1] a checkpoint is a change of the message, and counts code points", async () => {
+  it("[STG1] a checkpoint is a change of the message, and counts code points", async () => {
     const { message } = await begin("a", "é😀");
     expect(message).toMatchObject({ stream: { state: "open" }, body: "é😀" });
     const written = await storage.streams.write(group, 1, { from: 2, text: "é😀!", end: null });
@@ -52,7 +52,7 @@ describe.each(ADAPTERS)("streams in $name", ({ open }) => {
     ]);
   });
 
-  it("[STS2] an end says who is mentioned, and nothing is written after it", async () => {
+  it("[STG2] an end says who is mentioned, and nothing is written after it", async () => {
     await begin("a");
     const user = await storage.queries.user(other);
     const name = user!.username;
@@ -73,7 +73,7 @@ describe.each(ADAPTERS)("streams in $name", ({ open }) => {
     expect(await storage.streams.write(group, 9, write)).toEqual({ is: "ended", message: null });
   });
 
-  it("[STS3] an open one is not edited, and its deletion cancels it", async () => {
+  it("[STG3] an open one is not edited, and its deletion cancels it", async () => {
     await begin("a", "text");
     const edited = await storage.conversations.revise(group, 1, owner, {
       does: "edit",
@@ -94,7 +94,7 @@ describe.each(ADAPTERS)("streams in $name", ({ open }) => {
     expect(await storage.streams.open(group)).toEqual([]);
   });
 
-  it("[STS4] `sync` names the conversations with open ones, changed or not", async () => {
+  it("[STG4] `sync` names the conversations with open ones, changed or not", async () => {
     const { message } = await begin("a");
     const ask = (after: number) =>
       storage.queries.sync({ userId: other, after: new Map([[group, after]]), complete: false });
@@ -103,7 +103,7 @@ describe.each(ADAPTERS)("streams in $name", ({ open }) => {
     expect((await ask(0)).streaming).toBeUndefined();
   });
 
-  it("[STS5] those that nothing was stored of are claimed, but not of a conversation that is gone", async () => {
+  it("[STG5] those that nothing was stored of are claimed, but not of a conversation that is gone", async () => {
     await begin("a");
     const mine = async () =>
       (await storage.queries.claimStreams(500, 60_000)).filter((id) => id === group);

@@ -92,7 +92,7 @@ describe("troupe-client", () => {
     return [troupe().url, ada.token, ben.token, ben.id];
   };
 
-  it("[SDK53] has the server's version and needs nothing of the server", async () => {
+  it("[PKG53] has the server's version and needs nothing of the server", async () => {
     const about = JSON.parse(await readFile(join(home, "package.json"), "utf8"));
     expect(about).toMatchObject({
       name: "troupe-client",
@@ -117,7 +117,7 @@ describe("troupe-client", () => {
     }
   });
 
-  it("[SDK54] runs in Node with import and with require", async () => {
+  it("[PKG54] runs in Node with import and with require", async () => {
     await application.has({ "talk.mjs": ESM, "talk.cjs": CJS });
     for (const program of ["talk.mjs", "talk.cjs"]) {
       const { stdout, stderr } = await application.node(program, ...(await given()));
@@ -125,7 +125,7 @@ describe("troupe-client", () => {
     }
   });
 
-  it("[SDK55] runs when esbuild has bundled it, and one name costs one name", async () => {
+  it("[PKG55] runs when esbuild has bundled it, and one name costs one name", async () => {
     await application.has({ "entry.mjs": ESM });
     const bundle = (entry: string, out: string) =>
       build({
@@ -151,7 +151,7 @@ describe("troupe-client", () => {
     expect(paid.map(([path]) => path.replace(/.*\//, "")).sort()).toEqual(["error.js", "one.mjs"]);
   });
 
-  it("[SDK56] is typed under every resolution, strictly, and its declarations are checked, too", async () => {
+  it("[PKG56] is typed under every resolution, strictly, and its declarations are checked, too", async () => {
     const shared = ["--noEmit", "--strict", "--skipLibCheck", "false", "--target", "es2022"];
     const libs = ["--lib", "es2023,dom", "--types", "node", "--exactOptionalPropertyTypes"];
     await application.has({ "typed.mts": TYPED, "typed.cts": TYPED });
@@ -166,7 +166,7 @@ describe("troupe-client", () => {
     }
   }, 90_000);
 
-  it("[SDK57] has source maps that hold the sources", async () => {
+  it("[PKG57] has source maps that hold the sources", async () => {
     const text = await readFile(join(home, "esm/client/link.js"), "utf8");
     const [, map] = /\/\/# sourceMappingURL=(\S+)/.exec(text)!;
     const { sources, sourcesContent } = JSON.parse(
@@ -183,7 +183,7 @@ describe("troupe-client", () => {
     expect(stderr).toMatch(/client\/api\.ts:\d+/);
   });
 
-  it("[SDK58] tells React's server that the hooks are the client's", async () => {
+  it("[PKG58] tells React's server that the hooks are the client's", async () => {
     for (const format of ["esm", "cjs"]) {
       const text = await readFile(join(home, format, "client/react.js"), "utf8");
       expect(text).toMatch(/^"use client";/);

@@ -33,7 +33,7 @@ describe("the client's package", () => {
       fetch(`http://127.0.0.1:${host.port}${path}`, { redirect: "manual", ...init });
   }
 
-  it("[SDK50] /sdk/troupe-client.tgz leads to the package of this build, for other origins, too", async () => {
+  it("[PKG50] /sdk/troupe-client.tgz leads to the package of this build, for other origins, too", async () => {
     const ask = await hostWith("of this build");
     const moved = await ask(NEWEST, { headers: { origin: "https://elsewhere.example" } });
     expect(moved.status).toBe(302);
@@ -50,7 +50,7 @@ describe("the client's package", () => {
     expect(module.headers.get("access-control-allow-origin")).toBe("*");
   });
 
-  it("[SDK51] an address that names a version keeps its bytes, also where a later build differs", async () => {
+  it("[PKG51] an address that names a version keeps its bytes, also where a later build differs", async () => {
     const older = await hostWith("the first");
     const first = (await older(NEWEST)).headers.get("location")!;
     const newer = await hostWith("another build of that version");
@@ -65,7 +65,7 @@ describe("the client's package", () => {
     expect(await (await newer("/sdk/troupe-client-0.0.9.tgz")).text()).toBe("long ago");
   });
 
-  it("[SDK52] what there is not is 404 with the error object, another method 405", async () => {
+  it("[PKG52] what there is not is 404 with the error object, another method 405", async () => {
     const ask = await hostWith("built");
     for (const path of [
       "/sdk/troupe-client-9.9.9.tgz",

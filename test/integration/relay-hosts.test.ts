@@ -59,7 +59,7 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
     expect(errors).toEqual([]);
   });
 
-  it("[CST1] members on three hosts hear every message once and in order", async () => {
+  it("[XHS1] members on three hosts hear every message once and in order", async () => {
     const [ann, bob, cleo] = await a.users("ann", "bob", "cleo");
     const group = await ann!.startsGroup(bob!, cleo!);
     const sessions = [await ann!.connects(), await connectsTo(b, bob!), await connectsTo(c, cleo!)];
@@ -70,7 +70,7 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
     for (const session of sessions) expect(revTrail(session, group.id).violations).toEqual([]);
   });
 
-  it("[CST2] presence, typing and receipts cross hosts", async () => {
+  it("[XHS2] presence, typing and receipts cross hosts", async () => {
     const [ann, bob] = await a.users("ann", "bob");
     const direct = await ann!.startsDirect(bob!);
     const annHere = await ann!.connects();
@@ -91,7 +91,7 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
     await annHere.next("user_status", ({ status }) => status === "offline", OFFLINE_WITHIN_MS);
   });
 
-  it("[CST3] a conversation whose members and actor are on one host costs the others nothing", {
+  it("[XHS3] a conversation whose members and actor are on one host costs the others nothing", {
     timeout: 60_000,
   }, async () => {
     const [ann, bob] = await a.users("ann", "bob");
@@ -137,7 +137,7 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
     expect(found.elsewhere, "and one by another").toBeGreaterThan(0);
   });
 
-  it("[CST4] a topic is subscribed in Redis while a session needs it", {
+  it("[XHS4] a topic is subscribed in Redis while a session needs it", {
     timeout: 60_000,
   }, async () => {
     const [ann, bob] = await a.users("ann", "bob");
@@ -159,7 +159,7 @@ describe.skipIf(whyNoRedis !== null)(`three hosts${whyNoRedis ? `: ${whyNoRedis}
     );
   });
 
-  it("[CST5] a logout on one host ends the sessions on the others within a second", async () => {
+  it("[XHS5] a logout on one host ends the sessions on the others within a second", async () => {
     const ann = await a.user("ann");
     const there = await connectsTo(b, ann);
     const token = ann.token;
@@ -186,7 +186,7 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
     await noSocketsLeft();
   });
 
-  it("[CST6] a host is killed: its actors move, its users are offline within 10 s", {
+  it("[XHS6] a host is killed: its actors move, its users are offline within 10 s", {
     timeout: 90_000,
   }, async () => {
     cluster = await ClusterOfHosts.start(3);
@@ -236,7 +236,7 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
     for (const group of groups) expect(revTrail(cleoThere, group.id).violations).toEqual([]);
   });
 
-  it("[CST7] SIGTERM of one of two: nothing is refused, clients come back on the other", {
+  it("[XHS7] SIGTERM of one of two: nothing is refused, clients come back on the other", {
     timeout: 90_000,
   }, async () => {
     cluster = await ClusterOfHosts.start(2);
@@ -274,7 +274,7 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
     expect(await readiness(a)).toBe("ready");
   });
 
-  it("[CST8] a host that joins takes over actors, and nobody notices", {
+  it("[XHS8] a host that joins takes over actors, and nobody notices", {
     timeout: 90_000,
   }, async () => {
     cluster = await ClusterOfHosts.start(2);
@@ -302,7 +302,7 @@ describe.skipIf(whyNoRedis !== null)("hosts that come and go", () => {
     expect(await metric(cluster.hosts[2]!, "troupe_relay_state")).toBe(1);
   });
 
-  it("[CST9] a host that joins or leaves moves only the actors that must move", {
+  it("[XHS9] a host that joins or leaves moves only the actors that must move", {
     timeout: 90_000,
   }, async () => {
     cluster = await ClusterOfHosts.start(2);

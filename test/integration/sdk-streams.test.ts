@@ -29,7 +29,7 @@ const textOf = ({ client }: SdkUser, id: string) =>
   client.conversation(id).get()?.lastMessage?.body ?? "";
 
 describe("streamed messages in the SDK", () => {
-  it("[SDK60] grow in the reader's view and in the writer's, and end whole", async () => {
+  it("[CSM60] grow in the reader's view and in the writer's, and end whole", async () => {
     const { writer, reader, id } = await pair();
     streamsOf(reader.client);
     const writing = await streamsOf(writer.client).begin(id, { type: "answer" });
@@ -48,7 +48,7 @@ describe("streamed messages in the SDK", () => {
     expect(writer.client.conversation(id).get()?.lastMessage).toEqual(ended);
   });
 
-  it("[SDK61] a reader whose connection is cut has all of it afterwards, and goes on", async () => {
+  it("[CSM61] a reader whose connection is cut has all of it afterwards, and goes on", async () => {
     const { writer, reader, id } = await pair();
     streamsOf(reader.client);
     const writing = await streamsOf(writer.client).begin(id);
@@ -72,7 +72,7 @@ describe("streamed messages in the SDK", () => {
     await writing.end();
   });
 
-  it("[SDK62] the writer is asked to stop by who may", async () => {
+  it("[CSM62] the writer is asked to stop by who may", async () => {
     const { writer, reader, id } = await pair();
     const writing = await streamsOf(writer.client).begin(id);
     const { seq } = writing.message;

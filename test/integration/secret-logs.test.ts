@@ -104,7 +104,7 @@ async function usesEverySecret(troupe: Troupe, secrets: Secrets): Promise<void> 
 }
 
 describe("the log", () => {
-  it("[SEC1] tells no secret at its loudest", async () => {
+  it("[SLG1] tells no secret at its loudest", async () => {
     const secrets = new Secrets();
     const troupe = await startTroupe({
       workers: 2,
@@ -124,7 +124,7 @@ describe("the log", () => {
     expect(secrets.in(said)).toEqual([]);
   });
 
-  it("[SEC2] tells nothing of the secret and the database that it made for itself", async () => {
+  it("[SLG2] tells nothing of the secret and the database that it made for itself", async () => {
     const troupe = await startTroupe({ workers: 1, embedded: true, env: { LOG_LEVEL: "trace" } });
     const secrets = new Secrets();
     try {

@@ -179,7 +179,7 @@ describe("the token", () => {
   });
 
   it.each([2 * 3_600_000, -2 * 3_600_000])(
-    "[SDK60] is renewed in time where this machine's clock is set by %i ms",
+    "[CLK60] is renewed in time where this machine's clock is set by %i ms",
     async (stepMs) => {
       await comesOnline();
       const expires_at = new Date(clock.nowMs() + 10_000).toISOString();
@@ -192,14 +192,14 @@ describe("the token", () => {
     },
   );
 
-  it("[SDK60] is renewed where the server's clock was set back since the session began", async () => {
+  it("[CLK60] is renewed where the server's clock was set back since the session began", async () => {
     await comesOnline();
     says("token_expiring", { expires_at: new Date(clock.nowMs() - 3_600_000).toISOString() });
     await clock.advance(30_000);
     expect(asked).toEqual([{ event: "refresh_token", payload: { token: "token 2" } }]);
   });
 
-  it("[SDK61] is asked for at once when it is refused as expired after a long outage", async () => {
+  it("[CLK61] is asked for at once when it is refused as expired after a long outage", async () => {
     await comesOnline();
     handlers.onClosed("lost");
     for (let n = 0; n < 6; n++) {
@@ -214,7 +214,7 @@ describe("the token", () => {
     await isReady();
   });
 
-  it("[SDK61] is asked for after a wait when the one just asked for is refused as well", async () => {
+  it("[CLK61] is asked for after a wait when the one just asked for is refused as well", async () => {
     link.start();
     await clock.advance(0);
     handlers.onRefused({ code: "token_expired", message: "Old." }, "");

@@ -24,7 +24,7 @@ const page = (items: Notification[], unread_count: number, next_cursor: string |
 const seqs = ({ items }: NotificationState) => items.map(({ seq }) => seq);
 
 describe("notifications", () => {
-  it("[SDK62] one that grew moves up and counts once", () => {
+  it("[CNF62] one that grew moves up and counts once", () => {
     const first = takeNotification(EMPTY, one(1, 1));
     const grown = takeNotification(first, { ...one(1, 2), count: 2 });
     expect(grown).toMatchObject({ unread: 1, items: [{ seq: 2, count: 2 }] });
@@ -33,7 +33,7 @@ describe("notifications", () => {
     expect(takeNotification(read, { ...one(1, 3), count: 3 }).unread).toBe(1);
   });
 
-  it("[SDK62] the newest page is exact, and what came live since is added to it", () => {
+  it("[CNF62] the newest page is exact, and what came live since is added to it", () => {
     const live = takeNotification(EMPTY, one(5, 5));
     const loaded = takeNewest(live, page([one(4, 4), one(3, 3, AT)], 7, "next"));
     expect(loaded).toMatchObject({ unread: 8, nextCursor: "next", isLoaded: true });
@@ -46,14 +46,14 @@ describe("notifications", () => {
     });
   });
 
-  it("[SDK62] a page that does not reach down to what is held takes its place", () => {
+  it("[CNF62] a page that does not reach down to what is held takes its place", () => {
     const held = takeNewest(EMPTY, page([one(1, 1)], 1, null));
     const later = takeNewest(held, page([one(9, 9), one(8, 8)], 9, "next"));
     expect(seqs(later)).toEqual([9, 8]);
     expect(later.nextCursor).toBe("next");
   });
 
-  it("[SDK62] a mark reads all up to it; what came meanwhile stays unread", () => {
+  it("[CNF62] a mark reads all up to it; what came meanwhile stays unread", () => {
     const held = [one(1, 1), one(2, 2), one(3, 3)].reduce(takeNotification, EMPTY);
     expect(takeRead(held, 2, AT, 0)).toMatchObject({
       unread: 1,

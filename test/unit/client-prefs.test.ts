@@ -59,7 +59,7 @@ const drafts = () =>
   asked.filter(({ event }) => event === "set_prefs").map(({ payload }) => payload["draft"]);
 
 describe("preferences in the SDK", () => {
-  it("[SDK94] each session fetches what it has missed, page by page, and goes on from live ones", async () => {
+  it("[CPF94] each session fetches what it has missed, page by page, and goes on from live ones", async () => {
     pages = [[{ conversation_id: "7", prefs_rev: 2, level: "none" }], []];
     await connects();
     expect(syncedAfter()).toEqual([0, 2]);
@@ -73,13 +73,13 @@ describe("preferences in the SDK", () => {
     expect(own.of("7").get()).toBeNull();
   });
 
-  it("[SDK95] what is set is here with its answer", async () => {
+  it("[CPF95] what is set is here with its answer", async () => {
     await connects();
     await own.set("7", { muted_until: "forever" });
     expect(own.of("7").get()).toMatchObject({ prefs_rev: 9, muted_until: "forever" });
   });
 
-  it("[SDK96] a draft shows at once, goes out at most every 300 ms, and again until it is confirmed", async () => {
+  it("[CPF96] a draft shows at once, goes out at most every 300 ms, and again until it is confirmed", async () => {
     await connects();
     for (const body of ["H", "He", "Hey"]) own.draft("7", { body });
     expect(own.of("7").get()).toMatchObject({ draft: { body: "Hey" } });

@@ -42,7 +42,7 @@ const on = (user_id: string, key: string) => ({ user_id, key, on: true });
 const off = (user_id: string, key: string) => ({ user_id, key, on: false });
 
 describe("reactions in the client", () => {
-  it("[SDK60] counts follow the events, a key that is gone loses its place, and one's own are known", () => {
+  it("[CRX60] counts follow the events, a key that is gone loses its place, and one's own are known", () => {
     let held = takeChange(base(), reaction(4, [count("a", 1), count("b", 2)], [on(ME, "a")]));
     held = takeChange(held, reaction(5, [count("a", 2)], [on(OTHER, "a")]));
     expect(held.messages.get(1)).toMatchObject({ rev: 5, body: "hello" });
@@ -56,14 +56,14 @@ describe("reactions in the client", () => {
     expect(held.messages.get(1)).not.toHaveProperty("reactions");
   });
 
-  it("[SDK63] with a deleted message one's own reactions to it go", () => {
+  it("[CRX63] with a deleted message one's own reactions to it go", () => {
     const held = takeChange(base(), reaction(4, [count("a", 1)], [on(ME, "a")]));
     const deleted = takeChange(held, message(1, 5, { body: "", deleted_at: TIME }));
     expect(deleted.own.has(1)).toBe(false);
     expect(deleted.messages.get(1)).not.toHaveProperty("reactions");
   });
 
-  it("[SDK61] events beyond a gap wait, and repeated ones change nothing", () => {
+  it("[CRX61] events beyond a gap wait, and repeated ones change nothing", () => {
     const early = takeChange(base(), reaction(5, [count("a", 2)], [on(ME, "a")]));
     expect(early.messages.get(1)).not.toHaveProperty("reactions");
     const held = takeChange(early, reaction(4, [count("a", 1)], [on(OTHER, "a")]));
@@ -74,7 +74,7 @@ describe("reactions in the client", () => {
     expect(again.own.get(1)).toEqual(["a"]);
   });
 
-  it("[SDK62] joins and history bring one's own, but nothing older than what is held", () => {
+  it("[CRX62] joins and history bring one's own, but nothing older than what is held", () => {
     const joined = takeJoined(
       undefined,
       {

@@ -1,4 +1,4 @@
-/** What the SDK shows as unread: [SDK50] and [SDK51] of held-unread.ts. */
+/** What the SDK shows as unread: [CUN50] and [CUN51] of held-unread.ts. */
 import { describe, expect, test } from "vitest";
 import { INITIAL_STATE, type State } from "../../src/client/state.ts";
 import * as steps from "../../src/client/steps.ts";
@@ -52,7 +52,7 @@ const prefs = (prefs_rev: number, change: object = {}) =>
   steps.takeOwnPrefs({ conversation_id: ID, prefs_rev, ...change });
 
 describe("unread in the SDK", () => {
-  test("[SDK50] silent messages do not count, however the cursor comes", () => {
+  test("[CUN50] silent messages do not count, however the cursor comes", () => {
     expect(unread(...listed())).toBe(3);
     expect(unread(...listed(), receipt(2, { unread_count: 1 }))).toBe(1);
     expect(unread(...listed(), receipt(3, { read_n: 2, unread_count: 1 }))).toBe(1);
@@ -66,7 +66,7 @@ describe("unread in the SDK", () => {
     expect(unread(...listed(), steps.takeActivity({ ...activity, unread_count: 6 }))).toBe(6);
   });
 
-  test("[SDK51] what is marked unread counts from there until the mark goes", () => {
+  test("[CUN51] what is marked unread counts from there until the mark goes", () => {
     const read = receipt(4, { read_n: 3, unread_count: 0 });
     const page = steps.takeHistory(ID, [
       message(1),
@@ -81,7 +81,7 @@ describe("unread in the SDK", () => {
     expect(unread(...listed({ read_seq: 4, read_n: 3, unread_from_n: 1 }))).toBe(2);
   });
 
-  test("[SDK51] what is cleared is gone and does not count", () => {
+  test("[CUN51] what is cleared is gone and does not count", () => {
     const page = steps.takeHistory(ID, [
       message(1),
       message(2),
@@ -95,7 +95,7 @@ describe("unread in the SDK", () => {
     expect(unread(...listed(), prefs(1, { cleared_before_seq: 5 }))).toBe(0);
   });
 
-  test("[SDK51] ready says how each conversation stands, if no change came since", () => {
+  test("[CUN51] ready says how each conversation stands, if no change came since", () => {
     const held = [...listed(), receipt(4, { read_n: 3, unread_count: 0 })];
     const again = [...held, steps.takeReady(ready())];
     const marked = { conversation_id: ID, last_seq: 4, last_n: 3, read_seq: 4, read_n: 3 };
@@ -127,7 +127,7 @@ describe("unread in the SDK", () => {
   const read = receipt(4, { read_n: 3, unread_count: 0 });
   const begun = [...listed(), read, steps.takeReady(ready())];
 
-  test("[SDK50] what was sent after ready was written, and comes with sync, is unread", () => {
+  test("[CUN50] what was sent after ready was written, and comes with sync, is unread", () => {
     const own = { read_seq: 4, read_n: 3, last_n: 4, unread_count: 1 };
     const missed = synced([message(5, { n: 4 })], 6, own);
     expect(unread(...begun, missed, none)).toBe(1);
@@ -138,7 +138,7 @@ describe("unread in the SDK", () => {
     expect(unread(...begun, heard, none)).toBe(1);
   });
 
-  test("[SDK50] who left and came again while away has read nothing", () => {
+  test("[CUN50] who left and came again while away has read nothing", () => {
     const { last_message: _, unread_count: __, read_seq: ___, ...conversation } = item({ rev: 7 });
     const own = { read_seq: 0, last_n: 3, unread_count: 3 };
     expect(unread(...begun, synced([], 7, { ...own, conversation }), none)).toBe(3);
@@ -162,7 +162,7 @@ describe("unread in the SDK", () => {
     expect(unread(...listed(), read, late)).toBe(0);
   });
 
-  test("[SDK50] nothing is unread in a thread that is opened and not followed", () => {
+  test("[CUN50] nothing is unread in a thread that is opened and not followed", () => {
     const { last_message: _, ...thread } = item({ kind: "thread", members: [], member_count: 2 });
     const conversation = { ...thread, members_partial: true as const };
     const joined = steps.takeJoin(

@@ -66,7 +66,7 @@ async function session(of: Client): Promise<void> {
 }
 
 describe("usersOf", () => {
-  it("[SDK63] asks for a user when somebody looks, once for all who do", async () => {
+  it("[CUS63] asks for a user when somebody looks, once for all who do", async () => {
     const users = createUsers(await begins());
     answers.set("/api/users/2?", { ok: true, value: userOf("2", "Ben") });
     answers.set("/api/users/3?", refused("not_found", "No such user."));
@@ -84,7 +84,7 @@ describe("usersOf", () => {
     expect(users.of("1").get()?.display_name).toBe("Ann");
   });
 
-  it("[SDK63] asks again in the next session for whom it could not reach", async () => {
+  it("[CUS63] asks again in the next session for whom it could not reach", async () => {
     const of = await begins();
     const ben = createUsers(of).of("2");
     ben.subscribe(() => undefined);

@@ -34,7 +34,7 @@ const DATABASE = {
 };
 
 describe("files", () => {
-  test("[DOC12] pictures are refused where sharp cannot be loaded, and it says so", async () => {
+  test("[DCT12] pictures are refused where sharp cannot be loaded, and it says so", async () => {
     expect(await checkPictures(async () => ({}))).toMatchObject({ state: "ok" });
     const missing = () => Promise.reject(new Error('Could not load the "sharp" module\nmore'));
     const found = await checkPictures(missing);
@@ -44,7 +44,7 @@ describe("files", () => {
     ]);
   });
 
-  test("[DOC13] hosts that share no store take no files", () => {
+  test("[DCT13] hosts that share no store take no files", () => {
     expect(checkSharedFiles({ redisUrl: null, fileStore: null })).toEqual([]);
     expect(states(checkSharedFiles({ redisUrl: "redis://a", fileStore: null }))).toEqual([
       "files: warn",
@@ -53,7 +53,7 @@ describe("files", () => {
 });
 
 describe("the environment", () => {
-  test("[DOC1] Node.js must be new enough", () => {
+  test("[DCT1] Node.js must be new enough", () => {
     expect(["18.20.1", "20.18.9", "20.19.0", "22.1.0"].map((one) => checkNode(one).state)).toEqual([
       "fail",
       "fail",
@@ -62,7 +62,7 @@ describe("the environment", () => {
     ]);
   });
 
-  test("[DOC2] every wrong variable is a finding of its own, a right environment is one", () => {
+  test("[DCT2] every wrong variable is a finding of its own, a right environment is one", () => {
     const outcome = loadConfig({ PORT: "99999", WORKERS: "none", LOG_LEVEL: "loud" });
     const problems = outcome.ok ? [] : outcome.problems;
     const findings = checkVariables({}, problems);
@@ -70,13 +70,13 @@ describe("the environment", () => {
     expect(checkVariables({ PORT: "80" }, [])).toMatchObject([{ state: "ok" }]);
   });
 
-  test("[DOC2] no variable of Troupe's own counts as a slip of another", () => {
+  test("[DCT2] no variable of Troupe's own counts as a slip of another", () => {
     const env = Object.fromEntries(Object.values(CONFIG_KEYS).map(({ name }) => [name, "1"]));
     expect(checkSlips(env)).toEqual([]);
     for (const name of Object.keys(env)) expect(checkSlips({ [name]: "1" })).toEqual([]);
   });
 
-  test("[DOC3] a name that is nearly a variable's is pointed out, others are not", () => {
+  test("[DCT3] a name that is nearly a variable's is pointed out, others are not", () => {
     expect(
       checkSlips({ DATABASE_URI: "x", REDIS_ULR: "x", HOME: "/", PATH: "/bin" }),
     ).toMatchObject([
@@ -87,7 +87,7 @@ describe("the environment", () => {
     expect(checkSlips({ DATABASE_URI: "x", DATABASE_URL: "y" })).toEqual([]);
   });
 
-  test("[DOC4] right but rarely meant: no limits, more workers than cores, an open Redis elsewhere", () => {
+  test("[DCT4] right but rarely meant: no limits, more workers than cores, an open Redis elsewhere", () => {
     const env = {
       RATE_LIMITS: "off",
       WORKERS: "9",
@@ -111,7 +111,7 @@ describe("the machine", () => {
   const limits = (soft: string, hard: string) =>
     `Limit                     Soft Limit  Hard Limit  Units\nMax open files            ${soft}        ${hard}       files\n`;
 
-  test("[DOC5] open files: the hard limit counts", () => {
+  test("[DCT5] open files: the hard limit counts", () => {
     expect(checkOpenFiles(limits("1024", "524288"))).toMatchObject([{ state: "ok" }]);
     expect(checkOpenFiles(limits("1024", "4096"))).toMatchObject([{ state: "warn" }]);
     expect(checkOpenFiles(limits("256", "512"))).toMatchObject([{ state: "fail" }]);
@@ -119,7 +119,7 @@ describe("the machine", () => {
     expect(checkOpenFiles(null)).toEqual([]);
   });
 
-  test("[DOC5] the queue of new connections, and memory for the workers", () => {
+  test("[DCT5] the queue of new connections, and memory for the workers", () => {
     expect([checkBacklog("128\n")[0]?.state, checkBacklog("4096\n")[0]?.state]).toEqual([
       "warn",
       "ok",
@@ -131,7 +131,7 @@ describe("the machine", () => {
 });
 
 describe("the database", () => {
-  test("[DOC6] version, encoding, durability and room for the workers are judged", () => {
+  test("[DCT6] version, encoding, durability and room for the workers are judged", () => {
     expect(states(judge(DATABASE, 4))).toEqual(["database: ok", "connections: ok"]);
     const old = { ...DATABASE, version: "13.1", version_num: 130_001 };
     expect(states(judge(old, 1))[0]).toBe("database: fail");
@@ -145,7 +145,7 @@ describe("the database", () => {
     expect(connections!.advice).toContain("at least 110 ");
   });
 
-  test("[DOC6] a clock is wrong only by more than could be the way there and back", () => {
+  test("[DCT6] a clock is wrong only by more than could be the way there and back", () => {
     expect(judgeClock(5_000, 20).state).toBe("warn");
     expect(judgeClock(-5_000, 20)).toMatchObject({ state: "warn", found: "4990 ms behind" });
     expect(judgeClock(1_500, 2_000).state).toBe("ok");
@@ -155,7 +155,7 @@ describe("the database", () => {
 describe("Redis", () => {
   const info = (...lines: string[]) => lines.join("\r\n");
 
-  test("[DOC7] version, by what it is used for; eviction; and that it is a primary", () => {
+  test("[DCT7] version, by what it is used for; eviction; and that it is a primary", () => {
     expect(states(judgeInfo(info("redis_version:7.2.4", "role:master")))).toEqual([
       "Redis: ok",
       "its eviction: ok",
@@ -175,7 +175,7 @@ describe("Redis", () => {
 });
 
 describe("the report", () => {
-  test("[DOC8] says what was found and what to do, and sums up", () => {
+  test("[DCT8] says what was found and what to do, and sums up", () => {
     const findings: Finding[] = [
       { check: "one", state: "ok", found: "fine", advice: null },
       { check: "another", state: "fail", found: "broken", advice: "mend it" },

@@ -155,7 +155,7 @@ describe("undecided connections", () => {
 describe("a TLS hello", () => {
   const hello = Buffer.concat([Buffer.from([0x16, 3, 1, 0, 200]), Buffer.alloc(200)]);
 
-  test("[TLS3] is known by its first bytes, and ends with its record", () => {
+  test("[DOOR7] is known by its first bytes, and ends with its record", () => {
     for (let length = 1; length < hello.length; length++) {
       const seen = hello.subarray(0, length);
       expect(TLS_HELLO.maybe(seen)).toBe(true);
@@ -166,7 +166,7 @@ describe("a TLS hello", () => {
   });
 
   test.each(["GET / HTTP/1.1", "\x15\x03\x01", "\x16\x02\x00", "\0"])(
-    "[TLS3] %j is none",
+    "[DOOR7] %j is none",
     (text) => {
       expect(TLS_HELLO.maybe(Buffer.from(text, "latin1"))).toBe(false);
     },

@@ -31,7 +31,7 @@ const shape = (rows: readonly Row[]): string[] =>
   });
 
 describe("the rows of a list of messages", () => {
-  it("[KIT10] one person's messages within minutes are a run; another's, and another day, begin anew", () => {
+  it("[KTR10] one person's messages within minutes are a run; another's, and another day, begin anew", () => {
     const messages = [
       message(1, "1", NOON),
       message(2, "1", NOON + MINUTE_MS),
@@ -44,7 +44,7 @@ describe("the rows of a list of messages", () => {
     expect(new Set(rows.map(({ key }) => key)).size).toBe(rows.length);
   });
 
-  it("[KIT11] the line of the new ones stands before the first that somebody else wrote", () => {
+  it("[KTR11] the line of the new ones stands before the first that somebody else wrote", () => {
     const messages = [1, 2, 3, 4].map((seq) =>
       message(seq, seq === 3 ? "1" : "2", NOON + seq * MINUTE_MS),
     );
@@ -54,13 +54,13 @@ describe("the rows of a list of messages", () => {
     expect(shape(rowsOf(messages, [], 4, "1"))).not.toContain("new");
   });
 
-  it("[KIT15] a system message about what one did is no own message of the list", () => {
+  it("[KTR15] a system message about what one did is no own message of the list", () => {
     const own = { ...message(1, "1", NOON), client_id: null, type: "system" };
     const rows = rowsOf([own, { ...own, seq: 2 }], [], null, "1");
     expect(rows.map(({ key }) => key).slice(1)).toEqual(["seq.1", "seq.2"]);
   });
 
-  it("[KIT12] an own message has one key from its sending on", () => {
+  it("[KTR12] an own message has one key from its sending on", () => {
     const outgoing = {
       clientId: "c1",
       conversationId: "7",
@@ -76,7 +76,7 @@ describe("the rows of a list of messages", () => {
 });
 
 describe("the words of the kit", () => {
-  it("[KIT13] addresses are links, and nothing else is", () => {
+  it("[KTR13] addresses are links, and nothing else is", () => {
     expect(splitLinks("see https://a.example/x, or javascript:alert(1)")).toEqual([
       { text: "see ", href: null },
       { text: "https://a.example/x", href: "https://a.example/x" },
@@ -88,7 +88,7 @@ describe("the words of the kit", () => {
     expect(tintOf("9223372036854775807")).toBeLessThan(8);
   });
 
-  it("[KIT14] presence and days are told in the given texts", () => {
+  it("[KTR14] presence and days are told in the given texts", () => {
     const words = wordsOf("de", { ...TEXTS, online: "da", today: "Heute" });
     expect(words.presence({ user_id: "1", status: "online", last_seen_at: null })).toBe("da");
     expect(words.presence(null)).toBe("");

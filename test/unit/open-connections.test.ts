@@ -16,7 +16,7 @@ function enters(address: string, count: number): Socket[] {
 }
 
 describe("open connections of an address", () => {
-  test("[OPC1] are bounded, and one address' are not another's", () => {
+  test("[OCN1] are bounded, and one address' are not another's", () => {
     expect(enters("a", 5)).toHaveLength(3);
     expect(enters("b", 5)).toHaveLength(3);
     expect(open.countOf("a")).toBe(3);

@@ -12,7 +12,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 
 const EVERY_MS = 100;
 
-test("[THR1] [THR2] [THR3] a throttled value is sent at once after a pause, then in its pace, and the last one always", () => {
+test("[THL1] [THL2] [THL3] a throttled value is sent at once after a pause, then in its pace, and the last one always", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(250), { minLength: 1, maxLength: 60 }), (pauses) => {
       let throttle = QUIET;

@@ -11,7 +11,7 @@ function ringOf(worker: string | null = null) {
 }
 
 describe("the fault ring", () => {
-  test("[FLT1] hears warnings and errors at any log level, and passes every line on", () => {
+  test("[RFL1] hears warnings and errors at any log level, and passes every line on", () => {
     const { ring } = ringOf("w1");
     const lines: string[] = [];
     const log = ring.tap(
@@ -32,7 +32,7 @@ describe("the fault ring", () => {
     expect(lines[0]).toContain("actor_failed");
   });
 
-  test("[FLT2] a storm is one entry that counts, and the ring never grows past its bound", async () => {
+  test("[RFL2] a storm is one entry that counts, and the ring never grows past its bound", async () => {
     const { clock, ring } = ringOf();
     for (let n = 0; n < 100; n++) {
       ring.note("warn", { event: "command_unavailable" });
@@ -47,7 +47,7 @@ describe("the fault ring", () => {
     expect(ring.list()[0]!.event).toBe("event_999");
   });
 
-  test("[FLT3] rings of several boxes are told in order of time, newest first", async () => {
+  test("[RFL3] rings of several boxes are told in order of time, newest first", async () => {
     const { clock, ring: a } = ringOf("a");
     const b = new RecentFaults(clock, "b");
     for (const [ring, event] of [

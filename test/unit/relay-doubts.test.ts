@@ -32,7 +32,7 @@ const rejects = (topic: string) => {
 const doubts = (host: RelayHost) =>
   host.told.flatMap((it) => (it.what === "doubt" ? [it.topics] : []));
 
-test("[PUB1] what could not be published at once is published again, and nothing is in doubt", async () => {
+test("[RDB1] what could not be published at once is published again, and nothing is in doubt", async () => {
   rejects("conversations:1");
   a.publishes("conversations:1", "one");
   await world.passes(50);

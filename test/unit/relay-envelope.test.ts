@@ -61,7 +61,7 @@ describe("an envelope", () => {
 });
 
 describe("a lease", () => {
-  test("[LSE2] a host's members come out as they went in", () => {
+  test("[ENV2] a host's members come out as they went in", () => {
     const sealed = sealedMembers(IDENTITY, "a", membersOf("a"));
     expect(openedMembers(IDENTITY, "a", sealed)).toEqual(membersOf("a"));
     expect(openedMembers(IDENTITY, "b", sealed), "another host's entry").toBe("signature");
@@ -69,11 +69,11 @@ describe("a lease", () => {
     expect(openedMembers(copy, "a", sealed)).toBe("other_database");
   });
 
-  test("[LSE2] an entry of a Troupe before there were seals is no member", () => {
+  test("[ENV2] an entry of a Troupe before there were seals is no member", () => {
     expect(openedMembers(IDENTITY, "a", JSON.stringify(membersOf("a")))).toBe("signature");
   });
 
-  test("[LSE2] any text is a reason, never an exception", () => {
+  test("[ENV2] any text is a reason, never an exception", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 200 }), (text) => {
         expect(openedMembers(IDENTITY, "a", text)).toBe("signature");
@@ -82,7 +82,7 @@ describe("a lease", () => {
     );
   });
 
-  test("[LSE2] any JSON that is sealed and lists no workers is malformed or another database's", () => {
+  test("[ENV2] any JSON that is sealed and lists no workers is malformed or another database's", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const sealed = sealedMembers(IDENTITY, "a", {

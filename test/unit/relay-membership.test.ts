@@ -27,7 +27,7 @@ function hostA() {
 }
 
 describe("membership with a relay", () => {
-  test("[MBR1] a change here is announced, and is a view only when the relay has numbered it", () => {
+  test("[HMB1] a change here is announced, and is a view only when the relay has numbered it", () => {
     const { views, announced, membership, cluster } = hostA();
     membership.update([online(0)], false);
     expect(views).toEqual([]);
@@ -36,7 +36,7 @@ describe("membership with a relay", () => {
     expect(views.map(({ number, workers }) => [number, workers.length])).toEqual([[7, 2]]);
   });
 
-  test("[MBR1] nothing changed: nothing announced, no view", () => {
+  test("[HMB1] nothing changed: nothing announced, no view", () => {
     const { views, announced, membership, cluster } = hostA();
     membership.update([online(0)], false);
     membership.update([online(0)], false);
@@ -47,7 +47,7 @@ describe("membership with a relay", () => {
     expect(views.map(({ number }) => number)).toEqual([7]);
   });
 
-  test("[MBR2] away: this host's own view under its own number, the others away and not gone", () => {
+  test("[HMB2] away: this host's own view under its own number, the others away and not gone", () => {
     const { views, announced, relay, membership, cluster } = hostA();
     membership.update([online(0)], false);
     cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0, 1)]);
@@ -65,7 +65,7 @@ describe("membership with a relay", () => {
     expect([...placement.lostSince(new Placement(views[0]!))]).toEqual(["b.0.1", "b.1.1"]);
   });
 
-  test("[MBR2] changes while away are views of its own, numbered on, and known to the relay", () => {
+  test("[HMB2] changes while away are views of its own, numbered on, and known to the relay", () => {
     const { views, announced, relay, membership, cluster } = hostA();
     membership.update([online(0)], false);
     cluster(7, ["a", membersOf("a", 0)]);
@@ -77,7 +77,7 @@ describe("membership with a relay", () => {
     expect(announced.at(-1)?.floor).toBe(10);
   });
 
-  test("[MBR1] back: the cluster's number is taken when it is above every number used here", () => {
+  test("[HMB1] back: the cluster's number is taken when it is above every number used here", () => {
     const { views, relay, membership, cluster } = hostA();
     membership.update([online(0)], false);
     cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
@@ -94,7 +94,7 @@ describe("membership with a relay", () => {
     }
   });
 
-  test("[MBR2] a host that died meanwhile is gone in the first view after", () => {
+  test("[HMB2] a host that died meanwhile is gone in the first view after", () => {
     const { views, relay, membership, cluster } = hostA();
     membership.update([online(0)], false);
     cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
@@ -105,7 +105,7 @@ describe("membership with a relay", () => {
     expect([...now!.goneSince(before!)]).toEqual(["b.0.1"]);
   });
 
-  test("[MBR1] stopping, its workers give up their places where others can take them", () => {
+  test("[HMB1] stopping, its workers give up their places where others can take them", () => {
     const { announced, membership, cluster } = hostA();
     membership.update([online(0)], false);
     cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
@@ -113,7 +113,7 @@ describe("membership with a relay", () => {
     expect(announced.at(-1)?.members).toEqual({ workers: [], draining: ["a.0.1"] });
   });
 
-  test("[MBR2] stopping alone or cut off, they keep them", () => {
+  test("[HMB2] stopping alone or cut off, they keep them", () => {
     const { announced, relay, membership, cluster } = hostA();
     membership.update([online(0)], false);
     cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);

@@ -66,7 +66,7 @@ describe("roles", () => {
     expect(codeOf(await update(ann, { settings: { frozen: true } }))).toBe("ok");
   });
 
-  test("[CNV5] a change of roles and settings is one event with its one rev", async () => {
+  test("[RLA1] a change of roles and settings is one event with its one rev", async () => {
     const told = await gives(ann, bob, { role: "moderator" });
     expect(told).toMatchObject({ rev: 2, value: { conversation: { rev: 2 } } });
     await update(ann, { settings: { frozen: true }, data: { a: 1 } });

@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { countsAsUnread, ownUnread, unreadCount } from "../../src/protocol/unread.ts";
 
-test("[UNR2] what is left out is the seq beside it", () => {
+test("[UNC2] what is left out is the seq beside it", () => {
   expect(unreadCount({ last_seq: 9 }, { read_seq: 4 })).toBe(5);
   expect(unreadCount({ last_seq: 9, last_n: 7 }, { read_seq: 4 })).toBe(3);
   expect(unreadCount({ last_seq: 9, last_n: 7 }, { read_seq: 4, read_n: 2 })).toBe(5);
 });
 
-test("[UNR1] retention, clearing and marking unread move the point from which it counts", () => {
+test("[UNC1] retention, clearing and marking unread move the point from which it counts", () => {
   const conversation = { last_seq: 20, last_n: 15, first_n: 6 };
   expect(unreadCount(conversation, { read_seq: 3 })).toBe(9);
   expect(unreadCount(conversation, { read_seq: 3, cleared_n: 10 })).toBe(5);
@@ -22,7 +22,7 @@ test("[UNR1] retention, clearing and marking unread move the point from which it
   });
 });
 
-test("[UNR1] of any messages the difference is what a count finds", () => {
+test("[UNC1] of any messages the difference is what a count finds", () => {
   const message = fc.record(
     { type: fc.constantFrom("system", "note"), silent: fc.constant(true) },
     { requiredKeys: [] },

@@ -2,7 +2,7 @@
  * Names of the application's own in the place of ids: `external:<id>` in a path and in the header
  * `Troupe-Act-As`, for service tokens only. The one place that resolves them.
  *
- * [EXT1] A path of a user's own token with such a name is `not_found`, whether it exists or not.
+ * [XUS1] A path of a user's own token with such a name is `not_found`, whether it exists or not.
  */
 import type { Queries } from "../../../ports/edge.ts";
 import { ok, REFUSALS, type Result } from "../../../protocol/errors.ts";

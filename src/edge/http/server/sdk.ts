@@ -1,8 +1,8 @@
 /**
  * The client's package as this server has it, under `/sdk/`, for `npm install` and lockfiles.
  *
- * [SDK50] `/sdk/troupe-client.tgz` leads to the package of this very build.
- * [SDK51] An address that names a version gives the same bytes for as long as the deployment
+ * [PKG50] `/sdk/troupe-client.tgz` leads to the package of this very build.
+ * [PKG51] An address that names a version gives the same bytes for as long as the deployment
  *         lasts, from every host: they are kept in storage when the first host of that version
  *         starts. A build with other bytes of a version that was kept before (a developer's) has
  *         their hash in its name.
