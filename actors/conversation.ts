@@ -58,15 +58,7 @@ import type { TextJudge } from "./stream-ports.ts";
 import { dropStreams, foundStreams, hasOpenStreams } from "./stream-state.ts";
 import { askToStop } from "./stream-stops.ts";
 import { proceed, STREAMS_TIMER } from "./stream-writes.ts";
-import {
-  appendText,
-  awaitEnd,
-  cancelStreams,
-  endStream,
-  retireStreams,
-  showStreams,
-  stopAsked,
-} from "./streams.ts";
+import { awaitEnd, cancelStreams, retireStreams, showStreams, stopAsked } from "./streams.ts";
 import { banFromParent, receiveInThread, type ThreadRoom, threadStateOf } from "./thread.ts";
 import { announceThreadsLeft, createThread, judgeThread, replyFailed } from "./thread-parent.ts";
 import {
@@ -194,10 +186,10 @@ export function conversationBehaviour(
   ): boolean {
     switch (act) {
       case "append":
-        appendText(state, body as Body<"append">, reply, streams, ctx);
+        messages.extend(state, role, body as Body<"append">, reply, ctx);
         return true;
       case "end":
-        endStream(state, body as Body<"end">, reply, streams, ctx);
+        messages.end(state, body as Body<"end">, reply, ctx);
         return true;
       case "ended":
         awaitEnd(state, body as Body<"ended">, reply, streams, ctx);

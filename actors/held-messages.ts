@@ -1,5 +1,5 @@
 /**
- * Sends and edits that the application is asked about before they are committed (HOOK_URL). Each is
+ * Sends, edits and appends that the application is asked about before they are committed. Each is
  * asked about at once; the calls that its sender makes later in this conversation go on after it,
  * and nobody else waits. Called by messages.ts when nothing else speaks against the call.
  *
@@ -10,10 +10,11 @@
  *        that was committed before.
  * [HLD3] Calls that a service makes are not asked about and wait for nothing, so a hook may call back.
  */
-import type { ConversationOps } from "../src/protocol/actor-ops.ts";
+import type { Acting, ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
-import type { Hooks, HookType, HookVerdict } from "../src/protocol/hooks.ts";
+import type { AskedType, HookCaller, Hooks, HookVerdict } from "../src/protocol/hooks.ts";
 import type { UserId } from "../src/protocol/ids.ts";
+import type { Role } from "../src/protocol/permissions.ts";
 import type { Context } from "./behaviour.ts";
 
 interface HeldCall {
@@ -33,11 +34,17 @@ const UNDECIDED: HookVerdict = { is: "refuse", error: REFUSALS.unavailable.error
 export function hold(
   held: HeldCalls,
   hooks: Hooks,
-  asked: { type: HookType; user: UserId; data: object; isDone: (() => Promise<boolean>) | null },
+  asked: {
+    type: AskedType;
+    caller: HookCaller & { user: UserId };
+    data: object;
+    isDone: (() => Promise<boolean>) | null;
+  },
   goOn: (verdict: HookVerdict) => void,
   ctx: Context,
 ): void {
-  const { type, user, data, isDone } = asked;
+  const { type, caller, data, isDone } = asked;
+  const { user } = caller;
   const call: HeldCall = { verdict: null, goOn };
   const calls = held.get(user);
   if (calls === undefined) held.set(user, [call]);
@@ -47,7 +54,7 @@ export function hold(
     release(held, user);
   };
   const failed = () => decide(UNDECIDED);
-  const ask = () => ctx.run(hooks.ask(type, user, data), decide, failed);
+  const ask = () => ctx.run(hooks.ask(type, caller, data), decide, failed);
   if (isDone === null) {
     ask();
     return;
@@ -60,6 +67,18 @@ export function hold(
     },
     failed,
   );
+}
+
+/** A call that nobody is asked about goes on after those of its sender that are held. */
+export function afterHeld(held: HeldCalls, user: UserId, goOn: () => void): void {
+  const calls = held.get(user);
+  if (calls === undefined) goOn();
+  else calls.push({ verdict: { is: "allow" }, goOn });
+}
+
+/** The caller as hooks see one. */
+export function askedBy({ user, session }: Acting, role: Role): HookCaller & { user: UserId } {
+  return { user, session: session === "" ? null : session, service: null, role };
 }
 
 /** Those whose turn it is go on. */

@@ -19,7 +19,15 @@ import type { Context, Reply } from "./behaviour.ts";
 import { type ConversationState, follow } from "./conversation-state.ts";
 import { deletionRights } from "./deletion.ts";
 import { advance } from "./delivery.ts";
-import { editQuestion, hold, replacedEdit, replacedSend, sendQuestion } from "./held-messages.ts";
+import {
+  afterHeld,
+  askedBy,
+  editQuestion,
+  hold,
+  replacedEdit,
+  replacedSend,
+  sendQuestion,
+} from "./held-messages.ts";
 import { SENDS_IN_FLIGHT_MAX } from "./limits.ts";
 import { notifyUsers } from "./mentions.ts";
 import type { ActorPorts, Revised } from "./ports.ts";
@@ -32,7 +40,7 @@ import type { SocialPorts } from "./social-ports.ts";
 import type { TextJudge } from "./stream-ports.ts";
 import { takePlace } from "./stream-state.ts";
 import { asStreamed, type StreamsRules } from "./stream-writes.ts";
-import { streamOpened } from "./streams.ts";
+import { appendText, endStream, streamOpened } from "./streams.ts";
 import { mentionedInThread, newFollowers, repliesChanged } from "./thread-followers.ts";
 import { typingChanged } from "./typing-notices.ts";
 
@@ -104,7 +112,7 @@ export function messageOps(
     const { user, client_id } = body;
     const asked = {
       type: "message.send" as const,
-      user,
+      caller: askedBy(body, role),
       data: sendQuestion(state.id, body),
       isDone: async () => (await store.sent(state.id, user, client_id)) !== null,
     };
@@ -367,13 +375,40 @@ export function messageOps(
       editNow(state, role, body, reply, ctx);
       return;
     }
-    const { user } = body;
     const data = editQuestion(state.id, body);
     const goOn = (verdict: HookVerdict) => {
       if (verdict.is === "refuse") reply.refuse(verdict.error);
       else editNow(state, role, replacedEdit(body, verdict), reply, ctx);
     };
-    hold(state.held, hooks, { type: "message.edit", user, data, isDone: null }, goOn, ctx);
+    const caller = askedBy(body, role);
+    hold(state.held, hooks, { type: "message.edit", caller, data, isDone: null }, goOn, ctx);
+  }
+
+  /** Text for an open stream; `role` is the sender's. */
+  function extend(
+    state: ConversationState,
+    role: Role,
+    body: Body<"append">,
+    reply: Reply,
+    ctx: Context,
+  ): void {
+    const goOn = () => appendText(state, body, reply, streams, ctx);
+    if (hooks === null || body.isService === true || !hooks.wants("message.append")) {
+      goOn();
+      return;
+    }
+    const { seq, offset, text } = body;
+    const data = { conversation_id: state.id, seq, offset, text };
+    const asked = { type: "message.append", caller: askedBy(body, role), data } as const;
+    const decided = (verdict: HookVerdict) => {
+      if (verdict.is === "refuse") reply.refuse(verdict.error);
+      else goOn();
+    };
+    hold(state.held, hooks, { ...asked, isDone: null }, decided, ctx);
+  }
+
+  function end(state: ConversationState, body: Body<"end">, reply: Reply, ctx: Context): void {
+    afterHeld(state.held, body.user, () => endStream(state, body, reply, streams, ctx));
   }
 
   function editNow(
@@ -416,6 +451,8 @@ export function messageOps(
     serviceSend,
     send,
     edit,
+    extend,
+    end,
     remove,
     pin,
     publishRevised,

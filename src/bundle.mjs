@@ -17,6 +17,7 @@ const ENTRIES = [
   "thread",
   "extensions/app-thread",
   "extensions/check-thread",
+  "extensions/hook-thread",
   "actor/api",
   "actor/test",
 ];

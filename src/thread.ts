@@ -14,6 +14,8 @@ import { createMetrics, type Metrics } from "./base/metrics.ts";
 import type { WorkerConfig } from "./config/config.ts";
 import { StreamedTexts } from "./edge/moderation/streamed-texts.ts";
 import { AppHost } from "./extensions/app-host.ts";
+import { type HookHost, openHookHost } from "./extensions/hook-host.ts";
+import { hooksInOrder } from "./extensions/hooks-in-order.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
 import { Addresses } from "./outbound/addresses.ts";
@@ -41,6 +43,7 @@ interface Running {
   metrics: Metrics;
   faultLog: FaultLog;
   apps: AppHost | null;
+  hooks: HookHost | null;
   report(): ThreadReport;
 }
 
@@ -101,7 +104,11 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
   });
   const apps = openApps(config, log);
   const outbound = new Outbound(new Addresses(config.webhookAllowPrivate));
-  const hooks = createHooks({ config, post: outbound.post, clock: systemClock, log });
+  const ownHooks = openHookHost(config, HOOKED, systemClock, log);
+  const hooks = hooksInOrder(
+    ownHooks,
+    createHooks({ config, post: outbound.post, clock: systemClock, log }),
+  );
   const host = new ActorRuntime({
     clock: systemClock,
     self: incarnation,
@@ -153,7 +160,7 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       faults: faults.list(),
     };
   };
-  return { host, link, storage, metrics, faultLog, apps, report };
+  return { host, link, storage, metrics, faultLog, apps, hooks: ownHooks, report };
 }
 
 /** Null where the application has no actors of its own. */
@@ -161,6 +168,9 @@ function openApps({ extensions, actorsMemoryMb }: WorkerConfig, log: Log): AppHo
   if (extensions === undefined || extensions.actors.length === 0) return null;
   return new AppHost({ extensions, memoryMb: actorsMemoryMb, clock: systemClock, log });
 }
+
+/** The questions about messages; those about conversations and members are asked by edges. */
+const HOOKED = ["message.send", "message.edit", "message.append"] as const;
 
 /** The order that concerns actors. */
 function gapOf(order: Frame): string {
@@ -171,6 +181,8 @@ const api: ThreadApi = {
   async start(options) {
     running = start(options);
     await running.storage.open();
+    // Messages must not wait for the application's files.
+    await running.hooks?.ready;
   },
 
   async metrics() {
@@ -183,7 +195,7 @@ const api: ThreadApi = {
 
   async stop(deadlineMs) {
     if (running === null) return;
-    const { host, link, storage, faultLog, apps } = running;
+    const { host, link, storage, faultLog, apps, hooks } = running;
     const untilMs = later(systemClock.monotonicMs(), deadlineMs);
     while (host.hasUnfinishedWork && systemClock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => systemClock.after(IDLE_POLL_MS, resolve));
@@ -191,6 +203,7 @@ const api: ThreadApi = {
     host.close();
     link.flush();
     await apps?.close();
+    await hooks?.close();
     await storage.close();
     faultLog.close();
   },

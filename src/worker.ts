@@ -27,6 +27,8 @@ import { createOps } from "./edge/ops/ops.ts";
 import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
+import { openHookHost } from "./extensions/hook-host.ts";
+import { hooksInOrder } from "./extensions/hooks-in-order.ts";
 import { ImagePool } from "./images/pool.ts";
 import { erasureJobs } from "./jobs/erasure.ts";
 import { exportJobs } from "./jobs/export.ts";
@@ -64,6 +66,9 @@ import { FaultLog } from "./storage/postgres/fault-log.ts";
 const IMAGES_AT_ONCE = 2;
 /** Files about which a host asks the scanner at once. */
 const SCANS_AT_ONCE = 8;
+
+/** What an edge asks the application's hooks about; actor threads ask about messages. */
+const HOOKED = ["conversation.create", "member.add"] as const;
 
 /** The part of the drain's time that actors may use to finish once the sessions are gone. */
 const FLUSH_MS = 2_000;
@@ -197,6 +202,8 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const retire = createRetirement({ table, store, uploads: uploads.store, refresh, log });
   const files: Files = { table, store, uploads, links, retire };
   const misrouted = createMisroutedPolls(edge.sockets.io, tls === null);
+  const ownHooks = openHookHost(config, HOOKED, clock, log);
+  await ownHooks?.ready;
   const api = await createApi({
     config,
     accounts: storage.accounts,
@@ -217,7 +224,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       jobs: storage.jobs,
       probe: createProbe(addresses, outbound.post, clock),
     },
-    hooks: createHooks({ config, post: outbound.post, clock, log }),
+    hooks: hooksInOrder(ownHooks, createHooks({ config, post: outbound.post, clock, log })),
     gateway: exchange.gateway,
     presence: edge.presence,
     revocations: edge.revocations,
@@ -373,6 +380,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         await api.close(Math.min(FLUSH_MS, deadline_ms));
         await remote.stop(FLUSH_MS);
         edge.close();
+        await ownHooks?.close();
         adapter?.close();
         outbound.close();
         stores.close();

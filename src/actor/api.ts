@@ -17,6 +17,17 @@ export {
   type FetchRequest,
   type FetchResponse,
 } from "./define-actor.ts";
+export {
+  type AskedAppend,
+  type AskedConversation,
+  type AskedEdit,
+  type AskedMembers,
+  type AskedMessage,
+  type Asking,
+  defineHooks,
+  type HooksDefinition,
+  type InProcessHooks,
+} from "./define-hooks.ts";
 export { DefinitionMistake, type Static, type TSchema, Type };
 
 /** `socket.data` in a namespace. */

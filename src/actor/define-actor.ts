@@ -4,7 +4,7 @@
  */
 import type { Static, TObject, TSchema } from "typebox";
 import type { AppRequest, AppResponse } from "../protocol/app-actors.ts";
-import { DefinitionMistake } from "./mistake.ts";
+import { mistaken as mistake, synchronous as mustBeSynchronous } from "./mistake.ts";
 
 /** The caller or watcher: a user, or a service. */
 export interface Caller {
@@ -232,8 +232,15 @@ export function defineActor<
   };
 }
 
-function mistaken(why: string): never {
-  throw new DefinitionMistake(`defineActor: ${why}`);
+const mistaken = (why: string): never => mistake("defineActor", why);
+
+function synchronous(value: unknown, name: string): void {
+  mustBeSynchronous(
+    "defineActor",
+    value,
+    name,
+    "a turn is synchronous, and what is slow leaves through `ctx`.",
+  );
 }
 
 function check(definition: Record<string, unknown>): void {
@@ -305,21 +312,6 @@ function checkUsers({ users, onErase, holdsUsers }: Record<string, unknown>): vo
 function object(value: unknown, otherwise: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null) mistaken(otherwise);
   return value as Record<string, unknown>;
-}
-
-function synchronous(value: unknown, name: string): void {
-  if (typeof value !== "function") mistaken(`\`${name}\` should be a function.`);
-  const made = (Object.getPrototypeOf(value) as { constructor: { name: string } }).constructor.name;
-  if (made !== "Function") {
-    mistaken(
-      `\`${name}\` is ${aName(made)}: a turn is synchronous, and what is slow leaves through \`ctx\`.`,
-    );
-  }
-}
-
-function aName(made: string): string {
-  if (made === "AsyncFunction") return "an async function";
-  return made === "GeneratorFunction" ? "a generator" : "no plain function";
 }
 
 function isSchema(value: unknown): boolean {

@@ -1,10 +1,11 @@
 /** The application's own code in ACTORS_DIR, as the primary hands it to its workers. */
 import type { AppKind } from "../protocol/app-actors.ts";
+import type { AskedType } from "../protocol/hooks.ts";
 
 export interface Bundle {
   /** The file's name in ACTORS_DIR. */
   file: string;
-  kind: "actor" | "namespace";
+  kind: "actor" | "hooks" | "namespace";
   /** What was made of it: a file URL. */
   url: string;
 }
@@ -17,6 +18,8 @@ export interface Extensions {
   namespaces: string[];
   /** Kinds of actors. */
   actors: AppKind[];
+  /** The types of questions for which a file has a hook. */
+  hooks: AskedType[];
   /** Begins the names of channels in Redis; null: one host. */
   redisPrefix: string | null;
 }

@@ -21,11 +21,10 @@ import {
   type DoneBatch,
   PROGRESS,
 } from "./app-thread-data.ts";
+import { Strikes } from "./strikes.ts";
 
 const TURN_MS_MAX = 1_000;
 const LOOK_MS = 100;
-const STRIKES_MAX = 3;
-const STRIKES_WITHIN_MS = 60_000;
 const WAITING_MAX = 10_000;
 const START_MS_MAX = 30_000;
 const RESTART_MS = 100;
@@ -79,38 +78,6 @@ export class AppHost {
     return Promise.all([...this.#threads.values()].map((thread) => thread.close())).then(
       () => undefined,
     );
-  }
-}
-
-/** [APH2] */
-class Strikes {
-  readonly #clock: Clock;
-  readonly #struck = new Map<string, Monotonic[]>();
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  add(name: string): void {
-    this.#struck.set(name, [...this.#recent(name), this.#clock.monotonicMs()]);
-  }
-
-  isOut(name: string): boolean {
-    return this.#struck.has(name) && this.#recent(name).length >= STRIKES_MAX;
-  }
-
-  unavailable(): string[] {
-    return [...this.#struck.keys()].filter((name) => this.isOut(name));
-  }
-
-  #recent(name: string): Monotonic[] {
-    const nowMs = this.#clock.monotonicMs();
-    const recent = (this.#struck.get(name) ?? []).filter(
-      (atMs) => msBetween(atMs, nowMs) < STRIKES_WITHIN_MS,
-    );
-    if (recent.length > 0) this.#struck.set(name, recent);
-    else this.#struck.delete(name);
-    return recent;
   }
 }
 

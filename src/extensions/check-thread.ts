@@ -4,8 +4,10 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { Server } from "socket.io";
+import type { HooksDefinition } from "../actor/api.ts";
 import type { Bundle } from "../config/extensions.ts";
 import type { AppKind } from "../protocol/app-actors.ts";
+import { type AskedType, IN_PROCESS_HOOKS, type InProcessHook } from "../protocol/hooks.ts";
 import { load, mistake } from "./load.ts";
 
 export interface CheckData {
@@ -13,7 +15,9 @@ export interface CheckData {
   bundles: Bundle[];
 }
 
-export type CheckResult = { namespaces: string[]; actors: AppKind[] } | { problems: string[] };
+export type CheckResult =
+  | { namespaces: string[]; actors: AppKind[]; hooks: AskedType[] }
+  | { problems: string[] };
 
 async function check({ dir, bundles }: CheckData): Promise<CheckResult> {
   const loaded = await load(dir, bundles);
@@ -31,7 +35,12 @@ async function check({ dir, bundles }: CheckData): Promise<CheckResult> {
   return {
     namespaces: loaded.namespaces.map(({ definition }) => definition.name),
     actors: loaded.actors.map((actor) => actor.describe()),
+    hooks: [...new Set(loaded.hooks.flatMap(({ definition }) => typesOf(definition)))],
   };
+}
+
+function typesOf({ hooks }: HooksDefinition): AskedType[] {
+  return (Object.keys(hooks) as InProcessHook[]).map((name) => IN_PROCESS_HOOKS[name]);
 }
 
 parentPort?.postMessage(await check(workerData as CheckData));

@@ -2,7 +2,6 @@
  * The application's own files in ACTORS_DIR, by their names.
  */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Bundle } from "../config/extensions.ts";
 
 /** A name like `game.namespace.ts`. */
@@ -25,9 +24,6 @@ export async function sourcesIn(dir: string): Promise<Source[] | { problem: stri
   for (const file of names.sort()) {
     const kind = NAMED.exec(file)?.[1];
     if (kind === undefined) continue;
-    if (kind === "hooks") {
-      return { problem: `${join(dir, file)}: this version of Troupe runs no hooks in process.` };
-    }
     sources.push({ file, kind: kind as Source["kind"] });
   }
   return sources;

@@ -4,7 +4,7 @@
  * is a sentence with file and line.
  */
 import { join } from "node:path";
-import type { ActorDefinition, NamespaceDefinition } from "../actor/api.ts";
+import type { ActorDefinition, HooksDefinition, NamespaceDefinition } from "../actor/api.ts";
 import { KindOfActor } from "../actor/turns.ts";
 import type { Bundle } from "../config/extensions.ts";
 
@@ -13,18 +13,27 @@ export interface LoadedNamespace {
   definition: NamespaceDefinition;
 }
 
+export interface LoadedHooks {
+  file: string;
+  definition: HooksDefinition;
+}
+
 export interface Loaded {
   namespaces: LoadedNamespace[];
   actors: KindOfActor[];
+  /** By their files' names. */
+  hooks: LoadedHooks[];
 }
 
-type Definition = NamespaceDefinition | ActorDefinition;
+type NamedDefinition = NamespaceDefinition | ActorDefinition;
+type Definition = NamedDefinition | HooksDefinition;
 
 /** The default export that a file of each kind should have. */
 const SHOULD_BE = {
   namespace:
     'a default export that defineNamespace has made: `export default defineNamespace("/name", …)`',
   actor: "a default export that defineActor has made: `export default defineActor({…})`",
+  hooks: "a default export that defineHooks has made: `export default defineHooks({…})`",
 } as const;
 
 export async function load(
@@ -33,14 +42,18 @@ export async function load(
 ): Promise<Loaded | { problems: string[] }> {
   // Stacks then name the application's files and lines.
   process.setSourceMapsEnabled(true);
-  const loaded: Loaded = { namespaces: [], actors: [] };
+  const loaded: Loaded = { namespaces: [], actors: [], hooks: [] };
   const problems: string[] = [];
-  const known = new Map<string, { definition: Definition; file: string }>();
+  const known = new Map<string, { definition: NamedDefinition; file: string }>();
   for (const { file, kind, url } of bundles) {
     try {
       const { default: definition } = (await import(url)) as { default?: unknown };
       if (!isDefinition(definition) || definition.troupe !== kind) {
         problems.push(`${file}:1: it should have ${SHOULD_BE[kind]}.`);
+        continue;
+      }
+      if (definition.troupe === "hooks") {
+        loaded.hooks.push({ file, definition });
         continue;
       }
       const name = nameOf(definition);
@@ -76,7 +89,7 @@ function readActor(dir: string, file: string, definition: ActorDefinition): Kind
 }
 
 /** There is one of each name. */
-function nameOf(definition: Definition): string {
+function nameOf(definition: NamedDefinition): string {
   return definition.troupe === "namespace"
     ? `the namespace ${definition.name}`
     : `the kind "${definition.kind}"`;
@@ -102,5 +115,6 @@ export function placeIn(dir: string, { stack = "" }: Error): string | null {
 
 function isDefinition(value: unknown): value is Definition {
   if (typeof value !== "object" || value === null || !("troupe" in value)) return false;
-  return value.troupe === "namespace" || value.troupe === "actor";
+  const { troupe } = value;
+  return troupe === "namespace" || troupe === "actor" || troupe === "hooks";
 }

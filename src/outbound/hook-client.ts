@@ -8,20 +8,19 @@
  *        HOOK_ON_FAILURE says what becomes.
  */
 import { randomUUID } from "node:crypto";
-import type { Value } from "typebox/value";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { EventsConfig } from "../config/event-keys.ts";
-import { refused } from "../protocol/errors.ts";
+import type { verdictOf } from "../protocol/hook-verdict.ts";
 import {
+  type AskedType,
   HOOK_BATCH_MAX,
-  HookAnswer,
+  type HookCaller,
   type HookQuestion,
   type Hooks,
   type HookType,
   type HookVerdict,
-  REPLACED,
-  type Replacement,
+  verdictOnFailure,
 } from "../protocol/hooks.ts";
 import { epochMsOf, later, type Monotonic } from "../protocol/time.ts";
 import type { Post } from "./request.ts";
@@ -30,9 +29,6 @@ import { signedHeaders } from "./signature.ts";
 const REQUESTS_MAX = 4;
 const WAITING_MAX = 5_000;
 const ANSWER_BYTES_MAX = 2 * 1024 * 1024;
-const MESSAGE_CHARS_MAX = 500;
-
-const UNAVAILABLE = refused("unavailable", "This cannot be decided right now. Try again.").error;
 
 interface Waiting {
   question: HookQuestion;
@@ -59,7 +55,7 @@ export function createHooks(options: HookOptions): Hooks | null {
 class HookClient implements Hooks {
   readonly #options: HookOptions;
   readonly #url: string;
-  readonly #types: ReadonlySet<HookType>;
+  readonly #types: ReadonlySet<AskedType>;
   #waiting: Waiting[] = [];
   #requests = 0;
   #isScheduled = false;
@@ -70,15 +66,16 @@ class HookClient implements Hooks {
     this.#types = new Set(options.config.hookEvents);
   }
 
-  wants(type: HookType): boolean {
+  wants(type: AskedType): boolean {
     return this.#types.has(type);
   }
 
-  ask(type: HookType, actor: string | null, data: object): Promise<HookVerdict> {
+  ask(type: AskedType, { user }: HookCaller, data: object): Promise<HookVerdict> {
     const { config, clock } = this.#options;
     if (this.#waiting.length >= WAITING_MAX) return Promise.resolve(this.#failed("too many wait"));
     return new Promise((settle) => {
-      const question = { id: `ask_${randomUUID()}`, type, actor_id: actor, data };
+      const id = `ask_${randomUUID()}`;
+      const question = { id, type: type as HookType, actor_id: user, data };
       const untilMs = later(clock.monotonicMs(), config.hookTimeoutMs);
       this.#waiting.push({ question, untilMs, settle });
       this.#schedule();
@@ -108,9 +105,9 @@ class HookClient implements Hooks {
     try {
       const answers = await this.#post(inTime.map(({ question }) => question));
       // Loaded on first use: an actor thread without a hook spares 10 MB and 0.1 s of its start.
-      const { Value } = await import("typebox/value");
+      const { verdictOf } = await import("../protocol/hook-verdict.ts");
       for (const { question, settle } of inTime) {
-        settle(this.#verdictOf(question, answers.get(question.id), Value));
+        settle(this.#verdictOf(question, answers.get(question.id), verdictOf));
       }
     } catch (error) {
       const failed = this.#failed(error instanceof Error ? error.message : String(error));
@@ -149,36 +146,15 @@ class HookClient implements Hooks {
   }
 
   /** [HOK2] */
-  #verdictOf({ type }: HookQuestion, answer: unknown, value: typeof Value): HookVerdict {
+  #verdictOf({ type }: HookQuestion, answer: unknown, read: typeof verdictOf): HookVerdict {
     if (answer === undefined) return this.#failed("an answer is missing");
-    if (!value.Check(HookAnswer, answer)) return this.#failed("an answer is malformed");
-    switch (answer.action) {
-      case "allow":
-        return { is: "allow" };
-      case "refuse": {
-        const message = answer.message?.slice(0, MESSAGE_CHARS_MAX) || "This was refused.";
-        return { is: "refuse", error: refused("forbidden", message, { hook: true }).error };
-      }
-      case "replace": {
-        const schema = REPLACED[type];
-        const { body, data } = answer;
-        const replacement = {
-          ...(body !== undefined && { body }),
-          ...(data !== undefined && { data }),
-        };
-        if (schema === null || !value.Check(schema, replacement)) {
-          return this.#failed("what it replaces is malformed");
-        }
-        return { is: "replace", ...(replacement as Replacement) };
-      }
-    }
+    const verdict = read(type, answer);
+    return typeof verdict === "string" ? this.#failed(verdict) : verdict;
   }
 
   #failed(why: string): HookVerdict {
     const { config, log } = this.#options;
     log.warn({ event: "hook_failed", why });
-    return config.hookOnFailure === "allow"
-      ? { is: "allow" }
-      : { is: "refuse", error: UNAVAILABLE };
+    return verdictOnFailure(config);
   }
 }

@@ -2,7 +2,7 @@
 import type { Static } from "typebox";
 import Type from "typebox";
 import { AppData } from "./app-data.ts";
-import type { ErrorObject } from "./errors.ts";
+import { type ErrorObject, refused } from "./errors.ts";
 import { Body, Id, MessageBody, Nullable } from "./schemas.ts";
 
 export const HOOK_TYPES = [
@@ -15,6 +15,17 @@ export const HOOK_TYPES = [
   "comment.create",
 ] as const;
 export type HookType = (typeof HOOK_TYPES)[number];
+
+/** The hooks of `defineHooks`, each with the type of its questions. */
+export const IN_PROCESS_HOOKS = {
+  beforeSend: "message.send",
+  beforeEdit: "message.edit",
+  beforeAppend: "message.append",
+  beforeCreateConversation: "conversation.create",
+  beforeAddMember: "member.add",
+} as const;
+export type InProcessHook = keyof typeof IN_PROCESS_HOOKS;
+export type AskedType = HookType | (typeof IN_PROCESS_HOOKS)[InProcessHook];
 
 /** Questions in one request. */
 export const HOOK_BATCH_MAX = 100;
@@ -41,9 +52,10 @@ export const HookAnswered = Type.Object({ answers: Type.Array(HookAnswer) });
 const Data = Type.Optional(Nullable(AppData(4096)));
 
 /** What an answer may replace, by type; null: nothing. */
-export const REPLACED: Readonly<Record<HookType, Type.TObject | null>> = {
+export const REPLACED: Readonly<Record<AskedType, Type.TObject | null>> = {
   "message.send": Type.Object({ body: Type.Optional(MessageBody), data: Data }),
   "message.edit": Type.Object({ body: Type.Optional(MessageBody), data: Data }),
+  "message.append": null,
   "conversation.create": Type.Object({ data: Data }),
   "member.add": null,
   "user.register": null,
@@ -59,12 +71,33 @@ export type HookVerdict =
   | ({ is: "replace" } & Replacement)
   | { is: "refuse"; error: ErrorObject };
 
+const UNDECIDED = refused("unavailable", "This cannot be decided right now. Try again.").error;
+
+export function verdictOnFailure({
+  hookOnFailure,
+}: {
+  hookOnFailure: "refuse" | "allow";
+}): HookVerdict {
+  return hookOnFailure === "allow" ? { is: "allow" } : { is: "refuse", error: UNDECIDED };
+}
+
+/** The caller who is asked about; services are not. */
+export interface HookCaller {
+  /** Null: an account is being registered. */
+  user: string | null;
+  /** The socket's session; null over HTTP. */
+  session: string | null;
+  service: null;
+  /** The caller's role in the conversation. */
+  role?: string;
+}
+
 /** Asks the application before something is committed. */
 export interface Hooks {
   /** Whether it wants to be asked about such calls. */
-  wants(type: HookType): boolean;
+  wants(type: AskedType): boolean;
   /** Never rejects, and answers in time. */
-  ask(type: HookType, actor: string | null, data: object): Promise<HookVerdict>;
+  ask(type: AskedType, caller: HookCaller, data: object): Promise<HookVerdict>;
 }
 
 export interface HookQuestion {

@@ -1,5 +1,5 @@
 /**
- * Handlers about whose calls the application is asked first (HOOK_URL): everything but messages,
+ * Handlers about whose calls the application is asked first (defineHooks, HOOK_URL): everything but messages,
  * which their conversation's actor holds in order (actors/held-messages.ts). Where there is no hook,
  * each is called as it is. Calls of services are not asked about.
  */
@@ -46,7 +46,9 @@ export function hooked(handlers: PlainHandlers, hooks: Hooks | null): PlainHandl
     all[name as RouteName] = async (call) => {
       const { caller } = call;
       if (caller !== null && caller.service !== null) return handler(call);
-      const verdict = await hooks.ask(type, caller?.userId ?? null, dataOf(call));
+      const user = caller?.userId ?? null;
+      const asked = { user, session: null, service: null };
+      const verdict = await hooks.ask(type, asked, dataOf(call));
       switch (verdict.is) {
         case "refuse":
           return { ok: false, error: verdict.error };

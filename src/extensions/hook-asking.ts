@@ -1,0 +1,41 @@
+/** The messages between hook-host.ts and its thread. */
+import type { Bundle } from "../config/extensions.ts";
+import {
+  type AskedType,
+  type HookCaller,
+  type HookVerdict,
+  IN_PROCESS_HOOKS,
+  type InProcessHook,
+} from "../protocol/hooks.ts";
+
+export interface HookThreadData {
+  dir: string;
+  /** Those of hooks only. */
+  bundles: Bundle[];
+  /** The question that runs; it outlives a thread that hangs. 0: none. */
+  running: Int32Array;
+}
+
+export interface AskedHook {
+  ask: number;
+  type: AskedType;
+  caller: HookCaller;
+  /** JSON text. */
+  data: string;
+}
+
+export interface SettledHook {
+  ask: number;
+  /** A text: there is none, and why. */
+  verdict: HookVerdict | string;
+}
+
+const NAMES: ReadonlyMap<AskedType, InProcessHook> = new Map(
+  Object.entries(IN_PROCESS_HOOKS).map(([name, type]) => [type, name as InProcessHook]),
+);
+
+export function hookOf(type: AskedType): InProcessHook {
+  const name = NAMES.get(type);
+  if (name === undefined) throw new Error(`${type} is no hook in process`);
+  return name;
+}

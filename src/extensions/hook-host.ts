@@ -1,0 +1,213 @@
+/**
+ * Asks the application's own hooks before a commit, in a thread beside those of Troupe. Part of an
+ * actor thread, for messages, and of an edge, for conversations and members.
+ *
+ * [HKP1] A hook that throws, is late, hangs, or answers what it may not is a failure, of which
+ *        HOOK_ON_FAILURE says what becomes.
+ * [HKP2] One that hangs costs its own question and ends its thread; the others are asked again on the
+ *        next one. Three of these in a minute, and that hook fails at once for the rest of it.
+ * [HKP3] A question is answered within WAIT_MS; at most WAITING_MAX wait.
+ */
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { WorkerConfig } from "../config/config.ts";
+import type { Extensions } from "../config/extensions.ts";
+import {
+  type AskedType,
+  type HookCaller,
+  type Hooks,
+  type HookVerdict,
+  verdictOnFailure,
+} from "../protocol/hooks.ts";
+import { type Monotonic, msBetween } from "../protocol/time.ts";
+import { type AskedHook, type HookThreadData, hookOf, type SettledHook } from "./hook-asking.ts";
+import { Strikes } from "./strikes.ts";
+
+/** A hook that runs longer hangs. One that is merely late is a matter of its thread. */
+const HANGS_MS = 250;
+const LOOK_MS = 50;
+const WAIT_MS = 5_000;
+const WAITING_MAX = 5_000;
+const START_MS_MAX = 30_000;
+const RESTART_MS = 100;
+
+interface Waiting {
+  asked: AskedHook;
+  sinceMs: Monotonic;
+  settle(verdict: HookVerdict): void;
+}
+
+export interface HookHostOptions {
+  extensions: Extensions;
+  /** Others are none of this host's. */
+  types: readonly AskedType[];
+  memoryMb: number;
+  failed: HookVerdict;
+  clock: Clock;
+  log: Log;
+}
+
+/** Null where no file has hooks of these types. */
+export function openHookHost(
+  config: WorkerConfig,
+  types: readonly AskedType[],
+  clock: Clock,
+  log: Log,
+): HookHost | null {
+  const { extensions, actorsMemoryMb: memoryMb } = config;
+  if (!types.some((type) => extensions?.hooks.includes(type)) || extensions === undefined) {
+    return null;
+  }
+  return new HookHost({
+    extensions,
+    types,
+    memoryMb,
+    failed: verdictOnFailure(config),
+    clock,
+    log,
+  });
+}
+
+export class HookHost implements Hooks {
+  readonly #options: HookHostOptions;
+  readonly #types: ReadonlySet<AskedType>;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #running = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #strikes: Strikes;
+  #worker: Worker | null = null;
+  #isReady = false;
+  #isClosed = false;
+  #lastAsk = 0;
+  /** The question that ran at the last look, and since when. */
+  #seen: { ask: number; sinceMs: Monotonic } | null = null;
+  #cancelLook: (() => void) | null = null;
+  #cancelStart: (() => void) | null = null;
+  #began: () => void = () => undefined;
+  /** Resolves when the first thread has loaded, or has failed to. */
+  readonly ready: Promise<void>;
+
+  constructor(options: HookHostOptions) {
+    this.#options = options;
+    this.#types = new Set(options.types.filter((type) => options.extensions.hooks.includes(type)));
+    this.#strikes = new Strikes(options.clock);
+    this.ready = new Promise((resolve) => {
+      this.#began = resolve;
+    });
+    this.#start();
+  }
+
+  wants(type: AskedType): boolean {
+    return this.#types.has(type);
+  }
+
+  ask(type: AskedType, caller: HookCaller, data: object): Promise<HookVerdict> {
+    if (this.#isClosed) return Promise.resolve(this.#failed("the server stops"));
+    if (this.#waiting.size >= WAITING_MAX) return Promise.resolve(this.#failed("too many wait"));
+    if (this.#strikes.isOut(hookOf(type))) {
+      return Promise.resolve(this.#failed(`${hookOf(type)} has hung three times in a minute`));
+    }
+    return new Promise((settle) => {
+      const { clock } = this.#options;
+      this.#lastAsk = (this.#lastAsk % 0x7fffffff) + 1;
+      const asked = { ask: this.#lastAsk, type, caller, data: JSON.stringify(data) };
+      this.#waiting.set(asked.ask, { asked, sinceMs: clock.monotonicMs(), settle });
+      if (this.#isReady) this.#worker?.postMessage(asked);
+      this.#cancelLook ??= clock.after(LOOK_MS, () => this.#look());
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelLook?.();
+    this.#cancelStart?.();
+    await this.#worker?.terminate();
+    for (const ask of [...this.#waiting.keys()]) this.#fail(ask, "the server stops");
+  }
+
+  #start(): void {
+    const { extensions, memoryMb, clock, log } = this.#options;
+    const worker = new Worker(new URL("./hook-thread.js", import.meta.url), {
+      workerData: {
+        dir: extensions.dir,
+        bundles: extensions.bundles.filter(({ kind }) => kind === "hooks"),
+        running: this.#running,
+      } satisfies HookThreadData,
+      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+    });
+    this.#worker = worker;
+    this.#isReady = false;
+    worker.on("message", (message: SettledHook | "ready") => {
+      if (message === "ready") this.#onReady();
+      else this.#onSettled(message);
+    });
+    worker.on("error", (err) => log.error({ event: "hook_thread_failed", err }));
+    worker.on("exit", () => this.#onExit(worker));
+    this.#cancelStart = clock.after(START_MS_MAX, () => void worker.terminate());
+  }
+
+  #onReady(): void {
+    this.#cancelStart?.();
+    this.#isReady = true;
+    this.#began();
+    for (const { asked } of this.#waiting.values()) this.#worker?.postMessage(asked);
+  }
+
+  #onSettled({ ask, verdict }: SettledHook): void {
+    const waiting = this.#waiting.get(ask);
+    if (waiting === undefined) return;
+    if (typeof verdict === "string") this.#fail(ask, verdict);
+    else {
+      this.#waiting.delete(ask);
+      waiting.settle(verdict);
+    }
+  }
+
+  /** [HKP2] [HKP3] */
+  #look(): void {
+    this.#cancelLook = null;
+    const { clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const [ask, { sinceMs }] of this.#waiting) {
+      if (msBetween(sinceMs, nowMs) < WAIT_MS) break;
+      this.#fail(ask, "it had no turn in time");
+    }
+    const running = Atomics.load(this.#running, 0);
+    if (running === 0 || !this.#isReady) this.#seen = null;
+    else if (this.#seen?.ask !== running) this.#seen = { ask: running, sinceMs: nowMs };
+    else if (msBetween(this.#seen.sinceMs, nowMs) >= HANGS_MS) void this.#worker?.terminate();
+    if (this.#waiting.size === 0 && running === 0) return;
+    this.#cancelLook = clock.after(LOOK_MS, () => this.#look());
+  }
+
+  #onExit(worker: Worker): void {
+    if (worker !== this.#worker || this.#isClosed) return;
+    this.#cancelStart?.();
+    this.#began();
+    const wasReady = this.#isReady;
+    this.#isReady = false;
+    this.#seen = null;
+    const ask = Atomics.exchange(this.#running, 0, 0);
+    const blamed = this.#waiting.get(ask);
+    if (wasReady && blamed !== undefined) {
+      const name = hookOf(blamed.asked.type);
+      this.#strikes.add(name);
+      this.#fail(ask, `${name} hangs, or needs too much memory`);
+    }
+    this.#options.clock.after(wasReady ? 0 : RESTART_MS, () => {
+      if (!this.#isClosed) this.#start();
+    });
+  }
+
+  #fail(ask: number, why: string): void {
+    const waiting = this.#waiting.get(ask);
+    this.#waiting.delete(ask);
+    waiting?.settle(this.#failed(why));
+  }
+
+  /** [HKP1] */
+  #failed(why: string): HookVerdict {
+    this.#options.log.warn({ event: "hook_failed", why });
+    return this.#options.failed;
+  }
+}
