@@ -147,6 +147,20 @@ describe("the event log", () => {
     expect(seqs).toEqual(upTo(900).map((_, i) => i + 1));
   });
 
+  it("[EVT9] a page that ends between two changes is followed by the next one", async () => {
+    const [ann, bob] = (await troupe().users("ann", "bob")) as [Person, Person];
+    const group = await ann.startsGroup(bob);
+    const reader = await EventReader.of(troupe());
+    const session = await ann.connects();
+    for (const n of upTo(502)) {
+      const message = { conversation_id: group.id, client_id: `s${n}`, body: `${n}` };
+      await session.does("send_message", message);
+    }
+    const [first, second] = [await reader.pulls(), await reader.pulls()];
+    expect(first.length).toBe(500);
+    expect(ofKey([...first, ...second], `conversation:${group.id}`).length).toBe(502);
+  });
+
   it("[EVT5] the application's own names stand beside", async () => {
     const shop = await Service.of(troupe(), "users");
     const name = `app:${process.pid}.events`;

@@ -152,7 +152,9 @@ export class PostgresEventLog implements EventLog {
           const { t, k } = row.events[n]!;
           if (!isMeant(t, k, filter)) continue;
           if (events.length === most) {
-            return this.#page(events, { epoch: from.epoch, pos, n, mark }, true);
+            // Before the first event of a row the mark is that of the row before.
+            const stopped = n > 0 ? { epoch: from.epoch, pos, n, mark } : next;
+            return this.#page(events, stopped, true);
           }
           events.push(eventOf(row, n, row.events[n]!));
         }
