@@ -3,13 +3,20 @@
  * The command line. Reads the configuration and the options, and turns what keeps a command
  * from doing its work into one sentence and exit code 1.
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { systemClock } from "./base/clock.ts";
 import { StartRefusal } from "./base/errors.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { refuseFewFiles } from "./base/open-files.ts";
 import { packageVersion } from "./base/version.ts";
+import { backup, readFolder, restoreBackup } from "./commands/database/backup.ts";
+import { type MoveCommand, moveDatabase, readMoveOptions } from "./commands/database/move.ts";
+import {
+  migrateOrRefuse,
+  reasonOf,
+  withDatabase,
+  withRunningDatabase,
+  withStorage,
+} from "./commands/database/open.ts";
 import { hasFailed, reportText } from "./commands/doctor/finding.ts";
 import { type ExportCommand, exportOutcome, readExportOptions } from "./commands/export.ts";
 import { helpOf } from "./commands/help.ts";
@@ -42,17 +49,14 @@ import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
 import type { ExportedThing } from "./ports/exports.ts";
 import type { NotedToken } from "./ports/services.ts";
-import { DataDirInUse, openDataDir, readSecret, rotateSecret } from "./primary/data-dir.ts";
+import { readSecret, rotateSecret } from "./primary/data-dir.ts";
 import { listenForSignals } from "./primary/signals.ts";
 import { epochMsOf } from "./protocol/time.ts";
-import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { runningEmbeddedUrl } from "./storage/embedded/running.ts";
 import { openFileStores } from "./storage/files/open.ts";
 import { createEdgePorts, type EdgeStorage } from "./storage/postgres/edge-ports.ts";
 import { StorageFault } from "./storage/postgres/fault.ts";
-import { type Migrated, migrate } from "./storage/postgres/migrate.ts";
 import { createRecount } from "./storage/postgres/recount.ts";
-import { startRefusalOf } from "./storage/postgres/start-refusal.ts";
 
 interface Command<T> {
   options(args: string[]): OptionsResult<T>;
@@ -114,6 +118,19 @@ const COMMANDS: Record<string, AnyCommand> = {
   }),
   user: command({ options: readUserOptions, run: userCommand }),
   export: command({ options: readExportOptions, run: exportCommand }),
+  backup: command({
+    options: readFolder,
+    run: async (config, log, dir) => printed(await backup(config, log, dir, say)),
+  }),
+  restore: command({
+    options: readFolder,
+    run: async (config, log, dir) => printed(await restoreBackup(config, log, dir, say)),
+  }),
+  move: command({
+    options: readMoveOptions,
+    run: async (config, log, options: MoveCommand) =>
+      printed(await moveDatabase(config, log, options, say)),
+  }),
   token: command({ options: readTokenOptions, run: serviceToken }),
   webhook: command({ options: readWebhookOptions, run: webhook }),
   recount: command({
@@ -145,6 +162,8 @@ async function doctor(args: string[]): Promise<number> {
   return hasFailing ? 1 : 0;
 }
 
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
 async function demo(config: Config, { url, ...options }: DemoCommand): Promise<number> {
   const { runDemo } = await import("./commands/demo/demo.ts");
   const scheme = config.tlsCert === null ? "http" : "https";
@@ -156,7 +175,7 @@ async function demo(config: Config, { url, ...options }: DemoCommand): Promise<n
     await runDemo(
       { ...options, url: url ?? `${scheme}://localhost:${config.port}` },
       over.signal,
-      (line) => process.stdout.write(`${line}\n`),
+      say,
     );
   } finally {
     signals.close();
@@ -279,8 +298,7 @@ async function webhook(config: Config, log: Log, options: WebhookCommand): Promi
     const outbound = new Outbound(addresses);
     try {
       const probe = createProbe(addresses, outbound.post, systemClock);
-      const write = (line: string) => void process.stdout.write(`${line}\n`);
-      return await testWebhooks(storage.webhooks, probe, options, write);
+      return await testWebhooks(storage.webhooks, probe, options, say);
     } finally {
       outbound.close();
     }
@@ -361,88 +379,6 @@ async function reindex(config: Config, log: Log): Promise<number> {
     `The index of messages is empty, and ${read} will be read anew by a running Troupe; \`behind_ms\` of a search says how far it is.\n`,
   );
   return 0;
-}
-
-/**
- * Runs `work` on the configured database; the embedded one is started for it and stopped after it.
- * A start of the server migrates by itself: this is for operators who want it done beforehand.
- */
-async function withDatabase<T>(
-  config: Config,
-  log: Log,
-  work: (url: string) => Promise<T>,
-): Promise<T> {
-  if (config.databaseUrl !== null) return work(config.databaseUrl);
-  const dataDir = await openDataDir(config.dataDir);
-  try {
-    const database = await startEmbedded({ dataDir: dataDir.path, log });
-    try {
-      return await work(database.url);
-    } finally {
-      await database.stop();
-    }
-  } finally {
-    await dataDir.release();
-  }
-}
-
-/** The same, of a server that may be running, and of this version's tables where it is not. */
-async function withRunningDatabase<T>(
-  config: Config,
-  log: Log,
-  work: (url: string) => Promise<T>,
-): Promise<T> {
-  if (config.databaseUrl === null && !existsSync(join(config.dataDir, "postgres"))) {
-    throw new StartRefusal(
-      `There is no database in DATA_DIR ${config.dataDir}: set it, or DATABASE_URL, as the server has it.`,
-    );
-  }
-  try {
-    return await withDatabase(config, log, async (url) => {
-      if (config.databaseUrl === null) await migrateOrRefuse(url);
-      return work(url);
-    });
-  } catch (error) {
-    if (!(error instanceof DataDirInUse)) throw error;
-    const url = await runningEmbeddedUrl(config.dataDir);
-    if (url !== null) return work(url);
-    throw new StartRefusal(
-      `The database in ${config.dataDir} is just being started or stopped: try again.`,
-    );
-  }
-}
-
-async function withStorage<T>(
-  config: Config,
-  log: Log,
-  work: (storage: EdgeStorage) => Promise<T>,
-): Promise<T> {
-  return withRunningDatabase(config, log, async (url) => {
-    const storage = createEdgePorts(url);
-    try {
-      return await work(storage);
-    } catch (error) {
-      if (!(error instanceof StorageFault)) throw error;
-      throw new StartRefusal(`The database cannot be used: ${reasonOf(error)}.`);
-    } finally {
-      await storage.close();
-    }
-  });
-}
-
-async function migrateOrRefuse(url: string): Promise<Migrated> {
-  try {
-    return await migrate(url, packageVersion());
-  } catch (error) {
-    throw startRefusalOf(error);
-  }
-}
-
-/** Without the fault's own address, which is this command. */
-function reasonOf(fault: StorageFault): string {
-  return fault.cause instanceof Error && fault.cause.message !== ""
-    ? fault.cause.message
-    : fault.message;
 }
 
 async function main(args: string[]): Promise<number | null> {

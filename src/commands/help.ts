@@ -9,6 +9,9 @@ Running
 
 Looking after it
   user       make, list and suspend users, and set their passwords
+  backup     write database, files and secrets into a folder, while Troupe runs
+  restore    bring a backup back into an empty database
+  move       go from the embedded database to a PostgreSQL of one's own
   export     write a conversation, or everything, into a zip
   token      print, list or revoke tokens with which a program or an operator may call the API
   rotate-secret  sign new tokens with a new secret; older tokens stay good
@@ -111,6 +114,34 @@ holds the hashes of passwords, too.
   --out <file>   the new file (troupe-export.zip); only its owner may read it
 
   troupe export --all --out everything.zip
+`,
+  backup: `Usage: troupe backup DIR
+
+Writes everything into a new folder: the rows of one moment, the files of DATA_DIR and its
+secrets, with a list of sizes and sums. May run beside a running server. Whoever can read the
+folder can sign in as anyone.
+
+  troupe backup /backups/monday
+`,
+  restore: `Usage: troupe restore DIR
+
+Verifies a backup and brings it back, into DATA_DIR, or into the database of DATABASE_URL and
+the store of FILES_URL. The database must be empty and not in use. One that was killed is begun
+again. A reader of the event log hears "gone" once, and goes on from what is kept.
+
+  DATA_DIR=/var/lib/troupe troupe restore /backups/monday
+`,
+  move: `Usage: troupe move <--to DATABASE_URL | --undo>
+
+Copies the embedded database into a new, empty one while Troupe runs, catches up, and lets writes
+wait for the last rows. Then the old one only reads, is marked, and is not started again: restart
+Troupe with DATABASE_URL and the same JWT_SECRET. With FILES_URL files are copied there. Until its
+end a move changes nothing, and one that was killed is begun again.
+
+  --to <address>   the new database
+  --undo           take the old database back into use, as it was at the move
+
+  troupe move --to postgres://troupe:secret@db:5432/troupe
 `,
   "rotate-secret": `Usage: troupe rotate-secret [options]
 

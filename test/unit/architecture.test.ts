@@ -118,6 +118,7 @@ const TABLE: Rule[] = [
       /^src\/storage\//,
       /^actors\/([a-z]+-)?ports\.ts$/,
       /^pg$/,
+      /^pg-copy-streams$/,
       /^aws4fetch$/,
       /postgres/,
     ],
@@ -211,6 +212,19 @@ const TABLE: Rule[] = [
     of: /^src\/commands\/doctor\//,
     may: [PROTOCOL, SHARED, NODE, /^src\/(commands\/doctor|storage)\//, /^pg$/, /^ioredis$/],
     never: [/^actors\//, /^src\/(edge|primary|relay|runtime)\//],
+  },
+  // What the command line does with a whole database, which it opens as a start does.
+  {
+    of: /^src\/commands\/database\//,
+    may: [
+      PROTOCOL,
+      SHARED,
+      NODE,
+      /^src\/(commands|storage)\//,
+      /^src\/primary\/data-dir\.ts$/,
+      /^pg$/,
+    ],
+    never: [/^actors\//, /^src\/(edge|relay|runtime)\//],
   },
   // The demo is a guest from outside: it knows the published contract only.
   {

@@ -11,7 +11,9 @@ import { stopwatch, systemClock } from "../../base/clock.ts";
 import { StartRefusal } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { later, type Monotonic } from "../../protocol/time.ts";
+import { thaw } from "../copies/freeze.ts";
 import { type Cluster, embeddedUrl, openCluster } from "./cluster.ts";
+import { refuseMoved } from "./moved.ts";
 import { stopOrphan } from "./orphan.ts";
 import { freePort, launchServer, type Server } from "./server.ts";
 
@@ -57,12 +59,21 @@ type State =
 /** Refuses with StartRefusal, one sentence, where the database cannot be had. */
 export async function startEmbedded({ dataDir, log }: EmbeddedOptions): Promise<EmbeddedPostgres> {
   const elapsedMs = stopwatch();
+  await refuseMoved(dataDir);
   const cluster = await openCluster(dataDir, log);
   await stopOrphan(cluster.path, log);
   const { server, port } = await launchAnywhere(cluster, log);
   const ms = Math.round(elapsedMs());
   log.info({ event: "postgres_started", path: cluster.path, port, pid: server.pid, ms });
-  return new Embedded(cluster, port, server, log);
+  const embedded = new Embedded(cluster, port, server, log);
+  try {
+    // A move that was killed after its last row, or one that was undone.
+    if (await thaw(embedded.url)) log.warn({ event: "postgres_moved_back", path: cluster.path });
+  } catch (error) {
+    await embedded.stop();
+    throw error;
+  }
+  return embedded;
 }
 
 class Embedded implements EmbeddedPostgres {

@@ -22,7 +22,7 @@ export class NewerDatabaseError extends Error {
   }
 }
 
-interface Migration {
+export interface Migration {
   version: number;
   name: string;
 }
@@ -34,7 +34,7 @@ const CONNECT_MS = 10_000;
 const LOCK_MS = 600_000;
 const FOLDER = new URL("../sql/migrations/", import.meta.url);
 
-async function knownMigrations(): Promise<Migration[]> {
+export async function knownMigrations(): Promise<Migration[]> {
   const known: Migration[] = [];
   for (const file of (await readdir(FOLDER)).sort()) {
     const match = /^(\d{4})-[a-z0-9-]+\.sql$/.exec(file);
@@ -71,8 +71,7 @@ export async function migrate(url: string, version = NO_VERSION): Promise<Migrat
     await client.connect();
     await refusePooler(client, url);
     await refuseForeign(client);
-    await client.query(`SET statement_timeout = 0; SET lock_timeout = ${LOCK_MS}; BEGIN`);
-    await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
+    await beginMigrating(client);
     const applied = await applyMissing(client, known);
     const functions = await renewFunctions(client, version);
     await client.query("COMMIT");
@@ -90,6 +89,12 @@ export async function migrate(url: string, version = NO_VERSION): Promise<Migrat
     // Ends the transaction too, where it still stands.
     await client.end();
   }
+}
+
+/** Begins a transaction in which nobody else migrates this database. */
+export async function beginMigrating(client: Client): Promise<void> {
+  await client.query(`SET statement_timeout = 0; SET lock_timeout = ${LOCK_MS}; BEGIN`);
+  await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
 }
 
 export interface MigrationState {
@@ -123,7 +128,8 @@ export async function migrationState(client: Client, version: string): Promise<M
   };
 }
 
-async function applyMissing(client: Client, known: Migration[]): Promise<string[]> {
+/** Those of `known` that the database does not have yet; the client is inside a transaction. */
+export async function applyMissing(client: Client, known: Migration[]): Promise<string[]> {
   // Not IF NOT EXISTS, which asks for the right to make tables even where there is nothing to make.
   if (!(await hasTable(client, "schema_migrations"))) {
     await client.query(
