@@ -127,7 +127,7 @@ async function registers(page: Page, username: string): Promise<Page> {
 }
 
 async function says(page: Page, text: string): Promise<void> {
-  const box = page.getByRole("textbox", { name: "Message" });
+  const box = page.getByRole("textbox", { name: /^Write to / });
   await box.fill(text);
   await box.press("Enter");
   await page.getByText(text).first().waitFor();

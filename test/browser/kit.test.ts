@@ -47,6 +47,7 @@ describe.skipIf(!hasChromiumFor("tests of the kit"))("the kit", () => {
     const own = adas.locator(".troupe-message", { hasText: "Hello, edited" }).first();
     await own.hover();
     await own.getByRole("button", { name: "Delete" }).click();
+    await adas.getByRole("menuitem", { name: "Delete for everyone" }).click();
     await sees(graces, "This message was deleted");
   }, 120_000);
 

@@ -12,7 +12,7 @@ import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { axeFaults, SHIFT_MAX, USABLE_MS_MAX, usableAtMs, watchesLoads } from "../support/looks.ts";
 import { expectStatus, type Person } from "../support/person.ts";
-import { DESKTOP, PHONE, screensForFile } from "../support/screen.ts";
+import { DESKTOP, PHONE, screensForFile, WRITING } from "../support/screen.ts";
 import { serviceTokenOf } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 import { JWT_SECRET } from "../support/tokens.ts";
@@ -56,7 +56,7 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
     // The quickest of three: what else the machine does is not the page's.
     for (let n = 0; n < 3; n++) {
       await screen.page.reload({ waitUntil: "commit" });
-      tookMs.push(await usableAtMs(screen.page, ".composer textarea", ".message .body"));
+      tookMs.push(await usableAtMs(screen.page, WRITING, ".troupe-message .troupe-body"));
       await screen.isOnline();
       expect(await shift(), "what moved while it loaded").toBeLessThanOrEqual(SHIFT_MAX);
     }
@@ -97,7 +97,7 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
       faults.push(...(await axeFaults(page)).map((fault) => `${what}: ${fault}`));
       await page.screenshot({ path: screens.shot(`${name}-${what}`) });
     };
-    await page.waitForSelector('.row:has(.row-words:has-text("Who has the key?"))');
+    await page.waitForSelector('.troupe-row:has-text("Who has the key?")');
     await look("list");
     await screen.opens("Grace");
     await screen.sees("And I bring whoever is late.");
@@ -106,14 +106,17 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
     await screen.post(post.id).waitFor();
     await look("feed");
     await page.click(".bell");
-    await page.waitForSelector(".notice");
+    await page.waitForSelector(".troupe-notice");
     await look("bell");
     await page.keyboard.press("Escape");
     await page.goto(`${troupe().url}/#/`);
     await page.click('[aria-label="New conversation"]');
     await look("dialog");
     await page.keyboard.press("Escape");
-    await page.click('[aria-label="Sign out"]');
+    await page.click(".me");
+    await page.waitForSelector(".sign-out");
+    await look("settings");
+    await page.click(".sign-out");
     await page.waitForSelector("#username");
     await look("sign-in");
     expect(faults).toEqual([]);
@@ -122,36 +125,36 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
   it("[PGL3] by keyboard alone: into a talk, a message, an edit of it, and out", async () => {
     const { screen } = await furnished();
     const { page } = screen;
-    const row = page.locator('.row:has(.row-title:text-is("Grace"))');
+    const row = page.locator('.troupe-row:has-text("Grace")');
     await eventually("the tab key reaches the conversation", async () => {
       await page.keyboard.press("Tab");
       return row.evaluate((node) => node === document.activeElement);
     });
     await page.keyboard.press("Enter");
-    await page.waitForSelector('.talk-heading h2:text-is("Grace")');
+    await page.waitForSelector('.troupe-heading h2 bdi:text-is("Grace")');
     // With a keyboard at hand the composer has the focus.
     await page.keyboard.type("Written blnd.");
     await page.keyboard.press("Enter");
     await screen.sees("Written blnd.");
-    const menu = page.locator('.message:has(.body:text-is("Written blnd.")) .menu-button');
-    await eventually("shift and tab reach the message's menu", async () => {
+    const edit = page
+      .locator('.troupe-message:has(.troupe-body:text-is("Written blnd."))')
+      .getByRole("button", { name: "Edit", exact: true });
+    await eventually("shift and tab reach what one can do with the message", async () => {
       await page.keyboard.press("Shift+Tab");
-      return menu.evaluate((node) => node === document.activeElement);
-    });
-    await page.keyboard.press("Enter");
-    await page.waitForSelector('[role=menuitem]:text-is("Edit")');
-    await eventually("the arrow reaches Edit", async () => {
-      const focused = await page.evaluate(() => document.activeElement?.textContent);
-      if (focused !== "Edit") await page.keyboard.press("ArrowDown");
-      return focused === "Edit";
+      return edit.evaluate((node) => node === document.activeElement);
     });
     await page.keyboard.press("Enter");
     await page.keyboard.press("ControlOrMeta+a");
     await page.keyboard.type("Written blind.");
     await page.keyboard.press("Enter");
     await screen.sees("Written blind.");
+    // Escape gives up what was begun, and leaves no conversation.
+    await page.keyboard.press("ArrowUp");
+    await page.waitForSelector("text=Editing your message");
     await page.keyboard.press("Escape");
-    await page.waitForSelector("text=Pick a conversation");
+    await page.waitForSelector("text=Editing your message", { state: "detached" });
+    await page.keyboard.press("Escape");
+    await screen.sees("Written blind.");
   });
 
   it("[PGL4] a message that is refused says why, and goes out when it is tried again", async () => {
@@ -161,7 +164,7 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
     await screen.sends("Are you there?");
     await screen.seesTick("Are you there?", "failed");
     await grace.api.delete(`/api/users/${ada.id}/block`);
-    await screen.page.click('.message[data-tick="failed"] button:text-is("Try again")');
+    await screen.page.click('.troupe-message[data-outgoing] button:text-is("Try again")');
     await screen.seesTick("Are you there?", "sent");
   });
 
@@ -202,11 +205,13 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
     await phone.sees("They even left us the piano.");
     await phone.sends("Then we need a pianist. Linus?");
     await linuss.types("I can play the two chords");
-    await screen.page.waitForSelector('.row-words[data-typing]:text-is("Linus is typing…")');
+    await screen.page.waitForSelector(
+      '.troupe-row-said[data-typing] bdi:text-is("Linus is typing…")',
+    );
     await screen.sends("He says yes before you ask.");
     await screen.seesTick("He says yes before you ask.", "read");
     await phone.types("Of course he does");
-    await screen.page.waitForSelector(".subtitle[data-typing]");
+    await screen.page.waitForSelector('.troupe-typing:text-is("Grace is typing…")');
     // Where nothing is pointed at.
     await screen.page.mouse.move(800, 120);
     await screen.page.screenshot({ path: screens.shot("readme-desktop") });
@@ -214,7 +219,7 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
     await phone.sees("See you at seven.");
     await phone.page.screenshot({ path: screens.shot("readme-phone") });
     await phone.page.close();
-    await screen.page.waitForSelector('.talk-header .subtitle:text-is("last seen just now")');
+    await screen.page.waitForSelector('.troupe-heading .troupe-presence:has-text("last seen")');
   });
 
   it("[PGL7] an address that leads nowhere is left, one that leads somewhere is opened", async () => {

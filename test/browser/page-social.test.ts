@@ -51,7 +51,7 @@ describe.skipIf(!hasChromiumFor("social page tests"))("the page's social half", 
     await graces.page.click(".bell");
     await graces.bellSays(0);
     expect(await graces.notices()).toEqual(["Ada liked your post", "Ada follows you now"]);
-    expect(await graces.page.locator(".notice[data-fresh]").count()).toBe(2);
+    expect(await graces.page.locator(".troupe-notice[data-fresh]").count()).toBe(2);
     await graces.page.screenshot({ path: screens.shot("bell") });
     await adas.post(post.id).locator(".like").click();
     await adas.seesLikes(post.id, 0, false);
@@ -78,7 +78,7 @@ describe.skipIf(!hasChromiumFor("social page tests"))("the page's social half", 
     await graces.page.click('[aria-label="Back to the feed"]');
     await graces.bellSays(2);
     await graces.page.click(".bell");
-    await graces.page.click('.notice:has-text("Ada commented on your post")');
+    await graces.page.click('.troupe-notice:has-text("Ada commented on your post")');
     await graces.page.waitForSelector(".post-pane .comment");
     await graces.page.fill("#write-comment", "True.");
     await graces.page.press("#write-comment", "Enter");
@@ -124,7 +124,7 @@ describe.skipIf(!hasChromiumFor("social page tests"))("the page's social half", 
     await graces.bellSays(1);
     await adas.context.setOffline(true);
     await graces.context.setOffline(true);
-    await graces.page.waitForSelector('.chip[data-link="reconnecting"]');
+    await graces.page.waitForSelector(".notice-line .troupe-banner");
     await does(grace, `/api/posts/${post.id}/like`);
     await does(ada, `/api/posts/${post.id}/comments`, { body: "Seen." });
     await adas.context.setOffline(false);

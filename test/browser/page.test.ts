@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest";
 import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import { PASSWORD } from "../support/person.ts";
-import { DESKTOP, PHONE, SLOW_MS, screensForFile } from "../support/screen.ts";
+import { DESKTOP, PHONE, SLOW_MS, screensForFile, WRITING } from "../support/screen.ts";
 import { troupeForFile } from "../support/suite.ts";
 
 describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
@@ -44,7 +44,7 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     await screen.page.waitForSelector("text=No conversations yet");
     await screen.page.reload();
     await screen.isOnline();
-    await screen.page.click('[aria-label="Sign out"]');
+    await screen.signsOut();
     await screen.page.waitForSelector("#username");
     await screen.fillsIn(taken.user.username, "not the password");
     await screen.page.waitForSelector("text=Username and password do not match");
@@ -61,18 +61,18 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     await adas.page.fill("#find-username", grace.user.username);
     await adas.page.press("#find-username", "Enter");
     await adas.page.click("text=Start conversation");
-    await adas.page.waitForSelector('.talk-header .subtitle:text-is("online")');
+    await adas.page.waitForSelector('.troupe-heading .troupe-presence:text-is("online")');
 
     await adas.sends("first");
-    await graces.page.waitForSelector('.row .badge:text-is("1")');
+    await graces.page.waitForSelector('.troupe-row .troupe-badge [aria-hidden]:text-is("1")');
     await adas.seesTick("first", "delivered");
     await graces.opens("Ada");
     await adas.seesTick("first", "read");
 
     await graces.types("an ans");
-    await adas.page.waitForSelector(".subtitle[data-typing]");
-    await graces.page.fill(".composer textarea", "");
-    await adas.page.waitForSelector(".subtitle:not([data-typing])");
+    await adas.page.waitForSelector('.troupe-typing:text-is("Grace is typing…")');
+    await graces.page.fill(WRITING, "");
+    await adas.page.waitForSelector(".troupe-typing:empty", { state: "attached" });
     await graces.sends("an answer");
     await adas.sees("an answer");
     await adas.page.screenshot({ path: screens.shot("desktop") });
@@ -87,9 +87,8 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     await adas.sends("first");
     await graces.sees("first");
     await adas.choosesOf("to be deleted", "Delete");
-    await adas.page.click("dialog .button-danger");
-    await graces.page.waitForSelector(".message[data-deleted]");
-    expect(await graces.bodies()).toEqual(["first", "Message deleted"]);
+    await graces.page.waitForSelector(".troupe-body[data-gone]");
+    expect(await graces.bodies()).toEqual(["first", "This message was deleted"]);
   });
 
   it("[PAGE4] offline: what was written goes out once, what was missed comes in", async () => {
@@ -97,7 +96,7 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     await adas.sends("before");
     await graces.sees("before");
     await adas.context.setOffline(true);
-    await adas.page.waitForSelector('.side .chip[data-link="reconnecting"]');
+    await adas.page.waitForSelector(".troupe-conversation .troupe-banner");
     await adas.sends("written offline");
     await adas.seesTick("written offline", "sending");
     for (const text of ["one", "two", "three"]) await graces.sends(text);
@@ -119,7 +118,7 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     for (const _ of troupe().pids().workers) {
       const wasReplaced = troupe().pids().workers.length;
       await troupe().killWorker(0);
-      await adas.sends(`after ${await adas.page.locator(".message").count()}`);
+      await adas.sends(`after ${await adas.page.locator(".troupe-message").count()}`);
       await eventually(
         "the worker is replaced",
         () => troupe().pids().workers.length >= wasReplaced,
@@ -134,28 +133,50 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     expect(await graces.bodies()).toEqual(await adas.bodies());
   });
 
-  it("[PAGE6] earlier messages come in on scrolling up, whole and in order", async () => {
+  it("[PAGE6] earlier messages come in on scrolling up, whole and in order", {
+    timeout: 120_000,
+  }, async () => {
     const { ada, adas, conversation } = await twoTalking();
     for (let n = 1; n <= 120; n++) await ada.posts(conversation.id, `line ${n}`);
     await adas.sees("line 120");
     await adas.page.reload();
     await adas.sees("line 120");
-    const scroller = adas.page.locator(".scroller");
+    const scroller = adas.page.locator(".troupe-scroll");
     const topOf = (text: string) =>
-      adas.page.locator(`.body:text-is("${text}")`).evaluate((node) => {
+      adas.page.locator(`.troupe-body:text-is("${text}")`).evaluate((node) => {
         return node.getBoundingClientRect().top;
       });
+    await eventually("the newest page is there", () =>
+      scroller.evaluate((node) => node.scrollHeight > 1_500),
+    );
+    // The list asks for older ones before their place comes into sight.
     await scroller.evaluate((node) => node.scrollTo(0, 200));
+    await adas.sees("line 75");
     const beforePx = await topOf("line 75");
-    await adas.page.waitForSelector('.body:text-is("line 40")');
+    await eventually("older ones have come in", () =>
+      scroller.evaluate((node) => node.scrollTop > 1_000),
+    );
     expect(Math.abs((await topOf("line 75")) - beforePx), "the reader's place").toBeLessThan(3);
-    await eventually("the whole history is there", async () => {
-      await scroller.evaluate((node) => node.scrollTo(0, 0));
-      const count = (await adas.bodies()).length;
-      if (count < 120) throw new Error(`${count} of 120 messages are there`);
-      return true;
-    });
-    expect(await adas.bodies()).toEqual(Array.from({ length: 120 }, (_, n) => `line ${n + 1}`));
+    // Only what is in sight is in the page: one reads on, and notes what passes by.
+    await scroller.evaluate((node) => node.scrollTo(0, node.scrollHeight));
+    await adas.sees("line 120");
+    const seen = new Set<string>();
+    await eventually(
+      "the whole history has passed by",
+      async () => {
+        for (const body of await adas.bodies()) seen.add(body);
+        await scroller.evaluate((node) => node.scrollBy(0, -400));
+        if (seen.size < 120) throw new Error(`${seen.size} of 120 messages have passed by`);
+        return true;
+      },
+      3 * SLOW_MS,
+    );
+    const numberOf = (line: string): number => Number(line.replace("line ", ""));
+    expect([...seen].map(numberOf).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 120 }, (_, n) => n + 1),
+    );
+    const shown = (await adas.bodies()).map(numberOf);
+    expect(shown).toEqual([...shown].sort((a, b) => a - b));
   });
 
   it("[PAGE7] a group: made by names, everyone hears, markup stays text", async () => {
@@ -176,15 +197,15 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     await linuss.opens("Rehearsal");
     const markup = "<img src=x onerror=alert(1)> & <b>bold</b>";
     await adas.sends(markup);
-    await linuss.page.waitForSelector('.sender:text-is("Ada")');
+    await linuss.page.waitForSelector('.troupe-writer:text-is("Ada")');
     expect(await linuss.bodies()).toEqual([markup]);
-    expect(await linuss.page.locator(".message .body *").count()).toBe(0);
+    expect(await linuss.page.locator(".troupe-message .troupe-body *").count()).toBe(0);
   });
 
   it("[PAGE8] on a phone in the dark: one pane at a time, nothing wider than the screen", async () => {
     const { adas, graces } = await twoTalking({ ...PHONE, colorScheme: "dark" });
     await adas.sends("w".repeat(400));
-    await graces.page.waitForSelector(".message");
+    await graces.page.waitForSelector(".troupe-message");
     expect(await graces.page.locator(".side").isVisible()).toBe(false);
     const widthPx = await graces.page.evaluate(() => document.documentElement.scrollWidth);
     expect(widthPx).toBeLessThanOrEqual(PHONE.viewport.width);
@@ -209,13 +230,15 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     const { conversation_id, seq } = message;
     const at = { conversation_id, seq };
     await writer.does("append_message", { ...at, offset: 0, text: "It grows" });
-    await adas.page.waitForSelector('.message .body:text-is("It grows")');
+    await adas.page.waitForSelector('.troupe-message .troupe-body:text-is("It grows")');
     await writer.does("append_message", { ...at, offset: 8, text: ", word by word" });
-    await adas.page.waitForSelector('.message .body:text-is("It grows, word by word")');
-    await adas.page.click(".writing >> text=Stop");
+    await adas.page.waitForSelector(
+      '.troupe-message .troupe-body:text-is("It grows, word by word")',
+    );
+    await adas.page.click(".troupe-growing >> text=Stop");
     expect(await writer.next("signal")).toMatchObject({ type: "stream.stop", data: { seq } });
     await writer.does("end_message", { ...at, state: "cancelled" });
-    await adas.page.waitForSelector(".writing", { state: "hidden" });
+    await adas.page.waitForSelector(".troupe-growing", { state: "hidden" });
     expect(await adas.bodies()).toEqual(["It grows, word by word"]);
   });
 
@@ -225,8 +248,9 @@ describe.skipIf(!hasChromiumFor("page tests"))("the page", () => {
     await screen.signsIn(person);
     const second = await screen.context.newPage();
     await second.goto(troupe().url);
-    await second.waitForSelector('.side .chip[data-link="online"]');
-    await second.click('[aria-label="Sign out"]');
+    await second.waitForSelector('.shell[data-link="online"]');
+    await second.click(".me");
+    await second.click(".sign-out");
     await screen.page.waitForSelector("#username");
   });
 });

@@ -23,6 +23,9 @@ export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, ha
 /** The page comes back with jitter, and likes are counted into their notification after 5 s. */
 export const SLOW_MS = 20_000;
 
+/** Where one writes to the open conversation. */
+export const WRITING = ".troupe-conversation .troupe-composer textarea";
+
 export class Screen {
   readonly page: Page;
   readonly context: BrowserContext;
@@ -58,53 +61,64 @@ export class Screen {
   }
 
   async isOnline(): Promise<void> {
-    await this.page.waitForSelector('.side .chip[data-link="online"]', {
+    await this.page.waitForSelector('.shell[data-link="online"]', {
       state: "attached",
       timeout: SLOW_MS,
     });
   }
 
   async opens(title: string): Promise<void> {
-    await this.page.click(`.row:has(.row-title:text-is("${title}"))`);
-    await this.page.waitForSelector(`.talk-heading h2:text-is("${title}")`);
+    await this.page.click(`.troupe-row:has(.troupe-row-title bdi:text-is("${title}"))`);
+    await this.page.waitForSelector(`.troupe-heading h2 bdi:text-is("${title}")`);
   }
 
   async types(text: string): Promise<void> {
-    await this.page.locator(".composer textarea").pressSequentially(text);
+    await this.page.locator(WRITING).pressSequentially(text);
   }
 
   async sends(text: string): Promise<void> {
-    await this.page.fill(".composer textarea", text);
-    await this.page.press(".composer textarea", "Enter");
+    await this.page.fill(WRITING, text);
+    await this.page.press(WRITING, "Enter");
   }
 
   async sees(text: string): Promise<void> {
-    await this.page.waitForSelector(`.message .body:text-is("${text}")`);
+    await this.page.waitForSelector(`.troupe-message .troupe-body:text-is("${text}")`);
   }
 
   async seesTick(text: string, tick: string, withinMs = SLOW_MS): Promise<void> {
-    const wanted = `.message[data-tick="${tick}"]:has(.body:text-is("${text}"))`;
+    const sign: Record<string, string> = {
+      sending: '[data-outgoing]:not(:has([role="alert"]))',
+      failed: '[data-outgoing]:has([role="alert"])',
+    };
+    const shown = sign[tick] ?? `:has(.troupe-receipts[data-progress="${tick}"])`;
+    const wanted = `.troupe-message${shown}:has(.troupe-body:text-is("${text}"))`;
     try {
       await this.page.waitForSelector(wanted, { timeout: withinMs });
     } catch {
-      const shown = await this.page
-        .locator(".message")
-        .evaluateAll((all) =>
-          all.map((it) => `${it.textContent}: ${it.getAttribute("data-tick") ?? "no tick"}`),
-        );
-      throw new Error(`"${text}" is not shown as ${tick}; shown are:\n${shown.join("\n")}`);
+      const all = await this.page
+        .locator(".troupe-message")
+        .evaluateAll((nodes) => nodes.map((node) => node.outerHTML.slice(0, 1_000)));
+      throw new Error(`"${text}" is not shown as ${tick}; shown are:\n${all.join("\n")}`);
     }
   }
 
+  /** What one can do with a message stands in a bar while it is pointed at. */
   async choosesOf(text: string, item: string): Promise<void> {
-    const message = this.page.locator(`.message:has(.body:text-is("${text}"))`);
+    const message = this.page.locator(`.troupe-message:has(.troupe-body:text-is("${text}"))`);
     await message.hover();
-    await message.locator(".menu-button").click();
-    await this.page.click(`[role=menuitem]:text-is("${item}")`);
+    await message.getByRole("button", { name: item, exact: true }).click();
+    if (item === "Delete") {
+      await this.page.getByRole("menuitem", { name: "Delete for everyone" }).click();
+    }
   }
 
   async bodies(): Promise<string[]> {
-    return this.page.locator(".message .body").allTextContents();
+    return this.page.locator(".troupe-conversation .troupe-body").allTextContents();
+  }
+
+  async signsOut(): Promise<void> {
+    await this.page.click(".me");
+    await this.page.click(".sign-out");
   }
 
   async opensFeed(): Promise<void> {
@@ -148,7 +162,7 @@ export class Screen {
   }
 
   async notices(): Promise<string[]> {
-    return this.page.locator(".notice-text").allTextContents();
+    return this.page.locator(".troupe-notice-text").allTextContents();
   }
 
   async comments(): Promise<string[]> {

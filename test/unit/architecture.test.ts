@@ -205,7 +205,7 @@ const TABLE: Rule[] = [
   { of: /^src\/client\//, may: [PROTOCOL, /^src\/client\//, /^socket\.io-client$/], never: [NODE] },
   {
     of: /^src\/web\//,
-    may: [PROTOCOL, /^src\/(client|web)\//, /^socket\.io-client$/],
+    may: [PROTOCOL, /^src\/(client|web)\//, /^socket\.io-client$/, /^react(-dom)?$/],
     never: [NODE],
   },
   {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { initialsOf } from "../../src/client/ui/words.ts";
 import { isolated, shownName } from "../../src/protocol/isolated.ts";
-import { initialsOf } from "../../src/web/app/wording.ts";
 
 test("[TXT20] a name that is written from left to right stands as it is", () => {
   expect(shownName("Ann O'Neil 李")).toBe("Ann O'Neil 李");

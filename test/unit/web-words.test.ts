@@ -1,7 +1,7 @@
 /** The page's addresses and words. */
 import { describe, expect, it } from "vitest";
 import { routeOf } from "../../src/web/app/route.ts";
-import { countedName, shortCount, splitText, typedText } from "../../src/web/app/wording.ts";
+import { countedName, shortCount, splitText } from "../../src/web/app/wording.ts";
 
 describe("addresses and words", () => {
   it("[WNO8] addresses name what is open, and nonsense is the list", () => {
@@ -31,10 +31,6 @@ describe("addresses and words", () => {
         .map((part) => part.text)
         .join(""),
     ).toBe(text);
-  });
-
-  it("[WNO10] what is typed loses control characters and outer space only", () => {
-    expect(typedText(" a\r\nb\u0007\tc \n")).toBe("a\nb\tc");
   });
 
   it("[WNO11] large counts stay short", () => {

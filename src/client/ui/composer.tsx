@@ -76,12 +76,13 @@ function Field(props: FieldProps): ReactElement {
     if (dropped !== undefined && may.attach) add(dropped);
   }, [dropped, add, may.attach]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: as high as its text
+  // As high as its text; once more when everything around it is styled.
+  useEffect(() => fit(field.current), []);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever it is another one
   useLayoutEffect(() => {
     const node = field.current;
     if (node === null) return;
-    node.style.height = "auto";
-    node.style.height = `${node.scrollHeight}px`;
+    fit(node);
     if (caret.current === null) return;
     node.setSelectionRange(caret.current, caret.current);
     caret.current = null;
@@ -186,6 +187,12 @@ function Field(props: FieldProps): ReactElement {
       </button>
     </form>
   );
+}
+
+function fit(node: HTMLTextAreaElement | null): void {
+  if (node === null) return;
+  node.style.height = "auto";
+  node.style.height = `${node.scrollHeight}px`;
 }
 
 interface AttachProps {

@@ -35,6 +35,10 @@ export interface ConversationProps {
   actions?: ReactNode;
   /** Shows a thread elsewhere; by default it opens beside the conversation. */
   onThread?: (message: Message) => void;
+  /** A message to be shown; each new object is a new wish. */
+  target?: Target | null;
+  /** One can write as soon as it is shown; on a phone the keyboard would cover half of it. */
+  isFirstFocused?: boolean;
 }
 
 export function Conversation({ id, ...others }: ConversationProps): ReactElement {
@@ -57,12 +61,17 @@ type Beside = { is: "thread"; seq: number } | { is: "pins" } | { is: "members" }
 
 type ShownProps = Omit<ConversationProps, "id"> & { view: ConversationView };
 
-function Shown({ view, onBack, actions, onThread }: ShownProps): ReactElement {
+function Shown(props: ShownProps): ReactElement {
+  const { view, onBack, actions, onThread, isFirstFocused = false } = props;
   const { texts } = useShared();
   const { title } = useTitle(view);
   const { onReply, onEdit, ...writing } = useWriting(view);
   const [beside, setBeside] = useState<Beside | null>(null);
   const [target, setTarget] = useState<Target | null>(null);
+  const { target: wished = null } = props;
+  useEffect(() => {
+    if (wished !== null) setTarget(wished);
+  }, [wished]);
   const { isOver, dropped, handlers } = useDrop();
   const close = useCallback((): void => setBeside(null), []);
   const openThread = useCallback(({ seq }: Message): void => setBeside({ is: "thread", seq }), []);
@@ -86,7 +95,13 @@ function Shown({ view, onBack, actions, onThread }: ShownProps): ReactElement {
           onThread={onThread ?? openThread}
           target={target}
         />
-        <Composer {...writing} conversationId={id} title={title} dropped={dropped} />
+        <Composer
+          {...writing}
+          conversationId={id}
+          title={title}
+          dropped={dropped}
+          isFirstFocused={isFirstFocused}
+        />
         {isOver && <p className="troupe-drop">{texts.drop}</p>}
       </section>
       {beside?.is === "thread" && (

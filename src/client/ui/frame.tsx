@@ -87,16 +87,16 @@ export function TroupeUI(props: TroupeUIProps): ReactElement {
 const styled = new WeakSet<Node>();
 
 /** Once for each document or shadow root; a constructed sheet needs no leave of the page's policy. */
+export function adoptStyle(root: Document | ShadowRoot): void {
+  if (styled.has(root)) return;
+  styled.add(root);
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
+}
+
 function useStyle(of: { current: HTMLElement | null }): void {
   useLayoutEffect(() => {
-    const put = (): void => {
-      const root = (of.current?.getRootNode() ?? document) as Document | ShadowRoot;
-      if (styled.has(root)) return;
-      styled.add(root);
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(STYLE);
-      root.adoptedStyleSheets = [...root.adoptedStyleSheets, sheet];
-    };
-    put();
+    adoptStyle((of.current?.getRootNode() ?? document) as Document | ShadowRoot);
   }, [of]);
 }

@@ -1,6 +1,12 @@
 /** What this user may do in a conversation, so that the kit offers nothing that is refused. */
 import { useMemo } from "react";
-import { type Ruled, roleMayDo, roleMayDoTo, roleOf } from "../../protocol/permissions.ts";
+import {
+  isAtLeast,
+  type Ruled,
+  roleMayDo,
+  roleMayDoTo,
+  roleOf,
+} from "../../protocol/permissions.ts";
 import type { Conversation } from "../../protocol/schemas.ts";
 import { useMe, useReadable, useTroupe } from "../react.ts";
 import type { Readable } from "../store.ts";
@@ -14,8 +20,14 @@ export interface May {
   /** Threads have no threads. */
   thread: boolean;
   mentionAll: boolean;
+  /** To stop a streamed message that answers nobody here. */
+  stopAny: boolean;
+  addMembers: boolean;
+  /** To change the title. */
+  editInfo: boolean;
   /** Whether a message of this sender may be deleted: their role is below one's own. */
   deleteOf(senderId: string): boolean;
+  removeMember(userId: string): boolean;
 }
 
 const UNKNOWN: Readable<null> = { get: () => null, subscribe: () => () => undefined };
@@ -44,7 +56,11 @@ const ANYTHING: May = {
   pin: true,
   thread: false,
   mentionAll: false,
+  stopAny: false,
+  addMembers: false,
+  editInfo: false,
   deleteOf: () => false,
+  removeMember: () => false,
 };
 
 export function rightsOf(
@@ -54,6 +70,7 @@ export function rightsOf(
 ): May {
   if (conversation === null) return ANYTHING;
   const role = roleOf(conversation, meId);
+  const isDirect = conversation.kind === "direct";
   return {
     send: roleMayDo(conversation, role, "send"),
     react: roleMayDo(conversation, role, "react"),
@@ -61,7 +78,12 @@ export function rightsOf(
     pin: roleMayDo(conversation, role, "pin"),
     thread: !isThread && roleMayDo(conversation, role, "thread"),
     mentionAll: roleMayDo(conversation, role, "mention_all"),
+    stopAny: isDirect || isAtLeast(role, "moderator"),
+    addMembers: !isDirect && roleMayDo(conversation, role, "add_members"),
+    editInfo: !isDirect && roleMayDo(conversation, role, "edit_info"),
     deleteOf: (senderId) =>
       roleMayDoTo(conversation, role, "delete_any", roleOf(conversation, senderId)),
+    removeMember: (userId) =>
+      !isDirect && roleMayDoTo(conversation, role, "remove_members", roleOf(conversation, userId)),
   };
 }

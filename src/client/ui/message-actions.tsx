@@ -5,6 +5,7 @@ import { useTroupe } from "../react.ts";
 import { useShared } from "./frame.tsx";
 import { Icon, type IconName } from "./icons.tsx";
 import type { MessageProps } from "./parts.ts";
+import { MenuItem, Popup } from "./popup.tsx";
 import { ReactionPicker } from "./reactions.tsx";
 
 export function Actions(props: MessageProps): ReactElement {
@@ -36,7 +37,22 @@ export function Actions(props: MessageProps): ReactElement {
       {message.body !== "" && action("copy", texts.copy, copy)}
       {may.pin && action("pin", isPinned ? texts.unpin : texts.pin, pin)}
       {isOwn && onEdit && action("edit", texts.edit, () => onEdit(message))}
-      {mayDelete && action("remove", texts.remove, remove)}
+      {mayDelete && (
+        <Popup icon="remove" label={texts.remove} isMenu>
+          {(close) => (
+            <MenuItem
+              icon="remove"
+              isDangerous
+              onClick={() => {
+                close();
+                remove();
+              }}
+            >
+              {texts.removeForAll}
+            </MenuItem>
+          )}
+        </Popup>
+      )}
     </div>
   );
 }

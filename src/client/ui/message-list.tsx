@@ -15,7 +15,8 @@ import {
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 import type { Message as WireMessage } from "../../protocol/schemas.ts";
 import { attempt } from "../attached.ts";
-import { useConversation, useMe, useTroupe } from "../react.ts";
+import { useConnection, useConversation, useMe, useTroupe } from "../react.ts";
+import { streamsOf } from "../streams.ts";
 import { type ConversationView, progressOf } from "../views.ts";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
@@ -51,7 +52,11 @@ const NONE: readonly string[] = [];
 export function MessageList(props: MessageListProps): ReactElement {
   const { texts } = useShared();
   const view = useConversation(props.conversationId);
-  if (view === null || (!view.isLoaded && view.messages.length === 0)) {
+  const { is } = useConnection();
+  // Until the newest page is here the last message alone is known: the others would push it about.
+  const isDown = is === "waiting" || is === "closed";
+  const isAwaited = view !== null && !view.isLoaded && view.messages.length < (isDown ? 1 : 2);
+  if (view === null || isAwaited) {
     return (
       <div className="troupe-messages" aria-busy={view !== null || undefined}>
         <p className="troupe-empty">{view === null ? texts.noConversation : texts.loading}</p>
@@ -65,6 +70,8 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
   const { view, conversationId, onReply, onEdit, onThread, target = null } = props;
   const { texts, words } = useShared();
   const client = useTroupe();
+  // Text that is streamed grows from then on.
+  streamsOf(client);
   const meId = useMe()?.id ?? "";
   const may = useMay(view);
   const scroll = useRef<HTMLDivElement>(null);
@@ -72,6 +79,7 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
   const isAtEnd = useRef(true);
   const isLoading = useRef(false);
   const [isAway, setIsAway] = useState(false);
+  const isSettled = useSettled();
   /** Where the new ones began when the list was opened. */
   const [newAfterSeq] = useState(view.unread > 0 ? view.readSeq : null);
 
@@ -202,6 +210,7 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
       <div
         ref={scroll}
         className="troupe-scroll"
+        data-settling={!isSettled || undefined}
         role="log"
         aria-label={texts.messages}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard
@@ -227,6 +236,18 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
       )}
     </div>
   );
+}
+
+/** Whether the rows have been measured: until then they would be seen to move. */
+function useSettled(): boolean {
+  const [isSettled, setSettled] = useState(false);
+  useEffect(() => {
+    let frame = requestAnimationFrame(() => {
+      frame = requestAnimationFrame(() => setSettled(true));
+    });
+    return () => cancelAnimationFrame(frame);
+  }, []);
+  return isSettled;
 }
 
 function Typing({ view }: { view: ConversationView }): ReactElement {

@@ -1,8 +1,10 @@
 /** One message: its bubble, who wrote it where a run begins, its state where a run ends. */
 import { memo, type ReactElement } from "react";
 import type { Message as WireMessage } from "../../protocol/schemas.ts";
-import { useTroupe } from "../react.ts";
+import { attempt } from "../attached.ts";
+import { useMe, useTroupe } from "../react.ts";
 import type { Outgoing } from "../state.ts";
+import { streamsOf } from "../streams.ts";
 import { Attachments } from "./attachments.tsx";
 import { PersonAvatar, useName } from "./avatar.tsx";
 import { Body, Text } from "./body.tsx";
@@ -90,6 +92,7 @@ function Bubble(props: MessageProps & { senderId: string }): ReactElement {
               {isGone ? texts.deleted : <Body message={message} />}
             </p>
           )}
+          {message.stream?.state === "open" && <Growing {...props} />}
           {(isLast || message.edited_at !== null || message.pinned_at !== undefined) && (
             <span className="troupe-meta">
               {message.pinned_at !== undefined && (
@@ -110,6 +113,28 @@ function Bubble(props: MessageProps & { senderId: string }): ReactElement {
       </div>
       {!isGone && <Actions {...props} />}
     </article>
+  );
+}
+
+/** Below a text that still grows: who may can ask its writer to stop. */
+function Growing({ message, isOwn, quoted, may }: MessageProps): ReactElement {
+  const client = useTroupe();
+  const { texts } = useShared();
+  const meId = useMe()?.id;
+  const { conversation_id, seq } = message;
+  const mayStop = !isOwn && (may.stopAny || quoted?.sender_id === meId);
+  return (
+    <span className="troupe-growing">
+      {texts.writing}
+      {mayStop && (
+        <button
+          type="button"
+          onClick={() => void attempt(streamsOf(client).stop(conversation_id, seq))}
+        >
+          {texts.stop}
+        </button>
+      )}
+    </span>
   );
 }
 

@@ -49,6 +49,8 @@ export interface AttachmentsProps {
 export interface MemberProps {
   member: Member;
   role: Role;
+  /** Left out where this user may not remove them. */
+  onRemove?: () => void;
 }
 
 export interface ComposerProps {

@@ -19,6 +19,8 @@ export interface PopupProps {
   icon: IconName;
   /** The name of the button and of what it opens. */
   label: string;
+  /** Stands beside the sign. */
+  text?: string;
   className?: string;
   /** A menu's entries have the role `menuitem`, and arrows lead from one to the next. */
   isMenu?: boolean;
@@ -26,7 +28,8 @@ export interface PopupProps {
   children(close: () => void): ReactNode;
 }
 
-export function Popup({ icon, label, className, isMenu, children }: PopupProps): ReactElement {
+export function Popup(props: PopupProps): ReactElement {
+  const { icon, label, text, className, isMenu, children } = props;
   const [isOpen, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const close = useCallback((): void => {
@@ -47,6 +50,7 @@ export function Popup({ icon, label, className, isMenu, children }: PopupProps):
         onClick={() => setOpen(!isOpen)}
       >
         <Icon name={icon} />
+        {text}
       </button>
       {isOpen && (
         <Opened
@@ -152,11 +156,19 @@ function step(box: HTMLElement | null, key: string): void {
 /** An entry of a menu. */
 export function MenuItem(props: {
   icon: IconName;
+  /** It cannot be taken back. */
+  isDangerous?: boolean;
   onClick(): void;
   children: ReactNode;
 }): ReactElement {
   return (
-    <button type="button" role="menuitem" tabIndex={-1} onClick={props.onClick}>
+    <button
+      type="button"
+      role="menuitem"
+      tabIndex={-1}
+      data-danger={props.isDangerous || undefined}
+      onClick={props.onClick}
+    >
       <Icon name={props.icon} />
       {props.children}
     </button>

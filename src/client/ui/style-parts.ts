@@ -46,7 +46,8 @@ export const STYLE_OF_PARTS = `
 .troupe-popup[role="menu"] { min-inline-size: 190px; }
 .troupe .troupe-popup [role="menuitem"] { display: flex; gap: 12px; align-items: center; inline-size: 100%; min-block-size: 40px; padding-inline: 10px; border-radius: 8px; text-align: start; }
 .troupe .troupe-popup [role="menuitem"]:is(:hover, :focus-visible) { background: var(--troupe-hover); outline-offset: -2px; }
-.troupe-popup [role="menuitem"] .troupe-icon { color: var(--troupe-ink-soft); }
+.troupe .troupe-popup [data-danger], .troupe-popup [data-danger] .troupe-icon { color: var(--troupe-bad); }
+.troupe-popup [role="menuitem"]:not([data-danger]) .troupe-icon { color: var(--troupe-ink-soft); }
 
 .troupe-attachments { display: grid; gap: 6px; padding-block: 4px; }
 .troupe-attachments :is(img, video) { display: block; max-inline-size: 100%; max-block-size: 340px; border-radius: 10px; background: var(--troupe-hover); }
@@ -88,9 +89,17 @@ a.troupe-file:hover .troupe-file-name { text-decoration: underline; }
 .troupe .troupe-pinned > button { color: var(--troupe-accent); font-weight: 600; font-size: .88em; min-block-size: 28px; }
 .troupe-members { flex: 1; min-block-size: 0; overflow-y: auto; padding: 8px; }
 .troupe-member { display: flex; gap: 12px; align-items: center; padding: var(--troupe-gap) 8px; }
+.troupe-line { flex: none; display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 4px 8px; padding: 12px 16px 0; }
+.troupe-line label, .troupe-line p { grid-column: 1 / -1; font-size: .88em; }
+.troupe-line label { font-weight: 600; }
+.troupe-line p:empty, .troupe-leave p:empty { display: none; }
+.troupe-line input { min-inline-size: 0; min-block-size: 40px; padding: 6px 12px; font: inherit; font-size: max(16px, 1em); color: inherit; background: var(--troupe-surface); border: 1px solid var(--troupe-line); border-radius: 10px; }
+.troupe .troupe-line button { color: var(--troupe-accent); font-weight: 600; padding-inline: 12px; }
+.troupe-leave { flex: none; padding: 8px 16px calc(12px + env(safe-area-inset-bottom)); }
+.troupe .troupe-leave > button { display: flex; gap: 10px; align-items: center; min-block-size: 40px; color: var(--troupe-bad); font-weight: 600; }
 .troupe-role { flex: none; padding: 1px 10px; border-radius: 10px; background: var(--troupe-wash); color: var(--troupe-accent); font-size: .8em; font-weight: 600; }
 
-.troupe-filters { margin: 0; border: 0; min-inline-size: 0; display: flex; gap: 6px; padding: 2px 2px 8px; }
+.troupe-filters { margin: 0; border: 0; min-inline-size: 0; display: flex; gap: 6px; padding: 2px 2px 10px; }
 .troupe .troupe-filters button { min-block-size: 32px; padding-inline: 12px; border-radius: 16px; color: var(--troupe-ink-soft); font-size: .9em; }
 .troupe .troupe-filters button:hover { background: var(--troupe-hover); }
 .troupe .troupe-filters button[aria-pressed="true"] { background: var(--troupe-wash); color: var(--troupe-accent); font-weight: 600; }

@@ -150,6 +150,7 @@ ${TINTS}
 
 .troupe-messages { position: relative; flex: 1; min-block-size: 0; display: flex; flex-direction: column; }
 .troupe-scroll { flex: 1; min-block-size: 0; overflow-y: auto; overscroll-behavior: contain; display: flex; flex-direction: column; padding: 8px 16px 0; overflow-anchor: none; }
+.troupe-scroll[data-settling] > * { visibility: hidden; }
 .troupe-scroll:focus-visible { outline-offset: -2px; }
 .troupe-fill { flex: 1; }
 .troupe-scroll > * { flex-shrink: 0; }
@@ -181,6 +182,8 @@ ${TINTS}
 .troupe-writer { display: block; font-size: .84em; font-weight: 600; color: hsl(var(--troupe-hue) var(--troupe-on-tint)); }
 .troupe-meta { display: flex; gap: 6px; align-items: center; justify-content: flex-end; color: var(--troupe-ink-soft); font-size: .76em; line-height: 1.3; }
 .troupe .troupe-meta button { color: var(--troupe-accent); font-weight: 600; min-block-size: 24px; }
+.troupe-growing { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; color: var(--troupe-ink-soft); font-size: .84em; }
+.troupe .troupe-growing button { color: var(--troupe-accent); font-weight: 600; min-block-size: 32px; padding-inline: 4px; }
 .troupe-problem { color: var(--troupe-bad); }
 .troupe-receipts[data-progress="read"] { color: var(--troupe-good); }
 .troupe .troupe-quote {
@@ -220,8 +223,20 @@ ${TINTS}
 .troupe-replying { min-inline-size: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 
 .troupe-notifications { display: flex; flex-direction: column; min-block-size: 0; overflow-y: auto; background: var(--troupe-surface); }
-.troupe .troupe-notice { display: grid; gap: 2px; inline-size: 100%; padding: var(--troupe-gap) 16px; text-align: start; }
-.troupe-notifications li[data-unread] { background: var(--troupe-wash); }
+.troupe-notifications > .troupe-filters { padding: 8px 12px; }
+.troupe-notifications > ul { padding: 0 6px 6px; display: grid; gap: 4px; }
+.troupe .troupe-notice { display: grid; grid-template-columns: 44px minmax(0, 1fr); gap: 12px; align-items: center; inline-size: 100%; min-block-size: 64px; padding: 10px 12px; border-radius: 14px; text-align: start; }
+.troupe .troupe-notice:hover { background: var(--troupe-hover); }
+.troupe .troupe-notice[data-fresh] { background: var(--troupe-wash); }
+.troupe-notice[data-fresh] .troupe-notice-text { font-weight: 600; }
+.troupe-notice[data-fresh] .troupe-notice-words::after { content: ""; position: absolute; inset-block-start: 6px; inset-inline-end: 0; inline-size: 9px; block-size: 9px; border-radius: 50%; background: var(--troupe-accent); }
+.troupe-notice-words { position: relative; display: grid; overflow-wrap: anywhere; padding-inline-end: 16px; line-height: 1.35; }
+.troupe-notice-picture { position: relative; display: grid; place-items: center; inline-size: 44px; block-size: 44px; }
+.troupe-notice-picture .troupe-dot { display: none; }
+.troupe-notice-sign { display: grid; place-items: center; inline-size: 44px; block-size: 44px; border-radius: 50%; background: var(--troupe-accent); color: var(--troupe-on-accent); }
+.troupe-avatar + .troupe-notice-sign { position: absolute; inset-inline-end: -4px; inset-block-end: -4px; inline-size: 22px; block-size: 22px; box-shadow: 0 0 0 2px var(--troupe-surface); }
+.troupe-avatar + .troupe-notice-sign .troupe-icon { inline-size: 13px; block-size: 13px; }
+.troupe-notice-picture[data-type="like"] .troupe-icon { fill: currentColor; }
 .troupe .troupe-notifications > button, .troupe .troupe-notifications header button { color: var(--troupe-accent); font-weight: 600; min-block-size: 32px; }
 @media (prefers-reduced-motion: no-preference) { .troupe-actions { transition: opacity .12s; } }
 `;

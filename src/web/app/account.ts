@@ -11,6 +11,7 @@ import { createApi } from "./http.ts";
 import { SERVER_URL } from "./server-url.ts";
 
 const STORAGE_KEY = "troupe.login";
+const BEFORE_KEY = "troupe.signed-in-before";
 const REFRESH_LOCK = "troupe.refresh";
 /** An access token with less left than this, or a tenth of its life, is renewed before use. */
 const SPARE_MS = 10_000;
@@ -31,6 +32,8 @@ interface Login {
 
 export interface Account {
   user(): User | null;
+  /** Somebody has signed in with this browser. */
+  hasSignedInBefore(): boolean;
   signIn(username: string, password: string): Promise<Result<User>>;
   register(username: string, password: string): Promise<Result<User>>;
   /** A token that is good for a while yet, renewed first where it is not. */
@@ -65,6 +68,7 @@ function writeLogin(tokens: Tokens): User {
     expiresAtMs: Date.now() + lifeMs,
   };
   localStorage.setItem(STORAGE_KEY, JSON.stringify(login));
+  localStorage.setItem(BEFORE_KEY, "yes");
   return tokens.user;
 }
 
@@ -140,6 +144,7 @@ export function createAccount(onEnded: (message: string | null) => void): Accoun
 
   return {
     user: () => readLogin()?.user ?? null,
+    hasSignedInBefore: () => localStorage.getItem(BEFORE_KEY) !== null,
     signIn: async (username, password) =>
       taken(await call("POST /api/auth/login", { username, password })),
     register: async (username, password) =>

@@ -1,7 +1,7 @@
 /**
  * The social half of the signed-in page without its looks: joins feed, threads, likes, live
- * counts, notifications and relations, and hands each the events it wants. Made by the chat,
- * which owns the client.
+ * counts and relations, and hands each the events it wants. Made by the
+ * session, which owns the client.
  */
 import type { Client } from "../../client/index.ts";
 import { postWatchOf } from "../../client/social.ts";
@@ -9,7 +9,6 @@ import type { Result } from "../../protocol/errors.ts";
 import type { PostCounts } from "../../protocol/social.ts";
 import { createFeed, type Feed } from "./feed.ts";
 import type { Api } from "./http.ts";
-import { createInbox, type Inbox } from "./inbox.ts";
 import { createLikes, type Likes } from "./likes.ts";
 import { NO_POSTS, type PostState, withLiveCounts } from "./post-state.ts";
 import { createPostWatch, type PostWatch } from "./post-watch.ts";
@@ -24,7 +23,6 @@ export interface Social {
   threads: Threads;
   likes: Likes;
   watch: PostWatch;
-  inbox: Inbox;
   follow(userId: string, follows: boolean): Promise<Result<unknown>>;
   block(userId: string, blocks: boolean): Promise<Result<unknown>>;
   /** The session is up and caught up. */
@@ -39,7 +37,6 @@ export function createSocial(meId: string, api: Api, client: Client): Social {
   const threads = createThreads(posts, api);
   const likes = createLikes(posts, api);
   const watch = createPostWatch(posts, postWatchOf(client));
-  const inbox = createInbox(client);
 
   /** Counts of the user's own posts arrive even if the posts are not watched. */
   const takeCounts = (counts: Partial<PostCounts> & { post_id: string }): void => {
@@ -55,7 +52,6 @@ export function createSocial(meId: string, api: Api, client: Client): Social {
     threads,
     likes,
     watch,
-    inbox,
     async follow(userId, follows) {
       const answer = await relations.follow(userId, follows);
       if (answer.ok) void feed.reload();
@@ -71,7 +67,6 @@ export function createSocial(meId: string, api: Api, client: Client): Social {
       return answer;
     },
     resume() {
-      void inbox.refresh();
       feed.refresh();
       threads.refresh();
     },
@@ -79,7 +74,6 @@ export function createSocial(meId: string, api: Api, client: Client): Social {
       for (const end of ends) end();
       feed.stop();
       watch.stop();
-      inbox.stop();
     },
   };
 }

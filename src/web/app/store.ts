@@ -1,11 +1,10 @@
 /**
- * Holds a state of the signed-in page and tells its listeners of changes, at most once a turn
- * of the event loop. Not by animation frames: a hidden tab must still count its unread.
+ * A state of the signed-in page that tells its listeners of changes, at most once a turn of the event
+ * loop. Not by animation frames: a hidden tab must still count its unread.
  */
-import type { State } from "./state.ts";
+import { useSyncExternalStore } from "react";
 
-/** Unless said otherwise, the conversations' state. */
-export interface Store<S = State> {
+export interface Store<S> {
   get(): S;
   update(change: (state: S) => S): void;
   /** Returns the way to stop listening. */
@@ -38,3 +37,7 @@ export function createStore<S>(initial: S): Store<S> {
     },
   };
 }
+
+/** The state, and again whenever it has changed. */
+export const useStore = <S>({ subscribe, get }: Store<S>): S =>
+  useSyncExternalStore(subscribe, get, get);

@@ -1,7 +1,7 @@
 /** The operator's page once there is a token: its head, figures, picture, look-ups and faults. */
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { OpsSummary } from "../../protocol/ops.ts";
-import { el, iconButton, setAttr, setText } from "../app/dom.ts";
+import { el, iconButton, setAttr, setText } from "./dom.ts";
 import { createFaults } from "./faults.ts";
 import { type Call, createFind } from "./find.ts";
 import { healthOf } from "./health.ts";

@@ -1,6 +1,6 @@
 /** The recent faults of all hosts, newest first, in sentences. */
 import type { Fault, OpsSummary } from "../../protocol/ops.ts";
-import { el, keyedList, setAttr, setText } from "../app/dom.ts";
+import { el, keyedList, setAttr, setText } from "./dom.ts";
 import { agoText, faultText, momentText, plural, timeText } from "./wording.ts";
 
 const SHOWN_MAX = 60;

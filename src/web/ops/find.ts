@@ -4,8 +4,8 @@
  */
 import type { Result } from "../../protocol/errors.ts";
 import type { OpsEnded, OpsMessage, OpsUser } from "../../protocol/ops.ts";
-import { el, setAttr, setText } from "../app/dom.ts";
-import { icon } from "../app/icons.ts";
+import { el, setAttr, setText } from "./dom.ts";
+import { icon } from "./icons.ts";
 import { createMessageCard } from "./message-card.ts";
 import { type Marks, NO_MARKS } from "./picture.ts";
 import { createUserCard } from "./user-card.ts";

@@ -1,7 +1,7 @@
 /** Where a message is: the steps it has taken, and who has it. Its text is not an operator's. */
 import type { OpsMessage } from "../../protocol/ops.ts";
-import { el } from "../app/dom.ts";
-import { icon } from "../app/icons.ts";
+import { el } from "./dom.ts";
+import { icon } from "./icons.ts";
 import { momentText, plural } from "./wording.ts";
 
 interface Step {

@@ -3,7 +3,7 @@
  * all hosts share. What was looked up last is marked in it.
  */
 import type { OpsHost, OpsSummary } from "../../protocol/ops.ts";
-import { el, type KeyedEntry, keyedList, setAttr, setText } from "../app/dom.ts";
+import { el, type KeyedEntry, keyedList, setAttr, setText } from "./dom.ts";
 import type { Figures } from "./rates.ts";
 import { bytesText, countText, msText, plural, spanText } from "./wording.ts";
 import { createWorkerBox, type WorkerBox } from "./worker-box.ts";

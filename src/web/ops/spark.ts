@@ -1,5 +1,5 @@
 /** A small chart of the last two minutes: one or two lines over the same scale, as SVG. */
-import { setAttr } from "../app/dom.ts";
+import { setAttr } from "./dom.ts";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 120;

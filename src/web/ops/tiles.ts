@@ -1,5 +1,5 @@
 /** The row of figures with their last two minutes: what an operator looks at first. */
-import { el, setText } from "../app/dom.ts";
+import { el, setText } from "./dom.ts";
 import type { Figures, Quantiles } from "./rates.ts";
 import { createSpark } from "./spark.ts";
 import { countText, msText, plural, rateText } from "./wording.ts";

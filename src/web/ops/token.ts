@@ -2,8 +2,8 @@
  * The operator's token: kept for this tab and until it closes, sent in a header, never put into
  * an address. And the form that asks for it.
  */
-import { el, setAttr, setText } from "../app/dom.ts";
-import { icon } from "../app/icons.ts";
+import { el, setAttr, setText } from "./dom.ts";
+import { icon } from "./icons.ts";
 
 const KEY = "troupe.ops.token";
 

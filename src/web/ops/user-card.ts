@@ -1,8 +1,8 @@
 /** What an operator sees of one user: who, where the actor is, and every session. */
 import type { OpsSession, OpsUser } from "../../protocol/ops.ts";
-import { createAvatar } from "../app/avatar.ts";
-import { askToConfirm } from "../app/dialog.ts";
-import { el } from "../app/dom.ts";
+import { createAvatar } from "./avatar.ts";
+import { askToConfirm } from "./dialog.ts";
+import { el } from "./dom.ts";
 import { bytesText, momentText, plural, spanText } from "./wording.ts";
 
 export interface UserActions {

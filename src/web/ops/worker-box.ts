@@ -1,6 +1,6 @@
 /** One worker in the picture: its edge and its actor thread, side by side in one process. */
 import type { OpsWorker } from "../../protocol/ops.ts";
-import { el, setAttr, setText } from "../app/dom.ts";
+import { el, setAttr, setText } from "./dom.ts";
 import type { WorkerFigures } from "./rates.ts";
 import { bytesText, countText, msText, plural, rateText, slotNumber, spanText } from "./wording.ts";
 
