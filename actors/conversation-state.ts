@@ -68,6 +68,8 @@ export interface ConversationState {
   summaries: Summaries;
   /** Null until the first stream. */
   streams: Streams | null;
+  /** How long messages are kept at most, in seconds; null: for ever. */
+  retentionCapS: number | null;
 }
 
 /** Moves to a committed change's rev; a jump means that we are not the only activation. */

@@ -50,6 +50,7 @@ import {
   retireReactions,
   writeReactions,
 } from "./reactions.ts";
+import { dropOld } from "./retention.ts";
 import { type MemberAct, refusalFor } from "./rights.ts";
 import { remember } from "./ring.ts";
 import { serviceSignal, signal, signalAudience } from "./signals.ts";
@@ -74,7 +75,7 @@ import { typingChanged } from "./typing-notices.ts";
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 /** Calls that are answered without the conversation. */
-const SILENT: ReadonlySet<string> = new Set(["remove", "ban", "unban", "delete"]);
+const SILENT: ReadonlySet<string> = new Set(["remove", "ban", "unban", "delete", "trim"]);
 
 const NO_THREAD = refused("conflict", "Only a thread can be followed.");
 
@@ -82,6 +83,8 @@ export interface ConversationRules {
   changes: ChangeRate;
   /** Asked before sends and edits are committed; absent: nobody is. */
   hooks?: Hooks | null;
+  /** How long messages are kept at most, in seconds; null or absent: for ever. */
+  retentionCapS?: number | null;
   /** Judges streamed texts as they are stored; absent: nobody does. */
   judge?: TextJudge | null;
 }
@@ -114,6 +117,7 @@ export function conversationBehaviour(
     const { addedIds, removedIds, changedIds, deleted, hasThreads, systemMessages } = change;
     follow(state, conversation.rev, ctx);
     adopt(state, change.conversation);
+    if (state.ring !== null) dropOld(state.ring, change.conversation);
     if (removedIds.length > 0) state.departures++;
     state.masked = new Set(change.maskedIds);
     if (deleted) {
@@ -265,6 +269,7 @@ export function conversationBehaviour(
         streams: hasStreams
           ? foundStreams(await ports.streams.open(conversation.id as ConversationId))
           : null,
+        retentionCapS: rules.retentionCapS ?? null,
       };
       adopt(state, conversation);
       return state;
@@ -305,7 +310,11 @@ export function conversationBehaviour(
         serviceSignal(state, body as Body<"service_signal">, reply, ctx);
         return;
       }
-      if (op === "reads_masked") {
+      if (op === "trim" && state.thread === null) {
+        askChange(state, { call: { by: null, does: "trim" }, reply }, changesRules, ctx);
+        return;
+      }
+      if (op === "reads_masked" || op === "trim") {
         // The next letter reads the members again.
         typingChanged(state, { type: "let_go" }, ctx);
         ctx.passivate();
@@ -331,15 +340,7 @@ export function conversationBehaviour(
         askChange(state, { call, reply }, changesRules, ctx);
         return;
       }
-      if (op === "moderator_delete") {
-        messages.moderatorDelete(state, body as Body<"moderator_delete">, reply, ctx);
-        return;
-      }
-      if (op === "expire") {
-        messages.expire(state, body as Body<"expire">, ctx);
-        reply.ok(null);
-        return;
-      }
+      if (messages.serverChange(state, op, body, reply, ctx)) return;
       if (op === "judge_thread") {
         judgeThread(state, body as Body<"judge_thread">, reply, store, ctx);
         return;
@@ -352,14 +353,6 @@ export function conversationBehaviour(
       if (op === "reply_failed") {
         replyFailed(state, (body as Body<"reply_failed">).user);
         reply.ok(null);
-        return;
-      }
-      if (op === "refresh_files") {
-        messages.refreshFiles(state, body as Body<"refresh_files">, reply, ctx);
-        return;
-      }
-      if (op === "erase_messages") {
-        messages.eraseMessages(state, body as Body<"erase_messages">, reply, ctx);
         return;
       }
       const { user } = body as { user: UserId };

@@ -268,6 +268,7 @@ function usersIn(call: ConversationCall): number {
   switch (call.does) {
     case "update":
     case "delete":
+    case "trim":
       return 0;
     case "add":
       return call.userIds.length;

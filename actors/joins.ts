@@ -22,6 +22,7 @@ import { BEFORE_ALL, later, type Monotonic, NEVER } from "../src/protocol/time.t
 import type { Context, Reply } from "./behaviour.ts";
 import { RING_MESSAGES } from "./limits.ts";
 import type { ConversationStore, ReactionStore } from "./ports.ts";
+import { keptFrom } from "./retention.ts";
 import { changedSince, newestOf, type Ring, ringOf } from "./ring.ts";
 import { type Streams, shownStreams, whenPublished, withStreamed } from "./stream-state.ts";
 import type { Typing } from "./typing.ts";
@@ -36,6 +37,7 @@ interface Joined {
   sending: ReadonlyMap<string, unknown>;
   masked: ReadonlySet<UserId>;
   streams: Streams | null;
+  retentionCapS: number | null;
 }
 
 /** The points up to which members have cleared history; replaced where they may be wrong. */
@@ -170,7 +172,11 @@ function joinFrom(
     answer(messages, changed.length > messages.length);
   };
   const visibleFrom = state.members.get(body.user)?.visible_from_seq ?? 1;
-  const from = Math.max(visibleFrom, cleared.before.get(body.user) ?? 1);
+  const from = Math.max(
+    visibleFrom,
+    cleared.before.get(body.user) ?? 1,
+    keptFrom(state.conversation, ring, state.retentionCapS, ctx.wallMs),
+  );
   const isVisible = ({ seq }: Message) => seq >= from;
   if (after_rev === null) {
     const newest = newestOf(ring, limit).filter(isVisible).reverse();

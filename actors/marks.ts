@@ -59,7 +59,7 @@ export function mark(
         Object.assign(now, isMasked ? delivered : advance(delivered, read_seq, true));
       }
       publishUnmarked(body.user, result.value.unmarked, ctx);
-      const own = ownUnread(state.conversation, result.value.own);
+      const { first_n: _, ...own } = ownUnread(state.conversation, result.value.own);
       if (changed) {
         const receipt = {
           conversation_id: state.id,

@@ -456,7 +456,7 @@ export function messageOps(
     remove,
     pin,
     publishRevised,
-    ...serverChanges(store, publishRevised),
+    serverChange: serverChanges(store, publishRevised),
     streams,
   };
 }

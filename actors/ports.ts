@@ -157,6 +157,7 @@ export type ConversationCall = { by: UserId | null } & (
   | { does: "ban"; userId: UserId; until: string | null; reason: string | null }
   | { does: "unban"; userId: UserId }
   | { does: "delete" }
+  | { does: "trim" }
 );
 
 /** What a new conversation has beside members and title. */

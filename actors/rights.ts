@@ -53,6 +53,7 @@ export type MemberAct = Exclude<
   | "thread_changed"
   | "refresh_files"
   | "erase_messages"
+  | "trim"
   | "streams_due"
 >;
 

@@ -9,7 +9,10 @@ import { repliesChanged } from "./thread-followers.ts";
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
-/** `publishRevised`: publishes a change of a message that was committed. */
+/**
+ * `publishRevised`: publishes a change of a message that was committed. The function that it returns
+ * answers false where the operation is another one.
+ */
 export function serverChanges(
   store: Pick<ConversationStore, "expire" | "eraseMessages" | "refreshFiles">,
   publishRevised: (state: ConversationState, revised: Revised, session: "", ctx: Context) => void,
@@ -102,5 +105,29 @@ export function serverChanges(
     }
   }
 
-  return { expire, refreshFiles, eraseMessages, moderatorDelete };
+  return function serverChange(
+    state: ConversationState,
+    op: string,
+    body: unknown,
+    reply: Reply,
+    ctx: Context,
+  ): boolean {
+    switch (op) {
+      case "expire":
+        expire(state, body as Body<"expire">, ctx);
+        reply.ok(null);
+        return true;
+      case "refresh_files":
+        refreshFiles(state, body as Body<"refresh_files">, reply, ctx);
+        return true;
+      case "erase_messages":
+        eraseMessages(state, body as Body<"erase_messages">, reply, ctx);
+        return true;
+      case "moderator_delete":
+        moderatorDelete(state, body as Body<"moderator_delete">, reply, ctx);
+        return true;
+      default:
+        return false;
+    }
+  };
 }

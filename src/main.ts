@@ -19,7 +19,6 @@ import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts
 import { Host, newHostId } from "./primary/host.ts";
 import { checkPort } from "./primary/listen-trouble.ts";
 import type { Signals } from "./primary/signals.ts";
-import type { Privacy } from "./protocol/privacy.ts";
 import { HostRelay } from "./relay/relay.ts";
 import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
 import { RedisUrlBus } from "./relay/url-bus.ts";
@@ -28,6 +27,7 @@ import { readClusterIdentity } from "./storage/postgres/cluster-identity.ts";
 import { migrate } from "./storage/postgres/migrate.ts";
 import { setPrivacyDefaults } from "./storage/postgres/privacy.ts";
 import { Pruning } from "./storage/postgres/pruning.ts";
+import { setRetentionCap } from "./storage/postgres/retention.ts";
 import { startRefusalOf } from "./storage/postgres/start-refusal.ts";
 
 const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
@@ -147,7 +147,7 @@ interface Database {
 /** DATABASE_URL leaves the data directory alone; the embedded PostgreSQL lives in it. */
 async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promise<Database> {
   if (config.databaseUrl !== null) {
-    await bringUpToDate(config.databaseUrl, config.privacyDefaults, log);
+    await bringUpToDate(config.databaseUrl, config, log);
     const workerConfig = { ...config, databaseUrl: config.databaseUrl };
     return { workerConfig, opsToken: null, lost: new Promise(() => undefined) };
   }
@@ -155,7 +155,7 @@ async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promi
   cleanups.push(() => dataDir.release());
   const postgres = await startEmbedded({ dataDir: dataDir.path, log });
   cleanups.push(() => postgres.stop());
-  await bringUpToDate(postgres.url, config.privacyDefaults, log);
+  await bringUpToDate(postgres.url, config, log);
   const isOwnIssuer = config.jwtSecret === null && config.jwtJwksUrl === null;
   // Output that does not go to a terminal is stored (a file, a journal, a log collector), and a
   // token must not be stored there.
@@ -191,11 +191,16 @@ async function clusterIdentity(url: string, jwtSecret: string | null): Promise<C
   }
 }
 
-async function bringUpToDate(url: string, privacy: Privacy, log: Log): Promise<void> {
+async function bringUpToDate(
+  url: string,
+  { privacyDefaults, retentionDays }: Config,
+  log: Log,
+): Promise<void> {
   try {
     const { applied, functions } = await migrate(url, packageVersion());
     if (applied.length + functions.length > 0) log.info({ event: "migrated", applied, functions });
-    await setPrivacyDefaults(url, privacy);
+    await setPrivacyDefaults(url, privacyDefaults);
+    await setRetentionCap(url, retentionDays);
   } catch (error) {
     throw startRefusalOf(error);
   }

@@ -35,6 +35,7 @@ import { STORAGE_REASONS } from "./storage/postgres/fault.ts";
 import { FaultLog } from "./storage/postgres/fault-log.ts";
 
 const IDLE_POLL_MS = 10;
+const DAY_S = 86_400;
 
 interface Running {
   host: ActorRuntime;
@@ -122,6 +123,7 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       sessionsMax: config.sessionsPerUserMax,
       changes: config.rateLimits ? config.limits.conversation_change : null,
       hooks,
+      retentionCapS: config.retentionDays && config.retentionDays * DAY_S,
       judge: new StreamedTexts(storage.moderation, systemClock, log),
     }),
     send(f) {

@@ -35,6 +35,7 @@ import { exportJobs } from "./jobs/export.ts";
 import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
+import { KEEP_MESSAGES, retentionJobs } from "./jobs/retention.ts";
 import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
 import { unreadJobs } from "./jobs/unread.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
@@ -338,6 +339,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
             clock,
           }),
           ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
+          ...retentionJobs({ store: storage.retention, gateway: exchange.gateway, log }),
           ...unreadJobs({
             store: storage.unread,
             gateway: exchange.gateway,
@@ -346,7 +348,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
           }),
         },
         bounds: { [PREPARE_FILE]: scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE },
-        standing: config.messageSearch ? [SWEEP_FILES, FEED_SEARCH] : [SWEEP_FILES],
+        standing: [SWEEP_FILES, KEEP_MESSAGES, ...(config.messageSearch ? [FEED_SEARCH] : [])],
         registry: metrics.registry,
         clock,
         log,

@@ -86,13 +86,13 @@ export function takePrefs(held: Held, { prefs_rev, ...prefs }: Prefs): Held {
   const { unread_from_seq, cleared_before_seq = 1 } = prefs;
   if (unread_from_seq !== undefined) point.unreadFrom = unread_from_seq;
   if (cleared_before_seq > 1) point.cleared = cleared_before_seq;
-  const isShown = ([at]: [number, unknown]) => at >= cleared_before_seq;
-  const isAll = cleared_before_seq === 1 || [...held.messages].every(isShown);
-  return {
-    ...held,
-    point,
-    messages: isAll ? held.messages : new Map([...held.messages].filter(isShown)),
-  };
+  return shownFrom({ ...held, point }, cleared_before_seq);
+}
+
+/** Without the messages before a seq, which were cleared or are not kept any longer. */
+export function shownFrom(held: Held, from = 1): Held {
+  if (from < 2) return held;
+  return { ...held, messages: new Map([...held.messages].filter(([seq]) => seq >= from)) };
 }
 
 /** The seq from which a page tells what is not known here of the user's marks; null: all is. */

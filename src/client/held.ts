@@ -10,7 +10,14 @@
 import type { ClientAck } from "../protocol/events.ts";
 import type { Conversation, Member, Message, Receipt } from "../protocol/schemas.ts";
 import { applyReaction, mergeOwn } from "./held-reactions.ts";
-import { beginAnew, countTo, NO_POINT, readByReceipts, takePoint } from "./held-unread.ts";
+import {
+  beginAnew,
+  countTo,
+  NO_POINT,
+  readByReceipts,
+  shownFrom,
+  takePoint,
+} from "./held-unread.ts";
 import type { Change, Erased, Held } from "./state.ts";
 
 /** Beyond these numbers waiting changes are dropped; `sync` brings them anyway. */
@@ -139,7 +146,10 @@ function takeMeta(
     [...(isWhole ? [] : [before, incoming].flatMap(cursorsOf)), ...receipts, ...held.early],
   );
   const membersSince = isGap ? incoming.rev : held.membersSince;
-  const next = { ...held, conversation, membersSince, early: [] };
+  const next = shownFrom(
+    { ...held, conversation, membersSince, early: [] },
+    conversation.first_seq,
+  );
   // In a large group a user who is not held may be a member too. The server announces when a
   // removed member stops typing.
   const isMember = (userId: string) => conversation.members_partial || memberOf(next, userId);
@@ -240,7 +250,7 @@ function withSynced(
   const next = conversation
     ? {
         ...takeMeta(held, conversation, receipts, held.rev <= conversation.rev),
-        messages: mergeMessages(held.messages, messages),
+        messages: mergeMessages(shownFrom(held, conversation.first_seq).messages, messages),
       }
     : append(held, messages);
   const own = mergeOwn(held, messages, own_reactions);

@@ -38,6 +38,8 @@ export interface Config extends EventsConfig, FilesConfig {
   accessTokenTtlS: number;
   refreshTokenTtlS: number;
   auditRetentionDays: number;
+  /** How long messages are kept at most; null: for ever. */
+  retentionDays: number | null;
   /** What holds for users who have not chosen themselves. */
   privacyDefaults: Privacy;
   /** False: `register` is forbidden. */
@@ -135,6 +137,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     accessTokenTtlS: read(CONFIG_KEYS.accessTokenTtlS, 900),
     refreshTokenTtlS: read(CONFIG_KEYS.refreshTokenTtlS, 2_592_000),
     auditRetentionDays: read(CONFIG_KEYS.auditRetentionDays, 365),
+    retentionDays: read<number | null>(CONFIG_KEYS.retentionDays, null),
     privacyDefaults: read(CONFIG_KEYS.privacyDefaults, PRIVACY_DEFAULTS),
     registration: read(CONFIG_KEYS.registration, true),
     messageSearch: read(CONFIG_KEYS.messageSearch, true),

@@ -208,6 +208,16 @@ export const CONFIG_KEYS = {
     tooLarge: "the table grows: about 200 bytes a row",
     read: integer(1, 36_500),
   },
+  retentionDays: {
+    name: "RETENTION_DAYS",
+    meaning:
+      "how long messages are kept at most, in all conversations; a conversation's own `retention_s` may be shorter",
+    unit: "days",
+    default: "",
+    wants: "a whole number from 1 to 36500; empty: for ever",
+    tooSmall: "messages that somebody still needs are gone from every conversation, for good",
+    read: integer(1, 36_500),
+  },
   registration: {
     name: "REGISTRATION",
     meaning: "whether anybody may make an account with `POST /api/auth/register`",

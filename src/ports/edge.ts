@@ -281,6 +281,7 @@ export interface SyncedConversation extends OwnUnread {
   conversation: Conversation | null;
   has_more: boolean;
   reset: boolean;
+  truncated_before_seq?: number;
   last_n?: number;
   first_n?: number;
 }

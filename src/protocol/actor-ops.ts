@@ -203,6 +203,11 @@ export interface ConversationOps {
   refresh_files: { body: { seqs: number[] }; answer: null };
   /** Empties at most `most` messages of an erased user as one change; how many there were. */
   erase_messages: { body: { user: UserId; most: number }; answer: { erased: number } };
+  /**
+   * Messages are older than the conversation keeps them: it begins at a later seq now, which its
+   * members receive as a change. A thread's beginning is moved by storage, before.
+   */
+  trim: { body: Record<string, never>; answer: Record<string, never> };
   mark: {
     body: Acting & { seq: number; read: boolean };
     /** A read mark also answers the user's own point. */

@@ -146,6 +146,13 @@ export const CLIENT_EVENTS = {
           conversation: Nullable(Conversation),
           has_more: Type.Boolean(),
           reset: Type.Boolean(),
+          truncated_before_seq: Type.Optional(
+            Type.Integer({
+              minimum: 2,
+              description:
+                "Messages before it are not kept any longer: drop what you hold of them.",
+            }),
+          ),
           last_n: Type.Optional(Count),
           first_n: Type.Optional(Count),
           ...Type.Partial(OwnUnread).properties,

@@ -28,6 +28,7 @@ export const CONFIG: WorkerConfig = {
   jwtJwksUrl: null,
   serviceSubjects: [],
   auditRetentionDays: 365,
+  retentionDays: null,
   privacyDefaults: PRIVACY_DEFAULTS,
   jobs: true,
   events: "auto",

@@ -26,6 +26,7 @@ import type { Conversation } from "../../protocol/schemas.ts";
 import { MEMBERS_MAX, type Refusal, refusalOf, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
 import { maskReads, wantsContacts } from "./privacy.ts";
+import { trimOld } from "./retention.ts";
 import {
   compareIds,
   type MemoryTables,
@@ -131,6 +132,7 @@ export function doCall(batch: Batch, call: ConversationCall): Done {
   if (isDeleted) return REFUSALS.conversationNotFound;
   if (call.does === "join" || call.does === "accept") return comeIn(batch, call);
   if (role === null) return REFUSALS.conversationNotFound;
+  if (call.does === "trim") return ok({ changed: trimOld(batch.tables, stored) });
   if (kind === "direct" && call.does !== "update" && call.does !== "member") {
     return STORAGE_REFUSALS.directFixed;
   }

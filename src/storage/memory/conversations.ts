@@ -25,6 +25,7 @@ import { MemoryConversationReads } from "./conversation-reads.ts";
 import { createInvite, endInvite } from "./invites.ts";
 import { extraOf, filesRefusal, mentionedIn, showFiles } from "./message-extras.ts";
 import { maskedIn, maskReads, wantsContacts } from "./privacy.ts";
+import { trimOld } from "./retention.ts";
 import { addSystemMessage, appendForService } from "./system-messages.ts";
 import {
   compareIds,
@@ -65,7 +66,8 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       return ok({ message: { ...stored.messages[seen - 1]! }, duplicate: true });
     }
     if (this.#tables.isBlocked(stored)) return STORAGE_REFUSALS.apart;
-    const clearedBefore = stored.members.get(asked.senderId)?.clearedBeforeSeq ?? 0;
+    const cleared = stored.members.get(asked.senderId)?.clearedBeforeSeq ?? 0;
+    const clearedBefore = Math.max(cleared, stored.firstSeq ?? 0);
     const replyTo = asked.replyToSeq ?? Infinity;
     const isBeyond = asked.replyToSeq !== null && replyTo > stored.messages.length;
     if (isBeyond || replyTo < clearedBefore) return STORAGE_REFUSALS.noReply;
@@ -134,7 +136,8 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     if (!stored) return REFUSALS.conversationNotFound;
     const message = stored.messages[seq - 1];
     if (!message) return REFUSALS.messageNotFound;
-    if (seq < (stored.members.get(by)?.clearedBeforeSeq ?? 0)) return REFUSALS.messageNotFound;
+    const cleared = stored.members.get(by)?.clearedBeforeSeq ?? 0;
+    if (seq < Math.max(cleared, stored.firstSeq ?? 0)) return REFUSALS.messageNotFound;
     const refusal = this.#reviseRefusal(stored, message, by, change);
     return refusal ?? ok(this.#revise(stored, message, by, change));
   }
@@ -363,6 +366,7 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     const changedIds = [...batch.touched.keys()].filter((userId) => staying.has(userId));
     const hasThreads = removedIds.length > 0 && threadsOf(this.#tables, id).length > 0;
     if (changed) {
+      trimOld(this.#tables, stored);
       stored.metaRev = ++stored.rev;
       if (batch.isInformed) stored.extra = { ...stored.extra, meta_rev: stored.rev };
       const removed = before.members.flatMap((member, place) =>

@@ -47,6 +47,7 @@ export function candidateOf(
     messages: fresh
       ? newestMessages(visible, NEWEST_MAX)
       : changedMessages(visible, afterRev, CHANGED_MAX + 1),
+    ...(stored.firstSeq !== undefined && { truncatedBeforeSeq: stored.firstSeq }),
     own: ownIn(stored, reader),
   };
 }

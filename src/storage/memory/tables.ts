@@ -117,8 +117,9 @@ export interface StoredConversation {
   /** The number of its last activity among all; see MemoryTables.activities. */
   activity: number;
   createdAt: string;
-  /** By seq: the first has seq 1. */
+  /** By seq: the first has seq 1. Those before `firstSeq` are not kept any longer. */
   messages: Message[];
+  firstSeq?: number;
   /** At which rev each message was sent, in the same order. */
   sentRevs: number[];
   /** Sender and client_id to seq. */
@@ -375,8 +376,15 @@ export function countBefore(stored: Pick<StoredConversation, "messages">, seq: n
 /** The first seq of which the member may read: join and clearing both hide. */
 export function shownFrom(stored: StoredConversation, userId: string): number {
   const member = stored.members.get(userId);
-  return Math.max(member?.extra.visible_from_seq ?? 1, member?.clearedBeforeSeq ?? 1);
+  const { firstSeq = 1 } = stored;
+  return Math.max(member?.extra.visible_from_seq ?? 1, member?.clearedBeforeSeq ?? 1, firstSeq);
 }
+
+/** Left out where nothing is gone. */
+const firstIn = (stored: StoredConversation) =>
+  stored.firstSeq === undefined
+    ? null
+    : { first_seq: stored.firstSeq, first_n: countBefore(stored, stored.firstSeq) };
 
 /** The point of a user who reads a thread without following it. */
 const NOTHING_READ: Pick<StoredMember, "readSeq" | "clearedBeforeSeq" | "unreadFromSeq"> = {
@@ -395,7 +403,12 @@ export function standingIn(stored: StoredConversation, userId: string) {
     ...(clearedBeforeSeq !== undefined && { cleared_n: countBefore(stored, clearedBeforeSeq) }),
     ...(unreadFromSeq !== undefined && { unread_from_n: countBefore(stored, unreadFromSeq) }),
   };
-  const counted = { last_seq, ...(last_n !== last_seq && { last_n }) };
+  const first_n = firstIn(stored)?.first_n;
+  const counted = {
+    last_seq,
+    ...(last_n !== last_seq && { last_n }),
+    ...(first_n !== undefined && { first_n }),
+  };
   return { counted, own, standing: { ...counted, ...ownUnread(counted, own) } };
 }
 
@@ -433,6 +446,7 @@ export function shownConversation(
     ...(countAt(stored, stored.messages.length) !== stored.messages.length && {
       last_n: countAt(stored, stored.messages.length),
     }),
+    ...firstIn(stored),
   };
 }
 

@@ -65,7 +65,9 @@ const NEWEST = {
     FROM unnest($1::bigint[], $2::int[]) WITH ORDINALITY AS a (id, most, n)
     CROSS JOIN LATERAL (
       SELECT x.seq, message_text(x) AS message FROM messages x
-      WHERE x.conversation_id = a.id ORDER BY x.seq DESC LIMIT a.most
+      WHERE x.conversation_id = a.id
+        AND x.seq >= (SELECT kept_of(c) FROM conversations c WHERE c.id = a.id)
+      ORDER BY x.seq DESC LIMIT a.most
     ) m ORDER BY a.n, m.seq`,
 };
 const CHANGED_AFTER = {
@@ -75,7 +77,8 @@ const CHANGED_AFTER = {
       WITH ORDINALITY AS a (id, rev, most, from_seq, n)
     CROSS JOIN LATERAL (
       SELECT x.rev, message_text(x) AS message FROM messages x
-      WHERE x.conversation_id = a.id AND x.rev > a.rev AND x.seq >= a.from_seq
+      WHERE x.conversation_id = a.id AND x.rev > a.rev AND x.seq >= greatest(a.from_seq,
+        (SELECT kept_of(c) FROM conversations c WHERE c.id = a.id))
       ORDER BY x.rev FETCH FIRST a.most ROWS WITH TIES
     ) m ORDER BY a.n, m.rev`,
 };
@@ -450,6 +453,7 @@ function callRow(call: ConversationCall): object {
       return { by, does, user_id: call.userId };
     case "join":
     case "delete":
+    case "trim":
       return { by, does };
   }
 }

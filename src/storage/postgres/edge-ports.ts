@@ -10,6 +10,7 @@ import type { FileTable } from "../../ports/files.ts";
 import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
+import type { RetentionStore } from "../../ports/retention.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { MessageSearch, SearchIndex } from "../../ports/search.ts";
 import type { ServiceStore } from "../../ports/services.ts";
@@ -29,6 +30,7 @@ import { PostgresModeration } from "./moderation.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
 import { PostgresQueries } from "./queries.ts";
+import { PostgresRetention } from "./retention.ts";
 import { PostgresScheduled } from "./scheduled.ts";
 import { PostgresSearch } from "./search.ts";
 import { PostgresSearchIndex } from "./search-index.ts";
@@ -57,6 +59,7 @@ export interface EdgeStorage {
   apps: AppQueries;
   erasures: ErasureStore;
   exports: ExportStore;
+  retention: RetentionStore;
   events: EventLog;
   unread: UnreadStore;
   webhooks: WebhookStore & WebhookQueue;
@@ -87,6 +90,7 @@ export function createEdgePorts(url: string, options: StorageOptions = {}): Edge
     apps: new PostgresAppQueries(database),
     erasures: new PostgresErasures(database),
     exports: new PostgresExports(database),
+    retention: new PostgresRetention(database),
     events: new PostgresEventLog(database),
     unread: new PostgresUnread(database),
     webhooks: new PostgresWebhooks(database),

@@ -56,6 +56,10 @@ export const ref = (row: string) =>
   `CASE WHEN :outside AND ${row}.external_id IS NOT NULL THEN ${row}.external_id
     ELSE 'troupe:' || ${row}.id END`;
 
+/** The first message of a conversation that is still served. */
+export const keptIn = (id: string) =>
+  `(SELECT kept_of(kept) FROM conversations kept WHERE kept.id = ${id})`;
+
 /** An object without the keys that have nothing to say, and with JSON that stays as it is. */
 export const object = (keys: string, raw: Readonly<Record<string, string>> = {}) =>
   [

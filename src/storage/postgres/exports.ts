@@ -20,6 +20,7 @@ const USERS_FILES = {
 const SHOWN_FILES = {
   text: `SELECT r.seq AS place, ${FILE_COLUMNS} FROM message_files r JOIN files f ON f.id = r.file_id
     WHERE r.conversation_id = $2 AND (r.seq, r.file_id) > ($3, $1) AND ${IS_WHOLE}
+      AND r.seq >= (SELECT kept_of(c) FROM conversations c WHERE c.id = $2)
       AND NOT EXISTS (SELECT 1 FROM message_files o
         WHERE o.file_id = r.file_id AND o.conversation_id = r.conversation_id AND o.seq < r.seq)
     ORDER BY r.seq, r.file_id LIMIT ${PAGE}`,

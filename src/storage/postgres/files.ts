@@ -10,7 +10,7 @@ import type { FileKind, FileObject } from "../../protocol/files.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { decodeFilePlace, encodeFilePlace } from "./cursor.ts";
 import type { Database } from "./pool.ts";
-import { shownFrom } from "./rows.ts";
+import { joinedFrom } from "./rows.ts";
 
 const WHOLE = "f.removed_at IS NULL AND f.state <> 'uploading'";
 const COLUMNS = `f.id, f.user_id, file_json(f) AS shown,
@@ -49,11 +49,12 @@ const OF_CONVERSATION = {
     FROM conversations c
     JOIN conversation_members k
       ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = $1
-      AND coalesce(c.parent_seq, ${LAST}) >= ${shownFrom("k")}
+      AND coalesce(c.parent_seq, ${LAST}) >= ${joinedFrom("k")}
     LEFT JOIN LATERAL (
       SELECT r.seq, r.file_id, file_json(f) AS shown
       FROM message_files r JOIN files f ON f.id = r.file_id AND ${WHOLE}
-      WHERE r.conversation_id = c.id AND coalesce(c.parent_seq, r.seq) >= ${shownFrom("k")}
+      WHERE r.conversation_id = c.id AND coalesce(c.parent_seq, r.seq) >= ${joinedFrom("k")}
+        AND r.seq >= kept_of(c)
         AND (r.seq, r.file_id) < ($4::bigint, $5::bigint)
         AND ($3::text IS NULL OR f.kind = $3)
       ORDER BY r.seq DESC, r.file_id DESC LIMIT $6

@@ -106,7 +106,7 @@ export const CHANGES = {
             y.edited_at IS NULL AND y.deleted_at IS NULL AND y.reactions IS NULL
               AND y.revised IS NULL AS first
           FROM messages y
-          WHERE y.conversation_id = c.id AND y.rev > $2
+          WHERE y.conversation_id = c.id AND y.rev > $2 AND y.seq >= kept_of(c)
           ORDER BY y.rev FETCH FIRST $3 ROWS WITH TIES)
         UNION ALL
         SELECT b.rev, message_text(b.message) AS item, b.edited_at IS NULL AND b.revised IS NULL AS first
@@ -114,7 +114,8 @@ export const CHANGES = {
           SELECT r.rev, r.edited_at, r.revised, message_before(y, r) AS message
           FROM message_versions r
           JOIN messages y ON y.conversation_id = r.conversation_id AND y.seq = r.seq
-          WHERE r.conversation_id = c.id AND r.rev > $2 ORDER BY r.rev LIMIT $3
+          WHERE r.conversation_id = c.id AND r.rev > $2 AND r.seq >= kept_of(c)
+          ORDER BY r.rev LIMIT $3
         ) b
         ORDER BY rev FETCH FIRST $3 ROWS WITH TIES
       ) m
@@ -130,7 +131,7 @@ export const CHANGES = {
         SELECT * FROM reaction_changes a WHERE a.conversation_id = c.id AND a.rev > $2
         ORDER BY a.rev LIMIT $3
       ) g
-      JOIN messages y ON y.conversation_id = c.id AND y.seq = g.seq
+      JOIN messages y ON y.conversation_id = c.id AND y.seq = g.seq AND y.seq >= kept_of(c)
     ) f
     WHERE c.id = $1`,
 };

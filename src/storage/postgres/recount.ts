@@ -42,10 +42,14 @@ const LIVE_POSTS =
 const LIVE_POSTS_BY_AUTHOR =
   "(SELECT x.author_id AS id, count(*) AS counted FROM posts x WHERE x.deleted_at IS NULL" +
   " GROUP BY x.author_id)";
-const LAST_SEQ = "(SELECT coalesce(max(x.seq), 0) FROM messages x WHERE x.conversation_id = t.id)";
+// Retention may have left none.
+const LAST_SEQ = `(SELECT greatest(max(x.seq), t.first_seq - 1, 0) FROM messages x
+  WHERE x.conversation_id = t.id)`;
 // The newest change is a message's last or that of members and title.
-const REV =
-  "(SELECT greatest(t.meta_rev, max(x.rev)) FROM messages x WHERE x.conversation_id = t.id)";
+// A thread whose newest messages are not kept any longer may have a higher one.
+const LOST_REV = "CASE WHEN t.first_seq > 1 AND t.parent_id IS NOT NULL THEN t.rev END";
+const REV = `(SELECT greatest(t.meta_rev, max(x.rev), ${LOST_REV}) FROM messages x
+  WHERE x.conversation_id = t.id)`;
 const MEMBERS = "(SELECT count(*) FROM conversation_members x WHERE x.conversation_id = t.id)";
 const REPLIES = `(SELECT count(*) FROM messages x
   WHERE x.conversation_id = t.id AND x.seq <= t.counted_seq AND x.deleted_at IS NULL
@@ -74,11 +78,16 @@ const COUNTS =
   "(x.extra->>'type' IS DISTINCT FROM 'system' AND (x.extra->>'silent') IS DISTINCT FROM 'true')";
 const FIRST_N = (id: string) =>
   `coalesce((SELECT v.first_n FROM conversations v WHERE v.id = ${id}), 0)`;
+/** Rows before it are about to be deleted, and count no more. */
+const FIRST_SEQ = (id: string) =>
+  `coalesce((SELECT v.first_seq FROM conversations v WHERE v.id = ${id}), 1)`;
 const N_OF_MESSAGE = `(${FIRST_N("t.conversation_id")} + (SELECT count(*) FROM messages x
-  WHERE x.conversation_id = t.conversation_id AND x.seq <= t.seq AND ${COUNTS}))`;
+  WHERE x.conversation_id = t.conversation_id AND x.seq <= t.seq
+    AND x.seq >= ${FIRST_SEQ("t.conversation_id")} AND ${COUNTS}))`;
 /** n of the newest message up to a seq. */
 const nAt = (id: string, seq: string) => `coalesce((SELECT coalesce(x.n, x.seq) FROM messages x
-  WHERE x.conversation_id = ${id} AND x.seq <= ${seq} ORDER BY x.seq DESC LIMIT 1), ${FIRST_N(id)})`;
+  WHERE x.conversation_id = ${id} AND x.seq <= ${seq} AND x.seq >= ${FIRST_SEQ(id)}
+  ORDER BY x.seq DESC LIMIT 1), ${FIRST_N(id)})`;
 
 const grouped = (table: string, key: string, value: string) =>
   `(SELECT x.${key} AS id, ${value} AS counted FROM ${table} x GROUP BY x.${key})`;
@@ -150,7 +159,7 @@ const RECOUNTED: Recounted[] = [
     what: "conversations.last_seq",
     table: "conversations",
     column: "last_seq",
-    differing: `SELECT t.id, t.last_seq AS stored, coalesce(x.counted, 0) AS counted
+    differing: `SELECT t.id, t.last_seq AS stored, greatest(x.counted, t.first_seq - 1, 0) AS counted
       FROM conversations t
       LEFT JOIN ${grouped("messages", "conversation_id", "max(x.seq)")} x ON x.id = t.id`,
     counted: LAST_SEQ,
@@ -160,7 +169,7 @@ const RECOUNTED: Recounted[] = [
     what: "conversations.rev",
     table: "conversations",
     column: "rev",
-    differing: `SELECT t.id, t.rev AS stored, greatest(t.meta_rev, x.counted) AS counted
+    differing: `SELECT t.id, t.rev AS stored, greatest(t.meta_rev, x.counted, ${LOST_REV}) AS counted
       FROM conversations t
       LEFT JOIN ${grouped("messages", "conversation_id", "max(x.rev)")} x ON x.id = t.id`,
     counted: REV,
@@ -229,7 +238,8 @@ const RECOUNTED: Recounted[] = [
     differing: `SELECT x.conversation_id || '/' || x.seq AS id, coalesce(x.n, x.seq) AS stored,
         coalesce(v.first_n, 0) + count(*) FILTER (WHERE ${COUNTS})
           OVER (PARTITION BY x.conversation_id ORDER BY x.seq) AS counted
-      FROM messages x JOIN conversations v ON v.id = x.conversation_id`,
+      FROM messages x
+      JOIN conversations v ON v.id = x.conversation_id AND x.seq >= coalesce(v.first_seq, 1)`,
     counted: `nullif(${N_OF_MESSAGE}, t.seq)`,
     isRow: MESSAGE_ROW,
   },
@@ -241,8 +251,8 @@ const RECOUNTED: Recounted[] = [
     differing: `SELECT t.id, coalesce(t.last_n, t.last_seq) AS stored,
         ${nAt("t.id", "t.last_seq")} AS counted
       FROM conversations t
-      WHERE t.last_n IS NOT NULL OR t.last_seq = coalesce(
-        (SELECT max(m.seq) FROM messages m WHERE m.conversation_id = t.id), 0)`,
+      WHERE t.last_n IS NOT NULL OR t.last_seq = greatest(
+        (SELECT max(m.seq) FROM messages m WHERE m.conversation_id = t.id), t.first_seq - 1, 0)`,
     counted: `nullif(${nAt("t.id", "t.last_seq")}, t.last_seq)`,
     isRow: ONE_ROW,
   },
@@ -254,7 +264,10 @@ const RECOUNTED: Recounted[] = [
 
 /** A member's n at a cursor, or before a seq that they have set. */
 function pointOf(column: string, beside: string, seq: string, isSet: string): Recounted {
-  const counted = nAt("t.conversation_id", seq);
+  // Among messages that are gone it cannot be counted: there it is at most n of the last one.
+  const counted = `CASE WHEN ${seq} >= ${FIRST_SEQ("t.conversation_id")} - 1
+    THEN ${nAt("t.conversation_id", seq)}
+    ELSE least(coalesce(t.${column}, ${beside}), ${FIRST_N("t.conversation_id")}) END`;
   return {
     what: `conversation_members.${column}`,
     table: "conversation_members",

@@ -125,11 +125,11 @@ export const readable = (reader: string) =>
 
 /** The first seq that the reader of `readable` may see; see shownFrom. */
 export const SHOWN_FROM = `CASE WHEN c.parent_id IS NULL
-    THEN greatest(k.visible_from_seq, k.cleared_before_seq, 1)
-    ELSE coalesce((
+    THEN greatest(k.visible_from_seq, k.cleared_before_seq, kept_of(c))
+    ELSE greatest(kept_of(c), (
       SELECT f.cleared_before_seq FROM conversation_members f
       WHERE f.conversation_id = c.id AND f.user_id = k.user_id
-    ), 1)
+    ))
   END`;
 
 /** The same of table alias `c` and a subquery `v` of the arrays: see below. */
@@ -247,13 +247,20 @@ export interface OwnRow {
   unread_count: string;
 }
 
-/** The first seq that the member with the row `k` may read: join and clearing both hide messages. */
-export const shownFrom = (k: string) =>
+/** From where on a member's join and clearing show messages; in a thread, roots of threads. */
+export const joinedFrom = (k: string) =>
   `greatest(${k}.visible_from_seq, ${k}.cleared_before_seq, 1)`;
+
+/**
+ * The first seq that the member with the row `k` may read of the conversation `c`: join, clearing and
+ * retention all hide messages.
+ */
+export const shownFrom = (k: string) =>
+  `greatest(${k}.visible_from_seq, ${k}.cleared_before_seq, kept_of(c))`;
 
 /** Columns of an OwnRow from a conversation `c` and the member's row `m`. */
 export const ownColumns = (c: string, m: string) =>
-  `${c}.last_seq, ${c}.last_n, ${c}.first_n, ${m}.read_seq, ${m}.read_n, ${m}.cleared_n,` +
+  `${c}.last_seq, ${c}.last_n, first_n_of(${c}) AS first_n, ${m}.read_seq, ${m}.read_n, ${m}.cleared_n,` +
   ` ${m}.unread_from_n, unread_count(${c}, ${m}) AS unread_count`;
 
 export function ownOf(row: Omit<OwnRow, "last_seq">) {

@@ -34,6 +34,8 @@ export interface SyncCandidate {
   conversation: Conversation | null;
   /** Where not fresh: those changed, by rising rev, one more than CHANGED_MAX if there are, up to the end of a rev. */
   messages: Message[];
+  /** Those before it are not kept any longer; left out where all are. */
+  truncatedBeforeSeq?: number;
   /** The client's own point, with the counts beside it. */
   own: OwnUnread & Pick<SyncedConversation, "last_n" | "first_n">;
 }
@@ -79,7 +81,7 @@ function syncedOf(
   candidate: SyncCandidate,
   bytesMax: number,
 ): { synced: SyncedConversation; byteLength: number } {
-  const { id, rev, fresh, reset, conversation, own } = candidate;
+  const { id, rev, fresh, reset, conversation, truncatedBeforeSeq, own } = candidate;
   let byteLength = CONVERSATION_BYTES + (conversation?.members.length ?? 0) * MEMBER_BYTES;
   const kept: Message[] = [];
   // Fresh ones lose their oldest, which are history; the others lose what changed last.
@@ -103,6 +105,7 @@ function syncedOf(
       conversation,
       has_more,
       reset,
+      ...(truncatedBeforeSeq !== undefined && { truncated_before_seq: truncatedBeforeSeq }),
       ...own,
     },
     byteLength,

@@ -31,7 +31,7 @@ import {
 } from "./sync-answer.ts";
 
 const OWN =
-  "k.read_seq, k.read_n, k.cleared_n, k.unread_from_n, unread_count(c, k) AS unread_count";
+  "kept_of(c) AS kept_from, first_n_of(c) AS kept_n, k.read_seq, k.read_n, k.cleared_n, k.unread_from_n, unread_count(c, k) AS unread_count";
 
 // For each request its conversations, the most recently active first.
 export const SYNC = {
@@ -53,7 +53,8 @@ export const SYNC = {
       ), unfollowed AS (
         -- Threads that are listed, may be read and are not followed: nothing of them is one's own.
         SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh,
-          1::bigint AS shown_from, 0::bigint AS read_seq, NULL::bigint AS read_n,
+          kept_of(c) AS shown_from,
+          kept_of(c) AS kept_from, first_n_of(c) AS kept_n, 0::bigint AS read_seq, NULL::bigint AS read_n,
           NULL::bigint AS cleared_n, NULL::bigint AS unread_from_n, 0::bigint AS unread_count
         FROM unnest(q.ids, q.revs) AS a (id, after_rev)
         JOIN conversations c ON c.id = a.id AND c.parent_id IS NOT NULL AND c.deleted_at IS NULL
@@ -86,7 +87,7 @@ export const SYNC = {
         WINDOW places AS (ORDER BY w.last_activity_at DESC, w.id DESC)
       )
       SELECT e.id, e.kind, e.title, e.owner_id, e.last_seq, e.rev, e.created_at,
-        e.last_n, e.first_seq, e.first_n, e.read_seq, e.read_n, e.cleared_n, e.unread_from_n,
+        e.last_n, e.first_seq, e.kept_n AS first_n, e.kept_from, e.read_seq, e.read_n, e.cleared_n, e.unread_from_n,
         e.unread_count, e.last_activity_at, e.after_rev, e.differs, e.fresh, e.fits,
         e.fresh OR e.meta_rev > e.after_rev AS whole,
         e.member_count, v.member_ids, v.member_delivered, v.member_read,
@@ -131,6 +132,8 @@ interface SyncRow extends ConversationRow, OwnRow {
   differs: boolean;
   fresh: boolean;
   fits: boolean;
+  /** The first seq that retention has left. */
+  kept_from: string;
   /** Members or title are news to the client. */
   whole: boolean;
   messages: string | null;
@@ -210,6 +213,7 @@ function candidateOf(row: SyncRow): SyncCandidate {
     reset: row.fresh && row.after_rev !== null,
     conversation: row.whole ? conversationOf(row) : null,
     messages: messagesOf(row.messages),
+    ...(row.kept_from !== "1" && { truncatedBeforeSeq: Number(row.kept_from) }),
     own: ownOf(row),
   };
 }

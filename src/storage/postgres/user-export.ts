@@ -1,5 +1,6 @@
 /** The lines of one user: what is theirs, and of others names and ids. */
 import {
+  keptIn,
   NO_VALUES,
   object,
   PAGE,
@@ -100,12 +101,14 @@ const MESSAGES = `SELECT m.seq AS at, ${object(
 )} AS line FROM messages m
   WHERE m.conversation_id = :id AND m.sender_id = :user
     AND m.seq > :after AND m.seq <= :after + ${SPAN} AND m.deleted_at IS NULL
+    AND m.seq >= ${keptIn(":id")}
   ORDER BY m.seq LIMIT ${PAGE}`;
 const REACTIONS = `SELECT r.seq AS at, ${object(
   `'type', 'reaction', 'conversation', :ref, 'seq', r.seq, 'user', :self, 'key', r.key,
     'created_at', iso_time(r.created_at)`,
 )} AS line FROM message_reactions r
   WHERE r.conversation_id = :id AND r.user_id = :user AND r.seq > :after
+    AND r.seq >= ${keptIn(":id")}
   ORDER BY r.seq FETCH FIRST ${PAGE} ROWS WITH TIES`;
 
 const SCHEDULED = `SELECT s.id AS at, ${object(

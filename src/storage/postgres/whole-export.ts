@@ -1,5 +1,5 @@
 /** The lines of one conversation, and of everything. */
-import { NO_VALUES, object, PAGE, pages, ref } from "./export-statements.ts";
+import { keptIn, NO_VALUES, object, PAGE, pages, ref } from "./export-statements.ts";
 import type { Database } from "./pool.ts";
 
 /** What is exported: everything, or one conversation. */
@@ -82,6 +82,7 @@ const messages = (extent: Extent) => `SELECT m.conversation_id AS place, m.seq A
   FROM (
     SELECT * FROM messages m
     WHERE ${within(extent, "m.conversation_id")} (m.conversation_id, m.seq) > (:place, :after)
+      AND m.seq >= ${keptIn("m.conversation_id")}
     ORDER BY m.conversation_id, m.seq LIMIT ${PAGE}
   ) m JOIN conversations c ON c.id = m.conversation_id LEFT JOIN users u ON u.id = m.sender_id
   ORDER BY m.conversation_id, m.seq`;
@@ -94,6 +95,7 @@ const reactions = (extent: Extent) => `SELECT r.conversation_id AS place, r.seq 
   FROM (
     SELECT * FROM message_reactions r
     WHERE ${within(extent, "r.conversation_id")} (r.conversation_id, r.seq) > (:place, :after)
+      AND r.seq >= ${keptIn("r.conversation_id")}
     ORDER BY r.conversation_id, r.seq FETCH FIRST ${PAGE} ROWS WITH TIES
   ) r JOIN conversations c ON c.id = r.conversation_id JOIN users u ON u.id = r.user_id
   ORDER BY r.conversation_id, r.seq, r.key, r.id`;

@@ -4,6 +4,7 @@
 --   add      user_ids             remove  user_id            member  user_id, role?, data?, silenced_until?
 --   join                          accept  invite_id          ban     user_id, until?, reason?
 --   unban    user_id              delete
+--   trim: by null; moves first_seq past messages that are not kept any longer
 -- outcomes and done run parallel to the calls: the outcome, and whether the call did something to
 -- what members see. Outcomes: ok, not_found (the caller is no member), conflict (a conversation of
 -- this kind cannot do it), user_not_found, member_not_found, forbidden (the caller's role),
@@ -112,7 +113,7 @@ BEGIN
       WHEN does IN ('join', 'accept') THEN 'ok'
       WHEN caller_rank < 0 THEN 'not_found'
       WHEN before.kind = 'thread' THEN 'conflict'
-      WHEN before.kind = 'direct' AND does NOT IN ('update', 'member') THEN 'conflict'
+      WHEN before.kind = 'direct' AND does NOT IN ('update', 'member', 'trim') THEN 'conflict'
       WHEN role_rank(least_role(before.kind, now_extra, needed)) > caller_rank AND needed IS NOT NULL
         THEN 'forbidden'
       WHEN (does = 'ban' OR needed = 'remove_members') AND target_rank >= caller_rank
@@ -157,6 +158,11 @@ BEGIN
           now_title := call->>'title';
         END IF;
       END IF;
+    END IF;
+
+    -- The trigger keep_messages moves it, with every change.
+    IF outcome = 'ok' AND does = 'trim' THEN
+      did := kept_of(before) > coalesce(before.first_seq, 1);
     END IF;
 
     IF outcome = 'ok' AND does = 'member' THEN

@@ -21,7 +21,8 @@ BEGIN
   outcome := CASE
     WHEN parent.id IS NULL OR reader.user_id IS NULL THEN 'not_found'
     WHEN parent.kind = 'thread' THEN 'thread'
-    WHEN root.seq IS NULL OR reader.visible_from_seq > p_seq THEN 'message_not_found'
+    WHEN root.seq IS NULL OR p_seq < kept_of(parent) OR reader.visible_from_seq > p_seq
+      THEN 'message_not_found'
     WHEN reader.apart THEN 'apart'
     WHEN id IS NULL AND root.deleted_at IS NOT NULL THEN 'conflict'
     ELSE 'ok'

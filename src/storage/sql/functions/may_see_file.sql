@@ -8,5 +8,6 @@ LANGUAGE sql STABLE AS $$
     JOIN conversation_members k
       ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = p_user
     WHERE r.file_id = f.id
-      AND coalesce(c.parent_seq, r.seq) >= greatest(k.visible_from_seq, k.cleared_before_seq, 1))
+      AND coalesce(c.parent_seq, r.seq) >= greatest(k.visible_from_seq, k.cleared_before_seq, 1)
+      AND r.seq >= kept_of(c))
 $$;

@@ -26,6 +26,8 @@ DECLARE
   -- The conversation whose members may react: in a thread the parent. They see all or nothing of it.
   of_id bigint;
   of_seq bigint;
+  -- Messages before it are not kept any longer.
+  kept_seq bigint;
   found_message messages;
   -- The keys of the message in the order of their first use. One that goes keeps its place until
   -- the end of the flush, for it may come back within it.
@@ -54,8 +56,8 @@ DECLARE
 BEGIN
   outcomes := '{}';
   done := '{}';
-  SELECT c.rev + 1, coalesce(c.parent_id, c.id), coalesce(c.parent_seq, p_seq)
-  INTO next_rev, of_id, of_seq
+  SELECT c.rev + 1, coalesce(c.parent_id, c.id), coalesce(c.parent_seq, p_seq), kept_of(c)
+  INTO next_rev, of_id, of_seq, kept_seq
   FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
   SELECT m.* INTO found_message FROM messages m
   WHERE m.conversation_id = p_id AND m.seq = p_seq;
@@ -82,7 +84,7 @@ BEGIN
     WHERE k.conversation_id = of_id AND k.user_id = call.u;
     outcome := CASE
       WHEN NOT FOUND THEN 'not_found'
-      WHEN found_message.seq IS NULL OR found_hidden THEN 'message_not_found'
+      WHEN found_message.seq IS NULL OR found_hidden OR p_seq < kept_seq THEN 'message_not_found'
       WHEN found_apart THEN 'apart'
       WHEN found_message.deleted_at IS NOT NULL THEN 'conflict'
       WHEN (call.o OR call.a) AND NOT call.m THEN 'forbidden'

@@ -28,6 +28,8 @@ DECLARE
   -- The conversation whose members may speak: in a thread the parent.
   of_id bigint;
   is_thread boolean;
+  -- Messages before it are not kept any longer.
+  kept bigint;
   before messages;
   after messages;
   is_pinned boolean;
@@ -35,8 +37,8 @@ DECLARE
   new_mentions bigint[];
   new_files jsonb;
 BEGIN
-  SELECT c.rev + 1, coalesce(c.parent_id, c.id), c.parent_id IS NOT NULL
-  INTO next_rev, of_id, is_thread
+  SELECT c.rev + 1, coalesce(c.parent_id, c.id), c.parent_id IS NOT NULL, kept_of(c)
+  INTO next_rev, of_id, is_thread, kept
   FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
   SELECT k.apart, p_seq < k.cleared_before_seq AND NOT is_thread INTO found_apart, found_hidden
   FROM conversation_members k
@@ -45,7 +47,7 @@ BEGIN
   is_pinned := before.extra ? 'pinned_at';
   outcome := CASE
     WHEN found_apart IS NULL AND NOT is_expiry THEN 'not_found'
-    WHEN before.seq IS NULL OR (found_hidden AND NOT is_expiry) THEN 'message_not_found'
+    WHEN before.seq IS NULL OR ((found_hidden OR p_seq < kept) AND NOT is_expiry) THEN 'message_not_found'
     WHEN act = 'edit' AND before.sender_id IS DISTINCT FROM p_by THEN 'forbidden'
     WHEN act = 'edit' AND before.extra->>'type' = 'system' THEN 'forbidden'
     WHEN act = 'delete' AND NOT is_expiry

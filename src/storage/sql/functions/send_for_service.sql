@@ -24,7 +24,8 @@ BEGIN
     AND s.client_id = p_message->>'client_id';
   outcome := CASE
     WHEN found.id IS NULL THEN 'not_found'
-    WHEN sent_seq IS NULL AND (p_message->>'reply_to_seq')::bigint > found.last_seq THEN 'no_reply'
+    WHEN sent_seq IS NULL AND ((p_message->>'reply_to_seq')::bigint > found.last_seq
+      OR (p_message->>'reply_to_seq')::bigint < kept_of(found)) THEN 'no_reply'
     ELSE 'ok'
   END;
   changed := outcome = 'ok' AND sent_seq IS NULL;

@@ -27,7 +27,7 @@ BEGIN
       FROM (
         SELECT y.seq, message_text(y) AS item FROM messages y
         WHERE y.conversation_id = w.conversation_id AND y.seq > k.read_seq
-          AND y.seq >= greatest(k.visible_from_seq, k.cleared_before_seq, 1)
+          AND y.seq >= greatest(k.visible_from_seq, k.cleared_before_seq, kept_of(c))
           AND y.sender_id IS DISTINCT FROM p_user AND y.deleted_at IS NULL
           AND y.extra->>'type' IS DISTINCT FROM 'system'
         ORDER BY y.seq DESC LIMIT 10

@@ -4,5 +4,5 @@
 CREATE OR REPLACE FUNCTION unread_count(c conversations, m conversation_members) RETURNS bigint
 LANGUAGE sql STABLE AS $$
   SELECT greatest(0, coalesce(c.last_n, c.last_seq)
-    - greatest(c.first_n, m.cleared_n, coalesce(m.unread_from_n, m.read_n, m.read_seq)))
+    - greatest(first_n_of(c), m.cleared_n, coalesce(m.unread_from_n, m.read_n, m.read_seq)))
 $$;

@@ -69,7 +69,9 @@ BEGIN
           WHEN m.user_id IS NULL OR m.visible_from_seq > v.parent_seq THEN 2
           WHEN d.seq IS NOT NULL THEN 1
           WHEN m.apart THEN 4
-          WHEN i.r > v.last_seq OR v.parent_id IS NULL AND i.r < m.cleared_before_seq THEN 3
+          WHEN i.r > v.last_seq OR v.parent_id IS NULL AND i.r < m.cleared_before_seq
+            OR i.r < CASE WHEN v.kept_next_at <= moment
+              THEN kept_from(i.c, v.kept_s, v.first_seq, v.last_seq) ELSE v.first_seq END THEN 3
           WHEN i.f IS NOT NULL AND t.files IS NULL THEN 5
           WHEN jsonb_typeof(t.files) = 'string' THEN 6
           ELSE 0
@@ -164,10 +166,10 @@ BEGIN
       UPDATE conversation_members m
       SET delivered_seq = greatest(m.delivered_seq, b.delivers), read_seq = greatest(m.read_seq, b.r),
         read_n = CASE
-          WHEN m.read_seq < b.r THEN nullif((
+          WHEN m.read_seq < b.r THEN nullif(coalesce((
             SELECT coalesce(y.n, y.seq) FROM messages y
             WHERE y.conversation_id = b.c AND y.seq <= b.r ORDER BY y.seq DESC LIMIT 1
-          ), b.r)
+          ), (SELECT v.first_n FROM conversations v WHERE v.id = b.c)), b.r)
           ELSE m.read_n
         END,
         own_activity_at = CASE

@@ -1,0 +1,12 @@
+/** Messages that are older than their conversations keep them. Types only. */
+import type { ConversationId } from "../protocol/ids.ts";
+
+export interface RetentionStore {
+  /**
+   * Conversations in which messages have been too old for `ageMs`; those of threads begin at a later
+   * seq already, those of others when their actors have been asked (`trim`).
+   */
+  due(ageMs: number, limit: number): Promise<ConversationId[]>;
+  /** Deletes old messages of some conversations with all that belongs to each; how many. */
+  forget(most: number): Promise<number>;
+}
