@@ -121,6 +121,8 @@ export function conversationBehaviour(
     if (removedIds.length > 0) state.departures++;
     state.masked = new Set(change.maskedIds);
     if (deleted) {
+      // [JOI3]
+      state.members.clear();
       if (state.streams !== null) dropStreams(state.streams);
       typingChanged(state, { type: "let_go" }, ctx);
       ctx.publish(state.topic, deletionOf(conversation));

@@ -6,6 +6,10 @@
  *        read with the ring and followed after that: the user's actor announces each change before
  *        it answers. Where such an announcement may be lost, the points are read again.
  * [JOI2] An answer holds about 256 KiB of messages at most; `has_more` says that there are others.
+ * [JOI3] Membership is judged once more when the answer is made: a user who was removed while
+ *        storage was read is refused, since no later event would take their session out again.
+ * [JOI4] An answer whose messages storage has read says the `rev` from before that reading, because
+ *        what was committed meanwhile may not be among them. The session receives that as events.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import {
@@ -38,6 +42,14 @@ interface Joined {
   masked: ReadonlySet<UserId>;
   streams: Streams | null;
   retentionCapS: number | null;
+}
+
+/** What an answer is made of. */
+interface Source {
+  ring: Ring;
+  cleared: Cleared;
+  /** The ring is whole at this rev; at the present one, too, as long as it is the state's. */
+  rev: number;
 }
 
 /** The points up to which members have cleared history; replaced where they may be wrong. */
@@ -76,23 +88,27 @@ type Stores = { conversations: Store; reactions: Pick<ReactionStore, "own"> };
 
 const IGNORED = () => undefined;
 
-/** `shown`: the conversation as the user sees it, at the moment of the answer. */
+/**
+ * `shown`: the conversation as the user sees it, at the moment of the answer; null: they are no
+ * member any more.
+ */
 export function join(
   state: Joined,
   body: Body,
   reply: Reply,
   stores: Stores,
   ctx: Context,
-  shown: () => Conversation = () => withFirstMembers({ ...state.conversation }),
+  shown: () => Conversation | null = () =>
+    state.members.has(body.user) ? withFirstMembers({ ...state.conversation }) : null,
 ): void {
   const { ring, cleared } = state;
+  const { rev } = state.conversation;
   if (body.isOpened) ctx.run(stores.conversations.opened(state.id, body.user), IGNORED, IGNORED);
   const isClearedKnown = cleared.isRead && ctx.monotonicMs >= cleared.doubtedUntil;
   if (ring !== null && isClearedKnown) {
-    joinFrom(state, { ring, cleared }, body, reply, stores, ctx, shown);
+    joinFrom(state, { ring, cleared, rev }, body, reply, stores, ctx, shown);
     return;
   }
-  const rev = state.conversation.rev;
   ctx.run(
     Promise.all([
       ring === null ? stores.conversations.newest(state.id, RING_MESSAGES) : null,
@@ -102,7 +118,8 @@ export function join(
       for (const [user, seq] of found ?? []) takeCleared(cleared, user, seq);
       if (found !== null) cleared.isRead = true;
       if (newest === null) {
-        joinFrom(state, { ring: state.ring ?? ring!, cleared }, body, reply, stores, ctx, shown);
+        const kept = { ring: state.ring ?? ring!, cleared, rev };
+        joinFrom(state, kept, body, reply, stores, ctx, shown);
         return;
       }
       // Changes that came back meanwhile are in what was read, or are missed by it: only a
@@ -110,8 +127,8 @@ export function join(
       if (state.ring === null && state.conversation.rev === rev && state.sending.size === 0) {
         state.ring = ringOf(newest, rev);
       }
-      const from = state.ring ?? ringOf(newest, state.conversation.rev);
-      joinFrom(state, { ring: from, cleared }, body, reply, stores, ctx, shown);
+      const from = { ring: state.ring ?? ringOf(newest, rev), cleared, rev };
+      joinFrom(state, from, body, reply, stores, ctx, shown);
     },
     () => reply.refuse(REFUSALS.unavailable.error),
   );
@@ -119,25 +136,32 @@ export function join(
 
 function joinFrom(
   state: Joined,
-  { ring, cleared }: { ring: Ring; cleared: Cleared },
+  source: Source,
   body: Body & { isPublished?: true },
   reply: Reply,
   stores: Stores,
   ctx: Context,
-  shown: () => Conversation,
+  shown: () => Conversation | null,
 ): void {
+  const { ring, cleared } = source;
   if (state.streams !== null && !body.isPublished) {
     // [STR5]
     const again = { ...body, isPublished: true as const };
-    whenPublished(state.streams, () =>
-      joinFrom(state, { ring, cleared }, again, reply, stores, ctx, shown),
-    );
+    whenPublished(state.streams, () => joinFrom(state, source, again, reply, stores, ctx, shown));
     return;
   }
   const { limit, after_rev } = body;
   const unavailable = () => reply.refuse(REFUSALS.unavailable.error);
-  const answer = (messages: Message[], hasMore: boolean) => {
-    withOwnRead(state, shown, body.user, stores, ctx, (conversation) =>
+  const answer = (messages: Message[], hasMore: boolean, rev: number) => {
+    const now = shown();
+    // [JOI3]
+    if (now === null) {
+      reply.refuse(REFUSALS.conversationNotFound.error);
+      return;
+    }
+    // [JOI4]
+    const then = { ...now, rev: Math.min(now.rev, rev) };
+    withOwnRead(state, then, body.user, stores, ctx, (conversation) =>
       answerWith(conversation, messages, hasMore),
     );
   };
@@ -146,7 +170,7 @@ function joinFrom(
       conversation,
       messages: withStreamed(state, messages),
       has_more: hasMore,
-      typing: [...state.typing.keys()],
+      typing: [...state.typing.keys()].filter((user) => user !== body.user),
       ...streamsShown(messages),
     };
     const seqs = messages.flatMap(({ seq, reactions }) => (reactions === undefined ? [] : seq));
@@ -167,10 +191,11 @@ function joinFrom(
     const streams = shownStreams(state, from, ANSWER_BYTES_MAX - bytes);
     return streams && { streams };
   };
-  const answerChanged = (changed: Message[]) => {
+  const answerChanged = (changed: Message[], rev: number) => {
     const messages = wholeRevs(changed, fittingMessages(changed.slice(0, limit)).length);
-    answer(messages, changed.length > messages.length);
+    answer(messages, changed.length > messages.length, rev);
   };
+  const ringRev = () => (state.ring === ring ? state.conversation.rev : source.rev);
   const visibleFrom = state.members.get(body.user)?.visible_from_seq ?? 1;
   const from = Math.max(
     visibleFrom,
@@ -181,17 +206,18 @@ function joinFrom(
   if (after_rev === null) {
     const newest = newestOf(ring, limit).filter(isVisible).reverse();
     const messages = fittingMessages(newest).reverse();
-    answer(messages, (messages[0]?.seq ?? from) > from);
+    answer(messages, (messages[0]?.seq ?? from) > from, ringRev());
     return;
   }
   const changed = changedSince(ring, after_rev)?.filter(isVisible) ?? null;
   if (changed !== null) {
-    answerChanged(changed);
+    answerChanged(changed, ringRev());
     return;
   }
+  const { rev } = state.conversation;
   ctx.run(
     stores.conversations.changedAfter(state.id, after_rev, limit + 1, from),
-    answerChanged,
+    (read) => answerChanged(read, rev),
     () => reply.refuse(REFUSALS.unavailable.error),
   );
 }
@@ -199,13 +225,12 @@ function joinFrom(
 /** The conversation as the user may see it, whose own reads may be hidden from the others. */
 function withOwnRead(
   { id, masked }: Joined,
-  seen: () => Conversation,
+  shown: Conversation,
   user: UserId,
   stores: Stores,
   ctx: Context,
   then: (conversation: Conversation) => void,
 ): void {
-  const shown = seen();
   if (!masked.has(user)) {
     then(shown);
     return;

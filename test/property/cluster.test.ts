@@ -32,11 +32,18 @@ const FAILED_ONCE = [
   [1178312271, "a conversation left in the moment of being taken in was heard all the same"],
   [2485841003, "a comparison of statuses was answered after two events and undid the second"],
   [961041645, "a client that lost its connection before its sync was answered"],
+  [678818735, "a join told of typing by the former owner of the conversation, which did not end"],
 ] as const;
 
 /** Of busy ones. */
 const FAILED_ONCE_BUSY = [
   [839487030, "a message sent again was answered before the sync of the next session"],
+  [466023970, "a member who was removed during a join entered the stream after the removal"],
+] as const;
+
+/** Of reacting ones. */
+const FAILED_ONCE_REACTING = [
+  [3771075644, "a join told a user of their own typing in another session"],
 ] as const;
 
 /** Of calm ones. */
@@ -70,6 +77,10 @@ describe("histories that failed once", () => {
 
   test.each(FAILED_ONCE_BUSY)("[WLD4] %i: %s", async (seed) => {
     await holds(seed, BUSY);
+  });
+
+  test.each(FAILED_ONCE_REACTING)("[WLD5] %i: %s", async (seed) => {
+    await holds(seed, REACTING);
   });
 
   test.each(FAILED_ONCE_CALM)("[WLD2] %i: %s", async (seed) => {

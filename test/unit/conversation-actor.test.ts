@@ -13,9 +13,11 @@ let eve: UserId;
 let room: ConversationId;
 /** What the store does before it answers; set by tests of its absence. */
 let storeIsAway: boolean;
+let late: { name: string; until: Promise<void> } | null;
 
 beforeEach(async () => {
   storeIsAway = false;
+  late = null;
   actors = new SoloActors((ports) => ({ ...ports, conversations: unsteady(ports) }));
   [ann, bob, eve] = (await actors.users(3)) as [UserId, UserId, UserId];
   room = await actors.group([ann, bob]);
@@ -28,10 +30,23 @@ function unsteady({ conversations }: ActorPorts): ActorPorts["conversations"] {
   return new Proxy(conversations, {
     get(target, name) {
       const method = Reflect.get(target, name, target) as (...args: unknown[]) => unknown;
-      return (...args: unknown[]) =>
-        storeIsAway ? Promise.reject(new Error("no route")) : method.apply(target, args);
+      return (...args: unknown[]) => {
+        if (storeIsAway) return Promise.reject(new Error("no route"));
+        const answer = method.apply(target, args);
+        return late?.name === name ? late.until.then(() => answer) : answer;
+      };
     },
   });
+}
+
+/** The store reads at once, and answers calls of `name` when `comes` is called. */
+function heldUp(name: string): { comes(): void } {
+  let comes: () => void = () => undefined;
+  const until = new Promise<void>((resolve) => {
+    comes = resolve;
+  });
+  late = { name, until };
+  return { comes };
 }
 
 const asks = (op: string, user: UserId, body: object, session = `s${user}`) =>
@@ -42,6 +57,12 @@ const types = (user: UserId, is_typing = true, worker = SELF) =>
   asks("typing", user, { is_typing, worker });
 const joins = (user: UserId, after_rev: number | null = null, limit = 50) =>
   asks("join", user, { after_rev, limit });
+const joining = (user: UserId, after_rev: number | null, limit = 50) => ({
+  user,
+  session: `s${user}`,
+  after_rev,
+  limit,
+});
 const typing = () =>
   actors.said("typing").map((one) => `${one["user_id"]}${one["is_typing"] ? "+" : "-"}`);
 
@@ -273,9 +294,54 @@ describe("joins", () => {
     expect(revs(await joins(bob, 1, 5))).toEqual([2, 3, 5, 6, 7]);
   });
 
-  test("[TYP1] who joins is told who types", async () => {
+  test("[TYP1] who joins is told who types, but not that they do so themselves", async () => {
     await types(ann);
     expect(await joins(bob)).toMatchObject({ value: { typing: [ann] } });
+    expect(await joins(ann)).toMatchObject({ value: { typing: [] } });
+  });
+
+  test("[JOI3] a member who is removed while storage is read is refused", async () => {
+    const answer = heldUp("newest");
+    const joined = actors.asking(`conversation:${room}`, "join", joining(bob, null));
+    await settled();
+    await asks("remove_member", ann, { user_id: bob });
+    answer.comes();
+    expect(await joined).toEqual({ code: "not_found" });
+  });
+
+  test("[JOI3] so is one whose conversation is deleted meanwhile", async () => {
+    const answer = heldUp("newest");
+    const joined = actors.asking(`conversation:${room}`, "join", joining(bob, null));
+    await settled();
+    await asks("delete_conversation", ann, {});
+    answer.comes();
+    expect(await joined).toEqual({ code: "not_found" });
+  });
+
+  test("[JOI4] what is committed while storage is read comes after the answer's rev", async () => {
+    await sends(ann, "before");
+    const answer = heldUp("newest");
+    const joined = actors.asking(`conversation:${room}`, "join", joining(bob, null));
+    await settled();
+    await sends(ann, "meanwhile");
+    answer.comes();
+    const told = await joined;
+    expect(told).toMatchObject({ value: { conversation: { rev: 2 } } });
+    expect(revs(told)).toEqual([2]);
+    expect(await joins(bob)).toMatchObject({ value: { conversation: { rev: 3 } } });
+  });
+
+  test("[JOI4] likewise where the ring does not go back far enough", async () => {
+    for (let n = 0; n < RING_MESSAGES + 10; n++) await sends(ann, `c${n}`);
+    await joins(bob);
+    const answer = heldUp("changedAfter");
+    const joined = actors.asking(`conversation:${room}`, "join", joining(bob, 2, 200));
+    await settled();
+    await sends(ann, "meanwhile");
+    answer.comes();
+    const told = await joined;
+    expect(told).toMatchObject({ value: { conversation: { rev: RING_MESSAGES + 11 } } });
+    expect(revs(told).at(-1)).toBe(RING_MESSAGES + 11);
   });
 });
 

@@ -36,6 +36,7 @@ import { type ActorCommandDeps, createActorCommands, syncActors } from "./actors
 import { awaited, isAnswered, isEditedTo } from "./awaited.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Commands } from "./handler.ts";
+import { JoinedTyping } from "./joined-typing.ts";
 import { Ordered, withEnd } from "./ordered.ts";
 import { createPrefsCommands } from "./prefs.ts";
 import { Signals } from "./signals.ts";
@@ -81,6 +82,7 @@ export function createCommands(deps: CommandDeps): Commands {
   /** Names each call of a socket that an event may answer. */
   let asks = 0;
   const order = new Ordered();
+  const typists = new JoinedTyping(gateway, streams);
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -119,6 +121,7 @@ export function createCommands(deps: CommandDeps): Commands {
     const id = asConversationId(conversation_id);
     const after = after_rev ?? null;
     const isAttached = streams.movesUp(session, id) && !session.entering.has(id);
+    const owner = typists.ownerOf(id);
     const window = {
       after_rev: after,
       limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
@@ -147,13 +150,20 @@ export function createCommands(deps: CommandDeps): Commands {
           deps.threads.entered(session, [id]);
         }
         ack.ok(answer);
-        if (entering === null || typing.length === 0) return;
-        void entering.then(() => endStaleTyping(session, conversation_id, typing));
+        if (entering === null) typists.answered(session, id, typing, owner);
+        else if (typing.length > 0) void entering.then(() => endStaleTyping(session, id, typing));
+      },
+      refuse: (error) => ack.refuse(error),
+    };
+    const attached: AckSink = {
+      ok(answer) {
+        ack.ok(answer);
+        typists.answered(session, id, (JSON.parse(answer) as JoinAnswer).typing, owner);
       },
       refuse: (error) => ack.refuse(error),
     };
     if (isAttached && streams.get(id)?.parent != null) session.joinedThreads.add(id);
-    askConversation(session, conversation_id, "join", window, isAttached ? ack : entering);
+    askConversation(session, conversation_id, "join", window, isAttached ? attached : entering);
   }
 
   function leave(session: Session, id: ConversationId, ack: AckSink): void {
@@ -458,17 +468,18 @@ export function createCommands(deps: CommandDeps): Commands {
   }
 
   /** Ends, for the session, the typing of users who stopped while it was joining the stream. */
-  function endStaleTyping(session: Session, id: string, told: readonly UserId[]): void {
+  function endStaleTyping(session: Session, id: ConversationId, told: readonly UserId[]): void {
     const window = { after_rev: null, limit: 1 };
+    const owner = typists.ownerOf(id);
     askConversation(session, id, "join", window, {
       ok(answer) {
         const { typing } = JSON.parse(answer) as JoinAnswer;
         for (const user of told) {
           if (!typing.includes(user)) session.send(typingEnded(id, user));
         }
+        typists.answered(session, id, typing, owner);
       },
-      // The user is no member any more, so the session receives nothing.
-      refuse: () => undefined,
+      refuse: () => typists.answered(session, id, told, null),
     });
   }
 
