@@ -27,6 +27,7 @@ import type { PageTurns } from "./limits/turns.ts";
 import { Activity } from "./live/activity.ts";
 import { ActorWatches } from "./live/actor-watches.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
+import { LostReceipts } from "./live/lost-receipts.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
 import { PostWatches } from "./live/post-watches.ts";
 import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
@@ -66,6 +67,7 @@ export class Hub {
   readonly streams: Streams;
   readonly watches: Watches;
   readonly #activity: Activity;
+  readonly #receipts: LostReceipts;
   readonly #postWatches: PostWatches;
   readonly #actorWatches: ActorWatches;
   readonly #notified: UserStream;
@@ -98,10 +100,16 @@ export class Hub {
       liveMax,
       liveThreadsMax,
       onLeft: (user) => this.#threads.recheck(user),
+      onLostReceipts: (ids, ageMs) => this.#receipts.look(ids, ageMs),
       onNotLive(session, id, rev) {
         activity.follow(session);
         activity.knows(session, id, rev);
       },
+    });
+    this.#receipts = new LostReceipts({
+      clock,
+      queries,
+      deliver: (id, user, receipt) => streams.get(id)?.cursorsMoved(user, receipt),
     });
     const activity = new Activity({ clock, log, queries, streams });
     this.#activity = activity;
@@ -297,6 +305,7 @@ export class Hub {
     this.watches.close();
     this.#actorWatches.close();
     this.streams.close();
+    this.#receipts.close();
     this.#activity.close();
     this.interests.close();
   }

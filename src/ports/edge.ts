@@ -381,6 +381,16 @@ export interface ConversationsPage {
   next_cursor: string | null;
 }
 
+/** How far a member has received and read. */
+export interface MovedCursors {
+  /** As others see it. */
+  receipt: Receipt;
+  /** As the member sees it. */
+  own: OwnUnread;
+  /** Others do not see how far the member has read. */
+  isMasked: boolean;
+}
+
 export interface Queries
   extends SocialQueries,
     PrefsQueries,
@@ -404,6 +414,11 @@ export interface Queries
   ): Promise<(Activity & { threadOf?: ConversationId }) | null>;
   /** The first seq that a member may see, of those who may not see all. */
   visibleFrom(id: ConversationId): Promise<Map<UserId, number>>;
+  /**
+   * Cursors of members who have read in these conversations within that time, channels left out;
+   * not where the read cursor stands at a message of their own, which has moved it.
+   */
+  movedCursors(ids: ConversationId[], withinMs: number): Promise<MovedCursors[]>;
   /** Current rev of each conversation that exists. */
   revs(ids: ConversationId[]): Promise<Map<ConversationId, number>>;
   /**

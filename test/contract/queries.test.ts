@@ -240,6 +240,21 @@ describe.each(ADAPTERS)("queries in $name", ({ open }) => {
     }
   });
 
+  it("[MCU1] cursors are found of those who have read lately, but by a send of their own", async () => {
+    await talk();
+    const asked = [group, direct];
+    expect(await storage.queries.movedCursors(asked, 60_000)).toEqual([]);
+    await granted(
+      storage.conversations.mark({ conversationId: group, userId: bob, seq: 2, read: true }),
+    );
+    const receipt = { conversation_id: group, user_id: bob, delivered_seq: 2, read_seq: 2 };
+    const own = expect.objectContaining({ read_seq: 2 });
+    expect(await storage.queries.movedCursors(asked, 60_000)).toEqual([
+      { receipt, own, isMasked: false },
+    ]);
+    expect(await storage.queries.movedCursors([direct], 60_000)).toEqual([]);
+  });
+
   it("[SYN1] nothing new is an empty answer but for receipts", async () => {
     await talk();
     await granted(

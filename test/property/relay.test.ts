@@ -71,6 +71,7 @@ class ListeningHost {
       liveMax: 500,
       links: (text) => text,
       onLeft: () => undefined,
+      onLostReceipts: () => undefined,
       onNotLive: () => undefined,
       sessionsOf: (user) =>
         this.ends.filter(({ session }) => session.user === user).map(({ session }) => session),

@@ -70,6 +70,7 @@ beforeEach(async () => {
     liveMax: 500,
     links: (text) => text,
     onLeft: () => undefined,
+    onLostReceipts: () => undefined,
     onNotLive: () => undefined,
     sessionsOf: (user) =>
       local.filter((far) => far.session.user === user).map((far) => far.session),

@@ -31,6 +31,7 @@ import type { Placement } from "../../runtime/view.ts";
 import type { AttachedStream, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { newsOf, whatOf } from "./event-texts.ts";
+import { OWNER_DIED_MS } from "./lost-receipts.ts";
 import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
 import { ACK_HOLD_MS, type Release, Stream, type StreamOwner } from "./stream.ts";
@@ -58,6 +59,8 @@ export interface StreamsOptions {
   onNotLive(session: Session, id: ConversationId, rev: number): void;
   /** A user who may receive threads has left a conversation. */
   onLeft(user: UserId): void;
+  /** Receipts of these may be lost, of the last `ageMs`. */
+  onLostReceipts(ids: readonly ConversationId[], ageMs: number): void;
 }
 
 export class Streams {
@@ -235,13 +238,18 @@ export class Streams {
     }
     if (orphaned.length === 0) return;
     this.#audit.look(orphaned);
-    this.#options.clock.after(SECOND_LOOK_MS, () => this.#audit.look(orphaned));
+    this.#options.clock.after(SECOND_LOOK_MS, () => {
+      this.#audit.look(orphaned);
+      this.#options.onLostReceipts(orphaned, OWNER_DIED_MS);
+    });
   }
 
   /** [STS7] The streams whose events may be missing read what they missed. */
   onDoubt(doubt: Doubt): void {
-    const ids = doubtedOf("conversation", doubt) ?? [...this.#streams.keys()];
-    this.#audit.look(ids.filter((id) => this.#streams.has(id)));
+    const doubted = doubtedOf("conversation", doubt) ?? [...this.#streams.keys()];
+    const ids = doubted.filter((id) => this.#streams.has(id));
+    this.#audit.look(ids);
+    this.#options.onLostReceipts(ids, doubt.ageMs);
   }
 
   dropped(id: ConversationId): void {

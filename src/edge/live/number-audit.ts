@@ -14,20 +14,20 @@ const IDS_IN_STATEMENT = 1_000;
 const RETRY_MS = 500;
 const RETRY_MS_MAX = 8_000;
 
-export interface NumberAuditOptions<Id> {
+export interface NumberAuditOptions<Id, Found> {
   clock: Clock;
   /** The newest number of each id that has one. Rejects when storage is out of reach. */
-  read(ids: Id[]): Promise<Map<Id, number>>;
-  found(id: Id, newest: number): void;
+  read(ids: Id[]): Promise<Iterable<[Id, Found]>>;
+  found(id: Id, newest: Found): void;
 }
 
-export class NumberAudit<Id> {
-  readonly #options: NumberAuditOptions<Id>;
+export class NumberAudit<Id, Found = number> {
+  readonly #options: NumberAuditOptions<Id, Found>;
   readonly #waiting = new Set<Id>();
   #isReading = false;
   #isClosed = false;
 
-  constructor(options: NumberAuditOptions<Id>) {
+  constructor(options: NumberAuditOptions<Id, Found>) {
     this.#options = options;
   }
 

@@ -43,6 +43,9 @@ const WAITING_EVENTS_MAX = 5_000;
 /** An ack waits at most this long for the events before it. */
 export const ACK_HOLD_MS = 5_000;
 
+/** The cursors of one member, as an event has them. */
+export type PassingReceipt = Pick<Frame, "body" | "except" | "note">;
+
 /** Sends an ack; false: an event has answered it already. */
 export type Release = () => boolean;
 
@@ -104,6 +107,8 @@ export class Stream {
   readonly #acked = new LazyMap<number, Set<Session>>();
   /** Sessions that came with a later rev than this stream's, which they have already. */
   readonly #ahead = new LazyMap<Session, number>();
+  /** Cursors from storage that wait until the stream is live, by member. */
+  readonly #moved = new LazyMap<string, PassingReceipt>();
   readonly #receipts = new Receipts();
   readonly #host: StreamOwner;
 
@@ -180,6 +185,11 @@ export class Stream {
     else if (event.rev === this.#rev + 1)
       this.#deliverDurable(event.name, event.rev, event.body, event.except, event.note);
     else if (event.rev > this.#rev) this.#repair([event]);
+  }
+
+  cursorsMoved(user: string, receipt: PassingReceipt): void {
+    if (this.#phase.is === "live") this.#deliverReceipt(receipt);
+    else this.#moved.set(user, receipt);
   }
 
   /** Storage or an answer says that the conversation has come to `rev`. */
@@ -290,6 +300,10 @@ export class Stream {
     const waiting = this.#phase.is === "live" ? [] : this.#phase.waiting;
     this.#phase = LIVE;
     for (const event of waiting) this.onEvent(event);
+    for (const [user, receipt] of this.#moved) {
+      this.#moved.delete(user);
+      this.#deliverReceipt(receipt);
+    }
     const expectedRev = this.#expectedRev;
     this.#expectedRev = 0;
     this.expect(expectedRev);
@@ -326,7 +340,7 @@ export class Stream {
   }
 
   /** [MRK1] */
-  #deliverReceipt({ body, except, note }: Frame): void {
+  #deliverReceipt({ body, except, note }: PassingReceipt): void {
     const { reach, member, own } = receiptNoteOf(note);
     const isMasked = reach !== "all";
     const told = reach === "own" ? null : this.#receipts.advanced(body, isMasked);

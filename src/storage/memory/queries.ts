@@ -10,6 +10,7 @@ import type {
   ListAsked,
   MembersFilter,
   MembersPage,
+  MovedCursors,
   Queries,
   ReactorsPage,
   SessionOpening,
@@ -148,6 +149,24 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
   async standing(reader: UserId, id: ConversationId) {
     const stored = this.#tables.conversationOf(reader, id);
     return stored ? { ...activityOf(stored, reader), ...threadIn(stored) } : null;
+  }
+
+  async movedCursors(ids: ConversationId[], withinMs: number): Promise<MovedCursors[]> {
+    const sinceMs = this.#tables.nowMs() - withinMs;
+    return ids.flatMap((id) => {
+      const stored = this.#tables.conversations.get(id);
+      if (stored === undefined) return [];
+      return [...stored.members.values()].flatMap((member) => {
+        const { userId, readSeq, ownActivityMs, readMask } = member;
+        const last = stored.messages[readSeq - 1];
+        if (ownActivityMs === null || ownActivityMs <= sinceMs) return [];
+        if (last === undefined || last.sender_id === userId) return [];
+        const { delivered_seq, read_seq } = shownMember(member);
+        const { last_seq: _, last_n: __, ...own } = standingIn(stored, userId).standing;
+        const receipt = { conversation_id: id, user_id: userId, delivered_seq, read_seq };
+        return [{ receipt, own, isMasked: readMask !== undefined }];
+      });
+    });
   }
 
   async revs(ids: ConversationId[]): Promise<Map<ConversationId, number>> {

@@ -2,7 +2,7 @@
  * What changed lately in all conversations of some users: asked every few seconds for users with
  * more conversations than one session receives (see edge/socket/activity.ts).
  */
-import type { ActivityAnswer, ActivityRequest } from "../../ports/edge.ts";
+import type { ActivityAnswer, ActivityRequest, MovedCursors } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Activity } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
@@ -64,6 +64,19 @@ const STANDING = {
     WHERE m.conversation_id = $2 AND m.user_id = $1`,
 };
 
+const MOVED_CURSORS = {
+  name: "moved_cursors",
+  text: `SELECT c.id, m.user_id, m.delivered_seq, m.read_mask IS NOT NULL AS is_masked,
+      ${ownColumns("c", "m")}
+    FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
+    WHERE m.conversation_id = ANY ($1::bigint[]) AND c.kind <> 'channel'
+      AND m.own_activity_at > clock_timestamp() - $2 * interval '1 millisecond'
+      AND m.read_seq > 0 AND NOT EXISTS (
+        SELECT 1 FROM messages y
+        WHERE y.conversation_id = m.conversation_id AND y.seq = m.read_seq
+          AND y.sender_id = m.user_id)`,
+};
+
 interface StandingRow extends OwnRow {
   id: string;
   thread_of: ConversationId | null;
@@ -116,4 +129,27 @@ const threadIn = ({ thread_of }: StandingRow) =>
 function standingOf(row: StandingRow): Activity {
   const last_seq = Number(row.last_seq);
   return { conversation_id: row.id, last_seq, rev: Number(row.rev), ...ownOf(row) };
+}
+
+/** Of members who have read within that time. */
+export async function readMovedCursors(
+  database: Database,
+  ids: readonly ConversationId[],
+  withinMs: number,
+): Promise<MovedCursors[]> {
+  type Row = OwnRow & { id: string; user_id: string; delivered_seq: string; is_masked: boolean };
+  const rows = await database.read<Row>(MOVED_CURSORS, [ids, Math.ceil(withinMs)]);
+  return rows.map((row) => {
+    const { last_n: _, ...own } = ownOf(row);
+    return {
+      receipt: {
+        conversation_id: row.id,
+        user_id: row.user_id,
+        delivered_seq: Number(row.delivered_seq),
+        read_seq: row.is_masked ? 0 : own.read_seq,
+      },
+      own,
+      isMasked: row.is_masked,
+    };
+  });
 }

@@ -11,6 +11,7 @@ import type {
   HistoryPage,
   HistoryWindow,
   ListAsked,
+  MovedCursors,
   Queries,
   ReactorsPage,
   SessionOpening,
@@ -27,7 +28,7 @@ import type { Prefs } from "../../protocol/prefs.ts";
 import type { Sight } from "../../protocol/privacy.ts";
 import type { Conversation, Message, User } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
-import { readActivity, readStanding } from "./activity.ts";
+import { readActivity, readMovedCursors, readStanding } from "./activity.ts";
 import {
   type ConversationUndo,
   changesOf,
@@ -249,6 +250,10 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   activity(requests: readonly ActivityRequest[]): Promise<ActivityAnswer> {
     return readActivity(this.#database, requests);
+  }
+
+  movedCursors(ids: ConversationId[], withinMs: number): Promise<MovedCursors[]> {
+    return readMovedCursors(this.#database, ids, withinMs);
   }
 
   standing(reader: UserId, id: ConversationId): ReturnType<typeof readStanding> {
