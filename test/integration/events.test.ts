@@ -82,6 +82,7 @@ describe("the event log", () => {
     expect(new Set(typesOf(ofPost))).toEqual(
       new Set(["post.created", "comment.created", "like.added", "post.deleted"]),
     );
+    expect(typesOf(ofPost).at(-1)).toBe("post.deleted");
     // Those that came together are one event; a like that was taken back is none.
     const likes = ofPost.filter(({ type }) => type === "like.added");
     const likers = likes.flatMap(({ data }) => (data as { user_ids: string[] }).user_ids);

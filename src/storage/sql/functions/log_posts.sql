@@ -10,7 +10,9 @@ BEGIN
       RETURN NULL;
     END IF;
   END IF;
-  PERFORM log_events(ARRAY[outside_event(
+  -- No like of a post comes after its deletion.
+  PERFORM log_events(CASE WHEN NEW.deleted_at IS NOT NULL
+    THEN coalesce(gathered_likes(ARRAY[NEW.id]), '{}') ELSE '{}' END || ARRAY[outside_event(
     CASE
       WHEN TG_OP = 'INSERT' THEN 'post.created'
       WHEN NEW.deleted_at IS NOT NULL THEN 'post.deleted'
