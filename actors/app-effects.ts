@@ -12,7 +12,7 @@ import {
 import type { ErrorObject } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { AppRunner, AppStore } from "./app-ports.ts";
-import { type AppState, idOf, type WaitingTurn } from "./app-state.ts";
+import { type AppState, idOf, NO_ACTOR, type WaitingTurn } from "./app-state.ts";
 import type { Context } from "./behaviour.ts";
 
 /** Effects of one actor that are under way at a time. */
@@ -23,6 +23,8 @@ export const EFFECTS_TIMER = "effects";
 export interface EffectPorts {
   store: Pick<AppStore, "effectsDone">;
   fetch: AppRunner["fetch"];
+  /** Whether any host has such actors. */
+  isKnown(kind: string): boolean;
   /** Enqueues the turn that has an answer, `hops` calls and requests from the first one. */
   onAnswer(state: AppState, n: number, turn: AppTurn, hops: number, ctx: Context): void;
 }
@@ -33,7 +35,7 @@ export function carryOut(state: AppState, ctx: Context, ports: EffectPorts): voi
     if (state.underway.size >= UNDERWAY_MAX) return;
     if (state.underway.has(n)) continue;
     state.underway.add(n);
-    start(state, n, effect, ctx, ports.fetch, {
+    start(state, n, effect, ctx, ports, {
       done() {
         state.underway.delete(n);
         state.effects.delete(n);
@@ -79,7 +81,7 @@ function start(
   n: number,
   effect: AppEffect,
   ctx: Context,
-  fetch: AppRunner["fetch"],
+  { fetch, isKnown }: EffectPorts,
   ends: Ends,
 ): void {
   const name = `actor.${state.record.id}.${n}`;
@@ -129,6 +131,10 @@ function start(
       return;
     case "call": {
       const { kind, key, action, args, tag, hops } = effect;
+      if (!isKnown(kind)) {
+        ends.answered({ does: "answer", tag, answer: NO_ACTOR }, hops);
+        return;
+      }
       const caller = { user: null, session: null, service: `actor:${idOf(state)}` };
       const asked = { action, args, call_id: name, hash: name, caller, hops };
       ctx.ask({ kind: "app", id: appActorId(kind, key) }, "call", asked, (answer) => {

@@ -10,9 +10,9 @@ import type {
   AppCaller,
   AppEffect,
   AppEvent,
-  AppKind,
   AppRequest,
 } from "../src/protocol/app-actors.ts";
+import type { AppKinds } from "../src/protocol/app-kinds.ts";
 import type { Result } from "../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../src/protocol/ids.ts";
 import type { Role } from "../src/protocol/permissions.ts";
@@ -116,7 +116,7 @@ export interface AppStore {
 
 /** The threads that run the application's code. Never rejects. */
 export interface AppRunner {
-  kinds: readonly AppKind[];
+  kinds: AppKinds;
   run(batch: AppBatch): Promise<AppBatchDone>;
   /** Sends a request of an actor, which `id` names. Null: too many are under way. */
   fetch(request: AppRequest, id: string): Promise<AppAnswer> | null;

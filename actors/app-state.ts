@@ -37,7 +37,8 @@ export interface WaitingTurn {
 }
 
 export interface AppState {
-  readonly kind: AppKind;
+  /** As of its last batch. */
+  kind: AppKind;
   readonly key: string;
   /** As it was loaded, and as it was committed since. */
   record: AppRecord;

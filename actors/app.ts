@@ -14,7 +14,7 @@
  */
 import type { AppOps } from "../src/protocol/actor-ops.ts";
 import type { AppBatchDone } from "../src/protocol/app-actors.ts";
-import { type AppKind, kindAndKeyOf } from "../src/protocol/app-actors.ts";
+import { kindAndKeyOf } from "../src/protocol/app-actors.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { SessionId, UserId } from "../src/protocol/ids.ts";
 import type { Role } from "../src/protocol/permissions.ts";
@@ -61,11 +61,10 @@ export function appBehaviour(
   { apps: store }: Pick<ActorPorts, "apps">,
   { apps, graceMs }: AppRules,
 ): Behaviour<AppState> {
-  const kinds = new Map<string, AppKind>(apps.kinds.map((kind) => [kind.kind, kind]));
-
   const effectPorts: EffectPorts = {
     store,
     fetch: apps.fetch,
+    isKnown: (kind) => apps.kinds.isKnown(kind),
     onAnswer: (state, n, turn, hops, ctx) =>
       enqueue(state, turnOf(turn, { effectDone: n, hops }), ctx),
   };
@@ -153,6 +152,8 @@ export function appBehaviour(
       return;
     }
     const { record } = state;
+    // The application's files may have been reloaded.
+    state.kind = apps.kinds.get(state.kind.kind) ?? state.kind;
     const nowMs = Math.max(epochMsOf(ctx.wallMs), record.nowMs);
     const watchers = [...state.watchers];
     const asked = {
@@ -430,8 +431,9 @@ export function appBehaviour(
 
     async activate(id) {
       const { kind, key } = kindAndKeyOf(id);
-      const known = kinds.get(kind);
-      if (known === undefined) return null;
+      const known = apps.kinds.get(kind);
+      // Another host has it already, or a reload has taken it away.
+      if (known === undefined) throw new Error(`there is no kind ${kind} here now`);
       const record = (await store.load(kind, key)) ?? emptyRecord();
       return {
         kind: known,

@@ -35,6 +35,7 @@ import {
   readTokenOptions,
   type TokenCommand,
 } from "./commands/options.ts";
+import { reload } from "./commands/reload.ts";
 import { listedTokens, operatorRow, revokeToken } from "./commands/service-tokens.ts";
 import { readUserOptions, type UserCommand } from "./commands/user-options.ts";
 import { type Outcome, runUserCommand } from "./commands/users.ts";
@@ -101,6 +102,10 @@ const COMMANDS: Record<string, AnyCommand> = {
       return null;
     },
   }),
+  reload: command({
+    options: readNoOptions,
+    run: ({ dataDir }) => reload(dataDir, systemClock),
+  }),
   migrate: command({
     options: readNoOptions,
     async run(config, log) {
@@ -137,10 +142,7 @@ const COMMANDS: Record<string, AnyCommand> = {
     options: readRecountOptions,
     run: (config, log, { mend }) => recount(config, log, mend),
   }),
-  reindex: command({
-    options: readNoOptions,
-    run: (config, log) => reindex(config, log),
-  }),
+  reindex: command({ options: readNoOptions, run: reindex }),
   demo: command({
     options: readDemoOptions,
     run: (config, _log, options) => demo(config, options),

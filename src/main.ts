@@ -18,6 +18,7 @@ import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
 import { Host, newHostId } from "./primary/host.ts";
 import { checkPort } from "./primary/listen-trouble.ts";
+import { Reloading } from "./primary/reloading.ts";
 import type { Signals } from "./primary/signals.ts";
 import { HostRelay } from "./relay/relay.ts";
 import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
@@ -69,7 +70,8 @@ async function run(
   });
   const opened =
     config.actorsDir === null ? null : await openExtensions(config.actorsDir, systemClock);
-  if (opened !== null) cleanups.push(opened.close);
+  let reloading: Reloading | null = null;
+  if (opened !== null) cleanups.push(() => (reloading ?? opened).close());
   await checkPort(config.port, config.host);
   if (config.metricsPort !== null) await checkPort(config.metricsPort, config.host, "METRICS_PORT");
   const database = await openDatabase(config, log, cleanups);
@@ -119,6 +121,21 @@ async function run(
   log.info({ event: "ready", port, workers: config.workers, ms });
   signals.onHangup = () => {
     host.renew().catch((error: unknown) => log.error({ event: "roll_failed", error }));
+  };
+  const { actorsDir } = config;
+  if (opened !== null && actorsDir !== null) {
+    reloading = new Reloading({
+      dataDir: config.dataDir,
+      current: opened,
+      open: () => openExtensions(actorsDir, systemClock),
+      renew: ({ extensions }) => host.renewExtensions({ ...extensions, redisPrefix }),
+      log,
+    });
+    await reloading.start();
+  }
+  signals.onReload = () => {
+    if (reloading === null) log.warn({ event: "nothing_to_reload", why: "ACTORS_DIR is not set" });
+    else reloading.reload().catch((err: unknown) => log.error({ event: "reload_failed", err }));
   };
 
   const why = await Promise.race([signals.stop, database.lost]);

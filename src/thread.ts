@@ -14,8 +14,8 @@ import { createMetrics, type Metrics } from "./base/metrics.ts";
 import type { WorkerConfig } from "./config/config.ts";
 import { StreamedTexts } from "./edge/moderation/streamed-texts.ts";
 import { AppHost } from "./extensions/app-host.ts";
-import { type HookHost, openHookHost } from "./extensions/hook-host.ts";
 import { hooksInOrder } from "./extensions/hooks-in-order.ts";
+import { OwnHooks } from "./extensions/own-hooks.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
 import { Addresses } from "./outbound/addresses.ts";
@@ -23,6 +23,7 @@ import { createAppFetch } from "./outbound/app-requests.ts";
 import { createHooks } from "./outbound/hook-client.ts";
 import { Outbound } from "./outbound/request.ts";
 import type { ThreadReport } from "./ports/ops.ts";
+import { AppKinds } from "./protocol/app-kinds.ts";
 import { later } from "./protocol/time.ts";
 import { ActorRuntime } from "./runtime/actor-runtime.ts";
 import { BatchLink } from "./runtime/batch-link.ts";
@@ -44,7 +45,8 @@ interface Running {
   metrics: Metrics;
   faultLog: FaultLog;
   apps: AppHost | null;
-  hooks: HookHost | null;
+  hooks: OwnHooks | null;
+  kinds: AppKinds;
   report(): ThreadReport;
 }
 
@@ -104,8 +106,13 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
     },
   });
   const apps = openApps(config, log);
+  const kinds = new AppKinds(config.extensions?.actors ?? [], (kind, action) =>
+    host.gateway.placement.announces(kind, action),
+  );
   const outbound = new Outbound(new Addresses(config.webhookAllowPrivate));
-  const ownHooks = openHookHost(config, HOOKED, systemClock, log);
+  const { extensions } = config;
+  const ownHooks =
+    extensions === undefined ? null : new OwnHooks(config, extensions, HOOKED, systemClock, log);
   const hooks = hooksInOrder(
     ownHooks,
     createHooks({ config, post: outbound.post, clock: systemClock, log }),
@@ -115,7 +122,7 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
     self: incarnation,
     behaviours: behaviours(storage.ports, {
       apps: apps && {
-        kinds: config.extensions?.actors ?? [],
+        kinds,
         run: (batch) => apps.run(batch),
         fetch: createAppFetch(outbound.post, log),
       },
@@ -162,12 +169,12 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       faults: faults.list(),
     };
   };
-  return { host, link, storage, metrics, faultLog, apps, hooks: ownHooks, report };
+  return { host, link, storage, metrics, faultLog, apps, hooks: ownHooks, kinds, report };
 }
 
-/** Null where the application has no actors of its own. */
+/** Null where no ACTORS_DIR is set. */
 function openApps({ extensions, actorsMemoryMb }: WorkerConfig, log: Log): AppHost | null {
-  if (extensions === undefined || extensions.actors.length === 0) return null;
+  if (extensions === undefined) return null;
   return new AppHost({ extensions, memoryMb: actorsMemoryMb, clock: systemClock, log });
 }
 
@@ -184,7 +191,7 @@ const api: ThreadApi = {
     running = start(options);
     await running.storage.open();
     // Messages must not wait for the application's files.
-    await running.hooks?.ready;
+    await running.hooks?.ready();
   },
 
   async metrics() {
@@ -193,6 +200,26 @@ const api: ThreadApi = {
 
   async report() {
     return running?.report() ?? null;
+  },
+
+  async prepare(extensions) {
+    const isLoaded = await Promise.all([
+      running?.apps?.prepare(extensions),
+      running?.hooks?.prepare(extensions),
+    ]);
+    return !isLoaded.includes(false);
+  },
+
+  async adopt({ actors }) {
+    // In one turn of the event loop, so that no batch is of both.
+    running?.kinds.adopt(actors);
+    running?.apps?.adopt();
+    running?.hooks?.adopt();
+  },
+
+  async abandon() {
+    running?.apps?.abandon();
+    running?.hooks?.abandon();
   },
 
   async stop(deadlineMs) {

@@ -13,13 +13,12 @@ import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
-import { StartRefusal } from "./base/errors.ts";
 import { exportKey } from "./base/export-files.ts";
 import { FileLinks } from "./base/file-links.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { addMetrics, createMetrics } from "./base/metrics.ts";
 import type { WorkerConfig } from "./config/config.ts";
-import type { Extensions } from "./config/extensions.ts";
+import type { Extensions, RenewalOrder } from "./config/extensions.ts";
 import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
 import { createOpsAnswers } from "./edge/ops/answers.ts";
@@ -27,8 +26,9 @@ import { createOps } from "./edge/ops/ops.ts";
 import { ClosedConnections } from "./edge/transport/closed-connections.ts";
 import { createMisroutedPolls } from "./edge/transport/misrouted-polls.ts";
 import { createTlsDoor } from "./edge/transport/tls-door.ts";
-import { openHookHost } from "./extensions/hook-host.ts";
 import { hooksInOrder } from "./extensions/hooks-in-order.ts";
+import { OwnHooks } from "./extensions/own-hooks.ts";
+import { loadedOr, Renewal } from "./extensions/renewal.ts";
 import { ImagePool } from "./images/pool.ts";
 import { erasureJobs } from "./jobs/erasure.ts";
 import { exportJobs } from "./jobs/export.ts";
@@ -45,6 +45,7 @@ import { createHooks } from "./outbound/hook-client.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";
 import type { Files } from "./ports/files.ts";
+import { AppKinds } from "./protocol/app-kinds.ts";
 import type { Result } from "./protocol/errors.ts";
 import { BatchLink, createLine } from "./runtime/batch-link.ts";
 import type {
@@ -109,6 +110,7 @@ process.on("disconnect", () => process.exit(0));
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);
 process.on("SIGHUP", () => undefined);
+process.on("SIGUSR2", () => undefined);
 
 async function start({ config, incarnation, slot, tls }: Configuration): Promise<Exchange> {
   const faults = new RecentFaults(systemClock, incarnation);
@@ -151,6 +153,9 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   });
   onPipePressure = (isFull) => exchange.onPipePressure(isFull);
   const { extensions } = config;
+  const appKinds = new AppKinds(extensions?.actors ?? [], (kind, action) =>
+    exchange.placement.announces(kind, action),
+  );
   const links = new FileLinks({
     key: await storage.files.key(),
     ttlS: config.fileUrlTtlS,
@@ -168,6 +173,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     scheduled: storage.scheduled,
     moderation: storage.moderation,
     apps: storage.apps,
+    appKinds,
     queries: storage.queries,
     links,
     metrics,
@@ -177,7 +183,12 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       taken(await exchange.askPrimary<IssuerKeySet | null>("issuer_keys", { newer })),
     log,
   });
-  if (extensions !== undefined) await openNamespaces(edge, extensions, log);
+  const namespaces =
+    extensions === undefined
+      ? null
+      : await import("./extensions/open-namespaces.ts").then(({ openNamespaces }) =>
+          openNamespaces(edge, extensions, log),
+        );
   const answerOps = createOpsAnswers({
     metrics,
     vitals: edge.vitals,
@@ -203,8 +214,9 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const retire = createRetirement({ table, store, uploads: uploads.store, refresh, log });
   const files: Files = { table, store, uploads, links, retire };
   const misrouted = createMisroutedPolls(edge.sockets.io, tls === null);
-  const ownHooks = openHookHost(config, HOOKED, clock, log);
-  await ownHooks?.ready;
+  const ownHooks =
+    extensions === undefined ? null : new OwnHooks(config, extensions, HOOKED, clock, log);
+  await ownHooks?.ready();
   const api = await createApi({
     config,
     accounts: storage.accounts,
@@ -213,6 +225,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     moderation: storage.moderation,
     wordRules: edge.wordRules,
     apps: storage.apps,
+    appKinds,
     queries: storage.queries,
     files,
     search: config.messageSearch ? storage.search : null,
@@ -357,6 +370,28 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   // Nothing happens before the log that is to hold it.
   if (config.events === "on") await jobs?.ready;
 
+  const renewal = new Renewal([
+    ...(namespaces === null ? [] : [namespaces]),
+    ...(ownHooks === null
+      ? []
+      : [
+          {
+            prepare: async (next: Extensions) => loadedOr(await ownHooks.prepare(next)),
+            adopt: () => ownHooks.adopt(),
+            abandon: () => ownHooks.abandon(),
+          },
+        ]),
+    {
+      prepare: async (next) => loadedOr(await remote.prepare(next)),
+      async adopt(next) {
+        await remote.adopt(next);
+        appKinds.adopt(next.actors);
+        api.renewDocuments();
+      },
+      abandon: () => void remote.abandon(),
+    },
+  ]);
+
   async function onControl(order: Frame, reply: (body: string) => void): Promise<void> {
     switch (order.name as keyof PrimaryOrders) {
       case "metrics": {
@@ -394,6 +429,11 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       case "tls":
         reply(renewed(JSON.parse(order.body) as TlsMaterial));
         return;
+      case "extensions": {
+        const problem = await renewal.order(JSON.parse(order.body) as RenewalOrder);
+        reply(JSON.stringify(problem));
+        return;
+      }
       case "gap":
         edge.onGap((JSON.parse(order.body) as PrimaryOrders["gap"]).host);
         return;
@@ -429,34 +469,6 @@ async function openNamespaceAdapter({ redisUrl, extensions }: WorkerConfig, log:
   if (extensions?.redisPrefix == null || redisUrl === null) return null;
   const { openRedisAdapter } = await import("./extensions/redis-adapter.ts");
   return openRedisAdapter(redisUrl, extensions.redisPrefix, systemClock, log);
-}
-
-async function openNamespaces(
-  { sockets, namespaces }: Edge,
-  { dir, bundles }: Extensions,
-  log: Log,
-): Promise<void> {
-  // Each namespace's adapter listens to the cluster's channel.
-  process.setMaxListeners(process.getMaxListeners() + bundles.length);
-  const { load, placeIn } = await import("./extensions/load.ts");
-  const loaded = await load(
-    dir,
-    bundles.filter(({ kind }) => kind === "namespace"),
-  );
-  if ("problems" in loaded) throw new StartRefusal(loaded.problems.join("\n"));
-  // What handlers leave behind them, such as a timer that throws. Anything else is this server's own
-  // fault, and ends the worker.
-  const caught = (fault: unknown) => {
-    const place = fault instanceof Error ? placeIn(dir, fault) : "";
-    if (place !== null) {
-      namespaces?.failed(place, fault);
-      return;
-    }
-    log.fatal({ event: "worker_failed", err: fault });
-    process.exit(1);
-  };
-  process.on("uncaughtException", caught).on("unhandledRejection", caught);
-  await namespaces?.open(sockets.io, loaded.namespaces);
 }
 
 function startThread(log: Log) {

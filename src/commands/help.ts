@@ -4,6 +4,7 @@ const OVERVIEW = `Usage: troupe <command> [options]
 
 Running
   start      start Troupe on this host
+  reload     let a running server load the application's own files again
   migrate    bring the database up to this version, and exit
   doctor     look at everything a start needs, and say what to do about what is wrong
 
@@ -36,12 +37,23 @@ const COMMANDS: Readonly<Record<string, string>> = {
 
 Starts Troupe on this host: database (its own, or DATABASE_URL), workers, then the port.
 Runs until SIGTERM or Ctrl-C: sessions are told, actors finish, nothing stays behind. A
-second signal ends it at once. SIGHUP replaces the workers one by one.
+second signal ends it at once. SIGHUP replaces the workers one by one; SIGUSR2 loads the
+application's own files again, as \`troupe reload\` does.
 
-  --actors DIR   the application's own files that run in the server, *.namespace.ts or .js
+  --actors DIR   the application's own files that run in the server: *.actor.ts,
+                 *.hooks.ts, *.namespace.ts, or .js
                  (default: ACTORS_DIR)
 
   PORT=8080 WORKERS=4 troupe start
+`,
+  reload: `Usage: troupe reload
+
+Lets the running servers of this DATA_DIR load the files in their ACTORS_DIR again. No session
+ends. A mistake in any file, or one in a worker, leaves all the older ones running.
+
+Exit code 1 where a server goes on with the files it had; the text says why.
+
+  DATA_DIR=/var/lib/troupe troupe reload
 `,
   migrate: `Usage: troupe migrate
 

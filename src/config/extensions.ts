@@ -11,6 +11,8 @@ export interface Bundle {
 }
 
 export interface Extensions {
+  /** Counts the times that the files were loaded. */
+  generation: number;
   /** ACTORS_DIR, for messages. */
   dir: string;
   bundles: Bundle[];
@@ -22,4 +24,16 @@ export interface Extensions {
   hooks: AskedType[];
   /** Begins the names of channels in Redis; null: one host. */
   redisPrefix: string | null;
+}
+
+/** The folder's files, checked, until `close` takes away what was made of them. */
+export interface OpenedExtensions {
+  extensions: Omit<Extensions, "redisPrefix">;
+  close(): Promise<void>;
+}
+
+/** `prepare` loads beside what runs, `adopt` lets it take over, `abandon` drops it. */
+export interface RenewalOrder {
+  step: "prepare" | "adopt" | "abandon";
+  extensions: Extensions;
 }

@@ -1,10 +1,8 @@
 /** The checks of a call to an application's actor, for sockets and HTTP, before it is passed on. */
 import { createHash } from "node:crypto";
-import { APP_BYTES_MAX, type AppCaller, type AppKind } from "../protocol/app-actors.ts";
+import { APP_BYTES_MAX, type AppCaller } from "../protocol/app-actors.ts";
 import { ok, type Result, refused } from "../protocol/errors.ts";
 
-export const NO_ACTOR = refused("not_found", "No such actor.");
-export const NO_ACTION = refused("not_found", "No such action.");
 const TOO_LARGE = refused("invalid_payload", "The args are larger than 16 KiB.", [
   { in: "payload", at: "args", problem: "is larger than 16 KiB" },
 ]);
@@ -14,10 +12,6 @@ type Claims = AppCaller["claims"] | null;
 /** A user as the caller of an actor; `session` is null over HTTP. */
 export function userCaller(user: string, session: string | null, claims: Claims): AppCaller {
   return { user, session, service: null, ...(claims != null && { claims }) };
-}
-
-export function kindOf(kinds: readonly AppKind[], kind: string): AppKind | undefined {
-  return kinds.find((one) => one.kind === kind);
 }
 
 export function checkedArgs(args: object): Result<null> {

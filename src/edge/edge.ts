@@ -13,6 +13,7 @@ import type { AccountStore, Queries } from "../ports/edge.ts";
 import type { ModerationStore } from "../ports/moderation.ts";
 import type { ScheduledStore } from "../ports/scheduled.ts";
 import type { ServiceStore } from "../ports/services.ts";
+import type { AppKinds } from "../protocol/app-kinds.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { topicOf } from "../protocol/topics.ts";
@@ -61,6 +62,7 @@ export interface EdgeDeps {
   scheduled: ScheduledStore;
   moderation: ModerationStore;
   apps: AppQueries;
+  appKinds?: AppKinds;
   queries: Queries;
   links: Pick<FileLinks, "in">;
   metrics: Metrics;
@@ -163,8 +165,7 @@ export class Edge {
         return (family: FamilyId) => revocations.isRevoked(family);
       },
     };
-    const appKinds = config.extensions?.actors ?? [];
-    hub = new Hub({ ...deps, auth, pages: limits.pages, appKinds, ...logins });
+    hub = new Hub({ ...deps, auth, pages: limits.pages, ...logins });
     const edge = new Edge(deps, { auth, limits, spending, revocations, wordRules, hub });
     namespaces = edge.namespaces;
     return edge;
@@ -185,7 +186,7 @@ export class Edge {
       isSuspended: (user) => revocations.isSuspended(user),
     });
     this.#dueWork = [dueExpiries(due), dueSummaries(due), dueStreams(due), sending];
-    if ((config.extensions?.actors.length ?? 0) > 0) {
+    if (config.extensions !== undefined) {
       const { apps, exchange } = deps;
       this.#appWakes = new AppWakes({ clock, log, apps, gateway: exchange.gateway });
     }

@@ -8,7 +8,7 @@ import type { FileLinks } from "../base/file-links.ts";
 import type { Log } from "../base/log.ts";
 import type { Queries, SessionOpening } from "../ports/edge.ts";
 import type { JoinedOrder, ThreadsLeftOrder, UserOrders } from "../protocol/actor-ops.ts";
-import type { AppKind } from "../protocol/app-actors.ts";
+import { AppKinds } from "../protocol/app-kinds.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
@@ -47,7 +47,7 @@ export interface HubDeps {
   auth: Pick<Auth, "verify">;
   pages: PageTurns;
   /** Kinds of the application's own actors. */
-  appKinds?: readonly AppKind[];
+  appKinds?: AppKinds;
   /** Logins ended, or users suspended, somewhere. */
   onRevoked(event: Frame): void;
   /** Reads which logins have ended, and resolves with what tells them. */
@@ -208,7 +208,7 @@ export class Hub {
       threads,
       auth,
       pages: deps.pages,
-      appKinds: deps.appKinds ?? [],
+      appKinds: deps.appKinds ?? new AppKinds([]),
       onTokenRefreshed: (session) => this.sessions.recheck(session),
     });
   }

@@ -23,7 +23,6 @@ import { CLOSE_TIMEOUT_MS, CONNECT_TIMEOUT_MS, FRAME_BYTES_MAX } from "./transpo
 import { EngineConnection } from "./transport/engine-connection.ts";
 import { dropBinaryMessages, packetParser } from "./transport/engine-decoding.ts";
 import { createHandshakeGate } from "./transport/handshake-gate.ts";
-import type { NamespaceNames } from "./transport/namespace-names.ts";
 import { createPollBinding } from "./transport/poll-binding.ts";
 import { slim, slimUpgrades, stickyView } from "./transport/trim-socketio.ts";
 import { WsServer } from "./transport/ws-server.ts";
@@ -32,6 +31,8 @@ export interface SocketServer {
   readonly httpServer: HttpServer;
   readonly io: Server;
   /** Refuses new sessions from now on; those that live go on. */
+  /** Names of the application's namespaces; a reload adds to them. */
+  readonly namespaces: Set<string>;
   refuseNew(): void;
   /** Closes what is left. */
   close(): void;
@@ -56,7 +57,7 @@ export function createSocketServer(
   namespaceAdapter: AdapterFactory = createAdapter(),
 ): SocketServer {
   const { config, sessions, metrics, clock, turn } = deps;
-  const namespaces: NamespaceNames = new Set(config.extensions?.namespaces);
+  const namespaces = new Set(config.extensions?.namespaces);
   const httpServer = createHttpServer(
     (_request, response) => response.writeHead(404).end(),
     config.basePath,
@@ -156,6 +157,7 @@ export function createSocketServer(
   return {
     httpServer,
     io: io as unknown as Server,
+    namespaces,
     refuseNew() {
       isRefusing = true;
     },

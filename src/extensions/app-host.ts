@@ -46,38 +46,77 @@ export interface AppHostOptions {
   log: Log;
 }
 
+interface Generation {
+  extensions: Extensions;
+  /** One for all durable kinds, named "", and one for each that is not. */
+  threads: Map<string, AppThread>;
+  strikes: Strikes;
+}
+
 export class AppHost {
   readonly #options: AppHostOptions;
-  readonly #threads = new Map<string, AppThread>();
-  readonly #strikes: Strikes;
+  readonly #retired = new Set<AppThread>();
+  #now: Generation;
+  /** The files of a reload, until they are adopted. */
+  #next: Generation | null = null;
 
   constructor(options: AppHostOptions) {
     this.#options = options;
-    this.#strikes = new Strikes(options.clock);
+    this.#now = this.#generationOf(options.extensions);
   }
 
   /** Never rejects. */
   run(batch: AppBatch): Promise<AppBatchDone> {
-    const kind = this.#options.extensions.actors.find((one) => one.kind === batch.kind);
+    const { extensions } = this.#now;
+    const kind = extensions.actors.find((one) => one.kind === batch.kind);
     if (kind === undefined) return Promise.resolve(allRefused(batch));
-    const name = kind.durable ? "" : kind.kind;
-    let thread = this.#threads.get(name);
-    if (thread === undefined) {
-      thread = new AppThread(this.#options, this.#strikes);
-      this.#threads.set(name, thread);
-    }
-    return thread.run(batch);
+    return this.#threadOf(this.#now, kind.durable ? "" : kind.kind).run(batch);
   }
 
   /** Kinds and actions that are unavailable now, like "poll.vote". */
   unavailable(): string[] {
-    return this.#strikes.unavailable();
+    return this.#now.strikes.unavailable();
+  }
+
+  /** Loads other files beside those that run; false where they do not load. */
+  async prepare(extensions: Extensions): Promise<boolean> {
+    this.abandon();
+    const next = this.#generationOf(extensions);
+    this.#next = next;
+    if (!extensions.actors.some(({ durable }) => durable)) return true;
+    return this.#threadOf(next, "").ready;
+  }
+
+  /** From now on turns run by the files that were prepared; begun ones end by the older ones. */
+  adopt(): void {
+    if (this.#next === null) return;
+    for (const thread of this.#now.threads.values()) {
+      this.#retired.add(thread);
+      thread.retire(() => this.#retired.delete(thread));
+    }
+    this.#now = this.#next;
+    this.#next = null;
+  }
+
+  abandon(): void {
+    for (const thread of this.#next?.threads.values() ?? []) void thread.close();
+    this.#next = null;
   }
 
   close(): Promise<void> {
-    return Promise.all([...this.#threads.values()].map((thread) => thread.close())).then(
-      () => undefined,
-    );
+    this.abandon();
+    const threads = [...this.#now.threads.values(), ...this.#retired];
+    return Promise.all(threads.map((thread) => thread.close())).then(() => undefined);
+  }
+
+  #generationOf(extensions: Extensions): Generation {
+    return { extensions, threads: new Map(), strikes: new Strikes(this.#options.clock) };
+  }
+
+  #threadOf({ extensions, threads, strikes }: Generation, name: string): AppThread {
+    const made = threads.get(name) ?? new AppThread({ ...this.#options, extensions }, strikes);
+    threads.set(name, made);
+    return made;
   }
 }
 
@@ -94,6 +133,13 @@ class AppThread {
   #sinceMs: Monotonic;
   #cancelLook: (() => void) | null = null;
   #cancelStart: (() => void) | null = null;
+  #settleReady: (isReady: boolean) => void = () => undefined;
+  /** Called once nothing waits any more. */
+  #retired: (() => void) | null = null;
+  /** Whether its files have loaded, the first time. */
+  readonly ready = new Promise<boolean>((resolve) => {
+    this.#settleReady = resolve;
+  });
 
   constructor(options: AppHostOptions, strikes: Strikes) {
     this.#options = options;
@@ -116,8 +162,22 @@ class AppThread {
     });
   }
 
+  /** Ends once what was asked is answered. */
+  retire(ended: () => void): void {
+    this.#retired = ended;
+    this.#endRetired();
+  }
+
+  #endRetired(): void {
+    if (this.#retired === null || this.#waiting.size > 0) return;
+    this.#retired();
+    this.#retired = null;
+    void this.close();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#settleReady(false);
     this.#cancelLook?.();
     this.#cancelStart?.();
     await this.#worker?.terminate();
@@ -172,6 +232,7 @@ class AppThread {
     this.#cancelStart?.();
     this.#cancelStart = null;
     this.#isReady = true;
+    this.#settleReady(true);
     this.#sinceMs = this.#options.clock.monotonicMs();
     for (const asked of this.#waiting.values()) this.#post(asked);
   }
@@ -205,6 +266,7 @@ class AppThread {
       });
     }
     asked.resolve({ turns, unauthorized: done.unauthorized });
+    this.#endRetired();
   }
 
   /** [APH1] */
@@ -229,6 +291,7 @@ class AppThread {
     if (worker !== this.#worker || this.#isClosed) return;
     this.#cancelStart?.();
     const wasReady = this.#isReady;
+    this.#settleReady(false);
     this.#isReady = false;
     const ask = Atomics.load(this.#progress, PROGRESS.ask);
     const turn = Atomics.load(this.#progress, PROGRESS.turn);

@@ -11,15 +11,8 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { WorkerConfig } from "../config/config.ts";
 import type { Extensions } from "../config/extensions.ts";
-import {
-  type AskedType,
-  type HookCaller,
-  type Hooks,
-  type HookVerdict,
-  verdictOnFailure,
-} from "../protocol/hooks.ts";
+import type { AskedType, HookCaller, Hooks, HookVerdict } from "../protocol/hooks.ts";
 import { type Monotonic, msBetween } from "../protocol/time.ts";
 import { type AskedHook, type HookThreadData, hookOf, type SettledHook } from "./hook-asking.ts";
 import { Strikes } from "./strikes.ts";
@@ -48,27 +41,6 @@ export interface HookHostOptions {
   log: Log;
 }
 
-/** Null where no file has hooks of these types. */
-export function openHookHost(
-  config: WorkerConfig,
-  types: readonly AskedType[],
-  clock: Clock,
-  log: Log,
-): HookHost | null {
-  const { extensions, actorsMemoryMb: memoryMb } = config;
-  if (!types.some((type) => extensions?.hooks.includes(type)) || extensions === undefined) {
-    return null;
-  }
-  return new HookHost({
-    extensions,
-    types,
-    memoryMb,
-    failed: verdictOnFailure(config),
-    clock,
-    log,
-  });
-}
-
 export class HookHost implements Hooks {
   readonly #options: HookHostOptions;
   readonly #types: ReadonlySet<AskedType>;
@@ -83,17 +55,18 @@ export class HookHost implements Hooks {
   #seen: { ask: number; sinceMs: Monotonic } | null = null;
   #cancelLook: (() => void) | null = null;
   #cancelStart: (() => void) | null = null;
-  #began: () => void = () => undefined;
-  /** Resolves when the first thread has loaded, or has failed to. */
-  readonly ready: Promise<void>;
+  #settleReady: (isReady: boolean) => void = () => undefined;
+  /** Called once nothing waits any more. */
+  #retired: (() => void) | null = null;
+  /** Whether its files have loaded, the first time. */
+  readonly ready = new Promise<boolean>((resolve) => {
+    this.#settleReady = resolve;
+  });
 
   constructor(options: HookHostOptions) {
     this.#options = options;
     this.#types = new Set(options.types.filter((type) => options.extensions.hooks.includes(type)));
     this.#strikes = new Strikes(options.clock);
-    this.ready = new Promise((resolve) => {
-      this.#began = resolve;
-    });
     this.#start();
   }
 
@@ -117,8 +90,22 @@ export class HookHost implements Hooks {
     });
   }
 
+  /** Ends once what was asked is answered. */
+  retire(ended: () => void): void {
+    this.#retired = ended;
+    this.#endRetired();
+  }
+
+  #endRetired(): void {
+    if (this.#retired === null || this.#waiting.size > 0) return;
+    this.#retired();
+    this.#retired = null;
+    void this.close();
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#settleReady(false);
     this.#cancelLook?.();
     this.#cancelStart?.();
     await this.#worker?.terminate();
@@ -149,18 +136,16 @@ export class HookHost implements Hooks {
   #onReady(): void {
     this.#cancelStart?.();
     this.#isReady = true;
-    this.#began();
+    this.#settleReady(true);
     for (const { asked } of this.#waiting.values()) this.#worker?.postMessage(asked);
   }
 
   #onSettled({ ask, verdict }: SettledHook): void {
     const waiting = this.#waiting.get(ask);
     if (waiting === undefined) return;
-    if (typeof verdict === "string") this.#fail(ask, verdict);
-    else {
-      this.#waiting.delete(ask);
-      waiting.settle(verdict);
-    }
+    this.#waiting.delete(ask);
+    waiting.settle(typeof verdict === "string" ? this.#failed(verdict) : verdict);
+    this.#endRetired();
   }
 
   /** [HKP2] [HKP3] */
@@ -183,7 +168,7 @@ export class HookHost implements Hooks {
   #onExit(worker: Worker): void {
     if (worker !== this.#worker || this.#isClosed) return;
     this.#cancelStart?.();
-    this.#began();
+    this.#settleReady(false);
     const wasReady = this.#isReady;
     this.#isReady = false;
     this.#seen = null;

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import { StartRefusal } from "../base/errors.ts";
-import type { Extensions } from "../config/extensions.ts";
+import type { OpenedExtensions } from "../config/extensions.ts";
 import { bundle } from "./bundle.ts";
 import type { CheckData, CheckResult } from "./check-thread.ts";
 import { sourcesIn } from "./files.ts";
@@ -19,16 +19,17 @@ import { sourcesIn } from "./files.ts";
 /** A file whose top level awaits something that never comes would hold up the start for ever. */
 const CHECK_DEADLINE_MS = 30_000;
 
-export interface OpenedExtensions {
-  extensions: Omit<Extensions, "redisPrefix">;
-  close(): Promise<void>;
-}
+let generation = 0;
 
-/** Null where the folder has no such files. Rejects with a StartRefusal. */
-export async function openExtensions(dir: string, clock: Clock): Promise<OpenedExtensions | null> {
+/** Rejects with a StartRefusal. */
+export async function openExtensions(dir: string, clock: Clock): Promise<OpenedExtensions> {
   const sources = await sourcesIn(dir);
   if ("problem" in sources) throw new StartRefusal(sources.problem);
-  if (sources.length === 0) return null;
+  generation++;
+  if (sources.length === 0) {
+    const none = { bundles: [], namespaces: [], actors: [], hooks: [] };
+    return { extensions: { generation, dir, ...none }, close: async () => undefined };
+  }
   const outDir = await mkdtemp(join(tmpdir(), "troupe-actors-"));
   const close = () => rm(outDir, { recursive: true, force: true });
   try {
@@ -36,7 +37,7 @@ export async function openExtensions(dir: string, clock: Clock): Promise<OpenedE
     if ("problems" in bundles) throw refusal(dir, bundles.problems);
     const checked = await check({ dir, bundles }, clock);
     if ("problems" in checked) throw refusal(dir, checked.problems);
-    return { extensions: { dir, bundles, ...checked }, close };
+    return { extensions: { generation, dir, bundles, ...checked }, close };
   } catch (error) {
     await close();
     throw error;

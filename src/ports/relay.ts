@@ -5,6 +5,7 @@
  * A relay is a wake-up, not a log: losses are announced as a gap, and edges read the missing
  * changes from PostgreSQL.
  */
+import type { HostKinds } from "../protocol/app-kinds.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { WorkerRef } from "../runtime/view.ts";
 
@@ -12,6 +13,8 @@ import type { WorkerRef } from "../runtime/view.ts";
 export interface HostMembers {
   workers: WorkerRef[];
   draining: string[];
+  /** Its application's kinds of actors; left out where it has none. */
+  kinds?: HostKinds;
 }
 
 /** All hosts with a live lease. The same `number` means the same hosts everywhere. */

@@ -13,9 +13,9 @@ import { link, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "nod
 import { dirname, join, resolve } from "node:path";
 import { systemClock } from "../base/clock.ts";
 import { errorCode, fileTrouble, StartRefusal } from "../base/errors.ts";
+import { processStart } from "../base/process-identity.ts";
 import { readOrMakeSecretFile, readSecretFile, rotateSecretFile } from "../config/secret-file.ts";
 import { msBetween, wallTime } from "../protocol/time.ts";
-import { processStart } from "./process-identity.ts";
 
 export interface DataDir {
   /** Absolute. */

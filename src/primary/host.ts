@@ -13,8 +13,10 @@ import { Drops } from "../base/drops.ts";
 import type { Log } from "../base/log.ts";
 import { createMetrics, type Metrics, Tally } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
+import type { Extensions, RenewalOrder } from "../config/extensions.ts";
 import { RecentFaults } from "../ops/recent-faults.ts";
 import type { Relay } from "../ports/relay.ts";
+import { announcedKinds } from "../protocol/app-kinds.ts";
 import { type PrimaryOrders, readOpsQuestion, type WorkerReports } from "../runtime/control.ts";
 import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import type { Certificate } from "./certificate.ts";
@@ -33,6 +35,7 @@ import type { WorkerProcess } from "./worker-process.ts";
 
 /** A worker that is starting answers once it is up. */
 const CERTIFICATE_DEADLINE_MS = 10_000;
+const RENEWAL_DEADLINE_MS = 40_000;
 
 export interface HostOptions {
   config: WorkerConfig;
@@ -94,6 +97,7 @@ export class Host {
       host,
       this.#relay,
     );
+    this.#membership.updateKinds(announcedKinds(config.extensions?.actors ?? []));
     this.supervisor = new Supervisor(
       {
         host,
@@ -239,6 +243,34 @@ export class Host {
         this.#log.error({ event: "certificate_not_taken", worker, why: answer?.body ?? "late" });
       }),
     );
+  }
+
+  /**
+   * Lets all workers load the application's files again, and then use them; if one cannot, all go on
+   * as they are. Null: done. A text: why not.
+   */
+  async renewExtensions(extensions: Extensions): Promise<string | null> {
+    const ask = async (step: RenewalOrder["step"]): Promise<string | null> => {
+      const order = { step, extensions };
+      const answers = await Promise.all(
+        this.supervisor.incarnations
+          .filter(({ state }) => state.phase === "online" || state.phase === "starting")
+          .map((incarnation) => incarnation.ask("extensions", order, RENEWAL_DEADLINE_MS)),
+      );
+      // One that has died meanwhile is replaced.
+      const problems = answers.map((answer) => (answer === null ? null : JSON.parse(answer.body)));
+      return problems.find((problem) => typeof problem === "string") ?? null;
+    };
+    const problem = await ask("prepare");
+    if (problem !== null) {
+      await ask("abandon");
+      return problem;
+    }
+    this.supervisor.renewExtensions(extensions);
+    const late = await ask("adopt");
+    if (late !== null) this.#log.error({ event: "reload_not_taken", why: late });
+    this.#membership.updateKinds(announcedKinds(extensions.actors));
+    return null;
   }
 
   /**

@@ -9,6 +9,7 @@
  *        hosts' workers are `away`, not gone.
  */
 import type { Cluster, HostMembers, Relay } from "../ports/relay.ts";
+import type { HostKinds } from "../protocol/app-kinds.ts";
 import { NO_VIEW, type View, type WorkerRef } from "../runtime/view.ts";
 
 export interface Member {
@@ -21,6 +22,7 @@ export class Membership {
   readonly #relay: Pick<Relay, "announce" | "state"> | null;
   readonly #announce: (view: View) => void;
   #local: HostMembers = { workers: [], draining: [] };
+  #kinds: HostKinds | null = null;
   #cluster: Cluster = { number: 0, hosts: new Map() };
   #view = NO_VIEW;
   /** The last number that this host assigned; 0 when the relay has a higher one. */
@@ -43,7 +45,18 @@ export class Membership {
   /** This host's workers have changed. */
   update(members: readonly Member[], hostStopping: boolean): void {
     const hasOthers = this.#relay?.state === "connected" && this.#cluster.hosts.size > 1;
-    const next = membersOf(members, hostStopping && !hasOthers);
+    this.#become(membersOf(members, hostStopping && !hasOthers));
+  }
+
+  /** All workers of this host have these kinds of the application's actors from now on. */
+  updateKinds(kinds: HostKinds | null): void {
+    this.#kinds = kinds;
+    const { workers, draining } = this.#local;
+    this.#become({ workers, draining });
+  }
+
+  #become(members: HostMembers): void {
+    const next = { ...members, ...(this.#kinds && { kinds: this.#kinds }) };
     if (JSON.stringify(next) === JSON.stringify(this.#local)) return;
     this.#local = next;
     if (this.#relay === null || this.#relay.state === "away") this.#standAlone();
@@ -62,6 +75,7 @@ export class Membership {
       workers: sorted(hosts.flatMap(({ workers }) => workers)),
       draining: hosts.flatMap(({ draining }) => draining).sort(compare),
       away: [],
+      ...kindsOf(cluster),
     });
   }
 
@@ -84,6 +98,7 @@ export class Membership {
           ...draining,
         ])
         .sort(compare),
+      ...kindsOf({ ...this.#cluster, hosts: new Map([...others, [this.#host, this.#local]]) }),
     });
   }
 
@@ -91,6 +106,11 @@ export class Membership {
     this.#view = view;
     this.#announce(view);
   }
+}
+
+function kindsOf({ hosts }: Cluster): Pick<View, "kinds"> {
+  const having = [...hosts].flatMap(([host, { kinds }]) => (kinds ? [[host, kinds] as const] : []));
+  return having.length === 0 ? {} : { kinds: Object.fromEntries(having) };
 }
 
 export function membersOf(members: readonly Member[], keepsPlaces: boolean): HostMembers {

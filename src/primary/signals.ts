@@ -1,6 +1,7 @@
 /**
  * The signals of a process that runs until it receives one. SIGTERM and SIGINT ask for a stop,
- * a second one for a stop that waits for nothing; SIGHUP for new workers. They are listened to
+ * a second one for a stop that waits for nothing; SIGHUP for new workers; SIGUSR2 for the
+ * application's files again. They are listened to
  * from before the database starts, so that no moment of a start leaves something running behind.
  *
  * [SIG1] Signals within a second of the first are the same request. Under npm one request arrives
@@ -20,6 +21,8 @@ export interface Signals {
   /** Resolves with the name of the second one. */
   readonly force: Promise<string>;
   onHangup: () => void;
+  /** SIGUSR2. */
+  onReload: () => void;
   close(): void;
 }
 
@@ -46,6 +49,7 @@ export function listenForSignals(clock: Clock, own: SignalledProcess = process):
     } else if (msBetween(askedAt, now) >= SAME_REQUEST_MS) resolveForce(signal);
   };
   const onHangup = () => signals.onHangup();
+  const onReload = () => signals.onReload();
   const forgetParent =
     own.env["npm_lifecycle_event"] === "npx"
       ? whenParentEnds(clock, own, () => onStop("the end of npx"))
@@ -58,16 +62,19 @@ export function listenForSignals(clock: Clock, own: SignalledProcess = process):
       resolveForce = resolve;
     }),
     onHangup: () => undefined,
+    onReload: () => undefined,
     close() {
       forgetParent();
       own.off("SIGTERM", onStop);
       own.off("SIGINT", onStop);
       own.off("SIGHUP", onHangup);
+      own.off("SIGUSR2", onReload);
     },
   };
   own.on("SIGTERM", onStop);
   own.on("SIGINT", onStop);
   own.on("SIGHUP", onHangup);
+  own.on("SIGUSR2", onReload);
   return signals;
 }
 

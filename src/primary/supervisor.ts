@@ -13,6 +13,7 @@ import { systemClock } from "../base/clock.ts";
 import { StartRefusal } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { WorkerConfig } from "../config/config.ts";
+import type { Extensions } from "../config/extensions.ts";
 import { msBetween } from "../protocol/time.ts";
 import type { TlsMaterial } from "../runtime/control.ts";
 import { BACK_OFF, type BackOff, RESTED, stepBackOff } from "./back-off.ts";
@@ -76,6 +77,7 @@ const SEMI_SPACE_MB = 8;
 
 export class Supervisor {
   readonly #options: SupervisorOptions;
+  #config: WorkerConfig;
   readonly #limits: SupervisorLimits;
   readonly #events: SupervisorEvents;
   readonly #slots: Slot[];
@@ -89,6 +91,7 @@ export class Supervisor {
     this.#options = options;
     this.#limits = { ...LIMITS, ...options.limits };
     this.#events = events;
+    this.#config = options.config;
     this.#slots = Array.from({ length: options.config.workers }, (_, n) => ({
       n,
       name: `${options.host}/${n}`,
@@ -213,24 +216,24 @@ export class Supervisor {
     );
   }
 
+  /** Workers that are forked from now on have these files of the application. */
+  renewExtensions(extensions: Extensions): void {
+    this.#config = { ...this.#config, extensions };
+  }
+
   #fork(slot: Slot): WorkerProcess {
     this.#incarnationCount++;
     const id = `${this.#options.host}.${slot.n}.${this.#incarnationCount.toString(36)}`;
     const tls = this.#options.tls?.() ?? null;
-    const incarnation = new WorkerProcess(
-      { incarnation: id, slot: slot.name },
-      this.#options.config,
-      tls,
-      {
-        frames: (from, bytes) => this.#events.frames(from, bytes),
-        pressure: (of, isFull) => this.#events.pressure(of, isFull),
-        lost: (gone, why) => this.#lost(slot, gone, why),
-        exited: (gone, how) => {
-          const level = gone.wasOrdered || this.#stopping ? "info" : "warn";
-          this.#options.log[level]({ event: "worker_exited", worker: id, pid: gone.pid, how });
-        },
+    const incarnation = new WorkerProcess({ incarnation: id, slot: slot.name }, this.#config, tls, {
+      frames: (from, bytes) => this.#events.frames(from, bytes),
+      pressure: (of, isFull) => this.#events.pressure(of, isFull),
+      lost: (gone, why) => this.#lost(slot, gone, why),
+      exited: (gone, how) => {
+        const level = gone.wasOrdered || this.#stopping ? "info" : "warn";
+        this.#options.log[level]({ event: "worker_exited", worker: id, pid: gone.pid, how });
       },
-    );
+    });
     slot.incarnations.add(incarnation);
     this.#events.forked(incarnation);
     return incarnation;

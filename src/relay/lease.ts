@@ -12,6 +12,7 @@
  */
 
 import type { Cluster, HostMembers } from "../ports/relay.ts";
+import { isHostKinds } from "../protocol/app-kinds.ts";
 import type { ClusterIdentity } from "./seal.ts";
 import { isSealed, type SealKey, sealOf } from "./seal.ts";
 
@@ -143,9 +144,9 @@ export type ForeignReason = "signature" | "malformed" | "other_database";
 export function sealedMembers(
   { key, database }: ClusterIdentity,
   host: string,
-  { workers, draining }: HostMembers,
+  { workers, draining, kinds }: HostMembers,
 ): string {
-  const text = JSON.stringify({ database, workers, draining });
+  const text = JSON.stringify({ database, workers, draining, ...(kinds && { kinds }) });
   return sealOf(key, leaseContext(host), text).toString("base64url") + text;
 }
 
@@ -160,11 +161,12 @@ export function openedMembers(
   const seal = Buffer.from(sealed.slice(0, SEAL_CHARACTERS), "base64url");
   const text = sealed.slice(SEAL_CHARACTERS);
   if (!isSealed(identity.key, leaseContext(host), text, seal)) return "signature";
-  const { database, workers, draining } = objectOf(text);
+  const { database, workers, draining, kinds } = objectOf(text);
   if (database !== identity.database) return "other_database";
   if (!Array.isArray(workers) || !Array.isArray(draining)) return "malformed";
   if (!workers.every(isWorkerRef) || !draining.every(isText)) return "malformed";
-  return { workers, draining };
+  if (kinds === undefined) return { workers, draining };
+  return isHostKinds(kinds) ? { workers, draining, kinds } : "malformed";
 }
 
 function leaseContext(host: string): string {

@@ -5,6 +5,7 @@
 
 import { Malformed } from "../base/errors.ts";
 import type { WorkerConfig } from "../config/config.ts";
+import type { RenewalOrder } from "../config/extensions.ts";
 import type { TlsPair } from "../config/tls-pair.ts";
 import type { OpsQuestion } from "../ports/ops.ts";
 import type { Doubt } from "../protocol/doubt.ts";
@@ -27,6 +28,11 @@ export interface PrimaryOrders {
   doubt: Doubt;
   /** A new certificate, for connections from now on. Answered with null, or with what is wrong. */
   tls: TlsMaterial;
+  /**
+   * The application's files were loaded again. Answered with null, or with why the worker cannot
+   * use them.
+   */
+  extensions: RenewalOrder;
   /** An outside token issuer has changed its keys. */
   issuer_keys: IssuerKeySet;
   /** Answer with prom-client's `getMetricsAsJSON()` of this worker. */

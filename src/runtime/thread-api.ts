@@ -3,6 +3,7 @@
  * src/thread.ts (which exposes it) and src/worker.ts (which wraps it).
  */
 import type { WorkerConfig } from "../config/config.ts";
+import type { Extensions } from "../config/extensions.ts";
 import type { ThreadReport } from "../ports/ops.ts";
 import type { LineEnd } from "./batch-link.ts";
 
@@ -22,6 +23,12 @@ export interface ThreadApi {
   metrics(): Promise<unknown>;
   /** The thread's figures for operators; null before the start. */
   report(): Promise<ThreadReport | null>;
+  /** Loads other files of the application beside those that run; false where they do not load. */
+  prepare(extensions: Extensions): Promise<boolean>;
+  /** What was prepared runs from now on. */
+  adopt(extensions: Extensions): Promise<void>;
+  /** What was prepared is dropped. */
+  abandon(): Promise<void>;
   /** Waits for begun work, at most `deadlineMs`, and closes storage. */
   stop(deadlineMs: number): Promise<void>;
 }

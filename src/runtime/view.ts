@@ -8,7 +8,10 @@
  * [PLC2] A worker that comes or goes moves only the actors that must move.
  * [PLC3] Workers own about equally many actors.
  * [PLC4] A draining worker owns no actors and is not gone: its sessions live, its answers count.
+ * [PLC5] An actor of the application is placed on workers of hosts that have its kind in the highest
+ *        version.
  */
+import type { HostKinds } from "../protocol/app-kinds.ts";
 
 export interface WorkerRef {
   /**
@@ -42,19 +45,25 @@ export interface View {
    * sessions is kept, but no actor is placed on them and no answer is awaited.
    */
   away: string[];
+  /** The application's kinds of actors, by the host that has them; left out where none has any. */
+  kinds?: Readonly<Record<string, HostKinds>>;
 }
 
 export const NO_VIEW: View = { number: 0, workers: [], draining: [], away: [] };
 
 export class Placement {
   readonly view: View;
-  readonly #seeds: number[];
+  /** All workers, with the hashes of their slots. */
+  readonly #all: Places;
+  /** By kind; null where no host has kinds. */
+  readonly #byKind: ReadonlyMap<string, Places> | null;
   readonly #incarnations: Set<string>;
   readonly #away: Set<string>;
 
   constructor(view: View) {
     this.view = view;
-    this.#seeds = view.workers.map((worker) => fnv1a(worker.slot, 0x811c9dc5));
+    this.#all = placesOf(view.workers);
+    this.#byKind = view.kinds === undefined ? null : placesByKind(view.workers, view.kinds);
     this.#incarnations = new Set([
       ...view.workers.map((worker) => worker.incarnation),
       ...view.draining,
@@ -64,18 +73,32 @@ export class Placement {
 
   /** Incarnation id of the worker that owns "kind:id"; null while no worker is known. */
   ownerOf(key: string): string | null {
-    const { workers } = this.view;
+    const { workers, seeds } = this.#placesOf(key);
     if (workers.length === 1) return workers[0]!.incarnation;
     let best: string | null = null;
     let bestScore = -1;
     for (let i = 0; i < workers.length; i++) {
-      const score = mix(fnv1a(key, this.#seeds[i]!));
+      const score = mix(fnv1a(key, seeds[i]!));
       if (score > bestScore) {
         bestScore = score;
         best = workers[i]!.incarnation;
       }
     }
     return best;
+  }
+
+  /** [PLC5] */
+  #placesOf(key: string): Places {
+    if (this.#byKind === null || !key.startsWith(APP)) return this.#all;
+    return this.#byKind.get(key.slice(APP.length, key.indexOf(":", APP.length))) ?? this.#all;
+  }
+
+  /** Whether a living host has the kind, and its action where one is named. */
+  announces(kind: string, action?: string): boolean {
+    return Object.values(this.view.kinds ?? {}).some((kinds) => {
+      const known = Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+      return known !== undefined && (action === undefined || known.actions.includes(action));
+    });
   }
 
   /** Whether there is only one worker, so that no frame leaves it. */
@@ -128,6 +151,35 @@ export class Placement {
       [...before.#incarnations].filter((incarnation) => !this.#incarnations.has(incarnation)),
     );
   }
+}
+
+interface Places {
+  workers: readonly WorkerRef[];
+  seeds: readonly number[];
+}
+
+/** Begins the keys of the application's actors: "app:poll:lunch". */
+const APP = "app:";
+
+function placesOf(workers: readonly WorkerRef[]): Places {
+  return { workers, seeds: workers.map((worker) => fnv1a(worker.slot, 0x811c9dc5)) };
+}
+
+/** [PLC5] Hosts without a worker for actors do not count. */
+function placesByKind(
+  workers: readonly WorkerRef[],
+  byHost: Readonly<Record<string, HostKinds>>,
+): ReadonlyMap<string, Places> {
+  const workersOf = (host: string) => workers.filter(({ slot }) => slot.startsWith(`${host}/`));
+  const hosts = Object.entries(byHost).filter(([host]) => workersOf(host).length > 0);
+  const names = new Set(hosts.flatMap(([, kinds]) => Object.keys(kinds)));
+  return new Map(
+    [...names].map((name) => {
+      const highest = Math.max(...hosts.map(([, kinds]) => kinds[name]?.version ?? 0));
+      const having = hosts.filter(([, kinds]) => kinds[name]?.version === highest);
+      return [name, placesOf(having.flatMap(([host]) => workersOf(host)))];
+    }),
+  );
 }
 
 function fnv1a(text: string, seed: number): number {

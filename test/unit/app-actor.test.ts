@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AppRunner } from "../../actors/app-ports.ts";
 import { defineActor, Type } from "../../src/actor/api.ts";
 import { KindOfActor } from "../../src/actor/turns.ts";
+import { AppKinds } from "../../src/protocol/app-kinds.ts";
 import { REFUSALS } from "../../src/protocol/errors.ts";
 import { SoloActors } from "../support/solo-actors.ts";
 
@@ -42,7 +43,7 @@ let isOut: boolean;
 let batches: number;
 let solo: SoloActors;
 const runner: AppRunner = {
-  kinds: [kind.describe()],
+  kinds: new AppKinds([kind.describe()]),
   async run(batch) {
     batches++;
     if (!isOut) return kind.run(batch);

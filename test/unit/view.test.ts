@@ -82,4 +82,41 @@ describe("who lives", () => {
     expect(new Placement(viewOf(["a"])).isSolo).toBe(true);
     expect(new Placement(viewOf(["a"], 1, ["b@1"])).isSolo).toBe(false);
   });
+
+  describe("of the application's actors", () => {
+    const kinds = (version: number, ...actions: string[]) => ({ poll: { version, actions } });
+    const view = {
+      number: 1,
+      workers: ["a/0", "a/1", "b/0", "c/0"].map((slot) => ({ slot, incarnation: `${slot}@1` })),
+      draining: [],
+      away: [],
+    };
+    const keys = Array.from({ length: 200 }, (_, n) => `app:poll:${n}`);
+    const hostsOf = (placement: Placement) =>
+      [...new Set(keys.map((key) => slotOf(placement, key)?.split("/")[0]))].sort();
+
+    test("[PLC5] a kind is on hosts that have its highest version, and on all where none has it", () => {
+      const rolling = { ...view, kinds: { a: kinds(1), b: kinds(2), c: kinds(2) } };
+      expect(hostsOf(new Placement(rolling))).toEqual(["b", "c"]);
+      expect(hostsOf(new Placement({ ...view, kinds: { a: kinds(1) } }))).toEqual(["a"]);
+      expect(hostsOf(new Placement({ ...view, kinds: { a: {} } }))).toEqual(["a", "b", "c"]);
+      // A host without a worker for actors has nothing to place them on.
+      const drained = { ...rolling, workers: view.workers.slice(0, 2) };
+      expect(hostsOf(new Placement(drained))).toEqual(["a"]);
+      const whole = new Placement(view);
+      for (const key of KEYS) expect(new Placement(rolling).ownerOf(key)).toBe(whole.ownerOf(key));
+    });
+
+    test("[PLC5] a kind and its actions are announced while a host has them", () => {
+      const placement = new Placement({
+        ...view,
+        kinds: { a: kinds(1, "vote"), b: kinds(2, "end") },
+      });
+      expect(placement.announces("poll", "vote")).toBe(true);
+      expect(placement.announces("poll", "end")).toBe(true);
+      expect(placement.announces("poll", "constructor")).toBe(false);
+      expect(placement.announces("toString")).toBe(false);
+      expect(new Placement(view).announces("poll")).toBe(false);
+    });
+  });
 });

@@ -159,7 +159,7 @@ export async function createAuth(deps: AuthDeps): Promise<Auth> {
     keys: keys?.keyOf ?? null,
     ttlS: config.accessTokenTtlS,
     maxAgeS: config.tokenMaxAgeS,
-    keepsOwnClaims: (config.extensions?.actors.length ?? 0) > 0,
+    keepsOwnClaims: config.extensions !== undefined,
     clock,
   });
   const turns = createPasswordQueue();

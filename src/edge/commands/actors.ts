@@ -1,12 +1,12 @@
 /** What sessions ask of the application's own actors. */
 
 import type { SyncedActor } from "../../protocol/app-actor-events.ts";
-import type { AppKind } from "../../protocol/app-actors.ts";
 import { appActorId } from "../../protocol/app-actors.ts";
+import type { AppKinds } from "../../protocol/app-kinds.ts";
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { ConversationId } from "../../protocol/ids.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
-import { callHash, checkedArgs, kindOf, NO_ACTION, NO_ACTOR, userCaller } from "../actor-calls.ts";
+import { callHash, checkedArgs, userCaller } from "../actor-calls.ts";
 import { type ActorWatches, newsText } from "../live/actor-watches.ts";
 import type { Session } from "../session/session.ts";
 import type { AckSink } from "./ack-sink.ts";
@@ -15,7 +15,7 @@ import type { Commands } from "./handler.ts";
 export interface ActorCommandDeps {
   gateway: Gateway;
   actorWatches: ActorWatches;
-  appKinds: readonly AppKind[];
+  appKinds: AppKinds;
 }
 
 type Names = "create_actor" | "call" | "watch_actor" | "unwatch_actor";
@@ -46,8 +46,9 @@ export function createActorCommands(deps: ActorCommandDeps): Pick<Commands, Name
 
   return {
     create_actor(session, { kind, key, args, conversation_id, call_id }, ack) {
+      const unknown = appKinds.refusalOf(kind);
       const checked = checkedArgs(args);
-      if (kindOf(appKinds, kind) === undefined) ack.refuse(NO_ACTOR.error);
+      if (unknown !== null) ack.refuse(unknown.error);
       else if (!checked.ok) ack.refuse(checked.error);
       else {
         const conversation = (conversation_id ?? null) as ConversationId | null;
@@ -64,10 +65,9 @@ export function createActorCommands(deps: ActorCommandDeps): Pick<Commands, Name
     },
 
     call(session, { kind, key, action, args = {}, call_id }, ack) {
-      const known = kindOf(appKinds, kind);
+      const unknown = appKinds.refusalOf(kind, action);
       const checked = checkedArgs(args);
-      if (known === undefined) ack.refuse(NO_ACTOR.error);
-      else if (!Object.hasOwn(known.actions, action)) ack.refuse(NO_ACTION.error);
+      if (unknown !== null) ack.refuse(unknown.error);
       else if (!checked.ok) ack.refuse(checked.error);
       else {
         const hash = callHash(action, args);
@@ -77,7 +77,8 @@ export function createActorCommands(deps: ActorCommandDeps): Pick<Commands, Name
     },
 
     async watch_actor(session, { kind, key, after_rev }, ack) {
-      if (kindOf(appKinds, kind) === undefined) ack.refuse(NO_ACTOR.error);
+      const unknown = appKinds.refusalOf(kind);
+      if (unknown !== null) ack.refuse(unknown.error);
       else await actorWatches.watch(session, kind, key, after_rev ?? null, ack);
     },
 
@@ -96,7 +97,10 @@ export async function syncActors(
 ): Promise<SyncedActor[] | null> {
   const answers = await Promise.all(
     asked.map(async ({ kind, key, after_rev }): Promise<SyncedActor | null> => {
-      if (kindOf(appKinds, kind) === undefined) return { kind, key, gone: true };
+      const unknown = appKinds.refusalOf(kind);
+      if (unknown !== null) {
+        return unknown.error.code === "not_found" ? { kind, key, gone: true } : null;
+      }
       const answer = await gateway.ask("app", appActorId(kind, key), "watch", {
         caller: callerOf(session),
         after_rev,

@@ -23,6 +23,7 @@ import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { MessageSearch } from "../../ports/search.ts";
 import type { ServiceStore } from "../../ports/services.ts";
 import type { SocialQueries } from "../../ports/social.ts";
+import { AppKinds } from "../../protocol/app-kinds.ts";
 import { COST_OF_ROUTE, type Units } from "../../protocol/costs.ts";
 import { type ErrorObject, type Result, refused } from "../../protocol/errors.ts";
 import type { Hooks } from "../../protocol/hooks.ts";
@@ -76,7 +77,7 @@ import { serveExports } from "./server/exports.ts";
 import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
 import { hasNames, type NameQueries, namedKinds, resolveNames } from "./server/named-ids.ts";
-import { loadPages, servePages } from "./server/pages.ts";
+import { deploymentOf, loadPages, renewDocuments, servePages } from "./server/pages.ts";
 import { servePipe } from "./server/piped-messages.ts";
 import { createReplies, type Replies } from "./server/replies.ts";
 import { REQUEST_ID, requestIds } from "./server/request-ids.ts";
@@ -103,6 +104,7 @@ export interface ApiDeps {
   outside: Pick<EventDeps, "events" | "webhooks" | "jobs" | "probe">;
   /** Asked before a commit; absent: nobody is. */
   hooks?: Hooks | null;
+  appKinds?: AppKinds;
   gateway: AskActors;
   presence: PresenceReader;
   revocations: Revocations;
@@ -128,6 +130,8 @@ export interface Api {
   /** Emit "connection" on it; it never listens. */
   readonly server: Server;
   readonly auth: Auth;
+  /** The kinds of the application's actors have changed. */
+  renewDocuments(): void;
   /** Lets running requests end, at most `deadlineMs`, and closes every connection. */
   close(deadlineMs?: number): Promise<void>;
 }
@@ -143,7 +147,7 @@ const CLOSE_DEADLINE_MS = 5_000;
 const BAD_URL = refused("invalid_payload", "The address is not valid.").error;
 
 export async function createApi(deps: ApiDeps): Promise<Api> {
-  const { config, clock, log } = deps;
+  const { config, clock, log, appKinds = new AppKinds([]) } = deps;
   const metrics = deps.metrics ?? createMetrics({ part: "edge", worker: "" });
   const limits =
     deps.limits ??
@@ -239,7 +243,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...operationRoutes({ ...deps, metrics }),
     ...opsRoutes(deps.ops),
     ...userRoutes(auth, deps.accounts, deps.queries, deps.gateway),
-    ...actorRoutes(deps.gateway, config.extensions?.actors ?? [], deps.apps),
+    ...actorRoutes(deps.gateway, appKinds, deps.apps),
     ...scheduledRoutes(deps.scheduled, deps.clock),
     ...serviceRoutes(deps.services, deps.revocations),
     ...erasureRoutes({ ...deps, auth, jobs: deps.outside.jobs }),
@@ -280,12 +284,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     } else addRoute(app, name, handlers[name] as AnyHandler, room);
   }
   const webRoot = deps.webRoot ?? WEB_ROOT;
-  const pages = loadPages(webRoot, {
-    localUrl: `${config.tlsCert === null ? "http" : "https"}://localhost:${config.port}${config.basePath}`,
-    basePath: config.basePath,
-    kinds: config.extensions?.actors ?? [],
-    hasOutsideAccounts: config.jwtJwksUrl !== null,
-  });
+  const deployment = deploymentOf(config, appKinds);
+  const pages = loadPages(webRoot, deployment);
   const transport = createTransportSecurity(clients);
   servePages(app, pages, everywhere, transport, count);
   const sdk = serveSdk(app, {
@@ -330,6 +330,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   return {
     server: listener,
     auth,
+    renewDocuments: () => renewDocuments(pages, deployment),
     async close(deadlineMs = CLOSE_DEADLINE_MS) {
       outside.pulls.close();
       // Fastify then says `connection: close` with every answer.

@@ -65,6 +65,14 @@ export function contain(
   for (const name of REMOVING) replaced(name, (listener) => wrapped.get(listener) ?? listener);
 }
 
+/** Nothing that is added to `target` from now on is wrapped. */
+export function release(target: object): void {
+  const methods = target as Record<string, Method | undefined>;
+  for (const name of [...ADDING, "use", ...REMOVING]) {
+    if (Object.hasOwn(methods, name)) delete methods[name];
+  }
+}
+
 function containing(listener: Listener, report: (fault: unknown) => void): Listener {
   return function (this: unknown, ...args: never[]): unknown {
     try {

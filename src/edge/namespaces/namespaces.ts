@@ -11,6 +11,7 @@
  * [NSP5] Packets past RATE_LIMIT_NAMESPACE are refused; a socket that goes on is ended.
  * [NSP6] A reader that falls too far behind, and a user's oldest socket beyond the limit of
  *        sessions, are closed.
+ * [NSP7] A reload of the application's files ends no socket.
  */
 import type { Server, Socket } from "socket.io";
 import type { NamespaceDefinition, TroupeNamespace } from "../../actor/api.ts";
@@ -29,7 +30,7 @@ import { factsOf, type Identity, isCut } from "../auth/identity.ts";
 import { type EdgeLimits, tooMany } from "../limits/limits.ts";
 import { EngineConnection } from "../transport/engine-connection.ts";
 import type { WriteBatcher } from "../transport/write-batcher.ts";
-import { contain } from "./containing.ts";
+import { contain, release } from "./containing.ts";
 
 /** How often tokens and readers are looked at; only while there are sockets. */
 const LOOK_MS = 1_000;
@@ -83,6 +84,30 @@ export class Namespaces {
 
   constructor(deps: NamespacesDeps) {
     this.#deps = deps;
+  }
+
+  /**
+   * [NSP7] From now on new sockets have these handlers; those that are connected keep theirs. A
+   * namespace that is not defined any more refuses new sockets.
+   */
+  async reload(
+    io: Server,
+    names: Set<string>,
+    defined: readonly DefinedNamespace[],
+  ): Promise<void> {
+    for (const name of names) {
+      const namespace = io.of(name);
+      release(namespace);
+      namespace.removeAllListeners();
+      // Private to Socket.IO, which has no way to take a middleware back; a test holds on to it.
+      (namespace as unknown as { _fns: unknown[] })._fns = [];
+      if (defined.some(({ definition }) => definition.name === name)) continue;
+      namespace.use((_socket, next) => next(new Error("Invalid namespace")));
+    }
+    for (const { definition } of defined) names.add(definition.name);
+    for (const one of defined) {
+      await this.open(io, [one]).catch((fault: unknown) => this.failed(one.file, fault));
+    }
   }
 
   /** Rejects when an application's `setup` does. */

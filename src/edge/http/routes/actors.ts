@@ -1,17 +1,11 @@
 /** The application's own actors over HTTP, for users and for services. */
 import type { AppQueries } from "../../../ports/app-actors.ts";
-import { type AppCaller, type AppKind, appActorId } from "../../../protocol/app-actors.ts";
+import { type AppCaller, appActorId } from "../../../protocol/app-actors.ts";
+import type { AppKinds } from "../../../protocol/app-kinds.ts";
 import { ok } from "../../../protocol/errors.ts";
 import type { ConversationId } from "../../../protocol/ids.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
-import {
-  callHash,
-  checkedArgs,
-  kindOf,
-  NO_ACTION,
-  NO_ACTOR,
-  userCaller,
-} from "../../actor-calls.ts";
+import { callHash, checkedArgs, userCaller } from "../../actor-calls.ts";
 import { type Identity, SERVICE_USER } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, badField, type Handlers } from "../server/call.ts";
@@ -31,13 +25,14 @@ function callerOf({ userId, service, claims }: Identity): AppCaller {
 
 export function actorRoutes(
   gateway: AskActors,
-  kinds: readonly AppKind[],
+  kinds: AppKinds,
   queries: AppQueries,
 ): Handlers<Route> {
   return {
     async createActor({ caller, params: { kind, key }, body }) {
       const { args, call_id, conversation_id } = body;
-      if (kindOf(kinds, kind) === undefined) return NO_ACTOR;
+      const unknown = kinds.refusalOf(kind);
+      if (unknown !== null) return unknown;
       const checked = checkedArgs(args);
       if (!checked.ok) return checked;
       const conversation = (conversation_id ?? null) as ConversationId | null;
@@ -52,9 +47,8 @@ export function actorRoutes(
     },
 
     async callActor({ caller, params: { kind, key, action }, body: { args = {}, call_id } }) {
-      const known = kindOf(kinds, kind);
-      if (known === undefined) return NO_ACTOR;
-      if (!Object.hasOwn(known.actions, action)) return NO_ACTION;
+      const unknown = kinds.refusalOf(kind, action);
+      if (unknown !== null) return unknown;
       const checked = checkedArgs(args);
       if (!checked.ok) return checked;
       const called = await gateway.ask("app", appActorId(kind, key), "call", {
@@ -68,7 +62,8 @@ export function actorRoutes(
     },
 
     async getActor({ caller, params: { kind, key } }) {
-      if (kindOf(kinds, kind) === undefined) return NO_ACTOR;
+      const unknown = kinds.refusalOf(kind);
+      if (unknown !== null) return unknown;
       const seen = await gateway.ask("app", appActorId(kind, key), "watch", {
         caller: callerOf(caller),
         after_rev: null,
@@ -79,7 +74,8 @@ export function actorRoutes(
     },
 
     async listActors({ params: { kind }, query: { limit = PAGE_LIMIT_DEFAULT, cursor = "" } }) {
-      if (kindOf(kinds, kind) === undefined) return NO_ACTOR;
+      const unknown = kinds.refusalOf(kind);
+      if (unknown !== null) return unknown;
       if (cursor !== "" && !KEY.test(cursor)) return BAD_KEY;
       const found = await orUnreachable(queries.list(kind, cursor, limit + 1));
       const items = found.slice(0, limit);

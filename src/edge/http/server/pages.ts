@@ -7,7 +7,9 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { extname, join, sep } from "node:path";
 import type { FastifyInstance } from "fastify";
+import type { WorkerConfig } from "../../../config/config.ts";
 import type { AppKind } from "../../../protocol/app-actors.ts";
+import type { AppKinds } from "../../../protocol/app-kinds.ts";
 import type { SecurityHeaders } from "../../transport/security-headers.ts";
 import type { Cors } from "./cors.ts";
 import { contractDocuments } from "./documents.ts";
@@ -58,6 +60,20 @@ export interface Deployment {
   kinds?: readonly AppKind[];
 }
 
+type Deployed = "tlsCert" | "port" | "basePath" | "jwtJwksUrl";
+
+export function deploymentOf(config: Pick<WorkerConfig, Deployed>, kinds: AppKinds): Deployment {
+  const { tlsCert, port, basePath, jwtJwksUrl } = config;
+  return {
+    localUrl: `${tlsCert === null ? "http" : "https"}://localhost:${port}${basePath}`,
+    basePath,
+    hasOutsideAccounts: jwtJwksUrl !== null,
+    get kinds() {
+      return kinds.list;
+    },
+  };
+}
+
 /** An address on this server in a page's HTML. */
 const LOCAL_LINK = /\b(href|src)="\/(?!\/)/g;
 /** What the guides are written with, and what their snippets are tested with. */
@@ -65,9 +81,7 @@ const WRITTEN_URL = "http://localhost:3000";
 
 /** All pages; of `webRoot` nothing where the build has not made it. */
 export function loadPages(webRoot: string, deployment: Deployment): Page[] {
-  const pages = contractDocuments(deployment.kinds ?? []).map(({ path, type, text, isShared }) =>
-    page(path, type, Buffer.from(told(path, text, deployment)), isShared),
-  );
+  const pages = documentPages(deployment);
   const files = existsSync(webRoot)
     ? readdirSync(webRoot, { recursive: true, withFileTypes: true })
     : [];
@@ -86,6 +100,20 @@ export function loadPages(webRoot: string, deployment: Deployment): Page[] {
   return pages;
 }
 
+function documentPages(deployment: Deployment): Page[] {
+  return contractDocuments(deployment.kinds ?? []).map(({ path, type, text, isShared }) =>
+    page(path, type, Buffer.from(told(path, text, deployment)), isShared),
+  );
+}
+
+/** Replaces the published documents: the application has other kinds of actors now. */
+export function renewDocuments(pages: readonly Page[], deployment: Deployment): void {
+  for (const made of documentPages(deployment)) {
+    const served = pages.find(({ path }) => path === made.path);
+    if (served !== undefined) Object.assign(served, made);
+  }
+}
+
 export function servePages(
   app: FastifyInstance,
   pages: readonly Page[],
@@ -93,8 +121,10 @@ export function servePages(
   transport: SecurityHeaders,
   count: (route: string, status: number) => void,
 ): void {
-  for (const { path, type, bytes, etag, isShared } of pages) {
+  for (const page of pages) {
+    const { path } = page;
     app.get(path, (request, reply) => {
+      const { type, bytes, etag, isShared } = page;
       if (isShared) cors(request, reply);
       transport(request.raw, (name, value) => void reply.header(name, value));
       reply.headers(HEADERS).header("etag", etag);
