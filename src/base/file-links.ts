@@ -7,6 +7,7 @@
  *        the same one. It is good in its period and the next: for between one and two times the TTL.
  * [FLK2] The code of a mark is a secret of the server. Text of a user that looks like a mark stays as
  *        it is.
+ * [FLK3] A picture of a user or conversation has one address, which lasts as long as it is one.
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { epochMsOf } from "../protocol/time.ts";
@@ -17,6 +18,9 @@ const CODE_CHARS = 22;
 const MARKS = /~file:(\d{1,19}[st]?):[\w-]{22}/g;
 /** Text may hold thousands of marks that are none. Each costs a hash only once. */
 const KEPT_MAX = 20_000;
+const PICTURE = "p.";
+/** For how long a picture may be kept by those who have read it. */
+const PICTURE_KEPT_S = 86_400;
 const TOKEN = /^([0-9a-z]{1,12})\.([\w-]{22})$/;
 
 export interface FileLinksOptions {
@@ -48,8 +52,23 @@ export class FileLinks {
     return `${this.#options.basePath}/files/${id}/${period}.${code}`;
   }
 
+  /** [FLK3] */
+  picture(id: string): string {
+    return `${this.#options.basePath}/files/${id}/${this.#pictureToken(id)}`;
+  }
+
+  /** Whether this token, which is good, is of the address of a picture. */
+  isPicture(token: string): boolean {
+    return token.startsWith(PICTURE);
+  }
+
+  #pictureToken(id: string): string {
+    return `${PICTURE}${this.#code(`picture ${id}`)}`;
+  }
+
   /** How long the token of an address is still good, in seconds; 0: it is not. */
   goodForS(id: string, token: string): number {
+    if (this.isPicture(token)) return isSame(token, this.#pictureToken(id)) ? PICTURE_KEPT_S : 0;
     const [, period = "", code = ""] = TOKEN.exec(token) ?? [];
     if (period === "" || !isSame(code, this.#code(`address ${id} ${period}`))) return 0;
     const { ttlS, clock } = this.#options;

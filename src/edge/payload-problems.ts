@@ -30,7 +30,7 @@ const FORMATS: Readonly<Record<string, string>> = {
   body: "must be 1–4,000 characters, not all white space, without control characters",
   message_body: "must be at most 4,000 characters, not all white space, without control characters",
   title: "must be 1–80 characters, not all white space, without control characters",
-  image_url: "must be an https address of at most 2,048 characters",
+  image_url: "must be an https address of at most 2,048 characters, or that of an own file",
   label: "must be 1–64 characters, not all white space, without control characters",
   notice: "must be 1–500 characters, not all white space, without control characters",
 };

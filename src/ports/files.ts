@@ -91,6 +91,8 @@ export interface FileTable {
   file(id: string): Promise<StoredFile | null>;
   /** The same, where the reader may see it now. */
   fileFor(reader: UserId, id: string): Promise<StoredFile | null>;
+  /** Whether it is the picture of a user or of a conversation. */
+  isPicture(id: string): Promise<boolean>;
   /** Takes it back: nobody sees it from now on. False: it was not there. */
   remove(id: string): Promise<boolean>;
   /** Every message that shows it. */
@@ -135,7 +137,7 @@ export interface Files {
   table: FileTable;
   store: FileStore;
   uploads: { table: UploadTable; store: UploadStore };
-  links: Pick<FileLinks, "mark" | "in" | "goodForS">;
+  links: Pick<FileLinks, "mark" | "in" | "goodForS" | "picture" | "isPicture">;
   /**
    * Takes a file out of the messages that show it, then its bytes and its row. What cannot be done
    * now is done later, and answers false.

@@ -18,7 +18,8 @@ export const ExternalId = Type.String({
 });
 const ImageUrl = Type.String({
   format: "image_url",
-  description: "An https address of at most 2,048 characters.",
+  description:
+    "An https address of at most 2,048 characters, or an address of one of Troupe's own files.",
   examples: ["https://images.example/team.png"],
 });
 

@@ -22,6 +22,8 @@ const IMAGE_URL_MAX = 2048;
 const PIECE_BYTES_MAX = 4 * 1024;
 /** With a host, and without a name and password, which do not belong into a picture's address. */
 const HTTPS_ADDRESS = /^https:\/\/[^\s/?#\\@:]+(?::\d{1,5})?(?:[/?#][^\s\\]*)?$/i;
+/** The path of a file of Troupe's own. */
+const OWN_FILE = /^\/(?:[\w.~-]{1,60}\/){0,8}files\/\d{1,18}\/[\w.-]{1,40}$/;
 
 Format.Set("id", isId);
 /** Message, post and comment bodies: 1–4,000 code points. */
@@ -54,8 +56,8 @@ Format.Set(
   (value) =>
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value) && !Number.isNaN(Date.parse(value)),
 );
-/** An https address that a browser can load a picture from. */
-Format.Set("image_url", (value) => isImageUrl(value));
+/** An https address that a browser can load a picture from, or the path of an own file. */
+Format.Set("image_url", (value) => isImageUrl(value) || OWN_FILE.test(value));
 
 export function isImageUrl(value: string): boolean {
   return isText(value, IMAGE_URL_MAX) && HTTPS_ADDRESS.test(value);

@@ -71,7 +71,8 @@ export const PresenceStatus = Type.Union([
 export const ImageUrl = Type.String({
   format: "image_url",
   maxLength: 2048,
-  description: "An https address of at most 2,048 characters.",
+  description:
+    "An https address of at most 2,048 characters, or an address of one of Troupe's own files.",
 });
 export const UserData = AppData(4096, "The user's own JSON object");
 export const TrustedData = AppData(1024, "Written by services only and read by all: a JSON object");

@@ -8,6 +8,7 @@ import { ById, type RouteSpec } from "./route-spec.ts";
 import {
   ErrorBody,
   ExternalId,
+  Id,
   ImageUrl,
   Nullable,
   Password,
@@ -48,7 +49,15 @@ export const USER_ROUTES = {
     summary:
       "Change one's own name, picture, `data`, or username: once in 30 days, for which the old one stays reserved.",
     token: true,
-    body: Request(UserKeys),
+    body: Request({
+      ...UserKeys,
+      image_file_id: Type.Optional(
+        Nullable({
+          ...Id,
+          description: "An own image, whose lasting address `image_url` becomes.",
+        }),
+      ),
+    }),
     answers: { 200: User },
     refusals: ["conflict"],
   },

@@ -67,3 +67,19 @@ it("[FCL4] a file that only a scheduled message names stays until that is taken 
     [loose, named, namedByAnother, shownBefore].sort(),
   );
 });
+
+it("[FCL5] a picture stays as long as it is one", async () => {
+  const [mine, former] = [await upload(ann), await upload(ann)];
+  const address = (id: string) => `/files/${id}/p.${"A".repeat(22)}`;
+  const shows = (id: string) =>
+    granted(storage.accounts.changeUser(ann, { image_url: address(id) }));
+  await shows(former);
+  await shows(mine);
+  expect(await files.isPicture(former)).toBe(false);
+  expect(await files.isPicture(mine)).toBe(true);
+  await ages([mine, former], "created_at");
+  await ages([mine, former], "attached_at");
+  expect(await files.fileFor(bob, mine)).toMatchObject({ id: mine });
+  expect(await files.sweep(LOOSE_MS, 100)).toContain(former);
+  expect(await files.sweep(LOOSE_MS, 100)).not.toContain(mine);
+});

@@ -58,6 +58,7 @@ import { notificationRoutes } from "./routes/notifications.ts";
 import { type HostReader, operationRoutes } from "./routes/operations.ts";
 import { opsRoutes } from "./routes/ops.ts";
 import { peopleRoutes } from "./routes/people.ts";
+import { pictured } from "./routes/pictured.ts";
 import { postRoutes } from "./routes/posts.ts";
 import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
@@ -257,7 +258,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
       config.rateLimits ? (config.limits.report?.burst ?? null) : null,
     ),
   };
-  const handlers = moderated(hooked(written, deps.hooks ?? null), wordRules);
+  const asked = hooked(pictured(written, deps.files), deps.hooks ?? null);
+  const handlers = moderated(asked, wordRules);
   const isSuspended = (user: UserId) => deps.revocations.isSuspended(user);
   const gates = createGates(
     auth,

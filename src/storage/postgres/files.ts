@@ -34,8 +34,19 @@ const FILE_FOR = {
 };
 const REMOVE = {
   name: "remove_file",
-  text: `UPDATE files f SET removed_at = clock_timestamp() WHERE f.id = $1 AND ${WHOLE} RETURNING f.id`,
+  text: `WITH gone AS (
+      UPDATE files f SET removed_at = clock_timestamp() WHERE f.id = $1 AND ${WHOLE} RETURNING f.id
+    ), shown AS (
+      UPDATE users u SET image_url = NULL
+      FROM pictures p, gone g WHERE p.file_id = g.id AND u.id = p.user_id
+    )
+    SELECT g.id FROM gone g`,
 };
+const IS_PICTURE = {
+  name: "is_picture",
+  text: "SELECT 1 FROM pictures p WHERE p.file_id = $1 LIMIT 1",
+};
+const NO_PICTURE = "NOT EXISTS (SELECT 1 FROM pictures p WHERE p.file_id = x.id)";
 const PLACES = {
   name: "places_of_file",
   text: `SELECT r.conversation_id, array_agg(r.seq::int ORDER BY r.seq) AS seqs FROM message_files r
@@ -75,14 +86,14 @@ const SWEEP = {
           AND NOT (x.state = 'uploading' AND EXISTS (SELECT 1 FROM uploads u
             WHERE u.file_id = x.id
               AND u.touched_at >= clock_timestamp() - $1 * interval '1 millisecond'))
-          AND NOT is_to_be_sent(x)
+          AND NOT is_to_be_sent(x) AND ${NO_PICTURE}
         ORDER BY x.created_at LIMIT $2)
       UNION ALL
       (SELECT x.id FROM files x
         WHERE x.attached_at < clock_timestamp() - interval '1 minute' AND NOT EXISTS (
           SELECT 1 FROM message_files r
           JOIN conversations c ON c.id = r.conversation_id AND c.deleted_at IS NULL
-          WHERE r.file_id = x.id) AND NOT is_to_be_sent(x)
+          WHERE r.file_id = x.id) AND NOT is_to_be_sent(x) AND ${NO_PICTURE}
         LIMIT $2)
     )
     RETURNING f.id`,
@@ -143,6 +154,10 @@ export class PostgresFiles implements FileTable {
 
   async fileFor(reader: UserId, id: string): Promise<StoredFile | null> {
     return storedFile(await this.#database.read<FileRow>(FILE_FOR, [reader, id]));
+  }
+
+  async isPicture(id: string): Promise<boolean> {
+    return (await this.#database.read(IS_PICTURE, [id])).length > 0;
   }
 
   async remove(id: string): Promise<boolean> {

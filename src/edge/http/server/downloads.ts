@@ -69,7 +69,11 @@ export function serveDownloads(app: FastifyInstance, options: DownloadsOptions):
   async function serve(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { id: name, token } = request.params as { id: string; token: string };
     const [, id = "", part = ""] = PATH_ID.exec(name) ?? [];
-    const goodForS = isId(id) ? files.links.goodForS(name, token) : 0;
+    const isSigned = isId(id) && files.links.goodForS(name, token) > 0;
+    const isShown =
+      isSigned &&
+      (!files.links.isPicture(token) || (await orUnreachable(files.table.isPicture(id))));
+    const goodForS = isShown ? files.links.goodForS(name, token) : 0;
     const isScan = part === "s";
     const file = goodForS > 0 ? await settled(id, request, isScan) : null;
     if (file?.shown.state === "processing" && !isScan) {

@@ -1,8 +1,9 @@
 -- A user may see a file that they uploaded, and one that a message shows which they may see now, as
--- a present member of its conversation. The members of a thread's parent read the thread.
+-- a present member of its conversation. The members of a thread's parent read the thread. Pictures
+-- of users and conversations anybody may see.
 CREATE OR REPLACE FUNCTION may_see_file(p_user bigint, f files) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-  SELECT f.user_id = p_user OR EXISTS (
+  SELECT f.user_id = p_user OR EXISTS (SELECT 1 FROM pictures p WHERE p.file_id = f.id) OR EXISTS (
     SELECT 1 FROM message_files r
     JOIN conversations c ON c.id = r.conversation_id AND c.deleted_at IS NULL
     JOIN conversation_members k
