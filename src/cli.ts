@@ -336,7 +336,8 @@ async function printToken(config: Config, options: NewToken): Promise<number> {
  * shown.
  */
 async function noteMinted(config: Config, noted: NotedToken): Promise<void> {
-  const url = config.databaseUrl ?? (await runningEmbeddedUrl(config.dataDir));
+  const own = config.databaseDirectUrl ?? config.databaseUrl;
+  const url = own ?? (await runningEmbeddedUrl(config.dataDir));
   if (url === null) return;
   const storage = createEdgePorts(url);
   try {

@@ -25,7 +25,9 @@ import { type ClusterIdentity, sealKey } from "./relay/seal.ts";
 import { RedisUrlBus } from "./relay/url-bus.ts";
 import { startEmbedded } from "./storage/embedded/embedded.ts";
 import { readClusterIdentity } from "./storage/postgres/cluster-identity.ts";
+import type { Pooling } from "./storage/postgres/connection.ts";
 import { migrate } from "./storage/postgres/migrate.ts";
+import { settlePooling } from "./storage/postgres/pooler.ts";
 import { setPrivacyDefaults } from "./storage/postgres/privacy.ts";
 import { Pruning } from "./storage/postgres/pruning.ts";
 import { setRetentionCap } from "./storage/postgres/retention.ts";
@@ -77,7 +79,7 @@ async function run(
   const database = await openDatabase(config, log, cleanups);
   if (signal !== null) return;
 
-  const url = database.workerConfig.databaseUrl;
+  const url = config.databaseDirectUrl ?? database.workerConfig.databaseUrl;
   const { auditRetentionDays } = config;
   const pruning = new Pruning({ url, clock: systemClock, log, auditRetentionDays });
   cleanups.push(() => pruning.close());
@@ -164,8 +166,11 @@ interface Database {
 /** DATABASE_URL leaves the data directory alone; the embedded PostgreSQL lives in it. */
 async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promise<Database> {
   if (config.databaseUrl !== null) {
-    await bringUpToDate(config.databaseUrl, config, log);
-    const workerConfig = { ...config, databaseUrl: config.databaseUrl };
+    const directUrl = config.databaseDirectUrl;
+    await bringUpToDate(directUrl ?? config.databaseUrl, config, log);
+    const databasePooling =
+      directUrl === null ? "none" : await poolingBetween(config.databaseUrl, directUrl, log);
+    const workerConfig = { ...config, databaseUrl: config.databaseUrl, databasePooling };
     return { workerConfig, opsToken: null, lost: new Promise(() => undefined) };
   }
   const dataDir = await openDataDir(config.dataDir);
@@ -180,7 +185,7 @@ async function openDatabase(config: Config, log: Log, cleanups: Cleanups): Promi
   const isFirst = isShown && (await readSecret(dataDir.path)) === null;
   const jwtSecret = isOwnIssuer ? await readOrMakeSecret(dataDir.path) : config.jwtSecret;
   return {
-    workerConfig: { ...config, databaseUrl: postgres.url, jwtSecret },
+    workerConfig: { ...config, databaseUrl: postgres.url, databasePooling: "none", jwtSecret },
     opsToken: isFirst && jwtSecret !== null ? await operatorToken(config, jwtSecret) : null,
     // It starts again by itself, on the same port, until that proves hopeless.
     lost: postgres.exited.then(({ reason }) => `postgres: ${reason}`),
@@ -203,6 +208,16 @@ async function clusterIdentity(url: string, jwtSecret: string | null): Promise<C
   try {
     const { id, database, secret } = await readClusterIdentity(url);
     return { id, database, key: sealKey(secret, jwtSecret) };
+  } catch (error) {
+    throw startRefusalOf(error);
+  }
+}
+
+async function poolingBetween(url: string, directUrl: string, log: Log): Promise<Pooling> {
+  try {
+    const { pooling, changed, ended } = await settlePooling(url, directUrl);
+    log.info({ event: "database_pooling", pooling, changed, ended });
+    return pooling;
   } catch (error) {
     throw startRefusalOf(error);
   }

@@ -64,6 +64,7 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
   let isWritable = true;
   metrics.gauges.isWritable = () => isWritable;
   const storage = createActorPorts(config.databaseUrl, {
+    pooling: config.databasePooling,
     onFault: (fault, refusals) => faultLog.note(fault, refusals),
     onWritable(reason) {
       const trouble = reason === null ? null : { reason, why: STORAGE_REASONS[reason] };

@@ -122,6 +122,8 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const drops = new Drops({ tally: metrics.dropped, clock, log });
   const faultLog = new FaultLog({ tally: metrics.storageFaults, clock, log });
   const storage = createEdgePorts(config.databaseUrl, {
+    pooling: config.databasePooling,
+    directUrl: config.databaseDirectUrl ?? config.databaseUrl,
     onFault: (fault, refusals) => faultLog.note(fault, refusals),
   });
   const addresses = new Addresses(config.webhookAllowPrivate);

@@ -21,6 +21,7 @@ const SECRET_KEYS = [
   "authorization",
   "cookie",
   "databaseUrl",
+  "databaseDirectUrl",
   "redisUrl",
 ];
 

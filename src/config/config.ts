@@ -23,6 +23,8 @@ export interface Config extends EventsConfig, FilesConfig {
   dataDir: string;
   /** Null: the embedded PostgreSQL. */
   databaseUrl: string | null;
+  /** PostgreSQL itself, where `databaseUrl` leads to a pooler in transaction mode. */
+  databaseDirectUrl: string | null;
   /** Null: one host. */
   redisUrl: string | null;
   /** HS256 secret; null until the primary has made or read the one in `dataDir`. */
@@ -83,6 +85,8 @@ export interface Config extends EventsConfig, FilesConfig {
 /** The configuration of a worker, with every value decided. */
 export interface WorkerConfig extends Config {
   databaseUrl: string;
+  /** How `databaseUrl` leads to PostgreSQL: the storage's word for it, see its pooler.ts. */
+  databasePooling: "none" | "named" | "unnamed";
   /** The application's own files; absent where there are none. */
   extensions?: Extensions;
 }
@@ -127,6 +131,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     workers: read(CONFIG_KEYS.workers, defaultWorkers()),
     dataDir: read(CONFIG_KEYS.dataDir, resolve(".data")),
     databaseUrl: optional(CONFIG_KEYS.databaseUrl),
+    databaseDirectUrl: optional(CONFIG_KEYS.databaseDirectUrl),
     redisUrl: optional(CONFIG_KEYS.redisUrl),
     jwtSecret: optional(CONFIG_KEYS.jwtSecret),
     jwtIssuer: read(CONFIG_KEYS.jwtIssuer, "troupe"),
@@ -205,6 +210,13 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
       CONFIG_KEYS.redisUrl,
       "it without DATABASE_URL",
       "set together with DATABASE_URL: hosts that share a Redis must share a database",
+    );
+  }
+  if (isSet(CONFIG_KEYS.databaseDirectUrl) && !isSet(CONFIG_KEYS.databaseUrl)) {
+    report(
+      CONFIG_KEYS.databaseDirectUrl,
+      "it without DATABASE_URL",
+      "set together with DATABASE_URL, which leads through the pooler",
     );
   }
   if (config.refreshTokenTtlS < config.accessTokenTtlS) {

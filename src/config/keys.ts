@@ -109,6 +109,16 @@ export const CONFIG_KEYS = {
     secret: true,
     read: url("postgres:", "postgresql:"),
   },
+  databaseDirectUrl: {
+    name: "DATABASE_DIRECT_URL",
+    meaning:
+      "PostgreSQL itself, where DATABASE_URL leads to a pooler in transaction mode: for migrations, LISTEN and locks",
+    unit: "",
+    default: "",
+    wants: "a URL like postgres://user:password@host:5432/database",
+    secret: true,
+    read: url("postgres:", "postgresql:"),
+  },
   redisUrl: {
     name: "REDIS_URL",
     meaning: "Redis that joins several hosts into one cluster",

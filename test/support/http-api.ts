@@ -21,6 +21,8 @@ export const CONFIG: WorkerConfig = {
   workers: 1,
   dataDir: "/nowhere",
   databaseUrl: "postgres://nowhere/none",
+  databaseDirectUrl: null,
+  databasePooling: "none",
   redisUrl: null,
   jwtSecret: "a secret of the tests, long enough for HS256",
   jwtIssuer: "troupe",

@@ -26,7 +26,11 @@ export class PgBouncer {
     this.#folder = folder;
   }
 
-  static async before(databaseUrl: string, mode: "transaction" | "session"): Promise<PgBouncer> {
+  static async before(
+    databaseUrl: string,
+    mode: "transaction" | "session",
+    poolSize = 20,
+  ): Promise<PgBouncer> {
     if (PROGRAM === undefined) throw new Error(whyNoPgBouncer ?? "");
     const { hostname, port, username, password, pathname } = new URL(databaseUrl);
     const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)];
@@ -42,8 +46,8 @@ export class PgBouncer {
       "auth_type = plain",
       `auth_file = ${join(folder, "users")}`,
       `pool_mode = ${mode}`,
-      "max_client_conn = 100",
-      "default_pool_size = 20",
+      "max_client_conn = 200",
+      `default_pool_size = ${poolSize}`,
       "",
     ];
     await writeFile(join(folder, "users"), `"${user}" "${secret}"\n`);

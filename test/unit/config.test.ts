@@ -39,6 +39,7 @@ describe("defaults", () => {
       host: "0.0.0.0",
       dataDir: resolve(".data"),
       databaseUrl: null,
+      databaseDirectUrl: null,
       redisUrl: null,
       jwtSecret: null,
       jwtIssuer: "troupe",

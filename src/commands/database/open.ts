@@ -25,7 +25,7 @@ export async function withDatabase<T>(
   log: Log,
   work: (url: string) => Promise<T>,
 ): Promise<T> {
-  if (config.databaseUrl !== null) return work(config.databaseUrl);
+  if (config.databaseUrl !== null) return work(config.databaseDirectUrl ?? config.databaseUrl);
   const dataDir = await openDataDir(config.dataDir);
   try {
     const database = await startEmbedded({ dataDir: dataDir.path, log });

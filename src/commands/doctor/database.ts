@@ -9,7 +9,7 @@ import { tryCommit } from "../../storage/postgres/commit-probe.ts";
 import { faultOf } from "../../storage/postgres/fault.ts";
 import { ForeignDatabaseError } from "../../storage/postgres/foreign-database.ts";
 import { migrationState } from "../../storage/postgres/migrate.ts";
-import { PooledDatabaseError, refusePooler } from "../../storage/postgres/pooler.ts";
+import { PooledDatabaseError, poolingOf, refusePooler } from "../../storage/postgres/pooler.ts";
 import { doubtful, type Finding, fine, wrong } from "./finding.ts";
 import { reasonOf, within } from "./within.ts";
 
@@ -79,7 +79,8 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
     ];
   } catch (error) {
     if (error instanceof PooledDatabaseError) {
-      const advice = "name PostgreSQL itself in DATABASE_URL, or a pool in session mode";
+      const advice =
+        "name PostgreSQL itself in DATABASE_DIRECT_URL, or in DATABASE_URL a pool in session mode";
       return [wrong("database", "a connection pooler in transaction mode", advice)];
     }
     if (error instanceof ForeignDatabaseError) {
@@ -90,6 +91,23 @@ export async function checkDatabase(url: string, workers: number): Promise<Findi
     return [wrong("database", `cannot be reached: ${reasonOf(error)}`, advice)];
   } finally {
     await client.end().catch(() => undefined);
+  }
+}
+
+/** What stands between Troupe and the database, by trying. */
+export async function checkPooling(url: string): Promise<Finding> {
+  const check = "pooling";
+  try {
+    const pooling = await within(DEADLINE_MS, poolingOf(url));
+    if (pooling === "none") {
+      const found = "DATABASE_URL leads to PostgreSQL itself, or to a pool in session mode";
+      return doubtful(check, found, "DATABASE_DIRECT_URL is not needed: unset it");
+    }
+    const names = pooling === "named" ? "with named statements" : "without named statements";
+    return fine(check, `DATABASE_URL leads to a pooler in transaction mode, ${names}`);
+  } catch (error) {
+    const found = `DATABASE_URL cannot be reached: ${reasonOf(error)}`;
+    return wrong(check, found, "start the pooler, or mend DATABASE_URL");
   }
 }
 

@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { type Config, loadConfig } from "../../config/config.ts";
 import type { WallTime } from "../../protocol/time.ts";
 import { checkDataDir, checkEmbedded, nearestFolder } from "./data-dir.ts";
-import { checkDatabase } from "./database.ts";
+import { checkDatabase, checkPooling } from "./database.ts";
 import { checkChoices, checkNode, checkSlips, checkVariables } from "./environment.ts";
 import { checkFileStore, checkPictures, checkSharedFiles } from "./files.ts";
 import { doubtful, type Finding } from "./finding.ts";
@@ -70,7 +70,11 @@ async function configured(config: Config, nowMs: WallTime): Promise<Finding[]> {
 }
 
 async function storage(config: Config): Promise<Finding[]> {
-  const { databaseUrl, dataDir, workers } = config;
+  const { databaseUrl, databaseDirectUrl: directUrl, dataDir, workers } = config;
+  if (databaseUrl !== null && directUrl !== null) {
+    const found = await checkDatabase(directUrl, workers);
+    return [...found, await checkPooling(databaseUrl)];
+  }
   if (databaseUrl !== null) return checkDatabase(databaseUrl, workers);
   const folder = await checkDataDir(dataDir);
   if (folder.state === "fail") return [folder];

@@ -14,8 +14,10 @@ import { REFUSALS, type Result } from "../../protocol/errors.ts";
 import { earlierOf, later, type Monotonic, msBetween, NEVER } from "../../protocol/time.ts";
 import { lookWhetherWritable, tryCommit } from "../postgres/commit-probe.ts";
 import {
+  asSent,
   connectionConfig,
   DEADLINE_MS,
+  type Pooling,
   prepareSession,
   type StorageOptions,
 } from "../postgres/connection.ts";
@@ -69,6 +71,8 @@ export interface WriterOptions extends StorageOptions {
 export class Writer {
   readonly #url: string;
   readonly #deadlineMs: number;
+  readonly #pooling: Pooling;
+  readonly #writeBatch: Statement;
   readonly #queueMax: number;
   readonly #onCommit: (rows: number, seconds: number) => void;
   readonly #onFault: (fault: StorageFault, refusals: number) => void;
@@ -85,6 +89,8 @@ export class Writer {
   constructor(url: string, options: WriterOptions = {}) {
     this.#url = url;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    this.#pooling = options.pooling ?? "none";
+    this.#writeBatch = asSent(WRITE_BATCH, this.#pooling);
     this.#queueMax = options.queueMax ?? QUEUE_MAX;
     this.#onCommit = options.onCommit ?? (() => undefined);
     this.#onFault = options.onFault ?? (() => undefined);
@@ -232,7 +238,10 @@ export class Writer {
       for (let tries = 1; ; tries++) {
         const client = await this.#connected(call.deadlineAt);
         try {
-          const { rows } = await client.query<object>({ ...call.statement, values: call.values });
+          const { rows } = await client.query<object>({
+            ...asSent(call.statement, this.#pooling),
+            values: call.values,
+          });
           call.resolve(rows);
           return;
         } catch (error) {
@@ -271,7 +280,10 @@ export class Writer {
         const client = await this.#connected(deadlineAt);
         sent = true;
         const elapsedMs = stopwatch();
-        const { rows } = await client.query<BatchRow>({ ...WRITE_BATCH, values: batch.values() });
+        const { rows } = await client.query<BatchRow>({
+          ...this.#writeBatch,
+          values: batch.values(),
+        });
         const row = rows[0]!;
         if (row.at !== null) this.#settledAt = row.at;
         this.#watch?.committed();
@@ -329,7 +341,7 @@ export class Writer {
     client.on("end", () => this.#forget(client));
     try {
       await client.connect();
-      await prepareSession(client, this.#deadlineMs);
+      await prepareSession(client, this.#deadlineMs, this.#pooling);
       if (this.#settledAt === null) {
         const { rows } = await client.query<{ now: string }>(
           "SELECT clock_timestamp()::timestamptz(3) AS now",

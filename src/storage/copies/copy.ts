@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Client, escapeIdentifier } from "pg";
 import { from, to } from "pg-copy-streams";
+import { WHOLE_TABLES } from "../postgres/connection.ts";
 import { faultOf } from "../postgres/fault.ts";
 import { listed, type TableShape } from "./tables.ts";
 
@@ -14,7 +15,7 @@ const CONNECT_MS = 10_000;
 const SESSION =
   "SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'; SET DateStyle = 'ISO';" +
   " SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; SET bytea_output = 'hex';" +
-  " SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+  ` SET idle_in_transaction_session_timeout = 0; ${WHOLE_TABLES}`;
 
 /** Runs `work` on a connection of its own. Throws StorageFault where the database is out of reach. */
 export async function withClient<T>(

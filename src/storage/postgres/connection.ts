@@ -7,6 +7,12 @@ import type { ClientBase, ClientConfig, CustomTypesConfig } from "pg";
 import pg from "pg";
 import type { StorageFault } from "./fault.ts";
 
+/**
+ * none: a session is the client's own. The others are poolers that give a client another session
+ * for each transaction, with and without the names of prepared statements.
+ */
+export type Pooling = "none" | "named" | "unnamed";
+
 export interface StorageOptions {
   /**
    * Milliseconds after which a statement, and the wait for a connection, is given up and the
@@ -14,6 +20,8 @@ export interface StorageOptions {
    * large: callers wait long for a database that is away.
    */
   deadlineMs?: number;
+  /** How the URL leads to PostgreSQL; see pooler.ts. Default "none". */
+  pooling?: Pooling;
   /** Called for each fault with the number of callers that are refused because of it. */
   onFault?: (fault: StorageFault, refusals: number) => void;
 }
@@ -50,10 +58,29 @@ function getTypeParser(oid: number, format?: "text" | "binary"): (value: string)
 // bitmap would read and sort all posts of an author for the newest of them.) A page is as near as
 // the next one, in memory or on an SSD: with a disk's price for jumping, the newest posts of
 // everybody are read for those of one author (feed of 20 authors: 1.5 ms for 0.27 ms).
-const SESSION =
-  "SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET default_transaction_isolation = 'read committed';" +
-  " SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;" +
-  " SET enable_bitmapscan = off; SET enable_material = off; SET random_page_cost = 1.1";
+const SETTINGS: Readonly<Record<string, string>> = {
+  TimeZone: "UTC",
+  DateStyle: "ISO",
+  default_transaction_isolation: "read committed",
+  jit: "off",
+  enable_seqscan: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  enable_bitmapscan: "off",
+  enable_material: "off",
+  random_page_cost: "1.1",
+};
+/** What a pooler in transaction mode keeps for its clients, whichever session they get. */
+const KEPT_BY_POOLERS = ["TimeZone", "DateStyle"];
+/** For commands that read whole tables: PostgreSQL's own, where the role has Troupe's settings. */
+export const WHOLE_TABLES =
+  "SET statement_timeout = 0; SET enable_seqscan = on; SET enable_hashjoin = on;" +
+  " SET enable_mergejoin = on; SET enable_bitmapscan = on; SET enable_material = on";
+
+/** Every setting of a session, as text. */
+export function sessionSettings(deadlineMs: number): [name: string, value: string][] {
+  return [...Object.entries(SETTINGS), ["statement_timeout", `${Math.ceil(deadlineMs)}ms`]];
+}
 
 export function connectionConfig(url: string, deadlineMs: number): ClientConfig {
   return {
@@ -66,7 +93,22 @@ export function connectionConfig(url: string, deadlineMs: number): ClientConfig 
   };
 }
 
-/** To be done once on every new connection. */
-export async function prepareSession(client: ClientBase, deadlineMs: number): Promise<void> {
-  await client.query(`${SESSION}; SET statement_timeout = ${Math.ceil(deadlineMs)}`);
+/** To be done once on every new connection. Through a pooler the role has the rest of it. */
+export async function prepareSession(
+  client: ClientBase,
+  deadlineMs: number,
+  pooling: Pooling = "none",
+): Promise<void> {
+  const settings = sessionSettings(deadlineMs).filter(
+    ([name]) => pooling === "none" || KEPT_BY_POOLERS.includes(name),
+  );
+  await client.query(settings.map(([name, value]) => `SET ${name} = '${value}'`).join("; "));
+}
+
+/** As it is sent: without a name where sessions do not keep prepared statements. */
+export function asSent<S extends { name?: string; text: string }>(
+  statement: S,
+  pooling: Pooling,
+): { name?: string; text: string } {
+  return pooling === "unnamed" ? { text: statement.text } : statement;
 }

@@ -69,11 +69,16 @@ export interface EdgeStorage {
   close(): Promise<void>;
 }
 
+export interface EdgeStorageOptions extends StorageOptions {
+  /** Where `url` leads to a pooler: PostgreSQL itself. */
+  directUrl?: string;
+}
+
 /** Connects with the first use. `url` is a migrated database; see migrate.ts. */
-export function createEdgePorts(url: string, options: StorageOptions = {}): EdgeStorage {
+export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): EdgeStorage {
   const database = new Database(url, CONNECTIONS, options);
   const searches = new Database(url, SEARCH_CONNECTIONS, options);
-  const jobs = new PostgresJobs(database, url);
+  const jobs = new PostgresJobs(database, options.directUrl ?? url);
   return {
     accounts: new PostgresAccounts(database),
     queries: new PostgresQueries(database),

@@ -6,6 +6,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { Client } from "pg";
+import { WHOLE_TABLES } from "./connection.ts";
 import { faultOf } from "./fault.ts";
 import { ForeignDatabaseError, refuseForeign } from "./foreign-database.ts";
 import { hasTable, renewFunctions, staleFunctions } from "./functions.ts";
@@ -93,7 +94,7 @@ export async function migrate(url: string, version = NO_VERSION): Promise<Migrat
 
 /** Begins a transaction in which nobody else migrates this database. */
 export async function beginMigrating(client: Client): Promise<void> {
-  await client.query(`SET statement_timeout = 0; SET lock_timeout = ${LOCK_MS}; BEGIN`);
+  await client.query(`${WHOLE_TABLES}; SET lock_timeout = ${LOCK_MS}; BEGIN`);
   await client.query("SELECT pg_advisory_xact_lock($1)", [LOCK_KEY]);
 }
 

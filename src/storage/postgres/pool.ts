@@ -9,8 +9,10 @@ import { Pool } from "pg";
 import { systemClock } from "../../base/clock.ts";
 import { later, type Monotonic, NEVER } from "../../protocol/time.ts";
 import {
+  asSent,
   connectionConfig,
   DEADLINE_MS,
+  type Pooling,
   prepareSession,
   type StorageOptions,
 } from "./connection.ts";
@@ -30,12 +32,15 @@ export interface Statement {
 export class Database {
   readonly #pool: Pool;
   readonly #connectionsMax: number;
+  readonly #pooling: Pooling;
   readonly #onFault: (fault: StorageFault, refusals: number) => void;
   #fewUntilMs: Monotonic = NEVER;
   #isSparing = false;
 
   constructor(url: string, connectionsMax: number, options: StorageOptions = {}) {
     const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
+    const pooling = options.pooling ?? "none";
+    this.#pooling = pooling;
     this.#connectionsMax = connectionsMax;
     this.#onFault = options.onFault ?? (() => undefined);
     this.#pool = new Pool({
@@ -44,7 +49,7 @@ export class Database {
       // The last one is kept, so that somebody else's reads cannot take its place.
       min: 1,
       idleTimeoutMillis: 60_000,
-      onConnect: (client) => prepareSession(client, deadlineMs),
+      onConnect: (client) => prepareSession(client, deadlineMs, pooling),
     });
     // An idle connection that breaks has left the pool by itself; the next caller gets a new one.
     this.#pool.on("error", () => undefined);
@@ -96,9 +101,10 @@ export class Database {
 
   async #run<Row extends object>(statement: Statement, values: unknown[]): Promise<Row[]> {
     this.#wantAllAgain();
+    const sent = asSent(statement, this.#pooling);
     for (;;) {
       try {
-        const { rows } = await this.#pool.query<Row>({ ...statement, values });
+        const { rows } = await this.#pool.query<Row>({ ...sent, values });
         return rows;
       } catch (error) {
         // [POL1] The statement has not run.

@@ -2,7 +2,7 @@
 import { Client } from "pg";
 import type { SightPair } from "../../ports/privacy.ts";
 import type { Privacy, Sight } from "../../protocol/privacy.ts";
-import { connectionConfig, DEADLINE_MS } from "./connection.ts";
+import { connectionConfig, DEADLINE_MS, WHOLE_TABLES } from "./connection.ts";
 import type { Database } from "./pool.ts";
 
 /** Whether the user `u` hides presence or the time last seen from anybody; see isReserved. */
@@ -31,7 +31,7 @@ export async function setPrivacyDefaults(url: string, defaults: Privacy): Promis
   await client.connect();
   try {
     // Where receipts are turned on or off for everybody, all memberships are gone through.
-    await client.query("SET statement_timeout = 0");
+    await client.query(WHOLE_TABLES);
     await client.query("SELECT set_privacy_defaults($1::json)", [JSON.stringify(defaults)]);
   } finally {
     await client.end();

@@ -6,7 +6,7 @@
  */
 import { Client } from "pg";
 import type { RecountStore } from "../../ports/social.ts";
-import { connectionConfig, DEADLINE_MS } from "./connection.ts";
+import { connectionConfig, DEADLINE_MS, WHOLE_TABLES } from "./connection.ts";
 import { faultOf } from "./fault.ts";
 
 export interface Difference {
@@ -294,7 +294,7 @@ async function recount(url: string, isRepairing: boolean): Promise<Difference[]>
   try {
     await client.connect();
     // Whole tables are read: however long that takes.
-    await client.query("SET statement_timeout = 0");
+    await client.query(WHOLE_TABLES);
     const found: Difference[] = [];
     for (const each of RECOUNTED) {
       const differences = await differencesIn(client, each);
