@@ -5,10 +5,12 @@
  *        where one takes the unique value of another.
  * [CPY2] A copy that is not committed leaves the database as empty as it was.
  * [CPY3] Rows of a schema that is newer than this Troupe are refused.
+ * [CPY5] Rows of an older schema are brought up to this Troupe's after they are written.
  * [CPY4] A database in which anybody has left rows is refused, and nothing in it changes.
  */
+import { Readable } from "node:stream";
 import { Client } from "pg";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { bringUp, oldestUnseen } from "../../src/storage/copies/changes.ts";
 import { rowsOf as rowsIn, withClient } from "../../src/storage/copies/copy.ts";
 import { sequencesOf, tablesOf } from "../../src/storage/copies/tables.ts";
@@ -18,6 +20,10 @@ import { rowsOf } from "../support/dump.ts";
 import { createDatabase, startPostgres, type TestDatabase } from "../support/postgres.ts";
 
 const VERSION = "0.0.0";
+/** Migrations from the first one on, on a busy machine. */
+const SLOW_MS = 120_000;
+
+vi.setConfig({ testTimeout: SLOW_MS });
 
 let source: TestDatabase;
 let copy: TestDatabase;
@@ -123,6 +129,19 @@ it("[CPY3] rows of a newer schema are refused", async () => {
     async () => 0,
   );
   await expect(filling).rejects.toThrow(`this Troupe knows versions up to ${schema}`);
+});
+
+it("[CPY5] rows of an older schema are brought up to date", async () => {
+  const columns = ["id", "username", "display_name", "password_hash"];
+  const rows = Readable.from([Buffer.from("11\tann\tAnn\tx\n12\tbob\tBob\tx\n")]);
+  await Target.fill({ url: copy.url, schema: schema - 1, version: VERSION }, async (target) => {
+    expect(await target.write("users", columns, rows)).toBe(2);
+    await target.finish([], true);
+    await target.commit();
+  });
+  const all = await rowsOf(copy.url);
+  expect(all.filter((row) => row.startsWith("users: "))).toHaveLength(2);
+  expect(all.some((row) => row.startsWith(`schema_migrations: (${schema},`))).toBe(true);
 });
 
 it("[CPY4] a database with somebody's rows is refused, and keeps them", async () => {
