@@ -133,6 +133,9 @@ it(
     );
     expect(again.stderr).not.toContain(`${new URL(target.url).username}:`);
 
+    const doctor = await runs(["doctor"], { DATA_DIR: dataDir, PORT: String(port2) });
+    expect(doctor.stdout).toMatch(/FAIL\s+embedded PostgreSQL\s+The database in .* was moved to/);
+
     await startsOnNew();
     await untilAcknowledged(10);
     for (const talker of talkers) await talker.stops();

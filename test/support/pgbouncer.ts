@@ -1,5 +1,5 @@
-/** PgBouncer in front of a test's PostgreSQL, from the PATH or /usr/sbin. */
-import { type ChildProcess, spawn } from "node:child_process";
+/** PgBouncer in front of a test's PostgreSQL: the one in PGBOUNCER, or that of the system. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,9 +8,22 @@ import { eventually } from "./eventually.ts";
 import { freePort } from "./ports.ts";
 import { administer } from "./postgres.ts";
 
-const PROGRAM = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"].find(
-  (path) => existsSync(path),
-);
+const PROGRAM = [
+  process.env["PGBOUNCER"] ?? "",
+  "/usr/sbin/pgbouncer",
+  "/usr/bin/pgbouncer",
+  "/usr/local/bin/pgbouncer",
+].find((path) => existsSync(path));
+
+/** From 1.21 on it can keep the names of prepared statements for each client. */
+export const KEEPS_NAMES =
+  PROGRAM !== undefined &&
+  isFrom(execFileSync(PROGRAM, ["--version"], { encoding: "utf8" }), [1, 21]);
+
+function isFrom(text: string, [major, minor]: [number, number]): boolean {
+  const [, first = "0", second = "0"] = /PgBouncer (\d+)\.(\d+)/.exec(text) ?? [];
+  return Number(first) > major || (Number(first) === major && Number(second) >= minor);
+}
 
 /** Null: tests with PgBouncer can run. */
 export const whyNoPgBouncer = PROGRAM === undefined ? "Install pgbouncer for these tests." : null;
@@ -47,6 +60,7 @@ export class PgBouncer {
       `auth_file = ${join(folder, "users")}`,
       `pool_mode = ${mode}`,
       "max_client_conn = 200",
+      ...(KEEPS_NAMES ? ["max_prepared_statements = 200"] : []),
       `default_pool_size = ${poolSize}`,
       "",
     ];

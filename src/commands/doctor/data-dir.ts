@@ -3,6 +3,7 @@ import { mkdtemp, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { errorCode, fileTrouble, StartRefusal } from "../../base/errors.ts";
 import { packagedVersion } from "../../storage/embedded/binaries.ts";
+import { refuseMoved } from "../../storage/embedded/moved.ts";
 import { runningEmbeddedUrl } from "../../storage/embedded/running.ts";
 import { type Finding, fine, wrong } from "./finding.ts";
 
@@ -38,6 +39,13 @@ export async function checkEmbedded(
 ): Promise<{ finding: Finding; runningUrl: string | null }> {
   const check = "embedded PostgreSQL";
   const runningUrl = await runningEmbeddedUrl(dataDir);
+  try {
+    await refuseMoved(dataDir);
+  } catch (error) {
+    if (!(error instanceof StartRefusal)) throw error;
+    const advice = "set DATABASE_URL, or take the old one back with troupe move --undo";
+    return { finding: wrong(check, error.message, advice), runningUrl };
+  }
   if (runningUrl !== null) return { finding: fine(check, "is running"), runningUrl };
   try {
     const version = await packagedVersion();
