@@ -89,10 +89,10 @@ export function createApi(port: CallPort, tokens: Tokens | null): Api {
   };
 }
 
-export async function withToken(
+export async function withToken<T>(
   tokens: Tokens,
-  call: (token: string) => Promise<Result<unknown>>,
-): Promise<Result<unknown>> {
+  call: (token: string) => Promise<Result<T>>,
+): Promise<Result<T>> {
   const token = await tokens.current();
   if (!token.ok) return token;
   const answer = await call(token.value);

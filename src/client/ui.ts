@@ -42,5 +42,6 @@ export type {
 export { Pins, type PinsProps } from "./ui/pins.tsx";
 export { ReactionPicker, Reactions } from "./ui/reactions.tsx";
 export { Receipts, type ReceiptsProps } from "./ui/receipts.tsx";
+export { placeOfMessage, Search, type SearchProps, useSearchKey } from "./ui/search.tsx";
 export { TEXTS, type Texts } from "./ui/texts.ts";
 export { Thread, type ThreadProps } from "./ui/thread.tsx";

@@ -3,7 +3,7 @@
  * two people before two pages, each waiting for what the other did. With TROUPE_SHOTS pictures go
  * there. Skipped, saying so, where no Chromium is found (CHROMIUM_PATH).
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
@@ -12,7 +12,7 @@ import { hasChromiumFor } from "../support/chromium.ts";
 import { kitPagesForFile, sees } from "../support/kit-pages.ts";
 import { axeFaults } from "../support/looks.ts";
 import type { Person } from "../support/person.ts";
-import { DESKTOP, PHONE, SLOW_MS, screensForFile } from "../support/screen.ts";
+import { DESKTOP, longPresses, PHONE, SLOW_MS, screensForFile } from "../support/screen.ts";
 import { troupeForFile } from "../support/suite.ts";
 
 /** A blue picture of 240 by 160 pixels. */
@@ -29,6 +29,11 @@ const field = (page: Page, place = ".troupe-conversation") =>
 
 async function does(page: Page, text: string, action: string): Promise<void> {
   const of = message(page, text);
+  if (await page.evaluate(() => matchMedia("(hover: none)").matches)) {
+    await longPresses(page, of.locator(".troupe-bubble"));
+    if (action !== "React") await page.getByRole("menuitem", { name: action, exact: true }).click();
+    return;
+  }
   await of.hover();
   await of.locator(".troupe-actions").getByRole("button", { name: action, exact: true }).click();
 }
@@ -150,11 +155,13 @@ describe.skipIf(!hasChromiumFor("tests of the kit's parts"))("the kit's parts", 
     const folder = await mkdtemp(join(tmpdir(), "troupe-kit-"));
     try {
       await writeFile(join(folder, "stage.png"), PNG);
-      await writeFile(join(folder, "long.bin"), Buffer.alloc(10 * 1024 * 1024 + 1));
+      await writeFile(join(folder, "long.bin"), "");
+      // More than FILE_BYTES_MAX, and nothing on the disk.
+      await truncate(join(folder, "long.bin"), 100 * 1024 * 1024 + 1);
       const input = adas.locator(".troupe-composer input[type=file]");
       await input.setInputFiles([join(folder, "stage.png"), join(folder, "long.bin")]);
       const uploads = adas.locator(".troupe-uploads .troupe-file");
-      await uploads.filter({ hasText: "larger than 10 MiB" }).waitFor();
+      await uploads.filter({ hasText: "too large" }).waitFor();
       expect(await adas.getByRole("button", { name: "Send" }).isDisabled()).toBe(true);
       await adas.getByRole("button", { name: "Remove long.bin" }).click();
       await hands(adas, ".troupe-conversation", "drop", "plan.txt");

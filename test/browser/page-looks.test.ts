@@ -4,6 +4,7 @@
  * storm of likes on screen. Skipped, saying so, where no Chromium is found (CHROMIUM_PATH).
  * With TROUPE_SHOTS pictures go there; `readme-*` are those in .github/.
  */
+import { gzipSync } from "node:zlib";
 import type { BrowserContextOptions } from "playwright-core";
 import { describe, expect, it } from "vitest";
 import { createCaller } from "../../src/client/index.ts";
@@ -63,6 +64,23 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
     console.info(`usable after ${tookMs.map(Math.round).join(", ")} ms`);
     expect(Math.min(...tookMs)).toBeLessThanOrEqual(USABLE_MS_MAX);
     expect([...new Set(hosts)]).toEqual([new URL(troupe().url).host]);
+  });
+
+  it("[PGL9] a first load is at most 120 KB of scripts and styles, gzipped", async () => {
+    const html = await (await fetch(troupe().url)).text();
+    const names = [...html.matchAll(/(?:src|href)="(\/[^"]+\.(?:js|css))"/g)].map(
+      ([, name]) => name,
+    );
+    expect(names).toContain("/app.js");
+    const sizes = await Promise.all(
+      names.map(async (name) => {
+        const text = await (await fetch(new URL(name!, troupe().url))).arrayBuffer();
+        return gzipSync(new Uint8Array(text), { level: 9 }).length;
+      }),
+    );
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    console.info(`a first load: ${bytes} bytes, gzipped`);
+    expect(bytes).toBeLessThanOrEqual(120_000);
   });
 
   it.each([
@@ -214,10 +232,10 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
     await screen.page.waitForSelector('.troupe-typing:text-is("Grace is typing…")');
     // Where nothing is pointed at.
     await screen.page.mouse.move(800, 120);
-    await screen.page.screenshot({ path: screens.shot("readme-desktop") });
+    await screen.page.screenshot({ path: screens.shot("readme-desktop"), animations: "disabled" });
     await ada.posts(direct.id, "See you at seven.");
     await phone.sees("See you at seven.");
-    await phone.page.screenshot({ path: screens.shot("readme-phone") });
+    await phone.page.screenshot({ path: screens.shot("readme-phone"), animations: "disabled" });
     await phone.page.close();
     await screen.page.waitForSelector('.troupe-heading .troupe-presence:has-text("last seen")');
   });

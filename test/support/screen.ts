@@ -170,6 +170,18 @@ export class Screen {
   }
 }
 
+/** A finger rests on it until what that opens is there, and goes. */
+export async function longPresses(page: Page, on: Locator): Promise<void> {
+  const box = await on.boundingBox();
+  if (box === null) throw new Error("what is to be pressed is not there");
+  const session = await page.context().newCDPSession(page);
+  const [x, y] = [box.x + box.width / 2, box.y + Math.min(20, box.height / 2)];
+  await session.send("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x, y }] });
+  await page.waitForSelector(".troupe-popup");
+  await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  await session.detach();
+}
+
 export interface Screens {
   open(url: string, options?: BrowserContextOptions): Promise<Screen>;
   /** Signed in. */

@@ -19,6 +19,7 @@ import { attempt } from "../attached.ts";
 import { useConversation, useMe, useTroupe } from "../react.ts";
 import { typingOf } from "../typing.ts";
 import type { ConversationView } from "../views.ts";
+import { useDraftedText } from "./drafted-text.ts";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
 import { useMay } from "./may.ts";
@@ -51,22 +52,24 @@ function Field(props: FieldProps): ReactElement {
   const { view, texts, conversationId, title, replyTo, editing, onCancel, onEditLast } = props;
   const client = useTroupe();
   const may = useMay(view);
-  const [text, setText] = useState("");
+  const isEditing = editing !== null;
+  const [text, setText, write] = useDraftedText(view.id, isEditing);
   const field = useRef<HTMLTextAreaElement>(null);
   /** Where the caret goes once the text is there. */
   const caret = useRef<number | null>(null);
   const about = useId();
+  const [problem, setProblem] = useState("");
   const uploads = useUploads();
   const mentioned = view.conversation.parent?.conversation_id ?? conversationId;
   const completion = useCompletion(mentioned, may.mentionAll, (username, from, to) => {
     caret.current = from + username.length + 2;
-    setText(`${text.slice(0, from)}@${username} ${text.slice(to)}`);
+    write(`${text.slice(0, from)}@${username} ${text.slice(to)}`);
   });
 
   useEffect(() => {
     if (editing !== null) setText(editing.body);
     if (editing !== null || replyTo !== null) field.current?.focus();
-  }, [editing, replyTo]);
+  }, [editing, replyTo, setText]);
   const { isFirstFocused = false, dropped } = props;
   useEffect(() => {
     if (isFirstFocused) field.current?.focus();
@@ -88,10 +91,7 @@ function Field(props: FieldProps): ReactElement {
     caret.current = null;
   }, [text]);
 
-  const cancel = (): void => {
-    if (editing !== null) setText("");
-    onCancel();
-  };
+  const cancel = onCancel;
 
   const body = typedText(text);
   const files = editing === null ? uploads.items : [];
@@ -103,8 +103,12 @@ function Field(props: FieldProps): ReactElement {
   const submit = (event?: FormEvent): void => {
     event?.preventDefault();
     if (!isSendable) return;
-    if (editing !== null) void attempt(client.edit(conversationId, editing.seq, body));
-    else {
+    if (editing !== null) {
+      const { seq } = editing;
+      void attempt(client.edit(conversationId, seq, body)).then((isDone) => {
+        if (!isDone) setProblem(texts.notChanged);
+      });
+    } else {
       const attachments = files.flatMap(({ file }) =>
         file === null ? [] : [{ file_id: file.id }],
       );
@@ -113,9 +117,10 @@ function Field(props: FieldProps): ReactElement {
         ...(attachments.length > 0 && { attachments }),
       });
       uploads.clear();
+      write("");
     }
+    setProblem("");
     typingOf(client).stop(conversationId);
-    setText("");
     onCancel();
   };
 
@@ -161,6 +166,11 @@ function Field(props: FieldProps): ReactElement {
       )}
       {editing === null && <UploadList uploads={uploads} />}
       {completion.list}
+      {problem !== "" && (
+        <p className="troupe-problem" role="alert">
+          {problem}
+        </p>
+      )}
       {may.attach && editing === null && <Attach onChange={choose} label={texts.attach} />}
       <textarea
         ref={field}
@@ -172,7 +182,7 @@ function Field(props: FieldProps): ReactElement {
         {...completion.field}
         placeholder={texts.message}
         onChange={(event) => {
-          setText(event.target.value);
+          write(event.target.value);
           if (event.target.value !== "") typingOf(client).touch(conversationId);
         }}
         onSelect={({ currentTarget: { value, selectionStart, selectionEnd } }) =>

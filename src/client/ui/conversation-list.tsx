@@ -20,10 +20,12 @@ export interface ConversationListProps {
   /** Default true; false: without the choice between all, unread and archived ones. */
   hasFilters?: boolean;
   onSelect(conversationId: string): void;
+  /** Shows a button that opens the search. */
+  onSearch?(): void;
 }
 
 export function ConversationList(props: ConversationListProps): ReactElement {
-  const { selected = null, hasFilters = true, onSelect } = props;
+  const { selected = null, hasFilters = true, onSelect, onSearch } = props;
   const { texts } = useShared();
   const [filter, setFilter] = useState<Filter>("all");
   const views = useListed(filter, selected);
@@ -39,7 +41,7 @@ export function ConversationList(props: ConversationListProps): ReactElement {
       aria-label={texts.conversations}
       aria-busy={!isListed || undefined}
     >
-      {hasFilters && <Filters filter={filter} onFilter={setFilter} />}
+      {hasFilters && <Filters filter={filter} onFilter={setFilter} onSearch={onSearch} />}
       {views.length === 0 && (
         <p className="troupe-empty">{isListed ? none[filter] : texts.loading}</p>
       )}
@@ -58,9 +60,10 @@ export function ConversationList(props: ConversationListProps): ReactElement {
 interface FiltersProps {
   filter: Filter;
   onFilter(filter: Filter): void;
+  onSearch: (() => void) | undefined;
 }
 
-function Filters({ filter, onFilter }: FiltersProps): ReactElement {
+function Filters({ filter, onFilter, onSearch }: FiltersProps): ReactElement {
   const { texts } = useShared();
   const names = {
     all: texts.filterAll,
@@ -74,6 +77,18 @@ function Filters({ filter, onFilter }: FiltersProps): ReactElement {
           {names[one]}
         </button>
       ))}
+      {onSearch && (
+        <button
+          type="button"
+          className="troupe-search-button"
+          title={texts.search}
+          aria-label={texts.search}
+          aria-keyshortcuts="Control+K"
+          onClick={onSearch}
+        >
+          <Icon name="search" />
+        </button>
+      )}
     </fieldset>
   );
 }
@@ -98,7 +113,10 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
   const isSilent = prefs !== null && isMuted(prefs, nowIso());
   const gist = lastMessage === null ? "" : gistOf(lastMessage, texts);
   const body = lastMessage?.deleted_at ? texts.deleted : gist;
-  const said = typing.length > 0 ? texts.typing(typing) : from ? `${from}: ${body}` : body;
+  const draft = isSelected ? undefined : prefs?.draft?.body;
+  const last = from ? `${from}: ${body}` : body;
+  const written = draft === undefined ? last : `${texts.draft}: ${draft}`;
+  const said = typing.length > 0 ? texts.typing(typing) : written;
   const at = lastMessage === null ? "" : words.short(lastMessage.created_at);
   return (
     <button
@@ -117,7 +135,11 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
           <time className="troupe-soft">{at}</time>
         </span>
         <span className="troupe-row-line">
-          <span className="troupe-row-said" data-typing={typing.length > 0 || undefined}>
+          <span
+            className="troupe-row-said"
+            data-typing={typing.length > 0 || undefined}
+            data-draft={(typing.length === 0 && draft !== undefined) || undefined}
+          >
             <bdi>{said}</bdi>
           </span>
           {isSilent && <Mark icon="mute" label={texts.muted} />}

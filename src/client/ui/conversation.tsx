@@ -70,7 +70,9 @@ function Shown(props: ShownProps): ReactElement {
   const [target, setTarget] = useState<Target | null>(null);
   const { target: wished = null } = props;
   useEffect(() => {
-    if (wished !== null) setTarget(wished);
+    if (wished === null) return;
+    setTarget(wished);
+    if (wished.isThread) setBeside({ is: "thread", seq: wished.seq });
   }, [wished]);
   const { isOver, dropped, handlers } = useDrop();
   const close = useCallback((): void => setBeside(null), []);

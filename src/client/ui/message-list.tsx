@@ -31,7 +31,11 @@ const END_PX = 48;
 const AHEAD_PX = 600;
 const PAGE = 100;
 /** A jump does not look further back than this many pages. */
-const JUMP_PAGES_MAX = 20;
+const JUMP_PAGES_MAX = 100;
+
+/** Shows which message was meant. */
+const FLASH = { backgroundColor: ["rgb(190 90 130 / 35%)", "transparent"] };
+const FLASH_MS = 1_600;
 
 export interface MessageListProps {
   conversationId: string;
@@ -45,6 +49,8 @@ export interface MessageListProps {
 
 export interface Target {
   seq: number;
+  /** What is meant is the thread of that message. */
+  isThread?: boolean;
 }
 
 const NONE: readonly string[] = [];
@@ -156,6 +162,8 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
       if (at === -1) return;
       isAtEnd.current = false;
       list.current?.scrollToIndex(at, { align: "center" });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      scroll.current?.querySelector(`[data-seq="${seq}"]`)?.animate(FLASH, FLASH_MS);
     },
     [loadOlder],
   );

@@ -1,5 +1,5 @@
 /** One message: its bubble, who wrote it where a run begins, its state where a run ends. */
-import { memo, type ReactElement } from "react";
+import { memo, type ReactElement, useCallback, useRef, useState } from "react";
 import type { Message as WireMessage } from "../../protocol/schemas.ts";
 import { attempt } from "../attached.ts";
 import { useMe, useTroupe } from "../react.ts";
@@ -10,8 +10,9 @@ import { PersonAvatar, useName } from "./avatar.tsx";
 import { Body, Text } from "./body.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
-import { Actions } from "./message-actions.tsx";
+import { Actions, PressedActions } from "./message-actions.tsx";
 import type { MessageProps } from "./parts.ts";
+import { useLongPress } from "./press.ts";
 import { Reactions } from "./reactions.tsx";
 import { Receipts } from "./receipts.tsx";
 import { ThreadLink } from "./thread-link.tsx";
@@ -67,6 +68,10 @@ function Bubble(props: MessageProps & { senderId: string }): ReactElement {
   const { message, isOwn, isFirst, isLast, isGroup, progress } = props;
   const { texts, words } = useShared();
   const isGone = message.deleted_at !== null;
+  const bubble = useRef<HTMLDivElement>(null);
+  const [isPressed, setPressed] = useState(false);
+  const release = useCallback((): void => setPressed(false), []);
+  const press = useLongPress(() => setPressed(!isGone));
   return (
     <article
       className="troupe-message"
@@ -81,7 +86,7 @@ function Bubble(props: MessageProps & { senderId: string }): ReactElement {
         </span>
       )}
       <div className="troupe-stack">
-        <div className="troupe-bubble">
+        <div ref={bubble} className="troupe-bubble" {...press}>
           {isGroup && !isOwn && isFirst && <Writer id={props.senderId} />}
           {message.reply_to_seq !== null && (
             <Quote seq={message.reply_to_seq} quoted={props.quoted} onJump={props.onJump} />
@@ -112,6 +117,7 @@ function Bubble(props: MessageProps & { senderId: string }): ReactElement {
         )}
       </div>
       {!isGone && <Actions {...props} />}
+      {isPressed && <PressedActions {...props} at={bubble} close={release} />}
     </article>
   );
 }

@@ -54,7 +54,7 @@ export function Popup(props: PopupProps): ReactElement {
       </button>
       {isOpen && (
         <Opened
-          button={button}
+          from={button}
           label={label}
           isMenu={isMenu === true}
           close={close}
@@ -67,8 +67,9 @@ export function Popup(props: PopupProps): ReactElement {
   );
 }
 
-interface OpenedProps {
-  button: { current: HTMLButtonElement | null };
+export interface OpenedProps {
+  /** What it stands beside. */
+  from: { current: HTMLElement | null };
   label: string;
   isMenu: boolean;
   close(): void;
@@ -76,12 +77,13 @@ interface OpenedProps {
   children: ReactNode;
 }
 
-function Opened({ button, label, isMenu, close, dismiss, children }: OpenedProps): ReactElement {
+export function Opened(props: OpenedProps): ReactElement {
+  const { from: origin, label, isMenu, close, dismiss, children } = props;
   const box = useRef<HTMLDivElement>(null);
 
   useLayoutEffect(() => {
     const node = box.current;
-    const from = button.current;
+    const from = origin.current;
     if (node === null || from === null) return;
     // As an attribute: what React calls it differs between its versions.
     node.setAttribute("popover", "manual");
@@ -103,7 +105,7 @@ function Opened({ button, label, isMenu, close, dismiss, children }: OpenedProps
       from.getRootNode().removeEventListener("scroll", scrolled, true);
       window.removeEventListener("resize", dismiss);
     };
-  }, [button, dismiss]);
+  }, [origin, dismiss]);
 
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key === "Escape") {

@@ -67,30 +67,36 @@ function OwnReactions({ message, own, mayReact }: ReactionsProps): ReactElement 
 /** A button that offers some signs to react with. */
 export function ReactionPicker(props: { message: Message; className?: string }): ReactElement {
   const { texts } = useShared();
-  const set = useReact(props.message);
   return (
     <Popup
       icon="react"
       label={texts.react}
       {...(props.className !== undefined && { className: props.className })}
     >
-      {(close) => (
-        <div className="troupe-picker">
-          {KEYS.map((key) => (
-            <button
-              key={key}
-              type="button"
-              aria-label={texts.reactWith(key)}
-              onClick={() => {
-                set(key, true);
-                close();
-              }}
-            >
-              {key}
-            </button>
-          ))}
-        </div>
-      )}
+      {(close) => <Picker message={props.message} close={close} />}
     </Popup>
+  );
+}
+
+/** The signs. */
+export function Picker(props: { message: Message; close(): void }): ReactElement {
+  const { texts } = useShared();
+  const set = useReact(props.message);
+  return (
+    <div className="troupe-picker">
+      {KEYS.map((key) => (
+        <button
+          key={key}
+          type="button"
+          aria-label={texts.reactWith(key)}
+          onClick={() => {
+            set(key, true);
+            props.close();
+          }}
+        >
+          {key}
+        </button>
+      ))}
+    </div>
   );
 }

@@ -83,6 +83,24 @@ a.troupe-file:hover .troupe-file-name { text-decoration: underline; }
   color: var(--troupe-accent); background: color-mix(in srgb, var(--troupe-surface) 85%, transparent); border: 2px dashed currentColor; border-radius: 16px;
 }
 
+.troupe-search { inline-size: min(600px, calc(100% - 24px)); max-block-size: min(560px, calc(100% - 48px)); margin-block-start: 10vh; padding: 0; border: 1px solid var(--troupe-line); border-radius: 16px; color: var(--troupe-ink); background: var(--troupe-surface); box-shadow: var(--troupe-shadow); overflow: hidden; }
+.troupe-search::backdrop { background: rgb(20 10 15 / 45%); }
+.troupe-search-box { display: flex; flex-direction: column; max-block-size: inherit; }
+.troupe-search input { flex: none; min-block-size: 56px; padding-inline: 20px; border: 0; border-block-end: 1px solid var(--troupe-line); background: none; font: inherit; font-size: 17px; color: inherit; outline: none; }
+.troupe .troupe-search input:focus-visible { outline: none; }
+.troupe-search input::placeholder { color: var(--troupe-ink-soft); opacity: 1; }
+.troupe-found-list { overflow-y: auto; padding-inline: 8px; }
+.troupe .troupe-found-title { padding: 12px 12px 4px; font-size: .84em; font-weight: 600; color: var(--troupe-ink-soft); }
+.troupe-found { display: flex; gap: 12px; align-items: center; min-block-size: 44px; padding: 6px 12px; border-radius: 10px; cursor: pointer; }
+.troupe-found:last-child { margin-block-end: 8px; }
+.troupe-found[aria-selected="true"] { background: var(--troupe-wash); }
+.troupe-found .troupe-row-title { flex: 0 1 auto; }
+.troupe-found .troupe-row-line { justify-content: space-between; }
+.troupe-found-text { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--troupe-ink-soft); }
+.troupe-found mark { background: none; color: var(--troupe-accent); font-weight: 600; }
+.troupe .troupe-found-none { padding: 16px 20px; color: var(--troupe-ink-soft); }
+.troupe .troupe-found-none:empty { padding: 4px; }
+.troupe .troupe-filters .troupe-search-button { margin-inline-start: auto; padding-inline: 8px; }
 .troupe-pins { overflow-y: auto; padding: 8px; display: grid; gap: 8px; }
 .troupe-pinned { padding: 10px 12px; border: 1px solid var(--troupe-line); border-radius: 12px; background: var(--troupe-surface); }
 .troupe-pinned .troupe-row-line { justify-content: space-between; }

@@ -116,6 +116,7 @@ ${TINTS}
 .troupe-row-said { color: var(--troupe-ink-soft); font-size: .92em; }
 .troupe-row-line time { white-space: nowrap; }
 [data-unread] .troupe-row-said { color: var(--troupe-ink); font-weight: 500; }
+.troupe-row-said[data-draft] { color: var(--troupe-bad); }
 .troupe-row-said[data-typing] { color: var(--troupe-good); }
 
 .troupe-avatar {
@@ -178,6 +179,10 @@ ${TINTS}
 .troupe-message[data-outgoing] .troupe-bubble { opacity: .82; }
 .troupe-body { white-space: pre-wrap; overflow-wrap: anywhere; text-align: start; }
 .troupe-body[data-gone] { font-style: italic; color: var(--troupe-ink-soft); }
+.troupe-code, .troupe-code-block { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; font-size: .9em; background: color-mix(in srgb, currentColor 9%, transparent); border-radius: 5px; }
+.troupe-code { padding: 1px 5px; }
+.troupe-code-block { display: block; padding: 8px 10px; margin-block: 4px; overflow-x: auto; white-space: pre; overflow-wrap: normal; }
+.troupe-quoted { display: block; margin-block: 2px; padding-inline-start: 10px; border-inline-start: 3px solid var(--troupe-line); color: var(--troupe-ink-soft); }
 .troupe-body a { color: var(--troupe-accent); }
 .troupe-writer { display: block; font-size: .84em; font-weight: 600; color: hsl(var(--troupe-hue) var(--troupe-on-tint)); }
 .troupe-meta { display: flex; gap: 6px; align-items: center; justify-content: flex-end; color: var(--troupe-ink-soft); font-size: .76em; line-height: 1.3; }
@@ -200,6 +205,10 @@ ${TINTS}
 .troupe-message:is(:hover, :focus-within) .troupe-actions { opacity: 1; pointer-events: auto; }
 .troupe .troupe-actions button { inline-size: 32px; block-size: 32px; display: grid; place-items: center; border-radius: 8px; color: var(--troupe-ink-soft); }
 .troupe .troupe-actions button:hover { background: var(--troupe-hover); color: var(--troupe-ink); }
+@media (hover: none) {
+  .troupe-message:not(:focus-within) .troupe-actions { opacity: 0; pointer-events: none; }
+  .troupe-bubble { -webkit-touch-callout: none; user-select: none; }
+}
 .troupe-typing { min-block-size: 1.9em; padding: 4px 4px 2px; color: var(--troupe-ink-soft); font-size: .84em; }
 .troupe .troupe-to-newest {
   position: absolute; inset-block-end: 12px; inset-inline-end: 16px; min-inline-size: 44px; block-size: 44px; padding-inline: 10px;

@@ -6,6 +6,8 @@ import { type ReactElement, useEffect, useRef, useState } from "react";
 import { useConnection, useNotifications, useUnreadTotal } from "../../client/react.ts";
 import { ConnectionBanner } from "../../client/ui/banner.tsx";
 import { TroupeUI } from "../../client/ui/frame.tsx";
+import type { Target } from "../../client/ui/message-list.tsx";
+import { placeOfMessage, Search, useSearchKey } from "../../client/ui/search.tsx";
 import type { Account } from "./account.ts";
 import { Bell } from "./bell.tsx";
 import { goTo, SharedContext, usePage, useRoute } from "./context.ts";
@@ -50,6 +52,16 @@ function Shell({ session, account }: PageProps): ReactElement {
   const talkId = route.view === "talks" ? route.talkId : null;
   const postId = route.view === "post" ? route.postId : null;
   const close = (): void => setOpened(null);
+  const [target, setTarget] = useState<(Target & { id: string }) | null>(null);
+  const [isSearching, setSearching] = useState(false);
+  const search = (): void => setSearching(true);
+  useSearchKey(search);
+  const { client } = session;
+  const goToMessage = async (conversationId: string, seq: number): Promise<void> => {
+    const place = await placeOfMessage(client, conversationId, seq);
+    setTarget({ ...place.target, id: place.id });
+    goTo(talkAddress(place.id));
+  };
   const compose = (): void => setOpened({ is: "new-talk" });
   const openPerson = (userId: string): void => setOpened({ is: "person", userId });
 
@@ -112,12 +124,21 @@ function Shell({ session, account }: PageProps): ReactElement {
           <Side
             talkId={talkId}
             onCompose={compose}
+            onSearch={search}
             onSettings={() => setOpened({ is: "settings" })}
           />
-          {view === "talks" && <TalkPane talkId={talkId} onCompose={compose} />}
+          {view === "talks" && <TalkPane talkId={talkId} target={target} onCompose={compose} />}
           {view !== "talks" && <FeedPane isShown={view === "feed"} />}
           {postId !== null && <PostPane key={postId} postId={postId} />}
         </main>
+        {isSearching && (
+          <Search
+            onClose={() => setSearching(false)}
+            onConversation={(id) => goTo(talkAddress(id))}
+            onPerson={({ id }) => openPerson(id)}
+            onMessage={(id, seq) => void goToMessage(id, seq)}
+          />
+        )}
         {opened?.is === "new-talk" && (
           <NewTalk
             onClose={close}
@@ -144,7 +165,7 @@ function Notice({ view }: { view: Route["view"] }): ReactElement {
     <div className="notice-line">
       {/* A conversation has a banner of its own. */}
       {view !== "talks" && <ConnectionBanner />}
-      <p className="banner" role="status" data-tone={toast?.tone} hidden={toast === null}>
+      <p className="banner" role="status" data-tone={toast?.tone}>
         {toast?.text}
       </p>
     </div>

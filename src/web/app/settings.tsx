@@ -75,7 +75,9 @@ function Profile(): ReactElement {
     event.preventDefault();
     const answer = await answerOf(client.api("PATCH /api/me", { display_name: name.trim() }));
     setProblem(answer.ok ? "" : answer.error.message);
-    if (answer.ok) session.toasts.show("Your name is changed.");
+    if (!answer.ok) return;
+    client.take((state) => ({ ...state, me: answer.value }));
+    session.toasts.show("Your name is changed.");
   };
   return (
     <Section title={`@${me.username}`}>

@@ -14,10 +14,11 @@ import { useStore } from "./store.ts";
 export interface SideProps {
   talkId: string | null;
   onCompose(): void;
+  onSearch(): void;
   onSettings(): void;
 }
 
-export function Side({ talkId, onCompose, onSettings }: SideProps): ReactElement {
+export function Side({ talkId, onCompose, onSearch, onSettings }: SideProps): ReactElement {
   const session = usePage();
   const me = useMe() ?? session.me;
   const status = useStore(session.status.chosen);
@@ -35,7 +36,11 @@ export function Side({ talkId, onCompose, onSettings }: SideProps): ReactElement
         </div>
       </header>
       <ConnectionBanner />
-      <ConversationList selected={talkId} onSelect={(id) => goTo(talkAddress(id))} />
+      <ConversationList
+        selected={talkId}
+        onSelect={(id) => goTo(talkAddress(id))}
+        onSearch={onSearch}
+      />
       <button type="button" className="me" aria-haspopup="dialog" onClick={onSettings}>
         <Avatar id={me.id} name={name} presence={status === "invisible" ? null : status} />
         <bdi className="me-name">{name}</bdi>

@@ -9,6 +9,7 @@ import {
 } from "../../client/react.ts";
 import { Conversation } from "../../client/ui/conversation.tsx";
 import { Icon } from "../../client/ui/icons.tsx";
+import type { Target } from "../../client/ui/message-list.tsx";
 import { peerOf } from "../../client/views.ts";
 import { goTo, usePage } from "./context.ts";
 import { answerOf } from "./http.ts";
@@ -19,10 +20,12 @@ const hasKeyboard = matchMedia("(pointer: fine)").matches;
 
 export interface TalkPaneProps {
   talkId: string | null;
+  /** A message to be shown, and of which conversation. */
+  target: (Target & { id: string }) | null;
   onCompose(): void;
 }
 
-export function TalkPane({ talkId, onCompose }: TalkPaneProps): ReactElement {
+export function TalkPane({ talkId, target, onCompose }: TalkPaneProps): ReactElement {
   const { openPerson } = usePage();
   const view = useConversation(talkId);
   const meId = useMe()?.id ?? "";
@@ -47,6 +50,7 @@ export function TalkPane({ talkId, onCompose }: TalkPaneProps): ReactElement {
         id={talkId}
         onBack={() => goTo(talkAddress(null))}
         isFirstFocused={hasKeyboard}
+        target={target?.id === talkId ? target : null}
         actions={
           peerId !== null && (
             <button
