@@ -39,11 +39,16 @@ const FAILED_ONCE = [
 const FAILED_ONCE_BUSY = [
   [839487030, "a message sent again was answered before the sync of the next session"],
   [466023970, "a member who was removed during a join entered the stream after the removal"],
+  [622001272, "a status that the former owner had answered was learned after the user had moved"],
 ] as const;
 
 /** Of reacting ones. */
 const FAILED_ONCE_REACTING = [
   [3771075644, "a join told a user of their own typing in another session"],
+  [
+    3075513372,
+    "the client took own reactions for none that no event names to a user taken in again",
+  ],
 ] as const;
 
 /** Of calm ones. */

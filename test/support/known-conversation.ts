@@ -1,6 +1,11 @@
 /** What a client of a simulated cluster knows of one conversation, and how changes become it. */
 import type { ServerPayload } from "../../src/protocol/events.ts";
-import type { Message, OwnReactions, ReactionCount } from "../../src/protocol/schemas.ts";
+import type {
+  Conversation,
+  Message,
+  OwnReactions,
+  ReactionCount,
+} from "../../src/protocol/schemas.ts";
 
 /** What one conversation is to a client. */
 export interface KnownConversation {
@@ -12,6 +17,11 @@ export interface KnownConversation {
   messages: Map<number, Message>;
   /** This user's own reactions, as a client of 1.1 receives them. */
   own: Map<number, readonly string[]>;
+  /**
+   * Messages from before this user was taken in again, whose own reactions nothing has named since:
+   * events of messages do not, only history, `join_conversation` and `sync`.
+   */
+  ownUnknown: Set<number>;
   members: Set<string> | null;
   typing: Set<string>;
   /** Revs that the present session was given, by event or by ack, in order. */
@@ -33,6 +43,7 @@ export function nothingKnown(): KnownConversation {
     fromRev: 0,
     messages: new Map(),
     own: new Map(),
+    ownUnknown: new Set(),
     members: null,
     typing: new Set(),
     revs: [],
@@ -82,8 +93,14 @@ export function takeOwn(
 ): void {
   for (const { seq, rev } of messages) {
     if ((known.messages.get(seq)?.rev ?? 0) > rev) continue;
-    known.own.set(seq, own.find((one) => one.seq === seq)?.keys ?? []);
+    knowOwn(known, seq, own.find((one) => one.seq === seq)?.keys ?? []);
   }
+}
+
+/** An answer names all of this user's reactions to a message. */
+export function knowOwn(known: KnownConversation, seq: number, keys: readonly string[]): void {
+  known.own.set(seq, keys);
+  known.ownUnknown.delete(seq);
 }
 
 /** At the same `rev` the whole message replaces what the answer of a reaction made of an older one. */
@@ -91,7 +108,15 @@ export function take(known: KnownConversation, message: Message): void {
   const before = known.messages.get(message.seq);
   if (before !== undefined && before.rev > message.rev) return;
   known.messages.set(message.seq, message);
-  if (message.deleted_at !== null) known.own.delete(message.seq);
+  if (message.deleted_at === null) return;
+  known.own.delete(message.seq);
+  known.ownUnknown.delete(message.seq);
+}
+
+/** This user is a member again as of `conversation`. */
+export function takenInAgain(known: KnownConversation, { rev, last_seq }: Conversation): void {
+  known.fromRev = rev;
+  for (let seq = 1; seq <= last_seq; seq++) known.ownUnknown.add(seq);
 }
 
 export function withReactions(
@@ -105,6 +130,7 @@ export function withReactions(
 export function forget(known: KnownConversation): void {
   known.messages.clear();
   known.own.clear();
+  known.ownUnknown.clear();
   known.typing.clear();
   known.rev = 0;
   known.liveRev = 0;

@@ -26,8 +26,10 @@ import {
   applyReaction,
   forget,
   type KnownConversation,
+  knowOwn,
   nothingKnown,
   take,
+  takenInAgain,
   takeOwn,
   withAcked,
   withReactions,
@@ -36,7 +38,6 @@ import { NearConnection } from "./near-connection.ts";
 
 /** A client may learn a new fact, or keep an outdated one, for this long. */
 const HEARSAY_MS = 150;
-
 let sessionsMade = 0;
 
 export class SimClient {
@@ -351,7 +352,7 @@ export class SimClient {
         this.#takeConversation(known, conversation);
         if (known.members?.has(this.user)) {
           known.isLeft = false;
-          if (!wasMember) known.fromRev = conversation.rev;
+          if (!wasMember) takenInAgain(known, conversation);
           this.#advance(known, conversation.rev);
         } else forget(known);
         return;
@@ -408,11 +409,10 @@ export class SimClient {
 
   /** [ISO1] `rev` null: an event that is not durable. */
   #isAllowed(name: string, id: ConversationId, rev: number | null): void {
-    const { clock } = this.#world;
     const records = this.#world.membershipsOf(id);
     const record =
       rev === null
-        ? records.findLast(({ atMs }) => atMs <= clock.nowMs() - HEARSAY_MS)
+        ? records.findLast(({ atMs }) => atMs <= this.#world.clock.nowMs() - HEARSAY_MS)
         : records.findLast((one) => one.rev <= rev);
     // A member sees the whole history, also of a time when they were none.
     const isNow = records.at(-1)?.members.has(this.user) === true;
@@ -478,7 +478,7 @@ export class SimClient {
     const apply = () => {
       const before = known.messages.get(seq);
       if (before !== undefined && before.rev >= rev) return;
-      known.own.set(seq, own);
+      knowOwn(known, seq, own);
       if (before !== undefined) take(known, withReactions({ ...before, rev }, reactions));
     };
     if (this.#isSynced) apply();

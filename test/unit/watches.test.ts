@@ -10,10 +10,10 @@ import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import { idIn } from "../../src/protocol/topics.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Gateway } from "../../src/runtime/gateway.ts";
-import { Placement, type View } from "../../src/runtime/view.ts";
 import { deferred } from "../support/box-behaviour.ts";
 import { FakeClock, settled } from "../support/fake-clock.ts";
 import { FarEnd } from "../support/far-end.ts";
+import { viewOf } from "../support/view-of.ts";
 
 const ANN = "1" as UserId;
 const ME = "9" as UserId;
@@ -28,6 +28,8 @@ let frames: string[];
 let sent: Frame[];
 let truth: Map<UserId, PresenceStatus>;
 let primary: () => Promise<void>;
+/** Resolves when the statuses that were read are answered. */
+let slowly: () => Promise<void>;
 /** The users that exist; null: all. */
 let users: Set<UserId> | null;
 /** The sight that viewers have of users, by "viewer user", where it is not the full one. */
@@ -42,6 +44,7 @@ beforeEach(() => {
   truth = new Map();
   users = null;
   primary = () => Promise.resolve();
+  slowly = () => Promise.resolve();
   interests = new TopicSubscriptions({
     clock,
     subscribe: (topics) => {
@@ -54,7 +57,11 @@ beforeEach(() => {
   gateway = new Gateway({ clock, self: "w1", side: "edge", send: (f) => sent.push(f) });
   const found = (asked: readonly UserId[]) => asked.filter((user) => users?.has(user) !== false);
   const existing = async (asked: readonly UserId[]) => new Set(found(asked));
-  const statuses = async (asked: readonly UserId[]) => found(asked).map((user) => statusOf(user));
+  const statuses = async (asked: readonly UserId[]) => {
+    const read = found(asked).map((user) => statusOf(user));
+    await slowly();
+    return read;
+  };
   sights = new Map();
   reservedUsers = new Set();
   const queries = {
@@ -88,12 +95,7 @@ function says(user: UserId, status: PresenceStatus, note = "", from = "w1"): voi
     note,
     body: JSON.stringify(statusOf(user, status)),
   });
-  watches.onEvent(idIn("status", event.key)!, event, view(1, ["w1"]));
-}
-
-function view(number: number, incarnations: string[]): Placement {
-  const workers = incarnations.map((incarnation) => ({ incarnation, slot: incarnation }));
-  return new Placement({ number, workers, draining: [], away: [] } satisfies View);
+  watches.onEvent(idIn("status", event.key)!, event, viewOf(1, ["w1"]));
 }
 
 const heard = (far: FarEnd) => far.events("user_status").map((one) => one["status"]);
@@ -303,12 +305,28 @@ test("[WCH2] [CMP3] the new owner is asked about every user with a known status,
     draining: [],
     away: [],
   });
-  watches.onView(view(2, ["w2"]), view(1, ["w1"]));
+  watches.onView(viewOf(2, ["w2"]), viewOf(1, ["w1"]));
   expect(sent).toMatchObject([{ to: "w2", key: "user", name: "compare_status", flags: FLAG.many }]);
   expect(compared(sent[0]!)).toEqual([
     { told: "online", isPeek: false, ids: [ANN] },
     { told: "offline", isPeek: true, ids: [BOB] },
   ]);
+});
+
+test("[WCH2] a status that was asked for before the move is compared once it is known", async () => {
+  const answer = deferred<void>();
+  slowly = () => answer.promise;
+  await watcher(ANN);
+  truth.set(ANN, "online");
+  const told = answered(ANN);
+  await settled();
+  gateway.setView(viewOf(2, ["w2"]).view);
+  watches.onView(viewOf(2, ["w2"]), viewOf(1, ["w1"]));
+  expect(sent).toEqual([]);
+  answer.resolve();
+  expect(await told).toEqual([statusOf(ANN, "online")]);
+  expect(sent).toMatchObject([{ to: "w2", key: "user", name: "compare_status", flags: FLAG.many }]);
+  expect(compared(sent[0]!)).toEqual([{ told: "online", isPeek: false, ids: [ANN] }]);
 });
 
 test("[WCH2] a worker that owns the user no more is not believed", async () => {
@@ -320,7 +338,7 @@ test("[WCH2] a worker that owns the user no more is not believed", async () => {
     body: JSON.stringify(statusOf(ANN, "offline")),
   });
   says(ANN, "online");
-  watches.onEvent(ANN, old, view(2, ["w2"]));
+  watches.onEvent(ANN, old, viewOf(2, ["w2"]));
   expect(heard(far)).toEqual(["online"]);
 });
 
@@ -430,7 +448,7 @@ function changesPrivacy(user: UserId, status: PresenceStatus, note: string): voi
     note,
     body: JSON.stringify(statusOf(user, status)),
   });
-  watches.onEvent(user, event, view(1, ["w1"]));
+  watches.onEvent(user, event, viewOf(1, ["w1"]));
 }
 
 test("[RSV1] a session that may not see a status any more hears offline once, then nothing", async () => {
@@ -481,7 +499,7 @@ test("[RSV2] the time last seen is left out for those who may see the presence o
     ...{ name: "user_status", from: "w1", view: 1, note: "reserved" },
     body: JSON.stringify({ ...statusOf(ANN, "away"), last_seen_at: "2026-01-01T00:00:00.000Z" }),
   });
-  watches.onEvent(ANN, event, view(1, ["w1"]));
+  watches.onEvent(ANN, event, viewOf(1, ["w1"]));
   await settled();
   expect(far.events("user_status")).toEqual([statusOf(ANN, "away")]);
 });

@@ -4,7 +4,8 @@
  *
  * [WCH1] A watch's status is the one that its sessions have; they receive each change of it once.
  * [WCH2] When the user's actor moves, the edge sends the known status to the new place, so that a
- *        user whose worker died does not stay online.
+ *        user whose worker died does not stay online. So it does with a status that it had asked for
+ *        before and learns after that: the former place may have answered.
  * [WCH3] A status that a moved actor publishes again is not sent to sessions that never had another.
  * [WCH4] A session becomes a watcher when it can miss no further change.
  * [WCH6] The answer to a session has the last status that was sent before the answer.
@@ -290,11 +291,19 @@ export class Watches {
 
   /** Statuses as they are now, which are then known here where nothing was. */
   async #learn(users: readonly UserId[]): Promise<Status[]> {
+    const { gateway } = this.#options;
+    const before = gateway.placement;
     const statuses = await this.#options.statuses(users);
+    const learned: UserId[] = [];
     for (const read of statuses) {
-      const watch = this.#watches.get(read.user_id as UserId);
-      if (watch !== undefined) watch.status ??= read.status;
+      const user = read.user_id as UserId;
+      const watch = this.#watches.get(user);
+      if (watch === undefined || watch.status !== null) continue;
+      watch.status = read.status;
+      learned.push(user);
     }
+    // [WCH2]
+    if (gateway.placement !== before) this.#comparison.compare(learned);
     return statuses;
   }
 
