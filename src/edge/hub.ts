@@ -27,6 +27,7 @@ import type { PageTurns } from "./limits/turns.ts";
 import { Activity } from "./live/activity.ts";
 import { ActorWatches } from "./live/actor-watches.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
+import { FormerOwners } from "./live/former-owners.ts";
 import { LostReceipts } from "./live/lost-receipts.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
 import { PostWatches } from "./live/post-watches.ts";
@@ -76,6 +77,7 @@ export class Hub {
   readonly #threads: ThreadStreams;
   readonly #missed: MissedOrders;
   readonly #deps: HubDeps;
+  readonly #formerOwners: FormerOwners;
   readonly #statusSources: StatusSources;
 
   constructor(deps: HubDeps) {
@@ -84,6 +86,7 @@ export class Hub {
     const liveMax = deps.liveMax ?? LIVE_CONVERSATIONS_MAX;
     const liveThreadsMax = deps.liveThreadsMax ?? LIVE_THREADS_MAX;
     this.#deps = deps;
+    this.#formerOwners = new FormerOwners(deps.clock);
     const interests = new TopicSubscriptions({
       clock,
       subscribe: (topics) => exchange.subscribe(topics),
@@ -255,12 +258,13 @@ export class Hub {
     this.watches.onView(now, before);
     this.streams.onView(now, before);
     this.#actorWatches.onView(now, before);
+    this.#formerOwners.ended(before);
     const died = now.diedSince(before);
     if (died.size === 0) return;
     // Actors of the dead worker may have committed without publishing: orders to any user, and
     // notifications of the users whose actors they were.
     const owned = [...this.sessions.users()].filter((user) =>
-      died.has(before.ownerOf(`user:${user}`) ?? ""),
+      this.#formerOwners.isAmong(died, `user:${user}`),
     );
     const look = () => {
       this.#missed.look(0);

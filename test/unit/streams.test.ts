@@ -392,6 +392,20 @@ describe("owners that move", () => {
     expect(revs(far)).toEqual([2, 3]);
   });
 
+  test("[STS4] also when it had lost the conversation to another worker just before it died", async () => {
+    const far = comes(bob);
+    await streams.attach(far.session, known());
+    await settled();
+    const moved = viewOf(2, ["w2"]);
+    streams.onView(new Placement({ ...moved.view, draining: ["w1"] }), SOLO);
+    await says(1);
+    await settled();
+    expect(revs(far)).toEqual([]);
+    streams.onView(viewOf(3, ["w2"]), new Placement({ ...moved.view, draining: ["w1"] }));
+    await settled();
+    expect(revs(far)).toEqual([2]);
+  });
+
   test("[STS4] also when the owner died while this host was cut off from it", async () => {
     const far = comes(bob);
     await streams.attach(far.session, known());

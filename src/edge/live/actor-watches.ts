@@ -25,6 +25,7 @@ import type { Placement } from "../../runtime/view.ts";
 import { userCaller } from "../actor-calls.ts";
 import type { ActorWatch, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
+import { FormerOwners } from "./former-owners.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
 const REPAIR_AGAIN_MS = 1_000;
@@ -79,10 +80,12 @@ export interface ActorWatchesOptions {
 export class ActorWatches {
   readonly #options: ActorWatchesOptions;
   readonly #streams = new Map<string, Stream>();
+  readonly #formerOwners: FormerOwners;
   #isClosed = false;
 
   constructor(options: ActorWatchesOptions) {
     this.#options = options;
+    this.#formerOwners = new FormerOwners(options.clock);
   }
 
   close(): void {
@@ -173,12 +176,16 @@ export class ActorWatches {
   }
 
   onView(now: Placement, before: Placement): void {
-    const moved = [...this.#streams.values()].filter(
-      ({ id }) => now.ownerOf(`app:${id}`) !== before.ownerOf(`app:${id}`),
-    );
-    this.#repairAll(moved);
-    if (moved.length === 0 || now.diedSince(before).size === 0) return;
-    this.#options.clock.after(SECOND_LOOK_MS, () => this.#repairAll(moved));
+    this.#formerOwners.ended(before);
+    const died = now.diedSince(before);
+    const unsure = [...this.#streams.values()].filter(({ id }) => {
+      const key = `app:${id}`;
+      if (now.ownerOf(key) !== before.ownerOf(key)) return true;
+      return died.size > 0 && this.#formerOwners.isAmong(died, key);
+    });
+    this.#repairAll(unsure);
+    if (unsure.length === 0 || died.size === 0) return;
+    this.#options.clock.after(SECOND_LOOK_MS, () => this.#repairAll(unsure));
   }
 
   /** Letters from this edge to actors on these workers may be lost. */

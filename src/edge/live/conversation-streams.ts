@@ -6,8 +6,9 @@
  *        events that came meanwhile.
  * [STS2] A session that enters with a rev receives everything after it, once and in order.
  * [STS3] When the actor's owner changes, typing ends here: nobody else would announce its end.
- * [STS4] When the owner died, it may have committed changes without publishing them. They are looked
- *        for at once, and again when a statement that was still under way must have ended.
+ * [STS4] When the owner died, or a former owner that may still have been at work, it may have
+ *        committed changes without publishing them. They are looked for at once, and again when a
+ *        statement that was still under way must have ended.
  * [STS7] A gap between hosts concerns only the conversations whose events may have been lost.
  * [STS6] A repaired change carries its own rev, because the rev is the client's cursor.
  * [STS5] Receipts of any publisher are kept: the newest cursors are the right ones.
@@ -31,6 +32,7 @@ import type { Placement } from "../../runtime/view.ts";
 import type { AttachedStream, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { newsOf, whatOf } from "./event-texts.ts";
+import { FormerOwners } from "./former-owners.ts";
 import { OWNER_DIED_MS } from "./lost-receipts.ts";
 import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
@@ -68,13 +70,13 @@ export class Streams {
   readonly #streams = new Map<ConversationId, Stream>();
   readonly #audit: NumberAudit<ConversationId>;
   #placement: Placement | null = null;
-  /** The last placement over all hosts, from before this host was cut off from the others. */
-  #placementOfAll: Placement | null = null;
+  readonly #formerOwners: FormerOwners;
   readonly #host: StreamOwner;
   #isClosed = false;
 
   constructor(options: StreamsOptions) {
     this.#options = options;
+    this.#formerOwners = new FormerOwners(options.clock);
     this.#host = this.#hostOfStreams();
     this.#audit = new NumberAudit({
       clock: options.clock,
@@ -225,16 +227,14 @@ export class Streams {
 
   onView(now: Placement, before: Placement): void {
     this.#placement = now;
-    if (!before.isCutOff) this.#placementOfAll = before;
+    this.#formerOwners.ended(before);
     const gone = now.goneSince(before);
     const orphaned: ConversationId[] = [];
     for (const stream of this.#streams.values()) {
       if (stream.typing.size === 0 && gone.size === 0) continue;
       const key = `conversation:${stream.id}`;
       stream.endTyping(now.ownerOf(key));
-      // An owner on another host may have died while this host was cut off from it.
-      const owners = [before, this.#placementOfAll].map((it) => it?.ownerOf(key) ?? "");
-      if (owners.some((owner) => gone.has(owner))) orphaned.push(stream.id);
+      if (gone.size > 0 && this.#formerOwners.isAmong(gone, key)) orphaned.push(stream.id);
     }
     if (orphaned.length === 0) return;
     this.#audit.look(orphaned);

@@ -1,0 +1,44 @@
+/**
+ * The workers that owned an actor until lately. A worker that has lost an actor to another one may
+ * still be committing what it had begun; if it dies before it publishes that, nobody else does.
+ *
+ * [FOW1] A worker counts as an owner for FORMER_OWNER_MS after the last view that named it, longer
+ *        than the work lasts that an actor finishes before it passivates.
+ * [FOW2] While this host is cut off from the others, and until the next view after that, the owners
+ *        from before count, too: one on another host may have died meanwhile.
+ */
+import type { Clock } from "../../base/clock.ts";
+import { later, type Monotonic } from "../../protocol/time.ts";
+import type { Placement } from "../../runtime/view.ts";
+
+/** Storage answers within 5 s, and an ask within 10 s. */
+export const FORMER_OWNER_MS = 15_000;
+/** More views than this in that time: the oldest are forgotten. */
+const PLACEMENTS_MAX = 32;
+
+export class FormerOwners {
+  readonly #clock: Clock;
+  /** The last placement over all hosts. [FOW2] */
+  #ofAll: Placement | null = null;
+  #ended: { placement: Placement; untilMs: Monotonic }[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Another view took the place of this one. */
+  ended(placement: Placement): void {
+    if (!placement.isCutOff) this.#ofAll = placement;
+    const nowMs = this.#clock.monotonicMs();
+    const kept = this.#ended.filter(({ untilMs }) => untilMs > nowMs);
+    kept.push({ placement, untilMs: later(nowMs, FORMER_OWNER_MS) });
+    this.#ended = kept.slice(-PLACEMENTS_MAX);
+  }
+
+  /** Whether one of these workers owned the actor, under the view that ended last or lately. */
+  isAmong(incarnations: ReadonlySet<string>, key: string): boolean {
+    const isOwner = (placement: Placement | null) =>
+      incarnations.has(placement?.ownerOf(key) ?? "");
+    return isOwner(this.#ofAll) || this.#ended.some(({ placement }) => isOwner(placement));
+  }
+}
