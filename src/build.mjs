@@ -30,6 +30,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { makeActorPackage } from "./actor/package.mjs";
 import { bundleServer } from "./bundle.mjs";
 import { makeClientPackage } from "./client/package/build.mjs";
 
@@ -180,6 +181,7 @@ async function make(to, tools) {
   const esbuild = await import(tools.esbuild);
   const isMade = isCompiled && (await bundleServer(to, esbuild));
   if (isMade) await makeClientPackage(to, esbuild);
+  if (isMade) await makeActorPackage(to, esbuild);
   // `npx troupe` runs it as a program; the compiler writes plain files.
   if (isMade) chmodSync(join(to, "src", "cli.js"), 0o755);
   return isMade;

@@ -13,6 +13,9 @@ import { ROOT } from "./snippets.ts";
 const RUN_DEADLINE_MS = 400_000;
 const run = promisify(execFile);
 
+/** The archives under /sdk, by the packages that they are. */
+const INSTALLED = { "troupe-client": "troupe-client", "troupe-actor": "troupe" } as const;
+
 export interface Output {
   code: number;
   stdout: string;
@@ -27,10 +30,14 @@ export class Application {
   }
 
   /** `url`: of a running Troupe; `needs`: packages of this repository. */
-  static async with(url: string, needs: readonly string[]): Promise<Application> {
+  static async with(
+    url: string,
+    needs: readonly string[],
+    packed: keyof typeof INSTALLED = "troupe-client",
+  ): Promise<Application> {
     const folder = await mkdtemp(join(tmpdir(), "troupe-application-"));
     const application = new Application(folder);
-    await application.installs(url);
+    await application.installs(url, packed);
     for (const name of needs) {
       const link = join(folder, "node_modules", name);
       await mkdir(dirname(link), { recursive: true });
@@ -40,12 +47,12 @@ export class Application {
   }
 
   /** What `npm install URL` does, without asking for what the package needs. */
-  async installs(url: string): Promise<void> {
-    const answer = await fetch(`${url}/sdk/troupe-client.tgz`);
+  async installs(url: string, packed: keyof typeof INSTALLED = "troupe-client"): Promise<void> {
+    const answer = await fetch(`${url}/sdk/${packed}.tgz`);
     if (!answer.ok) throw new Error(`${answer.url}: ${answer.status}`);
-    const archive = join(this.folder, "troupe-client.tgz");
+    const archive = join(this.folder, `${packed}.tgz`);
     await writeFile(archive, Buffer.from(await answer.arrayBuffer()));
-    const home = join(this.folder, "node_modules", "troupe-client");
+    const home = join(this.folder, "node_modules", INSTALLED[packed]);
     await mkdir(home, { recursive: true });
     await run("tar", ["-xzf", archive, "-C", home, "--strip-components=1"]);
   }

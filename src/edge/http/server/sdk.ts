@@ -1,7 +1,8 @@
 /**
- * The client's package as this server has it, under `/sdk/`, for `npm install` and lockfiles.
+ * The packages of this server, under `/sdk/`, for `npm install` and lockfiles: `troupe-client`, and
+ * `troupe-actor`, with which editors know `troupe/actor`.
  *
- * [PKG50] `/sdk/troupe-client.tgz` leads to the package of this very build.
+ * [PKG50] `/sdk/troupe-client.tgz` leads to the package of this very build; so do the others.
  * [PKG51] An address that names a version gives the same bytes for as long as the deployment
  *         lasts, from every host: they are kept in storage when the first host of that version
  *         starts. A build with other bytes of a version that was kept before (a developer's) has
@@ -16,14 +17,14 @@ import { REFUSALS, refused } from "../../../protocol/errors.ts";
 import type { Gates } from "./gates.ts";
 import type { Replies } from "./replies.ts";
 
-const NEWEST = "/sdk/troupe-client.tgz";
+const NAMES = ["troupe-client", "troupe-actor"] as const;
 const KEPT = "/sdk/:file";
-const KEPT_NAME = /^troupe-client-\d+\.\d+\.\d+(?:-[\w.-]{1,40})?\.tgz$/;
+const KEPT_NAME = /^(troupe-client|troupe-actor)-\d+\.\d+\.\d+(?:-[\w.-]{1,40})?\.tgz$/;
 /** Earlier versions in memory: those that a CI asks for again and again. */
 const HELD_MAX = 4;
 const HASH_CHARS = 12;
 
-const NO_PACKAGE = refused("not_found", "There is no such version of troupe-client here.").error;
+const NO_PACKAGE = refused("not_found", "There is no such version of the package here.").error;
 
 export interface SdkOptions {
   packages: ClientPackages;
@@ -38,27 +39,36 @@ export interface SdkOptions {
 
 /** Answers the routes it has added, for the 405 of other methods; none where nothing was built. */
 export function serveSdk(app: FastifyInstance, options: SdkOptions): string[] {
-  const path = join(options.webRoot, "sdk", "troupe-client.tgz");
-  if (!existsSync(path)) return [];
-  const store = new KeptPackages(options.packages, options.version, readFileSync(path));
-  // In storage before anybody asks. Without storage it is tried again by the first who does.
-  store.newest().catch(() => undefined);
+  const stores = new Map<string, KeptPackages>();
+  const routes: string[] = [];
   const { gates, replies, head, count } = options;
-
-  app.get(NEWEST, { onRequest: gates.operation }, (request, reply) => {
-    store.newest().then(
-      (name) => {
-        head(request, reply);
-        count(NEWEST, 302);
-        reply.code(302).headers({ location: name, "cache-control": "no-cache" }).send();
-      },
-      () => replies.refuse(request, reply, REFUSALS.unavailable.error),
-    );
-  });
+  for (const name of NAMES) {
+    const path = join(options.webRoot, "sdk", `${name}.tgz`);
+    if (!existsSync(path)) continue;
+    const own = { name, version: options.version, bytes: readFileSync(path) };
+    const store = new KeptPackages(options.packages, own);
+    stores.set(name, store);
+    // In storage before anybody asks. Without storage it is tried again by the first who does.
+    store.newest().catch(() => undefined);
+    const newest = `/sdk/${name}.tgz`;
+    routes.push(newest);
+    app.get(newest, { onRequest: gates.operation }, (request, reply) => {
+      store.newest().then(
+        (file) => {
+          head(request, reply);
+          count(newest, 302);
+          reply.code(302).headers({ location: file, "cache-control": "no-cache" }).send();
+        },
+        () => replies.refuse(request, reply, REFUSALS.unavailable.error),
+      );
+    });
+  }
+  if (routes.length === 0) return [];
 
   app.get<{ Params: { file: string } }>(KEPT, { onRequest: gates.operation }, (request, reply) => {
     const { file } = request.params;
-    if (!KEPT_NAME.test(file)) {
+    const store = stores.get(KEPT_NAME.exec(file)?.[1] ?? "");
+    if (store === undefined) {
       replies.refuse(request, reply, NO_PACKAGE);
       return;
     }
@@ -81,21 +91,27 @@ export function serveSdk(app: FastifyInstance, options: SdkOptions): string[] {
       () => replies.refuse(request, reply, REFUSALS.unavailable.error),
     );
   });
-  return [NEWEST, KEPT];
+  return [...routes, KEPT];
+}
+
+interface BuiltPackage {
+  name: string;
+  version: string;
+  bytes: Buffer;
 }
 
 class KeptPackages {
   readonly #packages: ClientPackages;
-  readonly #version: string;
+  readonly #released: string;
   readonly #own: Buffer;
   readonly #held = new Map<string, Buffer>();
   readonly #reads = new Map<string, Promise<Buffer | null>>();
   #newest: Promise<string> | null = null;
 
-  constructor(packages: ClientPackages, version: string, own: Buffer) {
+  constructor(packages: ClientPackages, { name, version, bytes }: BuiltPackage) {
     this.#packages = packages;
-    this.#version = version;
-    this.#own = own;
+    this.#released = `${name}-${version}`;
+    this.#own = bytes;
   }
 
   /** The file of this build, which is kept then. */
@@ -108,10 +124,10 @@ class KeptPackages {
   }
 
   async #keepOwn(): Promise<string> {
-    const released = `troupe-client-${this.#version}.tgz`;
+    const released = `${this.#released}.tgz`;
     if (await this.#keptAs(released)) return released;
     const hash = createHash("sha256").update(this.#own).digest("hex").slice(0, HASH_CHARS);
-    const built = `troupe-client-${this.#version}-${hash}.tgz`;
+    const built = `${this.#released}-${hash}.tgz`;
     if (await this.#keptAs(built)) return built;
     throw new Error(`${built} is kept with other bytes.`);
   }
