@@ -16,6 +16,7 @@ import { StreamedTexts } from "./edge/moderation/streamed-texts.ts";
 import { AppHost } from "./extensions/app-host.ts";
 import { hooksInOrder } from "./extensions/hooks-in-order.ts";
 import { OwnHooks } from "./extensions/own-hooks.ts";
+import { AppFigures } from "./ops/app-figures.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { createThreadVitals, stampNow } from "./ops/vitals.ts";
 import { Addresses } from "./outbound/addresses.ts";
@@ -106,7 +107,8 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
       process.exit(1);
     },
   });
-  const apps = openApps(config, log);
+  const figures = new AppFigures();
+  const apps = openApps(config, figures, log);
   const kinds = new AppKinds(config.extensions?.actors ?? [], (kind, action) =>
     host.gateway.placement.announces(kind, action),
   );
@@ -166,6 +168,10 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
         thread_lag_ms: metrics.lagMs(),
         commit_rows: vitals.commitRows.read(),
         commit_ms: vitals.commitMs.read(),
+        ...(apps !== null &&
+          kinds.list.length > 0 && {
+            application: figures.read(kinds.list, host.idsOf("app"), apps.unavailable()),
+          }),
       },
       faults: faults.list(),
     };
@@ -174,9 +180,13 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
 }
 
 /** Null where no ACTORS_DIR is set. */
-function openApps({ extensions, actorsMemoryMb }: WorkerConfig, log: Log): AppHost | null {
+function openApps(
+  { extensions, actorsMemoryMb }: WorkerConfig,
+  figures: AppFigures,
+  log: Log,
+): AppHost | null {
   if (extensions === undefined) return null;
-  return new AppHost({ extensions, memoryMb: actorsMemoryMb, clock: systemClock, log });
+  return new AppHost({ extensions, memoryMb: actorsMemoryMb, figures, clock: systemClock, log });
 }
 
 /** The questions about messages; those about conversations and members are asked by edges. */

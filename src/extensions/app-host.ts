@@ -42,6 +42,8 @@ interface Asked {
 export interface AppHostOptions {
   extensions: Extensions;
   memoryMb: number;
+  /** Counts turns of a kind, and those that failed; see src/ops/app-figures.ts. */
+  figures: { ran(kind: string, turns: number, ms: number): void; failed(kind: string): void };
   clock: Clock;
   log: Log;
 }
@@ -237,12 +239,13 @@ class AppThread {
     for (const asked of this.#waiting.values()) this.#post(asked);
   }
 
-  #onDone({ ask, done, slow, faults }: DoneBatch): void {
+  #onDone({ ask, done, ms, slow, faults }: DoneBatch): void {
     const asked = this.#waiting.get(ask);
     if (asked === undefined) return;
     this.#waiting.delete(ask);
     const { batch, ended, places } = asked;
-    const { log } = this.#options;
+    const { log, figures } = this.#options;
+    figures.ran(batch.kind, places.length, ms);
     for (const { turn, ms } of slow) {
       const named = batch.turns[places[turn] ?? -1];
       const of = named === undefined ? `${batch.kind}.authorize` : nameOf(batch.kind, named);
@@ -257,6 +260,7 @@ class AppThread {
       const one = done.turns[n] ?? REFUSED;
       turns[place] = one;
       if (one.is !== "failed") continue;
+      figures.failed(batch.kind);
       const turn = nameOf(batch.kind, batch.turns[place]!);
       log.error({
         event: "actor_turn_failed",
@@ -314,6 +318,7 @@ class AppThread {
     const name = named === undefined ? `${batch.kind}.authorize` : nameOf(batch.kind, named);
     log.error({ event: "actor_turn_ended", actor: `${batch.kind}:${batch.key}`, turn: name });
     this.#strikes.add(name);
+    this.#options.figures.failed(batch.kind);
     if (place !== undefined) {
       const why = "It took more than a second, or too much memory.";
       ended.set(place, { is: "failed", why, error: REFUSALS.internal.error });

@@ -18,6 +18,8 @@ export interface AskedBatch {
 export interface DoneBatch {
   ask: number;
   done: AppBatchDone;
+  /** All its turns. */
+  ms: number;
   /** Milliseconds of each turn that took longer than SLOW_MS, by its place. */
   slow: { turn: number; ms: number }[];
   /** What the application's code threw where no turn failed; of each name the first. */

@@ -33,11 +33,12 @@ parentPort?.on("message", ({ ask, batch }: AskedBatch) => {
     Atomics.store(progress, PROGRESS.turn, next);
     Atomics.add(progress, PROGRESS.count, 1);
   };
+  const wholeMs = stopwatch();
   const faults: DoneBatch["faults"] = [];
   const done = kind.run(batch, began, (of, why) => {
     if (!faults.some((one) => one.of === of)) faults.push({ of, why });
   });
   began(-1);
-  parentPort?.postMessage({ ask, done, slow, faults } satisfies DoneBatch);
+  parentPort?.postMessage({ ask, done, ms: wholeMs(), slow, faults } satisfies DoneBatch);
 });
 parentPort?.postMessage("ready");

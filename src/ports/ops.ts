@@ -51,7 +51,7 @@ export type WorkerAnswer = WorkerAnswers[OpsQuestion["ask"]];
 export interface ThreadReport {
   vitals: Pick<
     WorkerVitals,
-    "sends" | "actors" | "mailbox" | "thread_lag_ms" | "commit_rows" | "commit_ms"
+    "sends" | "actors" | "mailbox" | "thread_lag_ms" | "commit_rows" | "commit_ms" | "application"
   >;
   faults: Fault[];
 }

@@ -26,6 +26,19 @@ export const Buckets = Type.Object(
   { description: "A histogram since the worker began; `bounds` of the summary are its bounds." },
 );
 
+/** One kind of the application's actors, in one worker. */
+export const AppKindVitals = Type.Object({
+  kind: Type.String(),
+  version: Type.Integer(),
+  actors: Type.Integer({ minimum: 0, description: "Active ones." }),
+  turns: Count,
+  failures: Type.Integer({ minimum: 0, description: "Turns that threw, or took too long." }),
+  turn_ms: Buckets,
+  unavailable: Type.Array(Type.String(), {
+    description: "Its actions that have hung too often and are out for a minute, like `poll.vote`.",
+  }),
+});
+
 export const WorkerVitals = Type.Object({
   sessions: Count,
   /** Events of clients, refusals among them, and HTTP requests. */
@@ -44,6 +57,8 @@ export const WorkerVitals = Type.Object({
   commit_delivery: Buckets,
   commit_rows: Buckets,
   commit_ms: Buckets,
+  /** Left out where the application has no kinds of actors. */
+  application: Type.Optional(Type.Array(AppKindVitals)),
 });
 
 export const WorkerPhase = Type.Union([
@@ -218,6 +233,7 @@ export const OpsMessage = Type.Object({
 });
 
 export type Buckets = Static<typeof Buckets>;
+export type AppKindVitals = Static<typeof AppKindVitals>;
 export type WorkerVitals = Static<typeof WorkerVitals>;
 export type OpsWorker = Static<typeof OpsWorker>;
 export type Fault = Static<typeof Fault>;

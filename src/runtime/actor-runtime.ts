@@ -159,6 +159,13 @@ export class ActorRuntime {
     return { actors, activated: { ...this.#activated }, mailboxDepth, mailboxDeepest };
   }
 
+  /** The ids of the active actors of one kind. */
+  *idsOf(kind: string): Iterable<string> {
+    for (const { behaviour, key } of this.#activations.values()) {
+      if (behaviour.kind === kind) yield key.slice(kind.length + 1);
+    }
+  }
+
   /** Begun work that callers or storage still wait for. */
   get hasUnfinishedWork(): boolean {
     if (this.#waiting.length > 0) return true;

@@ -1,8 +1,11 @@
 /** [ACF] An application's actors while workers die and turns hang. */
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import type { OpsSummary } from "../../src/protocol/ops.ts";
 import { eventually } from "../support/eventually.ts";
 import { upTo } from "../support/expectations.ts";
+import { expectStatus } from "../support/person.ts";
+import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 
 const ACTORS_DIR = fileURLToPath(new URL("../support/fixtures/actors", import.meta.url));
@@ -91,7 +94,7 @@ it("[ACF1] kill -9 of workers: no acknowledged turn is lost, none runs twice, ev
   }
 }, 180_000);
 
-it("[ACF2] a turn that does not end costs its caller only, and three of them its action for a minute", async () => {
+it("[ACF2] a turn that does not end costs its caller only, and three of them its action for a minute, at /ops by name", async () => {
   const [ann] = await troupe().users("ann");
   // A worker that joins later could take the actor over, and each counts for itself.
   await eventually("every worker serves", async () => {
@@ -111,4 +114,17 @@ it("[ACF2] a turn that does not end costs its caller only, and three of them its
   }
   expect((await spoils(4)).code).toBe("unavailable");
   expect(await adds(4)).toMatchObject({ result: 4, rev: 4 });
+  const operator = await Service.of(troupe(), "ops");
+  const summary = await operator.api.get<OpsSummary>("/api/ops/summary");
+  const workers = expectStatus(summary, 200).hosts.flatMap((host) => host.workers);
+  const probes = workers.flatMap(({ vitals }) =>
+    (vitals?.application ?? []).filter(({ kind }) => kind === "probe"),
+  );
+  const total = (of: (one: (typeof probes)[number]) => number) =>
+    probes.reduce((sum, one) => sum + of(one), 0);
+  expect(probes.flatMap(({ unavailable }) => unavailable)).toEqual(["probe.spoil"]);
+  expect(total(({ failures }) => failures)).toBeGreaterThanOrEqual(3);
+  expect(total(({ turns }) => turns)).toBeGreaterThanOrEqual(5);
+  expect(total(({ turn_ms }) => turn_ms.count)).toBe(total(({ turns }) => turns));
+  expect(total(({ actors }) => actors)).toBeGreaterThanOrEqual(1);
 }, 60_000);

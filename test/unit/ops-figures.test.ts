@@ -1,5 +1,6 @@
 /** What the operator's page makes of two summaries, and how it says what is wrong. Pure. */
 import { describe, expect, test } from "vitest";
+import { AppFigures } from "../../src/ops/app-figures.ts";
 import { Histogram } from "../../src/ops/vitals.ts";
 import {
   LATENCY_BOUNDS_MS,
@@ -7,6 +8,7 @@ import {
   ROWS_BOUNDS,
   type WorkerVitals,
 } from "../../src/protocol/ops.ts";
+import { linesOf } from "../../src/web/ops/application.ts";
 import { healthOf } from "../../src/web/ops/health.ts";
 import { NO_HISTORY, withSummary } from "../../src/web/ops/history.ts";
 import { figuresBetween, quantile } from "../../src/web/ops/rates.ts";
@@ -195,5 +197,45 @@ describe("words", () => {
       "1 h",
       "2 d 7 h",
     ]);
+  });
+});
+
+describe("the application's actors", () => {
+  const kinds = (version: number) => [
+    {
+      kind: "poll",
+      version,
+      durable: true,
+      create: {},
+      view: null,
+      actions: {},
+      events: {},
+      hasAuthorize: false,
+      hasWatchHooks: false,
+    },
+  ];
+
+  test("[OPS20] each kind is one line, whatever workers and versions have it", () => {
+    const [one, other] = [new AppFigures(), new AppFigures()];
+    one.ran("poll", 4, 8);
+    one.failed("poll");
+    other.ran("poll", 2, 1);
+    const workers = {
+      a: vitals({ application: one.read(kinds(1), ["poll:a", "poll:b", "chess:a"], []) }),
+      b: vitals({ application: other.read(kinds(2), ["poll:c"], ["poll.vote", "polls.vote"]) }),
+      c: null,
+    };
+    expect(linesOf(summary(1, workers))).toEqual([
+      {
+        kind: "poll",
+        versions: [1, 2],
+        actors: 3,
+        turns: 6,
+        failures: 1,
+        turnMs: 1.5,
+        unavailable: ["poll.vote"],
+      },
+    ]);
+    expect(linesOf(summary(1, { a: vitals() }))).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 /** The operator's page once there is a token: its head, figures, picture, look-ups and faults. */
 import type { ErrorObject } from "../../protocol/errors.ts";
 import type { OpsSummary } from "../../protocol/ops.ts";
+import { createApplication } from "./application.ts";
 import { el, iconButton, setAttr, setText } from "./dom.ts";
 import { createFaults } from "./faults.ts";
 import { type Call, createFind } from "./find.ts";
@@ -27,6 +28,7 @@ export function createBoard(call: Call, events: BoardEvents): Board {
   let marks = NO_MARKS;
   const tiles = createTiles();
   const picture = createPicture();
+  const application = createApplication();
   const faults = createFaults();
   const find = createFind(call, (found: Marks) => {
     marks = found;
@@ -47,7 +49,7 @@ export function createBoard(call: Call, events: BoardEvents): Board {
     iconButton("sign-out", "Forget the token", events.leave),
   );
   const below = el("div", { class: "below" }, find, faults.node);
-  const body = el("main", { class: "body" }, tiles.node, picture.node, below);
+  const body = el("main", { class: "body" }, tiles.node, picture.node, application.node, below);
   const node = el("div", { class: "board", attrs: { "data-link": "loading" } }, head, body);
 
   function show(summary: OpsSummary): void {
@@ -64,6 +66,7 @@ export function createBoard(call: Call, events: BoardEvents): Board {
     tiles.show(history.points);
     picture.show(summary, figures);
     picture.mark(marks);
+    application.show(summary);
     faults.show(summary);
   }
 
