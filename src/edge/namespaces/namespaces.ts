@@ -11,7 +11,7 @@
  * [NSP5] Packets past RATE_LIMIT_NAMESPACE are refused; a socket that goes on is ended.
  * [NSP6] A reader that falls too far behind, and a user's oldest socket beyond the limit of
  *        sessions, are closed.
- * [NSP7] A reload of the application's files ends no socket.
+ * [NSP14] A reload of the application's files ends no socket.
  */
 import type { Server, Socket } from "socket.io";
 import type { NamespaceDefinition, TroupeNamespace } from "../../actor/api.ts";
@@ -87,7 +87,7 @@ export class Namespaces {
   }
 
   /**
-   * [NSP7] From now on new sockets have these handlers; those that are connected keep theirs. A
+   * [NSP14] From now on new sockets have these handlers; those that are connected keep theirs. A
    * namespace that is not defined any more refuses new sockets.
    */
   async reload(
