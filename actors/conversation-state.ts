@@ -7,6 +7,7 @@ import type { ThreadRules, ThreadStanding } from "../src/protocol/threads.ts";
 import type { Topic } from "../src/protocol/topics.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import type { ChangeBucket } from "./changes.ts";
+import { type ChannelState, noteActivity } from "./channel-state.ts";
 import type { WaitingChanges } from "./gathered-changes.ts";
 import type { HeldCalls } from "./held-messages.ts";
 import type { Cleared } from "./joins.ts";
@@ -63,6 +64,8 @@ export interface ConversationState {
   pace: SendPace;
   /** Null: it is no thread. In a thread `members` are the followers. */
   thread: ThreadState | null;
+  /** Null: it is no channel. In a channel `members` are its moderators and above. */
+  channel: ChannelState | null;
   /** Another number says that members have left; this conversation's threads look at it. */
   departures: number;
   summaries: Summaries;
@@ -76,6 +79,7 @@ export interface ConversationState {
 export function follow(state: ConversationState, rev: number, ctx: Context): void {
   if (rev !== state.conversation.rev + 1) stepAside(state, ctx);
   state.conversation.rev = Math.max(state.conversation.rev, rev);
+  if (state.channel !== null) noteActivity(state.channel, ctx);
 }
 
 /** Another activation has written: the next one begins with what is stored. */

@@ -10,17 +10,35 @@
  * [ISO2] A user who is not a member is answered that there is no such conversation.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
-import { REFUSALS, refused } from "../src/protocol/errors.ts";
+import { REFUSALS } from "../src/protocol/errors.ts";
 import type { Hooks } from "../src/protocol/hooks.ts";
 import type { ConversationId, SessionId, UserId } from "../src/protocol/ids.ts";
 import { deletionOf, withChangedMembers, withFirstMembers } from "../src/protocol/members.ts";
-import { type Role, roleIn } from "../src/protocol/permissions.ts";
+import type { Role } from "../src/protocol/permissions.ts";
 import type { Conversation } from "../src/protocol/schemas.ts";
 import { STOP_SIGNAL } from "../src/protocol/streams.ts";
 import { BEFORE_ALL } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
 import { type ChangeRate, takeChange } from "./changes.ts";
+import {
+  type ChannelRoom,
+  channelStateOf,
+  judgeInChannel,
+  membershipsChanged,
+  receiveInChannel,
+  signalledIn,
+} from "./channel.ts";
+import {
+  announceEnd,
+  askForWatchers,
+  isChannelBusy,
+  noteWatchers,
+  retireChannel,
+  tellChannel,
+  watchersGone,
+} from "./channel-notices.ts";
+import { CHANNEL_TIMER } from "./channel-state.ts";
 import { adopt, type ConversationState, follow } from "./conversation-state.ts";
 import {
   askChange,
@@ -33,11 +51,10 @@ import {
   retireChanges,
   writeChanges,
 } from "./gathered-changes.ts";
-import { createInvite, endInvite } from "./invites.ts";
 import { announceJoined } from "./joined.ts";
-import { doubtedCleared, join, nothingCleared, takeCleared } from "./joins.ts";
+import { doubtedCleared, nothingCleared, takeCleared } from "./joins.ts";
 import { CONVERSATION_IDLE_MS } from "./limits.ts";
-import { mark } from "./marks.ts";
+import { perform } from "./member-acts.ts";
 import { messageOps, publishSystem } from "./messages.ts";
 import type { ActorPorts, ConversationChange } from "./ports.ts";
 import { announceForgotten } from "./prefs.ts";
@@ -53,7 +70,7 @@ import {
 import { dropOld } from "./retention.ts";
 import { type MemberAct, refusalFor } from "./rights.ts";
 import { remember } from "./ring.ts";
-import { serviceSignal, signal, signalAudience } from "./signals.ts";
+import { serviceSignal } from "./signals.ts";
 import type { SocialPorts } from "./social-ports.ts";
 import type { TextJudge } from "./stream-ports.ts";
 import { dropStreams, foundStreams, hasOpenStreams } from "./stream-state.ts";
@@ -61,7 +78,7 @@ import { askToStop } from "./stream-stops.ts";
 import { proceed, STREAMS_TIMER } from "./stream-writes.ts";
 import { awaitEnd, cancelStreams, retireStreams, showStreams, stopAsked } from "./streams.ts";
 import { banFromParent, receiveInThread, type ThreadRoom, threadStateOf } from "./thread.ts";
-import { announceThreadsLeft, createThread, judgeThread, replyFailed } from "./thread-parent.ts";
+import { announceThreadsLeft, judgeThread, replyFailed } from "./thread-parent.ts";
 import {
   hasSummariesWaiting,
   noteReply,
@@ -76,8 +93,6 @@ type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 /** Calls that are answered without the conversation. */
 const SILENT: ReadonlySet<string> = new Set(["remove", "ban", "unban", "delete", "trim"]);
-
-const NO_THREAD = refused("conflict", "Only a thread can be followed.");
 
 export interface ConversationRules {
   changes: ChangeRate;
@@ -100,6 +115,7 @@ export function conversationBehaviour(
   const changesRules: ChangesRules<ConversationState> = {
     store,
     committed: onConversationChanged,
+    quiet: (state, calls, change, ctx) => membershipsChanged(state, calls, change, ports, ctx),
     answerOf({ does }, change) {
       const conversation = asOfChange(change);
       if (SILENT.has(does) || conversation === null) return "{}";
@@ -126,6 +142,7 @@ export function conversationBehaviour(
       if (state.streams !== null) dropStreams(state.streams);
       typingChanged(state, { type: "let_go" }, ctx);
       ctx.publish(state.topic, deletionOf(conversation));
+      announceEnd(state, conversation, ctx);
       if (hasThreads) announceThreadsLeft(state.id, null, ctx);
       ctx.passivate();
       return;
@@ -138,6 +155,7 @@ export function conversationBehaviour(
     });
     for (const message of systemMessages) publishSystem(state, message, ctx);
     if (hasThreads) announceThreadsLeft(state.id, removedIds, ctx);
+    if (state.channel !== null) return;
     if (addedIds.length > 0) announceJoined(news, addedIds, ctx);
     announceForgotten(state.id, removedIds, ports.prefs, ctx);
     // A member who comes back has cleared nothing.
@@ -160,8 +178,9 @@ export function conversationBehaviour(
       follow(state, message.rev, ctx);
       if (state.ring !== null) remember(state.ring, message);
     },
-    reacted({ id, members }, { sender_id, seq }, by, ctx) {
-      if (sender_id === null || !members.has(sender_id as UserId)) return;
+    reacted({ id, members, channel }, { sender_id, seq }, by, ctx) {
+      if (sender_id === null) return;
+      if (channel === null && !members.has(sender_id as UserId)) return;
       const to = { kind: "user" as const, id: sender_id };
       ctx.ask(to, "message_reacted", { conversation_id: id, seq, by }, () => undefined);
     },
@@ -172,9 +191,11 @@ export function conversationBehaviour(
     committed: (state, revised, ctx) => void messages.publishRevised(state, revised, "", ctx),
   };
 
-  const room: ThreadRoom = {
+  const room: ThreadRoom & ChannelRoom = {
     ports,
     messages,
+    changes: changesRules,
+    rate: rules.changes,
     typing,
     react,
     stream,
@@ -266,6 +287,7 @@ export function conversationBehaviour(
         reactions: nobodyReacts(),
         pace: { lastAt: null },
         thread: threadStateOf(conversation),
+        channel: channelStateOf(conversation),
         departures: conversation.rev,
         summaries: null,
         streams: hasStreams
@@ -279,6 +301,7 @@ export function conversationBehaviour(
 
     receive(state: ConversationState, { op, body, reply }: Incoming, ctx: Context): void {
       if (state.streams?.isNew) proceed(state, streams, ctx);
+      if (state.channel?.isNew) askForWatchers(state, state.channel, ctx);
       if (op === "session_closed") {
         const { session } = body as Body<"session_closed">;
         typingChanged(state, { type: "session_closed", session }, ctx);
@@ -309,7 +332,16 @@ export function conversationBehaviour(
       if (op === "service_signal") {
         const { type, data } = body as Body<"service_signal">;
         if (type === STOP_SIGNAL) stopAsked(state, Number(data?.["seq"]), streams, ctx);
-        serviceSignal(state, body as Body<"service_signal">, reply, ctx);
+        serviceSignal(signalledIn(state), body as Body<"service_signal">, reply, ctx);
+        return;
+      }
+      if (op === "watching") {
+        noteWatchers(state, body as Body<"watching">, ctx);
+        reply.ok(null);
+        return;
+      }
+      if (op === "reads_masked" && state.channel !== null) {
+        reply.ok(null);
         return;
       }
       if (op === "trim" && state.thread === null) {
@@ -344,7 +376,9 @@ export function conversationBehaviour(
       }
       if (messages.serverChange(state, op, body, reply, ctx)) return;
       if (op === "judge_thread") {
-        judgeThread(state, body as Body<"judge_thread">, reply, store, ctx);
+        if (state.channel !== null) {
+          judgeInChannel(state, body as Body<"judge_thread">, reply, ports, ctx);
+        } else judgeThread(state, body as Body<"judge_thread">, reply, store, ctx);
         return;
       }
       if (op === "thread_changed") {
@@ -360,6 +394,10 @@ export function conversationBehaviour(
       const { user } = body as { user: UserId };
       const member = state.members.get(user);
       const act = op as MemberAct;
+      if (state.channel !== null) {
+        receiveInChannel(state, state.channel, act, body as { user: UserId }, reply, room, ctx);
+        return;
+      }
       if (state.thread !== null) {
         receiveInThread(state, state.thread, act, body as { user: UserId }, reply, room, ctx);
         return;
@@ -383,77 +421,14 @@ export function conversationBehaviour(
         reply.refuse(REFUSALS.conversationNotFound.error);
         return;
       }
-      if (
-        stream(state, act, body as { user: UserId }, roleIn(state.conversation, member), reply, ctx)
-      )
-        return;
-      switch (act) {
-        case "send":
-          messages.admitSend(state, member, body as Body<"send">, reply, ctx);
-          break;
-        case "edit":
-          messages.edit(
-            state,
-            roleIn(state.conversation, member),
-            body as Body<"edit">,
-            reply,
-            ctx,
-          );
-          break;
-        case "delete":
-          messages.remove(state, body as Body<"delete">, reply, ctx);
-          break;
-        case "pin":
-          messages.pin(state, body as Body<"pin">, reply, ctx);
-          break;
-        case "mark":
-          mark(store, state, member, body as Body<"mark">, reply, ctx);
-          break;
-        case "typing":
-          typing(state, body as Body<"typing">, reply, ctx);
-          break;
-        case "signal":
-          signal(state, body as Body<"signal">, reply, ctx);
-          break;
-        case "signal_audience":
-          signalAudience(state, reply);
-          break;
-        case "join":
-          join(state, body as Body<"join">, reply, ports, ctx);
-          break;
-        case "react":
-          react(state, body as Body<"react">, state.conversation.settings, reply, ctx);
-          break;
-        case "create_thread":
-          createThread(state, body as Body<"create_thread">, reply, ports.threads, ctx);
-          break;
-        case "follow":
-          reply.refuse(NO_THREAD.error);
-          break;
-        case "update":
-        case "update_member":
-        case "add_members":
-        case "remove_member":
-        case "ban":
-        case "unban":
-        case "delete_conversation":
-          askChange(state, { call: callOf(act, body, user), reply }, changesRules, ctx);
-          break;
-        case "create_invite":
-          createInvite(state.id, body as Body<"create_invite">, reply, store, ctx);
-          break;
-        case "end_invite":
-          endInvite(state.id, body as Body<"end_invite">, reply, store, ctx);
-          break;
-        default:
-          throw new Error(`conversation actor: unknown op ${op}`);
-      }
+      perform(state, member, act, body as { user: UserId }, reply, room, ctx);
     },
 
     onTimer(state, timer, ctx) {
       if (timer === CHANGES_TIMER) writeChanges(state, changesRules, ctx);
       else if (timer === REACTIONS_TIMER) writeReactions(state, reactionsRules, ctx);
       else if (timer === STREAMS_TIMER) proceed(state, streams, ctx);
+      else if (timer === CHANNEL_TIMER) tellChannel(state, ctx);
       else if (timer === SUMMARIES_TIMER) writeSummaries(state, summariesRules, ctx);
       else typingChanged(state, { type: "time_up" }, ctx);
     },
@@ -463,10 +438,12 @@ export function conversationBehaviour(
       retireReactions(state, reactionsRules, ctx);
       writeSummaries(state, summariesRules, ctx, true);
       retireStreams(state, streams, ctx);
+      if (state.channel !== null) retireChannel(state, ctx);
     },
 
     onWorkersGone(state, incarnations, ctx, mayBeBack) {
       state.cleared = doubtedCleared(ctx.monotonicMs, mayBeBack);
+      if (state.channel !== null && !mayBeBack) watchersGone(state, incarnations, ctx);
       if (state.typing.size > 0) typingChanged(state, { type: "workers_gone", incarnations }, ctx);
     },
 
@@ -478,6 +455,7 @@ export function conversationBehaviour(
       hasReactionsWaiting(state.reactions) ||
       hasSummariesWaiting(state) ||
       hasOpenStreams(state) ||
+      isChannelBusy(state) ||
       (state.thread?.asked ?? 0) > 0,
   };
 }

@@ -68,6 +68,13 @@ export interface ChangesRules<Host extends ChangesHost> {
   store: Pick<ConversationStore, "change">;
   /** A change was committed: it is published before its callers are answered. */
   committed(host: Host, change: ConversationChange, ctx: Context): void;
+  /** Memberships of a channel changed; after `committed`. */
+  quiet?(
+    host: Host,
+    calls: readonly ConversationCall[],
+    change: ConversationChange,
+    ctx: Context,
+  ): void;
   /** The JSON text with which a call that was not refused is answered. */
   answerOf(call: ConversationCall, change: ConversationChange): string;
 }
@@ -187,6 +194,15 @@ export function writeChanges<Host extends ChangesHost>(
       if (change.changed) {
         gathered.notBeforeMs = later(ctx.monotonicMs, CHANGES_EVERY_MS);
         rules.committed(host, change, ctx);
+      }
+      if (change.quiet !== undefined) {
+        const done = batch.filter((_, n) => change.outcomes[n]?.ok === true);
+        rules.quiet?.(
+          host,
+          done.map(({ call }) => call),
+          change,
+          ctx,
+        );
       }
       answer(batch, change, rules);
       writeChanges(host, rules, ctx);

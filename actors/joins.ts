@@ -31,10 +31,10 @@ import { changedSince, newestOf, type Ring, ringOf } from "./ring.ts";
 import { type Streams, shownStreams, whenPublished, withStreamed } from "./stream-state.ts";
 import type { Typing } from "./typing.ts";
 
-interface Joined {
+export interface Joined {
   id: ConversationId;
   conversation: Conversation;
-  members: ReadonlyMap<UserId, Member>;
+  members: Pick<ReadonlyMap<UserId, Member>, "get">;
   ring: Ring | null;
   cleared: Cleared;
   typing: Typing;
@@ -99,7 +99,7 @@ export function join(
   stores: Stores,
   ctx: Context,
   shown: () => Conversation | null = () =>
-    state.members.has(body.user) ? withFirstMembers({ ...state.conversation }) : null,
+    state.members.get(body.user) !== undefined ? withFirstMembers({ ...state.conversation }) : null,
 ): void {
   const { ring, cleared } = state;
   const { rev } = state.conversation;

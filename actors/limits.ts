@@ -98,3 +98,17 @@ export const STREAM_SILENCE_MS = 30_000;
 
 /** A caller that waits for the end of a stream is answered after this: less than an ask's deadline. */
 export const STREAM_WAIT_MS = 2_000;
+
+/** What a channel publishes of its activity and its watchers is gathered for so long. */
+export const CHANNEL_GATHER_MS = 200;
+
+/** A channel's activity is published to the edges of members at most so often. */
+export const CHANNEL_ACTIVITY_EVERY_MS = 1_000;
+
+/** Contract: how often `occupancy` is sent at most, and where many watch. */
+export const OCCUPANCY_EVERY_MS = 2_000;
+export const OCCUPANCY_EVERY_MOST_MS = 10_000;
+export const MANY_WATCHERS = 10_000;
+
+/** Contract: nobody types where more than so many sessions watch. */
+export const TYPING_WATCHERS_MAX = 100;

@@ -8,6 +8,7 @@
  *        not keep a service from sending one.
  * [MEN1] Those whom a message mentions are notified once: by its send, or by the edit that named
  *        them first. A silent message notifies nobody.
+ * [MEN2] In a channel `@all` notifies nobody.
  */
 import type { ConversationOps, DeletionRights } from "../src/protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, refused } from "../src/protocol/errors.ts";
@@ -295,7 +296,9 @@ export function messageOps(
     ctx: Context,
   ): void {
     if (message.silent) return;
-    const users = [...new Set([...(named as UserId[]), ...(isAll ? state.members.keys() : [])])];
+    // [MEN2]
+    const all = isAll && state.channel === null ? state.members.keys() : [];
+    const users = [...new Set([...(named as UserId[]), ...all])];
     const data = { conversation_id: state.id, seq: message.seq };
     const where = { post_id: null, comment_id: null, data, conversation_id: state.id };
     notifyUsers(ports, { by: message.sender_id as UserId, where }, users, ctx);

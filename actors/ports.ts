@@ -20,12 +20,14 @@ import type {
   Conversation,
   Cursors,
   Invite,
+  MadeKind,
   Message,
   OwnReactions,
   User,
 } from "../src/protocol/schemas.ts";
 import type { OwnMarks } from "../src/protocol/unread.ts";
 import type { AppStore } from "./app-ports.ts";
+import type { ChannelStore } from "./channel-ports.ts";
 import type { PrefsStore } from "./prefs-ports.ts";
 import type { SocialPorts } from "./social-ports.ts";
 import type { StreamStore } from "./stream-ports.ts";
@@ -166,6 +168,8 @@ export interface NewConversation {
   by?: UserId | null;
   extras?: ConversationExtras;
   externalId?: string;
+  /** A channel's; `members` unless said. */
+  audience?: Conversation["audience"];
 }
 
 /** Calls that were gathered into one change of a conversation. */
@@ -199,6 +203,16 @@ export interface ConversationChange {
   hasThreads: boolean;
   /** See Reserves; of the members after the change. */
   maskedIds: UserId[];
+  /** Only of a channel: what happened to ordinary members. The lists above name the others. */
+  quiet?: QuietChange;
+}
+
+/** Ordinary members of a channel who came, went, or whose role, data or silence changed. */
+export interface QuietChange {
+  joinedIds: UserId[];
+  leftIds: UserId[];
+  changedIds: UserId[];
+  memberCount: number;
 }
 
 export interface Erased {
@@ -272,14 +286,14 @@ export interface ConversationStore {
   eraseMessages(id: ConversationId, by: UserId, most: number): Promise<Erased>;
 
   /**
-   * Makes a group, or finds or makes the one direct conversation of a pair (`kind` says).
+   * Makes a group or a channel, or finds or makes the one direct conversation of a pair (`kind` says).
    * `memberIds` holds the owner. Refuses: not_found (a user that is not there), forbidden (a
    * block between the creator and another member, or who takes that from contacts only, but for a
    * direct one that exists), conflict (the
    * external id names another kind of conversation, or another pair).
    */
   create(
-    kind: "direct" | "group",
+    kind: MadeKind,
     ownerId: UserId,
     memberIds: UserId[],
     title: string | null,
@@ -411,6 +425,7 @@ export interface UserStore {
 
 export interface ActorPorts extends SocialPorts {
   conversations: ConversationStore;
+  channels: ChannelStore;
   users: UserStore;
   prefs: PrefsStore;
   reactions: ReactionStore;

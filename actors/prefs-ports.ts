@@ -18,7 +18,7 @@ export interface AskedPrefs {
   isOwnDraftOnly?: boolean;
 }
 
-export interface ForgottenPrefs {
+export interface MembershipPrefs {
   userId: UserId;
   prefs: Prefs;
 }
@@ -31,5 +31,7 @@ export interface PrefsStore {
    */
   change(asked: AskedPrefs): Promise<Result<{ prefs: Prefs; changed: boolean }>>;
   /** The preferences that these users had of the conversation and lost with their membership. */
-  forgotten(id: ConversationId, users: readonly UserId[]): Promise<ForgottenPrefs[]>;
+  forgotten(id: ConversationId, users: readonly UserId[]): Promise<MembershipPrefs[]>;
+  /** The preferences with which these users' memberships of a channel began. */
+  begun(id: ConversationId, users: readonly UserId[]): Promise<MembershipPrefs[]>;
 }

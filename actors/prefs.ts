@@ -16,10 +16,10 @@ import type { Prefs } from "../src/protocol/prefs.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Context, Reply } from "./behaviour.ts";
 import type { Unmarked } from "./ports.ts";
-import type { PrefsStore } from "./prefs-ports.ts";
+import type { MembershipPrefs, PrefsStore } from "./prefs-ports.ts";
 
-/** Users whose lost preferences one statement reads. */
-const FORGOTTEN_AT_ONCE = 1_000;
+/** Users whose preferences one statement reads. */
+const USERS_AT_ONCE = 1_000;
 
 export function setPrefs(
   user: UserId,
@@ -83,11 +83,29 @@ export function announceForgotten(
   store: PrefsStore,
   ctx: Context,
 ): void {
-  for (let from = 0; from < users.length; from += FORGOTTEN_AT_ONCE) {
+  announceMemberships((some) => store.forgotten(id, some), users, ctx);
+}
+
+/** Memberships of a channel began. */
+export function announceBegun(
+  id: ConversationId,
+  users: readonly UserId[],
+  store: PrefsStore,
+  ctx: Context,
+): void {
+  announceMemberships((some) => store.begun(id, some), users, ctx);
+}
+
+function announceMemberships(
+  read: (users: readonly UserId[]) => Promise<MembershipPrefs[]>,
+  users: readonly UserId[],
+  ctx: Context,
+): void {
+  for (let from = 0; from < users.length; from += USERS_AT_ONCE) {
     ctx.run(
-      store.forgotten(id, users.slice(from, from + FORGOTTEN_AT_ONCE)),
-      (forgotten) => {
-        for (const { userId, prefs } of forgotten) publishPrefs(userId, prefs, "", ctx);
+      read(users.slice(from, from + USERS_AT_ONCE)),
+      (found) => {
+        for (const { userId, prefs } of found) publishPrefs(userId, prefs, "", ctx);
       },
       // Storage is away: the next change of each of these users shows that one is missing.
       () => undefined,

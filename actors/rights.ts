@@ -30,7 +30,7 @@ import { epochMsOf, type WallTime } from "../src/protocol/time.ts";
 /** What the rules read of the conversation's state. */
 export interface Judged {
   conversation: Conversation;
-  members: ReadonlyMap<UserId, Member>;
+  members: Pick<ReadonlyMap<UserId, Member>, "get">;
   /** A block stands between the two of a direct conversation. */
   isBlocked: boolean;
 }
@@ -55,6 +55,7 @@ export type MemberAct = Exclude<
   | "erase_messages"
   | "trim"
   | "streams_due"
+  | "watching"
 >;
 
 /** Null: nothing known here forbids it. */

@@ -14,11 +14,11 @@ import { isoOf } from "../src/protocol/time.ts";
 import type { Topic } from "../src/protocol/topics.ts";
 import type { Context, Reply } from "./behaviour.ts";
 
-interface Signalled {
+export interface Signalled {
   id: ConversationId;
   topic: Topic;
-  members: ReadonlyMap<UserId, Member>;
-  /** In a thread others than its followers may listen, too. */
+  members: Pick<ReadonlyMap<UserId, Member>, "has" | "size">;
+  /** In a thread others than its followers may listen, too, and in a channel those who watch. */
   thread: object | null;
 }
 

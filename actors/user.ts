@@ -22,6 +22,7 @@ import { statusNote } from "../src/protocol/status-notes.ts";
 import { isoOf, later, type Monotonic, msBetween } from "../src/protocol/time.ts";
 import { topicOf } from "../src/protocol/topics.ts";
 import type { Behaviour, Context, Incoming, Reply } from "./behaviour.ts";
+import { announceMadeChannel } from "./channel.ts";
 import { endFloods, FLOODS_TIMER, type Floods, notifyGathered } from "./floods.ts";
 import { emptyInbox, type Inbox, LIKES_TIMER, likesChanged, messageWindow } from "./inbox.ts";
 import { announceJoined } from "./joined.ts";
@@ -126,12 +127,13 @@ export function userBehaviour(
     ctx: Context,
   ): void {
     const others = [...new Set(body.member_ids)].filter((id) => id !== state.id);
-    const { title, extras = {}, external_id } = body;
+    const { title, extras = {}, external_id, audience } = body;
     const byService = external_id === undefined ? null : { by: null, externalId: external_id };
     const kind = body.kind ?? (others.length === 1 && title === null ? "direct" : "group");
     ctx.run(
       ports.conversations.create(kind, state.id, [state.id, ...others], title, {
         extras,
+        ...(audience !== undefined && { audience }),
         ...byService,
       }),
       (result) => {
@@ -140,7 +142,9 @@ export function userBehaviour(
           return;
         }
         const { created, conversation } = result.value;
-        if (created) announceMade(conversation, ctx);
+        if (created && kind === "channel") {
+          announceMadeChannel(conversation, [state.id, ...others], ports, ctx);
+        } else if (created) announceMade(conversation, ctx);
         reply.ok({ created, conversation: withFirstMembers(conversation) });
         if (created || external_id === undefined) return;
         // [USR4]

@@ -10,8 +10,9 @@ import type { Queries, SessionOpening } from "../ports/edge.ts";
 import type { JoinedOrder, ThreadsLeftOrder, UserOrders } from "../protocol/actor-ops.ts";
 import { AppKinds } from "../protocol/app-kinds.ts";
 import type { Doubt } from "../protocol/doubt.ts";
-import type { FamilyId, UserId } from "../protocol/ids.ts";
+import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
+import type { Prefs } from "../protocol/prefs.ts";
 import { FULL_SIGHT, type Sight } from "../protocol/privacy.ts";
 import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
 import { LIVE_CONVERSATIONS_MAX, LIVE_THREADS_MAX } from "../protocol/session-bounds.ts";
@@ -26,6 +27,7 @@ import type { Commands } from "./commands/handler.ts";
 import type { PageTurns } from "./limits/turns.ts";
 import { Activity } from "./live/activity.ts";
 import { ActorWatches } from "./live/actor-watches.ts";
+import { Channels } from "./live/channels.ts";
 import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { FormerOwners } from "./live/former-owners.ts";
 import { LostReceipts } from "./live/lost-receipts.ts";
@@ -75,6 +77,7 @@ export class Hub {
   readonly #prefs: UserStream;
   readonly #drafts: Drafts;
   readonly #threads: ThreadStreams;
+  readonly #channels: Channels;
   readonly #missed: MissedOrders;
   readonly #deps: HubDeps;
   readonly #formerOwners: FormerOwners;
@@ -104,6 +107,7 @@ export class Hub {
       liveThreadsMax,
       onLeft: (user) => this.#threads.recheck(user),
       onLostReceipts: (ids, ageMs) => this.#receipts.look(ids, ageMs),
+      onWatched: (stream) => this.#channels.watched(stream),
       onNotLive(session, id, rev) {
         activity.follow(session);
         activity.knows(session, id, rev);
@@ -165,6 +169,18 @@ export class Hub {
     this.#statusSources = { gateway, queries, lastHeard: (user) => watches.lastHeard(user) };
     const threads = new ThreadStreams({ clock, log, queries, streams, sessionsOf });
     this.#threads = threads;
+    const channels = new Channels({
+      incarnation,
+      clock,
+      log,
+      gateway,
+      queries,
+      streams,
+      interests,
+      sessionsOf,
+      links: (text) => links.in(text),
+    });
+    this.#channels = channels;
     const live = {
       incarnation,
       gateway,
@@ -190,6 +206,7 @@ export class Hub {
       prefs,
       drafts,
       threads,
+      channels,
     });
     this.#missed = new MissedOrders({
       clock,
@@ -209,6 +226,7 @@ export class Hub {
       prefs,
       drafts,
       threads,
+      channels,
       auth,
       pages: deps.pages,
       appKinds: deps.appKinds ?? new AppKinds([]),
@@ -241,6 +259,11 @@ export class Hub {
       this.streams.onEvent(conversation, event, placement);
       return;
     }
+    const channel = idIn("channel", key);
+    if (channel !== null) {
+      this.#channels.onActivity(channel, event);
+      return;
+    }
     const watched = idIn("status", key);
     const user = idIn("user", key);
     const post = idIn("likes", key) ?? idIn("comments", key);
@@ -257,6 +280,7 @@ export class Hub {
     this.sessions.onView(now, before);
     this.watches.onView(now, before);
     this.streams.onView(now, before);
+    this.#channels.onView(now, before);
     this.#actorWatches.onView(now, before);
     this.#formerOwners.ended(before);
     const died = now.diedSince(before);
@@ -282,12 +306,14 @@ export class Hub {
     const incarnations = exchange.placement.incarnationsAcross(incarnation, host);
     this.sessions.onGap(incarnations);
     this.#actorWatches.onGap(incarnations);
+    this.#channels.onGap();
   }
 
   /** Events of these topics may not have arrived here. */
   onDoubt(doubt: Doubt): void {
     const { queries, log } = this.#deps;
     this.streams.onDoubt(doubt);
+    this.#channels.onDoubt(doubt);
     this.watches.onDoubt(doubt);
     this.#notified.onDoubt(doubt);
     this.#prefs.onDoubt(doubt);
@@ -305,6 +331,7 @@ export class Hub {
     this.#prefs.close();
     this.#drafts.close();
     this.#threads.close();
+    this.#channels.close();
     this.sessions.stop();
     this.watches.close();
     this.#actorWatches.close();
@@ -350,11 +377,26 @@ export class Hub {
         this.sessions.apartChanged(user, user_id, is_apart);
         return;
       }
+      case "channel_membership":
+        this.#channels.onMembership(user, noteOf(event, "channel_membership"));
+        return;
+      case "channel_read":
+        this.#channels.onRead(user, noteOf(event, "channel_read"));
+        return;
+      case "receipt": {
+        this.#channels.onRead(user, JSON.parse(event.note) as UserOrders["channel_read"]);
+        const packet = Packet.event("receipt", event.body);
+        for (const session of sessions) {
+          if (session.contract !== "1" && session.id !== event.except) session.send(packet);
+        }
+        return;
+      }
       case "notification":
         this.#notified.onEvent(user, event.rev, event.body, "");
         return;
       case "prefs_updated":
         this.#prefs.onEvent(user, event.rev, event.body, event.except);
+        this.#channels.refresh(user, prefsOf(event.body));
         return;
       case "prefs_doubted":
         this.#prefs.look([user]);
@@ -394,7 +436,10 @@ export class Hub {
   }
 
   /** Follows and blocks as storage has them. */
-  #tied(user: UserId, { blocked, followees }: SessionOpening): void {
+  #tied(user: UserId, { blocked, followees, channels }: SessionOpening): void {
+    this.#channels
+      .compare(user, channels)
+      .catch((err: unknown) => this.#deps.log.warn({ event: "channel_unread", err }));
     const apart = new Set(blocked);
     for (const other of this.sessions.apartFrom(user)) {
       if (!apart.has(other)) this.sessions.apartChanged(user, other, false);
@@ -436,12 +481,18 @@ export class Hub {
 type UserEvent =
   | "notification"
   | "prefs_updated"
+  | "receipt"
   | "user_updated"
   | "like_update"
   | "comment_update";
 
 function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
   return JSON.parse(event.note) as UserOrders[O];
+}
+
+/** Which conversation preferences are of. */
+function prefsOf(body: string): ConversationId {
+  return asConversationId((JSON.parse(body) as Prefs).conversation_id);
 }
 
 /** The other of a direct conversation; nobody for a group. */

@@ -23,6 +23,7 @@ import type {
   Unread,
   User,
 } from "../protocol/schemas.ts";
+import type { ChannelQueries } from "./channels.ts";
 import type { MembershipQueries } from "./membership.ts";
 import type { PrefsQueries } from "./prefs.ts";
 import type { PrivacyQueries } from "./privacy.ts";
@@ -230,6 +231,8 @@ export interface SessionOpening extends SocialOpening {
   threads: OpenedThread[];
   hasMoreThreads: boolean;
   unreadThreads: Unread[];
+  /** The user's channels, at most CHANNELS_MAX, those in which they were active last. */
+  channels: Activity[];
   /** Conversations with unread messages in the same order, at most UNREAD_CONVERSATIONS_MAX. */
   unread: Unread[];
   hasMoreUnread: boolean;
@@ -397,6 +400,7 @@ export interface Queries
     ReactionQueries,
     MembershipQueries,
     ThreadQueries,
+    ChannelQueries,
     StreamQueries,
     PrivacyQueries {
   openSession(userId: UserId): Promise<SessionOpening | null>;
@@ -411,7 +415,7 @@ export interface Queries
   standing(
     reader: UserId,
     id: ConversationId,
-  ): Promise<(Activity & { threadOf?: ConversationId }) | null>;
+  ): Promise<(Activity & { threadOf?: ConversationId; inChannel?: true }) | null>;
   /** The first seq that a member may see, of those who may not see all. */
   visibleFrom(id: ConversationId): Promise<Map<UserId, number>>;
   /**

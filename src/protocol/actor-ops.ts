@@ -5,6 +5,7 @@
  */
 import type { AppCaller, AppEvent } from "./app-actors.ts";
 import type { AppData } from "./app-data.ts";
+import type { ChannelMembership } from "./channels.ts";
 import type { ConversationExtras, ConversationPatch, MemberPatch } from "./conversation-patch.ts";
 import type { ConversationId, PostId, SessionId, UserId } from "./ids.ts";
 import type { MessageContent } from "./message-content.ts";
@@ -15,6 +16,7 @@ import type {
   Conversation,
   Cursors,
   Invite,
+  MadeKind,
   Message,
   OwnReactions,
   OwnUnread,
@@ -27,6 +29,7 @@ import type { SignalBody } from "./signals.ts";
 import type { Blocked, Comment, Following, Liked, Notification, Post } from "./social.ts";
 import type { ShownStream, StreamEnd } from "./streams.ts";
 import type { ThreadRules, ThreadStanding } from "./threads.ts";
+import type { OwnMarks } from "./unread.ts";
 
 export type ActorKind = "user" | "conversation" | "post" | "app";
 
@@ -68,7 +71,9 @@ export interface UserOps {
       member_ids: UserId[];
       title: string | null;
       /** Without it: direct for one other member and no title. */
-      kind?: "direct" | "group";
+      kind?: MadeKind;
+      /** A channel's. */
+      audience?: Conversation["audience"];
       extras?: ConversationExtras;
       /** A service asks, on behalf of nobody; this is the application's own name for it. */
       external_id?: string;
@@ -264,6 +269,8 @@ export interface ConversationOps {
   named: { body: { external_id: string }; answer: null };
   /** This member has cleared what is before that seq. */
   cleared: { body: { user: UserId; before: number }; answer: null };
+  /** How many sessions of one worker watch a channel. */
+  watching: { body: { worker: string; sessions: number }; answer: null };
   /** A block between the two of a direct conversation came or went. */
   apart_changed: { body: { is_apart: boolean }; answer: null };
   create_thread: {
@@ -438,6 +445,9 @@ export interface UserOrders {
   following_changed: { user_id: UserId; following: boolean };
   /** The user follows a thread, which is as they see it, or follows it no more. */
   following_thread: { conversation: Conversation; following: boolean };
+  /** See channels.ts; also where the user's own point in a channel moved. */
+  channel_membership: ChannelMembership;
+  channel_read: { conversation_id: ConversationId; own: OwnMarks };
   /** Whether the user's preferences were changed is not known. */
   prefs_doubted: Record<string, never>;
   /** The user has more sessions than may be: this one, the oldest, ends. */

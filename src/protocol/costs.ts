@@ -114,8 +114,10 @@ export const COST_OF_ROUTE: RouteCosts = {
   blockUser: () => ({ http_user: 2 }),
   unblockUser: () => ({ http_user: 2 }),
   createConversation({ body, caller }) {
-    const added = others(body.member_ids, caller);
-    const isGroup = body.kind === "group" || added > 1 || (body.title ?? null) !== null;
+    const added = others(body.member_ids ?? [], caller);
+    const { kind } = body;
+    const isGroup =
+      kind === "group" || kind === "channel" || added > 1 || (body.title ?? null) !== null;
     return { http_user: each(added, IDS_A_UNIT), add: added, ...(isGroup ? { create: 1 } : {}) };
   },
   // It looks at all of the user's conversations.

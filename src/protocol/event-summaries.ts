@@ -65,6 +65,14 @@ export const SERVER_EVENT_SUMMARIES: Record<ServerEventName, string> = {
     "The messages of an erased user, up to 200 with one `rev`, are empty: `body` is, `data`, attachments and reactions are gone, and they count as deleted. Only with contract 1.1; a session of version 1 receives `conversation_updated`. `sync` lists them as they are now.",
   conversation_deleted:
     "The conversation is gone for all its members; its last event. Only with contract 1.1; a session of version 1 receives `conversation_updated` without its user.",
+  occupancy:
+    "How many sessions watch a channel, and how many members it has; to those who watch, at most" +
+    " every 2 s, and every 10 s where more than 10,000 watch.",
+  changes:
+    "Changes of a channel that come together, by rising `rev`, where there are more than 50 a second.",
+  skipped:
+    "The session reads too slowly for a channel: it has not received these changes, both ends" +
+    " included, and reads them by `join_conversation` with `after_rev`.",
   rev_skipped:
     "A change that this session may not see took this `rev`, such as the edit of a message from before its user joined. Only with contract 1.1; a session of version 1 receives `conversation_updated` in its place.",
   conversation_activity:

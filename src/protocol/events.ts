@@ -248,6 +248,18 @@ export const SERVER_EVENTS = {
     seqs: Type.Array(Ordinal, { maxItems: 200, description: "Rising; each is empty from now on." }),
   }),
   conversation_deleted: Type.Object({ conversation_id: Id, rev: Ordinal }),
+  occupancy: Type.Object({ conversation_id: Id, watching: Count, member_count: Count }),
+  changes: Type.Object({
+    conversation_id: Id,
+    items: Type.Array(
+      Type.Object({
+        event: Type.String({ description: "The name of an event of a conversation." }),
+        data: Type.Unknown({ description: "Its payload." }),
+      }),
+      { minItems: 1, description: "By rising `rev`, none skipped." },
+    ),
+  }),
+  skipped: Type.Object({ conversation_id: Id, from_rev: Ordinal, to_rev: Ordinal }),
   rev_skipped: Type.Object({ conversation_id: Id, rev: Ordinal }),
   conversation_activity: Activity,
   prefs_updated: Prefs,

@@ -3,6 +3,8 @@
  * shown whole. For a larger group, lists and `sync` hold the caller, `conversation_updated` holds those
  * whom the change concerns, and a single conversation holds its first members; `member_count`
  * tells how many there are, and `GET /api/conversations/:id/members` pages through all of them.
+ * No form holds the members of a channel: it has the reader's own entry, or those whom a change
+ * concerns.
  *
  * Used by actors and storage, which write these forms, and by edges and clients, which read them.
  */
@@ -34,19 +36,25 @@ export function partOf(
   return { ...conversation, members, members_partial: true, member_count: memberCount };
 }
 
-/** As a single conversation is answered. `conversation` holds all members, here and below. */
+/** `conversation` holds all members, of a channel those that its actor knows: here and below. */
+const isShownWhole = ({ kind, members }: Conversation): boolean =>
+  kind !== "channel" && members.length <= WHOLE_MEMBERS_MAX;
+
+const countOf = ({ member_count, members }: Conversation): number => member_count ?? members.length;
+
+/** As a single conversation is answered; a channel without anybody's entry. */
 export function withFirstMembers(conversation: Conversation): Conversation {
-  const { members } = conversation;
-  if (members.length <= WHOLE_MEMBERS_MAX) return conversation;
-  return partOf(conversation, members.slice(0, WHOLE_MEMBERS_MAX), members.length);
+  const { kind, members } = conversation;
+  if (isShownWhole(conversation)) return conversation;
+  const most = kind === "channel" ? 0 : WHOLE_MEMBERS_MAX;
+  return partOf(conversation, members.slice(0, most), countOf(conversation));
 }
 
 /** As lists and `sync` show it to one of its members. */
 export function withOwnMember(conversation: Conversation, userId: string): Conversation {
-  const { members } = conversation;
-  if (members.length <= WHOLE_MEMBERS_MAX) return conversation;
-  const own = members.filter(({ user_id }) => user_id === userId);
-  return partOf(conversation, own, members.length);
+  if (isShownWhole(conversation)) return conversation;
+  const own = conversation.members.filter(({ user_id }) => user_id === userId);
+  return partOf(conversation, own, countOf(conversation));
 }
 
 /** As `conversation_updated` tells a change. */
@@ -54,11 +62,10 @@ export function withChangedMembers(
   conversation: Conversation,
   { addedIds, removedIds, changedIds = [] }: MembershipChange,
 ): Conversation {
-  const { members } = conversation;
-  if (members.length <= WHOLE_MEMBERS_MAX) return conversation;
+  if (isShownWhole(conversation)) return conversation;
   const named = new Set([...addedIds, ...changedIds]);
-  const news = members.filter(({ user_id }) => named.has(user_id));
-  const changed = partOf(conversation, news, members.length);
+  const news = conversation.members.filter(({ user_id }) => named.has(user_id));
+  const changed = partOf(conversation, news, countOf(conversation));
   return removedIds.length === 0 ? changed : { ...changed, removed_user_ids: [...removedIds] };
 }
 

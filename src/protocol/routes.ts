@@ -24,6 +24,7 @@ import { REACTION_ROUTES } from "./reaction-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import { SCHEDULED_ROUTES } from "./scheduled-routes.ts";
 import {
+  Audience,
   ClientId,
   Conversation,
   Cursor,
@@ -135,12 +136,15 @@ export const ROUTES = {
     group: "Conversations",
     method: "POST",
     path: "/api/conversations",
-    summary: "One other member and no title: the direct conversation of the pair. Else a group.",
+    summary:
+      "One other member and no title: the direct conversation of the pair. Else a group, or a" +
+      " `channel`, which needs a title and no members.",
     token: true,
     body: Request({
-      member_ids: Type.Array(Id, { maxItems: MEMBERS_MAX }),
+      member_ids: Type.Optional(Type.Array(Id, { maxItems: MEMBERS_MAX })),
       title: Type.Optional(Nullable(Title)),
       kind: Type.Optional(MadeKind),
+      audience: Type.Optional(Audience),
       ...CONVERSATION_EXTRAS,
     }),
     answers: { 201: Conversation, 200: Conversation },
@@ -161,6 +165,7 @@ export const ROUTES = {
       owner_id: Type.Optional(Id),
       member_ids: Type.Array(Id, { maxItems: MEMBERS_MAX }),
       title: Type.Optional(Nullable(Title)),
+      audience: Type.Optional(Audience),
       ...CONVERSATION_EXTRAS,
     }),
     answers: { 201: Conversation, 200: Conversation },

@@ -219,12 +219,22 @@ export const Member = Type.Object({
 });
 
 /** The kinds of conversation that can be asked for. */
-export const MadeKind = Type.Union([Type.Literal("direct"), Type.Literal("group")]);
+export const MadeKind = Type.Union([
+  Type.Literal("direct"),
+  Type.Literal("group"),
+  Type.Literal("channel"),
+]);
 export const ConversationKind = Type.Union([
   Type.Literal("direct"),
   Type.Literal("group"),
   Type.Literal("thread"),
+  Type.Literal("channel"),
 ]);
+
+/** The readers of a channel: its members, or every user who is not banned. */
+export const Audience = Type.Union([Type.Literal("members"), Type.Literal("anyone")], {
+  description: "Of a channel: who may read and watch it. Everybody but the banned with `anyone`.",
+});
 
 export const Conversation = Type.Object({
   id: Id,
@@ -238,7 +248,7 @@ export const Conversation = Type.Object({
     description:
       "All members of a direct conversation or a group of at most 100. Of a larger group, in lists" +
       " and `sync` the caller, in `conversation_updated` those whom the change added, else the" +
-      " first 100.",
+      " first 100. Of a channel the caller alone, or the moderators whom an event concerns.",
   }),
   members_partial: Type.Optional(
     Type.Literal(true, { description: "`members` does not hold all members." }),
@@ -246,7 +256,8 @@ export const Conversation = Type.Object({
   member_count: Type.Optional(
     Type.Integer({
       minimum: 0,
-      description: "With a group of more than 100 members, and with a thread: its followers.",
+      description:
+        "With a group of more than 100 members, a channel, and a thread, of which it is the followers.",
     }),
   ),
   removed_user_ids: Type.Optional(
@@ -254,6 +265,7 @@ export const Conversation = Type.Object({
       description: "In `conversation_updated` of such a group: those who are members no more.",
     }),
   ),
+  audience: Type.Optional(Audience),
   last_seq: Cursor,
   rev: Ordinal,
   created_at: Time,
@@ -380,6 +392,7 @@ export type OwnReactions = Static<typeof OwnReactions>;
 export type Member = Static<typeof Member>;
 export type Conversation = Static<typeof Conversation>;
 export type ConversationKind = Static<typeof ConversationKind>;
+export type MadeKind = Static<typeof MadeKind>;
 export type Ban = Static<typeof Ban>;
 export type Invite = Static<typeof Invite>;
 export type Invitation = Static<typeof Invitation>;

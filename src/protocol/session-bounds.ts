@@ -9,6 +9,12 @@ export const LIVE_CONVERSATIONS_MAX = 500;
 /** Followed threads, beside those. */
 export const LIVE_THREADS_MAX = 200;
 
+/** Channels that a session watches. */
+export const WATCHED_CHANNELS_MAX = 20;
+
+/** Channels of whose activity a session receives word: those its user was active in last. */
+export const CHANNELS_MAX = 500;
+
 /** Conversations that `ready.unread` names; `unread.more` says that there are others. */
 export const UNREAD_CONVERSATIONS_MAX = 500;
 

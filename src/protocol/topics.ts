@@ -8,6 +8,7 @@ import type { ConversationId, PostId, UserId } from "./ids.ts";
 const PREFIX = {
   conversation: "conversations:",
   user: "notifications:",
+  channel: "channels:",
   status: "user_status:",
   likes: "like_updates:",
   comments: "comment_updates:",
@@ -17,6 +18,7 @@ const PREFIX = {
 interface IdOf {
   conversation: ConversationId;
   user: UserId;
+  channel: ConversationId;
   status: UserId;
   likes: PostId;
   comments: PostId;
@@ -38,6 +40,8 @@ export const topicOf = {
   conversation: (id: ConversationId): Topic => `conversations:${id}`,
   /** Events for one user's own sessions: notifications, and orders to the edges about that user. */
   user: (id: UserId): Topic => `notifications:${id}`,
+  /** Where a channel stands, for sessions of members who do not watch it. */
+  channel: (id: ConversationId): Topic => `channels:${id}`,
   status: (id: UserId): Topic => `user_status:${id}`,
   likes: (id: PostId): Topic => `like_updates:${id}`,
   comments: (id: PostId): Topic => `comment_updates:${id}`,

@@ -110,6 +110,7 @@ export class SimWorker {
     this.edge = new SimEdge({ incarnation, clock, exchange, queries, ...world.options });
     const ports: ActorPorts = {
       conversations: slow.wrap(storage.ports.conversations),
+      channels: slow.wrap(storage.ports.channels),
       users: slow.wrap(storage.ports.users),
       reactions: slow.wrap(storage.ports.reactions),
       threads: slow.wrap(storage.ports.threads),

@@ -222,6 +222,7 @@ export class CountingEdge {
           threads: [],
           hasMoreThreads: false,
           unreadThreads: [],
+          channels: [],
           readAtMs: 0,
           followees: followees as UserId[],
           blocked: [],

@@ -44,6 +44,8 @@ function begin(): void {
     sessionsOf: (user) =>
       local.filter(({ session }) => session.user === user).map((far) => far.session),
     isOutdated: () => false,
+    watched: () => undefined,
+    nowMs: () => clock.monotonicMs(),
     links: (text) => text,
     after: (delayMs, ring) => clock.after(delayMs, ring),
   });

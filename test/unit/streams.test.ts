@@ -54,14 +54,17 @@ beforeEach(async () => {
     return answer;
   };
   const { queries } = actors.storage;
-  const slow: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation" | "threadReaders"> =
-    {
-      revs: (ids) => read(() => queries.revs(ids)),
-      visibleFrom: (id) => queries.visibleFrom(id),
-      threadReaders: (...args) => queries.threadReaders(...args),
-      changes: (...args) => read(() => queries.changes(...args)),
-      conversation: (...args) => read(() => queries.conversation(...args)),
-    };
+  const slow: Pick<
+    Queries,
+    "revs" | "visibleFrom" | "changes" | "conversation" | "threadReaders" | "channelReaders"
+  > = {
+    revs: (ids) => read(() => queries.revs(ids)),
+    visibleFrom: (id) => queries.visibleFrom(id),
+    channelReaders: (...args) => queries.channelReaders(...args),
+    threadReaders: (...args) => queries.threadReaders(...args),
+    changes: (...args) => read(() => queries.changes(...args)),
+    conversation: (...args) => read(() => queries.conversation(...args)),
+  };
   streams = new Streams({
     clock: actors.clock,
     log: createLogger({ level: "silent" }),

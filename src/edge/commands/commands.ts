@@ -8,7 +8,6 @@ import type { Clock } from "../../base/clock.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { ConversationOps } from "../../protocol/actor-ops.ts";
 import { type ErrorObject, REFUSALS, refused } from "../../protocol/errors.ts";
-import { type ClientPayload, JOIN_LIMIT_DEFAULT } from "../../protocol/events.ts";
 import type { ConversationId, PostId, UserId } from "../../protocol/ids.ts";
 import { contentOf, editOf, editRefusal, sendRefusal } from "../../protocol/message-content.ts";
 import { judge } from "../../protocol/policy.ts";
@@ -23,11 +22,11 @@ import type { Gateway } from "../../runtime/gateway.ts";
 import type { Auth } from "../auth/auth.ts";
 import { type PageTurns, TOO_MANY_READS } from "../limits/turns.ts";
 import type { Activity } from "../live/activity.ts";
+import type { Channels } from "../live/channels.ts";
 import type { Streams } from "../live/conversation-streams.ts";
 import { reactionKey } from "../live/event-texts.ts";
 import type { PostWatches } from "../live/post-watches.ts";
 import type { Watches } from "../live/presence-watches.ts";
-import { typingEnded } from "../live/stream-packets.ts";
 import type { ThreadStreams } from "../live/thread-streams.ts";
 import type { UserStream } from "../live/user-stream.ts";
 import type { Session } from "../session/session.ts";
@@ -36,13 +35,11 @@ import { type ActorCommandDeps, createActorCommands, syncActors } from "./actors
 import { awaited, isAnswered, isEditedTo } from "./awaited.ts";
 import type { Drafts } from "./drafts.ts";
 import type { Commands } from "./handler.ts";
-import { JoinedTyping } from "./joined-typing.ts";
-import { Ordered, withEnd } from "./ordered.ts";
+import { createJoinCommands } from "./joins.ts";
 import { createPrefsCommands } from "./prefs.ts";
 import { Signals } from "./signals.ts";
 import { readStreams } from "./streams.ts";
 
-const JOIN_CHANGES_DEFAULT = 100;
 const SYNC_NOTIFICATIONS_MAX = 200;
 const TOO_MANY_USERS = refused(
   "invalid_payload",
@@ -52,7 +49,6 @@ const TOO_MANY_POSTS = refused(
   "invalid_payload",
   `A session watches at most ${WATCHED_POSTS_MAX} posts.`,
 );
-type JoinAnswer = ConversationOps["join"]["answer"];
 
 export interface CommandDeps extends ActorCommandDeps {
   incarnation: string;
@@ -65,6 +61,7 @@ export interface CommandDeps extends ActorCommandDeps {
   prefs: UserStream;
   drafts: Drafts;
   threads: Pick<ThreadStreams, "entered">;
+  channels: Pick<Channels, "entered" | "has">;
   queries: Pick<
     Queries,
     "sync" | "totals" | "standing" | "postCounts" | "notificationsAfter" | "prefs" | "prefsAfter"
@@ -81,8 +78,6 @@ export function createCommands(deps: CommandDeps): Commands {
   const signals = new Signals(gateway, deps.clock);
   /** Names each call of a socket that an event may answer. */
   let asks = 0;
-  const order = new Ordered();
-  const typists = new JoinedTyping(gateway, streams);
 
   /**
    * Asks the conversation's actor. The answer of a change waits for the events before it, as it
@@ -113,86 +108,10 @@ export function createCommands(deps: CommandDeps): Commands {
     });
   }
 
-  function join(
-    session: Session,
-    { conversation_id, after_rev, limit }: ClientPayload<"join_conversation">,
-    ack: AckSink,
-  ): void {
-    const id = asConversationId(conversation_id);
-    const after = after_rev ?? null;
-    const isAttached = streams.movesUp(session, id) && !session.entering.has(id);
-    const owner = typists.ownerOf(id);
-    const window = {
-      after_rev: after,
-      limit: limit ?? (after === null ? JOIN_LIMIT_DEFAULT : JOIN_CHANGES_DEFAULT),
-      ...(session.contract !== "1" && { streams: true as const }),
-      // Where all conversations are live, nobody asks which was opened last.
-      ...(session.isPartial && !isAttached && { isOpened: true as const }),
-    };
-    const entering: AckSink = {
-      ok(answer) {
-        if (session.isEnded) {
-          ack.ok(answer);
-          return;
-        }
-        // The answer comes before every event after it, so the session enters in order.
-        session.left.delete(id);
-        const { conversation, typing } = JSON.parse(answer) as JoinAnswer;
-        const parent = conversation.parent?.conversation_id;
-        const entering = streams.enter(
-          session,
-          id,
-          conversation.rev,
-          parent === undefined ? null : asConversationId(parent),
-        );
-        if (parent !== undefined) {
-          session.joinedThreads.add(id);
-          deps.threads.entered(session, [id]);
-        }
-        ack.ok(answer);
-        if (entering === null) typists.answered(session, id, typing, owner);
-        else if (typing.length > 0) void entering.then(() => endStaleTyping(session, id, typing));
-      },
-      refuse: (error) => ack.refuse(error),
-    };
-    const attached: AckSink = {
-      ok(answer) {
-        ack.ok(answer);
-        typists.answered(session, id, (JSON.parse(answer) as JoinAnswer).typing, owner);
-      },
-      refuse: (error) => ack.refuse(error),
-    };
-    if (isAttached && streams.get(id)?.parent != null) session.joinedThreads.add(id);
-    askConversation(session, conversation_id, "join", window, isAttached ? attached : entering);
-  }
-
-  function leave(session: Session, id: ConversationId, ack: AckSink): void {
-    session.joinedThreads.delete(id);
-    const stream = streams.get(id);
-    if (stream?.sessions.has(session)) {
-      stream.detach(session);
-      session.left.add(id);
-      endTyping(session, id);
-      ack.ok("{}");
-      return;
-    }
-    // Nothing comes of it here; whether there is such a conversation only its actor knows.
-    const window = { after_rev: null, limit: 1 };
-    askConversation(session, id, "join", window, {
-      ok() {
-        session.left.add(id);
-        // Somebody may have added the user meanwhile, which attached the session.
-        streams.get(id)?.detach(session);
-        endTyping(session, id);
-        ack.ok("{}");
-      },
-      refuse: (error) => ack.refuse(error),
-    });
-  }
-
   return {
     ...createPrefsCommands(deps),
     ...createActorCommands(deps),
+    ...createJoinCommands(deps, askConversation),
 
     send_message(session, { conversation_id, client_id, reply_to_seq, ...asked }, ack) {
       const refusal = sendRefusal(asked, "payload");
@@ -213,23 +132,6 @@ export function createCommands(deps: CommandDeps): Commands {
       const sent = deps.drafts.removedBy(session, id, ack);
       const sink = awaited(session, key, null, acting(session, conversation_id, sent));
       askConversation(session, conversation_id, "send", message, sink);
-    },
-
-    join_conversation(session, { conversation_id, after_rev, limit }, ack) {
-      const id = asConversationId(conversation_id);
-      order.run(session, id, ack, (answered) => {
-        const isTaken = pages.take(session.user, (done) => {
-          const sink = withEnd(answered, done);
-          if (session.isEnded) sink.refuse(REFUSALS.unavailable.error);
-          else join(session, { conversation_id, after_rev, limit }, sink);
-        });
-        if (!isTaken) answered.refuse(TOO_MANY_READS);
-      });
-    },
-
-    leave_conversation(session, { conversation_id }, ack) {
-      const id = asConversationId(conversation_id);
-      order.run(session, id, ack, (answered) => leave(session, id, answered));
     },
 
     typing(session, { conversation_id, is_typing }, ack) {
@@ -449,7 +351,10 @@ export function createCommands(deps: CommandDeps): Commands {
         if (streams.movesUp(session, id) || !session.isPartial || session.left.has(id)) return;
         // Where the user is no member any more it does not become live.
         deps.queries.standing(session.user, id).then(
-          (standing) => standing && activity.acted(session, { user: session.user, ...standing }),
+          (standing) =>
+            standing?.inChannel === undefined &&
+            standing &&
+            activity.acted(session, { user: session.user, ...standing }),
           // The next round of Activity finds it.
           () => undefined,
         );
@@ -465,28 +370,6 @@ export function createCommands(deps: CommandDeps): Commands {
     const found = new Set<string>(counts.map(({ post_id }) => post_id));
     const missing = new Set(unwatched.filter((id) => !found.has(id)));
     return ids.filter((id) => !missing.has(id));
-  }
-
-  /** Ends, for the session, the typing of users who stopped while it was joining the stream. */
-  function endStaleTyping(session: Session, id: ConversationId, told: readonly UserId[]): void {
-    const window = { after_rev: null, limit: 1 };
-    const owner = typists.ownerOf(id);
-    askConversation(session, id, "join", window, {
-      ok(answer) {
-        const { typing } = JSON.parse(answer) as JoinAnswer;
-        for (const user of told) {
-          if (!typing.includes(user)) session.send(typingEnded(id, user));
-        }
-        typists.answered(session, id, typing, owner);
-      },
-      refuse: () => typists.answered(session, id, told, null),
-    });
-  }
-
-  /** [TYP4] */
-  function endTyping(session: Session, id: ConversationId): void {
-    if (!session.typingIn.delete(id)) return;
-    gateway.tell("conversation", id, "session_closed", { session: session.id });
   }
 }
 

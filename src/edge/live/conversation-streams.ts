@@ -19,25 +19,25 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type { Change, Changes, Queries } from "../../ports/edge.ts";
+import type { Queries } from "../../ports/edge.ts";
 import type { OpenedThread } from "../../ports/threads.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import { isMemberAfter } from "../../protocol/members.ts";
-import type { Conversation } from "../../protocol/schemas.ts";
 import { LIVE_THREADS_MAX } from "../../protocol/session-bounds.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { AttachedStream, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
-import { newsOf, whatOf } from "./event-texts.ts";
+import { CatchUp } from "./catch-up.ts";
+import { ChannelStream } from "./channel-stream.ts";
 import { FormerOwners } from "./former-owners.ts";
 import { OWNER_DIED_MS } from "./lost-receipts.ts";
 import { NumberAudit } from "./number-audit.ts";
 import { isOutdated } from "./outdated.ts";
-import { ACK_HOLD_MS, type Release, Stream, type StreamOwner } from "./stream.ts";
-import { durablePacket, revSkipped, typingEnded } from "./stream-packets.ts";
+import { ACK_HOLD_MS, Stream } from "./stream.ts";
+import type { Release, StreamOwner } from "./stream-owner.ts";
+import { typingEnded } from "./stream-packets.ts";
 import type { TopicSubscriptions } from "./subscriptions.ts";
 
 /** With the longest messages a page has 1.6 MB, too little to make a session look like a slow reader. */
@@ -49,7 +49,10 @@ export const SECOND_LOOK_MS = 2_000;
 export interface StreamsOptions {
   clock: Clock;
   log: Log;
-  queries: Pick<Queries, "revs" | "visibleFrom" | "changes" | "conversation" | "threadReaders">;
+  queries: Pick<
+    Queries,
+    "revs" | "visibleFrom" | "changes" | "conversation" | "threadReaders" | "channelReaders"
+  >;
   interests: TopicSubscriptions;
   sessionsOf(user: UserId): Iterable<Session>;
   /** Writes the addresses of files into a message's text. */
@@ -59,6 +62,8 @@ export interface StreamsOptions {
   liveThreadsMax?: number;
   /** The conversation, of which the session has everything up to `rev`, is not live in it. */
   onNotLive(session: Session, id: ConversationId, rev: number): void;
+  /** How many sessions watch a channel has changed, or its actor asks for it. */
+  onWatched?(stream: Stream): void;
   /** A user who may receive threads has left a conversation. */
   onLeft(user: UserId): void;
   /** Receipts of these may be lost, of the last `ageMs`. */
@@ -71,7 +76,7 @@ export class Streams {
   readonly #audit: NumberAudit<ConversationId>;
   #placement: Placement | null = null;
   readonly #formerOwners: FormerOwners;
-  readonly #host: StreamOwner;
+  readonly #host: StreamOwner<Stream>;
   #isClosed = false;
 
   constructor(options: StreamsOptions) {
@@ -146,13 +151,13 @@ export class Streams {
   hasRoom(session: Session, parent: ConversationId | null): boolean {
     const { liveMax, liveThreadsMax = LIVE_THREADS_MAX } = this.#options;
     if (parent !== null) return session.threads < liveThreadsMax;
-    return session.streams.size - session.threads < liveMax;
+    return session.streams.size - session.threads - session.channels < liveMax;
   }
 
   #isCrowded(session: Session, parent: ConversationId | null): boolean {
     const { liveMax, liveThreadsMax = LIVE_THREADS_MAX } = this.#options;
     if (parent !== null) return session.threads > liveThreadsMax;
-    return session.streams.size - session.threads > liveMax;
+    return session.streams.size - session.threads - session.channels > liveMax;
   }
 
   /** Whether the session receives the conversation's events, or is about to. */
@@ -177,10 +182,11 @@ export class Streams {
     id: ConversationId,
     rev: number,
     parent: ConversationId | null = null,
+    isChannel = false,
   ): Promise<void> | null {
     const stream = this.#streams.get(id);
     if (stream === undefined) {
-      const made = this.#make(id, rev, parent);
+      const made = this.#make(id, rev, parent, isChannel);
       made.attach(session);
       this.#passAnswered(session, made, rev);
       return made.opened;
@@ -240,7 +246,7 @@ export class Streams {
     this.#audit.look(orphaned);
     this.#options.clock.after(SECOND_LOOK_MS, () => {
       this.#audit.look(orphaned);
-      this.#options.onLostReceipts(orphaned, OWNER_DIED_MS);
+      this.#lostReceipts(orphaned, OWNER_DIED_MS);
     });
   }
 
@@ -249,7 +255,13 @@ export class Streams {
     const doubted = doubtedOf("conversation", doubt) ?? [...this.#streams.keys()];
     const ids = doubted.filter((id) => this.#streams.has(id));
     this.#audit.look(ids);
-    this.#options.onLostReceipts(ids, doubt.ageMs);
+    this.#lostReceipts(ids, doubt.ageMs);
+  }
+
+  /** A channel has no receipts. */
+  #lostReceipts(ids: readonly ConversationId[], ageMs: number): void {
+    const others = ids.filter((id) => this.#streams.get(id)?.isChannel !== true);
+    if (others.length > 0) this.#options.onLostReceipts(others, ageMs);
   }
 
   dropped(id: ConversationId): void {
@@ -268,15 +280,22 @@ export class Streams {
     session.forgetAnswered(stream.id, Number.POSITIVE_INFINITY);
   }
 
-  #make(id: ConversationId, fromRev: number, parent: ConversationId | null): Stream {
-    const stream = new Stream(id, this.#host, parent);
+  #make(
+    id: ConversationId,
+    fromRev: number,
+    parent: ConversationId | null,
+    isChannel: boolean,
+  ): Stream {
+    const stream = isChannel
+      ? new ChannelStream(id, this.#host)
+      : new Stream(id, this.#host, parent);
     this.#streams.set(id, stream);
     void this.#open(stream, fromRev);
     return stream;
   }
 
   /** All streams share one owner. */
-  #hostOfStreams(): StreamOwner {
+  #hostOfStreams(): StreamOwner<Stream> {
     const { clock, interests, sessionsOf, links } = this.#options;
     return {
       occupied: (which, isOccupied) => {
@@ -287,7 +306,10 @@ export class Streams {
       // A partial session may have missed earlier changes, and the stream would not read them for it.
       hasRoom: (session) => !session.isPartial && this.hasRoom(session, null),
       left: (user) => this.#options.onLeft(user),
-      catchUp: (session, which, rev) => void this.enter(session, which.id, rev, which.parent),
+      watched: (which) => this.#options.onWatched?.(which),
+      nowMs: () => clock.monotonicMs(),
+      catchUp: (session, which, rev) =>
+        void this.enter(session, which.id, rev, which.parent, which.isChannel),
       repair: (which) => void this.#repair(which),
       sessionsOf,
       links,
@@ -302,7 +324,9 @@ export class Streams {
    * until it is, because the session has not received all of its changes.
    */
   #makeRoom(session: Session, entered: Stream): void {
-    for (const { id, parent, isLive } of session.streams) {
+    if (entered.isChannel) return;
+    for (const { id, parent, isLive, isChannel } of session.streams) {
+      if (isChannel) continue;
       if (!this.#isCrowded(session, entered.parent)) return;
       const stream = this.#streams.get(id);
       if (stream === undefined || stream === entered || !isLive) continue;
@@ -318,10 +342,11 @@ export class Streams {
 
   /** [LIV1] The stream has caught up: it may have to leave sessions, or others may. */
   #makeRooms(stream: Stream): void {
+    if (stream.isChannel) return;
     for (const session of stream.sessions) {
       if (!this.#isCrowded(session, stream.parent)) continue;
       const isAlike = (other: AttachedStream) =>
-        (other.parent === null) === (stream.parent === null);
+        (other.parent === null) === (stream.parent === null) && !other.isChannel;
       const newest = [...session.streams].filter(isAlike).at(-1);
       const entered = newest === undefined ? undefined : this.#streams.get(newest.id);
       this.#makeRoom(session, entered ?? stream);
@@ -341,7 +366,8 @@ export class Streams {
         await interests.want(stream.topic);
         const [revs, visible] = await Promise.all([
           queries.revs([stream.id]),
-          queries.visibleFrom(stream.id),
+          // Each join of a channel says it of the user who joins.
+          stream.isChannel ? [] : queries.visibleFrom(stream.id),
         ]);
         const rev = revs.get(stream.id);
         for (const [user, seq] of visible) stream.visibleFrom.set(user, seq);
@@ -362,7 +388,7 @@ export class Streams {
     await stream.opened;
     session.entering.delete(stream.id);
     if (session.wantsStream(stream.id)) {
-      await this.enter(session, stream.id, rev, stream.parent);
+      await this.enter(session, stream.id, rev, stream.parent, stream.isChannel);
     }
   }
 
@@ -370,7 +396,7 @@ export class Streams {
   async #catchUp(session: Session, stream: Stream, rev: number): Promise<void> {
     const { clock, log, queries } = this.#options;
     const { id } = stream;
-    const told = new Told(session, stream, this.#options.links);
+    const told = new CatchUp(session, stream, this.#options.links);
     let orUnreachable = rev;
     while (orUnreachable < stream.rev && !session.isEnded && !session.left.has(id)) {
       if (this.#isClosed) return;
@@ -402,7 +428,7 @@ export class Streams {
       this.#passAnswered(session, stream, stream.rev);
     }
     // Nobody else listened meanwhile, and it was let go.
-    else await this.enter(session, id, orUnreachable, stream.parent);
+    else await this.enter(session, id, orUnreachable, stream.parent, stream.isChannel);
   }
 
   async #repair(stream: Stream): Promise<void> {
@@ -423,76 +449,20 @@ export class Streams {
   }
 
   /**
-   * Membership of the parent decides about a thread, and the order to leave may come later than what
+   * Membership of the parent decides about a thread, as that of a channel about it, and the order to leave may come later than what
    * is read again: a user who has left receives nothing of it.
    */
   async #leaveUnread(stream: Stream): Promise<void> {
-    if (stream.parent === null) return;
-    const users = new Set([...stream.sessions].map(({ user }) => user));
-    const readers = new Set(await this.#options.queries.threadReaders(stream.id, [...users]));
+    if (stream.parent === null && !stream.isChannel) return;
+    const { queries } = this.#options;
+    const users = [...new Set([...stream.sessions].map(({ user }) => user))];
+    const readers = new Set(
+      stream.isChannel
+        ? await queries.channelReaders(stream.id, users)
+        : await queries.threadReaders(stream.id, users),
+    );
     for (const session of [...stream.sessions]) {
       if (!readers.has(session.user)) stream.detach(session);
     }
-  }
-}
-
-/** [ISO1] Sends a session that catches up what happened while its user was a member. */
-class Told {
-  readonly #session: Session;
-  readonly #stream: Stream;
-  readonly #links: (text: string) => string;
-  isMember = true;
-  /** Sent to a session of version 1 in the place of a change that is hidden from it. */
-  conversation: Conversation | null = null;
-
-  constructor(session: Session, stream: Stream, links: (text: string) => string) {
-    this.#session = session;
-    this.#stream = stream;
-    this.#links = links;
-  }
-
-  of(change: Change): void {
-    const { name, body, rev } = change;
-    const wasMember = this.isMember;
-    const isOfMembers = name === "conversation_updated" || name === "conversation_deleted";
-    if (isOfMembers) this.isMember = this.#isIn(change);
-    else if (this.#isHidden(change)) {
-      if (this.isMember) this.#session.send(this.#skipped(rev));
-      return;
-    } else if (this.#isAnswered(change)) return;
-    if (wasMember || this.isMember) this.#session.send(durablePacket(name, body, this.#links));
-  }
-
-  /** Changes of members before this one are forgotten. */
-  ofRemoval(change: Change): void {
-    if (this.isMember && !this.#isIn(change)) this.of(change);
-  }
-
-  /** [STM7] Whether one of the changes is hidden from a session that knows no `rev_skipped`. */
-  needsConversation({ changes }: Changes): boolean {
-    return this.#session.contract === "1" && changes.some((change) => this.#isHidden(change));
-  }
-
-  #isHidden({ name, body }: Change): boolean {
-    return name !== "conversation_updated" && this.#stream.hides(this.#session.user, body);
-  }
-
-  #skipped(rev: number): Packet {
-    const { conversation } = this;
-    if (conversation === null) return revSkipped(this.#stream.id, rev);
-    return Packet.event("conversation_updated", JSON.stringify({ ...conversation, rev }));
-  }
-
-  /** [STM2] */
-  #isAnswered({ name, rev, body }: Change): boolean {
-    const { user } = this.#session;
-    if (this.#session.answeredAfter(this.#stream.id, rev - 1).includes(rev)) return true;
-    const change = whatOf(name, body);
-    if (change === null || (change.by ?? user) !== user) return false;
-    return this.#session.answers(`${this.#stream.id} ${change.what}`, body);
-  }
-
-  #isIn({ body, memberIds }: Change): boolean {
-    return isMemberAfter(newsOf(body, memberIds), this.#session.user, this.isMember);
   }
 }

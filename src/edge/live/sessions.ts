@@ -27,6 +27,7 @@ import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import type { Activity } from "./activity.ts";
 import type { ActorWatches } from "./actor-watches.ts";
+import type { Channels } from "./channels.ts";
 import type { Streams } from "./conversation-streams.ts";
 import type { PostWatches } from "./post-watches.ts";
 import { WATCH_REASON, type Watches } from "./presence-watches.ts";
@@ -53,6 +54,7 @@ export interface SessionsOptions {
   prefs: UserStream;
   drafts: { ended(session: Session): void };
   threads: { entered(session: Session, ids: readonly ConversationId[]): void };
+  channels: Pick<Channels, "opened" | "closed">;
   queries: Pick<Queries, "openSession">;
 }
 
@@ -129,7 +131,7 @@ export class Sessions {
    * no such user. Rejects when storage or the primary is out of reach.
    */
   async open(session: Session): Promise<SessionOpening | null> {
-    const { interests, queries, streams, watches } = this.#options;
+    const { interests, queries, streams, watches, channels } = this.#options;
     this.#add(session);
     await Promise.all(topicsOf(session.user).map((topic) => interests.want(topic)));
     const opening = await queries.openSession(session.user);
@@ -162,6 +164,8 @@ export class Sessions {
     }
     await Promise.all([
       streams.attach(session, new Map(live.map(({ id, rev }) => [id, rev])), liveThreads),
+      // Version 1 of the contract has no channels.
+      session.contract === "1" ? null : channels.opened(session, opening.channels),
       watches.addAutomatic(session, peersOf(opening), WATCH_REASON.peer),
       watches.addAutomatic(session, followeesOf(opening), WATCH_REASON.follow),
     ]);
@@ -197,6 +201,7 @@ export class Sessions {
       this.#users.delete(session.user);
       this.#options.notified.end(session.user);
       this.#options.prefs.end(session.user);
+      this.#options.channels.closed(session.user);
     }
     for (const topic of topicsOf(session.user)) interests.release(topic);
     this.#options.activity.forget(session);

@@ -30,6 +30,7 @@ import { Packet } from "../transport/packet.ts";
 import { newsOf, reactionKey, seqIn, whatOf } from "./event-texts.ts";
 import { Receipts } from "./receipts.ts";
 import { deliverSignal } from "./signal-delivery.ts";
+import type { HeldAck, Phase, Release, StreamOwner } from "./stream-owner.ts";
 import {
   deliverToSome,
   durablePacket,
@@ -46,49 +47,13 @@ export const ACK_HOLD_MS = 5_000;
 /** The cursors of one member, as an event has them. */
 export type PassingReceipt = Pick<Frame, "body" | "except" | "note">;
 
-/** Sends an ack; false: an event has answered it already. */
-export type Release = () => boolean;
-
-export interface StreamOwner {
-  /** The first local session came, or the last one left. */
-  occupied(stream: Stream, isOccupied: boolean): void;
-  /** A session has entered the stream. */
-  entered(session: Session, stream: Stream): void;
-  /** Whether a session whose user has just become a member enters the stream by itself. */
-  hasRoom(session: Session): boolean;
-  /** The user has left the conversation, whose threads the session may receive. */
-  left(user: UserId): void;
-  /** The session reads what comes after `rev`, and enters the stream again. */
-  catchUp(session: Session, stream: Stream, rev: number): void;
-  /** Reads what `stream` missed and calls `repaired`; tries again while storage is away. */
-  repair(stream: Stream): void;
-  /** Local sessions of a user. */
-  sessionsOf(user: UserId): Iterable<Session>;
-  /** Whether its publisher no longer owns the actor, and so cannot announce the end of it. */
-  isOutdated(event: Frame, actor: string): boolean;
-  /** Writes the addresses of files into a message's text. */
-  links(text: string): string;
-  after(delayMs: number, ring: () => void): () => void;
-}
-
-type Phase =
-  /** Subscribing, then reading where the conversation stands. Events wait, in order. */
-  | { is: "opening"; waiting: Frame[] }
-  | { is: "live" }
-  /** Reading what was missed. */
-  | { is: "repairing"; waiting: Frame[] };
-
 const LIVE: Phase = { is: "live" };
 const NOBODY: ReadonlySet<Session> = new Set();
 
-interface HeldAck {
-  rev: number;
-  session: Session;
-  release: Release;
-}
-
 export class Stream {
   readonly id: ConversationId;
+  /** See channel-stream.ts. */
+  readonly isChannel: boolean = false;
   /** The conversation in which a thread has its root; null: it is no thread. */
   readonly parent: ConversationId | null;
   readonly topic: Topic;
@@ -110,13 +75,13 @@ export class Stream {
   /** Cursors from storage that wait until the stream is live, by member. */
   readonly #moved = new LazyMap<string, PassingReceipt>();
   readonly #receipts = new Receipts();
-  readonly #host: StreamOwner;
+  protected readonly host: StreamOwner<Stream>;
 
-  constructor(id: ConversationId, host: StreamOwner, parent: ConversationId | null = null) {
+  constructor(id: ConversationId, host: StreamOwner<Stream>, parent: ConversationId | null = null) {
     this.id = id;
     this.parent = parent;
     this.topic = topicOf.conversation(id);
-    this.#host = host;
+    this.host = host;
   }
 
   /** Resolves when the stream is live for the first time. */
@@ -151,8 +116,8 @@ export class Stream {
     if (haveRev > this.#rev) this.#ahead.set(session, haveRev);
     session.streams.add(this);
     if (this.parent !== null) session.threads++;
-    if (this.sessions.size === 1) this.#host.occupied(this, true);
-    this.#host.entered(session, this);
+    if (this.sessions.size === 1) this.host.occupied(this, true);
+    this.host.entered(session, this);
   }
 
   detach(session: Session): void {
@@ -160,7 +125,7 @@ export class Stream {
     this.#ahead.delete(session);
     session.streams.delete(this);
     if (this.parent !== null) session.threads--;
-    if (this.sessions.size === 0) this.#host.occupied(this, false);
+    if (this.sessions.size === 0) this.host.occupied(this, false);
   }
 
   /**
@@ -181,7 +146,7 @@ export class Stream {
       this.#wait(this.#phase.waiting, event);
       return;
     }
-    if (event.rev === 0) this.#deliverPassing(event);
+    if (event.rev === 0) this.deliverPassing(event);
     else if (event.rev === this.#rev + 1)
       this.#deliverDurable(event.name, event.rev, event.body, event.except, event.note);
     else if (event.rev > this.#rev) this.#repair([event]);
@@ -229,7 +194,7 @@ export class Stream {
     const change = whatOf(name, body);
     if (change === null) return { maker: null, what: "" };
     const { by, what } = change;
-    for (const session of by === null ? this.sessions : this.#host.sessionsOf(by)) {
+    for (const session of by === null ? this.sessions : this.host.sessionsOf(by)) {
       if (session.awaits(`${this.id} ${what}`, body)) return { maker: session, what };
     }
     return { maker: null, what };
@@ -257,7 +222,7 @@ export class Stream {
       return;
     }
     this.#heldAcks.push(held);
-    this.#host.after(ACK_HOLD_MS, () => {
+    this.host.after(ACK_HOLD_MS, () => {
       const at = this.#heldAcks.indexOf(held);
       if (at >= 0) this.#release(this.#heldAcks.splice(at, 1)[0]!);
     });
@@ -274,7 +239,13 @@ export class Stream {
 
   /** If the change ran twice, its first event was the answer: then the second event is delivered. */
   #release({ rev, session, release }: HeldAck): void {
+    this.beforeAck(session, rev);
     if (release()) this.answered(session, rev);
+  }
+
+  /** The session is about to receive the ack of a change of that rev. */
+  protected beforeAck(_session: Session, _rev: number): void {
+    // Only a channel leaves anything out before an ack.
   }
 
   /** Ends typing that others than the owner published: nobody would announce its end. */
@@ -282,13 +253,13 @@ export class Stream {
     for (const [user, incarnation] of this.typing) {
       if (incarnation === owner) continue;
       this.typing.delete(user);
-      this.#fanOut(typingEnded(this.id, user), "", user, `typing:${this.id}:${user}`);
+      this.fanOut(typingEnded(this.id, user), "", user, `typing:${this.id}:${user}`);
     }
   }
 
   #repair(waiting: Frame[]): void {
     this.#phase = { is: "repairing", waiting };
-    this.#host.repair(this);
+    this.host.repair(this);
   }
 
   #wait(waiting: Frame[], event: Frame): void {
@@ -313,7 +284,7 @@ export class Stream {
     for (const { rev } of this.#heldAcks) this.expect(rev - 1);
   }
 
-  #deliverPassing(event: Frame): void {
+  protected deliverPassing(event: Frame): void {
     if (event.name === "receipt") {
       this.#deliverReceipt(event);
       return;
@@ -328,15 +299,15 @@ export class Stream {
       return;
     }
     if (event.name !== "typing") {
-      this.#fanOut(packet, event.except, "", null);
+      this.fanOut(packet, event.except, "", null);
       return;
     }
     // It may have waited here while the actor moved.
-    if (this.#host.isOutdated(event, `conversation:${this.id}`)) return;
+    if (this.host.isOutdated(event, `conversation:${this.id}`)) return;
     const user = event.except;
     if (event.body.endsWith('"is_typing":true}')) this.typing.set(user, event.from);
     else this.typing.delete(user);
-    this.#fanOut(packet, "", user, `typing:${this.id}:${user}`);
+    this.fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }
 
   /** [MRK1] */
@@ -367,18 +338,14 @@ export class Stream {
     memberIds?: readonly string[],
   ): void {
     this.#rev = rev;
-    const acked = this.#acked.get(rev) ?? NOBODY;
-    if (acked !== NOBODY) this.#acked.delete(rev);
-    const packet = durablePacket(name, body, this.#host.links);
-    if (name === "conversation_updated") this.#deliverConversation(packet, body, memberIds);
+    const acked = this.takeAcked(rev);
+    const packet = durablePacket(name, body, this.host.links);
+    if (name === "conversation_updated") this.deliverConversation(packet, body, memberIds);
     else if (name === "reaction") {
-      this.#fanOutDurable(packet, this.#answered(what, acked), "", "", body);
+      this.fanOutDurable(packet, this.#answered(what, acked), "", "", body);
     } else if (name === "conversation_deleted") this.#deliverDeletion(packet, body);
-    else this.#fanOutDurable(packet, acked, except, what, body);
-    for (const [session, haveRev] of this.#ahead) {
-      if (haveRev <= rev) this.#ahead.delete(session);
-    }
-    if (this.#heldAcks.length > 0) this.#releaseAcks();
+    else this.fanOutDurable(packet, acked, except, what, body);
+    this.delivered(rev);
   }
 
   /** [STM2] A flush holds the changes of many: answers those who wait for it, and names them. */
@@ -396,7 +363,7 @@ export class Stream {
   }
 
   /** Follows from which seq on the members that the conversation names may see. */
-  #followVisible(body: string): void {
+  protected followVisible(body: string): void {
     if (this.visibleFrom.size === 0 && !body.includes('"visible_from_seq":')) return;
     const { members, members_partial, removed_user_ids } = JSON.parse(body) as Conversation;
     if (members_partial !== true) this.visibleFrom.clear();
@@ -408,16 +375,16 @@ export class Stream {
   }
 
   /** [ISO1] [STM6] */
-  #deliverConversation(packet: Packet, body: string, memberIds?: readonly string[]): void {
+  protected deliverConversation(packet: Packet, body: string, memberIds?: readonly string[]): void {
     const news = newsOf(body, memberIds);
-    this.#followVisible(body);
+    this.followVisible(body);
     this.#receipts.follow(news);
     for (const user of news.is === "whole" ? news.memberIds : news.addedIds) {
-      for (const session of this.#host.sessionsOf(asUserId(user))) {
-        if (this.#host.hasRoom(session) && session.wantsStream(this.id)) this.attach(session);
+      for (const session of this.host.sessionsOf(asUserId(user))) {
+        if (this.host.hasRoom(session) && session.wantsStream(this.id)) this.attach(session);
       }
     }
-    this.#fanOutDurable(packet, NOBODY, "", "", body);
+    this.fanOutDurable(packet, NOBODY, "", "", body);
     for (const session of this.sessions) {
       // Such a session has changes that are newer than this one.
       if (this.#ahead.has(session)) continue;
@@ -427,12 +394,12 @@ export class Stream {
 
   #leave(session: Session): void {
     this.detach(session);
-    if (session.threads > 0) this.#host.left(session.user);
+    if (session.threads > 0) this.host.left(session.user);
   }
 
   /** [ISO1] The last event of the conversation. */
   #deliverDeletion(packet: Packet, body: string): void {
-    this.#fanOutDurable(packet, NOBODY, "", "", body);
+    this.fanOutDurable(packet, NOBODY, "", "", body);
     for (const session of this.sessions) if (!this.#ahead.has(session)) this.detach(session);
   }
 
@@ -442,7 +409,7 @@ export class Stream {
    */
   #tellRemoved({ name, rev, body, memberIds }: Change): void {
     const news = newsOf(body, memberIds);
-    const packet = durablePacket(name, body, this.#host.links);
+    const packet = durablePacket(name, body, this.host.links);
     this.#receipts.follow({ is: "whole", memberIds: new Set() });
     for (const session of this.sessions) {
       const isNewer = (this.#ahead.get(session) ?? 0) >= rev;
@@ -453,7 +420,7 @@ export class Stream {
   }
 
   /** `acked` have this change by their ack; `maker` made it and is answered with it, or receives it. */
-  #fanOutDurable(
+  protected fanOutDurable(
     packet: Packet,
     acked: ReadonlySet<Session>,
     maker: string,
@@ -471,8 +438,34 @@ export class Stream {
         continue;
       }
       if (session.id === maker && session.answers(`${this.id} ${what}`, body)) continue;
-      session.send(packet);
+      this.put(session, packet);
     }
+  }
+
+  /** Sends a session the event of the present rev. */
+  protected put(session: Session, packet: Packet): void {
+    session.send(packet);
+  }
+
+  /** Those who have the change of that rev by their ack; asked for once. */
+  protected takeAcked(rev: number): ReadonlySet<Session> {
+    const acked = this.#acked.get(rev) ?? NOBODY;
+    if (acked !== NOBODY) this.#acked.delete(rev);
+    return acked;
+  }
+
+  /** The rev up to which the session has everything already. */
+  protected haveRevOf(session: Session): number {
+    return this.#ahead.get(session) ?? 0;
+  }
+
+  /** The changes up to `rev` are delivered. */
+  protected delivered(rev: number): void {
+    this.#rev = rev;
+    for (const [session, haveRev] of this.#ahead) {
+      if (haveRev <= rev) this.#ahead.delete(session);
+    }
+    if (this.#heldAcks.length > 0) this.#releaseAcks();
   }
 
   /** [STM7] The change of the present rev is hidden from the session's user. */
@@ -482,10 +475,15 @@ export class Stream {
       return;
     }
     this.detach(session);
-    this.#host.catchUp(session, this, this.#rev - 1);
+    this.host.catchUp(session, this, this.#rev - 1);
   }
 
-  #fanOut(packet: Packet, exceptSession: string, exceptUser: string, latest: string | null): void {
+  protected fanOut(
+    packet: Packet,
+    exceptSession: string,
+    exceptUser: string,
+    latest: string | null,
+  ): void {
     for (const session of this.sessions) {
       if (session.id === exceptSession || session.user === exceptUser) continue;
       session.send(packet, latest);

@@ -220,8 +220,11 @@ export class Admission implements PacingOwner, SessionOwner, Admitter<AdmittedCl
 
 /** Version 1 of the contract has no threads. */
 function unreadIn(opening: SessionOpening, { contract }: Session) {
-  const { unread, unreadThreads, hasMoreUnread } = opening;
-  const all = contract === "1" ? unread : [...unread, ...unreadThreads];
+  const { unread, unreadThreads, channels, hasMoreUnread } = opening;
+  const unreadChannels = channels
+    .filter(({ unread_count }) => unread_count > 0)
+    .map(({ rev: _, ...channel }) => channel);
+  const all = contract === "1" ? unread : [...unread, ...unreadThreads, ...unreadChannels];
   const isMore = hasMoreUnread || all.length > UNREAD_CONVERSATIONS_MAX;
   return {
     conversations: all.slice(0, UNREAD_CONVERSATIONS_MAX),

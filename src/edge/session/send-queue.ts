@@ -6,6 +6,7 @@
  *        and a newer one replaces an older one of the same key.
  * [OUT4] The kept packets leave in the order of the newest values, and before any packet that was
  *        sent later with the same `order`.
+ * [OUT5] An offered packet is not taken while more than `AHEAD_BYTES` are unread.
  * [OUT3] When more than `QUEUE_BYTES_MAX` are unread, the client is given up, once.
  */
 import type { Connection } from "../transport/connection.ts";
@@ -15,6 +16,8 @@ import type { WriteBatcher } from "../transport/write-batcher.ts";
 const LATEST_ONLY_BYTES = 128 * 1024;
 const QUEUE_BYTES_MAX = 1024 * 1024;
 const LATEST_KEPT_MAX = 2_000;
+/** Past it a client is moved ahead in channels, where it can be: long before it is given up. */
+const AHEAD_BYTES = 256 * 1024;
 
 export class SendQueue {
   readonly #connection: Connection;
@@ -51,6 +54,22 @@ export class SendQueue {
       else if (order !== null) this.#releaseBefore(order);
     }
     this.#write(packet);
+  }
+
+  /** [OUT5] */
+  offer(packet: Packet): boolean {
+    if (this.#connection.queuedBytes > AHEAD_BYTES) return false;
+    this.send(packet);
+    return true;
+  }
+
+  /** Calls back once, when few bytes are unread; never if the connection closes before. */
+  onceRead(tell: () => void): void {
+    this.#connection.onceDrained(() => {
+      if (this.#isGivenUp) return;
+      if (this.#connection.queuedBytes > LATEST_ONLY_BYTES) this.onceRead(tell);
+      else tell();
+    });
   }
 
   /** The last word to a client that is about to be closed; no bound is looked at. */

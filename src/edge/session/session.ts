@@ -37,6 +37,7 @@ export interface AttachedStream {
   readonly id: ConversationId;
   /** The conversation in which a thread has its root; null: it is no thread. */
   readonly parent: ConversationId | null;
+  readonly isChannel: boolean;
   /** Whether the session has received every change of the conversation up to now. */
   readonly isLive: boolean;
   detach(session: Session): void;
@@ -107,6 +108,8 @@ export class Session {
   readonly streams = new Set<AttachedStream>();
   /** How many of them are threads, which have a limit of their own. */
   threads = 0;
+  /** How many of them are channels, which the client watches. */
+  channels = 0;
   /** Threads that the client has joined, which stay live when its user follows them no more. */
   readonly joinedThreads = new LazySet<ConversationId>();
   /** The user has conversations that are not live here; Activity sends the session their changes. */
@@ -206,6 +209,18 @@ export class Session {
       case "ended":
         return;
     }
+  }
+
+  /** Sends the packet unless the client reads too slowly for it; see SendQueue.offer. */
+  offer(packet: Packet): boolean {
+    if (this.#phase.is === "live") return this.#outlet.offer(packet);
+    this.send(packet);
+    return true;
+  }
+
+  /** Calls back once, when the client has read most of what was sent. */
+  onceRead(tell: () => void): void {
+    this.#outlet.onceRead(tell);
   }
 
   /** The session has its own change by an answer, while the conversation is not live here. */

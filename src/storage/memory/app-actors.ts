@@ -5,8 +5,9 @@ import { APP_EVENTS_KEPT } from "../../protocol/app-actors.ts";
 import { ok, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Role } from "../../protocol/permissions.ts";
+import type { StoredApp } from "./app-table.ts";
 import { roleOf } from "./conversation-calls.ts";
-import type { MemoryTables, StoredApp } from "./tables.ts";
+import type { MemoryTables } from "./tables.ts";
 
 const CALL_KEPT_MS = 24 * 60 * 60_000;
 const CALLS_KEPT = 1_000;

@@ -1,6 +1,7 @@
 /** The calls of a gathered change, in memory; the twin of sql/functions/change_conversation.sql. */
 import type { ConversationCall } from "../../../actors/ports.ts";
 import { utf8Bytes } from "../../protocol/app-data.ts";
+import { CHANNEL_MEMBERS_MAX } from "../../protocol/channels.ts";
 import {
   type ConversationPatch,
   DATA_BYTES_MAX,
@@ -55,7 +56,10 @@ type NoticeData = { event: `troupe.${string}`; user_ids?: string[]; title?: stri
 /** Where the settings want it, a system message tells of what a call did. */
 function tell({ stored, notices }: Batch, by: string | null, data: NoticeData): void {
   const wanted = stored.extra.settings?.system_messages ?? "none";
-  const isWanted = wanted === "all" || (wanted === "members" && data.title === undefined);
+  const isWanted =
+    (wanted === "all" || (wanted === "members" && data.title === undefined)) &&
+    // Nobody receives that somebody has come to a channel, or gone.
+    (stored.kind !== "channel" || data.title !== undefined);
   if (isWanted) notices.push({ by, data });
 }
 
@@ -96,7 +100,7 @@ export function revisedExtra(
   asked: Omit<ConversationPatch, "title" | "if_rev">,
 ): ConversationExtra {
   const patch = normalPatch(asked);
-  const { meta_rev } = before;
+  const { meta_rev, audience } = before;
   const image_url = patch.image_url === undefined ? before.image_url : patch.image_url;
   const part = <K extends "data" | "settings" | "permissions">(key: K) =>
     patch[key] === undefined
@@ -121,6 +125,7 @@ export function revisedExtra(
     ...(settings !== undefined && { settings }),
     ...(permissions !== undefined && { permissions }),
     ...(meta_rev !== undefined && { meta_rev }),
+    ...(audience !== undefined && { audience }),
   };
 }
 
@@ -294,7 +299,7 @@ function add(batch: Batch, call: ConversationCall & { does: "add" }): Done {
   const { members } = stored;
   const newIds = [...new Set(call.userIds)].filter((userId) => !members.has(userId));
   if (newIds.some((userId) => !tables.users.has(userId))) return REFUSALS.userNotFound;
-  if (newIds.length > 0 && members.size + newIds.length > MEMBERS_MAX) {
+  if (newIds.length > 0 && members.size + newIds.length > mostIn(stored)) {
     return STORAGE_REFUSALS.membersMax;
   }
   const { by } = call;
@@ -323,7 +328,7 @@ function comeIn(batch: Batch, call: ConversationCall & { does: "join" | "accept"
   if (stored.kind === "direct" || tables.isBanned(stored, by)) return missing;
   if (call.does === "join") {
     if (stored.extra.settings?.join !== "open") return missing;
-    if (stored.members.size >= MEMBERS_MAX) return STORAGE_REFUSALS.full;
+    if (stored.members.size >= mostIn(stored)) return STORAGE_REFUSALS.full;
     takeIn(batch, by, null);
     tell(batch, by, { event: "troupe.member_joined", user_ids: [by] });
     return ok({ changed: true });
@@ -332,12 +337,15 @@ function comeIn(batch: Batch, call: ConversationCall & { does: "join" | "accept"
   if (invite === undefined || !tables.isOpen(invite)) return missing;
   const inviter = roleOf(stored, invite.inviterId);
   if (inviter === null || tables.social.isBlocked(invite.inviterId, by)) return missing;
-  if (stored.members.size >= MEMBERS_MAX) return STORAGE_REFUSALS.full;
+  if (stored.members.size >= mostIn(stored)) return STORAGE_REFUSALS.full;
   invite.uses++;
   takeIn(batch, by, invitedRole(inviter, invite.role));
   tell(batch, by, { event: "troupe.member_joined", user_ids: [by] });
   return ok({ changed: true });
 }
+
+const mostIn = ({ kind }: StoredConversation): number =>
+  kind === "channel" ? CHANNEL_MEMBERS_MAX : MEMBERS_MAX;
 
 function takeIn({ tables, stored }: Batch, userId: string, role: Role | null): void {
   stored.leavers.delete(userId);
@@ -350,6 +358,7 @@ function takeIn({ tables, stored }: Batch, userId: string, role: Role | null): v
     member.extra = { ...member.extra, visible_from_seq: seq + 1 };
   }
   stored.members.set(userId, member);
+  if (stored.kind === "channel") tables.prefs.begin(userId, stored.id);
   maskReads(tables, stored);
 }
 

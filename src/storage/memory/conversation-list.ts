@@ -175,6 +175,7 @@ function itemOf(
 
 function withFew(conversation: Conversation, reader: string): Conversation {
   const { members } = conversation;
+  if (conversation.kind === "channel") return withOwnMember(conversation, reader);
   const own = members.filter(({ user_id }) => user_id === reader);
   const others = members.filter(({ user_id }) => user_id !== reader);
   const few = [...own, ...others].slice(0, FEW_MEMBERS_MAX);

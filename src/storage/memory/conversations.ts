@@ -10,17 +10,26 @@ import type {
   MessageChange,
   NewConversation,
   NewMessage,
+  QuietChange,
   Revised,
   ServiceMessage,
 } from "../../../actors/ports.ts";
+import { isStaff } from "../../protocol/channels.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { CONTENT_BYTES_MAX } from "../../protocol/message-content.ts";
-import { asUserId, type Conversation, type Member, type Message } from "../../protocol/schemas.ts";
+import type { Role } from "../../protocol/permissions.ts";
+import {
+  asUserId,
+  type Conversation,
+  type MadeKind,
+  type Member,
+  type Message,
+} from "../../protocol/schemas.ts";
 import { countsAsUnread } from "../../protocol/unread.ts";
 import { nothingDone, PINS_MAX, type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
-import { type Batch, doCall, revisedExtra } from "./conversation-calls.ts";
+import { type Batch, doCall, revisedExtra, roleOf } from "./conversation-calls.ts";
 import { MemoryConversationReads } from "./conversation-reads.ts";
 import { createInvite, endInvite } from "./invites.ts";
 import { extraOf, filesRefusal, mentionedIn, showFiles } from "./message-extras.ts";
@@ -274,11 +283,11 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
   }
 
   async create(
-    kind: "direct" | "group",
+    kind: MadeKind,
     ownerId: UserId,
     memberIds: UserId[],
     title: string | null,
-    { by = ownerId, extras = {}, externalId }: NewConversation = {},
+    { by = ownerId, extras = {}, externalId, audience = "members" }: NewConversation = {},
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const ids = [...new Set(memberIds)].sort(compareIds);
     const named = this.#tables.namedBy(externalId);
@@ -311,11 +320,14 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       ...emptyConversation(this.#tables, kind),
       title: kind === "direct" ? null : title,
       ownerId: kind === "direct" ? null : ownerId,
-      extra: revisedExtra(kind, {}, extras),
+      extra: revisedExtra(kind, kind === "channel" ? { audience } : {}, extras),
       externalId: externalId ?? null,
     };
     const { members } = stored;
-    for (const userId of ids) members.set(userId, this.#tables.newMember(userId, members));
+    for (const userId of ids) {
+      members.set(userId, this.#tables.newMember(userId, members));
+      if (kind === "channel") this.#tables.prefs.begin(userId, stored.id);
+    }
     maskReads(this.#tables, stored);
     const maker = members.get(by ?? "");
     if (maker !== undefined) maker.ownActivityMs = this.#tables.nowMs();
@@ -343,7 +355,8 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     const before = shownConversation(stored);
     const undo = this.#undoOf(stored);
     const extras = new Map([...stored.members].map(([userId, { extra }]) => [userId, extra]));
-    const beforeIds = before.members.map(({ user_id }) => user_id);
+    const beforeIds = [...stored.members.keys()];
+    const roles = new Map(beforeIds.map((userId) => [userId, roleOf(stored, userId)]));
     /** Members of before who stay, without being removed and added again meanwhile. */
     const staying = new Set(beforeIds);
     const batch: Batch = {
@@ -360,10 +373,20 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       for (const userId of staying) if (!stored.members.has(userId)) staying.delete(userId);
       return outcome;
     });
-    const changed = outcomes.some((outcome) => outcome.ok && outcome.value.changed);
-    const addedIds = [...stored.members.keys()].filter((userId) => !staying.has(userId));
-    const removedIds = beforeIds.filter((userId) => !staying.has(userId));
-    const changedIds = [...batch.touched.keys()].filter((userId) => staying.has(userId));
+    const did = outcomes.some((outcome) => outcome.ok && outcome.value.changed);
+    const { loud, quiet } = told(stored, roles, {
+      addedIds: [...stored.members.keys()].filter((userId) => !staying.has(userId)),
+      removedIds: beforeIds.filter((userId) => !staying.has(userId)),
+      changedIds: [...batch.touched.keys()].filter((userId) => staying.has(userId)),
+    });
+    const { addedIds, removedIds, changedIds } = loud;
+    const isLoud =
+      quiet === undefined ||
+      batch.isInformed ||
+      batch.isDeleted ||
+      addedIds.length + removedIds.length + changedIds.length > 0;
+    const changed = did && isLoud;
+    if (quiet) this.#tables.noteChanged([...quiet.joinedIds, ...quiet.leftIds]);
     const hasThreads = removedIds.length > 0 && threadsOf(this.#tables, id).length > 0;
     if (changed) {
       trimOld(this.#tables, stored);
@@ -396,6 +419,7 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       systemMessages,
       hasThreads,
       maskedIds: maskedIn(stored).map(asUserId),
+      ...(quiet && { quiet }),
     };
   }
 
@@ -424,6 +448,37 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
       changedAtMs: this.#tables.nowMs(),
     };
   }
+}
+
+interface Concerned {
+  addedIds: string[];
+  removedIds: string[];
+  changedIds: string[];
+}
+
+/** What of a change concerns a channel's moderators and above, and what does not. */
+function told(
+  stored: StoredConversation,
+  before: ReadonlyMap<string, Role | null>,
+  { addedIds, removedIds, changedIds }: Concerned,
+): { loud: Concerned; quiet?: QuietChange } {
+  if (stored.kind !== "channel") return { loud: { addedIds, removedIds, changedIds } };
+  const isLoud = (userId: string) =>
+    isStaff(before.get(userId) ?? null) || isStaff(roleOf(stored, userId));
+  const isQuiet = (userId: string) => !isLoud(userId);
+  return {
+    loud: {
+      addedIds: addedIds.filter(isLoud),
+      removedIds: removedIds.filter(isLoud),
+      changedIds: changedIds.filter(isLoud),
+    },
+    quiet: {
+      joinedIds: addedIds.filter(isQuiet).map(asUserId),
+      leftIds: stored.isDeleted ? [] : removedIds.filter(isQuiet).map(asUserId),
+      changedIds: changedIds.filter(isQuiet).map(asUserId),
+      memberCount: stored.members.size,
+    },
+  };
 }
 
 function cursorsOf({ user_id, delivered_seq, read_seq }: Member): Member {

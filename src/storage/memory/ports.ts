@@ -12,6 +12,7 @@ import type { ServiceStore } from "../../ports/services.ts";
 import type { RecountStore } from "../../ports/social.ts";
 import { MemoryAccounts } from "./accounts.ts";
 import { MemoryAppActors } from "./app-actors.ts";
+import { MemoryChannels } from "./channels.ts";
 import { MemoryClientPackages } from "./client-packages.ts";
 import { MemoryConversations } from "./conversations.ts";
 import { MemoryGraph } from "./graph.ts";
@@ -47,6 +48,7 @@ export function createMemoryStorage(tables: MemoryTables = new MemoryTables()): 
     tables,
     ports: {
       conversations: new MemoryConversations(tables),
+      channels: new MemoryChannels(tables),
       users: new MemoryUsers(tables),
       reactions: new MemoryReactions(tables),
       threads: new MemoryThreads(tables),

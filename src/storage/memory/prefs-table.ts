@@ -46,6 +46,13 @@ export class PrefsTable {
     return structuredClone(row.prefs);
   }
 
+  /** A membership of a channel has begun; as sql/functions/begin_prefs.sql does. */
+  begin(userId: string, id: string): void {
+    const own = this.of(userId);
+    const prefs: Prefs = { conversation_id: id, prefs_rev: ++own.lastRev };
+    own.rows.set(id, { prefs, setBy: "", draftBy: "" });
+  }
+
   /** The membership has ended; as sql/functions/forget_prefs.sql does. */
   forget(userId: string, id: string): void {
     if (this.rowOf(userId, id) === undefined) return;

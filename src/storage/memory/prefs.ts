@@ -1,5 +1,5 @@
 /** PrefsStore and PrefsQueries in memory; the twin of ../postgres/prefs.ts, of the same suite. */
-import type { AskedPrefs, ForgottenPrefs, PrefsStore } from "../../../actors/prefs-ports.ts";
+import type { AskedPrefs, MembershipPrefs, PrefsStore } from "../../../actors/prefs-ports.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
 import { ok, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
@@ -51,10 +51,17 @@ export class MemoryPrefs implements PrefsStore {
     return ok({ prefs: structuredClone(after), changed: true });
   }
 
-  async forgotten(id: ConversationId, users: readonly UserId[]): Promise<ForgottenPrefs[]> {
+  async forgotten(id: ConversationId, users: readonly UserId[]): Promise<MembershipPrefs[]> {
     return users.flatMap((userId) => {
       const row = this.#tables.prefs.of(userId).rows.get(id);
       return row?.prefs.removed ? [{ userId, prefs: { ...row.prefs } }] : [];
+    });
+  }
+
+  async begun(id: ConversationId, users: readonly UserId[]): Promise<MembershipPrefs[]> {
+    return users.flatMap((userId) => {
+      const row = this.#tables.prefs.rowOf(userId, id);
+      return row === undefined ? [] : [{ userId, prefs: structuredClone(row.prefs) }];
     });
   }
 

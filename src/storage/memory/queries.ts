@@ -1,4 +1,5 @@
 /** Queries in memory; the twin of ../queries.ts, held to the same suite. */
+
 import type {
   ActivityAnswer,
   ActivityRequest,
@@ -25,7 +26,7 @@ import { fittingMessages } from "../../protocol/answer-bytes.ts";
 import type { Totals } from "../../protocol/conversation-list.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { JsonText } from "../../protocol/json-text.ts";
-import { withFirstMembers } from "../../protocol/members.ts";
+import { withFirstMembers, withOwnMember } from "../../protocol/members.ts";
 import { isAtLeast, leastRoleFor } from "../../protocol/permissions.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
 import type { Sight } from "../../protocol/privacy.ts";
@@ -51,13 +52,14 @@ import { decodeListCursor, TOP } from "../postgres/list-cursor.ts";
 import { membersPageOf } from "../postgres/members-page.ts";
 import { reactorsPage } from "../postgres/reactions.ts";
 import { answerSync, type SyncCandidate } from "../postgres/sync-answer.ts";
+import { MemoryChannelQueries, openedChannels } from "./channels.ts";
 import { roleOf, ruledOf } from "./conversation-calls.ts";
 import { listConversations, totalsOf } from "./conversation-list.ts";
 import { MemoryMembership } from "./membership.ts";
 import { readPrefs } from "./prefs.ts";
 import { hidesPresence, sightOf } from "./privacy.ts";
 import { isHiddenFrom, ownReactionsIn } from "./reactions.ts";
-import { MemorySocialQueries, socialOpening } from "./social-queries.ts";
+import { socialOpening } from "./social-queries.ts";
 import { hasOpenStreams } from "./streams.ts";
 import { candidateOf, threadIn, visibleTo } from "./sync-candidates.ts";
 import {
@@ -73,7 +75,7 @@ import {
 } from "./tables.ts";
 import { MemoryThreadQueries, openedThreads, shownThreadTo } from "./threads.ts";
 
-export class MemoryQueries extends MemorySocialQueries implements Queries {
+export class MemoryQueries extends MemoryChannelQueries implements Queries {
   readonly #tables: MemoryTables;
   readonly #prefs: PrefsQueries;
   readonly #membership: MembershipQueries;
@@ -119,6 +121,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       })),
       hasMoreConversations: own.length > LIVE_CONVERSATIONS_MAX,
       ...openedThreads(this.#tables, userId),
+      ...openedChannels(this.#tables, userId),
       unread: unread.slice(0, UNREAD_CONVERSATIONS_MAX),
       hasMoreUnread: unread.length > UNREAD_CONVERSATIONS_MAX,
       readAtMs: this.#tables.nowMs(),
@@ -139,6 +142,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const found = requests.flatMap(({ user, sinceMs }) =>
       this.#tables.conversationsOf(user).flatMap((stored) => {
         const isOwn = ownActivityMsIn(stored, user) > sinceMs;
+        if (stored.kind === "channel") return [];
         if (!isOwn && lastChangeMsOf(stored) <= sinceMs) return [];
         return [{ user, isOwn, ...threadIn(stored), ...activityOf(stored, user) }];
       }),
@@ -148,7 +152,9 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
 
   async standing(reader: UserId, id: ConversationId) {
     const stored = this.#tables.conversationOf(reader, id);
-    return stored ? { ...activityOf(stored, reader), ...threadIn(stored) } : null;
+    if (!stored) return null;
+    const inChannel = stored.kind === "channel" && { inChannel: true as const };
+    return { ...activityOf(stored, reader), ...threadIn(stored), ...inChannel };
   }
 
   async movedCursors(ids: ConversationId[], withinMs: number): Promise<MovedCursors[]> {
@@ -221,7 +227,7 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
       .map((id) => this.#tables.readableOf(userId, id))
       .filter((stored) => stored !== undefined && !followed.includes(stored));
     for (const stored of [...followed, ...(listed as StoredConversation[])]) {
-      if (stored.parent !== null && withoutThreads) continue;
+      if (withoutThreads && (stored.parent !== null || stored.kind === "channel")) continue;
       const afterRev = after.get(asConversationId(stored.id));
       if (afterRev === undefined && !complete) continue;
       removed.delete(stored.id);
@@ -245,7 +251,8 @@ export class MemoryQueries extends MemorySocialQueries implements Queries {
     const stored = this.#tables.readableOf(reader, id);
     if (stored === undefined) return null;
     if (stored.parent !== null) return shownThreadTo(this.#tables, stored, reader);
-    return withFirstMembers(shownConversation(stored, reader));
+    const shown = shownConversation(stored, reader);
+    return stored.kind === "channel" ? withOwnMember(shown, reader) : withFirstMembers(shown);
   }
 
   async members(

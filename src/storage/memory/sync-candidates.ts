@@ -35,7 +35,9 @@ export function candidateOf(
   afterRev: number | undefined,
   reader: string,
 ): SyncCandidate {
-  const reset = afterRev !== undefined && afterRev > stored.rev;
+  const isChannel = stored.kind === "channel";
+  const isFar = isChannel && stored.rev - (afterRev ?? 0) > CHANGED_MAX;
+  const reset = afterRev !== undefined && (afterRev > stored.rev || isFar);
   const fresh = afterRev === undefined || reset;
   const visible = visibleTo(stored, reader);
   return {
@@ -45,7 +47,7 @@ export function candidateOf(
     reset,
     conversation: fresh || stored.metaRev > afterRev ? shownTo(tables, stored, reader) : null,
     messages: fresh
-      ? newestMessages(visible, NEWEST_MAX)
+      ? newestMessages(visible, isChannel && afterRev === undefined ? 0 : NEWEST_MAX)
       : changedMessages(visible, afterRev, CHANGED_MAX + 1),
     ...(stored.firstSeq !== undefined && { truncatedBeforeSeq: stored.firstSeq }),
     own: ownIn(stored, reader),

@@ -3,10 +3,8 @@
  * synchronous step, so it is atomic by itself. Several ports may share one set of tables, as
  * several hosts share a database.
  */
-import type { AppCallMade, AppCreated } from "../../../actors/app-ports.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { LoginOrigin } from "../../ports/edge.ts";
-import type { AppEffect, AppEvent } from "../../protocol/app-actors.ts";
 import type { ServerPayload } from "../../protocol/events.ts";
 import type { FamilyId, UserId } from "../../protocol/ids.ts";
 import type { Report, WordRule } from "../../protocol/moderation-routes.ts";
@@ -19,31 +17,12 @@ import { epochMsOf } from "../../protocol/time.ts";
 import { type OwnMarks, ownUnread } from "../../protocol/unread.ts";
 import type { ConversationUndo, MessageVersion } from "../postgres/changes.ts";
 import type { ConversationExtra, MemberExtra } from "../postgres/rows.ts";
+import type { StoredApp } from "./app-table.ts";
+import { staffOf } from "./channel-staff.ts";
 import { FilesTable } from "./files-table.ts";
 import { PrefsTable } from "./prefs-table.ts";
 import type { StoredScheduled } from "./scheduled-table.ts";
 import { SocialTables } from "./social-tables.ts";
-
-export interface StoredApp {
-  kind: string;
-  key: string;
-  id: string;
-  version: number;
-  rev: number;
-  state: string | null;
-  isGone: boolean;
-  codeVersion: number;
-  created: AppCreated;
-  createdAt: string;
-  nowMs: number;
-  timers: { name: string; atMs: number }[];
-  wakeAtMs: number | null;
-  watching: string[];
-  effectCount: number;
-  effects: { n: number; effect: AppEffect }[];
-  events: AppEvent[];
-  calls: AppCallMade[];
-}
 
 export interface StoredUser {
   user: User;
@@ -177,7 +156,6 @@ export class MemoryTables {
   /** What users have chosen themselves. */
   readonly privacy = new Map<string, PrivacyPatch>();
   readonly files = new FilesTable();
-  /** By rising id. */
   /** By reporter or rule, and subject. */
   readonly reports = new Map<string, { report: Report; claimedUntilMs: number }>();
   wordRules: { rev: number; rules: WordRule[] } = { rev: 0, rules: [] };
@@ -222,10 +200,21 @@ export class MemoryTables {
   /** The conversation if `userId` may read it: a member, or in a thread a member of the parent. */
   readableOf(userId: string, id: string): StoredConversation | undefined {
     const found = this.conversations.get(id);
-    if (found === undefined || found.parent === null) return this.conversationOf(userId, id);
+    if (found === undefined || found.parent === null) {
+      return this.conversationOf(userId, id) ?? this.#openChannel(userId, found);
+    }
     const member = this.conversationOf(userId, found.parent.id)?.members.get(userId);
     if (member === undefined || found.isDeleted) return undefined;
     return (member.extra.visible_from_seq ?? 1) <= found.parent.seq ? found : undefined;
+  }
+
+  /** A channel that anyone may read. */
+  #openChannel(
+    userId: string,
+    stored: StoredConversation | undefined,
+  ): StoredConversation | undefined {
+    if (stored?.extra.audience !== "anyone" || stored.isDeleted) return undefined;
+    return this.isBanned(stored, userId) ? undefined : stored;
   }
 
   /** The one direct conversation of a pair. */
@@ -303,7 +292,7 @@ export class MemoryTables {
   rankedConversationsOf(userId: string): StoredConversation[] {
     const hasRead = (it: StoredConversation) => Number(it.members.get(userId)!.readSeq > 0);
     return this.conversationsOf(userId)
-      .filter(({ parent }) => parent === null)
+      .filter(({ parent, kind }) => parent === null && kind !== "channel")
       .sort(
         (a, b) =>
           ownActivityMsIn(b, userId) - ownActivityMsIn(a, userId) || hasRead(b) - hasRead(a),
@@ -429,6 +418,7 @@ export function shownConversation(
   stored: StoredConversation,
   reader: string | null = null,
 ): Conversation {
+  const isChannel = stored.kind === "channel";
   return {
     id: stored.id,
     kind: stored.kind,
@@ -437,7 +427,11 @@ export function shownConversation(
     }),
     title: stored.title,
     owner_id: stored.ownerId,
-    members: Array.from(stored.members.values(), (member) => shownMember(member, reader)),
+    members: (isChannel
+      ? staffOf(stored.members.values(), stored.ownerId, reader)
+      : [...stored.members.values()]
+    ).map((member) => shownMember(member, reader)),
+    ...(isChannel && { member_count: stored.members.size }),
     last_seq: stored.messages.length,
     rev: stored.rev,
     created_at: stored.createdAt,

@@ -2,7 +2,7 @@
  * What changed lately in all conversations of some users: asked every few seconds for users with
  * more conversations than one session receives (see edge/socket/activity.ts).
  */
-import type { ActivityAnswer, ActivityRequest, MovedCursors } from "../../ports/edge.ts";
+import type { ActivityAnswer, ActivityRequest, MovedCursors, Queries } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import type { Activity } from "../../protocol/schemas.ts";
 import type { Database } from "./pool.ts";
@@ -45,12 +45,13 @@ const ACTIVITY = {
       FROM asked a
       JOIN conversation_members m ON m.user_id = a.user_id
       JOIN conversations c ON c.id = m.conversation_id
-      WHERE c.last_activity_at > a.since OR m.own_activity_at > a.since
+      WHERE m.in_channel IS NULL AND (c.last_activity_at > a.since OR m.own_activity_at > a.since)
       UNION ALL
       SELECT m.user_id, c.id, c.rev, m.thread_of, ${ownColumns("c", "m")}, false
       FROM changed g
       JOIN asked a ON g.at > a.since
-      JOIN conversation_members m ON m.conversation_id = g.conversation_id AND m.user_id = a.user_id
+      JOIN conversation_members m ON m.conversation_id = g.conversation_id
+        AND m.user_id = a.user_id AND m.in_channel IS NULL
       JOIN conversations c ON c.id = g.conversation_id
     )
     SELECT ${NOW_MS} AS read_at_ms, f.*
@@ -59,7 +60,7 @@ const ACTIVITY = {
 
 const STANDING = {
   name: "standing_of_reader",
-  text: `SELECT c.id, c.rev, m.thread_of, ${ownColumns("c", "m")}
+  text: `SELECT c.id, c.rev, m.thread_of, m.in_channel, ${ownColumns("c", "m")}
     FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
     WHERE m.conversation_id = $2 AND m.user_id = $1`,
 };
@@ -118,9 +119,14 @@ export async function readStanding(
   database: Database,
   reader: UserId,
   id: ConversationId,
-): Promise<(Activity & { threadOf?: ConversationId }) | null> {
-  const [row] = await database.read<StandingRow>(STANDING, [reader, id]);
-  return row === undefined ? null : { ...standingOf(row), ...threadIn(row) };
+): ReturnType<Queries["standing"]> {
+  const [row] = await database.read<StandingRow & { in_channel: true | null }>(STANDING, [
+    reader,
+    id,
+  ]);
+  if (row === undefined) return null;
+  const inChannel = row.in_channel === true && { inChannel: true as const };
+  return { ...standingOf(row), ...threadIn(row), ...inChannel };
 }
 
 const threadIn = ({ thread_of }: StandingRow) =>

@@ -5,6 +5,7 @@
 import type { ActorPorts } from "../../../actors/ports.ts";
 import { QUEUE_MAX, Writer, type WriterOptions } from "../batching/writer.ts";
 import { PostgresAppActors } from "./app-actors.ts";
+import { PostgresChannels } from "./channels.ts";
 import { DEADLINE_MS } from "./connection.ts";
 import { PostgresConversations } from "./conversations.ts";
 import { PostgresGraph } from "./graph.ts";
@@ -61,6 +62,7 @@ export function createActorPorts(url: string, options: WriterOptions = {}): Acto
   return {
     ports: {
       conversations,
+      channels: new PostgresChannels(database),
       threads: new PostgresThreads(writer, conversations),
       streams: new PostgresStreams(database, writer),
       users: new PostgresUsers(database),

@@ -21,7 +21,7 @@ import type { InviteWish } from "../../protocol/actor-ops.ts";
 import { normalPatch } from "../../protocol/conversation-settings.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
-import type { Conversation, Invite, Message } from "../../protocol/schemas.ts";
+import type { Conversation, Invite, MadeKind, Message } from "../../protocol/schemas.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Writer } from "../batching/writer.ts";
 import { ERASE_MESSAGES } from "./erasures.ts";
@@ -89,8 +89,9 @@ const RESERVES = {
     JOIN conversation_members m ON m.conversation_id = c.id AND m.user_id = c.direct_lo
     WHERE c.id = ANY ($1::bigint[]) AND m.apart
     UNION ALL
-    SELECT m.conversation_id, m.user_id, false FROM conversation_members m
-    WHERE m.conversation_id = ANY ($1::bigint[]) AND m.read_mask IS NOT NULL
+    SELECT m.conversation_id, m.user_id, false
+    FROM conversations c JOIN conversation_members m ON m.conversation_id = c.id
+    WHERE c.id = ANY ($1::bigint[]) AND c.kind <> 'channel' AND m.read_mask IS NOT NULL
     UNION ALL
     SELECT o.conversation_id, NULL, true FROM open_streams o
     WHERE o.conversation_id = ANY ($1::bigint[])`,
@@ -177,6 +178,9 @@ type ChangeRow = Omit<ConversationRow, "id"> & {
   system_messages: string | null;
   has_threads: boolean;
   masked_ids: UserId[] | null;
+  joined_ids: UserId[];
+  left_ids: UserId[];
+  quiet_ids: UserId[];
 };
 type Outcome<Row> = { outcome: string; changed: boolean } & Row;
 
@@ -339,14 +343,17 @@ export class PostgresConversations implements ConversationStore {
   }
 
   async create(
-    kind: "direct" | "group",
+    kind: MadeKind,
     ownerId: UserId,
     memberIds: UserId[],
     title: string | null,
-    { by = ownerId, extras, externalId }: NewConversation = {},
+    more: NewConversation = {},
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const members = [...new Set(memberIds)];
-    const patch = extras === undefined ? null : JSON.stringify(normalPatch(extras));
+    const { by = ownerId, extras, externalId } = more;
+    const { audience } = more;
+    const asked = extras !== undefined || audience !== undefined;
+    const patch = asked ? JSON.stringify({ ...normalPatch({ ...extras }), audience }) : null;
     const values = [kind, ownerId, members, title, by, patch, externalId ?? null];
     const made = await this.#call<ConversationRow>(CREATE, values, CONVERSATION_OUTCOMES);
     if (!made.ok) return made;
@@ -394,6 +401,14 @@ export class PostgresConversations implements ConversationStore {
       systemMessages: messagesOf(row.system_messages),
       hasThreads: row.has_threads,
       maskedIds: row.masked_ids ?? [],
+      ...(row.channel_members != null && {
+        quiet: {
+          joinedIds: row.joined_ids,
+          leftIds: row.left_ids,
+          changedIds: row.quiet_ids,
+          memberCount: row.channel_members,
+        },
+      }),
     };
   }
 

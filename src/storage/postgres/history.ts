@@ -16,7 +16,7 @@ import { JsonText } from "../../protocol/json-text.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
 import { readOwnReactions } from "./reactions.ts";
-import { readable, SHOWN_FROM } from "./rows.ts";
+import { readable, readableBy, SHOWN_FROM } from "./rows.ts";
 
 // [HIS3] A window holds at most about 256 KiB.
 // One row for a member, also of an empty window; none for others. A message more than the limit
@@ -57,9 +57,7 @@ const REVS_FOR = {
       ${SHARED_REV} AS rev
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a(reader, id, place)
     JOIN conversations c ON c.id = a.id
-    JOIN conversation_members k
-      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = a.reader
-        AND (c.parent_id IS NULL OR coalesce(k.visible_from_seq, 1) <= c.parent_seq)`,
+    ${readableBy("a.reader")}`,
 };
 
 /** Of texts, in characters: a page of 50 short messages has 12,000. */

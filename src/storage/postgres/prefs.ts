@@ -2,7 +2,7 @@
  * PrefsStore and PrefsQueries on PostgreSQL. Changes are a group commit over all users
  * (sql/functions/change_prefs.sql).
  */
-import type { AskedPrefs, ForgottenPrefs, PrefsStore } from "../../../actors/prefs-ports.ts";
+import type { AskedPrefs, MembershipPrefs, PrefsStore } from "../../../actors/prefs-ports.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
 import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { ConversationId, SessionId, UserId } from "../../protocol/ids.ts";
@@ -13,10 +13,10 @@ import type { Database } from "./pool.ts";
 import { PREFS_OUTCOMES } from "./refusals.ts";
 
 const CHANGE = { name: "change_prefs", text: "SELECT * FROM change_prefs($1, $2) ORDER BY n" };
-const FORGOTTEN = {
-  name: "forgotten_prefs",
+const OF_MEMBERSHIPS = {
+  name: "prefs_of_memberships",
   text: `SELECT p.user_id, prefs_text(p, NULL) AS prefs FROM conversation_prefs p
-    WHERE p.user_id = ANY ($2::bigint[]) AND p.conversation_id = $1 AND p.is_removed`,
+    WHERE p.user_id = ANY ($2::bigint[]) AND p.conversation_id = $1 AND p.is_removed = $3`,
 };
 // A row for a member; its text is null where none were ever set. Members of a parent may read the
 // preferences of its threads; what is marked unread and cleared there is in the follower's own row.
@@ -72,10 +72,23 @@ export class PostgresPrefs implements PrefsStore {
     return this.#changes.write(asked);
   }
 
-  async forgotten(id: ConversationId, users: readonly UserId[]): Promise<ForgottenPrefs[]> {
-    const rows = await this.#database.read<{ user_id: UserId; prefs: string }>(FORGOTTEN, [
+  forgotten(id: ConversationId, users: readonly UserId[]): Promise<MembershipPrefs[]> {
+    return this.#ofMemberships(id, users, true);
+  }
+
+  begun(id: ConversationId, users: readonly UserId[]): Promise<MembershipPrefs[]> {
+    return this.#ofMemberships(id, users, false);
+  }
+
+  async #ofMemberships(
+    id: ConversationId,
+    users: readonly UserId[],
+    isOver: boolean,
+  ): Promise<MembershipPrefs[]> {
+    const rows = await this.#database.read<{ user_id: UserId; prefs: string }>(OF_MEMBERSHIPS, [
       id,
       users,
+      isOver,
     ]);
     return rows.map(({ user_id, prefs }) => ({ userId: user_id, prefs: prefsOf(prefs) }));
   }

@@ -36,6 +36,7 @@ import {
   NO_CHANGES,
   type StoredReaction,
 } from "./changes.ts";
+import { PostgresChannelQueries, readOpenChannel } from "./channels.ts";
 import { readConversations, readTotals } from "./conversation-list.ts";
 import { History } from "./history.ts";
 import { readMembers } from "./members-query.ts";
@@ -184,6 +185,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
   readonly #lastSeen: Batcher<UserId[], Map<UserId, string | null>>;
   readonly #sights: Batcher<readonly SightPair[], Sight[]>;
   readonly #prefs: PostgresPrefsQueries;
+  readonly #channels: PostgresChannelQueries;
 
   constructor(database: Database) {
     super(database);
@@ -191,6 +193,7 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
     this.#history = new History(database);
     this.#prefs = new PostgresPrefsQueries(database);
     this.#membership = new PostgresMembership(database);
+    this.#channels = new PostgresChannelQueries(database);
     this.#users = new Batcher((ids) => readUsers(database, ids), {
       batchMax: 256,
       inFlightMax: 2,
@@ -306,8 +309,20 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   async conversation(reader: UserId, id: ConversationId): Promise<Conversation | null> {
     const [row] = await this.#database.read<ConversationRow>(CONVERSATION, [reader, id]);
-    // Whoever is no member here may be a reader of a thread.
-    return row ? conversationOf(row) : readThread(this.#database, reader, id);
+    // Whoever is no member here may be a reader of a thread, or of a channel that is open to anyone.
+    if (row) return conversationOf(row);
+    return (
+      (await readThread(this.#database, reader, id)) ??
+      (await readOpenChannel(this.#database, reader, id))
+    );
+  }
+
+  channelReaders(id: ConversationId, users: readonly UserId[]): Promise<UserId[]> {
+    return this.#channels.channelReaders(id, users);
+  }
+
+  channelActivity(ids: readonly ConversationId[]) {
+    return this.#channels.channelActivity(ids);
   }
 
   threads(reader: UserId, isUnread: boolean, limit: number, cursor: string | null) {

@@ -1,5 +1,7 @@
 /** The refusals of storage that are not in everyone's list, worded once for both adapters. */
+
 import type { ConversationChange } from "../../../actors/ports.ts";
+import { CHANNEL_MEMBERS_MAX } from "../../protocol/channels.ts";
 import { type ErrorObject, REFUSALS, type Result, refused } from "../../protocol/errors.ts";
 import { CONTENT_BYTES_MAX } from "../../protocol/message-content.ts";
 import { RULES } from "../../protocol/policy.ts";
@@ -34,12 +36,15 @@ export const STORAGE_REFUSALS = {
     "conflict",
     "A conversation of this kind has neither that nor a change of it.",
   ),
-  membersMax: refused("invalid_payload", `A conversation has at most ${MEMBERS_MAX} members.`),
+  membersMax: refused(
+    "invalid_payload",
+    `A group has at most ${MEMBERS_MAX} members, a channel ${CHANNEL_MEMBERS_MAX}.`,
+  ),
   apart: RULES.welcome,
   hasLeft: RULES.consenting,
   contactsOnly: RULES.contact,
   banned: RULES.unbanned,
-  full: refused("conflict", `The conversation is full: it has ${MEMBERS_MAX} members.`),
+  full: refused("conflict", "The conversation is full."),
   dataSize: refused("invalid_payload", "The data would be too large after this change."),
   noInvite: refused("not_found", "No such invitation."),
   invitesMax: refused("conflict", `You have ${INVITES_MAX} invitations here. End one first.`),

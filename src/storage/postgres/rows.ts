@@ -74,6 +74,8 @@ export interface ConversationRow {
   member_delivered: string[];
   member_read: string[];
   member_count?: number;
+  /** How many members a channel has; null or left out where the conversation is none. */
+  channel_members?: number | null;
   external_id: string | null;
   extra: ConversationExtra | null;
   /** By user id; null where no member has any. */
@@ -85,10 +87,10 @@ export interface ConversationRow {
   reader_extra?: MemberExtra | null;
 }
 
-/** The properties of a conversation beside members and title (sql/migrations/0015). */
+/** The properties of a conversation beside members and title (sql/migrations/0015, 0039). */
 export type ConversationExtra = Pick<
   Conversation,
-  "data" | "image_url" | "settings" | "permissions" | "meta_rev"
+  "audience" | "data" | "image_url" | "settings" | "permissions" | "meta_rev"
 >;
 export type MemberExtra = Omit<Member, "user_id" | "delivered_seq" | "read_seq">;
 
@@ -96,7 +98,7 @@ export type MemberExtra = Omit<Member, "user_id" | "delivered_seq" | "read_seq">
 export const CONVERSATION_COLUMNS =
   "v.id, v.kind, v.title, v.owner_id, v.last_seq, v.rev, v.created_at," +
   " v.member_ids, v.member_delivered, v.member_read," +
-  " v.external_id, v.extra, v.member_extras, v.last_n, v.first_seq, v.first_n";
+  " v.external_id, v.extra, v.member_extras, v.last_n, v.first_seq, v.first_n, v.channel_members";
 
 /**
  * The columns that a thread, table alias `c`, has from its parent. They are null in every other
@@ -116,12 +118,20 @@ export const readerExtra = (reader: string) => `(
 
 /**
  * A conversation `c` and the row `k` by which `reader` may read it: the reader's membership, for a
- * thread the one of its parent. A thread is hidden from a reader from whom its root is hidden.
+ * thread the one of its parent, for a channel that anyone may read the row that open_reader makes.
+ * A thread is hidden from a reader from whom its root is hidden.
  */
-export const readable = (reader: string) =>
-  `conversations c JOIN conversation_members k
-      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = ${reader}
-        AND (c.parent_id IS NULL OR coalesce(k.visible_from_seq, 1) <= c.parent_seq)`;
+export const readable = (reader: string) => `conversations c ${readableBy(reader)}`;
+
+/** The row `k` of `readable`, joined to a conversation `c`. */
+export const readableBy = (reader: string) =>
+  `CROSS JOIN LATERAL (
+      SELECT m.* FROM conversation_members m
+      WHERE m.conversation_id = coalesce(c.parent_id, c.id) AND m.user_id = ${reader}
+        AND (c.parent_id IS NULL OR coalesce(m.visible_from_seq, 1) <= c.parent_seq)
+      UNION ALL
+      SELECT o.* FROM open_reader(c, ${reader}) o WHERE c.kind = 'channel'
+    ) k`;
 
 /** The first seq that the reader of `readable` may see; see shownFrom. */
 export const SHOWN_FROM = `CASE WHEN c.parent_id IS NULL
@@ -156,30 +166,36 @@ export const fewMembers = (c: string, reader: string, most: number) =>
     WHERE y.conversation_id = ${c}.id AND y.user_id = ${reader}
     UNION ALL
     (SELECT y.* FROM conversation_members y
-      WHERE y.conversation_id = ${c}.id AND y.user_id <> ${reader}
+      WHERE y.conversation_id = ${c}.id AND y.user_id <> ${reader} AND ${c}.kind <> 'channel'
       ORDER BY y.joined_at, y.user_id LIMIT ${most - 1})
   ) y`;
 
 /**
  * Subquery of the arrays of a conversation of table alias `c`, as lists and `sync` show them to
- * `reader`: for a large group no other member's row is read. `where` is a condition on `c`.
+ * `reader`: for a large group or a channel no other member's row is read. `where` is a condition on
+ * `c`.
  */
 export const listedMembers = (c: string, reader: string, where = "true") =>
   `SELECT ${memberArrays(BY_JOINING, reader)} FROM (
     SELECT y.* FROM conversation_members y
     WHERE y.conversation_id = ${c}.id AND ${c}.member_count <= ${WHOLE_MEMBERS_MAX}
-      AND ${c}.parent_id IS NULL AND ${where}
+      AND ${c}.parent_id IS NULL AND ${c}.kind <> 'channel' AND ${where}
     UNION ALL
     SELECT y.* FROM conversation_members y
     WHERE y.conversation_id = ${c}.id AND y.user_id = ${reader}
-      AND (${c}.member_count > ${WHOLE_MEMBERS_MAX} OR ${c}.parent_id IS NOT NULL) AND ${where}
+      AND (${c}.member_count > ${WHOLE_MEMBERS_MAX} OR ${c}.parent_id IS NOT NULL
+        OR ${c}.kind = 'channel') AND ${where}
   ) y`;
 
-/** The same with the first members, for a single conversation. */
+/** The same with the first members, for a single conversation; of a channel with the reader. */
 export const firstMembers = (c: string, reader: string) =>
   `SELECT ${memberArrays(BY_JOINING, reader)} FROM (
-    SELECT y.* FROM conversation_members y WHERE y.conversation_id = ${c}.id
-    ORDER BY y.joined_at, y.user_id LIMIT ${WHOLE_MEMBERS_MAX}
+    (SELECT y.* FROM conversation_members y
+      WHERE y.conversation_id = ${c}.id AND ${c}.kind <> 'channel'
+      ORDER BY y.joined_at, y.user_id LIMIT ${WHOLE_MEMBERS_MAX})
+    UNION ALL
+    SELECT y.* FROM conversation_members y
+    WHERE y.conversation_id = ${c}.id AND y.user_id = ${reader} AND ${c}.kind = 'channel'
   ) y`;
 
 export function conversationOf(row: ConversationRow): Conversation {
@@ -203,7 +219,8 @@ export function conversationOf(row: ConversationRow): Conversation {
     ...countsOf(row),
   };
   if (row.parent_id != null) return threadOf(conversation, row);
-  const { member_count } = row;
+  const member_count = row.channel_members ?? row.member_count;
+  if (row.kind === "channel") return channelOf(conversation, row, member_count ?? 0);
   if (member_count === undefined || member_count <= WHOLE_MEMBERS_MAX) return conversation;
   return partOf(conversation, members, member_count);
 }
@@ -223,6 +240,15 @@ function threadOf(conversation: Conversation, row: ConversationRow): Conversatio
   const standing = { ...(role && { role }), ...(silenced_until && { silenced_until }) };
   const [own] = conversation.members;
   return shownThread(thread, rules, own, standing, row.member_count ?? 0);
+}
+
+/**
+ * With all members (rows of the view) those whom the channel's actor knows, else the reader's own
+ * entry alone.
+ */
+function channelOf(channel: Conversation, row: ConversationRow, count: number): Conversation {
+  const isView = row.channel_members != null;
+  return isView ? { ...channel, member_count: count } : partOf(channel, channel.members, count);
 }
 
 /** The counts of a conversation; each is left out where its column is null. */

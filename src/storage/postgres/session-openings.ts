@@ -6,6 +6,7 @@ import type { SessionOpening } from "../../ports/edge.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import {
   AUTOMATIC_WATCHES_MAX,
+  CHANNELS_MAX,
   LIVE_CONVERSATIONS_MAX,
   LIVE_THREADS_MAX,
   UNREAD_CONVERSATIONS_MAX,
@@ -24,7 +25,7 @@ const IS_UNREAD = `k.unread_count > 0 AND k.unread_place <= ${UNREAD_CONVERSATIO
 // peers: 0 where not direct. One unread conversation beyond the limit says that there are more.
 const OPEN_SESSIONS = {
   name: "open_sessions",
-  text: `SELECT ${USER_COLUMNS}, is_suspended(u) AS suspended, l.*, h.*,
+  text: `SELECT ${USER_COLUMNS}, is_suspended(u) AS suspended, l.*, h.*, z.*,
       ${IS_RESERVED} AS is_reserved,
       ${NOW_MS} AS read_at_ms,
       (
@@ -65,7 +66,7 @@ const OPEN_SESSIONS = {
           count(*) FILTER (WHERE unread_count(c, m) > 0)
             OVER (ranked ROWS UNBOUNDED PRECEDING) AS unread_place
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
-        WHERE m.user_id = u.id AND m.thread_of IS NULL
+        WHERE m.user_id = u.id AND m.thread_of IS NULL AND m.in_channel IS NULL
         WINDOW ranked AS (
           ORDER BY ${OWN_ACTIVITY} DESC NULLS LAST, (m.read_seq > 0) DESC,
             c.last_activity_at DESC, c.id DESC
@@ -90,6 +91,19 @@ const OPEN_SESSIONS = {
         WHERE m.user_id = u.id AND m.thread_of IS NOT NULL
       ) t
     ) h
+    CROSS JOIN LATERAL (
+      SELECT json_agg(json_build_array(
+          t.id::text, t.rev, t.last_seq, t.last_n, t.first_n, t.read_seq, t.read_n, t.cleared_n,
+          t.unread_from_n, t.unread_count
+        ) ORDER BY t.active_at DESC, t.id DESC) AS channels
+      FROM (
+        SELECT c.id, c.rev, ${ownColumns("c", "m")},
+          coalesce(m.own_activity_at, m.joined_at) AS active_at
+        FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
+        WHERE m.user_id = u.id AND m.in_channel
+        ORDER BY active_at DESC, c.id DESC LIMIT ${CHANNELS_MAX}
+      ) t
+    ) z
     WHERE u.id = ANY ($1::bigint[])`,
 };
 
@@ -107,6 +121,8 @@ interface OpeningRow extends UserRow {
   threads: [ConversationId, number, ConversationId][] | null;
   /** The thread's id, then the same columns. */
   unread_threads: [ConversationId, ...(number | null)[]][] | null;
+  /** The channel's id and rev, then the same columns. */
+  channels: [ConversationId, number, ...(number | null)[]][] | null;
   followees: UserId[] | null;
   blocked: UserId[] | null;
   unread_notifications: string;
@@ -144,6 +160,11 @@ function openingOf(row: OpeningRow): SessionOpening {
     hasMoreThreads: row.has_more_threads,
     unreadThreads: (row.unread_threads ?? []).map(([conversation_id, ...values]) => ({
       conversation_id,
+      ...unreadOf(values),
+    })),
+    channels: (row.channels ?? []).map(([conversation_id, rev, ...values]) => ({
+      conversation_id,
+      rev,
       ...unreadOf(values),
     })),
     hasMoreUnread: unreadIds.length > UNREAD_CONVERSATIONS_MAX,

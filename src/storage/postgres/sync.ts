@@ -44,12 +44,14 @@ export const SYNC = {
     ) WITH ORDINALITY AS q (reader, ids, revs, complete, threads, n)
     CROSS JOIN LATERAL (
       WITH known AS (
-        SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh,
+        SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs,
+          c.rev < a.after_rev
+            OR (k.in_channel AND c.rev - a.after_rev > ${CHANGED_MAX}) IS TRUE AS fresh,
           ${shownFrom("k")} AS shown_from, ${OWN}
         FROM unnest(q.ids, q.revs) AS a (id, after_rev)
         JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = q.reader
         JOIN conversations c ON c.id = a.id
-        WHERE q.threads OR k.thread_of IS NULL
+        WHERE q.threads OR (k.thread_of IS NULL AND k.in_channel IS NULL)
       ), unfollowed AS (
         -- Threads that are listed, may be read and are not followed: nothing of them is one's own.
         SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs, c.rev < a.after_rev AS fresh,
@@ -63,21 +65,33 @@ export const SYNC = {
         WHERE q.threads AND NOT EXISTS (
           SELECT 1 FROM conversation_members f
           WHERE f.conversation_id = a.id AND f.user_id = q.reader)
+      ), open AS (
+        -- Channels that are listed and open to anyone, where the reader is no member.
+        SELECT c.*, a.after_rev, c.rev <> a.after_rev AS differs,
+          c.rev < a.after_rev OR c.rev - a.after_rev > ${CHANGED_MAX} AS fresh,
+          kept_of(c) AS shown_from,
+          kept_of(c) AS kept_from, first_n_of(c) AS kept_n, 0::bigint AS read_seq, NULL::bigint AS read_n,
+          NULL::bigint AS cleared_n, NULL::bigint AS unread_from_n, 0::bigint AS unread_count
+        FROM unnest(q.ids, q.revs) AS a (id, after_rev)
+        JOIN conversations c ON c.id = a.id AND c.kind = 'channel'
+        CROSS JOIN LATERAL open_reader(c, q.reader) o
+        WHERE q.threads
       ), unknown AS (
         SELECT c.*, NULL::bigint AS after_rev, true AS differs, true AS fresh,
           ${shownFrom("k")} AS shown_from, ${OWN}
         FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
         WHERE q.complete AND k.user_id = q.reader AND k.conversation_id <> ALL (q.ids)
-          AND (q.threads OR k.thread_of IS NULL)
+          AND (q.threads OR (k.thread_of IS NULL AND k.in_channel IS NULL))
         ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${CONVERSATIONS_MAX + 1}
       ), weighed AS (
         SELECT e.*, CASE
-            WHEN NOT e.differs THEN 0
+            WHEN NOT e.differs OR (e.kind = 'channel' AND e.after_rev IS NULL) THEN 0
             WHEN e.fresh THEN least(e.last_seq, ${NEWEST_MAX})
             ELSE least(e.rev - e.after_rev, ${CHANGED_MAX})
           END AS weight
         FROM (
-          SELECT * FROM known UNION ALL SELECT * FROM unfollowed UNION ALL SELECT * FROM unknown
+          SELECT * FROM known UNION ALL SELECT * FROM unfollowed UNION ALL SELECT * FROM open
+          UNION ALL SELECT * FROM unknown
         ) e
       ), chosen AS (
         SELECT w.*, w.differs
@@ -111,6 +125,7 @@ export const SYNC = {
         FROM (
           (SELECT y.seq AS place, message_text(y) AS item FROM messages y
             WHERE y.conversation_id = e.id AND e.fits AND e.fresh
+              AND (e.kind <> 'channel' OR e.after_rev IS NOT NULL)
               AND y.seq >= e.shown_from
             ORDER BY y.seq DESC LIMIT ${NEWEST_MAX})
           UNION ALL

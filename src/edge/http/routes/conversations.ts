@@ -70,6 +70,15 @@ const PLAIN_PAIR = refused(
   "conflict",
   "A direct conversation has no title, settings or permissions of its own.",
 );
+const NO_MEMBERS = refused("invalid_payload", "body: member_ids is missing.", [
+  { in: "body", at: "member_ids", problem: "is missing" },
+]);
+const NO_TITLE = refused("invalid_payload", "body: a channel needs a title.", [
+  { in: "body", at: "title", problem: "is missing" },
+]);
+const NO_AUDIENCE = refused("invalid_payload", "body: only a channel has an audience.", [
+  { in: "body", at: "audience", problem: "is for channels only" },
+]);
 const TWO_WAYS = refused(
   "invalid_payload",
   "query: before_seq and after_seq cannot be used together.",
@@ -78,12 +87,24 @@ const TWO_WAYS = refused(
 
 export type AskActors = Pick<Gateway, "ask" | "peek">;
 
-export function conversationRoutes(gateway: AskActors, queries: Queries): Handlers<Route> {
-  /**
-   * Actors answer all callers alike, so the read cursor of one who hides it is 0 there. To the
-   * caller it is what it is.
-   */
-  async function withOwnRead({ userId }: Identity, found: Conversation): Promise<Conversation> {
+/** A channel has a title, and nothing else has an audience. */
+function channelRefusal(kind: string | undefined, title: string | null, audience: unknown) {
+  if (kind === "channel") return title === null ? NO_TITLE : null;
+  return audience === undefined ? null : NO_AUDIENCE;
+}
+
+export type SeenBy = (caller: Identity, found: Conversation) => Promise<Conversation>;
+
+/**
+ * A conversation that an actor answered, as its caller sees it. Actors answer all callers alike, so
+ * the read cursor of one who hides it is 0 there, and a channel has nobody's entry.
+ */
+export function seenIn(queries: Pick<Queries, "conversation" | "standing">): SeenBy {
+  return async ({ userId }, found) => {
+    if (found.kind === "channel") {
+      const id = asConversationId(found.id);
+      return (await orUnreachable(queries.conversation(userId, id))) ?? found;
+    }
     const own = found.members.find(({ user_id }) => user_id === userId);
     if (own === undefined || own.read_seq > 0 || own.delivered_seq === 0) return found;
     const standing = await orUnreachable(queries.standing(userId, asConversationId(found.id)));
@@ -91,17 +112,23 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     const { read_seq } = standing;
     const members = found.members.map((one) => (one === own ? { ...one, read_seq } : one));
     return { ...found, members };
-  }
+  };
+}
+
+export function conversationRoutes(gateway: AskActors, queries: Queries): Handlers<Route> {
+  const seenBy = seenIn(queries);
 
   return {
     async createConversation({ caller, body }) {
-      const others = [...new Set(body.member_ids)]
-        .filter((id) => id !== caller.userId)
-        .map(asUserId);
+      const { kind: asked, member_ids, audience } = body;
+      if (member_ids === undefined && asked !== "channel") return NO_MEMBERS;
+      const others = [...new Set(member_ids)].filter((id) => id !== caller.userId).map(asUserId);
       const title = body.title ?? null;
-      const kind = body.kind ?? (others.length === 1 && title === null ? "direct" : "group");
+      const unruled = channelRefusal(asked, title, audience);
+      if (unruled !== null) return unruled;
+      const kind = asked ?? (others.length === 1 && title === null ? "direct" : "group");
       // A group can begin with its owner alone, but only where it is asked for by its kind.
-      if (others.length === 0 && body.kind !== "group") return NO_OTHERS;
+      if (others.length === 0 && (asked ?? "direct") === "direct") return NO_OTHERS;
       if (others.length >= MEMBERS_MAX) return TOO_MANY;
       const { data, image_url, settings, permissions } = body;
       if (kind === "direct") {
@@ -113,12 +140,13 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         kind,
         member_ids: others,
         title,
+        ...(audience !== undefined && { audience }),
         extras: { data, image_url, settings, permissions },
       });
       if (!made.ok) return made;
       return answered(
         made.value.created ? 201 : 200,
-        ok(await withOwnRead(caller, made.value.conversation)),
+        ok(await seenBy(caller, made.value.conversation)),
       );
     },
 
@@ -129,6 +157,8 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
 
     async putExternalConversation({ params, body }) {
       const { kind, member_ids, title = null, data, image_url, settings, permissions } = body;
+      const unruled = channelRefusal(kind, title, body.audience);
+      if (unruled !== null) return unruled;
       const [owner, ...others] = [...new Set([body.owner_id ?? [], member_ids].flat())];
       if (owner === undefined) return NOBODY;
       if (others.length >= MEMBERS_MAX) return TOO_MANY;
@@ -141,6 +171,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         kind,
         member_ids: others.map(asUserId),
         title,
+        ...(body.audience !== undefined && { audience: body.audience }),
         extras: { data, image_url, settings, permissions },
         external_id: params.external_id,
       });
@@ -174,7 +205,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         ...actingOf(caller),
       });
       if (!answer.ok) return answer;
-      return answered(200, ok(await withOwnRead(caller, answer.value.conversation)));
+      return answered(200, ok(await seenBy(caller, answer.value.conversation)));
     },
 
     async updateMember({ caller, params, body }) {
@@ -185,7 +216,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         user_id: asUserId(params.user_id),
       });
       if (!answer.ok) return answer;
-      return answered(200, ok(await withOwnRead(caller, answer.value.conversation)));
+      return answered(200, ok(await seenBy(caller, answer.value.conversation)));
     },
 
     async listMembers({ caller, params, query }) {
@@ -215,7 +246,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         user_ids: [...new Set(body.user_ids)].map(asUserId),
       });
       if (!answer.ok) return answer;
-      return answered(200, ok(await withOwnRead(caller, answer.value.conversation)));
+      return answered(200, ok(await seenBy(caller, answer.value.conversation)));
     },
 
     async removeMember({ caller, params }) {

@@ -12,7 +12,7 @@ import { epochMsOf } from "../../../protocol/time.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { actingOf } from "../server/acting.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
-import type { AskActors } from "./conversations.ts";
+import { type AskActors, seenIn } from "./conversations.ts";
 
 type Route =
   | "deleteConversation"
@@ -37,6 +37,7 @@ export function membershipRoutes(
   queries: Queries,
   clock: Pick<Clock, "wallMs">,
 ): Handlers<Route> {
+  const seenBy = seenIn(queries);
   const silently = (answer: Result<unknown>) => (answer.ok ? answered(204, ok(null)) : answer);
 
   return {
@@ -48,7 +49,8 @@ export function membershipRoutes(
 
     async joinConversation({ caller, params }) {
       const answer = await gateway.ask("conversation", params.id, "come_in", actingOf(caller));
-      return answer.ok ? answered(200, ok(answer.value.conversation)) : answer;
+      if (!answer.ok) return answer;
+      return answered(200, ok(await seenBy(caller, answer.value.conversation)));
     },
 
     async createInvite({ caller, params, body }) {
@@ -91,7 +93,8 @@ export function membershipRoutes(
         ...actingOf(caller),
         invite_id: found.inviteId,
       });
-      return answer.ok ? answered(200, ok(answer.value.conversation)) : answer;
+      if (!answer.ok) return answer;
+      return answered(200, ok(await seenBy(caller, answer.value.conversation)));
     },
 
     async banUser({ caller, params, body }) {

@@ -24,6 +24,10 @@
 -- something, as message_text writes it, joined by commas. They take the revs after the change's
 -- own, and do not count as unread; nobody's cursors move.
 -- masked_ids: members of whom others do not see how far they have read.
+-- In a channel only its owner, admins and moderators count as members that others see. What happens
+-- to the others is done without being a change of the channel: joined_ids, left_ids and quiet_ids
+-- (their role, data or silence) name them, each with the preferences that say so (begin_prefs), and
+-- nothing here reads all members.
 CREATE OR REPLACE FUNCTION change_conversation(p_id bigint, p_calls json, p_members_max int)
 RETURNS TABLE (
   outcomes text[], done boolean[], changed boolean, added_ids bigint[], removed_ids bigint[],
@@ -32,8 +36,9 @@ RETURNS TABLE (
   member_ids bigint[], member_delivered bigint[], member_read bigint[],
   external_id text, extra json, member_extras json,
   last_n bigint, first_seq bigint, first_n bigint,
+  channel_members int,
   changed_ids bigint[], deleted boolean, has_threads boolean, system_messages text,
-  masked_ids bigint[]
+  masked_ids bigint[], joined_ids bigint[], left_ids bigint[], quiet_ids bigint[]
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -57,6 +62,10 @@ DECLARE
   invite conversation_invites;
   outcome text;
   did boolean;
+  -- What the call did concerns ordinary members of a channel only.
+  quiet boolean;
+  is_channel boolean;
+  most int;
   -- Members whose extra changed, with what it was before.
   touched_ids bigint[] := '{}';
   touched_before json[] := '{}';
@@ -79,17 +88,36 @@ BEGIN
   changed_ids := '{}';
   deleted := false;
   has_threads := false;
+  joined_ids := '{}';
+  left_ids := '{}';
+  quiet_ids := '{}';
   SELECT c.* INTO before FROM conversations c
   WHERE c.id = p_id AND c.deleted_at IS NULL FOR NO KEY UPDATE;
   now_title := before.title;
   now_owner := before.owner_id;
   now_extra := before.extra;
+  is_channel := coalesce(before.kind = 'channel', false);
+  most := CASE WHEN is_channel THEN 1000000 ELSE p_members_max END;
+  IF is_channel THEN
+    -- In the order of change_prefs: memberships first, then counters, each rising.
+    SELECT array_agg(DISTINCT x.id::bigint) INTO wanted
+    FROM json_array_elements(p_calls) j (e), LATERAL (
+      SELECT j.e->>'by' AS id WHERE j.e->>'does' IN ('join', 'accept')
+      UNION ALL SELECT j.e->>'user_id' WHERE j.e->>'does' IN ('remove', 'ban')
+      UNION ALL SELECT t.id FROM json_array_elements_text(j.e->'user_ids') t (id)
+    ) x;
+    PERFORM 1 FROM conversation_members m
+    WHERE m.conversation_id = p_id AND m.user_id = ANY (wanted)
+    ORDER BY m.user_id FOR NO KEY UPDATE;
+    PERFORM lock_prefs_counters(wanted);
+  END IF;
 
   FOR call IN SELECT e FROM json_array_elements(p_calls) WITH ORDINALITY AS j (e, n) ORDER BY n LOOP
     does := call->>'does';
     caller := (call->>'by')::bigint;
     target_id := (call->>'user_id')::bigint;
     did := false;
+    quiet := false;
     leaving := NULL;
     wanted := '{}';
     wanted_role := NULL;
@@ -210,7 +238,12 @@ BEGIN
       IF outcome = 'ok' THEN
         did := revised::jsonb IS DISTINCT FROM target.extra::jsonb
           OR (wanted_role = 'owner' AND now_owner IS DISTINCT FROM target_id);
-        IF did AND target_id <> ALL (touched_ids) AND target_id <> ALL (added_ids) THEN
+        quiet := is_channel AND target_rank < 2
+          AND role_rank(coalesce(wanted_role, 'member')) < 2;
+        IF did AND quiet THEN
+          quiet_ids := array_remove(quiet_ids, target_id) || target_id;
+        END IF;
+        IF did AND NOT quiet AND target_id <> ALL (touched_ids) AND target_id <> ALL (added_ids) THEN
           touched_ids := touched_ids || target_id;
           touched_before := touched_before || target.extra;
         END IF;
@@ -239,9 +272,11 @@ BEGIN
       outcome := CASE
         WHEN (SELECT count(*) FROM users u WHERE u.id = ANY (wanted)) < cardinality(wanted)
           THEN 'user_not_found'
-        WHEN cardinality(wanted) > 0 AND cardinality(wanted) + (
-          SELECT count(*) FROM conversation_members m WHERE m.conversation_id = p_id
-        ) > p_members_max THEN 'invalid_payload'
+        WHEN cardinality(wanted) > 0 AND cardinality(wanted) + CASE
+          WHEN is_channel THEN before.member_count + cardinality(added_ids) - cardinality(removed_ids)
+            + cardinality(joined_ids) - cardinality(left_ids)
+          ELSE (SELECT count(*) FROM conversation_members m WHERE m.conversation_id = p_id)
+        END > most THEN 'invalid_payload'
         WHEN EXISTS (SELECT 1 FROM apart_from(caller, wanted)) THEN 'apart'
         WHEN EXISTS (
           SELECT 1 FROM conversation_bans b
@@ -296,9 +331,11 @@ BEGIN
           END;
         END IF;
       END IF;
-      IF outcome = 'ok' AND p_members_max <= (
-        SELECT count(*) FROM conversation_members m WHERE m.conversation_id = p_id
-      ) THEN
+      IF outcome = 'ok' AND most <= (CASE
+        WHEN is_channel THEN before.member_count + cardinality(added_ids) - cardinality(removed_ids)
+          + cardinality(joined_ids) - cardinality(left_ids)
+        ELSE (SELECT count(*) FROM conversation_members m WHERE m.conversation_id = p_id)
+      END) THEN
         outcome := 'full';
       END IF;
       IF outcome = 'ok' AND does = 'accept' THEN
@@ -311,8 +348,10 @@ BEGIN
       DELETE FROM conversation_leavers l WHERE l.conversation_id = p_id AND l.user_id = ANY (wanted);
       -- With history "joined" a newcomer sees, and has not to read, what came before.
       INSERT INTO conversation_members
-        (conversation_id, user_id, visible_from_seq, delivered_seq, read_seq, read_n, extra)
-      SELECT p_id, u, f.seq, coalesce(f.seq - 1, 0), coalesce(f.seq - 1, 0),
+        (conversation_id, user_id, in_channel, visible_from_seq, delivered_seq, read_seq, read_n,
+          extra)
+      SELECT p_id, u, nullif(is_channel, false), f.seq, coalesce(f.seq - 1, 0),
+        coalesce(f.seq - 1, 0),
         CASE WHEN f.seq IS NOT NULL THEN before.last_n END,
         merge_keys(NULL, json_build_object(
           'role', nullif(wanted_role, 'member'), 'visible_from_seq', f.seq))
@@ -321,7 +360,12 @@ BEGIN
           THEN before.last_seq + 1 END AS seq
       ) f
       ORDER BY u;
-      added_ids := added_ids || wanted;
+      quiet := is_channel AND role_rank(coalesce(wanted_role, 'member')) < 2;
+      IF quiet THEN
+        joined_ids := joined_ids || wanted;
+      ELSE
+        added_ids := added_ids || wanted;
+      END IF;
     END IF;
 
     IF outcome = 'ok' AND does = 'remove' THEN
@@ -367,7 +411,12 @@ BEGIN
       END IF;
       DELETE FROM conversation_invites i
       WHERE i.conversation_id = p_id AND i.inviter_id = leaving.user_id;
-      IF leaving.user_id = ANY (added_ids) THEN
+      quiet := is_channel AND target_rank < 2;
+      IF quiet THEN
+        quiet_ids := array_remove(quiet_ids, leaving.user_id);
+        joined_ids := array_remove(joined_ids, leaving.user_id);
+        left_ids := left_ids || leaving.user_id;
+      ELSIF leaving.user_id = ANY (added_ids) THEN
         added_ids := array_remove(added_ids, leaving.user_id);
       ELSE
         removed := removed || json_build_object(
@@ -380,11 +429,11 @@ BEGIN
             ELSE leaving.extra
           END,
           -- Counted are the members of before the change, those it has removed included.
-          'place', (
+          'place', CASE WHEN is_channel THEN 0 ELSE (
             SELECT count(*) FROM conversation_members m
             WHERE m.conversation_id = p_id AND m.user_id <> ALL (added_ids)
               AND (m.joined_at, m.user_id) < (leaving.joined_at, leaving.user_id)
-          ) + (
+          ) END + (
             SELECT count(*) FROM unnest(removed_ids, removed_at) AS r (user_id, joined_at)
             WHERE (r.joined_at, r.user_id) < (leaving.joined_at, leaving.user_id)
           )
@@ -393,9 +442,18 @@ BEGIN
         removed_at := removed_at || leaving.joined_at;
       END IF;
       IF now_owner = leaving.user_id THEN
-        SELECT m.* INTO heir FROM conversation_members m WHERE m.conversation_id = p_id
-        ORDER BY role_rank(coalesce(m.extra->>'role', 'member')) DESC, m.joined_at, m.user_id
-        LIMIT 1;
+        IF is_channel THEN
+          SELECT m.* INTO heir FROM conversation_members m
+          WHERE m.conversation_id = p_id AND m.extra->>'role' IN ('admin', 'moderator')
+          ORDER BY m.extra->>'role', m.joined_at, m.user_id LIMIT 1;
+        END IF;
+        IF NOT is_channel OR heir.user_id IS NULL THEN
+          SELECT m.* INTO heir FROM conversation_members m WHERE m.conversation_id = p_id
+          ORDER BY
+            CASE WHEN NOT is_channel THEN role_rank(coalesce(m.extra->>'role', 'member')) END DESC,
+            m.joined_at, m.user_id
+          LIMIT 1;
+        END IF;
         now_owner := heir.user_id;
         IF heir.extra->>'role' IS NOT NULL THEN
           IF heir.user_id <> ALL (touched_ids) AND heir.user_id <> ALL (added_ids) THEN
@@ -437,6 +495,8 @@ BEGIN
           SELECT m.*, row_number() OVER (ORDER BY m.joined_at, m.user_id) AS place
           FROM conversation_members m
           WHERE m.conversation_id = p_id AND m.user_id <> ALL (added_ids)
+            AND (NOT is_channel OR m.user_id IN (
+              SELECT r FROM conversation_rows v, unnest(v.member_ids) r WHERE v.id = p_id))
         ) m;
         added_ids := '{}';
         has_threads := EXISTS (SELECT 1 FROM conversations c WHERE c.parent_id = p_id);
@@ -467,7 +527,7 @@ BEGIN
       WHEN does IN ('remove', 'ban') THEN 'member_removed'
       ELSE event
     END;
-    IF did AND event IS NOT NULL AND (
+    IF did AND NOT quiet AND event IS NOT NULL AND (
       now_extra->'settings'->>'system_messages' = 'all'
       OR (now_extra->'settings'->>'system_messages' = 'members' AND event <> 'title_changed')
     ) THEN
@@ -483,12 +543,21 @@ BEGIN
 
     outcomes := outcomes || outcome;
     done := done || did;
-    changed := changed OR did;
+    changed := changed OR (did AND NOT quiet);
     IF did AND coalesce(caller, 0) <> ALL (actors) THEN
       actors := actors || coalesce(caller, 0);
     END IF;
   END LOOP;
 
+  IF is_channel AND cardinality(joined_ids || added_ids) > 0 THEN
+    PERFORM begin_prefs(p_id, joined_ids || added_ids);
+  END IF;
+  IF cardinality(joined_ids || left_ids) > 0 THEN
+    UPDATE conversations c
+    SET member_count = c.member_count + cardinality(joined_ids) - cardinality(left_ids)
+    WHERE c.id = p_id;
+    INSERT INTO user_changes (user_ids) VALUES (joined_ids || left_ids);
+  END IF;
   IF changed THEN
     PERFORM set_config('troupe.actor',
       CASE WHEN cardinality(actors) = 1 THEN nullif(actors[1], 0)::text END, true);
@@ -503,7 +572,8 @@ BEGIN
       external_id = CASE WHEN NOT deleted THEN c.external_id END,
       deleted_at = CASE WHEN deleted THEN clock_timestamp() END,
       rev = c.rev + 1, meta_rev = c.rev + 1,
-      member_count = c.member_count + cardinality(added_ids) - cardinality(removed_ids)
+      member_count = CASE WHEN deleted THEN 0
+        ELSE c.member_count + cardinality(added_ids) - cardinality(removed_ids) END
     WHERE c.id = p_id;
     INSERT INTO conversation_changes
       (conversation_id, rev, before_rev, last_seq, last_n, title_before, owner_before, added_ids,
@@ -543,8 +613,8 @@ BEGIN
   SELECT outcomes, done, changed, added_ids, removed_ids, r.*, changed_ids, deleted,
     has_threads, system_messages, (
       SELECT array_agg(m.user_id) FROM conversation_members m
-      WHERE m.conversation_id = p_id AND m.read_mask IS NOT NULL
-    )
+      WHERE m.conversation_id = p_id AND m.read_mask IS NOT NULL AND NOT is_channel
+    ), joined_ids, left_ids, quiet_ids
   FROM (SELECT 1) one LEFT JOIN conversation_rows r ON r.id = p_id;
 END
 $$;

@@ -1,7 +1,7 @@
--- Makes a group, or finds or makes the one direct conversation of a pair, or finds the one of an
+-- Makes a group or a channel, or finds or makes the one direct conversation of a pair, or finds the one of an
 -- external_id.
 -- p_owner_id: who owns a group. p_by: the user who makes it; 0, the owner does (hosts of the
--- version before leave it out); null, a service, which blocks do not bind. p_patch: data, image_url, settings and permissions, as change_conversation takes them.
+-- version before leave it out); null, a service, which blocks do not bind. p_patch: data, image_url, settings and permissions, as change_conversation takes them, and a channel's audience.
 -- outcome: ok, user_not_found, apart (a block stands between p_by and another member), contacts_only
 -- (another member takes this from contacts only, see wants_contacts), taken (the external_id names a conversation of another kind or of another pair).
 -- Where the external_id is known already, nothing else of the call counts but its kind and pair.
@@ -16,7 +16,7 @@ RETURNS TABLE (
   last_seq bigint, rev bigint, created_at timestamptz,
   member_ids bigint[], member_delivered bigint[], member_read bigint[],
   external_id text, extra json, member_extras json,
-  last_n bigint, first_seq bigint, first_n bigint
+  last_n bigint, first_seq bigint, first_n bigint, channel_members int
 )
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -96,7 +96,9 @@ BEGIN
     END IF;
     INSERT INTO conversations (kind, title, owner_id, member_count, extra, external_id)
     VALUES (p_kind, p_title, p_owner_id, cardinality(p_member_ids),
-      revised_extra(p_kind, NULL, p_patch), p_external_id)
+      merge_keys(revised_extra(p_kind, NULL, p_patch), json_build_object('audience',
+        CASE WHEN p_kind = 'channel' THEN coalesce(p_patch->>'audience', 'members') END)),
+      p_external_id)
     RETURNING id INTO made_id;
   END IF;
   IF outcome <> 'ok' THEN
@@ -107,10 +109,13 @@ BEGIN
   IF changed THEN
     PERFORM set_config('troupe.actor', maker::text, true);
     -- A service makes direct conversations of users who have blocked each other, too.
-    INSERT INTO conversation_members (conversation_id, user_id, own_activity_at, apart)
-    SELECT made_id, u, CASE WHEN u = maker THEN clock_timestamp() END,
+    INSERT INTO conversation_members (conversation_id, user_id, in_channel, own_activity_at, apart)
+    SELECT made_id, u, CASE WHEN p_kind = 'channel' THEN true END, CASE WHEN u = maker THEN clock_timestamp() END,
       p_kind = 'direct' AND maker IS NULL AND is_apart(lo, hi)
     FROM unnest(p_member_ids) u ORDER BY u;
+    IF p_kind = 'channel' THEN
+      PERFORM begin_prefs(made_id, p_member_ids);
+    END IF;
     INSERT INTO user_changes (user_ids) VALUES (p_member_ids);
   END IF;
   RETURN QUERY
