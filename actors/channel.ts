@@ -388,10 +388,10 @@ export function membershipsChanged(
       note: JSON.stringify(order),
     });
   }
-  const shown = shownTo(state, null);
   for (const user of new Set([...left, ...banned])) {
     const may_read = isOpen && !banned.includes(user);
-    announce(user, { conversation: shown, is: "left", may_read }, ctx);
+    const conversation = { ...shownTo(state, null), removed_user_ids: [user] };
+    announce(user, { conversation, is: "left", may_read }, ctx);
     typingChanged(state, { type: "left", user }, ctx);
   }
   announceForgotten(state.id, quiet.leftIds, ports.prefs, ctx);

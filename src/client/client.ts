@@ -138,10 +138,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       update(steps.takeReady(ready));
       await sync.catchUp(ready.unread, isCurrent);
     },
-    onEvent(name, payload) {
-      takeEvent(name, payload);
-      events.tell(name, payload);
-    },
+    onEvent: arrived,
   });
   const { ask } = link;
   const core = { ports, ask, api, get, update };
@@ -178,8 +175,21 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     sync.check(id);
   }
 
+  function arrived(name: ServerEventName, payload: unknown): void {
+    takeEvent(name, payload);
+    events.tell(name, payload);
+  }
+
   function takeEvent(name: ServerEventName, payload: unknown): void {
     switch (name) {
+      case "changes":
+        for (const { event, data } of (payload as ServerPayload<"changes">).items) {
+          arrived(event as ServerEventName, data);
+        }
+        break;
+      case "skipped":
+        void sync.join((payload as ServerPayload<"skipped">).conversation_id);
+        break;
       case "message":
       case "message_updated":
         takeMessage(payload as Message);
@@ -208,7 +218,8 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       case "conversation_activity": {
         const activity = payload as ServerPayload<"conversation_activity">;
         update(steps.takeActivity(activity));
-        sync.fetch(activity.conversation_id);
+        // The messages of a channel that nobody looks at are not fetched.
+        if (!steps.isChannel(get(), activity.conversation_id)) sync.fetch(activity.conversation_id);
         break;
       }
       case "prefs_updated":

@@ -29,6 +29,7 @@ export type * from "../protocol/schemas.ts";
 export type * from "../protocol/social.ts";
 export type { Api, Call, CallAnswer, CallInput } from "./api.ts";
 export type { AppTypes, ConversationOf, MessageOf, UserOf } from "./app-data.ts";
+export { type Channels, channelsOf, type NewChannel, type Occupancy } from "./channels.ts";
 export type { Client } from "./client.ts";
 export { TroupeError } from "./error.ts";
 export { type Progress, type UploadOptions, upload, wholeUrl } from "./files.ts";

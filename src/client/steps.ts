@@ -124,12 +124,16 @@ export const takeConversation =
 
 /**
  * The members that are shown first of a large group may be without this user, who is one all the
- * same. A thread without this user is one that they do not follow.
+ * same. A thread or channel without this user is one that they do not follow.
  */
 function withOwn({ me }: State, held: Held | undefined, conversation: Conversation): Conversation {
   const { kind, members, member_count } = conversation;
   const user_id = me?.id ?? "";
-  if (kind === "thread" || !member_count || members.some((member) => member.user_id === user_id))
+  if (
+    /^(thread|channel)$/.test(kind) ||
+    !member_count ||
+    members.some((member) => member.user_id === user_id)
+  )
     return conversation;
   const own = held && memberOf(held, user_id);
   return withMembers(conversation, [...members, own ?? { user_id, delivered_seq: 0, read_seq: 0 }]);
@@ -161,9 +165,12 @@ export const takeActivity = (activity: ServerPayload<"conversation_activity">): 
     return {
       ...takePoint(held, activity),
       conversation: isNew ? withLast(conversation, last_seq, last_n) : conversation,
-      latestRev: Math.max(held.latestRev, rev),
+      latestRev: conversation.kind === "channel" ? held.latestRev : Math.max(held.latestRev, rev),
     };
   });
+
+export const isChannel = ({ conversations }: State, id: string): boolean =>
+  conversations.get(id)?.conversation.kind === "channel";
 
 /** This user's own preferences of a conversation. */
 export const takeOwnPrefs = (prefs: Prefs): Step =>

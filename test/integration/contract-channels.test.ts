@@ -165,7 +165,11 @@ describe("watching", () => {
     await ann.posts(channel.id, "one");
     expect(await mine.next("conversation_activity", undefined, 20_000)).toMatchObject(id());
     expectStatus(await bob.api.delete(path(`/members/${bob.id}`)), 204);
-    expect(await mine.next("conversation_updated")).toMatchObject({ member_count: 1, members: [] });
+    expect(await mine.next("conversation_updated")).toMatchObject({
+      member_count: 1,
+      members: [],
+      removed_user_ids: [bob.id],
+    });
     expect(await mine.next("prefs_updated")).toMatchObject({ ...id(), removed: true });
     expectRefusal(await bob.api.get(path()), "not_found");
     await ann.posts(channel.id, "two");

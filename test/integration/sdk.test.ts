@@ -1,6 +1,7 @@
 /** The client SDK against a real Troupe: what two people see of each other, and a back end. */
 import { afterEach, describe, expect, it } from "vitest";
 import {
+  channelsOf,
   createCaller,
   online,
   onMessage,
@@ -60,6 +61,23 @@ describe.each(["websocket", "polling"] as const)("two people over %s", (transpor
     });
     expect(threadsOf(ann.client).followed.get()).toEqual([]);
     close();
+  });
+
+  it("[SDC1] a channel is live while it is watched, and counted while it is not", async () => {
+    const { ann, bob } = await clients.pair(troupe(), { transports });
+    const settings = { join: "open" as const };
+    const { id } = await channelsOf(ann.client).create({ title: "News", settings });
+    expect(await channelsOf(bob.client).join(id)).toMatchObject({ member_count: 2 });
+    const stop = channelsOf(bob.client).watch(id);
+    await ann.client.send(id, "one").committed;
+    await bob.sees("the message", id, ({ messages }) => messages.length === 1);
+    const occupancy = channelsOf(bob.client).occupancy(id);
+    await eventually("the occupancy", () => occupancy.get()?.watching === 1, 10_000);
+    stop();
+    await ann.client.send(id, "two").committed;
+    await bob.sees("what is unread", id, (view) => view.unread === 2 && view.messages.length === 1);
+    await channelsOf(bob.client).leave(id);
+    await eventually("it is gone", () => bob.client.conversation(id).get() === null);
   });
 
   it("[SDK11] typing, replies, edits and deletions arrive", async () => {

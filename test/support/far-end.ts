@@ -36,11 +36,15 @@ export function expiring(clock: Clock, inMs: number) {
 
 export class FarEnd {
   readonly session: Session;
+  readonly connection: NearConnection;
   /** Socket.IO packets as text, without `ready`. */
   readonly texts: string[] = [];
   readonly closings: boolean[] = [];
 
   constructor(options: FarEndOptions = {}) {
+    this.connection = new NearConnection((text) => {
+      if (!text.startsWith('2["ready"')) this.texts.push(text);
+    });
     this.session = new Session({
       id: (options.session ?? `session${++made}`) as SessionId,
       identity: {
@@ -50,9 +54,7 @@ export class FarEnd {
         endsAtMs: options.endsAtMs ?? NEVER,
         issuedAtMs: null,
       },
-      connection: new NearConnection((text) => {
-        if (!text.startsWith('2["ready"')) this.texts.push(text);
-      }),
+      connection: this.connection,
       ...(options.contract && { contract: options.contract }),
       limits: options.limits ?? new SessionLimits(null, options.user ?? "1"),
       host: {

@@ -7,10 +7,12 @@ const nothing = () => undefined;
 export class NearConnection implements Connection {
   readonly transport = "polling";
   readonly isOpen = true;
-  readonly queuedBytes = 0;
+  /** Grows with what is written while the client does not read. */
+  queuedBytes = 0;
+  isReading = true;
   readonly #take: (text: string) => void;
+  #drained: (() => void)[] = [];
 
-  readonly onceDrained = nothing;
   readonly pause = nothing;
   readonly resume = nothing;
   readonly stop = nothing;
@@ -23,7 +25,21 @@ export class NearConnection implements Connection {
   }
 
   write(packet: Packet): void {
+    if (!this.isReading) this.queuedBytes += packet.byteLength;
     this.#take(packet.text);
+  }
+
+  onceDrained(tell: () => void): void {
+    this.#drained.push(tell);
+  }
+
+  /** The client reads again, all that was written. */
+  readsAgain(): void {
+    this.isReading = true;
+    this.queuedBytes = 0;
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const tell of drained) tell();
   }
 
   whenTaken(): Promise<void> {

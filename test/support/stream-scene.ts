@@ -1,6 +1,8 @@
 /** One stream of a conversation with sessions of this edge, for tests of stream.ts. */
 import { beforeEach } from "vitest";
+import { ChannelStream } from "../../src/edge/live/channel-stream.ts";
 import { Stream } from "../../src/edge/live/stream.ts";
+import type { StreamOwner } from "../../src/edge/live/stream-owner.ts";
 import type { Change, Changes } from "../../src/ports/edge.ts";
 import { withTranslation } from "../../src/protocol/contract.ts";
 import { asConversationId, type Message } from "../../src/protocol/schemas.ts";
@@ -22,17 +24,40 @@ export let caughtUp: [string, number][];
 
 /** Each test of the file has a stream of its own. */
 export function streamForEachTest(): void {
-  beforeEach(begin);
+  beforeEach(() => {
+    const owner = begin();
+    stream = new Stream(ROOM, owner);
+  });
 }
 
-function begin(): void {
+/** How often the stream has said that its watchers changed. */
+export let watched: number;
+
+/** Each test of the file has a channel's stream, open at rev 1, to which `stream` is the same. */
+export function channelForEachTest(): { readonly stream: ChannelStream } {
+  let channel: ChannelStream;
+  beforeEach(() => {
+    const owner = begin();
+    channel = new ChannelStream(ROOM, owner);
+    stream = channel;
+    channel.open(1, false);
+  });
+  return {
+    get stream() {
+      return channel;
+    },
+  };
+}
+
+function begin(): StreamOwner<Stream> {
+  watched = 0;
   clock = new FakeClock();
   repairs = 0;
   occupied = [];
   local = [];
   caughtUp = [];
   leavers = [];
-  stream = new Stream(ROOM, {
+  return {
     occupied: (_stream, isOccupied) => occupied.push(isOccupied),
     entered: () => undefined,
     hasRoom: () => true,
@@ -44,11 +69,13 @@ function begin(): void {
     sessionsOf: (user) =>
       local.filter(({ session }) => session.user === user).map((far) => far.session),
     isOutdated: () => false,
-    watched: () => undefined,
+    watched: () => {
+      watched++;
+    },
     nowMs: () => clock.monotonicMs(),
     links: (text) => text,
     after: (delayMs, ring) => clock.after(delayMs, ring),
-  });
+  };
 }
 
 /** A live session of `user` on this edge. */

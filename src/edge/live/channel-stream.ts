@@ -6,6 +6,7 @@
  *        GATHER_MS, encoded once for all sessions but those that made one of them.
  * [CHD2] A session that reads too slowly is moved ahead: it receives `skipped` with what it has not
  *        received, once it has read most of the rest, and reads that itself.
+ * [CHD4] A change of members neither brings a session in nor takes one out.
  * [CHD3] Users who may not read the channel any more receive nothing after the order to leave.
  */
 

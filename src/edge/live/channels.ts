@@ -282,7 +282,8 @@ export class Channels {
 
   #lost(user: UserId, id: ConversationId, open: Conversation | null): void {
     if (open !== null) {
-      this.onMembership(user, { conversation: open, is: "left", may_read: true });
+      const conversation = { ...open, removed_user_ids: [user] };
+      this.onMembership(user, { conversation, is: "left", may_read: true });
       return;
     }
     this.#remove(user, id);
