@@ -37,6 +37,11 @@ export class HttpTown implements Town {
     });
   }
 
+  async channel(owner: Resident): Promise<string> {
+    const body = { kind: "channel", title: "A channel of the bench", audience: "anyone" };
+    return (await this.#post<{ id: string }>("/api/conversations", body, owner)).id;
+  }
+
   async messages(
     ids: readonly string[],
     senders: readonly Resident[],

@@ -124,7 +124,10 @@ function planOf(options: Options): BenchPlan {
     name: mode,
     start: () => startBare(mode, workers),
   });
-  const scenarios = SCENARIOS.filter(({ name }) => options.scenarios.includes(name));
+  const scenarios = SCENARIOS.filter(
+    ({ name, isOurs }) =>
+      options.scenarios.includes(name) && (options.does !== "against" || isOurs !== true),
+  );
   const runsOf = (contenders: Contender[]) =>
     scenarios.map((scenario): Run => ({ scenario, contenders }));
   const alone = { rounds: 1, first: "", second: "", compare: () => [] };

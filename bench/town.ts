@@ -15,6 +15,8 @@ export interface Town {
   people(count: number): Promise<Resident[]>;
   /** One conversation for each list of members; two members make a direct one. */
   conversations(memberLists: readonly (readonly Resident[])[]): Promise<string[]>;
+  /** A channel that anyone may watch. */
+  channel(owner: Resident): Promise<string>;
   /** `each` messages into each, by the first of its members. */
   messages(
     conversations: readonly string[],
@@ -80,6 +82,21 @@ export class SqlTown implements Town {
       [list],
     );
     return list;
+  }
+
+  async channel(owner: Resident): Promise<string> {
+    const [row] = await this.#rows<{ id: string }>(
+      `INSERT INTO conversations (kind, title, owner_id, member_count, extra)
+       VALUES ('channel', 'A channel', $1, 1, '{"audience": "anyone"}') RETURNING id`,
+      [owner.id],
+    );
+    const { id } = row!;
+    await this.#rows(
+      `INSERT INTO conversation_members (conversation_id, user_id, in_channel)
+       VALUES ($1, $2, true)`,
+      [id, owner.id],
+    );
+    return id;
   }
 
   async messages(

@@ -19,6 +19,8 @@ export interface Place {
 export interface ClientSpec {
   place: Place;
   token: string;
+  /** The contract that it speaks; by default the handshake does not say. */
+  contract?: string;
   /** The source address; null: the system chooses. */
   address: string | null;
 }
@@ -194,7 +196,8 @@ export class LeanClient {
 
   #join(): void {
     this.#state = "joining";
-    this.#send(`40${JSON.stringify({ token: this.#spec.token })}`);
+    const { token, contract } = this.#spec;
+    this.#send(`40${JSON.stringify({ token, contract })}`);
   }
 
   #onPacket(bytes: Buffer, from: number, to: number): void {

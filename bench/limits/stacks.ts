@@ -18,6 +18,7 @@ const GHOST_TOWN: Town = {
   people: async (count) =>
     Array.from({ length: count }, (_, i): Resident => ({ id: String(i + 1), token: "none" })),
   conversations: async (lists) => lists.map((_, i) => String(i + 1)),
+  channel: async () => "1",
   messages: async () => undefined,
   posts: async (authors) => authors.map((_, i) => String(i + 1)),
   follows: async () => undefined,

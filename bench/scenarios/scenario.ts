@@ -30,6 +30,8 @@ export interface Stage {
 export interface Scenario {
   name: string;
   title: string;
+  /** It measures what only Troupe has. */
+  isOurs?: true;
   run(stage: Stage): Promise<Outcome>;
 }
 
@@ -66,12 +68,13 @@ export async function connectAll(
   { stack, say }: Stage,
   fleet: Fleet,
   residents: readonly Resident[],
+  contract?: string,
 ): Promise<FleetReport> {
   const trouble = stack.isOwn ? whyTooMany(residents.length, stack.workers, openFilesMax()) : null;
   if (trouble !== null) throw new Unmeasured(trouble);
   say(`connecting ${residents.length} clients`, () => fleet.counts.ready);
   const report = await fleet.open(
-    specsOf(stack, residents),
+    specsOf(stack, residents).map((spec) => ({ ...spec, ...(contract && { contract }) })),
     Math.min(CONNECTING_MAX, residents.length),
   );
   if (report.done < residents.length) {

@@ -2,10 +2,11 @@
 import { CONNECT, IDLE, STORM } from "./come-and-go.ts";
 import { COMMENTS, FEED, HISTORY, LIKES, LOGIN, MESSAGES } from "./http.ts";
 import type { Scenario } from "./scenario.ts";
-import { DURABLE, FANOUT, LATENCY, PRESENCE, TYPING } from "./talk.ts";
+import { CHANNEL, DURABLE, FANOUT, LATENCY, PRESENCE, TYPING } from "./talk.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   FANOUT,
+  CHANNEL,
   DURABLE,
   LATENCY,
   TYPING,

@@ -117,6 +117,42 @@ export const FANOUT: Scenario = {
   },
 };
 
+/** A live stream's pace. */
+const CHANNEL_PER_SECOND = 20;
+
+export const CHANNEL: Scenario = {
+  name: "channel",
+  title: "one channel, 5,000 sessions watch, 20 messages a second (--clients N, --per-second N)",
+  isOurs: true,
+  run(stage) {
+    const clients = Math.max(2, clientsOf(stage, 5_000));
+    return withFleet(clients, async (fleet) => {
+      const { town } = stage.stack;
+      const residents = await town.people(clients);
+      const channel = await town.channel(residents[0]!);
+      await town.settle();
+      await connectAll(stage, fleet, residents, "1.1");
+      stage.say("watching");
+      const payload = JSON.stringify({ conversation_id: channel, limit: 1 });
+      const watches = residents.map((_, client) => ({
+        client,
+        event: "join_conversation",
+        payload,
+      }));
+      await fleet.ask(watches, 100);
+      return talk("channel", stage, fleet, {
+        jobs: [{ client: 0, kind: "send", conversation: channel }],
+        window: 8,
+        perSecond: stage.plan.perSecond ?? CHANNEL_PER_SECOND,
+        letter: "m",
+        hearers: clients - 1,
+        counts: "heard",
+        unit: "delivery",
+      });
+    });
+  },
+};
+
 /** Pairs that talk with each other, all at once. */
 function pairs(
   name: string,
