@@ -10,9 +10,8 @@ import type { Queries, SessionOpening } from "../ports/edge.ts";
 import type { JoinedOrder, ThreadsLeftOrder, UserOrders } from "../protocol/actor-ops.ts";
 import { AppKinds } from "../protocol/app-kinds.ts";
 import type { Doubt } from "../protocol/doubt.ts";
-import type { ConversationId, FamilyId, UserId } from "../protocol/ids.ts";
+import type { FamilyId, UserId } from "../protocol/ids.ts";
 import { withNewcomer } from "../protocol/members.ts";
-import type { Prefs } from "../protocol/prefs.ts";
 import { FULL_SIGHT, type Sight } from "../protocol/privacy.ts";
 import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
 import { LIVE_CONVERSATIONS_MAX, LIVE_THREADS_MAX } from "../protocol/session-bounds.ts";
@@ -396,7 +395,7 @@ export class Hub {
         return;
       case "prefs_updated":
         this.#prefs.onEvent(user, event.rev, event.body, event.except);
-        this.#channels.refresh(user, prefsOf(event.body));
+        this.#channels.onPrefs(user, event.body);
         return;
       case "prefs_doubted":
         this.#prefs.look([user]);
@@ -488,11 +487,6 @@ type UserEvent =
 
 function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
   return JSON.parse(event.note) as UserOrders[O];
-}
-
-/** Which conversation preferences are of. */
-function prefsOf(body: string): ConversationId {
-  return asConversationId((JSON.parse(body) as Prefs).conversation_id);
 }
 
 /** The other of a direct conversation; nobody for a group. */

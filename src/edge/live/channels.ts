@@ -22,6 +22,7 @@ import type { UserOrders } from "../../protocol/actor-ops.ts";
 import type { ChannelActivity } from "../../protocol/channels.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
 import type { ConversationId, UserId } from "../../protocol/ids.ts";
+import type { Prefs } from "../../protocol/prefs.ts";
 import { type Activity, asConversationId, type Conversation } from "../../protocol/schemas.ts";
 import { ACTIVITY_EVERY_MS } from "../../protocol/session-bounds.ts";
 import { type Monotonic, msBetween } from "../../protocol/time.ts";
@@ -143,7 +144,7 @@ export class Channels {
       const read_seq = own?.read_seq ?? 0;
       void this.#add(user, id, { rev, last_seq, ...countsIn(conversation) }, { read_seq });
       // History that was before the user has a count of its own.
-      if (read_seq > 0) this.refresh(user, id);
+      if (read_seq > 0) this.#refresh(user, id);
     }
     const stream = this.#options.streams.get(id);
     for (const session of this.#options.sessionsOf(user)) {
@@ -163,8 +164,12 @@ export class Channels {
     }
   }
 
-  /** The user's preferences of the channel changed, which may have moved their point. */
-  refresh(user: UserId, id: ConversationId): void {
+  /** The user's preferences changed, which in a channel may have moved their point. */
+  onPrefs(user: UserId, prefs: string): void {
+    this.#refresh(user, asConversationId((JSON.parse(prefs) as Prefs).conversation_id));
+  }
+
+  #refresh(user: UserId, id: ConversationId): void {
     const members = this.#known.get(id)?.members;
     if (members?.has(user) !== true) return;
     this.#options.queries.standing(user, id).then(
