@@ -412,6 +412,8 @@ export interface PrivacySet {
 export interface UserStore {
   /** Undefined: no such user. */
   lastSeen(id: UserId): Promise<LastSeen | undefined>;
+  /** Pushes to this user need not wait for a session any more. */
+  releasePushes(id: UserId): Promise<void>;
   /** Group-committed; `at` is ISO 8601; an older value never replaces a newer one. */
   saveLastSeen(id: UserId, at: string): Promise<void>;
   /** Notes in the event log that the user is there, where somebody has asked for such events. */

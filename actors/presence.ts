@@ -15,10 +15,12 @@
  * [PRS9] While other hosts cannot be reached, sessions in doubt keep their status.
  * [PRS11] An invisible session does not count: its user was last seen when the last visible
  *        session ended or became invisible.
+ * [PRS12] A push waits while a session is online, or while the grace period after the last one goes
+ *        on.
  * [PRS10] When a user comes back within the grace period that followed a move, the status is
  *        published again, because an edge may have asked in between and found nobody.
  */
-import type { SessionNote, SessionStatus } from "../src/protocol/actor-ops.ts";
+import type { PushReach, SessionNote, SessionStatus } from "../src/protocol/actor-ops.ts";
 import type { SessionId } from "../src/protocol/ids.ts";
 import type { PresenceStatus } from "../src/protocol/schemas.ts";
 import { later, type Monotonic, msBetween } from "../src/protocol/time.ts";
@@ -119,6 +121,14 @@ export function shownStatus({ phase, published, sessions }: Presence): PresenceS
   if (phase.is !== "settling") return published;
   const announced = bestStatus(sessions);
   return RANK[announced] > RANK[published] ? announced : published;
+}
+
+/** [PRS12] */
+export function pushReach({ sessions, phase }: Presence): PushReach {
+  const isOnline = [...sessions.values()].some(({ status }) => status === "online");
+  if (isOnline) return "wait";
+  if (phase.is === "settling") return "unsure";
+  return phase.is === "grace" && sessions.size === 0 ? "wait" : "now";
 }
 
 /** `isCutOff`: other hosts cannot be reached now. */

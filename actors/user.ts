@@ -34,6 +34,7 @@ import {
   ABSENT,
   type Presence,
   type PresenceEvent,
+  pushReach,
   shownStatus,
   stepPresence,
   surplusSessions,
@@ -50,6 +51,8 @@ import type { SocialPorts } from "./social-ports.ts";
 export interface UserState {
   id: UserId;
   presence: Presence;
+  /** A push waits for a session; what happens when it need not is in `step`. */
+  holdsPush: boolean;
   lastSeenAt: string | null;
   /** Whether the user hides presence or the time last seen from anybody. */
   isReserved: boolean;
@@ -81,6 +84,7 @@ export function userBehaviour(
     );
     const before = state.presence.published;
     state.presence = presence;
+    releasePushes(state, ctx);
     if (wakeInMs === null) ctx.cancel(PRESENCE_TIMER);
     else ctx.after(wakeInMs, PRESENCE_TIMER);
     if (notice === null) return;
@@ -96,6 +100,13 @@ export function userBehaviour(
       body: JSON.stringify(statusOf(state)),
       note: statusNote({ isRestated, isReserved: state.isReserved }),
     });
+  }
+
+  /** Storage is away: they go when their time is up. */
+  function releasePushes(state: UserState, ctx: Context): void {
+    if (!state.holdsPush || pushReach(state.presence) !== "now") return;
+    state.holdsPush = false;
+    ctx.run(ports.users.releasePushes(state.id), nothing, nothing);
   }
 
   /** [USR3] */
@@ -286,6 +297,7 @@ export function userBehaviour(
       return {
         id: id as UserId,
         presence: ABSENT,
+        holdsPush: false,
         lastSeenAt: seen.at,
         isReserved: seen.isReserved,
         inbox: emptyInbox(),
@@ -322,6 +334,13 @@ export function userBehaviour(
           const { sessions, phase } = state.presence;
           const isSure = sessions.size > 0 || phase.is === "steady";
           reply.ok({ has: isSure ? sessions.size > 0 : null });
+          break;
+        }
+        case "push_reach": {
+          const reach = pushReach(state.presence);
+          const { hold } = body as UserOps["push_reach"]["body"];
+          if (hold && reach === "wait") state.holdsPush = true;
+          reply.ok({ reach });
           break;
         }
         case "compare_status": {

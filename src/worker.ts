@@ -35,6 +35,8 @@ import { exportJobs } from "./jobs/export.ts";
 import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
+import { openPushes } from "./jobs/push/open.ts";
+import { PUSH } from "./jobs/push/push.ts";
 import { KEEP_MESSAGES, retentionJobs } from "./jobs/retention.ts";
 import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
 import { unreadJobs } from "./jobs/unread.ts";
@@ -126,7 +128,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
     directUrl: config.databaseDirectUrl ?? config.databaseUrl,
     onFault: (fault, refusals) => faultLog.note(fault, refusals),
   });
-  const addresses = new Addresses(config.webhookAllowPrivate);
+  const addresses = new Addresses(config.webhookAllowPrivate, undefined, config.pushAllowPrivate);
   const outbound = new Outbound(addresses);
   const remote = startThread(log);
   const [line, farEnd] = createLine();
@@ -215,6 +217,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const uploads = { table: storage.uploads, store: stores.uploads };
   const retire = createRetirement({ table, store, uploads: uploads.store, refresh, log });
   const files: Files = { table, store, uploads, links, retire };
+  const push = openPushes({ config, storage, exchange, metrics, outbound, addresses, clock, log });
   const misrouted = createMisroutedPolls(edge.sockets.io, tls === null);
   const ownHooks =
     extensions === undefined ? null : new OwnHooks(config, extensions, HOOKED, clock, log);
@@ -240,6 +243,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       jobs: storage.jobs,
       probe: createProbe(addresses, outbound.post, clock),
     },
+    push: push.asked,
     hooks: hooksInOrder(ownHooks, createHooks({ config, post: outbound.post, clock, log })),
     gateway: exchange.gateway,
     presence: edge.presence,
@@ -355,6 +359,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
           }),
           ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
           ...retentionJobs({ store: storage.retention, gateway: exchange.gateway, log }),
+          ...push.handlers(),
           ...unreadJobs({
             store: storage.unread,
             gateway: exchange.gateway,
@@ -362,8 +367,13 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
             log,
           }),
         },
-        bounds: { [PREPARE_FILE]: scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE },
-        standing: [SWEEP_FILES, KEEP_MESSAGES, ...(config.messageSearch ? [FEED_SEARCH] : [])],
+        bounds: { [PREPARE_FILE]: scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE, [PUSH]: 1 },
+        standing: [
+          SWEEP_FILES,
+          PUSH,
+          KEEP_MESSAGES,
+          ...(config.messageSearch ? [FEED_SEARCH] : []),
+        ],
         registry: metrics.registry,
         clock,
         log,
@@ -422,6 +432,7 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
         await ownHooks?.close();
         adapter?.close();
         outbound.close();
+        push.close();
         stores.close();
         await storage.close();
         faultLog.close();

@@ -12,9 +12,10 @@ import type { ConfigKey } from "./key.ts";
 import { CONFIG_KEYS, type Directory, defaultWorkers } from "./keys.ts";
 import { type Limits, limitsBy } from "./limit-keys.ts";
 import type { ProxyTrust } from "./proxy-trust.ts";
+import { type PushConfig, readPush } from "./push-keys.ts";
 import { readTlsPair } from "./tls-pair.ts";
 
-export interface Config extends EventsConfig, FilesConfig {
+export interface Config extends EventsConfig, FilesConfig, PushConfig {
   port: number;
   host: string;
   /** Edge processes. */
@@ -102,8 +103,8 @@ export interface ConfigProblem {
 export type ConfigResult = { ok: true; config: Config } | { ok: false; problems: ConfigProblem[] };
 
 /**
- * Reads all variables; an empty one counts as not set. The only files it reads are the TLS pair
- * and a local key set.
+ * Reads all variables; an empty one counts as not set. The only files it reads are the TLS pair,
+ * a local key set, and the credentials for pushes.
  */
 export function loadConfig(env: Record<string, string | undefined>): ConfigResult {
   const problems: ConfigProblem[] = [];
@@ -192,6 +193,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
       },
       optional(CONFIG_KEYS.awsRegion),
     ),
+    ...readPush(read),
     logLevel: read(CONFIG_KEYS.logLevel, "info"),
   };
 
@@ -237,6 +239,16 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
       CONFIG_KEYS.filesUrl,
       "it without credentials",
       "set together with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  }
+  if (
+    isSet(CONFIG_KEYS.apnsKey) &&
+    !(["apnsKeyId", "apnsTeamId", "apnsTopic"] as const).every((one) => isSet(CONFIG_KEYS[one]))
+  ) {
+    report(
+      CONFIG_KEYS.apnsKey,
+      "it without its ids",
+      "set together with APNS_KEY_ID, APNS_TEAM_ID and APNS_TOPIC",
     );
   }
   checkTls(config, report);

@@ -2,10 +2,10 @@
  * Configuration of what leaves Troupe: jobs, the event log, webhooks, and the hook that is asked
  * before a commit. Part of CONFIG_KEYS in keys.ts.
  */
-import { type AddressRule, parseAddressRules } from "../base/networks.ts";
+import type { AddressRule } from "../base/networks.ts";
 import { HOOK_TYPES, type HookType } from "../protocol/hooks.ts";
 import type { ConfigKey, Read } from "./key.ts";
-import { integer, onOff, right, url, wrong } from "./readers.ts";
+import { addressRules, integer, oneOf, onOff, right, url } from "./readers.ts";
 
 export type EventsMode = "auto" | "on" | "off";
 export type OnHookFailure = "refuse" | "allow";
@@ -28,23 +28,11 @@ export interface EventsConfig {
   hookOnFailure: OnHookFailure;
 }
 
-function oneOf<T extends string>(...words: T[]): (text: string) => Read<T> {
-  return (text) => {
-    const word = words.find((one) => one === text.toLowerCase());
-    return word === undefined ? wrong : right(word);
-  };
-}
-
 function hookTypes(text: string): Read<HookType[]> {
   const names = text.split(",").map((one) => one.trim());
   const unknown = names.find((name) => !(HOOK_TYPES as readonly string[]).includes(name));
   if (unknown !== undefined) return { ok: false, found: `"${unknown}"` };
   return right([...new Set(names)] as HookType[]);
-}
-
-function addressRules(text: string): Read<AddressRule[]> {
-  const rules = parseAddressRules(text);
-  return "wrong" in rules ? { ok: false, found: `"${rules.wrong}"` } : right(rules.rules);
 }
 
 /** Standard Webhooks: a secret of 24 to 64 bytes in base64 after `whsec_`. */
@@ -109,7 +97,8 @@ export const EVENT_KEYS = {
   },
   hookSecret: {
     name: "HOOK_SECRET",
-    meaning: "secret that signs what HOOK_URL is sent, as webhooks are signed",
+    meaning:
+      "secret that signs what HOOK_URL, PUSH_URL and FILE_HOOK_URL are sent, as webhooks are signed",
     unit: "bytes",
     default: "",
     wants: `at least ${HOOK_SECRET_BYTES_MIN} bytes, or whsec_ and base64`,

@@ -17,6 +17,7 @@ import { LIMIT_KEYS } from "./limit-keys.ts";
 import { parseOrigin } from "./origins.ts";
 import { PRIVACY_KEY } from "./privacy-key.ts";
 import { type ProxyTrust, parseProxyTrust } from "./proxy-trust.ts";
+import { PUSH_KEYS } from "./push-keys.ts";
 import { integer, onOff, right, url, wrong } from "./readers.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
@@ -277,6 +278,7 @@ export const CONFIG_KEYS = {
   },
   privacyDefaults: PRIVACY_KEY,
   ...EVENT_KEYS,
+  ...PUSH_KEYS,
   ...FILE_KEYS,
   ...FILE_STORE_KEYS,
   ...LIMIT_KEYS,

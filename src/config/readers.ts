@@ -1,4 +1,5 @@
-/** How the texts of configuration variables are read. Used by keys.ts and event-keys.ts. */
+/** How the texts of configuration variables are read. Used by keys.ts and its parts. */
+import { type AddressRule, parseAddressRules } from "../base/networks.ts";
 import type { Read } from "./key.ts";
 
 export const right = <T>(value: T): Read<T> => ({ ok: true, value });
@@ -34,4 +35,16 @@ export function url(...protocols: string[]): (text: string) => Read<string> {
     if (protocols.includes(protocol) && hosted) return right(text);
     return { ok: false, found: shownUrl(text) };
   };
+}
+
+export function oneOf<T extends string>(...words: T[]): (text: string) => Read<T> {
+  return (text) => {
+    const word = words.find((one) => one === text.toLowerCase());
+    return word === undefined ? wrong : right(word);
+  };
+}
+
+export function addressRules(text: string): Read<AddressRule[]> {
+  const rules = parseAddressRules(text);
+  return "wrong" in rules ? { ok: false, found: `"${rules.wrong}"` } : right(rules.rules);
 }

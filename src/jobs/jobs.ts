@@ -10,6 +10,7 @@ import type { Post } from "../outbound/request.ts";
 import type { EventLog } from "../ports/events.ts";
 import type { JobCounts, JobStore } from "../ports/jobs.ts";
 import type { WebhookQueue, WebhookStore } from "../ports/webhooks.ts";
+import { forAMoment } from "./one-read.ts";
 import { type JobHandlers, JobRunner } from "./runner.ts";
 import { TELL_UNREAD } from "./unread.ts";
 import { Deliverer } from "./webhooks/deliverer.ts";
@@ -124,15 +125,7 @@ function addMetrics(registry: Registry, store: JobStore): void {
     failed: "Jobs that have failed within the last 7 days.",
     oldest_ms: "Milliseconds that the oldest job that is due has waited.",
   };
-  let counts: Promise<JobCounts | null> | null = null;
-  const read = () => {
-    counts ??= store.counts().catch(() => null);
-    const mine = counts;
-    setImmediate(() => {
-      if (counts === mine) counts = null;
-    });
-    return mine;
-  };
+  const read = forAMoment(() => store.counts().catch(() => null));
   for (const [figure, help] of Object.entries(figures) as [keyof JobCounts, string][]) {
     new Gauge({
       name: `troupe_jobs_${figure}`,

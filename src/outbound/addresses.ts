@@ -6,7 +6,8 @@
  *
  * [OUT1] What users name is https and public: never private, link-local, loopback or metadata.
  * [OUT2] What services name likewise, but for the hosts and networks of WEBHOOK_ALLOW_PRIVATE,
- *        where http is allowed, too.
+ *        where http is allowed, too; and the endpoints of devices but for those of
+ *        PUSH_ALLOW_PRIVATE.
  * [OUT3] What the operator names is trusted.
  */
 import { type LookupAddress, lookup as resolve } from "node:dns";
@@ -14,7 +15,7 @@ import { isIP, type LookupFunction } from "node:net";
 import { type AddressRule, addressRules, isPublicAddress } from "../base/networks.ts";
 
 /** The party that has named the address. */
-export type Namer = "user" | "service" | "operator";
+export type Namer = "user" | "device" | "service" | "operator";
 
 export class AddressRefused extends Error {
   override readonly name = "AddressRefused";
@@ -36,11 +37,18 @@ const systemResolve: Resolve = (host) =>
   });
 
 export class Addresses {
-  readonly #allowed: ReturnType<typeof addressRules>;
+  readonly #services: ReturnType<typeof addressRules>;
+  readonly #devices: ReturnType<typeof addressRules>;
   readonly #resolve: Resolve;
 
-  constructor(allowPrivate: readonly AddressRule[], resolveBy: Resolve = systemResolve) {
-    this.#allowed = addressRules(allowPrivate);
+  /** The private addresses that services may name, and those that devices may. */
+  constructor(
+    services: readonly AddressRule[],
+    resolveBy: Resolve = systemResolve,
+    devices: readonly AddressRule[] = [],
+  ) {
+    this.#services = addressRules(services);
+    this.#devices = addressRules(devices);
     this.#resolve = resolveBy;
   }
 
@@ -69,12 +77,13 @@ export class Addresses {
     const isHttp = protocol === "http:";
     if (isHttp && namer === "user") throw new AddressRefused("is not https");
     const host = hostOf(url);
-    const isNamed = namer === "service" && this.#allowed.hasHost(host);
+    const allowed = this.#allowedFor(namer);
+    const isNamed = allowed?.hasHost(host) === true;
     const family = isIP(host);
     const found = family !== 0 ? [{ address: host, family }] : await this.#resolve(host);
     if (namer === "operator" || isNamed) return found;
     const good = found.filter(({ address }) => {
-      if (namer === "service" && this.#allowed.hasAddress(address)) return true;
+      if (allowed?.hasAddress(address) === true) return true;
       return !isHttp && isPublicAddress(address);
     });
     if (good.length > 0) return good;
@@ -82,6 +91,11 @@ export class Addresses {
       throw new AddressRefused("is not https");
     }
     throw new AddressRefused("leads to an address that is not public");
+  }
+
+  #allowedFor(namer: Namer): ReturnType<typeof addressRules> | null {
+    if (namer === "service") return this.#services;
+    return namer === "device" ? this.#devices : null;
   }
 }
 

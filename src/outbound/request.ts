@@ -15,7 +15,7 @@ export interface OutboundRequest {
   method?: string;
   headers: Readonly<Record<string, string>>;
   /** Null: none. */
-  body: string | null;
+  body: string | Buffer | null;
   /** For all of it: name, connection, request and answer. */
   timeoutMs: number;
   /** More of an answer is not read. */

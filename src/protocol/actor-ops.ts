@@ -49,6 +49,9 @@ export interface SessionNote {
   age_ms?: number;
 }
 
+/** `unsure`: the actor has just moved, and is asked again. */
+export type PushReach = "now" | "wait" | "unsure";
+
 export interface UserOps {
   /** A session has just begun. */
   session_opened: { body: SessionNote & { worker: string }; answer: null };
@@ -64,6 +67,11 @@ export interface UserOps {
   compare_status: { body: { told: PresenceStatus }; answer: Status | null };
   /** Whether the user has a session, an invisible one, too; null: it is not sure at this moment. */
   has_session: { body: Record<string, never>; answer: { has: boolean | null } };
+  /**
+   * Whether a push should go at once, or wait for a session that may read it. With `hold` the actor
+   * says in storage when it need not wait any more (release_pushes).
+   */
+  push_reach: { body: { hold: boolean }; answer: { reach: PushReach } };
   /** The user's name, picture, `data` or `trusted` changed in storage. */
   profile_changed: { body: Record<string, never>; answer: null };
   create_conversation: {

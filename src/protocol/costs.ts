@@ -81,6 +81,14 @@ export const COST_OF_ROUTE: RouteCosts = {
   getPrivacy: PLAIN,
   // It may be published to everybody who watches the user, and mark the user's memberships.
   updatePrivacy: () => ({ http_user: 1, change: 1 }),
+  getPushKey: PLAIN,
+  // It may resolve a name, and add a job.
+  putDevice: () => ({ http_user: 2 }),
+  listDevices: PLAIN,
+  deleteDevice: () => ({ http_user: 1 }),
+  getPush: PLAIN,
+  updatePush: () => ({ http_user: 1 }),
+  listPushes: () => ({ http_user: 1 }),
   findUser: ({ query }) => {
     if (query.ids !== undefined) return { http_user: each(query.ids.length, IDS_A_UNIT) - 1 };
     return query.suspended === undefined ? NOTHING : page({ query });
@@ -223,6 +231,7 @@ export const COST_OF_ROUTE: RouteCosts = {
   opsUser: PLAIN,
   opsEndSessions: PLAIN,
   opsFindMessage: PLAIN,
+  opsUserPushes: PLAIN,
   healthz: PLAIN,
   readyz: PLAIN,
   // Every worker of the host counts and sends what it has counted.

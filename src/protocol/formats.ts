@@ -56,6 +56,10 @@ Format.Set(
   (value) =>
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(value) && !Number.isNaN(Date.parse(value)),
 );
+/** A language tag that Intl knows the form of. */
+Format.Set("locale", isLocale);
+/** A time zone that Intl knows. */
+Format.Set("time_zone", isTimeZone);
 /** An https address that a browser can load a picture from, or the path of an own file. */
 Format.Set("image_url", (value) => isImageUrl(value) || OWN_FILE.test(value));
 
@@ -64,3 +68,22 @@ export function isImageUrl(value: string): boolean {
 }
 /** Before it is normalised: see reactionKeyOf. */
 Format.Set("reaction_key", (value) => reactionKeyOf(value) !== null);
+
+function isLocale(value: string): boolean {
+  try {
+    return value.length <= 64 && Intl.getCanonicalLocales(value).length === 1;
+  } catch {
+    // RangeError: it has not the form of a tag.
+    return false;
+  }
+}
+
+function isTimeZone(value: string): boolean {
+  try {
+    // An offset such as +02:00 is none of the database's names.
+    return /^[A-Za-z]/.test(value) && new Intl.DateTimeFormat("en", { timeZone: value }) !== null;
+  } catch {
+    // RangeError: there is no such zone.
+    return false;
+  }
+}

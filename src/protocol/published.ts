@@ -112,6 +112,8 @@ const FORMATS: Readonly<Record<string, JsonObject>> = {
   draft: { maxLength: BODY_MAX },
   piece: { maxLength: 4096 },
   moment: { format: "date-time" },
+  locale: { minLength: 2, maxLength: 64 },
+  time_zone: { minLength: 3 },
   // Before it is normalised.
   reaction_key: { minLength: 1, maxLength: 64 },
 };

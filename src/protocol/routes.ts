@@ -20,6 +20,7 @@ import { OPS_ROUTES } from "./ops-routes.ts";
 import { PEOPLE_ROUTES } from "./people-routes.ts";
 import { PREFS_ROUTES } from "./prefs-routes.ts";
 import { PRIVACY_ROUTES } from "./privacy-routes.ts";
+import { PUSH_ROUTES } from "./push-routes.ts";
 import { REACTION_ROUTES } from "./reaction-routes.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import { SCHEDULED_ROUTES } from "./scheduled-routes.ts";
@@ -441,6 +442,7 @@ export const ROUTES = {
 
   ...EVENT_ROUTES,
 
+  ...PUSH_ROUTES,
   ...OPS_ROUTES,
 } as const satisfies Record<string, RouteSpec>;
 

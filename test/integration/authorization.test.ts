@@ -78,6 +78,9 @@ const IN_PERSON: ReadonlySet<RouteName> = new Set([
   "listLogins",
   "endLogin",
   "eraseMe",
+  "putDevice",
+  "listDevices",
+  "deleteDevice",
 ]);
 
 const ROUTE_TABLE: Record<RouteName, string> = {
@@ -92,6 +95,14 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   getMe: "                ok   ok     ok     ok       ok      403    403    403  401",
   getPrivacy: "           ok   ok     ok     ok       ok      403    403    403  401",
   updatePrivacy: "        ok   ok     ok     ok       ok      403    403    403  401",
+  getPushKey: "           ok   ok     ok     ok       ok      403    403    403  401",
+  // Its subscription leads to this machine.
+  putDevice: "            400  400    400    400      400     403    403    403  401",
+  listDevices: "          ok   ok     ok     ok       ok      403    403    403  401",
+  deleteDevice: "         404  404    404    404      404     403    403    403  401",
+  getPush: "              ok   ok     ok     ok       ok      403    403    403  401",
+  updatePush: "           ok   ok     ok     ok       ok      403    403    403  401",
+  listPushes: "           ok   ok     ok     ok       ok      403    403    403  401",
   updateMe: "             ok   ok     ok     ok       ok      403    403    403  401",
   findUser: "             ok   ok     ok     ok       ok      403    403    403  401",
   getUser: "              ok   ok     ok     ok       ok      403    403    403  401",
@@ -181,6 +192,7 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   opsSummary: "           403  403    403    403      403     403    403    ok   401",
   opsFindUser: "          403  403    403    403      403     403    403    ok   401",
   opsUser: "              403  403    403    403      403     403    403    ok   401",
+  opsUserPushes: "        403  403    403    403      403     403    403    ok   401",
   opsEndSessions: "       403  403    403    403      403     403    403    ok   401",
   opsFindMessage: "       403  403    403    403      403     403    403    ok   401",
   putExternalUser: "      403  403    403    403      403     403    403    403  401",
@@ -346,6 +358,14 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     changePassword: { old: "a wrong one", new: PASSWORD },
     updateMe: { display_name: "Somebody" },
     updatePrivacy: { discoverable: true },
+    updatePush: { level: "mentions" },
+    putDevice: {
+      provider: "webpush",
+      subscription: {
+        endpoint: "https://127.0.0.1/",
+        keys: { p256dh: "A".repeat(87), auth: "A".repeat(22) },
+      },
+    },
     createPost: { body: "a new post" },
     createComment: { body: "a comment" },
     editPost: { body: "edited" },
@@ -411,6 +431,7 @@ function pathOf(route: RouteName, scene: Scene): string {
     .replace(":external_id", `shop:${calls}`)
     .replace(":jti", "unknown")
     .replace(":comment_id", "999999999")
+    .replace(":device_id", "phone")
     .replace(":kind", "unknown")
     .replace(":action", "act")
     .replace(":key", path.startsWith("/api/actors/") ? "k1" : encodeURIComponent("👍"));

@@ -204,6 +204,10 @@ function validText(parts: Parts, ids: readonly string[]): fc.Arbitrary<string> {
       return fc.oneof(visibleText(STRING_MAX), fc.constantFrom("", " \t\n"));
     case "moment":
       return fc.constantFrom("1999-12-31T23:59:59.999Z", "2031-01-02T03:04:05.678Z");
+    case "locale":
+      return fc.constantFrom("en", "de-AT", "zh-Hant-TW");
+    case "time_zone":
+      return fc.constantFrom("UTC", "Europe/Berlin", "Asia/Kathmandu");
     case "reaction_key":
       return fc.constantFrom("👍", "❤\ufe0f", "+1", "e\u0301", "k".repeat(16));
   }

@@ -8,6 +8,7 @@ import pino from "pino";
 import { systemClock } from "../../src/base/clock.ts";
 import type { WorkerConfig } from "../../src/config/config.ts";
 import { DEFAULT_LIMITS } from "../../src/config/limit-keys.ts";
+import { readPush } from "../../src/config/push-keys.ts";
 import { type Api, type ApiDeps, createApi } from "../../src/edge/http/api.ts";
 import { REFUSALS, type Result, refused } from "../../src/protocol/errors.ts";
 import { PRIVACY_DEFAULTS } from "../../src/protocol/privacy.ts";
@@ -42,6 +43,7 @@ export const CONFIG: WorkerConfig = {
   hookEvents: ["message.send", "message.edit"],
   hookTimeoutMs: 1500,
   hookOnFailure: "refuse",
+  ...readPush((_key, unset) => unset),
   fileBytesMax: 104_857_600,
   fileTypes: null,
   fileHookUrl: null,
@@ -125,6 +127,15 @@ const NO_FILES = {
   retire: async () => true,
 } as unknown as ApiDeps["files"];
 
+const NO_PUSH: ApiDeps["push"] = {
+  devices: new Proxy({} as ApiDeps["push"]["devices"], {
+    get: () => () => Promise.reject(new Error("nothing is pushed here")),
+  }),
+  job: { kind: "none", key: "none" },
+  problemOf: () => Promise.resolve(null),
+  publicKey: () => Promise.reject(new Error("nothing is pushed here")),
+};
+
 export async function startHttpApi(
   config: Partial<WorkerConfig> = {},
   overrides: Partial<ApiDeps> = {},
@@ -155,6 +166,7 @@ export async function startHttpApi(
     clientPackages: storage.clientPackages,
     // These tests have no database.
     outside: noEvents(),
+    push: NO_PUSH,
     exports: { isThere: () => Promise.resolve(false) },
     erasures: { begin: () => Promise.reject(new Error("nobody is erased here")) },
     gateway,

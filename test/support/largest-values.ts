@@ -26,6 +26,8 @@ const LONGEST: Readonly<Record<string, () => string>> = {
   image_url: () => `https://cdn.example.com/${"a".repeat(2000)}`,
   reaction_key: () => EMOJI.repeat(16),
   time: () => new Date(Date.now() + DAY_MS).toISOString(),
+  locale: () => "en-GB",
+  time_zone: () => "America/Argentina/ComodRivadavia",
   moment: () => new Date(Date.now() + DAY_MS).toISOString(),
 };
 

@@ -70,6 +70,40 @@ describe("presence", () => {
     expect((await actors.storage.ports.users.lastSeen(ann))?.at).toBe(seenAt);
   });
 
+  test("[PRS12] a push waits for a session that is online, until the last one's grace period has ended", async () => {
+    const released: UserId[] = [];
+    actors.storage.ports.users.releasePushes = async (id) => void released.push(id);
+    const reach = async (hold = true) => {
+      const answer = await actors.asks(`user:${ann}`, "push_reach", { hold });
+      return "value" in answer ? answer.value["reach"] : answer.code;
+    };
+    const sets = (session: string, to: string) =>
+      actors.asks(`user:${ann}`, "set_status", { session, worker: SELF, status: to });
+    expect(await reach()).toBe("now");
+    await opens("phone");
+    await opens("laptop");
+    await sets("laptop", "away");
+    expect(await reach()).toBe("wait");
+    await sets("phone", "invisible");
+    expect(released).toEqual([ann]);
+    expect(await reach()).toBe("now");
+    await sets("phone", "online");
+    expect(await reach()).toBe("wait");
+    await closes("laptop");
+    await closes("phone");
+    expect(await reach()).toBe("wait");
+    expect(released).toEqual([ann]);
+    await actors.clock.advance(GRACE_MS);
+    expect(released).toEqual([ann, ann]);
+    expect(await reach()).toBe("now");
+    // Nothing waits, so nothing is released.
+    await opens("tablet");
+    expect(await reach(false)).toBe("wait");
+    await closes("tablet");
+    await actors.clock.advance(GRACE_MS);
+    expect(released).toEqual([ann, ann]);
+  });
+
   test("[USR5] what is hidden is said to watchers with every status, and published when it changes", async () => {
     await opens("phone");
     const body = { patch: { presence: "contacts" } };

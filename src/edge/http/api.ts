@@ -63,6 +63,7 @@ import { postRoutes } from "./routes/posts.ts";
 import { prefsRoutes } from "./routes/prefs.ts";
 import { type PresenceReader, presenceRoutes } from "./routes/presence.ts";
 import { privacyRoutes } from "./routes/privacy.ts";
+import { type PushDeps, pushRoutes } from "./routes/push.ts";
 import { reactionRoutes } from "./routes/reactions.ts";
 import { scheduledRoutes } from "./routes/scheduled.ts";
 import { searchRoutes } from "./routes/search.ts";
@@ -103,6 +104,7 @@ export interface ApiDeps {
   exports: Pick<ExportStore, "isThere">;
   /** Events for back ends, and the trial of webhooks. */
   outside: Pick<EventDeps, "events" | "webhooks" | "jobs" | "probe">;
+  push: Pick<PushDeps, "devices" | "job" | "problemOf" | "publicKey">;
   /** Asked before a commit; absent: nobody is. */
   hooks?: Hooks | null;
   appKinds?: AppKinds;
@@ -234,6 +236,7 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     ...conversationRoutes(deps.gateway, deps.queries),
     ...prefsRoutes(deps.gateway, deps.queries),
     ...privacyRoutes(deps.gateway),
+    ...pushRoutes({ ...deps.push, config, jobs: deps.outside.jobs }),
     ...reactionRoutes(deps.gateway, deps.queries),
     ...threadRoutes(deps.gateway, deps.queries),
     ...fileRoutes(deps.files),

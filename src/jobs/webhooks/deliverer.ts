@@ -15,6 +15,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Post } from "../../outbound/request.ts";
+import { retryAfterOf } from "../../outbound/retry-after.ts";
 import { webhookRequest } from "../../outbound/webhook-request.ts";
 import type { QueuedEvent, QueueLook, WebhookQueue } from "../../ports/webhooks.ts";
 import type { OutsideEvent } from "../../protocol/outside-events.ts";
@@ -48,7 +49,6 @@ const BATCH_MAX = 100;
 const ROWS_AT_ONCE = 500;
 /** While more keys than this wait, no further events are queued: they wait in the log. */
 const KEYS_WAITING_MAX = 5_000;
-const RETRY_AFTER_MS_MAX = HOUR_MS;
 
 export interface DelivererOptions {
   id: string;
@@ -201,12 +201,4 @@ export class Deliverer {
       };
     });
   }
-}
-
-/** Seconds, or a date; 0 where it says neither. */
-export function retryAfterOf(header: string | string[] | undefined, nowMs: number): number {
-  const text = Array.isArray(header) ? header[0] : header;
-  if (text === undefined) return 0;
-  const waitMs = /^\d{1,9}$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - nowMs;
-  return Number.isNaN(waitMs) ? 0 : Math.min(Math.max(waitMs, 0), RETRY_AFTER_MS_MAX);
 }

@@ -41,6 +41,9 @@ export class MemoryUsers implements UserStore {
   /** The memory twin keeps no event log. */
   cameOnline = async (): Promise<void> => undefined;
 
+  /** The memory twin pushes nothing. */
+  releasePushes = async (): Promise<void> => undefined;
+
   async saveLastSeen(id: UserId, at: string): Promise<void> {
     const stored = this.#tables.users.get(id);
     if (!stored) return;

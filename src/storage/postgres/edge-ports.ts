@@ -10,6 +10,7 @@ import type { FileTable } from "../../ports/files.ts";
 import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
+import type { DeviceStore, PushQueue } from "../../ports/push.ts";
 import type { RetentionStore } from "../../ports/retention.ts";
 import type { ScheduledStore } from "../../ports/scheduled.ts";
 import type { MessageSearch, SearchIndex } from "../../ports/search.ts";
@@ -21,6 +22,7 @@ import { PostgresAccounts } from "./accounts.ts";
 import { PostgresAppQueries } from "./app-actors.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
+import { PostgresDevices } from "./devices.ts";
 import { PostgresErasures } from "./erasures.ts";
 import { PostgresEventLog } from "./event-log.ts";
 import { PostgresExports } from "./exports.ts";
@@ -29,6 +31,7 @@ import { PostgresJobs } from "./jobs.ts";
 import { PostgresModeration } from "./moderation.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
 import { Database } from "./pool.ts";
+import { PostgresPushes } from "./pushes.ts";
 import { PostgresQueries } from "./queries.ts";
 import { PostgresRetention } from "./retention.ts";
 import { PostgresScheduled } from "./scheduled.ts";
@@ -42,12 +45,16 @@ import { PostgresWebhooks } from "./webhooks.ts";
 const CONNECTIONS = 4;
 /** Searches have connections of their own: who searches much keeps nobody else waiting. */
 const SEARCH_CONNECTIONS = 2;
+/** The job of pushes has connections of its own for the same reason. */
+const PUSH_CONNECTIONS = 2;
 
 export interface EdgeStorage {
   accounts: AccountStore;
   queries: Queries;
   ops: OpsQueries;
   clientPackages: ClientPackages;
+  devices: DeviceStore;
+  pushes: PushQueue;
   services: ServiceStore;
   scheduled: ScheduledStore;
   files: FileTable;
@@ -78,12 +85,15 @@ export interface EdgeStorageOptions extends StorageOptions {
 export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): EdgeStorage {
   const database = new Database(url, CONNECTIONS, options);
   const searches = new Database(url, SEARCH_CONNECTIONS, options);
+  const pushing = new Database(url, PUSH_CONNECTIONS, options);
   const jobs = new PostgresJobs(database, options.directUrl ?? url);
   return {
     accounts: new PostgresAccounts(database),
     queries: new PostgresQueries(database),
     ops: new PostgresOpsQueries(database, jobs),
     clientPackages: new PostgresClientPackages(database),
+    devices: new PostgresDevices(database),
+    pushes: new PostgresPushes(pushing),
     services: new PostgresServices(database),
     scheduled: new PostgresScheduled(database),
     files: new PostgresFiles(database),
@@ -102,9 +112,10 @@ export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): 
     spare() {
       database.spare();
       searches.spare();
+      pushing.spare();
     },
     async close() {
-      await Promise.all([database.close(), searches.close()]);
+      await Promise.all([database.close(), searches.close(), pushing.close()]);
     },
   };
 }

@@ -34,6 +34,9 @@ const LASTING: Pruned[] = [
   { table: "reserved_names", at: "until", key: "name_hash", keptMs: 0 },
   { table: "unread_members", at: "since", key: "user_id, conversation_id", keptMs: 90 * DAY_MS },
   { table: "unread_turns", at: "told_at", key: "user_id", keptMs: DAY_MS },
+  // A message that is a day old is not pushed any more.
+  { table: "push_feed", at: "at", key: "id", keptMs: DAY_MS },
+  { table: "push_shown", at: "at", key: "user_id, conversation_id", keptMs: 30 * DAY_MS },
   { table: "erasures", at: "finished_at", key: "user_id", keptMs: 7 * DAY_MS },
   { table: "jobs", at: "finished_at", key: "id", keptMs: 7 * DAY_MS },
 ];

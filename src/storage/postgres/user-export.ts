@@ -76,6 +76,17 @@ const LOGINS = `SELECT f.id AS at, ${object(
 )} AS line FROM refresh_families f
   WHERE f.user_id = :user AND f.id > :after ORDER BY f.id LIMIT ${PAGE}`;
 
+const DEVICES = `SELECT d.id AS at, ${object(
+  `'type', 'device', 'device_id', d.device_id, 'provider', d.provider, 'address', d.address,
+    'locale', d.locale, 'tz', d.tz, 'created_at', iso_time(d.created_at),
+    'updated_at', iso_time(d.updated_at)`,
+)} AS line FROM push_devices d
+  WHERE d.user_id = :user AND d.id > :after ORDER BY d.id LIMIT ${PAGE}`;
+const PUSH_SETTINGS = `SELECT s.user_id AS at, ${object(
+  `'type', 'push', 'level', s.level, 'snoozed_until', iso_time(s.snoozed_until),
+    'quiet_hours', s.quiet_hours, 'content', s.content`,
+)} AS line FROM push_settings s WHERE s.user_id = :user AND :after = 0`;
+
 /**
  * The conversations that follow, whether the user is a member still or not. LIMIT keeps PostgreSQL to
  * one look into an index for each, where it would otherwise read whole tables.
@@ -165,7 +176,19 @@ const REPORTS = `SELECT r.id AS at, ${object(
   WHERE r.reporter_id = :user AND r.id > :after ORDER BY r.id LIMIT ${PAGE}`;
 
 /** By an index of the user's own, in the order of ids. */
-const PAGED = [CONVERSATIONS, PREFS, LOGINS, SCHEDULED, POSTS, FOLLOWS, FOLLOWERS, BLOCKS, REPORTS];
+const PAGED = [
+  CONVERSATIONS,
+  PREFS,
+  LOGINS,
+  DEVICES,
+  PUSH_SETTINGS,
+  SCHEDULED,
+  POSTS,
+  FOLLOWS,
+  FOLLOWERS,
+  BLOCKS,
+  REPORTS,
+];
 
 /** See ExportStore.lines. */
 export async function* userLines(

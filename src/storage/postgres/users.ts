@@ -21,6 +21,7 @@ const LAST_SEEN = {
     FROM users u
     WHERE u.id = ANY ($1::bigint[])`,
 };
+const RELEASE_PUSHES = { name: "release_pushes", text: "SELECT release_pushes($1)" };
 const LOG_ONLINE = { name: "log_online", text: "SELECT log_online($1::bigint[])" };
 const SAVE_LAST_SEEN = {
   name: "save_last_seen",
@@ -141,6 +142,10 @@ export class PostgresUsers implements UserStore {
 
   async cameOnline(id: UserId): Promise<void> {
     if (this.#isPresenceWanted) await this.#online.ask(id);
+  }
+
+  async releasePushes(id: UserId): Promise<void> {
+    await this.#database.read(RELEASE_PUSHES, [id]);
   }
 
   async saveLastSeen(id: UserId, at: string): Promise<void> {

@@ -2,13 +2,15 @@
  * The dialog behind one's own picture, a section for each matter: profile, status, looks, and the way
  * out.
  */
-import { type FormEvent, type ReactElement, type ReactNode, useId, useState } from "react";
+import { type FormEvent, type ReactElement, useState } from "react";
 import type { ShownStatus } from "../../client/presence.ts";
 import { useMe, useTroupe } from "../../client/react.ts";
 import { usePage } from "./context.ts";
 import { Dialog } from "./dialog.tsx";
 import { answerOf } from "./http.ts";
 import { setLook, useLook } from "./look.ts";
+import { PushSetting } from "./push-setting.tsx";
+import { Section } from "./setting-section.tsx";
 import { useStore } from "./store.ts";
 
 export interface SettingsProps {
@@ -21,22 +23,12 @@ export function Settings({ onSignOut, onClose }: SettingsProps): ReactElement {
     <Dialog title="You" className="settings" onClose={onClose}>
       <Profile />
       <OwnStatus />
+      <PushSetting />
       <Looks />
       <button type="button" className="button-quiet sign-out" onClick={onSignOut}>
         Sign out
       </button>
     </Dialog>
-  );
-}
-
-/** One matter of the settings. */
-export function Section({ title, children }: { title: string; children: ReactNode }): ReactElement {
-  const id = useId();
-  return (
-    <section className="setting" aria-labelledby={id}>
-      <h3 id={id}>{title}</h3>
-      {children}
-    </section>
   );
 }
 

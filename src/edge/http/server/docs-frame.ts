@@ -59,6 +59,11 @@ export const GUIDES: readonly DocsPage[] = [
     summary: "What back ends receive: the event log, webhooks, and the hook before a commit.",
   },
   {
+    slug: "push",
+    title: "Push",
+    summary: "Browsers, FCM, APNs or a gateway of your own: what is pushed, when, and why not.",
+  },
+  {
     slug: "actors",
     title: "Actors of your own",
     summary: "Polls, games and auctions in the server: durable state, numbered events, timers.",

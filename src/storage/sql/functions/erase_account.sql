@@ -7,6 +7,14 @@ DECLARE
 BEGIN
   -- So that the result names what there was none of.
   PERFORM count_erased(p_user, 'messages', 0), count_erased(p_user, 'files', 0);
+  -- Pushes that wait for a device go with it.
+  DELETE FROM push_devices d WHERE d.user_id = p_user;
+  GET DIAGNOSTICS gone = ROW_COUNT;
+  PERFORM count_erased(p_user, 'devices', gone);
+  DELETE FROM push_settings s WHERE s.user_id = p_user;
+  DELETE FROM push_pending p WHERE p.user_id = p_user;
+  DELETE FROM push_shown s WHERE s.user_id = p_user;
+  DELETE FROM push_decisions d WHERE d.user_id = p_user;
   DELETE FROM refresh_families f WHERE f.user_id = p_user;
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM count_erased(p_user, 'logins', gone);
