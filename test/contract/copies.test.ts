@@ -6,6 +6,7 @@
  * [CPY2] A copy that is not committed leaves the database as empty as it was.
  * [CPY3] Rows of a schema that is newer than this Troupe are refused.
  * [CPY5] Rows of an older schema are brought up to this Troupe's after they are written.
+ * [CPY6] Rows that migrations leave do not count.
  * [CPY4] A database in which anybody has left rows is refused, and nothing in it changes.
  */
 import { Readable } from "node:stream";
@@ -142,6 +143,11 @@ it("[CPY5] rows of an older schema are brought up to date", async () => {
   const all = await rowsOf(copy.url);
   expect(all.filter((row) => row.startsWith("users: "))).toHaveLength(2);
   expect(all.some((row) => row.startsWith(`schema_migrations: (${schema},`))).toBe(true);
+});
+
+it("[CPY6] a database that was migrated, and that nobody has used, is empty", async () => {
+  const options = { url: source.url, schema, version: VERSION };
+  expect(await Target.fill(options, async ({ tables }) => tables.length)).toBeGreaterThan(50);
 });
 
 it("[CPY4] a database with somebody's rows is refused, and keeps them", async () => {

@@ -19,16 +19,9 @@ import { withClient, writeRows } from "./copy.ts";
 import { listed, type SequenceState, schemaOf, type TableShape, tablesOf } from "./tables.ts";
 
 /** Tables in which every start leaves rows, before anybody has used Troupe. */
-const SEEDED = new Set([
-  "client_packages",
-  "cluster_identity",
-  "event_log_state",
-  "file_key",
-  "moderation_rules",
-  "privacy_defaults",
-  "search_state",
-  "unread_looked",
-]);
+const SEEDED = new Set(["client_packages", "file_key"]);
+/** The column of a table that has one row, which its migration writes. */
+const ONLY_ROW = ["only_row", "is_only"];
 
 /** Hosts add jobs for themselves as they start. */
 const SOMEBODYS_JOBS = " WHERE asked_by IS NOT NULL";
@@ -178,7 +171,7 @@ async function refuseUsed(client: Client, schema: number): Promise<void> {
   if (!(await hasTable(client, "schema_migrations"))) return;
   const own = await schemaOf(client);
   for (const { name, columns } of await tablesOf(client)) {
-    if (SEEDED.has(name)) continue;
+    if (SEEDED.has(name) || ONLY_ROW.some((column) => columns.includes(column))) continue;
     const first = `SELECT ${listed(columns.slice(0, 1))} FROM ${escapeIdentifier(name)}`;
     const { rowCount } = await client.query(
       `${first}${name === "jobs" ? SOMEBODYS_JOBS : ""} LIMIT 1`,
