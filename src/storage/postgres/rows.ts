@@ -87,7 +87,7 @@ export interface ConversationRow {
   reader_extra?: MemberExtra | null;
 }
 
-/** The properties of a conversation beside members and title (sql/migrations/0015, 0039). */
+/** The properties of a conversation beside members and title (sql/migrations/0015, 0041). */
 export type ConversationExtra = Pick<
   Conversation,
   "audience" | "data" | "image_url" | "settings" | "permissions" | "meta_rev"
