@@ -66,12 +66,13 @@ function Field(props: FieldProps): ReactElement {
     write(`${text.slice(0, from)}@${username} ${text.slice(to)}`);
   });
 
-  useEffect(() => {
+  // Before the next key is pressed.
+  useLayoutEffect(() => {
     if (editing !== null) setText(editing.body);
     if (editing !== null || replyTo !== null) field.current?.focus();
   }, [editing, replyTo, setText]);
   const { isFirstFocused = false, dropped } = props;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isFirstFocused) field.current?.focus();
   }, [isFirstFocused]);
   const { add } = uploads;

@@ -2,7 +2,7 @@
  * The text of a composer, which is a draft of its conversation until it is sent: what is typed is kept
  * with the user's preferences, and what was typed on another device since takes its place.
  */
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
 import { prefsOf } from "../prefs.ts";
 import { useTroupe } from "../react.ts";
 
@@ -21,7 +21,7 @@ export function useDraftedText(conversationId: string, isEditing: boolean): Draf
   /** The draft as this field has it: what differs from it comes from elsewhere. */
   const held = useRef(text);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isEditing) return;
     show(held.current);
     const readable = own.of(conversationId);
