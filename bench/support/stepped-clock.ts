@@ -20,6 +20,17 @@ export function setStep(file: string, ms: number): void {
   writeFileSync(file, String(ms));
 }
 
+/** Null while it is being written, and in a process that may open no more files. */
+function readStep(file: string): number | null {
+  try {
+    const text = readFileSync(file, "utf8");
+    return text === "" ? null : Number(text);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EMFILE") return null;
+    throw error;
+  }
+}
+
 function follow(file: string): void {
   const RealDate = Date;
   let stepMs = 0;
@@ -28,9 +39,7 @@ function follow(file: string): void {
   const wallMs = (): number => {
     if (performance.now() - lookedMs >= LOOK_EVERY_MS) {
       lookedMs = performance.now();
-      // Empty while it is being written.
-      const text = readFileSync(file, "utf8");
-      if (text !== "") stepMs = Number(text);
+      stepMs = readStep(file) ?? stepMs;
     }
     return RealDate.now() + stepMs;
   };

@@ -11,6 +11,7 @@ import type { PrimaryOrders, TlsMaterial } from "../runtime/control.ts";
 import { FRAME, type Frame, frame } from "../runtime/frames.ts";
 import { PIPE_FD, Pipe } from "../runtime/pipe.ts";
 import type { WorkerRef } from "../runtime/view.ts";
+import { ignoreSurplusHandleAnswers } from "./handle-answers.ts";
 import { stepWorker, type WorkerEvent, type WorkerState } from "./worker-state.ts";
 
 export interface WorkerProcessEvents {
@@ -54,6 +55,7 @@ export class WorkerProcess {
     this.ref = ref;
     this.#events = events;
     this.worker = cluster.fork(withoutSecrets());
+    ignoreSurplusHandleAnswers(this.worker.process);
     const stream = this.worker.process.stdio?.[PIPE_FD] as Duplex | null | undefined;
     // Out of descriptors: Node returns a child without streams and reports the error later.
     if (!stream) {
