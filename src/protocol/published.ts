@@ -105,7 +105,7 @@ const FORMATS: Readonly<Record<string, JsonObject>> = {
   message_body: { maxLength: BODY_MAX },
   title: { minLength: 1, maxLength: TITLE_MAX },
   question: { minLength: 1, maxLength: QUESTION_MAX },
-  image_url: { format: "uri-reference", pattern: "^(https:/)?/", maxLength: 2048 },
+  image_url: { pattern: "^(https:/)?/", maxLength: 2048 },
   note: { minLength: 1, maxLength: NOTE_MAX },
   notice: { minLength: 1, maxLength: NOTICE_MAX },
   label: { minLength: 1, maxLength: LABEL_MAX },
