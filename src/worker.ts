@@ -21,6 +21,7 @@ import type { WorkerConfig } from "./config/config.ts";
 import type { Extensions, RenewalOrder } from "./config/extensions.ts";
 import { Edge } from "./edge/edge.ts";
 import { createApi } from "./edge/http/api.ts";
+import { importReaders } from "./edge/import-readers.ts";
 import { createOpsAnswers } from "./edge/ops/answers.ts";
 import { createOps } from "./edge/ops/ops.ts";
 import { ClosedConnections } from "./edge/transport/closed-connections.ts";
@@ -33,6 +34,7 @@ import { ImagePool } from "./images/pool.ts";
 import { erasureJobs } from "./jobs/erasure.ts";
 import { exportJobs } from "./jobs/export.ts";
 import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
+import { importJobs } from "./jobs/import.ts";
 import { startJobs } from "./jobs/jobs.ts";
 import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
 import { openPushes } from "./jobs/push/open.ts";
@@ -355,6 +357,12 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
             files: store,
             queue: storage.jobs,
             basePath: config.basePath,
+            clock,
+          }),
+          ...importJobs({
+            store: storage.imports,
+            files: store,
+            readers: importReaders(),
             clock,
           }),
           ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),

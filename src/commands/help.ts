@@ -14,6 +14,7 @@ Looking after it
   restore    bring a backup back into an empty database
   move       go from the embedded database to a PostgreSQL of one's own
   export     write a conversation, or everything, into a zip
+  import     take users, conversations and messages from a file
   token      print, list or revoke tokens with which a program or an operator may call the API
   rotate-secret  sign new tokens with a new secret; older tokens stay good
   webhook    send a test to the deployment's webhooks
@@ -116,6 +117,15 @@ second. A password is made up and shown, or with --password-stdin the first line
   list              show all users; --suspended: those who are suspended, with until and reason
 
   troupe user suspend mallory --until 2027-01-31T12:00:00Z --reason spam
+`,
+  import: `Usage: troupe import <file>
+
+Takes a file of lines, one JSON object each, or the zip of an export: users, conversations, members,
+messages, reactions, follows, blocks, posts. Every line is judged before the first one is written,
+and an error names its line. May run beside a running server, whose people hear nothing of it. The
+same file again changes nothing, and goes on where a killed import was.
+
+  troupe import everything.jsonl
 `,
   export: `Usage: troupe export <--all | --conversation <id> | --user <id>> [options]
 

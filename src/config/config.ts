@@ -183,6 +183,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     fileTypes: read<string[] | null>(CONFIG_KEYS.fileTypes, null),
     fileHookUrl: optional(CONFIG_KEYS.fileHookUrl),
     fileQuotaBytes: read(CONFIG_KEYS.fileQuotaBytes, 5_368_709_120),
+    importBytesMax: read(CONFIG_KEYS.importBytesMax, 17_179_869_184),
     fileUrlTtlS: read(CONFIG_KEYS.fileUrlTtlS, 3600),
     fileStore: s3Store(
       read<S3Address | null>(CONFIG_KEYS.filesUrl, null),

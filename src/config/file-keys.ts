@@ -10,6 +10,7 @@ export interface FilesConfig {
   /** Patterns such as `image/*`; null: everything but executables. */
   fileTypes: string[] | null;
   fileQuotaBytes: number;
+  importBytesMax: number;
   fileUrlTtlS: number;
   /** Null: no scanner is asked about files. */
   fileHookUrl: string | null;
@@ -62,6 +63,16 @@ export const FILE_KEYS = {
     tooSmall: "people have to delete before they can send",
     tooLarge: "one account can fill the disk",
     read: integer(1, 999_999_999_999),
+  },
+  importBytesMax: {
+    name: "IMPORT_BYTES_MAX",
+    meaning: "largest body of an import, which waits on the disk until it is written",
+    unit: "bytes",
+    default: "17179869184",
+    wants: "a whole number from 1 to 1099511627776",
+    tooSmall: "files have to be cut in pieces before they are imported",
+    tooLarge: "one service can fill the disk",
+    read: integer(1, 1_099_511_627_776),
   },
   fileUrlTtlS: {
     name: "FILE_URL_TTL_S",

@@ -33,6 +33,7 @@ export interface HeldJob {
 export interface JobError {
   code: string;
   message: string;
+  details?: unknown;
 }
 
 /** How a run ends. */

@@ -206,6 +206,7 @@ export const COST_OF_ROUTE: RouteCosts = {
   eraseMe: () => ({ http_user: 50 }),
   getJob: PLAIN,
   // A walk through the tables, off the hot path.
+  startImport: () => ({}),
   startExport: () => ({ http_user: 50 }),
   getExport: () => ({ http_user: 20 }),
   listServiceTokens: PLAIN,

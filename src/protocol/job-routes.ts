@@ -28,7 +28,7 @@ export const Job = Type.Object({
       {},
       {
         description:
-          "When it is done; of an erasure how much of what went, of an export `{url, expires_at, bytes, lines, files}`.",
+          "When it is done; of an erasure how much of what went, of an export `{url, expires_at, bytes, lines, files}`, of an import `{users, conversations, messages}`.",
       },
     ),
   ),
@@ -47,6 +47,18 @@ export const JOB_ROUTES = {
     params: ById,
     answers: { 200: Job },
     refusals: ["not_found"],
+  },
+  startImport: {
+    group: "Services",
+    method: "POST",
+    path: "/api/imports",
+    summary:
+      "Import users, conversations, messages and more: the body is JSONL of any size, one object a line (`ImportUser`, `ImportMessage` …), or the zip of an export. A job validates every line before it writes the first; the same file again changes nothing. No events and notifications come of it.",
+    token: true,
+    scope: "import",
+    isBytes: true,
+    answers: { 202: Begun },
+    refusals: ["payload_too_large", "unsupported_media_type"],
   },
   startExport: {
     group: "Services",

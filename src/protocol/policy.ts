@@ -54,10 +54,11 @@ export const RULES = {
     "forbidden",
     'This wants a user\'s access token, or a service token whose scope contains "export".',
   ),
+  importer: wantsScope("import"),
   /** A user, or a service whose calls may begin a job. */
   jobAsker: refused(
     "forbidden",
-    'This wants a user\'s access token, or a service token whose scope contains "users", "export" or "admin".',
+    'This wants a user\'s access token, or a service token whose scope contains "users", "import", "export" or "admin".',
   ),
   /** A user, or a service that calls the application's actors. */
   caller: refused(
@@ -111,6 +112,7 @@ export const SCOPES_OF_RULE = {
   moderator: ["moderate"],
   actors: ["actors"],
   receiver: ["events"],
+  importer: ["import"],
 } as const satisfies Partial<Record<RuleName, readonly ServiceScope[]>>;
 
 export type Facts = Partial<Record<RuleName, boolean>>;
@@ -132,6 +134,7 @@ const ACTS = {
   read_job: ["jobAsker", "admitted"],
   // Judged again by what is exported, and by the export's asker.
   export: ["exporter", "admitted"],
+  import: ["importer"],
   // The application's own `authorize` decides on the rest.
   call_actor: ["caller", "admitted"],
   use_actor: ["user", "admitted"],
@@ -322,6 +325,7 @@ export const ACT_OF_ROUTE: Readonly<Record<RouteName, Act>> = {
   eraseUser: "manage_accounts",
   eraseMe: "own_credentials",
   getJob: "read_job",
+  startImport: "import",
   startExport: "export",
   getExport: "export",
   listServiceTokens: "manage_tokens",

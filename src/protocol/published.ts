@@ -6,6 +6,7 @@
 import type { TSchema } from "typebox";
 import { ConversationSummary, Totals } from "./conversation-list.ts";
 import { ERROR_STATUS } from "./errors.ts";
+import { IMPORT_LINES } from "./import-lines.ts";
 import {
   Activity,
   Ban,
@@ -38,6 +39,16 @@ import {
 } from "./social.ts";
 import { BODY_MAX, LABEL_MAX, NOTE_MAX, NOTICE_MAX, QUESTION_MAX, TITLE_MAX } from "./text.ts";
 
+/** The lines of an import: `ImportUser`, `ImportMessage` … */
+function importSchemas(): Readonly<Record<string, TSchema>> {
+  return Object.fromEntries(
+    Object.entries(IMPORT_LINES).map(([type, schema]) => [
+      `Import${type[0]!.toUpperCase()}${type.slice(1)}`,
+      schema,
+    ]),
+  );
+}
+
 /** Objects of the contract that have a name. */
 export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   User,
@@ -67,6 +78,7 @@ export const NAMED_SCHEMAS: Readonly<Record<string, TSchema>> = {
   Notification,
   NotificationsRead,
   Status,
+  ...importSchemas(),
   Error: ErrorBody,
 };
 

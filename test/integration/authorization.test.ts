@@ -34,7 +34,7 @@ type Who = (typeof WHO)[number];
 const SERVICES: ReadonlySet<Who> = new Set(["notify", "admin", "ops"]);
 
 /** Service tokens of further scopes: what they may, beside what everybody may. */
-const MORE_SERVICES = ["users", "moderate", "act", "events", "export"] as const;
+const MORE_SERVICES = ["users", "moderate", "act", "events", "import", "export"] as const;
 const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName, string>>> = {
   users: {
     findUser: "ok",
@@ -48,6 +48,7 @@ const MORE_MAY: Record<(typeof MORE_SERVICES)[number], Partial<Record<RouteName,
     eraseUser: "404",
     getJob: "404",
   },
+  import: { startImport: "ok", getJob: "404" },
   export: { startExport: "ok", getExport: "404", getJob: "404" },
   // Of messages only those of the type system, which the table's are not.
   act: { putExternalConversation: "ok", signalConversation: "ok" },
@@ -203,6 +204,7 @@ const ROUTE_TABLE: Record<RouteName, string> = {
   eraseUser: "            403  403    403    403      403     403    403    403  401",
   eraseMe: "              403  403    403    403      403     403    403    403  401",
   getJob: "               404  404    404    404      404     403    404    403  401",
+  startImport: "          403  403    403    403      403     403    403    403  401",
   startExport: "          ok   403    403    403      403     403    403    403  401",
   getExport: "            404  404    404    404      404     403    403    403  401",
   signalConversation: "   403  403    403    403      403     403    403    403  401",
@@ -354,6 +356,7 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
     refresh: { refresh_token: fresh.login.refresh_token },
     logout: { refresh_token: fresh.login.refresh_token },
     eraseMe: { password: "a wrong one", messages: "keep" },
+    startImport: { type: "report" },
     startExport: { user_id: people.owner.id },
     changePassword: { old: "a wrong one", new: PASSWORD },
     updateMe: { display_name: "Somebody" },

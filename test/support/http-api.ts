@@ -32,6 +32,7 @@ export const CONFIG: WorkerConfig = {
   serviceSubjects: [],
   auditRetentionDays: 365,
   retentionDays: null,
+  importBytesMax: 1_000_000,
   privacyDefaults: PRIVACY_DEFAULTS,
   jobs: true,
   events: "auto",

@@ -46,7 +46,8 @@ export function factsOf({ userId, scope, service }: Identity): Facts {
     speaker: !isService || scope.includes("act"),
     finder: !isService || scope.includes("users") || scope.includes("admin"),
     exporter: !isService || scope.includes("export"),
-    jobAsker: !isService || ["users", "export", "admin"].some((one) => scope.includes(one)),
+    jobAsker:
+      !isService || ["users", "import", "export", "admin"].some((one) => scope.includes(one)),
     caller: !isService || scope.includes("actors"),
     inPerson: service === null,
   };

@@ -10,6 +10,7 @@
 import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { ok, type Result, refused } from "../../protocol/errors.ts";
+import { foreignHashProblem, isForeign, isForeignPassword } from "./foreign-hashes.ts";
 
 /** The row of 16 MiB in OWASP's "Password Storage Cheat Sheet"; about 150 ms of one core. */
 const COST = { N: 16_384, r: 8, p: 5 } as const;
@@ -115,14 +116,22 @@ export async function hashPassword(password: string): Promise<string> {
  * Whether `password` belongs to `hash`; null (no such account) costs the same. Call it in a turn.
  */
 export async function isPassword(password: string, hash: string | null): Promise<boolean> {
+  if (hash !== null && isForeign(hash)) return isForeignPassword(password, hash);
   const parsed = parse(hash ?? NOBODY);
   if (parsed === null) throw new Error("a stored password hash is damaged");
   const key = await derive(password, parsed.salt, parsed.key.length, parsed.cost);
   return timingSafeEqual(key, parsed.key) && hash !== null;
 }
 
-/** Whether the hash was made with a lower cost than new ones are. */
+/** What is wrong with a hash that is imported; null: it can be verified. */
+export function hashProblem(hash: string): string | null {
+  if (isForeign(hash)) return foreignHashProblem(hash);
+  return parse(hash) === null ? "is no hash of Troupe's own" : null;
+}
+
+/** Whether the hash was made with a lower cost than new ones are, or by another system. */
 export function isWeakHash(hash: string): boolean {
+  if (isForeign(hash)) return true;
   const cost = parse(hash)?.cost;
   return cost !== undefined && cost.N * cost.r * cost.p < COST.N * COST.r * COST.p;
 }

@@ -78,6 +78,7 @@ import { serveDownloads } from "./server/downloads.ts";
 import { serveExports } from "./server/exports.ts";
 import { addFallbacks, answerFault } from "./server/fallbacks.ts";
 import { createGates, type Gates } from "./server/gates.ts";
+import { serveImports } from "./server/imports.ts";
 import { hasNames, type NameQueries, namedKinds, resolveNames } from "./server/named-ids.ts";
 import { deploymentOf, loadPages, renewDocuments, servePages } from "./server/pages.ts";
 import { servePipe } from "./server/piped-messages.ts";
@@ -284,6 +285,10 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     else if (name === "getExport") {
       const { jobs } = deps.outside;
       serveExports(app, { jobs, store: deps.files.store, ...room, head, count, clock });
+    } else if (name === "startImport") {
+      const { jobs } = deps.outside;
+      const bytesMax = config.importBytesMax;
+      serveImports(app, { bytesMax, jobs, store: deps.files.store, ...room, clock });
     } else if (name === "streamMessage" || name === "pipeMessage") {
       servePipe(app, name, { gateway: deps.gateway, clock, ...room });
     } else addRoute(app, name, handlers[name] as AnyHandler, room);

@@ -7,6 +7,7 @@ import type { ErasureStore } from "../../ports/erasures.ts";
 import type { EventLog } from "../../ports/events.ts";
 import type { ExportStore } from "../../ports/exports.ts";
 import type { FileTable } from "../../ports/files.ts";
+import type { ImportStore } from "../../ports/imports.ts";
 import type { JobStore } from "../../ports/jobs.ts";
 import type { ModerationStore } from "../../ports/moderation.ts";
 import type { OpsQueries } from "../../ports/ops.ts";
@@ -27,6 +28,7 @@ import { PostgresErasures } from "./erasures.ts";
 import { PostgresEventLog } from "./event-log.ts";
 import { PostgresExports } from "./exports.ts";
 import { PostgresFiles } from "./files.ts";
+import { PostgresImports } from "./imports.ts";
 import { PostgresJobs } from "./jobs.ts";
 import { PostgresModeration } from "./moderation.ts";
 import { PostgresOpsQueries } from "./ops-queries.ts";
@@ -48,6 +50,9 @@ const SEARCH_CONNECTIONS = 2;
 /** The job of pushes has connections of its own for the same reason. */
 const PUSH_CONNECTIONS = 2;
 
+/** All lines of a file are judged together, and a conversation is written in one transaction. */
+const IMPORT_DEADLINE_MS = 30 * 60_000;
+
 export interface EdgeStorage {
   accounts: AccountStore;
   queries: Queries;
@@ -66,6 +71,7 @@ export interface EdgeStorage {
   apps: AppQueries;
   erasures: ErasureStore;
   exports: ExportStore;
+  imports: ImportStore;
   retention: RetentionStore;
   events: EventLog;
   unread: UnreadStore;
@@ -86,6 +92,7 @@ export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): 
   const database = new Database(url, CONNECTIONS, options);
   const searches = new Database(url, SEARCH_CONNECTIONS, options);
   const pushing = new Database(url, PUSH_CONNECTIONS, options);
+  const imports = new Database(url, 1, { ...options, deadlineMs: IMPORT_DEADLINE_MS });
   const jobs = new PostgresJobs(database, options.directUrl ?? url);
   return {
     accounts: new PostgresAccounts(database),
@@ -105,6 +112,7 @@ export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): 
     apps: new PostgresAppQueries(database),
     erasures: new PostgresErasures(database),
     exports: new PostgresExports(database),
+    imports: new PostgresImports(imports),
     retention: new PostgresRetention(database),
     events: new PostgresEventLog(database),
     unread: new PostgresUnread(database),
@@ -113,9 +121,11 @@ export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): 
       database.spare();
       searches.spare();
       pushing.spare();
+      imports.spare();
     },
     async close() {
-      await Promise.all([database.close(), searches.close(), pushing.close()]);
+      const all = [database, searches, pushing, imports];
+      await Promise.all(all.map((one) => one.close()));
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Users who are erased, by their service or by themselves; and how far such long work is. */
 import type { Logger } from "pino";
 import type { ErasureMode, ErasureStore } from "../../../ports/erasures.ts";
-import type { JobQueue } from "../../../ports/jobs.ts";
+import type { JobError, JobQueue } from "../../../ports/jobs.ts";
 import { ok, type Result, refused } from "../../../protocol/errors.ts";
 import type { UserId } from "../../../protocol/ids.ts";
 import { asUserId } from "../../../protocol/schemas.ts";
@@ -74,9 +74,12 @@ export function erasureRoutes({
           state,
           progress: progress ?? {},
           ...(result !== null && { result }),
-          ...(error !== null && { error: { code: error.code, message: error.message } as never }),
+          ...(error !== null && { error: shownError(error) }),
         }),
       );
     },
   };
 }
+
+const shownError = ({ code, message, details }: JobError) =>
+  ({ code, message, ...(details !== undefined && { details }) }) as never;

@@ -41,7 +41,7 @@ export type Handlers<R extends RouteName = RouteName> = { [Name in R]: Handler<N
 /** All but those that read their bodies themselves, or answer with bytes. */
 export type PlainHandlers = Omit<
   Handlers,
-  "uploadFile" | "streamMessage" | "pipeMessage" | "getExport"
+  "uploadFile" | "streamMessage" | "pipeMessage" | "getExport" | "startImport"
 >;
 
 /** A value as the answer with `status`; refusals pass. */

@@ -191,6 +191,9 @@ BEGIN
     -- The trigger keep_messages moves it, with every change.
     IF outcome = 'ok' AND does = 'trim' THEN
       did := kept_of(before) > coalesce(before.first_seq, 1);
+      -- That is nobody's writing.
+      UPDATE imported_conversations i SET rev = before.rev + 1
+      WHERE did AND i.conversation_id = p_id AND i.rev = before.rev;
     END IF;
 
     IF outcome = 'ok' AND does = 'member' THEN
