@@ -20,12 +20,7 @@ import {
 import { hasFailed, reportText } from "./commands/doctor/finding.ts";
 import { type ExportCommand, exportOutcome, readExportOptions } from "./commands/export.ts";
 import { helpOf } from "./commands/help.ts";
-import {
-  type ImportCommand,
-  importFile,
-  importOutcome,
-  readImportOptions,
-} from "./commands/import.ts";
+import { type ImportCommand, importOutcome, readImportOptions } from "./commands/import.ts";
 import { writeNewFile } from "./commands/new-file.ts";
 import {
   type DemoCommand,
@@ -52,6 +47,7 @@ import { hashPassword } from "./edge/auth/passwords.ts";
 import { mintNotedToken } from "./edge/auth/service-token.ts";
 import { importReaders } from "./edge/import-readers.ts";
 import { archiveOf } from "./jobs/export.ts";
+import { importFile } from "./jobs/import-file.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createProbe } from "./outbound/probe.ts";
 import { Outbound } from "./outbound/request.ts";

@@ -2,7 +2,7 @@
  * Reads one entry of a zip archive whose bytes can be read from anywhere: its directory first, which is
  * at its end, then the entry's own bytes as a stream. The 64-bit form is read, too.
  *
- * [UNZ1] What is no archive, or an archive that is cut, is a sentence, and no entry is ever in memory as a whole.
+ * [UNZ1] An archive that is cut or damaged is a sentence, and no entry is ever in memory as a whole.
  */
 import { pipeline, Readable } from "node:stream";
 import { createInflateRaw } from "node:zlib";

@@ -72,7 +72,7 @@ export const IMPORT_LINES = {
     settings: opt(Request(partly(SETTING_PARTS))),
     permissions: opt(Request(partly(PERMISSION_PARTS))),
     created_at: CreatedAt,
-    /** Of a thread: the `id` of the line of its parent, and the message that it belongs to. */
+    /** A thread names its parent by the `id` of that line, and the message that it belongs to. */
     parent_id: opt(Type.String({ maxLength: 128 })),
     parent_seq: opt(Ordinal),
     id: opt(Type.String({ maxLength: 128 })),

@@ -1,5 +1,5 @@
 -- Writes the follows, blocks, posts, comments and likes of an import, in the order of their lines after
--- p_after, at most p_most; the last line, null after all of them. What is there already stays as it is.
+-- p_after, at most p_most; the last line, null after all of them. Rows that are there already stay as they are.
 CREATE OR REPLACE FUNCTION import_graph(p_import bigint, p_after bigint, p_most int) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE

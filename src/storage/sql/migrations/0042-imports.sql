@@ -2,7 +2,7 @@
 
 CREATE TABLE imports (
   id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  -- Names it to who began it: the key of the spooled file.
+  -- The key of the spooled file, or the sum of a file of the command line.
   key       text COLLATE "C" NOT NULL UNIQUE,
   -- Whether all lines are here and have been found good.
   is_good   boolean NOT NULL DEFAULT false,
@@ -14,12 +14,12 @@ CREATE TABLE import_lines (
   -- The number of the line, from 1.
   n         bigint NOT NULL,
   type      text COLLATE "C" NOT NULL,
-  -- What the line is about: of a user, conversation or post its name, else the conversation's or the
-  -- first user's name.
+  -- The name of the user, conversation or post that the line makes, or else that of the conversation or
+  -- the first user that it belongs to.
   ref       text COLLATE "C" NOT NULL,
   -- The user whom it names beside that.
   usr       text COLLATE "C",
-  -- Of a message: the number by which other lines name it. Of a reaction: that of its message.
+  -- The number by which other lines name a message; a reaction has that of its message.
   seq       bigint,
   client_id text COLLATE "C",
   line      json NOT NULL,
