@@ -8,8 +8,9 @@
  * [JOI2] An answer holds about 256 KiB of messages at most; `has_more` says that there are others.
  * [JOI3] Membership is judged once more when the answer is made: a user who was removed while
  *        storage was read is refused, since no later event would take their session out again.
- * [JOI4] An answer whose messages storage has read says the `rev` from before that reading, because
- *        what was committed meanwhile may not be among them. The session receives that as events.
+ * [JOI4] What is committed while storage is read may be missing in what was read. The ring has it, or
+ *        storage is read again; where neither helps, the answer says the `rev` from before the
+ *        reading, and the session receives what came after that as events.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import {
@@ -62,6 +63,9 @@ export interface Cleared {
   doubtedUntil: Monotonic;
 }
 
+/** How often a join reads storage again for what was committed meanwhile. */
+const READINGS_MAX = 4;
+
 /** A statement of a dead worker may still commit; see storage's deadline. */
 const COMMIT_LAG_MS = 5_000;
 
@@ -100,10 +104,13 @@ export function join(
   ctx: Context,
   shown: () => Conversation | null = () =>
     state.members.get(body.user) !== undefined ? withFirstMembers({ ...state.conversation }) : null,
+  readings = READINGS_MAX,
 ): void {
   const { ring, cleared } = state;
   const { rev } = state.conversation;
-  if (body.isOpened) ctx.run(stores.conversations.opened(state.id, body.user), IGNORED, IGNORED);
+  if (body.isOpened && readings === READINGS_MAX) {
+    ctx.run(stores.conversations.opened(state.id, body.user), IGNORED, IGNORED);
+  }
   const isClearedKnown = cleared.isRead && ctx.monotonicMs >= cleared.doubtedUntil;
   if (ring !== null && isClearedKnown) {
     joinFrom(state, { ring, cleared, rev }, body, reply, stores, ctx, shown);
@@ -126,6 +133,11 @@ export function join(
       // ring read at the rev we still have is known to be whole.
       if (state.ring === null && state.conversation.rev === rev && state.sending.size === 0) {
         state.ring = ringOf(newest, rev);
+      }
+      // [JOI4]
+      if (state.ring === null && state.conversation.rev !== rev && readings > 1) {
+        join(state, body, reply, stores, ctx, shown, readings - 1);
+        return;
       }
       const from = { ring: state.ring ?? ringOf(newest, rev), cleared, rev };
       joinFrom(state, from, body, reply, stores, ctx, shown);
@@ -214,12 +226,31 @@ function joinFrom(
     answerChanged(changed, ringRev());
     return;
   }
-  const { rev } = state.conversation;
-  ctx.run(
-    stores.conversations.changedAfter(state.id, after_rev, limit + 1, from),
-    (read) => answerChanged(read, rev),
-    () => reply.refuse(REFUSALS.unavailable.error),
-  );
+  const read = (after: number, before: Message[], readings: number) => {
+    const { rev } = state.conversation;
+    ctx.run(
+      stores.conversations.changedAfter(state.id, after, limit + 1 - before.length, from),
+      (found) => {
+        const messages = withNewer(before, found);
+        // [JOI4]
+        if (rev === state.conversation.rev || messages.length > limit || readings === 1) {
+          answerChanged(messages, rev);
+          return;
+        }
+        const newer = state.ring && changedSince(state.ring, rev)?.filter(isVisible);
+        if (newer) answerChanged(withNewer(messages, newer), state.conversation.rev);
+        else read(messages.at(-1)?.rev ?? after, messages, readings - 1);
+      },
+      unavailable,
+    );
+  };
+  read(after_rev, [], READINGS_MAX);
+}
+
+/** Messages by rising `rev`, each once as it is in `newer`. */
+function withNewer(messages: Message[], newer: Message[]): Message[] {
+  const changed = new Set(newer.map(({ seq }) => seq));
+  return [...messages.filter(({ seq }) => !changed.has(seq)), ...newer];
 }
 
 /** The conversation as the user may see it, whose own reads may be hidden from the others. */

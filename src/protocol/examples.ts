@@ -11,6 +11,7 @@ const BY_NAME: Readonly<Record<string, Json>> = {
   display_name: "Ann",
   image_url: "https://cdn.example.com/ann.png",
   password: "correct horse battery",
+  password_hash: "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
   title: "Saturday",
   body: "See you at eight!",
   client_id: "5f2c9a-1",

@@ -33,6 +33,8 @@ const FAILED_ONCE = [
   [2485841003, "a comparison of statuses was answered after two events and undid the second"],
   [961041645, "a client that lost its connection before its sync was answered"],
   [678818735, "a join told of typing by the former owner of the conversation, which did not end"],
+  [204437007, "a join whose messages storage read answered an older rev than the session had"],
+  [1410609578, "the same, where storage read what changed after a rev"],
 ] as const;
 
 /** Of busy ones. */

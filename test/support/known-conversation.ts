@@ -79,11 +79,11 @@ export function applyReaction(
   take(known, withReactions({ ...before, rev }, [...counts.values()]));
 }
 
-/** The revs that a client has which joins at `rev` and was given some later ones by acks. */
-export function withAcked(rev: number, acked: ReadonlySet<number>): number[] {
-  const revs = [rev];
-  for (let next = rev + 1; acked.has(next); next++) revs.push(next);
-  return revs;
+/** Changes between the two that were acknowledged to the session do not come as events. */
+export function isNext(last: number, rev: number, acked: ReadonlySet<number>): boolean {
+  let next = last + 1;
+  while (next < rev && acked.has(next)) next++;
+  return rev === next;
 }
 
 export function takeOwn(
