@@ -13,7 +13,6 @@ import * as Comlink from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
-import { exportKey } from "./base/export-files.ts";
 import { FileLinks } from "./base/file-links.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { addMetrics, createMetrics } from "./base/metrics.ts";
@@ -31,17 +30,10 @@ import { hooksInOrder } from "./extensions/hooks-in-order.ts";
 import { OwnHooks } from "./extensions/own-hooks.ts";
 import { loadedOr, Renewal } from "./extensions/renewal.ts";
 import { ImagePool } from "./images/pool.ts";
-import { erasureJobs } from "./jobs/erasure.ts";
-import { exportJobs } from "./jobs/export.ts";
-import { createRefresh, createRetirement, fileJobs, SWEEP_FILES } from "./jobs/files.ts";
-import { importJobs } from "./jobs/import.ts";
+import { createRefresh, createRetirement } from "./jobs/files.ts";
+import { hostJobs, IMAGES_AT_ONCE } from "./jobs/host-jobs.ts";
 import { startJobs } from "./jobs/jobs.ts";
-import { PREPARE_FILE, prepareJobs } from "./jobs/prepare-files.ts";
 import { openPushes } from "./jobs/push/open.ts";
-import { PUSH } from "./jobs/push/push.ts";
-import { KEEP_MESSAGES, retentionJobs } from "./jobs/retention.ts";
-import { FEED_SEARCH, searchJobs } from "./jobs/search.ts";
-import { unreadJobs } from "./jobs/unread.ts";
 import { RecentFaults } from "./ops/recent-faults.ts";
 import { Addresses } from "./outbound/addresses.ts";
 import { createFileScanner } from "./outbound/file-scanner.ts";
@@ -67,11 +59,6 @@ import type { ThreadApi } from "./runtime/thread-api.ts";
 import { openFileStores } from "./storage/files/open.ts";
 import { createEdgePorts } from "./storage/postgres/edge-ports.ts";
 import { FaultLog } from "./storage/postgres/fault-log.ts";
-
-/** Pictures that a host makes ready at once. */
-const IMAGES_AT_ONCE = 2;
-/** Files about which a host asks the scanner at once. */
-const SCANS_AT_ONCE = 8;
 
 /** What an edge asks the application's hooks about; actor threads ask about messages. */
 const HOOKED = ["conversation.create", "member.add"] as const;
@@ -337,51 +324,22 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   });
   const jobs = slot.endsWith("/0")
     ? startJobs({
+        ...hostJobs({
+          config,
+          storage,
+          store,
+          retire,
+          prepare: { links, images, scan, refresh },
+          gateway: exchange.gateway,
+          readers: importReaders(),
+          push: push.handlers(),
+          clock,
+          log,
+        }),
         config,
         storage,
         post: outbound.post,
         links: (text) => links.in(text),
-        handlers: {
-          ...fileJobs({ table, store, retire, clock }),
-          ...prepareJobs({ table, store, links, images, scan, refresh, log }),
-          ...erasureJobs({
-            store: storage.erasures,
-            gateway: exchange.gateway,
-            retire,
-            async dropExports() {
-              for (const id of await storage.exports.jobs()) await store.remove(exportKey(id));
-            },
-          }),
-          ...exportJobs({
-            store: storage.exports,
-            files: store,
-            queue: storage.jobs,
-            basePath: config.basePath,
-            clock,
-          }),
-          ...importJobs({
-            store: storage.imports,
-            files: store,
-            readers: importReaders(),
-            clock,
-          }),
-          ...(config.messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
-          ...retentionJobs({ store: storage.retention, gateway: exchange.gateway, log }),
-          ...push.handlers(),
-          ...unreadJobs({
-            store: storage.unread,
-            gateway: exchange.gateway,
-            afterS: config.unreadAfterS,
-            log,
-          }),
-        },
-        bounds: { [PREPARE_FILE]: scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE, [PUSH]: 1 },
-        standing: [
-          SWEEP_FILES,
-          PUSH,
-          KEEP_MESSAGES,
-          ...(config.messageSearch ? [FEED_SEARCH] : []),
-        ],
         registry: metrics.registry,
         clock,
         log,

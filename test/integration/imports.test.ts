@@ -8,7 +8,6 @@
  * [IMX5] Imported users sign in with their old passwords, whose hashes are replaced.
  * [IMX6] No event comes of an import.
  * [IMX7] What `troupe export --all` makes is taken back whole.
- * [IMX8] An import whose worker is killed ends with exactly the file.
  */
 import { execFile } from "node:child_process";
 import { randomBytes, scryptSync } from "node:crypto";

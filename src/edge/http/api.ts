@@ -277,18 +277,15 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
   );
   const audit = new AuditTrail(deps.services, clock, log);
   const room = { gates, limits, replies, audit, queries: deps.queries, log };
+  const ofJobs = { jobs: deps.outside.jobs, store: deps.files.store, ...room, clock };
   const served = (Object.keys(ROUTES) as RouteName[]).filter(
     (name) => name !== "metrics" || config.metricsPort === null,
   );
   for (const name of served) {
     if (name === "uploadFile") serveUploads(app, { config, files: deps.files, ...room, clock });
-    else if (name === "getExport") {
-      const { jobs } = deps.outside;
-      serveExports(app, { jobs, store: deps.files.store, ...room, head, count, clock });
-    } else if (name === "startImport") {
-      const { jobs } = deps.outside;
-      const bytesMax = config.importBytesMax;
-      serveImports(app, { bytesMax, jobs, store: deps.files.store, ...room, clock });
+    else if (name === "getExport") serveExports(app, { ...ofJobs, head, count });
+    else if (name === "startImport") {
+      serveImports(app, { ...ofJobs, bytesMax: config.importBytesMax });
     } else if (name === "streamMessage" || name === "pipeMessage") {
       servePipe(app, name, { gateway: deps.gateway, clock, ...room });
     } else addRoute(app, name, handlers[name] as AnyHandler, room);
