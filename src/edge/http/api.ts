@@ -304,15 +304,8 @@ export async function createApi(deps: ApiDeps): Promise<Api> {
     head,
     count,
   });
-  const tus = serveTus(app, {
-    config,
-    basePath: config.basePath,
-    files: deps.files,
-    ...room,
-    head,
-    count,
-    clock,
-  });
+  const { basePath } = config;
+  const tus = serveTus(app, { config, basePath, files: deps.files, ...room, head, count, clock });
   const files = serveDownloads(app, {
     files: deps.files,
     gate: gates.file,
