@@ -1,7 +1,7 @@
 /**
- * A large file in parts, by tus 1.0 (https://tus.io/protocols/resumable-upload). Bytes that
- * the server has are not sent again: after a cut it is asked how far it has come, and so it is after a reload, for the
- * number of each unfinished upload is kept in localStorage until its file is chosen again.
+ * A large file in parts, by tus 1.0 (https://tus.io/protocols/resumable-upload). Bytes that the server
+ * has are not sent again: after a cut it is asked how far it has come, and so it is after a reload, for
+ * the number of each unfinished upload is kept in localStorage until its file is chosen again.
  *
  * [SDK70] A cut costs no more than the request that it cut; tries without progress are bounded.
  */
@@ -26,6 +26,17 @@ interface WebStore {
   removeItem(key: string): void;
 }
 
+/** Null where there is no store, or it is full or closed to this page: then no reload goes on with it. */
+function inStore<T>(key: string | null, use: (store: WebStore, key: string) => T): T | null {
+  try {
+    const { localStorage } = globalThis as { localStorage?: WebStore };
+    return localStorage === undefined || key === null ? null : use(localStorage, key);
+  } catch (error) {
+    console.warn("a reload would begin the upload again", error);
+    return null;
+  }
+}
+
 export interface PartsOptions {
   name: string;
   onProgress?: (progress: Progress) => void;
@@ -38,9 +49,12 @@ export async function uploadInParts(
   file: Blob & { lastModified?: number },
   { name, onProgress, signal }: PartsOptions,
 ): Promise<FileObject> {
-  const { localStorage: store } = globalThis as { localStorage?: WebStore };
-  const key = `${KEPT}${client.url} ${file.size} ${file.lastModified ?? 0} ${name}`;
-  const total = file.size;
+  const { lastModified, size: total } = file;
+  // Two blobs of one size may differ: a file that was chosen is known by its time, too.
+  const key =
+    lastModified === undefined ? null : `${KEPT}${client.url} ${total} ${lastModified} ${name}`;
+
+  const forget = () => inStore(key, (store, name) => store.removeItem(name));
 
   const call = (
     method: Transfer["method"],
@@ -69,7 +83,7 @@ export async function uploadInParts(
     });
     if (!made.ok) return made;
     const fresh = made.value.header("location")?.split("/").at(-1) ?? "";
-    store?.setItem(key, fresh);
+    inStore(key, (store, name) => store.setItem(name, fresh));
     return { ok: true, value: { id: fresh, offset: 0 } };
   }
 
@@ -85,7 +99,7 @@ export async function uploadInParts(
       },
     );
 
-  let id = store?.getItem(key) ?? null;
+  let id = inStore(key, (store, name) => store.getItem(name));
   /** It was found where an earlier page had left it; a later refusal counts. */
   let isKept = id !== null;
   let furthest = 0;
@@ -94,7 +108,7 @@ export async function uploadInParts(
   /** Waits for another try; throws when there is none left. */
   async function again(error: ErrorObject): Promise<void> {
     if (signal?.aborted) {
-      store?.removeItem(key);
+      forget();
       // The server would keep the bytes for a day; out of reach, it does.
       if (id !== null) await call("DELETE", `${PATH}/${id}`, {}, {});
       throw new TroupeError(ABORTED.error);
@@ -107,7 +121,7 @@ export async function uploadInParts(
     // Another request may still hold the upload.
     const isPassingBy = isPassing(error) || error.code === "conflict";
     const waitMs = WAITS_MS[tries++];
-    if (!isPassingBy) store?.removeItem(key);
+    if (!isPassingBy) forget();
     if (!isPassingBy || waitMs === undefined) throw new TroupeError(error);
     await paused(Math.max(waitMs, error.retry_after_ms ?? 0), signal);
   }
@@ -134,7 +148,7 @@ export async function uploadInParts(
     if (offset < total) continue;
     const file = await call("GET", `/api/files/${id}`);
     if (file.ok) {
-      store?.removeItem(key);
+      forget();
       return JSON.parse(file.value.text) as FileObject;
     }
     await again(file.error);
