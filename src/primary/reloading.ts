@@ -80,9 +80,13 @@ export class Reloading {
       log.info({ event: "reloaded", kinds, namespaces, hooks });
       return null;
     } catch (error) {
-      if (!(error instanceof StartRefusal)) throw error;
-      log.error({ event: "reload_refused", why: error.message });
-      return error.message;
+      if (error instanceof StartRefusal) {
+        log.error({ event: "reload_refused", why: error.message });
+        return error.message;
+      }
+      // Such as a full disk.
+      log.error({ event: "reload_failed", err: error });
+      return `The files could not be made ready: ${error instanceof Error ? error.message : String(error)}.`;
     }
   }
 
