@@ -306,6 +306,8 @@ class AppThread {
     const again = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const one of again) this.#ask(one);
+    // The turn that hung may have been the last one of a retired thread.
+    this.#endRetired();
     this.#options.clock.after(wasReady ? 0 : RESTART_MS, () => {
       if (!this.#isClosed) this.#start();
     });

@@ -16,6 +16,15 @@ export interface HookThreadData {
   running: Int32Array;
 }
 
+/** As much of a worker thread as its host uses. */
+export interface HookThread {
+  postMessage(asked: AskedHook): void;
+  on(event: "message", listener: (message: SettledHook | "ready") => void): unknown;
+  on(event: "error", listener: (err: unknown) => void): unknown;
+  on(event: "exit", listener: () => void): unknown;
+  terminate(): Promise<unknown>;
+}
+
 export interface AskedHook {
   ask: number;
   type: AskedType;

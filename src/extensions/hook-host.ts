@@ -6,7 +6,8 @@
  *        HOOK_ON_FAILURE says what becomes.
  * [HKP2] One that hangs costs its own question and ends its thread; the others are asked again on the
  *        next one. Three of these in a minute, and that hook fails at once for the rest of it.
- * [HKP3] A question is answered within WAIT_MS; at most WAITING_MAX wait.
+ * [HKP3] A question is answered within WAIT_MS; at most WAITING_MAX wait. They wait here: the thread has
+ *        POSTED_MAX of them, and after a flood none whose time is up.
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
@@ -14,7 +15,13 @@ import type { Log } from "../base/log.ts";
 import type { Extensions } from "../config/extensions.ts";
 import type { AskedType, HookCaller, Hooks, HookVerdict } from "../protocol/hooks.ts";
 import { type Monotonic, msBetween } from "../protocol/time.ts";
-import { type AskedHook, type HookThreadData, hookOf, type SettledHook } from "./hook-asking.ts";
+import {
+  type AskedHook,
+  type HookThread,
+  type HookThreadData,
+  hookOf,
+  type SettledHook,
+} from "./hook-asking.ts";
 import { Strikes } from "./strikes.ts";
 
 /** A hook that runs longer hangs. One that is merely late is a matter of its thread. */
@@ -22,6 +29,7 @@ const HANGS_MS = 250;
 const LOOK_MS = 50;
 const WAIT_MS = 5_000;
 const WAITING_MAX = 5_000;
+const POSTED_MAX = 64;
 const START_MS_MAX = 30_000;
 const RESTART_MS = 100;
 
@@ -39,15 +47,28 @@ export interface HookHostOptions {
   failed: HookVerdict;
   clock: Clock;
   log: Log;
+  /** A thread of Node's, where it is left out. */
+  startThread?: (data: HookThreadData, memoryMb: number) => HookThread;
+}
+
+function startWorker(workerData: HookThreadData, memoryMb: number): HookThread {
+  return new Worker(new URL("./hook-thread.js", import.meta.url), {
+    workerData,
+    resourceLimits: { maxOldGenerationSizeMb: memoryMb },
+  });
 }
 
 export class HookHost implements Hooks {
   readonly #options: HookHostOptions;
   readonly #types: ReadonlySet<AskedType>;
   readonly #waiting = new Map<number, Waiting>();
+  /** Those of them that the thread does not have yet, the oldest first. */
+  #unposted = new Set<number>();
+  /** What the thread has not answered, also after its time. */
+  readonly #posted = new Set<number>();
   readonly #running = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   readonly #strikes: Strikes;
-  #worker: Worker | null = null;
+  #worker: HookThread | null = null;
   #isReady = false;
   #isClosed = false;
   #lastAsk = 0;
@@ -85,9 +106,23 @@ export class HookHost implements Hooks {
       this.#lastAsk = (this.#lastAsk % 0x7fffffff) + 1;
       const asked = { ask: this.#lastAsk, type, caller, data: JSON.stringify(data) };
       this.#waiting.set(asked.ask, { asked, sinceMs: clock.monotonicMs(), settle });
-      if (this.#isReady) this.#worker?.postMessage(asked);
+      this.#unposted.add(asked.ask);
+      this.#post();
       this.#cancelLook ??= clock.after(LOOK_MS, () => this.#look());
     });
+  }
+
+  /** [HKP3] */
+  #post(): void {
+    if (!this.#isReady) return;
+    for (const ask of this.#unposted) {
+      if (this.#posted.size >= POSTED_MAX) return;
+      this.#unposted.delete(ask);
+      const waiting = this.#waiting.get(ask);
+      if (waiting === undefined) continue;
+      this.#posted.add(ask);
+      this.#worker?.postMessage(waiting.asked);
+    }
   }
 
   /** Ends once what was asked is answered. */
@@ -113,15 +148,9 @@ export class HookHost implements Hooks {
   }
 
   #start(): void {
-    const { extensions, memoryMb, clock, log } = this.#options;
-    const worker = new Worker(new URL("./hook-thread.js", import.meta.url), {
-      workerData: {
-        dir: extensions.dir,
-        bundles: extensions.bundles.filter(({ kind }) => kind === "hooks"),
-        running: this.#running,
-      } satisfies HookThreadData,
-      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
-    });
+    const { extensions, memoryMb, clock, log, startThread = startWorker } = this.#options;
+    const bundles = extensions.bundles.filter(({ kind }) => kind === "hooks");
+    const worker = startThread({ dir: extensions.dir, bundles, running: this.#running }, memoryMb);
     this.#worker = worker;
     this.#isReady = false;
     worker.on("message", (message: SettledHook | "ready") => {
@@ -137,14 +166,17 @@ export class HookHost implements Hooks {
     this.#cancelStart?.();
     this.#isReady = true;
     this.#settleReady(true);
-    for (const { asked } of this.#waiting.values()) this.#worker?.postMessage(asked);
+    this.#posted.clear();
+    this.#unposted = new Set(this.#waiting.keys());
+    this.#post();
   }
 
   #onSettled({ ask, verdict }: SettledHook): void {
+    this.#posted.delete(ask);
     const waiting = this.#waiting.get(ask);
-    if (waiting === undefined) return;
     this.#waiting.delete(ask);
-    waiting.settle(typeof verdict === "string" ? this.#failed(verdict) : verdict);
+    this.#post();
+    waiting?.settle(typeof verdict === "string" ? this.#failed(verdict) : verdict);
     this.#endRetired();
   }
 
@@ -161,7 +193,7 @@ export class HookHost implements Hooks {
     if (running === 0 || !this.#isReady) this.#seen = null;
     else if (this.#seen?.ask !== running) this.#seen = { ask: running, sinceMs: nowMs };
     else if (msBetween(this.#seen.sinceMs, nowMs) >= HANGS_MS) void this.#worker?.terminate();
-    if (this.#waiting.size === 0 && running === 0) return;
+    if (this.#isClosed || (this.#waiting.size === 0 && running === 0)) return;
     this.#cancelLook = clock.after(LOOK_MS, () => this.#look());
   }
 
@@ -187,7 +219,9 @@ export class HookHost implements Hooks {
   #fail(ask: number, why: string): void {
     const waiting = this.#waiting.get(ask);
     this.#waiting.delete(ask);
+    this.#unposted.delete(ask);
     waiting?.settle(this.#failed(why));
+    this.#endRetired();
   }
 
   /** [HKP1] */
