@@ -9,8 +9,8 @@
  * [BAK6] Nobody but its owner may read a backup.
  * [BAK7] A backup that is killed changes nothing for the server, and is not taken for a whole one.
  */
-import { cp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FileObject } from "../../src/protocol/files.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
@@ -68,6 +68,12 @@ beforeAll(async () => {
   await ann.posts(groupId, "with a file", [file]);
   const api = await eventsOf(old);
   cursor = expectStatus(await api.get<Pulled>("/api/events?after=now"), 200).cursor;
+  // Files that others leave beside Troupe's own do not belong to a backup.
+  for (const name of [".DS_Store", "my notes", join("files", "00", ".DS_Store")]) {
+    await mkdir(dirname(join(old.dataDir, name)), { recursive: true });
+    await writeFile(join(old.dataDir, name), "not Troupe's");
+  }
+  await writeFile(join(old.dataDir, "core"), Buffer.alloc(100_000));
   const talkers = [new Talker(ann, groupId), new Talker(bob, groupId)];
   await eventually("both talk", () => talkers.every((one) => one.acknowledged.length > 20), 20_000);
   before = talkers.flatMap(({ acknowledged }) => acknowledged);

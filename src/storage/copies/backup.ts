@@ -8,13 +8,14 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename } from "node:fs/promises";
+import { mkdir, open, readdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { errorCode, fileTrouble, StartRefusal } from "../../base/errors.ts";
 import { syncFolder, UNFINISHED, writeAll } from "../files/disk-paths.ts";
 import { rowsOf, withClient } from "./copy.ts";
 import {
   FORMAT,
+  isOwnName,
   type Listed,
   type ListedFile,
   type ListedSecret,
@@ -109,7 +110,7 @@ export async function wholeFiles(dataDir: string): Promise<string[]> {
   for (const entry of await entriesOf(folder)) {
     if (!entry.isDirectory() || entry.name === UNFINISHED) continue;
     for (const file of await entriesOf(join(folder, entry.name))) {
-      if (file.isFile()) paths.push(join(folder, entry.name, file.name));
+      if (file.isFile() && isOwnName(file.name)) paths.push(join(folder, entry.name, file.name));
     }
   }
   return paths;
@@ -125,8 +126,11 @@ async function entriesOf(folder: string) {
 async function writeSecrets({ dataDir, dir }: BackupOptions): Promise<ListedSecret[]> {
   const listed: ListedSecret[] = [];
   for (const entry of await entriesOf(dataDir)) {
-    if (!entry.isFile() || NOT_SECRETS.test(entry.name)) continue;
-    const source = createReadStream(join(dataDir, entry.name), { end: SECRET_BYTES_MAX });
+    if (!entry.isFile() || NOT_SECRETS.test(entry.name) || !isOwnName(entry.name)) continue;
+    const path = join(dataDir, entry.name);
+    // Somebody else's.
+    if ((await stat(path)).size > SECRET_BYTES_MAX) continue;
+    const source = createReadStream(path);
     const secret = await writeListed(dir, `secrets/${entry.name}`, source);
     listed.push({ ...secret, name: entry.name });
   }

@@ -55,6 +55,9 @@ export interface Manifest {
 const PATH = /^(database|files|secrets)(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$/;
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
 
+/** Whether Troupe gives such names to its files; others found among them are left alone. */
+export const isOwnName = (name: string): boolean => NAME.test(name);
+
 /** Refuses with StartRefusal. */
 export async function readManifest(dir: string): Promise<Manifest> {
   let text: string;
@@ -89,8 +92,8 @@ function parsed(text: string): Manifest | null {
       all.every(
         ({ path, bytes, sha256 }) => PATH.test(path) && bytes >= 0 && sha256.length === 64,
       ) &&
-      read.secrets.every(({ name }) => NAME.test(name)) &&
-      read.files.every(({ key }) => NAME.test(key));
+      read.secrets.every(({ name }) => isOwnName(name)) &&
+      read.files.every(({ key }) => isOwnName(key));
     return isWhole ? read : null;
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof TypeError) return null;
