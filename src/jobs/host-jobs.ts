@@ -1,5 +1,6 @@
 /** The handlers of every job of a host, made of what its worker has opened. */
 import { exportKey } from "../base/export-files.ts";
+import { IMPORT } from "../base/import-files.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import { erasureJobs } from "./erasure.ts";
 import { exportJobs } from "./export.ts";
@@ -15,6 +16,8 @@ import { unreadJobs } from "./unread.ts";
 
 /** Pictures that a host makes ready at once. */
 export const IMAGES_AT_ONCE = 2;
+/** Imports that a host runs at once: one may take hours, and they share a connection. */
+const IMPORTS_AT_ONCE = 2;
 /** Files about which a host asks the scanner at once. */
 const SCANS_AT_ONCE = 8;
 
@@ -81,6 +84,7 @@ export function hostJobs({
     bounds: {
       [PREPARE_FILE]: prepare.scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE,
       [PUSH]: 1,
+      [IMPORT]: IMPORTS_AT_ONCE,
     },
     standing: [SWEEP_FILES, PUSH, KEEP_MESSAGES, ...(messageSearch ? [FEED_SEARCH] : [])],
   };

@@ -23,6 +23,7 @@ export async function importFile(
     key: `sha256:${hash.digest("hex")}`,
     source: { size: found.size, read },
     progress: async () => true,
+    keep: async () => true,
     isStopped: () => false,
   });
 }

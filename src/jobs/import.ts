@@ -4,7 +4,8 @@
  *
  * [IMP1] A file with a line that is wrong writes nothing, and the errors name their lines.
  * [IMP2] An import that is killed is continued: before all lines were found good it begins again, after
- *        that it writes the same lines, and what was written stays as it is.
+ *        that it writes the same lines, and what was written stays as it is. Its outcome is kept before
+ *        the lines and the file go.
  * [IMP3] No event, webhook or notification comes of it, and it writes into no conversation that others
  *        than imports have written.
  */
@@ -15,7 +16,7 @@ import { IMPORT, importKey } from "../base/import-files.ts";
 import { type ByteSource, entryOf, isZip } from "../base/unzip.ts";
 import type { FileStore } from "../ports/files.ts";
 import type { ImportCounts, ImportProblem, ImportStore, StagedLine } from "../ports/imports.ts";
-import type { JobError } from "../ports/jobs.ts";
+import type { JobEnd, JobError } from "../ports/jobs.ts";
 import type { Result } from "../protocol/errors.ts";
 import { type ImportLineType, PASSED_OVER } from "../protocol/import-lines.ts";
 import { later, type Monotonic } from "../protocol/time.ts";
@@ -24,7 +25,9 @@ import type { JobHandlers } from "./runner.ts";
 /** Problems that an answer names. */
 const PROBLEMS_MAX = 100;
 const LINE_BYTES_MAX = 512 * 1024;
+/** Lines that are in memory together, and their bytes. */
 const STAGED_AT_ONCE = 500;
+const STAGED_BYTES_MAX = 4 * 1024 * 1024;
 const CONVERSATIONS_AT_ONCE = 25;
 const NEWLINE = 0x0a;
 const NULL_ESCAPE = /(?<!\\)(?:\\\\)*\\u0000/;
@@ -43,54 +46,54 @@ export interface ImportRun {
   source: ByteSource;
   /** False: stop, somebody else goes on with it. */
   progress(progress: object): Promise<boolean>;
+  /** Keeps how it ended. False as above. */
+  keep(outcome: ImportOutcome): Promise<boolean>;
   isStopped(): boolean;
 }
 
 export type ImportOutcome = { ok: true; counts: ImportCounts } | { ok: false; error: JobError };
 
 class Stopped extends Error {}
+const NOT_OURS = "the job is another host's now";
 
 export async function runImport(run: ImportRun): Promise<ImportOutcome> {
   const { store, key } = run;
   const { id, isGood } = await store.begin(key);
-  if (!isGood) {
-    await store.clear(id);
-    const problems = await stageAll(run, id);
-    if (problems.length > 0) {
-      await store.end(id);
-      return { ok: false, error: errorOf(problems, false) };
-    }
-    await reported(run, { step: "checking" });
-    const found = await store.problems(id, PROBLEMS_MAX);
-    if (found.length > 0) {
-      await store.end(id);
-      return {
-        ok: false,
-        error: errorOf(
-          found,
-          found.every(({ isConflict }) => isConflict),
-        ),
-      };
-    }
-    await store.accept(id);
-  }
-  const conflict = await writeAll(run, id);
-  if (conflict !== null) {
-    await store.end(id);
-    return { ok: false, error: conflict };
-  }
-  const counts = await store.counts(id);
+  const problem = (isGood ? null : await judgeAll(run, id)) ?? (await writeAll(run, id));
+  const outcome: ImportOutcome =
+    problem === null ? { ok: true, counts: await store.counts(id) } : { ok: false, error: problem };
+  if (!(await run.keep(outcome))) throw new Stopped(NOT_OURS);
   await store.end(id);
-  return { ok: true, counts };
+  return outcome;
+}
+
+/** Null: all lines are good, and here. */
+async function judgeAll(run: ImportRun, id: string): Promise<JobError | null> {
+  const { store } = run;
+  await store.clear(id);
+  const problems = await stageAll(run, id);
+  if (problems.length > 0) return errorOf(problems, false);
+  await reported(run, { step: "checking" });
+  const found = await store.problems(id, PROBLEMS_MAX);
+  if (found.length > 0) {
+    return errorOf(
+      found,
+      found.every(({ isConflict }) => isConflict),
+    );
+  }
+  await store.accept(id);
+  return null;
 }
 
 async function stageAll(run: ImportRun, id: string): Promise<ImportProblem[]> {
   const problems: ImportProblem[] = [];
   let staged: StagedLine[] = [];
+  let stagedBytes = 0;
   let n = 0;
   const flush = async () => {
     if (problems.length === 0 && staged.length > 0) await run.store.stage(id, staged);
     staged = [];
+    stagedBytes = 0;
     await reported(run, { step: "reading", lines: n });
   };
   try {
@@ -98,9 +101,12 @@ async function stageAll(run: ImportRun, id: string): Promise<ImportProblem[]> {
       n++;
       const read = bytes === null ? "is longer than 512 KiB" : readLine(bytes, n, run.readers);
       if (typeof read === "string") problems.push({ line: n, problem: read });
-      else if (read !== null) staged.push(read);
+      else if (read !== null) {
+        staged.push(read);
+        stagedBytes += bytes?.length ?? 0;
+      }
       if (problems.length >= PROBLEMS_MAX) break;
-      if (staged.length >= STAGED_AT_ONCE) await flush();
+      if (staged.length >= STAGED_AT_ONCE || stagedBytes >= STAGED_BYTES_MAX) await flush();
     }
   } catch (fault) {
     if (!(fault instanceof Error) || !isOfTheFile(fault)) throw fault;
@@ -237,7 +243,7 @@ async function writeAll(run: ImportRun, id: string): Promise<JobError | null> {
 
 async function reported(run: ImportRun, progress: object): Promise<void> {
   if (run.isStopped() || !(await run.progress(progress))) {
-    throw new Stopped("the job is another host's now");
+    throw new Stopped(NOT_OURS);
   }
 }
 
@@ -291,12 +297,20 @@ interface ImportJobsDeps {
 }
 
 const REPORT_MS = 1_000;
+/** In the progress of a job whose import has ended, with its outcome. */
+const ENDED = "ended";
 
 export function importJobs({ store, files, readers, clock }: ImportJobsDeps): JobHandlers {
   return {
-    async [IMPORT]({ args }, { signal, progress }) {
+    async [IMPORT]({ args, progress: former }, { signal, progress }) {
       const { name, bytes } = args as { name: string; bytes: number };
       const key = importKey(name);
+      const kept = keptIn(former);
+      if (kept !== null) {
+        await store.end((await store.begin(key)).id);
+        await files.remove(key);
+        return endOf(kept);
+      }
       let dueMs: Monotonic = later(clock.monotonicMs(), REPORT_MS);
       let isOurs = true;
       const outcome = await runImport({
@@ -318,11 +332,22 @@ export function importJobs({ store, files, readers, clock }: ImportJobsDeps): Jo
           }
           return isOurs;
         },
+        keep: (outcome) => progress({ step: ENDED, outcome }),
         isStopped: () => signal.aborted,
       });
       await files.remove(key);
-      if (!outcome.ok) return { is: "failed", error: outcome.error };
-      return { is: "done", result: outcome.counts };
+      return endOf(outcome);
     },
   };
+}
+
+function keptIn(progress: object | null | undefined): ImportOutcome | null {
+  const { step, outcome } = (progress ?? {}) as { step?: string; outcome?: ImportOutcome };
+  return step === ENDED && outcome !== undefined ? outcome : null;
+}
+
+function endOf(outcome: ImportOutcome): JobEnd {
+  return outcome.ok
+    ? { is: "done", result: outcome.counts }
+    : { is: "failed", error: outcome.error };
 }

@@ -44,6 +44,6 @@ export interface ImportStore {
   writeConversations(id: string, names: readonly string[]): Promise<number | null>;
   writeGraph(id: string, after: string): Promise<string | null>;
   counts(id: string): Promise<ImportCounts>;
-  /** Its lines are not needed any more. */
+  /** Deletes its lines; another run that still writes them fails. Killed on the way, it begins again. */
   end(id: string): Promise<void>;
 }

@@ -28,6 +28,8 @@ export interface HeldJob {
   args: unknown;
   /** How often it has been begun since it last ended well, this time included. */
   attempts: number;
+  /** What an earlier run of it has reported last. */
+  progress?: object | null;
 }
 
 export interface JobError {

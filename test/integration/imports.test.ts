@@ -17,7 +17,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "pg";
 import { describe, expect, it } from "vitest";
-import type { Job } from "../../src/protocol/job-routes.ts";
 import type { Conversation, Message, User } from "../../src/protocol/schemas.ts";
 import type { Post } from "../../src/protocol/social.ts";
 import { createRecount } from "../../src/storage/postgres/recount.ts";
@@ -25,35 +24,16 @@ import { startTroupe, type Troupe } from "../support/cluster.ts";
 import { rowsOf } from "../support/dump.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectRefusal } from "../support/expectations.ts";
+import { imports, linesOf } from "../support/imports.ts";
 import { expectStatus, type Login, PASSWORD, Person } from "../support/person.ts";
 import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 import { JWT_SECRET } from "../support/tokens.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/src/cli.js", import.meta.url));
-const ENDS_WITHIN_MS = 60_000;
 const T = (minute: number) => new Date(Date.UTC(2024, 0, 1, 0, minute)).toISOString();
 
 type Line = Record<string, unknown>;
-const textOf = (lines: Line[]) => `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`;
-
-/** Ends as the job ends. */
-async function imports(service: Service, body: string | Buffer): Promise<Job> {
-  const headers = { "content-type": "application/x-ndjson" };
-  const begun = await service.api.post<{ job_id: string }>("/api/imports", undefined, {
-    raw: body,
-    headers,
-  });
-  const { job_id } = expectStatus(begun, 202);
-  return eventually(
-    `import ${job_id} has ended`,
-    async () => {
-      const job = expectStatus(await service.api.get<Job>(`/api/jobs/${job_id}`), 200);
-      return job.state === "done" || job.state === "failed" ? job : false;
-    },
-    ENDS_WITHIN_MS,
-  );
-}
 
 function phc(password: string): string {
   const salt = randomBytes(16);
@@ -198,7 +178,7 @@ describe("imports", () => {
 
   it("[IMX1] [IMX5] [IMX6] all types of lines, the old password, and no event", async () => {
     const shop = await service();
-    const job = await imports(shop, textOf(scene("a")));
+    const job = await imports(shop, linesOf(scene("a")));
     expect(job).toMatchObject({
       kind: "import",
       state: "done",
@@ -270,7 +250,7 @@ describe("imports", () => {
       { type: "user", external_id: "h:1", username: "h_bcrypt", password_hash: bcrypt },
       { type: "user", external_id: "h:2", username: "h_argon2", password_hash: argon2 },
     ];
-    expect(await imports(shop, textOf(lines))).toMatchObject({ state: "done" });
+    expect(await imports(shop, linesOf(lines))).toMatchObject({ state: "done" });
     for (const name of ["h_bcrypt", "h_argon2"]) {
       const wrong = { username: name, password: "not the right one" };
       expectRefusal(await troupe().http.post("/api/auth/login", wrong), "unauthorized");
@@ -280,7 +260,7 @@ describe("imports", () => {
     const heavy = "$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g";
     const job = await imports(
       shop,
-      textOf([{ ...lines[0]!, external_id: "h:3", username: "h_3", password_hash: heavy }]),
+      linesOf([{ ...lines[0]!, external_id: "h:3", username: "h_3", password_hash: heavy }]),
     );
     expect(job).toMatchObject({ state: "failed", error: { code: "invalid_payload" } });
   });
@@ -290,7 +270,7 @@ describe("imports", () => {
     const before = await written(troupe());
     const wrong = await imports(
       shop,
-      `${textOf(scene("w"))}not json\n{"type":"message"}\n{"type":"song"}\n`,
+      `${linesOf(scene("w"))}not json\n{"type":"message"}\n{"type":"song"}\n`,
     );
     expect(wrong).toMatchObject({ state: "failed", error: { code: "invalid_payload" } });
     const details = wrong.error!.details as { line: number; problem: string }[];
@@ -308,7 +288,7 @@ describe("imports", () => {
       { type: "follow", follower: "w:ann", followee: "w:ann" },
       { type: "like", post_id: "w:p9", user: "w:ann" },
     ];
-    const job = await imports(shop, textOf(among));
+    const job = await imports(shop, linesOf(among));
     expect(job).toMatchObject({ state: "failed", error: { code: "invalid_payload" } });
     const found = job.error!.details as { line: number; problem: string }[];
     expect(new Set(found.map(({ line }) => line))).toEqual(
@@ -316,7 +296,7 @@ describe("imports", () => {
     );
     const taken = await imports(
       shop,
-      textOf([{ type: "user", external_id: "w:x", username: "a_ann" }]),
+      linesOf([{ type: "user", external_id: "w:x", username: "a_ann" }]),
     );
     expect(taken).toMatchObject({ state: "failed", error: { code: "conflict" } });
     expect(await written(troupe())).toEqual(before);
@@ -325,9 +305,9 @@ describe("imports", () => {
   it("[IMX3] [IMX4] again it changes nothing, more is added, and what others wrote is a conflict", async () => {
     const shop = await service();
     const lines = scene("b");
-    expect(await imports(shop, textOf(lines))).toMatchObject({ state: "done" });
+    expect(await imports(shop, linesOf(lines))).toMatchObject({ state: "done" });
     const once = await written(troupe());
-    expect(await imports(shop, textOf(lines))).toMatchObject({ state: "done" });
+    expect(await imports(shop, linesOf(lines))).toMatchObject({ state: "done" });
     expect(await written(troupe())).toEqual(once);
     const more = {
       type: "message",
@@ -336,7 +316,7 @@ describe("imports", () => {
       external_id: "m5",
       body: "five",
     };
-    expect(await imports(shop, textOf([...lines, more]))).toMatchObject({ state: "done" });
+    expect(await imports(shop, linesOf([...lines, more]))).toMatchObject({ state: "done" });
     const ann = await signsIn(troupe(), "b_ann");
     const { items } = expectStatus(
       await ann.api.get<{ items: Conversation[] }>("/api/conversations?kind=group"),
@@ -351,7 +331,7 @@ describe("imports", () => {
     ]);
     await ann.posts(items[0]!.id, "a live one");
     const late = { ...more, external_id: "m6" };
-    const job = await imports(shop, textOf([...lines, late]));
+    const job = await imports(shop, linesOf([...lines, late]));
     expect(job).toMatchObject({ state: "failed", error: { code: "conflict" } });
     expect(job.error!.message).toContain("b:room");
     expect(await createRecount(troupe().databaseUrl!).recount(false)).toEqual([]);
@@ -389,7 +369,7 @@ describe("IMPORT_BYTES_MAX", () => {
 
   it("[IMX2] bounds what is spooled, with a length and without", async () => {
     const shop = await Service.of(troupe(), "import");
-    const body = textOf(scene("c"));
+    const body = linesOf(scene("c"));
     expectRefusal(
       await shop.api.post("/api/imports", undefined, { raw: body }),
       "payload_too_large",

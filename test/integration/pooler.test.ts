@@ -7,6 +7,7 @@
  * [POO3] Migrations, LISTEN and session locks go to PostgreSQL itself.
  * [POO4] The doctor says which mode it found.
  * [POO5] Two addresses of different databases are refused.
+ * [POO6] A statement of an import may take longer than the role's settings let others.
  */
 import { Client } from "pg";
 import { afterEach, describe, expect, it } from "vitest";
@@ -16,6 +17,7 @@ import { runs } from "../support/command.ts";
 import { EventReader } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
 import { upTo } from "../support/expectations.ts";
+import { beginsImport, importEnds, linesOf } from "../support/imports.ts";
 import { expectStatus, type Person } from "../support/person.ts";
 import { KEEPS_NAMES, PgBouncer, whyNoPgBouncer } from "../support/pgbouncer.ts";
 import { freePort } from "../support/ports.ts";
@@ -25,6 +27,7 @@ import {
   startPostgres,
   type TestDatabase,
 } from "../support/postgres.ts";
+import { Service } from "../support/service.ts";
 import { historyOf, Talker } from "../support/talker.ts";
 import { JWT_SECRET } from "../support/tokens.ts";
 
@@ -171,6 +174,48 @@ describe.skipIf(whyNoPgBouncer !== null)("behind PgBouncer in transaction mode",
         JWT_SECRET,
       });
       expect(without.stdout).toContain("DATABASE_DIRECT_URL is not needed");
+    },
+    SLOW_MS,
+  );
+
+  it(
+    "[POO6] an import waits longer for a statement than others do",
+    async () => {
+      const { database, bouncer } = await pooled();
+      const env = { DATABASE_DIRECT_URL: database.url };
+      const troupe: Troupe = await keep(startTroupe({ workers: 1, databaseUrl: bouncer.url, env }));
+      const holder = new Client({ connectionString: database.url });
+      await holder.connect();
+      cleanups.push(() => holder.end());
+      await holder.query("SELECT pg_advisory_lock(hashtextextended('conversation p:room', 0))");
+      const service = await Service.of(troupe, "import");
+      const id = await beginsImport(
+        service,
+        linesOf([
+          { type: "user", external_id: "p:ann" },
+          {
+            type: "conversation",
+            external_id: "p:room",
+            kind: "group",
+            title: "A room",
+            members: ["p:ann"],
+          },
+        ]),
+      );
+      await eventually(
+        "its statement has waited for more than 5 s",
+        async () => {
+          const { rows } = await holder.query(
+            `SELECT 1 FROM pg_stat_activity a WHERE a.datname = current_database()
+             AND a.wait_event_type = 'Lock' AND a.query LIKE '%import_conversation%'
+             AND a.query_start < clock_timestamp() - interval '7 s'`,
+          );
+          return rows.length > 0;
+        },
+        WITHIN_MS,
+      );
+      await holder.query("SELECT pg_advisory_unlock_all()");
+      expect(await importEnds(service, id)).toMatchObject({ state: "done" });
     },
     SLOW_MS,
   );

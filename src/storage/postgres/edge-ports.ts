@@ -92,7 +92,13 @@ export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): 
   const database = new Database(url, CONNECTIONS, options);
   const searches = new Database(url, SEARCH_CONNECTIONS, options);
   const pushing = new Database(url, PUSH_CONNECTIONS, options);
-  const imports = new Database(url, 1, { ...options, deadlineMs: IMPORT_DEADLINE_MS });
+  // Through a pooler the deadline would be that of the role's settings.
+  const straight =
+    options.directUrl === undefined ? options : { ...options, pooling: "none" as const };
+  const imports = new Database(options.directUrl ?? url, 1, {
+    ...straight,
+    deadlineMs: IMPORT_DEADLINE_MS,
+  });
   const jobs = new PostgresJobs(database, options.directUrl ?? url);
   return {
     accounts: new PostgresAccounts(database),

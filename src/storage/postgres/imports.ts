@@ -44,6 +44,8 @@ const COUNTS = {
       count(*) FILTER (WHERE l.type = 'message')::float8 AS messages
     FROM import_lines l WHERE l.import_id = $1`,
 };
+// Not while a statement writes the lines: each holds the row.
+const CLOSE = { text: "UPDATE imports i SET is_good = false WHERE i.id = $1" };
 const END = { text: "DELETE FROM imports i WHERE i.id = $1" };
 
 export class PostgresImports implements ImportStore {
@@ -123,6 +125,7 @@ export class PostgresImports implements ImportStore {
   }
 
   async end(id: string): Promise<void> {
+    await this.#database.write(CLOSE, [id]);
     await this.clear(id);
     await this.#database.write(END, [id]);
   }

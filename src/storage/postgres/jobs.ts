@@ -47,7 +47,7 @@ const CLAIM = {
     UPDATE jobs j SET state = 'running', attempts = j.attempts + 1, holder = $1, is_again = false,
       lease_until = ${after("$4")}
     FROM free f WHERE j.id = f.id AND j.state IN ('waiting', 'running')
-    RETURNING j.id, j.kind, j.key, j.args, j.attempts`,
+    RETURNING j.id, j.kind, j.key, j.args, j.attempts, j.progress`,
 };
 const RENEW = {
   name: "renew_jobs",

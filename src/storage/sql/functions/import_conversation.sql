@@ -14,6 +14,7 @@ DECLARE
   base_n bigint;
 BEGIN
   PERFORM set_config('troupe.events', 'off', true);
+  PERFORM hold_import(p_import);
   PERFORM pg_advisory_xact_lock(hashtextextended('conversation ' || p_ref, 0));
   SELECT l.line INTO asked FROM import_lines l
   WHERE l.import_id = p_import AND l.type = 'conversation' AND l.ref = p_ref;

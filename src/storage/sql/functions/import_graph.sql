@@ -8,6 +8,7 @@ DECLARE
   made bigint;
 BEGIN
   PERFORM set_config('troupe.events', 'off', true);
+  PERFORM hold_import(p_import);
   FOR asked IN
     SELECT l.n, l.type, l.ref, l.line, u.id AS usr, r.id AS actor, i.post_id AS post,
       coalesce((l.line->>'created_at')::timestamptz, clock_timestamp()) AS at
@@ -38,10 +39,19 @@ BEGIN
       WHEN 'comment' THEN
         made := coalesce(asked.post, (
           SELECT i.post_id FROM imported_posts i WHERE i.external_id = asked.ref));
-        IF NOT EXISTS (
+        -- Without a time it is known by its place among the same words of the same author.
+        IF (CASE WHEN asked.line->>'created_at' IS NOT NULL THEN NOT EXISTS (
           SELECT 1 FROM comments x WHERE x.post_id = made AND x.author_id = asked.usr
             AND x.created_at = asked.at::timestamptz(3) AND x.body = asked.line->>'body'
-        ) THEN
+        ) ELSE (
+          SELECT count(*) FROM comments x WHERE x.post_id = made AND x.author_id = asked.usr
+            AND x.body = asked.line->>'body'
+        ) < (
+          SELECT count(*) FROM import_lines o
+          WHERE o.import_id = p_import AND o.type = 'comment' AND o.ref = asked.ref
+            AND o.n <= asked.n AND o.usr = asked.line->>'author'
+            AND o.line->>'body' = asked.line->>'body'
+        ) END) THEN
           INSERT INTO comments (id, post_id, author_id, body, data, created_at)
           VALUES (nextval('comments_id_seq'), made, asked.usr, asked.line->>'body',
             asked.line->'data', asked.at);

@@ -7,6 +7,7 @@ DECLARE
   asked record;
 BEGIN
   PERFORM set_config('troupe.events', 'off', true);
+  PERFORM hold_import(p_import);
   FOR asked IN
     SELECT l.n, l.ref, l.line FROM import_lines l
     WHERE l.import_id = p_import AND l.type = 'user' AND l.n > p_after ORDER BY l.n LIMIT p_most
