@@ -2,10 +2,11 @@
  * Reads one entry of a zip archive whose bytes can be read from anywhere: its directory first, which is
  * at its end, then the entry's own bytes as a stream. The 64-bit form is read, too.
  *
- * [UNZ1] An archive that is cut or damaged is a sentence, and no entry is ever in memory as a whole.
+ * [UNZ1] An archive that is cut or damaged is a sentence, at the latest where the entry ends and its sum
+ *        is not the one that was written. No entry is ever in memory as a whole.
  */
 import { pipeline, Readable } from "node:stream";
-import { createInflateRaw } from "node:zlib";
+import { crc32, createInflateRaw } from "node:zlib";
 
 /** Bytes `from` to `to`, both included. */
 export interface ByteSource {
@@ -25,8 +26,11 @@ const ELSEWHERE = 0xffff_ffff;
 /** Some hundred thousand entries. */
 const DIRECTORY_BYTES_MAX = 128 * 1024 * 1024;
 
+const DAMAGED = "The archive is damaged.";
+
 interface Entry {
   method: number;
+  crc: number;
   packed: number;
   start: number;
 }
@@ -40,18 +44,33 @@ export async function entryOf(
   source: ByteSource,
   name: string,
 ): Promise<AsyncIterable<Uint8Array>> {
-  const entry = await find(source, name);
+  const entry = await find(source, name).catch((error: unknown) => {
+    // A length in it leads out of it.
+    throw error instanceof RangeError ? new Error(DAMAGED) : error;
+  });
   const local = await bytesAt(source, entry.start, LOCAL_BYTES);
-  if (local.readUInt32LE(0) !== LOCAL) throw new Error("The archive is damaged.");
+  if (local.readUInt32LE(0) !== LOCAL) throw new Error(DAMAGED);
   const from = entry.start + LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28);
-  if (entry.packed === 0) return Readable.from([]);
+  if (entry.packed === 0) return summed(Readable.from([]), entry.crc);
   const packed = await source.read(from, from + entry.packed - 1);
-  if (entry.method === 0) return packed;
+  if (entry.method === 0) return summed(packed, entry.crc);
   if (entry.method !== 8) throw new Error("The archive is packed in a way that is not read here.");
   const inflate = createInflateRaw();
   // A fault destroys `inflate` with it, and its reader is the one who throws.
   pipeline(Readable.from(packed), inflate, () => undefined);
-  return inflate;
+  return summed(inflate, entry.crc);
+}
+
+async function* summed(
+  bytes: AsyncIterable<Uint8Array>,
+  expected: number,
+): AsyncGenerator<Uint8Array> {
+  let sum = 0;
+  for await (const chunk of bytes) {
+    sum = crc32(chunk, sum);
+    yield chunk;
+  }
+  if (sum !== expected) throw new Error(DAMAGED);
 }
 
 async function find(source: ByteSource, wanted: string): Promise<Entry> {
@@ -71,7 +90,7 @@ async function find(source: ByteSource, wanted: string): Promise<Entry> {
   if (bytes > DIRECTORY_BYTES_MAX) throw new Error("The archive has too many files.");
   const directory = await bytesAt(source, start, bytes);
   for (let at = 0; at + 46 <= directory.length; ) {
-    if (directory.readUInt32LE(at) !== ENTRY) throw new Error("The archive is damaged.");
+    if (directory.readUInt32LE(at) !== ENTRY) throw new Error(DAMAGED);
     const nameBytes = directory.readUInt16LE(at + 28);
     const extraBytes = directory.readUInt16LE(at + 30);
     const name = directory.toString("utf8", at + 46, at + 46 + nameBytes);
@@ -100,7 +119,8 @@ function entryAt(directory: Buffer, at: number, nameBytes: number, extraBytes: n
     }
     extra += 4 + bytes;
   }
-  return { method: directory.readUInt16LE(at + 10), packed, start };
+  const crc = directory.readUInt32LE(at + 16);
+  return { method: directory.readUInt16LE(at + 10), crc, packed, start };
 }
 
 async function bytesAt(source: ByteSource, from: number, count: number): Promise<Buffer> {
