@@ -4,6 +4,7 @@
  * [RLD1] A reload ends no session, loses no call, and lifts states to the new version.
  * [RLD2] A mistake in any file leaves all the older ones running, and is reported with file and line.
  * [RLD3] Hooks, namespaces and the published documents are those of the new files.
+ * [RLD4] While namespaces are set up again nobody comes in without a token, and nobody without handlers.
  */
 import { Manager, type Socket } from "socket.io-client";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -138,4 +139,66 @@ it("[RLD2] a mistake in one file leaves all of them as they were", async () => {
   expect(await reloads(troupe.dataDir)).toMatchObject({ code: 0 });
   const back = await session.does("call", { ...at, action: "version", call_id: "back" });
   expect(back).toMatchObject({ result: 2 });
+});
+
+/** How one attempt to enter ends. The socket stays, with its connection. */
+async function tries(namespace: string, auth: object): Promise<{ isIn: boolean; socket: Socket }> {
+  const own = new Manager(troupe.url, {
+    transports: ["websocket"],
+    forceNew: true,
+    reconnection: false,
+  });
+  const socket = own.socket(namespace, { auth });
+  const isIn = await within(
+    `an answer of ${namespace}`,
+    new Promise<boolean>((done) => {
+      socket.once("connect", () => done(true));
+      socket.once("connect_error", () => done(false));
+    }),
+    10_000,
+  );
+  return { isIn, socket };
+}
+
+it("[RLD4] a namespace that takes its time to be set up leaves no door open", async () => {
+  const [ann] = await troupe.users("ann");
+  await folder.writes({
+    "a-slow.namespace.js": `import { defineNamespace } from "troupe/actor";
+export default defineNamespace("/slow", async (namespace) => {
+  await new Promise((done) => setTimeout(done, 3_000));
+  namespace.use((socket, next) => {
+    socket.data.isChecked = true;
+    next();
+  });
+  namespace.on("connection", (socket) =>
+    socket.on("hi", (answer) => answer(socket.data.isChecked ? "checked" : "unchecked")));
+});
+`,
+  });
+  let isOver = false;
+  const reloaded = reloads(troupe.dataDir).finally(() => {
+    isOver = true;
+  });
+  const early = eventually(
+    "the new namespace is entered",
+    async () => {
+      const { isIn, socket } = await tries("/slow", { token: ann!.token });
+      if (isIn) return socket;
+      socket.io._close();
+      return false;
+    },
+    30_000,
+  );
+  const strangers: boolean[] = [];
+  while (!isOver) {
+    const { isIn, socket } = await tries("/greet", {});
+    strangers.push(isIn);
+    socket.io._close();
+  }
+  expect(await reloaded).toMatchObject({ code: 0 });
+  expect(strangers.length).toBeGreaterThan(0);
+  expect(strangers).not.toContain(true);
+  const slow = await early;
+  expect(await within("its handler answers", slow.emitWithAck("hi"))).toBe("checked");
+  slow.io._close();
 });

@@ -12,6 +12,8 @@
  * [NSP6] A reader that falls too far behind, and a user's oldest socket beyond the limit of
  *        sessions, are closed.
  * [NSP14] A reload of the application's files ends no socket.
+ * [NSP15] A socket that comes while a namespace is being set up is let in when that is done, so it has
+ *        its handlers; at no moment is one let in without a token.
  */
 import type { Server, Socket } from "socket.io";
 import type { NamespaceDefinition, TroupeNamespace } from "../../actor/api.ts";
@@ -99,41 +101,56 @@ export class Namespaces {
       const namespace = io.of(name);
       release(namespace);
       namespace.removeAllListeners();
-      // Private to Socket.IO, which has no way to take a middleware back; a test holds on to it.
-      (namespace as unknown as { _fns: unknown[] })._fns = [];
+      middlewareOf(namespace).length = 0;
       if (defined.some(({ definition }) => definition.name === name)) continue;
       namespace.use((_socket, next) => next(new Error("Invalid namespace")));
     }
     for (const { definition } of defined) names.add(definition.name);
-    for (const one of defined) {
-      await this.open(io, [one]).catch((fault: unknown) => this.failed(one.file, fault));
-    }
+    // [NSP15] In this turn of the event loop every namespace has its middleware again.
+    await Promise.all(
+      defined.map((one) =>
+        this.#open(io, one).catch((fault: unknown) => this.failed(one.file, fault)),
+      ),
+    );
   }
 
   /** Rejects when an application's `setup` does. */
   async open(io: Server, defined: readonly DefinedNamespace[]): Promise<void> {
-    for (const { file, definition } of defined) {
-      const namespace = io.of(definition.name) as unknown as TroupeNamespace;
-      namespace.use((socket, next) => {
-        const client = socket as unknown as Socket;
-        this.#admit(client, file).then(
-          (refusal) => {
-            if (refusal === null) next();
-            else next(Object.assign(new Error(refusal.message), { data: refusal }));
-          },
-          (err: unknown) => {
-            this.#deps.log.warn({ event: "handshake_unavailable", err });
-            next(
-              Object.assign(new Error(REFUSALS.unavailable.error.message), {
-                data: REFUSALS.unavailable.error,
-              }),
-            );
-          },
-        );
-      });
-      namespace.on("connection", (socket) => this.#connected(socket as unknown as Socket));
-      contain(namespace, (fault) => this.failed(file, fault), refuseConnection);
+    for (const one of defined) await this.#open(io, one);
+  }
+
+  async #open(io: Server, { file, definition }: DefinedNamespace): Promise<void> {
+    const namespace = io.of(definition.name) as unknown as TroupeNamespace;
+    let isSetUp = (): void => undefined;
+    const setUp = new Promise<void>((resolve) => {
+      isSetUp = resolve;
+    });
+    namespace.use((socket, next) => {
+      const client = socket as unknown as Socket;
+      // Socket.IO runs those that were there when the socket came.
+      const known = middlewareOf(namespace).length;
+      this.#admit(client, file).then(
+        (refusal) => {
+          if (refusal === null) {
+            void setUp.then(() => passes(middlewareOf(namespace).slice(known), client, next));
+          } else next(Object.assign(new Error(refusal.message), { data: refusal }));
+        },
+        (err: unknown) => {
+          this.#deps.log.warn({ event: "handshake_unavailable", err });
+          next(
+            Object.assign(new Error(REFUSALS.unavailable.error.message), {
+              data: REFUSALS.unavailable.error,
+            }),
+          );
+        },
+      );
+    });
+    namespace.on("connection", (socket) => this.#connected(socket as unknown as Socket));
+    contain(namespace, (fault) => this.failed(file, fault), refuseConnection);
+    try {
       await definition.setup(namespace);
+    } finally {
+      isSetUp();
     }
   }
 
@@ -355,6 +372,22 @@ export class Namespaces {
   #all(): Member[] {
     return [...this.#users.values()].flatMap((members) => [...members]);
   }
+}
+
+type Middleware = (socket: Socket, next: (err?: Error) => void) => void;
+
+/** Private to Socket.IO, which has no way to take a middleware back; a test holds on to it. */
+function middlewareOf(namespace: object): Middleware[] {
+  return (namespace as { _fns: Middleware[] })._fns;
+}
+
+function passes(
+  [first, ...others]: Middleware[],
+  socket: Socket,
+  next: (err?: Error) => void,
+): void {
+  if (first === undefined) next();
+  else first(socket, (err) => (err ? next(err) : passes(others, socket, next)));
 }
 
 /** The application's middleware has thrown: its `next` is called for it. */
