@@ -197,7 +197,7 @@ export class HookHost implements Hooks {
     this.#cancelLook = clock.after(LOOK_MS, () => this.#look());
   }
 
-  #onExit(worker: Worker): void {
+  #onExit(worker: HookThread): void {
     if (worker !== this.#worker || this.#isClosed) return;
     this.#cancelStart?.();
     this.#settleReady(false);
