@@ -243,7 +243,7 @@ describe("imports", () => {
   it("[IMX5] bcrypt and argon2, too; a hash that cannot be verified is a wrong line", async () => {
     const shop = await service();
     const [bcrypt, argon2] = await Promise.all([
-      import("@node-rs/bcrypt").then(({ hash }) => hash(PASSWORD, { cost: 4 })),
+      import("@node-rs/bcrypt").then(({ hash }) => hash(PASSWORD, 4)),
       import("@node-rs/argon2").then(({ hash }) => hash(PASSWORD, { memoryCost: 1024 })),
     ]);
     const lines = [
