@@ -80,6 +80,8 @@ export interface PushFacts {
     muted: boolean;
     level: PushLevel | null;
     read_seq: number;
+    /** Where the first message has been read: how long ago the first one came that has not. */
+    unread_ms: number | null;
     count: number;
     last: { deleted: boolean; mention: boolean; blocked: boolean } | null;
     newest: FoundMessage | null;

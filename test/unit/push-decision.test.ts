@@ -26,6 +26,7 @@ const BASE: Conversation = {
   muted: false,
   level: null,
   read_seq: 2,
+  unread_ms: null,
   count: 1,
   last: { deleted: false, mention: false, blocked: false },
   newest: { seq: 3, body: "hello", sender: "Ann", files: 0 },

@@ -7,7 +7,8 @@
  * or, anywhere on the way, not pushed, with a reason that the reader can look up.
  *
  * [PSH4] Nobody who is here is disturbed: without a session, or with none but away or invisible ones,
- *        it goes at once; while one is online, or has just ended, it waits for 15 s at most.
+ *        it goes at once; while one is online, or has just ended, it waits for 15 s at most, counted
+ *        from the first message that has not been read.
  * [PSH5] What decides is looked at again at the moment of sending.
  * [PSH6] A host that dies makes no push come twice, but for those in the moment of sending, and none
  *        never.
@@ -134,24 +135,31 @@ export class Pusher {
     if (due.length === 0) return false;
     const facts = await queue.facts(due);
     const settled: SettledPushes = { sent: [], dropped: [], later: [], decisions: [] };
-    const open: PendingPush[] = [];
+    const open: { push: PendingPush; facts: PushFacts }[] = [];
     for (const [n, push] of due.entries()) {
       const reason = this.#whyNot(push, facts[n]!);
-      if (reason === null) open.push(push);
+      if (reason === null) open.push({ push, facts: facts[n]! });
       else {
         settled.dropped.push(push);
         settled.decisions.push(decisionOn(push, reason));
       }
     }
-    const reaches = await this.#reaches(open);
-    for (const push of open) this.#settle(settled, push, reaches.get(push.userId)!);
+    const reaches = await this.#reaches(open.map(({ push }) => push.userId));
+    for (const one of open) {
+      this.#settle(settled, one.push, one.facts, reaches.get(one.push.userId)!);
+    }
     await queue.settle(settled);
     return due.length === PENDING_MOST;
   }
 
   /** [PSH4] */
-  #settle(settled: SettledPushes, push: PendingPush, reach: PushReach): void {
-    const leftMs = HELD_MS - push.ageMs;
+  #settle(
+    settled: SettledPushes,
+    push: PendingPush,
+    { conversation }: PushFacts,
+    reach: PushReach,
+  ): void {
+    const leftMs = HELD_MS - Math.min(push.ageMs, conversation?.unread_ms ?? push.ageMs);
     if (reach === "now" || leftMs <= 0) {
       settled.sent.push(push);
     } else if (reach === "wait") {
@@ -163,9 +171,9 @@ export class Pusher {
   }
 
   /** Once for each user. An actor that does not answer is not sure. */
-  async #reaches(open: readonly PendingPush[]): Promise<Map<UserId, PushReach>> {
+  async #reaches(of: readonly UserId[]): Promise<Map<UserId, PushReach>> {
     const { gateway } = this.#options;
-    const users = [...new Set(open.map(({ userId }) => userId))];
+    const users = [...new Set(of)];
     const answers = await Promise.all(
       users.map(async (user) => {
         const asked = await gateway.ask("user", user, "push_reach", { hold: true });

@@ -1,6 +1,7 @@
 -- How the sending of a push has ended, up to the message p_seq: what came meanwhile is sent then.
 -- p_end: sent, dropped (it is not pushed any more), gone (the device is removed), failed (it is tried
--- again in p_retry_ms), later (so, too, but it was not begun). What a device shows is noted where it can be sent that it was read.
+-- again in p_retry_ms), later (so, too, but it was not begun). What a device shows is noted where it
+-- can be sent that it was read.
 CREATE OR REPLACE FUNCTION end_push_send(
   p_device bigint, p_kind text, p_conversation bigint, p_notification bigint, p_seq bigint,
   p_end text, p_retry_ms int, p_decision json, p_kept int
@@ -15,7 +16,8 @@ BEGIN
     DELETE FROM push_devices d WHERE d.id = p_device;
   ELSIF p_end IN ('failed', 'later') THEN
     UPDATE push_sends s SET claimed_until = NULL,
-      attempts = s.attempts - CASE p_end WHEN 'later' THEN 1 ELSE 0 END,
+      -- A newer message may have set it to 0 meanwhile.
+      attempts = greatest(0, s.attempts - CASE p_end WHEN 'later' THEN 1 ELSE 0 END),
       due_at = clock_timestamp() + p_retry_ms * interval '1 millisecond'
     WHERE s.device = p_device AND s.kind = p_kind AND s.conversation_id = p_conversation
       AND s.notification_id = p_notification;

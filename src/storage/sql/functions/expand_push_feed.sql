@@ -1,30 +1,53 @@
 -- The first rows of push_feed, and for whom they may be pushed: everybody with a device but the
--- sender. In a large channel these are only those whom the message mentions, or who have chosen its
--- messages, since nobody else's level lets it pass.
--- ids: the rows. items: [{u, c, i, f, s, at: the age of the first in milliseconds}], as push_facts
--- has them. reads: [{u, c}] of what was read.
+-- sender. In a large channel these are only those whom a message names, and those who have chosen
+-- every message, since nobody else's level lets one pass; its other members are not read.
+-- ids: the rows. items: [{u, c, i, f, s, at: when the first came}], as push_facts has them.
+-- reads: [{u, c}] of what was read.
 CREATE OR REPLACE FUNCTION expand_push_feed(p_most int, p_large int)
 RETURNS TABLE (ids bigint[], items json, reads json)
 LANGUAGE sql VOLATILE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
   WITH taken AS MATERIALIZED (SELECT f.* FROM push_feed f ORDER BY f.id LIMIT p_most),
-  readers AS (
-    SELECT k.user_id AS u, m.conversation_id AS c, m.seq, f.at
+  sent AS MATERIALIZED (
+    SELECT m.conversation_id AS c, m.seq, m.sender_id, m.extra->'mentions' AS named, f.at,
+      c.kind = 'channel' AND c.member_count > p_large AS is_large
     FROM taken f
     JOIN messages m ON m.conversation_id = f.conversation_id AND m.seq = f.seq
     JOIN conversations c ON c.id = m.conversation_id
-    JOIN conversation_members k
-      ON k.conversation_id = m.conversation_id AND k.user_id IS DISTINCT FROM m.sender_id
-    LEFT JOIN conversation_prefs p ON p.user_id = k.user_id AND p.conversation_id = k.conversation_id
-    LEFT JOIN push_settings s ON s.user_id = k.user_id
     WHERE f.kind = 'message'
-      AND EXISTS (SELECT 1 FROM push_devices d WHERE d.user_id = k.user_id)
-      AND (c.kind <> 'channel' OR c.member_count <= p_large OR is_push_mention(m, k.user_id)
-        OR coalesce(p.level, s.level) = 'all')
+  ), large AS MATERIALIZED (
+    SELECT n.c, min(n.seq) AS f, max(n.seq) AS s, min(n.at) AS at,
+      array_agg(DISTINCT n.sender_id) AS senders
+    FROM sent n WHERE n.is_large GROUP BY n.c
+  ), readers AS (
+    SELECT k.user_id AS u, n.c, n.seq AS f, n.seq AS s, n.at
+    FROM sent n
+    JOIN conversation_members k
+      ON k.conversation_id = n.c AND k.user_id IS DISTINCT FROM n.sender_id
+    WHERE NOT n.is_large
+    UNION ALL
+    SELECT k.user_id, n.c, n.seq, n.seq, n.at
+    FROM sent n
+    CROSS JOIN jsonb_array_elements_text(n.named) AS x (id)
+    JOIN conversation_members k ON k.conversation_id = n.c AND k.user_id = x.id::bigint
+    WHERE n.is_large AND k.user_id IS DISTINCT FROM n.sender_id
+    UNION ALL
+    SELECT k.user_id, n.c, n.f, n.s, n.at
+    FROM large n
+    CROSS JOIN LATERAL (
+      SELECT p.user_id FROM conversation_prefs p WHERE p.conversation_id = n.c AND p.level = 'all'
+      UNION
+      SELECT s.user_id FROM push_settings s WHERE s.level = 'all'
+    ) x
+    JOIN conversation_members k ON k.conversation_id = n.c AND k.user_id = x.user_id
+    LEFT JOIN conversation_prefs p ON p.user_id = k.user_id AND p.conversation_id = k.conversation_id
+    WHERE coalesce(p.level, 'all') = 'all' AND n.senders <> ARRAY[k.user_id]
   ), together AS (
-    SELECT r.u, r.c, 0::bigint AS i, min(r.seq) AS f, max(r.seq) AS s, min(r.at) AS at
-    FROM readers r GROUP BY r.u, r.c
+    SELECT r.u, r.c, 0::bigint AS i, min(r.f) AS f, max(r.s) AS s, min(r.at) AS at
+    FROM readers r
+    WHERE EXISTS (SELECT 1 FROM push_devices d WHERE d.user_id = r.u)
+    GROUP BY r.u, r.c
     UNION ALL
     SELECT f.user_id, 0, f.seq, 0, 0, f.at FROM taken f
     WHERE f.kind = 'notification'

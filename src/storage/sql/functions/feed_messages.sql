@@ -1,8 +1,11 @@
 -- Messages that may be pushed: not those of the system, silent ones, those whose text still arrives,
--- and old ones, which are brought in from elsewhere. A trigger of push_triggers.
+-- those of an import, which writes no events, and old ones. A trigger of push_triggers.
 CREATE OR REPLACE FUNCTION feed_messages() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+  IF current_setting('troupe.events', true) = 'off' THEN
+    RETURN NULL;
+  END IF;
   INSERT INTO push_feed (kind, conversation_id, seq)
   SELECT 'message', a.conversation_id, a.seq FROM added a
   WHERE a.created_at > clock_timestamp() - interval '1 day' AND (a.extra IS NULL OR (
