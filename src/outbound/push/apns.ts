@@ -74,7 +74,8 @@ export function createApns({ url, key, keyId, teamId, topic, clock }: ApnsDeps):
       const { device, payload, topic: collapseId } = push;
       const shows = payload.kind !== "read";
       const nowS = Math.floor(epochMsOf(clock.wallMs()) / 1000);
-      const stream = connected().request({
+      const connection = connected();
+      const stream = connection.request({
         ":method": "POST",
         ":path": `/3/device/${encodeURIComponent(device.address)}`,
         authorization: `bearer ${jwt}`,
@@ -90,7 +91,7 @@ export function createApns({ url, key, keyId, teamId, topic, clock }: ApnsDeps):
       let said = "";
       // The session is not used again: one that hangs would hang for all.
       stream.setTimeout(TIMEOUT_MS, () => {
-        session?.destroy();
+        connection.destroy();
         reject(new Error(`no answer within ${TIMEOUT_MS} ms`));
       });
       stream.setEncoding("utf8");
