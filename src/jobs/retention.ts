@@ -56,8 +56,8 @@ export function retentionJobs({ store, gateway, log }: RetentionDeps): JobHandle
         return done.ok || done.error.code === "not_found";
       }),
     );
-    let forgotten = 1;
-    while (forgotten > 0 && !signal.aborted) forgotten = await store.forget(FORGOTTEN_MAX);
+    let areLeft = true;
+    while (areLeft && !signal.aborted) areLeft = await store.forget(FORGOTTEN_MAX);
     const isMore = due.length === DUE_MAX && moved.every(Boolean);
     return { is: "again", inMs: isMore ? 0 : EVERY_MS };
   }

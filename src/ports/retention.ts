@@ -7,6 +7,9 @@ export interface RetentionStore {
    * seq already, those of others when their actors have been asked (`trim`).
    */
   due(ageMs: number, limit: number): Promise<ConversationId[]>;
-  /** Deletes old messages of some conversations with all that belongs to each; how many. */
-  forget(most: number): Promise<number>;
+  /**
+   * Deletes old messages of some conversations, up to `most` of each, with all that belongs to them;
+   * false: no conversation has any.
+   */
+  forget(most: number): Promise<boolean>;
 }

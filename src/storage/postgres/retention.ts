@@ -49,13 +49,11 @@ export class PostgresRetention implements RetentionStore {
     return rows.map(({ id }) => id);
   }
 
-  async forget(most: number): Promise<number> {
-    let forgotten = 0;
-    for (const { id } of await this.#database.read<{ id: ConversationId }>(OLD, [])) {
-      const [row] = await this.#database.write<{ forgotten: number }>(FORGET, [id, most]);
-      forgotten += row?.forgotten ?? 0;
-    }
-    return forgotten;
+  async forget(most: number): Promise<boolean> {
+    const old = await this.#database.read<{ id: ConversationId }>(OLD, []);
+    // One that has no more of them is taken out, so that the next call comes to others.
+    for (const { id } of old) await this.#database.write(FORGET, [id, most]);
+    return old.length > 0;
   }
 }
 
