@@ -11,6 +11,7 @@ import { AppData } from "./app-data.ts";
 import { PERMISSION_PARTS, partly, RoleName, SETTING_PARTS } from "./conversation-settings.ts";
 import { MessageType } from "./message-content.ts";
 import {
+  Audience,
   ClientId,
   Cursor,
   ExternalId,
@@ -66,6 +67,7 @@ export const IMPORT_LINES = {
       Type.Literal("thread"),
     ]),
     title: opt(Title),
+    audience: opt(Audience),
     owner: opt(ExternalId),
     members: opt(Type.Array(ExternalId, { maxItems: 1000 })),
     data: opt(AppData(4096)),

@@ -49,6 +49,7 @@ const conversations = (extent: Extent) => `SELECT c.id AS at, ${object(
     'created_at', iso_time(c.created_at)`,
   {
     data: "c.extra->'data'",
+    audience: "c.extra->'audience'",
     settings: "c.extra->'settings'",
     permissions: "c.extra->'permissions'",
   },

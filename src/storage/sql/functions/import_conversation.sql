@@ -45,7 +45,10 @@ BEGIN
           ORDER BY l.line->>'role' = 'owner' DESC NULLS LAST, l.n LIMIT 1)) END,
       least(pair[1], pair[2]), greatest(pair[1], pair[2]), parent.id, root,
       CASE WHEN parent.id IS NOT NULL THEN 0 END, CASE WHEN parent.id IS NOT NULL THEN 0 END,
-      CASE WHEN parent.id IS NULL THEN revised_extra(asked->>'kind', NULL, asked) END, p_ref, x.at, x.at
+      CASE WHEN parent.id IS NULL THEN merge_keys(revised_extra(asked->>'kind', NULL, asked),
+        json_build_object('audience', CASE asked->>'kind'
+          WHEN 'channel' THEN coalesce(asked->>'audience', 'members') END))
+      END, p_ref, x.at, x.at
     FROM (SELECT coalesce((asked->>'created_at')::timestamptz, clock_timestamp()) AS at) x
     RETURNING * INTO c;
   ELSIF c.rev IS DISTINCT FROM (
@@ -55,8 +58,9 @@ BEGIN
       USING ERRCODE = 'TR409';
   END IF;
 
-  INSERT INTO conversation_members (conversation_id, user_id, joined_at, extra, thread_of, apart)
-  SELECT c.id, u.id, min(m.at),
+  INSERT INTO conversation_members
+    (conversation_id, user_id, in_channel, joined_at, extra, thread_of, apart)
+  SELECT c.id, u.id, CASE c.kind WHEN 'channel' THEN true END, min(m.at),
     merge_keys(NULL, json_build_object('role', max(m.role) FILTER (
       WHERE m.role NOT IN ('owner', 'member')
         AND c.kind IN ('group', 'channel') AND u.id IS DISTINCT FROM c.owner_id))),
