@@ -5,7 +5,7 @@
  * [OCC1] `occupancy` is published at most every 2 s, and every 10 s where more than 10,000 watch; a
  *        change is in it within 2 s, or 10 s.
  * [OCC2] The edges announce how many sessions watch on each. A new activation asks them for it.
- * [ACT1] However many messages there are, each edge receives at most one activity a second.
+ * [OCC3] However many messages there are, each edge receives at most one activity a second.
  */
 import type { ConversationOps } from "../src/protocol/actor-ops.ts";
 import type { ChannelActivity } from "../src/protocol/channels.ts";
