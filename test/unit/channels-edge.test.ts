@@ -1,6 +1,8 @@
 /** What an edge sends of channels to sessions that do not watch them, and what it tells their actors. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLogger } from "../../src/base/log.ts";
+import { createJoinCommands } from "../../src/edge/commands/joins.ts";
+import { PageTurns } from "../../src/edge/limits/turns.ts";
 import { Channels } from "../../src/edge/live/channels.ts";
 import { Streams } from "../../src/edge/live/conversation-streams.ts";
 import { TopicSubscriptions } from "../../src/edge/live/subscriptions.ts";
@@ -11,6 +13,7 @@ import { FRAME, frame } from "../../src/runtime/frames.ts";
 import { settled } from "../support/fake-clock.ts";
 import { FarEnd } from "../support/far-end.ts";
 import { SELF, SoloActors } from "../support/solo-actors.ts";
+import { viewOf } from "../support/view-of.ts";
 
 const LOG = createLogger({ level: "silent" });
 
@@ -164,4 +167,40 @@ test("[CHA5] a session that may not read it is taken out after it has entered", 
   const far = await comes(eve);
   await watches(far);
   expect(streams.get(news)?.sessions.has(far.session)).not.toBe(true);
+});
+
+test("[TYJ2] who is named to a session that begins to watch stops when the owner changes", async () => {
+  const far = await comes(bob);
+  await actors.asks(`conversation:${news}`, "typing", {
+    user: ann,
+    session: "sann",
+    is_typing: true,
+    worker: SELF,
+  });
+  const answers: string[] = [];
+  const { join_conversation } = createJoinCommands(
+    {
+      gateway: { tell: () => undefined, placement: viewOf(1, [SELF]) },
+      streams,
+      channels,
+      threads: { entered: () => undefined },
+      pages: new PageTurns(),
+    },
+    ({ id: session, user }, conversation, op, body, ack) => {
+      const asked = { user, session, ...body };
+      void actors.asking(`conversation:${conversation}`, op, asked).then((answer) => {
+        if ("value" in answer) ack.ok(JSON.stringify(answer.value));
+      });
+    },
+  );
+  join_conversation(
+    far.session,
+    { conversation_id: news },
+    { ok: (answer) => answers.push(answer), refuse: () => undefined },
+  );
+  await settled();
+  expect(answers).toHaveLength(1);
+  expect(JSON.parse(answers[0]!)).toMatchObject({ typing: [ann] });
+  streams.get(news)?.endTyping("w2");
+  expect(far.events("typing")).toEqual([{ conversation_id: news, user_id: ann, is_typing: false }]);
 });

@@ -76,7 +76,7 @@ export function createJoinCommands(
         // The answer comes before every event after it, so the session enters in order.
         const { conversation, typing } = JSON.parse(answer) as JoinAnswer;
         if (conversation.kind === "channel") {
-          watch(session, conversation, answer, ack);
+          watch(session, conversation, typing, owner, answer, ack);
           return;
         }
         session.left.delete(id);
@@ -92,8 +92,7 @@ export function createJoinCommands(
           deps.threads.entered(session, [id]);
         }
         ack.ok(answer);
-        if (entering === null) typists.answered(session, id, typing, owner);
-        else if (typing.length > 0) void entering.then(() => endStaleTyping(session, id, typing));
+        settleTyping(session, id, typing, owner, entering);
       },
       refuse: (error) => ack.refuse(error),
     };
@@ -111,6 +110,8 @@ export function createJoinCommands(
   function watch(
     session: Session,
     { id: channel, rev, members }: Conversation,
+    typing: readonly UserId[],
+    owner: string | null,
     answer: string,
     ack: AckSink,
   ): void {
@@ -124,11 +125,12 @@ export function createJoinCommands(
       ack.refuse(TOO_MANY_CHANNELS.error);
       return;
     }
-    void streams.enter(session, id, rev, null, true);
+    const entering = streams.enter(session, id, rev, null, true);
     const from = members[0]?.visible_from_seq;
     if (from !== undefined) streams.get(id)?.visibleFrom.set(session.user, from);
     deps.channels.entered(session, id);
     ack.ok(answer);
+    settleTyping(session, id, typing, owner, entering);
   }
 
   function leave(session: Session, id: ConversationId, ack: AckSink): void {
@@ -155,6 +157,18 @@ export function createJoinCommands(
       },
       refuse: (error) => ack.refuse(error),
     });
+  }
+
+  /** `owner` answered that these users type. `entering`: null where the session is in the stream. */
+  function settleTyping(
+    session: Session,
+    id: ConversationId,
+    typing: readonly UserId[],
+    owner: string | null,
+    entering: Promise<void> | null,
+  ): void {
+    if (entering === null) typists.answered(session, id, typing, owner);
+    else if (typing.length > 0) void entering.then(() => endStaleTyping(session, id, typing));
   }
 
   /** Ends, for the session, the typing of users who stopped while it was joining the stream. */
