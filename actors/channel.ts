@@ -137,9 +137,12 @@ function performNext(
     const [first] = channel.asked;
     if (first === undefined || first.standing === null) return;
     const { standing, reply } = first;
-    if (standing !== "unreachable" && first.epoch !== channel.epoch) {
-      first.standing = null;
-      readStanding(state, channel, first, room, ctx);
+    if (isStale(first, channel)) {
+      // All together, so that many who go do not keep back whoever waits behind them.
+      for (const asked of channel.asked.filter((one) => isStale(one, channel))) {
+        asked.standing = null;
+        readStanding(state, channel, asked, room, ctx);
+      }
       return;
     }
     channel.asked.shift();
@@ -147,6 +150,9 @@ function performNext(
     else performAs(state, channel, standing, first, room, ctx);
   }
 }
+
+const isStale = ({ standing, epoch }: AskedAct, channel: ChannelState): boolean =>
+  standing !== null && standing !== "unreachable" && epoch !== channel.epoch;
 
 function performAs(
   state: ConversationState,

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId } from "../../src/protocol/schemas.ts";
 import { topicOf } from "../../src/protocol/topics.ts";
+import { settled } from "../support/fake-clock.ts";
 import { SELF, SoloActors } from "../support/solo-actors.ts";
 
 let actors: SoloActors;
@@ -12,13 +13,17 @@ let eve: UserId;
 let channel: ConversationId;
 /** Whose standing storage answers later. */
 let heldUp: { user: UserId; until: Promise<void> } | null;
+/** Whose standing was read. */
+let read: UserId[];
 
 beforeEach(async () => {
   heldUp = null;
+  read = [];
   actors = new SoloActors((ports) => ({
     ...ports,
     channels: {
       async standing(id, user) {
+        read.push(user);
         const standing = await ports.channels.standing(id, user);
         if (user === heldUp?.user) await heldUp.until;
         return standing;
@@ -56,6 +61,16 @@ const watch = (sessions: number, worker = SELF) =>
   actors.tells(`conversation:${channel}`, "watching", { worker, sessions });
 const named = (name: string) => actors.events.filter((event) => event.name === name);
 const typing = () => actors.said("typing").map((one) => one["is_typing"]);
+
+/** Storage answers how `user` stands when the result is called. */
+function holdsUp(user: UserId): () => void {
+  let opens: () => void = () => undefined;
+  const until = new Promise<void>((resolve) => {
+    opens = resolve;
+  });
+  heldUp = { user, until };
+  return opens;
+}
 
 describe("who watches", () => {
   const told = () => actors.said("occupancy").map((one) => one["watching"]);
@@ -164,15 +179,30 @@ describe("members", () => {
   });
 
   test("[CHN1] a member who has gone while an earlier act was judged is judged again", async () => {
-    let comes: () => void = () => undefined;
-    heldUp = { user: ann, until: new Promise((resolve) => (comes = resolve)) };
+    const opens = holdsUp(ann);
     const removed = asking("remove_member", bob, { user_id: bob });
     const slow = asking("typing", ann, { is_typing: false, worker: SELF });
     const typed = asking("typing", bob, { is_typing: true, worker: SELF });
     expect(await removed).toMatchObject({ value: {} });
-    comes();
+    opens();
     expect(await slow).toMatchObject({ value: {} });
     expect(await typed).toEqual({ code: "not_found" });
     expect(typing()).toEqual([]);
+  });
+
+  test("[CHN1] all who wait are judged again together", async () => {
+    const opens = holdsUp(ann);
+    const removed = asking("remove_member", bob, { user_id: bob });
+    const slow = asking("typing", ann, { is_typing: false, worker: SELF });
+    const coming = asking("come_in", eve, {});
+    await removed;
+    read = [];
+    const opensAgain = holdsUp(ann);
+    opens();
+    await settled();
+    expect(read).toEqual([ann, eve]);
+    opensAgain();
+    expect(await slow).toMatchObject({ value: {} });
+    expect(await coming).toMatchObject({ value: { conversation: { member_count: 2 } } });
   });
 });
