@@ -7,6 +7,7 @@
  *        everybody.
  * [PSQ3] Where the first message was read, the time is counted from the first that was not.
  * [PSQ4] What an import writes is not pushed.
+ * [PSQ6] An address that several users register at once is the device of one of them.
  * [PSQ5] A push that was put off while a newer message came is tried as often as any other.
  */
 import { Client } from "pg";
@@ -163,5 +164,18 @@ describe("pushes in PostgreSQL", () => {
     await sends();
     await pushes.end(claimed!, { is: "later", retryInMs: 0 }, null);
     expect(await pushes.claim(1, 60_000)).toMatchObject([{ attempts: 1 }]);
+  });
+
+  it("[PSQ6] an address that everybody registers at once belongs to one", async () => {
+    const users = Array.from({ length: MEMBERS }, (_, n) => asUserId(`${n + 1}`));
+    const device = { provider: "fcm" as const, address: "one token", keys: null };
+    for (let n = 0; n < 5; n++) {
+      const put = await Promise.all(
+        users.map((user) => edge.devices.put(user, `phone ${n}`, null, device)),
+      );
+      expect(put).toHaveLength(MEMBERS);
+      const { rows } = await client.query("SELECT 1 FROM push_devices WHERE address = 'one token'");
+      expect(rows).toHaveLength(1);
+    }
   });
 });

@@ -26,6 +26,8 @@ BEGIN
     RETURN NEXT;
     RETURN;
   END IF;
+  -- Likewise of an address, which several users may register at the same moment.
+  PERFORM pg_advisory_xact_lock(hashtextextended('device ' || p_hash, 0));
   DELETE FROM push_devices d
   WHERE d.address_hash = p_hash AND (d.user_id <> p_user OR d.device_id <> p_device);
   INSERT INTO push_devices AS d
