@@ -10,7 +10,7 @@ describe.skipIf(!canReadProcesses)("bench", () => {
     const found = await bench("--seconds", "1", "--clients", "25");
     expectWhole(found);
     expect(found.outcomes.map(({ scenario }) => scenario)).toEqual([
-      ...["fanout", "durable", "latency", "typing", "presence", "connect", "storm"],
+      ...["fanout", "channel", "durable", "latency", "typing", "presence", "connect", "storm"],
       ...["likes", "comments", "messages", "history", "feed", "login", "idle"],
     ]);
     for (const { scenario, cpuUsPerUnit, pssMb } of found.outcomes) {
