@@ -50,6 +50,7 @@ describe("imported channels", () => {
       id,
       lines.map((line, n) => ({ ...line, n: n + 1 })),
     );
+    await imports.accept(id);
     expect(await imports.writeConversations(id, ["open", "closed"])).toBe(0);
 
     const [bob, cid] = [asUserId("2"), asUserId("3")];

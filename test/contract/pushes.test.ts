@@ -1,12 +1,12 @@
 /**
- * Pushes in PostgreSQL: for whom a message is looked at, and what is known of it.
+ * Pushes in PostgreSQL: the readers of a message, and the facts that decide about each.
  *
  * [PSQ1] In a large channel only those whom a message names, or who have chosen every message, are
  *        looked at, and never its sender.
  * [PSQ2] In a channel `@all` is for those who have chosen every message; in a group it mentions
  *        everybody.
- * [PSQ3] Where the first message was read, the time is counted from the first that was not.
- * [PSQ4] What an import writes is not pushed.
+ * [PSQ3] Where the first message was read, the time is counted from the first unread one.
+ * [PSQ4] Messages of an import are not pushed.
  * [PSQ6] An address that several users register at once is the device of one of them.
  * [PSQ5] A push that was put off while a newer message came is tried as often as any other.
  */

@@ -11,9 +11,9 @@ let ann: UserId;
 let bob: UserId;
 let eve: UserId;
 let channel: ConversationId;
-/** Whose standing storage answers later. */
+/** A user about whom storage answers later. */
 let heldUp: { user: UserId; until: Promise<void> } | null;
-/** Whose standing was read. */
+/** Users about whom storage was asked. */
 let read: UserId[];
 
 beforeEach(async () => {

@@ -22,7 +22,7 @@ let interests: TopicSubscriptions;
 let streams: Streams;
 let channels: Channels;
 let ends: FarEnd[];
-/** Sessions that watch, as the channel's actor is told. */
+/** Counts of watching sessions that were sent to the channel's actor. */
 let told: number[];
 let ann: UserId;
 let bob: UserId;

@@ -1,4 +1,4 @@
--- Who has chosen to be pushed every message is found without the other members of a channel.
+-- Users who have chosen to be pushed every message are found without the other members of a channel.
 CREATE INDEX conversation_prefs_all ON conversation_prefs (conversation_id) WHERE level = 'all';
 CREATE INDEX push_settings_all ON push_settings (user_id) WHERE level = 'all';
 
