@@ -38,7 +38,7 @@ const ages = (ids: string[], column: string) =>
     `UPDATE files SET ${column} = now() - interval '25 hours' WHERE id IN (${ids.join()})`,
   );
 
-it("[FCL4] a file that only a scheduled message names stays until that is taken back", async () => {
+it("[FCL4] [FCL2] a file that only a scheduled message names stays until that is taken back", async () => {
   const loose = await upload(ann);
   const named = await upload(ann);
   const namedByAnother = await upload(ann);

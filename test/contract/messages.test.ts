@@ -177,7 +177,7 @@ describe.each(ADAPTERS)("message extras in $name", ({ open }) => {
     expect(await storage.conversations.expire(group, 9)).toBeNull();
   });
 
-  it("[MSX8] the server deletes what has expired, also of who has left", async () => {
+  it("[MSX8] [EXM1] the server deletes what has expired, also of who has left", async () => {
     await freshGroup();
     await says({ expireInS: 5 }, bob);
     await storage.conversations.change(group, [{ by: bob, does: "remove", userId: bob }]);

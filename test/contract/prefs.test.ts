@@ -50,7 +50,7 @@ describe.each(ADAPTERS)("preferences in $name", ({ open }) => {
   const leave = (user: UserId, id: ConversationId) =>
     storage.conversations.change(id, [{ does: "remove", by: user, userId: user }]);
 
-  it("[PRF4] every change takes the next number of the user's own stream, what changes nothing none", async () => {
+  it("[PRF4] [PRF1] every change takes the next number of the user's own stream, what changes nothing none", async () => {
     await meet();
     expect(await storage.queries.prefs(alice, group)).toEqual({
       conversation_id: group,
@@ -174,7 +174,7 @@ describe.each(ADAPTERS)("preferences in $name", ({ open }) => {
     expect(stored).toMatchObject({ setBy: PHONE, prefs: { draft: { body: "" } } });
   });
 
-  it("[PRF9] who leaves or is removed loses the preferences, and the stream says so", async () => {
+  it("[PRF9] [PRF3] who leaves or is removed loses the preferences, and the stream says so", async () => {
     await meet();
     await set({ pinned: true });
     await leave(alice, group);

@@ -106,7 +106,7 @@ describe.each(ADAPTERS)("threads in $name", ({ open }) => {
     expect((await seen(third)).member_count).toBe(1);
   });
 
-  it("[TST4] whoever leaves the parent follows nothing there, and threads go with their parent", async () => {
+  it("[TST4] [THR5] whoever leaves the parent follows nothing there, and threads go with their parent", async () => {
     await granted(say(storage, thread, third, "one"));
     const change = await remove(third);
     expect(change.hasThreads).toBe(true);

@@ -128,7 +128,7 @@ async function killsTheWorkerOf(id: string, act: () => Promise<unknown>): Promis
   );
 }
 
-it("[THK1] the thread's and the parent's workers are killed under replies: nothing is lost, counted wrong or heard after a removal", {
+it("[THK1] [THS3] [THS2] the thread's and the parent's workers are killed under replies: nothing is lost, counted wrong or heard after a removal", {
   timeout: 150_000,
 }, async () => {
   const chance = chanceFrom(seedFor("[THK1]"));

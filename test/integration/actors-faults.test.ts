@@ -17,7 +17,7 @@ const ACTORS = 6;
 const CALLS = 60;
 const TRIES_MAX = 60;
 
-it("[ACF1] kill -9 of workers: no acknowledged turn is lost, none runs twice, every watcher's rev is gapless", async () => {
+it("[ACF1] [AWT2] [APP7] [APP2] kill -9 of workers: no acknowledged turn is lost, none runs twice, every watcher's rev is gapless", async () => {
   const [ann, bob] = await troupe().users("ann", "bob");
   const caller = await ann!.connects({ reconnection: true });
   const watcher = await bob!.connects({ reconnection: true });
@@ -94,7 +94,7 @@ it("[ACF1] kill -9 of workers: no acknowledged turn is lost, none runs twice, ev
   }
 }, 180_000);
 
-it("[ACF2] a turn that does not end costs its caller only, and three of them its action for a minute, at /ops by name", async () => {
+it("[ACF2] [APH2] [APH1] a turn that does not end costs its caller only, and three of them its action for a minute, at /ops by name", async () => {
   const [ann] = await troupe().users("ann");
   // A worker that joins later could take the actor over, and each counts for itself.
   await eventually("every worker serves", async () => {

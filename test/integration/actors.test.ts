@@ -31,7 +31,7 @@ async function probe() {
 }
 
 describe("create, call, watch", () => {
-  it("[ACN1] two clients share a poll: its events reach both, gapless, a caller's own before the ack", async () => {
+  it("[ACN1] [AWT3] [AWT1] two clients share a poll: its events reach both, gapless, a caller's own before the ack", async () => {
     const [ann, bob] = await troupe().users("ann", "bob");
     const [one, other] = await Promise.all([ann!.connects(), bob!.connects()]);
     const at = { kind: "poll", key: fresh() };
@@ -110,7 +110,7 @@ describe("create, call, watch", () => {
     expect(await one.next("actor_closed")).toEqual({ ...at, code: "unwatched" });
   });
 
-  it("[ACN3] a call_id runs one turn, and its repeat has the same answer", async () => {
+  it("[ACN3] [APP4] a call_id runs one turn, and its repeat has the same answer", async () => {
     const { one, other, at, calls } = await probe();
     const first = await calls(one, "add", { by: 5 }, "same");
     expect(first).toMatchObject({ result: 5, rev: 1 });
@@ -144,7 +144,7 @@ describe("create, call, watch", () => {
     expect(one.heard("actor_event")).toEqual([]);
   });
 
-  it("[ACN5] an event for some comes to the others as its rev, live, in watches and in sync", async () => {
+  it("[ACN5] [AWT4] an event for some comes to the others as its rev, live, in watches and in sync", async () => {
     const { one, other, at, calls, ann } = await probe();
     await Promise.all([one.does("watch_actor", at), other.does("watch_actor", at)]);
     await calls(one, "whisper", { to: ann.id, text: "psst" });
@@ -244,7 +244,7 @@ describe("effects", () => {
     expect((view as { heard: string[] }).heard).toContain(`to ${second}: 4`);
   });
 
-  it("[ACN9] an actor that is bound to a conversation is for its present members, and ends with it", async () => {
+  it("[ACN9] [APP6] an actor that is bound to a conversation is for its present members, and ends with it", async () => {
     const [ann, bob, cid] = await troupe().users("ann", "bob", "cid");
     const [one, other, third] = await Promise.all(
       [ann!, bob!, cid!].map((person) => person.connects()),

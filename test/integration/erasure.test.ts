@@ -209,7 +209,7 @@ describe("an erased user", () => {
     expect(both).toMatchObject({ state: "done", result: { messages: 1, files: 1 } });
   });
 
-  it("[ERA6] thousands of messages go in batches that sync lists whole; jobs are their asker's", async () => {
+  it("[ERA6] [ERA2] thousands of messages go in batches that sync lists whole; jobs are their asker's", async () => {
     const service = await Service.of(troupe(), "users");
     const ann = await named(troupe());
     const bob = await troupe().user("bob");

@@ -172,7 +172,7 @@ describe("the event log", () => {
     expect(made!.external_ids).toEqual({ [`user:${user.id}`]: name });
   });
 
-  it("[EVT6] a cursor of another epoch is gone, and says where the log begins", async () => {
+  it("[EVT6] [EVL2] a cursor of another epoch is gone, and says where the log begins", async () => {
     const reader = await EventReader.of(troupe());
     const [, pos, n, mark] = JSON.parse(Buffer.from(reader.cursor, "base64url").toString());
     const other = (parts: unknown[]) => Buffer.from(JSON.stringify(parts)).toString("base64url");

@@ -144,7 +144,7 @@ describe.skipIf(whyNoRedis !== null)(`two hosts${whyNoRedis ? `: ${whyNoRedis}` 
     expect((await bytesAt(a, file.url)).bytes.length).toBe(file.bytes);
   });
 
-  it("[FSH2] parts go to either host, workers are killed, and the file is whole", async () => {
+  it("[FSH2] [UPH2] parts go to either host, workers are killed, and the file is whole", async () => {
     const ann = await a.user("ann");
     const bytes = randomBytes(21 * MIB + 11);
     const path = await begins(a, ann, bytes.length);

@@ -142,7 +142,7 @@ it("[FLS2] ranges, ETag and HEAD are answered as HTTP has them", async () => {
   expect([head.status, head.headers["content-length"]]).toEqual([200, "300000"]);
 });
 
-it("[FLS3] HTML and SVG are saved and cannot run, whatever was claimed", async () => {
+it("[FLS3] [DWN1] HTML and SVG are saved and cannot run, whatever was claimed", async () => {
   const { ann } = await room();
   const html = await ann.uploads("<!doctype html><script>alert(1)</script>", "cat.png");
   expect(html).toMatchObject({ mime: "text/html", kind: "file" });
@@ -158,7 +158,7 @@ it("[FLS3] HTML and SVG are saved and cannot run, whatever was claimed", async (
   }
 });
 
-it("[FLS4] what is too large, of a forbidden type, empty or over the quota is refused and leaves nothing", async () => {
+it("[FLS4] [UPL2] [UPL1] what is too large, of a forbidden type, empty or over the quota is refused and leaves nothing", async () => {
   const { ann, bob } = await room();
   expectRefusal(await post(ann, Buffer.alloc(10 * MIB + 1)), "payload_too_large");
   expectRefusal(await chunked(ann, Buffer.alloc(10 * MIB + 1)), "payload_too_large");
@@ -285,7 +285,7 @@ it("[FLS7] who may see a file is who may see a message that shows it, now", asyn
   expectStatus<unknown>(await ann.api.get(path), 200);
 });
 
-it("[FLS8] a deleted file goes from every message that shows it, by a change of each", async () => {
+it("[FLS8] [FCL1] a deleted file goes from every message that shows it, by a change of each", async () => {
   const { ann, bob, group } = await room();
   const [file, kept] = [await picture(ann), await ann.uploads("kept")];
   const other = await bob.connects();
@@ -342,7 +342,7 @@ it("[FLS10] an address is the same for all, ends after twice its time, and is gi
   expect((await read(page.items[0]!.attachments![0]!.url)).status).toBe(200);
 });
 
-it("[FLS11] a file that was acknowledged is whole after a worker was killed", async () => {
+it("[FLS11] [UPL3] a file that was acknowledged is whole after a worker was killed", async () => {
   const { ann } = await room();
   const bytes = randomBytes(3 * MIB);
   const { id } = await ann.uploads(bytes);

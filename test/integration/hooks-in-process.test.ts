@@ -100,7 +100,7 @@ describe("hooks in process", () => {
     expectStatus<unknown>(await add(cid!, eve!), 200);
   });
 
-  it("[HKI2] a hook that fails refuses its message and no other", async () => {
+  it("[HKI2] [HKP1] a hook that fails refuses its message and no other", async () => {
     const [ann, bob] = await pair(troupe);
     const group = await ann.startsGroup(bob);
     const path = `/api/conversations/${group.id}/messages`;

@@ -101,7 +101,7 @@ describe("the hook before a commit", () => {
     expect(of("user.register")).toMatchObject({ actor_id: null });
   });
 
-  it("[HKS2] it allows, replaces and refuses; without an answer the call is unavailable", async () => {
+  it("[HKS2] [HOK2] [HOK1] it allows, replaces and refuses; without an answer the call is unavailable", async () => {
     const [ann, bob] = (await troupe.users("ann", "bob")) as [Person, Person];
     const group = await ann.startsGroup(bob);
     decide = ({ data }) => {
@@ -141,7 +141,7 @@ describe("the hook before a commit", () => {
     decide = allow;
   });
 
-  it("[HKS3] a held message holds only later ones of the same sender there", async () => {
+  it("[HKS3] [HLD1] a held message holds only later ones of the same sender there", async () => {
     const [ann, bob] = (await troupe.users("ann", "bob")) as [Person, Person];
     const [group, other] = [await ann.startsGroup(bob), await ann.startsGroup(bob)];
     let release: () => void = () => undefined;
@@ -175,7 +175,7 @@ describe("the hook before a commit", () => {
     decide = allow;
   });
 
-  it("[HKS4] a client_id that is asked for again waits for the same verdict, and services are not asked", async () => {
+  it("[HKS4] [HLD3] [HLD2] a client_id that is asked for again waits for the same verdict, and services are not asked", async () => {
     const [ann, bob] = (await troupe.users("ann", "bob")) as [Person, Person];
     const group = await ann.startsGroup(bob);
     const path = `/api/conversations/${group.id}/messages`;

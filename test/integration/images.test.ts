@@ -165,7 +165,7 @@ it("[IMJ1] a message that shows a picture is changed when the picture is ready",
   expect((await bytesAt(changed.attachments?.[0]?.thumb_url)).status).toBe(200);
 });
 
-it("[IMG2] what cannot be read, or is too large, is refused, and nobody is served it", async () => {
+it("[IMG2] [IMJ2] what cannot be read, or is too large, is refused, and nobody is served it", async () => {
   const ann = await troupe().user("ann");
   const { workers } = troupe().pids();
   const jpeg = await plain(50, 50).toFormat("jpeg").toBuffer();
@@ -194,7 +194,7 @@ it("[IMG2] what cannot be read, or is too large, is refused, and nobody is serve
   expect(troupe().pids().workers).toEqual(workers);
 });
 
-it("[IMG6] of a picture that is something else besides only the picture is left", async () => {
+it("[IMG6] [IMG3] of a picture that is something else besides only the picture is left", async () => {
   const ann = await troupe().user("ann");
   const page = "<html><script>alert(document.cookie)</script></html>";
   const jpeg = await plain(50, 50).toFormat("jpeg").toBuffer();
@@ -208,7 +208,7 @@ it("[IMG6] of a picture that is something else besides only the picture is left"
   expect(headers.get("content-security-policy")).toContain("sandbox");
 });
 
-it("[IMP1] a process that dies over a picture takes nothing with it, and the picture is tried again", async () => {
+it("[IMP1] [IMJ3] [IMP2] a process that dies over a picture takes nothing with it, and the picture is tried again", async () => {
   const ann = await troupe().user("ann");
   const { primary, workers } = troupe().pids();
   const decoders = () =>

@@ -58,7 +58,7 @@ describe("reports", () => {
     expect((await report(ann, { user_id: "999999999" })).status).toBe(404);
   });
 
-  it("[RPT9] a resolution deletes, once, and the reporter hears of it but not what it was", async () => {
+  it("[RPT9] [RPT3] a resolution deletes, once, and the reporter hears of it but not what it was", async () => {
     const group = await ann.startsGroup(ben);
     const message = await ben.posts(group.id, "buy this");
     const subject = { conversation_id: group.id, seq: message.seq };

@@ -63,7 +63,7 @@ describe("the settings", () => {
 });
 
 describe("presence", () => {
-  it("[PRV8] a watcher who may not see it any more is told offline once, then nothing", async () => {
+  it("[PRV8] [WCH11] a watcher who may not see it any more is told offline once, then nothing", async () => {
     const [ann, bob, cat] = await three();
     await ann.follows(cat);
     const [watching, contact] = [await bob.connects(), await cat.connects()];

@@ -179,7 +179,7 @@ describe("retention", () => {
     expectStatus(await bob.api.post(`${base}/messages`, { ...reply, reply_to_seq: 2 }), 201);
   });
 
-  it("[RET3] [RET4] first_seq moves by one change, and the rows are gone with what is theirs", async () => {
+  it("[RET3] [RTJ1] [RET4] [RTJ2] first_seq moves by one change, and the rows are gone with what is theirs", async () => {
     const { ann, bob, group } = await talk(HOUR_S);
     const file = await ann.uploads("the bytes", "a.txt");
     for (let n = 1; n <= 5; n++) await ann.posts(group.id, `quondam${n}`, n === 1 ? [file] : []);

@@ -29,7 +29,7 @@ const textOf = ({ client }: SdkUser, id: string) =>
   client.conversation(id).get()?.lastMessage?.body ?? "";
 
 describe("streamed messages in the SDK", () => {
-  it("[CSM60] grow in the reader's view and in the writer's, and end whole", async () => {
+  it("[CSM60] [STR1] grow in the reader's view and in the writer's, and end whole", async () => {
     const { writer, reader, id } = await pair();
     streamsOf(reader.client);
     const writing = await streamsOf(writer.client).begin(id, { type: "answer" });

@@ -121,7 +121,7 @@ describe("a thread", () => {
 });
 
 describe("followers", () => {
-  it("[THD4] whoever sends or is mentioned follows, and their sessions hear it first", async () => {
+  it("[THD4] [THE1] whoever sends or is mentioned follows, and their sessions hear it first", async () => {
     await begins();
     const anns = await ann.connects({ contract: CONTRACT });
     const eves = await eve.connects({ contract: CONTRACT });
@@ -185,7 +185,7 @@ describe("followers", () => {
     expect((await eve.api.post(`/api/conversations/${group.id}/follow`)).status).toBe(409);
   });
 
-  it("[THD6] lists of conversations show no threads, ready and sync do to sessions of 1.1", async () => {
+  it("[THD6] [THE4] lists of conversations show no threads, ready and sync do to sessions of 1.1", async () => {
     await begins();
     await ann.posts(thread.id, "news for bob");
     const list = await bob.lists<ConversationSummary>("/api/conversations");
@@ -265,7 +265,7 @@ describe("the summary", () => {
 });
 
 describe("what happens in the parent", () => {
-  it("[THD8] who is removed there receives nothing of the thread any more, joined or followed", async () => {
+  it("[THD8] [THE2] [THP3] who is removed there receives nothing of the thread any more, joined or followed", async () => {
     await begins();
     await follows(eve);
     const follower = await eve.connects({ contract: CONTRACT });

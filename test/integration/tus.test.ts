@@ -65,7 +65,7 @@ async function bytesOf(person: Person, id: string): Promise<Buffer> {
   return Buffer.from(await (await fetch(new URL(body.url, troupe().url))).arrayBuffer());
 }
 
-it("[TUS2] a client of tus resumes through cuts and the kill of a worker, and the file is whole", async () => {
+it("[TUS2] [TUS3] a client of tus resumes through cuts and the kill of a worker, and the file is whole", async () => {
   const ann = await troupe().user("ann");
   const bytes = randomBytes(24 * MIB);
   const line = await breakingLine(new URL(troupe().url), 3 * MIB, 6);

@@ -149,7 +149,7 @@ describe("webhooks", () => {
     for (const id of ids) await api.delete(`/api/webhooks/${id}`);
   });
 
-  it("[WBH4] when the host that delivers is killed another goes on, and every key stays in order", async () => {
+  it("[WBH4] [WHK3] [WHK1] when the host that delivers is killed another goes on, and every key stays in order", async () => {
     const receiver = await newReceiver();
     const database = await createDatabase();
     const options = { workers: 1, databaseUrl: database.url, env };

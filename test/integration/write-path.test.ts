@@ -114,7 +114,7 @@ describe("PostgreSQL takes no writes", () => {
     expect(await sends(ann, group.id, "after")).toBe(201);
   });
 
-  it("[WPT2] the writer has its connection before reads do, and reads make do with few", async () => {
+  it("[WPT2] [POL2] the writer has its connection before reads do, and reads make do with few", async () => {
     role = await LimitedRole.create("CONNECTION LIMIT 4");
     troupe = await startTroupe({ workers: 1, databaseUrl: role.url });
     const { ann, group } = await aGroup();
@@ -131,7 +131,7 @@ describe("PostgreSQL takes no writes", () => {
     expect(await readiness()).toEqual({ status: "ready" });
   });
 
-  it("[WPT3] with no connection left for the writer it says so, and goes on when there is one", async () => {
+  it("[WPT3] [POL1] with no connection left for the writer it says so, and goes on when there is one", async () => {
     role = await LimitedRole.create("CONNECTION LIMIT 6");
     troupe = await startTroupe({ workers: 1, databaseUrl: role.url });
     const { ann, group } = await aGroup();

@@ -88,7 +88,7 @@ describe("turns", () => {
     expect(() => actor.view(user("1"))).toThrow(ActorRefusal);
   });
 
-  it("[APT5] what is refused or breaks leaves nothing behind, and says where", () => {
+  it("[APT5] [APT2] [APT1] what is refused or breaks leaves nothing behind, and says where", () => {
     const actor = testActor(clock);
     actor.create({}, user("1"));
     const breaks = (how: string) => () => actor.call("break", { how }, user("1"));

@@ -87,7 +87,7 @@ describe("a thread", () => {
     expect(actors.said("message")).toHaveLength(1);
   });
 
-  test("[THP1] roles, silence and departures of the parent hold at once", async () => {
+  test("[THP1] [THR1] roles, silence and departures of the parent hold at once", async () => {
     const change = (op: string, body: object) =>
       actors.changes(`conversation:${room}`, op, { user: ann, session: "", ...body });
     await change("update", { settings: { frozen: true } });
