@@ -35,6 +35,7 @@ const FAILED_ONCE = [
   [678818735, "a join told of typing by the former owner of the conversation, which did not end"],
   [204437007, "a join whose messages storage read answered an older rev than the session had"],
   [1410609578, "the same, where storage read what changed after a rev"],
+  [2259099724, "the client took an answer of a worker that was dead, without the events before it"],
 ] as const;
 
 /** Of busy ones. */

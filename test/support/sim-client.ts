@@ -217,7 +217,8 @@ export class SimClient {
   #answered(n: number, session: Session): boolean {
     this.answers[n]!++;
     if (this.answers[n]! > 1) this.complaints.push(`command ${n} was answered twice`);
-    return session === this.#session;
+    // What a dead worker had not written yet never arrives, neither events nor answers.
+    return session === this.#session && this.#worker?.isDead === false;
   }
 
   async #sync(held: Map<ConversationId, number>): Promise<void> {
