@@ -40,6 +40,10 @@ const FAILED_ONCE = [
 
 /** Of busy ones. */
 const FAILED_ONCE_BUSY = [
+  [
+    495146069,
+    "typing of an earlier activation of the same owner came after a worker between had died",
+  ],
   [839487030, "a message sent again was answered before the sync of the next session"],
   [466023970, "a member who was removed during a join entered the stream after the removal"],
   [622001272, "a status that the former owner had answered was learned after the user had moved"],

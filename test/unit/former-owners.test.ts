@@ -34,3 +34,12 @@ test("[FOW2] the owners from before this host was cut off count until it is back
   owners.ended(new Placement({ ...viewOf(2, ["w1"]).view, away: ["other"] }));
   expect(owners.isAmong(new Set(["other"]), KEY)).toBe(true);
 });
+
+test("[FOW3] an owner that lost the actor for a while has begun again since", () => {
+  const owners = new FormerOwners(new FakeClock());
+  owners.ended(viewOf(1, ["w1"]));
+  expect(owners.hasMovedSince(1, "w1", KEY)).toBe(false);
+  owners.ended(viewOf(2, ["w2"]));
+  expect(owners.hasMovedSince(1, "w1", KEY)).toBe(true);
+  expect(owners.hasMovedSince(2, "w2", KEY)).toBe(false);
+});

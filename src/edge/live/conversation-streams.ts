@@ -314,7 +314,9 @@ export class Streams {
       sessionsOf,
       links,
       isOutdated: (event, actor) =>
-        this.#placement !== null && isOutdated(event, actor, this.#placement),
+        this.#placement !== null &&
+        (isOutdated(event, actor, this.#placement) ||
+          this.#formerOwners.hasMovedSince(event.view, event.from, actor)),
       after: (delayMs, ring) => clock.after(delayMs, ring),
     };
   }

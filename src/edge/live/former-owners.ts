@@ -6,6 +6,8 @@
  *        than the work lasts that an actor finishes before it passivates.
  * [FOW2] While this host is cut off from the others, and until the next view after that, the owners
  *        from before count, too: one on another host may have died meanwhile.
+ * [FOW3] An owner that lost the actor and has it again began a new activation: what it published
+ *        before that is outdated.
  */
 import type { Clock } from "../../base/clock.ts";
 import { later, type Monotonic } from "../../protocol/time.ts";
@@ -40,5 +42,12 @@ export class FormerOwners {
     const isOwner = (placement: Placement | null) =>
       incarnations.has(placement?.ownerOf(key) ?? "");
     return isOwner(this.#ofAll) || this.#ended.some(({ placement }) => isOwner(placement));
+  }
+
+  /** [FOW3] Whether another worker owned the actor after this one published under that view. */
+  hasMovedSince(viewNumber: number, owner: string, key: string): boolean {
+    return this.#ended.some(
+      ({ placement }) => placement.view.number > viewNumber && placement.ownerOf(key) !== owner,
+    );
   }
 }
