@@ -427,7 +427,7 @@ async function cloneWithoutLinks(): Promise<string> {
       filter: async (path) => !(await lstat(path)).isSymbolicLink(),
     });
   }
-  for (const name of ["pino", "pg"]) {
+  for (const name of ["pino", "pg", "pg-copy-streams"]) {
     await symlink(join(ROOT, "node_modules", name), join(modules, name));
   }
   return clone;

@@ -116,8 +116,10 @@ async function replaceFunction(client: Client, { name, text }: FunctionText): Pr
 }
 
 export async function hasTable(client: Client, name: string): Promise<boolean> {
+  // Not to_regclass, which may remember in its session that a table was not there before a lock.
   const { rows } = await client.query<{ found: boolean }>(
-    "SELECT to_regclass($1) IS NOT NULL AS found",
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class" +
+      " WHERE relname = $1 AND pg_catalog.pg_table_is_visible(oid)) AS found",
     [name],
   );
   return rows[0]!.found;
