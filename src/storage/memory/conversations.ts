@@ -84,12 +84,13 @@ export class MemoryConversations extends MemoryConversationReads implements Conv
     if (noFile !== null) return noFile;
     const seq = stored.messages.length + 1;
     stored.rev++;
-    const extra = extraOf(this.#tables, stored, asked);
+    const nowMs = this.#tables.nowMs();
+    const extra = extraOf(this.#tables, stored, asked, nowMs);
     const message = storedMessage(asked, {
       id: this.#tables.nextId(),
       seq,
       rev: stored.rev,
-      createdAt: this.#tables.nowIso(),
+      createdAt: new Date(nowMs).toISOString(),
       n: countAt(stored, seq - 1) + (countsAsUnread(asked.content ?? {}) ? 1 : 0),
       ...(extra && { extra }),
     });

@@ -50,11 +50,12 @@ export function extraOf(
   tables: MemoryTables,
   stored: StoredConversation,
   { senderId, content }: NewMessage,
+  nowMs: number,
 ): Partial<Message> | null {
   if (content === undefined) return null;
   const { type, attachments, silent, expireInS, names = [], mentionAll, isStream } = content;
   const mentions = mentionedIn(tables, stored, senderId, names);
-  const expiresMs = tables.nowMs() + (expireInS ?? 0) * 1000;
+  const expiresMs = nowMs + (expireInS ?? 0) * 1000;
   return {
     ...(type && { type }),
     ...(isStream && { stream: { state: "open" as const } }),

@@ -17,9 +17,12 @@ export function appendForService(tables: MemoryTables, asked: ServiceMessage): R
   }
   if (replyToSeq !== null && replyToSeq > stored.messages.length) return STORAGE_REFUSALS.noReply;
   const { data, silent, expireInS } = content;
-  const expiresMs = tables.nowMs() + (expireInS ?? 0) * 1000;
+  const nowMs = tables.nowMs();
+  const expiresMs = nowMs + (expireInS ?? 0) * 1000;
   const from = { sender_id: null, client_id: clientId, body, reply_to_seq: replyToSeq };
+  const created_at = new Date(nowMs).toISOString();
   const message = addSystemMessage(tables, stored, from, {
+    created_at,
     ...(data && { data }),
     ...(silent && { silent }),
     ...(expireInS && { expires_at: new Date(expiresMs).toISOString() }),
