@@ -1,5 +1,6 @@
 /** What a client of a simulated cluster knows of one conversation, and how changes become it. */
 import type { ServerPayload } from "../../src/protocol/events.ts";
+import type { ConversationId } from "../../src/protocol/ids.ts";
 import type {
   Conversation,
   Message,
@@ -34,6 +35,20 @@ export interface KnownConversation {
   syncedRev: number;
   /** The present session has left it, or was put out of it: only acks come. */
   isLeft: boolean;
+}
+
+/** What the model reads of the answer of `sync`. */
+export interface SyncAnswer {
+  conversations: {
+    conversation_id: ConversationId;
+    rev: number;
+    messages: Message[];
+    own_reactions?: OwnReactions[];
+    conversation: Conversation | null;
+    has_more: boolean;
+  }[];
+  removed: ConversationId[];
+  has_more: boolean;
 }
 
 export function nothingKnown(): KnownConversation {

@@ -29,6 +29,7 @@ import {
   type KnownConversation,
   knowOwn,
   nothingKnown,
+  type SyncAnswer,
   take,
   takenInAgain,
   takeOwn,
@@ -233,22 +234,7 @@ export class SimClient {
       });
       return;
     }
-    const {
-      conversations: synced,
-      removed,
-      has_more,
-    } = answer.value as {
-      conversations: {
-        conversation_id: ConversationId;
-        rev: number;
-        messages: Message[];
-        own_reactions?: OwnReactions[];
-        conversation: Conversation | null;
-        has_more: boolean;
-      }[];
-      removed: ConversationId[];
-      has_more: boolean;
-    };
+    const { conversations: synced, removed, has_more } = answer.value as unknown as SyncAnswer;
     for (const id of removed) {
       this.known.delete(id);
       held.delete(id);
