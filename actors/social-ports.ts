@@ -29,14 +29,30 @@ export interface PostRecord {
   commentCount: number;
 }
 
-/** What a post or a comment says. */
-export interface PostContent {
+/** What a comment says. */
+export interface CommentContent {
   body: string;
   data?: AppData;
 }
 
+export interface PostContent extends CommentContent {
+  /** The ids of the files that it shows, each once. */
+  attachments?: string[];
+}
+
+/** Keys that are left out stay; a `data` of null takes it away, `attachments` are replaced whole. */
+export interface PostChange {
+  body?: string;
+  data?: AppData | null;
+  attachments?: string[];
+}
+
 export interface PostStore {
-  create(authorId: UserId, content: PostContent): Promise<Post>;
+  /**
+   * Refuses: not_found (a file that is not there for the author), forbidden (a file that another
+   * has uploaded).
+   */
+  create(authorId: UserId, content: PostContent): Promise<Result<Post>>;
   /** Null when there is none or it was deleted. */
   load(id: PostId): Promise<PostRecord | null>;
   /**
@@ -52,17 +68,13 @@ export interface PostStore {
   comment(
     postId: PostId,
     authorId: UserId,
-    content: PostContent,
+    content: CommentContent,
   ): Promise<Result<{ comment: Comment; commentCount: number }>>;
   /**
-   * Keys that are left out stay; a `data` of null takes it away. Refuses: not_found (none, deleted,
-   * or blocked), forbidden (not the author).
+   * Refuses: not_found (none, deleted, or blocked), forbidden (not the author), and what create
+   * refuses.
    */
-  edit(
-    id: PostId,
-    by: UserId,
-    change: { body?: string; data?: AppData | null },
-  ): Promise<Result<Post>>;
+  edit(id: PostId, by: UserId, change: PostChange): Promise<Result<Post>>;
   /**
    * `by` null, here and below: a moderator, who may delete what others wrote. Refuses: not_found
    * (none, deleted, or blocked), forbidden (not the author).

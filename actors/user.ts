@@ -174,9 +174,13 @@ export function userBehaviour(
   ): void {
     ctx.run(
       ports.posts.create(state.id, content),
-      (post) => {
-        reply.ok(post);
-        const where = { post_id: post.id as PostId, comment_id: null, data: null };
+      (made) => {
+        if (!made.ok) {
+          reply.refuse(made.error);
+          return;
+        }
+        reply.ok(made.value);
+        const where = { post_id: made.value.id as PostId, comment_id: null, data: null };
         notifyMentioned(
           ports,
           { by: state.id, text: content.body, where, reaches: () => true },

@@ -94,7 +94,11 @@ export interface UserOps {
     body: { patch: PrivacyPatch };
     answer: { privacy: Privacy; conversation_ids: ConversationId[] };
   };
-  create_post: { body: { body: string; data?: AppData }; answer: Post };
+  /** `attachments`: the ids of files, each once. */
+  create_post: {
+    body: { body: string; data?: AppData; attachments?: string[] };
+    answer: Post;
+  };
   follow: { body: { user_id: UserId; following: boolean }; answer: Following };
   block: { body: { user_id: UserId; blocked: boolean }; answer: Blocked };
   /** A notification for this user; answers null when it is none (own act, or a block). */
@@ -339,7 +343,10 @@ export interface ThreadVerdict {
 export interface PostOps {
   like: { body: { user: UserId; liked: boolean }; answer: Liked };
   comment: { body: { user: UserId; body: string; data?: AppData }; answer: Comment };
-  edit: { body: { user: UserId; body?: string; data?: AppData | null }; answer: Post };
+  edit: {
+    body: { user: UserId; body?: string; data?: AppData | null; attachments?: string[] };
+    answer: Post;
+  };
   /** `user` null: a moderator. */
   delete_comment: {
     body: { user: UserId | null; comment_id: string };

@@ -139,6 +139,7 @@ export const IMPORT_LINES = {
     data: opt(AppData(4096)),
     created_at: CreatedAt,
     edited_at: opt(At("When it was last edited.")),
+    attachments: Said,
   }),
   comment: Request({
     type: typed("comment"),

@@ -4,6 +4,7 @@
  */
 import Type from "typebox";
 import { AppData } from "./app-data.ts";
+import { Attachments } from "./files.ts";
 import { ById, Limit, PageCursor, type RouteSpec } from "./route-spec.ts";
 import { Body, Count, Id, Nullable, Page, Request, Time } from "./schemas.ts";
 import {
@@ -47,11 +48,16 @@ export const SOCIAL_ROUTES = {
     group: "Social graph",
     method: "POST",
     path: "/api/posts",
-    summary: "Publish a post. `@username` in it notifies that user.",
+    summary:
+      "Publish a post. `@username` in it notifies that user. It shows the `attachments`, files of one's own.",
     token: true,
-    body: Request({ body: Body, data: Type.Optional(PostData) }),
+    body: Request({
+      body: Body,
+      data: Type.Optional(PostData),
+      attachments: Type.Optional(Attachments),
+    }),
     answers: { 201: Post },
-    refusals: [],
+    refusals: ["not_found", "forbidden"],
   },
   getPost: {
     group: "Social graph",
@@ -77,10 +83,15 @@ export const SOCIAL_ROUTES = {
     group: "Social graph",
     method: "PATCH",
     path: "/api/posts/:id",
-    summary: "Edit one's own post. A key that is left out stays; `data` is replaced whole.",
+    summary:
+      "Edit one's own post. A key that is left out stays; `data` and `attachments` are replaced whole.",
     token: true,
     params: ById,
-    body: Request({ body: Type.Optional(Body), data: Type.Optional(Nullable(PostData)) }),
+    body: Request({
+      body: Type.Optional(Body),
+      data: Type.Optional(Nullable(PostData)),
+      attachments: Type.Optional(Attachments),
+    }),
     answers: { 200: Post },
     refusals: ["not_found", "forbidden"],
   },

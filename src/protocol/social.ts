@@ -5,6 +5,7 @@
 import type { Static } from "typebox";
 import Type from "typebox";
 import { ShownData } from "./app-data.ts";
+import { FileObject } from "./files.ts";
 import { Count, Cursor, Id, Nullable, Ordinal, Time, User } from "./schemas.ts";
 
 export const Post = Type.Object({
@@ -18,6 +19,9 @@ export const Post = Type.Object({
   data: Type.Optional(ShownData),
   edited_at: Type.Optional(
     Type.String({ format: "time", description: "Left out where the post was never edited." }),
+  ),
+  attachments: Type.Optional(
+    Type.Array(FileObject, { description: "Left out where the post shows no file." }),
   ),
 });
 

@@ -1,10 +1,10 @@
 /** Which files the sweep takes, on PostgreSQL: it has no twin in memory. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { UserId } from "../../src/protocol/ids.ts";
+import type { PostId, UserId } from "../../src/protocol/ids.ts";
 import { PostgresFiles } from "../../src/storage/postgres/files.ts";
 import { Database } from "../../src/storage/postgres/pool.ts";
 import { administer } from "../support/postgres.ts";
-import { ADAPTERS, granted, newGroup, newUsers, type OpenStorage } from "./adapters.ts";
+import { ADAPTERS, codeOf, granted, newGroup, newUsers, type OpenStorage } from "./adapters.ts";
 
 const QUOTA_BYTES = 1_000_000;
 const LOOSE_MS = 24 * 3_600_000;
@@ -82,4 +82,40 @@ it("[FCL5] a picture stays as long as it is one", async () => {
   expect(await files.fileFor(bob, mine)).toMatchObject({ id: mine });
   expect(await files.sweep(LOOSE_MS, 100)).toContain(former);
   expect(await files.sweep(LOOSE_MS, 100)).not.toContain(mine);
+});
+
+it("[FCL7] a file that a post shows stays, and goes with its post or by its uploader's hand", async () => {
+  const [kept, changed, mine] = [await upload(ann), await upload(ann), await upload(ann)];
+  const theirs = await upload(bob);
+  const post = await granted(
+    storage.posts.create(ann, { body: "x", attachments: [mine, kept, changed] }),
+  );
+  const id = post.id as PostId;
+  expect(post.attachments?.map((file) => file.id)).toEqual([mine, kept, changed]);
+  expect(await storage.queries.post(bob, id)).toEqual({ ...post, liked: false });
+  expect((await storage.queries.feed(ann, 1, null))?.value().items).toEqual([post]);
+  expect(await files.fileFor(bob, kept)).toMatchObject({ id: kept });
+  expect(await codeOf(storage.posts.create(bob, { body: "y", attachments: [kept] }))).toBe(
+    "forbidden",
+  );
+  expect(await codeOf(storage.posts.edit(id, ann, { attachments: [theirs] }))).toBe("not_found");
+  await granted(storage.posts.edit(id, ann, { attachments: [mine, kept] }));
+  await granted(storage.posts.edit(id, ann, { body: "z" }));
+  await ages([kept, changed, mine], "created_at");
+  await ages([kept, changed, mine], "attached_at");
+  expect(await files.fileFor(bob, changed)).toBeNull();
+  const swept = await files.sweep(LOOSE_MS, 100);
+  expect(swept).toContain(changed);
+  expect(swept).not.toContain(kept);
+  // The uploader takes one back: no reader sees it from then on.
+  expect(await files.remove(mine)).toBe(true);
+  const left = await storage.queries.post(bob, id);
+  expect(left?.attachments?.map((file) => file.id)).toEqual([kept]);
+  await files.forget(mine);
+  await granted(storage.graph.block(ann, bob, true));
+  expect(await files.fileFor(bob, kept)).toBeNull();
+  await granted(storage.graph.block(ann, bob, false));
+  await granted(storage.posts.remove(id, ann));
+  expect(await files.fileFor(bob, kept)).toBeNull();
+  expect(await files.sweep(LOOSE_MS, 100)).toContain(kept);
 });

@@ -49,7 +49,9 @@ describe.each(ADAPTERS)("likes in $name", ({ open }) => {
       fc.asyncProperty(steps, async (plan) => {
         const posts: PostId[] = [];
         for (let i = 0; i < 3; i++) {
-          posts.push((await storage.posts.create(users[0]!, { body: `post ${i}` })).id as PostId);
+          posts.push(
+            (await granted(storage.posts.create(users[0]!, { body: `post ${i}` }))).id as PostId,
+          );
         }
         /** Likes given less likes taken, by what the answers said. */
         const told = [0, 0, 0];

@@ -105,7 +105,7 @@ describe.each(ADAPTERS)("moderation in $name", ({ open }) => {
   });
 
   it("[RPT7] a comment is found by its id by those who see its post", async () => {
-    const post = (await storage.posts.create(alice, { body: "a post" })).id as PostId;
+    const post = (await granted(storage.posts.create(alice, { body: "a post" }))).id as PostId;
     const { comment } = await granted(storage.posts.comment(post, bob, { body: "hm" }));
     expect(await storage.queries.comment(bob, comment.id)).toEqual(comment);
     await granted(storage.graph.block(alice, bob, true));

@@ -25,7 +25,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
   afterAll(() => storage?.close());
 
   const post = async (by: UserId, body = "a post") => {
-    const made = await storage.posts.create(by, { body });
+    const made = await granted(storage.posts.create(by, { body }));
     return made.id as PostId;
   };
   const like = (postId: PostId, userId: UserId, liked = true, posts = storage.posts) =>
@@ -38,7 +38,7 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
 
   it("[PST1] a post comes back as it was made", async () => {
     const body = "Ä 𝒳 \" ' \\ {} \n\ttab";
-    const made = await storage.posts.create(alice, { body });
+    const made = await granted(storage.posts.create(alice, { body }));
     expect(made).toEqual({
       id: made.id,
       author_id: alice,
@@ -58,8 +58,19 @@ describe.each(ADAPTERS)("posts in $name", ({ open }) => {
     });
     expect(await storage.queries.post(bob, NOWHERE)).toBeNull();
     expect(await storage.posts.load(NOWHERE)).toBeNull();
-    const later = await storage.posts.create(bob, { body: "later" });
+    const later = await granted(storage.posts.create(bob, { body: "later" }));
     expect(BigInt(later.id)).toBeGreaterThan(BigInt(made.id));
+  });
+
+  it("[PST6] a post shows files that are there for its author only", async () => {
+    const made = await granted(storage.posts.create(alice, { body: "x", attachments: [] }));
+    expect(made).not.toHaveProperty("attachments");
+    const attachments = [NOWHERE];
+    expect(await codeOf(storage.posts.create(alice, { body: "x", attachments }))).toBe("not_found");
+    const edit = (by: UserId) => storage.posts.edit(made.id as PostId, by, { attachments });
+    expect(await codeOf(edit(alice))).toBe("not_found");
+    expect(await codeOf(edit(bob))).toBe("forbidden");
+    expect(await storage.queries.post(bob, made.id as PostId)).toEqual(made);
   });
 
   it("[LIK1] a like counts itself, and a repeated one changes nothing", async () => {

@@ -43,7 +43,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
     link = await WeakLink.to(database.url);
     storage = createActorPorts(link.url, { deadlineMs: DEADLINE_MS });
     edge = createEdgePorts(database.url);
-    post = (await storage.ports.posts.create(alice, { body: "a post" })).id as PostId;
+    post = (await granted(storage.ports.posts.create(alice, { body: "a post" }))).id as PostId;
   });
   afterEach(async () => {
     await storage.close();
@@ -116,7 +116,8 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
   });
 
   it("[LAN5] a post that is locked holds up neither reads nor other posts for ever", async () => {
-    const other = (await storage.ports.posts.create(alice, { body: "another" })).id as PostId;
+    const other = (await granted(storage.ports.posts.create(alice, { body: "another" })))
+      .id as PostId;
     await direct.query("BEGIN");
     await direct.query("SELECT 1 FROM posts WHERE id = $1 FOR UPDATE", [post]);
     const waiting = like(bob).catch((fault: unknown) => fault);
@@ -184,7 +185,7 @@ describe("PostgreSQL storage of posts and notifications in trouble", () => {
     await direct.query(`ALTER TABLE posts ALTER id RESTART WITH ${big}`);
     await direct.query(`ALTER SEQUENCE comments_id_seq RESTART WITH ${big}`);
     await direct.query(`ALTER TABLE notifications ALTER id RESTART WITH ${big}`);
-    post = (await storage.ports.posts.create(alice, { body: "big" })).id as PostId;
+    post = (await granted(storage.ports.posts.create(alice, { body: "big" }))).id as PostId;
     expect(post).toBe(big);
     expect((await granted(comment("big"))).comment).toMatchObject({ id: big, post_id: big });
     await granted(like(bob));

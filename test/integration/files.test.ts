@@ -4,6 +4,8 @@ import { request as httpRequest } from "node:http";
 import { expect, it } from "vitest";
 import type { FileObject } from "../../src/protocol/files.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
+import type { Post } from "../../src/protocol/social.ts";
+import { EventReader } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectRefusal } from "../support/expectations.ts";
 import type { Answer } from "../support/http.ts";
@@ -301,6 +303,46 @@ it("[FLS8] [FCL1] a deleted file goes from every message that shows it, by a cha
   expect((await read(file.url)).status).toBe(404);
   expectRefusal(await ann.api.get(`/api/files/${file.id}`), "not_found");
   expectRefusal(await ann.api.delete(`/api/files/${file.id}`), "not_found");
+});
+
+it("[FLS14] a post shows its author's files to all who may see it, in the event log too", async () => {
+  const { ann, bob, eve } = await room();
+  const log = await EventReader.of(troupe());
+  const [file, kept, bobs] = [
+    await picture(ann),
+    await ann.uploads("kept"),
+    await bob.uploads("x"),
+  ];
+  const attachments = (...files: FileObject[]) => files.map(({ id }) => ({ file_id: id }));
+  const publish = (...files: FileObject[]) =>
+    ann.api.post<Post>("/api/posts", { body: "look", attachments: attachments(...files) });
+  expectRefusal(await ann.api.get(`/api/files/${bobs.id}`), "not_found");
+  expectRefusal((await publish(bobs)) as unknown as Answer, "not_found");
+  const post = expectStatus(await publish(file, kept, file), 201);
+  const shown = (seen: Post) => seen.attachments?.map(({ id }) => id);
+  expect(shown(post)).toEqual([file.id, kept.id]);
+  for (const { url } of post.attachments!) expect((await read(url)).status).toBe(200);
+  await bob.follows(ann);
+  const feed = expectStatus(await bob.api.get<{ items: Post[] }>("/api/feed"), 200);
+  for (const seen of [await bob.sees(post), feed.items[0]!]) {
+    expect(shown(seen)).toEqual([file.id, kept.id]);
+    expect((await read(seen.attachments![0]!.url)).status).toBe(200);
+  }
+  expectStatus<unknown>(await eve.api.get(`/api/files/${kept.id}`), 200);
+  const bobsPost = { body: "mine", attachments: attachments(kept) };
+  expectRefusal(await bob.api.post("/api/posts", bobsPost), "forbidden");
+  expectStatus<unknown>(await ann.api.delete(`/api/files/${file.id}`), 204);
+  expect(shown(await bob.sees(post))).toEqual([kept.id]);
+  await ann.api.post(`/api/users/${eve.id}/block`);
+  expectRefusal(await eve.api.get(`/api/files/${kept.id}`), "not_found");
+  const empty = { attachments: [] };
+  const edited = expectStatus(await ann.api.patch<Post>(`/api/posts/${post.id}`, empty), 200);
+  expect([edited.body, shown(edited)]).toEqual(["look", undefined]);
+  expectRefusal(await bob.api.get(`/api/files/${kept.id}`), "not_found");
+  const events = (await log.pullsAll()).filter(({ key }) => key === `post:${post.id}`);
+  const created = events.find(({ type }) => type === "post.created")?.data as { post: Post };
+  expect(shown(created.post)).toEqual([file.id, kept.id]);
+  expect(created.post.attachments![1]!.url).toMatch(/^\/files\//);
 });
 
 it("[FLS9] a conversation's files are listed newest first, by kind and in pages", async () => {

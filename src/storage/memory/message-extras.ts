@@ -9,7 +9,7 @@ const MENTIONS_MAX = 20;
 
 /** As the SQL function attached_files judges. Null: `by` has uploaded all of them. */
 export function filesRefusal(
-  { files, conversations }: MemoryTables,
+  { files, conversations, social }: MemoryTables,
   by: string,
   ids: readonly string[] = [],
 ): Refusal | null {
@@ -17,10 +17,15 @@ export function filesRefusal(
     const owner = files.ownerOf(id);
     if (owner === null) return STORAGE_REFUSALS.noFile;
     if (owner === by) continue;
-    const isSeen = [...conversations.values()].some(
-      ({ members, messages }) =>
-        members.has(by) && messages.some((one) => one.attachments?.some((file) => file.id === id)),
-    );
+    const isSeen =
+      [...conversations.values()].some(
+        ({ members, messages }) =>
+          members.has(by) &&
+          messages.some((one) => one.attachments?.some((file) => file.id === id)),
+      ) ||
+      [...social.posts.values()].some(
+        (post) => post.fileIds.includes(id) && social.postOf(by, post.id) !== undefined,
+      );
     return isSeen ? STORAGE_REFUSALS.notUploader : STORAGE_REFUSALS.noFile;
   }
   return null;

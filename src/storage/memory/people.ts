@@ -79,7 +79,7 @@ export class MemoryPeople implements PeopleQueries {
       .filter((post) => post.authorId === author && !post.deleted)
       .filter(({ id }) => below === null || compareIds(id, below) < 0)
       .reverse()
-      .map((post) => shownPost(post, reader));
+      .map((post) => shownPost(this.#tables, post, reader));
     return pageOf("user_posts", found, limit, ({ id }) => id);
   }
 

@@ -1,17 +1,19 @@
 /** PostStore in memory; the twin of ../posts.ts, held to the same suite. */
 import type {
+  CommentContent,
   LikeChange,
   LikeOutcome,
+  PostChange,
   PostContent,
   PostRecord,
   PostStore,
 } from "../../../actors/social-ports.ts";
-import type { AppData } from "../../protocol/app-data.ts";
 import { ok, type Result } from "../../protocol/errors.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import { asUserId } from "../../protocol/schemas.ts";
 import type { Comment, Post } from "../../protocol/social.ts";
 import { SOCIAL_REFUSALS } from "../postgres/refusals.ts";
+import { filesRefusal } from "./message-extras.ts";
 import type { StoredPost } from "./social-tables.ts";
 import type { MemoryTables } from "./tables.ts";
 
@@ -22,7 +24,12 @@ export class MemoryPosts implements PostStore {
     this.#tables = tables;
   }
 
-  async create(authorId: UserId, { body, data }: PostContent): Promise<Post> {
+  async create(
+    authorId: UserId,
+    { body, data, attachments = [] }: PostContent,
+  ): Promise<Result<Post>> {
+    const noFile = filesRefusal(this.#tables, authorId, attachments);
+    if (noFile) return noFile;
     const stored: StoredPost = {
       id: this.#tables.nextId(),
       authorId,
@@ -35,9 +42,10 @@ export class MemoryPosts implements PostStore {
       deleted: false,
       data: data ?? null,
       editedAt: null,
+      fileIds: attachments,
     };
     this.#tables.social.posts.set(stored.id, stored);
-    return shownPost(stored, authorId);
+    return ok(shownPost(this.#tables, stored, authorId));
   }
 
   async load(id: PostId): Promise<PostRecord | null> {
@@ -62,7 +70,7 @@ export class MemoryPosts implements PostStore {
   async comment(
     postId: PostId,
     authorId: UserId,
-    { body, data }: PostContent,
+    { body, data }: CommentContent,
   ): Promise<Result<{ comment: Comment; commentCount: number }>> {
     const stored = this.#tables.social.postOf(authorId, postId);
     if (!stored) return SOCIAL_REFUSALS.postNotFound;
@@ -82,15 +90,18 @@ export class MemoryPosts implements PostStore {
   async edit(
     id: PostId,
     by: UserId,
-    { body, data }: { body?: string; data?: AppData | null },
+    { body, data, attachments }: PostChange,
   ): Promise<Result<Post>> {
     const stored = this.#tables.social.postOf(by, id);
     if (!stored) return SOCIAL_REFUSALS.postNotFound;
     if (stored.authorId !== by) return SOCIAL_REFUSALS.notAuthor;
+    const noFile = filesRefusal(this.#tables, by, attachments);
+    if (noFile) return noFile;
+    if (attachments !== undefined) stored.fileIds = attachments;
     if (body !== undefined) stored.body = body;
     if (data !== undefined) stored.data = data;
     stored.editedAt = this.#tables.nowIso();
-    return ok(shownPost(stored, by));
+    return ok(shownPost(this.#tables, stored, by));
   }
 
   async removeComment(
@@ -117,12 +128,14 @@ export class MemoryPosts implements PostStore {
     if (by !== null && stored.authorId !== by) return SOCIAL_REFUSALS.notAuthor;
     stored.deleted = true;
     stored.body = "";
+    stored.fileIds = [];
     return ok(null);
   }
 }
 
 /** The contract's object of a stored post. */
-export function shownPost(stored: StoredPost, reader: string): Post {
+export function shownPost({ files }: MemoryTables, stored: StoredPost, reader: string): Post {
+  const attachments = files.all(stored.fileIds);
   return {
     id: stored.id,
     author_id: stored.authorId,
@@ -133,5 +146,6 @@ export function shownPost(stored: StoredPost, reader: string): Post {
     created_at: stored.createdAt,
     ...(stored.data !== null && { data: stored.data }),
     ...(stored.editedAt !== null && { edited_at: stored.editedAt }),
+    ...(attachments.length > 0 && { attachments }),
   };
 }

@@ -25,7 +25,7 @@ export class MemorySocialQueries implements SocialQueries {
 
   async post(reader: UserId, id: PostId): Promise<Post | null> {
     const stored = this.#tables.social.postOf(reader, id);
-    return stored ? shownPost(stored, reader) : null;
+    return stored ? shownPost(this.#tables, stored, reader) : null;
   }
 
   async feed(
@@ -41,7 +41,7 @@ export class MemorySocialQueries implements SocialQueries {
       .filter((post) => !post.deleted && authors.has(post.authorId))
       .filter(({ id }) => below === null || compareIds(id, below) < 0)
       .reverse()
-      .map((post) => shownPost(post, reader));
+      .map((post) => shownPost(this.#tables, post, reader));
     return JsonText.of(pageOf("feed", found, limit, ({ id }) => id));
   }
 

@@ -16,6 +16,7 @@ export interface StoredPost {
   deleted: boolean;
   data: AppData | null;
   editedAt: string | null;
+  fileIds: string[];
 }
 
 export interface StoredNotifications {

@@ -47,6 +47,7 @@ const IS_PICTURE = {
   text: "SELECT 1 FROM pictures p WHERE p.file_id = $1 LIMIT 1",
 };
 const NO_PICTURE = "NOT EXISTS (SELECT 1 FROM pictures p WHERE p.file_id = x.id)";
+const NO_POST = "NOT EXISTS (SELECT 1 FROM posts p WHERE p.file_ids @> ARRAY[x.id])";
 const PLACES = {
   name: "places_of_file",
   text: `SELECT r.conversation_id, array_agg(r.seq::int ORDER BY r.seq) AS seqs FROM message_files r
@@ -73,7 +74,7 @@ const OF_CONVERSATION = {
     WHERE c.id = $2 AND c.deleted_at IS NULL
     ORDER BY x.seq DESC, x.file_id DESC`,
 };
-// A file that no message shows, and none that is scheduled is to show, is taken back here, and no
+// A file that no message and no post shows, and none that is scheduled is to show, is taken back here, and no
 // message can show it from then on.
 const SWEEP = {
   text: `UPDATE files f SET removed_at = coalesce(f.removed_at, clock_timestamp())
@@ -93,7 +94,7 @@ const SWEEP = {
         WHERE x.attached_at < clock_timestamp() - interval '1 minute' AND NOT EXISTS (
           SELECT 1 FROM message_files r
           JOIN conversations c ON c.id = r.conversation_id AND c.deleted_at IS NULL
-          WHERE r.file_id = x.id) AND NOT is_to_be_sent(x) AND ${NO_PICTURE}
+          WHERE r.file_id = x.id) AND NOT is_to_be_sent(x) AND ${NO_PICTURE} AND ${NO_POST}
         LIMIT $2)
     )
     RETURNING f.id`,

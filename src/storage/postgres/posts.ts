@@ -3,27 +3,32 @@
  * commits over all of its posts (like_batch and comment_batch in sql/functions).
  */
 import type {
+  CommentContent,
   LikeChange,
   LikeOutcome,
+  PostChange,
   PostContent,
   PostRecord,
   PostStore,
 } from "../../../actors/social-ports.ts";
-import type { AppData } from "../../protocol/app-data.ts";
 import { ok, type Result } from "../../protocol/errors.ts";
 import type { PostId, UserId } from "../../protocol/ids.ts";
 import type { Comment, Post } from "../../protocol/social.ts";
 import { KeyedBatches, type KeyedBatchLimits } from "../batching/keyed-batches.ts";
 import { Batcher } from "../batching/shared-reads.ts";
 import type { Database } from "./pool.ts";
-import { SOCIAL_REFUSALS } from "./refusals.ts";
+import { type Refusal, SOCIAL_REFUSALS, STORAGE_REFUSALS } from "./refusals.ts";
 import { joinedLike, POST_COLUMNS, type PostRow, postOf } from "./social-rows.ts";
 
 const CREATE = {
   name: "create_post",
   text: `INSERT INTO posts AS p (author_id, body, data) VALUES ($1, $2, $3)
     RETURNING p.id, p.author_id, p.body, p.like_count, p.comment_count, false AS liked,
-      p.created_at, p.data, p.edited_at`,
+      p.created_at, p.data, p.edited_at, NULL::jsonb AS attachments`,
+};
+const CREATE_WITH_FILES = {
+  name: "create_post_with_files",
+  text: "SELECT * FROM create_post($1, $2, $3, $4)",
 };
 const EDIT = { name: "edit_post", text: "SELECT edit_post($1, $2, $3) AS outcome" };
 const EDITED = {
@@ -48,10 +53,16 @@ const DELETE = { name: "delete_post", text: "SELECT delete_post($1, $2) AS outco
 const CHANGED = 1;
 const NOT_FOUND = 2;
 
+const WRITTEN_REFUSALS: Record<string, Refusal> = {
+  forbidden: SOCIAL_REFUSALS.notAuthor,
+  no_file: STORAGE_REFUSALS.noFile,
+  not_uploader: STORAGE_REFUSALS.notUploader,
+};
+
 interface NewComment {
   postId: PostId;
   authorId: UserId;
-  content: PostContent;
+  content: CommentContent;
 }
 type Commented = { comment: Comment; commentCount: number };
 
@@ -89,22 +100,31 @@ export class PostgresPosts implements PostStore {
     });
   }
 
-  async create(authorId: UserId, { body, data }: PostContent): Promise<Post> {
+  async create(
+    authorId: UserId,
+    { body, data, attachments = [] }: PostContent,
+  ): Promise<Result<Post>> {
     const values = [authorId, body, data === undefined ? null : JSON.stringify(data)];
-    const [row] = await this.#database.write<PostRow>(CREATE, values);
-    return postOf(row!);
+    if (attachments.length === 0) {
+      const [row] = await this.#database.write<PostRow>(CREATE, values);
+      return ok(postOf(row!));
+    }
+    const [made] = await this.#database.write<{ outcome: string; id: string }>(CREATE_WITH_FILES, [
+      ...values,
+      attachments,
+    ]);
+    return this.#written(made!.outcome, made!.id);
   }
 
-  async edit(
-    id: PostId,
-    by: UserId,
-    change: { body?: string; data?: AppData | null },
-  ): Promise<Result<Post>> {
+  async edit(id: PostId, by: UserId, change: PostChange): Promise<Result<Post>> {
     const values = [id, by, JSON.stringify(change)];
     const [done] = await this.#database.write<{ outcome: string }>(EDIT, values);
-    if (done?.outcome === "forbidden") return SOCIAL_REFUSALS.notAuthor;
-    if (done?.outcome !== "ok") return SOCIAL_REFUSALS.postNotFound;
-    // A second statement, which sees what the first has changed.
+    return this.#written(done?.outcome, id);
+  }
+
+  /** A second statement, which sees what the first has changed. */
+  async #written(outcome: string | undefined, id: string): Promise<Result<Post>> {
+    if (outcome !== "ok") return WRITTEN_REFUSALS[outcome ?? ""] ?? SOCIAL_REFUSALS.postNotFound;
     const [row] = await this.#database.read<PostRow>(EDITED, [id]);
     return row ? ok(postOf(row)) : SOCIAL_REFUSALS.postNotFound;
   }
@@ -117,7 +137,7 @@ export class PostgresPosts implements PostStore {
     return this.#likes.write(change);
   }
 
-  comment(postId: PostId, authorId: UserId, content: PostContent): Promise<Result<Commented>> {
+  comment(postId: PostId, authorId: UserId, content: CommentContent): Promise<Result<Commented>> {
     return this.#comments.write({ postId, authorId, content });
   }
 

@@ -3,6 +3,7 @@
  * objects made of them; see rows.ts. And the one way in which statements look at blocks.
  */
 import type { AppData } from "../../protocol/app-data.ts";
+import type { FileObject } from "../../protocol/files.ts";
 import type { Comment, Notification, Post } from "../../protocol/social.ts";
 import { isoOf } from "./connection.ts";
 
@@ -16,12 +17,13 @@ export interface PostRow {
   created_at: string;
   data: AppData | null;
   edited_at: string | null;
+  attachments: FileObject[] | null;
 }
 
 /** Columns of a PostRow, of table alias `p`, with the reader's like as `k`. */
 export const POST_COLUMNS =
   "p.id, p.author_id, p.body, p.like_count, p.comment_count, k.user_id IS NOT NULL AS liked," +
-  " p.created_at, p.data, p.edited_at";
+  " p.created_at, p.data, p.edited_at, post_files(p.file_ids) AS attachments";
 
 /** The same as the contract's JSON text. */
 export const POST_TEXT =
@@ -29,7 +31,8 @@ export const POST_TEXT =
   ` to_json(p.body)::text || ',"like_count":' || p.like_count || ',"comment_count":' ||` +
   ` p.comment_count || ',"liked":' || (k.user_id IS NOT NULL) || ',"created_at":"' ||` +
   ` iso_time(p.created_at) || '"' || CASE WHEN p.data IS NULL THEN '' ELSE ',"data":' || p.data END ||` +
-  ` CASE WHEN p.edited_at IS NULL THEN '' ELSE ',"edited_at":"' || iso_time(p.edited_at) || '"' END || '}'`;
+  ` CASE WHEN p.edited_at IS NULL THEN '' ELSE ',"edited_at":"' || iso_time(p.edited_at) || '"' END ||` +
+  ` coalesce(',"attachments":' || post_files(p.file_ids)::text, '') || '}'`;
 
 /** Joined, for a kept plan of EXISTS might read the whole table. `reader` is SQL. */
 export const joinedLike = (reader: string) =>
@@ -55,6 +58,7 @@ export function postOf(row: PostRow): Post {
     created_at: row.created_at,
     ...(row.data !== null && { data: row.data }),
     ...(row.edited_at !== null && { edited_at: row.edited_at }),
+    ...(row.attachments != null && { attachments: row.attachments }),
   };
 }
 

@@ -132,7 +132,8 @@ const SCHEDULED = `SELECT s.id AS at, ${object(
 
 const POSTS = `SELECT p.id AS at, ${object(
   `'type', 'post', 'id', p.id::text, 'author', :self, 'body', p.body,
-    'created_at', iso_time(p.created_at), 'edited_at', iso_time(p.edited_at)`,
+    'created_at', iso_time(p.created_at), 'edited_at', iso_time(p.edited_at),
+    'attachments', p.file_ids::text[]`,
   { data: "p.data" },
 )} AS line FROM posts p
   WHERE p.author_id = :user AND p.id > :after AND p.deleted_at IS NULL

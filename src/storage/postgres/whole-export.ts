@@ -103,7 +103,8 @@ const reactions = (extent: Extent) => `SELECT r.conversation_id AS place, r.seq 
 
 const POSTS = `SELECT p.id AS at, ${object(
   `'type', 'post', 'id', p.id::text, 'author', ${ref("u")}, 'body', p.body,
-    'created_at', iso_time(p.created_at), 'edited_at', iso_time(p.edited_at)`,
+    'created_at', iso_time(p.created_at), 'edited_at', iso_time(p.edited_at),
+    'attachments', p.file_ids::text[]`,
   { data: "p.data" },
 )} AS line FROM posts p JOIN users u ON u.id = p.author_id
   WHERE p.id > :after AND p.deleted_at IS NULL ORDER BY p.id LIMIT ${PAGE}`;

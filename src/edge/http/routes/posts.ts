@@ -7,6 +7,7 @@
 import type { SocialQueries } from "../../../ports/social.ts";
 import { ok, type Result } from "../../../protocol/errors.ts";
 import type { PostId } from "../../../protocol/ids.ts";
+import { editOf } from "../../../protocol/message-content.ts";
 import { RULES } from "../../../protocol/policy.ts";
 import { PAGE_LIMIT_DEFAULT } from "../../../protocol/route-spec.ts";
 import type { Liked } from "../../../protocol/social.ts";
@@ -29,7 +30,7 @@ type Route =
 
 type PostQueries = Pick<SocialQueries, "post" | "feed" | "comments">;
 
-const NO_CHANGE = badField("body", "body", "or data is expected");
+const NO_CHANGE = badField("body", "body", "or data or attachments are expected");
 
 const asPostId = (id: string) => id as PostId;
 
@@ -44,7 +45,7 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
 
   return {
     async createPost({ caller, body }) {
-      return answered(201, await gateway.ask("user", caller.userId, "create_post", body));
+      return answered(201, await gateway.ask("user", caller.userId, "create_post", editOf(body)));
     },
 
     async getPost({ caller, params }) {
@@ -54,7 +55,7 @@ export function postRoutes(gateway: AskActors, queries: PostQueries): Handlers<R
 
     async editPost({ caller, params, body }) {
       if (Object.keys(body).length === 0) return NO_CHANGE;
-      const change = { ...body, user: caller.userId };
+      const change = { ...editOf(body), user: caller.userId };
       return answered(200, await gateway.ask("post", params.id, "edit", change));
     },
 

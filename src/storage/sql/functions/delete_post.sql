@@ -14,7 +14,8 @@ BEGIN
   IF found_author <> p_by THEN
     RETURN 'forbidden';
   END IF;
-  UPDATE posts p SET body = '', data = NULL, deleted_at = clock_timestamp() WHERE p.id = p_id;
+  UPDATE posts p SET body = '', data = NULL, file_ids = NULL, deleted_at = clock_timestamp()
+  WHERE p.id = p_id;
   RETURN 'ok';
 END
 $$;

@@ -20,7 +20,8 @@ BEGIN
     OR EXISTS (SELECT 1 FROM comments c WHERE c.post_id = p.id AND c.author_id = p_user))
   ORDER BY p.id FOR NO KEY UPDATE;
   PERFORM set_config('troupe.actor', p_user::text, true);
-  UPDATE posts p SET body = '', data = NULL, deleted_at = coalesce(p.deleted_at, clock_timestamp())
+  UPDATE posts p SET body = '', data = NULL, file_ids = NULL,
+    deleted_at = coalesce(p.deleted_at, clock_timestamp())
   WHERE p.id = ANY (chunk) AND p.author_id = p_user AND (p.deleted_at IS NULL OR p.data IS NOT NULL);
   GET DIAGNOSTICS gone = ROW_COUNT;
   PERFORM count_erased(p_user, 'posts', gone);

@@ -8,6 +8,8 @@ BEGIN
   IF gone.id IS NULL THEN RETURN; END IF;
   PERFORM take_file_bytes(gone.user_id, -gone.bytes, 0);
   DELETE FROM uploads u WHERE u.file_id = p_id;
+  UPDATE posts p SET file_ids = nullif(array_remove(p.file_ids, p_id), '{}')
+  WHERE p.file_ids @> ARRAY[p_id];
   DELETE FROM message_files r WHERE r.file_id = p_id;
 END
 $$;

@@ -18,7 +18,10 @@ BEGIN
       WHEN NEW.deleted_at IS NOT NULL THEN 'post.deleted'
       ELSE 'post.updated'
     END, 'post:' || NEW.id, NULL, NEW.author_id::text,
-    json_build_object('post', row_to_json(NEW))::text)]);
+    json_build_object('post', CASE
+      WHEN NEW.file_ids IS NULL THEN row_to_json(NEW)
+      ELSE (to_jsonb(NEW) || jsonb_build_object('attachments', post_files(NEW.file_ids)))::json
+    END)::text)]);
   RETURN NULL;
 END
 $$;
