@@ -60,6 +60,8 @@ export interface Metrics {
   readonly pressure: Tally;
   /** Source, reason. */
   readonly dropped: Tally;
+  /** What sessions that read too slowly did not receive: "change", "delta", "signal". */
+  readonly leftOut: Tally;
   /** Reason (see StorageReason). */
   readonly storageFaults: Tally;
   /** Called at each scrape; a part sets the gauges that it knows. */
@@ -108,6 +110,7 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
   const limits = new Tally();
   const ended = new Tally();
   const pressure = new Tally();
+  const leftOut = new Tally();
   const storageFaults = new Tally();
   const gauges: Metrics["gauges"] = {
     sessions: () => 0,
@@ -141,6 +144,12 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     "Messages from other processes and hosts that could not be used, by source and reason.",
     dropped,
     ["source", "reason"],
+  );
+  tally(
+    "troupe_channel_left_out_total",
+    "What sessions that read a channel too slowly did not receive, by what it was.",
+    leftOut,
+    ["what"],
   );
   tally("troupe_storage_refusals_total", "Refused because of storage, by reason.", storageFaults, [
     "reason",
@@ -268,6 +277,7 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     ended,
     pressure,
     dropped,
+    leftOut,
     storageFaults,
     gauges,
     lagMs: () => Math.round(lag.lateMs(99) * 10) / 10,

@@ -6,6 +6,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { FileLinks } from "../base/file-links.ts";
 import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
 import type { Queries, SessionOpening } from "../ports/edge.ts";
 import type { JoinedOrder, ThreadsLeftOrder, UserOrders } from "../protocol/actor-ops.ts";
 import { AppKinds } from "../protocol/app-kinds.ts";
@@ -58,6 +59,7 @@ export interface HubDeps {
   liveMax?: number;
   /** The same of threads. */
   liveThreadsMax?: number;
+  metrics?: Pick<Metrics, "leftOut">;
   clock: Clock;
   log: Log;
 }
@@ -100,6 +102,7 @@ export class Hub {
       log,
       queries,
       interests,
+      ...(deps.metrics && { leftOut: deps.metrics.leftOut }),
       sessionsOf: (user) => this.sessions.ofUser(user),
       links: (text) => links.in(text),
       liveMax,

@@ -49,7 +49,11 @@ export function channelForEachTest(): { readonly stream: ChannelStream } {
   };
 }
 
+/** What slow sessions did not receive, by what it was. */
+export let leftOut: Record<string, number>;
+
 function begin(): StreamOwner<Stream> {
+  leftOut = {};
   watched = 0;
   clock = new FakeClock();
   repairs = 0;
@@ -71,6 +75,9 @@ function begin(): StreamOwner<Stream> {
     isOutdated: () => false,
     watched: () => {
       watched++;
+    },
+    leftOut: (what, count) => {
+      leftOut[what] = (leftOut[what] ?? 0) + count;
     },
     nowMs: () => clock.monotonicMs(),
     links: (text) => text,

@@ -8,6 +8,7 @@ import {
   clock,
   deletion,
   event,
+  leftOut,
   members,
   message,
   waits,
@@ -117,6 +118,18 @@ describe("gathered changes", () => {
       "message_delta",
     ]);
   });
+
+  test("[CHD5] however much text comes meanwhile, none of it is dropped", async () => {
+    const far = watches("1");
+    flood(2, 52);
+    for (let offset = 0; offset < 1_200; offset++) {
+      const body = JSON.stringify({ seq: 9, offset, text: "a" });
+      publish(event({ rev: 0, name: "message_delta", body }));
+    }
+    await clock.advance(50);
+    expect(far.events("message_delta").map(({ offset }) => offset)).toEqual(upTo(0, 1_199));
+    expect(order(far)).toEqual(upTo(2, 52));
+  });
 });
 
 describe("a slow reader", () => {
@@ -152,6 +165,41 @@ describe("a slow reader", () => {
     publish({ ...message(21, "s1") }, message(22));
     slow.connection.readsAgain();
     expect(slow.events("skipped").at(-1)).toMatchObject({ from_rev: 22, to_rev: 22 });
+  });
+
+  const delta = (offset: number, text: string) =>
+    event({ rev: 0, name: "message_delta", body: JSON.stringify({ seq: 2, offset, text }) });
+
+  test("[CHD2] that misses text of a stream is told of the newest change, and is not cut", async () => {
+    const [slow, quick] = [watches("1"), watches("2")];
+    publish(message(2));
+    slow.connection.isReading = false;
+    for (let n = 0; n < 50; n++) publish(delta(n * BIG.length, BIG));
+    expect(slow.closings).toEqual([]);
+    const received = slow.events("message_delta").length;
+    expect(received).toBeLessThan(10);
+    expect(quick.events("message_delta")).toHaveLength(50);
+    slow.connection.readsAgain();
+    expect(slow.events("skipped")).toEqual([{ conversation_id: "5", from_rev: 2, to_rev: 2 }]);
+    publish(delta(50 * BIG.length, "x"), message(3));
+    expect(slow.events("message_delta")).toHaveLength(received + 1);
+    expect(order(slow)).toEqual([2, 3]);
+    expect(leftOut).toEqual({ delta: 50 - received });
+  });
+
+  test("[CHD2] goes without signals, and what it does not receive is counted", async () => {
+    const slow = watches("1");
+    slow.connection.isReading = false;
+    for (let rev = 2; rev <= 20; rev++) publish(big(rev));
+    const signal = event({ rev: 0, name: "signal", except: "9", body: "{}" });
+    for (let n = 0; n < 1_000; n++) publish(signal);
+    expect(slow.events("signal")).toEqual([]);
+    expect(slow.closings).toEqual([]);
+    slow.connection.readsAgain();
+    const received = slow.events("message").length;
+    expect(leftOut).toEqual({ change: 19 - received, signal: 1_000 });
+    publish(signal);
+    expect(slow.events("signal")).toHaveLength(1);
   });
 });
 

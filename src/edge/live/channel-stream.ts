@@ -5,7 +5,9 @@
  * [CHD1] Above GATHER_ABOVE changes a second they come gathered, as `changes`, at most every
  *        GATHER_MS, encoded once for all sessions but those that made one of them.
  * [CHD2] A session that reads too slowly is moved ahead: it receives `skipped` with what it has not
- *        received, once it has read most of the rest, and reads that itself.
+ *        received, once it has read most of the rest, and reads that itself. Where only text of a
+ *        stream was left out, it names the newest change: reading from there answers the text.
+ * [CHD5] What waits together is bounded: past it everything is sent at once, and nothing is dropped.
  * [CHD4] A change of members neither brings a session in nor takes one out.
  * [CHD3] Users who may not read the channel any more receive nothing after the order to leave.
  */
@@ -19,6 +21,7 @@ import { LazyMap } from "../session/lazy.ts";
 import type { Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
 import { reactionKey } from "./event-texts.ts";
+import { deliverSignal } from "./signal-delivery.ts";
 import { Stream } from "./stream.ts";
 
 /** Contract: changes in a second above which they are gathered, and how long at most. */
@@ -35,6 +38,13 @@ interface Item {
   event: Frame;
 }
 
+interface Skipping {
+  /** The first rev that the session has not received. */
+  from: number;
+  /** Deltas that it has not received. */
+  deltas: number;
+}
+
 export class ChannelStream extends Stream {
   override readonly isChannel = true;
   /** Changes that came lately, by the time at which they came; the oldest is at `#oldest`. */
@@ -44,8 +54,8 @@ export class ChannelStream extends Stream {
   #cancelFlush: (() => void) | null = null;
   /** What follows the gathered changes, in order: it leaves after them. */
   #behind: Frame[] = [];
-  /** Sessions that were moved ahead: the first rev that they have not received. */
-  readonly #skipping = new LazyMap<Session, number>();
+  /** Sessions that are being moved ahead. */
+  readonly #skipping = new LazyMap<Session, Skipping>();
 
   override attach(session: Session, haveRev = 0): void {
     if (this.sessions.has(session)) return;
@@ -76,9 +86,11 @@ export class ChannelStream extends Stream {
     if (event.rev === 0) {
       if (this.#gathered.length === 0) return false;
       if (event.name === "channel_left") this.#flush();
-      const isLater = event.name === "message_delta" || event.name === "signal";
-      if (isLater && this.#behind.length < GATHERED_MAX) this.#behind.push(event);
-      return isLater;
+      if (event.name !== "message_delta" && event.name !== "signal") return false;
+      this.#behind.push(event);
+      // [CHD5]
+      if (this.#behind.length >= GATHERED_MAX) this.#flush();
+      return true;
     }
     const last = this.#gathered.at(-1)?.rev ?? this.rev;
     const isMany = this.#isMany();
@@ -194,27 +206,41 @@ export class ChannelStream extends Stream {
 
   /** [CHD2] A packet with the changes from that rev on. */
   #offer(session: Session, packet: Packet, from: number): void {
-    if (this.#skipping.has(session)) return;
-    if (session.offer(packet)) return;
-    this.#skipping.set(session, from);
+    if (this.#skipping.has(session) || session.offer(packet)) return;
+    this.#skip(session, { from, deltas: 0 });
+  }
+
+  /** [CHD2] A delta, which has no rev. */
+  #offerDelta(session: Session, packet: Packet): void {
+    const skipping = this.#skipping.get(session);
+    if (skipping !== undefined) skipping.deltas++;
+    else if (!session.offer(packet)) this.#skip(session, { from: this.rev + 1, deltas: 1 });
+  }
+
+  #skip(session: Session, skipping: Skipping): void {
+    this.#skipping.set(session, skipping);
     session.onceRead(() => this.#moveAhead(session, this.rev));
   }
 
   #moveAhead(session: Session, to: number): void {
-    const from = this.#skipping.get(session);
-    if (from === undefined) return;
+    const skipping = this.#skipping.get(session);
+    if (skipping === undefined) return;
     this.#skipping.delete(session);
-    const skipped = { conversation_id: this.id, from_rev: from, to_rev: to };
-    if (to >= from) session.send(Packet.event("skipped", JSON.stringify(skipped)));
+    const { from, deltas } = skipping;
+    const changes = Math.max(0, to - from + 1);
+    if (changes > 0) this.host.leftOut("change", changes);
+    if (deltas > 0) this.host.leftOut("delta", deltas);
+    if (changes + deltas === 0) return;
+    const skipped = { conversation_id: this.id, from_rev: Math.min(from, to), to_rev: to };
+    session.send(Packet.event("skipped", JSON.stringify(skipped)));
   }
 
   /** The ack stands for its rev, so that what is skipped ends before it. */
   protected override beforeAck(session: Session, rev: number): void {
-    const from = this.#skipping.get(session);
-    if (from === undefined || rev <= from) return;
+    const skipping = this.#skipping.get(session);
+    if (skipping === undefined || rev <= skipping.from) return;
     this.#moveAhead(session, rev - 1);
-    this.#skipping.set(session, rev + 1);
-    session.onceRead(() => this.#moveAhead(session, this.rev));
+    this.#skip(session, { from: rev + 1, deltas: 0 });
   }
 
   protected override deliverPassing(event: Frame): void {
@@ -225,12 +251,37 @@ export class ChannelStream extends Stream {
       case "channel_left":
         this.#leave(JSON.parse(event.note) as ChannelLeft);
         return;
+      case "message_delta":
+        this.#deliverDelta(event);
+        return;
+      case "signal":
+        this.#deliverSignal(event);
+        return;
       case "occupancy":
         this.fanOut(Packet.event("occupancy", event.body), "", "", `occupancy:${this.id}`);
         return;
       default:
         super.deliverPassing(event);
     }
+  }
+
+  #deliverDelta(event: Frame): void {
+    const packet = Packet.event(event.name, event.body);
+    for (const session of this.sessions) {
+      if (session.id === event.except || this.hides(session.user, event.body)) continue;
+      this.#offerDelta(session, packet);
+    }
+  }
+
+  /** A signal comes at most once: sessions that read too slowly go without it. */
+  #deliverSignal(event: Frame): void {
+    const quick: Session[] = [];
+    for (const session of this.sessions) {
+      if (!this.#skipping.has(session) && session.keepsUp) quick.push(session);
+    }
+    const left = this.sessions.size - quick.length;
+    if (left > 0) this.host.leftOut("signal", left);
+    deliverSignal(this.id, quick, event);
   }
 
   /** [CHD3] */

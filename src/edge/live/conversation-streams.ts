@@ -19,6 +19,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import type { Tally } from "../../base/metrics.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { OpenedThread } from "../../ports/threads.ts";
 import { type Doubt, doubtedOf } from "../../protocol/doubt.ts";
@@ -54,6 +55,8 @@ export interface StreamsOptions {
     "revs" | "visibleFrom" | "changes" | "conversation" | "threadReaders" | "channelReaders"
   >;
   interests: TopicSubscriptions;
+  /** Counts what slow sessions did not receive, by what it was. */
+  leftOut?: Tally;
   sessionsOf(user: UserId): Iterable<Session>;
   /** Writes the addresses of files into a message's text. */
   links(text: string): string;
@@ -307,6 +310,7 @@ export class Streams {
       hasRoom: (session) => !session.isPartial && this.hasRoom(session, null),
       left: (user) => this.#options.onLeft(user),
       watched: (which) => this.#options.onWatched?.(which),
+      leftOut: (what, count) => this.#options.leftOut?.add(what, "", count),
       nowMs: () => clock.monotonicMs(),
       catchUp: (session, which, rev) =>
         void this.enter(session, which.id, rev, which.parent, which.isChannel),

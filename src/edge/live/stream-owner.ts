@@ -15,6 +15,8 @@ export interface StreamOwner<Stream> {
   left(user: UserId): void;
   /** How many sessions watch a channel has changed, or its actor asks for it. */
   watched(stream: Stream): void;
+  /** So many were not sent to a session that reads too slowly. */
+  leftOut(what: "change" | "delta" | "signal", count: number): void;
   /** By the monotonic clock. */
   nowMs(): Monotonic;
   /** The session reads what comes after `rev`, and enters the stream again. */

@@ -56,9 +56,13 @@ export class SendQueue {
     this.#write(packet);
   }
 
-  /** [OUT5] */
+  /** [OUT5] Whether an offered packet would be taken. */
+  get keepsUp(): boolean {
+    return this.#connection.queuedBytes <= AHEAD_BYTES;
+  }
+
   offer(packet: Packet): boolean {
-    if (this.#connection.queuedBytes > AHEAD_BYTES) return false;
+    if (!this.keepsUp) return false;
     this.send(packet);
     return true;
   }

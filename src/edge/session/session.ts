@@ -218,6 +218,11 @@ export class Session {
     return true;
   }
 
+  /** Whether the client reads quickly enough for what is offered. */
+  get keepsUp(): boolean {
+    return this.#phase.is !== "live" || this.#outlet.keepsUp;
+  }
+
   /** Calls back once, when the client has read most of what was sent. */
   onceRead(tell: () => void): void {
     this.#outlet.onceRead(tell);
