@@ -10,7 +10,7 @@
  *        that was committed before.
  * [HLD3] Calls that a service makes are not asked about and wait for nothing, so a hook may call back.
  */
-import type { Acting, ConversationOps } from "../src/protocol/actor-ops.ts";
+import type { AskedAbout, ConversationOps } from "../src/protocol/actor-ops.ts";
 import { REFUSALS } from "../src/protocol/errors.ts";
 import type { AskedType, HookCaller, Hooks, HookVerdict } from "../src/protocol/hooks.ts";
 import type { UserId } from "../src/protocol/ids.ts";
@@ -77,8 +77,12 @@ export function afterHeld(held: HeldCalls, user: UserId, goOn: () => void): void
 }
 
 /** The caller as hooks see one. */
-export function askedBy({ user, session }: Acting, role: Role): HookCaller & { user: UserId } {
-  return { user, session: session === "" ? null : session, service: null, role };
+export function askedBy(
+  { user, session, claims }: AskedAbout,
+  role: Role,
+): HookCaller & { user: UserId } {
+  const caller = { user, session: session === "" ? null : session, service: null, role };
+  return claims === undefined ? caller : { ...caller, claims };
 }
 
 /** Those whose turn it is go on. */

@@ -155,9 +155,15 @@ export interface Acting {
   isService?: true;
 }
 
+/** An act about which the application's hooks may be asked. */
+export interface AskedAbout extends Acting {
+  /** What the application had put into the user's token. */
+  claims?: Readonly<Record<string, unknown>>;
+}
+
 export interface ConversationOps {
   send: {
-    body: Acting & {
+    body: AskedAbout & {
       client_id: string;
       body: string;
       reply_to_seq: number | null;
@@ -178,7 +184,7 @@ export interface ConversationOps {
   };
   edit: {
     /** `attachments`: ids of files. */
-    body: Acting & {
+    body: AskedAbout & {
       seq: number;
       body?: string;
       data?: AppData | null;
@@ -189,7 +195,7 @@ export interface ConversationOps {
   delete: { body: Acting & { seq: number }; answer: { message: Message } };
   /** Text for the sender's own open stream. `offset` and `length` in code points. */
   append: {
-    body: Acting & { seq: number; offset: number; text: string };
+    body: AskedAbout & { seq: number; offset: number; text: string };
     answer: { length: number };
   };
   end: {
@@ -298,6 +304,8 @@ export interface ConversationOps {
   judge_thread: { body: ThreadQuestion; answer: ThreadVerdict };
   /** A thread tells its parent that a send, which the parent had counted, was not made. */
   reply_failed: { body: { user: UserId }; answer: null };
+  /** A conversation tells a thread that its members, roles or settings have changed. */
+  parent_changed: { body: Record<string, never>; answer: null };
   /** A thread tells its parent that there is news for the summary of that root. */
   thread_changed: { body: { seq: number }; answer: null };
 }

@@ -88,6 +88,8 @@ export interface HookCaller {
   /** The socket's session; null over HTTP. */
   session: string | null;
   service: null;
+  /** What the application had put into the user's token. */
+  claims?: Readonly<Record<string, unknown>>;
   /** The caller's role in the conversation. */
   role?: string;
 }

@@ -5,6 +5,7 @@
  * [HKI2] A hook that throws, is late, hangs, eats memory or answers wrongly is HOOK_ON_FAILURE, and
  *        messages that nobody had to ask about go on.
  * [HKI3] HOOK_URL comes after them, with what they replaced.
+ * [HKI4] A hook is told what the application had put into the user's token.
  */
 import http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -17,6 +18,7 @@ import { eventually } from "../support/eventually.ts";
 import { expectRefusal, upTo } from "../support/expectations.ts";
 import { expectStatus, type Person } from "../support/person.ts";
 import { Service } from "../support/service.ts";
+import { resigned } from "../support/tokens.ts";
 
 const ACTORS_DIR = fileURLToPath(new URL("../support/fixtures/hooks", import.meta.url));
 const pair = (troupe: Troupe) => troupe.users("ann", "bob") as Promise<[Person, Person]>;
@@ -61,6 +63,31 @@ describe("hooks in process", () => {
     const shop = await Service.of(troupe, "act");
     const acting = { headers: { "troupe-act-as": ann.id } };
     expectStatus<unknown>(await shop.api.post(path, sending("refused"), acting), 201);
+  });
+
+  it("[HKI4] the caller has what the application put into the user's token", async () => {
+    const [ann, bob] = await pair(troupe);
+    const group = await ann.startsGroup(bob);
+    const token = await resigned(ann.token, { plan: "gold" });
+    const path = `${troupe.url}/api/conversations/${group.id}`;
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const posts = async (to: string, body: object) =>
+      (await fetch(to, { method: "POST", headers, body: JSON.stringify(body) })).json();
+    const caller = { user: ann.id, claims: { plan: "gold" } };
+    const sent = await posts(`${path}/messages`, sending("who"));
+    expect(sent.data).toMatchObject({ caller: { ...caller, session: null } });
+    const session = await ann.connects({ token });
+    const asked = { conversation_id: group.id, ...sending("who") };
+    const { message } = await session.does("send_message", asked);
+    expect(message.data).toMatchObject({ caller: { ...caller, session: session.id } });
+    const made = await posts(`${troupe.url}/api/conversations`, {
+      member_ids: [bob.id],
+      title: "who",
+    });
+    expect(made.data).toMatchObject({ caller });
+    await session.does("refresh_token", { token: ann.token });
+    const after = await session.does("send_message", { ...asked, ...sending("who") });
+    expect(after.message.data?.["caller"]).not.toHaveProperty("claims");
   });
 
   it("[HKI1] appends, conversations and members likewise", async () => {

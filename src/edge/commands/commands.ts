@@ -50,6 +50,8 @@ const TOO_MANY_POSTS = refused(
   `A session watches at most ${WATCHED_POSTS_MAX} posts.`,
 );
 
+type Claims = NonNullable<Session["claims"]>;
+
 export interface CommandDeps extends ActorCommandDeps {
   incarnation: string;
   gateway: Gateway;
@@ -108,6 +110,10 @@ export function createCommands(deps: CommandDeps): Commands {
     });
   }
 
+  /** For what hooks may be asked about. */
+  const withClaims = <B extends object>({ claims }: Session, body: B): B & { claims?: Claims } =>
+    claims === null ? body : { ...body, claims };
+
   return {
     ...createPrefsCommands(deps),
     ...createActorCommands(deps),
@@ -131,7 +137,7 @@ export function createCommands(deps: CommandDeps): Commands {
       const key = `${conversation_id} c${client_id}`;
       const sent = deps.drafts.removedBy(session, id, ack);
       const sink = awaited(session, key, null, acting(session, conversation_id, sent));
-      askConversation(session, conversation_id, "send", message, sink);
+      askConversation(session, conversation_id, "send", withClaims(session, message), sink);
     },
 
     typing(session, { conversation_id, is_typing }, ack) {
@@ -153,7 +159,8 @@ export function createCommands(deps: CommandDeps): Commands {
     },
 
     append_message(session, { conversation_id, seq, offset, text }, ack) {
-      askConversation(session, conversation_id, "append", { seq, offset, text }, ack);
+      const appended = withClaims(session, { seq, offset, text });
+      askConversation(session, conversation_id, "append", appended, ack);
     },
 
     end_message(session, { conversation_id, seq, state, data }, ack) {
@@ -172,7 +179,8 @@ export function createCommands(deps: CommandDeps): Commands {
       }
       const key = `${conversation_id} s${seq}`;
       const sink = awaited(session, key, (message) => isEditedTo(message, edited), ack);
-      askConversation(session, conversation_id, "edit", { seq, ...editOf(edited) }, sink);
+      const edit = withClaims(session, { seq, ...editOf(edited) });
+      askConversation(session, conversation_id, "edit", edit, sink);
     },
 
     delete_message(session, { conversation_id, seq }, ack) {

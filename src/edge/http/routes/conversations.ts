@@ -23,7 +23,7 @@ import {
 import type { Gateway } from "../../../runtime/gateway.ts";
 import { type Identity, SERVICE_USER } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
-import { actingOf } from "../server/acting.ts";
+import { actingOf, askedActingOf } from "../server/acting.ts";
 import { answered, BAD_CURSOR, type Handlers } from "../server/call.ts";
 import { streamed } from "./streamed.ts";
 
@@ -309,7 +309,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
               content: { ...content },
             })
           : await gateway.ask("conversation", params.id, "send", {
-              ...actingOf(caller),
+              ...askedActingOf(caller),
               ...message,
               ...(content && { content }),
             });
@@ -318,7 +318,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
     },
 
     async appendMessage({ caller, params: { id, seq }, body }) {
-      const asked = { ...actingOf(caller), ...body, seq };
+      const asked = { ...askedActingOf(caller), ...body, seq };
       return answered(200, await gateway.ask("conversation", id, "append", asked));
     },
 
@@ -331,7 +331,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       const refusal = editRefusal(body, "body");
       if (refusal !== null) return { ok: false, error: refusal };
       const answer = await gateway.ask("conversation", params.id, "edit", {
-        ...actingOf(caller),
+        ...askedActingOf(caller),
         seq: params.seq,
         ...editOf(body),
       });

@@ -47,7 +47,8 @@ export function hooked(handlers: PlainHandlers, hooks: Hooks | null): PlainHandl
       const { caller } = call;
       if (caller !== null && caller.service !== null) return handler(call);
       const user = caller?.userId ?? null;
-      const asked = { user, session: null, service: null };
+      const claims = caller?.claims ?? null;
+      const asked = { user, session: null, service: null, ...(claims !== null && { claims }) };
       const verdict = await hooks.ask(type, asked, dataOf(call));
       switch (verdict.is) {
         case "refuse":

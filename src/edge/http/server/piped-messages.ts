@@ -27,7 +27,7 @@ import type { Gateway } from "../../../runtime/gateway.ts";
 import type { Identity } from "../../auth/identity.ts";
 import type { EdgeLimits } from "../../limits/limits.ts";
 import { createReader } from "../../validation.ts";
-import { actingOf } from "./acting.ts";
+import { askedActingOf } from "./acting.ts";
 import type { AuditTrail } from "./audit.ts";
 import { answerFault } from "./fallbacks.ts";
 import type { Gates } from "./gates.ts";
@@ -117,7 +117,7 @@ export function servePipe(app: FastifyInstance, name: PipeRoute, options: PipesO
     if (refusal !== null) throw new Stopped(refusal);
     const id = String(params["id"]);
     const { client_id, type, reply_to_seq } = request.query as RouteQuery<PipeRoute>;
-    const acting = actingOf(caller);
+    const acting = askedActingOf(caller);
     const sent = await options.gateway.ask("conversation", asConversationId(id), "send", {
       ...acting,
       client_id,
