@@ -36,12 +36,15 @@ import type { ActorPorts, ConversationCall, ConversationChange } from "./ports.t
 import { announceBegun, announceForgotten, doubtPrefs, publishUnmarked } from "./prefs.ts";
 import { type MemberAct, refusalFor } from "./rights.ts";
 import { type Signalled, signal, signalAudience } from "./signals.ts";
+import { tellStreamingThreads, writersIn } from "./stream-rights.ts";
 import { announceThreadsLeft, judgeThread } from "./thread-parent.ts";
 import { typingChanged } from "./typing-notices.ts";
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
 
 export interface ChannelRoom extends ActRoom {
+  /** The user may not write any more. */
+  endStreamsOf(state: ConversationState, user: UserId, ctx: Context): void;
   /** How often a conversation may be changed. */
   rate: ChangeRate;
 }
@@ -365,10 +368,11 @@ export function membershipsChanged(
   state: ConversationState,
   calls: readonly ConversationCall[],
   { quiet, addedIds, removedIds, changedIds, changed, deleted, hasThreads }: ConversationChange,
-  ports: ActorPorts,
+  room: ChannelRoom,
   ctx: Context,
 ): void {
   const { channel } = state;
+  const { ports } = room;
   if (channel === null || quiet === undefined || deleted) return;
   const before = state.conversation.member_count ?? 0;
   state.conversation = { ...state.conversation, member_count: quiet.memberCount };
@@ -394,7 +398,12 @@ export function membershipsChanged(
       note: JSON.stringify(order),
     });
   }
-  for (const user of new Set([...left, ...banned])) {
+  const gone = new Set([...left, ...banned]);
+  if (gone.size > 0 || quiet.changedIds.length > 0 || changed) judgeWriters(state, gone, room, ctx);
+  if (!changed && (gone.size > 0 || quiet.changedIds.length > 0)) {
+    tellStreamingThreads(state.id, ports.streams, ctx);
+  }
+  for (const user of gone) {
     const may_read = isOpen && !banned.includes(user);
     const conversation = { ...shownTo(state, null), removed_user_ids: [user] };
     announce(user, { conversation, is: "left", may_read }, ctx);
@@ -407,6 +416,29 @@ export function membershipsChanged(
   for (const user of quiet.changedIds) announceStanding(state, user, { is: "changed" }, ports, ctx);
   for (const user of changedIds) {
     announceStanding(state, user, { is: "changed", is_published: true }, ports, ctx);
+  }
+}
+
+/** [STQ1] */
+function judgeWriters(
+  state: ConversationState,
+  gone: ReadonlySet<UserId>,
+  room: ChannelRoom,
+  ctx: Context,
+): void {
+  for (const user of writersIn(state)) {
+    if (gone.has(user)) room.endStreamsOf(state, user, ctx);
+    else {
+      ctx.run(
+        room.ports.channels.standing(state.id, user),
+        (standing) => {
+          if (refusalIn(state, standing, "append", { user }, ctx) === null) return;
+          room.endStreamsOf(state, user, ctx);
+        },
+        // The next append is judged all the same.
+        () => undefined,
+      );
+    }
   }
 }
 

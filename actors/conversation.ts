@@ -73,11 +73,18 @@ import { remember } from "./ring.ts";
 import { serviceSignal } from "./signals.ts";
 import type { SocialPorts } from "./social-ports.ts";
 import type { TextJudge } from "./stream-ports.ts";
+import { tellStreamingThreads } from "./stream-rights.ts";
 import { dropStreams, foundStreams, hasOpenStreams } from "./stream-state.ts";
 import { askToStop } from "./stream-stops.ts";
 import { proceed, STREAMS_TIMER } from "./stream-writes.ts";
 import { awaitEnd, cancelStreams, retireStreams, showStreams, stopAsked } from "./streams.ts";
-import { banFromParent, receiveInThread, type ThreadRoom, threadStateOf } from "./thread.ts";
+import {
+  banFromParent,
+  judgeWriters,
+  receiveInThread,
+  type ThreadRoom,
+  threadStateOf,
+} from "./thread.ts";
 import { announceThreadsLeft, judgeThread, replyFailed } from "./thread-parent.ts";
 import {
   hasSummariesWaiting,
@@ -115,7 +122,7 @@ export function conversationBehaviour(
   const changesRules: ChangesRules<ConversationState> = {
     store,
     committed: onConversationChanged,
-    quiet: (state, calls, change, ctx) => membershipsChanged(state, calls, change, ports, ctx),
+    quiet: (state, calls, change, ctx) => membershipsChanged(state, calls, change, room, ctx),
     answerOf({ does }, change) {
       const conversation = asOfChange(change);
       if (SILENT.has(does) || conversation === null) return "{}";
@@ -135,6 +142,7 @@ export function conversationBehaviour(
     adopt(state, change.conversation);
     if (state.ring !== null) dropOld(state.ring, change.conversation);
     if (removedIds.length > 0) state.departures++;
+    if (state.thread === null) tellStreamingThreads(state.id, ports.streams, ctx);
     state.masked = new Set(change.maskedIds);
     if (deleted) {
       // [JOI3]
@@ -312,6 +320,7 @@ export function conversationBehaviour(
         state.isBlocked = is_apart;
         if (is_apart) {
           cancelStreams(state, () => false, streams, ctx);
+          tellStreamingThreads(state.id, ports.streams, ctx);
           for (const user of state.members.keys()) {
             typingChanged(state, { type: "left", user }, ctx);
           }
@@ -383,6 +392,11 @@ export function conversationBehaviour(
       }
       if (op === "thread_changed") {
         noteReply(state, (body as Body<"thread_changed">).seq, summariesRules, ctx);
+        reply.ok(null);
+        return;
+      }
+      if (op === "parent_changed") {
+        if (state.thread !== null) judgeWriters(state, state.thread, room, ctx);
         reply.ok(null);
         return;
       }

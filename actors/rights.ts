@@ -51,6 +51,7 @@ export type MemberAct = Exclude<
   | "judge_thread"
   | "reply_failed"
   | "thread_changed"
+  | "parent_changed"
   | "refresh_files"
   | "erase_messages"
   | "trim"

@@ -27,6 +27,8 @@ export interface StreamStore {
   /** The messages whose streams are open. */
   open(id: ConversationId): Promise<Message[]>;
   find(id: ConversationId, seq: number): Promise<Message | null>;
+  /** The threads of that conversation in which streams are open. */
+  openThreads(parent: ConversationId): Promise<ConversationId[]>;
 }
 
 /** Judges the text of a stream at its checkpoints; see src/edge/moderation/word-rules.ts. */

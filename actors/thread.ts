@@ -26,6 +26,7 @@ import type { ActorPorts } from "./ports.ts";
 import { announceForgotten } from "./prefs.ts";
 import type { MemberAct } from "./rights.ts";
 import { signal, signalAudience } from "./signals.ts";
+import { writersIn } from "./stream-rights.ts";
 import { catchUp, shownTo } from "./thread-followers.ts";
 
 type Body<O extends keyof ConversationOps> = ConversationOps[O]["body"];
@@ -56,6 +57,13 @@ export interface ThreadRoom {
 
 const FIXED = refused("conflict", "A thread has neither that nor a change of it.");
 const NO_SUCH_SEQ = refused("invalid_payload", "seq is past the conversation's last message.");
+
+/** Nobody waits for what the parent says. */
+const UNHEARD: Reply = {
+  ok: () => undefined,
+  okText: () => undefined,
+  refuse: () => undefined,
+};
 
 export function threadStateOf({ parent, owner_id }: Conversation): ThreadState | null {
   if (parent === undefined) return null;
@@ -211,6 +219,18 @@ function askParent(
     if (thread.departures === verdict.departures) done(verdict);
     else readFollowers(state, thread, verdict, reply, room, ctx, done);
   });
+}
+
+/** [STQ2] The parent has changed: streams end whose writers may not write here any more. */
+export function judgeWriters(
+  state: ConversationState,
+  thread: ThreadState,
+  room: ThreadRoom,
+  ctx: Context,
+): void {
+  for (const user of writersIn(state)) {
+    askParent(state, thread, "append", { user }, UNHEARD, room, ctx, () => undefined);
+  }
 }
 
 /** [THR5] */

@@ -55,6 +55,24 @@ describe.each(ADAPTERS)("threads in $name", ({ open }) => {
     expect(await storage.queries.conversation(stranger, thread)).toBeNull();
   });
 
+  it("[TST10] threads in which streams are open are found by their parent", async () => {
+    const parent = asConversationId(group);
+    expect(await storage.streams.openThreads(parent)).toEqual([]);
+    const opening = {
+      conversationId: thread,
+      senderId: owner,
+      clientId: "s",
+      body: "",
+      replyToSeq: null,
+    };
+    await granted(storage.conversations.append({ ...opening, content: { isStream: true } }));
+    expect(await storage.streams.openThreads(parent)).toEqual([thread]);
+    expect(await storage.streams.openThreads(thread)).toEqual([]);
+    const end = { state: "done" as const, names: [], all: false };
+    await storage.streams.write(thread, 1, { from: 0, text: "", end });
+    expect(await storage.streams.openThreads(parent)).toEqual([]);
+  });
+
   it("[TST2] senders and those mentioned follow since their message, having read what was before", async () => {
     await granted(say(storage, thread, other, "one"));
     const name = (await storage.accounts.byId(third))!.username;

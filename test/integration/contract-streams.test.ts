@@ -331,6 +331,102 @@ describe("a streamed message", () => {
     expect(await grown(reader, "", 11)).toBe("in a thread");
     expect((await ends(writer, message)).message.body).toBe("in a thread");
   });
+
+  it("[CTR-STR11] [STQ2] in a thread ends when its writer loses the parent, without another append", async () => {
+    const { ann, bob, cleo, group } = await trio();
+    const root = await ann.posts(group.id, "a root");
+    const made = await ann.api.post<Conversation>(
+      `/api/conversations/${group.id}/messages/${root.seq}/thread`,
+      {},
+    );
+    const thread = made.body as Conversation;
+    const [writer, reader] = [await bob.connects(NEW), await ann.connects(NEW)];
+    await reader.does("join_conversation", { conversation_id: thread.id });
+    const member = `/api/conversations/${group.id}/members/${bob.id}`;
+    const cancelled = async (message: Message, body: string) => {
+      const ended = await reader.next(
+        "message_updated",
+        ({ id, stream }) => id === message.id && stream?.state !== "open",
+      );
+      expect(ended).toMatchObject({ body, stream: { state: "cancelled" } });
+    };
+    const silenced = await begins(writer, thread);
+    await appends(writer, silenced, 0, "half a sen");
+    const until = new Date(Date.now() + 60_000).toISOString();
+    expectStatus(await ann.api.patch(member, { silenced_until: until }), 200);
+    await cancelled(silenced, "half a sen");
+    expectStatus(await ann.api.patch(member, { silenced_until: null }), 200);
+
+    const removed = await begins(writer, thread);
+    const other = await begins(await cleo.connects(NEW), thread);
+    await appends(writer, removed, 0, "gone");
+    expectStatus(await ann.api.delete(member), 204);
+    await cancelled(removed, "gone");
+    await writer.never("message_updated", SILENCE_MS, ({ id }) => id === removed.id);
+    const { conversation_id, seq } = removed;
+    expect(
+      await writer.emits("append_message", { conversation_id, seq, offset: 4, text: "x" }),
+    ).toMatchObject({ error: { code: "not_found" } });
+    expect((await ann.reads(thread.id)).at(-2)?.stream).toEqual({ state: "cancelled" });
+
+    const frozen = { settings: { frozen: true } };
+    expectStatus(await ann.api.patch(`/api/conversations/${group.id}`, frozen), 200);
+    await cancelled(other, "");
+  });
+
+  it("[CTR-STR12] in a thread of a direct conversation ends with a block", async () => {
+    const { ann, cleo } = await trio();
+    const direct = await ann.startsDirect(cleo);
+    const root = await ann.posts(direct.id, "a root");
+    const made = await ann.api.post<Conversation>(
+      `/api/conversations/${direct.id}/messages/${root.seq}/thread`,
+      {},
+    );
+    const thread = made.body as Conversation;
+    const [writer, reader] = [await cleo.connects(NEW), await ann.connects(NEW)];
+    await reader.does("join_conversation", { conversation_id: thread.id });
+    const message = await begins(writer, thread);
+    await ann.blocks(cleo);
+    const ended = await reader.next("message_updated", ({ id }) => id === message.id);
+    expect(ended.stream).toEqual({ state: "cancelled" });
+  });
+
+  it("[CTR-STR13] [STQ1] in a channel ends with the removal, the silence and the freezing", async () => {
+    const { ann, bob, cleo } = await trio();
+    const asked = {
+      kind: "channel",
+      title: "Live",
+      member_ids: [bob.id, cleo.id],
+      permissions: { send: "member" },
+    };
+    const channel = expectStatus(
+      await ann.api.post<Conversation>("/api/conversations", asked),
+      201,
+    );
+    const path = `/api/conversations/${channel.id}`;
+    const [writer, other, reader] = [
+      await bob.connects(NEW),
+      await cleo.connects(NEW),
+      await ann.connects(NEW),
+    ];
+    await reader.does("join_conversation", { conversation_id: channel.id });
+    const cancelled = async ({ seq }: Message) => {
+      const ended = await reader.next("message_updated", (message) => message.seq === seq);
+      expect(ended.stream).toEqual({ state: "cancelled" });
+    };
+    const silenced = await begins(writer, channel);
+    const until = new Date(Date.now() + 60_000).toISOString();
+    const member = `${path}/members/${bob.id}`;
+    expectStatus(await ann.api.patch(member, { silenced_until: until }), 200);
+    await cancelled(silenced);
+    expectStatus(await ann.api.patch(member, { silenced_until: null }), 200);
+    const removed = await begins(writer, channel);
+    const frozen = await begins(other, channel);
+    expectStatus(await ann.api.delete(member), 204);
+    await cancelled(removed);
+    expectStatus(await ann.api.patch(path, { settings: { frozen: true } }), 200);
+    await cancelled(frozen);
+  });
 });
 
 describe("a streamed message under word rules", () => {

@@ -5,7 +5,7 @@
  * [HKI2] A hook that throws, is late, hangs, eats memory or answers wrongly is HOOK_ON_FAILURE, and
  *        messages that nobody had to ask about go on.
  * [HKI3] HOOK_URL comes after them, with what they replaced.
- * [HKI4] A hook is told what the application had put into the user's token.
+ * [HKI4] A hook sees what the application had put into the user's token.
  */
 import http from "node:http";
 import type { AddressInfo } from "node:net";

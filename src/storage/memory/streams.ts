@@ -1,7 +1,7 @@
 /** StreamStore in memory; the twin of ../postgres/streams.ts, held to the same suite. */
 import type { StreamStore, StreamWrite, StreamWritten } from "../../../actors/stream-ports.ts";
 import type { ConversationId } from "../../protocol/ids.ts";
-import { asUserId, type Message } from "../../protocol/schemas.ts";
+import { asConversationId, asUserId, type Message } from "../../protocol/schemas.ts";
 import { codePoints } from "../../protocol/text.ts";
 import { mentionedIn } from "./message-extras.ts";
 import type { MemoryTables, StoredConversation } from "./tables.ts";
@@ -52,5 +52,11 @@ export class MemoryStreams implements StreamStore {
   async find(id: ConversationId, seq: number): Promise<Message | null> {
     const message = this.#tables.conversations.get(id)?.messages[seq - 1];
     return message === undefined ? null : { ...message };
+  }
+
+  async openThreads(parent: ConversationId): Promise<ConversationId[]> {
+    return [...this.#tables.conversations.values()]
+      .filter((stored) => stored.parent?.id === parent && stored.messages.some(isOpen))
+      .map(({ id }) => asConversationId(id));
   }
 }

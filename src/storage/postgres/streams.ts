@@ -22,6 +22,12 @@ const FIND = {
   text: `SELECT message_text(m) AS message FROM messages m
     WHERE m.conversation_id = $1 AND m.seq = $2`,
 };
+// Few streams are open in a whole database: they lead to the threads, not the threads to them.
+const OPEN_THREADS = {
+  name: "threads_with_open_streams",
+  text: `SELECT DISTINCT c.id FROM open_streams o JOIN conversations c ON c.id = o.conversation_id
+    WHERE c.parent_id = $1`,
+};
 // Open streams of deleted conversations would be found again and again for ever.
 const CLAIM = {
   name: "claim_streams",
@@ -85,6 +91,11 @@ export class PostgresStreams implements StreamStore {
   async find(id: ConversationId, seq: number): Promise<Message | null> {
     const [row] = await this.#database.read<{ message: string }>(FIND, [id, seq]);
     return row === undefined ? null : messageOf(row.message);
+  }
+
+  async openThreads(parent: ConversationId): Promise<ConversationId[]> {
+    const rows = await this.#database.read<{ id: ConversationId }>(OPEN_THREADS, [parent]);
+    return rows.map(({ id }) => id);
   }
 }
 
