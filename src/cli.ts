@@ -8,6 +8,7 @@ import { StartRefusal } from "./base/errors.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { refuseFewFiles } from "./base/open-files.ts";
 import { packageVersion } from "./base/version.ts";
+import { readCapacityOptions } from "./commands/capacity/options.ts";
 import { backup, readFolder, restoreBackup } from "./commands/database/backup.ts";
 import { type MoveCommand, moveDatabase, readMoveOptions } from "./commands/database/move.ts";
 import {
@@ -166,6 +167,14 @@ async function doctor(args: string[]): Promise<number> {
       : `Troupe ${packageVersion()}\n\n${reportText(findings)}`,
   );
   return hasFailing ? 1 : 0;
+}
+
+/** It reckons, and reads at most the metrics of a server that may be elsewhere. */
+async function capacityCommand(args: string[]): Promise<number> {
+  const read = readCapacityOptions(args);
+  if (!read.ok) return misused("capacity", read.problem);
+  const { capacity } = await import("./commands/capacity/capacity.ts");
+  return printed(await capacity(read.options, process.env["METRICS_TOKEN"] || null));
 }
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -419,6 +428,7 @@ async function main(args: string[]): Promise<number | null> {
     return 0;
   }
   if (word === "doctor") return doctor(rest);
+  if (word === "capacity") return capacityCommand(rest);
   const read = Object.hasOwn(COMMANDS, word) ? COMMANDS[word]?.(rest) : undefined;
   if (read === undefined && word === "") {
     process.stderr.write(helpOf(""));

@@ -8,6 +8,8 @@ Running
   migrate    bring the database up to this version, and exit
   doctor     look at everything a start needs, and say what to do about what is wrong
 
+  capacity   say which hosts, Redis and PostgreSQL carry how many users, and what breaks first
+
 Looking after it
   user       make, list and suspend users, and set their passwords
   backup     write database, files and secrets into a folder, while Troupe runs
@@ -75,6 +77,26 @@ run beside a running server. Each line is ok, warn or FAIL, with what to do.
 Exit code 1 where something fails.
 
   DATABASE_URL=postgres://… REDIS_URL=redis://… troupe doctor
+`,
+  capacity: `Usage: troupe capacity [options]
+
+Reckons which deployment carries these users: hosts, Redis, PostgreSQL, what breaks first and at how
+many users, and what each fault costs. It starts nothing. Costs are of the machine in
+bench/RESULTS.md; each is marked as measured, read in the code, or estimated.
+
+  --users <count>          connected at once (10000)
+  --rate <count>           messages a second of one user (0.01)
+  --groups <size:percent>  where messages go (direct:60,10:35,100:5); above 1000: channels
+  --conversations <count>  of a user (30)
+  --watch <count>          users whose presence a session watches (100)
+  --online <percent>       of a conversation's members who are connected (40)
+  --host <cores,memory>    of one host (16c,64g)
+  --from-metrics <address> take users and rates from a running Troupe's /metrics, with the
+                           METRICS_TOKEN of the environment where it wants one
+  --for <time>             how long its metrics are watched (10s)
+  --json                   one JSON object, with every term and constant
+
+  troupe capacity --users 2000000 --rate 0.005 --groups direct:60,10:35,100:5 --watch 50
 `,
   webhook: `Usage: troupe webhook test [ID]
 

@@ -158,7 +158,7 @@ function isServerUrl(text: string): boolean {
 }
 
 /** NaN where it is not a duration. */
-function secondsOf(text: string): number {
+export function secondsOf(text: string): number {
   const [, count, unit] = TTL.exec(text) ?? [];
   return Number(count) * (UNIT_S[unit ?? ""] ?? Number.NaN);
 }
@@ -203,7 +203,8 @@ const unknownOption = (word: string) => refusal(`unknown option "${word}"`);
 
 type OptionKinds = Record<string, { type: "string" | "boolean" }>;
 
-function parsedOptions(
+/** A word that is no option, or an option without its value, is refused with a sentence. */
+export function parsedOptions(
   args: string[],
   options: OptionKinds,
 ): OptionsResult<Record<string, string | boolean | undefined>> {

@@ -64,9 +64,20 @@ describe("with a database of one's own", () => {
     expect(exp! - iat!).toBe(30 * DAY_S);
   });
 
+  it("[PLN9] capacity takes users from a running Troupe's metrics, and wants no configuration", async () => {
+    const base = troupe().url;
+    const ran = await runs(["capacity", "--from-metrics", base, "--for", "1s"], {});
+    expect([ran.code, ran.stderr]).toEqual([0, ""]);
+    expect(ran.stdout).toMatch(/^Measured +\d+ sessions use \d+\.\d\d cores/m);
+    const elsewhere = await runs(["capacity", "--from-metrics", `${base}/healthz`], {});
+    expect(elsewhere).toMatchObject({ code: 1, stdout: "" });
+    expect(elsewhere.stderr).toMatch(/troupe_sessions is missing/);
+  });
+
   it("[CMD2] what is wrong with the options is said in a sentence, with exit code 2", async () => {
     for (const [args, wanted] of [
       [["token"], /--scope/],
+      [["capacity", "--users", "many"], /--users/],
       [["token", "--scope", "everything"], /--scope/],
       [["token", "--scope", "notify", "--sub", "42"], /--sub/],
       [["token", "--scope", "notify", "--ttl", "1y"], /--ttl/],

@@ -208,6 +208,8 @@ const TABLE: Rule[] = [
     may: [PROTOCOL, /^src\/(client|web)\//, /^socket\.io-client$/, /^react(-dom)?$/],
     never: [NODE],
   },
+  // Figures only: the command line, the doctor and the bench use them.
+  { of: /^src\/capacity\//, may: [/^src\/capacity\//], never: [NODE] },
   {
     of: /^src\/commands\/doctor\//,
     may: [PROTOCOL, SHARED, NODE, /^src\/(commands\/doctor|storage)\//, /^pg$/, /^ioredis$/],
@@ -234,7 +236,7 @@ const TABLE: Rule[] = [
   },
   {
     of: /^src\/commands\//,
-    may: [PROTOCOL, SHARED, NODE, /^src\/commands\//, PACKAGE],
+    may: [PROTOCOL, SHARED, NODE, /^src\/(commands|capacity)\//, PACKAGE],
     never: [/^actors\//, /^src\/(edge|primary|relay|runtime)\//],
   },
   // The bench measures from outside; of the server it uses what a client and an operator may know.
