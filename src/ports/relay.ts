@@ -15,6 +15,10 @@ export interface HostMembers {
   draining: string[];
   /** Its application's kinds of actors; left out where it has none. */
   kinds?: HostKinds;
+  /** The version of placement that it knows; left out by hosts that know none but the first. */
+  placement?: number;
+  /** Its workers when all are up; left out where that is how many there are. */
+  slots?: number;
 }
 
 /** All hosts with a live lease. The same `number` means the same hosts everywhere. */

@@ -12,7 +12,7 @@ import { Counter, type Registry } from "prom-client";
 import { subscriberOf } from "../base/address.ts";
 import { StartRefusal, unreachable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { NO_VIEW, Placement, type WorkerRef } from "../runtime/view.ts";
+import { NO_VIEW, PLACEMENT, Placement, type WorkerRef } from "../runtime/view.ts";
 import type { DoorGuard, Welcome } from "./door-guard.ts";
 import { HandOver } from "./hand-over.ts";
 import {
@@ -278,7 +278,13 @@ export class FrontDoor {
     if (serving !== this.#placed) {
       this.#placed = serving;
       const workers = [...serving];
-      this.#placement = new Placement({ number: 0, workers, draining: [], away: [] });
+      this.#placement = new Placement({
+        number: 0,
+        workers,
+        draining: [],
+        away: [],
+        placement: PLACEMENT,
+      });
     }
     const incarnation = this.#placement.ownerOf(subscriberOf(socket.remoteAddress ?? ""));
     const chosen = serving.find((candidate) => candidate.incarnation === incarnation);

@@ -96,6 +96,7 @@ export class Host {
       },
       host,
       this.#relay,
+      config.workers,
     );
     this.#membership.updateKinds(announcedKinds(config.extensions?.actors ?? []));
     this.supervisor = new Supervisor(

@@ -5,12 +5,13 @@
  * the only host stops, actors have nowhere to move, and places stay.
  *
  * [HMB1] With a relay, a view number means the same workers on every host: the relay assigns it.
+ * [HMB3] A view names PLACEMENT where every host of the cluster knows it; else all place as before.
  * [HMB2] While the relay is away this host makes views under its own numbers, in which the other
  *        hosts' workers are `away`, not gone.
  */
 import type { Cluster, HostMembers, Relay } from "../ports/relay.ts";
 import type { HostKinds } from "../protocol/app-kinds.ts";
-import { NO_VIEW, type View, type WorkerRef } from "../runtime/view.ts";
+import { NO_VIEW, PLACEMENT, type View, type WorkerRef } from "../runtime/view.ts";
 
 export interface Member {
   ref: WorkerRef;
@@ -21,6 +22,7 @@ export class Membership {
   readonly #host: string;
   readonly #relay: Pick<Relay, "announce" | "state"> | null;
   readonly #announce: (view: View) => void;
+  readonly #slots: number;
   #local: HostMembers = { workers: [], draining: [] };
   #kinds: HostKinds | null = null;
   #cluster: Cluster = { number: 0, hosts: new Map() };
@@ -32,7 +34,10 @@ export class Membership {
     announce: (view: View) => void,
     host: string,
     relay: Pick<Relay, "announce" | "state"> | null = null,
+    /** This host's workers when all are up. */
+    slots = 0,
   ) {
+    this.#slots = slots;
     this.#announce = announce;
     this.#host = host;
     this.#relay = relay;
@@ -56,7 +61,14 @@ export class Membership {
   }
 
   #become(members: HostMembers): void {
-    const next = { ...members, ...(this.#kinds && { kinds: this.#kinds }) };
+    const { workers, draining } = members;
+    const next = {
+      workers,
+      draining,
+      ...(this.#kinds && { kinds: this.#kinds }),
+      placement: PLACEMENT,
+      ...(this.#slots > workers.length && { slots: this.#slots }),
+    };
     if (JSON.stringify(next) === JSON.stringify(this.#local)) return;
     this.#local = next;
     if (this.#relay === null || this.#relay.state === "away") this.#standAlone();
@@ -76,6 +88,7 @@ export class Membership {
       draining: hosts.flatMap(({ draining }) => draining).sort(compare),
       away: [],
       ...kindsOf(cluster),
+      ...placementOf(cluster),
     });
   }
 
@@ -87,6 +100,7 @@ export class Membership {
 
   #standAlone(): void {
     const others = [...this.#cluster.hosts].filter(([host]) => host !== this.#host);
+    const all = { ...this.#cluster, hosts: new Map([...others, [this.#host, this.#local]]) };
     this.#ownNumber = this.#view.number + 1;
     this.#take({
       number: this.#ownNumber,
@@ -98,7 +112,8 @@ export class Membership {
           ...draining,
         ])
         .sort(compare),
-      ...kindsOf({ ...this.#cluster, hosts: new Map([...others, [this.#host, this.#local]]) }),
+      ...kindsOf(all),
+      ...placementOf(all),
     });
   }
 
@@ -111,6 +126,18 @@ export class Membership {
 function kindsOf({ hosts }: Cluster): Pick<View, "kinds"> {
   const having = [...hosts].flatMap(([host, { kinds }]) => (kinds ? [[host, kinds] as const] : []));
   return having.length === 0 ? {} : { kinds: Object.fromEntries(having) };
+}
+
+/** [HMB3] A draining host of an older version still asks and hears by the placement that it knows. */
+function placementOf({ hosts }: Cluster): Pick<View, "placement" | "slots"> {
+  const all = [...hosts];
+  if (!all.every(([, { placement }]) => placement !== undefined && placement >= PLACEMENT))
+    return {};
+  const missing = all.flatMap(([host, { slots }]) =>
+    slots === undefined ? [] : [[host, slots] as const],
+  );
+  const slots = missing.length === 0 ? {} : { slots: Object.fromEntries(missing) };
+  return { placement: PLACEMENT, ...slots };
 }
 
 export function membersOf(members: readonly Member[], keepsPlaces: boolean): HostMembers {

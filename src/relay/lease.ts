@@ -57,6 +57,7 @@ export interface LeaseAnswer {
 const HOST_ID_MAX = 64;
 const ENTRY_BYTES_MAX = 65_536;
 const FAR_LEASE_MS = 60_000;
+const COUNT_MAX = 1_024;
 /** Half of what a frame can carry, so that numbers can rise for years. */
 const NUMBER_MAX = 2 ** 31;
 
@@ -144,9 +145,16 @@ export type ForeignReason = "signature" | "malformed" | "other_database";
 export function sealedMembers(
   { key, database }: ClusterIdentity,
   host: string,
-  { workers, draining, kinds }: HostMembers,
+  { workers, draining, kinds, placement, slots }: HostMembers,
 ): string {
-  const text = JSON.stringify({ database, workers, draining, ...(kinds && { kinds }) });
+  const text = JSON.stringify({
+    database,
+    workers,
+    draining,
+    ...(kinds && { kinds }),
+    ...(placement !== undefined && { placement }),
+    ...(slots !== undefined && { slots }),
+  });
   return sealOf(key, leaseContext(host), text).toString("base64url") + text;
 }
 
@@ -161,12 +169,25 @@ export function openedMembers(
   const seal = Buffer.from(sealed.slice(0, SEAL_CHARACTERS), "base64url");
   const text = sealed.slice(SEAL_CHARACTERS);
   if (!isSealed(identity.key, leaseContext(host), text, seal)) return "signature";
-  const { database, workers, draining, kinds } = objectOf(text);
+  const { database, workers, draining, kinds, placement, slots } = objectOf(text);
   if (database !== identity.database) return "other_database";
   if (!Array.isArray(workers) || !Array.isArray(draining)) return "malformed";
   if (!workers.every(isWorkerRef) || !draining.every(isText)) return "malformed";
-  if (kinds === undefined) return { workers, draining };
-  return isHostKinds(kinds) ? { workers, draining, kinds } : "malformed";
+  if (kinds !== undefined && !isHostKinds(kinds)) return "malformed";
+  if (!isCountOrNone(placement) || !isCountOrNone(slots)) return "malformed";
+  return {
+    workers,
+    draining,
+    ...(kinds && { kinds }),
+    ...(placement !== undefined && { placement }),
+    ...(slots !== undefined && { slots }),
+  };
+}
+
+/** Small enough that a table of that many places can be made. */
+function isCountOrNone(value: unknown): value is number | undefined {
+  if (value === undefined) return true;
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= COUNT_MAX;
 }
 
 function leaseContext(host: string): string {

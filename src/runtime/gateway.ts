@@ -215,7 +215,7 @@ export class Gateway {
   setView(view: View): void {
     if (view.number <= this.#placement.view.number) return;
     const before = this.#placement;
-    this.#placement = new Placement(view);
+    this.#placement = new Placement(view, before);
     const lost = this.#placement.lostSince(before);
     for (const [corr, pending] of [...this.#pending]) {
       if (pending.to === "") this.#dispatch(corr, pending);

@@ -1,8 +1,8 @@
 /**
  * The membership view: which workers are alive, as the primary last announced it, and the
- * placement that follows from it: rendezvous hashing of "kind:id" over slots (which outlive a
- * restart of their worker). Thaler and Ravishankar, "A Name-Based Mapping Scheme for
- * Rendezvous" (1996).
+ * placement that follows from it: the hash of "kind:id" says the shard, the shard the host, and
+ * rendezvous hashing over the slots of that host (which outlive a restart of their worker) the
+ * worker; see shards.ts. Thaler and Ravishankar, "A Name-Based Mapping Scheme for Rendezvous" (1996).
  *
  * [PLC1] Equal views place every actor on the same worker.
  * [PLC2] A worker that comes or goes moves only the actors that must move.
@@ -10,25 +10,19 @@
  * [PLC4] A draining worker owns no actors and is not gone: its sessions live, its answers count.
  * [PLC5] An actor of the application is placed on workers of hosts that have its kind in the highest
  *        version.
+ * [PLC6] Hosts own actors by the number of their slots: the fullest at most 1.25 times its share.
+ * [PLC7] A view without PLACEMENT is of a cluster with older hosts, and places as they do.
+ * [PLC8] Only actors of the shards that `movedSince` names have another owner.
  */
 import type { HostKinds } from "../protocol/app-kinds.ts";
+import { type Places, ShardPlaces, WorkerPlaces } from "./places.ts";
+import type { ShardMap } from "./shards.ts";
+import { hostOfIncarnation, hostOfSlot, type WorkerRef } from "./worker-ref.ts";
 
-export interface WorkerRef {
-  /**
-   * The id of one incarnation of a worker; a restart gets a new one. At most 64 latin1 characters.
-   */
-  incarnation: string;
-  /** The worker's slot, the same after a restart: "<host>/<n>". */
-  slot: string;
-}
+export { hostOfIncarnation, type WorkerRef } from "./worker-ref.ts";
 
-/**
- * The host of an incarnation. Incarnation ids and slots begin with it: "<host>.…", "<host>/<n>".
- */
-export function hostOfIncarnation(incarnation: string): string {
-  const end = incarnation.indexOf(".");
-  return end < 0 ? incarnation : incarnation.slice(0, end);
-}
+/** The version of placement: a host says it to the others, and a view which one all its hosts know. */
+export const PLACEMENT = 2;
 
 export interface View {
   /** Rises with every change. */
@@ -47,23 +41,32 @@ export interface View {
   away: string[];
   /** The application's kinds of actors, by the host that has them; left out where none has any. */
   kinds?: Readonly<Record<string, HostKinds>>;
+  /** PLACEMENT, where every host knows it; left out otherwise. [PLC7] */
+  placement?: number;
+  /**
+   * The slots of the hosts of which not every worker is among `workers`: a worker that is away for
+   * a moment moves actors of its host only.
+   */
+  slots?: Readonly<Record<string, number>>;
 }
 
 export const NO_VIEW: View = { number: 0, workers: [], draining: [], away: [] };
 
 export class Placement {
   readonly view: View;
-  /** All workers, with the hashes of their slots. */
   readonly #all: Places;
-  /** By kind; null where no host has kinds. */
+  /** By kind, where not every host has the same ones; else null. */
   readonly #byKind: ReadonlyMap<string, Places> | null;
   readonly #incarnations: Set<string>;
   readonly #away: Set<string>;
+  #moved: { before: Placement; shards: Uint16Array | null } | null = null;
 
-  constructor(view: View) {
+  /** `before`: another placement, whose maps are used again where they fit. */
+  constructor(view: View, before?: Placement) {
     this.view = view;
-    this.#all = placesOf(view.workers);
-    this.#byKind = view.kinds === undefined ? null : placesByKind(view.workers, view.kinds);
+    const known = before === undefined ? [] : before.#maps();
+    this.#all = placesOf(view, view.workers, known);
+    this.#byKind = placesByKind(view, known);
     this.#incarnations = new Set([
       ...view.workers.map((worker) => worker.incarnation),
       ...view.draining,
@@ -71,26 +74,44 @@ export class Placement {
     this.#away = new Set(view.away);
   }
 
-  /** Incarnation id of the worker that owns "kind:id"; null while no worker is known. */
-  ownerOf(key: string): string | null {
-    const { workers, seeds } = this.#placesOf(key);
-    if (workers.length === 1) return workers[0]!.incarnation;
-    let best: string | null = null;
-    let bestScore = -1;
-    for (let i = 0; i < workers.length; i++) {
-      const score = mix(fnv1a(key, seeds[i]!));
-      if (score > bestScore) {
-        bestScore = score;
-        best = workers[i]!.incarnation;
-      }
-    }
-    return best;
+  /**
+   * Incarnation id of the worker that owns "kind:id"; null while no worker is known. `hash`:
+   * `hashOf` of the key, where it is at hand.
+   */
+  ownerOf(key: string, hash?: number): string | null {
+    return this.#placesOf(key).ownerOf(key, hash);
   }
 
   /** [PLC5] */
   #placesOf(key: string): Places {
     if (this.#byKind === null || !key.startsWith(APP)) return this.#all;
     return this.#byKind.get(key.slice(APP.length, key.indexOf(":", APP.length))) ?? this.#all;
+  }
+
+  #maps(): ShardMap[] {
+    const places = [this.#all, ...(this.#byKind?.values() ?? [])];
+    return places.flatMap((it) => (it instanceof ShardPlaces ? [it.map] : []));
+  }
+
+  /** [PLC8] By rising number; null: any shard may be one. */
+  movedSince(before: Placement): Uint16Array | null {
+    if (this.#moved?.before !== before) {
+      const isKnown =
+        this.#all instanceof ShardPlaces &&
+        before.#all instanceof ShardPlaces &&
+        this.#byKind === null &&
+        before.#byKind === null;
+      this.#moved = { before, shards: isKnown ? this.#all.movedSince(before.#all) : null };
+      // Else each placement would keep all earlier ones in memory.
+      before.#moved = null;
+    }
+    return this.#moved.shards;
+  }
+
+  /** Shards of which these workers may own actors; null: any may be one. */
+  shardsOf(incarnations: ReadonlySet<string>): Uint16Array | null {
+    if (!(this.#all instanceof ShardPlaces) || this.#byKind !== null) return null;
+    return this.#all.shardsOf(incarnations);
   }
 
   /** Whether a living host has the kind, and its action where one is named. */
@@ -153,47 +174,38 @@ export class Placement {
   }
 }
 
-interface Places {
-  workers: readonly WorkerRef[];
-  seeds: readonly number[];
-}
-
 /** Begins the keys of the application's actors: "app:poll:lunch". */
 const APP = "app:";
 
-function placesOf(workers: readonly WorkerRef[]): Places {
-  return { workers, seeds: workers.map((worker) => fnv1a(worker.slot, 0x811c9dc5)) };
+/** [PLC7] */
+function placesOf(view: View, workers: readonly WorkerRef[], known: readonly ShardMap[]) {
+  if (view.placement !== PLACEMENT) return new WorkerPlaces(workers);
+  return new ShardPlaces(workers, view.slots ?? {}, known);
 }
 
 /** [PLC5] Hosts without a worker for actors do not count. */
-function placesByKind(
-  workers: readonly WorkerRef[],
-  byHost: Readonly<Record<string, HostKinds>>,
-): ReadonlyMap<string, Places> {
-  const workersOf = (host: string) => workers.filter(({ slot }) => slot.startsWith(`${host}/`));
-  const hosts = Object.entries(byHost).filter(([host]) => workersOf(host).length > 0);
+function placesByKind(view: View, known: readonly ShardMap[]): ReadonlyMap<string, Places> | null {
+  if (view.kinds === undefined) return null;
+  const placed = new Set(view.workers.map(({ slot }) => hostOfSlot(slot)));
+  const hosts = Object.entries(view.kinds).filter(([host]) => placed.has(host));
   const names = new Set(hosts.flatMap(([, kinds]) => Object.keys(kinds)));
-  return new Map(
-    [...names].map((name) => {
-      const highest = Math.max(...hosts.map(([, kinds]) => kinds[name]?.version ?? 0));
-      const having = hosts.filter(([, kinds]) => kinds[name]?.version === highest);
-      return [name, placesOf(having.flatMap(([host]) => workersOf(host)))];
-    }),
-  );
-}
-
-function fnv1a(text: string, seed: number): number {
-  let hash = seed;
-  for (let i = 0; i < text.length; i++) {
-    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  const found = new Map<string, Places>();
+  // Most kinds are on the same hosts, and most often on all of them.
+  const bySet = new Map<string, Places>();
+  for (const name of names) {
+    const highest = Math.max(...hosts.map(([, kinds]) => kinds[name]?.version ?? 0));
+    const having = new Set(
+      hosts.filter(([, kinds]) => kinds[name]?.version === highest).map(([host]) => host),
+    );
+    if (having.size === placed.size) continue;
+    const set = [...having].sort().join("\n");
+    let places = bySet.get(set);
+    if (places === undefined) {
+      const workers = view.workers.filter(({ slot }) => having.has(hostOfSlot(slot)));
+      places = placesOf(view, workers, known);
+      bySet.set(set, places);
+    }
+    found.set(name, places);
   }
-  return hash >>> 0;
-}
-
-/** murmur3's finalizer: FNV alone leaves the high bits of short keys alike. */
-function mix(hash: number): number {
-  let h = hash;
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) >>> 0;
+  return found.size === 0 ? null : found;
 }

@@ -32,6 +32,8 @@ export interface HistoryOptions {
   busy?: boolean;
   /** Whether users react to messages, and every other client speaks 1.1. */
   reacting?: boolean;
+  /** The seed was found while actors were placed without shards. */
+  isOlder?: boolean;
 }
 
 export class History {
@@ -44,7 +46,7 @@ export class History {
   #rooms: ConversationId[] = [];
 
   constructor(seed: number, options: HistoryOptions) {
-    this.world = new World(seed);
+    this.world = new World(seed, { isOlder: options.isOlder === true });
     this.#options = options;
   }
 

@@ -16,7 +16,7 @@ import { asConversationId, asUserId, type Conversation } from "../../src/protoco
 import { ActorRuntime } from "../../src/runtime/actor-runtime.ts";
 import { Exchange } from "../../src/runtime/exchange.ts";
 import { decodeAt, eachFrame, encode, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
-import type { View } from "../../src/runtime/view.ts";
+import { PLACEMENT, type View } from "../../src/runtime/view.ts";
 import { MemoryConversations } from "../../src/storage/memory/conversations.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { MemoryTables } from "../../src/storage/memory/tables.ts";
@@ -225,8 +225,15 @@ class RecordedConversations extends MemoryConversations {
   }
 }
 
+export interface WorldOptions {
+  liveMax?: number;
+  /** Actors are placed as they were before there were shards, and all workers are one host. */
+  isOlder?: boolean;
+}
+
 export class World {
   readonly options: { liveMax?: number };
+  readonly #isOlder: boolean;
   readonly clock = new FakeClock();
   readonly chance: Chance;
   readonly storage: MemoryStorage;
@@ -244,8 +251,9 @@ export class World {
   #viewNumber = 0;
   #names = 0;
 
-  constructor(seed: number, options: { liveMax?: number } = {}) {
+  constructor(seed: number, { isOlder = false, ...options }: WorldOptions = {}) {
     this.options = options;
+    this.#isOlder = isOlder;
     this.chance = chanceFrom(seed);
     const storage = createMemoryStorage(new MemoryTables(() => this.clock.nowMs()));
     this.#conversations = new RecordedConversations(storage.tables);
@@ -265,9 +273,9 @@ export class World {
   addWorker(): SimWorker {
     const taken = new Set(this.alive.map((worker) => worker.slot));
     let n = 0;
-    while (taken.has(`host/${n}`)) n++;
+    while (taken.has(this.#slotAt(n))) n++;
     const incarnation = `life${++this.#incarnations}`;
-    const worker = new SimWorker(this, incarnation, `host/${n}`, new SlowStore(this));
+    const worker = new SimWorker(this, incarnation, this.#slotAt(n), new SlowStore(this));
     this.workers.push(worker);
     this.#announceView();
     return worker;
@@ -345,11 +353,18 @@ export class World {
     }
   }
 
+  /** Every other worker is on the other one of two hosts. */
+  #slotAt(n: number): string {
+    return this.#isOlder ? `host/${n}` : `host${n % 2}/${Math.floor(n / 2)}`;
+  }
+
   #announceView(): void {
     const workers = this.alive
       .map(({ incarnation, slot }) => ({ incarnation, slot }))
       .sort((a, b) => (a.slot < b.slot ? -1 : 1));
-    const view: View = { number: ++this.#viewNumber, workers, draining: [], away: [] };
+    const placement = this.#isOlder ? {} : { placement: PLACEMENT };
+    const number = ++this.#viewNumber;
+    const view: View = { number, workers, draining: [], away: [], ...placement };
     this.switchboard.announce(frame(FRAME.view, { view: view.number, body: JSON.stringify(view) }));
   }
 

@@ -12,7 +12,7 @@ import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
 import { ActorRuntime } from "../../src/runtime/actor-runtime.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
-import type { View } from "../../src/runtime/view.ts";
+import { PLACEMENT, type View } from "../../src/runtime/view.ts";
 import { createMemoryStorage, type MemoryStorage } from "../../src/storage/memory/ports.ts";
 import { MemoryTables } from "../../src/storage/memory/tables.ts";
 import { FakeClock, settled } from "./fake-clock.ts";
@@ -70,6 +70,7 @@ export class SoloActors {
       workers: [{ incarnation: SELF, slot: SELF }],
       draining,
       away: [],
+      placement: PLACEMENT,
     };
     this.host.setView(view);
   }

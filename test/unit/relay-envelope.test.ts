@@ -69,6 +69,17 @@ describe("a lease", () => {
     expect(openedMembers(copy, "a", sealed)).toBe("other_database");
   });
 
+  test("[ENV2] so do the version of its placement and its slots, unless they are no counts", () => {
+    const members = { ...membersOf("a"), placement: 2, slots: 8 };
+    expect(openedMembers(IDENTITY, "a", sealedMembers(IDENTITY, "a", members))).toEqual(members);
+    for (const wrong of [-1, 1.5, 1e9, "2", null]) {
+      for (const key of ["placement", "slots"]) {
+        const sealed = sealedMembers(IDENTITY, "a", { ...members, [key]: wrong as never });
+        expect(openedMembers(IDENTITY, "a", sealed)).toBe("malformed");
+      }
+    }
+  });
+
   test("[ENV2] an entry of a Troupe before there were seals is no member", () => {
     expect(openedMembers(IDENTITY, "a", JSON.stringify(membersOf("a")))).toBe("signature");
   });

@@ -1,26 +1,31 @@
 import { describe, expect, test } from "vitest";
 import type { HostMembers } from "../../src/ports/relay.ts";
 import { Membership } from "../../src/primary/membership.ts";
-import { Placement, type View } from "../../src/runtime/view.ts";
+import { PLACEMENT, Placement, type View } from "../../src/runtime/view.ts";
 
 const membersOf = (host: string, ...workers: number[]): HostMembers => ({
   workers: workers.map((n) => ({ incarnation: `${host}.${n}.1`, slot: `${host}/${n}` })),
   draining: [],
+  placement: PLACEMENT,
 });
+const older = (host: string, ...workers: number[]): HostMembers => {
+  const { placement: _, ...members } = membersOf(host, ...workers);
+  return members;
+};
 const online = (n: number) => ({
   ref: { incarnation: `a.${n}.1`, slot: `a/${n}` },
   phase: "online" as const,
 });
 
 /** Host a, with a relay that the test plays. */
-function hostA() {
+function hostA(slots = 0) {
   const views: View[] = [];
   const announced: { members: HostMembers; floor: number }[] = [];
   const relay = {
     state: "connected" as "connected" | "away",
     announce: (members: HostMembers, floor: number) => announced.push({ members, floor }),
   };
-  const membership = new Membership((view) => views.push(view), "a", relay);
+  const membership = new Membership((view) => views.push(view), "a", relay, slots);
   const cluster = (number: number, ...hosts: [string, HostMembers][]) =>
     membership.onCluster({ number, hosts: new Map(hosts) });
   return { views, announced, relay, membership, cluster };
@@ -45,6 +50,41 @@ describe("membership with a relay", () => {
     cluster(7, ["a", membersOf("a", 0)]);
     cluster(6, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
     expect(views.map(({ number }) => number)).toEqual([7]);
+  });
+
+  test("[HMB3] all place by shards once every host knows them, draining ones included", () => {
+    const { views, announced, relay, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    expect(announced[0]?.members.placement).toBe(PLACEMENT);
+    const starting = hostA();
+    starting.membership.updateKinds(null);
+    expect(starting.announced[0]?.members).toMatchObject({ workers: [], placement: PLACEMENT });
+    cluster(7, ["a", membersOf("a", 0)], ["b", older("b", 0)]);
+    cluster(8, ["a", membersOf("a", 0)], ["b", { workers: [], draining: ["b.0.1"] }]);
+    cluster(9, ["a", membersOf("a", 0)], ["c", { ...membersOf("c", 0), placement: 3 }]);
+    cluster(10, ["a", membersOf("a", 0)], ["d", older("d", 0)]);
+    expect(views.map(({ placement }) => placement)).toEqual([
+      undefined,
+      undefined,
+      PLACEMENT,
+      undefined,
+    ]);
+    // By itself it goes on as it was.
+    relay.state = "away";
+    membership.onAway();
+    expect(views.at(-1)).not.toHaveProperty("placement");
+  });
+
+  test("[PLC6] a host of which a worker is missing says how many it has", () => {
+    const { views, announced, membership, cluster } = hostA(2);
+    membership.update([online(0)], false);
+    expect(announced.at(-1)?.members.slots).toBe(2);
+    cluster(7, ["a", announced.at(-1)!.members], ["b", membersOf("b", 0)]);
+    expect(views.at(-1)?.slots).toEqual({ a: 2 });
+    membership.update([online(0), online(1)], false);
+    expect(announced.at(-1)?.members).not.toHaveProperty("slots");
+    cluster(8, ["a", announced.at(-1)!.members], ["b", membersOf("b", 0)]);
+    expect(views.at(-1)).not.toHaveProperty("slots");
   });
 
   test("[HMB2] away: this host's own view under its own number, the others away and not gone", () => {
@@ -110,7 +150,7 @@ describe("membership with a relay", () => {
     membership.update([online(0)], false);
     cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
     membership.update([{ ...online(0), phase: "draining" }], true);
-    expect(announced.at(-1)?.members).toEqual({ workers: [], draining: ["a.0.1"] });
+    expect(announced.at(-1)?.members).toMatchObject({ workers: [], draining: ["a.0.1"] });
   });
 
   test("[HMB2] stopping alone or cut off, they keep them", () => {

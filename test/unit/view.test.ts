@@ -1,18 +1,26 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Placement, type View } from "../../src/runtime/view.ts";
+import { PLACEMENT, Placement, type View } from "../../src/runtime/view.ts";
 
 const KEYS = Array.from({ length: 4_000 }, (_, n) => `${n % 2 ? "user" : "conversation"}:${n + 1}`);
 
-function viewOf(slots: string[], number = 1, draining: string[] = []): View {
+/** A placement in a cluster of which every host knows it, and in one with older hosts. */
+const VERSIONS = [{ placement: PLACEMENT }, {}];
+
+function wholeViewOf(slots: string[], number = 1, draining: string[] = []): View {
   const workers = [...slots].sort().map((slot) => ({ slot, incarnation: `${slot}@${number}` }));
-  return { number, workers, draining, away: [] };
+  return { number, workers, draining, away: [], placement: PLACEMENT };
 }
 
 const slots = (count: number) => Array.from({ length: count }, (_, n) => `host/${n}`);
 const slotOf = (placement: Placement, key: string) => placement.ownerOf(key)?.split("@")[0];
 
-describe("placement", () => {
+describe.each(VERSIONS)("placement %o", (version) => {
+  const viewOf = (...args: Parameters<typeof wholeViewOf>): View => {
+    const { placement: _, ...view } = wholeViewOf(...args);
+    return { ...view, ...version };
+  };
+
   test("[PLC1] the same view places every actor alike", () => {
     const one = new Placement(viewOf(slots(5)));
     const other = new Placement(JSON.parse(JSON.stringify(viewOf(slots(5)))) as View);
@@ -69,6 +77,8 @@ describe("placement", () => {
 });
 
 describe("who lives", () => {
+  const viewOf = wholeViewOf;
+
   test("[PLC4] a draining worker owns nothing and is not gone", () => {
     const before = new Placement(viewOf(["a", "b"], 1));
     const after = new Placement({ ...viewOf(["b"], 1), number: 2, draining: ["a@1"] });
@@ -83,13 +93,14 @@ describe("who lives", () => {
     expect(new Placement(viewOf(["a"], 1, ["b@1"])).isSolo).toBe(false);
   });
 
-  describe("of the application's actors", () => {
+  describe.each(VERSIONS)("of the application's actors %o", (version) => {
     const kinds = (version: number, ...actions: string[]) => ({ poll: { version, actions } });
     const view = {
       number: 1,
       workers: ["a/0", "a/1", "b/0", "c/0"].map((slot) => ({ slot, incarnation: `${slot}@1` })),
       draining: [],
       away: [],
+      ...version,
     };
     const keys = Array.from({ length: 200 }, (_, n) => `app:poll:${n}`);
     const hostsOf = (placement: Placement) =>
@@ -104,7 +115,8 @@ describe("who lives", () => {
       const drained = { ...rolling, workers: view.workers.slice(0, 2) };
       expect(hostsOf(new Placement(drained))).toEqual(["a"]);
       const whole = new Placement(view);
-      for (const key of KEYS) expect(new Placement(rolling).ownerOf(key)).toBe(whole.ownerOf(key));
+      const halfway = new Placement(rolling);
+      for (const key of KEYS) expect(halfway.ownerOf(key)).toBe(whole.ownerOf(key));
     });
 
     test("[PLC5] a kind and its actions are announced while a host has them", () => {
