@@ -6,6 +6,8 @@
  * [IMP2] An import that is killed is continued: before all lines were found good it begins again, after
  *        that it writes the same lines, and what was written stays as it is. Its outcome is kept before
  *        the lines and the file go.
+ * [IMP5] An import that is given up leaves neither lines nor a file; while these cannot be removed, its job
+ *        waits and removes them later. Its error is that of its last try.
  * [IMP3] No event, webhook or notification comes of it, and it writes into no conversation that others
  *        than imports have written.
  */
@@ -16,11 +18,11 @@ import { IMPORT, importKey } from "../base/import-files.ts";
 import { type ByteSource, entryOf, isZip } from "../base/unzip.ts";
 import type { FileStore } from "../ports/files.ts";
 import type { ImportCounts, ImportProblem, ImportStore, StagedLine } from "../ports/imports.ts";
-import type { JobEnd, JobError } from "../ports/jobs.ts";
+import type { HeldJob, JobEnd, JobError } from "../ports/jobs.ts";
 import type { Result } from "../protocol/errors.ts";
 import { type ImportLineType, PASSED_OVER } from "../protocol/import-lines.ts";
 import { later, type Monotonic } from "../protocol/time.ts";
-import type { JobHandlers } from "./runner.ts";
+import { type JobHandlers, type JobRun, TRIES_MAX } from "./runner.ts";
 
 /** Problems that an answer names. */
 const PROBLEMS_MAX = 100;
@@ -297,48 +299,80 @@ interface ImportJobsDeps {
 }
 
 const REPORT_MS = 1_000;
+const CLEAN_AGAIN_MS = 60_000;
 /** In the progress of a job whose import has ended, with its outcome. */
 const ENDED = "ended";
 
 export function importJobs({ store, files, readers, clock }: ImportJobsDeps): JobHandlers {
   return {
-    async [IMPORT]({ args, progress: former }, { signal, progress }) {
-      const { name, bytes } = args as { name: string; bytes: number };
+    async [IMPORT](job, run) {
+      const { name, bytes } = job.args as { name: string; bytes: number };
       const key = importKey(name);
-      const kept = keptIn(former);
-      if (kept !== null) {
-        await store.end((await store.begin(key)).id);
-        await files.remove(key);
-        return endOf(kept);
+      const kept = keptIn(job.progress);
+      if (kept !== null) return cleaned(key, kept, job, run);
+      try {
+        return await imported(key, bytes, run);
+      } catch (fault) {
+        if (run.signal.aborted || job.attempts < TRIES_MAX) throw fault;
+        const message = fault instanceof Error ? fault.message : String(fault);
+        const outcome: ImportOutcome = { ok: false, error: { code: "internal", message } };
+        return cleaned(key, outcome, job, run);
       }
-      let dueMs: Monotonic = later(clock.monotonicMs(), REPORT_MS);
-      let isOurs = true;
-      const outcome = await runImport({
-        store,
-        readers,
-        key,
-        source: {
-          size: bytes,
-          async read(from, to) {
-            const found = await files.read(key, from, to);
-            if (found === null) throw new Error("the spooled file is not there");
-            return found;
-          },
-        },
-        async progress(done) {
-          if (dueMs <= clock.monotonicMs()) {
-            dueMs = later(clock.monotonicMs(), REPORT_MS);
-            isOurs = await progress(done);
-          }
-          return isOurs;
-        },
-        keep: (outcome) => progress({ step: ENDED, outcome }),
-        isStopped: () => signal.aborted,
-      });
-      await files.remove(key);
-      return endOf(outcome);
     },
   };
+
+  /** [IMP5] */
+  async function cleaned(
+    key: string,
+    outcome: ImportOutcome,
+    { attempts }: HeldJob,
+    { signal, progress }: JobRun,
+  ): Promise<JobEnd> {
+    try {
+      if (!(await progress({ step: ENDED, outcome }))) throw new Stopped(NOT_OURS);
+      await store.end((await store.begin(key)).id);
+      await files.remove(key);
+    } catch (fault) {
+      if (signal.aborted || attempts < TRIES_MAX) throw fault;
+      const message = fault instanceof Error ? fault.message : String(fault);
+      const error = outcome.ok ? { code: "internal", message } : outcome.error;
+      return { is: "retry", inMs: CLEAN_AGAIN_MS, error };
+    }
+    return endOf(outcome);
+  }
+
+  async function imported(
+    key: string,
+    bytes: number,
+    { signal, progress }: JobRun,
+  ): Promise<JobEnd> {
+    let dueMs: Monotonic = later(clock.monotonicMs(), REPORT_MS);
+    let isOurs = true;
+    const outcome = await runImport({
+      store,
+      readers,
+      key,
+      source: {
+        size: bytes,
+        async read(from, to) {
+          const found = await files.read(key, from, to);
+          if (found === null) throw new Error("the spooled file is not there");
+          return found;
+        },
+      },
+      async progress(done) {
+        if (dueMs <= clock.monotonicMs()) {
+          dueMs = later(clock.monotonicMs(), REPORT_MS);
+          isOurs = await progress(done);
+        }
+        return isOurs;
+      },
+      keep: (outcome) => progress({ step: ENDED, outcome }),
+      isStopped: () => signal.aborted,
+    });
+    await files.remove(key);
+    return endOf(outcome);
+  }
 }
 
 function keptIn(progress: object | null | undefined): ImportOutcome | null {

@@ -46,7 +46,7 @@ export const RUNNER_TIMES: RunnerTimes = {
   retryMs: 5_000,
 };
 
-const TRIES_MAX = 10;
+export const TRIES_MAX = 10;
 const RETRY_MS_MAX = 3_600_000;
 /** After PostgreSQL did not answer. */
 const TROUBLE_MS = 1_000;

@@ -4,6 +4,8 @@
  * [IMX1] Every type of line is imported, with its given times, and reads, counts and reactions are right.
  * [IMX2] A file with a wrong line writes nothing, and every error names its line.
  * [IMX3] The same file again changes nothing, and a longer one adds what is new.
+ * [IMX8] A second file of the same conversation loses none of its messages, though they have no names;
+ *        where nobody can tell whether a message is a new one, that is a conflict.
  * [IMX4] Nothing is written into a conversation that others have written.
  * [IMX5] Imported users sign in with their old passwords, whose hashes are replaced.
  * [IMX6] No event comes of an import.
@@ -335,6 +337,45 @@ describe("imports", () => {
     expect(job).toMatchObject({ state: "failed", error: { code: "conflict" } });
     expect(job.error!.message).toContain("b:room");
     expect(await createRecount(troupe().databaseUrl!).recount(false)).toEqual([]);
+  });
+
+  it("[IMX8] a second file of the same conversation loses no message that has no name", async () => {
+    const shop = await service();
+    const start = [
+      { type: "user", external_id: "n:ann", username: "n_ann", password_hash: phc(PASSWORD) },
+      { type: "conversation", external_id: "n:room", kind: "group", title: "N", owner: "n:ann" },
+    ];
+    const says = (body: string, minute?: number) => ({
+      type: "message",
+      conversation: "n:room",
+      sender: "n:ann",
+      body,
+      ...(minute !== undefined && { created_at: T(minute) }),
+    });
+    const reply = { ...says("fine", 5), reply_to_seq: 2 };
+    const first = [...start, says("ok", 1), says("ok", 1), says("and you?")];
+    const second = [...start, says("ok", 4), says("how are you?", 5), reply, says("bye")];
+    for (const lines of [first, first, second, second]) {
+      expect(await imports(shop, linesOf(lines))).toMatchObject({ state: "done" });
+    }
+    const ann = await signsIn(troupe(), "n_ann");
+    const { items } = expectStatus(
+      await ann.api.get<{ items: Conversation[] }>("/api/conversations"),
+      200,
+    );
+    const read = await ann.reads(items[0]!.id);
+    expect(read.map(({ body }) => body)).toEqual([
+      ...["ok", "ok", "and you?"],
+      ...["ok", "how are you?", "fine", "bye"],
+    ]);
+    expect(read.at(-2)).toMatchObject({ reply_to_seq: 5 });
+    const unclear = await imports(shop, linesOf([...start, says("bye"), says("again", 9)]));
+    expect(unclear).toMatchObject({
+      state: "failed",
+      error: { code: "conflict", details: [{ line: 3 }] },
+    });
+    expect(unclear.error!.message).toContain("external_id");
+    expect(await ann.reads(items[0]!.id)).toEqual(read);
   });
 
   it("[IMX2] refusals come before a job: no scope, an empty body, one that is too large", async () => {

@@ -2,6 +2,7 @@
  * The job that imports, on a store that keeps what it was asked.
  *
  * [IMP2] An import that has ended is only cleaned up by a later run, which needs neither lines nor file.
+ * [IMP5] An import that is given up leaves neither lines nor a file, if only later, and says why.
  * [IMP4] No more than some MiB of a file are staged together.
  */
 import { expect, it } from "vitest";
@@ -24,12 +25,14 @@ class Scene {
   /** Null: there is no file any more. */
   text: string | null;
   isOurs = true;
+  isStorageBroken = false;
+  isStoreAway = false;
 
   constructor(text: string | null) {
     this.text = text;
   }
 
-  run(progress: object | null = null) {
+  run(progress: object | null = null, attempts = 2) {
     const { asked, staged, removed, reported } = this;
     const note = (name: string) => {
       asked.push(name);
@@ -40,7 +43,8 @@ class Scene {
         return { id: "1", isGood: false };
       },
       clear: async () => note("clear"),
-      async stage(_id, lines) {
+      stage: async (_id, lines) => {
+        if (this.isStorageBroken) throw new Error("no space left on device");
         staged.push(JSON.stringify(lines).length);
       },
       problems: async () => [],
@@ -66,7 +70,8 @@ class Scene {
             yield bytes;
           })();
         },
-        async remove(key) {
+        remove: async (key) => {
+          if (this.isStoreAway) throw new Error("the store is away");
           removed.push(key);
         },
       },
@@ -74,7 +79,7 @@ class Scene {
       clock: new FakeClock(),
     });
     const args = { name: "file", bytes: text?.length ?? 10 };
-    const job: HeldJob = { id: "7", kind: IMPORT, key: null, args, attempts: 2, progress };
+    const job: HeldJob = { id: "7", kind: IMPORT, key: null, args, attempts, progress };
     return handlers[IMPORT]!(job, {
       signal: new AbortController().signal,
       progress: async (done) => {
@@ -118,4 +123,27 @@ it("[IMP4] long lines are staged few at a time", async () => {
   await scene.run();
   expect(scene.staged.length).toBeGreaterThan(2);
   expect(Math.max(...scene.staged)).toBeLessThan(6 * MIB);
+});
+
+it("[IMP5] an import that fails for the last time leaves neither lines nor a file, and says why", async () => {
+  const scene = new Scene(linesOf([message(1)]));
+  scene.isStorageBroken = true;
+  await expect(scene.run(null, 9)).rejects.toThrow("no space left");
+  expect([scene.asked.includes("end"), scene.removed]).toEqual([false, []]);
+  const error = { code: "internal", message: "no space left on device" };
+  expect(await scene.run(null, 10)).toEqual({ is: "failed", error });
+  expect([scene.asked.at(-1), scene.removed]).toEqual(["end", [importKey("file")]]);
+});
+
+it("[IMP5] while its file cannot be removed the job waits, and then it has failed all the same", async () => {
+  const scene = new Scene(linesOf([message(1)]));
+  scene.isStorageBroken = true;
+  scene.isStoreAway = true;
+  const error = { code: "internal", message: "no space left on device" };
+  expect(await scene.run(null, 10)).toMatchObject({ is: "retry", error });
+  const kept = scene.reported.at(-1)!;
+  expect(await scene.run(kept, 11)).toMatchObject({ is: "retry", error });
+  scene.isStoreAway = false;
+  expect(await scene.run(kept, 12)).toEqual({ is: "failed", error });
+  expect(scene.removed).toEqual([importKey("file")]);
 });

@@ -61,6 +61,23 @@ AS $$
       AND i.rev IS DISTINCT FROM c.rev
     GROUP BY l.ref
     UNION ALL
+    -- Where others of the file's messages are new, it is not the file of before: then a message without a
+    -- name and a time may be the one that is here, or another one that says the same.
+    SELECT l.n, 'has neither an external_id nor a created_at, and conversation ' || l.ref
+      || ' has a message of the same sender that says the same: give it one of them', true
+    FROM (
+      SELECT c.id, c.external_id AS ref FROM conversations c
+      WHERE c.external_id IN (SELECT x.ref FROM l x WHERE x.type = 'message'
+        AND x.client_id IS NULL AND x.line->>'created_at' IS NULL)
+    ) c
+    CROSS JOIN LATERAL (
+      SELECT p.*, bool_or(p.seq IS NULL) OVER () AS is_another
+      FROM import_places(p_import, c.ref, c.id) p
+    ) p
+    JOIN l ON l.n = p.n
+    WHERE p.is_another AND p.seq IS NOT NULL
+      AND l.client_id IS NULL AND l.line->>'created_at' IS NULL
+    UNION ALL
     SELECT l.n, 'conversation ' || l.ref || ' is a ' || c.kind || ' here', true
     FROM l JOIN conversations c ON c.external_id = l.ref
     WHERE l.type = 'conversation' AND c.kind <> l.line->>'kind'
