@@ -21,6 +21,11 @@ export interface ImageFacts {
   placeholder: string;
 }
 
+/** The facts about a sound or a film. */
+export interface MediaFacts {
+  duration_ms: number;
+}
+
 export type PreparedImage =
   /** `image` and `thumb` read what was made, until `close`, which is called in every case. */
   | {
@@ -78,6 +83,8 @@ export interface FileTable {
   key(): Promise<Buffer>;
   /** Takes `bytes` of the owner's quota. The new id, or null: the quota has no room. */
   begin(owner: UserId, name: string, bytes: number, quotaBytes: number): Promise<string | null>;
+  /** Keeps facts about a file whose upload is not complete. */
+  note(id: string, facts: MediaFacts): Promise<void>;
   /** Null: the quota has no room, or the upload was given up meanwhile. */
   complete(id: string, found: SniffedFile, quotaBytes: number): Promise<StoredFile | null>;
   /**

@@ -35,7 +35,12 @@ export const FileObject = Type.Object({
   kind: FileKindName,
   width: Type.Optional(Type.Integer({ minimum: 1 })),
   height: Type.Optional(Type.Integer({ minimum: 1 })),
-  duration_ms: Type.Optional(Type.Integer({ minimum: 0 })),
+  duration_ms: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: "How long a sound or a film plays, where its header says so.",
+    }),
+  ),
   placeholder: Type.Optional(Type.String({ description: "A thumbhash in base64." })),
   state: Type.Union([Type.Literal("ready"), Type.Literal("processing"), Type.Literal("refused")]),
   url: Type.String({

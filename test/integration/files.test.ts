@@ -16,7 +16,8 @@ const troupe = troupeForFile({
   workers: 2,
   env: {
     FILE_QUOTA_BYTES: "12000000",
-    FILE_TYPES: "image/*,audio/mpeg,text/plain,text/html,application/pdf,application/octet-stream",
+    FILE_TYPES:
+      "image/*,audio/mpeg,audio/wav,text/plain,text/html,application/pdf,application/octet-stream",
     FILE_URL_TTL_S: "2",
   },
 });
@@ -343,6 +344,26 @@ it("[FLS14] a post shows its author's files to all who may see it, in the event 
   const created = events.find(({ type }) => type === "post.created")?.data as { post: Post };
   expect(shown(created.post)).toEqual([file.id, kept.id]);
   expect(created.post.attachments![1]!.url).toMatch(/^\/files\//);
+});
+
+it("[FLS15] a sound has the duration that its header says, here and in messages", async () => {
+  const { ann, bob, group } = await room();
+  const header = Buffer.alloc(44);
+  header.write("RIFF");
+  header.write("WAVEfmt ", 8);
+  header.writeUInt32LE(16, 16);
+  header.writeUInt32LE(8_000, 28);
+  header.write("data", 36);
+  header.writeUInt32LE(20_000, 40);
+  const wav = Buffer.concat([header, Buffer.alloc(20_000)]);
+  const file = expectStatus(await post(ann, wav), 201);
+  expect(file).toMatchObject({ kind: "audio", duration_ms: 2_500, state: "ready" });
+  const sent = await ann.posts(group.id, "listen", [file]);
+  expect((await bob.reads(group.id)).at(-1)?.attachments?.[0]).toMatchObject({
+    duration_ms: 2_500,
+  });
+  expect(sent.attachments?.[0]).toMatchObject({ duration_ms: 2_500 });
+  expect(expectStatus(await post(ann, SOUND), 201)).not.toHaveProperty("duration_ms");
 });
 
 it("[FLS9] a conversation's files are listed newest first, by kind and in pages", async () => {

@@ -2,6 +2,7 @@
 import type {
   FilePlaces,
   FileTable,
+  MediaFacts,
   SettledFile,
   SniffedFile,
   StoredFile,
@@ -21,6 +22,10 @@ const BEGIN = { name: "begin_file", text: "SELECT begin_file($1, $2, $3, $4) AS 
 const COMPLETE = {
   name: "complete_file",
   text: `SELECT ${COLUMNS} FROM complete_file($1, $2, $3, $4, $5, $6, $7) f`,
+};
+const NOTE = {
+  name: "note_file",
+  text: "UPDATE files f SET facts = $2 WHERE f.id = $1 AND f.state = 'uploading'",
 };
 const SETTLE = { name: "settle_file", text: "SELECT settle_file($1, $2, $3, $4) AS is_settled" };
 const FORGET = { name: "forget_file", text: "SELECT forget_file($1)" };
@@ -130,6 +135,10 @@ export class PostgresFiles implements FileTable {
     const values = [owner, name, bytes, quotaBytes];
     const [row] = await this.#database.write<{ id: string | null }>(BEGIN, values);
     return row?.id ?? null;
+  }
+
+  async note(id: string, facts: MediaFacts): Promise<void> {
+    await this.#database.write(NOTE, [id, JSON.stringify(facts)]);
   }
 
   async complete(id: string, found: SniffedFile, quotaBytes: number): Promise<StoredFile | null> {

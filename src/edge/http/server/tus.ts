@@ -27,6 +27,7 @@ import { orUnreachable } from "../../storage-reachable.ts";
 import type { Cors } from "./cors.ts";
 import { allowPreflight, isPreflight } from "./cors.ts";
 import { answerFault } from "./fallbacks.ts";
+import { noteDuration } from "./noted-duration.ts";
 import { JSON_TYPE } from "./replies.ts";
 import { allowSlowBody } from "./server.ts";
 import { UploadHold } from "./upload-hold.ts";
@@ -235,6 +236,7 @@ export function serveTus(
       throw fault;
     }
     await orUnreachable(uploads.store.finish(id));
+    await noteDuration({ id, bytes, mime }, files, clock);
     const found = foundOf(id, bytes, mime, links, config);
     const file = await orUnreachable(table.complete(id, found, quota));
     if (file !== null || (await orUnreachable(table.file(id))) !== null) return;

@@ -21,6 +21,7 @@ import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { createReader } from "../../validation.ts";
 import { answerFault } from "./fallbacks.ts";
+import { noteDuration } from "./noted-duration.ts";
 import { allowSlowBody } from "./server.ts";
 import {
   answerAndDrain,
@@ -95,6 +96,7 @@ export function serveUploads(app: FastifyInstance, options: UploadsOptions): voi
       const bytes = await written(store.write(id, checked(request.raw, head)));
       if (bytes === 0) throw new Stopped(EMPTY);
       const { mime } = head;
+      await noteDuration({ id, bytes, mime }, files, clock);
       const found = foundOf(id, bytes, mime, links, config);
       const file = await orUnreachable(table.complete(id, found, quota));
       if (file === null) throw new Stopped(QUOTA);

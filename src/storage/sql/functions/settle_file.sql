@@ -11,7 +11,8 @@ BEGIN
   IF found.id IS NULL THEN RETURN false; END IF;
   -- What it grew by is taken in any case: its uploader could do nothing about it.
   PERFORM take_file_bytes(found.user_id, p_bytes - found.bytes, 9223372036854775807);
-  UPDATE files f SET state = p_state, bytes = p_bytes, facts = p_facts WHERE f.id = p_id;
+  UPDATE files f SET state = p_state, bytes = p_bytes, facts = f.facts || p_facts
+  WHERE f.id = p_id;
   RETURN true;
 END
 $$;
