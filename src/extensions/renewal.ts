@@ -2,6 +2,8 @@
  * The reload of one worker. Every part of it first loads the application's new files beside those
  * that run; only when all parts of all workers have, the primary lets them take over.
  *
+ * [RNW1] A part that fails to take over is answered as a text, and never left without an answer.
+ *
  * States: runs → prepared (new files are loaded, older ones run) → runs, by adopting or dropping them.
  */
 import type { Extensions, RenewalOrder } from "../config/extensions.ts";
@@ -33,18 +35,17 @@ export class Renewal {
       if (problem !== null || step === "prepare") return problem;
     }
     this.#prepared = null;
-    await Promise.all(this.#parts.map((part) => part.adopt(extensions)));
-    return null;
+    const adopted = await Promise.allSettled(
+      this.#parts.map(async (part) => part.adopt(extensions)),
+    );
+    const failed = adopted.find((one) => one.status === "rejected");
+    return failed === undefined ? null : messageOf(failed.reason);
   }
 
   async #prepare(extensions: Extensions): Promise<string | null> {
     this.#prepared = null;
     const problems = await Promise.all(
-      this.#parts.map((part) =>
-        part
-          .prepare(extensions)
-          .catch((fault: unknown) => (fault instanceof Error ? fault.message : String(fault))),
-      ),
+      this.#parts.map((part) => part.prepare(extensions).catch(messageOf)),
     );
     const problem = problems.find((one) => one !== null) ?? null;
     if (problem === null) this.#prepared = extensions.generation;
@@ -57,6 +58,9 @@ export class Renewal {
     for (const part of this.#parts) part.abandon();
   }
 }
+
+const messageOf = (fault: unknown): string =>
+  fault instanceof Error ? fault.message : String(fault);
 
 const UNLOADED = "A thread could not load the files; the log says why.";
 

@@ -13,7 +13,7 @@ import { Drops } from "../base/drops.ts";
 import type { Log } from "../base/log.ts";
 import { createMetrics, type Metrics, Tally } from "../base/metrics.ts";
 import type { WorkerConfig } from "../config/config.ts";
-import type { Extensions, RenewalOrder } from "../config/extensions.ts";
+import type { Extensions } from "../config/extensions.ts";
 import { RecentFaults } from "../ops/recent-faults.ts";
 import type { Relay } from "../ports/relay.ts";
 import { announcedKinds } from "../protocol/app-kinds.ts";
@@ -21,6 +21,7 @@ import { type PrimaryOrders, readOpsQuestion, type WorkerReports } from "../runt
 import { encode, FLAG, FRAME, type Frame, frame } from "../runtime/frames.ts";
 import type { Certificate } from "./certificate.ts";
 import { DoorGuard, type DoorLimits } from "./door-guard.ts";
+import { reloadWorkers } from "./extension-reload.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
 import { HostReport } from "./host-report.ts";
@@ -36,6 +37,7 @@ import type { WorkerProcess } from "./worker-process.ts";
 /** A worker that is starting answers once it is up. */
 const CERTIFICATE_DEADLINE_MS = 10_000;
 const RENEWAL_DEADLINE_MS = 40_000;
+const LATE_RELOAD = "A worker did not answer in time.";
 
 export interface HostOptions {
   config: WorkerConfig;
@@ -247,29 +249,29 @@ export class Host {
   }
 
   /**
-   * Lets all workers load the application's files again, and then use them; if one cannot, all go on
-   * as they are. Null: done. A text: why not.
+   * Lets all workers load the application's files again, and then use them. Null: done. A text: why
+   * not.
    */
   async renewExtensions(extensions: Extensions): Promise<string | null> {
-    const ask = async (step: RenewalOrder["step"]): Promise<string | null> => {
-      const order = { step, extensions };
-      const answers = await Promise.all(
+    const problem = await reloadWorkers(extensions, {
+      workers: () =>
         this.supervisor.incarnations
           .filter(({ state }) => state.phase === "online" || state.phase === "starting")
-          .map((incarnation) => incarnation.ask("extensions", order, RENEWAL_DEADLINE_MS)),
-      );
-      // One that has died meanwhile is replaced.
-      const problems = answers.map((answer) => (answer === null ? null : JSON.parse(answer.body)));
-      return problems.find((problem) => typeof problem === "string") ?? null;
-    };
-    const problem = await ask("prepare");
-    if (problem !== null) {
-      await ask("abandon");
-      return problem;
-    }
-    this.supervisor.renewExtensions(extensions);
-    const late = await ask("adopt");
-    if (late !== null) this.#log.error({ event: "reload_not_taken", why: late });
+          .map((incarnation) => ({
+            name: incarnation.ref.incarnation,
+            async order(order) {
+              const answer = await incarnation.ask("extensions", order, RENEWAL_DEADLINE_MS);
+              if (answer === null) return LATE_RELOAD;
+              const problem: unknown = JSON.parse(answer.body);
+              return typeof problem === "string" ? problem : null;
+            },
+            isGone: () => this.supervisor.incarnationOf(incarnation.ref.incarnation) === undefined,
+          })),
+      startWith: (renewed) => this.supervisor.renewExtensions(renewed),
+      replace: ({ name }) => this.supervisor.renewWorker(name),
+      log: this.#log,
+    });
+    if (problem !== null) return problem;
     this.#membership.updateKinds(announcedKinds(extensions.actors));
     return null;
   }

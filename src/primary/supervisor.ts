@@ -221,6 +221,31 @@ export class Supervisor {
     this.#config = { ...this.#config, extensions };
   }
 
+  /**
+   * Another worker takes the place of this one, which then drains. Resolves when nothing is asked of it
+   * any more. Where no other comes up it ends all the same.
+   */
+  async renewWorker(id: string): Promise<void> {
+    const slot = this.#slots.find(({ incarnations }) =>
+      [...incarnations].some(({ ref }) => ref.incarnation === id),
+    );
+    const old = this.incarnationOf(id);
+    if (slot === undefined || old === undefined || this.#stopping) return;
+    if (old.state.phase === "online") {
+      try {
+        if (await this.#online(this.#fork(slot))) {
+          if (old.state.phase === "online") void this.#beginDrain(old).done;
+          return;
+        }
+      } catch (error) {
+        this.#options.log.error({ event: "worker_fork_failed", slot: slot.name, error });
+      }
+    }
+    if (old.state.phase !== "starting" && old.state.phase !== "online") return;
+    old.kill();
+    await old.exited;
+  }
+
   #fork(slot: Slot): WorkerProcess {
     this.#incarnationCount++;
     const id = `${this.#options.host}.${slot.n}.${this.#incarnationCount.toString(36)}`;
