@@ -9,6 +9,7 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { behaviours } from "../actors/index.ts";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
+import { HookFailures } from "./base/hook-failures.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { createMetrics, type Metrics } from "./base/metrics.ts";
 import type { WorkerConfig } from "./config/config.ts";
@@ -114,11 +115,14 @@ function start({ config, incarnation, slot, line }: ThreadStart): Running {
   );
   const outbound = new Outbound(new Addresses(config.webhookAllowPrivate));
   const { extensions } = config;
+  const hookFailures = new HookFailures({ tally: metrics.hookFailures, clock: systemClock, log });
   const ownHooks =
-    extensions === undefined ? null : new OwnHooks(config, extensions, HOOKED, systemClock, log);
+    extensions === undefined
+      ? null
+      : new OwnHooks(config, extensions, HOOKED, hookFailures, systemClock, log);
   const hooks = hooksInOrder(
     ownHooks,
-    createHooks({ config, post: outbound.post, clock: systemClock, log }),
+    createHooks({ config, post: outbound.post, failures: hookFailures, clock: systemClock }),
   );
   const host = new ActorRuntime({
     clock: systemClock,

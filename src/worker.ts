@@ -14,6 +14,7 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import { systemClock } from "./base/clock.ts";
 import { Drops } from "./base/drops.ts";
 import { FileLinks } from "./base/file-links.ts";
+import { HookFailures } from "./base/hook-failures.ts";
 import { createLogger, type Log } from "./base/log.ts";
 import { addMetrics, createMetrics } from "./base/metrics.ts";
 import type { WorkerConfig } from "./config/config.ts";
@@ -208,8 +209,11 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
   const files: Files = { table, store, uploads, links, retire };
   const push = openPushes({ config, storage, exchange, metrics, outbound, addresses, clock, log });
   const misrouted = createMisroutedPolls(edge.sockets.io, tls === null);
+  const hookFailures = new HookFailures({ tally: metrics.hookFailures, clock, log });
   const ownHooks =
-    extensions === undefined ? null : new OwnHooks(config, extensions, HOOKED, clock, log);
+    extensions === undefined
+      ? null
+      : new OwnHooks(config, extensions, HOOKED, hookFailures, clock, log);
   await ownHooks?.ready();
   const api = await createApi({
     config,
@@ -233,7 +237,10 @@ async function start({ config, incarnation, slot, tls }: Configuration): Promise
       probe: createProbe(addresses, outbound.post, clock),
     },
     push: push.asked,
-    hooks: hooksInOrder(ownHooks, createHooks({ config, post: outbound.post, clock, log })),
+    hooks: hooksInOrder(
+      ownHooks,
+      createHooks({ config, post: outbound.post, failures: hookFailures, clock }),
+    ),
     gateway: exchange.gateway,
     presence: edge.presence,
     revocations: edge.revocations,

@@ -62,6 +62,8 @@ export interface Metrics {
   readonly dropped: Tally;
   /** What sessions that read too slowly did not receive: "change", "delta", "signal". */
   readonly leftOut: Tally;
+  /** Where the hook is ("file", "url"), kind of failure; see hook-failures.ts. */
+  readonly hookFailures: Tally;
   /** Reason (see StorageReason). */
   readonly storageFaults: Tally;
   /** Called at each scrape; a part sets the gauges that it knows. */
@@ -111,6 +113,7 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
   const ended = new Tally();
   const pressure = new Tally();
   const leftOut = new Tally();
+  const hookFailures = new Tally();
   const storageFaults = new Tally();
   const gauges: Metrics["gauges"] = {
     sessions: () => 0,
@@ -151,6 +154,10 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     leftOut,
     ["what"],
   );
+  tally("troupe_hook_failures_total", "Hooks that failed, by place and kind.", hookFailures, [
+    "hook",
+    "kind",
+  ]);
   tally("troupe_storage_refusals_total", "Refused because of storage, by reason.", storageFaults, [
     "reason",
   ]);
@@ -278,6 +285,7 @@ export function createMetrics({ part, worker, dropped = new Tally() }: MetricsOp
     pressure,
     dropped,
     leftOut,
+    hookFailures,
     storageFaults,
     gauges,
     lagMs: () => Math.round(lag.lateMs(99) * 10) / 10,

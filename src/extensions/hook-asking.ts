@@ -1,4 +1,5 @@
 /** The messages between hook-host.ts and its thread. */
+import type { HookFailure } from "../base/hook-failures.ts";
 import type { Bundle } from "../config/extensions.ts";
 import {
   type AskedType,
@@ -33,10 +34,15 @@ export interface AskedHook {
   data: string;
 }
 
+/** A hook that gave none. */
+export interface NoVerdict {
+  failed: HookFailure;
+  why: string;
+}
+
 export interface SettledHook {
   ask: number;
-  /** A text: there is none, and why. */
-  verdict: HookVerdict | string;
+  verdict: HookVerdict | NoVerdict;
 }
 
 const NAMES: ReadonlyMap<AskedType, InProcessHook> = new Map(

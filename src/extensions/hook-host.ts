@@ -11,6 +11,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
+import type { HookFailure, HookFailures } from "../base/hook-failures.ts";
 import type { Log } from "../base/log.ts";
 import type { Extensions } from "../config/extensions.ts";
 import type { AskedType, HookCaller, Hooks, HookVerdict } from "../protocol/hooks.ts";
@@ -45,6 +46,7 @@ export interface HookHostOptions {
   types: readonly AskedType[];
   memoryMb: number;
   failed: HookVerdict;
+  failures: Pick<HookFailures, "note">;
   clock: Clock;
   log: Log;
   /** A thread of Node's, where it is left out. */
@@ -96,10 +98,13 @@ export class HookHost implements Hooks {
   }
 
   ask(type: AskedType, caller: HookCaller, data: object): Promise<HookVerdict> {
-    if (this.#isClosed) return Promise.resolve(this.#failed("the server stops"));
-    if (this.#waiting.size >= WAITING_MAX) return Promise.resolve(this.#failed("too many wait"));
+    if (this.#isClosed) return Promise.resolve(this.#failed("stopping", "the server stops"));
+    if (this.#waiting.size >= WAITING_MAX)
+      return Promise.resolve(this.#failed("crowded", "too many wait"));
     if (this.#strikes.isOut(hookOf(type))) {
-      return Promise.resolve(this.#failed(`${hookOf(type)} has hung three times in a minute`));
+      return Promise.resolve(
+        this.#failed("hung", `${hookOf(type)} has hung three times in a minute`),
+      );
     }
     return new Promise((settle) => {
       const { clock } = this.#options;
@@ -144,7 +149,7 @@ export class HookHost implements Hooks {
     this.#cancelLook?.();
     this.#cancelStart?.();
     await this.#worker?.terminate();
-    for (const ask of [...this.#waiting.keys()]) this.#fail(ask, "the server stops");
+    for (const ask of [...this.#waiting.keys()]) this.#fail(ask, "stopping", "the server stops");
   }
 
   #start(): void {
@@ -176,7 +181,7 @@ export class HookHost implements Hooks {
     const waiting = this.#waiting.get(ask);
     this.#waiting.delete(ask);
     this.#post();
-    waiting?.settle(typeof verdict === "string" ? this.#failed(verdict) : verdict);
+    waiting?.settle("failed" in verdict ? this.#failed(verdict.failed, verdict.why) : verdict);
     this.#endRetired();
   }
 
@@ -187,7 +192,7 @@ export class HookHost implements Hooks {
     const nowMs = clock.monotonicMs();
     for (const [ask, { sinceMs }] of this.#waiting) {
       if (msBetween(sinceMs, nowMs) < WAIT_MS) break;
-      this.#fail(ask, "it had no turn in time");
+      this.#fail(ask, "late", "it had no turn in time");
     }
     const running = Atomics.load(this.#running, 0);
     if (running === 0 || !this.#isReady) this.#seen = null;
@@ -209,24 +214,24 @@ export class HookHost implements Hooks {
     if (wasReady && blamed !== undefined) {
       const name = hookOf(blamed.asked.type);
       this.#strikes.add(name);
-      this.#fail(ask, `${name} hangs, or needs too much memory`);
+      this.#fail(ask, "hung", `${name} hangs, or needs too much memory`);
     }
     this.#options.clock.after(wasReady ? 0 : RESTART_MS, () => {
       if (!this.#isClosed) this.#start();
     });
   }
 
-  #fail(ask: number, why: string): void {
+  #fail(ask: number, kind: HookFailure, why: string): void {
     const waiting = this.#waiting.get(ask);
     this.#waiting.delete(ask);
     this.#unposted.delete(ask);
-    waiting?.settle(this.#failed(why));
+    waiting?.settle(this.#failed(kind, why));
     this.#endRetired();
   }
 
   /** [HKP1] */
-  #failed(why: string): HookVerdict {
-    this.#options.log.warn({ event: "hook_failed", why });
+  #failed(kind: HookFailure, why: string): HookVerdict {
+    this.#options.failures.note("file", kind, why);
     return this.#options.failed;
   }
 }

@@ -7,7 +7,13 @@ import type { HooksDefinition } from "../actor/api.ts";
 import { stopwatch } from "../base/clock.ts";
 import { verdictOf } from "../protocol/hook-verdict.ts";
 import type { AskedType, HookCaller, HookVerdict } from "../protocol/hooks.ts";
-import { type AskedHook, type HookThreadData, hookOf, type SettledHook } from "./hook-asking.ts";
+import {
+  type AskedHook,
+  type HookThreadData,
+  hookOf,
+  type NoVerdict,
+  type SettledHook,
+} from "./hook-asking.ts";
 import { load, mistake } from "./load.ts";
 
 /** Contract: a hook's time. */
@@ -21,7 +27,7 @@ const files = loaded.hooks;
 type AnyHook = (data: object, caller: HookCaller) => unknown;
 
 /**
- * One hook's verdict; a text: it has none. A machine may suspend a thread for longer than a hook's
+ * One hook's verdict. A machine may suspend a thread for longer than a hook's
  * time, so one that was late is asked once more, and only if it is late again is it a time-out.
  */
 function verdictBy(
@@ -29,7 +35,7 @@ function verdictBy(
   type: AskedType,
   text: string,
   caller: HookCaller,
-): HookVerdict | string {
+): HookVerdict | NoVerdict {
   const name = hookOf(type);
   const hook = definition.hooks[name] as AnyHook | undefined;
   if (hook === undefined) return { is: "allow" };
@@ -40,26 +46,29 @@ function verdictBy(
     try {
       answer = hook(data, { ...caller });
     } catch (fault) {
-      return `${name} has thrown, at ${mistake(dir, file, fault)}`;
+      return { failed: "failed", why: `${name} has thrown, at ${mistake(dir, file, fault)}` };
     }
     const ms = elapsedMs();
     if (ms <= HOOK_MS_MAX) {
       const given = typeof answer === "object" && answer !== null ? { ...answer, id: "" } : answer;
       const verdict = verdictOf(type, given);
-      return typeof verdict === "string" ? `${file}: ${name}: ${verdict}` : verdict;
+      return typeof verdict === "string"
+        ? { failed: "answer", why: `${file}: ${name}: ${verdict}` }
+        : verdict;
     }
     if (tries === 2) {
-      return `${file}: ${name} took ${Math.round(ms)} ms; it has ${HOOK_MS_MAX}`;
+      const why = `${file}: ${name} took ${Math.round(ms)} ms; it has ${HOOK_MS_MAX}`;
+      return { failed: "late", why };
     }
   }
 }
 
-function decide({ type, caller, data }: AskedHook): HookVerdict | string {
+function decide({ type, caller, data }: AskedHook): HookVerdict | NoVerdict {
   let shown = data;
   let total: HookVerdict = { is: "allow" };
   for (const each of files) {
     const verdict = verdictBy(each, type, shown, caller);
-    if (typeof verdict === "string" || verdict.is === "refuse") return verdict;
+    if ("failed" in verdict || verdict.is === "refuse") return verdict;
     if (verdict.is === "allow") continue;
     total = { ...total, ...verdict };
     const { is: _is, ...replaced } = verdict;

@@ -3,6 +3,7 @@
  * an older thread has taken are answered by it.
  */
 import type { Clock } from "../base/clock.ts";
+import type { HookFailures } from "../base/hook-failures.ts";
 import type { Log } from "../base/log.ts";
 import type { WorkerConfig } from "../config/config.ts";
 import type { Extensions } from "../config/extensions.ts";
@@ -18,6 +19,7 @@ import { HookHost } from "./hook-host.ts";
 export class OwnHooks implements Hooks {
   readonly #config: WorkerConfig;
   readonly #types: readonly AskedType[];
+  readonly #failures: HookFailures;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #retired = new Set<HookHost>();
@@ -29,11 +31,13 @@ export class OwnHooks implements Hooks {
     config: WorkerConfig,
     extensions: Extensions,
     types: readonly AskedType[],
+    failures: HookFailures,
     clock: Clock,
     log: Log,
   ) {
     this.#config = config;
     this.#types = types;
+    this.#failures = failures;
     this.#clock = clock;
     this.#log = log;
     this.#now = this.#hostOf(extensions);
@@ -92,6 +96,7 @@ export class OwnHooks implements Hooks {
       types: this.#types,
       memoryMb: this.#config.actorsMemoryMb,
       failed: verdictOnFailure(this.#config),
+      failures: this.#failures,
       clock: this.#clock,
       log: this.#log,
     });

@@ -9,7 +9,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
+import type { HookFailure, HookFailures } from "../base/hook-failures.ts";
 import type { EventsConfig } from "../config/event-keys.ts";
 import type { verdictOf } from "../protocol/hook-verdict.ts";
 import {
@@ -43,8 +43,8 @@ export interface HookOptions {
     "hookUrl" | "hookSecret" | "hookEvents" | "hookTimeoutMs" | "hookOnFailure"
   >;
   post: Post;
+  failures: Pick<HookFailures, "note">;
   clock: Clock;
-  log: Log;
 }
 
 /** Null where no HOOK_URL is set. */
@@ -72,7 +72,8 @@ class HookClient implements Hooks {
 
   ask(type: AskedType, { user }: HookCaller, data: object): Promise<HookVerdict> {
     const { config, clock } = this.#options;
-    if (this.#waiting.length >= WAITING_MAX) return Promise.resolve(this.#failed("too many wait"));
+    if (this.#waiting.length >= WAITING_MAX)
+      return Promise.resolve(this.#failed("crowded", "too many wait"));
     return new Promise((settle) => {
       const id = `ask_${randomUUID()}`;
       const question = { id, type: type as HookType, actor_id: user, data };
@@ -97,7 +98,7 @@ class HookClient implements Hooks {
     const nowMs = this.#options.clock.monotonicMs();
     const inTime = asked.filter(({ untilMs, settle }) => {
       if (untilMs > nowMs) return true;
-      settle(this.#failed("it had no turn in time"));
+      settle(this.#failed("late", "it had no turn in time"));
       return false;
     });
     if (inTime.length === 0) return;
@@ -110,7 +111,8 @@ class HookClient implements Hooks {
         settle(this.#verdictOf(question, answers.get(question.id), verdictOf));
       }
     } catch (error) {
-      const failed = this.#failed(error instanceof Error ? error.message : String(error));
+      const why = error instanceof Error ? error.message : String(error);
+      const failed = this.#failed("failed", why, inTime.length);
       for (const { settle } of inTime) settle(failed);
     } finally {
       this.#requests--;
@@ -147,14 +149,14 @@ class HookClient implements Hooks {
 
   /** [HOK2] */
   #verdictOf({ type }: HookQuestion, answer: unknown, read: typeof verdictOf): HookVerdict {
-    if (answer === undefined) return this.#failed("an answer is missing");
+    if (answer === undefined) return this.#failed("answer", "an answer is missing");
     const verdict = read(type, answer);
-    return typeof verdict === "string" ? this.#failed(verdict) : verdict;
+    return typeof verdict === "string" ? this.#failed("answer", verdict) : verdict;
   }
 
-  #failed(why: string): HookVerdict {
-    const { config, log } = this.#options;
-    log.warn({ event: "hook_failed", why });
+  #failed(kind: HookFailure, why: string, count = 1): HookVerdict {
+    const { config, failures } = this.#options;
+    failures.note("url", kind, why, count);
     return verdictOnFailure(config);
   }
 }

@@ -2,11 +2,14 @@
  * The host of the application's hooks, with a thread that answers when the test says so.
  *
  * [HKP3] At most POSTED_MAX questions are with the thread, and none whose time is up is given to it.
+ * [HKF1] Failures are counted by kind, and logged once a second.
  * [HKP4] A host that a reload has retired ends its thread also when its last question fails.
  */
 import { EventEmitter } from "node:events";
 import pino from "pino";
 import { expect, it } from "vitest";
+import { HookFailures } from "../../src/base/hook-failures.ts";
+import { Tally } from "../../src/base/metrics.ts";
 import type { AskedHook, HookThread, HookThreadData } from "../../src/extensions/hook-asking.ts";
 import { HookHost } from "../../src/extensions/hook-host.ts";
 import type { HookVerdict } from "../../src/protocol/hooks.ts";
@@ -52,6 +55,8 @@ class Thread extends EventEmitter implements HookThread {
 function scene() {
   const clock = new FakeClock();
   const threads: Thread[] = [];
+  const tally = new Tally();
+  const lines: unknown[] = [];
   const host = new HookHost({
     extensions: {
       generation: 1,
@@ -65,6 +70,11 @@ function scene() {
     types: ["message.send"],
     memoryMb: 64,
     failed: FAILED,
+    failures: new HookFailures({
+      tally,
+      clock,
+      log: { warn: (line: unknown) => lines.push(line) },
+    }),
     clock,
     log: pino({ level: "silent" }),
     startThread(threadData) {
@@ -74,7 +84,14 @@ function scene() {
     },
   });
   const asks = () => host.ask("message.send", CALLER, { body: "hello" });
-  return { clock, host, threads, asks };
+  const counted = () => {
+    const counts: Record<string, number> = {};
+    tally.each((hook, kind, count) => {
+      counts[`${hook} ${kind}`] = count;
+    });
+    return counts;
+  };
+  return { clock, host, threads, asks, lines, counted };
 }
 
 it("[HKP3] a flood waits at the host, and leaves nothing with the thread when its time is up", async () => {
@@ -115,4 +132,29 @@ it("[HKP4] a retired host ends when its last question hangs, and no thread comes
   await settled();
   expect([hasEnded, thread!.hasEnded, threads.length]).toEqual([true, true, 1]);
   expect(clock.pending).toBe(0);
+});
+
+it("[HKF1] a hook that fails for every message has one log line a second, with the count", async () => {
+  const { clock, threads, asks, lines, counted } = scene();
+  const [thread] = threads;
+  thread!.emit("message", "ready");
+  const fails = async (times: number) => {
+    for (let n = 0; n < times; n++) {
+      const asked = asks();
+      const { ask } = thread!.asked.at(-1)!;
+      const verdict = { failed: "failed", why: `it has thrown, ${n}` };
+      thread!.emit("message", { ask, verdict });
+      expect(await asked).toEqual(FAILED);
+    }
+  };
+  await fails(100);
+  const line = { event: "hook_failed", hook: "file", kind: "failed" };
+  expect(lines).toEqual([{ ...line, count: 1, why: "it has thrown, 0" }]);
+  await clock.advance(1_000);
+  expect(lines.slice(1)).toEqual([{ ...line, count: 99, why: "it has thrown, 99" }]);
+  await fails(1);
+  const late = asks();
+  await clock.advance(6_000);
+  expect(await late).toEqual(FAILED);
+  expect(counted()).toEqual({ "file failed": 101, "file late": 1 });
 });
