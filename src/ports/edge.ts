@@ -136,11 +136,12 @@ export interface AccountStore {
    */
   changeUser(id: UserId, change: UserChange): Promise<Result<PutUser>>;
   /**
-   * A service makes or changes the users that it calls so, in order, each as if alone. Refuses:
-   * conflict (the name).
+   * A service makes or changes the users that it calls so, in order, each as if alone; their events
+   * name the service. Refuses: conflict (the name).
    */
   putExternal(
     users: readonly { externalId: string; change: UserChange }[],
+    service?: string,
   ): Promise<Result<PutUser>[]>;
   /**
    * Sets the password and revokes every family of the user, in one transaction; the families that

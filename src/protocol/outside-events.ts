@@ -88,8 +88,36 @@ export const OUTSIDE_EVENTS = {
 export type OutsideEventType = keyof typeof OUTSIDE_EVENTS;
 export const OUTSIDE_EVENT_TYPES = Object.keys(OUTSIDE_EVENTS) as OutsideEventType[];
 
+/**
+ * [EVP1] How the log names the presence of users who do not show it to everybody. Only a service with the
+ * scope `presence` is sent it, under the name that the contract has.
+ */
+const HIDDEN: ReadonlyMap<string, string> = new Map([
+  ["user.online", "hidden.online"],
+  ["user.offline", "hidden.offline"],
+]);
+const SHOWN: ReadonlyMap<string, string> = new Map([...HIDDEN].map(([to, from]) => [from, to]));
+
+/** The types that a service named, with those that it may also be sent. */
+export function withHidden(types: readonly string[]): string[] {
+  return types.flatMap((type) => {
+    const hidden = HIDDEN.get(type);
+    return hidden === undefined ? [type] : [type, hidden];
+  });
+}
+
+export const withoutHidden = (types: readonly string[]): string[] =>
+  types.filter((type) => !SHOWN.has(type));
+
+/** The contract's name of a type of the log. */
+export const shownType = (type: string): string => SHOWN.get(type) ?? type;
+
 /** These are meant only where they are named in full. */
-const NAMED_IN_FULL: ReadonlySet<string> = new Set(["user.online", "user.offline", "webhook.test"]);
+const NAMED_IN_FULL: ReadonlySet<string> = new Set([
+  ...HIDDEN.keys(),
+  ...SHOWN.keys(),
+  "webhook.test",
+]);
 
 export const isPresenceType = (name: string): boolean =>
   name === "user.online" || name === "user.offline";

@@ -62,6 +62,30 @@ describe("the event log", () => {
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
   });
 
+  it("[EVT8] names the service that made a change of its own", async () => {
+    const reader = await EventReader.of(troupe());
+    const { api } = await Service.of(troupe(), "users", "act");
+    const [ann, bob] = (await troupe().users("ann", "bob")) as [Person, Person];
+    const group = await ann.startsGroup(bob);
+    const path = `/api/conversations/${group.id}/messages`;
+    const sent = { type: "system", client_id: "1", body: "moved", data: { event: "moved" } };
+    expectStatus<unknown>(await api.post(path, sent), 201);
+    await ann.posts(group.id, "a person");
+    const put = expectStatus(await api.put<User>("/api/users/external/evt:8", {}), 201);
+    const events = await reader.pullsAll();
+    const messages = ofKey(events, `conversation:${group.id}`).filter(
+      ({ type }) => type === "message.created",
+    );
+    const subject = messages[0]!.service;
+    expect(subject).toMatch(/./);
+    expect(messages[1]).not.toHaveProperty("service");
+    expect(messages[1]).toMatchObject({ actor_id: ann.id });
+    expect(ofKey(events, `user:${put.id}`)).toMatchObject([
+      { type: "user.created", service: subject },
+    ]);
+    expect(ofKey(events, `user:${ann.id}`)[0]).not.toHaveProperty("service");
+  });
+
   it("[EVT2] tells of users, posts, comments, likes, follows and notifications", async () => {
     const reader = await EventReader.of(troupe());
     const [ann, bob] = (await troupe().users("ann", "bob")) as [Person, Person];

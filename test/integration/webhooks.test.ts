@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Webhook } from "../../src/protocol/event-routes.ts";
 import type { Message } from "../../src/protocol/schemas.ts";
 import { startTroupe } from "../support/cluster.ts";
+import type { Pulled } from "../support/events.ts";
 import { eventually } from "../support/eventually.ts";
 import { expectRefusal, upTo } from "../support/expectations.ts";
 import { expectStatus, type Person } from "../support/person.ts";
@@ -147,6 +148,48 @@ describe("webhooks", () => {
     expect(seen(named)).toEqual(["user.online", "user.offline"]);
     expect(seen(patterned)).toEqual(["user.created"]);
     for (const id of ids) await api.delete(`/api/webhooks/${id}`);
+  });
+
+  it("[EVP1] who hides their presence is told of to services with the scope presence only", async () => {
+    const scoped = await Service.of(troupe(), "events", "presence");
+    const plain = await Service.of(troupe(), "events");
+    const types = ["user.online", "user.offline"];
+    const [trusted, other] = [await newReceiver(), await newReceiver()];
+    const ids: string[] = [];
+    for (const [{ api }, receiver] of [
+      [scoped, trusted],
+      [plain, other],
+    ] as const) {
+      const made = expectStatus(
+        await api.post<Webhook>("/api/webhooks", { url: receiver.url, types }),
+        201,
+      );
+      expect(made.types).toEqual(types);
+      ids.push(made.id);
+    }
+    const from = expectStatus(await plain.api.get<Pulled>("/api/events?after=now"), 200).cursor;
+    const [ann, bob] = (await troupe().users("ann", "bob")) as [Person, Person];
+    expectStatus<unknown>(await ann.api.patch("/api/me/privacy", { presence: "nobody" }), 200);
+    for (const person of [ann, bob]) await (await person.connects()).disconnects();
+    const seen = ({ events }: Receiver, { id }: Person) =>
+      events.filter(({ key }) => key === `user:${id}`).map(({ type }) => type);
+    await eventually("all that it may know has arrived", () =>
+      [seen(trusted, ann), seen(trusted, bob), seen(other, bob)].every(
+        ({ length }) => length === 2,
+      ),
+    );
+    expect(seen(trusted, ann)).toEqual(types);
+    expect(seen(other, ann)).toEqual([]);
+    const pulls = async (service: Service) => {
+      const path = `/api/events?after=${from}&types=user.online&keys=user:${ann.id}`;
+      const { items } = expectStatus(await service.api.get<Pulled>(path), 200);
+      return items.map(({ type }) => type);
+    };
+    expect(await pulls(scoped)).toEqual(["user.online"]);
+    expect(await pulls(plain)).toEqual([]);
+    const hidden = { url: other.url, types: ["hidden.online"] };
+    expectRefusal(await scoped.api.post("/api/webhooks", hidden), "invalid_payload");
+    for (const id of ids) await scoped.api.delete(`/api/webhooks/${id}`);
   });
 
   it("[WBH4] [WHK3] [WHK1] when the host that delivers is killed another goes on, and every key stays in order", async () => {

@@ -61,7 +61,12 @@ const RENAMED = "interval '30 days'";
 const CHANGE_USER = {
   text: `SELECT p.* FROM put_user($1, NULL, $2, ${RENAMED}, ${RENAMED}) p`,
 };
-const PUT_EXTERNAL = { text: `SELECT p.* FROM put_users($1, ${RENAMED}) p ORDER BY p.n` };
+// The users are put once the service is set, on which their argument depends.
+const PUT_EXTERNAL = {
+  text: `SELECT p.* FROM set_config('troupe.service', $2, true) s (name)
+    CROSS JOIN LATERAL put_users(CASE WHEN s.name IS NOT NULL THEN $1::jsonb END, ${RENAMED}) p
+    ORDER BY p.n`,
+};
 const USERS_BY_IDS = {
   text: `SELECT ${USER_COLUMNS} FROM users u WHERE u.id = ANY ($1::bigint[])`,
 };
@@ -276,10 +281,11 @@ export class PostgresAccounts implements AccountStore {
 
   async putExternal(
     users: readonly { externalId: string; change: UserChange }[],
+    service = "",
   ): Promise<Result<PutUser>[]> {
     const asked = users.map(({ externalId, change }) => ({ external_id: externalId, change }));
     // Tried again after a lost answer it changes nothing more.
-    const rows = await this.#database.read<PutRow>(PUT_EXTERNAL, [JSON.stringify(asked)]);
+    const rows = await this.#database.read<PutRow>(PUT_EXTERNAL, [JSON.stringify(asked), service]);
     const ids = rows.flatMap((row) => (row.outcome === "ok" ? [row.user_id] : []));
     // A second statement, which sees what the first has made.
     const found = await this.#database.read<UserRow>(USERS_BY_IDS, [[...new Set(ids)]]);

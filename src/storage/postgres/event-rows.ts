@@ -3,7 +3,7 @@
  * this module makes the API's objects of them, with the mappers that every other answer uses.
  */
 import { withFirstMembers } from "../../protocol/members.ts";
-import { type OutsideEvent, outsideEvent } from "../../protocol/outside-events.ts";
+import { type OutsideEvent, outsideEvent, shownType } from "../../protocol/outside-events.ts";
 import type { Conversation } from "../../protocol/schemas.ts";
 import { isoOf } from "./connection.ts";
 import { type ConversationRow, conversationOf, type UserRow, userOf } from "./rows.ts";
@@ -42,7 +42,7 @@ export function eventOf(
   const { t: type, k: key, r: rev, a: actor, s: service } = logged;
   return outsideEvent({
     id: `evt_${uid}_${n}`,
-    type,
+    type: shownType(type),
     at,
     key,
     rev,

@@ -6,8 +6,13 @@ import type { JobQueue } from "../../../ports/jobs.ts";
 import type { Probe } from "../../../ports/outbound.ts";
 import type { WebhookStore } from "../../../ports/webhooks.ts";
 import { ok, type Result, refused } from "../../../protocol/errors.ts";
-import { WEBHOOKS_MAX } from "../../../protocol/event-routes.ts";
-import { isPresenceType, unknownPattern } from "../../../protocol/outside-events.ts";
+import { WEBHOOKS_MAX, type Webhook } from "../../../protocol/event-routes.ts";
+import {
+  isPresenceType,
+  unknownPattern,
+  withHidden,
+  withoutHidden,
+} from "../../../protocol/outside-events.ts";
 import type { Identity } from "../../auth/identity.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, badField, type Handlers } from "../server/call.ts";
@@ -89,7 +94,7 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
   }
 
   const handlers: Handlers<Route> = {
-    async pullEvents({ query }) {
+    async pullEvents({ caller, query }) {
       if (config.events === "off") return OFF;
       const { after = "now", types = null, keys = null, wait_s = 0 } = query;
       const wrong = types === null ? null : wrongTypes(types, "query");
@@ -97,7 +102,10 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
       const from = await placeIn(after, "query");
       if (!from.ok) return from;
       await orUnreachable(events.pulled(types?.some(isPresenceType) ?? false));
-      const page = await orUnreachable(pulls.pull(from.value, { types, keys }, wait_s * 1000));
+      const meant = types === null ? null : meantBy(caller, types);
+      const page = await orUnreachable(
+        pulls.pull(from.value, { types: meant, keys }, wait_s * 1000),
+      );
       if (page === null) return gone((await orUnreachable(events.state())).oldest);
       return answered(200, ok({ items: page.events, cursor: cursorOf(page.next) }));
     },
@@ -109,25 +117,31 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
       if (!(await orUnreachable(events.state())).isOn) await begun();
       const secret = probe.newSecret();
       const made = await orUnreachable(
-        webhooks.create({ url, types, isBatch: batch, secret, madeBy: subjectOf(caller) }),
+        webhooks.create({
+          url,
+          types: meantBy(caller, types),
+          isBatch: batch,
+          secret,
+          madeBy: subjectOf(caller),
+        }),
       );
       if (made === null) return TOO_MANY;
       // Where the last webhook went at the same moment, the log may have ended.
       if (!(await orUnreachable(events.state())).isOn) await begun();
       await deliver(made.id);
-      return answered(201, ok({ ...made, secret }));
+      return answered(201, ok({ ...shownOf(made), secret }));
     },
 
     async listWebhooks() {
-      return answered(200, ok({ items: await orUnreachable(webhooks.list()) }));
+      return answered(200, ok({ items: (await orUnreachable(webhooks.list())).map(shownOf) }));
     },
 
     async getWebhook({ params }) {
       const found = await orUnreachable(webhooks.webhook(params.id));
-      return found === null ? NO_WEBHOOK : answered(200, ok(found));
+      return found === null ? NO_WEBHOOK : answered(200, ok(shownOf(found)));
     },
 
-    async updateWebhook({ params, body }) {
+    async updateWebhook({ caller, params, body }) {
       const { url, types, batch, enabled, rotate_secret } = body;
       if (Object.keys(body).length === 0) return NO_CHANGE;
       if ((await orUnreachable(webhooks.webhook(params.id))) === null) return NO_WEBHOOK;
@@ -140,7 +154,7 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
       const changed = await orUnreachable(
         webhooks.change(params.id, {
           ...(url !== undefined && { url }),
-          ...(types !== undefined && { types }),
+          ...(types !== undefined && { types: meantBy(caller, types) }),
           ...(batch !== undefined && { isBatch: batch }),
           ...(enabled !== undefined && { isEnabled: enabled }),
           ...(secret !== undefined && { secret }),
@@ -148,7 +162,7 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
       );
       if (changed === null) return NO_WEBHOOK;
       if (changed.enabled) await deliver(changed.id);
-      return answered(200, ok({ ...changed, ...(secret !== undefined && { secret }) }));
+      return answered(200, ok({ ...shownOf(changed), ...(secret !== undefined && { secret }) }));
     },
 
     async deleteWebhook({ params }) {
@@ -180,6 +194,15 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
     },
   };
   return { handlers, pulls };
+}
+
+/** [EVP1] */
+function meantBy({ scope }: Identity, types: readonly string[]): string[] {
+  return scope.includes("presence") ? withHidden(types) : [...types];
+}
+
+function shownOf(webhook: Webhook): Webhook {
+  return { ...webhook, types: withoutHidden(webhook.types) };
 }
 
 function subjectOf({ service }: Identity): string {

@@ -47,6 +47,7 @@ export function userRoutes(
   /** Errors name their key, whose place in the batch the answer's order tells. */
   async function putAll(
     asked: readonly unknown[],
+    { service }: Identity,
   ): Promise<{ user?: User; error?: ErrorObject }[]> {
     const read = asked.map((item) => readItem(item) as Result<BatchUser>);
     const good = read.flatMap((item) => (item.ok ? [item.value] : []));
@@ -54,7 +55,8 @@ export function userRoutes(
       externalId: external_id,
       change: folded(change),
     }));
-    const put = users.length === 0 ? [] : await orUnreachable(accounts.putExternal(users));
+    const put =
+      users.length === 0 ? [] : await orUnreachable(accounts.putExternal(users, service?.subject));
     let next = 0;
     return read.map((item) => {
       const done = item.ok ? put[next++]! : item;
@@ -77,15 +79,15 @@ export function userRoutes(
       publish(done.value);
       return answered(200, ok(done.value.user));
     },
-    async putExternalUser({ params, body }) {
+    async putExternalUser({ caller, params, body }) {
       const asked = { externalId: params.external_id, change: folded(body) };
-      const [done] = await orUnreachable(accounts.putExternal([asked]));
+      const [done] = await orUnreachable(accounts.putExternal([asked], caller.service?.subject));
       if (!done!.ok) return done!;
       publish(done!.value);
       return answered(done!.value.created ? 201 : 200, ok(done!.value.user));
     },
-    async putExternalUsers({ body }) {
-      return answered(200, ok({ items: await putAll(body.users) }));
+    async putExternalUsers({ caller, body }) {
+      return answered(200, ok({ items: await putAll(body.users, caller) }));
     },
     async mintToken({ params, body }) {
       return answered(201, await auth.mint(asUserId(params.id), body.ttl_s ?? MINTED_TTL_S));

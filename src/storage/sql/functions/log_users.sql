@@ -30,9 +30,9 @@ BEGIN
       NULL, left(shown, -1) || ',"suspended":' || (NEW.suspended_at IS NOT NULL) || '}')]);
   END IF;
   IF NEW.last_seen_at IS DISTINCT FROM OLD.last_seen_at AND NEW.last_seen_at IS NOT NULL
-    AND EXISTS (SELECT 1 FROM event_log_state s WHERE s.has_presence)
-    AND shows_presence(NEW.id) THEN
-    PERFORM log_events(ARRAY[outside_event('user.offline', key, NULL, NEW.id::text,
+    AND EXISTS (SELECT 1 FROM event_log_state s WHERE s.has_presence) THEN
+    PERFORM log_events(ARRAY[outside_event(
+      CASE WHEN shows_presence(NEW.id) THEN 'user.offline' ELSE 'hidden.offline' END, key, NULL, NEW.id::text,
       json_build_object('status', json_build_object('user_id', NEW.id::text, 'status', 'offline',
         'last_seen_at', iso_time(NEW.last_seen_at)))::text)]);
   END IF;

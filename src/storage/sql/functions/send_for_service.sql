@@ -30,6 +30,7 @@ BEGIN
   END;
   changed := outcome = 'ok' AND sent_seq IS NULL;
   IF changed THEN
+    PERFORM set_config('troupe.service', p_subject, true);
     sent_seq := found.last_seq + 1;
     expires := moment + (p_message->>'expire_in_s')::int * interval '1 second';
     INSERT INTO messages

@@ -1,5 +1,5 @@
 -- Whether a user shows everybody when they are there, and when they were last seen: of others the
--- event log says nothing about presence.
+-- event log says so to services with the scope presence only.
 CREATE OR REPLACE FUNCTION shows_presence(p_user bigint) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT coalesce(t.presence, d.presence) = 'everyone'
