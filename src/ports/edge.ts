@@ -361,7 +361,7 @@ export interface ReactionQueries {
 
 export interface MembersFilter {
   role?: Role | undefined;
-  /** The beginning of a username or of a word of a display name, in any case. */
+  /** Each word of it begins the username or a word of the display name, folded. */
   q?: string | undefined;
 }
 

@@ -327,6 +327,11 @@ describe.each(ADAPTERS)("coming in and going in $name", ({ open }) => {
     expect(await list({ q: name.username.toUpperCase() })).toEqual([dan]);
     expect(await list({ q: name.display_name.split(" ").at(-1)! })).toEqual([dan]);
     expect(await list({ q: "nobody" })).toEqual([]);
+    expect(await list({ q: name.username, role: "member" })).toEqual([dan]);
+    expect(await list({ q: name.username, role: "moderator" })).toEqual([]);
+    await granted(storage.accounts.changeUser(dan, { display_name: "Zoë van der Bëek" }));
+    expect(await list({ q: "bEe zoe" })).toEqual([dan]);
+    expect(await list({ q: "bee ann" })).toEqual([]);
     await call({ by: ann, does: "update", permissions: { list_members: "moderator" } });
     expect([await list({}), await list({}, cat), await list({}, eve)]).toEqual([
       "forbidden",

@@ -19,6 +19,18 @@ export function beginsWords(q: string, text: string): boolean {
   return wordsOf(q).every((asked) => words.some((word) => word.startsWith(asked)));
 }
 
+/** Whether each word of `q` begins the username or a word of the display name. */
+export function isNamed(
+  q: string,
+  { username, display_name }: { username: string; display_name: string },
+): boolean {
+  const own = [username, ...wordsOf(display_name)];
+  return folded(q)
+    .trim()
+    .split(/\s+/)
+    .every((asked) => own.some((word) => word.startsWith(asked)));
+}
+
 function wordsOf(text: string): string[] {
   return folded(text)
     .split(/[\s!-/:-@[-`{-~]+/)

@@ -55,6 +55,7 @@ import { answerSync, type SyncCandidate } from "../postgres/sync-answer.ts";
 import { MemoryChannelQueries, openedChannels } from "./channels.ts";
 import { roleOf, ruledOf } from "./conversation-calls.ts";
 import { listConversations, totalsOf } from "./conversation-list.ts";
+import { isNamed } from "./folding.ts";
 import { MemoryMembership } from "./membership.ts";
 import { readPrefs } from "./prefs.ts";
 import { hidesPresence, sightOf } from "./privacy.ts";
@@ -273,7 +274,7 @@ export class MemoryQueries extends MemoryChannelQueries implements Queries {
       ({ joinedMs, userId }) =>
         (place === null || joinedMs > place.joinedMs) &&
         (role === undefined || roleOf(stored, userId) === role) &&
-        (q === undefined || isNamed(this.#tables.users.get(userId)?.user, q.toLowerCase())),
+        (q === undefined || isNamed(q, this.#tables.users.get(userId)!.user)),
     );
     return membersPageOf(
       rest
@@ -463,12 +464,6 @@ function lastChangeMsOf(stored: StoredConversation): number {
     ...versions.map(({ replacedAtMs }) => replacedAtMs),
     ...undos.map(({ changedAtMs }) => changedAtMs),
   );
-}
-
-/** `q`: see MembersFilter. */
-function isNamed(user: User | undefined, q: string): boolean {
-  if (user === undefined) return false;
-  return user.username.startsWith(q) || ` ${user.display_name.toLowerCase()}`.includes(` ${q}`);
 }
 
 function peerIn(stored: StoredConversation, userId: string): StoredMember | undefined {
