@@ -5,6 +5,7 @@ import type { WorkerConfig } from "../config/config.ts";
 import { erasureJobs } from "./erasure.ts";
 import { exportJobs } from "./export.ts";
 import { fileJobs, SWEEP_FILES } from "./files.ts";
+import { FORGET_CONVERSATION, forgetJobs } from "./forget-conversations.ts";
 import { importJobs } from "./import.ts";
 import type { JobsOptions } from "./jobs.ts";
 import { PREPARE_FILE, prepareJobs } from "./prepare-files.ts";
@@ -26,6 +27,7 @@ type Export = Parameters<typeof exportJobs>[0];
 type Import = Parameters<typeof importJobs>[0];
 type Sweep = Parameters<typeof fileJobs>[0];
 type Prepare = Parameters<typeof prepareJobs>[0];
+type Forget = Parameters<typeof forgetJobs>[0];
 type Retention = Parameters<typeof retentionJobs>[0];
 type Unread = Parameters<typeof unreadJobs>[0];
 type Search = Parameters<typeof searchJobs>[0];
@@ -38,6 +40,7 @@ export interface HostJobsOptions {
     exports: Export["store"];
     imports: Import["store"];
     jobs: Export["queue"];
+    deleted: Forget["store"];
     retention: Retention["store"];
     searchIndex: Search["index"];
     unread: Unread["store"];
@@ -77,6 +80,7 @@ export function hostJobs({
       ...exportJobs({ store: exports, files: store, queue, basePath, clock }),
       ...importJobs({ store: storage.imports, files: store, readers, clock }),
       ...(messageSearch ? searchJobs({ index: storage.searchIndex, clock, log }) : {}),
+      ...forgetJobs({ store: storage.deleted }),
       ...retentionJobs({ store: storage.retention, gateway, log }),
       ...unreadJobs({ store: storage.unread, gateway, afterS: unreadAfterS, log }),
       ...push,
@@ -84,6 +88,7 @@ export function hostJobs({
     bounds: {
       [PREPARE_FILE]: prepare.scan === null ? IMAGES_AT_ONCE : SCANS_AT_ONCE,
       [PUSH]: 1,
+      [FORGET_CONVERSATION]: 1,
       [IMPORT]: IMPORTS_AT_ONCE,
     },
     standing: [SWEEP_FILES, PUSH, KEEP_MESSAGES, ...(messageSearch ? [FEED_SEARCH] : [])],

@@ -3,9 +3,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { HistoryPage, MembersPage } from "../../src/ports/edge.ts";
 import type { ListPage } from "../../src/ports/social.ts";
 import type { ConversationSummary, Totals } from "../../src/protocol/conversation-list.ts";
-import type { Conversation } from "../../src/protocol/schemas.ts";
+import type { Conversation, User } from "../../src/protocol/schemas.ts";
+import { eventually } from "../support/eventually.ts";
 import { expectRefusal } from "../support/expectations.ts";
 import { expectStatus, type Person } from "../support/person.ts";
+import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 
 const troupe = troupeForFile({ shared: true });
@@ -250,5 +252,47 @@ describe("watching", () => {
     expect(await session.next("conversation_deleted")).toEqual(ended);
     expect(await passive.next("conversation_deleted")).toEqual(ended);
     expectRefusal(await ann.api.get(path()), "not_found");
+  });
+
+  it("[CHC14] [FGC1] one of more than 1,000 members is gone at once, and its rows soon", async () => {
+    const shop = await Service.of(troupe(), "users", "act");
+    const made = await Promise.all(
+      Array.from({ length: 11 }, (_, batch) => {
+        const users = Array.from({ length: 100 }, (_, n) => ({ external_id: `c${batch}-${n}` }));
+        return shop.api.post<{ items: { user: User }[] }>("/api/users/batch", { users });
+      }),
+    );
+    const crowd = made.flatMap((answer) => expectStatus(answer, 200).items.map((i) => i.user.id));
+    await makes({ ...OPEN, audience: "anyone" });
+    await joins(bob);
+    const acting = { headers: { "troupe-act-as": ann.id } };
+    for (const user_ids of [crowd.slice(0, 1_000), crowd.slice(1_000)]) {
+      const added = await shop.api.post<unknown>(path("/members"), { user_ids }, acting);
+      expectStatus(added, 200);
+    }
+    await ann.posts(channel.id, "the last one");
+    const [watcher, passive] = [await bob.connects(NEW), await bob.connects(NEW)];
+    await watcher.does("join_conversation", id());
+    const { prefs_rev } = expectStatus(
+      await bob.api.patch<{ prefs_rev: number }>(path("/prefs"), { pinned: true }),
+      200,
+    );
+    expectStatus(await ann.api.delete(path()), 204);
+    expectRefusal(await bob.api.get(path()), "not_found");
+    expectRefusal(await bob.api.get(path("/messages")), "not_found");
+    expectRefusal(await bob.api.get(path("/prefs")), "not_found");
+    expectRefusal(await bob.api.post(path("/join")), "not_found");
+    const listed = await bob.api.get<ListPage<ConversationSummary>>(
+      "/api/conversations?filter=all",
+    );
+    expect(expectStatus(listed, 200).items.map((one) => one.id)).not.toContain(channel.id);
+    expect(await watcher.next("conversation_deleted")).toMatchObject(id());
+    expect(await passive.next("conversation_deleted")).toMatchObject(id());
+    const synced = { conversations: [{ ...id(), after_rev: 1 }], prefs_after_rev: prefs_rev };
+    expect((await passive.does("sync", synced)).removed).toEqual([channel.id]);
+    await eventually("the memberships have ended", async () => {
+      const { prefs } = await passive.does("sync", synced);
+      return prefs?.some((one) => one.conversation_id === channel.id && one.removed === true);
+    });
   });
 });

@@ -45,14 +45,14 @@ const ACTIVITY = {
       FROM asked a
       JOIN conversation_members m ON m.user_id = a.user_id
       JOIN conversations c ON c.id = m.conversation_id
-      WHERE m.in_channel IS NULL AND (c.last_activity_at > a.since OR m.own_activity_at > a.since)
+      WHERE m.in_channel IS NULL AND c.deleted_at IS NULL AND (c.last_activity_at > a.since OR m.own_activity_at > a.since)
       UNION ALL
       SELECT m.user_id, c.id, c.rev, m.thread_of, ${ownColumns("c", "m")}, false
       FROM changed g
       JOIN asked a ON g.at > a.since
       JOIN conversation_members m ON m.conversation_id = g.conversation_id
         AND m.user_id = a.user_id AND m.in_channel IS NULL
-      JOIN conversations c ON c.id = g.conversation_id
+      JOIN conversations c ON c.id = g.conversation_id AND c.deleted_at IS NULL
     )
     SELECT ${NOW_MS} AS read_at_ms, f.*
     FROM (SELECT) one LEFT JOIN found f ON true`,
@@ -62,7 +62,7 @@ const STANDING = {
   name: "standing_of_reader",
   text: `SELECT c.id, c.rev, m.thread_of, m.in_channel, ${ownColumns("c", "m")}
     FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
-    WHERE m.conversation_id = $2 AND m.user_id = $1`,
+    WHERE m.conversation_id = $2 AND m.user_id = $1 AND c.deleted_at IS NULL`,
 };
 
 const MOVED_CURSORS = {

@@ -105,7 +105,7 @@ const listOf = (name: string, members: string) => ({
       FROM conversation_members k
       JOIN conversations c ON c.id = k.conversation_id
       ${OWN_PREFS}
-      WHERE k.user_id = $1
+      WHERE k.user_id = $1 AND c.deleted_at IS NULL
         AND CASE $3
           WHEN 'all' THEN true
           WHEN 'unread' THEN unread_count(c, k) > 0
@@ -165,7 +165,7 @@ const TOTALS = {
       FROM conversation_members k
       JOIN conversations c ON c.id = k.conversation_id
       ${OWN_PREFS}
-      WHERE k.user_id = $1
+      WHERE k.user_id = $1 AND c.deleted_at IS NULL
         AND NOT coalesce(p.muted_until > statement_timestamp(), false)
         AND NOT is_archived(c, p, statement_timestamp())
     ) u`,

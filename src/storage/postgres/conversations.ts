@@ -140,7 +140,7 @@ const CREATE_INVITE = { text: "SELECT * FROM create_invite($1, $2, $3, $4, $5, $
 const END_INVITE = {
   text: `DELETE FROM conversation_invites i USING conversation_members k, conversations c
     WHERE i.id = $3 AND i.conversation_id = $1 AND k.conversation_id = $1 AND k.user_id = $2
-      AND c.id = $1 AND (i.inviter_id = $2
+      AND c.id = $1 AND c.deleted_at IS NULL AND (i.inviter_id = $2
         OR role_rank(role_in(c.owner_id, k.user_id, k.extra)) >= role_rank('moderator'))
     RETURNING i.id`,
 };

@@ -2,6 +2,7 @@
 
 import type { AppQueries } from "../../ports/app-actors.ts";
 import type { ClientPackages } from "../../ports/client-packages.ts";
+import type { DeletedConversations } from "../../ports/deleted-conversations.ts";
 import type { AccountStore, Queries } from "../../ports/edge.ts";
 import type { ErasureStore } from "../../ports/erasures.ts";
 import type { EventLog } from "../../ports/events.ts";
@@ -23,6 +24,7 @@ import { PostgresAccounts } from "./accounts.ts";
 import { PostgresAppQueries } from "./app-actors.ts";
 import { PostgresClientPackages } from "./client-packages.ts";
 import type { StorageOptions } from "./connection.ts";
+import { PostgresDeletedConversations } from "./deleted-conversations.ts";
 import { PostgresDevices } from "./devices.ts";
 import { PostgresErasures } from "./erasures.ts";
 import { PostgresEventLog } from "./event-log.ts";
@@ -72,6 +74,7 @@ export interface EdgeStorage {
   erasures: ErasureStore;
   exports: ExportStore;
   imports: ImportStore;
+  deleted: DeletedConversations;
   retention: RetentionStore;
   events: EventLog;
   unread: UnreadStore;
@@ -119,6 +122,7 @@ export function createEdgePorts(url: string, options: EdgeStorageOptions = {}): 
     erasures: new PostgresErasures(database),
     exports: new PostgresExports(database),
     imports: new PostgresImports(imports),
+    deleted: new PostgresDeletedConversations(database),
     retention: new PostgresRetention(database),
     events: new PostgresEventLog(database),
     unread: new PostgresUnread(database),

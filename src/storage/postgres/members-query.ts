@@ -2,7 +2,7 @@
  * All members of a conversation, a page at a time, in the order in which they joined.
  *
  * [MPG1] A page reads as many rows of a channel as it shows, of all members and of those of a role.
- * [MPG2] Of those with a name it reads the users who have it, where these are few, and else
+ * [MPG2] A search by name reads the users who have it, where these are few, and else
  *        LOOKED_AT_MAX members: then a page may have less than its limit, and a next one.
  */
 import type { MembersFilter, MembersPage } from "../../ports/edge.ts";

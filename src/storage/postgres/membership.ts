@@ -18,7 +18,7 @@ const BANS = {
   text: `SELECT b.*, role_rank(role_in(c.owner_id, k.user_id, k.extra))
         >= role_rank(least_role(c.kind, c.extra, 'ban')) AS allowed
     FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id
+    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
     LEFT JOIN LATERAL (
       SELECT ${BAN_COLUMNS} FROM conversation_bans b
       WHERE b.conversation_id = k.conversation_id AND b.user_id > $3 AND ${LASTS}
@@ -35,7 +35,7 @@ const BAN = {
 const INVITES = {
   name: "invites_of_conversation",
   text: `SELECT i.* FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id
+    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
     LEFT JOIN LATERAL (
       SELECT ${INVITE_COLUMNS} FROM conversation_invites i
       WHERE i.conversation_id = k.conversation_id AND i.id < $3
@@ -53,7 +53,7 @@ const INVITATION = {
       i.expires_at > clock_timestamp() AND (i.max_uses IS NULL OR i.uses < i.max_uses) AS open,
       k.user_id IS NOT NULL AS is_member, ${USER_COLUMNS}
     FROM conversation_invites i
-    JOIN conversations c ON c.id = i.conversation_id
+    JOIN conversations c ON c.id = i.conversation_id AND c.deleted_at IS NULL
     JOIN users u ON u.id = i.inviter_id
     LEFT JOIN conversation_members k ON k.conversation_id = c.id AND k.user_id = $1
     WHERE i.token_hash = $2 AND NOT is_apart(i.inviter_id, $1)

@@ -15,7 +15,9 @@ const MEMBERS_LISTED_MAX = 200;
 
 const accountBy = (condition: string) => ({
   text: `SELECT ${USER_COLUMNS}, is_suspended(u) AS suspended, u.last_seen_at,
-      (SELECT count(*) FROM conversation_members k WHERE k.user_id = u.id)::int AS conversations,
+      (SELECT count(*) FROM conversation_members k
+        JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
+        WHERE k.user_id = u.id)::int AS conversations,
       (SELECT count(*) FROM refresh_families f
         WHERE f.user_id = u.id AND f.revoked_at IS NULL AND f.expires_at > now())::int AS logins
     FROM users u WHERE ${condition}`,

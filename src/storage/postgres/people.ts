@@ -123,11 +123,15 @@ const CANDIDATES_MAX = 2_000;
 /** Greater than everything that begins with the word. */
 const PAST = (word: string) => `${word} || chr(1114111)`;
 
+/** Channels by themselves, so that a large one takes nobody's place who shares a group. */
+const sharing = (which: string) => `(SELECT m.user_id FROM conversation_members k
+    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
+    JOIN conversation_members m ON m.conversation_id = k.conversation_id
+    WHERE k.user_id = $1 AND ${which} AND m.user_id <> $1 LIMIT ${SHARED_ROWS_MAX})`;
+
 const SHARED = `SELECT f.followee_id AS id FROM follows f WHERE f.follower_id = $1
   UNION SELECT m.user_id FROM (
-    SELECT m.user_id FROM conversation_members k
-    JOIN conversation_members m ON m.conversation_id = k.conversation_id
-    WHERE k.user_id = $1 AND m.user_id <> $1 LIMIT ${SHARED_ROWS_MAX}
+    ${sharing("k.in_channel IS NULL")} UNION ALL ${sharing("k.in_channel")}
   ) m`;
 const ALL = `(SELECT v.id FROM users v
     WHERE v.username >= q.words[1] AND v.username < ${PAST("q.words[1]")}

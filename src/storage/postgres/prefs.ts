@@ -24,7 +24,7 @@ const PREFS = {
   name: "prefs_of_reader",
   text: `SELECT a.n::int, prefs_text(p, o) AS prefs
     FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY AS a (reader, id, n)
-    JOIN conversations c ON c.id = a.id
+    JOIN conversations c ON c.id = a.id AND c.deleted_at IS NULL
     JOIN conversation_members k
       ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = a.reader
     LEFT JOIN conversation_members o ON o.conversation_id = a.id AND o.user_id = a.reader

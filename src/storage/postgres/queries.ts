@@ -141,7 +141,7 @@ const JOINING_CHANGE = {
   name: "joining_change",
   text: `SELECT c.meta_rev, ${CONVERSATION_COLUMNS}, u.undos
     FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id
+    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
     JOIN conversation_rows v ON v.id = c.id
     CROSS JOIN LATERAL (
       SELECT json_agg(${UNDO_JSON}) AS undos
@@ -155,7 +155,7 @@ const JOINING_CHANGE = {
 const CONVERSATION = {
   name: "conversation_of_reader",
   text: `SELECT ${PART_COLUMNS} FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id
+    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
     CROSS JOIN LATERAL (${firstMembers("c", "$1::bigint")}) v
     WHERE k.conversation_id = $2 AND k.user_id = $1 AND k.thread_of IS NULL`,
 };

@@ -50,7 +50,9 @@ const LAST_SEQ = `(SELECT greatest(max(x.seq), t.first_seq - 1, 0) FROM messages
 const LOST_REV = "CASE WHEN t.first_seq > 1 AND t.parent_id IS NOT NULL THEN t.rev END";
 const REV = `(SELECT greatest(t.meta_rev, max(x.rev), ${LOST_REV}) FROM messages x
   WHERE x.conversation_id = t.id)`;
-const MEMBERS = "(SELECT count(*) FROM conversation_members x WHERE x.conversation_id = t.id)";
+// A deleted conversation has none, whatever rows a job has yet to delete.
+const MEMBERS = `(SELECT count(*) FROM conversation_members x
+  WHERE x.conversation_id = t.id AND t.deleted_at IS NULL)`;
 const REPLIES = `(SELECT count(*) FROM messages x
   WHERE x.conversation_id = t.id AND x.seq <= t.counted_seq AND x.deleted_at IS NULL
     AND x.extra->>'type' IS DISTINCT FROM 'system')`;
@@ -181,7 +183,8 @@ const RECOUNTED: Recounted[] = [
     column: "member_count",
     differing: `SELECT t.id, t.member_count AS stored, coalesce(x.counted, 0) AS counted
       FROM conversations t
-      LEFT JOIN ${grouped("conversation_members", "conversation_id", "count(*)")} x ON x.id = t.id`,
+      LEFT JOIN ${grouped("conversation_members", "conversation_id", "count(*)")} x
+        ON x.id = t.id AND t.deleted_at IS NULL`,
     counted: MEMBERS,
     isRow: ONE_ROW,
   },

@@ -123,12 +123,14 @@ export const readerExtra = (reader: string) => `(
  */
 export const readable = (reader: string) => `conversations c ${readableBy(reader)}`;
 
-/** The row `k` of `readable`, joined to a conversation `c`. */
+/**
+ * The row `k` of `readable`, joined to a conversation `c`. The rows of a deleted one may still be there.
+ */
 export const readableBy = (reader: string) =>
   `CROSS JOIN LATERAL (
       SELECT m.* FROM conversation_members m
       WHERE m.conversation_id = coalesce(c.parent_id, c.id) AND m.user_id = ${reader}
-        AND (c.parent_id IS NULL OR coalesce(m.visible_from_seq, 1) <= c.parent_seq)
+        AND c.deleted_at IS NULL AND (c.parent_id IS NULL OR coalesce(m.visible_from_seq, 1) <= c.parent_seq)
       UNION ALL
       SELECT o.* FROM open_reader(c, ${reader}) o WHERE c.kind = 'channel'
     ) k`;

@@ -67,6 +67,7 @@ const OPEN_SESSIONS = {
             OVER (ranked ROWS UNBOUNDED PRECEDING) AS unread_place
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
         WHERE m.user_id = u.id AND m.thread_of IS NULL AND m.in_channel IS NULL
+          AND c.deleted_at IS NULL
         WINDOW ranked AS (
           ORDER BY ${OWN_ACTIVITY} DESC NULLS LAST, (m.read_seq > 0) DESC,
             c.last_activity_at DESC, c.id DESC
@@ -88,7 +89,7 @@ const OPEN_SESSIONS = {
             ORDER BY m.own_activity_at DESC NULLS LAST, c.last_activity_at DESC, c.id DESC
           ) AS place
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
-        WHERE m.user_id = u.id AND m.thread_of IS NOT NULL
+        WHERE m.user_id = u.id AND m.thread_of IS NOT NULL AND c.deleted_at IS NULL
       ) t
     ) h
     CROSS JOIN LATERAL (
@@ -100,7 +101,7 @@ const OPEN_SESSIONS = {
         SELECT c.id, c.rev, ${ownColumns("c", "m")},
           coalesce(m.own_activity_at, m.joined_at) AS active_at
         FROM conversation_members m JOIN conversations c ON c.id = m.conversation_id
-        WHERE m.user_id = u.id AND m.in_channel
+        WHERE m.user_id = u.id AND m.in_channel AND c.deleted_at IS NULL
         ORDER BY active_at DESC, c.id DESC LIMIT ${CHANNELS_MAX}
       ) t
     ) z

@@ -50,7 +50,7 @@ export const SYNC = {
           ${shownFrom("k")} AS shown_from, ${OWN}
         FROM unnest(q.ids, q.revs) AS a (id, after_rev)
         JOIN conversation_members k ON k.conversation_id = a.id AND k.user_id = q.reader
-        JOIN conversations c ON c.id = a.id
+        JOIN conversations c ON c.id = a.id AND c.deleted_at IS NULL
         WHERE q.threads OR (k.thread_of IS NULL AND k.in_channel IS NULL)
       ), unfollowed AS (
         -- Threads that are listed, may be read and are not followed: nothing of them is one's own.
@@ -80,7 +80,7 @@ export const SYNC = {
         SELECT c.*, NULL::bigint AS after_rev, true AS differs, true AS fresh,
           ${shownFrom("k")} AS shown_from, ${OWN}
         FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
-        WHERE q.complete AND k.user_id = q.reader AND k.conversation_id <> ALL (q.ids)
+        WHERE q.complete AND k.user_id = q.reader AND c.deleted_at IS NULL AND k.conversation_id <> ALL (q.ids)
           AND (q.threads OR (k.thread_of IS NULL AND k.in_channel IS NULL))
         ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ${CONVERSATIONS_MAX + 1}
       ), weighed AS (

@@ -33,7 +33,7 @@ const THREADS = {
       SELECT c.*, ${shownFrom("k")} AS shown_from, k.read_seq, k.read_n, k.cleared_n,
         k.unread_from_n, unread_count(c, k) AS unread_count
       FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
-      WHERE k.user_id = $1 AND k.thread_of IS NOT NULL
+      WHERE k.user_id = $1 AND k.thread_of IS NOT NULL AND c.deleted_at IS NULL
         AND ($3::timestamptz IS NULL OR (c.last_activity_at, c.id) < ($3, $4::bigint))
         AND (NOT $5 OR unread_count(c, k) > 0)
       ORDER BY c.last_activity_at DESC, c.id DESC LIMIT $2

@@ -63,7 +63,8 @@ const members = (extent: Extent) => `SELECT k.conversation_id AS place, k.user_i
     'joined_at', iso_time(k.joined_at), 'delivered', k.delivered_seq, 'read', k.read_seq`,
 )} AS line
   FROM (
-    SELECT * FROM conversation_members k
+    SELECT k.* FROM conversation_members k
+    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
     WHERE ${within(extent, "k.conversation_id")} (k.conversation_id, k.user_id) > (:place, :after)
     ORDER BY k.conversation_id, k.user_id LIMIT ${PAGE}
   ) k JOIN conversations c ON c.id = k.conversation_id JOIN users u ON u.id = k.user_id

@@ -66,6 +66,10 @@ DECLARE
   quiet boolean;
   is_channel boolean;
   most int;
+  -- Rows of a kind that a deletion deletes by itself.
+  most_deleted constant int := 1000;
+  leaves_members boolean;
+  leaves_rows boolean;
   -- Members whose extra changed, with what it was before.
   touched_ids bigint[] := '{}';
   touched_before json[] := '{}';
@@ -450,11 +454,12 @@ BEGIN
           WHERE m.conversation_id = p_id AND m.extra->>'role' IN ('admin', 'moderator')
           ORDER BY m.extra->>'role', m.joined_at, m.user_id LIMIT 1;
         END IF;
-        IF NOT is_channel OR heir.user_id IS NULL THEN
+        IF is_channel AND heir.user_id IS NULL THEN
+          SELECT m.* INTO heir FROM conversation_members m
+          WHERE m.conversation_id = p_id AND m.in_channel ORDER BY m.joined_at, m.user_id LIMIT 1;
+        ELSIF NOT is_channel THEN
           SELECT m.* INTO heir FROM conversation_members m WHERE m.conversation_id = p_id
-          ORDER BY
-            CASE WHEN NOT is_channel THEN role_rank(coalesce(m.extra->>'role', 'member')) END DESC,
-            m.joined_at, m.user_id
+          ORDER BY role_rank(coalesce(m.extra->>'role', 'member')) DESC, m.joined_at, m.user_id
           LIMIT 1;
         END IF;
         now_owner := heir.user_id;
@@ -503,19 +508,44 @@ BEGIN
         ) m;
         added_ids := '{}';
         has_threads := EXISTS (SELECT 1 FROM conversations c WHERE c.parent_id = p_id);
-        IF has_threads THEN
-          PERFORM lock_followers(p_id, NULL);
+        -- Rows that are many are deleted by a job (forget_conversation), and mean nothing until then.
+        leaves_members := before.member_count > most_deleted
+          OR (has_threads AND most_deleted < (
+            SELECT coalesce(sum(c.member_count), 0) FROM conversations c WHERE c.parent_id = p_id));
+        leaves_rows := leaves_members
+          OR EXISTS (
+            SELECT 1 FROM message_expiries e WHERE e.conversation_id = p_id OFFSET most_deleted)
+          OR EXISTS (
+            SELECT 1 FROM conversation_leavers l WHERE l.conversation_id = p_id OFFSET most_deleted)
+          OR EXISTS (
+            SELECT 1 FROM conversation_bans b WHERE b.conversation_id = p_id OFFSET most_deleted);
+        IF leaves_members THEN
+          DELETE FROM conversation_members m
+          WHERE m.conversation_id = p_id AND m.user_id = ANY (removed_ids);
+          IF has_threads THEN
+            PERFORM end_threads(p_id);
+          END IF;
+        ELSE
+          IF has_threads THEN
+            PERFORM lock_followers(p_id, NULL);
+          END IF;
+          DELETE FROM conversation_members m WHERE m.conversation_id = p_id;
+          IF has_threads THEN
+            PERFORM end_following(p_id, NULL);
+          END IF;
         END IF;
-        DELETE FROM conversation_members m WHERE m.conversation_id = p_id;
-        IF has_threads THEN
-          PERFORM end_following(p_id, NULL);
+        IF leaves_rows THEN
+          INSERT INTO jobs (kind, key) VALUES ('conversations.forget', p_id::text)
+          ON CONFLICT (kind, key) WHERE key IS NOT NULL AND state IN ('waiting', 'running')
+          DO NOTHING;
+          PERFORM pg_notify('troupe_jobs', '');
+        ELSE
+          DELETE FROM conversation_bans b WHERE b.conversation_id = p_id;
+          DELETE FROM conversation_leavers l WHERE l.conversation_id = p_id;
+          DELETE FROM message_expiries e WHERE e.conversation_id = p_id;
         END IF;
-        DELETE FROM conversation_bans b WHERE b.conversation_id = p_id;
+        -- Its messages, with what belongs to each, are removed in the background.
         DELETE FROM conversation_invites i WHERE i.conversation_id = p_id;
-        DELETE FROM conversation_leavers l WHERE l.conversation_id = p_id;
-        -- Nothing expires in it any more, and its messages, with what belongs to each, are removed in
-        -- the background.
-        DELETE FROM message_expiries e WHERE e.conversation_id = p_id;
         DELETE FROM conversation_pins p WHERE p.conversation_id = p_id;
         now_title := NULL;
         now_extra := NULL;

@@ -36,7 +36,7 @@ BEGIN
   FOR asked IN
     SELECT i.n::int, i.u, i.c, i.s, i.w, i.h, coalesce(i.d, false) AS d, v.kind,
       v.last_seq, coalesce(v.last_n, v.last_seq) AS last_n, coalesce(v.first_n, 0) AS first_n,
-      k.last_rev + 1 AS next_rev, m.user_id IS NOT NULL AS is_member
+      k.last_rev + 1 AS next_rev, m.user_id IS NOT NULL AND v.deleted_at IS NULL AS is_member
     FROM ROWS FROM (
       json_to_recordset(changes) AS (u bigint, c bigint, s text, w text, h json, d boolean)
     ) WITH ORDINALITY AS i (u, c, s, w, h, d, n)

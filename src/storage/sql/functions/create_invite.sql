@@ -13,9 +13,10 @@ DECLARE
   found conversations;
   own_role text;
 BEGIN
-  SELECT c.* INTO found FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
+  SELECT c.* INTO found FROM conversations c
+  WHERE c.id = p_id AND c.deleted_at IS NULL FOR NO KEY UPDATE;
   SELECT role_in(found.owner_id, m.user_id, m.extra) INTO own_role FROM conversation_members m
-  WHERE m.conversation_id = p_id AND m.user_id = p_by;
+  WHERE m.conversation_id = found.id AND m.user_id = p_by;
   outcome := CASE
     WHEN own_role IS NULL THEN 'not_found'
     WHEN found.kind NOT IN ('group', 'channel') THEN 'conflict'

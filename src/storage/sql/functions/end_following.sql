@@ -1,5 +1,5 @@
--- A user has left the parent, and follows none of its threads any more. With null the parent is
--- deleted, and its threads with it.
+-- A user has left the parent, and follows none of its threads any more. With null everybody has:
+-- the parent is deleted, and its threads with it (end_threads).
 CREATE OR REPLACE FUNCTION end_following(p_parent bigint, p_user bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -13,11 +13,7 @@ BEGIN
   FROM (SELECT g.conversation_id, count(*) AS n FROM gone g GROUP BY 1) x
   WHERE c.id = x.conversation_id;
   IF p_user IS NULL THEN
-    UPDATE conversations c
-    SET deleted_at = clock_timestamp(), rev = c.rev + 1, meta_rev = c.rev + 1
-    WHERE c.parent_id = p_parent AND c.deleted_at IS NULL;
-    DELETE FROM thread_summaries d USING conversations c
-    WHERE c.parent_id = p_parent AND d.conversation_id = c.id;
+    PERFORM end_threads(p_parent);
   END IF;
 END
 $$;

@@ -80,8 +80,8 @@ BEGIN
     SELECT k.apart, CASE WHEN of_id <> p_id THEN k.visible_from_seq > of_seq
         ELSE greatest(k.visible_from_seq, k.cleared_before_seq) > p_seq END
     INTO found_apart, found_hidden
-    FROM conversation_members k
-    WHERE k.conversation_id = of_id AND k.user_id = call.u;
+    FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
+    WHERE k.conversation_id = of_id AND k.user_id = call.u AND c.deleted_at IS NULL;
     outcome := CASE
       WHEN NOT FOUND THEN 'not_found'
       WHEN found_message.seq IS NULL OR found_hidden OR p_seq < kept_seq THEN 'message_not_found'

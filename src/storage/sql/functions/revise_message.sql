@@ -41,8 +41,8 @@ BEGIN
   INTO next_rev, of_id, is_thread, kept
   FROM conversations c WHERE c.id = p_id FOR NO KEY UPDATE;
   SELECT k.apart, p_seq < k.cleared_before_seq AND NOT is_thread INTO found_apart, found_hidden
-  FROM conversation_members k
-  WHERE k.conversation_id = of_id AND k.user_id = p_by;
+  FROM conversation_members k JOIN conversations c ON c.id = k.conversation_id
+  WHERE k.conversation_id = of_id AND k.user_id = p_by AND c.deleted_at IS NULL;
   SELECT m.* INTO before FROM messages m WHERE m.conversation_id = p_id AND m.seq = p_seq;
   is_pinned := before.extra ? 'pinned_at';
   outcome := CASE

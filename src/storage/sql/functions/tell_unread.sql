@@ -19,7 +19,8 @@ BEGIN
     SELECT w.conversation_id AS id, c.last_seq, x.items, x.found, unread_count(c, k) AS unread
     FROM unread_members w
     JOIN conversations c ON c.id = w.conversation_id
-    LEFT JOIN conversation_members k ON k.conversation_id = w.conversation_id AND k.user_id = p_user
+    LEFT JOIN conversation_members k
+      ON k.conversation_id = w.conversation_id AND k.user_id = p_user AND c.deleted_at IS NULL
     LEFT JOIN conversation_prefs p ON p.user_id = p_user AND p.conversation_id = w.conversation_id
     LEFT JOIN messages m ON m.conversation_id = w.conversation_id AND m.seq = w.waiting_seq
     LEFT JOIN LATERAL (

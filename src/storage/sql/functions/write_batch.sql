@@ -66,7 +66,8 @@ BEGIN
     ), checked AS (
       SELECT i.*, v.last_seq, v.last_n, v.rev, v.parent_id, d.seq AS dup_seq, t.files,
         CASE
-          WHEN m.user_id IS NULL OR m.visible_from_seq > v.parent_seq THEN 2
+          WHEN m.user_id IS NULL OR m.visible_from_seq > v.parent_seq
+            OR v.deleted_at IS NOT NULL THEN 2
           WHEN d.seq IS NOT NULL THEN 1
           WHEN m.apart THEN 4
           WHEN i.r > v.last_seq OR v.parent_id IS NULL AND i.r < m.cleared_before_seq
