@@ -46,10 +46,8 @@ export interface Context {
   readonly monotonicMs: Monotonic;
   /** For timestamps; the same for the whole turn. */
   readonly wallMs: WallTime;
-  /**
-   * Whether other hosts are unreachable now, so that what is known of their sessions may be old.
-   */
-  readonly isCutOff: boolean;
+  /** Whether that worker is unreachable now, so that what is known of its sessions may be old. */
+  isAway(incarnation: string): boolean;
   ask<K extends ActorKind, O extends Op<K>>(
     to: ActorAddress & { kind: K },
     op: O,

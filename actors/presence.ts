@@ -12,7 +12,9 @@
  * [PRS6] A user whose sessions died with the actor was last seen when the actor moved.
  * [PRS7] Sessions in doubt are settled in the same way: the living ones are announced again.
  * [PRS8] A session that has ended stays ended, even if a late letter still reports its status.
- * [PRS9] While other hosts cannot be reached, sessions in doubt keep their status.
+ * [PRS9] While the worker of a session in doubt cannot be reached, the session keeps its status.
+ * [PRS13] So does a status that no announced session explains, while the worker that the actor moved
+ *        from cannot be reached: sessions of the user may live there, or be known to it alone.
  * [PRS11] An invisible session does not count: its user was last seen when the last visible
  *        session ended or became invisible.
  * [PRS12] A push waits while a session is online, or while the grace period after the last one goes
@@ -39,9 +41,13 @@ type Phase =
    * A session ended; a worse status waits for `untilMs`. With `wasSettling` the actor had just moved,
    * and an edge may have read the user as offline before.
    */
-  | { is: "grace"; untilMs: Monotonic; inDoubt: boolean; wasSettling: boolean }
+  | { is: "grace"; untilMs: Monotonic; doubted: Doubted; wasSettling: boolean }
   /** Moved here; sessions are still being announced. */
-  | { is: "settling"; sinceMs: Monotonic; untilMs: Monotonic; inDoubt: boolean };
+  | { is: "settling"; sinceMs: Monotonic; untilMs: Monotonic; doubted: Doubted };
+
+/** Workers whose sessions are in doubt, and may be unreachable. */
+type Doubted = ReadonlySet<string>;
+const NONE: Doubted = new Set();
 
 export interface Presence {
   sessions: ReadonlyMap<SessionId, PresenceSession>;
@@ -69,8 +75,11 @@ export type PresenceEvent =
   | { type: "workers_gone"; incarnations: ReadonlySet<string> }
   /** Their sessions count again once they are announced. */
   | { type: "workers_doubted"; incarnations: ReadonlySet<string> }
-  | { type: "known"; status: PresenceStatus }
+  /** `former`: the worker that the actor moved from, where that is unreachable. */
+  | { type: "known"; status: PresenceStatus; former?: string }
   | { type: "time_up" };
+
+type IsAway = (worker: string) => boolean;
 
 export interface PresenceStep {
   presence: Presence;
@@ -131,13 +140,13 @@ export function pushReach({ sessions, phase }: Presence): PushReach {
   return phase.is === "grace" && sessions.size === 0 ? "wait" : "now";
 }
 
-/** `isCutOff`: other hosts cannot be reached now. */
+/** `isAway`: whether a worker cannot be reached now. */
 export function stepPresence(
   before: Presence,
   event: PresenceEvent,
   nowMs: Monotonic,
   graceMs: number,
-  isCutOff = false,
+  isAway: IsAway = () => false,
 ): PresenceStep {
   const over = event.type === "closed" ? endedWith(before.ended, event.session) : before.ended;
   const sessions = sessionsAfter(before.sessions, event, over, nowMs);
@@ -151,7 +160,7 @@ export function stepPresence(
     ended: over,
     lastEndedAtMs: isHere ? null : ended ? nowMs : before.lastEndedAtMs,
   };
-  return settle(presence, event, nowMs, graceMs, isCutOff);
+  return settle(presence, event, nowMs, graceMs, isAway);
 }
 
 function settle(
@@ -159,25 +168,26 @@ function settle(
   event: PresenceEvent,
   nowMs: Monotonic,
   graceMs: number,
-  isCutOff: boolean,
+  isAway: IsAway,
 ): PresenceStep {
   const { phase, published } = presence;
-  const isDoubt = event.type === "workers_doubted";
+  const doubted = doubtedBy(event);
   const actual = bestStatus(presence.sessions);
+  const isAnyAway = (workers: Doubted) => [...workers].some(isAway);
   switch (phase.is) {
     case "steady": {
       const isMoved =
         event.type === "announced" || (event.type === "known" && RANK[event.status] > 0);
       if (isMoved && published === "offline") {
         const known = event.type === "known" ? event.status : "offline";
-        return settling({ ...presence, published: known }, nowMs, nowMs, false);
+        return settling({ ...presence, published: known }, nowMs, nowMs, doubted);
       }
-      if (RANK[actual] < RANK[published] && isDoubt) {
-        return settling(presence, nowMs, nowMs, true);
+      if (RANK[actual] < RANK[published] && event.type === "workers_doubted") {
+        return settling(presence, nowMs, nowMs, doubted);
       }
       if (RANK[actual] < RANK[published] && event.type !== "set") {
         return grace(presence, later(nowMs, graceMs), nowMs, {
-          inDoubt: false,
+          doubted: NONE,
           wasSettling: false,
         });
       }
@@ -185,31 +195,42 @@ function settle(
     }
     case "grace": {
       const { wasSettling } = phase;
-      const inDoubt = phase.inDoubt || isDoubt;
+      const inDoubt = both(phase.doubted, doubted);
       // [PRS10]
       if (RANK[actual] >= RANK[published]) return steady(presence, actual, wasSettling);
       if (nowMs < phase.untilMs) {
-        return grace(presence, phase.untilMs, nowMs, { inDoubt, wasSettling });
+        return grace(presence, phase.untilMs, nowMs, { doubted: inDoubt, wasSettling });
       }
       // [PRS9]
-      if (inDoubt && isCutOff) {
-        return grace(presence, later(nowMs, graceMs), nowMs, { inDoubt, wasSettling });
+      if (isAnyAway(inDoubt)) {
+        return grace(presence, later(nowMs, graceMs), nowMs, { doubted: inDoubt, wasSettling });
       }
       return steady(presence, actual, false);
     }
     case "settling": {
-      const inDoubt = phase.inDoubt || isDoubt;
+      const inDoubt = both(phase.doubted, doubted);
       const known = event.type === "known" && RANK[event.status] > RANK[published];
       const told = known ? { ...presence, published: event.status } : presence;
       if (nowMs < phase.untilMs) return settling(told, phase.sinceMs, nowMs, inDoubt);
       if (RANK[actual] >= RANK[told.published]) return steady(told, actual, true);
-      // [PRS9]
-      if (inDoubt && isCutOff) return settling(told, nowMs, nowMs, true);
+      // [PRS9] [PRS13]
+      if (isAnyAway(inDoubt)) return settling(told, nowMs, nowMs, inDoubt);
       const graceEndsAtMs = later(phase.sinceMs, graceMs);
       if (nowMs >= graceEndsAtMs) return steady(told, actual, false);
-      return grace(told, graceEndsAtMs, nowMs, { inDoubt, wasSettling: true });
+      return grace(told, graceEndsAtMs, nowMs, { doubted: inDoubt, wasSettling: true });
     }
   }
+}
+
+/** [PRS7] [PRS13] */
+function doubtedBy(event: PresenceEvent): Doubted {
+  if (event.type === "workers_doubted") return event.incarnations;
+  return event.type === "known" && event.former !== undefined ? new Set([event.former]) : NONE;
+}
+
+function both(one: Doubted, other: Doubted): Doubted {
+  if (other.size === 0) return one;
+  return one.size === 0 ? other : new Set([...one, ...other]);
 }
 
 function steady(presence: Presence, actual: PresenceStatus, isRestated: boolean): PresenceStep {
@@ -226,7 +247,7 @@ function grace(
   presence: Presence,
   untilMs: Monotonic,
   nowMs: Monotonic,
-  marks: { inDoubt: boolean; wasSettling: boolean },
+  marks: { doubted: Doubted; wasSettling: boolean },
 ): PresenceStep {
   return {
     presence: { ...presence, phase: { is: "grace", untilMs, ...marks } },
@@ -240,11 +261,11 @@ function settling(
   presence: Presence,
   sinceMs: Monotonic,
   nowMs: Monotonic,
-  inDoubt: boolean,
+  doubted: Doubted,
 ): PresenceStep {
   const untilMs = later(sinceMs, PRESENCE_SETTLE_MS);
   return {
-    presence: { ...presence, phase: { is: "settling", sinceMs, untilMs, inDoubt } },
+    presence: { ...presence, phase: { is: "settling", sinceMs, untilMs, doubted } },
     notice: null,
     isRestated: false,
     wakeInMs: Math.max(0, msBetween(nowMs, untilMs)),

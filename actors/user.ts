@@ -80,7 +80,7 @@ export function userBehaviour(
       event,
       ctx.monotonicMs,
       rules.graceMs,
-      ctx.isCutOff,
+      (worker) => ctx.isAway(worker),
     );
     const before = state.presence.published;
     state.presence = presence;
@@ -348,8 +348,8 @@ export function userBehaviour(
           break;
         }
         case "compare_status": {
-          const { told } = body as UserOps["compare_status"]["body"];
-          step(state, { type: "known", status: told }, ctx);
+          const { told, former } = body as UserOps["compare_status"]["body"];
+          step(state, { type: "known", status: told, ...(former && { former }) }, ctx);
           const status = statusOf(state);
           reply.ok(status.status === told ? null : status);
           break;

@@ -32,6 +32,7 @@ import { setPrivacyDefaults } from "./storage/postgres/privacy.ts";
 import { Pruning } from "./storage/postgres/pruning.ts";
 import { setRetentionCap } from "./storage/postgres/retention.ts";
 import { startRefusalOf } from "./storage/postgres/start-refusal.ts";
+import { PostgresWitness } from "./storage/postgres/witness.ts";
 
 const WORKER_PATH = fileURLToPath(new URL("./worker.js", import.meta.url));
 
@@ -96,6 +97,7 @@ async function run(
       ? undefined
       : new HostRelay({
           bus: new RedisUrlBus(redisUrl, systemClock),
+          witness: new PostgresWitness(url, systemClock),
           host: id,
           identity,
           clock: systemClock,

@@ -27,6 +27,8 @@ export interface FaultFacts {
 
 /** Longer than a host's lease (5 s), so that the other hosts have noticed. */
 const PAST_LEASE_MS = [6000, 8000] as const;
+/** A lease and the presence grace, twice: the users of a dead host would be offline. */
+const LONG_CUT_MS = [12_000, 16_000] as const;
 const REDIS_AWAY = {
   holdMs: PAST_LEASE_MS,
   sendsWithinMs: 6000,
@@ -44,7 +46,12 @@ export const FAULTS = {
   "host-roll": { title: "SIGHUP replaces a host's workers", needs: "nothing", holdMs: [0, 500] },
   "redis-kill": { title: "kill -9 of Redis", needs: "redis", ...REDIS_AWAY },
   "redis-pause": { title: "Redis stops answering", needs: "redis", ...REDIS_AWAY },
-  "redis-cut": { title: "Redis is cut off from one host", needs: "cluster", ...REDIS_AWAY },
+  "redis-cut": {
+    title: "Redis is cut off from one host",
+    needs: "cluster",
+    ...REDIS_AWAY,
+    holdMs: LONG_CUT_MS,
+  },
   "postgres-restart": { title: "PostgreSQL restarts", needs: "nothing", holdMs: [500, 1500] },
   "postgres-pause": { title: "PostgreSQL stops answering", needs: "nothing", holdMs: [2000, 7000] },
   "slow-reader": { title: "a client stops reading", needs: "nothing", holdMs: [500, 1500] },

@@ -138,7 +138,8 @@ export const INJECTORS: Record<FaultName, Injector> = {
   "redis-cut": ({ world, chance }) => {
     const redis = redisOf(world);
     const host = pick(chance, world.hosts);
-    redis.cut(host.index);
+    if (chance(2) === 0) redis.cut(host.index);
+    else redis.freeze(host.index);
     return { detail: host.name, heal: () => done(() => redis.mend(host.index)) };
   },
 

@@ -66,6 +66,45 @@ const neverOfflineWhileThere: Rule = {
   },
 };
 
+/**
+ * [CHP5] The host that is cut off signs in PostgreSQL, so the others keep its users as they were.
+ * Users of whom a session ends meanwhile are left out: the actor that knows of their other sessions
+ * may be on the far side.
+ */
+const noFalseOffline: Rule = {
+  id: "CHP5",
+  promise: 9,
+  title: "while one host is cut off from Redis nobody who is there is told offline (false_offline)",
+  check({ history, sessions }) {
+    const look = new Look();
+    for (const fault of history.faults) {
+      look.looked++;
+      if (fault.fault !== "redis-cut") continue;
+      const fromMs = fault.injectedAtMs - SHOWN_AFTER_MS;
+      const untilMs = fault.healedAtMs ?? history.endedAtMs;
+      const staying = (user: string, atMs: number) => {
+        const theirs = sessions.filter((session) => {
+          return session.user === user && (session.toMs ?? atMs) >= fromMs;
+        });
+        const isLeft = theirs.some(({ toMs }) => toMs !== null && toMs <= atMs + AFTER_MS);
+        if (isLeft) return undefined;
+        return theirs.find((session) => isLiveFrom(session, atMs - BEFORE_MS, atMs + AFTER_MS));
+      };
+      for (const session of sessions) {
+        for (const rec of session.records) {
+          if (rec.kind !== "status" || rec.atMs < fault.injectedAtMs || rec.atMs > untilMs)
+            continue;
+          const there = rec.status === "offline" ? staying(rec.user, rec.atMs) : undefined;
+          const what = () =>
+            `${session.name} was told at ${Math.round(rec.atMs)} ms that user ${rec.user} is offline, while ${there?.name} lived`;
+          look.at(there === undefined, what, rec);
+        }
+      }
+    }
+    return look.verdict;
+  },
+};
+
 function mayLag(history: History, atMs: number): boolean {
   return history.faults.some(
     ({ fault, injectedAtMs, healedAtMs }) =>
@@ -266,6 +305,7 @@ function marksOf(history: History): Map<string, { acked: number; tried: number }
 export const LIVE_RULES: readonly Rule[] = [
   presenceTrue,
   neverOfflineWhileThere,
+  noFalseOffline,
   toldOnce,
   watchersShowTruth,
   noTypingLeft,

@@ -26,6 +26,8 @@ export interface RedisBox {
   pause(): void;
   resume(): void;
   cut(host: number): void;
+  /** Connections stay and nothing passes. */
+  freeze(host: number): void;
   mend(host: number): void;
   stop(): Promise<void>;
 }
@@ -76,6 +78,7 @@ export async function openRedis(
       else server.signal("SIGCONT");
     },
     cut: (host) => links[host]!.set("cut"),
+    freeze: (host) => links[host]!.set("frozen"),
     mend: (host) => links[host]!.set("open"),
     async stop() {
       for (const link of links) await link.close();

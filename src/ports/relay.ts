@@ -21,10 +21,13 @@ export interface HostMembers {
   slots?: number;
 }
 
-/** All hosts with a live lease. The same `number` means the same hosts everywhere. */
+/** All hosts that live. The same `number` means the same hosts everywhere, of both kinds. */
 export interface Cluster {
   number: number;
+  /** Those with a live lease. */
   hosts: Map<string, HostMembers>;
+  /** Those that cannot hear Redis and sign elsewhere that they live, as they were last. */
+  away: Map<string, HostMembers>;
 }
 
 export interface RelayEvents {

@@ -4,7 +4,8 @@
  * draining worker gives up its place at once, so that its actors move while it still answers. When
  * the only host stops, actors have nowhere to move, and places stay.
  *
- * [HMB1] With a relay, a view number means the same workers on every host: the relay assigns it.
+ * [HMB1] With a relay, a view number means the same workers on every host: the relay assigns it. Hosts
+ *        that the relay knows as away are `away` in it: they own nothing, and are not gone.
  * [HMB3] A view names PLACEMENT where every host of the cluster knows it; else all place as before.
  * [HMB2] While the relay is away this host makes views under its own numbers, in which the other
  *        hosts' workers are `away`, not gone.
@@ -25,7 +26,7 @@ export class Membership {
   readonly #slots: number;
   #local: HostMembers = { workers: [], draining: [] };
   #kinds: HostKinds | null = null;
-  #cluster: Cluster = { number: 0, hosts: new Map() };
+  #cluster: Cluster = { number: 0, hosts: new Map(), away: new Map() };
   #view = NO_VIEW;
   /** The last number that this host assigned; 0 when the relay has a higher one. */
   #ownNumber = 0;
@@ -86,9 +87,8 @@ export class Membership {
       number: cluster.number,
       workers: sorted(hosts.flatMap(({ workers }) => workers)),
       draining: hosts.flatMap(({ draining }) => draining).sort(compare),
-      away: [],
-      ...kindsOf(cluster),
-      ...placementOf(cluster),
+      away: incarnationsOf(cluster.away.values()),
+      ...factsOf([...cluster.hosts, ...cluster.away]),
     });
   }
 
@@ -99,21 +99,15 @@ export class Membership {
   }
 
   #standAlone(): void {
-    const others = [...this.#cluster.hosts].filter(([host]) => host !== this.#host);
-    const all = { ...this.#cluster, hosts: new Map([...others, [this.#host, this.#local]]) };
+    const { hosts, away } = this.#cluster;
+    const others = [...hosts, ...away].filter(([host]) => host !== this.#host);
     this.#ownNumber = this.#view.number + 1;
     this.#take({
       number: this.#ownNumber,
       workers: this.#local.workers,
       draining: this.#local.draining,
-      away: others
-        .flatMap(([, { workers, draining }]) => [
-          ...workers.map(({ incarnation }) => incarnation),
-          ...draining,
-        ])
-        .sort(compare),
-      ...kindsOf(all),
-      ...placementOf(all),
+      away: incarnationsOf(others.map(([, members]) => members)),
+      ...factsOf([...others, [this.#host, this.#local]]),
     });
   }
 
@@ -123,14 +117,29 @@ export class Membership {
   }
 }
 
-function kindsOf({ hosts }: Cluster): Pick<View, "kinds"> {
-  const having = [...hosts].flatMap(([host, { kinds }]) => (kinds ? [[host, kinds] as const] : []));
+function incarnationsOf(hosts: Iterable<HostMembers>): string[] {
+  return [...hosts]
+    .flatMap(({ workers, draining }) => [
+      ...workers.map(({ incarnation }) => incarnation),
+      ...draining,
+    ])
+    .sort(compare);
+}
+
+type Hosts = readonly (readonly [string, HostMembers])[];
+
+/** Of hosts that are away, too, so that nothing moves for want of them. */
+function factsOf(hosts: Hosts): Pick<View, "kinds" | "placement" | "slots"> {
+  return { ...kindsOf(hosts), ...placementOf(hosts) };
+}
+
+function kindsOf(hosts: Hosts): Pick<View, "kinds"> {
+  const having = hosts.flatMap(([host, { kinds }]) => (kinds ? [[host, kinds] as const] : []));
   return having.length === 0 ? {} : { kinds: Object.fromEntries(having) };
 }
 
 /** [HMB3] A draining host of an older version still asks and hears by the placement that it knows. */
-function placementOf({ hosts }: Cluster): Pick<View, "placement" | "slots"> {
-  const all = [...hosts];
+function placementOf(all: Hosts): Pick<View, "placement" | "slots"> {
   if (!all.every(([, { placement }]) => placement !== undefined && placement >= PLACEMENT))
     return {};
   const missing = all.flatMap(([host, { slots }]) =>

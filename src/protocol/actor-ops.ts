@@ -62,9 +62,10 @@ export interface UserOps {
   status: { body: Record<string, never>; answer: Status };
   /**
    * Answers the status if it differs from `told`, the one that the asking edge sent last. An actor
-   * that has just moved or was not active settles from the statuses that edges have sent.
+   * that has just moved or was not active settles from the statuses that edges have sent. `former`:
+   * the worker that it moved from, where that is unreachable and may be alive.
    */
-  compare_status: { body: { told: PresenceStatus }; answer: Status | null };
+  compare_status: { body: { told: PresenceStatus; former?: string }; answer: Status | null };
   /** Whether the user has a session, an invisible one, too; null: it is not sure at this moment. */
   has_session: { body: Record<string, never>; answer: { has: boolean | null } };
   /**

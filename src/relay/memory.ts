@@ -1,13 +1,11 @@
 /**
  * The bus in memory: hosts of one process on one network, on a test's clock, with switches for the
- * ways a real network treats messages. The lease follows the script in lease.ts; one contract suite
- * tests both.
+ * ways a real network treats messages. One contract suite tests this bus and those over Redis.
  */
-import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
-import { later, type Monotonic } from "../protocol/time.ts";
 import type { Bus, BusEvents } from "./bus.ts";
-import { LEASE_MS, type LeaseAnswer, type LeaseRequest } from "./lease.ts";
+import type { LeaseAnswer, LeaseRequest } from "./lease.ts";
+import { MemoryLeases } from "./memory-leases.ts";
 
 const TIMEOUT_MS = 1_000;
 const REOPEN_MS = 50;
@@ -30,12 +28,6 @@ const NO_FAULTS: Faults = {
   shuffle: (items) => items,
 };
 
-interface Leases {
-  hosts: Map<string, { untilMs: Monotonic; members: string }>;
-  number: number;
-  digest: string;
-}
-
 interface Travelling {
   channel: string;
   message: Buffer;
@@ -51,7 +43,7 @@ export class MemoryNetwork {
   #frozen: (() => void)[] | null = null;
   readonly #cut = new Set<MemoryBus>();
   /** The leases, by cluster id. */
-  readonly #clusters = new Map<string, Leases>();
+  readonly #clusters = new Map<string, MemoryLeases>();
   #travelling: Travelling[] = [];
 
   constructor(clock: Clock) {
@@ -136,40 +128,11 @@ export class MemoryNetwork {
     return hearers.length;
   }
 
-  renew({ cluster, host, members, number, digest }: LeaseRequest): LeaseAnswer {
-    const nowMs = this.clock.monotonicMs();
-    const leases = this.#leasesOf(cluster);
-    const wasOut = !leases.hosts.has(host);
-    if (members === "") leases.hosts.delete(host);
-    else leases.hosts.set(host, { untilMs: later(nowMs, LEASE_MS), members });
-    for (const [id, { untilMs }] of leases.hosts) if (untilMs < nowMs) leases.hosts.delete(id);
-    const hosts = [...leases.hosts].sort(([a], [b]) => (a < b ? -1 : 1));
-    const parts = hosts.map(([id, lease]) => id + lease.members);
-    const nowDigest = createHash("sha1").update(parts.join("\n")).digest("hex");
-    const isNew =
-      nowDigest !== leases.digest ||
-      leases.number < number ||
-      (leases.number === number && leases.digest !== digest);
-    if (isNew) {
-      leases.number = Math.max(leases.number, number) + 1;
-      leases.digest = nowDigest;
-    }
-    return {
-      number: leases.number,
-      members: new Map(hosts.map(([id, lease]) => [id, lease.members])),
-      digest: nowDigest,
-      isNew,
-      wasOut,
-    };
-  }
-
-  #leasesOf(cluster: string): Leases {
-    let leases = this.#clusters.get(cluster);
-    if (leases === undefined) {
-      leases = { hosts: new Map(), number: 0, digest: "" };
-      this.#clusters.set(cluster, leases);
-    }
-    return leases;
+  renew(request: LeaseRequest): LeaseAnswer {
+    const { cluster } = request;
+    const leases = this.#clusters.get(cluster) ?? new MemoryLeases();
+    this.#clusters.set(cluster, leases);
+    return leases.renew(request, this.clock.monotonicMs());
   }
 
   #arrive(): void {

@@ -9,6 +9,7 @@ import {
   type LeaseRequest,
   leaseAnswerOf,
   RENEW_SCRIPT,
+  SCRIPT_KEYS,
   scriptArguments,
 } from "./lease.ts";
 import { CONNECTION, reconnectDelayMs } from "./redis-options.ts";
@@ -56,7 +57,12 @@ export class RedisBus implements Bus {
   }
 
   async renew(request: LeaseRequest): Promise<LeaseAnswer> {
-    return leaseAnswerOf(await this.#publisher.eval(RENEW_SCRIPT, 1, ...scriptArguments(request)));
+    const answer = await this.#publisher.eval(
+      RENEW_SCRIPT,
+      SCRIPT_KEYS,
+      ...scriptArguments(request),
+    );
+    return leaseAnswerOf(answer);
   }
 
   async probe(): Promise<void> {

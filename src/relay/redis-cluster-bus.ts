@@ -15,6 +15,7 @@ import {
   type LeaseRequest,
   leaseAnswerOf,
   RENEW_SCRIPT,
+  SCRIPT_KEYS,
   scriptArguments,
 } from "./lease.ts";
 import { CONNECTION, reconnectDelayMs } from "./redis-options.ts";
@@ -69,7 +70,8 @@ export class RedisClusterBus implements Bus {
   }
 
   async renew(request: LeaseRequest): Promise<LeaseAnswer> {
-    return leaseAnswerOf(await this.#cluster.eval(RENEW_SCRIPT, 1, ...scriptArguments(request)));
+    const answer = await this.#cluster.eval(RENEW_SCRIPT, SCRIPT_KEYS, ...scriptArguments(request));
+    return leaseAnswerOf(answer);
   }
 
   async probe(): Promise<void> {

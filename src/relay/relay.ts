@@ -19,6 +19,8 @@
  * [RLY10] Clusters on one Redis are separate: channels and keys begin with the cluster's id. A
  *        host that starts and finds hosts of a copy of its database refuses to start.
  * [RLY11] While Redis is away, `why` says in words for what reason. Each reason is logged once.
+ * [RLY12] A host that cannot hear Redis signs in PostgreSQL (second-witness.ts), and the others keep it
+ *        as `away`. When Redis has lost its data, hosts known before that still sign are put back.
  */
 import { type Clock, stopwatch } from "../base/clock.ts";
 import type { Drops } from "../base/drops.ts";
@@ -26,27 +28,33 @@ import { StartRefusal, unreachable } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { redisTrouble } from "../base/redis-trouble.ts";
 import type { Cluster, HostMembers, Relay, RelayCounts, RelayEvents } from "../ports/relay.ts";
+import type { Witness } from "../ports/witness.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import { later, type Monotonic, msBetween } from "../protocol/time.ts";
 import { hostOfIncarnation } from "../runtime/view.ts";
 import type { Bus } from "./bus.ts";
-import { KIND, type Kind, sealedEnvelope } from "./envelope.ts";
+import { KIND, type Kind } from "./envelope.ts";
 import { ForeignMembers } from "./foreign-members.ts";
 import { Incoming } from "./incoming.ts";
-import { clusterOf, type LeaseAnswer, RENEW_MS, sealedMembers } from "./lease.ts";
+import { clusterOf, type LeaseAnswer, RENEW_MS, sealedMembers, type Verdict } from "./lease.ts";
 import { Outbox } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
 import type { ClusterIdentity } from "./seal.ts";
+import { SecondWitness } from "./second-witness.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { UnpublishedTopics } from "./unpublished-topics.ts";
+import { Voice } from "./voice.ts";
 
 /** How long hosts known before are awaited; all reconnect within half of it. */
 const REJOIN_MS = 1_500;
 const REJOIN_LOOK_MS = 250;
 const LAST_WORDS_MS = 500;
+/** A lease that has ended is a moment past its end. */
+const JUST_AFTER_MS = 5;
 
 export interface HostRelayOptions {
   bus: Bus;
+  witness: Witness;
   host: string;
   identity: ClusterIdentity;
   clock: Clock;
@@ -54,7 +62,11 @@ export interface HostRelayOptions {
   drops: Pick<Drops, "note">;
 }
 
-type State = { is: "away" } | { is: "joining"; untilMs: Monotonic } | { is: "connected" };
+type State =
+  | { is: "away" }
+  /** `hasAsked`: the witness was asked about hosts that are still missing. */
+  | { is: "joining"; untilMs: Monotonic; hasAsked: boolean }
+  | { is: "connected" };
 
 export class HostRelay implements Relay {
   readonly counts: RelayCounts = { in: 0, out: 0, gaps: 0 };
@@ -75,10 +87,14 @@ export class HostRelay implements Relay {
   #members: HostMembers = { workers: [], draining: [] };
   /** The highest number used here and its digest; "" for a view of this host alone. */
   #mark = { number: 0, digest: "" };
-  #known: Cluster = { number: 0, hosts: new Map() };
+  #known: Cluster = { number: 0, hosts: new Map(), away: new Map() };
+  /** The entries of the known hosts, as Redis had them. */
+  #sealed: ReadonlyMap<string, string> = new Map();
+  readonly #witness: SecondWitness;
+  /** What the witness said, for the next renewal. */
+  #verdicts: Verdict[] = [];
   readonly #publisher: Publisher;
-  /** One count for all channels, so that it rises on each of them. */
-  #lastNumber = 0;
+  readonly #voice: Voice;
   /** [RLY7] Hosts that have not taken their frames. */
   readonly #lostTo = new Set<string>();
   /** [RLY8] */
@@ -92,20 +108,22 @@ export class HostRelay implements Relay {
 
   constructor(options: HostRelayOptions) {
     this.#options = options;
+    this.#voice = new Voice(options);
     this.#heardUntilMs = options.clock.monotonicMs();
     this.#unpublished = new UnpublishedTopics(options.clock);
     this.#publisher = new Publisher({
       clock: options.clock,
-      nextNumber: () => ++this.#lastNumber,
+      nextNumber: () => this.#voice.nextNumber(),
       deliver: (topic, number, frames) =>
-        this.#say(this.#channel(topic), KIND.events, number, frames),
+        this.#say(this.#voice.channelOf(topic), KIND.events, number, frames),
       onDoubted: (topic) => this.#unpublished.add(topic),
     });
     this.#foreign = new ForeignMembers(options.log);
+    this.#witness = new SecondWitness(options);
     this.#incoming = new Incoming(options.identity.key, options.host);
     this.#subscriptions = new Subscriptions(options.bus, (error) => this.#fail("subscribe", error));
-    void this.#subscriptions.want(this.#newsChannel, true);
-    void this.#subscriptions.want(this.#hostChannel(options.host), true);
+    void this.#subscriptions.want(this.#voice.newsChannel, true);
+    void this.#subscriptions.want(this.#voice.hostChannel(options.host), true);
   }
 
   get state(): "connected" | "away" {
@@ -156,7 +174,7 @@ export class HostRelay implements Relay {
   }
 
   interest(topic: string, wanted: boolean): Promise<void> | null {
-    const effect = this.#subscriptions.want(this.#channel(topic), wanted);
+    const effect = this.#subscriptions.want(this.#voice.channelOf(topic), wanted);
     return wanted ? effect : null;
   }
 
@@ -177,14 +195,16 @@ export class HostRelay implements Relay {
     await this.#renewing;
     try {
       if (this.#isHearing) {
-        await bus.renew({ cluster: identity.id, host, members: "", ...this.#mark });
-        await this.#publishNews();
+        const nothing = { mayLook: false, verdicts: [] };
+        await bus.renew({ cluster: identity.id, host, members: "", ...this.#mark, ...nothing });
+        await this.#voice.sayNews();
       }
     } catch {
       // Redis is unreachable: the lease expires by itself.
     }
     this.#publisher.clear();
     bus.close();
+    await this.#witness.close();
   }
 
   #outboxTo(host: string): Outbox {
@@ -192,9 +212,9 @@ export class HostRelay implements Relay {
     if (outbox === undefined) {
       outbox = new Outbox({
         clock: this.#options.clock,
-        nextNumber: () => ++this.#lastNumber,
+        nextNumber: () => this.#voice.nextNumber(),
         deliver: ({ number, isAfterGap, doubt, frames }) => {
-          const to = this.#hostChannel(host);
+          const to = this.#voice.hostChannel(host);
           if (doubt !== null) {
             return this.#say(to, KIND.doubt, number, [Buffer.from(JSON.stringify(doubt))]);
           }
@@ -217,39 +237,7 @@ export class HostRelay implements Relay {
     frames: readonly Uint8Array[],
   ): Promise<number> {
     this.counts.out++;
-    return this.#publishSealed(channel, kind, number, frames);
-  }
-
-  #publishNews(): Promise<number> {
-    return this.#publishSealed(this.#newsChannel, KIND.news, ++this.#lastNumber, []);
-  }
-
-  #publishSealed(
-    channel: string,
-    kind: Kind,
-    number: number,
-    frames: readonly Uint8Array[],
-  ): Promise<number> {
-    const { bus, host, identity } = this.#options;
-    const envelope = sealedEnvelope(identity.key, channel, { host, kind, number }, frames);
-    return bus.publish(channel, envelope);
-  }
-
-  /**
-   * No braces: as hash tags they would put the channels of all topics into one slot of a Redis
-   * Cluster, and so onto one node. [RLY10]
-   */
-  #channel(name: string): string {
-    return `troupe:${this.#options.identity.id}:${name}`;
-  }
-
-  #hostChannel(host: string): string {
-    return this.#channel(`host:${host}`);
-  }
-
-  /** The channel on which a new number is announced; hosts also read the lease a little later. */
-  get #newsChannel(): string {
-    return this.#channel("news");
+    return this.#voice.say(channel, kind, number, frames);
   }
 
   async #onOpened(): Promise<void> {
@@ -296,18 +284,24 @@ export class HostRelay implements Relay {
   async #renewOnce(): Promise<void> {
     const { bus, host, identity } = this.#options;
     const asked = this.#mark;
+    const verdicts = this.#verdicts;
+    this.#verdicts = [];
     let answer: LeaseAnswer;
     try {
       const elapsedMs = stopwatch();
       const members = sealedMembers(identity, host, this.#members);
-      answer = await bus.renew({ cluster: identity.id, host, members, ...asked });
+      const { mayLook } = this.#witness;
+      const request = { cluster: identity.id, host, members, ...asked, mayLook, verdicts };
+      answer = await bus.renew(request);
       this.#pingMs = Math.round(elapsedMs() * 100) / 100;
-      if (answer.isNew) await this.#publishNews();
+      if (answer.isNew) await this.#voice.sayNews();
     } catch (error) {
       this.#fail("lease", error);
       return;
     }
     if (!this.#isHearing || this.#isClosed) return;
+    if (answer.claimed.length > 0) void this.#ask(answer.claimed);
+    if (answer.nextMs < RENEW_MS) this.#lookAgainIn(answer.nextMs + JUST_AFTER_MS);
     // Asked before a number of this host's own was used, so the answer may not be above it.
     if (this.#mark !== asked && answer.number <= this.#mark.number) {
       this.#renewAgain = true;
@@ -326,26 +320,21 @@ export class HostRelay implements Relay {
       return;
     }
     if (this.#state.is === "away") {
-      this.#state = { is: "joining", untilMs: later(clock.monotonicMs(), REJOIN_MS) };
+      const untilMs = later(clock.monotonicMs(), REJOIN_MS);
+      this.#state = { is: "joining", untilMs, hasAsked: false };
     }
     const isJoining = this.#state.is === "joining";
     const { workers, draining } = this.#members;
     const isNewborn = this.#known.number === 0 && workers.length + draining.length === 0;
     if (this.#state.is === "joining") {
-      const isMissing = [...this.#known.hosts.keys()].some((id) => !cluster.hosts.has(id));
-      if (isMissing && clock.monotonicMs() < this.#state.untilMs) {
-        this.#cancels.get("look")?.();
-        this.#cancels.set(
-          "look",
-          clock.after(REJOIN_LOOK_MS, () => void this.#renew()),
-        );
-        return;
-      }
+      if (this.#isAwaited(this.#state, cluster)) return;
       this.#state = { is: "connected" };
       this.#why = null;
+      this.#witness.rests();
       log.info({ event: "relay_joined", hosts: cluster.hosts.size });
     }
     this.#mark = { number: cluster.number, digest };
+    this.#sealed = new Map([...answer.members, ...answer.away]);
     if (cluster.number !== this.#known.number) {
       this.#known = cluster;
       for (const [id, outbox] of this.#outboxes) {
@@ -367,6 +356,44 @@ export class HostRelay implements Relay {
     }
     this.#lostTo.clear();
     this.#settleStart();
+  }
+
+  /** [RLY2] Whether hosts known before are missing that may still come, or sign. [RLY12] */
+  #isAwaited(joining: State & { is: "joining" }, { hosts, away }: Cluster): boolean {
+    const isMissing = (id: string) => !hosts.has(id) && !away.has(id);
+    const missing = [...this.#known.hosts.keys()].filter(isMissing);
+    if (missing.length > 0 && this.#options.clock.monotonicMs() < joining.untilMs) {
+      this.#lookAgainIn(REJOIN_LOOK_MS);
+      return true;
+    }
+    const unseen = [...missing, ...[...this.#known.away.keys()].filter(isMissing)];
+    if (unseen.length === 0 || joining.hasAsked) return false;
+    joining.hasAsked = true;
+    void this.#ask(unseen);
+    return true;
+  }
+
+  /** Asks the witness about these hosts, and brings the script what it says. */
+  async #ask(hosts: readonly string[]): Promise<void> {
+    const verdicts = await this.#witness.look(hosts);
+    if (this.#isClosed || !this.#isHearing) return;
+    const vouched = verdicts.flatMap(({ host, is }): Verdict[] => {
+      const sealed = this.#sealed.get(host);
+      return is === "signs" && sealed !== undefined ? [{ host, is: "vouched", sealed }] : [];
+    });
+    this.#verdicts.push(...verdicts, ...vouched);
+    await this.#renew();
+    if (!verdicts.some(({ is }) => is === "unknown")) return;
+    // Another host may be able to ask.
+    await this.#voice.sayNews().catch(() => undefined);
+  }
+
+  #lookAgainIn(ms: number): void {
+    this.#cancels.get("look")?.();
+    this.#cancels.set(
+      "look",
+      this.#options.clock.after(ms, () => void this.#renew()),
+    );
   }
 
   /** [RLY3] Frames between this host and these may be lost; `told` is the host of the gap event here. */
@@ -396,10 +423,13 @@ export class HostRelay implements Relay {
 
   #goAway(why: string, error?: unknown): void {
     this.#isHearing = false;
+    this.#verdicts = [];
     this.#subscriptions.disconnected();
     this.#settleStart();
     if (this.#isClosed) return;
     this.#logAway(why, error);
+    // The others know a host once it has been a member. [RLY12]
+    if (this.#known.number > 0) this.#witness.signs();
     if (this.#state.is === "away") return;
     this.#state = { is: "away" };
     this.#cancels.get("look")?.();

@@ -49,8 +49,8 @@ export interface ActivationOwner {
   whenOpen(turn: () => void): void;
   /** Whether that worker has left the cluster; its sessions are over then. */
   isGone(incarnation: string): boolean;
-  /** Whether other hosts are unreachable now. */
-  isCutOff(): boolean;
+  /** Whether that worker is unreachable now, and may be alive. */
+  isAway(incarnation: string): boolean;
   /** A context's outward effects: ask, tell, publish. */
   readonly effects: Pick<Context, "ask" | "tell" | "publish">;
   /** Called when the body of a letter is not JSON. */
@@ -172,8 +172,8 @@ export class Activation implements Context {
     return this.#wallMs;
   }
 
-  get isCutOff(): boolean {
-    return this.#host.isCutOff();
+  isAway(incarnation: string): boolean {
+    return this.#host.isAway(incarnation);
   }
 
   ask<K extends ActorKind, O extends Op<K>>(

@@ -257,7 +257,7 @@ export class ActorRuntime {
       after: (delayMs, ring) => clock.after(delayMs, ring),
       whenOpen: (turn) => this.#whenOpen(turn),
       isGone: (incarnation) => incarnation !== self && !this.gateway.placement.has(incarnation),
-      isCutOff: () => this.gateway.placement.isCutOff,
+      isAway: (incarnation) => this.gateway.placement.isAway(incarnation),
       effects: {
         ask: (to, op, body, answered) =>
           void this.gateway.ask(to.kind, to.id, op, body).then(answered),

@@ -127,9 +127,18 @@ export class Placement {
     return this.#incarnations.size === 1 && this.#away.size === 0;
   }
 
-  /** Whether other hosts are unreachable, so that what is known of their sessions may be old. */
+  /**
+   * Whether more hosts are unreachable than not, so that this host is the one that is cut off, and
+   * what actors here know of the others' users is little.
+   */
   get isCutOff(): boolean {
-    return this.#away.size > 0;
+    const hostsOf = (some: Iterable<string>) => new Set([...some].map(hostOfIncarnation)).size;
+    return this.#away.size > 0 && hostsOf(this.#away) > hostsOf(this.#incarnations);
+  }
+
+  /** Whether that worker is unreachable now, and may be alive. */
+  isAway(incarnation: string): boolean {
+    return this.#away.has(incarnation);
   }
 
   /** Whether that worker is alive; draining and unreachable ones count. */

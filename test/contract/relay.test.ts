@@ -1,5 +1,6 @@
 /** One suite for every bus: what hosts hear of one another, and how they lose and find it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { msBetween } from "../../src/protocol/time.ts";
 import { whyNoRedis, whyNoRedisCluster } from "../support/redis.ts";
 import {
   channelOf,
@@ -210,6 +211,150 @@ for (const { name, start, skipped, isWired } of WORLDS) {
         await world.until("a is away", () => a!.relay.state === "away");
         await world.until("b goes on alone", () => b!.sees(b!));
         a!.goesSilent(false);
+        await all(hosts, "are together again");
+      },
+    );
+
+    const LEASE_AND_LOOK_MS = 4_250;
+
+    /** b is cut off, and the others know it as away. */
+    async function withoutB(): Promise<[RelayHost, RelayHost, RelayHost]> {
+      const [a, b, c] = await join("a", "b", "c");
+      b!.isCut(true);
+      await world.until("b is away for the others", () => isAway(b!, a!) && isAway(b!, c!));
+      return [a!, b!, c!];
+    }
+
+    const isAway = (it: RelayHost, from: RelayHost) =>
+      from.cluster?.hosts.has(it.id) === false && from.cluster.away.has(it.id);
+    const isGone = (it: RelayHost, from: RelayHost) =>
+      from.cluster?.hosts.has(it.id) === false && !from.cluster.away.has(it.id);
+    /** Whether it was neither a member nor away, in a view after it had joined. */
+    const wasGone = (it: RelayHost, from: RelayHost) => {
+      const seen = from.told.flatMap((told) => (told.what === "cluster" ? [told.cluster] : []));
+      const since = seen.slice(seen.findIndex(({ hosts: members }) => members.has(it.id)));
+      return since.some(({ hosts: members, away }) => !members.has(it.id) && !away.has(it.id));
+    };
+
+    async function msUntil(what: string, holds: () => boolean): Promise<number> {
+      const fromMs = world.clock.monotonicMs();
+      await world.until(what, holds);
+      return msBetween(fromMs, world.clock.monotonicMs());
+    }
+
+    it.skipIf(!isWired)(
+      "[RLY12] [LSE5] a host that cannot hear Redis is away for the others for as long as it signs, and back with all",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await withoutB();
+        expect(a.cluster!.away.get("b")).toEqual(membersOf("b"));
+        const { number } = a.cluster!;
+        expect(c.cluster!.number).toBe(number);
+        for (const host of [a, c]) host.forgets();
+        await world.passes(9_000);
+        expect([a, c].map((host) => host.told)).toEqual([[], []]);
+        b.isCut(false);
+        await all(hosts, "are together again");
+        expect([a, c].map((host) => wasGone(b, host))).toEqual([false, false]);
+        expect(b.cluster!.away.size).toBe(0);
+        await world.until("a knows of the gap", () => a.gaps.includes("b"));
+        await world.until("b's row is gone", async () => (await b.witness.look(["b"])).size === 0);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[LSE4] a host that dies is gone when its lease is over",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await join("a", "b", "c");
+        b!.dies();
+        const tookMs = await msUntil("b is gone", () => isGone(b!, a!) && isGone(b!, c!));
+        expect(tookMs).toBeLessThan(LEASE_AND_LOOK_MS);
+        expect(a!.told.some((it) => it.what === "cluster" && it.cluster.away.size > 0)).toBe(false);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[LSE5] a host that dies while it is away is gone when it has been silent for a lease",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await withoutB();
+        b.dies();
+        const tookMs = await msUntil("b is gone", () => isGone(b, a) && isGone(b, c));
+        expect(tookMs).toBeLessThan(LEASE_AND_LOOK_MS + 750);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[SWT3] a host that stops while it is away is gone at once",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await withoutB();
+        await b.relay.close();
+        const tookMs = await msUntil("b is gone", () => isGone(b, a) && isGone(b, c));
+        expect(tookMs).toBeLessThan(2_000);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[SWT2] one host cannot ask PostgreSQL: another one does, and b is never gone",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await join("a", "b", "c");
+        a!.witness.isOutOfReach = true;
+        b!.isCut(true);
+        await world.until("b is away", () => isAway(b!, a!) && isAway(b!, c!));
+        await world.passes(9_000);
+        expect([a!, c!].map((host) => wasGone(b!, host))).toEqual([false, false]);
+        expect(isAway(b!, a!)).toBe(true);
+        b!.dies();
+        await world.until("b is gone", () => isGone(b!, a!) && isGone(b!, c!));
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[LSE4] nobody can ask PostgreSQL: a lease that is over is the end, as without a witness",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await join("a", "b", "c");
+        for (const { witness } of [a!, c!]) witness.isOutOfReach = true;
+        b!.isCut(true);
+        const tookMs = await msUntil("b is gone", () => isGone(b!, a!) && isGone(b!, c!));
+        expect(tookMs).toBeLessThan(LEASE_AND_LOOK_MS + 750);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[LSE5] PostgreSQL that is away for all, and for longer than a lease, proves nothing",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await withoutB();
+        for (const { witness } of hosts) witness.isOutOfReach = true;
+        await world.passes(8_000);
+        for (const { witness } of hosts) witness.isOutOfReach = false;
+        await world.passes(5_000);
+        expect([a, c].map((host) => wasGone(b, host))).toEqual([false, false]);
+        expect(isAway(b, a)).toBe(true);
+      },
+    );
+
+    it.skipIf(!isWired)(
+      "[RLY12] Redis dies while a host is cut off and comes back empty: that host is still away, not gone",
+      { timeout: 60_000 },
+      async () => {
+        const [a, b, c] = await withoutB();
+        await world.dies();
+        await world.until("all are away", () => hosts.every(({ relay }) => relay.state === "away"));
+        await world.comesBack();
+        await world.until("a and c are back", () => {
+          return [a, c].every(({ relay, cluster }) => {
+            return relay.state === "connected" && cluster!.hosts.size === 2;
+          });
+        });
+        await world.passes(2_500);
+        expect([a, c].map((host) => isAway(b, host))).toEqual([true, true]);
+        expect([a, c].map((host) => wasGone(b, host))).toEqual([false, false]);
+        b.isCut(false);
         await all(hosts, "are together again");
       },
     );

@@ -6,13 +6,17 @@ import { eventually } from "../support/eventually.ts";
 import { revTrail } from "../support/expectations.ts";
 import type { Person } from "../support/person.ts";
 import { promised } from "../support/promised.ts";
-import { whyNoRedis } from "../support/redis.ts";
+import { type Wire, whyNoRedis } from "../support/redis.ts";
 import type { Session } from "../support/session.ts";
 import { noSocketsLeft } from "../support/suite.ts";
 
 const BACK_WITHIN_MS = 15_000;
 /** Contract: presence is true again this soon after Redis is back. */
 const TRUE_WITHIN_MS = promised(10_000, 13_000);
+/** Longer than a lease, the presence grace and what detection takes. */
+const CUT_MS = 15_000;
+/** Of these some have their actors on either host, whatever the ids: all on one, one time in 512. */
+const MANY = 10;
 
 let cluster: ClusterOfHosts;
 
@@ -52,6 +56,16 @@ async function scene(): Promise<Scene> {
     await annHere.next("user_status", (it) => it.user_id === id && it.status === "online");
   }
   return { a, b, ann, bob, cleo, groups, annHere, cleoHere, bobThere, cleoThere };
+}
+
+/** More people with their sessions on b, whom ann watches. */
+async function manyThere({ a, b, annHere }: Scene): Promise<Person[]> {
+  const people = await a.users(...Array.from({ length: MANY }, (_, n) => `many${n}`));
+  for (const person of people) await connectsTo(b, person);
+  const ids = people.map(({ id }) => id);
+  const { statuses } = await annHere.does("watch_presence", { user_ids: ids });
+  expect(new Set(statuses.map(({ status }) => status))).toEqual(new Set(["online"]));
+  return people;
 }
 
 /** Both sides send while they cannot hear each other; every send is acknowledged. */
@@ -228,28 +242,67 @@ describe.skipIf(whyNoRedis !== null)(`without Redis${whyNoRedis ? `: ${whyNoRedi
     await annHere.never("user_status", 6_500, (it) => it.user_id === bob.id);
   });
 
-  it("[RDS5] one host cut off for long: its users are offline to the others, and back with it", {
+  it.each([
+    ["its connections are reset", (wire: Wire) => wire.cut()],
+    ["nothing passes any more", (wire: Wire) => wire.goesSilent()],
+  ])(
+    "[RDS5] one host cut off for long, %s: nobody there is offline for the others, and all is right after",
+    {
+      timeout: 120_000,
+    },
+    async (_how, cuts) => {
+      const happening = await scene();
+      const { a, b, ann, bob, cleo, annHere, bobThere } = happening;
+      const others = await manyThere(happening);
+      cuts(cluster.wires[1]!);
+      const cutAtMs = performance.now();
+      await cluster.untilAway(b);
+      await bothSend(happening, "apart");
+      const isOffline = ({ status }: { status: string }) => status === "offline";
+      const leftMs = CUT_MS - (performance.now() - cutAtMs);
+      await annHere.never("user_status", leftMs, isOffline);
+      expect(bobThere.heard("user_status", isOffline)).toEqual([]);
+      // Those who ask receive the same.
+      for (const person of [bob, cleo, ...others]) {
+        expect(await presenceOver(a, ann, person)).toBe("online");
+      }
+      cluster.wires[1]!.mends();
+      await cluster.untilJoined();
+      await allHeard(happening, "apart");
+      await annHere.never("user_status", 6_500, isOffline);
+      await bobThere.disconnects();
+      const isBob = (it: { user_id: string }) => it.user_id === bob.id;
+      await annHere.next("user_status", (it) => isBob(it) && isOffline(it), TRUE_WITHIN_MS);
+    },
+  );
+
+  it("[RDS7] a host that is cut off and then killed: its users are offline within 10 s", {
     timeout: 120_000,
   }, async () => {
-    const happening = await scene();
-    const { b, annHere, bob, cleo } = happening;
+    const { b, annHere, bob } = await scene();
     cluster.wires[1]!.cut();
     await cluster.untilAway(b);
+    await annHere.never("user_status", 6_000, (it) => it.status === "offline");
+    await b.killEverything();
     await annHere.next(
       "user_status",
       (it) => it.user_id === bob.id && it.status === "offline",
       TRUE_WITHIN_MS,
     );
-    await bothSend(happening, "apart");
-    cluster.wires[1]!.mends();
+  });
+
+  it("[RDS8] a host that is stopped while it is cut off takes its users with it", {
+    timeout: 120_000,
+  }, async () => {
+    const { b, annHere, bob } = await scene();
+    cluster.wires[1]!.cut();
+    await cluster.untilAway(b);
+    await annHere.never("user_status", 5_000, (it) => it.status === "offline");
+    await b.stop();
     await annHere.next(
       "user_status",
-      (it) => it.user_id === bob.id && it.status === "online",
+      (it) => it.user_id === bob.id && it.status === "offline",
       TRUE_WITHIN_MS,
     );
-    await cluster.untilJoined();
-    await allHeard(happening, "apart");
-    // She was here all the time.
-    expect(statusesOf(annHere, cleo)).toEqual(["online"]);
   });
 });

@@ -17,6 +17,7 @@ import { MemoryNetwork } from "../../src/relay/memory.ts";
 import { HostRelay } from "../../src/relay/relay.ts";
 import { encode, FRAME, frame } from "../../src/runtime/frames.ts";
 import { Placement, type View } from "../../src/runtime/view.ts";
+import { MemoryWitness } from "../../src/storage/memory/witness.ts";
 import { CountingEdge } from "../support/counting-edge.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { IDENTITY, membersOf } from "../support/relay-scene.ts";
@@ -240,6 +241,7 @@ describe("a gap of one host among many", () => {
     relays = hosts.map((host, n) => {
       const relay = new HostRelay({
         bus: network.bus(),
+        witness: new MemoryWitness(clock),
         host,
         identity: IDENTITY,
         clock,

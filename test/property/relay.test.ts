@@ -14,6 +14,7 @@ import { type MemoryBus, MemoryNetwork } from "../../src/relay/memory.ts";
 import { HostRelay } from "../../src/relay/relay.ts";
 import { decodeAt, eachFrame, encode } from "../../src/runtime/frames.ts";
 import { Placement } from "../../src/runtime/view.ts";
+import { MemoryWitness } from "../../src/storage/memory/witness.ts";
 import { FarEnd } from "../support/far-end.ts";
 import { type Chance, chanceFrom, seedFor } from "../support/random.ts";
 import { IDENTITY, membersOf } from "../support/relay-scene.ts";
@@ -47,6 +48,7 @@ class ListeningHost {
     this.bus = network.bus();
     this.relay = new HostRelay({
       bus: this.bus,
+      witness: new MemoryWitness(clock),
       host: id,
       identity: IDENTITY,
       clock,

@@ -13,6 +13,7 @@ import { HostRelay } from "../../src/relay/relay.ts";
 import { type ClusterIdentity, sealKey } from "../../src/relay/seal.ts";
 import { RedisUrlBus } from "../../src/relay/url-bus.ts";
 import { decodeAt, eachFrame, encode, FRAME, frame } from "../../src/runtime/frames.ts";
+import { MemoryWitness } from "../../src/storage/memory/witness.ts";
 import { eventually } from "./eventually.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RedisCluster, RedisServer, Wire } from "./redis.ts";
@@ -39,6 +40,8 @@ export function channelOf(name: string, { id }: Pick<ClusterIdentity, "id"> = ID
 /** What holds the hosts together, and how it breaks. */
 export interface World {
   clock: Clock;
+  /** The rows of PostgreSQL; each host has a connection of its own to them. */
+  witness: MemoryWitness;
   bus(): Promise<{ bus: Bus; isCut(cut: boolean): void; goesSilent(silent: boolean): void }>;
   channels(): Promise<string[]>;
   /** Gone, with all it knew. */
@@ -63,6 +66,7 @@ export class RelayHost {
   readonly relay: HostRelay;
   readonly told: Told[] = [];
   readonly bus: Bus;
+  readonly witness: MemoryWitness;
   readonly isCut: (cut: boolean) => void;
   readonly goesSilent: (silent: boolean) => void;
 
@@ -82,8 +86,10 @@ export class RelayHost {
     this.bus = made.bus;
     this.isCut = made.isCut;
     this.goesSilent = made.goesSilent;
+    this.witness = world.witness.another();
     this.relay = new HostRelay({
       bus: made.bus,
+      witness: this.witness,
       host: id,
       identity,
       clock: world.clock,
@@ -137,6 +143,12 @@ export class RelayHost {
     return this.relay.state === "connected" && `${seen}` === `${hosts.map(({ id }) => id).sort()}`;
   }
 
+  /** Ends without a word, as by kill -9: nothing of it reaches anybody any more. */
+  dies(): void {
+    this.witness.isOutOfReach = true;
+    this.isCut(true);
+  }
+
   tells(other: RelayHost, name: string): boolean {
     const to = `${other.id}.0.1`;
     return this.relay.send(to, encode(frame(FRAME.tell, { to, from: `${this.id}.0.1`, name })));
@@ -162,6 +174,7 @@ export async function memoryWorld(): Promise<World & { network: MemoryNetwork; c
   const DEADLINE_MS = 15_000;
   return {
     clock,
+    witness: new MemoryWitness(clock),
     network,
     async bus() {
       const bus: MemoryBus = network.bus();
@@ -193,6 +206,7 @@ export async function redisWorld(): Promise<World> {
   const wires: Wire[] = [];
   return {
     ...realTime,
+    witness: new MemoryWitness(systemClock),
     async bus() {
       const wire = await Wire.to(server.port);
       wires.push(wire);
@@ -217,6 +231,7 @@ export async function redisClusterWorld(): Promise<World & { cluster: RedisClust
   const all = (act: (server: RedisServer) => void) => () => cluster.servers.forEach(act);
   return {
     ...realTime,
+    witness: new MemoryWitness(systemClock),
     cluster,
     async bus() {
       const nothing = () => undefined;

@@ -26,7 +26,7 @@ function activates(): Activation {
     monotonicMs: () => clock.monotonicMs(),
     wallMs: () => clock.wallMs(),
     after: (delayMs, ring) => clock.after(delayMs, ring),
-    isCutOff: () => false,
+    isAway: () => false,
     whenOpen: (turn) => turn(),
     isGone: (incarnation) => gone.has(incarnation),
     effects: { ask: () => undefined, tell: () => undefined, publish: () => undefined },

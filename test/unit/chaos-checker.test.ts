@@ -239,6 +239,19 @@ const SPOILED: Record<string, Record<string, Spoil>> = {
       add(history, { ...asked, status: "offline", via: "ack" });
     },
   },
+  CHP5: {
+    "the users of a host that is cut off are told offline": (history) => {
+      Object.assign(history.faults[0]!, { fault: "redis-cut", detail: "host 1" });
+      add(history, {
+        kind: "status",
+        client: BEN,
+        atMs: HEALED_MS - 100,
+        user: "1",
+        status: "offline",
+        via: "event",
+      });
+    },
+  },
   CHT1: {
     "the server still knows of typing": (history) => {
       history.final.typing[0]!.users.push("1");

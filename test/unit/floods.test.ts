@@ -28,7 +28,7 @@ async function scene(...names: string[]) {
   const at = (nowMs: number): Context => ({
     monotonicMs: monotonic(nowMs),
     wallMs: wallTime(0),
-    isCutOff: false,
+    isAway: () => false,
     ask: unasked,
     tell: unasked,
     cancel: unasked,

@@ -28,7 +28,7 @@ test("[NTF2] likes that come when a window is over, before its timer, begin the 
   const at = (nowMs: number): Context => ({
     monotonicMs: monotonic(nowMs),
     wallMs: wallTime(0),
-    isCutOff: false,
+    isAway: () => false,
     ask: unasked,
     tell: unasked,
     cancel: unasked,

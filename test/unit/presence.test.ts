@@ -22,11 +22,19 @@ class Person {
   presence: Presence = ABSENT;
   /** Other hosts cannot be reached. */
   isCutOff = false;
+  /** Of them only these; null: all. */
+  away: string[] | null = null;
   readonly heard: { status: PresenceStatus; atMs: number; isRestated: boolean }[] = [];
   #wakeAtMs: number | null = null;
 
   is(event: PresenceEvent): this {
-    const step = stepPresence(this.presence, event, monotonic(this.nowMs), GRACE_MS, this.isCutOff);
+    const step = stepPresence(
+      this.presence,
+      event,
+      monotonic(this.nowMs),
+      GRACE_MS,
+      (worker) => this.isCutOff && this.away?.includes(worker) !== false,
+    );
     this.presence = step.presence;
     this.#wakeAtMs = step.wakeInMs === null ? null : this.nowMs + step.wakeInMs;
     if (step.notice !== null) {
@@ -333,5 +341,41 @@ describe("after a move", () => {
     const person = new Person().is({ type: "known", status: "offline" }).waits(60_000);
     expect(person.statuses).toEqual([]);
     expect(person.presence.phase.is).toBe("steady");
+  });
+
+  test("[PRS9] sessions in doubt on a worker that can be heard do not wait for another one", () => {
+    const person = new Person().opens(PHONE);
+    person.isCutOff = true;
+    person.away = ["w2"];
+    person.is({ type: "workers_doubted", incarnations: new Set(["w1"]) }).waits(GRACE_MS + 1);
+    expect(person.heard.at(-1)).toMatchObject({ status: "offline" });
+  });
+
+  test("[PRS13] moved from a worker that cannot be reached: who was online stays so until it can, or is gone", () => {
+    const person = new Person();
+    person.isCutOff = true;
+    person.away = ["w2"];
+    person.is({ type: "known", status: "online", former: "w2" }).waits(GRACE_MS * 10);
+    expect(person.heard).toEqual([]);
+    expect(shownStatus(person.presence)).toBe("online");
+    person.isCutOff = false;
+    person.is({ type: "workers_gone", incarnations: new Set(["w2"]) });
+    person.waits(PRESENCE_SETTLE_MS + GRACE_MS);
+    expect(person.statuses).toEqual(["offline"]);
+  });
+
+  test("[PRS13] a session here explains the status: it ends with that session", () => {
+    const person = new Person();
+    person.isCutOff = true;
+    person.is({ type: "known", status: "online", former: "w2" });
+    person.announcedBy("w1", [PHONE, "online"]).waits(PRESENCE_SETTLE_MS);
+    person.closes(PHONE).waits(GRACE_MS + 1);
+    expect(person.heard.at(-1)).toMatchObject({ status: "offline" });
+  });
+
+  test("[PRS13] moved from a worker that is dead: offline after the grace period", () => {
+    const person = new Person().is({ type: "known", status: "online" });
+    person.waits(PRESENCE_SETTLE_MS + GRACE_MS);
+    expect(person.statuses).toEqual(["offline"]);
   });
 });

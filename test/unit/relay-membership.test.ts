@@ -27,7 +27,7 @@ function hostA(slots = 0) {
   };
   const membership = new Membership((view) => views.push(view), "a", relay, slots);
   const cluster = (number: number, ...hosts: [string, HostMembers][]) =>
-    membership.onCluster({ number, hosts: new Map(hosts) });
+    membership.onCluster({ number, hosts: new Map(hosts), away: new Map() });
   return { views, announced, relay, membership, cluster };
 }
 
@@ -99,7 +99,7 @@ describe("membership with a relay", () => {
     // The announcement has the number that the relay must not give to another view.
     expect(announced.at(-1)?.floor).toBe(8);
     const placement = new Placement(view);
-    expect(placement.isCutOff).toBe(true);
+    expect(placement.isAway("b.0.1")).toBe(true);
     expect(placement.isSolo).toBe(false);
     expect([...placement.goneSince(new Placement(views[0]!))]).toEqual([]);
     expect([...placement.lostSince(new Placement(views[0]!))]).toEqual(["b.0.1", "b.1.1"]);
@@ -143,6 +143,35 @@ describe("membership with a relay", () => {
     cluster(9, ["a", membersOf("a", 0)]);
     const [before, now] = views.slice(-2).map((view) => new Placement(view));
     expect([...now!.goneSince(before!)]).toEqual(["b.0.1"]);
+  });
+
+  test("[HMB1] a host that the relay knows as away is away here, owns nothing, and is not gone", () => {
+    const { views, membership, cluster } = hostA();
+    membership.update([online(0)], false);
+    cluster(7, ["a", membersOf("a", 0)], ["b", membersOf("b", 0)]);
+    const own = new Map([["a", membersOf("a", 0)]]);
+    membership.onCluster({ number: 8, hosts: own, away: new Map([["b", membersOf("b", 0)]]) });
+    const view = views.at(-1)!;
+    expect(view).toMatchObject({ number: 8, away: ["b.0.1"] });
+    expect(view.workers.map(({ incarnation }) => incarnation)).toEqual(["a.0.1"]);
+    const [before, now] = views.slice(-2).map((it) => new Placement(it));
+    expect([...now!.goneSince(before!)]).toEqual([]);
+    expect([...now!.lostSince(before!)]).toEqual(["b.0.1"]);
+    membership.onCluster({ number: 9, hosts: own, away: new Map() });
+    expect([...new Placement(views.at(-1)!).goneSince(now!)]).toEqual(["b.0.1"]);
+  });
+
+  test("[HMB2] a host that was away for the others is away for one that is cut off as well", () => {
+    const { views, relay, membership } = hostA();
+    membership.update([online(0)], false);
+    const hosts = new Map([
+      ["a", membersOf("a", 0)],
+      ["c", membersOf("c", 0)],
+    ]);
+    membership.onCluster({ number: 8, hosts, away: new Map([["b", membersOf("b", 0)]]) });
+    relay.state = "away";
+    membership.onAway();
+    expect(views.at(-1)).toMatchObject({ number: 9, away: ["b.0.1", "c.0.1"] });
   });
 
   test("[HMB1] stopping, its workers give up their places where others can take them", () => {

@@ -10,6 +10,7 @@ import type { PresenceStatus, Status } from "../../src/protocol/schemas.ts";
 import { idIn } from "../../src/protocol/topics.ts";
 import { FLAG, FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
 import { Gateway } from "../../src/runtime/gateway.ts";
+import { Placement } from "../../src/runtime/view.ts";
 import { deferred } from "../support/box-behaviour.ts";
 import { FakeClock, settled } from "../support/fake-clock.ts";
 import { FarEnd } from "../support/far-end.ts";
@@ -184,13 +185,13 @@ test("[WCH7] after a gap who comes next is not told what was known before it", a
 });
 
 /** The users of an ask for many, and what they were sent to be. */
-function compared({ body }: Frame): { told: PresenceStatus; isPeek: boolean; ids: string[] }[] {
+function compared({ body }: Frame): Record<string, unknown>[] {
   const letters = JSON.parse(body) as {
-    body: { told: PresenceStatus };
+    body: { told: PresenceStatus; former?: string };
     isPeek: boolean;
     ids: string[];
   }[];
-  return letters.map(({ body: { told }, isPeek, ids }) => ({ told, isPeek, ids }));
+  return letters.map(({ body, isPeek, ids }) => ({ ...body, isPeek, ids }));
 }
 
 /** The actors' worker answers: `statuses` differ from what was sent, `undone` could not be asked. */
@@ -311,6 +312,32 @@ test("[WCH2] [CMP3] the new owner is asked about every user with a known status,
     { told: "online", isPeek: false, ids: [ANN] },
     { told: "offline", isPeek: true, ids: [BOB] },
   ]);
+});
+
+test("[WCH2] [FOW2] [PRS13] the new owner learns which worker it took the user from, where that is away", async () => {
+  await watcher(ANN, BOB);
+  says(ANN, "online");
+  says(BOB, "offline");
+  const now = new Placement({ ...viewOf(2, ["w2"]).view, away: ["w1"] });
+  gateway.setView(now.view);
+  watches.onView(now, viewOf(1, ["w1"]));
+  expect(compared(sent[0]!)).toEqual([
+    { told: "online", former: "w1", isPeek: false, ids: [ANN] },
+    { told: "offline", isPeek: true, ids: [BOB] },
+  ]);
+});
+
+test("[WCH2] a host that is cut off from more hosts than it hears asks nothing", async () => {
+  await watcher(ANN);
+  says(ANN, "online");
+  const now = new Placement({ ...viewOf(2, ["w2"]).view, away: ["w1", "w3"] });
+  gateway.setView(now.view);
+  watches.onView(now, viewOf(1, ["w1", "w3"]));
+  expect(sent).toEqual([]);
+  // Back, and w1 died meanwhile: also of users whose actor has been here since.
+  gateway.setView(viewOf(3, ["w2"]).view);
+  watches.onView(viewOf(3, ["w2"]), now);
+  expect(compared(sent[0]!)).toEqual([{ told: "online", isPeek: false, ids: [ANN] }]);
 });
 
 test("[WCH2] a status that was asked for before the move is compared once it is known", async () => {

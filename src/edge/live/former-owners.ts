@@ -4,8 +4,8 @@
  *
  * [FOW1] A worker counts as an owner for FORMER_OWNER_MS after the last view that named it, longer
  *        than the work lasts that an actor finishes before it passivates.
- * [FOW2] While this host is cut off from the others, and until the next view after that, the owners
- *        from before count, too: one on another host may have died meanwhile.
+ * [FOW2] While any host cannot be reached, and until the next view after that, the owners from
+ *        before count, too: one over there may have died meanwhile.
  * [FOW3] An owner that lost the actor and has it again began a new activation: what it published
  *        before that is outdated.
  */
@@ -30,7 +30,7 @@ export class FormerOwners {
 
   /** Another view took the place of this one. */
   ended(placement: Placement): void {
-    if (!placement.isCutOff) this.#ofAll = placement;
+    if (placement.view.away.length === 0) this.#ofAll = placement;
     const nowMs = this.#clock.monotonicMs();
     const kept = this.#ended.filter(({ untilMs }) => untilMs > nowMs);
     kept.push({ placement, untilMs: later(nowMs, FORMER_OWNER_MS) });
@@ -42,6 +42,12 @@ export class FormerOwners {
     const isOwner = (placement: Placement | null) =>
       incarnations.has(placement?.ownerOf(key) ?? "");
     return isOwner(this.#ofAll) || this.#ended.some(({ placement }) => isOwner(placement));
+  }
+
+  /** The worker that owned the actor before it became unreachable, which it still is. [FOW2] */
+  unreachable(key: string, placement: Placement): string | undefined {
+    const owner = this.#ofAll?.ownerOf(key) ?? "";
+    return placement.isAway(owner) ? owner : undefined;
   }
 
   /** [FOW3] Whether another worker owned the actor after this one published under that view. */

@@ -31,6 +31,7 @@ import type { Gateway } from "../../runtime/gateway.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Session, Watch } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
+import { FormerOwners } from "./former-owners.ts";
 import { isOutdated } from "./outdated.ts";
 import { judge, type ReservedStatuses, shownStatus } from "./reserved-statuses.ts";
 import { type SentStatus, StatusComparison } from "./status-comparison.ts";
@@ -63,13 +64,16 @@ export class Watches {
   readonly #options: WatchesOptions;
   readonly #watches = new Map<UserId, Watch>();
   readonly #comparison: StatusComparison;
+  readonly #formerOwners: FormerOwners;
 
   constructor(options: WatchesOptions) {
     this.#options = options;
+    this.#formerOwners = new FormerOwners(options.clock);
     this.#comparison = new StatusComparison({
       clock: options.clock,
       gateway: options.gateway,
       sent: (user) => this.#sent(user),
+      former: (user) => this.#formerOwners.unreachable(`user:${user}`, options.gateway.placement),
       differs: (status, sent) => this.#correct(status, sent),
     });
   }
@@ -254,8 +258,9 @@ export class Watches {
 
   /** [WCH2] */
   onView(now: Placement, before: Placement): void {
-    // While other hosts are unreachable, this host cannot know of the sessions over there:
-    // their users stay as they were.
+    this.#formerOwners.ended(before);
+    // A host that is cut off cannot know of the sessions over there: their users stay as they were.
+    // Where a few hosts are unreachable, actors learn here what their users were last. [PRS13]
     if (now.isCutOff) return;
     const moved: UserId[] = [];
     for (const { user, status } of this.#watches.values()) {
@@ -263,7 +268,7 @@ export class Watches {
       // statuses have not changed and which therefore publish nothing.
       if (status === null) continue;
       const key = `user:${user}`;
-      if (now.ownerOf(key) !== before.ownerOf(key)) moved.push(user);
+      if (before.isCutOff || now.ownerOf(key) !== before.ownerOf(key)) moved.push(user);
     }
     this.#comparison.compare(moved);
   }

@@ -29,6 +29,8 @@ export interface StatusComparisonOptions {
   gateway: Gateway;
   /** The status that the sessions were sent last; null: there is none, so nothing to compare. */
   sent(user: UserId): SentStatus | null;
+  /** The worker that the user's actor moved from, where that cannot be reached now. */
+  former(user: UserId): string | undefined;
   /** The user's status is another than `sent`, which it was when the actor was asked. */
   differs(status: Status, sent: SentStatus): void;
 }
@@ -78,7 +80,7 @@ export class StatusComparison {
 
   /** [CMP1] One ask for each worker in turn. */
   #next(): void {
-    // While other hosts are unreachable nothing can be compared; their return is another gap.
+    // A host that is cut off has nothing to compare with; its return is another gap.
     if (this.#isClosed || this.#options.gateway.placement.isCutOff) {
       this.#forget();
       return;
@@ -105,7 +107,7 @@ export class StatusComparison {
     if (sent.size === 0) return;
     this.#asksUnderWay++;
     this.#usersUnderWay += users.length;
-    const answer = await gateway.askMany("user", worker, "compare_status", lettersOf(sent));
+    const answer = await gateway.askMany("user", worker, "compare_status", this.#lettersOf(sent));
     this.#asksUnderWay--;
     this.#usersUnderWay -= users.length;
     if (answer.ok) {
@@ -137,16 +139,20 @@ export class StatusComparison {
     this.#isWaiting.clear();
     this.#failed = [];
   }
-}
 
-/** Three lists at most: of users who were sent to be online, away and offline. */
-function lettersOf(sent: ReadonlyMap<UserId, SentStatus>) {
-  const letters = new Map<PresenceStatus, UserId[]>();
-  for (const [user, { status: told }] of sent) {
-    const ids = letters.get(told);
-    if (ids === undefined) letters.set(told, [user]);
-    else ids.push(user);
+  /** A list for each status that users were sent, and each unreachable worker of theirs. */
+  #lettersOf(sent: ReadonlyMap<UserId, SentStatus>) {
+    const letters = new Map<string, { told: PresenceStatus; former?: string; ids: UserId[] }>();
+    for (const [user, { status: told }] of sent) {
+      // [CMP3]
+      const former = told === "offline" ? undefined : this.#options.former(user);
+      const kind = `${told} ${former}`;
+      const letter = letters.get(kind);
+      if (letter === undefined) letters.set(kind, { told, ...(former && { former }), ids: [user] });
+      else letter.ids.push(user);
+    }
+    return [...letters.values()].map(({ ids, ...body }) => {
+      return { body, isPeek: body.told === "offline", ids };
+    });
   }
-  // [CMP3]
-  return [...letters].map(([told, ids]) => ({ body: { told }, isPeek: told === "offline", ids }));
 }

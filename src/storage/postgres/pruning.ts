@@ -46,6 +46,7 @@ const TABLES: Pruned[] = [
   { table: "conversation_changes", at: "changed_at", key: "conversation_id, rev" },
   { table: "reaction_changes", at: "changed_at", key: "conversation_id, rev" },
   { table: "user_changes", at: "changed_at", key: "id" },
+  { table: "host_witness", at: "signed_at", key: "host" },
   { table: "conversation_invites", at: "expires_at", key: "id" },
   { table: "conversation_bans", at: "until", key: "conversation_id, user_id" },
   // A spent token that is shown later is known by its login's root (refresh_families.root_hash).
