@@ -115,7 +115,9 @@ describe("a lease", () => {
     for (const answer of [null, undefined, "OK", 7, [], [1, 2, 3]]) {
       expect(() => leaseAnswerOf(answer)).toThrow("the lease was not answered");
     }
-    expect(leaseAnswerOf([1, "d", 0, 1, "a"])).toMatchObject({ number: 1, members: new Map() });
+    const odd = leaseAnswerOf([1, "d", 0, 1, 9, ["a"], "none", [7]]);
+    expect(odd).toMatchObject({ number: 1, away: new Map(), claimed: ["7"] });
+    expect(odd.members.get("a") ?? "").toBe("");
   });
 });
 
