@@ -12,7 +12,7 @@
  *        by the limit and not by what was sent.
  */
 import Type from "typebox";
-import { codePoints } from "./text.ts";
+import { codePoints, isWellFormed } from "./text.ts";
 
 export type AppData = Record<string, unknown>;
 
@@ -25,7 +25,6 @@ export const AppType = Type.String({
 const DEPTH_MAX = 6;
 const KEY_MAX = 64;
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The schema of such an object of at most `bytesMax` bytes. */
 export function AppData(bytesMax: number, description = "The application's own JSON object") {
@@ -89,7 +88,7 @@ export function appDataProblem(value: AppData, bytesMax: number): string | null 
   function ofString(text: string): string | null {
     left -= text.length + 2;
     if (left < 0) return tooLarge;
-    return text.includes("\u0000") || LONE_SURROGATE.test(text)
+    return text.includes("\u0000") || !isWellFormed(text)
       ? "holds text with a NUL character or half a surrogate pair"
       : null;
   }

@@ -23,6 +23,11 @@ const CONTROLS = new RegExp(CONTROL, "g");
 const VISIBLE = /\P{White_Space}/u;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** [TXT2] */
+export function isWellFormed(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
 /** Length in Unicode code points (a surrogate pair counts once). */
 export function codePoints(text: string): number {
   let count = text.length;
@@ -50,7 +55,7 @@ function isBlank(text: string, max: number): boolean {
 
 /** Whether `text` may be appended to a message: of its characters, and maybe none. */
 export function isPiece(text: string): boolean {
-  return !CONTROL.test(text) && !LONE_SURROGATE.test(text);
+  return !CONTROL.test(text) && isWellFormed(text);
 }
 
 /** `text` without the characters that no text may have. */
@@ -62,5 +67,5 @@ export function withoutControls(text: string): string {
 export function isText(text: string, max: number): boolean {
   if (text.length === 0 || text.length > max * 2) return false;
   if (text.length > max && codePoints(text) > max) return false;
-  return !CONTROL.test(text) && VISIBLE.test(text) && !LONE_SURROGATE.test(text);
+  return !CONTROL.test(text) && VISIBLE.test(text) && isWellFormed(text);
 }

@@ -1,6 +1,7 @@
 /**
  * One batch of the writer: sends and cursor marks that commit together in one call of the
- * function write_batch (sql/functions). Callers that ask for the same thing share
+ * function write_batch (sql/functions). One plain send, or one mark, has a function of its own,
+ * which costs less. Callers that ask for the same thing share
  * a row of it: two sends with one client_id make one message, marks of one member fold together.
  *
  * Invariant: sends keep the order in which they were added.
@@ -18,7 +19,9 @@ import { ok, REFUSALS, type Result } from "../../protocol/errors.ts";
 import type { UserId } from "../../protocol/ids.ts";
 import type { Prefs } from "../../protocol/prefs.ts";
 import type { Message } from "../../protocol/schemas.ts";
+import { isWellFormed } from "../../protocol/text.ts";
 import { countsAsUnread, type OwnMarks } from "../../protocol/unread.ts";
+import type { Statement } from "../postgres/pool.ts";
 import { type Refusal, STORAGE_REFUSALS } from "../postgres/refusals.ts";
 import { storedMessage } from "../postgres/rows.ts";
 
@@ -66,10 +69,10 @@ interface OwnPoint {
   d: number;
 }
 
-export const WRITE_BATCH = {
-  name: "write_batch",
-  text: "SELECT * FROM write_batch($1, $2, $3)",
-};
+/** Each answers one BatchRow. */
+const WRITE_BATCH = { name: "write_batch", text: "SELECT * FROM write_batch($1, $2, $3)" };
+const WRITE_SEND = { name: "write_send", text: "SELECT * FROM write_send($1, $2, $3, $4, $5)" };
+const WRITE_MARK = { name: "write_mark", text: "SELECT * FROM write_mark($1, $2, $3, $4)" };
 
 const OUTCOME = {
   added: 0,
@@ -139,8 +142,23 @@ export class WriteBatch {
     row.jobs.push(job);
   }
 
+  /** The statement that commits this batch. */
+  query(): Statement & { values: (string | number | null)[] } {
+    if (this.#sends.length + this.#marks.size > 1) return { ...WRITE_BATCH, values: this.#rows() };
+    const [mark] = this.#marks.values();
+    if (mark !== undefined) {
+      return { ...WRITE_MARK, values: [mark.c, mark.u, mark.d, mark.r] };
+    }
+    const { conversationId, senderId, clientId, body, replyToSeq, content } =
+      this.#sends[0]![0]!.message;
+    // As JSON, PostgreSQL refuses a text with half a surrogate pair; else pg would change it.
+    const isPlain = content === undefined && isWellFormed(clientId) && isWellFormed(body);
+    if (!isPlain) return { ...WRITE_BATCH, values: this.#rows() };
+    return { ...WRITE_SEND, values: [conversationId, senderId, clientId, body, replyToSeq] };
+  }
+
   /** Parameters of WRITE_BATCH. */
-  values(): (string | null)[] {
+  #rows(): (string | null)[] {
     const conversations = new Set<string>();
     const sends = this.#sends.map(([job]) => {
       const { conversationId, senderId, clientId, body, replyToSeq, content } = job!.message;

@@ -31,13 +31,7 @@ import {
 import type { Statement } from "../postgres/pool.ts";
 import { CommitWatch } from "./commit-watch.ts";
 import { Fifo } from "./fifo.ts";
-import {
-  type BatchRow,
-  type MarkJob,
-  type SendJob,
-  WRITE_BATCH,
-  WriteBatch,
-} from "./write-batch.ts";
+import { type BatchRow, type MarkJob, type SendJob, WriteBatch } from "./write-batch.ts";
 
 /** Rows of each kind in one statement. More gains little and delays the first of them. */
 const BATCH_ROWS_MAX = 256;
@@ -72,7 +66,6 @@ export class Writer {
   readonly #url: string;
   readonly #deadlineMs: number;
   readonly #pooling: Pooling;
-  readonly #writeBatch: Statement;
   readonly #queueMax: number;
   readonly #onCommit: (rows: number, seconds: number) => void;
   readonly #onFault: (fault: StorageFault, refusals: number) => void;
@@ -90,7 +83,6 @@ export class Writer {
     this.#url = url;
     this.#deadlineMs = options.deadlineMs ?? DEADLINE_MS;
     this.#pooling = options.pooling ?? "none";
-    this.#writeBatch = asSent(WRITE_BATCH, this.#pooling);
     this.#queueMax = options.queueMax ?? QUEUE_MAX;
     this.#onCommit = options.onCommit ?? (() => undefined);
     this.#onFault = options.onFault ?? (() => undefined);
@@ -280,9 +272,10 @@ export class Writer {
         const client = await this.#connected(deadlineAt);
         sent = true;
         const elapsedMs = stopwatch();
+        const query = batch.query();
         const { rows } = await client.query<BatchRow>({
-          ...this.#writeBatch,
-          values: batch.values(),
+          ...asSent(query, this.#pooling),
+          values: query.values,
         });
         const row = rows[0]!;
         if (row.at !== null) this.#settledAt = row.at;

@@ -10,6 +10,7 @@ import {
   NOTIFICATION_DATA_BYTES_MAX,
   NOTIFICATION_DATA_DEPTH_MAX,
 } from "../../../protocol/social-routes.ts";
+import { isWellFormed } from "../../../protocol/text.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, BAD_CURSOR, badField, type Handlers } from "../server/call.ts";
 import type { AskActors } from "./conversations.ts";
@@ -94,8 +95,6 @@ function isPrototypeKey(name: string, value: unknown): boolean {
   return Object.hasOwn(value, "prototype");
 }
 
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
 function isKeepable(text: string): boolean {
-  return !text.includes("\u0000") && !LONE_SURROGATE.test(text);
+  return !text.includes("\u0000") && isWellFormed(text);
 }
