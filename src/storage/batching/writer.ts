@@ -1,7 +1,8 @@
 /**
  * Group commit: everything that gives a conversation its next rev goes through one connection, in
  * the order of the calls, and cursor marks beside it. While one statement is in flight the next
- * batch gathers; a lone send waits for nothing but the end of its turn.
+ * batch gathers; a lone send waits for nothing but the end of its turn. Where some hundred rows
+ * come in a second, batches begin at a pace (pace.ts).
  *
  * Invariant: the rev-bearing writes of a conversation resolve in the order of their rev.
  * A lost connection leaves the outcome of what was in flight unknown: a batch is tried once more
@@ -31,6 +32,7 @@ import {
 import type { Statement } from "../postgres/pool.ts";
 import { CommitWatch } from "./commit-watch.ts";
 import { Fifo } from "./fifo.ts";
+import { Pace } from "./pace.ts";
 import { type BatchRow, type MarkJob, type SendJob, WriteBatch } from "./write-batch.ts";
 
 /** Rows of each kind in one statement. More gains little and delays the first of them. */
@@ -72,6 +74,7 @@ export class Writer {
   readonly #watch: CommitWatch | null;
   readonly #changes = new Fifo<Change>();
   readonly #marks = new Fifo<Timed<MarkJob>>();
+  readonly #pace = new Pace(systemClock.monotonicMs());
   #client: Client | null = null;
   /** The database's time of the last batch that is known to have committed. */
   #settledAt: string | null = null;
@@ -219,10 +222,19 @@ export class Writer {
         await this.#runCall(head.call);
       } else {
         this.#lastWasCall = false;
+        await this.#gather();
         await this.#runBatch();
       }
     }
     this.#running = null;
+  }
+
+  /** Lets rows gather for as long as the pace wants it. */
+  async #gather(): Promise<void> {
+    const waiting = this.#changes.length + this.#marks.length;
+    const delayMs = this.#pace.delayMs(systemClock.monotonicMs(), waiting);
+    if (delayMs <= 0 || this.#closed) return;
+    await new Promise<void>((resolve) => systemClock.after(delayMs, resolve));
   }
 
   async #runCall(call: Timed<Call>): Promise<void> {
@@ -261,6 +273,7 @@ export class Writer {
       deadlineAt = earlierOf(deadlineAt, job.deadlineAt);
       batch.addMark(job);
     }
+    this.#pace.begins(systemClock.monotonicMs(), batch.sends + batch.marks);
     await this.#commit(batch, deadlineAt);
   }
 
