@@ -87,7 +87,7 @@ const SET_PASSWORD = {
 const START_FAMILY = {
   text: `WITH swept AS (
       DELETE FROM refresh_families f
-      WHERE f.user_id = $1 AND f.expires_at < clock_timestamp() - interval '1 day'
+      WHERE f.user_id = $1 AND f.expires_at < statement_timestamp() - interval '1 day'
     ), family AS (
       INSERT INTO refresh_families (user_id, expires_at, root_hash, address, user_agent)
       VALUES ($1, clock_timestamp() + $3 * interval '1 millisecond', $4, $5, $6)

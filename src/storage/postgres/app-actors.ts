@@ -59,7 +59,7 @@ const CLAIM = {
   name: "claim_app_wakes",
   text: `UPDATE app_actors p SET wake_at = clock_timestamp() + $2 * interval '1 ms'
     WHERE (p.kind, p.key) IN (
-      SELECT d.kind, d.key FROM app_actors d WHERE d.wake_at <= clock_timestamp()
+      SELECT d.kind, d.key FROM app_actors d WHERE d.wake_at <= statement_timestamp()
       ORDER BY d.wake_at LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING p.kind, p.key`,
 };
@@ -71,7 +71,7 @@ const LIST = {
 };
 const PRUNE = {
   name: "prune_app_calls",
-  text: "DELETE FROM app_calls l WHERE l.made_at < clock_timestamp() - interval '24 hours'",
+  text: "DELETE FROM app_calls l WHERE l.made_at < statement_timestamp() - interval '24 hours'",
 };
 
 interface LoadedRow {

@@ -88,15 +88,15 @@ const SWEEP = {
       UNION ALL
       (SELECT x.id FROM files x
         WHERE x.attached_at IS NULL
-          AND x.created_at < clock_timestamp() - $1 * interval '1 millisecond'
+          AND x.created_at < statement_timestamp() - $1 * interval '1 millisecond'
           AND NOT (x.state = 'uploading' AND EXISTS (SELECT 1 FROM uploads u
             WHERE u.file_id = x.id
-              AND u.touched_at >= clock_timestamp() - $1 * interval '1 millisecond'))
+              AND u.touched_at >= statement_timestamp() - $1 * interval '1 millisecond'))
           AND NOT is_to_be_sent(x) AND ${NO_PICTURE}
         ORDER BY x.created_at LIMIT $2)
       UNION ALL
       (SELECT x.id FROM files x
-        WHERE x.attached_at < clock_timestamp() - interval '1 minute' AND NOT EXISTS (
+        WHERE x.attached_at < statement_timestamp() - interval '1 minute' AND NOT EXISTS (
           SELECT 1 FROM message_files r
           JOIN conversations c ON c.id = r.conversation_id AND c.deleted_at IS NULL
           WHERE r.file_id = x.id) AND NOT is_to_be_sent(x) AND ${NO_PICTURE} AND ${NO_POST}

@@ -32,16 +32,16 @@ const CLAIM = {
   name: "claim_jobs",
   text: `WITH due AS (
       (SELECT j.id FROM jobs j
-        WHERE j.state = 'waiting' AND j.run_at <= clock_timestamp() AND j.kind = ANY ($2::text[])
+        WHERE j.state = 'waiting' AND j.run_at <= statement_timestamp() AND j.kind = ANY ($2::text[])
         ORDER BY j.run_at LIMIT $3)
       UNION ALL
       (SELECT j.id FROM jobs j
-        WHERE j.state = 'running' AND j.lease_until <= clock_timestamp()
+        WHERE j.state = 'running' AND j.lease_until <= statement_timestamp()
           AND j.kind = ANY ($2::text[])
         ORDER BY j.lease_until LIMIT $3)
     ), free AS (
       SELECT j.id FROM jobs j WHERE j.id IN (SELECT d.id FROM due d)
-        AND (j.state = 'waiting' OR j.lease_until <= clock_timestamp())
+        AND (j.state = 'waiting' OR j.lease_until <= statement_timestamp())
       ORDER BY j.run_at LIMIT $3 FOR UPDATE SKIP LOCKED
     )
     UPDATE jobs j SET state = 'running', attempts = j.attempts + 1, holder = $1, is_again = false,

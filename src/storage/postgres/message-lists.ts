@@ -22,7 +22,7 @@ const CLAIM_EXPIRED = {
     SET claimed_until = clock_timestamp() + $2 * interval '1 millisecond'
     FROM (
       SELECT x.conversation_id, x.seq FROM message_expiries x
-      WHERE x.expires_at <= clock_timestamp()
+      WHERE x.expires_at <= statement_timestamp()
         AND (x.claimed_until IS NULL OR x.claimed_until < clock_timestamp())
       ORDER BY x.expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ) d

@@ -57,7 +57,7 @@ const TABLES: Pruned[] = [
 const batchOf = ({ table, at, key }: Pruned) =>
   `DELETE FROM ${table} t USING (
     SELECT ${key} FROM ${table} x
-    WHERE x.${at} < clock_timestamp() - $1 * interval '1 millisecond'
+    WHERE x.${at} < statement_timestamp() - $1 * interval '1 millisecond'
     ORDER BY x.${at} LIMIT ${BATCH_ROWS}
   ) d WHERE (${columnsOf("t", key)}) = (${columnsOf("d", key)})`;
 
@@ -65,7 +65,7 @@ const batchOf = ({ table, at, key }: Pruned) =>
 const DELETED_MESSAGES = `WITH d AS MATERIALIZED (
     SELECT x.conversation_id, x.seq FROM conversations c
     JOIN messages x ON x.conversation_id = c.id
-    WHERE c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond' LIMIT ${BATCH_ROWS}
+    WHERE c.deleted_at < statement_timestamp() - $1 * interval '1 millisecond' LIMIT ${BATCH_ROWS}
   ), reactions AS (
     DELETE FROM message_reactions t USING d
     WHERE t.conversation_id = d.conversation_id AND t.seq = d.seq
@@ -76,10 +76,10 @@ const DELETED_MESSAGES = `WITH d AS MATERIALIZED (
     WHERE t.conversation_id = d.conversation_id AND t.seq = d.seq`;
 const DELETED_NAMES = `DELETE FROM service_messages t USING conversations c
   WHERE t.conversation_id = c.id
-    AND c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond'`;
+    AND c.deleted_at < statement_timestamp() - $1 * interval '1 millisecond'`;
 /** The row of such a conversation stays, so that its id means nothing else; it is done with. */
 const EMPTIED = `UPDATE conversations c SET deleted_at = 'infinity'
-  WHERE c.deleted_at < clock_timestamp() - $1 * interval '1 millisecond'
+  WHERE c.deleted_at < statement_timestamp() - $1 * interval '1 millisecond'
     AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.conversation_id = c.id)`;
 
 function columnsOf(table: string, key: string): string {

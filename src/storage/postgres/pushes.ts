@@ -31,7 +31,7 @@ const DUE = {
   text: `SELECT p.user_id::text AS u, p.conversation_id::text AS c, p.notification_id::text AS i,
       p.first_seq AS f, p.seq AS s, p.is_held,
       floor(extract(epoch FROM clock_timestamp() - p.first_at) * 1000) AS age_ms
-    FROM push_pending p WHERE p.due_at <= clock_timestamp() ORDER BY p.due_at LIMIT $1`,
+    FROM push_pending p WHERE p.due_at <= statement_timestamp() ORDER BY p.due_at LIMIT $1`,
 };
 const FACTS = { name: "push_facts", text: "SELECT f.facts FROM push_facts($1) f ORDER BY f.n" };
 const SETTLE = {

@@ -14,7 +14,7 @@ const FORGOTTEN_IN = 20;
 const DUE = {
   name: "retention_due",
   text: `SELECT c.id, c.parent_id IS NOT NULL AS is_thread FROM conversations c
-    WHERE c.kept_next_at <= clock_timestamp() - $1 * interval '1 millisecond'
+    WHERE c.kept_next_at <= statement_timestamp() - $1 * interval '1 millisecond'
     ORDER BY c.kept_next_at LIMIT $2`,
 };
 // It moves to where it is now: see keep_messages.

@@ -51,7 +51,7 @@ const CLAIM = {
     SET claimed_until = (SELECT clock_timestamp()) + $2 * interval '1 millisecond'
     FROM (
       SELECT x.id FROM scheduled_messages x
-      WHERE x.due_at <= clock_timestamp()
+      WHERE x.due_at <= statement_timestamp()
         AND (x.claimed_until IS NULL OR x.claimed_until < clock_timestamp())
         AND NOT EXISTS (
           SELECT 1 FROM scheduled_messages e

@@ -33,7 +33,7 @@ const CLAIM = {
   name: "claim_streams",
   text: `WITH due AS (
       SELECT o.conversation_id, o.seq FROM open_streams o
-      WHERE o.due_at <= clock_timestamp()
+      WHERE o.due_at <= statement_timestamp()
       ORDER BY o.due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), orphans AS (
       DELETE FROM open_streams o USING due d, conversations c

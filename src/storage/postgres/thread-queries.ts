@@ -64,7 +64,7 @@ const CLAIM_SUMMARIES = {
     SET due_at = clock_timestamp() + $2 * interval '1 millisecond'
     FROM (
       SELECT x.conversation_id FROM thread_summaries x
-      WHERE x.due_at <= clock_timestamp()
+      WHERE x.due_at <= statement_timestamp()
       ORDER BY x.due_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ) d
     JOIN conversations c ON c.id = d.conversation_id

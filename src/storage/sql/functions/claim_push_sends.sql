@@ -4,7 +4,7 @@ RETURNS TABLE (claimed json)
 LANGUAGE sql VOLATILE AS $$
   WITH due AS (
     SELECT s.device, s.kind, s.conversation_id, s.notification_id FROM push_sends s
-    WHERE s.due_at <= clock_timestamp()
+    WHERE s.due_at <= statement_timestamp()
       AND (s.claimed_until IS NULL OR s.claimed_until <= clock_timestamp())
     ORDER BY s.due_at LIMIT p_most FOR UPDATE SKIP LOCKED
   ), taken AS (

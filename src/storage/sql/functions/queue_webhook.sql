@@ -47,7 +47,7 @@ BEGIN
     || CASE WHEN w.old_secret_until > clock_timestamp() THEN ARRAY[w.old_secret] ELSE '{}' END;
   due := ARRAY(
     SELECT k.key FROM webhook_keys k
-    WHERE k.webhook_id = p_id AND k.parked_at IS NULL AND k.retry_at <= clock_timestamp()
+    WHERE k.webhook_id = p_id AND k.parked_at IS NULL AND k.retry_at <= statement_timestamp()
     ORDER BY k.retry_at LIMIT 100);
   has_more := upto < last;
   RETURN NEXT;
