@@ -30,7 +30,7 @@ import { Hub } from "./hub.ts";
 import { EdgeLimits } from "./limits/limits.ts";
 import { UsageSharing } from "./limits/usage-sharing.ts";
 import { AppWakes } from "./live/app-wakes.ts";
-import type { DueWork } from "./live/due-work.ts";
+import { DueLooks } from "./live/due-work.ts";
 import { dueExpiries } from "./live/expiries-due.ts";
 import { dueScheduled } from "./live/scheduled-due.ts";
 import { dueStreams } from "./live/streams-due.ts";
@@ -100,8 +100,7 @@ export class Edge {
   readonly #ownHost: string;
   readonly #hub: Hub;
   readonly #spending: UsageSharing;
-  /** The kinds of due work that this worker looks for in storage. */
-  readonly #dueWork: Pick<DueWork<never>, "start" | "close">[];
+  readonly #dueWork: DueLooks;
   /** Null where the application has no actors of its own. */
   readonly #appWakes: AppWakes | null = null;
   readonly #deps: EdgeDeps;
@@ -178,14 +177,17 @@ export class Edge {
     this.#hub = hub;
     this.#ownHost = deps.incarnation.slice(0, deps.incarnation.indexOf(".") + 1);
     this.#spending = spending;
-    const due = { clock, log, queries: deps.queries, gateway: deps.exchange.gateway };
+    const { queries } = deps;
+    const due = { log, queries, gateway: deps.exchange.gateway };
     const sending = dueScheduled({
       ...due,
+      clock,
       scheduled: deps.scheduled,
       chargeSend: (user) => limits.charge(user, { send: 1 }, null),
       isSuspended: (user) => revocations.isSuspended(user),
     });
-    this.#dueWork = [dueExpiries(due), dueSummaries(due), dueStreams(due), sending];
+    const works = [dueExpiries(due), dueSummaries(due), dueStreams(due), sending];
+    this.#dueWork = new DueLooks({ clock, log, queries, works });
     if (config.extensions !== undefined) {
       const { apps, exchange } = deps;
       this.#appWakes = new AppWakes({ clock, log, apps, gateway: exchange.gateway });
@@ -236,7 +238,7 @@ export class Edge {
     if (config.rateLimits) await this.#hub.interests.want(topicOf.limits());
     await this.#hub.interests.want(topicOf.revocations());
     await this.revocations.start();
-    for (const work of this.#dueWork) work.start();
+    this.#dueWork.start();
     this.#appWakes?.start();
   }
 
@@ -318,7 +320,7 @@ export class Edge {
     this.namespaces?.close();
     this.sockets.close();
     this.#spending.close();
-    for (const work of this.#dueWork) work.close();
+    this.#dueWork.close();
     this.#appWakes?.close();
     this.#hub.close();
   }

@@ -395,6 +395,10 @@ export interface MovedCursors {
   isMasked: boolean;
 }
 
+/** Kinds of work that storage holds until its time comes; see edge/live/due-work.ts. */
+export const DUE_KINDS = ["scheduled", "expiries", "streams", "summaries"] as const;
+export type DueKind = (typeof DUE_KINDS)[number];
+
 export interface Queries
   extends SocialQueries,
     PrefsQueries,
@@ -462,6 +466,8 @@ export interface Queries
   /** How much is unread, without muted and archived conversations. */
   totals(reader: UserId): Promise<Totals>;
   /** By rising seq: the newest before `beforeSeq`, or the oldest after `afterSeq`. */
+  /** The kinds of work of which something may be due now. */
+  dueKinds(): Promise<readonly DueKind[]>;
   /**
    * At most `limit` messages whose time has come, the oldest first. No other worker receives them
    * for `leaseMs`.

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { ConversationId } from "../../src/protocol/ids.ts";
 import { asConversationId, asUserId } from "../../src/protocol/schemas.ts";
 import { type ActorStorage, createActorPorts } from "../../src/storage/postgres/actor-ports.ts";
+import { createEdgePorts } from "../../src/storage/postgres/edge-ports.ts";
 import { migrate } from "../../src/storage/postgres/migrate.ts";
 import { eventually } from "../support/eventually.ts";
 import { startPostgres, type TestDatabase } from "../support/postgres.ts";
@@ -84,4 +85,50 @@ it("[GRW2] where conversations have one message each, a send into a long one rea
     "SELECT idx_tup_read AS n FROM pg_stat_user_indexes WHERE indexrelname = 'messages_rev'",
   );
   expect(Number(rows[0]!.n)).toBeLessThan(50);
+});
+
+it("[GRW3] looking for what is due reads only what is due", async () => {
+  const id = await talkOf(1, 2);
+  await say(id, "c1");
+  await client.query(
+    `INSERT INTO message_expiries (conversation_id, seq, expires_at)
+       SELECT $1, n, now() + interval '1 hour' FROM generate_series(1, 20000) n`,
+    [id],
+  );
+  await client.query(
+    `INSERT INTO scheduled_messages (user_id, conversation_id, client_id, body, content, send_at, due_at)
+     SELECT 1, $1, 's' || n, 'Later', '{}', now() + interval '1 hour', now() + interval '1 hour'
+     FROM generate_series(1, 20000) n`,
+    [id],
+  );
+  await client.query(
+    `INSERT INTO open_streams (conversation_id, seq, due_at)
+     SELECT $1, n, now() + interval '1 hour' FROM generate_series(1, 20000) n`,
+    [id],
+  );
+  await client.query("ANALYZE message_expiries, scheduled_messages, open_streams");
+  await client.query("SELECT pg_stat_reset()");
+  const edge = createEdgePorts(database.url);
+  try {
+    expect(await edge.queries.dueKinds()).toEqual([]);
+    expect(await edge.queries.claimExpired(500, 1_000)).toEqual([]);
+    expect(await edge.queries.claimStreams(500, 1_000)).toEqual([]);
+    expect((await edge.scheduled.claimScheduled(200, 700)).due).toEqual([]);
+    await client.query("UPDATE message_expiries SET expires_at = now() WHERE seq = 7");
+    expect(await edge.queries.dueKinds()).toEqual(["expiries"]);
+  } finally {
+    await edge.close();
+  }
+  // PostgreSQL counts what a session read when it ends, at the latest.
+  let read = 0;
+  await eventually("the reads are counted", async () => {
+    const { rows } = await client.query<{ scans: string; read: string }>(
+      `SELECT min(idx_scan) AS scans, sum(idx_tup_read) AS read FROM pg_stat_user_indexes
+       WHERE indexrelname IN
+         ('message_expiries_due', 'scheduled_messages_due', 'open_streams_due')`,
+    );
+    read = Number(rows[0]!.read);
+    return Number(rows[0]!.scans) >= 2;
+  });
+  expect(read).toBeLessThan(200);
 });

@@ -1,8 +1,10 @@
 /** Scheduled messages on the memory store: when they are sent, delayed and given up. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLogger } from "../../src/base/log.ts";
+import { DueLooks } from "../../src/edge/live/due-work.ts";
 import { CLAIM_MS } from "../../src/edge/live/scheduled-claim.ts";
 import { dueScheduled } from "../../src/edge/live/scheduled-due.ts";
+import { DUE_KINDS } from "../../src/ports/edge.ts";
 import type { ErrorCode } from "../../src/protocol/errors.ts";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
 import type { Gateway } from "../../src/runtime/gateway.ts";
@@ -59,8 +61,14 @@ beforeEach(async () => {
     chargeSend: () => waits.shift() ?? 0,
     isSuspended: (user) => suspended.has(user),
   });
-  work.start();
-  stop = () => work.close();
+  const looks = new DueLooks({
+    clock: actors.clock,
+    log: createLogger({ level: "silent" }),
+    queries: { dueKinds: async () => DUE_KINDS },
+    works: [work],
+  });
+  looks.start();
+  stop = () => looks.close();
 });
 afterEach(() => {
   stop();

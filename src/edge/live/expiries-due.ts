@@ -4,31 +4,27 @@
  *
  * [EXM1] A message is deleted within 2 s of `expires_at`, whichever worker or host dies.
  */
-import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { ConversationId } from "../../protocol/ids.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import { DueWork } from "./due-work.ts";
 
-const LOOK_EVERY_MS = 400;
 /** A worker that dies with a claim costs this and a look more: within the 2 s. */
 const LEASE_MS = 1_000;
 const FOUND_MAX = 500;
 
 export interface DueExpiriesOptions {
-  clock: Clock;
   log: Log;
   queries: Pick<Queries, "claimExpired">;
   gateway: Pick<Gateway, "tell">;
 }
 
-export function dueExpiries({ clock, log, queries, gateway }: DueExpiriesOptions) {
+export function dueExpiries({ log, queries, gateway }: DueExpiriesOptions) {
   return new DueWork({
-    clock,
+    kind: "expiries",
     log,
     event: "expiry_waits",
-    everyMs: LOOK_EVERY_MS,
     foundMax: FOUND_MAX,
     claim: (limit) => queries.claimExpired(limit, LEASE_MS),
     take(due) {

@@ -23,7 +23,6 @@ import type { Gateway } from "../../runtime/gateway.ts";
 import { DueWork } from "./due-work.ts";
 import { CLAIM_MS, ScheduledClaim } from "./scheduled-claim.ts";
 
-const LOOK_EVERY_MS = 400;
 const FOUND_MAX = 200;
 const RETRY_MS = 500;
 
@@ -48,11 +47,10 @@ interface Found {
 export function dueScheduled(options: DueScheduledOptions) {
   const { clock, log, scheduled } = options;
   const claims = new Set<ScheduledClaim>();
-  const work = new DueWork<Found>({
-    clock,
+  return new DueWork<Found>({
+    kind: "scheduled",
     log,
     event: "scheduled_wait",
-    everyMs: LOOK_EVERY_MS,
     foundMax: FOUND_MAX,
     async claim(limit) {
       const askedMs = clock.monotonicMs();
@@ -79,14 +77,10 @@ export function dueScheduled(options: DueScheduledOptions) {
       );
       void Promise.all(sent).then(() => claims.delete(claim));
     },
-  });
-  return {
-    start: () => work.start(),
     close() {
-      work.close();
       for (const claim of claims) claim.close();
     },
-  };
+  });
 }
 
 /** [SCD2] Messages of a user whose earlier one is delayed are delayed with it. */

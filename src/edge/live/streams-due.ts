@@ -5,29 +5,25 @@
  * [STD1] A stream whose worker or host died shows its last checkpoint within seconds, and is open no
  *        longer than its writer's silence.
  */
-import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import { DueWork } from "./due-work.ts";
 
-const LOOK_EVERY_MS = 1_000;
 const LEASE_MS = 5_000;
 const FOUND_MAX = 500;
 
 export interface DueStreamsOptions {
-  clock: Clock;
   log: Log;
   queries: Pick<Queries, "claimStreams">;
   gateway: Pick<Gateway, "tell">;
 }
 
-export function dueStreams({ clock, log, queries, gateway }: DueStreamsOptions) {
+export function dueStreams({ log, queries, gateway }: DueStreamsOptions) {
   return new DueWork({
-    clock,
+    kind: "streams",
     log,
     event: "streams_wait",
-    everyMs: LOOK_EVERY_MS,
     foundMax: FOUND_MAX,
     claim: (limit) => queries.claimStreams(limit, LEASE_MS),
     take(ids) {

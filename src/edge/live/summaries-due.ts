@@ -4,29 +4,25 @@
  *
  * [THS3] A root shows the last state of its thread within seconds, whichever worker or host dies.
  */
-import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Queries } from "../../ports/edge.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
 import { DueWork } from "./due-work.ts";
 
-const LOOK_EVERY_MS = 2_000;
 const LEASE_MS = 5_000;
 const FOUND_MAX = 500;
 
 export interface DueSummariesOptions {
-  clock: Clock;
   log: Log;
   queries: Pick<Queries, "claimSummaries">;
   gateway: Pick<Gateway, "tell">;
 }
 
-export function dueSummaries({ clock, log, queries, gateway }: DueSummariesOptions) {
+export function dueSummaries({ log, queries, gateway }: DueSummariesOptions) {
   return new DueWork({
-    clock,
+    kind: "summaries",
     log,
     event: "summaries_wait",
-    everyMs: LOOK_EVERY_MS,
     foundMax: FOUND_MAX,
     claim: (limit) => queries.claimSummaries(limit, LEASE_MS),
     take(due) {

@@ -18,6 +18,7 @@ import type {
   SyncAnswer,
   SyncRequest,
 } from "../../ports/edge.ts";
+import { DUE_KINDS } from "../../ports/edge.ts";
 import type { MembershipQueries } from "../../ports/membership.ts";
 import type { PrefsQueries, StoredPrefs } from "../../ports/prefs.ts";
 import type { SightPair } from "../../ports/privacy.ts";
@@ -295,6 +296,10 @@ export class MemoryQueries extends MemoryChannelQueries implements Queries {
 
   async totals(reader: UserId): Promise<Totals> {
     return totalsOf(this.#tables, reader);
+  }
+
+  async dueKinds() {
+    return DUE_KINDS;
   }
 
   async claimExpired(limit: number, leaseMs: number) {

@@ -8,6 +8,7 @@ import type {
   Change,
   Changes,
   ConversationsPage,
+  DueKind,
   HistoryPage,
   HistoryWindow,
   ListAsked,
@@ -38,6 +39,7 @@ import {
 } from "./changes.ts";
 import { PostgresChannelQueries, readOpenChannel } from "./channels.ts";
 import { readConversations, readTotals } from "./conversation-list.ts";
+import { readDueKinds } from "./due-kinds.ts";
 import { History } from "./history.ts";
 import { readMembers } from "./members-query.ts";
 import { PostgresMembership } from "./membership.ts";
@@ -360,6 +362,10 @@ export class PostgresQueries extends PostgresSocialQueries implements Queries {
 
   totals(reader: UserId): Promise<Totals> {
     return readTotals(this.#database, reader);
+  }
+
+  dueKinds(): Promise<readonly DueKind[]> {
+    return readDueKinds(this.#database);
   }
 
   claimExpired(limit: number, leaseMs: number): Promise<{ id: ConversationId; seq: number }[]> {
