@@ -35,6 +35,10 @@ const GROWTH_FEW_MIN = 5;
 
 /** The exit code. Rejects with a StartRefusal when something needed is missing. */
 export async function bench(args: string[]): Promise<number> {
+  if (args[0] === "scale") {
+    const { scale } = await import("./scale/main.ts");
+    return scale(args.slice(1));
+  }
   const parsed = parseOptions(args);
   if (!parsed.ok) {
     const stream = parsed.exitCode === 0 ? process.stdout : process.stderr;

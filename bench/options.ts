@@ -33,6 +33,7 @@ export const HELP = `Usage: troupe bench [scenario …] [options]
        troupe bench [scenario …] --against plain
        troupe bench [scenario …] --target https://chat.example.com
        troupe bench limits | growth | hold | check
+       troupe bench scale --hosts 2,4,8,16,32,64
 
 Measures a server that it starts itself, with an embedded PostgreSQL of its own, fresh for each
 measurement. Prints a table; a JSON file and an HTML report with charts go to .data/bench.
@@ -52,6 +53,8 @@ Beyond them:
             (--clients N: N against a hundredth), heartbeats told apart
   hold      40,000 connections with messages flowing
   check     a few seconds for CI: a delivery's CPU beside that of a bare ws server
+  scale     no measurement but counts, in simulated clusters: what grows with the number of hosts
+            (troupe bench scale --help)
 
   --seconds N      of each measurement (default 4)
   --clients N      clients or HTTP connections, where a scenario has its own number

@@ -239,6 +239,8 @@ const TABLE: Rule[] = [
     may: [PROTOCOL, SHARED, NODE, /^src\/(commands|capacity)\//, PACKAGE],
     never: [/^actors\//, /^src\/(edge|primary|relay|runtime)\//],
   },
+  // Counts what the server's own parts do: it assembles them as the entry files do.
+  { of: /^bench\/scale\//, may: [/./], never: [/^src\/client\//] },
   // The bench measures from outside; of the server it uses what a client and an operator may know.
   {
     of: /^bench\//,
