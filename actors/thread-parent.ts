@@ -26,6 +26,7 @@ import type { Context, Reply } from "./behaviour.ts";
 import type { ConversationState } from "./conversation-state.ts";
 import { deletionRights } from "./deletion.ts";
 import { announceFollowing } from "./following.ts";
+import { announceTo } from "./joined.ts";
 import type { ConversationStore, ThreadStore } from "./ports.ts";
 import { type MemberAct, refusalFor } from "./rights.ts";
 import { sendInPace } from "./slow-mode.ts";
@@ -114,11 +115,18 @@ export function announceThreadsLeft(
   users: UserId[] | null,
   ctx: Context,
 ): void {
-  const order: ThreadsLeftOrder = { user_ids: users, conversation_id: id };
+  const orderTo = (user_ids: UserId[] | null): ThreadsLeftOrder => ({
+    user_ids,
+    conversation_id: id,
+  });
+  if (users !== null) {
+    announceTo("threads_left", users, ctx, orderTo);
+    return;
+  }
   ctx.publish(topicOf.memberships(), {
     name: "threads_left",
     rev: 0,
-    body: JSON.stringify(order),
+    body: JSON.stringify(orderTo(null)),
   });
 }
 

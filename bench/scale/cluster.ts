@@ -10,6 +10,7 @@ import { MemoryNetwork } from "../../src/relay/memory.ts";
 import { sealKey } from "../../src/relay/seal.ts";
 import { createMemoryStorage } from "../../src/storage/memory/ports.ts";
 import { MemoryTables } from "../../src/storage/memory/tables.ts";
+import { MemoryWitness } from "../../src/storage/memory/witness.ts";
 import { Counts } from "./counts.ts";
 import { SimHost } from "./sim-host.ts";
 import { SimSession } from "./sim-session.ts";
@@ -68,6 +69,7 @@ export class SimCluster {
       clock,
       counts: new Counts(),
       storage: createMemoryStorage(new MemoryTables(() => Number(clock.wallMs()))),
+      witness: new MemoryWitness(clock),
       log: createLogger({ level: "silent" }),
       bugs: [],
     };
@@ -92,7 +94,13 @@ export class SimCluster {
 
   async addHost(): Promise<SimHost> {
     const id = `h${String(++this.#hostsMade).padStart(4, "0")}`;
-    const host = new SimHost(this.world, id, this.network.bus(), IDENTITY);
+    const host = new SimHost(
+      this.world,
+      id,
+      this.network.bus(),
+      IDENTITY,
+      this.shape.workersPerHost,
+    );
     this.hosts.push(host);
     await host.start(this.shape.workersPerHost);
     return host;

@@ -30,7 +30,7 @@ const OF_EACH_HOST: Partial<Record<Measure, number>> = {
   deliveries: 16,
   bytes: 4_000,
   frames: 24,
-  statements: 12,
+  statements: 8,
   ids: 8,
   rows: 8,
   lookRows: 8,
@@ -67,18 +67,13 @@ export const KNOWN: readonly Known[] = [
   },
   {
     cause: "death",
-    measures: ["ids", "lookRows"],
-    because: "each edge compares the preferences of all its users, and reads all ended logins",
+    measures: ["ids"],
+    because: "each edge names all its users in the statement that finds who changed",
   },
   {
     cause: "leave",
-    measures: ["ids", "lookRows"],
-    because: "each edge compares the preferences of all its users, and reads all ended logins",
-  },
-  {
-    cause: "group",
-    measures: ["deliveries", "bytes", "frames"],
-    because: "new members are published to every edge (actors/joined.ts)",
+    measures: ["ids"],
+    because: "each edge names all its users in the statement that finds who changed",
   },
   {
     cause: "logout",

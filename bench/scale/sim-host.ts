@@ -7,6 +7,7 @@ import { HostRelay } from "../../src/relay/relay.ts";
 import type { ClusterIdentity } from "../../src/relay/seal.ts";
 import type { PrimaryOrders } from "../../src/runtime/control.ts";
 import { FRAME, type Frame, frame } from "../../src/runtime/frames.ts";
+import type { View } from "../../src/runtime/view.ts";
 import { CountingBus } from "./sim-bus.ts";
 import { SimWorker, type SimWorld } from "./sim-worker.ts";
 
@@ -21,7 +22,14 @@ export class SimHost {
   #incarnations = 0;
   isStopping = false;
 
-  constructor(world: SimWorld, id: string, bus: MemoryBus, identity: ClusterIdentity) {
+  /** `slots`: its workers when all are up. */
+  constructor(
+    world: SimWorld,
+    id: string,
+    bus: MemoryBus,
+    identity: ClusterIdentity,
+    slots: number,
+  ) {
     this.#world = world;
     this.id = id;
     this.bus = bus;
@@ -33,12 +41,16 @@ export class SimHost {
       bus: new CountingBus(bus, counts, clock),
       host: id,
       identity,
+      witness: world.witness.another(),
       clock,
       log,
       drops,
     });
     this.#switchboard = new Switchboard(this.relay, { tally: new Tally(), drops }, () => undefined);
-    this.#membership = new Membership((view) => this.#announce(viewFrame(view)), id, this.relay);
+    const announce = (view: View) => this.#announce(viewFrame(view));
+    this.#membership = new Membership(announce, id, this.relay, slots);
+    // As a host does, so that it says which placement it knows before it has workers.
+    this.#membership.updateKinds(null);
   }
 
   get alive(): SimWorker[] {
@@ -127,7 +139,7 @@ export class SimHost {
   }
 }
 
-function viewFrame(view: { number: number }): Frame {
+function viewFrame(view: View): Frame {
   return frame(FRAME.view, { view: view.number, body: JSON.stringify(view) });
 }
 

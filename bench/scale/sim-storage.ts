@@ -2,10 +2,10 @@
 import type { Counts } from "./counts.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 
-/** `kind`: what its calls are counted as. */
+/** `kind`: how its calls are counted; rows of what is due are not. */
 export function counted<T extends object>(
   port: T,
-  kind: "statements" | "writes" | "looks",
+  kind: "statements" | "writes" | "looks" | "due",
   counts: Counts,
   clock: VirtualClock,
 ): T {
@@ -15,14 +15,14 @@ export function counted<T extends object>(
       if (typeof method !== "function") return method;
       return async (...args: unknown[]) => {
         clock.activity++;
-        counts.add(kind);
-        const isLook = kind === "looks";
+        const isLook = kind === "looks" || kind === "due";
+        counts.add(isLook ? "looks" : kind);
         for (const arg of args) {
           if (!isLook && Array.isArray(arg)) counts.add("ids", arg.length);
         }
         const answer: unknown = await method.apply(target, args);
         clock.activity++;
-        counts.add(isLook ? "lookRows" : "rows", rowsOf(answer));
+        if (kind !== "due") counts.add(isLook ? "lookRows" : "rows", rowsOf(answer));
         return answer;
       };
     },

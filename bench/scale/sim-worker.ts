@@ -13,6 +13,7 @@ import { Hub } from "../../src/edge/hub.ts";
 import { EdgeLimits } from "../../src/edge/limits/limits.ts";
 import { PageTurns } from "../../src/edge/limits/turns.ts";
 import { UsageSharing } from "../../src/edge/limits/usage-sharing.ts";
+import { DueLooks } from "../../src/edge/live/due-work.ts";
 import { dueExpiries } from "../../src/edge/live/expiries-due.ts";
 import { dueStreams } from "../../src/edge/live/streams-due.ts";
 import { dueSummaries } from "../../src/edge/live/summaries-due.ts";
@@ -25,6 +26,7 @@ import { Exchange } from "../../src/runtime/exchange.ts";
 import { decodeAt, eachFrame, FRAME, type Frame } from "../../src/runtime/frames.ts";
 import type { View } from "../../src/runtime/view.ts";
 import type { MemoryStorage } from "../../src/storage/memory/ports.ts";
+import type { MemoryWitness } from "../../src/storage/memory/witness.ts";
 import type { Counts } from "./counts.ts";
 import { SimLine } from "./sim-line.ts";
 import { counted } from "./sim-storage.ts";
@@ -34,6 +36,7 @@ export interface SimWorld {
   clock: VirtualClock;
   counts: Counts;
   storage: MemoryStorage;
+  witness: MemoryWitness;
   log: Log;
   /** Bugs and frames that could not be read. */
   bugs: string[];
@@ -55,7 +58,7 @@ export class SimWorker {
   readonly #spending: UsageSharing;
   readonly #runtime: ActorRuntime;
   readonly #lines: SimLine[];
-  readonly #dueWork: { start(): void; close(): void }[];
+  readonly #dueWork: DueLooks;
   isDead = false;
 
   constructor(
@@ -110,10 +113,7 @@ export class SimWorker {
       pages: new PageTurns(),
       auth: { verify: async () => REFUSALS.unavailable },
       onRevoked: (event) => this.revocations.onEvent(event),
-      readRevoked: async () => {
-        await this.revocations.load();
-        return isEnded;
-      },
+      readRevoked: () => this.revocations.readEnded(),
     });
     this.#spending = new UsageSharing({
       clock,
@@ -126,9 +126,10 @@ export class SimWorker {
       tally: new Tally(),
       sharing: this.#spending,
     });
-    const looks = counted<Queries>(storage.queries, "looks", counts, clock);
-    const due = { clock, log, queries: looks, gateway: exchange.gateway };
-    this.#dueWork = [dueExpiries(due), dueSummaries(due), dueStreams(due)];
+    const looks = counted<Queries>(storage.queries, "due", counts, clock);
+    const due = { log, queries: looks, gateway: exchange.gateway };
+    const works = [dueExpiries(due), dueSummaries(due), dueStreams(due)];
+    this.#dueWork = new DueLooks({ clock, log, queries: looks, works });
     this.#runtime = new ActorRuntime({
       clock,
       self: incarnation,
@@ -148,14 +149,14 @@ export class SimWorker {
     await this.hub.interests.want(topicOf.limits());
     await this.hub.interests.want(topicOf.revocations());
     await this.revocations.start();
-    for (const work of this.#dueWork) work.start();
+    this.#dueWork.start();
   }
 
   /** Dead between two instructions. */
   die(): void {
     this.isDead = true;
     for (const line of this.#lines) line.isCut = true;
-    for (const work of this.#dueWork) work.close();
+    this.#dueWork.close();
     this.revocations.stop();
     this.#spending.close();
     this.hub.close();

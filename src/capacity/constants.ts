@@ -114,6 +114,7 @@ export const CONSTANTS = {
   pgRefreshCpu: estimated(0.3e-3, "s", "rotate_refresh_token: three rows in one transaction"),
   pgLookCpu: estimated(60e-6, "s", "a statement of a few index look-ups that finds nothing"),
   pgNumberCpu: estimated(3e-6, "s", "one id in a statement that compares revs or seqs"),
+  pgNamedCpu: estimated(0.1e-6, "s", "one id of a list in which a statement looks"),
   pgRowCpu: estimated(1e-6, "s", "one row that a statement answers"),
   pgMessageBytes: measured(
     383,

@@ -160,11 +160,11 @@ const TERMS = {
     unit: "s of a core",
     value: ({ users, workers, usersPerWorker, profile, cost }) => {
       const looks = cost("looksAfterDeath");
-      const statements = workers * (2 + Math.ceil(usersPerWorker / 1_000)) * cost("pgLookCpu");
-      const numbers = (users + (users * profile.conversations) / workers) * cost("pgNumberCpu");
-      const ended = (users * profile.logoutsPerDay * profile.accessTokenTtlS) / 86_400;
-      const back = usersPerWorker * cost("pgReturnCpu");
-      return looks * (statements + numbers + workers * ended * cost("pgRowCpu")) + back;
+      // Each edge asks which of its users changed, and which logins have ended lately.
+      const statements = 2 * workers * cost("pgLookCpu") + users * cost("pgNamedCpu");
+      // Streams, notifications and preferences of the actors that died.
+      const numbers = (2 + profile.conversations) * usersPerWorker * cost("pgNumberCpu");
+      return looks * (statements + numbers) + usersPerWorker * cost("pgReturnCpu");
     },
   },
   hostDeath: {

@@ -159,10 +159,7 @@ export class Edge {
     });
     const logins = {
       onRevoked: (event: Frame) => revocations.onEvent(event),
-      readRevoked: async () => {
-        await revocations.load();
-        return (family: FamilyId) => revocations.isRevoked(family);
-      },
+      readRevoked: () => revocations.readEnded(),
     };
     hub = new Hub({ ...deps, auth, pages: limits.pages, ...logins });
     const edge = new Edge(deps, { auth, limits, spending, revocations, wordRules, hub });

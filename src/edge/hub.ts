@@ -12,7 +12,7 @@ import type { JoinedOrder, ThreadsLeftOrder, UserOrders } from "../protocol/acto
 import { AppKinds } from "../protocol/app-kinds.ts";
 import type { Doubt } from "../protocol/doubt.ts";
 import type { FamilyId, UserId } from "../protocol/ids.ts";
-import { withNewcomer } from "../protocol/members.ts";
+import { peersIn, withNewcomer } from "../protocol/members.ts";
 import { FULL_SIGHT, type Sight } from "../protocol/privacy.ts";
 import { asConversationId, type Conversation, type Status } from "../protocol/schemas.ts";
 import { LIVE_CONVERSATIONS_MAX, LIVE_THREADS_MAX } from "../protocol/session-bounds.ts";
@@ -32,6 +32,7 @@ import { SECOND_LOOK_MS, Streams } from "./live/conversation-streams.ts";
 import { FormerOwners } from "./live/former-owners.ts";
 import { LostReceipts } from "./live/lost-receipts.ts";
 import { MissedOrders } from "./live/missed-orders.ts";
+import { orphanUsers } from "./live/orphan-users.ts";
 import { PostWatches } from "./live/post-watches.ts";
 import { readStatuses, type StatusSources } from "./live/presence-reader.ts";
 import { hidden, WATCH_REASON, Watches, type WatchReason } from "./live/presence-watches.ts";
@@ -53,7 +54,7 @@ export interface HubDeps {
   appKinds?: AppKinds;
   /** Logins ended, or users suspended, somewhere. */
   onRevoked(event: Frame): void;
-  /** Reads which logins have ended, and resolves with what tells them. */
+  /** Reads which logins have ended lately, and resolves with what tells them. */
   readRevoked(): Promise<(family: FamilyId) => boolean>;
   /** Conversations that may be live in one session; LIVE_CONVERSATIONS_MAX but in tests. */
   liveMax?: number;
@@ -287,16 +288,14 @@ export class Hub {
     this.#formerOwners.ended(before);
     const died = now.diedSince(before);
     if (died.size === 0) return;
-    // Actors of the dead worker may have committed without publishing: orders to any user, and
-    // notifications of the users whose actors they were.
-    const owned = [...this.sessions.users()].filter((user) =>
-      this.#formerOwners.isAmong(died, `user:${user}`),
-    );
+    // Actors of the dead worker may have committed without publishing: orders to any user, also to
+    // those who lost a membership with its preferences, and see orphan-users.ts.
+    const isOrphan = (key: string) => this.#formerOwners.isAmong(died, key);
+    const { owned, all } = orphanUsers(this.sessions, this.streams, this.#channels, isOrphan);
     const look = () => {
       this.#missed.look(0);
       this.#notified.look(owned);
-      // A conversation's actor publishes to its former members, too.
-      this.#prefs.look();
+      this.#prefs.look(all);
     };
     look();
     this.#deps.clock.after(SECOND_LOOK_MS, look);
@@ -346,7 +345,7 @@ export class Hub {
   /** Orders and events for one user's own sessions. */
   #onUserEvent(user: UserId, event: Frame): void {
     const sessions = this.sessions.ofUser(user);
-    switch (event.name as keyof UserOrders | UserEvent) {
+    switch (event.name as keyof UserOrders | MembersOrder | UserEvent) {
       case "session_surplus":
         this.sessions.endSurplus(user, noteOf(event, "session_surplus").session);
         return;
@@ -379,6 +378,10 @@ export class Hub {
         this.sessions.apartChanged(user, user_id, is_apart);
         return;
       }
+      case "conversation_joined":
+      case "threads_left":
+        this.#onMembers(event);
+        return;
       case "channel_membership":
         this.#channels.onMembership(user, noteOf(event, "channel_membership"));
         return;
@@ -422,12 +425,10 @@ export class Hub {
     if (name === "threads_left") {
       const { user_ids, conversation_id } = JSON.parse(body) as ThreadsLeftOrder;
       this.#threads.leftParent(conversation_id, user_ids);
-    } else this.#onJoined(JSON.parse(body) as JoinedOrder);
-  }
-
-  #onJoined({ user_ids, conversation }: JoinedOrder): void {
-    const here = user_ids.filter((user) => this.sessions.has(user));
-    for (const user of here) this.#joined(user, conversation);
+      return;
+    }
+    const { user_ids, conversation } = JSON.parse(body) as JoinedOrder;
+    for (const user of user_ids) if (this.sessions.has(user)) this.#joined(user, conversation);
   }
 
   #joined(user: UserId, conversation: Conversation): void {
@@ -449,6 +450,8 @@ export class Hub {
     for (const other of apart) this.sessions.apartChanged(user, other, true);
     this.#watchUsers(user, followees, WATCH_REASON.follow);
     this.#threads.recheck(user);
+    // A membership that ended took its preferences with it.
+    this.#prefs.look([user]);
   }
 
   /** The user follows the other, or does not any more: contacts may see what others do not. */
@@ -479,6 +482,9 @@ export class Hub {
   }
 }
 
+/** Orders that name users: to every edge where they are many. */
+type MembersOrder = "conversation_joined" | "threads_left";
+
 /** Events that reach the user's sessions as they are. */
 type UserEvent =
   | "notification"
@@ -490,10 +496,4 @@ type UserEvent =
 
 function noteOf<O extends keyof UserOrders>(event: Frame, _order: O): UserOrders[O] {
   return JSON.parse(event.note) as UserOrders[O];
-}
-
-/** The other of a direct conversation; nobody for a group. */
-function peersIn({ kind, members }: Conversation, user: UserId): UserId[] {
-  if (kind !== "direct") return [];
-  return members.map(({ user_id }) => user_id as UserId).filter((id) => id !== user);
 }

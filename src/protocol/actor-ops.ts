@@ -479,9 +479,9 @@ export interface UserOrders {
 }
 
 /**
- * On `memberships`, with the name `conversation_joined`: these users are members since
- * `conversation.rev`. For a large group, `conversation` names the users who were added to it. If
- * the group was just made it names nobody, and each edge adds to each user's copy that user
+ * On `memberships`, or for a few users on their own topics, as `conversation_joined`: these are
+ * members since `conversation.rev`. For a large group, `conversation` names those who were added;
+ * if the group was just made it names nobody, and each edge adds to each user's copy that user
  * (`withNewcomer`).
  */
 export interface JoinedOrder {
@@ -490,7 +490,7 @@ export interface JoinedOrder {
 }
 
 /**
- * On `memberships`, with the name `threads_left`: these users have left a conversation with
+ * On the same topics with the name `threads_left`: these users have left a conversation with
  * threads, so they may not read its threads either. With null the conversation was deleted, and its
  * threads with it.
  */

@@ -9,6 +9,7 @@
  * Used by actors and storage, which write these forms, and by edges and clients, which read them.
  */
 import { withTranslation } from "./contract.ts";
+import type { UserId } from "./ids.ts";
 import type { Conversation, Member } from "./schemas.ts";
 
 /** Also how many members of a larger group are its first ones. */
@@ -127,4 +128,10 @@ export function isMemberAfter(news: MembershipNews, userId: string, wasMember: b
   if (news.is === "whole") return news.memberIds.has(userId);
   if (news.addedIds.includes(userId)) return true;
   return wasMember && !news.removedIds.includes(userId);
+}
+
+/** The other of a direct conversation; nobody for a group. */
+export function peersIn({ kind, members }: Conversation, user: UserId): UserId[] {
+  if (kind !== "direct") return [];
+  return members.map(({ user_id }) => user_id as UserId).filter((id) => id !== user);
 }

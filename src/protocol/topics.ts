@@ -47,7 +47,7 @@ export const topicOf = {
   comments: (id: PostId): Topic => `comment_updates:${id}`,
   /** Events of one of the application's actors. */
   app: (id: string): Topic => `app_actors:${id}`,
-  /** New members of conversations; every edge with sessions is subscribed. */
+  /** Many new members of conversations; every edge with sessions is subscribed. */
   memberships: (): Topic => "memberships",
   /** Ended logins and suspensions; every edge always listens. */
   revocations: (): Topic => "revocations",

@@ -218,12 +218,28 @@ describe("members", () => {
     });
     expect(actors.said("conversation_updated")).toHaveLength(1);
     const orders = actors.events.filter(({ name }) => name === "conversation_joined");
-    expect(orders).toMatchObject([{ key: "memberships" }]);
+    expect(orders).toMatchObject([{ key: `notifications:${eve}` }]);
     expect(JSON.parse(orders[0]!.body)).toMatchObject({
       user_ids: [eve],
       conversation: { rev: 2 },
     });
     expect(await sends(eve, "c1")).toMatchObject({ rev: 3 });
+  });
+
+  test("[JND1] a few who are added are named on their own topics, many once to all", async () => {
+    const newcomers = await actors.users(20);
+    const [few, many] = [newcomers.slice(0, 3), newcomers.slice(3)];
+    const orders = () => actors.events.filter(({ name }) => name === "conversation_joined");
+    await asks("add_members", ann, { user_ids: few });
+    expect(orders().map(({ key }) => key)).toEqual(few.map((user) => `notifications:${user}`));
+    expect(orders().map(({ body }) => JSON.parse(body).user_ids)).toEqual(few.map((u) => [u]));
+    await actors.changes(`conversation:${room}`, "add_members", {
+      user: ann,
+      session: "",
+      user_ids: many,
+    });
+    expect(orders().slice(few.length)).toMatchObject([{ key: "memberships" }]);
+    expect(JSON.parse(orders().at(-1)!.body).user_ids).toEqual(many);
   });
 });
 

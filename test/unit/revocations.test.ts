@@ -104,6 +104,19 @@ describe("who is shut out", () => {
     known.stop();
   });
 
+  it("[RVK6] a change that may not have been published is looked for, since the last look", async () => {
+    await known.start();
+    await clock.advance(LOOK_MS / 2);
+    asked.splice(0);
+    stored.families = [LOGIN];
+    const isEnded = await known.readEnded();
+    expect([isEnded(LOGIN), isEnded("8" as FamilyId)]).toEqual([true, false]);
+    expect(ended).toEqual(["logins found"]);
+    // Not the lifetime of all tokens: what is older is known since the start.
+    expect(asked).toEqual([LOOK_MS / 2 + 2_000]);
+    known.stop();
+  });
+
   it("[RVK3] what is heard while it reads is newer than what it reads", async () => {
     await known.start();
     stored.suspensions = [{ user: ANN, suspended: true }];

@@ -197,9 +197,10 @@ describe("new conversations", () => {
     const second = await creates([bob, ann]);
     expect(second).toMatchObject({ value: { created: false } });
     expect(actors.events.map(({ name, key }) => [name, key])).toEqual([
-      ["conversation_joined", "memberships"],
+      ["conversation_joined", `notifications:${ann}`],
+      ["conversation_joined", `notifications:${bob}`],
     ]);
-    expect(JSON.parse(actors.events[0]!.body)).toMatchObject({ user_ids: [ann, bob] });
+    expect(actors.events.map(({ body }) => JSON.parse(body).user_ids)).toEqual([[ann], [bob]]);
   });
 
   test("[USR1] with a title it is a group", async () => {

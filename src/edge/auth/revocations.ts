@@ -1,12 +1,14 @@
 /**
  * Revoked logins (until the last of their access tokens has expired), suspended users, the cuts of
  * users' tokens and revoked service tokens, as this edge knows them. Changes are published to every
- * edge on one topic. The lists are read from storage when a worker starts and after a gap between
- * hosts, and new entries twice a second.
+ * edge on one topic. The lists are read from storage when a worker starts, and new entries twice a
+ * second, and at once where a change may not have been published.
  *
  * [RVK1] Every edge that can be reached applies a published change within a second.
  * [RVK2] An edge that cannot be reached finds the change in storage: Redis may be away for hours,
  *        and the command line speaks to storage alone.
+ * [RVK6] Where a change may not have been published, storage is asked at once, and only for what is
+ *        newer than the last look.
  * [RVK4] A token of a user that was issued until the user's cut is refused.
  */
 import type { Clock } from "../../base/clock.ts";
@@ -154,6 +156,16 @@ export class KnownRevocations implements Revocations {
   /** Reads all that access tokens alive now may be refused for. */
   async load(): Promise<void> {
     await this.#read(EVER_MS, this.#options.accessTokenTtlS * 1000);
+  }
+
+  /**
+   * Reads the changes since the last look; resolves with the verdict on each login. All older ones
+   * are known: a look that fails is made up for by the next.
+   */
+  async readEnded(): Promise<(family: FamilyId) => boolean> {
+    const sinceMs = msBetween(this.#lookedMs, this.#options.clock.monotonicMs()) + LOOK_BACK_MS;
+    await this.#read(sinceMs, sinceMs);
+    return (family) => this.isRevoked(family);
   }
 
   stop(): void {

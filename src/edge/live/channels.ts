@@ -233,6 +233,13 @@ export class Channels {
     this.#audit.look(ids);
   }
 
+  /** The local users who are members of these channels. */
+  usersOf(isMeant: (id: ConversationId) => boolean): UserId[] {
+    return [...this.#known].flatMap(([id, { members }]) =>
+      isMeant(id) ? [...members.keys()] : [],
+    );
+  }
+
   onGap(): void {
     for (const stream of this.#options.streams.all()) this.watched(stream);
   }
