@@ -159,6 +159,13 @@ export interface PushCounts {
   oldest_ms: number;
 }
 
+/**
+ * Pushes of one lane come to one host in any case: that of a browser's endpoint, or that of another
+ * provider. claim_push_sends.sql computes the same.
+ */
+export const laneOf = ({ provider, address }: Pick<DeviceAddress, "provider" | "address">) =>
+  provider === "webpush" ? (address.split("/")[2] ?? "") : provider;
+
 /** Pushes on their way; one job over all hosts works on it. */
 export interface PushQueue {
   /** Whether there is a device; makes sure that pushes are fed where there is one, and only there. */
@@ -172,7 +179,8 @@ export interface PushQueue {
   settle(settled: SettledPushes): Promise<void>;
   /** Unread messages of all of the user's conversations. */
   badge(user: UserId): Promise<number>;
-  claim(most: number, leaseMs: number): Promise<ClaimedPush[]>;
+  /** `without`: lanes that have no room, whose pushes wait; see `laneOf`. */
+  claim(most: number, leaseMs: number, without: readonly string[]): Promise<ClaimedPush[]>;
   end(push: ClaimedPush, end: PushEnd, decision: NotedDecision | null): Promise<void>;
   counts(): Promise<PushCounts>;
 }

@@ -62,12 +62,14 @@ const Subscription = Type.Object(
       {
         p256dh: Type.String({
           pattern: "^[A-Za-z0-9_-]{87}=?$",
+          description: "The browser's public key: a point on P-256 of 65 bytes, in base64url.",
           examples: [
             "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM",
           ],
         }),
         auth: Type.String({
           pattern: "^[A-Za-z0-9_-]{22}={0,2}$",
+          description: "The browser's secret: 16 bytes in base64url.",
           examples: ["tBHItJI5svbpez7KI4CCXg"],
         }),
       },

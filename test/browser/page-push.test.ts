@@ -26,7 +26,11 @@ describe.skipIf(!hasChromiumFor("pushes to the page"))("pushes to the page", () 
         toJSON: () => ({
           endpoint: "https://1.1.1.1/send/1",
           expirationTime: null,
-          keys: { p256dh: "B".repeat(87), auth: "A".repeat(22) },
+          keys: {
+            p256dh:
+              "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM",
+            auth: "A".repeat(22),
+          },
         }),
         unsubscribe: () => Promise.resolve(true),
       };

@@ -8,6 +8,8 @@
  * [PSQ3] Where the first message was read, the time is counted from the first unread one.
  * [PSQ4] Messages of an import are not pushed.
  * [PSQ6] An address that several users register at once is the device of one of them.
+ * [PSQ7] What is due for a provider without room waits, and the others' is claimed.
+ * [PSQ8] With the last device nothing waits any more.
  * [PSQ5] A push that was put off while a newer message came is tried as often as any other.
  */
 import { Client } from "pg";
@@ -159,11 +161,35 @@ describe("pushes in PostgreSQL", () => {
       await pushes.settle({ sent: [one], dropped: [], later: [], decisions: [] });
     };
     await sends();
-    const [claimed] = await pushes.claim(1, 60_000);
+    const [claimed] = await pushes.claim(1, 60_000, []);
     expect(claimed).toMatchObject({ attempts: 1 });
     await sends();
     await pushes.end(claimed!, { is: "later", retryInMs: 0 }, null);
-    expect(await pushes.claim(1, 60_000)).toMatchObject([{ attempts: 1 }]);
+    expect(await pushes.claim(1, 60_000, [])).toMatchObject([{ attempts: 1 }]);
+  });
+
+  it("[PSQ7] what is due for a provider without room keeps nobody else back", async () => {
+    const { pushes, devices } = edge;
+    const subscribed = ["https://hangs.example/a", "https://other.example/b"].map((address) => ({
+      provider: "webpush" as const,
+      address,
+      keys: null,
+    }));
+    const [hangs, other] = [asUserId(NAMED), asUserId(ALL_HERE)];
+    await devices.put(hangs, "browser", null, subscribed[0]!);
+    await devices.put(other, "browser", null, subscribed[1]!);
+    const at = new Date().toISOString();
+    const sent = [NAMED, ALL_HERE].map((user) => ({ ...subject(user, GROUP, 1, 1), at }));
+    await pushes.settleFeed({ ids: [], fresh: sent, reads: [] });
+    await pushes.settle({ sent, dropped: [], later: [], decisions: [] });
+    const claimed = await pushes.claim(10, 60_000, ["hangs.example", "fcm"]);
+    expect(claimed.map(({ address }) => address)).toEqual(["https://other.example/b"]);
+    const rest = await pushes.claim(10, 60_000, []);
+    expect(
+      rest.map(({ address, provider }) => (provider === "fcm" ? provider : address)).sort(),
+    ).toEqual(["fcm", "fcm", "https://hangs.example/a"]);
+    await devices.remove(hangs, "browser");
+    await devices.remove(other, "browser");
   });
 
   it("[PSQ6] an address that everybody registers at once belongs to one", async () => {
@@ -177,5 +203,16 @@ describe("pushes in PostgreSQL", () => {
       const { rows } = await client.query("SELECT 1 FROM push_devices WHERE address = 'one token'");
       expect(rows).toHaveLength(1);
     }
+  });
+
+  it("[PSQ8] with the last device what waits for a decision ends, too", async () => {
+    const { pushes } = edge;
+    const one = { ...subject(NAMED, GROUP, 1, 1), at: new Date().toISOString() };
+    await pushes.settleFeed({ ids: [], fresh: [one], reads: [] });
+    expect(await pushes.keepFeed()).toBe(true);
+    expect(await pushes.counts()).toMatchObject({ waiting: 1 });
+    await client.query("DELETE FROM push_devices");
+    expect(await pushes.keepFeed()).toBe(false);
+    expect(await pushes.counts()).toMatchObject({ waiting: 0, sending: 0 });
   });
 });

@@ -366,7 +366,11 @@ function bodyOf(route: RouteName, scene: Scene, fresh: Person): object | undefin
       provider: "webpush",
       subscription: {
         endpoint: "https://127.0.0.1/",
-        keys: { p256dh: "A".repeat(87), auth: "A".repeat(22) },
+        keys: {
+          p256dh:
+            "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM",
+          auth: "A".repeat(22),
+        },
       },
     },
     createPost: { body: "a new post" },

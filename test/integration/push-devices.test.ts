@@ -19,7 +19,34 @@ async function devicesOf(api: Api): Promise<string[]> {
 const put = (api: Api, id: string, token: string) =>
   api.put<Device>(`/api/me/devices/${id}`, { provider: "fcm", token });
 
-const KEYS = { p256dh: "B".repeat(87), auth: "A".repeat(22) };
+const NO_POINT = "B".repeat(87);
+const KEYS = {
+  p256dh: "BNcRdreALRFXTkOOUHK1EtK2wtaz5Ry4YfYCA_0QTpQtUbVlUls0VJXg7A8u-Ts1XbjhazAkj7I99e8QcYP7DkM",
+  auth: "A".repeat(22),
+};
+
+describe("a browser's keys", () => {
+  const troupe = troupeForFile({ shared: true });
+
+  it("[DEV9] have to be a point of the curve where Troupe itself encrypts", async () => {
+    const [ann] = (await troupe().users("ann")) as [Person];
+    const endpoint = "https://1.1.1.1/send/1";
+    const puts = (keys: object) =>
+      ann.api.put("/api/me/devices/browser", {
+        provider: "webpush",
+        subscription: { endpoint, keys },
+      });
+    const refused = expectStatus(await puts({ ...KEYS, p256dh: NO_POINT }), 400);
+    expect(refused.error).toMatchObject({
+      code: "invalid_payload",
+      message: expect.stringContaining("subscription.keys.p256dh"),
+    });
+    for (const auth of ["A".repeat(21), "A".repeat(43), "="]) {
+      expectStatus(await puts({ ...KEYS, auth }), 400);
+    }
+    expectStatus<unknown>(await puts(KEYS), 200);
+  });
+});
 
 describe("devices", () => {
   // Everything would go to a gateway that is not there.

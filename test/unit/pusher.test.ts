@@ -1,5 +1,5 @@
 /** The job of pushes, with a queue in memory. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createLogger } from "../../src/base/log.ts";
 import { Pusher } from "../../src/jobs/push/pusher.ts";
 import type {
@@ -70,7 +70,8 @@ const unused = () => Promise.reject(new Error("nothing else is asked"));
 function running(
   parts: Partial<PushQueue>,
   send: PushSender["send"],
-): { stop: () => void; ended: Promise<void> } {
+): { stop: () => void; ended: Promise<void>; clock: FakeClock } {
+  const clock = new FakeClock();
   const stop = new AbortController();
   const pusher = new Pusher({
     queue: {
@@ -91,10 +92,10 @@ function running(
     content: "full",
     basePath: "",
     count: () => undefined,
-    clock: new FakeClock(),
+    clock,
     log: createLogger({ level: "silent" }),
   });
-  return { stop: () => stop.abort(), ended: pusher.run(stop.signal) };
+  return { stop: () => stop.abort(), ended: pusher.run(stop.signal), clock };
 }
 
 /** What is settled of one push that is due. */
@@ -169,19 +170,21 @@ test("[PSH8] a provider that hangs has 32 places, and the rest is put off", asyn
   const answers: (() => void)[] = [];
   const ends: PushEnd[] = [];
   let isClaimed = false;
+  let without: readonly string[] = [];
   const run = running(
     {
-      claim: async () => {
-        if (isClaimed) return [];
+      claim: async (_most, _leaseMs, crowded) => {
+        without = crowded;
+        if (isClaimed) {
+          run.stop();
+          for (const answer of answers) answer();
+          return [];
+        }
         isClaimed = true;
         return Array.from({ length: 40 }, (_, n) => claimed({ device: `${n}` }));
       },
       end: async (_, end) => {
         ends.push(end);
-        if (ends.length === 8) {
-          run.stop();
-          for (const answer of answers) answer();
-        }
       },
     },
     () =>
@@ -189,8 +192,11 @@ test("[PSH8] a provider that hangs has 32 places, and the rest is put off", asyn
         answers.push(() => resolve({ is: "sent" }));
       }),
   );
+  await vi.waitUntil(() => ends.length === 8);
+  await run.clock.advance(SECOND_MS);
   await run.ended;
   expect(answers).toHaveLength(32);
+  expect(without).toEqual(["fcm"]);
   expect(ends.slice(0, 8).map(({ is }) => is)).toEqual(new Array(8).fill("later"));
   expect(ends.slice(8).map(({ is }) => is)).toEqual(new Array(32).fill("sent"));
 });

@@ -13,19 +13,21 @@
  * [PSH6] A host that dies makes no push come twice, but for those in the moment of sending, and none
  *        never.
  * [PSH7] What a provider does not take is tried again, later each time, for 24 hours.
- * [PSH8] A provider that hangs keeps back only its own: each host has a part of the room.
+ * [PSH8] A provider that hangs keeps back only its own: each host has a part of the room, and what is due
+ *        for one whose part is full is not looked at.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
-import type {
-  ClaimedPush,
-  NotedDecision,
-  PendingPush,
-  PushEnd,
-  PushFacts,
-  PushQueue,
-  PushSubject,
-  SettledPushes,
+import {
+  type ClaimedPush,
+  laneOf,
+  type NotedDecision,
+  type PendingPush,
+  type PushEnd,
+  type PushFacts,
+  type PushQueue,
+  type PushSubject,
+  type SettledPushes,
 } from "../../ports/push.ts";
 import type { PushSender, SendOutcome } from "../../ports/push-senders.ts";
 import type { PushReach } from "../../protocol/actor-ops.ts";
@@ -189,7 +191,7 @@ export class Pusher {
     const { queue } = this.#options;
     const room = SENDS_MAX - this.#sending.size;
     if (room === 0) return false;
-    const claimed = await queue.claim(room, CLAIM_MS);
+    const claimed = await queue.claim(room, CLAIM_MS, this.#crowded());
     if (claimed.length === 0) return false;
     const facts = await queue.facts(claimed.map(({ subject }) => subject));
     const users = [...new Set(claimed.map(({ subject }) => subject.userId))];
@@ -200,6 +202,17 @@ export class Pusher {
       this.#begin(push, facts[n]!, badges.get(push.subject.userId)!);
     }
     return claimed.length === room;
+  }
+
+  /** The lanes whose host has no room. */
+  #crowded(): string[] {
+    const counts = new Map<string, number>();
+    for (const { host } of this.#sending.values()) counts.set(host, (counts.get(host) ?? 0) + 1);
+    const lanes = new Set<string>();
+    for (const [push, { host }] of this.#sending) {
+      if ((counts.get(host) ?? 0) >= SENDS_A_HOST_MAX) lanes.add(laneOf(push));
+    }
+    return [...lanes];
   }
 
   #begin(push: ClaimedPush, facts: PushFacts, badge: number): void {

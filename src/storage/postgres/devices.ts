@@ -124,10 +124,16 @@ export async function startFeed(database: Database): Promise<void> {
   for (const { trigger_name } of missing) await setTrigger(database, trigger_name, true);
 }
 
-/** Drops the triggers, unless there is a device again. */
+const FORGET_WAITING = {
+  text: `WITH fed AS (DELETE FROM push_feed f WHERE NOT EXISTS (SELECT 1 FROM push_devices))
+    DELETE FROM push_pending p WHERE NOT EXISTS (SELECT 1 FROM push_devices)`,
+};
+
+/** Drops the triggers, unless there is a device again; what waits for a decision is none of anybody's. */
 export async function endFeed(database: Database): Promise<void> {
   const names = await database.read<{ trigger_name: string }>(TRIGGERS, []);
   for (const { trigger_name } of names) await setTrigger(database, trigger_name, false);
+  await database.write(FORGET_WAITING, []);
 }
 
 async function setTrigger(database: Database, name: string, isOn: boolean): Promise<void> {

@@ -40,7 +40,7 @@ const SETTLE = {
 };
 const CLAIM = {
   name: "claim_push_sends",
-  text: "SELECT c.claimed FROM claim_push_sends($1, $2 * interval '1 millisecond') c",
+  text: "SELECT c.claimed FROM claim_push_sends($1, $2 * interval '1 millisecond', $3) c",
 };
 const END = {
   name: "end_push_send",
@@ -151,8 +151,9 @@ export class PostgresPushes implements PushQueue {
     return (await readTotals(this.#database, user)).messages;
   }
 
-  async claim(most: number, leaseMs: number): Promise<ClaimedPush[]> {
-    const rows = await this.#database.write<{ claimed: ClaimedRow }>(CLAIM, [most, leaseMs]);
+  async claim(most: number, leaseMs: number, without: readonly string[]): Promise<ClaimedPush[]> {
+    const values = [most, leaseMs, without];
+    const rows = await this.#database.write<{ claimed: ClaimedRow }>(CLAIM, values);
     return rows.map(({ claimed: row }) => ({
       kind: row.kind,
       subject: subjectOf(row),

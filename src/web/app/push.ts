@@ -25,7 +25,11 @@ function deviceId(): string {
 export async function pushState(client: Client): Promise<PushState> {
   if (!canPush()) return "unsupported";
   if (Notification.permission === "denied") return "denied";
+  // The browser forgets the permission and the subscription, and this server keeps the device.
+  if (Notification.permission !== "granted") return "off";
   if (localStorage.getItem(DEVICE_KEY) === null) return "off";
+  const registration = await navigator.serviceWorker.getRegistration(SERVER_URL);
+  if ((await registration?.pushManager.getSubscription()) == null) return "off";
   const { items } = await client.api("GET /api/me/devices", {});
   return items.some(({ device_id }) => device_id === deviceId()) ? "on" : "off";
 }

@@ -1,4 +1,5 @@
 /** Devices, the settings of pushes, and the decisions about them. */
+import { ECDH } from "node:crypto";
 import type { PushConfig } from "../../../config/push-keys.ts";
 import type { JobQueue } from "../../../ports/jobs.ts";
 import type { DeviceAddress, DeviceStore } from "../../../ports/push.ts";
@@ -7,6 +8,17 @@ import { DEVICES_MAX, type DeviceAsked, type Provider } from "../../../protocol/
 import { asUserId } from "../../../protocol/schemas.ts";
 import { orUnreachable } from "../../storage-reachable.ts";
 import { answered, badField, type Handlers } from "../server/call.ts";
+
+/** As browsers give it: a point of the curve, not compressed, in base64url. */
+function isPublicKey(text: string): boolean {
+  try {
+    const point = Buffer.from(text, "base64url");
+    ECDH.convertKey(point, "prime256v1");
+    return point.length === 65;
+  } catch {
+    return false;
+  }
+}
 
 type Route =
   | "getPushKey"
@@ -61,6 +73,9 @@ export function pushRoutes({
     const { endpoint, keys } = subscription;
     const problem = await problemOf(endpoint);
     if (problem !== null) return badField("body", "subscription.endpoint", problem);
+    // An own gateway encrypts as it likes.
+    if (config.pushUrl === null && !isPublicKey(keys.p256dh))
+      return badField("body", "subscription.keys.p256dh", "is no public key on the curve P-256");
     return ok({ provider, address: endpoint, keys });
   }
 

@@ -1,12 +1,20 @@
--- At most p_most pushes that are due, each with its device; nobody else has them for p_lease.
-CREATE OR REPLACE FUNCTION claim_push_sends(p_most int, p_lease interval)
+-- At most p_most pushes that are due, each with its device; nobody else has them for p_lease. Those in
+-- the lanes p_without wait: a lane is the host of a browser's endpoint, or another provider's name.
+DROP FUNCTION IF EXISTS claim_push_sends(int, interval);
+CREATE OR REPLACE FUNCTION claim_push_sends(
+  p_most int, p_lease interval, p_without text[] DEFAULT '{}'
+)
 RETURNS TABLE (claimed json)
 LANGUAGE sql VOLATILE AS $$
   WITH due AS (
     SELECT s.device, s.kind, s.conversation_id, s.notification_id FROM push_sends s
+    JOIN push_devices e ON e.id = s.device
     WHERE s.due_at <= statement_timestamp()
       AND (s.claimed_until IS NULL OR s.claimed_until <= clock_timestamp())
-    ORDER BY s.due_at LIMIT p_most FOR UPDATE SKIP LOCKED
+      AND CASE e.provider
+        WHEN 'webpush' THEN split_part(e.address, '/', 3) ELSE e.provider
+      END <> ALL (p_without)
+    ORDER BY s.due_at LIMIT p_most FOR UPDATE OF s SKIP LOCKED
   ), taken AS (
     UPDATE push_sends s
     SET claimed_until = clock_timestamp() + p_lease, attempts = s.attempts + 1
