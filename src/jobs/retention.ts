@@ -4,6 +4,7 @@
  *
  * [RTJ1] A conversation's first_seq moves by a change of its actor, at most once in `GATHERED_MS`, however
  *        many messages become old; of a thread it moves without one.
+ * [RTJ3] Conversations that cannot be moved now hold up no others: a round goes on with the next ones.
  * [RTJ2] The rows are deleted in short transactions, with all that belongs to each message. Which
  *        conversations have some left is a table, so a job that is killed is continued by the next.
  */
@@ -11,6 +12,7 @@ import type { Log } from "../base/log.ts";
 import type { JobEnd } from "../ports/jobs.ts";
 import type { RetentionStore } from "../ports/retention.ts";
 import type { Result } from "../protocol/errors.ts";
+import type { ConversationId } from "../protocol/ids.ts";
 import type { JobHandlers } from "./runner.ts";
 
 export const KEEP_MESSAGES = "messages.retention";
@@ -18,6 +20,10 @@ export const KEEP_MESSAGES = "messages.retention";
 const EVERY_MS = 10_000;
 const GATHERED_MS = 30_000;
 const DUE_MAX = 200;
+/** Between two of these, old rows are deleted. */
+const PAGES_MAX = 20;
+/** Conversations that failed in a round; of so many the cause is not their own, and the round ends. */
+const FAILED_MAX = 2_000;
 /** Messages a transaction: some ten milliseconds, for which sends into that conversation wait. */
 const FORGOTTEN_MAX = 500;
 
@@ -48,17 +54,26 @@ export function retentionJobs({ store, gateway, log }: RetentionDeps): JobHandle
   };
 
   async function round(signal: AbortSignal): Promise<JobEnd> {
-    const due = await store.due(GATHERED_MS, DUE_MAX);
-    const moved = await Promise.all(
-      due.map(async (id) => {
-        const done = await gateway.ask("conversation", id, "trim", {});
-        // One that is deleted has nothing that is due.
-        return done.ok || done.error.code === "not_found";
-      }),
-    );
+    const failed: ConversationId[] = [];
+    const asked = new Set<ConversationId>();
+    let isMore = true;
+    for (let page = 0; isMore && page < PAGES_MAX && !signal.aborted; page++) {
+      const due = await store.due(GATHERED_MS, DUE_MAX, failed);
+      const fresh = due.filter((id) => !asked.has(id));
+      for (const id of fresh) asked.add(id);
+      const moved = await Promise.all(fresh.map(move));
+      failed.push(...fresh.filter((_, n) => !moved[n]));
+      isMore = due.length === DUE_MAX && fresh.length > 0 && failed.length < FAILED_MAX;
+    }
+    if (failed.length > 0) log.warn({ event: "retention_not_moved", conversations: failed.length });
     let areLeft = true;
     while (areLeft && !signal.aborted) areLeft = await store.forget(FORGOTTEN_MAX);
-    const isMore = due.length === DUE_MAX && moved.every(Boolean);
     return { is: "again", inMs: isMore ? 0 : EVERY_MS };
+  }
+
+  async function move(id: ConversationId): Promise<boolean> {
+    const done = await gateway.ask("conversation", id, "trim", {});
+    // One that is deleted has nothing that is due.
+    return done.ok || done.error.code === "not_found";
   }
 }

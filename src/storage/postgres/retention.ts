@@ -15,6 +15,7 @@ const DUE = {
   name: "retention_due",
   text: `SELECT c.id, c.parent_id IS NOT NULL AS is_thread FROM conversations c
     WHERE c.kept_next_at <= statement_timestamp() - $1 * interval '1 millisecond'
+      AND c.id <> ALL ($3::bigint[])
     ORDER BY c.kept_next_at LIMIT $2`,
 };
 // It moves to where it is now: see keep_messages.
@@ -38,10 +39,15 @@ export class PostgresRetention implements RetentionStore {
     this.#database = database;
   }
 
-  async due(ageMs: number, limit: number): Promise<ConversationId[]> {
+  async due(
+    ageMs: number,
+    limit: number,
+    except: readonly ConversationId[],
+  ): Promise<ConversationId[]> {
     const rows = await this.#database.read<{ id: ConversationId; is_thread: boolean }>(DUE, [
       ageMs,
       limit,
+      except,
     ]);
     for (const { id, is_thread } of rows) {
       if (is_thread) await this.#database.write(MOVE, [id]);

@@ -71,7 +71,7 @@ BEGIN
           WHEN d.seq IS NOT NULL THEN 1
           WHEN m.apart THEN 4
           WHEN i.r > v.last_seq OR v.parent_id IS NULL AND i.r < m.cleared_before_seq
-            OR i.r < CASE WHEN v.kept_next_at <= moment
+            OR i.r < CASE WHEN i.r IS NULL THEN NULL WHEN v.kept_next_at <= moment
               THEN kept_from(i.c, v.kept_s, v.first_seq, v.last_seq) ELSE v.first_seq END THEN 3
           WHEN i.f IS NOT NULL AND t.files IS NULL THEN 5
           WHEN jsonb_typeof(t.files) = 'string' THEN 6
