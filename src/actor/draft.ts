@@ -5,6 +5,7 @@
 import type { TSchema } from "typebox";
 import {
   APP_BYTES_MAX,
+  APP_EFFECTS_MAX,
   APP_HOPS_MAX,
   APP_TIMER_MS_MIN,
   APP_TIMERS_MAX,
@@ -53,6 +54,12 @@ export class Refused extends Error {
 }
 
 /** The context of one turn, and what it has gathered. */
+/** A loop that does not end would take the thread's memory first. */
+function bounded(made: readonly unknown[], what: string): void {
+  if (made.length < APP_EFFECTS_MAX) return;
+  throw new Faulty(`${what}: a turn has at most ${APP_EFFECTS_MAX} effects, and as many events`);
+}
+
 export class Draft implements AnyContext {
   readonly key: string;
   readonly nowMs: number;
@@ -80,6 +87,7 @@ export class Draft implements AnyContext {
 
   emit(name: string, data: unknown, options?: { to?: readonly string[] }): void {
     this.#open("emit");
+    bounded(this.#events, "emit");
     const text = this.#of.eventText(name, data);
     const to = options?.to;
     this.#events.push({ name, data: text, ...(to !== undefined && { to: [...to] }) });
@@ -112,6 +120,7 @@ export class Draft implements AnyContext {
 
   send(conversation: string, message: object, { as }: { as: string }): void {
     this.#open("send");
+    bounded(this.#effects, "send");
     if (as !== "system") id(as, "send: `as`");
     id(conversation, "send: the conversation");
     jsonText(message, "send: the message", APP_BYTES_MAX);
@@ -123,6 +132,7 @@ export class Draft implements AnyContext {
     { type, message, data }: { type: string; message: string; data?: unknown },
   ): void {
     this.#open("notify");
+    bounded(this.#effects, "notify");
     id(user, "notify: the user");
     jsonText(data ?? null, "notify: data", APP_BYTES_MAX);
     this.#effects.push({
@@ -136,6 +146,7 @@ export class Draft implements AnyContext {
 
   signal(conversation: string, signal: object): void {
     this.#open("signal");
+    bounded(this.#effects, "signal");
     id(conversation, "signal: the conversation");
     jsonText(signal, "signal", APP_BYTES_MAX);
     this.#effects.push({ does: "signal", conversation, signal: plain(signal) as never });
@@ -149,6 +160,7 @@ export class Draft implements AnyContext {
     options?: { tag?: string },
   ): void {
     this.#open("call");
+    bounded(this.#effects, "call");
     const hops = this.#nextHop("call");
     jsonText(args ?? {}, "call: args", APP_BYTES_MAX);
     this.#effects.push({
@@ -164,6 +176,7 @@ export class Draft implements AnyContext {
 
   fetch(request: FetchRequest, options?: { tag?: string }): void {
     this.#open("fetch");
+    bounded(this.#effects, "fetch");
     const hops = this.#nextHop("fetch");
     const tag = options?.tag ?? "";
     this.#effects.push({ does: "fetch", request: readRequest(request), tag, hops });
@@ -171,6 +184,7 @@ export class Draft implements AnyContext {
 
   unwatch(user: string): void {
     this.#open("unwatch");
+    bounded(this.#unwatched, "unwatch");
     this.#unwatched.push(user);
   }
 

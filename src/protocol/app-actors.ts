@@ -10,6 +10,8 @@ export const APP_STATE_BYTES_MAX = 256 * 1024;
 export const APP_EVENTS_KEPT = 200;
 export const APP_WATCHES_MAX = 50;
 export const APP_TIMERS_MAX = 64;
+/** What one turn may send, notify, signal, call and fetch together; and, each, emit and unwatch. */
+export const APP_EFFECTS_MAX = 1_000;
 export const APP_TIMER_MS_MIN = 1_000;
 export const APP_VOLATILE_TIMER_MS_MIN = 50;
 /** Of calls and requests: each answer, and what its turn asks for, is one hop further. */

@@ -40,6 +40,12 @@ const clock = defineActor({
           bigint: () => ({ deep: [1n] }),
           early: () => ctx.after(10, "again"),
           timer: () => ctx.after(1_000, "none"),
+          endless: () => {
+            for (;;) ctx.signal("1", { type: "tick" });
+          },
+          events: () => {
+            for (;;) ctx.emit("ticked", { n: 1 });
+          },
           event: () => ctx.emit("ticked", { n: 1.5 }),
           refuse: () => {
             throw ctx.refuse("quota_exceeded", "Enough.");
@@ -95,6 +101,8 @@ describe("turns", () => {
     expect(breaks("bigint")).toThrow("the answer.deep[0] is a bigint");
     expect(breaks("early")).toThrow(/after 1000 ms at the earliest/);
     expect(breaks("timer")).toThrow(/no timer "none"/);
+    expect(breaks("endless")).toThrow(/signal: a turn has at most 1000 effects/);
+    expect(breaks("events")).toThrow(/emit: a turn has at most 1000 effects/);
     expect(breaks("event")).toThrow(/the data of "ticked".n/);
     expect(breaks("refuse")).toThrow("Enough.");
     expect(() => actor.call("tick", { by: 0 }, user("1"))).toThrow(/args.by/);
