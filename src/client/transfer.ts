@@ -4,6 +4,7 @@ import { refusal } from "./error.ts";
 
 /** With nothing sent for so long the connection is taken for dead. */
 const SILENCE_MAX_MS = 60_000;
+const PIECE_BYTES = 64 * 1024;
 
 export interface Progress {
   /** Bytes. */
@@ -16,7 +17,7 @@ export interface Transfer {
   url: string;
   headers: Readonly<Record<string, string>>;
   body?: Blob;
-  /** Told as bytes leave; where nothing can tell (in Node), once, at the end. */
+  /** Told as bytes leave. */
   onSent?: ((bytes: number) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -49,20 +50,58 @@ export async function transfer(request: Transfer): Promise<Result<Answer>> {
   const { method, url, headers, body, onSent, signal } = request;
   if (signal?.aborted) return ABORTED;
   if (XMLHttpRequest !== undefined) return byXhr(new XMLHttpRequest(), request);
-  const end = AbortSignal.timeout(SILENCE_MAX_MS);
+  const idle = new AbortController();
+  const hangs = (): void => idle.abort(new Error(`nothing was sent for ${SILENCE_MAX_MS} ms`));
+  let silence = setTimeout(hangs, SILENCE_MAX_MS);
+  let sent = 0;
+  const leaves = (bytes: number): void => {
+    clearTimeout(silence);
+    silence = setTimeout(hangs, SILENCE_MAX_MS);
+    sent += bytes;
+    onSent?.(sent);
+  };
   try {
     const response = await fetch(url, {
       method,
       headers,
-      body: body ?? null,
-      signal: signal === undefined ? end : AbortSignal.any([signal, end]),
+      body: body === undefined ? null : watched(body, leaves),
+      signal: signal === undefined ? idle.signal : AbortSignal.any([signal, idle.signal]),
     });
     const text = await response.text();
-    if (body !== undefined) onSent?.(body.size);
     return answerOf(response.status, text, (name) => response.headers.get(name));
   } catch (error) {
     return signal?.aborted ? ABORTED : refusal(`Out of reach: ${error}`);
+  } finally {
+    clearTimeout(silence);
   }
+}
+
+/**
+ * fetch reads a Blob by its stream, as fast as the connection takes it. A Blob in memory has a stream
+ * of one piece, which would show no progress.
+ */
+function watched(body: Blob, leaves: (bytes: number) => void): Blob {
+  const stream = (): ReadableStream<Uint8Array> => {
+    let at = 0;
+    let last = 0;
+    return new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          // The next piece is asked for once the last one has left.
+          if (last > 0) leaves(last);
+          const piece = new Uint8Array(await body.slice(at, at + PIECE_BYTES).arrayBuffer());
+          last = piece.length;
+          at += last;
+          if (last === 0) controller.close();
+          else controller.enqueue(piece);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  };
+  const copy = body.slice(0, body.size, body.type);
+  Object.defineProperty(copy, "stream", { value: stream });
+  return copy;
 }
 
 function byXhr(xhr: Xhr, request: Transfer): Promise<Result<Answer>> {

@@ -2,7 +2,7 @@
  * Ports for what tests start. Each fork and the global setup draw from parts of their own, and
  * none twice: a port is free also while what it was drawn for is starting, or is down for a while.
  */
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { eventually } from "./eventually.ts";
 
 /** Nodes of a Redis Cluster, which take the port so far above as well. */
@@ -49,5 +49,17 @@ function draws(
     if (drawn.has(port)) return undefined;
     drawn.add(port);
     return (await isFree(port)) ? port : undefined;
+  });
+}
+
+/** Begins to listen on this machine's own address; the port. */
+export function listening(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      if (typeof address === "object" && address !== null) resolve(address.port);
+      else reject(new Error("it listens on no port"));
+    });
   });
 }

@@ -18,6 +18,7 @@ import { attempt } from "../attached.ts";
 import { useConnection, useConversation, useMe, useTroupe } from "../react.ts";
 import { streamsOf } from "../streams.ts";
 import { type ConversationView, progressOf } from "../views.ts";
+import { appears, Drawings } from "./drawn.ts";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
 import { useMay } from "./may.ts";
@@ -97,6 +98,9 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
   const bySeq = useMemo(() => new Map(messages.map((one) => [one.seq, one])), [messages]);
   const latest = useRef({ rows, view });
   latest.current = { rows, view };
+  const [drawings] = useState(() => new Drawings());
+  // biome-ignore lint/correctness/useExhaustiveDependencies: whenever there are others
+  useLayoutEffect(() => drawings.drawn(), [rows, drawings]);
 
   // Rows that came before those there were: the list keeps its place by its end.
   const firstKey = useRef<string | undefined>(undefined);
@@ -154,18 +158,21 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
         latest.current.rows.findIndex((row) => row.is === "message" && row.message.seq === seq);
       for (let n = 0; n < JUMP_PAGES_MAX && find() === -1; n++) {
         if (!latest.current.view.hasOlder) return;
+        const { rows: before } = latest.current;
         await loadOlder();
         // The page is in `latest` after it was drawn.
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        if (latest.current.rows === before) await drawings.next();
       }
       const at = find();
       if (at === -1) return;
       isAtEnd.current = false;
       list.current?.scrollToIndex(at, { align: "center" });
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      scroll.current?.querySelector(`[data-seq="${seq}"]`)?.animate(FLASH, FLASH_MS);
+      const { current: root } = scroll;
+      if (root === null) return;
+      const shown = await appears(root, () => root.querySelector(`[data-seq="${seq}"]`));
+      shown?.animate(FLASH, FLASH_MS);
     },
-    [loadOlder],
+    [loadOlder, drawings],
   );
   const onJump = useCallback((seq: number) => void jump(seq), [jump]);
   useEffect(() => {

@@ -5,6 +5,7 @@ import type { Comment } from "../../protocol/social.ts";
 import { IconButton } from "./buttons.tsx";
 import { goTo, usePage } from "./context.ts";
 import { Failure } from "./feed-pane.tsx";
+import { showLastComment } from "./last-comment.ts";
 import { PersonName, PersonPicture } from "./person-link.tsx";
 import { PostCard } from "./post-card.tsx";
 import { RichText } from "./rich-text.tsx";
@@ -32,11 +33,7 @@ export function PostPane({ postId }: { postId: string }): ReactElement {
 
   const send = async (body: string) => {
     const answer = await threads.write(postId, body);
-    const showEnd = (): void => {
-      const all = column.current?.querySelectorAll(".comment");
-      all?.item(all.length - 1).scrollIntoView({ block: "nearest" });
-    };
-    if (answer.ok) requestAnimationFrame(showEnd);
+    if (answer.ok) requestAnimationFrame(() => showLastComment(column.current));
     return answer;
   };
 
