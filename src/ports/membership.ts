@@ -6,6 +6,8 @@ import type { Ban, Invitation, Invite } from "../protocol/schemas.ts";
 export type MembershipPage<T> =
   | { is: "page"; items: T[]; next_cursor: string | null }
   | { is: "not_found" }
+  /** A thread has none of its own. */
+  | { is: "thread" }
   | { is: "forbidden" }
   | { is: "bad_cursor" };
 

@@ -48,7 +48,7 @@ export const MEMBERSHIP_ROUTES = {
     params: ById,
     query: Request({ limit: Limit, cursor: PageCursor }),
     answers: { 200: Page(Invite) },
-    refusals: ["not_found"],
+    refusals: ["not_found", "conflict"],
   },
   endInvite: {
     group: "Conversations",
@@ -110,6 +110,6 @@ export const MEMBERSHIP_ROUTES = {
     params: ById,
     query: Request({ limit: Limit, cursor: PageCursor }),
     answers: { 200: Page(Ban) },
-    refusals: ["not_found"],
+    refusals: ["not_found", "conflict"],
   },
 } as const satisfies Record<string, RouteSpec>;

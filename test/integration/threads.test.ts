@@ -114,8 +114,13 @@ describe("a thread", () => {
       person.api.post(path("/invites"), {}),
       person.api.put(path(`/bans/${bob.id}`), {}),
       person.api.delete(path(`/bans/${bob.id}`)),
+      person.api.get(path("/bans")),
+      person.api.get(path("/invites")),
     ];
-    for (const answer of await Promise.all(calls(ann))) expect(answer.status).toBe(409);
+    // Also for those who do not follow it, and may not ban in its parent.
+    for (const person of [ann, bob, eve]) {
+      for (const answer of await Promise.all(calls(person))) expect(answer.status).toBe(409);
+    }
     for (const answer of await Promise.all(calls(zoe))) expect(answer.status).toBe(404);
   });
 });

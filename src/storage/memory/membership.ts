@@ -25,6 +25,7 @@ export class MemoryMembership implements MembershipQueries {
     if (after === undefined) return { is: "bad_cursor" };
     const stored = this.#tables.conversationOf(reader, id);
     if (!stored) return { is: "not_found" };
+    if (stored.parent !== null) return { is: "thread" };
     if (!isAtLeast(roleOf(stored, reader), leastRoleFor(ruledOf(stored), "ban"))) {
       return { is: "forbidden" };
     }
@@ -49,6 +50,7 @@ export class MemoryMembership implements MembershipQueries {
     if (before === undefined) return { is: "bad_cursor" };
     const stored = this.#tables.conversationOf(reader, id);
     if (!stored) return { is: "not_found" };
+    if (stored.parent !== null) return { is: "thread" };
     const seesAll = isAtLeast(roleOf(stored, reader), "moderator");
     const found = [...this.#tables.invites.values()]
       .filter(

@@ -12,19 +12,22 @@ const BAN_COLUMNS = "b.user_id, b.until, b.reason, b.banned_by, b.created_at";
 const INVITE_COLUMNS =
   "i.id, i.conversation_id, i.inviter_id, i.role, i.max_uses, i.uses, i.expires_at, i.created_at";
 
-// No row where the reader is no member; one of nulls where the list is at its end.
+// No row where the reader is no member; one of nulls where the list is at its end. A thread's members are
+// its parent's.
 const BANS = {
   name: "bans_of_conversation",
   text: `SELECT b.*, role_rank(role_in(c.owner_id, k.user_id, k.extra))
-        >= role_rank(least_role(c.kind, c.extra, 'ban')) AS allowed
-    FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
+        >= role_rank(least_role(c.kind, c.extra, 'ban')) AS allowed, c.parent_id IS NOT NULL AS is_thread
+    FROM conversations c
+    JOIN conversation_members k
+      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = $1
+      AND NOT coalesce(k.visible_from_seq > c.parent_seq, false)
     LEFT JOIN LATERAL (
       SELECT ${BAN_COLUMNS} FROM conversation_bans b
-      WHERE b.conversation_id = k.conversation_id AND b.user_id > $3 AND ${LASTS}
+      WHERE b.conversation_id = c.id AND b.user_id > $3 AND ${LASTS}
       ORDER BY b.user_id LIMIT $4
     ) b ON true
-    WHERE k.conversation_id = $2 AND k.user_id = $1
+    WHERE c.id = $2 AND c.deleted_at IS NULL
     ORDER BY b.user_id`,
 };
 const BAN = {
@@ -34,17 +37,19 @@ const BAN = {
 };
 const INVITES = {
   name: "invites_of_conversation",
-  text: `SELECT i.* FROM conversation_members k
-    JOIN conversations c ON c.id = k.conversation_id AND c.deleted_at IS NULL
+  text: `SELECT i.*, c.parent_id IS NOT NULL AS is_thread FROM conversations c
+    JOIN conversation_members k
+      ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = $1
+      AND NOT coalesce(k.visible_from_seq > c.parent_seq, false)
     LEFT JOIN LATERAL (
       SELECT ${INVITE_COLUMNS} FROM conversation_invites i
-      WHERE i.conversation_id = k.conversation_id AND i.id < $3
+      WHERE i.conversation_id = c.id AND i.id < $3
         AND i.expires_at > clock_timestamp()
         AND (i.inviter_id = k.user_id
           OR role_rank(role_in(c.owner_id, k.user_id, k.extra)) >= role_rank('moderator'))
       ORDER BY i.id DESC LIMIT $4
     ) i ON true
-    WHERE k.conversation_id = $2 AND k.user_id = $1
+    WHERE c.id = $2 AND c.deleted_at IS NULL
     ORDER BY i.id DESC`,
 };
 const INVITATION = {
@@ -109,9 +114,13 @@ export class PostgresMembership implements MembershipQueries {
     const after = cursor === null ? BOTTOM : decodeListCursor("bans", cursor);
     if (after === undefined) return { is: "bad_cursor" };
     const values = [reader, id, after, limit + 1];
-    const rows = await this.#database.read<BanRow & { allowed: boolean }>(BANS, values);
+    const rows = await this.#database.read<BanRow & { allowed: boolean; is_thread: boolean }>(
+      BANS,
+      values,
+    );
     const [first] = rows;
     if (first === undefined) return { is: "not_found" };
+    if (first.is_thread) return { is: "thread" };
     if (!first.allowed) return { is: "forbidden" };
     const found = rows.flatMap((row) => (row.user_id === null ? [] : [banOf(row, row.user_id)]));
     return pageOf(found, limit, (ban) => encodeListCursor("bans", ban.user_id));
@@ -131,11 +140,11 @@ export class PostgresMembership implements MembershipQueries {
     const before = cursor === null ? TOP : decodeListCursor("invites", cursor);
     if (before === undefined) return { is: "bad_cursor" };
     const values = [reader, id, before, limit + 1];
-    const rows = await this.#database.read<Omit<InviteRow, "id"> & { id: string | null }>(
-      INVITES,
-      values,
-    );
+    const rows = await this.#database.read<
+      Omit<InviteRow, "id"> & { id: string | null; is_thread: boolean }
+    >(INVITES, values);
     if (rows.length === 0) return { is: "not_found" };
+    if (rows[0]!.is_thread) return { is: "thread" };
     const found = rows.flatMap((row) =>
       row.id === null ? [] : [inviteOf({ ...row, id: row.id })],
     );

@@ -6,6 +6,7 @@
  *        of the role in this database, which the first start writes; sessions from before are ended.
  * [POO2] Prepared statements have names where the pooler keeps them for each client (PgBouncer from
  *        1.21 on, with max_prepared_statements), and none elsewhere. It is tried, not asked.
+ * [POO7] A pooler that takes a statement and gives no answer is a fault within ANSWER_MS.
  * [POO3] Migrations, LISTEN and session locks go to PostgreSQL itself, by DATABASE_DIRECT_URL.
  */
 import { randomBytes } from "node:crypto";
@@ -31,6 +32,8 @@ export class PooledDatabaseError extends Error {
 
 const TRIES = 8;
 const CONNECT_MS = 10_000;
+/** A pooler whose servers are all taken leaves a statement without an answer. */
+const ANSWER_MS = 10_000;
 /** Sessions that had the role's settings from before are ended for so long. */
 const END_MS = 10_000;
 const LOOK_MS = 50;
@@ -44,14 +47,19 @@ export async function refusePooler(client: Client, url: string): Promise<void> {
 }
 
 /** How `url` leads to PostgreSQL; nothing is changed. Throws StorageFault. */
-export async function poolingOf(url: string): Promise<Pooling> {
-  return withClient(url, async (one) => {
+export async function poolingOf(url: string, answerMs = ANSWER_MS): Promise<Pooling> {
+  const look = async (one: Client): Promise<Pooling> => {
     if (isServersOwn(one, await serverOf(one))) return "none";
-    return withClient(url, async (other) => {
-      if (!(await isShared(one, other))) return "none";
-      return (await keepsNames(one, other)) ? "named" : "unnamed";
-    });
-  });
+    return withClient(
+      url,
+      async (other) => {
+        if (!(await isShared(one, other))) return "none";
+        return (await keepsNames(one, other)) ? "named" : "unnamed";
+      },
+      answerMs,
+    );
+  };
+  return withClient(url, look, answerMs);
 }
 
 export interface SettledPooling {
@@ -202,10 +210,15 @@ async function serverOf(client: Client): Promise<number> {
   return rows[0]?.pid ?? 0;
 }
 
-async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
+async function withClient<T>(
+  url: string,
+  work: (client: Client) => Promise<T>,
+  answerMs = ANSWER_MS,
+): Promise<T> {
   const client = new Client({
     connectionString: url,
     connectionTimeoutMillis: CONNECT_MS,
+    query_timeout: answerMs,
     application_name: "troupe pooling",
   });
   // A connection that breaks also fails the query under way, which reports it.

@@ -28,6 +28,7 @@ type Route =
 
 const TOKEN_BYTES = 32;
 const NO_INVITE = refused("not_found", "No such invitation.");
+const NOT_OF_THREADS = refused("conflict", "A thread has neither invitations nor bans of its own.");
 const PAST = badField("body", "until", "must lie in the future");
 
 const hashOf = (token: string) => createHash("sha256").update(token).digest("hex");
@@ -134,6 +135,8 @@ function pageAnswer<T>(page: MembershipPage<T>) {
       return answered(200, ok({ items: page.items, next_cursor: page.next_cursor }));
     case "not_found":
       return REFUSALS.conversationNotFound;
+    case "thread":
+      return NOT_OF_THREADS;
     case "forbidden":
       return RULES.role;
     case "bad_cursor":
