@@ -3,7 +3,8 @@
  * go on as they are. Then all take them over.
  *
  * [XRL1] A worker that does not take over what it has loaded is replaced by one that begins with the new
- *        files, before this host announces their kinds.
+ *        files, before this host announces their kinds. Where that one does not come up either, all go
+ *        back to the former files, and the reload has failed with the reason.
  */
 import type { Log } from "../base/log.ts";
 import type { Extensions, RenewalOrder } from "../config/extensions.ts";
@@ -17,24 +18,26 @@ export interface ReloadedWorker {
 }
 
 export interface ReloadOptions {
+  /** What runs now; null: nothing of the application does. */
+  former: Extensions | null;
   workers(): ReloadedWorker[];
   /** Workers that are started from now on have the new files. */
   startWith(extensions: Extensions): void;
-  /** Resolves when nothing is asked of it any more. */
-  replace(worker: ReloadedWorker): Promise<void>;
+  /** Resolves when nothing is asked of it any more; false: no other comes up in its place. */
+  replace(worker: ReloadedWorker): Promise<boolean>;
   log: Log;
 }
 
-/** Null: done. A text: why not; then nothing has changed. */
+/** Null: done. A text: why not; then all are as they were. */
 export async function reloadWorkers(
   extensions: Extensions,
-  { workers, startWith, replace, log }: ReloadOptions,
+  { former, workers, startWith, replace, log }: ReloadOptions,
 ): Promise<string | null> {
-  const ask = (step: RenewalOrder["step"]) =>
+  const ask = (step: RenewalOrder["step"], of = extensions) =>
     Promise.all(
       workers().map(async (worker) => ({
         worker,
-        problem: await worker.order({ step, extensions }),
+        problem: await worker.order({ step, extensions: of }),
       })),
     );
   for (const { worker, problem } of await ask("prepare")) {
@@ -45,12 +48,19 @@ export async function reloadWorkers(
   }
   startWith(extensions);
   const adopted = await ask("adopt");
-  await Promise.all(
+  const problems = await Promise.all(
     adopted.map(async ({ worker, problem }) => {
-      if (problem === null || worker.isGone()) return;
+      if (problem === null || worker.isGone()) return null;
       log.error({ event: "reload_not_taken", worker: worker.name, why: problem });
-      await replace(worker);
+      return (await replace(worker)) ? null : problem;
     }),
   );
-  return null;
+  const problem = problems.find((one) => one !== null) ?? null;
+  if (problem === null || former === null) return problem;
+  startWith(former);
+  // A worker that has not prepared them does so first.
+  for (const { worker, problem: why } of await ask("adopt", former)) {
+    if (why !== null) log.error({ event: "reload_not_undone", worker: worker.name, why });
+  }
+  return problem;
 }

@@ -254,6 +254,7 @@ export class Host {
    */
   async renewExtensions(extensions: Extensions): Promise<string | null> {
     const problem = await reloadWorkers(extensions, {
+      former: this.supervisor.extensions,
       workers: () =>
         this.supervisor.incarnations
           .filter(({ state }) => state.phase === "online" || state.phase === "starting")

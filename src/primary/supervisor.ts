@@ -216,6 +216,11 @@ export class Supervisor {
     );
   }
 
+  /** The application's files that workers are forked with. */
+  get extensions(): Extensions | null {
+    return this.#config.extensions ?? null;
+  }
+
   /** Workers that are forked from now on have these files of the application. */
   renewExtensions(extensions: Extensions): void {
     this.#config = { ...this.#config, extensions };
@@ -223,27 +228,28 @@ export class Supervisor {
 
   /**
    * Another worker takes the place of this one, which then drains. Resolves when nothing is asked of it
-   * any more. Where no other comes up it ends all the same.
+   * any more. False: no other comes up, and this one goes on.
    */
-  async renewWorker(id: string): Promise<void> {
+  async renewWorker(id: string): Promise<boolean> {
     const slot = this.#slots.find(({ incarnations }) =>
       [...incarnations].some(({ ref }) => ref.incarnation === id),
     );
     const old = this.incarnationOf(id);
-    if (slot === undefined || old === undefined || this.#stopping) return;
-    if (old.state.phase === "online") {
-      try {
-        if (await this.#online(this.#fork(slot))) {
-          if (old.state.phase === "online") void this.#beginDrain(old).done;
-          return;
-        }
-      } catch (error) {
-        this.#options.log.error({ event: "worker_fork_failed", slot: slot.name, error });
-      }
+    if (slot === undefined || old === undefined || this.#stopping) return true;
+    if (old.state.phase === "starting") {
+      // Its successor is forked as after any other loss.
+      old.kill();
+      await old.exited;
+      return true;
     }
-    if (old.state.phase !== "starting" && old.state.phase !== "online") return;
-    old.kill();
-    await old.exited;
+    try {
+      if (!(await this.#online(this.#fork(slot)))) return false;
+    } catch (error) {
+      this.#options.log.error({ event: "worker_fork_failed", slot: slot.name, error });
+      return false;
+    }
+    if (old.state.phase === "online") void this.#beginDrain(old).done;
+    return true;
   }
 
   #fork(slot: Slot): WorkerProcess {

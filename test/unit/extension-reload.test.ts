@@ -18,22 +18,27 @@ const extensions: Extensions = {
 type Step = RenewalOrder["step"];
 
 /** Two workers; `wrong` says what the second one answers. */
-async function reloads(wrong: Partial<Record<Step, string>>, isGone = false) {
+async function reloads(
+  wrong: Partial<Record<Step, string>>,
+  { isGone = false, comesUp = true } = {},
+) {
   const happened: string[] = [];
   const worker = (name: string, problems: Partial<Record<Step, string>>): ReloadedWorker => ({
     name,
-    async order({ step }) {
-      happened.push(`${name} ${step}`);
+    async order({ step, extensions: { generation } }) {
+      happened.push(`${name} ${step}${generation === 1 ? " former" : ""}`);
       return problems[step] ?? null;
     },
     isGone: () => problems !== NONE && isGone,
   });
   const workers = [worker("one", NONE), worker("two", wrong)];
   const problem = await reloadWorkers(extensions, {
+    former: { ...extensions, generation: 1 },
     workers: () => workers,
     startWith: ({ generation }) => happened.push(`generation ${generation}`),
     async replace({ name }) {
       happened.push(`${name} replaced`);
+      return comesUp;
     },
     log: pino({ level: "silent" }),
   });
@@ -53,8 +58,17 @@ it("[XRL1] a worker that does not take over what it has loaded is replaced on th
   expect(happened.slice(2)).toEqual(["generation 2", "one adopt", "two adopt", "two replaced"]);
 });
 
+it("[XRL1] where no other comes up in its place all go back to the former files", async () => {
+  const { problem, happened } = await reloads({ adopt: "it hangs" }, { comesUp: false });
+  expect(problem).toBe("it hangs");
+  expect(happened.slice(5)).toEqual([
+    ...["two replaced", "generation 1"],
+    ...["one adopt former", "two adopt former"],
+  ]);
+});
+
 it("[XRL1] one that has died meanwhile begins with the new files by itself", async () => {
-  const { problem, happened } = await reloads({ prepare: "gone", adopt: "gone" }, true);
+  const { problem, happened } = await reloads({ prepare: "gone", adopt: "gone" }, { isGone: true });
   expect(problem).toBeNull();
   expect(happened).not.toContain("two replaced");
 });
