@@ -1,6 +1,7 @@
 /** ThreadStore, ThreadQueries and what threads change in the other ports; for both storages. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { ConversationId, UserId } from "../../src/protocol/ids.ts";
+import type { PrefsChange } from "../../src/protocol/prefs.ts";
 import { asConversationId, type Conversation } from "../../src/protocol/schemas.ts";
 import { ADAPTERS, granted, newGroup, newUsers, type OpenStorage, say } from "./adapters.ts";
 
@@ -71,6 +72,29 @@ describe.each(ADAPTERS)("threads in $name", ({ open }) => {
     const end = { state: "done" as const, names: [], all: false };
     await storage.streams.write(thread, 1, { from: 0, text: "", end });
     expect(await storage.streams.openThreads(parent)).toEqual([]);
+  });
+
+  it("[TST11] whoever may read a thread has preferences of it, until they may not any more", async () => {
+    const set = (userId: UserId, change: PrefsChange) =>
+      storage.prefs.change({ userId, conversationId: thread, change, session: "", draftBy: "" });
+    const draft = { body: "not yet" };
+    const change: PrefsChange = { muted_until: "forever", draft, unread_from_seq: 1 };
+    const made = await granted(set(third, { ...change, cleared_before_seq: 1 }));
+    const { prefs_rev } = made.prefs;
+    const prefs = { conversation_id: thread, prefs_rev, muted_until: "forever", draft };
+    expect(made).toEqual({ prefs, changed: true });
+    expect(await granted(set(third, change))).toEqual({ prefs, changed: false });
+    expect(await storage.queries.prefs(third, thread)).toEqual(prefs);
+    expect(await code(set(third, { hidden: true }))).toBe("conflict");
+    expect(await code(set(stranger, { pinned: true }))).toBe("not_found");
+    // A follower's mark is in the membership.
+    expect(await granted(set(other, { unread_from_seq: 1 }))).toMatchObject({ changed: true });
+    await remove(third);
+    expect(await code(set(third, { pinned: true }))).toBe("not_found");
+    const after = await storage.queries.prefsAfter(third, prefs_rev, 10);
+    expect(after.map((one) => one.prefs)).toEqual([
+      { conversation_id: thread, prefs_rev: prefs_rev + 1, removed: true },
+    ]);
   });
 
   it("[TST2] senders and those mentioned follow since their message, having read what was before", async () => {

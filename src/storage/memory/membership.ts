@@ -23,7 +23,7 @@ export class MemoryMembership implements MembershipQueries {
   ): Promise<MembershipPage<Ban>> {
     const after = cursor === null ? BOTTOM : decodeListCursor("bans", cursor);
     if (after === undefined) return { is: "bad_cursor" };
-    const stored = this.#tables.conversationOf(reader, id);
+    const stored = this.#tables.preferredOf(reader, id);
     if (!stored) return { is: "not_found" };
     if (stored.parent !== null) return { is: "thread" };
     if (!isAtLeast(roleOf(stored, reader), leastRoleFor(ruledOf(stored), "ban"))) {
@@ -48,7 +48,7 @@ export class MemoryMembership implements MembershipQueries {
   ): Promise<MembershipPage<Invite>> {
     const before = cursor === null ? TOP : decodeListCursor("invites", cursor);
     if (before === undefined) return { is: "bad_cursor" };
-    const stored = this.#tables.conversationOf(reader, id);
+    const stored = this.#tables.preferredOf(reader, id);
     if (!stored) return { is: "not_found" };
     if (stored.parent !== null) return { is: "thread" };
     const seesAll = isAtLeast(roleOf(stored, reader), "moderator");

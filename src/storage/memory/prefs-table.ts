@@ -53,6 +53,11 @@ export class PrefsTable {
     own.rows.set(id, { prefs, setBy: "", draftBy: "" });
   }
 
+  /** Users with preferences of a conversation. */
+  usersOf(id: string): string[] {
+    return [...this.#users.keys()].filter((userId) => this.rowOf(userId, id) !== undefined);
+  }
+
   /** The membership has ended; as sql/functions/forget_prefs.sql does. */
   forget(userId: string, id: string): void {
     if (this.rowOf(userId, id) === undefined) return;

@@ -17,7 +17,7 @@ export class MemoryPrefs implements PrefsStore {
 
   async change(asked: AskedPrefs): Promise<Result<{ prefs: Prefs; changed: boolean }>> {
     const { userId, conversationId: id, change, session, draftBy } = asked;
-    const stored = this.#tables.conversationOf(userId, id);
+    const stored = this.#tables.preferredOf(userId, id);
     if (stored === undefined) return PREFS_OUTCOMES["not_found"]!;
     const own = this.#tables.prefs.of(userId);
     const row = this.#tables.prefs.rowOf(userId, id);
@@ -32,7 +32,7 @@ export class MemoryPrefs implements PrefsStore {
     const takesDraft = !asked.isOwnDraftOnly || row?.draftBy === draftBy;
     const after = this.#changed(
       stored,
-      stored.members.get(userId)!,
+      stored.members.get(userId),
       before,
       takesDraft ? change : withoutDraft(change),
     );
@@ -43,9 +43,13 @@ export class MemoryPrefs implements PrefsStore {
       if (row) row.draftBy = nextDraftBy;
       return ok({ prefs: { ...before }, changed: false });
     }
-    const member = stored.members.get(userId)!;
-    if (after.unread_from_seq !== undefined) member.unreadFromSeq = after.unread_from_seq;
-    if (after.cleared_before_seq !== undefined) member.clearedBeforeSeq = after.cleared_before_seq;
+    const member = stored.members.get(userId);
+    if (member && after.unread_from_seq !== undefined) {
+      member.unreadFromSeq = after.unread_from_seq;
+    }
+    if (member && after.cleared_before_seq !== undefined) {
+      member.clearedBeforeSeq = after.cleared_before_seq;
+    }
     after.prefs_rev = ++own.lastRev;
     own.rows.set(id, { prefs: after, setBy: session, draftBy: nextDraftBy });
     return ok({ prefs: structuredClone(after), changed: true });
@@ -68,7 +72,8 @@ export class MemoryPrefs implements PrefsStore {
   /** In the order of the contract's keys, so that equal preferences are equal texts. */
   #changed(
     stored: StoredConversation,
-    member: StoredMember,
+    /** Undefined: the user reads a thread without following it. */
+    member: StoredMember | undefined,
     before: Prefs,
     change: AskedPrefs["change"],
   ): Prefs {
@@ -79,11 +84,11 @@ export class MemoryPrefs implements PrefsStore {
     const switched = <T>(on: boolean | undefined, present: T | undefined, value: T) =>
       on === undefined ? present : on ? value : undefined;
     const unreadFrom =
-      change.unread_from_seq === undefined
+      change.unread_from_seq === undefined || member === undefined
         ? before.unread_from_seq
         : Math.min(change.unread_from_seq, member.readSeq);
     const clearedBefore =
-      change.cleared_before_seq === undefined
+      change.cleared_before_seq === undefined || member === undefined
         ? before.cleared_before_seq
         : Math.max(
             before.cleared_before_seq ?? 0,
@@ -115,7 +120,7 @@ function withoutDraft({ draft: _, ...change }: AskedPrefs["change"]): AskedPrefs
 export function readPrefs(tables: MemoryTables): PrefsQueries {
   return {
     async prefs(reader, id) {
-      if (tables.conversationOf(reader, id) === undefined) return null;
+      if (tables.preferredOf(reader, id) === undefined) return null;
       const row = tables.prefs.rowOf(reader, id);
       return row ? structuredClone(row.prefs) : { conversation_id: id, prefs_rev: 0 };
     },

@@ -197,6 +197,12 @@ export class MemoryTables {
     return found?.members.has(userId) ? found : undefined;
   }
 
+  /** The conversation of a member, or a thread that `userId` may read, followed or not. */
+  preferredOf(userId: string, id: string): StoredConversation | undefined {
+    const isThread = (this.conversations.get(id)?.parent ?? null) !== null;
+    return isThread ? this.readableOf(userId, id) : this.conversationOf(userId, id);
+  }
+
   /** The conversation if `userId` may read it: a member, or in a thread a member of the parent. */
   readableOf(userId: string, id: string): StoredConversation | undefined {
     const found = this.conversations.get(id);

@@ -130,9 +130,11 @@ export function replyDeleted(tables: MemoryTables, { parent }: StoredConversatio
 /** A user has left the parent and its threads. With null the parent is deleted, with its threads. */
 export function endFollowing(tables: MemoryTables, parentId: string, user: string | null): void {
   for (const thread of threadsOf(tables, parentId)) {
-    for (const userId of user === null ? [...thread.members.keys()] : [user]) {
-      if (thread.members.delete(userId)) tables.prefs.forget(userId, thread.id);
+    for (const userId of user === null ? tables.prefs.usersOf(thread.id) : [user]) {
+      tables.prefs.forget(userId, thread.id);
     }
+    if (user === null) thread.members.clear();
+    else thread.members.delete(user);
     if (user !== null || thread.isDeleted) continue;
     thread.isDeleted = true;
     thread.metaRev = ++thread.rev;

@@ -5,10 +5,12 @@
 -- What is marked unread is at most the read cursor, and what is cleared only rises; both are in the
 -- membership, with n before them.
 -- The answer has a row for each, n is its place from 1:
---   outcome: ok, not_found (the user is no member), conflict (hidden, where the conversation is not
+--   outcome: ok, not_found (the user may not read it), conflict (hidden, where the conversation is not
 --     direct), pinned_max.
 --   changed: whether it took the next number of the user's stream.
 --   prefs: as they are afterwards, as prefs_text writes them.
+-- A user who may read a thread has preferences of it, also without following it; nothing is marked unread
+-- or cleared there then, for that is in the follower's membership.
 -- Memberships are locked first, then counters, each in rising order (see lock_prefs_counters): a
 -- membership that ends at this moment either is not found here or forgets what is written here.
 CREATE OR REPLACE FUNCTION change_prefs(changes json, p_pinned_max int)
@@ -26,9 +28,10 @@ DECLARE
   own_before conversation_members;
   own conversation_members;
 BEGIN
-  PERFORM 1 FROM conversation_members m
-  JOIN json_to_recordset(changes) AS i (u bigint, c bigint)
-    ON m.conversation_id = i.c AND m.user_id = i.u
+  PERFORM 1 FROM json_to_recordset(changes) AS i (u bigint, c bigint)
+  JOIN conversations v ON v.id = i.c
+  JOIN conversation_members m
+    ON m.user_id = i.u AND m.conversation_id = ANY (ARRAY[v.id, v.parent_id])
   ORDER BY m.conversation_id, m.user_id FOR NO KEY UPDATE OF m;
   PERFORM lock_prefs_counters(
     (SELECT array_agg(i.u) FROM json_to_recordset(changes) AS i (u bigint)));
@@ -40,8 +43,10 @@ BEGIN
     FROM ROWS FROM (
       json_to_recordset(changes) AS (u bigint, c bigint, s text, w text, h json, d boolean)
     ) WITH ORDINALITY AS i (u, c, s, w, h, d, n)
-    LEFT JOIN conversation_members m ON m.conversation_id = i.c AND m.user_id = i.u
     LEFT JOIN conversations v ON v.id = i.c
+    LEFT JOIN conversation_members m
+      ON m.conversation_id = coalesce(v.parent_id, v.id) AND m.user_id = i.u
+      AND NOT coalesce(m.visible_from_seq > v.parent_seq, false)
     LEFT JOIN prefs_counters k ON k.user_id = i.u
   LOOP
     n := asked.n;
@@ -75,11 +80,11 @@ BEGIN
     SELECT m.* INTO own_before FROM conversation_members m
     WHERE m.conversation_id = asked.c AND m.user_id = asked.u;
     own := own_before;
-    IF h->'unread_from_seq' IS NOT NULL THEN
+    IF h->'unread_from_seq' IS NOT NULL AND own.user_id IS NOT NULL THEN
       own.unread_from_seq := least((h->>'unread_from_seq')::bigint, own.read_seq);
       own.unread_from_n := n_before(asked.c, own.unread_from_seq, asked.first_n);
     END IF;
-    IF h->'cleared_before_seq' IS NOT NULL THEN
+    IF h->'cleared_before_seq' IS NOT NULL AND own.user_id IS NOT NULL THEN
       own.cleared_before_seq := greatest(own.cleared_before_seq,
         least((h->>'cleared_before_seq')::bigint, asked.last_seq + 1));
       own.cleared_n := n_before(asked.c, own.cleared_before_seq, asked.first_n);
