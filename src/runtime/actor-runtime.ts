@@ -24,6 +24,8 @@ import type { Topic } from "../protocol/topics.ts";
 import { Activation, type ActivationOwner, type Letter } from "./activation.ts";
 import { FLAG, FRAME, type Frame, frame, type ManyAnswers, type ManyLetters } from "./frames.ts";
 import { Gateway } from "./gateway.ts";
+import { ShardIndex } from "./shard-index.ts";
+import { Slices } from "./slices.ts";
 import type { View } from "./view.ts";
 
 const SWEEP_MS = 5_000;
@@ -62,6 +64,8 @@ export class ActorRuntime {
   readonly gateway: Gateway;
   readonly #options: HostOptions;
   readonly #activations = new Map<string, Activation>();
+  readonly #byShard = new ShardIndex<Activation>(({ key }) => key);
+  readonly #slices: Slices;
   readonly #activated: Record<string, number> = {};
   readonly #activationHost: ActivationOwner;
   #isClosed = false;
@@ -79,6 +83,7 @@ export class ActorRuntime {
       side: "thread",
       send: (f) => this.#route(f),
     });
+    this.#slices = new Slices(options.clock);
     this.#activationHost = this.#hostOfActivations();
     this.#cancelSweep = options.clock.after(SWEEP_MS, () => this.#sweep());
   }
@@ -130,10 +135,11 @@ export class ActorRuntime {
     const { placement } = this.gateway;
     if (placement === before) return;
     const gone = placement.goneSince(before);
-    for (const activation of [...this.#activations.values()]) {
-      if (placement.ownerOf(activation.key) !== this.#options.self) activation.retire();
-      else if (gone.size > 0) activation.workersGone(gone);
-    }
+    // Any activation may wait for a worker that is gone.
+    const shards = gone.size > 0 ? null : placement.movedSince(before);
+    this.#slices.walk(this.#byShard.of(shards), (activation) => {
+      if (!this.#retired(activation) && gone.size > 0) activation.workersGone(gone);
+    });
     this.#unpark();
   }
 
@@ -177,6 +183,7 @@ export class ActorRuntime {
 
   close(): void {
     this.#isClosed = true;
+    this.#slices.close();
     this.#cancelSweep();
     this.#cancelParked?.();
     for (const activation of [...this.#activations.values()]) {
@@ -266,7 +273,10 @@ export class ActorRuntime {
       },
       onMalformed: (key, fault) => this.#options.onMalformed(key, fault),
       onEnded: (ended, letters, bug) => {
-        if (this.#activations.get(ended.key) === ended) this.#activations.delete(ended.key);
+        if (this.#activations.get(ended.key) === ended) {
+          this.#activations.delete(ended.key);
+          this.#byShard.delete(ended);
+        }
         if (bug !== undefined) this.#options.onBug(ended.key, bug);
         for (const letter of letters) this.#post(ended.key, letter);
       },
@@ -282,11 +292,12 @@ export class ActorRuntime {
     const behaviour = this.#options.behaviours[kind];
     if (behaviour === undefined) return undefined;
     if (this.#activations.size >= ACTIVATIONS_MAX) {
-      this.#passivateIdle(0);
+      for (const idle of [...this.#activations.values()]) this.#passivate(idle, 0);
       if (this.#activations.size >= ACTIVATIONS_MAX) return undefined;
     }
     const activation = new Activation(key, key.slice(colon + 1), behaviour, this.#activationHost);
     this.#activations.set(key, activation);
+    this.#byShard.add(activation);
     this.#activated[behaviour.kind] = (this.#activated[behaviour.kind] ?? 0) + 1;
     return activation;
   }
@@ -369,23 +380,26 @@ export class ActorRuntime {
   }
 
   #sweep(): void {
-    for (const activation of [...this.#activations.values()]) {
-      // It was activated by a frame that timed out while parked.
-      if (this.gateway.placement.ownerOf(activation.key) !== this.#options.self)
-        activation.retire();
-    }
-    this.#passivateIdle();
+    // One of another worker was activated by a frame that timed out while parked.
+    this.#slices.walk([...this.#activations.values()], (activation) => {
+      if (!this.#retired(activation)) this.#passivate(activation, activation.behaviour.idleMs);
+    });
     this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
   }
 
-  /** Drops activations that have been idle for their kind's time, or for `idleMs`. */
-  #passivateIdle(idleMs?: number): void {
+  /** Whether it belongs to another worker, or has ended; the former ends it. */
+  #retired(activation: Activation): boolean {
+    if (this.#activations.get(activation.key) !== activation) return true;
+    if (this.gateway.placement.ownerOf(activation.key) === this.#options.self) return false;
+    activation.retire();
+    return true;
+  }
+
+  /** Ends it if it has been idle for that long. */
+  #passivate(activation: Activation, idleMs: number): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const activation of [...this.#activations.values()]) {
-      const limitMs = idleMs ?? activation.behaviour.idleMs;
-      if (msBetween(activation.lastTurnAtMs, nowMs) >= limitMs && activation.isIdle) {
-        activation.end(REFUSALS.unavailable.error);
-      }
+    if (msBetween(activation.lastTurnAtMs, nowMs) >= idleMs && activation.isIdle) {
+      activation.end(REFUSALS.unavailable.error);
     }
   }
 }

@@ -7,9 +7,9 @@ import {
   type HostShare,
   hashOf,
   mix,
-  SHARDS,
   ShardMap,
   shardOf,
+  shardsWhere,
   signatureOf,
 } from "./shards.ts";
 import { hostOfSlot, type WorkerRef } from "./worker-ref.ts";
@@ -167,11 +167,4 @@ function areAlike(a: HostPlaces, b: HostPlaces): boolean {
     a.workers.length === b.workers.length &&
     a.workers.every(({ incarnation }, n) => incarnation === b.workers[n]!.incarnation)
   );
-}
-
-function shardsWhere(isMeant: (shard: number) => boolean): Uint16Array {
-  const shards = new Uint16Array(SHARDS);
-  let count = 0;
-  for (let shard = 0; shard < SHARDS; shard++) if (isMeant(shard)) shards[count++] = shard;
-  return shards.slice(0, count);
 }

@@ -72,6 +72,14 @@ export function mix(hash: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
+/** By rising number. */
+export function shardsWhere(isMeant: (shard: number) => boolean): Uint16Array {
+  const shards = new Uint16Array(SHARDS);
+  let count = 0;
+  for (let shard = 0; shard < SHARDS; shard++) if (isMeant(shard)) shards[count++] = shard;
+  return shards.slice(0, count);
+}
+
 function ownersOf(hosts: readonly HostShare[]): Uint16Array {
   const owners = new Uint16Array(SHARDS).fill(NOBODY);
   const { hostOf, seeds } = slotsInOrder(hosts);

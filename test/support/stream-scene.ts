@@ -65,6 +65,7 @@ function begin(): StreamOwner<Stream> {
     occupied: (_stream, isOccupied) => occupied.push(isOccupied),
     entered: () => undefined,
     hasRoom: () => true,
+    types: () => undefined,
     left: (user) => leavers.push(user),
     catchUp: (session, _stream, rev) => caughtUp.push([session.id, rev]),
     repair: () => {

@@ -49,7 +49,8 @@ const EDGE_SHARED = /^src\/edge\/(validation|storage-reachable|actor-calls)\.ts$
 /** What reaches an edge from the runtime is handed in by worker.ts; the edge knows the types. */
 const RUNTIME_TYPES = [/^src\/runtime\/(control|exchange|frames|view)\.ts$/];
 const NEVER_IN_EDGE = [/^actors\//, /^src\/(relay|storage|primary)\//, /^pg$/, /^ioredis$/];
-const EDGE_BASE = [PROTOCOL, SHARED, NODE, EDGE_SHARED, /^src\/runtime\/gateway\.ts$/, PACKAGE];
+const RUNTIME_CODE = /^src\/runtime\/(gateway|shards|shard-index|slices)\.ts$/;
+const EDGE_BASE = [PROTOCOL, SHARED, NODE, EDGE_SHARED, RUNTIME_CODE, PACKAGE];
 
 interface Rule {
   of: RegExp;

@@ -43,7 +43,7 @@ export class JoinedTyping {
     const isOwner = owner !== null && owner === this.ownerOf(id);
     for (const user of users) {
       if (stream.typing.has(user)) continue;
-      if (isOwner) stream.typing.set(user, owner);
+      if (isOwner) stream.types(user, owner);
       else session.send(typingEnded(id, user));
     }
   }

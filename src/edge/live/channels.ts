@@ -221,9 +221,9 @@ export class Channels {
   }
 
   onView(now: Placement, before: Placement): void {
-    for (const stream of this.#options.streams.all()) {
+    for (const stream of this.#options.streams.ofShards(now.movedSince(before))) {
       const key = `conversation:${stream.id}`;
-      if (now.ownerOf(key) !== before.ownerOf(key)) this.watched(stream);
+      if (stream.isChannel && now.ownerOf(key) !== before.ownerOf(key)) this.watched(stream);
     }
     const died = now.diedSince(before);
     if (died.size === 0) return;

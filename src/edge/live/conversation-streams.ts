@@ -27,6 +27,8 @@ import type { ConversationId, UserId } from "../../protocol/ids.ts";
 import { LIVE_THREADS_MAX } from "../../protocol/session-bounds.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
+import { ShardIndex } from "../../runtime/shard-index.ts";
+import { Slices } from "../../runtime/slices.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { AttachedStream, Session } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
@@ -76,6 +78,11 @@ export interface StreamsOptions {
 export class Streams {
   readonly #options: StreamsOptions;
   readonly #streams = new Map<ConversationId, Stream>();
+  readonly #byShard = new ShardIndex<Stream>(({ id }) => `conversation:${id}`);
+  /** Streams in which somebody may be typing. */
+  readonly #typing = new Set<Stream>();
+  readonly #slices: Slices;
+  readonly all = (): Iterable<Stream> => this.#streams.values();
   readonly #audit: NumberAudit<ConversationId>;
   #placement: Placement | null = null;
   readonly #formerOwners: FormerOwners;
@@ -85,6 +92,7 @@ export class Streams {
   constructor(options: StreamsOptions) {
     this.#options = options;
     this.#formerOwners = new FormerOwners(options.clock);
+    this.#slices = new Slices(options.clock);
     this.#host = this.#hostOfStreams();
     this.#audit = new NumberAudit({
       clock: options.clock,
@@ -146,8 +154,9 @@ export class Streams {
     this.#isNotLive(session, id, rev);
   }
 
-  all(): Iterable<Stream> {
-    return this.#streams.values();
+  /** The streams of conversations in these shards, and some others; null: all. */
+  ofShards(shards: Uint16Array | null): Stream[] {
+    return this.#byShard.of(shards);
   }
 
   /** [LIV1] `parent`: of a thread. */
@@ -237,14 +246,22 @@ export class Streams {
   onView(now: Placement, before: Placement): void {
     this.#placement = now;
     this.#formerOwners.ended(before);
-    const gone = now.goneSince(before);
-    const orphaned: ConversationId[] = [];
-    for (const stream of this.#streams.values()) {
-      if (stream.typing.size === 0 && gone.size === 0) continue;
-      const key = `conversation:${stream.id}`;
-      stream.endTyping(now.ownerOf(key));
-      if (gone.size > 0 && this.#formerOwners.isAmong(gone, key)) orphaned.push(stream.id);
+    for (const stream of this.#typing) {
+      stream.endTyping(now.ownerOf(`conversation:${stream.id}`));
+      if (stream.typing.size === 0) this.#typing.delete(stream);
     }
+    const gone = now.goneSince(before);
+    if (gone.size === 0) return;
+    const orphaned: ConversationId[] = [];
+    const look = ({ id }: Stream) => {
+      if (this.#formerOwners.isAmong(gone, `conversation:${id}`)) orphaned.push(id);
+    };
+    const streams = this.ofShards(this.#formerOwners.shardsOf(gone));
+    this.#slices.walk(streams, look, () => this.#orphaned(orphaned));
+  }
+
+  /** [STS4] */
+  #orphaned(orphaned: ConversationId[]): void {
     if (orphaned.length === 0) return;
     this.#audit.look(orphaned);
     this.#options.clock.after(SECOND_LOOK_MS, () => {
@@ -268,11 +285,16 @@ export class Streams {
   }
 
   dropped(id: ConversationId): void {
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
     this.#streams.delete(id);
+    this.#byShard.delete(stream);
+    this.#typing.delete(stream);
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#slices.close();
     this.#audit.close();
   }
 
@@ -293,6 +315,7 @@ export class Streams {
       ? new ChannelStream(id, this.#host)
       : new Stream(id, this.#host, parent);
     this.#streams.set(id, stream);
+    this.#byShard.add(stream);
     void this.#open(stream, fromRev);
     return stream;
   }
@@ -310,6 +333,7 @@ export class Streams {
       hasRoom: (session) => !session.isPartial && this.hasRoom(session, null),
       left: (user) => this.#options.onLeft(user),
       watched: (which) => this.#options.onWatched?.(which),
+      types: (which) => void this.#typing.add(which),
       leftOut: (what, count) => this.#options.leftOut?.add(what, "", count),
       nowMs: () => clock.monotonicMs(),
       catchUp: (session, which, rev) =>

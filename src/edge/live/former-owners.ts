@@ -11,6 +11,7 @@
  */
 import type { Clock } from "../../base/clock.ts";
 import { later, type Monotonic } from "../../protocol/time.ts";
+import { hashOf, SHARDS, shardsWhere } from "../../runtime/shards.ts";
 import type { Placement } from "../../runtime/view.ts";
 
 /** Storage answers within 5 s, and an ask within 10 s. */
@@ -39,9 +40,26 @@ export class FormerOwners {
 
   /** Whether one of these workers owned the actor, under the view that ended last or lately. */
   isAmong(incarnations: ReadonlySet<string>, key: string): boolean {
-    const isOwner = (placement: Placement | null) =>
-      incarnations.has(placement?.ownerOf(key) ?? "");
-    return isOwner(this.#ofAll) || this.#ended.some(({ placement }) => isOwner(placement));
+    const hash = hashOf(key);
+    return this.#placements().some((placement) =>
+      incarnations.has(placement.ownerOf(key, hash) ?? ""),
+    );
+  }
+
+  /** The shards in which `isAmong` may say so of an actor; null: any may be one. */
+  shardsOf(incarnations: ReadonlySet<string>): Uint16Array | null {
+    const isFound = new Uint8Array(SHARDS);
+    for (const placement of this.#placements()) {
+      const shards = placement.shardsOf(incarnations);
+      if (shards === null) return null;
+      for (const shard of shards) isFound[shard] = 1;
+    }
+    return shardsWhere((shard) => isFound[shard] === 1);
+  }
+
+  #placements(): Placement[] {
+    const ended = this.#ended.map(({ placement }) => placement);
+    return this.#ofAll === null ? ended : [this.#ofAll, ...ended];
   }
 
   /** The worker that owned the actor before it became unreachable, which it still is. [FOW2] */

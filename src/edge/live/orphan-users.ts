@@ -15,17 +15,23 @@ export interface OrphanUsers {
   all: Set<UserId>;
 }
 
-/** `isOrphan`: whether one of the workers that died may have had this actor. */
+/** The actors that workers that died may have had. */
+export interface Orphans {
+  /** Their shards; null: any may be one. */
+  shards: Uint16Array | null;
+  isOrphan(key: string): boolean;
+}
+
 export function orphanUsers(
-  sessions: Pick<Sessions, "users" | "all">,
-  streams: Pick<Streams, "all">,
+  sessions: Pick<Sessions, "usersOf" | "all">,
+  streams: Pick<Streams, "ofShards">,
   channels: Pick<Channels, "usersOf">,
-  isOrphan: (key: string) => boolean,
+  { shards, isOrphan }: Orphans,
 ): OrphanUsers {
-  const owned = [...sessions.users()].filter((user) => isOrphan(`user:${user}`));
+  const owned = sessions.usersOf(shards).filter((user) => isOrphan(`user:${user}`));
   const all = new Set(owned);
   for (const user of channels.usersOf((id) => isOrphan(`conversation:${id}`))) all.add(user);
-  for (const { id, sessions: those } of streams.all()) {
+  for (const { id, sessions: those } of streams.ofShards(shards)) {
     if (isOrphan(`conversation:${id}`)) for (const { user } of those) all.add(user);
   }
   // Where some conversations are not live, their owners are not known here.

@@ -28,6 +28,8 @@ import { statusNoteOf } from "../../protocol/status-notes.ts";
 import { topicOf } from "../../protocol/topics.ts";
 import type { Frame } from "../../runtime/frames.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
+import { ShardIndex } from "../../runtime/shard-index.ts";
+import { Slices } from "../../runtime/slices.ts";
 import type { Placement } from "../../runtime/view.ts";
 import type { Session, Watch } from "../session/session.ts";
 import { Packet } from "../transport/packet.ts";
@@ -63,12 +65,15 @@ export interface WatchesOptions {
 export class Watches {
   readonly #options: WatchesOptions;
   readonly #watches = new Map<UserId, Watch>();
+  readonly #byShard = new ShardIndex<Watch>(({ user }) => `user:${user}`);
+  readonly #slices: Slices;
   readonly #comparison: StatusComparison;
   readonly #formerOwners: FormerOwners;
 
   constructor(options: WatchesOptions) {
     this.#options = options;
     this.#formerOwners = new FormerOwners(options.clock);
+    this.#slices = new Slices(options.clock);
     this.#comparison = new StatusComparison({
       clock: options.clock,
       gateway: options.gateway,
@@ -263,14 +268,15 @@ export class Watches {
     // Where a few hosts are unreachable, actors learn here what their users were last. [PRS13]
     if (now.isCutOff) return;
     const moved: UserId[] = [];
-    for (const { user, status } of this.#watches.values()) {
+    const look = ({ user, status }: Watch) => {
       // A user sent as offline counts too: a host that was cut off comes back with its actors, whose
       // statuses have not changed and which therefore publish nothing.
-      if (status === null) continue;
+      if (status === null) return;
       const key = `user:${user}`;
       if (before.isCutOff || now.ownerOf(key) !== before.ownerOf(key)) moved.push(user);
-    }
-    this.#comparison.compare(moved);
+    };
+    const watches = this.#byShard.of(before.isCutOff ? null : now.movedSince(before));
+    this.#slices.walk(watches, look, () => this.#comparison.compare(moved));
   }
 
   lastHeard(user: UserId): PresenceStatus | null {
@@ -286,12 +292,16 @@ export class Watches {
   }
 
   close(): void {
+    this.#slices.close();
     this.#comparison.close();
     this.#options.reserved.close();
   }
 
   dropped(user: UserId): void {
+    const watch = this.#watches.get(user);
+    if (watch === undefined) return;
     this.#watches.delete(user);
+    this.#byShard.delete(watch);
   }
 
   /** Statuses as they are now, which are then known here where nothing was. */
@@ -419,6 +429,7 @@ export class Watches {
         judged: null,
       };
       this.#watches.set(user, watch);
+      this.#byShard.add(watch);
     }
     return watch;
   }

@@ -19,6 +19,8 @@ import { AUTOMATIC_WATCHES_MAX } from "../../protocol/session-bounds.ts";
 import { isoOf, later, msBetween } from "../../protocol/time.ts";
 import { type Topic, topicOf } from "../../protocol/topics.ts";
 import type { Gateway } from "../../runtime/gateway.ts";
+import { ShardIndex } from "../../runtime/shard-index.ts";
+import { Slices } from "../../runtime/slices.ts";
 import type { Placement } from "../../runtime/view.ts";
 import { isCut } from "../auth/identity.ts";
 import { Expiries } from "../session/expiries.ts";
@@ -69,11 +71,14 @@ interface LocalUser {
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #users = new Map<UserId, LocalUser>();
+  readonly #byShard = new ShardIndex<UserId>((user) => `user:${user}`);
+  readonly #slices: Slices;
   readonly #expiries: Expiries;
   size = 0;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.#slices = new Slices(options.clock);
     this.#expiries = new Expiries(options.clock, (session) => this.recheck(session));
   }
 
@@ -87,6 +92,11 @@ export class Sessions {
 
   users(): Iterable<UserId> {
     return this.#users.keys();
+  }
+
+  /** The users whose actors are of these shards, and some others; null: all. */
+  usersOf(shards: Uint16Array | null): UserId[] {
+    return this.#byShard.of(shards);
   }
 
   *all(): Generator<Session> {
@@ -199,6 +209,7 @@ export class Sessions {
     this.#options.drafts.ended(session);
     if (local.sessions.size === 0) {
       this.#users.delete(session.user);
+      this.#byShard.delete(session.user);
       this.#options.notified.end(session.user);
       this.#options.prefs.end(session.user);
       this.#options.channels.closed(session.user);
@@ -250,10 +261,12 @@ export class Sessions {
   }
 
   onView(now: Placement, before: Placement): void {
-    for (const [user, { sessions }] of this.#users) {
+    this.#slices.walk(this.usersOf(now.movedSince(before)), (user) => {
       const key = `user:${user}`;
-      if (now.ownerOf(key) !== before.ownerOf(key)) this.#announce(user, sessions);
-    }
+      const sessions = this.#users.get(user)?.sessions;
+      if (sessions === undefined || now.ownerOf(key) === before.ownerOf(key)) return;
+      this.#announce(user, sessions);
+    });
   }
 
   /** Actors across a gap count only what is announced to them again. */
@@ -298,6 +311,7 @@ export class Sessions {
   }
 
   stop(): void {
+    this.#slices.close();
     this.#expiries.stop();
   }
 
@@ -306,6 +320,7 @@ export class Sessions {
     if (local === undefined) {
       local = { sessions: new Set(), apart: new LazySet(), isReserved: false };
       this.#users.set(session.user, local);
+      this.#byShard.add(session.user);
     }
     local.sessions.add(session);
     this.size++;

@@ -13,6 +13,8 @@ export interface StreamOwner<Stream> {
   hasRoom(session: Session): boolean;
   /** The user has left the conversation, whose threads the session may receive. */
   left(user: UserId): void;
+  /** Somebody is typing. */
+  types(stream: Stream): void;
   /** How many sessions watch a channel has changed, or its actor asks for it. */
   watched(stream: Stream): void;
   /** So many were not sent to a session that reads too slowly. */

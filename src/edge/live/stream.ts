@@ -6,8 +6,7 @@
  *        storage first.
  * [STM2] The ack of a session's own change takes the place of its event: it waits for the events
  *        before it, and leaves with the event where that arrives first.
- * [STM3] Users do not receive their own typing events. Typing ends here when the incarnation that
- *        published it no longer owns the actor.
+ * [STM3] Users do not receive their own typing. It ends here when its publisher lost the actor.
  * [STM5] A receipt that would move a member's cursors back is not sent.
  * [STM4] The edge subscribes to the topic while the stream has sessions.
  * [ISO1] Members join the stream before the event that names them, and leave after it.
@@ -232,9 +231,7 @@ export class Stream {
   /** [STM2] The session had its change of that rev by an answer before it entered. */
   answered(session: Session, rev: number): void {
     if (rev <= this.#rev) return;
-    const sessions = this.#acked.get(rev);
-    if (sessions === undefined) this.#acked.set(rev, new Set([session]));
-    else sessions.add(session);
+    this.#acked.set(rev, (this.#acked.get(rev) ?? new Set()).add(session));
   }
 
   /** If the change ran twice, its first event was the answer: then the second event is delivered. */
@@ -246,6 +243,11 @@ export class Stream {
   /** The session is about to receive the ack of a change of that rev. */
   protected beforeAck(_session: Session, _rev: number): void {
     // Only a channel leaves anything out before an ack.
+  }
+
+  types(user: string, incarnation: string): void {
+    this.typing.set(user, incarnation);
+    this.host.types(this);
   }
 
   /** Ends typing that others than the owner published: nobody would announce its end. */
@@ -305,7 +307,7 @@ export class Stream {
     // It may have waited here while the actor moved.
     if (this.host.isOutdated(event, `conversation:${this.id}`)) return;
     const user = event.except;
-    if (event.body.endsWith('"is_typing":true}')) this.typing.set(user, event.from);
+    if (event.body.endsWith('"is_typing":true}')) this.types(user, event.from);
     else this.typing.delete(user);
     this.fanOut(packet, "", user, `typing:${this.id}:${user}`);
   }
