@@ -59,6 +59,11 @@ export class Placement {
   readonly #byKind: ReadonlyMap<string, Places> | null;
   readonly #incarnations: Set<string>;
   readonly #away: Set<string>;
+  /**
+   * Whether more hosts are unreachable than not, so that this host is the one that is cut off, and
+   * what actors here know of the others' users is little.
+   */
+  readonly isCutOff: boolean;
   #moved: { before: Placement; shards: Uint16Array | null } | null = null;
 
   /** `before`: another placement, whose maps are used again where they fit. */
@@ -72,6 +77,8 @@ export class Placement {
       ...view.draining,
     ]);
     this.#away = new Set(view.away);
+    const hostsOf = (some: Iterable<string>) => new Set([...some].map(hostOfIncarnation)).size;
+    this.isCutOff = this.#away.size > 0 && hostsOf(this.#away) > hostsOf(this.#incarnations);
   }
 
   /**
@@ -125,15 +132,6 @@ export class Placement {
   /** Whether there is only one worker, so that no frame leaves it. */
   get isSolo(): boolean {
     return this.#incarnations.size === 1 && this.#away.size === 0;
-  }
-
-  /**
-   * Whether more hosts are unreachable than not, so that this host is the one that is cut off, and
-   * what actors here know of the others' users is little.
-   */
-  get isCutOff(): boolean {
-    const hostsOf = (some: Iterable<string>) => new Set([...some].map(hostOfIncarnation)).size;
-    return this.#away.size > 0 && hostsOf(this.#away) > hostsOf(this.#incarnations);
   }
 
   /** Whether that worker is unreachable now, and may be alive. */

@@ -268,14 +268,15 @@ export class Watches {
     // Where a few hosts are unreachable, actors learn here what their users were last. [PRS13]
     if (now.isCutOff) return;
     const moved: UserId[] = [];
+    const wasCutOff = before.isCutOff;
     const look = ({ user, status }: Watch) => {
       // A user sent as offline counts too: a host that was cut off comes back with its actors, whose
       // statuses have not changed and which therefore publish nothing.
       if (status === null) return;
       const key = `user:${user}`;
-      if (before.isCutOff || now.ownerOf(key) !== before.ownerOf(key)) moved.push(user);
+      if (wasCutOff || now.ownerOf(key) !== before.ownerOf(key)) moved.push(user);
     };
-    const watches = this.#byShard.of(before.isCutOff ? null : now.movedSince(before));
+    const watches = this.#byShard.of(wasCutOff ? null : now.movedSince(before));
     this.#slices.walk(watches, look, () => this.#comparison.compare(moved));
   }
 
