@@ -291,10 +291,8 @@ export class Hub {
     // Actors of the dead worker may have committed without publishing: orders to any user, also to
     // those who lost a membership with its preferences, and see orphan-users.ts.
     const isOrphan = (key: string) => this.#formerOwners.isAmong(died, key);
-    const { owned, all } = orphanUsers(this.sessions, this.streams, this.#channels, {
-      shards: this.#formerOwners.shardsOf(died),
-      isOrphan,
-    });
+    const orphans = { shards: this.#formerOwners.shardsOf(died), isOrphan };
+    const { owned, all } = orphanUsers(this.sessions, this.streams, this.#channels, orphans);
     const look = () => {
       this.#missed.look(0);
       this.#notified.look(owned);
