@@ -32,6 +32,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   "video/mp4": mp4Ms,
   "video/quicktime": mp4Ms,
   "video/3gpp": mp4Ms,
+  "audio/webm": matroskaMs,
   "video/webm": matroskaMs,
   "video/x-matroska": matroskaMs,
   "video/x-msvideo": aviMs,

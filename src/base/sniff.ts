@@ -4,6 +4,8 @@
  *
  * [SNF1] Executables are known by their bytes whatever they claim to be: programs of Windows, Linux
  *        and macOS, Java classes, WebAssembly, and scripts that begin with `#!`.
+ * [SNF4] What a browser records of a voice alone is a sound, though its container is that of films: WebM
+ *        without a codec of pictures, MP4 whose tracks are all of sound.
  */
 import { isUtf8 } from "node:buffer";
 
@@ -106,14 +108,38 @@ export function sniff(head: Buffer, isAll: boolean): string {
   const start = head.toString("latin1");
   if (start.startsWith("PK\x03\x04")) return zipType(start);
   if (start.startsWith("\x1aE\xdf\xa3")) {
-    return start.slice(0, 64).includes("webm") ? "video/webm" : "video/x-matroska";
+    if (!start.slice(0, 64).includes("webm")) return "video/x-matroska";
+    return isSoundWebm(start) ? "audio/webm" : "video/webm";
   }
   if (start.startsWith("OggS")) {
     return start.includes("\x01video") || start.includes("\x80theora") ? "video/ogg" : "audio/ogg";
   }
   const found = SIGNATURES.find((one) => matches(start, one));
+  if (found?.mime === "video/mp4" && isSoundOnly(start)) return "audio/mp4";
   if (found !== undefined) return found.mime;
   return isText(head, isAll) ? textType(start) : UNKNOWN;
+}
+
+/**
+ * [SNF4] Each track names its codec, `A_…` or `V_…`. All tracks are described before the first cluster;
+ * where that is further on, it is not known whether one of pictures follows.
+ */
+function isSoundWebm(start: string): boolean {
+  const tracks = start.slice(0, Math.max(0, start.indexOf("\x1fC\xb6u")));
+  return /A_[A-Z]/.test(tracks) && !/V_[A-Z]/.test(tracks);
+}
+
+/**
+ * [SNF4] Each track says in its `hdlr` box whether it is sound or pictures. All are in the box `moov`;
+ * where that is not here as a whole, it is not known.
+ */
+function isSoundOnly(start: string): boolean {
+  const at = start.indexOf("moov") - 4;
+  if (at < 0 || at + Buffer.from(start.slice(at, at + 4), "latin1").readUInt32BE() > start.length) {
+    return false;
+  }
+  const handlers = [...start.matchAll(/hdlr[\s\S]{8}([a-z]{4})/g)].map(([, handler]) => handler);
+  return handlers.includes("soun") && !handlers.includes("vide");
 }
 
 function matches(start: string, { at = 0, bytes }: Signature): boolean {

@@ -28,6 +28,27 @@ describe("what a file is", () => {
     expect(sniff(bytes(start), true)).toBe(mime);
   });
 
+  it("[SNF4] a recording of a voice is a sound in the containers of films, too", () => {
+    const webm = "\x1aE\xdf\xa3\x9fB\x82\x84webm\x18S\x80g";
+    const cluster = "\x1fC\xb6u\x01";
+    const kind = (text: string) => sniff(bytes(text), false);
+    expect(kind(`${webm}\x86\x86A_OPUS${cluster}`)).toBe("audio/webm");
+    expect(kind(`${webm}\x86\x86A_OPUS\x86\x85V_VP8${cluster}`)).toBe("video/webm");
+    expect(kind(`${webm}\x86\x85V_VP9${cluster}`)).toBe("video/webm");
+    // Others of the tracks may be described further on.
+    expect(kind(`${webm}\x86\x86A_OPUS`)).toBe("video/webm");
+    const box = (name: string, content: string) =>
+      `${String.fromCharCode(0, 0, 0, content.length + 8)}${name}${content}`;
+    const track = (handler: string) => box("trak", box("hdlr", `${"\0".repeat(8)}${handler}`));
+    const start = box("ftyp", "iso5");
+    expect(kind(start + box("moov", track("soun")))).toBe("audio/mp4");
+    expect(kind(start + box("moov", track("soun") + track("vide")))).toBe("video/mp4");
+    expect(kind((start + box("moov", track("soun") + track("vide"))).slice(0, -40))).toBe(
+      "video/mp4",
+    );
+    expect(kind(start)).toBe("video/mp4");
+  });
+
   it("[SNF3] text that is cut inside of a character is text", () => {
     const head = Buffer.from("ä".repeat(10)).subarray(0, 19);
     expect([sniff(head, false), sniff(head, true)]).toEqual(["text/plain", UNKNOWN]);

@@ -42,6 +42,7 @@ const SHOWN = new Set([
   "audio/mp4",
   "audio/aac",
   "audio/ogg",
+  "audio/webm",
   "audio/wav",
   "audio/flac",
   "video/mp4",
