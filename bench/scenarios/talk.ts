@@ -87,6 +87,22 @@ function withReceipts(outcome: Outcome, report: FleetReport): Outcome {
   };
 }
 
+/** With what a delivery costs in a group, and how many times that it costs here. */
+function beside(outcome: Outcome, members: number, inRoom: Outcome): Outcome {
+  const [own, others] = [outcome.cpuUsPerUnit, inRoom.cpuUsPerUnit];
+  const { extra, failures, reasons } = outcome;
+  return {
+    ...outcome,
+    failures: failures + inRoom.failures,
+    reasons: [...reasons, ...inRoom.reasons.map((reason) => `in the group: ${reason}`)],
+    extra: {
+      ...extra,
+      ...(others !== null && { [`CPU µs in a group of ${members}`]: others }),
+      ...(own !== null && others !== null && { "times that of the group": own / others }),
+    },
+  };
+}
+
 /** How many of the members send. */
 const SENDERS = 4;
 
@@ -119,10 +135,14 @@ export const FANOUT: Scenario = {
 
 /** A live stream's pace. */
 const CHANNEL_PER_SECOND = 20;
+/** A group to compare it with, in the same server at the same pace. */
+const ROOM_MEMBERS = 500;
 
 export const CHANNEL: Scenario = {
   name: "channel",
-  title: "one channel, 5,000 sessions watch, 20 messages a second (--clients N, --per-second N)",
+  title:
+    "one channel, 5,000 sessions watch, 20 messages a second, and before it a group of 500 (--clients N," +
+    " --per-second N)",
   isOurs: true,
   run(stage) {
     const clients = Math.max(2, clientsOf(stage, 5_000));
@@ -130,8 +150,21 @@ export const CHANNEL: Scenario = {
       const { town } = stage.stack;
       const residents = await town.people(clients);
       const channel = await town.channel(residents[0]!);
+      const members = residents.slice(0, ROOM_MEMBERS);
+      const [room = ""] = await town.conversations([members]);
       await town.settle();
       await connectAll(stage, fleet, residents, "1.1");
+      const sends = (conversation: string, hearers: number) =>
+        talk("channel", stage, fleet, {
+          jobs: [{ client: 0, kind: "send", conversation }],
+          window: 8,
+          perSecond: stage.plan.perSecond ?? CHANNEL_PER_SECOND,
+          letter: "m",
+          hearers,
+          counts: "heard",
+          unit: "delivery",
+        });
+      const inRoom = await sends(room, members.length - 1);
       stage.say("watching");
       const payload = JSON.stringify({ conversation_id: channel, limit: 1 });
       const watches = residents.map((_, client) => ({
@@ -140,15 +173,7 @@ export const CHANNEL: Scenario = {
         payload,
       }));
       await fleet.ask(watches, 100);
-      return talk("channel", stage, fleet, {
-        jobs: [{ client: 0, kind: "send", conversation: channel }],
-        window: 8,
-        perSecond: stage.plan.perSecond ?? CHANNEL_PER_SECOND,
-        letter: "m",
-        hearers: clients - 1,
-        counts: "heard",
-        unit: "delivery",
-      });
+      return beside(await sends(channel, clients - 1), members.length, inRoom);
     });
   },
 };
