@@ -62,6 +62,51 @@ describe("the event log", () => {
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
   });
 
+  it("[EVT14] tells of members of a channel who come, are silenced and go, without a rev", async () => {
+    const [ann, bob, eve] = (await troupe().users("ann", "bob", "eve")) as [Person, Person, Person];
+    const reader = await EventReader.of(troupe());
+    const asked = { kind: "channel", title: "News", settings: { join: "open" } };
+    const channel = expectStatus(
+      await ann.api.post<Conversation>("/api/conversations", asked),
+      201,
+    );
+    const path = `/api/conversations/${channel.id}`;
+    const until = new Date(Date.now() + 60_000).toISOString();
+    expectStatus(await bob.api.post<unknown>(`${path}/join`), 200);
+    expectStatus(
+      await ann.api.patch<unknown>(`${path}/members/${bob.id}`, { silenced_until: until }),
+      200,
+    );
+    const { api } = await Service.of(troupe(), "act");
+    const acting = { headers: { "troupe-act-as": ann.id } };
+    const added = await api.post<unknown>(`${path}/members`, { user_ids: [eve.id] }, acting);
+    expectStatus(added, 200);
+    expectStatus(
+      await ann.api.patch<unknown>(`${path}/members/${eve.id}`, { role: "moderator" }),
+      200,
+    );
+    expectStatus(await bob.api.delete<unknown>(`${path}/members/${bob.id}`), 204);
+    expectStatus(await ann.api.put<unknown>(`${path}/bans/${eve.id}`, {}), 200);
+    expectStatus(await ann.api.delete<unknown>(path), 204);
+    const events = ofKey(await reader.pullsAll(), `conversation:${channel.id}`);
+    expectTyped(events);
+    const shown = events.map(({ type, rev, actor_id, data }) => {
+      const { member } = data as { member?: { user_id: string } };
+      return [type, rev, actor_id, member?.user_id];
+    });
+    expect(shown).toEqual([
+      ["conversation.created", 1, ann.id, undefined],
+      ["member.added", undefined, bob.id, bob.id],
+      ["member.updated", undefined, ann.id, bob.id],
+      ["member.added", undefined, ann.id, eve.id],
+      ["member.updated", 2, ann.id, eve.id],
+      ["member.removed", undefined, bob.id, bob.id],
+      ["member.removed", 3, ann.id, eve.id],
+      ["conversation.deleted", 4, ann.id, undefined],
+    ]);
+    expect(events[2]!.data).toMatchObject({ member: { silenced_until: until } });
+  });
+
   it("[EVT8] names the service that made a change of its own", async () => {
     const reader = await EventReader.of(troupe());
     const { api } = await Service.of(troupe(), "users", "act");

@@ -27,7 +27,8 @@
 -- In a channel only its owner, admins and moderators count as members that others see. What happens
 -- to the others is done without being a change of the channel: joined_ids, left_ids and quiet_ids
 -- (their role, data or silence) name them, each with the preferences that say so (begin_prefs), and
--- nothing here reads all members.
+-- nothing here reads all members. While such a call is done troupe.quiet is who does it, 0 for a
+-- service, by which log_quiet_members knows it.
 CREATE OR REPLACE FUNCTION change_conversation(p_id bigint, p_calls json, p_members_max int)
 RETURNS TABLE (
   outcomes text[], done boolean[], changed boolean, added_ids bigint[], removed_ids bigint[],
@@ -121,6 +122,9 @@ BEGIN
     caller := (call->>'by')::bigint;
     target_id := (call->>'user_id')::bigint;
     did := false;
+    IF quiet THEN
+      PERFORM set_config('troupe.quiet', '', true);
+    END IF;
     quiet := false;
     leaving := NULL;
     wanted := '{}';
@@ -249,6 +253,7 @@ BEGIN
           AND role_rank(coalesce(wanted_role, 'member')) < 2;
         IF did AND quiet THEN
           quiet_ids := array_remove(quiet_ids, target_id) || target_id;
+          PERFORM set_config('troupe.quiet', coalesce(caller, 0)::text, true);
         END IF;
         IF did AND NOT quiet AND target_id <> ALL (touched_ids) AND target_id <> ALL (added_ids) THEN
           touched_ids := touched_ids || target_id;
@@ -352,6 +357,10 @@ BEGIN
 
     IF outcome = 'ok' AND cardinality(wanted) > 0 THEN
       did := true;
+      quiet := is_channel AND role_rank(coalesce(wanted_role, 'member')) < 2;
+      IF quiet THEN
+        PERFORM set_config('troupe.quiet', coalesce(caller, 0)::text, true);
+      END IF;
       DELETE FROM conversation_leavers l WHERE l.conversation_id = p_id AND l.user_id = ANY (wanted);
       -- With history "joined" a newcomer sees, and has not to read, what came before.
       INSERT INTO conversation_members
@@ -367,7 +376,6 @@ BEGIN
           THEN before.last_seq + 1 END AS seq
       ) f
       ORDER BY u;
-      quiet := is_channel AND role_rank(coalesce(wanted_role, 'member')) < 2;
       IF quiet THEN
         joined_ids := joined_ids || wanted;
       ELSE
@@ -406,6 +414,10 @@ BEGIN
 
     IF leaving.user_id IS NOT NULL THEN
       did := true;
+      quiet := is_channel AND target_rank < 2;
+      IF quiet THEN
+        PERFORM set_config('troupe.quiet', coalesce(caller, 0)::text, true);
+      END IF;
       has_threads := has_threads
         OR EXISTS (SELECT 1 FROM conversations c WHERE c.parent_id = p_id);
       IF has_threads THEN
@@ -418,7 +430,6 @@ BEGIN
       END IF;
       DELETE FROM conversation_invites i
       WHERE i.conversation_id = p_id AND i.inviter_id = leaving.user_id;
-      quiet := is_channel AND target_rank < 2;
       IF quiet THEN
         quiet_ids := array_remove(quiet_ids, leaving.user_id);
         joined_ids := array_remove(joined_ids, leaving.user_id);
@@ -582,6 +593,9 @@ BEGIN
     END IF;
   END LOOP;
 
+  IF quiet THEN
+    PERFORM set_config('troupe.quiet', '', true);
+  END IF;
   IF is_channel AND cardinality(joined_ids || added_ids) > 0 THEN
     PERFORM begin_prefs(p_id, joined_ids || added_ids);
   END IF;
