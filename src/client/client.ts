@@ -188,7 +188,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
         }
         break;
       case "skipped":
-        void sync.join((payload as ServerPayload<"skipped">).conversation_id);
+        sync.mend(payload as ServerPayload<"skipped">);
         break;
       case "message":
       case "message_updated":

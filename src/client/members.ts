@@ -2,6 +2,7 @@
  * `loadMembers`: all members of a group of more than 100, of whom the state holds only some.
  * Changes are followed while the pages are read, so what is held in the end is what the server
  * has; after a gap it holds some again, and an application that shows them all loads them again.
+ * The members of a channel, who may be a million, are never loaded: see `members` of `channelsOf`.
  */
 import type { Member, Receipt } from "../protocol/schemas.ts";
 import type { CallAnswer } from "./api.ts";
@@ -22,6 +23,7 @@ export async function loadMembers(client: Client, conversationId: string): Promi
     const held = heldOf(client, conversationId);
     if (!held) return false;
     if (!held.conversation.members_partial) return true;
+    if (held.conversation.kind === "channel") return false;
     await readPages(client, conversationId, held.membersSince);
   }
   return heldOf(client, conversationId)?.conversation.members_partial === undefined;

@@ -169,6 +169,10 @@ export const takeActivity = (activity: ServerPayload<"conversation_activity">): 
     };
   });
 
+/** There are changes up to `rev` that do not come by themselves. */
+export const takeLatest = (id: string, rev: number): Step =>
+  onHeld(id, (held) => ({ ...held, latestRev: Math.max(held.latestRev, rev) }));
+
 export const isChannel = ({ conversations }: State, id: string): boolean =>
   conversations.get(id)?.conversation.kind === "channel";
 
@@ -204,7 +208,7 @@ export const takeListed =
         return putHeld(next, id, prefs ? takePrefs(point, prefs) : point);
       }
       // For a conversation that is held already the page shows at most that something was missed.
-      return putHeld(next, id, { ...held, latestRev: Math.max(held.latestRev, rev) });
+      return takeLatest(id, rev)(next);
     }, state);
 
 /** For this user's entry among the members; says nothing of their own point. */

@@ -11,7 +11,15 @@ import { isPassing, TroupeError } from "./error.ts";
 import type { Ask } from "./link.ts";
 import type { ClientPorts } from "./ports.ts";
 import type { Held, State } from "./state.ts";
-import { type Step, takeJoin, takeLeft, takeListed, takeSync, takeUnread } from "./steps.ts";
+import {
+  type Step,
+  takeJoin,
+  takeLatest,
+  takeLeft,
+  takeListed,
+  takeSync,
+  takeUnread,
+} from "./steps.ts";
 
 /** The contract's limit on the conversations that one `sync` may name. */
 const CONVERSATIONS_MAX = 500;
@@ -33,6 +41,8 @@ export interface Sync {
   fetch(conversationId: string): void;
   /** Its newest page, everyone's cursors and who types; resolves when here or refused. */
   join(conversationId: string): Promise<void>;
+  /** Reads what a channel has left out. */
+  mend(skipped: ServerPayload<"skipped">): void;
 }
 
 export interface SyncOptions {
@@ -172,8 +182,10 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
       (answer, heard) => update(takeJoin(answer, isFresh, heard)),
     );
     if (answer.ok) check(conversationId);
-    else if (!isPassing(answer.error)) update(takeLeft(conversationId));
-    else if (get().connection.is === "online") {
+    else if (!isPassing(answer.error)) {
+      // A session that watches as many channels as it may is still a member of this one.
+      if (answer.error.code !== "conflict") update(takeLeft(conversationId));
+    } else if (get().connection.is === "online") {
       // After the next reconnect it is asked for anyway, where it is still wanted.
       const delayMs = answer.error.retry_after_ms ?? backOffMs(2, random());
       clock.after(delayMs, () => void join(conversationId));
@@ -264,6 +276,10 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
     check,
     fetch,
     join,
+    mend({ conversation_id, to_rev }) {
+      update(takeLatest(conversation_id, to_rev));
+      void join(conversation_id);
+    },
   };
 }
 

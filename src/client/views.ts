@@ -17,6 +17,8 @@ export interface ConversationView<A extends AppTypes = AppTypes> {
    */
   conversation: ConversationOf<A>;
   memberCount: number;
+  /** Whether this user is among them: threads and channels may be read by others, too. */
+  isMember: boolean;
   /** The newest run of messages without a hole, by rising seq; older ones with `loadOlder`. */
   messages: readonly MessageOf<A>[];
   /** This user's own reactions to messages, by seq. */
@@ -66,7 +68,7 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
   const outgoing = outbox.filter(({ conversationId }) => conversationId === id);
   return remembered(held, [me, ...outgoing], () => {
     const messages = runOf(held.messages);
-    const { kind, last_seq, members, member_count } = held.conversation;
+    const { last_seq, members, member_count } = held.conversation;
     const own = me ? memberOf(held, me.id) : undefined;
     const readSeq = Math.max(own?.read_seq ?? 0, held.point.seq);
     return {
@@ -78,8 +80,9 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
       outgoing,
       lastMessage: messages.at(-1) ?? null,
       typing: held.typing,
-      // Nothing is unread in a thread that the user does not follow.
-      unread: kind === "thread" && !own ? 0 : unreadOf(held, readSeq),
+      // Nothing is unread in a thread or a channel whose member the user is not.
+      unread: own ? unreadOf(held, readSeq) : 0,
+      isMember: !!own,
       readSeq,
       hasOlder: (messages[0]?.seq ?? last_seq + 1) > (held.point.cleared ?? 1),
       isLoaded: held.isLoaded,
@@ -91,8 +94,9 @@ export function viewOf({ conversations, outbox, me }: State, id: string): Conver
 const activityMs = ({ lastMessage, outgoing, conversation }: ConversationView): number =>
   Math.max(Date.parse((lastMessage ?? conversation).created_at), outgoing.at(-1)?.createdAtMs ?? 0);
 
-/** Threads stand in no list; see threads.ts. */
-const isListed = ({ conversation }: ConversationView) => conversation.kind !== "thread";
+/** Threads stand in no list, see threads.ts, and channels in the lists of their members. */
+const isListed = ({ conversation: { kind }, isMember }: ConversationView) =>
+  kind !== "thread" && (isMember || kind !== "channel");
 
 /** Newest activity first; of two at the same time the younger. */
 export const viewsOf = (state: State): readonly ConversationView[] =>

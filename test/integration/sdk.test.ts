@@ -80,6 +80,44 @@ describe.each(["websocket", "polling"] as const)("two people over %s", (transpor
     await eventually("it is gone", () => bob.client.conversation(id).get() === null);
   });
 
+  it("[SDC2] [SDK70] one joins, leaves and joins again, and watches only what is shown", async () => {
+    const { ann, bob } = await clients.pair(troupe(), { transports });
+    const [news, own] = [channelsOf(ann.client), channelsOf(bob.client)];
+    const settings = { join: "open" as const };
+    const { id } = await news.create({ title: "News", audience: "anyone", settings });
+    const listed = () => bob.client.conversations.get().some((view) => view.id === id);
+    const view = () => bob.client.conversation(id).get();
+    const stop = own.watch(id);
+    await eventually("it is read without a membership", () => view()?.isMember === false);
+    await ann.client.send(id, "one").committed;
+    await bob.sees(
+      "the message",
+      id,
+      ({ messages, unread }) => messages.length === 1 && unread === 0,
+    );
+    expect(listed()).toBe(false);
+    for (let round = 0; round < 2; round++) {
+      await own.join(id);
+      await eventually("membership", () => view()?.isMember === true && listed());
+      expect(view()?.memberCount).toBe(2);
+      await own.leave(id);
+      await eventually("its end", () => view()?.isMember === false && !listed());
+    }
+    await own.join(id);
+    await eventually("membership", () => view()?.isMember === true);
+    const page = await news.members(id, { q: bob.person.user.username });
+    expect(page.items.map(({ user_id }) => user_id)).toEqual([bob.id]);
+    await expect(own.members(id)).rejects.toMatchObject({ code: "forbidden" });
+    const occupancy = news.occupancy(id);
+    const end = news.watch(id);
+    await eventually("two watch", () => occupancy.get()?.watching === 2, 15_000);
+    stop();
+    const again = own.watch(id);
+    again();
+    await eventually("one watches", () => occupancy.get()?.watching === 1, 15_000);
+    end();
+  });
+
   it("[SDK11] typing, replies, edits and deletions arrive", async () => {
     const { ann, bob, id } = await clients.pair(troupe(), { transports });
     typingOf(ann.client).touch(id);

@@ -47,6 +47,23 @@ const begun: State = [
   steps.takeConversation(conversation(1)),
 ].reduce<State>((state, step) => step(state), INITIAL_STATE);
 
+describe("a channel", () => {
+  it("[CHD2] what was left out is asked for, though no event shows a gap", () => {
+    const state = run(steps.takeLatest("7", 9));
+    const held = state.conversations.get("7")!;
+    expect([held.rev, held.latestRev]).toEqual([1, 9]);
+  });
+
+  it("[SDK70] one that is read by others than its members has nothing unread, and is in no list", () => {
+    const more = { kind: "channel" as const, members: [], members_partial: true as const };
+    const shown = conversation(1, { id: "8", last_seq: 3, member_count: 2, ...more });
+    const answer = { conversation: shown, messages: [], has_more: false, typing: [] };
+    const state = run(steps.takeJoin(answer, true, []));
+    expect(viewOf(state, "8")).toMatchObject({ isMember: false, unread: 0, memberCount: 2 });
+    expect(viewsOf(state).map(({ id }) => id)).toEqual(["7"]);
+  });
+});
+
 const heard = (seq: number, rev: number, changes?: Partial<Message>) =>
   steps.takeMessage(message(seq, rev, changes));
 const bodies = (state: State) => viewOf(state, "7")?.messages.map(({ body }) => body);

@@ -6,6 +6,7 @@ import { memo, type ReactElement, useState } from "react";
 import { isMuted } from "../../protocol/prefs-rules.ts";
 import { useIsListed, useMe } from "../react.ts";
 import { Avatar, PersonAvatar } from "./avatar.tsx";
+import { isChannel } from "./channel.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
 import { type Filter, nowIso, useListed, usePrefs } from "./listing.ts";
@@ -114,7 +115,10 @@ function OwnRow({ view, isSelected, onSelect }: RowProps): ReactElement {
   const gist = lastMessage === null ? "" : gistOf(lastMessage, texts);
   const body = lastMessage?.deleted_at ? texts.deleted : gist;
   const draft = isSelected ? undefined : prefs?.draft?.body;
-  const last = from ? `${from}: ${body}` : body;
+  // New messages of a channel that is not watched are not here, but their number is.
+  const isBehind =
+    isChannel(view) && unread > 0 && view.conversation.last_seq > (lastMessage?.seq ?? 0);
+  const last = isBehind ? texts.unread(unread) : from ? `${from}: ${body}` : body;
   const written = draft === undefined ? last : `${texts.draft}: ${draft}`;
   const said = typing.length > 0 ? texts.typing(typing) : written;
   const at = lastMessage === null ? "" : words.short(lastMessage.created_at);

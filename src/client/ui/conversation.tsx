@@ -11,10 +11,12 @@ import {
   useState,
 } from "react";
 import type { Message } from "../../protocol/schemas.ts";
-import { useConversation } from "../react.ts";
+import { systemClock } from "../clock.ts";
+import { useConnection, useConversation, useIsListed } from "../react.ts";
 import type { ConversationView } from "../views.ts";
 import { Avatar, PersonAvatar, Presence } from "./avatar.tsx";
 import { ConnectionBanner } from "./banner.tsx";
+import { isChannel, JoinChannel, Occupancy, useWatching } from "./channel.tsx";
 import { Composer } from "./composer.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon } from "./icons.tsx";
@@ -44,17 +46,41 @@ export interface ConversationProps {
 export function Conversation({ id, ...others }: ConversationProps): ReactElement {
   const { texts } = useShared();
   const view = useConversation(id);
+  const isOnline = useConnection().is === "online";
+  const isListed = useIsListed();
+  // Everybody who has the address of a channel that is open to join may come in by it.
+  const isNowhere = useIsLater(id !== null && view === null && isOnline && isListed);
   if (id === null || view === null) {
     return (
       <div className="troupe-panes">
         <section className="troupe-conversation" aria-label={texts.messages}>
           <ConnectionBanner />
-          <p className="troupe-empty">{id === null ? texts.chooseConversation : texts.loading}</p>
+          <p className="troupe-empty">
+            {id === null
+              ? texts.chooseConversation
+              : isNowhere
+                ? texts.noConversation
+                : texts.loading}
+          </p>
+          {id !== null && isNowhere && <JoinChannel channelId={id} />}
         </section>
       </div>
     );
   }
   return <Shown key={id} view={view} {...others} />;
+}
+
+const NOWHERE_MS = 1_000;
+
+/** Whether it has held for a moment. */
+function useIsLater(holds: boolean): boolean {
+  const [isLater, setLater] = useState(false);
+  useEffect(() => {
+    setLater(false);
+    if (!holds) return;
+    return systemClock.after(NOWHERE_MS, () => setLater(true));
+  }, [holds]);
+  return isLater && holds;
 }
 
 type Beside = { is: "thread"; seq: number } | { is: "pins" } | { is: "members" };
@@ -65,6 +91,7 @@ function Shown(props: ShownProps): ReactElement {
   const { view, onBack, actions, onThread, isFirstFocused = false } = props;
   const { texts } = useShared();
   const { title } = useTitle(view);
+  useWatching(view);
   const { onReply, onEdit, ...writing } = useWriting(view);
   const [beside, setBeside] = useState<Beside | null>(null);
   const [target, setTarget] = useState<Target | null>(null);
@@ -97,13 +124,17 @@ function Shown(props: ShownProps): ReactElement {
           onThread={onThread ?? openThread}
           target={target}
         />
-        <Composer
-          {...writing}
-          conversationId={id}
-          title={title}
-          dropped={dropped}
-          isFirstFocused={isFirstFocused}
-        />
+        {isChannel(view) && !view.isMember ? (
+          <JoinChannel channelId={id} />
+        ) : (
+          <Composer
+            {...writing}
+            conversationId={id}
+            title={title}
+            dropped={dropped}
+            isFirstFocused={isFirstFocused}
+          />
+        )}
         {isOver && <p className="troupe-drop">{texts.drop}</p>}
       </section>
       {beside?.is === "thread" && (
@@ -149,6 +180,13 @@ function useDrop() {
   return { isOver, dropped, handlers };
 }
 
+/** How many are in it, or the presence of the other one. */
+function Standing({ view, peerId }: { view: ConversationView; peerId: string | null }): ReactNode {
+  const { texts } = useShared();
+  if (peerId !== null) return <Presence userId={peerId} />;
+  return isChannel(view) ? <Occupancy view={view} /> : texts.members(view.memberCount);
+}
+
 /** The name of the conversation, with the presence of the other one of a pair. */
 export function Header(props: HeaderProps): ReactElement {
   const { parts } = useShared();
@@ -172,7 +210,7 @@ function OwnHeader({ view, onBack, onPins, onMembers, actions }: HeaderProps): R
           <bdi>{title}</bdi>
         </h2>
         <span className="troupe-soft">
-          {peerId === null ? texts.members(view.memberCount) : <Presence userId={peerId} />}
+          <Standing view={view} peerId={peerId} />
         </span>
       </div>
       {peerId === null && (

@@ -62,7 +62,7 @@ export function RenameGroup({ view }: { view: ConversationView }): ReactElement 
   const { id, conversation } = view;
   return (
     <Line
-      label={texts.groupName}
+      label={conversation.kind === "channel" ? texts.channelName : texts.groupName}
       action={texts.rename}
       initial={conversation.title ?? ""}
       submit={async (title) => {
@@ -99,7 +99,12 @@ export function AddMember({ conversationId }: { conversationId: string }): React
   );
 }
 
-export function LeaveGroup({ conversationId }: { conversationId: string }): ReactElement {
+interface LeaveGroupProps {
+  conversationId: string;
+  isChannel?: boolean;
+}
+
+export function LeaveGroup({ conversationId, isChannel = false }: LeaveGroupProps): ReactElement {
   const client = useTroupe();
   const { texts } = useShared();
   const meId = useMe()?.id ?? "";
@@ -115,9 +120,10 @@ export function LeaveGroup({ conversationId }: { conversationId: string }): Reac
       setProblem(error.message);
     }
   };
+  const label = isChannel ? texts.leaveChannel : texts.leave;
   return (
     <div className="troupe-leave">
-      <Popup icon="leave" label={texts.leave} text={texts.leave} isMenu>
+      <Popup icon="leave" label={label} text={label} isMenu>
         {(close) => (
           <MenuItem
             icon="leave"
@@ -127,7 +133,7 @@ export function LeaveGroup({ conversationId }: { conversationId: string }): Reac
               void leave();
             }}
           >
-            {texts.leaveForGood}
+            {isChannel ? texts.leaveChannelForGood : texts.leaveForGood}
           </MenuItem>
         )}
       </Popup>

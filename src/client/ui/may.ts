@@ -23,6 +23,8 @@ export interface May {
   /** To stop a streamed message that answers nobody here. */
   stopAny: boolean;
   addMembers: boolean;
+  /** All of them, a page at a time. */
+  listMembers: boolean;
   /** To change the title. */
   editInfo: boolean;
   /** Whether a message of this sender may be deleted: their role is below one's own. */
@@ -58,6 +60,7 @@ const ANYTHING: May = {
   mentionAll: false,
   stopAny: false,
   addMembers: false,
+  listMembers: false,
   editInfo: false,
   deleteOf: () => false,
   removeMember: () => false,
@@ -79,6 +82,7 @@ export function rightsOf(
     thread: !isThread && roleMayDo(conversation, role, "thread"),
     mentionAll: roleMayDo(conversation, role, "mention_all"),
     stopAny: isDirect || isAtLeast(role, "moderator"),
+    listMembers: roleMayDo(conversation, role, "list_members"),
     addMembers: !isDirect && roleMayDo(conversation, role, "add_members"),
     editInfo: !isDirect && roleMayDo(conversation, role, "edit_info"),
     deleteOf: (senderId) =>

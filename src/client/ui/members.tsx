@@ -5,11 +5,14 @@
 import { type ReactElement, useEffect, useMemo } from "react";
 import { Virtualizer } from "virtua";
 import { rankOf, roleIn } from "../../protocol/permissions.ts";
+import type { Member } from "../../protocol/schemas.ts";
 import { attempt } from "../attached.ts";
+import type { Client } from "../client.ts";
 import { loadMembers } from "../members.ts";
 import { useConversation, useMe, useTroupe } from "../react.ts";
 import type { ConversationView } from "../views.ts";
 import { PersonAvatar, Presence, useName } from "./avatar.tsx";
+import { ChannelMembers, isChannel } from "./channel.tsx";
 import { useShared } from "./frame.tsx";
 import { AddMember, LeaveGroup, RenameGroup } from "./group.tsx";
 import { useMay } from "./may.ts";
@@ -27,7 +30,7 @@ export function Members({ conversationId, onClose }: MembersProps): ReactElement
   const view = useConversation(conversationId);
   return (
     <Panel title={texts.membersTitle} onClose={onClose}>
-      {view !== null && <Listed view={view} />}
+      {view !== null && (isChannel(view) ? <OfChannel view={view} /> : <Listed view={view} />)}
     </Panel>
   );
 }
@@ -63,13 +66,7 @@ function Listed({ view }: { view: ConversationView }): ReactElement {
               member={member}
               role={role}
               {...(may.removeMember(member.user_id) && {
-                onRemove: () =>
-                  void attempt(
-                    client.api("DELETE /api/conversations/:id/members/:user_id", {
-                      id,
-                      user_id: member.user_id,
-                    }),
-                  ),
+                onRemove: () => void attempt(removal(client, id, member.user_id)),
               })}
             />
           ))}
@@ -79,6 +76,43 @@ function Listed({ view }: { view: ConversationView }): ReactElement {
     </>
   );
 }
+
+/** The members of a channel may be a million: moderators look through them, others see themselves. */
+function OfChannel({ view }: { view: ConversationView }): ReactElement {
+  const client = useTroupe();
+  const { parts } = useShared();
+  const may = useMay(view);
+  const { conversation, id } = view;
+  const Part = parts.Member ?? OwnMember;
+  const row = (member: Member): ReactElement => (
+    <Part
+      member={member}
+      role={roleIn(conversation, member)}
+      {...(may.removeMember(member.user_id) && {
+        onRemove: () => void attempt(removal(client, id, member.user_id)),
+      })}
+    />
+  );
+  return (
+    <>
+      {may.editInfo && <RenameGroup key={conversation.title} view={view} />}
+      {may.addMembers && <AddMember conversationId={id} />}
+      {may.listMembers ? (
+        <ChannelMembers channelId={id} row={row} />
+      ) : (
+        <ul className="troupe-members">
+          {conversation.members.map((member) => (
+            <li key={member.user_id}>{row(member)}</li>
+          ))}
+        </ul>
+      )}
+      {view.isMember && <LeaveGroup conversationId={id} isChannel />}
+    </>
+  );
+}
+
+const removal = (client: Client, id: string, user_id: string) =>
+  client.api("DELETE /api/conversations/:id/members/:user_id", { id, user_id });
 
 function OwnMember({ member, role, onRemove }: MemberProps): ReactElement {
   const { texts } = useShared();

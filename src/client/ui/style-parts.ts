@@ -70,6 +70,10 @@ a.troupe-file:hover .troupe-file-name { text-decoration: underline; }
 .troupe-uploads progress { inline-size: 70px; accent-color: var(--troupe-accent); }
 .troupe-uploads p { color: var(--troupe-bad); font-size: .88em; padding-block-start: 4px; }
 .troupe-composer { position: relative; }
+.troupe-join { flex-direction: column; align-items: center; gap: 4px; }
+.troupe-join button, .troupe-more { min-block-size: 40px; padding: 8px 18px; border: 0; border-radius: 999px; background: var(--troupe-accent); color: var(--troupe-on-accent); font: inherit; font-weight: 600; cursor: pointer; }
+.troupe-join .troupe-problem:empty { display: none; }
+.troupe-more { align-self: center; margin: 8px; }
 .troupe-frozen { color: var(--troupe-ink-soft); justify-content: center; }
 .troupe-completion {
   position: absolute; inset-block-end: calc(100% + 4px); inset-inline: 12px; max-inline-size: 360px; padding: 6px; z-index: 2;

@@ -30,6 +30,15 @@ export const TEXTS = {
   offline: "offline",
   lastSeen: (when: string) => `last seen ${when}`,
   members: (count: number) => (count === 1 ? "1 member" : `${count} members`),
+  watching: (count: number) => (count === 1 ? "1 is watching" : `${count} are watching`),
+  joinChannel: "Join channel",
+  notJoinable: "There is no such channel, or it is not open to join.",
+  findMember: "Find a member by name",
+  moreMembers: "Show more",
+  leaveChannel: "Leave channel",
+  leaveChannelForGood: "Leave this channel",
+  channelName: "Channel name",
+  removeFromChannel: "Remove from the channel",
   typing: (names: readonly string[]) =>
     names.length === 1
       ? `${names[0]} is typing…`
