@@ -1,6 +1,7 @@
 -- A batch of one plain send: what write_batch does and answers, at two thirds of its cost. Five
 -- short statements cost less than the one long statement that many rows need. A send that is
--- anything but plain (a repeated client_id, a reply, a message in a thread, a sender who may not)
+-- anything but plain (a repeated client_id, a reply, a message in a thread or in a deleted
+-- conversation, a sender who may not)
 -- goes to write_batch, which judges it under the lock that is held here already.
 CREATE OR REPLACE FUNCTION write_send(
   in_conversation bigint, by_sender bigint, with_client_id text, with_body text, reply_to bigint
@@ -19,14 +20,15 @@ DECLARE
   next_seq bigint;
   next_rev bigint;
   next_n bigint;
-  -- Null where there is no such row.
-  is_thread boolean;
+  -- A thread, or deleted. Null where there is no such row.
+  is_other boolean;
   may_send boolean;
   new_id bigint;
   marked_unread_from bigint;
 BEGIN
-  SELECT v.last_seq + 1, v.rev + 1, coalesce(v.last_n, v.last_seq) + 1, v.parent_id IS NOT NULL
-  INTO next_seq, next_rev, next_n, is_thread
+  SELECT v.last_seq + 1, v.rev + 1, coalesce(v.last_n, v.last_seq) + 1,
+    v.parent_id IS NOT NULL OR v.deleted_at IS NOT NULL
+  INTO next_seq, next_rev, next_n, is_other
   FROM conversations v WHERE v.id = in_conversation FOR NO KEY UPDATE;
   -- A statement of its own, so that it sees what was committed before the lock was given.
   SELECT NOT m.apart AND NOT EXISTS (
@@ -38,7 +40,7 @@ BEGIN
   FROM conversation_members m
   WHERE m.conversation_id = in_conversation AND m.user_id = by_sender;
 
-  IF reply_to IS NOT NULL OR is_thread OR may_send IS NOT TRUE THEN
+  IF reply_to IS NOT NULL OR is_other OR may_send IS NOT TRUE THEN
     RETURN QUERY SELECT b.* FROM write_batch(
       ARRAY[in_conversation],
       json_build_array(json_build_object(
