@@ -16,7 +16,8 @@ import { RecentFaults } from "./ops/recent-faults.ts";
 import { banner } from "./primary/banner.ts";
 import { Certificate } from "./primary/certificate.ts";
 import { openDataDir, readOrMakeSecret, readSecret } from "./primary/data-dir.ts";
-import { Host, newHostId } from "./primary/host.ts";
+import { Host } from "./primary/host.ts";
+import { defaultHostName, hostId } from "./primary/host-id.ts";
 import { checkPort } from "./primary/listen-trouble.ts";
 import { Reloading } from "./primary/reloading.ts";
 import type { Signals } from "./primary/signals.ts";
@@ -85,7 +86,7 @@ async function run(
   const pruning = new Pruning({ url, clock: systemClock, log, auditRetentionDays });
   cleanups.push(() => pruning.close());
 
-  const id = newHostId();
+  const id = hostId(config.hostId ?? defaultHostName(config.port), systemClock.wallMs());
   const { redisUrl, tlsCert, tlsKey } = config;
   const certificate =
     tlsCert === null || tlsKey === null ? undefined : new Certificate(tlsCert, tlsKey, log);

@@ -60,6 +60,8 @@ export interface Config extends EventsConfig, FilesConfig, PushConfig {
   trustProxy: ProxyTrust;
   /** The path prefix under which a proxy publishes Troupe, such as "/chat"; "" for none. */
   basePath: string;
+  /** Null: the machine's name and the port. */
+  hostId: string | null;
   /** How long `readyz` answers 503 before a drain begins and the port closes. */
   drainDelayMs: number;
   /** A port of its own for `/metrics`; null: on `port`. */
@@ -155,6 +157,7 @@ export function loadConfig(env: Record<string, string | undefined>): ConfigResul
     tlsKey: optional(CONFIG_KEYS.tlsKey),
     trustProxy: read<ProxyTrust>(CONFIG_KEYS.trustProxy, false),
     basePath: read(CONFIG_KEYS.basePath, ""),
+    hostId: read<string | null>(CONFIG_KEYS.hostId, null),
     drainDelayMs: read(CONFIG_KEYS.drainDelayMs, 0),
     metricsPort: read<number | null>(CONFIG_KEYS.metricsPort, null),
     metricsToken: optional(CONFIG_KEYS.metricsToken),

@@ -22,6 +22,7 @@ import { integer, onOff, right, url, wrong } from "./readers.ts";
 
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 const HOST_NAME = /^[A-Za-z0-9._:%-]{1,255}$/;
+const HOST_ID = /^[A-Za-z0-9._:-]{1,64}$/;
 const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 const METRICS_TOKEN = /^[\w\-.~+/]{16,510}={0,2}$/;
 export const DIRECTORIES = ["shared", "open", "off"] as const;
@@ -319,6 +320,14 @@ export const CONFIG_KEYS = {
     default: "",
     wants: "a path such as /chat, without a slash at its end",
     read: (text: string) => (BASE_PATH.test(text) && text.length <= 200 ? right(text) : wrong),
+  },
+  hostId: {
+    name: "HOST_ID",
+    meaning: "this host's name among the hosts of its cluster, the same after a restart",
+    unit: "",
+    default: "the machine's name and PORT",
+    wants: "1 to 64 letters, digits and ._:-",
+    read: (text: string) => (HOST_ID.test(text) ? right(text) : wrong),
   },
   drainDelayMs: {
     name: "DRAIN_DELAY_MS",

@@ -6,7 +6,6 @@
  *                      └ control ─▶ supervisor (online, drained) · host report (metrics, health)
  *   supervisor ─ changed ─▶ membership ─ view ─▶ switchboard ─▶ all pipes
  */
-import { randomBytes } from "node:crypto";
 import { Counter, Gauge } from "prom-client";
 import { systemClock } from "../base/clock.ts";
 import { Drops } from "../base/drops.ts";
@@ -24,6 +23,7 @@ import { DoorGuard, type DoorLimits } from "./door-guard.ts";
 import { reloadWorkers } from "./extension-reload.ts";
 import { FrontDoor } from "./front-door.ts";
 import { HEAD_LIMITS, type HeadLimits } from "./head-reader.ts";
+import { defaultHostName, hostId } from "./host-id.ts";
 import { HostReport } from "./host-report.ts";
 import { HostTalk } from "./host-talk.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
@@ -44,7 +44,7 @@ export interface HostOptions {
   /** Absolute path of the built worker. */
   workerPath: string;
   log: Log;
-  /** The id of this run of the host; see `hostId`. */
+  /** The id of this run of the host; see host-id.ts. */
   host?: string;
   relay?: Relay;
   /** Present when TLS is on. */
@@ -78,7 +78,7 @@ export class Host {
   #endDelay: (() => void) | null = null;
 
   constructor(options: HostOptions) {
-    const { config, log, workerPath, host = newHostId() } = options;
+    const { config, log, workerPath, host = newHostId(options.config.port) } = options;
     this.#relay = options.relay ?? null;
     this.#certificate = options.certificate ?? null;
     this.#config = config;
@@ -443,6 +443,11 @@ export class Host {
   }
 }
 
+/** Where nothing outside has to know it before. */
+function newHostId(port: number): string {
+  return hostId(defaultHostName(port), systemClock.wallMs());
+}
+
 function doorLimits(config: WorkerConfig): DoorLimits | null {
   if (!config.rateLimits) return null;
   const { connectionRatePerS: perS, connectionBurst: burst, pendingConnectionsMax } = config;
@@ -454,9 +459,4 @@ function order<N extends "gap" | "doubt" | "issuer_keys" | "spare_connections">(
   body: PrimaryOrders[N],
 ): Frame {
   return frame(FRAME.control, { name, body: JSON.stringify(body) });
-}
-
-/** A new host id. It belongs to one run, so a restart is another host. Worker ids begin with it. */
-export function newHostId(): string {
-  return randomBytes(4).toString("hex");
 }

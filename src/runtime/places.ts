@@ -158,8 +158,19 @@ function hostsOf(
     }));
 }
 
+/**
+ * [PLC9] By rising id. The id of a host is "<name>-<run>"; of hosts of one name the one that started
+ * first keeps it, and the others have their whole id for a name.
+ */
 function sharesOf(hosts: readonly HostPlaces[]): HostShare[] {
-  return hosts.map(({ id, slots }) => ({ name: id, slots }));
+  const taken = new Set<string>();
+  return hosts.map(({ id, slots }) => {
+    const end = id.lastIndexOf("-");
+    const shared = end < 0 ? id : id.slice(0, end);
+    const name = taken.has(shared) ? id : shared;
+    taken.add(shared);
+    return { name, slots };
+  });
 }
 
 function areAlike(a: HostPlaces, b: HostPlaces): boolean {

@@ -12,6 +12,7 @@
  *        version.
  * [PLC6] Hosts own actors by the number of their slots: the fullest at most 1.25 times its share.
  * [PLC7] A view without PLACEMENT is of a cluster with older hosts, and places as they do.
+ * [PLC9] A host that starts again has the shards that it had before.
  * [PLC8] Only actors of the shards that `movedSince` names have another owner.
  */
 import type { HostKinds } from "../protocol/app-kinds.ts";

@@ -64,6 +64,7 @@ export const CONFIG: WorkerConfig = {
   tlsKey: null,
   trustProxy: false,
   basePath: "",
+  hostId: null,
   drainDelayMs: 0,
   metricsPort: null,
   metricsToken: null,

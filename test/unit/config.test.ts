@@ -65,6 +65,7 @@ describe("defaults", () => {
       "number of cores",
       "generated into DATA_DIR",
       "made into the database",
+      "the machine's name and PORT",
       "",
     ]);
     const env = Object.fromEntries(

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { hostId } from "../../src/primary/host-id.ts";
+import { later, wallTime } from "../../src/protocol/time.ts";
 import { hashOf, SHARDS, ShardMap, shardOf } from "../../src/runtime/shards.ts";
 import { PLACEMENT, Placement, type View } from "../../src/runtime/view.ts";
 
@@ -133,6 +135,60 @@ describe("placement by shards", () => {
     for (const key of KEYS.slice(0, 2_000)) {
       expect(placement.ownerOf(key)).toBe(before.ownerOf(key));
     }
+  });
+});
+
+describe("a host that starts again", () => {
+  const deployed = ["h1-1", "h2-1", "h3-1", "h4-1", "h5-1"];
+  const nameOf = (owner: string | null) => hostIn(owner).split("-")[0];
+
+  test("[PLC9] has the shards that it had, and an actor moves only away and back", () => {
+    let view = viewOf(deployed, 2);
+    const first = new Placement(view);
+    const moves = new Map<string, number>();
+    let before = first;
+    const become = (hosts: readonly string[]) => {
+      view = viewOf(hosts, 2);
+      const now = new Placement(view, before);
+      for (const key of KEYS) {
+        if (now.ownerOf(key) !== before.ownerOf(key)) moves.set(key, (moves.get(key) ?? 0) + 1);
+      }
+      before = now;
+    };
+    let hosts = deployed;
+    for (const host of deployed) {
+      hosts = hosts.filter((one) => one !== host);
+      become(hosts);
+      hosts = [...hosts, host.replace("-1", "-2")];
+      become(hosts);
+    }
+    for (const key of KEYS) {
+      expect(nameOf(before.ownerOf(key))).toBe(nameOf(first.ownerOf(key)));
+      // Away and back when its own host restarts, and never for another.
+      expect(moves.get(key)).toBe(2);
+    }
+  });
+
+  test("[PLC9] of two hosts of one name the first to start keeps it, and both own actors", () => {
+    const before = new Placement(viewOf(["a-1", "b-1", "c-1"], 2));
+    const after = new Placement(viewOf(["a-1", "a-2", "b-1", "c-1"], 2));
+    let taken = 0;
+    for (const key of KEYS) {
+      if (hostIn(after.ownerOf(key)) === "a-2") taken++;
+      else expect(after.ownerOf(key)).toBe(before.ownerOf(key));
+    }
+    expect(Math.abs(taken / (KEYS.length / 4) - 1)).toBeLessThan(0.2);
+  });
+
+  test("[PLC9] its id begins as before and ends as never before, later ones behind earlier ones", () => {
+    const at = wallTime(Date.UTC(2026, 10, 30));
+    const ids = Array.from({ length: 50 }, () => hostId("chat-1:3000", at));
+    expect(new Set(ids).size).toBe(50);
+    expect(new Set(ids.map((id) => id.split("-")[0])).size).toBe(1);
+    expect(hostId("chat-2:3000", at).split("-")[0]).not.toBe(ids[0]!.split("-")[0]);
+    for (const id of ids) expect(id).toMatch(/^[a-z0-9]{7}-[a-z0-9]{9}$/);
+    const next = hostId("chat-1:3000", later(at, 60_000));
+    expect([...ids, next].sort().at(-1)).toBe(next);
   });
 });
 
