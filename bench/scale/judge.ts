@@ -56,16 +56,6 @@ export const KNOWN: readonly Known[] = [
     because: "each renewal answers the leases of all hosts (src/relay/lease.ts)",
   },
   {
-    cause: "opening",
-    measures: ["deliveries", "bytes", "frames"],
-    because: "from 50 edges on each handshake is published to all (src/edge/limits)",
-  },
-  {
-    cause: "handshake",
-    measures: ["deliveries", "bytes", "frames"],
-    because: "from 50 edges on each handshake is published to all (src/edge/limits)",
-  },
-  {
     cause: "death",
     measures: ["ids"],
     because: "each edge names all its users in the statement that finds who changed",

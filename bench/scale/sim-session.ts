@@ -19,6 +19,8 @@ export class SimSession {
   readonly family: FamilyId;
   readonly worker: SimWorker;
   readonly #session: Session;
+  readonly #limits: SessionLimits;
+  readonly #clock: SimWorld["clock"];
   isReady = false;
 
   /** The client's handshake: what of it the edge limits, and all that a session begins with. */
@@ -29,6 +31,8 @@ export class SimSession {
     this.family = String(made) as FamilyId;
     const { hub } = worker;
     worker.limits.handshake(user);
+    this.#limits = new SessionLimits(worker.limits, user);
+    this.#clock = world.clock;
     const session = new Session({
       id,
       identity: {
@@ -40,7 +44,7 @@ export class SimSession {
       },
       connection: countingConnection(world),
       contract: NEWEST_CONTRACT,
-      limits: new SessionLimits(worker.limits, user),
+      limits: this.#limits,
       host: {
         turn: new WriteBatcher(),
         ended: (ended) => hub.sessions.close(ended),
@@ -78,6 +82,7 @@ export class SimSession {
   /** A command and its answer; null when the session's worker dies before. */
   async says<E extends ClientEventName>(event: E, payload: ClientPayload<E>): Promise<string> {
     const handle = this.worker.hub.commands[event] as Commands[E];
+    this.#limits.take(event, this.#clock.monotonicMs());
     return new Promise((resolve, reject) => {
       const sink = {
         ok: resolve,

@@ -117,8 +117,12 @@ export class SimWorker {
     });
     this.#spending = new UsageSharing({
       clock,
+      self: incarnation,
       edges: () => exchange.placement.view.workers.length,
+      ownerOf: (key) => exchange.placement.ownerOf(key),
       publish: (body) => exchange.publish(topicOf.limits(), { name: "spent", rev: 0, body }),
+      report: (to, body) =>
+        exchange.publish(topicOf.limitsOf(to), { name: "reported", rev: 0, body }),
     });
     this.limits = new EdgeLimits({
       limits: defaultLimits(),
@@ -147,6 +151,7 @@ export class SimWorker {
   /** As Edge.start: the topics that every edge hears, then the looks into storage. */
   async start(): Promise<void> {
     await this.hub.interests.want(topicOf.limits());
+    await this.hub.interests.want(topicOf.limitsOf(this.incarnation));
     await this.hub.interests.want(topicOf.revocations());
     await this.revocations.start();
     this.#dueWork.start();
@@ -166,6 +171,10 @@ export class SimWorker {
   #onEvent(event: Frame): void {
     if (event.key === topicOf.limits()) {
       if (event.from !== this.incarnation) this.#spending.heard(event.body);
+      return;
+    }
+    if (event.key === topicOf.limitsOf(this.incarnation)) {
+      this.#spending.reported(event.from, event.body);
       return;
     }
     this.hub.onEvent(event);

@@ -36,18 +36,6 @@ export const THRESHOLDS: readonly Threshold[] = [
     advice: "it grows with the whole cluster, so run two",
   },
   {
-    term: "limitsHeard",
-    limit: 0.05,
-    what: "every worker spends a twentieth of its core on the limits of others",
-    advice: "fewer and larger workers, or higher limits",
-  },
-  {
-    term: "viewStall",
-    limit: 0.25,
-    what: "a new view holds up each edge for a quarter of a second",
-    advice: "add workers or hosts",
-  },
-  {
     term: "redisCpu",
     limit: 0.7,
     what: "Redis uses 70 % of a core of each master",

@@ -55,8 +55,8 @@ export const CONSTANTS = {
     "s",
     "one message between two hosts, both sides: sealing and opening 1.9 µs, the rest Redis' client",
   ),
-  lookupCpu: estimated(60e-9, "s", "a look-up in a table of shards, timed on a prototype"),
-  viewItemCpu: estimated(0.6e-6, "s", "what a view costs for each session, stream and watch"),
+  viewTableCpu: measured(10e-3, "s", "RESULTS, what a new view costs: the table", LATER_RESULTS),
+  viewSliceCpu: measured(12e-3, "s", "RESULTS, what a new view costs: 400 workers", LATER_RESULTS),
   announcementCpu: estimated(5e-6, "s", "an event that every edge decodes"),
 
   // What a host keeps.
@@ -140,10 +140,10 @@ export const CONSTANTS = {
     "a second",
     "limited events of one user: handshakes, watches, status",
   ),
-  quietEdges: read(
-    50,
+  reportingEdges: read(
+    17,
     "edges",
-    "src/edge/limits/usage-sharing.ts: from here a burst's share is one",
+    "src/edge/limits/usage-sharing.ts: from here on use is reported",
   ),
   toldPart: measured(
     0.046,
@@ -151,7 +151,6 @@ export const CONSTANTS = {
     "the shipped buckets, calm users, 64 to 8,000 edges",
     LATER_RESULTS,
   ),
-  tellsPerSMax: read(50, "a second", "src/edge/limits/usage-sharing.ts: TELL_AFTER_MS"),
 
   // Recovery.
   leaseS: read(3.5, "s", "src/relay/lease.ts: LEASE_MS"),

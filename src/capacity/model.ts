@@ -64,23 +64,15 @@ const TERMS = {
       deployment.memoryBytes,
   },
   announced: {
-    label: "announcements that every edge hears (new members, ended logins), CPU of each worker",
+    label: "announcements that every edge hears (ended logins), CPU of each worker",
     unit: "of a core",
     value: (inputs) => announcedPerS(inputs) * inputs.cost("announcementCpu"),
   },
-  limitsHeard: {
-    label: "use of limits that every edge hears, CPU of each worker",
-    unit: "of a core",
-    value: (inputs) =>
-      inputs.workers * limitTellsPerS(inputs) * inputs.cost("announcementCpu") * 0.5,
-  },
   viewStall: {
-    label: "a new view holds up each edge",
+    label: "a new view holds up each edge, at most",
     unit: "s",
-    value: ({ profile, usersPerWorker, cost }) =>
-      usersPerWorker *
-      (1 + profile.conversations + profile.watched) *
-      (2 * cost("lookupCpu") + cost("viewItemCpu")),
+    // The table, then the sessions, streams and watches of the moved shards, a slice in one turn.
+    value: ({ cost }) => cost("viewTableCpu") + cost("viewSliceCpu"),
   },
 
   redisDeliveries: {
@@ -106,11 +98,8 @@ const TERMS = {
   redisChannel: {
     label: "the busiest channel of Redis, which one master carries",
     unit: "of its core",
-    value: (inputs) => {
-      const others = inputs.deployment.hosts - 1;
-      const limits = inputs.workers * limitTellsPerS(inputs) * others;
-      return Math.max(limits, announcedPerS(inputs) * others) * inputs.cost("redisDeliveryCpu");
-    },
+    value: (inputs) =>
+      announcedPerS(inputs) * (inputs.deployment.hosts - 1) * inputs.cost("redisDeliveryCpu"),
   },
   redisMemory: {
     label: "memory of each Redis master",
@@ -274,7 +263,7 @@ function hostCpuS(inputs: Inputs): number {
   const { users, profile, messagesPerS, workers, cost } = inputs;
   const heard = profile.watched * profile.onlineShare;
   const all = workers * announcedPerS(inputs) * cost("announcementCpu");
-  const limits = workers * workers * limitTellsPerS(inputs) * cost("announcementCpu") * 0.5;
+  const limits = limitReportsPerS(inputs) * (cost("announcementCpu") + cost("hopCpu"));
   return (
     messagesPerS * messageCpuS(inputs) +
     users *
@@ -287,36 +276,36 @@ function hostCpuS(inputs: Inputs): number {
 }
 
 function redisPublishesPerS(inputs: Inputs): number {
-  const { users, profile, message, messagesPerS, crossing, workers } = inputs;
+  const { users, profile, message, messagesPerS, crossing } = inputs;
   return (
     messagesPerS * (2 * crossing + 1) * message.calls +
-    users * profile.statusesPerS +
+    users * (profile.statusesPerS + profile.joinsPerS) +
     announcedPerS(inputs) +
-    workers * limitTellsPerS(inputs)
+    limitReportsPerS(inputs)
   );
 }
 
 function redisDeliveriesPerS(inputs: Inputs): number {
-  const { users, profile, message, messagesPerS, crossing, workers, deployment } = inputs;
+  const { users, profile, message, messagesPerS, crossing, deployment } = inputs;
   const others = deployment.hosts - 1;
   const watching = profile.watched * profile.onlineShare;
   return (
     messagesPerS * (2 * crossing * message.calls + message.hostDeliveries) +
     users * profile.statusesPerS * hostsHearing(deployment.hosts, watching) +
-    others * (announcedPerS(inputs) + workers * limitTellsPerS(inputs))
+    others * announcedPerS(inputs) +
+    limitReportsPerS(inputs)
   );
 }
 
-/** Events of topics that every edge hears: new members, ended logins. */
+/** Events of topics that every edge hears: ended logins, and new members where they are many. */
 function announcedPerS({ users, profile }: Inputs): number {
-  return users * (profile.joinsPerS + profile.logoutsPerDay / 86_400);
+  return (users * profile.logoutsPerDay) / 86_400;
 }
 
-/** Announcements of the use of limits, of one edge. */
-function limitTellsPerS({ workers, usersPerWorker, cost }: Inputs): number {
-  if (workers < cost("quietEdges")) return 0;
-  const told = usersPerWorker * cost("limitedPerS") * cost("toldPart");
-  return Math.min(told, cost("tellsPerSMax"));
+/** Reports of the use of limits to the edges that add it up, one message each. */
+function limitReportsPerS({ workers, users, cost }: Inputs): number {
+  if (workers < cost("reportingEdges")) return 0;
+  return users * cost("limitedPerS") * cost("toldPart");
 }
 
 function subscriptions({ deployment, profile, users }: Inputs): number {

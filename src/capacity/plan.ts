@@ -38,7 +38,6 @@ const DISK_BYTES = 4_000 * GB;
 const ROOM: Partial<Record<TermId, number>> = {
   hostCpu: 0.5,
   hostMemory: 0.6,
-  viewStall: 0.2,
   redisCpu: 0.5,
   redisMemory: 0.6,
   redisLoss: 25,
@@ -64,7 +63,7 @@ export function planFor(
   const fits = (deployment: Deployment, terms: readonly TermId[]) =>
     terms.every((id) => termOf(id, deployment, profile, constants).value <= (ROOM[id] ?? 1));
   const hosts = smallest(HOSTS_MAX, (count) =>
-    fits({ ...start, hosts: count }, ["hostCpu", "hostMemory", "viewStall"]),
+    fits({ ...start, hosts: count }, ["hostCpu", "hostMemory"]),
   );
   if (hosts === null) {
     return `No number of hosts up to ${HOSTS_MAX} carries this: a smaller rate, or larger hosts.`;

@@ -137,8 +137,12 @@ export class Edge {
     });
     const spending = new UsageSharing({
       clock,
+      self: deps.incarnation,
       edges: () => exchange.placement.view.workers.length,
+      ownerOf: (key) => exchange.placement.ownerOf(key),
       publish: (body) => exchange.publish(topicOf.limits(), { name: "spent", rev: 0, body }),
+      report: (to, body) =>
+        exchange.publish(topicOf.limitsOf(to), { name: "reported", rev: 0, body }),
     });
     const limits = new EdgeLimits({
       limits: config.rateLimits ? config.limits : null,
@@ -232,7 +236,10 @@ export class Edge {
   /** Subscribes to ended logins and suspensions, and reads those from before. */
   async start(): Promise<void> {
     const { config } = this.#deps;
-    if (config.rateLimits) await this.#hub.interests.want(topicOf.limits());
+    if (config.rateLimits) {
+      await this.#hub.interests.want(topicOf.limits());
+      await this.#hub.interests.want(topicOf.limitsOf(this.#deps.incarnation));
+    }
     await this.#hub.interests.want(topicOf.revocations());
     await this.revocations.start();
     this.#dueWork.start();
@@ -240,8 +247,13 @@ export class Edge {
   }
 
   onEvent(event: Frame): void {
+    const { incarnation } = this.#deps;
     if (event.key === topicOf.limits()) {
-      if (event.from !== this.#deps.incarnation) this.#spending.heard(event.body);
+      if (event.from !== incarnation) this.#spending.heard(event.body);
+      return;
+    }
+    if (event.key === topicOf.limitsOf(incarnation)) {
+      this.#spending.reported(event.from, event.body);
       return;
     }
     const before = this.turn.deliveries;

@@ -33,7 +33,8 @@ export type Topic =
   | `${(typeof PREFIX)[TopicKind]}${string}`
   | "memberships"
   | "revocations"
-  | "limits";
+  | "limits"
+  | `limits:${string}`;
 
 export const topicOf = {
   /** Messages, edits, typing, receipts and changes of one conversation. */
@@ -53,6 +54,8 @@ export const topicOf = {
   revocations: (): Topic => "revocations",
   /** Usage of shared rate limits; every edge is always subscribed. */
   limits: (): Topic => "limits",
+  /** Usage of the limits that the edge of this worker adds up; that edge alone is subscribed. */
+  limitsOf: (incarnation: string): Topic => `limits:${incarnation}`,
 } as const;
 
 /** The id that a topic of this kind names; null for a topic of another kind. */

@@ -376,10 +376,16 @@ describe("[PAR1] topics that edges speak to each other", () => {
     const debits: [string, number][] = [];
     const spending = new UsageSharing({
       clock: new FakeClock(),
+      self: "w1",
       edges: () => 2,
+      ownerOf: () => null,
       publish: () => undefined,
+      report: () => undefined,
     });
-    spending.add("send", { debit: (k: string, n: number) => debits.push([k, n]) } as never);
+    spending.add("send", {
+      allowance: { perS: 1, burst: 1 },
+      debit: (k: string, n: number) => debits.push([k, n]),
+    } as never);
     const told = fc.oneof(
       text,
       fc

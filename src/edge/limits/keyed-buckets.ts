@@ -31,7 +31,7 @@ class SharedBucket extends TokenBucket {
 }
 
 export class KeyedBuckets {
-  readonly #allowance: Allowance;
+  readonly allowance: Allowance;
   readonly #sharing: Sharing;
   readonly #keysMax: number;
   readonly #buckets = new Map<string, SharedBucket>();
@@ -39,7 +39,7 @@ export class KeyedBuckets {
   #sweepAt = SWEEP_MIN;
 
   constructor(allowance: Allowance, sharing: Sharing = UNSHARED, keysMax: number = KEYS_MAX) {
-    this.#allowance = allowance;
+    this.allowance = allowance;
     this.#sharing = sharing;
     this.#keysMax = keysMax;
   }
@@ -70,7 +70,7 @@ export class KeyedBuckets {
     const share = this.#sharing.quietShare();
     if (share === null) return;
     const bucket = this.#bucketOf(key, nowMs);
-    const { perS, burst } = this.#allowance;
+    const { perS, burst } = this.allowance;
     const forgotten = (msBetween(bucket.untoldAtMs, nowMs) / 1000) * perS * share;
     bucket.untold = Math.max(0, bucket.untold - forgotten) + count;
     bucket.untoldAtMs = nowMs;
@@ -117,7 +117,7 @@ export class KeyedBuckets {
     let bucket = this.#buckets.get(key);
     if (bucket === undefined) {
       if (this.#buckets.size >= Math.min(this.#sweepAt, this.#keysMax)) this.#makeRoom(nowMs);
-      bucket = new SharedBucket(this.#allowance);
+      bucket = new SharedBucket(this.allowance);
       this.#buckets.set(key, bucket);
     }
     return bucket;
