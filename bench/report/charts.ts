@@ -28,8 +28,13 @@ const PLOT_HEIGHT = HEIGHT - TOP - BOTTOM;
 const BASE = TOP + PLOT_HEIGHT;
 const INKS = 6;
 
-/** `x` in seconds, `y` from 0. */
-export function lineChart(title: string, unit: string, lines: readonly Line[]): string {
+/** `x` in seconds, or in what `along` says; `y` from 0. */
+export function lineChart(
+  title: string,
+  unit: string,
+  lines: readonly Line[],
+  along = "s",
+): string {
   const drawn = lines.filter(({ points }) => points.length > 1);
   if (drawn.length === 0) return "";
   const all = drawn.flatMap(({ points }) => points);
@@ -41,7 +46,7 @@ export function lineChart(title: string, unit: string, lines: readonly Line[]): 
   const grid = marks.map((value) => gridLine(y(value), shownMark(value)));
   const seconds = marksTo(xMax)
     .filter((value) => value <= xMax)
-    .map((value) => text(x(value), HEIGHT - 8, "middle", `${shownMark(value)} s`));
+    .map((value) => text(x(value), HEIGHT - 8, "middle", `${shownMark(value)} ${along}`));
   const paths = drawn.map(({ label, ink, points }) => {
     const path = points.map((one, i) => `${i === 0 ? "M" : "L"}${x(one.x)} ${y(one.y)}`).join("");
     const last = points.at(-1)!;
@@ -86,6 +91,31 @@ export function percentileChart(title: string, groups: readonly BarGroup[]): str
     own.map(({ label, value }) => `${label} ${group} ${shown(value)} ms`),
   );
   return chart(title, said, [...grid, ...bars], keys);
+}
+
+/** The picture of a chart as a file of its own, with the colours that a page would give it. */
+export function standalone(figure: string): string {
+  const picture = /<svg[\s\S]*<\/svg>/.exec(figure)?.[0] ?? "";
+  const title = /<figcaption>([\s\S]*?)<\/figcaption>/.exec(figure)?.[1] ?? "";
+  const keys = [
+    ...figure.matchAll(/<i style="background:(var\(--ink-\d\))"><\/i>([^<]*)<\/span>/g),
+  ];
+  const inks = ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#6e7781"];
+  const style = `svg{background:#fff;${inks.map((ink, n) => `--ink-${n + 1}:${ink}`).join(";")}}text{font:11px system-ui,sans-serif;fill:#59636e}.grid{stroke:#d8dee4}.line{fill:none;stroke-width:1.8}`;
+  const legend = keys.map(([, ink, label], n) => {
+    const x = LEFT + n * 200;
+    return `<rect x="${x}" y="-14" width="10" height="10" rx="3" style="fill:${ink}"/><text x="${x + 15}" y="-5">${label}</text>`;
+  });
+  const head = `<text x="${LEFT}" y="-24">${title}</text>${legend.join("")}`;
+  return `${picture
+    .replace(
+      /viewBox="[^"]*"/,
+      `xmlns="http://www.w3.org/2000/svg" viewBox="0 -40 ${WIDTH} ${HEIGHT + 40}"`,
+    )
+    .replace(
+      ">",
+      `><style>${style}</style><rect x="0" y="-40" width="${WIDTH}" height="${HEIGHT + 40}" fill="#fff"/>${head}`,
+    )}\n`;
 }
 
 export function html(value: string): string {

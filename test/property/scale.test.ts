@@ -3,6 +3,7 @@
  * constant users a host, on the shipped edges, actors and relay; and the fits with which it is judged.
  */
 import { beforeAll, describe, expect, it } from "vitest";
+import { lineChart, standalone } from "../../bench/report/charts.ts";
 import { type Counted, countCluster } from "../../bench/scale/causes.ts";
 import type { Measure } from "../../bench/scale/counts.ts";
 import { fitOf } from "../../bench/scale/fit.ts";
@@ -110,6 +111,18 @@ describe("the fit", () => {
     expect(surprisesOf([growth((hosts) => hosts, "logout")], MOST)).toEqual([]);
     expect(surprisesOf([growth(() => 3, "logout")], MOST)[0]).toMatch(/take it out of KNOWN/);
   });
+});
+
+it("[SCL6] a chart is a picture of its own, with its title, its keys and its colours", () => {
+  const points = [2, 64].map((x) => ({ x, y: 64 / x }));
+  const lines = [{ label: "now", ink: 1, points }];
+  const svg = standalone(lineChart("A message", "deliveries", lines, "hosts"));
+  expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 -40 /);
+  expect(svg).toContain(">A message, deliveries</text>");
+  expect(svg).toContain(">now</text>");
+  expect(svg).toContain("--ink-1:#0969da");
+  expect(svg).toMatch(/>\d+ hosts<\/text>/);
+  expect(svg.trimEnd().endsWith("</svg>")).toBe(true);
 });
 
 describe("clusters of 2 to 64 hosts", () => {
