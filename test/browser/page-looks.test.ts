@@ -102,17 +102,21 @@ describe.skipIf(!hasChromiumFor("tests of the page's looks"))("the page's looks"
   });
 
   it.each([
-    ["light", DESKTOP],
-    ["dark", DESKTOP],
-    ["light", PHONE],
-    ["dark", PHONE],
-  ] as const)("[PGL2] axe finds no fault, %s, %o", async (colorScheme, size) => {
-    const { screen, post } = await furnished({ ...size, colorScheme });
+    ["light", DESKTOP, "en"],
+    ["dark", DESKTOP, "ar"],
+    ["light", PHONE, "ar"],
+    ["dark", PHONE, "en"],
+  ] as const)("[PGL2] axe finds no fault, %s, %o, %s", async (colorScheme, size, locale) => {
+    const { screen, post } = await furnished({ ...size, colorScheme, locale });
     const { page } = screen;
-    const name = `${size === PHONE ? "phone" : "desktop"}-${colorScheme}`;
+    const name = `${size === PHONE ? "phone" : "desktop"}-${colorScheme}-${locale}`;
+    const direction = await page.evaluate(() => getComputedStyle(document.body).direction);
+    expect(direction).toBe(locale === "ar" ? "rtl" : "ltr");
     const faults: string[] = [];
     const look = async (what: string): Promise<void> => {
       faults.push(...(await axeFaults(page)).map((fault) => `${what}: ${fault}`));
+      const widthPx = await page.evaluate(() => document.documentElement.scrollWidth);
+      if (widthPx > size.viewport.width) faults.push(`${what}: wider than the screen`);
       await page.screenshot({ path: screens.shot(`${name}-${what}`) });
     };
     await page.waitForSelector('.troupe-row:has-text("Who has the key?")');

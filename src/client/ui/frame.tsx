@@ -53,6 +53,12 @@ export function useShared(): Shared {
 }
 
 const RTL = /^(ar|arc|ckb|dv|fa|he|ks|ku|nqo|ps|sd|syr|ug|ur|yi)\b/i;
+
+/** Whether a BCP 47 tag names a language that is written from right to left. */
+export function isRightToLeft(locale: string): boolean {
+  return RTL.test(locale);
+}
+
 const NO_PARTS: Partial<Parts> = {};
 
 export function TroupeUI(props: TroupeUIProps): ReactElement {
@@ -64,7 +70,7 @@ export function TroupeUI(props: TroupeUIProps): ReactElement {
     const all: Texts = { ...TEXTS, ...texts };
     return { texts: all, words: wordsOf(locale, all), parts };
   }, [locale, texts, parts]);
-  const dir = props.dir ?? (locale !== undefined && RTL.test(locale) ? "rtl" : undefined);
+  const dir = props.dir ?? (locale !== undefined && isRightToLeft(locale) ? "rtl" : undefined);
   return (
     <TroupeProvider client={client}>
       <SharedContext.Provider value={shared}>

@@ -3,7 +3,7 @@
  * the login begins and ends. A client like any other: it uses the published contract only.
  */
 import { createRoot } from "react-dom/client";
-import { adoptStyle } from "../../client/ui/frame.tsx";
+import { adoptStyle, isRightToLeft } from "../../client/ui/frame.tsx";
 import { createAccount } from "./account.ts";
 import { Page } from "./page.tsx";
 import { createSession, type Session } from "./session.ts";
@@ -13,6 +13,7 @@ const app = document.getElementById("app");
 if (!app) throw new Error("index.html has no #app");
 const root = createRoot(app);
 // Before anything is drawn, so that nothing moves.
+if (isRightToLeft(navigator.language)) document.documentElement.dir = "rtl";
 adoptStyle(document);
 
 let session: Session | null = null;
