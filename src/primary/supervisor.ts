@@ -5,6 +5,8 @@
  * Invariants: a slot has at most one worker process that serves or will serve, except in a roll,
  * where the next process starts before the old one drains; each incarnation id is used once; no
  * worker is forked once the stop has begun.
+ *
+ * [SUP9] The workers of a start are in one view at once, and those of a stop leave it at once.
  */
 
 import cluster, { type ClusterSettings } from "node:cluster";
@@ -26,7 +28,7 @@ export interface SupervisorEvents {
   frames(incarnation: WorkerProcess, bytes: Buffer): void;
   /** The pipe to it became full, or has room again. */
   pressure(incarnation: WorkerProcess, isFull: boolean): void;
-  /** The set of online or draining workers has changed, or the stop has begun. */
+  /** The set of online or draining workers has changed, or the stop has begun. Not in the start. */
   changed(): void;
   lost(incarnation: WorkerProcess): void;
 }
@@ -59,6 +61,11 @@ export interface SupervisorOptions {
   tls?: () => TlsMaterial | null;
   log: Log;
   limits?: Partial<SupervisorLimits>;
+}
+
+interface Drain {
+  told: Promise<unknown>;
+  done: Promise<void>;
 }
 
 interface Slot {
@@ -138,6 +145,8 @@ export class Supervisor {
   async start(): Promise<void> {
     await Promise.all(this.#slots.map((slot) => this.#firstOnline(this.#fork(slot))));
     this.#started = true;
+    // The first one alone would be given all actors of the host, and lose them again.
+    this.#changed();
     // One may have died while others were still starting.
     for (const slot of this.#slots) this.#replace(slot);
   }
@@ -194,7 +203,7 @@ export class Supervisor {
     );
     for (const incarnation of this.incarnations)
       if (incarnation.state.phase === "starting") incarnation.kill();
-    const drains = online.map((incarnation) => this.#beginDrain(incarnation));
+    const drains = this.#beginDrains(online);
     await Promise.all(drains.map((drain) => drain.told));
     told();
     await Promise.all([
@@ -333,10 +342,18 @@ export class Supervisor {
     await incarnation.exited;
   }
 
-  #beginDrain(incarnation: WorkerProcess): { told: Promise<unknown>; done: Promise<void> } {
-    incarnation.move("drain_ordered");
-    // The view without it is sent before the order, in the same pipe.
+  #beginDrain(incarnation: WorkerProcess): Drain {
+    return this.#beginDrains([incarnation])[0]!;
+  }
+
+  #beginDrains(incarnations: readonly WorkerProcess[]): Drain[] {
+    for (const incarnation of incarnations) incarnation.move("drain_ordered");
+    // The view without them is sent before the orders, in the same pipes.
     this.#changed();
+    return incarnations.map((incarnation) => this.#orderDrain(incarnation));
+  }
+
+  #orderDrain(incarnation: WorkerProcess): Drain {
     const order = { deadline_ms: this.#limits.drainMs };
     const drained = incarnation.until(
       (state) => state.phase === "draining" && state.drained,
@@ -366,7 +383,7 @@ export class Supervisor {
     this.#serving = this.incarnations
       .filter((incarnation) => incarnation.state.phase === "online")
       .map((incarnation) => ({ ...incarnation.ref, worker: incarnation.worker }));
-    this.#events.changed();
+    if (this.#started || this.#stopping) this.#events.changed();
   }
 }
 

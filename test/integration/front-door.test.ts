@@ -282,6 +282,15 @@ describe("when workers die", () => {
   });
   afterAll(() => door.ends());
 
+  test("[SUP9] the workers of a start are in one view at once", async () => {
+    const { view } = (await whoServes(door, "/view")) as Served & {
+      view: { number: number; workers: unknown[] };
+    };
+    // The first one is without workers.
+    expect(view.number).toBe(2);
+    expect(view.workers).toHaveLength(2);
+  });
+
   test("[FD8] killed under long-polling: the clients come back, the primary stays", async () => {
     const sockets = Array.from({ length: 10 }, () => client(door, ["polling"]));
     const hellos = await Promise.all(sockets.map(hello));
