@@ -25,7 +25,8 @@ export function createReader(source: Source, schema: TObject): Reader {
     const input = convert === null ? value : convert(value as Record<string, unknown>);
     const excess = finder.excess(input);
     if (excess === null && validator.Check(input)) return ok(input as Record<string, unknown>);
-    const problems = excess ?? finder.problems(input);
+    // The object that fastify makes of an address is no plain one.
+    const problems = excess ?? finder.problems(isJson ? input : { ...(input as object) });
     const [first] = problems;
     return refused(
       "invalid_payload",

@@ -128,3 +128,40 @@ it("[ACF2] [APH2] [APH1] a turn that does not end costs its caller only, and thr
   expect(total(({ turn_ms }) => turn_ms.count)).toBe(total(({ turns }) => turns));
   expect(total(({ actors }) => actors)).toBeGreaterThanOrEqual(1);
 }, 60_000);
+
+it("[ACF3] an actor in memory begins again as it was made when its worker dies, and its watchers hear so", async () => {
+  const [ann, bob] = await troupe().users("ann", "bob");
+  const keys = upTo(8).map((n) => `memory${n}`);
+  // So many that some are not on the worker that dies.
+  const sessions = await Promise.all(
+    [ann!, bob!, ann!, bob!, ann!, bob!].map((person) => person.connects({ reconnection: true })),
+  );
+  const maker = sessions[0]!;
+  for (const key of keys) {
+    const at = { kind: "cursors", key };
+    await maker.does("create_actor", { ...at, args: { start: 7 }, call_id: `make ${key}` });
+    for (const session of sessions) await session.does("watch_actor", at);
+    await maker.does("call", { ...at, action: "move", args: { to: 9 }, call_id: `move ${key}` });
+  }
+  const restarted = (session: (typeof sessions)[number]) =>
+    new Set(
+      session.heard("actor_closed", ({ code }) => code === "restarted").map(({ key }) => key),
+    );
+  await troupe().killWorker(0);
+  // Sessions of the other worker have gone on; those actors were lost whose place was the dead one.
+  await eventually(
+    "some actors begin again",
+    () => sessions.some((session) => restarted(session).size > 0),
+    15_000,
+  );
+  const [key = ""] = sessions.flatMap((session) => [...restarted(session)]);
+  const anew = await eventually(
+    "it is watched anew",
+    async () => {
+      const answer = await maker.tries("watch_actor", { kind: "cursors", key }, 2_000);
+      return answer?.ok === true && (answer as unknown as { view: unknown; rev: number });
+    },
+    15_000,
+  );
+  expect(anew.view).toEqual({ at: { start: 7 }, ticks: 0 });
+});

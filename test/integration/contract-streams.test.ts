@@ -2,6 +2,7 @@
 import http from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { ErrorObject } from "../../src/protocol/errors.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 
 import { upTo } from "../support/expectations.ts";
@@ -572,6 +573,21 @@ describe("a message that is piped in over HTTP", () => {
       body: { body: "and so on", stream: { state: "cancelled" } },
     });
     stopped.cuts();
+  });
+
+  it("[CTR-PIP5] is refused with what is wrong with its address", async () => {
+    const { ann, group } = await trio();
+    const asks = async (query: string) => {
+      const path = `/api/conversations/${group.id}/messages/stream?${query}`;
+      const { status, body } = await ann.api.post<{ error: ErrorObject }>(path, {});
+      expect(status).toBe(400);
+      return (body as { error: ErrorObject }).error.details;
+    };
+    expect(await asks("type=ai.x")).toEqual([
+      { in: "query", at: "client_id", problem: "is missing" },
+    ]);
+    expect(await asks("client_id=a&zzz=1")).toMatchObject([{ in: "query", at: "zzz" }]);
+    expect(await asks("client_id=a&type=No")).toMatchObject([{ in: "query", at: "type" }]);
   });
 
   it("[CTR-PIP4] is of at most 64 KiB", async () => {
