@@ -10,8 +10,11 @@
  * the `rev` that is held: its events are applied in order, or a new view takes their place.
  */
 import type { ClientAck } from "../protocol/events.ts";
-import { attempt, isOnline, onOnline } from "./attached.ts";
+import { isOnline, onOnline } from "./attached.ts";
 import type { Client } from "./client.ts";
+import { systemClock } from "./clock.ts";
+import { isPassing, TroupeError } from "./error.ts";
+import type { ClientClock } from "./ports.ts";
 import { createStore, type Readable } from "./store.ts";
 
 /** The types that a definition has, as `defineActor` infers them. */
@@ -62,12 +65,16 @@ export interface CreateOptions extends CallOptions {
   conversationId?: string;
 }
 
+/** A watch that cannot be had now is asked for again after this time. */
+const AGAIN_MS = 1_000;
+
 type News = ClientAck<"watch_actor">;
 
 export function actorOf<D extends TypedActor>(
   client: Client,
   { kind, apply }: SharedActor<TypesOf<D>>,
   key: string,
+  clock: Pick<ClientClock, "after"> = systemClock,
 ): ActorHandle<TypesOf<D>> {
   type T = TypesOf<D>;
   const store = createStore<T["view"] | null>(null, (error) => console.error(error));
@@ -75,7 +82,10 @@ export function actorOf<D extends TypedActor>(
   let rev: number | null = null;
   let closed: string | null = null;
   let listeners = 0;
-  let isWatching = false;
+  let sessions = 0;
+  /** Whether the last request of this session was to watch it. */
+  let isWatched = false;
+  let isAsking = false;
 
   function take(event: { rev: number; name?: string; data?: unknown }): void {
     if (rev === null || event.rev <= rev) return;
@@ -93,13 +103,35 @@ export function actorOf<D extends TypedActor>(
     closed = null;
   }
 
-  async function watch(): Promise<void> {
-    if (listeners === 0 || isWatching || !isOnline(client)) return;
-    isWatching = true;
-    const asked = { ...at, ...(rev !== null && { after_rev: rev }) };
-    // Refused now, the next session or `create` watches it.
-    await attempt(client.ask("watch_actor", asked, takeNews));
-    isWatching = false;
+  /** Watches or unwatches, one at a time, until it is as the listeners want it. */
+  async function settle(): Promise<void> {
+    if (isAsking) return;
+    isAsking = true;
+    const mine = sessions;
+    while (mine === sessions && isOnline(client) && isWatched !== listeners > 0) {
+      try {
+        if (listeners > 0) {
+          isWatched = true;
+          await client.ask(
+            "watch_actor",
+            { ...at, ...(rev !== null && { after_rev: rev }) },
+            takeNews,
+          );
+        } else {
+          isWatched = false;
+          rev = null;
+          await client.ask("unwatch_actor", at);
+        }
+      } catch (error) {
+        if (!(error instanceof TroupeError)) throw error;
+        if (mine !== sessions) return;
+        isWatched = false;
+        // Refused for good, the next session or `create` watches it.
+        if (isPassing(error)) clock.after(error.retryAfterMs ?? AGAIN_MS, () => void settle());
+        break;
+      }
+    }
+    if (mine === sessions) isAsking = false;
   }
 
   const isThis = (event: { kind: string; key: string }) => event.kind === kind && event.key === key;
@@ -110,10 +142,16 @@ export function actorOf<D extends TypedActor>(
     if (!isThis(event)) return;
     closed = event.code;
     rev = null;
-    if (event.code === "restarted") void watch();
+    isWatched = false;
+    if (event.code === "restarted") void settle();
     else store.set(null);
   });
-  onOnline(client, () => void watch());
+  onOnline(client, () => {
+    sessions++;
+    isWatched = false;
+    isAsking = false;
+    void settle();
+  });
 
   return {
     get: store.get,
@@ -121,16 +159,14 @@ export function actorOf<D extends TypedActor>(
     subscribe(listener) {
       const end = store.subscribe(listener);
       listeners++;
-      void watch();
+      void settle();
       let isOver = false;
       return () => {
         if (isOver) return;
         isOver = true;
         end();
         listeners--;
-        if (listeners > 0 || !isOnline(client)) return;
-        rev = null;
-        void attempt(client.ask("unwatch_actor", at));
+        void settle();
       };
     },
     async call(action, args, { callId = newCallId() } = {}) {
@@ -145,7 +181,7 @@ export function actorOf<D extends TypedActor>(
         call_id: callId,
         ...(conversationId !== undefined && { conversation_id: conversationId }),
       });
-      void watch();
+      void settle();
       return view as T["view"];
     },
   };

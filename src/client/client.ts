@@ -201,7 +201,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
       case "message_checkpoint":
       case "messages_erased": {
         // Text that was stored comes by deltas (streams.ts), and whole with the end.
-        const skipped = payload as ServerPayload<"rev_skipped" | "messages_erased">;
+        const skipped = payload as ServerPayload<typeof name>;
         update(steps.takeSkipped(skipped));
         sync.check(skipped.conversation_id);
         break;
@@ -242,7 +242,7 @@ export function createClient(options: ClientOptions, given: ClientPorts): Client
     if (!from) return;
     // Two messages tell how many count before what was marked. Without them the next `ready` does.
     api("GET /api/conversations/:id/messages", { id, after_seq: from - 2, limit: 2 }).then(
-      ({ items }) => update(steps.takeHistory(id, items)),
+      ({ items, own_reactions }) => update(steps.takeHistory(id, items, own_reactions)),
       () => undefined,
     );
   }

@@ -175,7 +175,7 @@ function apply(held: Held, change: Change): Held {
   const next = { ...held, rev: change.rev };
   if ("changed" in change) return applyReaction(next, change);
   if ("seqs" in change) return { ...next, messages: emptied(held, change) };
-  if ("seq" in change) {
+  if ("seq" in change && "id" in change) {
     // With a message its reactions go.
     const own = change.deleted_at === null ? next.own : mergeOwn(next, [change]);
     return append({ ...next, own }, [change]);
@@ -196,7 +196,7 @@ function settle(held: Held, rev: number): Held {
 export function takeChange(held: Held, change: Change): Held {
   const { rev } = change;
   if (rev <= held.rev) {
-    return "seq" in change && !("changed" in change)
+    return "seq" in change && "id" in change
       ? { ...held, messages: mergeMessages(held.messages, [change]) }
       : held;
   }

@@ -4,17 +4,22 @@
  * sessions of the user; what came while there was no connection is fetched with `sync`.
  *
  * A draft is shown here at once. It is sent at most every 300 ms, the newest one always, and again
- * after a reconnect until the server has it.
+ * until the server has it: later where it could not be taken now, and after a reconnect. A draft
+ * that is refused for good is gone.
  */
 import type { Draft, Prefs, PrefsChange } from "../protocol/prefs.ts";
 import { attempt, isOnline, once, onOnline } from "./attached.ts";
 import type { Client } from "./client.ts";
 import { systemClock } from "./clock.ts";
+import { isPassing, TroupeError } from "./error.ts";
 import type { ClientClock } from "./ports.ts";
 import { takeOwnPrefs } from "./steps.ts";
 import { createStore, type Readable, select } from "./store.ts";
 
 const DRAFT_EVERY_MS = 300;
+const AGAIN_MS = 1_000;
+/** The server writes a draft a second after it was sent, and then tells of it. */
+const CONFIRMED_WITHIN_MS = 5_000;
 
 export interface OwnPrefs {
   /** By conversation, those that were ever set. */
@@ -35,26 +40,36 @@ export function createPrefs(client: Client, clock: ClientClock): OwnPrefs {
   let liveRev = 0;
   let isSynced = false;
   let rounds = 0;
+  /** As the server says, without what waits in `unsaved`. */
+  const stored = new Map<string, Prefs>();
   /** Drafts that the server has not confirmed, by conversation. */
   const unsaved = new Map<string, Draft | null>();
-  const pausing = new Set<string>();
+  /** Ends the pause after a draft that was sent, by conversation. */
+  const pausing = new Map<string, () => void>();
 
-  const put = (id: string, prefs: Prefs): void => {
+  function show(id: string): void {
+    const prefs = stored.get(id);
+    const draft = unsaved.get(id);
     const next = new Map(store.get());
-    if (prefs.removed) next.delete(id);
-    else next.set(id, prefs);
+    if (prefs !== undefined) next.set(id, withDraft(prefs, draft));
+    else if (draft) next.set(id, { conversation_id: id, prefs_rev: 0, draft });
+    else next.delete(id);
     store.set(next);
-  };
+  }
+
+  /** The server has this draft already, and so tells of no change. */
+  const isStored = (id: string, draft: Draft | null): boolean =>
+    isSame(draft, stored.get(id)?.draft ?? null);
 
   function take(news: Prefs): void {
     const { conversation_id: id } = news;
-    const known = store.get().get(id);
+    const known = stored.get(id);
     if (known !== undefined && known.prefs_rev > news.prefs_rev) return;
+    if (news.removed) stored.delete(id);
+    else stored.set(id, news);
     const draft = unsaved.get(id);
-    if (news.removed || (draft !== undefined && isSame(draft, news.draft ?? null))) {
-      unsaved.delete(id);
-    }
-    put(id, withDraft(news, unsaved.get(id)));
+    if (news.removed || (draft !== undefined && isStored(id, draft))) unsaved.delete(id);
+    show(id);
     client.take(takeOwnPrefs(news));
   }
 
@@ -64,11 +79,20 @@ export function createPrefs(client: Client, clock: ClientClock): OwnPrefs {
     take(news);
   }
 
-  /** Each session has a round of its own, and a round that was cut off ends with its session. */
-  async function sync(): Promise<void> {
-    const round = ++rounds;
+  /** What comes live in this session says nothing of what was missed before it. */
+  function begin(): void {
+    rounds++;
     isSynced = false;
     liveRev = 0;
+  }
+
+  /** Each session has a round of its own, and a round that was cut off ends with its session. */
+  async function sync(): Promise<void> {
+    begin();
+    const round = rounds;
+    // The drafts that the session before sent may be lost.
+    for (const end of pausing.values()) end();
+    pausing.clear();
     for (const id of unsaved.keys()) save(id);
     for (let hasMore = true; hasMore; ) {
       const payload = { conversations: [], complete: false, prefs_after_rev: rev };
@@ -100,15 +124,50 @@ export function createPrefs(client: Client, clock: ClientClock): OwnPrefs {
   function save(id: string): void {
     const draft = unsaved.get(id);
     if (draft === undefined || pausing.has(id) || !isOnline(client)) return;
-    pausing.add(id);
-    void attempt(client.ask("set_prefs", { conversation_id: id, draft }));
-    clock.after(DRAFT_EVERY_MS, () => {
+    const end = clock.after(DRAFT_EVERY_MS, () => {
       pausing.delete(id);
       if (unsaved.has(id) && unsaved.get(id) !== draft) save(id);
     });
+    pausing.set(id, end);
+    void client.ask("set_prefs", { conversation_id: id, draft }).then(
+      () => {
+        if (unsaved.get(id) !== draft) return;
+        if (isStored(id, draft)) settle(id);
+        else saveLater(id, draft, CONFIRMED_WITHIN_MS);
+      },
+      (error: unknown) => refused(id, draft, error),
+    );
   }
 
+  /** A newer one goes out after the pause, whatever became of this one. */
+  function refused(id: string, draft: Draft | null, error: unknown): void {
+    if (!(error instanceof TroupeError)) throw error;
+    if (unsaved.get(id) !== draft) return;
+    if (isPassing(error)) saveLater(id, draft, Math.max(error.retryAfterMs ?? 0, AGAIN_MS));
+    else settle(id);
+  }
+
+  /** Unless it is confirmed by then, or another one has taken its place. */
+  function saveLater(id: string, draft: Draft | null, delayMs: number): void {
+    clock.after(delayMs, () => {
+      if (unsaved.get(id) === draft) save(id);
+    });
+  }
+
+  function settle(id: string): void {
+    unsaved.delete(id);
+    show(id);
+  }
+
+  client.on("ready", begin);
   client.on("prefs_updated", takeLive);
+  // What is still to be saved ends with the membership, of which there may be no preferences to tell.
+  client.onStep((before, after) => {
+    if (unsaved.size === 0 || before.conversations === after.conversations) return;
+    for (const id of [...unsaved.keys()]) {
+      if (before.conversations.has(id) && !after.conversations.has(id)) settle(id);
+    }
+  });
   onOnline(client, () => void sync());
   if (isOnline(client)) void sync();
 
@@ -118,13 +177,13 @@ export function createPrefs(client: Client, clock: ClientClock): OwnPrefs {
     async set(conversation_id, change) {
       const answer = await client.ask("set_prefs", { conversation_id, ...change });
       const prefs: Prefs = { ...answer, prefs_rev: answer.prefs_rev ?? 0 };
-      takeLive(prefs);
+      // 0: none were ever set, and none are now.
+      if (prefs.prefs_rev > 0) takeLive(prefs);
       return prefs;
     },
     draft(id, draft) {
       unsaved.set(id, draft);
-      const known = store.get().get(id) ?? { conversation_id: id, prefs_rev: 0 };
-      put(id, withDraft(known, draft));
+      show(id);
       save(id);
     },
   };

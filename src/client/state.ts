@@ -54,6 +54,9 @@ export type Skipped = ServerPayload<"rev_skipped">;
 /** Messages that are empty from then on. */
 export type Erased = ServerPayload<"messages_erased">;
 
+/** The text so far of a streamed message was stored; it came by deltas (streams.ts). */
+export type Checkpoint = ServerPayload<"message_checkpoint">;
+
 /** By seq, this user's own keys. */
 export type OwnKeys = ReadonlyMap<number, readonly string[]>;
 
@@ -67,7 +70,7 @@ export type Reaction = ServerPayload<"reaction"> & {
  * A durable change of a conversation: a message, reactions to one, its members or title, or one
  * that is hidden; or messages that were erased.
  */
-export type Change = Message | Reaction | Conversation | Skipped | Erased;
+export type Change = Message | Reaction | Conversation | Skipped | Erased | Checkpoint;
 
 /** This user's own point in a conversation; see held-unread.ts. */
 export interface Point {

@@ -24,7 +24,15 @@ import {
 } from "./held.ts";
 import { mergeOwn } from "./held-reactions.ts";
 import { countTo, takePoint, takePrefs } from "./held-unread.ts";
-import type { ConnectionState, Erased, Held, Outgoing, Skipped, State } from "./state.ts";
+import type {
+  Checkpoint,
+  ConnectionState,
+  Erased,
+  Held,
+  Outgoing,
+  Skipped,
+  State,
+} from "./state.ts";
 
 export type Step = (state: State) => State;
 
@@ -61,8 +69,11 @@ const onHeld =
 const of = (receipts: readonly Receipt[], id: string): Receipt[] =>
   receipts.filter(({ conversation_id }) => conversation_id === id);
 
-/** A change of the conversation took this rev, and is hidden from this user; or erased messages. */
-export const takeSkipped = (skipped: Skipped | Erased): Step =>
+/**
+ * A change of the conversation took this rev, and is hidden from this user, or is nothing but a
+ * checkpoint; or erased messages.
+ */
+export const takeSkipped = (skipped: Skipped | Erased | Checkpoint): Step =>
   onHeld(skipped.conversation_id, (held) => takeChange(held, skipped));
 
 /** The conversation is gone for all its members. */

@@ -51,6 +51,19 @@ export interface Streams {
 /** In code points. */
 const lengthOf = (text: string): number => [...text].length;
 
+/** The message takes this rev; its text has come by deltas. */
+export const takeCheckpoint =
+  ({ conversation_id: id, seq, rev }: ServerPayload<"message_checkpoint">): Step =>
+  (state) => {
+    const held = state.conversations.get(id);
+    const message = held?.messages.get(seq);
+    // Beyond a gap another change of it may be missing.
+    if (!held || !message || message.rev >= rev || held.rev < rev) return state;
+    const messages = new Map(held.messages).set(seq, { ...message, rev });
+    const conversations = new Map(state.conversations).set(id, { ...held, messages });
+    return { ...state, conversations };
+  };
+
 /** The message with `change` of its text; its rev stays. */
 const withText =
   (id: string, seq: number, change: (body: string) => string): Step =>
@@ -93,7 +106,10 @@ export function createStreams(client: Client, clock: ClientClock): Streams {
           }
         },
       )
-      .then(done, done);
+      .then(done, (fault: unknown) => {
+        if (fault instanceof TroupeError && isPassing(fault)) mending.set(id, true);
+        done();
+      });
   }
 
   function take({ conversation_id: id, seq, offset, text }: Delta): void {
@@ -109,6 +125,7 @@ export function createStreams(client: Client, clock: ClientClock): Streams {
   }
 
   client.on("message_delta", take);
+  client.on("message_checkpoint", (checkpoint) => client.take(takeCheckpoint(checkpoint)));
   onOnline(client, () => {
     client.take((state) => {
       for (const [id, { messages }] of state.conversations) {

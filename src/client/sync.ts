@@ -220,7 +220,7 @@ export function createSync({ ports, ask, api, get, update }: SyncOptions): Sync 
         async (take: (answer: ClientAck<"join_conversation">) => void) => {
           const conversation = await api("GET /api/conversations/:id", { id });
           const page = await api("GET /api/conversations/:id/messages", { id, limit: 50 });
-          take({ conversation, messages: page.items, has_more: page.has_more, typing: [] });
+          take({ ...page, conversation, messages: page.items, typing: [] });
         },
         (answer, heard) => update(takeJoin(answer, true, heard)),
       );

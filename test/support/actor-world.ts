@@ -6,6 +6,7 @@
  *
  * Everything that happens follows from the seed: the same seed, the same history.
  */
+import type { AppRunner } from "../../actors/app-ports.ts";
 import { behaviours } from "../../actors/index.ts";
 import type { ActorPorts } from "../../actors/ports.ts";
 import { Tally } from "../../src/base/metrics.ts";
@@ -107,7 +108,9 @@ export class SimWorker {
       onBatchEnd: () => undefined,
     });
     const queries = slow.wrap(storage.queries);
-    this.edge = new SimEdge({ incarnation, clock, exchange, queries, ...world.options });
+    const { apps, ...options } = world.options;
+    const appKinds = apps && { appKinds: apps.kinds };
+    this.edge = new SimEdge({ incarnation, clock, exchange, queries, ...appKinds, ...options });
     const ports: ActorPorts = {
       conversations: slow.wrap(storage.ports.conversations),
       channels: slow.wrap(storage.ports.channels),
@@ -124,7 +127,12 @@ export class SimWorker {
     this.host = new ActorRuntime({
       clock,
       self: incarnation,
-      behaviours: behaviours(ports, { graceMs: GRACE_MS, sessionsMax: 50, changes: null }),
+      behaviours: behaviours(ports, {
+        graceMs: GRACE_MS,
+        sessionsMax: 50,
+        changes: null,
+        apps: apps ?? null,
+      }),
       send: (sent) => fromThread.send(sent),
       onBug: (key, bug) => world.bugs.push({ key, bug }),
       onMalformed: (key, bug) => world.bugs.push({ key, bug }),
@@ -227,12 +235,14 @@ class RecordedConversations extends MemoryConversations {
 
 export interface WorldOptions {
   liveMax?: number;
+  /** Runs the turns of the application's own actors. */
+  apps?: AppRunner;
   /** Actors are placed as they were before there were shards, and all workers are one host. */
   isOlder?: boolean;
 }
 
 export class World {
-  readonly options: { liveMax?: number };
+  readonly options: Pick<WorldOptions, "liveMax" | "apps">;
   readonly #isOlder: boolean;
   readonly clock = new FakeClock();
   readonly chance: Chance;

@@ -8,6 +8,7 @@ import type { Streams } from "../../src/edge/live/conversation-streams.ts";
 import type { Watches } from "../../src/edge/live/presence-watches.ts";
 import type { Sessions } from "../../src/edge/live/sessions.ts";
 import type { Queries } from "../../src/ports/edge.ts";
+import type { AppKinds } from "../../src/protocol/app-kinds.ts";
 import { REFUSALS } from "../../src/protocol/errors.ts";
 import type { Exchange } from "../../src/runtime/exchange.ts";
 import type { Frame } from "../../src/runtime/frames.ts";
@@ -18,6 +19,8 @@ export interface SimEdgeOptions {
   clock: Clock;
   exchange: Exchange;
   queries: Queries;
+  /** The application's own actors, if there are any. */
+  appKinds?: AppKinds;
   /** Conversations that may be live in one session. */
   liveMax?: number;
 }

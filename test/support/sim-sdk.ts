@@ -59,6 +59,7 @@ class SimConnection {
       identity: { userId: user, family: null, issuedAtMs: null, ...expiry },
       connection: new NearConnection((text) => this.#heard(text)),
       limits: new SessionLimits(null, user),
+      contract: "1.1",
       host: {
         turn: new WriteBatcher(),
         ended: () => this.#closedByServer(),
@@ -75,7 +76,10 @@ class SimConnection {
           session_id: id,
           server_time: isoOf(world.clock.wallMs()),
           token_expires_at: isoOf(expiry.expiresAtMs),
-          unread: { notifications: 0, conversations: opening.unread },
+          unread: {
+            notifications: 0,
+            conversations: [...opening.unread, ...opening.unreadThreads],
+          },
         });
         sessions.begun(session, opening);
       },
@@ -263,7 +267,7 @@ export class SimSdk {
     };
   }
 
-  /** The two reads that the client makes by itself, each with a moment between read and answer. */
+  /** The calls that the client makes over HTTP, each with a moment between read and answer. */
   async #call(method: string, path: string): Promise<Result<unknown>> {
     await this.#passes();
     if (this.#isNetworkAway || this.#world.chance(HTTP_FAILS_ONE_IN) === 0) {
@@ -272,7 +276,8 @@ export class SimSdk {
     const value = await this.#read(method, new URL(path, "http://sim"));
     await this.#passes();
     if (this.#isNetworkAway) return REFUSALS.unavailable;
-    return value === null ? REFUSALS.conversationNotFound : { ok: true, value };
+    if (value === null) return REFUSALS.conversationNotFound;
+    return isResult(value) ? value : { ok: true, value };
   }
 
   #read(method: string, { pathname, searchParams }: URL): Promise<unknown> {
@@ -280,15 +285,43 @@ export class SimSdk {
     const limit = Number(searchParams.get("limit") ?? 50);
     const messagesOf = pathname.match(/^\/api\/conversations\/(\d+)\/messages$/)?.[1];
     if (method === "GET" && messagesOf !== undefined) {
-      const before = searchParams.get("before_seq");
-      const beforeSeq = before === null ? null : Number(before);
-      const window = { beforeSeq, afterSeq: null, limit };
-      return queries.history(this.user, asConversationId(messagesOf), window);
+      const seqOf = (name: string) => {
+        const seq = searchParams.get(name);
+        return seq === null ? null : Number(seq);
+      };
+      const [beforeSeq, afterSeq] = [seqOf("before_seq"), seqOf("after_seq")];
+      const window = { beforeSeq, afterSeq, limit };
+      const page = queries.history(this.user, asConversationId(messagesOf), window);
+      return page.then((found) => found?.value() ?? null);
     }
     if (method === "GET" && pathname === "/api/conversations") {
       return queries.conversations(this.user, limit, searchParams.get("cursor"));
     }
+    if (method === "GET" && pathname === "/api/threads") {
+      return queries.threads(this.user, false, limit, searchParams.get("cursor"));
+    }
+    const [, id, seq, what] =
+      pathname.match(/^\/api\/conversations\/(\d+)(?:\/messages\/(\d+))?\/(thread|follow)$/) ?? [];
+    if (id !== undefined) return this.#asksThread(method, id, Number(seq), what === "follow");
     throw new Error(`the simulation has no ${method} ${pathname}`);
+  }
+
+  /** As an edge does for the routes of threads. */
+  async #asksThread(
+    method: string,
+    id: string,
+    seq: number,
+    isFollow: boolean,
+  ): Promise<Result<unknown>> {
+    const { alive, chance } = this.#world;
+    const worker = alive[chance(alive.length)];
+    if (worker === undefined) return REFUSALS.unavailable;
+    const { gateway } = worker.edge.exchange;
+    const acting = { user: this.user, session: "" as const };
+    const answer = isFollow
+      ? await gateway.ask("conversation", id, "follow", { ...acting, on: method === "POST" })
+      : await gateway.ask("conversation", id, "create_thread", { ...acting, seq });
+    return answer.ok ? { ok: true, value: answer.value.conversation } : answer;
   }
 
   #passes(): Promise<void> {
@@ -298,3 +331,6 @@ export class SimSdk {
     });
   }
 }
+
+const isResult = (value: unknown): value is Result<unknown> =>
+  typeof value === "object" && value !== null && "ok" in value;

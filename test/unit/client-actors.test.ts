@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { actorOf, type TypedActor } from "../../src/client/actors.ts";
 import type { Client } from "../../src/client/client.ts";
-import { settled } from "../support/fake-clock.ts";
+import { TroupeError } from "../../src/client/error.ts";
+import { FakeClock, settled } from "../support/fake-clock.ts";
 
 type Counter = TypedActor<{
   view: { n: number };
@@ -16,6 +17,7 @@ let answers: Record<string, unknown>;
 let listeners: Map<string, ((payload: unknown) => void)[]>;
 let isUp: boolean;
 let changed: () => void;
+let refusal: TroupeError | null;
 let client: Client;
 
 beforeEach(() => {
@@ -23,6 +25,7 @@ beforeEach(() => {
   answers = { watch_actor: { rev: 4, view: { n: 4 } }, call: { result: 5, rev: 5 } };
   listeners = new Map();
   isUp = true;
+  refusal = null;
   changed = () => undefined;
   client = {
     connection: {
@@ -34,6 +37,7 @@ beforeEach(() => {
     },
     async ask(event: string, payload: Record<string, unknown>, take?: (answer: unknown) => void) {
       asked.push({ event, payload });
+      if (refusal !== null) throw refusal;
       take?.(answers[event] ?? {});
       return answers[event] ?? {};
     },
@@ -83,6 +87,33 @@ describe("actorOf", () => {
     expect(actor.get()).toEqual({ n: 5 });
     tells("actor_closed", { code: "destroyed" });
     expect([actor.get(), actor.closed()]).toEqual([null, "destroyed"]);
+  });
+
+  it("[SDK99] who ends and begins at once, as in React's strict mode, goes on watching", async () => {
+    const actor = counter();
+    const end = actor.subscribe(() => undefined);
+    end();
+    const again = actor.subscribe(() => undefined);
+    await settled();
+    expect(asked.map(({ event }) => event)).toEqual(["watch_actor"]);
+    again();
+    actor.subscribe(() => undefined);
+    await settled();
+    expect(asked.map(({ event }) => event).at(-1)).toBe("watch_actor");
+    tells("actor_event", { rev: 5, name: "counted", data: { n: 9 } });
+    expect(actor.get()).toEqual({ n: 9 });
+  });
+
+  it("[SDK100] a watch that cannot be had now is asked for again", async () => {
+    const clock = new FakeClock();
+    refusal = new TroupeError({ code: "unavailable", message: "Not now" });
+    const actor = actorOf<Counter>(client, { kind: "counter", apply }, "a", clock);
+    actor.subscribe(() => undefined);
+    await settled();
+    expect(actor.get()).toBeNull();
+    refusal = null;
+    await clock.advance(1_000);
+    expect(actor.get()).toEqual({ n: 4 });
   });
 
   it("[SDK97] call answers the action's result under a call_id of its own", async () => {

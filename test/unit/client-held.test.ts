@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { INITIAL_STATE, type State } from "../../src/client/state.ts";
 import * as steps from "../../src/client/steps.ts";
+import { takeCheckpoint } from "../../src/client/streams.ts";
+import { takeFollowing, takeGone } from "../../src/client/threads.ts";
 import { progressOf, viewOf, viewsOf } from "../../src/client/views.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 
@@ -126,6 +128,32 @@ describe("changes", () => {
     expect(viewOf(late, "7")).toBeNull();
     const back = steps.takeConversation(conversation(4, { last_seq: 1 }))(left);
     expect(viewOf(back, "7")?.conversation.rev).toBe(4);
+  });
+
+  it("[SDK101] a checkpoint of a streamed message takes its rev, and leaves text and reactions", () => {
+    const open = { body: "The text so far", stream: { state: "open" as const } };
+    const reactions = [{ key: "👍", count: 1, last_user_ids: [BOB] }];
+    const checkpoint = { conversation_id: "7", seq: 1, rev: 3, length: 15 };
+    const taken = [steps.takeSkipped(checkpoint), takeCheckpoint(checkpoint)];
+    const state = run(heard(1, 2, { ...open, reactions }), ...taken);
+    expect(viewOf(state, "7")?.conversation.rev).toBe(3);
+    expect(viewOf(state, "7")?.messages).toEqual([message(1, 3, { ...open, reactions })]);
+  });
+
+  it("[SDK102] threads go with their conversation, and are followed again at the rev that they had", () => {
+    const thread: Conversation = {
+      ...conversation(2, { members: [member(ANN)] }),
+      id: "8",
+      kind: "thread",
+      parent: { conversation_id: "7", seq: 1 },
+    };
+    const followed = run(heard(1, 2), steps.takeConversation(thread));
+    expect(viewOf(followed, "8")).not.toBeNull();
+    for (const gone of [takeGone("8"), steps.takeLeft("8")]) {
+      const without = gone(followed);
+      expect(viewOf(without, "8")).toBeNull();
+      expect(viewOf(takeFollowing(thread)(without), "8")?.conversation.rev).toBe(2);
+    }
   });
 
   it("[SDK7] a restored database replaces what is held", () => {
