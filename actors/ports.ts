@@ -168,6 +168,8 @@ export interface NewConversation {
   by?: UserId | null;
   extras?: ConversationExtras;
   externalId?: string;
+  /** The name of the service that makes it. */
+  service?: string;
   /** A channel's; `members` unless said. */
   audience?: Conversation["audience"];
 }

@@ -138,13 +138,14 @@ export function userBehaviour(
     ctx: Context,
   ): void {
     const others = [...new Set(body.member_ids)].filter((id) => id !== state.id);
-    const { title, extras = {}, external_id, audience } = body;
+    const { title, extras = {}, external_id, audience, service } = body;
     const byService = external_id === undefined ? null : { by: null, externalId: external_id };
     const kind = body.kind ?? (others.length === 1 && title === null ? "direct" : "group");
     ctx.run(
       ports.conversations.create(kind, state.id, [state.id, ...others], title, {
         extras,
         ...(audience !== undefined && { audience }),
+        ...(service !== undefined && { service }),
         ...byService,
       }),
       (result) => {

@@ -86,6 +86,8 @@ export interface UserOps {
       extras?: ConversationExtras;
       /** A service asks, on behalf of nobody; this is the application's own name for it. */
       external_id?: string;
+      /** The name of that service, for the event. */
+      service?: string;
     };
     answer: { created: boolean; conversation: Conversation };
   };
@@ -96,10 +98,7 @@ export interface UserOps {
     answer: { privacy: Privacy; conversation_ids: ConversationId[] };
   };
   /** `attachments`: the ids of files, each once. */
-  create_post: {
-    body: { body: string; data?: AppData; attachments?: string[] };
-    answer: Post;
-  };
+  create_post: { body: { body: string; data?: AppData; attachments?: string[] }; answer: Post };
   follow: { body: { user_id: UserId; following: boolean }; answer: Following };
   block: { body: { user_id: UserId; blocked: boolean }; answer: Blocked };
   /** A notification for this user; answers null when it is none (own act, or a block). */

@@ -117,6 +117,11 @@ describe("the event log", () => {
     expectStatus<unknown>(await api.post(path, sent), 201);
     await ann.posts(group.id, "a person");
     const put = expectStatus(await api.put<User>("/api/users/external/evt:8", {}), 201);
+    const external = { kind: "group", member_ids: [ann.id, bob.id], title: "Made" };
+    const made = expectStatus(
+      await api.put<Conversation>("/api/conversations/external/evt:8", external),
+      201,
+    );
     const events = await reader.pullsAll();
     const messages = ofKey(events, `conversation:${group.id}`).filter(
       ({ type }) => type === "message.created",
@@ -128,6 +133,11 @@ describe("the event log", () => {
     expect(ofKey(events, `user:${put.id}`)).toMatchObject([
       { type: "user.created", service: subject },
     ]);
+    expect(ofKey(events, `conversation:${made.id}`)[0]).toMatchObject({
+      type: "conversation.created",
+      service: subject,
+    });
+    expect(ofKey(events, `conversation:${group.id}`)[0]).not.toHaveProperty("service");
     expect(ofKey(events, `user:${ann.id}`)[0]).not.toHaveProperty("service");
   });
 

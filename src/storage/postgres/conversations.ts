@@ -351,9 +351,11 @@ export class PostgresConversations implements ConversationStore {
   ): Promise<Result<{ created: boolean; conversation: Conversation }>> {
     const members = [...new Set(memberIds)];
     const { by = ownerId, extras, externalId } = more;
-    const { audience } = more;
-    const asked = extras !== undefined || audience !== undefined;
-    const patch = asked ? JSON.stringify({ ...normalPatch({ ...extras }), audience }) : null;
+    const { audience, service } = more;
+    const asked = extras !== undefined || audience !== undefined || service !== undefined;
+    const patch = asked
+      ? JSON.stringify({ ...normalPatch({ ...extras }), audience, service })
+      : null;
     const values = [kind, ownerId, members, title, by, patch, externalId ?? null];
     const made = await this.#call<ConversationRow>(CREATE, values, CONVERSATION_OUTCOMES);
     if (!made.ok) return made;

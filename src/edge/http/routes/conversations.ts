@@ -155,7 +155,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
       return answered(204, sent.ok ? ok(null) : sent);
     },
 
-    async putExternalConversation({ params, body }) {
+    async putExternalConversation({ caller, params, body }) {
       const { kind, member_ids, title = null, data, image_url, settings, permissions } = body;
       const unruled = channelRefusal(kind, title, body.audience);
       if (unruled !== null) return unruled;
@@ -174,6 +174,7 @@ export function conversationRoutes(gateway: AskActors, queries: Queries): Handle
         ...(body.audience !== undefined && { audience: body.audience }),
         extras: { data, image_url, settings, permissions },
         external_id: params.external_id,
+        ...(caller.service !== null && { service: caller.service.subject }),
       });
       if (!made.ok) return made;
       return answered(made.value.created ? 201 : 200, ok(made.value.conversation));

@@ -1,7 +1,7 @@
 -- Makes a group or a channel, or finds or makes the one direct conversation of a pair, or finds the one of an
 -- external_id.
 -- p_owner_id: who owns a group. p_by: the user who makes it; 0, the owner does (hosts of the
--- version before leave it out); null, a service, which blocks do not bind. p_patch: data, image_url, settings and permissions, as change_conversation takes them, and a channel's audience.
+-- version before leave it out); null, a service, which blocks do not bind. p_patch: data, image_url, settings and permissions, as change_conversation takes them, a channel's audience, and the name of the service that asks.
 -- outcome: ok, user_not_found, apart (a block stands between p_by and another member), contacts_only
 -- (another member takes this from contacts only, see wants_contacts), taken (the external_id names a conversation of another kind or of another pair).
 -- Where the external_id is known already, nothing else of the call counts but its kind and pair.
@@ -107,7 +107,8 @@ BEGIN
   END IF;
   changed := made_id IS NOT NULL;
   IF changed THEN
-    PERFORM set_config('troupe.actor', maker::text, true);
+    PERFORM set_config('troupe.actor', maker::text, true),
+      set_config('troupe.service', coalesce(p_patch->>'service', ''), true);
     -- A service makes direct conversations of users who have blocked each other, too.
     INSERT INTO conversation_members (conversation_id, user_id, in_channel, own_activity_at, apart)
     SELECT made_id, u, CASE WHEN p_kind = 'channel' THEN true END, CASE WHEN u = maker THEN clock_timestamp() END,
