@@ -52,8 +52,10 @@ export class CountingBus implements Bus {
     this.#clock.activity++;
     const answer = await this.#bus.renew(request);
     this.#counts.add("renewals");
-    for (const [host, members] of answer.members) {
-      this.#counts.add("leaseBytes", host.length + members.length);
+    if (answer.change.is === "all") {
+      for (const [host, members] of answer.change.members) {
+        this.#counts.add("leaseBytes", host.length + members.length);
+      }
     }
     return answer;
   }

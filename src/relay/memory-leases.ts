@@ -1,10 +1,10 @@
 /**
- * The leases of one cluster in memory: what the script in lease.ts does, step by step, on a test's
- * clock. One contract suite tests both.
+ * The leases of one cluster in memory: what the script in lease-script.ts does, the slow way, on a
+ * test's clock. One contract suite tests both.
  */
-import { createHash } from "node:crypto";
 import { later, type Monotonic, msBetween } from "../protocol/time.ts";
 import {
+  digestOf,
   LEASE_MS,
   type LeaseAnswer,
   type LeaseRequest,
@@ -112,14 +112,10 @@ export class MemoryLeases {
   #numbered(
     number: number,
     digest: string,
-  ): Pick<LeaseAnswer, "number" | "members" | "away" | "digest" | "isNew"> {
+  ): Pick<LeaseAnswer, "number" | "change" | "digest" | "isNew"> {
     const members = sorted(this.#hosts);
     const away = sorted(this.#away);
-    const parts = [
-      ...[...members].map(([id, entry]) => id + entry),
-      ...[...away].map(([id, entry]) => `away:${id}${entry}`),
-    ];
-    const nowDigest = createHash("sha1").update(parts.join("\n")).digest("hex");
+    const nowDigest = digestOf(members, away);
     const isNew =
       nowDigest !== this.#digest ||
       this.#number < number ||
@@ -128,7 +124,8 @@ export class MemoryLeases {
       this.#number = Math.max(this.#number, number) + 1;
       this.#digest = nowDigest;
     }
-    return { number: this.#number, members, away, digest: nowDigest, isNew };
+    const change = { is: "all", members, away } as const;
+    return { number: this.#number, change, digest: nowDigest, isNew };
   }
 }
 

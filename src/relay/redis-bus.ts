@@ -4,14 +4,8 @@
  */
 import { Redis } from "ioredis";
 import type { Bus, BusEvents } from "./bus.ts";
-import {
-  type LeaseAnswer,
-  type LeaseRequest,
-  leaseAnswerOf,
-  RENEW_SCRIPT,
-  SCRIPT_KEYS,
-  scriptArguments,
-} from "./lease.ts";
+import type { LeaseAnswer, LeaseRequest } from "./lease.ts";
+import { renewOver } from "./lease-script.ts";
 import { CONNECTION, reconnectDelayMs } from "./redis-options.ts";
 
 export class RedisBus implements Bus {
@@ -56,13 +50,8 @@ export class RedisBus implements Bus {
     await this.#subscriber.unsubscribe(...channels);
   }
 
-  async renew(request: LeaseRequest): Promise<LeaseAnswer> {
-    const answer = await this.#publisher.eval(
-      RENEW_SCRIPT,
-      SCRIPT_KEYS,
-      ...scriptArguments(request),
-    );
-    return leaseAnswerOf(answer);
+  renew(request: LeaseRequest): Promise<LeaseAnswer> {
+    return renewOver(this.#publisher, request);
   }
 
   async probe(): Promise<void> {

@@ -10,14 +10,8 @@ import { Cluster, Redis } from "ioredis";
 import type { Clock } from "../base/clock.ts";
 import type { Bus, BusEvents } from "./bus.ts";
 import { keySlot } from "./key-slot.ts";
-import {
-  type LeaseAnswer,
-  type LeaseRequest,
-  leaseAnswerOf,
-  RENEW_SCRIPT,
-  SCRIPT_KEYS,
-  scriptArguments,
-} from "./lease.ts";
+import type { LeaseAnswer, LeaseRequest } from "./lease.ts";
+import { renewOver } from "./lease-script.ts";
 import { CONNECTION, reconnectDelayMs } from "./redis-options.ts";
 
 const SLOTS_REFRESH_MS = 2_000;
@@ -69,9 +63,8 @@ export class RedisClusterBus implements Bus {
     await this.#eachSlot(channels, (subscriber, ofSlot) => subscriber.sunsubscribe(...ofSlot));
   }
 
-  async renew(request: LeaseRequest): Promise<LeaseAnswer> {
-    const answer = await this.#cluster.eval(RENEW_SCRIPT, SCRIPT_KEYS, ...scriptArguments(request));
-    return leaseAnswerOf(answer);
+  renew(request: LeaseRequest): Promise<LeaseAnswer> {
+    return renewOver(this.#cluster, request);
   }
 
   async probe(): Promise<void> {

@@ -36,7 +36,8 @@ import type { Bus } from "./bus.ts";
 import { KIND, type Kind } from "./envelope.ts";
 import { ForeignMembers } from "./foreign-members.ts";
 import { Incoming } from "./incoming.ts";
-import { clusterOf, type LeaseAnswer, RENEW_MS, sealedMembers, type Verdict } from "./lease.ts";
+import { KnownLease } from "./known-lease.ts";
+import { type LeaseAnswer, RENEW_MS, sealedMembers, type Verdict } from "./lease.ts";
 import { Outbox } from "./outbox.ts";
 import { Publisher } from "./publisher.ts";
 import type { ClusterIdentity } from "./seal.ts";
@@ -88,8 +89,7 @@ export class HostRelay implements Relay {
   /** The highest number used here and its digest; "" for a view of this host alone. */
   #mark = { number: 0, digest: "" };
   #known: Cluster = { number: 0, hosts: new Map(), away: new Map() };
-  /** The entries of the known hosts, as Redis had them. */
-  #sealed: ReadonlyMap<string, string> = new Map();
+  readonly #lease: KnownLease;
   readonly #witness: SecondWitness;
   /** What the witness said, for the next renewal. */
   #verdicts: Verdict[] = [];
@@ -120,6 +120,7 @@ export class HostRelay implements Relay {
     });
     this.#foreign = new ForeignMembers(options.log);
     this.#witness = new SecondWitness(options);
+    this.#lease = new KnownLease(options.identity);
     this.#incoming = new Incoming(options.identity.key, options.host);
     this.#subscriptions = new Subscriptions(options.bus, (error) => this.#fail("subscribe", error));
     void this.#subscriptions.want(this.#voice.newsChannel, true);
@@ -195,7 +196,7 @@ export class HostRelay implements Relay {
     await this.#renewing;
     try {
       if (this.#isHearing) {
-        const nothing = { mayLook: false, verdicts: [] };
+        const nothing = { mayLook: false, has: this.#lease.has, verdicts: [] };
         await bus.renew({ cluster: identity.id, host, members: "", ...this.#mark, ...nothing });
         await this.#voice.sayNews();
       }
@@ -291,7 +292,8 @@ export class HostRelay implements Relay {
       const elapsedMs = stopwatch();
       const members = sealedMembers(identity, host, this.#members);
       const { mayLook } = this.#witness;
-      const request = { cluster: identity.id, host, members, ...asked, mayLook, verdicts };
+      const { has } = this.#lease;
+      const request = { cluster: identity.id, host, members, ...asked, mayLook, has, verdicts };
       answer = await bus.renew(request);
       this.#pingMs = Math.round(elapsedMs() * 100) / 100;
       if (answer.isNew) await this.#voice.sayNews();
@@ -311,9 +313,14 @@ export class HostRelay implements Relay {
   }
 
   #onLease(answer: LeaseAnswer): void {
-    const { clock, identity, log } = this.#options;
+    const { clock, log } = this.#options;
     const { digest, wasOut } = answer;
-    const { cluster, foreign } = clusterOf(identity, answer);
+    const taken = this.#lease.take(answer);
+    if (taken === null) {
+      this.#renewAgain = true;
+      return;
+    }
+    const { cluster, foreign } = taken;
     const refusal = this.#foreign.look(foreign);
     if (refusal !== null && this.#isStarting) {
       this.#settleStart(new StartRefusal(refusal));
@@ -331,10 +338,10 @@ export class HostRelay implements Relay {
       this.#state = { is: "connected" };
       this.#why = null;
       this.#witness.rests();
+      this.#lease.joined();
       log.info({ event: "relay_joined", hosts: cluster.hosts.size });
     }
     this.#mark = { number: cluster.number, digest };
-    this.#sealed = new Map([...answer.members, ...answer.away]);
     if (cluster.number !== this.#known.number) {
       this.#known = cluster;
       for (const [id, outbox] of this.#outboxes) {
@@ -378,7 +385,7 @@ export class HostRelay implements Relay {
     const verdicts = await this.#witness.look(hosts);
     if (this.#isClosed || !this.#isHearing) return;
     const vouched = verdicts.flatMap(({ host, is }): Verdict[] => {
-      const sealed = this.#sealed.get(host);
+      const sealed = this.#lease.sealedOf(host);
       return is === "signs" && sealed !== undefined ? [{ host, is: "vouched", sealed }] : [];
     });
     this.#verdicts.push(...verdicts, ...vouched);
@@ -424,6 +431,7 @@ export class HostRelay implements Relay {
   #goAway(why: string, error?: unknown): void {
     this.#isHearing = false;
     this.#verdicts = [];
+    this.#lease.left();
     this.#subscriptions.disconnected();
     this.#settleStart();
     if (this.#isClosed) return;

@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { KIND, openedEnvelope, sealedEnvelope } from "../../src/relay/envelope.ts";
-import { leaseAnswerOf, openedMembers, sealedMembers } from "../../src/relay/lease.ts";
+import { openedMembers, sealedMembers } from "../../src/relay/lease.ts";
+import { leaseAnswerOf } from "../../src/relay/lease-script.ts";
 import { Repeats } from "../../src/relay/repeats.ts";
 import { sealKey } from "../../src/relay/seal.ts";
 import { encode, FRAME, frame } from "../../src/runtime/frames.ts";
@@ -115,9 +116,14 @@ describe("a lease", () => {
     for (const answer of [null, undefined, "OK", 7, [], [1, 2, 3]]) {
       expect(() => leaseAnswerOf(answer)).toThrow("the lease was not answered");
     }
-    const odd = leaseAnswerOf([1, "d", 0, 1, 9, ["a"], "none", [7]]);
-    expect(odd).toMatchObject({ number: 1, away: new Map(), claimed: ["7"] });
-    expect(odd.members.get("a") ?? "").toBe("");
+    const odd = leaseAnswerOf([1, "d", 0, 1, 9, [7], 2, ["a"], "none"]);
+    expect(odd).toMatchObject({ number: 1, claimed: ["7"] });
+    expect(odd.change).toEqual({ is: "all", members: new Map(), away: new Map() });
+    expect(leaseAnswerOf([1, "d", 0, 1, 9, [], 1, ["in", "a", "x", "odd"]]).change).toEqual({
+      is: "some",
+      hosts: [{ host: "a", sealed: "x", is: "member" }],
+    });
+    expect(leaseAnswerOf([1, "d", 0, 1, 9, [], 0, []]).change).toEqual({ is: "none" });
   });
 });
 
