@@ -7,7 +7,7 @@ import { importPKCS8, SignJWT } from "jose";
 import type { Clock } from "../../base/clock.ts";
 import type { OutgoingPush, PushSender } from "../../ports/push-senders.ts";
 import { epochMsOf, type Monotonic, msBetween } from "../../protocol/time.ts";
-import { outcomeOf, ProvenAddress, unanswered } from "./outcome.ts";
+import { outcomeOf, unanswered, unlessPage } from "./outcome.ts";
 
 const TIMEOUT_MS = 10_000;
 /** APNs refuses a token that is renewed within 20 minutes, and one that is older than 60. */
@@ -33,7 +33,6 @@ export function createApns({ url, key, keyId, teamId, topic, clock }: ApnsDeps):
   let session: http2.ClientHttp2Session | null = null;
   let token: { text: Promise<string>; madeMs: Monotonic } | null = null;
   let isClosed = false;
-  const proven = new ProvenAddress();
 
   function connected(): http2.ClientHttp2Session {
     if (session !== null && !session.closed && !session.destroyed) return session;
@@ -123,7 +122,7 @@ export function createApns({ url, key, keyId, teamId, topic, clock }: ApnsDeps):
         const { status, retryAfter, said } = await request(push, await providerToken());
         if (status === 403) token = null;
         const outcome = outcomeOf(status, retryAfter, said, epochMsOf(clock.wallMs()));
-        return proven.judge(outcome, status);
+        return unlessPage(outcome, said);
       } catch (error) {
         // No answer: refused, cut off, or too late.
         return unanswered(error);

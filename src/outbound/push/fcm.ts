@@ -8,7 +8,7 @@ import type { FcmCredentials } from "../../config/push-keys.ts";
 import type { OutgoingPush, PushSender } from "../../ports/push-senders.ts";
 import { epochMsOf, later, type Monotonic, msBetween } from "../../protocol/time.ts";
 import type { Post } from "../request.ts";
-import { outcomeOf, ProvenAddress, unanswered } from "./outcome.ts";
+import { outcomeOf, unanswered, unlessPage } from "./outcome.ts";
 
 const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 16 * 1024;
@@ -17,8 +17,6 @@ const GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 const ASSERTION_S = 3_600;
 const SPARE_MS = 60_000;
 const TTL = "86400s";
-/** In the answer about a token that is not in use any more. */
-const UNREGISTERED = "UNREGISTERED";
 
 interface FcmDeps {
   credentials: FcmCredentials;
@@ -34,7 +32,6 @@ interface Access {
 
 export function createFcm({ credentials, url, post, clock }: FcmDeps): PushSender {
   const address = `${url.replace(/\/$/, "")}/v1/projects/${credentials.projectId}/messages:send`;
-  const proven = new ProvenAddress();
   let access: Promise<Access> | null = null;
 
   async function ask(): Promise<Access> {
@@ -95,7 +92,7 @@ export function createFcm({ credentials, url, post, clock }: FcmDeps): PushSende
         const nowMs = epochMsOf(clock.wallMs());
         const { status, headers } = answer;
         const outcome = outcomeOf(status, headers["retry-after"], answer.body, nowMs);
-        return answer.body.includes(UNREGISTERED) ? outcome : proven.judge(outcome, status);
+        return unlessPage(outcome, answer.body);
       } catch (error) {
         // No answer: refused, cut off, or too late; or there is no access token.
         return unanswered(error);

@@ -4,7 +4,7 @@ import type { PushSender } from "../../ports/push-senders.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import type { Post } from "../request.ts";
 import { signedHeaders } from "../signature.ts";
-import { outcomeOf, ProvenAddress, unanswered } from "./outcome.ts";
+import { outcomeOf, unanswered } from "./outcome.ts";
 
 const TIMEOUT_MS = 10_000;
 const ANSWER_BYTES_MAX = 4 * 1024;
@@ -17,7 +17,6 @@ interface GatewayDeps {
 }
 
 export function createGatewaySender({ url, secret, post, clock }: GatewayDeps): PushSender {
-  const proven = new ProvenAddress();
   return {
     hostOf: () => url,
 
@@ -44,8 +43,7 @@ export function createGatewaySender({ url, secret, post, clock }: GatewayDeps): 
           answerBytesMax: ANSWER_BYTES_MAX,
         });
         const { status, headers } = answer;
-        const outcome = outcomeOf(status, headers["retry-after"], answer.body, nowMs);
-        return proven.judge(outcome, status);
+        return outcomeOf(status, headers["retry-after"], answer.body, nowMs);
       } catch (error) {
         // No answer: refused, cut off, or too late.
         return unanswered(error);

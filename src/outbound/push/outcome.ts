@@ -5,21 +5,13 @@ import { retryAfterOf } from "../retry-after.ts";
 const DETAIL_CHARS_MAX = 200;
 
 /**
- * Whether the address that the operator has set is the provider's. An address with a mistake in it
- * answers 404 to everything, and that says nothing about any device.
- *
- * [PVD5] A 404 of such an address takes no device away before it has taken a push, or has named a
- *        device that is gone; until then the push is tried again.
+ * [PVD5] FCM and APNs answer in JSON. A page of HTML with the status 404 is from somebody else, whom
+ *        an address with a mistake in it leads to: it takes no device away, and the push is tried
+ *        again.
  */
-export class ProvenAddress {
-  #isProven = false;
-
-  /** What a 404 means that does not itself say so. */
-  judge(outcome: SendOutcome, status: number): SendOutcome {
-    if (outcome.is === "sent" || status === 410) this.#isProven = true;
-    if (outcome.is !== "gone" || this.#isProven) return outcome;
-    return { is: "failed", detail: outcome.detail, retryAfterMs: 0 };
-  }
+export function unlessPage(outcome: SendOutcome, said: string): SendOutcome {
+  if (outcome.is !== "gone" || !said.trimStart().startsWith("<")) return outcome;
+  return { is: "failed", detail: outcome.detail, retryAfterMs: 0 };
 }
 
 /** `nowMs`: since the epoch, for a Retry-After that is a date. */
