@@ -8,6 +8,9 @@
  *
  * An actor is watched at the server while somebody is subscribed to it, again in each session, from
  * the `rev` that is held: its events are applied in order, or a new view takes their place.
+ *
+ * [SDK103] A handle listens to its client only while somebody is subscribed to it, or its watch is
+ *          still to be ended.
  */
 import type { ClientAck } from "../protocol/events.ts";
 import { isOnline, onOnline } from "./attached.ts";
@@ -131,27 +134,50 @@ export function actorOf<D extends TypedActor>(
         break;
       }
     }
-    if (mine === sessions) isAsking = false;
+    if (mine !== sessions) return;
+    isAsking = false;
+    leaveIfIdle();
   }
 
   const isThis = (event: { kind: string; key: string }) => event.kind === kind && event.key === key;
-  client.on("actor_event", (event) => {
-    if (isThis(event)) take(event);
-  });
-  client.on("actor_closed", (event) => {
-    if (!isThis(event)) return;
-    closed = event.code;
+  /** Ends what listens to the client; null: nothing does. */
+  let leave: (() => void) | null = null;
+
+  function attach(): void {
+    if (leave !== null) return;
+    // Whatever was watched, it was in a session that may be over.
+    isWatched = false;
+    const ends = [
+      client.on("actor_event", (event) => {
+        if (isThis(event)) take(event);
+      }),
+      client.on("actor_closed", (event) => {
+        if (!isThis(event)) return;
+        closed = event.code;
+        rev = null;
+        isWatched = false;
+        if (event.code === "restarted") void settle();
+        else store.set(null);
+      }),
+      onOnline(client, () => {
+        sessions++;
+        isWatched = false;
+        isAsking = false;
+        void settle();
+      }),
+    ];
+    leave = () => {
+      for (const end of ends) end();
+    };
+  }
+
+  /** [SDK103] A watch ends with its session. */
+  function leaveIfIdle(): void {
+    if (listeners > 0 || isAsking || (isWatched && isOnline(client))) return;
+    leave?.();
+    leave = null;
     rev = null;
-    isWatched = false;
-    if (event.code === "restarted") void settle();
-    else store.set(null);
-  });
-  onOnline(client, () => {
-    sessions++;
-    isWatched = false;
-    isAsking = false;
-    void settle();
-  });
+  }
 
   return {
     get: store.get,
@@ -159,6 +185,7 @@ export function actorOf<D extends TypedActor>(
     subscribe(listener) {
       const end = store.subscribe(listener);
       listeners++;
+      attach();
       void settle();
       let isOver = false;
       return () => {

@@ -19,10 +19,10 @@ export const once = <T>(make: (client: Client) => T): ((client: Client) => T) =>
 
 export const isOnline = ({ connection }: Client): boolean => connection.get().is === "online";
 
-/** Calls `call` in each session once the client is online. */
-export function onOnline(client: Client, call: () => void): void {
+/** Calls `call` in each session once the client is online; returns the way to stop that. */
+export function onOnline(client: Client, call: () => void): () => void {
   let before = "";
-  client.connection.subscribe(() => {
+  return client.connection.subscribe(() => {
     const { is } = client.connection.get();
     if (is === "online" && before !== is) call();
     before = is;

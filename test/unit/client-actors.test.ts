@@ -17,6 +17,8 @@ let answers: Record<string, unknown>;
 let listeners: Map<string, ((payload: unknown) => void)[]>;
 let isUp: boolean;
 let changed: () => void;
+/** How many listeners the client has. */
+let attached: number;
 let refusal: TroupeError | null;
 let client: Client;
 
@@ -25,6 +27,7 @@ beforeEach(() => {
   answers = { watch_actor: { rev: 4, view: { n: 4 } }, call: { result: 5, rev: 5 } };
   listeners = new Map();
   isUp = true;
+  attached = 0;
   refusal = null;
   changed = () => undefined;
   client = {
@@ -32,7 +35,11 @@ beforeEach(() => {
       get: () => ({ is: isUp ? "online" : "waiting" }),
       subscribe(listener: () => void) {
         changed = listener;
-        return () => undefined;
+        attached++;
+        return () => {
+          if (changed === listener) changed = () => undefined;
+          attached--;
+        };
       },
     },
     async ask(event: string, payload: Record<string, unknown>, take?: (answer: unknown) => void) {
@@ -43,7 +50,14 @@ beforeEach(() => {
     },
     on(name: string, listener: (payload: unknown) => void) {
       listeners.set(name, [...(listeners.get(name) ?? []), listener]);
-      return () => undefined;
+      attached++;
+      return () => {
+        listeners.set(
+          name,
+          listeners.get(name)!.filter((one) => one !== listener),
+        );
+        attached--;
+      };
     },
   } as unknown as Client;
 });
@@ -114,6 +128,46 @@ describe("actorOf", () => {
     refusal = null;
     await clock.advance(1_000);
     expect(actor.get()).toEqual({ n: 4 });
+  });
+
+  it("[SDK103] the client has its listeners only while somebody is subscribed", async () => {
+    const actors = Array.from({ length: 100 }, counter);
+    await actors[0]!.call("add", { by: 1 });
+    expect(attached).toBe(0);
+    const actor = actors[1]!;
+    const ends = [actor.subscribe(() => undefined), actor.subscribe(() => undefined)];
+    await settled();
+    expect(attached).toBe(3);
+    ends[0]!();
+    await settled();
+    expect(attached).toBe(3);
+    ends[1]!();
+    // Until its watch has ended.
+    expect(attached).toBe(3);
+    await settled();
+    expect(asked.at(-1)?.event).toBe("unwatch_actor");
+    expect(attached).toBe(0);
+    actor.subscribe(() => undefined);
+    await settled();
+    tells("actor_event", { rev: 5, name: "counted", data: { n: 9 } });
+    expect([attached, actor.get()]).toEqual([3, { n: 9 }]);
+  });
+
+  it("[SDK103] without a connection they go at once, and a later session begins anew", async () => {
+    const actor = counter();
+    const end = actor.subscribe(() => undefined);
+    await settled();
+    isUp = false;
+    changed();
+    end();
+    expect(attached).toBe(0);
+    actor.subscribe(() => undefined);
+    await settled();
+    expect(asked.map(({ event }) => event)).toEqual(["watch_actor"]);
+    isUp = true;
+    changed();
+    await settled();
+    expect(asked.at(-1)).toEqual({ event: "watch_actor", payload: { kind: "counter", key: "a" } });
   });
 
   it("[SDK97] call answers the action's result under a call_id of its own", async () => {
