@@ -28,6 +28,7 @@ import {
 } from "./actors.ts";
 import type { AppTypes, UserOf } from "./app-data.ts";
 import { attempt } from "./attached.ts";
+import { calm } from "./calm.ts";
 import type { Client } from "./client.ts";
 import { presenceOf } from "./presence.ts";
 import { inboxOf, type NotificationState, postWatchOf } from "./social.ts";
@@ -61,44 +62,13 @@ export function useReadable<S>(readable: Readable<S>, pick?: (value: S) => unkno
   return useSyncExternalStore(part.subscribe, part.get, part.get);
 }
 
-/** A tab that is hidden draws no frames. */
-const FRAME_MAX_MS = 100;
+/** Lists of much are drawn again no sooner than this after they were. */
+const LIST_GAP_MS = 100;
 
-/** A browser has frames; a server draws once. */
-interface Frames {
-  requestAnimationFrame?(draw: () => void): number;
-  cancelAnimationFrame(frame: number): void;
-}
-const browser = globalThis as unknown as Frames;
-
-/** Tells of changes once a frame, so that a burst of events does not draw as often as it has events. */
-function calm<T>(source: Readable<T>): Readable<T> {
-  const { requestAnimationFrame } = browser;
-  if (requestAnimationFrame === undefined) return source;
-  return {
-    get: source.get,
-    subscribe(listener) {
-      let cancel: (() => void) | null = null;
-      const tell = (): void => {
-        cancel?.();
-        cancel = null;
-        listener();
-      };
-      const unsubscribe = source.subscribe(() => {
-        if (cancel !== null) return;
-        const frame = requestAnimationFrame(tell);
-        const timer = setTimeout(tell, FRAME_MAX_MS);
-        cancel = () => {
-          browser.cancelAnimationFrame(frame);
-          clearTimeout(timer);
-        };
-      });
-      return () => {
-        cancel?.();
-        unsubscribe();
-      };
-    },
-  };
+/** [KIT40] As useReadable, for what a list shows: a burst of events draws it a few times only. */
+export function useListReadable<T>(readable: Readable<T>): T {
+  const part = useMemo(() => calm(readable, LIST_GAP_MS), [readable]);
+  return useSyncExternalStore(part.subscribe, part.get, part.get);
 }
 
 export function useConnection(): ConnectionState {
@@ -106,7 +76,7 @@ export function useConnection(): ConnectionState {
 }
 
 export function useConversations<A extends AppTypes = AppTypes>(): readonly ConversationView<A>[] {
-  return useReadable(useTroupe<A>().conversations);
+  return useListReadable(useTroupe<A>().conversations);
 }
 
 /** Null before the first session. */
@@ -127,7 +97,7 @@ export function useConversation<A extends AppTypes = AppTypes>(
 ): ConversationView<A> | null {
   const client = useTroupe<A>();
   useEffect(() => (id === null ? undefined : client.open(id)), [client, id]);
-  return useReadable<ConversationView<A> | null>(
+  return useListReadable<ConversationView<A> | null>(
     useMemo(() => (id === null ? NOTHING : client.conversation(id)), [client, id]),
   );
 }

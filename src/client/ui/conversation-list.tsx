@@ -64,7 +64,8 @@ interface FiltersProps {
   onSearch: (() => void) | undefined;
 }
 
-function Filters({ filter, onFilter, onSearch }: FiltersProps): ReactElement {
+const Filters = memo(function Filters(props: FiltersProps): ReactElement {
+  const { filter, onFilter, onSearch } = props;
   const { texts } = useShared();
   const names = {
     all: texts.filterAll,
@@ -92,7 +93,7 @@ function Filters({ filter, onFilter, onSearch }: FiltersProps): ReactElement {
       )}
     </fieldset>
   );
-}
+});
 
 const Row = memo(function Row(props: RowProps): ReactElement {
   const { parts } = useShared();

@@ -5,7 +5,7 @@ import { isArchived, isHidden } from "../../protocol/prefs-rules.ts";
 import { epochMsOf } from "../../protocol/time.ts";
 import { systemClock } from "../clock.ts";
 import { prefsOf } from "../prefs.ts";
-import { useReadable, useTroupe } from "../react.ts";
+import { useConversations, useListReadable, useReadable, useTroupe } from "../react.ts";
 import type { ConversationView } from "../views.ts";
 
 export type Filter = "all" | "unread" | "archived";
@@ -44,7 +44,7 @@ export function listed(
 
 export function useListed(filter: Filter, openId: string | null): readonly ConversationView[] {
   const client = useTroupe();
-  const views = useReadable(client.conversations);
-  const prefs = useReadable(prefsOf(client).all);
+  const views = useConversations();
+  const prefs = useListReadable(prefsOf(client).all);
   return useMemo(() => listed(views, prefs, filter, openId), [views, prefs, filter, openId]);
 }

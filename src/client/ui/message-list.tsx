@@ -4,11 +4,13 @@
  * older ones as they come near, and marks as read what has been seen.
  */
 import {
+  memo,
   type ReactElement,
   useCallback,
   useEffect,
   useLayoutEffect,
   useMemo,
+  useReducer,
   useRef,
   useState,
 } from "react";
@@ -56,7 +58,8 @@ export interface Target {
 
 const NONE: readonly string[] = [];
 
-export function MessageList(props: MessageListProps): ReactElement {
+/** [KIT40] Drawn by what it shows, and not whenever what stands around it is. */
+export const MessageList = memo(function MessageList(props: MessageListProps): ReactElement {
   const { texts } = useShared();
   const view = useConversation(props.conversationId);
   const { is } = useConnection();
@@ -71,7 +74,7 @@ export function MessageList(props: MessageListProps): ReactElement {
     );
   }
   return <List key={props.conversationId} {...props} view={view} />;
-}
+});
 
 function List(props: MessageListProps & { view: ConversationView }): ReactElement {
   const { view, conversationId, onReply, onEdit, onThread, target = null } = props;
@@ -84,34 +87,24 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
   const scroll = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
   const isAtEnd = useRef(true);
-  const isLoading = useRef(false);
+  const loading = useRef<Promise<boolean> | null>(null);
   const [isAway, setIsAway] = useState(false);
   const isSettled = useSettled();
   /** Where the new ones began when the list was opened. */
   const [newAfterSeq] = useState(view.unread > 0 ? view.readSeq : null);
 
   const { messages, outgoing } = view;
-  const rows = useMemo(
+  const all = useMemo(
     () => rowsOf(messages, outgoing, newAfterSeq, meId),
     [messages, outgoing, newAfterSeq, meId],
   );
+  const { rows, isShifted } = useOneEnd(all);
   const bySeq = useMemo(() => new Map(messages.map((one) => [one.seq, one])), [messages]);
   const latest = useRef({ rows, view });
   latest.current = { rows, view };
   const [drawings] = useState(() => new Drawings());
   // biome-ignore lint/correctness/useExhaustiveDependencies: whenever there are others
   useLayoutEffect(() => drawings.drawn(), [rows, drawings]);
-
-  // Rows that came before those there were: the list keeps its place by its end.
-  const firstKey = useRef<string | undefined>(undefined);
-  const top = rows.find((row) => row.is === "message")?.key;
-  const isShifted =
-    firstKey.current !== undefined &&
-    firstKey.current !== top &&
-    rows.some(({ key }) => key === firstKey.current);
-  useLayoutEffect(() => {
-    firstKey.current = top;
-  }, [top]);
 
   const toEnd = useCallback((): void => {
     list.current?.scrollToIndex(latest.current.rows.length - 1, { align: "end" });
@@ -135,12 +128,12 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
     return () => document.removeEventListener("visibilitychange", markSeen);
   }, [markSeen]);
 
-  const loadOlder = useCallback(async (): Promise<void> => {
-    if (isLoading.current || !latest.current.view.hasOlder) return;
-    isLoading.current = true;
-    // Out of reach now; the next scroll asks again.
-    await attempt(client.loadOlder(conversationId, PAGE));
-    isLoading.current = false;
+  /** Whether the page came: out of reach now, the next scroll asks again. */
+  const loadOlder = useCallback((): Promise<boolean> => {
+    loading.current ??= attempt(client.loadOlder(conversationId, PAGE)).finally(() => {
+      loading.current = null;
+    });
+    return loading.current;
   }, [client, conversationId]);
 
   const look = useCallback((): void => {
@@ -149,20 +142,21 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
     isAtEnd.current = at.scrollSize - at.scrollOffset - at.viewportSize < END_PX;
     setIsAway(!isAtEnd.current);
     markSeen();
-    if (at.scrollOffset < AHEAD_PX) void loadOlder();
+    if (at.scrollOffset < AHEAD_PX && latest.current.view.hasOlder) void loadOlder();
   }, [loadOlder, markSeen]);
 
   const jump = useCallback(
     async (seq: number): Promise<void> => {
       const find = (): number =>
         latest.current.rows.findIndex((row) => row.is === "message" && row.message.seq === seq);
-      for (let n = 0; n < JUMP_PAGES_MAX && find() === -1; n++) {
-        if (!latest.current.view.hasOlder) return;
-        const { rows: before } = latest.current;
-        await loadOlder();
-        // The page is in `latest` after it was drawn.
-        if (latest.current.rows === before) await drawings.next();
+      const talk = client.conversation(conversationId);
+      const isHeld = () => talk.get()?.messages.some((one) => one.seq === seq);
+      for (let n = 0; n < JUMP_PAGES_MAX && !isHeld(); n++) {
+        if (!talk.get()?.hasOlder || !(await loadOlder())) return;
       }
+      if (!isHeld()) return;
+      // It is among the rows once they are drawn.
+      if (find() === -1) await drawings.next();
       const at = find();
       if (at === -1) return;
       isAtEnd.current = false;
@@ -172,7 +166,7 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
       const shown = await appears(root, () => root.querySelector(`[data-seq="${seq}"]`));
       shown?.animate(FLASH, FLASH_MS);
     },
-    [loadOlder, drawings],
+    [client, conversationId, loadOlder, drawings],
   );
   const onJump = useCallback((seq: number) => void jump(seq), [jump]);
   useEffect(() => {
@@ -233,8 +227,8 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
       >
         {rows.length === 0 && <p className="troupe-empty">{texts.noMessages}</p>}
         <div className="troupe-fill" />
-        <Virtualizer ref={list} scrollRef={scroll} shift={isShifted} onScroll={look}>
-          {rows.map(draw)}
+        <Virtualizer ref={list} data={rows} scrollRef={scroll} shift={isShifted} onScroll={look}>
+          {draw}
         </Virtualizer>
         <Typing view={view} />
       </div>
@@ -251,6 +245,26 @@ function List(props: MessageListProps & { view: ConversationView }): ReactElemen
       )}
     </div>
   );
+}
+
+/**
+ * [KIT43] Where rows came before those there were, the list keeps its place by its end: those that came
+ * after them are then drawn in a step of their own.
+ */
+function useOneEnd(all: readonly Row[]): { rows: readonly Row[]; isShifted: boolean } {
+  const drawn = useRef<{ top?: string | undefined; end?: string | undefined }>({});
+  const [, drawOthers] = useReducer((n: number) => n + 1, 0);
+  const before = drawn.current;
+  const top = all.find((row) => row.is === "message")?.key;
+  const isShifted =
+    before.top !== undefined && before.top !== top && all.some(({ key }) => key === before.top);
+  const end = isShifted ? all.findIndex(({ key }) => key === before.end) : -1;
+  const rows = useMemo(() => (end === -1 ? all : all.slice(0, end + 1)), [all, end]);
+  useLayoutEffect(() => {
+    drawn.current = { top, end: rows.at(-1)?.key };
+    if (rows.length < all.length) drawOthers();
+  }, [all, rows, top]);
+  return { rows, isShifted };
 }
 
 /** Whether the rows have been measured: until then they would be seen to move. */

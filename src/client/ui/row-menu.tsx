@@ -1,5 +1,5 @@
 /** What one can do with a conversation in the list; all of it is this user's alone. */
-import type { ReactElement } from "react";
+import { memo, type ReactElement } from "react";
 import type { PrefsChange } from "../../protocol/prefs.ts";
 import { isMuted } from "../../protocol/prefs-rules.ts";
 import { attempt } from "../attached.ts";
@@ -11,7 +11,8 @@ import { isArchivedView, nowIso, usePrefs } from "./listing.ts";
 import { MenuItem, Popup } from "./popup.tsx";
 import { useTitle } from "./titles.tsx";
 
-export function RowMenu({ view }: { view: ConversationView }): ReactElement {
+export const RowMenu = memo(function RowMenu(props: { view: ConversationView }): ReactElement {
+  const { view } = props;
   const client = useTroupe();
   const { texts } = useShared();
   const { title } = useTitle(view);
@@ -62,4 +63,4 @@ export function RowMenu({ view }: { view: ConversationView }): ReactElement {
       }}
     </Popup>
   );
-}
+});
