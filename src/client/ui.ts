@@ -27,7 +27,7 @@ export type { May } from "./ui/may.ts";
 export { Members, type MembersProps } from "./ui/members.tsx";
 export { Message } from "./ui/message.tsx";
 export { MessageList, type MessageListProps, type Target } from "./ui/message-list.tsx";
-export { Notifications, type NotificationsProps } from "./ui/notifications.tsx";
+export { Notifications } from "./ui/notifications.tsx";
 export type {
   AttachmentsProps,
   AvatarProps,
@@ -35,13 +35,18 @@ export type {
   HeaderProps,
   MemberProps,
   MessageProps,
+  NotificationsProps,
   Parts,
+  PresenceProps,
   ReactionsProps,
+  ReceiptsProps,
   RowProps,
+  SearchProps,
+  ThreadProps,
 } from "./ui/parts.ts";
 export { Pins, type PinsProps } from "./ui/pins.tsx";
 export { ReactionPicker, Reactions } from "./ui/reactions.tsx";
-export { Receipts, type ReceiptsProps } from "./ui/receipts.tsx";
-export { placeOfMessage, Search, type SearchProps, useSearchKey } from "./ui/search.tsx";
+export { Receipts } from "./ui/receipts.tsx";
+export { placeOfMessage, Search, useSearchKey } from "./ui/search.tsx";
 export { TEXTS, type Texts } from "./ui/texts.ts";
-export { Thread, type ThreadProps } from "./ui/thread.tsx";
+export { Thread } from "./ui/thread.tsx";

@@ -4,7 +4,7 @@ import { isolated } from "../../protocol/isolated.ts";
 import type { PresenceStatus } from "../../protocol/schemas.ts";
 import { useConnection, usePresence, useUser } from "../react.ts";
 import { useShared } from "./frame.tsx";
-import type { AvatarProps } from "./parts.ts";
+import type { AvatarProps, PresenceProps } from "./parts.ts";
 import { initialsOf, tintOf } from "./words.ts";
 
 /** Initials on a tint. Decoration: the name stands beside it. */
@@ -49,7 +49,13 @@ export function PersonAvatar({ userId, size }: PersonProps): ReactElement {
 }
 
 /** "online", "last seen 9:41", live. */
-export function Presence({ userId }: { userId: string }): ReactElement {
+export function Presence(props: PresenceProps): ReactElement {
+  const { parts } = useShared();
+  const Part = parts.Presence ?? OwnPresence;
+  return <Part {...props} />;
+}
+
+function OwnPresence({ userId }: PresenceProps): ReactElement {
   const { words } = useShared();
   return <span className="troupe-presence">{words.presence(usePresence(userId))}</span>;
 }

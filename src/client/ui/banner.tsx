@@ -6,7 +6,13 @@ import { useShared } from "./frame.tsx";
 /** A reconnect that is shorter than this is nobody's business. */
 const PATIENCE_MS = 1_500;
 
-export function ConnectionBanner(): ReactElement | null {
+export function ConnectionBanner(): ReactElement {
+  const { parts } = useShared();
+  const Part = parts.ConnectionBanner ?? OwnConnectionBanner;
+  return <Part />;
+}
+
+function OwnConnectionBanner(): ReactElement | null {
   const client = useTroupe();
   const { texts } = useShared();
   const { is } = useConnection();

@@ -7,6 +7,7 @@ import { inboxOf } from "../social.ts";
 import { PersonAvatar } from "./avatar.tsx";
 import { useShared } from "./frame.tsx";
 import { Icon, type IconName } from "./icons.tsx";
+import type { NotificationsProps } from "./parts.ts";
 
 /** A refused mark is tried again. */
 const MARK_AGAIN_MS = 3_000;
@@ -18,16 +19,13 @@ const SIGNS: Readonly<Record<string, IconName>> = {
   mention: "at",
 };
 
-export interface NotificationsProps {
-  /** What one of them leads to. */
-  onOpen?(notification: Notification): void;
-  /** Shows a way to close it. */
-  onClose?(): void;
-  /** Default false: only "mark all" and what is opened elsewhere count as read. */
-  isReadWhenSeen?: boolean;
+export function Notifications(props: NotificationsProps): ReactElement {
+  const { parts } = useShared();
+  const Part = parts.Notifications ?? OwnNotifications;
+  return <Part {...props} />;
 }
 
-export function Notifications(props: NotificationsProps): ReactElement {
+function OwnNotifications(props: NotificationsProps): ReactElement {
   const { onOpen, onClose, isReadWhenSeen = false } = props;
   const client = useTroupe();
   const { texts } = useShared();

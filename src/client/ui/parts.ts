@@ -1,7 +1,8 @@
 /** What the replaceable parts of the kit are given: a part of an application takes the same. */
 import type { ComponentType, ReactNode } from "react";
 import type { Role } from "../../protocol/permissions.ts";
-import type { Member, Message, PresenceStatus } from "../../protocol/schemas.ts";
+import type { Member, Message, PresenceStatus, User } from "../../protocol/schemas.ts";
+import type { Notification } from "../../protocol/social.ts";
 import type { ConversationView } from "../views.ts";
 import type { May } from "./may.ts";
 
@@ -84,6 +85,39 @@ export interface RowProps {
   onSelect(conversationId: string): void;
 }
 
+export interface ThreadProps {
+  /** The conversation of the message. */
+  conversationId: string;
+  /** The message that it is about. */
+  seq: number;
+  onClose?: () => void;
+}
+
+export interface ReceiptsProps {
+  progress: "sent" | "delivered" | "read";
+}
+
+export interface NotificationsProps {
+  /** What one of them leads to. */
+  onOpen?(notification: Notification): void;
+  /** Shows a way to close it. */
+  onClose?(): void;
+  /** Default false: only "mark all" and what is opened elsewhere count as read. */
+  isReadWhenSeen?: boolean;
+}
+
+export interface SearchProps {
+  onConversation(conversationId: string): void;
+  /** Somebody was chosen, with whom there may be no conversation yet. */
+  onPerson(user: User): void;
+  onMessage(conversationId: string, seq: number): void;
+  onClose(): void;
+}
+
+export interface PresenceProps {
+  userId: string;
+}
+
 /** Parts that can be replaced, each by a component of the same props. */
 export interface Parts {
   Avatar: ComponentType<AvatarProps>;
@@ -94,4 +128,10 @@ export interface Parts {
   Reactions: ComponentType<ReactionsProps>;
   Attachments: ComponentType<AttachmentsProps>;
   Member: ComponentType<MemberProps>;
+  Thread: ComponentType<ThreadProps>;
+  Receipts: ComponentType<ReceiptsProps>;
+  Notifications: ComponentType<NotificationsProps>;
+  Search: ComponentType<SearchProps>;
+  ConnectionBanner: ComponentType;
+  Presence: ComponentType<PresenceProps>;
 }

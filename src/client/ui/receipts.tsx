@@ -1,12 +1,15 @@
 /** How far an own message has come, as ticks with their word. */
 import type { ReactElement } from "react";
 import { useShared } from "./frame.tsx";
+import type { ReceiptsProps } from "./parts.ts";
 
-export interface ReceiptsProps {
-  progress: "sent" | "delivered" | "read";
+export function Receipts(props: ReceiptsProps): ReactElement {
+  const { parts } = useShared();
+  const Part = parts.Receipts ?? OwnReceipts;
+  return <Part {...props} />;
 }
 
-export function Receipts({ progress }: ReceiptsProps): ReactElement {
+function OwnReceipts({ progress }: ReceiptsProps): ReactElement {
   const { texts } = useShared();
   return (
     <svg

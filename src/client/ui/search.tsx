@@ -22,20 +22,13 @@ import { type ConversationView, peerOf } from "../views.ts";
 import { Avatar, PersonAvatar, useName } from "./avatar.tsx";
 import { useShared } from "./frame.tsx";
 import type { Target } from "./message-list.tsx";
+import type { SearchProps } from "./parts.ts";
 import { useTitle } from "./titles.tsx";
 
 /** A server is not asked at each keystroke. */
 const PAUSE_MS = 200;
 const SHOWN_MAX = 6;
 const MESSAGES_MAX = 20;
-
-export interface SearchProps {
-  onConversation(conversationId: string): void;
-  /** Somebody was chosen, with whom there may be no conversation yet. */
-  onPerson(user: User): void;
-  onMessage(conversationId: string, seq: number): void;
-  onClose(): void;
-}
 
 type Found =
   | { is: "conversation"; key: string; view: ConversationView }
@@ -75,6 +68,12 @@ export async function placeOfMessage(
 }
 
 export function Search(props: SearchProps): ReactElement {
+  const { parts } = useShared();
+  const Part = parts.Search ?? OwnSearch;
+  return <Part {...props} />;
+}
+
+function OwnSearch(props: SearchProps): ReactElement {
   const { onClose, onConversation, onPerson, onMessage } = props;
   const { texts } = useShared();
   const [query, setQuery] = useState("");

@@ -16,18 +16,17 @@ import { useMay } from "./may.ts";
 import { Message } from "./message.tsx";
 import { MessageList } from "./message-list.tsx";
 import { Panel } from "./panel.tsx";
+import type { ThreadProps } from "./parts.ts";
 import { useTitle } from "./titles.tsx";
 import { useWriting } from "./writing.ts";
 
-export interface ThreadProps {
-  /** The conversation of the message. */
-  conversationId: string;
-  /** The message that it is about. */
-  seq: number;
-  onClose?: () => void;
+export function Thread(props: ThreadProps): ReactElement {
+  const { parts } = useShared();
+  const Part = parts.Thread ?? OwnThread;
+  return <Part {...props} />;
 }
 
-export function Thread(props: ThreadProps): ReactElement {
+function OwnThread(props: ThreadProps): ReactElement {
   const { texts } = useShared();
   const { id, problem } = useThreadId(props);
   const parent = useConversation(props.conversationId);
