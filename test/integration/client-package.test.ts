@@ -47,6 +47,7 @@ import { connect, createCaller, online, type Client, type ConversationView } fro
 import type { Conversation, Message, User } from "troupe-client";
 import { presenceOf } from "troupe-client/presence";
 import { inboxOf } from "troupe-client/social";
+import { type Push, type PushState, pushOf } from "troupe-client/push";
 import { TroupeProvider, useConversation } from "troupe-client/react";
 
 export async function talk(url: string, token: string): Promise<string> {
@@ -63,6 +64,8 @@ export async function talk(url: string, token: string): Promise<string> {
   own.conversation(made.id).get()?.messages[0]?.data?.bill;
   presenceOf(own).show(order === undefined ? "away" : "online");
   await inboxOf(client).load();
+  const push: Push = pushOf(client, { worker: "/push-worker.js" });
+  const state: PushState = await push.turnOn();
   // @ts-expect-error: a body is a text.
   client.send(made.id, 7);
   // @ts-expect-error: there is no such call.
@@ -70,7 +73,7 @@ export async function talk(url: string, token: string): Promise<string> {
   // @ts-expect-error: a read needs its conversation.
   await client.api("PUT /api/conversations/:id/read", { seq: 1 });
   await createCaller({ url })("POST /api/auth/login", { username: "a", password: "b" });
-  return [me.username, message?.body, items[0]?.body, answer.has_more].join();
+  return [me.username, state, message?.body, items[0]?.body, answer.has_more].join();
 }
 export const hooks = [TroupeProvider, useConversation];
 `;

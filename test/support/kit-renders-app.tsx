@@ -178,7 +178,7 @@ const nameOf = (type: unknown): string => {
 const renders = new Map<string, number>();
 let known = new Set<Fiber>();
 
-/** A node that is in the tree anew, and was called, was drawn with this commit. */
+/** A node that the tree did not have before, and that was called, was drawn with this commit. */
 function onCommit(root: Fiber): void {
   const now = new Set<Fiber>();
   const look = (from: Fiber | null, around: string): void => {

@@ -1,4 +1,4 @@
-/** When what is drawn is told of changes. */
+/** How often a Readable that is drawn tells of its changes. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { calm } from "../../src/client/calm.ts";
 import { createStore, type Store } from "../../src/client/store.ts";

@@ -32,9 +32,9 @@ afterEach(() => vi.unstubAllGlobals());
 const permits = (permission: string) => vi.stubGlobal("Notification", { permission });
 
 async function state(): Promise<string> {
-  const { pushState } = await import("../../src/web/app/push.ts");
+  const { pushHere } = await import("../../src/web/app/push.ts");
   const api = async () => ({ items: [{ device_id: DEVICE }] });
-  return pushState({ api } as unknown as Client);
+  return pushHere({ api } as unknown as Client).state();
 }
 
 it("[PGP4] a permission that was reset, or a subscription that is gone, is off", async () => {

@@ -44,6 +44,7 @@ const ENTRIES = {
   "./actors": "client/actors.ts",
   "./social": "client/social.ts",
   "./search": "client/search.ts",
+  "./push": "client/push.ts",
   "./react": "client/react.ts",
   "./ui": "client/ui.ts",
 };

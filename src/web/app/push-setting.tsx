@@ -1,8 +1,9 @@
 /** The settings' switch for pushes to this browser. */
 import { type ReactElement, useEffect, useState } from "react";
+import type { PushState } from "../../client/push.ts";
 import { useTroupe } from "../../client/react.ts";
 import { answerOf } from "./http.ts";
-import { type PushState, pushState, turnPushOff, turnPushOn } from "./push.ts";
+import { pushHere } from "./push.ts";
 import { Section } from "./setting-section.tsx";
 
 const WORDS: Record<PushState, string> = {
@@ -20,7 +21,7 @@ export function PushSetting(): ReactElement {
 
   useEffect(() => {
     let isShown = true;
-    void answerOf(pushState(client)).then((answer) => {
+    void answerOf(pushHere(client).state()).then((answer) => {
       if (isShown && answer.ok) setState(answer.value);
     });
     return () => {
@@ -32,7 +33,8 @@ export function PushSetting(): ReactElement {
     setBusy(true);
     setProblem("");
     try {
-      setState(await (state === "on" ? turnPushOff(client) : turnPushOn(client)));
+      const push = pushHere(client);
+      setState(await (state === "on" ? push.turnOff() : push.turnOn()));
     } catch (error) {
       // The server has refused it, or the browser's own push service.
       setProblem(error instanceof Error ? error.message : String(error));

@@ -10,7 +10,7 @@ import type { User } from "../../protocol/schemas.ts";
 import type { Account } from "./account.ts";
 import { createApi } from "./http.ts";
 import { createOwnStatus, type OwnStatus } from "./own-status.ts";
-import { closeReadNotices } from "./push.ts";
+import { pushHere } from "./push.ts";
 import { SERVER_URL } from "./server-url.ts";
 import { createSocial, type Social } from "./social.ts";
 import { createToasts, type Toasts } from "./toasts.ts";
@@ -60,7 +60,7 @@ export function createSession(account: Account, me: User): Session {
   };
 
   const ends = [
-    closeReadNotices(client),
+    pushHere(client).closeRead(),
     client.connection.subscribe(takeConnection),
     onMessage(client, ({ sender_id }) => {
       if (sender_id !== me.id && client.connection.get().is !== "online") missed++;
