@@ -160,7 +160,7 @@ export function stepPresence(
     ended: over,
     lastEndedAtMs: isHere ? null : ended ? nowMs : before.lastEndedAtMs,
   };
-  return settle(presence, event, nowMs, graceMs, isAway);
+  return settle(presence, event, nowMs, graceMs, isAway, doubtedBy(event, before));
 }
 
 function settle(
@@ -169,9 +169,9 @@ function settle(
   nowMs: Monotonic,
   graceMs: number,
   isAway: IsAway,
+  doubted: Doubted,
 ): PresenceStep {
   const { phase, published } = presence;
-  const doubted = doubtedBy(event);
   const actual = bestStatus(presence.sessions);
   const isAnyAway = (workers: Doubted) => [...workers].some(isAway);
   switch (phase.is) {
@@ -222,9 +222,14 @@ function settle(
   }
 }
 
-/** [PRS7] [PRS13] */
-function doubtedBy(event: PresenceEvent): Doubted {
-  if (event.type === "workers_doubted") return event.incarnations;
+/** [PRS7] [PRS13] The doubted workers that had sessions of the user, or may have some. */
+function doubtedBy(event: PresenceEvent, { sessions, phase }: Presence): Doubted {
+  if (event.type === "workers_doubted") {
+    // While sessions are still being announced, any of them may have one.
+    if (phase.is === "settling") return event.incarnations;
+    const workers = [...sessions.values()].map(({ worker }) => worker);
+    return new Set(workers.filter((worker) => event.incarnations.has(worker)));
+  }
   return event.type === "known" && event.former !== undefined ? new Set([event.former]) : NONE;
 }
 

@@ -119,6 +119,7 @@ export class SimWorker {
       clock,
       self: incarnation,
       edges: () => exchange.placement.view.workers.length,
+      takeReports: () => exchange.placement.view.placement !== undefined,
       ownerOf: (key) => exchange.placement.ownerOf(key),
       publish: (body) => exchange.publish(topicOf.limits(), { name: "spent", rev: 0, body }),
       report: (to, body) =>

@@ -53,7 +53,8 @@ const takeMembership =
     if (isGone && audience !== "anyone") {
       const conversations = new Map(state.conversations);
       conversations.delete(id);
-      return { ...state, conversations };
+      const outbox = state.outbox.filter(({ conversationId }) => conversationId !== id);
+      return { ...state, conversations, outbox };
     }
     if (!isGone && !members.some(({ user_id }) => user_id === meId)) return state;
     // A user who left it at the same rev has come back.

@@ -199,5 +199,10 @@ function withDraft(prefs: Prefs, draft: Draft | null | undefined): Prefs {
 }
 
 function isSame(one: Draft | null, other: Draft | null): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+  return textOf(one) === textOf(other);
+}
+
+/** The server writes the keys in an order of its own. */
+function textOf(draft: Draft | null): string {
+  return JSON.stringify(draft && [draft.body, draft.reply_to_seq ?? null, draft.data ?? null]);
 }

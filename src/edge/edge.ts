@@ -139,6 +139,8 @@ export class Edge {
       clock,
       self: deps.incarnation,
       edges: () => exchange.placement.view.workers.length,
+      // Hosts of earlier versions take no reports; a view with them names no placement. [HMB3]
+      takeReports: () => exchange.placement.view.placement !== undefined,
       ownerOf: (key) => exchange.placement.ownerOf(key),
       publish: (body) => exchange.publish(topicOf.limits(), { name: "spent", rev: 0, body }),
       report: (to, body) =>

@@ -290,8 +290,7 @@ export class Hub {
     if (died.size === 0) return;
     // Actors of the dead worker may have committed without publishing: orders to any user, also to
     // those who lost a membership with its preferences, and see orphan-users.ts.
-    const isOrphan = (key: string) => this.#formerOwners.isAmong(died, key);
-    const orphans = { shards: this.#formerOwners.shardsOf(died), isOrphan };
+    const orphans = this.#formerOwners.orphansOf(died, before);
     const { owned, all } = orphanUsers(this.sessions, this.streams, this.#channels, orphans);
     const look = () => {
       this.#missed.look(0);

@@ -39,7 +39,10 @@ export function emptiedEvent(event: unknown, user: string, mode: ErasureMode): u
       fields["note"] = null;
     }
     // A post or a comment, as the row that it was.
-    if (isTheirs("author_id") && "body" in fields) Object.assign(fields, { body: "", data: null });
+    if (isTheirs("author_id") && "body" in fields) {
+      Object.assign(fields, { body: "", data: null });
+      for (const key of ["attachments", "file_ids"]) delete fields[key];
+    }
     if (mode === "erase" && isTheirs("sender_id")) emptyMessage(fields);
     for (const [key, each] of Object.entries(fields)) visit(each, key, fields);
   }

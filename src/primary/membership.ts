@@ -68,7 +68,8 @@ export class Membership {
       draining,
       ...(this.#kinds && { kinds: this.#kinds }),
       placement: PLACEMENT,
-      ...(this.#slots > workers.length && { slots: this.#slots }),
+      // In a roll a slot has two workers.
+      ...(this.#slots > new Set(workers.map(({ slot }) => slot)).size && { slots: this.#slots }),
     };
     if (JSON.stringify(next) === JSON.stringify(this.#local)) return;
     this.#local = next;

@@ -144,7 +144,11 @@ export const COST_OF_ROUTE: RouteCosts = {
   banUser: () => ({ change: 1 }),
   unbanUser: () => ({ change: 1 }),
   listBans: page,
-  listMembers: page,
+  listMembers(call) {
+    // By a name it may look at thousands of members.
+    const byName = call.query.q === undefined ? 0 : 10;
+    return { http_user: (page(call).http_user ?? 0) + byName };
+  },
   addMembers({ body, caller }) {
     const added = others(body.user_ids, caller);
     return { http_user: each(added, IDS_A_UNIT), add: added, change: 1 };

@@ -32,10 +32,10 @@ import {
 const FAR_LEASE_MS = 60_000;
 /** Half of what a frame can carry, so that numbers can rise for years. */
 const NUMBER_MAX = 2 ** 31;
-/** Hosts that are further behind read everything. */
 /** Renewals that count the index. */
 const COUNTED_ONE_IN = 16;
 const CHANGES_KEPT = 512;
+/** Hosts that are further behind read everything. */
 const CHANGES_READ_MAX = 256;
 const CHANGED_MAX = 200;
 
@@ -245,6 +245,20 @@ for i = 9, #ARGV, 3 do
   elseif is == 'vouched' and not seen and not hosts[id] then
     keep_away(id, first_look(sealed))
   end
+end
+
+-- A host of an earlier version numbers the members alone. Beside one no host can be away, or the two
+-- versions would raise the number against each other for ever. [LSE1] A host that has just started
+-- has no workers and says nothing of its version yet.
+local is_beside_earlier = false
+for _, host in pairs(hosts) do
+  if not string.find(host.members, '"placement":', 1, true)
+    and not string.find(host.members, '"workers":[],"draining":[]', 1, true) then
+    is_beside_earlier = true
+  end
+end
+if is_beside_earlier then
+  for id in pairs(away) do end_host(id) end
 end
 
 local claimed, next_at = {}, now + ${LEASE_MS}

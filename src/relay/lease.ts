@@ -52,7 +52,7 @@ export type Verdict =
   | { host: string; is: "vouched"; sealed: string };
 
 export interface LeaseRequest {
-  /** The cluster's id; see `clusterKeyOf`. */
+  /** The cluster's id. */
   cluster: string;
   host: string;
   /** The members as `sealedMembers` writes them; "" leaves the cluster. */

@@ -43,6 +43,7 @@ export class MemoryLeases {
     this.#end(host);
     if (members !== "") this.#hosts.set(host, { endsAtMs: later(nowMs, LEASE_MS), members });
     for (const verdict of verdicts) this.#judge(host, verdict, nowMs);
+    if ([...this.#hosts.values()].some(isOfEarlierVersion)) this.#away.clear();
     const claimed: string[] = [];
     let nextMs = LEASE_MS;
     for (const [id, { endsAtMs }] of [...this.#hosts]) {
@@ -127,6 +128,11 @@ export class MemoryLeases {
     const change = { is: "all", members, away } as const;
     return { number: this.#number, change, digest: nowDigest, isNew };
   }
+}
+
+/** As in the script. A host that has just started says nothing of its version yet. */
+function isOfEarlierVersion({ members }: Member): boolean {
+  return !members.includes('"placement":') && !members.includes('"workers":[],"draining":[]');
 }
 
 function sorted(entries: ReadonlyMap<string, { members: string }>): Map<string, string> {

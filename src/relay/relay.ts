@@ -65,8 +65,8 @@ export interface HostRelayOptions {
 
 type State =
   | { is: "away" }
-  /** `hasAsked`: the witness was asked about hosts that are still missing. */
-  | { is: "joining"; untilMs: Monotonic; hasAsked: boolean }
+  /** `asked`: whether the witness was asked about hosts that are missing, and has answered the script. */
+  | { is: "joining"; untilMs: Monotonic; asked: "no" | "under_way" | "told" }
   | { is: "connected" };
 
 export class HostRelay implements Relay {
@@ -302,6 +302,7 @@ export class HostRelay implements Relay {
       return;
     }
     if (!this.#isHearing || this.#isClosed) return;
+    if (verdicts.length > 0 && this.#state.is === "joining") this.#state.asked = "told";
     if (answer.claimed.length > 0) void this.#ask(answer.claimed);
     if (answer.nextMs < RENEW_MS) this.#lookAgainIn(answer.nextMs + JUST_AFTER_MS);
     // Asked before a number of this host's own was used, so the answer may not be above it.
@@ -328,7 +329,7 @@ export class HostRelay implements Relay {
     }
     if (this.#state.is === "away") {
       const untilMs = later(clock.monotonicMs(), REJOIN_MS);
-      this.#state = { is: "joining", untilMs, hasAsked: false };
+      this.#state = { is: "joining", untilMs, asked: "no" };
     }
     const isJoining = this.#state.is === "joining";
     const { workers, draining } = this.#members;
@@ -374,23 +375,32 @@ export class HostRelay implements Relay {
       return true;
     }
     const unseen = [...missing, ...[...this.#known.away.keys()].filter(isMissing)];
-    if (unseen.length === 0 || joining.hasAsked) return false;
-    joining.hasAsked = true;
-    void this.#ask(unseen);
+    if (unseen.length === 0 || joining.asked === "told") return false;
+    if (joining.asked === "no") {
+      joining.asked = "under_way";
+      void this.#ask(unseen, true);
+    }
     return true;
   }
 
-  /** Asks the witness about these hosts, and brings the script what it says. */
-  async #ask(hosts: readonly string[]): Promise<void> {
+  /**
+   * Asks the witness about these hosts, and brings the script what it says. `vouches`: Redis may
+   * have lost them, and those that sign are put back. [RLY12]
+   */
+  async #ask(hosts: readonly string[], vouches = false): Promise<void> {
     const verdicts = await this.#witness.look(hosts);
     if (this.#isClosed || !this.#isHearing) return;
     const vouched = verdicts.flatMap(({ host, is }): Verdict[] => {
       const sealed = this.#lease.sealedOf(host);
-      return is === "signs" && sealed !== undefined ? [{ host, is: "vouched", sealed }] : [];
+      return vouches && is === "signs" && sealed !== undefined
+        ? [{ host, is: "vouched", sealed }]
+        : [];
     });
     this.#verdicts.push(...verdicts, ...vouched);
     await this.#renew();
-    if (!verdicts.some(({ is }) => is === "unknown")) return;
+    // One that is away stays so until PostgreSQL answers.
+    const isUrgent = ({ host, is }: Verdict) => is === "unknown" && this.#known.hosts.has(host);
+    if (!verdicts.some(isUrgent)) return;
     // Another host may be able to ask.
     await this.#voice.sayNews().catch(() => undefined);
   }

@@ -33,6 +33,8 @@ export interface SecondWitnessOptions {
 export class SecondWitness {
   readonly #options: SecondWitnessOptions;
   #isSigning = false;
+  /** Counts the spells of signing; what is left of an earlier one does nothing. */
+  #spell = 0;
   #cancelSigning: () => void = () => undefined;
   #mayLookAtMs: Monotonic;
   /** Each spell without the witness is logged once. */
@@ -52,7 +54,7 @@ export class SecondWitness {
   signs(): void {
     if (this.#isSigning) return;
     this.#isSigning = true;
-    void this.#sign();
+    void this.#sign(++this.#spell);
   }
 
   /** Redis can be reached, and this host is a member. */
@@ -94,10 +96,13 @@ export class SecondWitness {
     await witness.close();
   }
 
-  async #sign(): Promise<void> {
+  async #sign(spell: number): Promise<void> {
     const { witness, host, clock } = this.#options;
+    const isOver = () => !this.#isSigning || spell !== this.#spell;
+    if (isOver()) return;
     await this.#tried("sign", witness.sign(host));
-    if (this.#isSigning) this.#cancelSigning = clock.after(SIGN_MS, () => void this.#sign());
+    if (isOver()) return;
+    this.#cancelSigning = clock.after(SIGN_MS, () => void this.#sign(spell));
   }
 
   /** [SWT4] */

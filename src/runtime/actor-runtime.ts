@@ -138,7 +138,10 @@ export class ActorRuntime {
     // Any activation may wait for a worker that is gone.
     const shards = gone.size > 0 ? null : placement.movedSince(before);
     this.#slices.walk(this.#byShard.of(shards), (activation) => {
-      if (!this.#retired(activation) && gone.size > 0) activation.workersGone(gone);
+      if (this.#retired(activation, placement) || gone.size === 0) return;
+      // Those that are back by now have announced their sessions again.
+      const still = this.gateway.placement === placement ? gone : this.#stillGone(gone);
+      if (still.size > 0) activation.workersGone(still);
     });
     this.#unpark();
   }
@@ -387,12 +390,22 @@ export class ActorRuntime {
     this.#cancelSweep = this.#options.clock.after(SWEEP_MS, () => this.#sweep());
   }
 
-  /** Whether it belongs to another worker, or has ended; the former ends it. */
-  #retired(activation: Activation): boolean {
+  /**
+   * Whether it belongs to another worker, now or under the placement of a view that a walk began
+   * with, or has ended; the former ends it. [HST3]
+   */
+  #retired(activation: Activation, under = this.gateway.placement): boolean {
     if (this.#activations.get(activation.key) !== activation) return true;
-    if (this.gateway.placement.ownerOf(activation.key) === this.#options.self) return false;
+    const { self } = this.#options;
+    const isOwn = this.gateway.placement.ownerOf(activation.key) === self;
+    if (isOwn && under.ownerOf(activation.key) === self) return false;
     activation.retire();
     return true;
+  }
+
+  #stillGone(gone: ReadonlySet<string>): Set<string> {
+    const { placement } = this.gateway;
+    return new Set([...gone].filter((incarnation) => !placement.has(incarnation)));
   }
 
   /** Ends it if it has been idle for that long. */

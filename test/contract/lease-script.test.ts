@@ -3,7 +3,12 @@ import { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { KnownLease } from "../../src/relay/known-lease.ts";
-import { LEASE_MS, type LeaseAnswer, sealedMembers } from "../../src/relay/lease.ts";
+import {
+  LEASE_MS,
+  type LeaseAnswer,
+  type LeaseRequest,
+  sealedMembers,
+} from "../../src/relay/lease.ts";
 import { renewOver } from "../../src/relay/lease-script.ts";
 import { FIRST_SCRIPT } from "../support/first-lease-script.ts";
 import { RedisServer, whyNoRedis } from "../support/redis.ts";
@@ -38,7 +43,7 @@ describe.skipIf(whyNoRedis !== null)(`the script of leases${whyNoRedis ?? ""}`, 
     }
 
     /** The hosts that it knows afterwards. */
-    async renews(): Promise<string[]> {
+    async renews(verdicts: LeaseRequest["verdicts"] = []): Promise<string[]> {
       const answer = await renewOver(redis, {
         cluster: IDENTITY.id,
         host: this.id,
@@ -50,7 +55,7 @@ describe.skipIf(whyNoRedis !== null)(`the script of leases${whyNoRedis ?? ""}`, 
         digest: this.#digest,
         mayLook: false,
         has: this.lease.has,
-        verdicts: [],
+        verdicts,
       });
       this.changes.push(answer.change.is);
       const taken = this.lease.take(answer);
@@ -70,7 +75,8 @@ describe.skipIf(whyNoRedis !== null)(`the script of leases${whyNoRedis ?? ""}`, 
 
   /** A renewal of a host of version 0.1: number, and the hosts that it sees. */
   async function firstRenews(id: string, at = { number: 0, digest: "" }) {
-    const members = sealedMembers(IDENTITY, id, membersOf(id));
+    const { workers, draining } = membersOf(id);
+    const members = sealedMembers(IDENTITY, id, { workers, draining });
     const answer = (await redis.eval(
       FIRST_SCRIPT,
       1,
@@ -141,6 +147,23 @@ describe.skipIf(whyNoRedis !== null)(`the script of leases${whyNoRedis ?? ""}`, 
     await redis.call("XADD", KEY("changes"), `${b!.number}-0`, ...forged);
     expect(await a!.renews()).toEqual(["a", "b"]);
     expect(a!.changes).toEqual(["some", "all"]);
+  });
+
+  it("[LSE1] beside a host of version 0.1 nobody is away, and the number stays", async () => {
+    const [a] = await joined("a");
+    const sealed = sealedMembers(IDENTITY, "x", membersOf("x"));
+    await a!.renews([{ host: "x", is: "vouched", sealed }]);
+    expect(await redis.call("HKEYS", KEY("lapsed"))).toEqual(["away:x"]);
+    let old = await firstRenews("old");
+    await a!.renews();
+    expect(await redis.call("HKEYS", KEY("lapsed"))).toEqual([]);
+    old = await firstRenews("old", old);
+    const settled = old.number;
+    for (let n = 0; n < 5; n++) {
+      await a!.renews();
+      old = await firstRenews("old", old);
+    }
+    expect([a!.number, old.number]).toEqual([settled, settled]);
   });
 
   it("[LSC1] hosts of version 0.1 and of this one see each other, under one number, and the end of each", {

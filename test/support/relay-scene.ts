@@ -164,7 +164,8 @@ export class RelayHost {
 }
 
 export function membersOf(id: string): HostMembers {
-  return { workers: [{ incarnation: `${id}.0.1`, slot: `${id}/0` }], draining: [] };
+  const workers = [{ incarnation: `${id}.0.1`, slot: `${id}/0` }];
+  return { workers, draining: [], placement: 2 };
 }
 
 export async function memoryWorld(): Promise<World & { network: MemoryNetwork; clock: FakeClock }> {

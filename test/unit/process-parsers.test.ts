@@ -378,6 +378,7 @@ describe("[PAR1] topics that edges speak to each other", () => {
       clock: new FakeClock(),
       self: "w1",
       edges: () => 2,
+      takeReports: () => true,
       ownerOf: () => null,
       publish: () => undefined,
       report: () => undefined,

@@ -21,11 +21,14 @@ let clock: FakeClock;
 let edges: Edge[];
 /** Whether what an edge says reaches the others. */
 let isWired: boolean;
+/** Whether all edges take reports, as those of earlier versions do not. */
+let isOfOneVersion: boolean;
 
 beforeEach(() => {
   clock = new FakeClock();
   edges = [];
   isWired = true;
+  isOfOneVersion = true;
 });
 
 function addEdges(count: number, some: Partial<Limits> = { send: SEND }): void {
@@ -37,6 +40,7 @@ function addEdges(count: number, some: Partial<Limits> = { send: SEND }): void {
       clock,
       self,
       edges: () => edges.length,
+      takeReports: () => isOfOneVersion,
       ownerOf: (key) => String(sumOfCodes(key) % edges.length),
       report(to, body) {
         reports.push(body);
@@ -219,6 +223,14 @@ test("[SPN3] calm users of 200 edges cost a message an event at most, and nothin
   expect(tellings()).toEqual([]);
   expect(reportings().length).toBeLessThanOrEqual(events);
   expect(clock.pending).toBe(0);
+});
+
+test("[SPN3] beside edges of an earlier version all publish to all", async () => {
+  isOfOneVersion = false;
+  addEdges(40);
+  await floods(100, 10);
+  expect(edges.flatMap(({ reports }) => reports)).toEqual([]);
+  expect(tellings().length).toBeGreaterThan(0);
 });
 
 test("[SPN3] guesses spread over 40 edges are refused everywhere, one or two late", async () => {

@@ -3,8 +3,8 @@
  * budget on all workers of all hosts and not one on each.
  *
  * [SPN1] Low use is not published: an edge keeps use below its share of a quarter of the limit to
- *        itself. All edges together allow at most 1.25 times the limit. Use that was spent before
- *        its announcement arrived is a debt that the caller waits for.
+ *        itself. Up to 32 edges together allow at most 1.25 times the limit. Use that was spent
+ *        before its announcement arrived is a debt that the caller waits for.
  * [SPN2] Use is published in batches: to workers of a host through the switchboard, to hosts through
  *        Redis. While Redis is away each host counts alone.
  * [SPN3] Up to 16 edges publish it to all of them. More edges report it to the one that owns the
@@ -39,6 +39,8 @@ export interface SpendingOptions {
   self: string;
   /** Edges of the whole cluster, this one included. */
   edges(): number;
+  /** Whether all of them take reports. */
+  takeReports(): boolean;
   /** The worker whose edge adds up the use of a key; null: none is known. */
   ownerOf(key: string): string | null;
   /** To all edges. */
@@ -76,8 +78,14 @@ export class UsageSharing implements Sharing {
   quietShare(): number | null {
     const edges = this.#options.edges();
     if (edges <= 1) return null;
-    const part = edges > FEW_EDGES_MAX ? QUIET_PART - OWNER_PART : QUIET_PART;
+    const part = this.#isReporting ? QUIET_PART - OWNER_PART : QUIET_PART;
     return Math.max(QUIET_SHARE_MIN, part / edges);
+  }
+
+  /** [SPN3] */
+  get #isReporting(): boolean {
+    const { edges, takeReports } = this.#options;
+    return edges() > FEW_EDGES_MAX && takeReports();
   }
 
   wake(): void {
@@ -131,7 +139,7 @@ export class UsageSharing implements Sharing {
     for (const [kind, shared] of this.#kinds) {
       const spent = shared.buckets.takeToTell(room);
       room -= spent.length;
-      if (this.#options.edges() <= FEW_EDGES_MAX) {
+      if (!this.#isReporting) {
         if (spent.length > 0) toAll[kind] = spent;
       } else for (const one of spent) this.#reportTo(reports, kind, shared, one);
       const loud = shared.reported.takeLoud(room);

@@ -178,10 +178,10 @@ export class ActorWatches {
   onView(now: Placement, before: Placement): void {
     this.#formerOwners.ended(before);
     const died = now.diedSince(before);
+    const orphans = died.size > 0 ? this.#formerOwners.orphansOf(died, before) : null;
     const unsure = [...this.#streams.values()].filter(({ id }) => {
       const key = `app:${id}`;
-      if (now.ownerOf(key) !== before.ownerOf(key)) return true;
-      return died.size > 0 && this.#formerOwners.isAmong(died, key);
+      return now.ownerOf(key) !== before.ownerOf(key) || orphans?.isOrphan(key) === true;
     });
     this.#repairAll(unsure);
     if (unsure.length === 0 || died.size === 0) return;

@@ -227,8 +227,10 @@ export class Channels {
     }
     const died = now.diedSince(before);
     if (died.size === 0) return;
-    const ids = [...this.#known.keys()].filter((id) =>
-      died.has(before.ownerOf(`conversation:${id}`) ?? ""),
+    // [FOW4]
+    const wasAlone = [...died].some((incarnation) => before.isAway(incarnation));
+    const ids = [...this.#known.keys()].filter(
+      (id) => wasAlone || died.has(before.ownerOf(`conversation:${id}`) ?? ""),
     );
     this.#audit.look(ids);
   }

@@ -253,11 +253,11 @@ export class Streams {
     const gone = now.goneSince(before);
     if (gone.size === 0) return;
     const orphaned: ConversationId[] = [];
+    const { shards, isOrphan } = this.#formerOwners.orphansOf(gone, before);
     const look = ({ id }: Stream) => {
-      if (this.#formerOwners.isAmong(gone, `conversation:${id}`)) orphaned.push(id);
+      if (isOrphan(`conversation:${id}`)) orphaned.push(id);
     };
-    const streams = this.ofShards(this.#formerOwners.shardsOf(gone));
-    this.#slices.walk(streams, look, () => this.#orphaned(orphaned));
+    this.#slices.walk(this.ofShards(shards), look, () => this.#orphaned(orphaned));
   }
 
   /** [STS4] */

@@ -6,6 +6,8 @@
  *        than the work lasts that an actor finishes before it passivates.
  * [FOW2] While any host cannot be reached, and until the next view after that, the owners from
  *        before count, too: one over there may have died meanwhile.
+ * [FOW4] A host that cannot be reached runs every actor under a view of its own. Once it is gone,
+ *        any actor may be one of its own.
  * [FOW3] An owner that lost the actor and has it again began a new activation: what it published
  *        before that is outdated.
  */
@@ -18,6 +20,13 @@ import type { Placement } from "../../runtime/view.ts";
 export const FORMER_OWNER_MS = 15_000;
 /** More views than this in that time: the oldest are forgotten. */
 const PLACEMENTS_MAX = 32;
+
+/** The actors that workers which are gone may have had. */
+export interface Orphans {
+  /** Their shards; null: any may be one. */
+  shards: Uint16Array | null;
+  isOrphan(key: string): boolean;
+}
 
 export class FormerOwners {
   readonly #clock: Clock;
@@ -38,30 +47,29 @@ export class FormerOwners {
     this.#ended = kept.slice(-PLACEMENTS_MAX);
   }
 
-  /** Whether one of these workers owned the actor, under the view that ended last or lately. */
-  isAmong(incarnations: ReadonlySet<string>, key: string): boolean {
-    const hash = hashOf(key);
-    return this.#placements().some((placement) =>
-      incarnations.has(placement.ownerOf(key, hash) ?? ""),
-    );
-  }
-
-  /** The shards in which `isAmong` may say so of an actor; null: any may be one. */
-  shardsOf(incarnations: ReadonlySet<string>): Uint16Array | null {
-    const isFound = new Uint8Array(SHARDS);
-    for (const placement of this.#placements()) {
-      const shards = placement.shardsOf(incarnations);
-      if (shards === null) return null;
-      for (const shard of shards) isFound[shard] = 1;
+  /**
+   * The actors that these workers may have had, which are gone since the view of `before`: those that
+   * they owned under the views that ended lately. The answer does not change with later views.
+   * [FOW4]
+   */
+  orphansOf(gone: ReadonlySet<string>, before: Placement): Orphans {
+    if ([...gone].some((incarnation) => before.isAway(incarnation))) {
+      return { shards: null, isOrphan: () => true };
     }
-    return shardsWhere((shard) => isFound[shard] === 1);
+    const placements = this.#placements();
+    return {
+      shards: shardsOf(gone, placements),
+      isOrphan(key) {
+        const hash = hashOf(key);
+        return placements.some((placement) => gone.has(placement.ownerOf(key, hash) ?? ""));
+      },
+    };
   }
 
   #placements(): Placement[] {
     const ended = this.#ended.map(({ placement }) => placement);
     return this.#ofAll === null ? ended : [this.#ofAll, ...ended];
   }
-
   /** The worker that owned the actor before it became unreachable, which it still is. [FOW2] */
   unreachable(key: string, placement: Placement): string | undefined {
     const owner = this.#ofAll?.ownerOf(key) ?? "";
@@ -74,4 +82,14 @@ export class FormerOwners {
       ({ placement }) => placement.view.number > viewNumber && placement.ownerOf(key) !== owner,
     );
   }
+}
+
+function shardsOf(gone: ReadonlySet<string>, placements: readonly Placement[]): Uint16Array | null {
+  const isFound = new Uint8Array(SHARDS);
+  for (const placement of placements) {
+    const shards = placement.shardsOf(gone);
+    if (shards === null) return null;
+    for (const shard of shards) isFound[shard] = 1;
+  }
+  return shardsWhere((shard) => isFound[shard] === 1);
 }

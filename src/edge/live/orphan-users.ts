@@ -6,6 +6,7 @@
 import type { UserId } from "../../protocol/ids.ts";
 import type { Channels } from "./channels.ts";
 import type { Streams } from "./conversation-streams.ts";
+import type { Orphans } from "./former-owners.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface OrphanUsers {
@@ -13,13 +14,6 @@ export interface OrphanUsers {
   owned: UserId[];
   /** These, and users in conversations that are concerned. */
   all: Set<UserId>;
-}
-
-/** The actors that workers that died may have had. */
-export interface Orphans {
-  /** Their shards; null: any may be one. */
-  shards: Uint16Array | null;
-  isOrphan(key: string): boolean;
 }
 
 export function orphanUsers(

@@ -102,6 +102,9 @@ const SWEEP = {
           WHERE r.file_id = x.id) AND NOT is_to_be_sent(x) AND ${NO_PICTURE} AND ${NO_POST}
         LIMIT $2)
     )
+    -- Looked at again where a message or a post has just taken it.
+    AND (f.removed_at IS NOT NULL OR f.attached_at IS NULL
+      OR f.attached_at < statement_timestamp() - interval '1 minute')
     RETURNING f.id`,
 };
 

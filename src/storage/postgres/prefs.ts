@@ -27,6 +27,7 @@ const PREFS = {
     JOIN conversations c ON c.id = a.id AND c.deleted_at IS NULL
     JOIN conversation_members k
       ON k.conversation_id = coalesce(c.parent_id, c.id) AND k.user_id = a.reader
+      AND NOT coalesce(k.visible_from_seq > c.parent_seq, false)
     LEFT JOIN conversation_members o ON o.conversation_id = a.id AND o.user_id = a.reader
     LEFT JOIN conversation_prefs p
       ON p.user_id = a.reader AND p.conversation_id = a.id AND NOT p.is_removed`,

@@ -144,17 +144,20 @@ export function eventRoutes(deps: EventDeps): { handlers: Handlers<Route>; pulls
     async updateWebhook({ caller, params, body }) {
       const { url, types, batch, enabled, rotate_secret } = body;
       if (Object.keys(body).length === 0) return NO_CHANGE;
-      if ((await orUnreachable(webhooks.webhook(params.id))) === null) return NO_WEBHOOK;
+      const before = await orUnreachable(webhooks.webhook(params.id));
+      if (before === null) return NO_WEBHOOK;
       const wrong =
         (types === undefined ? null : wrongTypes(types, "body")) ??
         (url === undefined ? null : await wrongUrl(url));
       if (wrong !== null) return wrong;
       if (enabled === true && config.events === "off") return OFF;
       const secret = rotate_secret === true ? probe.newSecret() : undefined;
+      // A service that names the address, or learns the secret, receives what its own scopes allow.
+      const isTaken = types !== undefined || url !== undefined || secret !== undefined;
       const changed = await orUnreachable(
         webhooks.change(params.id, {
           ...(url !== undefined && { url }),
-          ...(types !== undefined && { types: meantBy(caller, types) }),
+          ...(isTaken && { types: meantBy(caller, withoutHidden(types ?? before.types)) }),
           ...(batch !== undefined && { isBatch: batch }),
           ...(enabled !== undefined && { isEnabled: enabled }),
           ...(secret !== undefined && { secret }),

@@ -9,8 +9,8 @@ BEGIN
   found := attached_files(p_user, p_ids);
   IF found IS NULL THEN RETURN 'no_file'; END IF;
   IF jsonb_typeof(found) = 'string' THEN RETURN 'not_uploader'; END IF;
-  UPDATE files f SET attached_at = clock_timestamp()
-  WHERE f.id = ANY (p_ids) AND f.attached_at IS NULL;
+  -- Every one of them changes, so that a sweep which waits for these rows looks at them again.
+  UPDATE files f SET attached_at = clock_timestamp() WHERE f.id = ANY (p_ids);
   RETURN NULL;
 END
 $$;

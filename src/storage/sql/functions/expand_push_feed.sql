@@ -14,7 +14,8 @@ AS $$
       c.kind = 'channel' AND c.member_count > p_large AS is_large
     FROM taken f
     JOIN messages m ON m.conversation_id = f.conversation_id AND m.seq = f.seq
-    JOIN conversations c ON c.id = m.conversation_id
+    -- The members of a deleted one are there until a job has removed them.
+    JOIN conversations c ON c.id = m.conversation_id AND c.deleted_at IS NULL
     WHERE f.kind = 'message'
   ), large AS MATERIALIZED (
     SELECT n.c, min(n.seq) AS f, max(n.seq) AS s, min(n.at) AS at,

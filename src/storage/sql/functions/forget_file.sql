@@ -4,6 +4,8 @@ LANGUAGE plpgsql AS $$
 DECLARE
   gone files;
 BEGIN
+  -- Posts before files, as edit_post locks them.
+  PERFORM 1 FROM posts p WHERE p.file_ids @> ARRAY[p_id] ORDER BY p.id FOR NO KEY UPDATE;
   DELETE FROM files f WHERE f.id = p_id RETURNING f.* INTO gone;
   IF gone.id IS NULL THEN RETURN; END IF;
   PERFORM take_file_bytes(gone.user_id, -gone.bytes, 0);

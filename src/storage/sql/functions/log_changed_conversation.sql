@@ -32,7 +32,8 @@ BEGIN
       CASE WHEN member.is_added THEN 'member.added' ELSE 'member.updated' END, key, NEW.rev, actor,
       json_build_object('conversation_id', NEW.conversation_id::text, 'member', json_build_object(
         'user_id', member.user_id::text, 'delivered_seq', member.delivered_seq,
-        'read_seq', member.read_seq), 'extra', member.extra)::text);
+        'read_seq', CASE WHEN member.read_mask IS NULL THEN member.read_seq ELSE 0 END),
+      'extra', member.extra)::text);
   END LOOP;
   IF cardinality(events) = 0 OR now_row.title IS DISTINCT FROM NEW.title_before
     OR now_row.owner_id IS DISTINCT FROM NEW.owner_before
