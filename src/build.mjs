@@ -169,6 +169,7 @@ async function make(to, tools) {
       bundle(page, "app.js", to, tools, PREACT),
     );
     checks.push(bundle(opsPage, "ops/ops.js", to, tools));
+    checks.push(bundle(join(web, "docs", "main.ts"), "docs/docs.js", to, tools));
     checks.push(bundle(join(web, "app", "push-worker.ts"), "push-worker.js", to, tools));
   }
   copyBelow(join(ROOT, "src/storage/sql"), join(to, "src/storage/sql"), /\.sql$/);

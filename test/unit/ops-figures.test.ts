@@ -12,6 +12,7 @@ import { linesOf } from "../../src/web/ops/application.ts";
 import { healthOf } from "../../src/web/ops/health.ts";
 import { NO_HISTORY, withSummary } from "../../src/web/ops/history.ts";
 import { figuresBetween, quantile } from "../../src/web/ops/rates.ts";
+import { areaPath, linePath } from "../../src/web/ops/spark.ts";
 import { faultText, spanText } from "../../src/web/ops/wording.ts";
 
 const EMPTY = new Histogram(LATENCY_BOUNDS_MS).read();
@@ -197,6 +198,33 @@ describe("words", () => {
       "1 h",
       "2 d 7 h",
     ]);
+  });
+});
+
+describe("charts", () => {
+  /** The places of a path's points, from the left edge at 0 to the right one at 120. */
+  const placesOf = (path: string): number[] =>
+    [...path.matchAll(/[ML]([\d.]+) /g)].map((match) => Number(match[1]));
+
+  test("[OPR7] a chart fills its whole width, however few figures there are", () => {
+    expect(placesOf(linePath([5], 5))).toEqual([0, 120]);
+    expect(placesOf(linePath([1, 5], 5))).toEqual([0, 120]);
+    expect(placesOf(linePath([1, 2, 5], 5))).toEqual([0, 60, 120]);
+    const full = placesOf(
+      linePath(
+        Array.from({ length: 120 }, (_, n) => n),
+        119,
+      ),
+    );
+    expect([full.length, full[0], full.at(-1)]).toEqual([120, 0, 120]);
+    expect(placesOf(areaPath([1, 5], 5))).toEqual([0, 0, 120, 120]);
+  });
+
+  test("[OPR8] the greatest value is at the top, a hole is one in the line", () => {
+    expect(linePath([0, 4, null, 2, 4], 4)).toBe("M0.0 30.5L30.0 1.5M90.0 16.0L120.0 1.5");
+    expect(linePath([], 0)).toBe("");
+    expect(linePath([null], 0)).toBe("");
+    expect(linePath([0, 0], 0)).toBe("M0.0 30.5L120.0 30.5");
   });
 });
 

@@ -4,13 +4,15 @@
  *
  *   node src/web/docs/pages.mjs <compiled root> <target folder>
  *
- * Invariant: a guide without a place in the navigation, a place without a guide, and a link to
- * a page or heading that is not there fail the build.
+ * Invariant: a guide without a place in the navigation, a place without a guide, a link to a page
+ * or heading that is not there, and code in a language without colours fail the build.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Marked, Renderer } from "marked";
+import { coloured } from "./coloured.mjs";
+import { searchIndex } from "./search-index.mjs";
 
 const [compiled, target] = process.argv.slice(2);
 const load = (path) => import(pathToFileURL(join(compiled, path)).href);
@@ -18,9 +20,12 @@ const { addressOf, DOCS_PAGES, API_REFERENCE, GUIDES, OVERVIEW, framed } = await
   "src/edge/http/server/docs-frame.js",
 );
 const { escaped, prose, slug, table } = await load("src/edge/http/server/docs-html.js");
+const { docsPage } = await load("src/edge/http/server/docs.js");
 const { CONFIG_KEYS } = await load("src/config/keys.js");
 const { LIMIT_KEYS } = await load("src/config/limit-keys.js");
 
+/** The server puts its own address in the place of this one. */
+const WRITTEN_URL = "http://localhost:3000";
 const SOURCE = import.meta.dirname;
 const problems = [];
 
@@ -79,7 +84,20 @@ function codeBlock({ text, lang = "" }) {
   const caption = isOutput ? "prints" : name;
   const head = caption === undefined ? "" : `<figcaption>${escaped(caption)}</figcaption>`;
   const kind = isOutput ? ' class="output"' : "";
-  return `<figure${kind}>${head}<pre tabindex="0"><code class="${escaped(language)}">${escaped(text)}</code></pre></figure>\n`;
+  const code = codeOf(text, language);
+  return `<figure${kind}>${head}<pre tabindex="0"><code class="${escaped(language)}">${code}</code></pre></figure>\n`;
+}
+
+/** What is printed or drawn has no colours; an address of the server stays whole (pages.ts). */
+function codeOf(text, language) {
+  if (language === "text") return escaped(text);
+  const code = coloured(text, language);
+  if (code === null) {
+    problems.push(`code in “${language}”: coloured.mjs has no grammar for it`);
+    return escaped(text);
+  }
+  const isWhole = code.split(WRITTEN_URL).length === text.split(WRITTEN_URL).length;
+  return isWhole ? code : escaped(text);
 }
 
 /** Between guides by file name (`deploy.md#tls`), as any viewer of the repository follows it. */
@@ -87,6 +105,13 @@ function addressOfLink(href) {
   const [, name, anchor = ""] = /^([\w-]+)\.md(#[\w-]+)?$/.exec(href) ?? [];
   if (name === undefined) return href;
   return `${addressOf(name === "index" ? OVERVIEW : { slug: name })}${anchor}`;
+}
+
+/** A heading of a column that has no text says nothing to a screen reader; it is left out. */
+function withoutEmptyHeads(html) {
+  return html
+    .replace(/<thead>\s*<tr>\s*(?:<th[^>]*><\/th>\s*)+<\/tr>\s*<\/thead>\s*/, "")
+    .replace(/<th([^>]*)><\/th>/g, "<td$1></td>");
 }
 
 function pageOf(page, file) {
@@ -106,7 +131,8 @@ function pageOf(page, file) {
         return `<a href="${escaped(addressOfLink(href))}">${this.parser.parseInline(tokens)}</a>`;
       },
       table(token) {
-        return `<div class="table">${Renderer.prototype.table.call(this, token)}</div>\n`;
+        const rows = withoutEmptyHeads(Renderer.prototype.table.call(this, token));
+        return `<div class="table">${rows}</div>\n`;
       },
       html({ text }) {
         const name = /^<!-- (.+) -->\s*$/.exec(text)?.[1];
@@ -166,6 +192,14 @@ if (problems.length === 0) {
   for (const page of places) {
     writeFileSync(join(target, fileOf(page).replace(/md$/, "html")), pages.get(addressOf(page)));
   }
+  const searched = [
+    ...places.map((page) => ({ page, html: pages.get(addressOf(page)) })),
+    { page: API_REFERENCE, html: docsPage() },
+  ];
+  const index = searchIndex(
+    searched.map(({ page, html }) => ({ path: page.slug, title: page.title, html })),
+  );
+  writeFileSync(join(target, "search.json"), JSON.stringify(index));
 }
 for (const problem of problems) console.error(`guides: ${problem}`);
 process.exitCode = problems.length === 0 ? 0 : 1;

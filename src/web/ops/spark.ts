@@ -4,14 +4,15 @@ import { setAttr } from "./dom.ts";
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 120;
 const HEIGHT = 32;
-/** A chart that has just begun grows from the right over this many points, then is all there is. */
-const POINTS_MIN = 15;
 /** Room for the line's own width. */
 const INSET = 1.5;
 
 export interface Spark {
   node: SVGSVGElement;
-  /** Oldest first, newest at the right edge; null is a hole. `lower` is drawn thinner. */
+  /**
+   * Oldest first at the left edge, newest at the right one, however few they are; null is a hole.
+   * `lower` is drawn thinner.
+   */
   draw(values: readonly (number | null)[], lower?: readonly (number | null)[]): void;
 }
 
@@ -47,29 +48,32 @@ type Point = readonly [x: number, y: number];
 /** Runs of values without a hole, as points of the drawing. */
 function runsOf(values: readonly (number | null)[], top: number): Point[][] {
   const runs: Point[][] = [[]];
-  const width = Math.max(POINTS_MIN, values.length);
-  const first = width - values.length;
   for (const [at, value] of values.entries()) {
     if (value === null) {
       if (runs.at(-1)!.length > 0) runs.push([]);
       continue;
     }
-    const x = ((first + at) / (width - 1)) * WIDTH;
+    const x = values.length === 1 ? 0 : (at / (values.length - 1)) * WIDTH;
     const share = top === 0 ? 0 : value / top;
-    runs.at(-1)!.push([x, HEIGHT - INSET - share * (HEIGHT - 2 * INSET)]);
+    const y = HEIGHT - INSET - share * (HEIGHT - 2 * INSET);
+    runs.at(-1)!.push([x, y]);
+    // The only value that is known yet is a level line.
+    if (values.length === 1) runs.at(-1)!.push([WIDTH, y]);
   }
   return runs.filter((run) => run.length > 0);
 }
 
 const pointText = ([x, y]: Point): string => `${x.toFixed(1)} ${y.toFixed(1)}`;
 
-function linePath(values: readonly (number | null)[], top: number): string {
+/** The path of the line, for values from 0 to `top`. */
+export function linePath(values: readonly (number | null)[], top: number): string {
   return runsOf(values, top)
     .map((run) => `M${run.map(pointText).join("L")}${run.length === 1 ? "h.1" : ""}`)
     .join("");
 }
 
-function areaPath(values: readonly (number | null)[], top: number): string {
+/** The path of what lies below the line. */
+export function areaPath(values: readonly (number | null)[], top: number): string {
   return runsOf(values, top)
     .map((run) => {
       const [left, right] = [run[0]![0].toFixed(1), run.at(-1)![0].toFixed(1)];

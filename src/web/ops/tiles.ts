@@ -99,6 +99,11 @@ const TILES: readonly TileSpec[] = [
   },
 ];
 
+/** The first figures of a page have no rates yet; the charts begin after them. */
+function countedOf(points: readonly Figures[]): readonly Figures[] {
+  return points.length > 1 && points[0]!.overMs === 0 ? points.slice(1) : points;
+}
+
 export interface Tiles {
   node: HTMLElement;
   show(points: readonly Figures[]): void;
@@ -126,7 +131,8 @@ export function createTiles(): Tiles {
       if (now === undefined) return;
       setText(value, spec.value(now));
       setText(note, spec.note(now));
-      spark.draw(points.map(spec.drawn), spec.lower && points.map(spec.lower));
+      const drawn = countedOf(points);
+      spark.draw(drawn.map(spec.drawn), spec.lower && drawn.map(spec.lower));
     };
   });
   return {

@@ -99,6 +99,15 @@ export const DOCS_PAGES: readonly DocsPage[] = [OVERVIEW, ...GUIDES, API_REFEREN
 
 export const addressOf = ({ slug }: DocsPage): string => (slug === "" ? "/docs" : `/docs/${slug}`);
 
+/** Shown only where scripts run; src/web/docs/search-box.ts makes it work. */
+const SEARCH = `<div class="search" role="search">
+<label class="visually-hidden" for="docs-search">Search the documentation</label>
+<input id="docs-search" type="text" role="combobox" aria-expanded="false" aria-controls="docs-results" aria-autocomplete="list" autocomplete="off" autocapitalize="off" spellcheck="false" enterkeyhint="search" maxlength="100" placeholder="Search the documentation">
+<kbd aria-hidden="true">/</kbd>
+<div id="docs-results" role="listbox" aria-label="Results" hidden></div>
+<p id="docs-found" class="visually-hidden" role="status"></p>
+</div>`;
+
 /** A whole page. `contents` is what its own part of the navigation shows; both are HTML. */
 export function framed(page: DocsPage, contents: string, main: string): string {
   const entries = DOCS_PAGES.map((one) => {
@@ -113,9 +122,11 @@ export function framed(page: DocsPage, contents: string, main: string): string {
 <title>${escaped(page.title)} · Troupe</title>
 <link rel="icon" href="/favicon.svg">
 <link rel="stylesheet" href="/docs.css">
+<script type="module" src="/docs/docs.js"></script>
 </head>
 <body>
 <a class="skip" href="#top">To the text</a>
+${SEARCH}
 <nav aria-label="Documentation">
 <a class="name" href="/docs">Troupe</a>
 <p class="documents"><a href="/">Demo</a> <a href="/api/openapi.json">OpenAPI</a> <a href="/api/asyncapi.json">AsyncAPI</a></p>
@@ -126,6 +137,7 @@ ${contents}
 </nav>
 <main id="top">
 ${main}
+<p id="docs-copied" class="visually-hidden" role="status"></p>
 </main>
 </body>
 </html>

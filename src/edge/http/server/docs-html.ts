@@ -16,6 +16,27 @@ export function prose(text: string): string {
   return escaped(text).replace(/`([^`]+)`/g, "<code>$1</code>");
 }
 
+/**
+ * The parts of an example that are coloured, in JSON, JavaScript and calls of curl. Addresses come
+ * first and stay whole, because the server puts its own in their place.
+ */
+const PARTS =
+  /(?<address>https?:\/\/[^\s"']+)|(?<attr>"(?:\\.|[^"\\\n])*"(?=\s*:))|(?<string>"(?:\\.|[^"\\\n])*"|'[^'\n]*')|(?<literal>\b(?:true|false|null)\b)|(?<number>-?\b\d+(?:\.\d+)?\b)|(?<keyword>\b(?:async|await|const|from|if|import)\b)/g;
+
+/** The reference's code as HTML, in the classes of the guides' code (src/web/docs/coloured.mjs). */
+export function colouredExample(code: string): string {
+  let html = "";
+  let done = 0;
+  for (const match of code.matchAll(PARTS)) {
+    const kind = Object.entries(match.groups ?? {}).find(([, text]) => text !== undefined)?.[0];
+    const text = escaped(match[0]);
+    html += escaped(code.slice(done, match.index));
+    html += kind === "address" ? text : `<span class="code-${kind}">${text}</span>`;
+    done = match.index + match[0].length;
+  }
+  return html + escaped(code.slice(done));
+}
+
 export function slug(text: string): string {
   return text
     .toLowerCase()
@@ -38,8 +59,8 @@ export function table(heads: readonly string[], rows: readonly string[][]): stri
 }
 
 export function example(value: Json, label = "Example"): string {
-  const text = escaped(JSON.stringify(value, null, 2));
-  return `<details class="example"><summary>${escaped(label)}</summary><pre>${text}</pre></details>`;
+  const code = colouredExample(JSON.stringify(value, null, 2));
+  return `<details class="example"><summary>${escaped(label)}</summary><pre tabindex="0">${code}</pre></details>`;
 }
 
 /**

@@ -7,7 +7,7 @@ import {
 } from "../../../protocol/social-routes.ts";
 import { BODY_MAX, NOTICE_MAX, TITLE_MAX } from "../../../protocol/text.ts";
 import { BODY_BYTES_MAX } from "./body.ts";
-import { escaped } from "./docs-html.ts";
+import { colouredExample } from "./docs-html.ts";
 
 const HTTP_CALL = `curl -s http://localhost:3000/api/posts \\
   -H "Authorization: Bearer $TOKEN" \\
@@ -31,10 +31,10 @@ v4 client can be written from this page.</p>
 milliseconds. Unknown keys in a request are refused; ignore unknown keys in what you receive.
 Lists are pages: ask again with <code>cursor</code> set to <code>next_cursor</code> until that is
 <code>null</code>.</p>
-<h4>HTTP</h4>
-<pre>${escaped(HTTP_CALL)}</pre>
-<h4>Socket.IO</h4>
-<pre>${escaped(SOCKET)}</pre>
+<h2 class="minor" id="over-http">HTTP</h2>
+<pre tabindex="0">${colouredExample(HTTP_CALL)}</pre>
+<h2 class="minor" id="over-socket-io">Socket.IO</h2>
+<pre tabindex="0">${colouredExample(SOCKET)}</pre>
 <p class="quiet">Path <code>/socket.io</code>, namespace <code>/</code>, WebSocket first. The first
 event is <code>ready</code>; after every reconnect, call <code>sync</code>.</p>`;
 

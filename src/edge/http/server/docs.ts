@@ -1,6 +1,7 @@
 /**
  * The API reference at /docs/api, made once from the routes table and the event schemas, so that
- * it cannot say anything else than what is checked. No script, no outside request.
+ * it cannot say anything else than what is checked. No outside request, and nothing that is read
+ * needs a script.
  */
 import type { TSchema } from "typebox";
 import { ERROR_STATUS, type ErrorCode } from "../../../protocol/errors.ts";
@@ -21,6 +22,7 @@ import { type RouteGroup, type RouteSpec, refusalsOf } from "../../../protocol/r
 import { ROUTES } from "../../../protocol/routes.ts";
 import { API_REFERENCE, framed } from "./docs-frame.ts";
 import {
+  colouredExample,
   errorAnchor,
   escaped,
   example,
@@ -57,7 +59,7 @@ ${sections.join("\n")}
 ${errors()}
 <h2 id="limits">Limits</h2>
 ${table(
-  ["what", "limit", ""],
+  ["what", "limit", "note"],
   LIMITS.map((row) => row.map(prose)),
 )}`,
   );
@@ -204,6 +206,6 @@ function errors(): string {
   return `<p>HTTP answers with the status and the error; an acknowledgement is
 <code>{ "ok": false, "error": … }</code>, a refused handshake <code>connect_error</code> with the
 error as <code>err.data</code>.</p>
-<pre>${escaped(JSON.stringify({ error: errorExample("rate_limited") }, null, 2))}</pre>
+<pre tabindex="0">${colouredExample(JSON.stringify({ error: errorExample("rate_limited") }, null, 2))}</pre>
 ${table(["code", "status", "meaning"], rows)}`;
 }

@@ -79,6 +79,9 @@ const LOCAL_LINK = /\b(href|src)="\/(?!\/)/g;
 /** What the guides are written with, and what their snippets are tested with. */
 const WRITTEN_URL = "http://localhost:3000";
 
+/** What readers of the guides search in; it shows passages of them. */
+const SEARCH_INDEX = "/docs/search.json";
+
 /** All pages; of `webRoot` nothing where the build has not made it. */
 export function loadPages(webRoot: string, deployment: Deployment): Page[] {
   const pages = documentPages(deployment);
@@ -90,9 +93,10 @@ export function loadPages(webRoot: string, deployment: Deployment): Page[] {
     if (!file.isFile() || type === undefined) continue;
     const name = join(file.parentPath, file.name);
     const path = name.slice(webRoot.replace(/[\\/]$/, "").length).replaceAll(sep, "/");
-    const bytes = path.endsWith(".html")
-      ? Buffer.from(told(path, readFileSync(name, "utf8"), deployment))
-      : readFileSync(name);
+    const bytes =
+      path.endsWith(".html") || path === SEARCH_INDEX
+        ? Buffer.from(told(path, readFileSync(name, "utf8"), deployment))
+        : readFileSync(name);
     // "/index.html" is at "/", "/ops/index.html" at "/ops", "/docs/deploy.html" at "/docs/deploy".
     const address = path.replace(/(\/index)?\.html$/, "");
     pages.push(page(address === "" ? "/" : address, type, bytes, path.startsWith("/sdk/")));
