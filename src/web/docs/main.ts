@@ -21,9 +21,11 @@ function addressOf({ path, anchor }: Found): string {
 }
 
 /** A table that is wider than its place can be reached and scrolled with the keyboard. */
-function letScroll(tables: Iterable<HTMLElement>): void {
+function letScroll(tables: readonly HTMLElement[]): void {
+  // All are measured before any is changed, so that the browser lays the page out once.
+  const wide = new Set(tables.filter((table) => table.scrollWidth > table.clientWidth));
   for (const table of tables) {
-    if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+    if (wide.has(table)) table.tabIndex = 0;
     else table.removeAttribute("tabindex");
   }
 }
@@ -32,7 +34,7 @@ const main = document.querySelector<HTMLElement>("main");
 const status = document.querySelector<HTMLElement>("#docs-copied");
 if (main !== null && status !== null) {
   addCopyButtons(main, status);
-  const tables = main.querySelectorAll<HTMLElement>(".table");
+  const tables = [...main.querySelectorAll<HTMLElement>(".table")];
   letScroll(tables);
   addEventListener("resize", () => letScroll(tables));
 }

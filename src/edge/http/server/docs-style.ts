@@ -178,7 +178,8 @@ details.example > summary { cursor: pointer; color: var(--quiet); font-size: 0.8
   .search input { font-size: 16px; }
   .search kbd { display: none; }
   #docs-results, #docs-found:not(.visually-hidden) { left: 0.5rem; right: 0.5rem; top: 3.6rem; }
-  #docs-results { max-height: 60vh; }
+  /* The keyboard on the screen has the lower half. */
+  #docs-results { max-height: 45vh; }
 }
 @media print { nav, .search, button.copy { display: none; } body { display: block; } section.entry { break-inside: avoid; } }
 `;
