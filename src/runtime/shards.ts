@@ -105,7 +105,10 @@ function roomOf(share: number): number {
   return Math.max(Math.ceil(share), Math.floor(share * FULLEST));
 }
 
-/** Who is first where several slots come to a shard in one step: the same two slots always alike. */
+/**
+ * All slots, sorted by their hash. Where several slots come to one shard in the same step, the first
+ * in this order takes it, so that of any two slots it is always the same one.
+ */
 function slotsInOrder(hosts: readonly HostShare[]): { hostOf: Uint16Array; seeds: Uint32Array } {
   const slots = hosts.flatMap(({ name, slots: count }, host) =>
     Array.from({ length: count }, (_, n) => ({ host, name, n, hash: hashOf(`${name}/${n}`) })),

@@ -1,4 +1,4 @@
--- A batch of one plain send: what write_batch does and answers, at two thirds of its cost. Five
+-- A batch of one plain send: what write_batch does and answers, at four fifths of its cost. Five
 -- short statements cost less than the one long statement that many rows need. A send that is
 -- anything but plain (a repeated client_id, a reply, a message in a thread or in a deleted
 -- conversation, a sender who may not)
