@@ -1,69 +1,22 @@
 /** Streamed messages over two workers: contract/messages.md, "Streamed messages". */
-import http from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import type { ErrorObject } from "../../src/protocol/errors.ts";
 import type { Conversation, Message } from "../../src/protocol/schemas.ts";
 
 import { upTo } from "../support/expectations.ts";
 import { Api } from "../support/http.ts";
-import { expectStatus, type Person } from "../support/person.ts";
+import { expectStatus } from "../support/person.ts";
 import { serviceTokenOf } from "../support/service.ts";
-import type { Session } from "../support/session.ts";
+import { appends, begins, ends, grown, NEW, trio } from "../support/streamed.ts";
 import { troupeForFile } from "../support/suite.ts";
 import { JWT_SECRET } from "../support/tokens.ts";
 
-const NEW = { contract: "1.1" };
 const SILENCE_MS = 400;
 const troupe = troupeForFile({ workers: 2 });
 
-interface Scene {
-  ann: Person;
-  bob: Person;
-  cleo: Person;
-  group: Conversation;
-}
-
-async function trio(): Promise<Scene> {
-  const [ann, bob, cleo] = await troupe().users("ann", "bob", "cleo");
-  const group = await ann!.startsGroup(bob!, cleo!);
-  return { ann: ann!, bob: bob!, cleo: cleo!, group };
-}
-
-let ids = 0;
-async function begins(session: Session, group: Conversation, body = ""): Promise<Message> {
-  const { message } = await session.does("send_message", {
-    conversation_id: group.id,
-    client_id: `stream-${++ids}`,
-    body,
-    streaming: true,
-  });
-  return message;
-}
-
-const appends = (
-  session: Session,
-  { conversation_id, seq }: Message,
-  offset: number,
-  text: string,
-) => session.does("append_message", { conversation_id, seq, offset, text });
-const ends = (session: Session, { conversation_id, seq }: Message, more: object = {}) =>
-  session.does("end_message", { conversation_id, seq, state: "done", ...more });
-
-/** Puts a text together as a client does, from the message and its deltas. */
-async function grown(session: Session, from: string, until: number): Promise<string> {
-  let text = from;
-  while ([...text].length < until) {
-    const delta = await session.next("message_delta");
-    expect(delta.offset).toBe([...text].length);
-    text += delta.text;
-  }
-  return text;
-}
-
 describe("a streamed message", () => {
   it("[CTR-STR1] is there from its first moment, grows by deltas, and ends whole", async () => {
-    const { ann, bob, group } = await trio();
+    const { ann, bob, group } = await trio(troupe());
     const [writer, own, reader] = [
       await ann.connects(NEW),
       await ann.connects(NEW),
@@ -93,7 +46,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR2] answers a wrong offset with the length that there is, and a retry is safe", async () => {
-    const { ann, group } = await trio();
+    const { ann, group } = await trio(troupe());
     const writer = await ann.connects(NEW);
     const message = await begins(writer, group);
     const { conversation_id, seq } = message;
@@ -119,7 +72,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR3] is coalesced to at most 20 deltas and one checkpoint a second, without holes in rev", async () => {
-    const { ann, bob, cleo, group } = await trio();
+    const { ann, bob, cleo, group } = await trio(troupe());
     const [writer, reader, former] = [
       await ann.connects(NEW),
       await bob.connects(NEW),
@@ -160,7 +113,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR4] shows who joins, reads or syncs meanwhile all that was appended", async () => {
-    const { ann, bob, group } = await trio();
+    const { ann, bob, group } = await trio(troupe());
     const writer = await ann.connects(NEW);
     const message = await begins(writer, group);
     await appends(writer, message, 0, "so far");
@@ -190,7 +143,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR5] is bounded: 64 KiB of text, 5 open ones of a user, 20 of one for whom a service acts", async () => {
-    const { ann, bob, group } = await trio();
+    const { ann, bob, group } = await trio(troupe());
     const writer = await ann.connects(NEW);
     const first = await begins(writer, group);
     const piece = "é".repeat(2_048);
@@ -229,7 +182,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR6] cannot be edited while it is open, counts as unread once, and mentions at its end", async () => {
-    const { ann, bob, group } = await trio();
+    const { ann, bob, group } = await trio(troupe());
     const [writer, reader] = [await ann.connects(NEW), await bob.connects(NEW)];
     const message = await begins(writer, group);
     const { conversation_id, seq } = message;
@@ -250,7 +203,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR7] ends with what its writer may not any more: removal, silence, frozen, a block, deletion", async () => {
-    const { ann, bob, cleo, group } = await trio();
+    const { ann, bob, cleo, group } = await trio(troupe());
     const [writer, reader] = [await bob.connects(NEW), await ann.connects(NEW)];
     const cases: ((message: Message) => Promise<unknown>)[] = [
       ({ seq }) => ann.api.delete(`/api/conversations/${group.id}/messages/${seq}`),
@@ -289,7 +242,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR8] is asked to stop by those who may, and only its writer receives it", async () => {
-    const { ann, bob, cleo, group } = await trio();
+    const { ann, bob, cleo, group } = await trio(troupe());
     const [owner, asker, writer] = [
       await ann.connects(NEW),
       await bob.connects(NEW),
@@ -318,7 +271,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR9] in a thread is judged by the parent, and reaches who reads it", async () => {
-    const { ann, bob, group } = await trio();
+    const { ann, bob, group } = await trio(troupe());
     const root = await ann.posts(group.id, "a root");
     const made = await ann.api.post<Conversation>(
       `/api/conversations/${group.id}/messages/${root.seq}/thread`,
@@ -334,7 +287,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR11] [STQ2] in a thread ends when its writer loses the parent, without another append", async () => {
-    const { ann, bob, cleo, group } = await trio();
+    const { ann, bob, cleo, group } = await trio(troupe());
     const root = await ann.posts(group.id, "a root");
     const made = await ann.api.post<Conversation>(
       `/api/conversations/${group.id}/messages/${root.seq}/thread`,
@@ -376,7 +329,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR12] in a thread of a direct conversation ends with a block", async () => {
-    const { ann, cleo } = await trio();
+    const { ann, cleo } = await trio(troupe());
     const direct = await ann.startsDirect(cleo);
     const root = await ann.posts(direct.id, "a root");
     const made = await ann.api.post<Conversation>(
@@ -393,7 +346,7 @@ describe("a streamed message", () => {
   });
 
   it("[CTR-STR13] [STQ1] in a channel ends with the removal, the silence and the freezing", async () => {
-    const { ann, bob, cleo } = await trio();
+    const { ann, bob, cleo } = await trio(troupe());
     const asked = {
       kind: "channel",
       title: "Live",
@@ -438,7 +391,7 @@ describe("a streamed message under word rules", () => {
   };
 
   it("[CTR-STR10] is masked as it is stored, and ends `failed` at the last good text where it is refused", async () => {
-    const { ann, bob, group } = await trio();
+    const { ann, bob, group } = await trio(troupe());
     const [writer, reader] = [await ann.connects(NEW), await bob.connects(NEW)];
     await rules([
       { id: "mask", match: { words: ["darn"] }, action: "mask" },
@@ -455,149 +408,5 @@ describe("a streamed message under word rules", () => {
     } finally {
       await rules([]);
     }
-  });
-});
-
-interface Piped {
-  status: number;
-  body: Message & { error?: { code: string; details?: unknown } };
-}
-
-/** A request whose body is written piece by piece. */
-class PipedRequest {
-  readonly answer: Promise<Piped>;
-  readonly #request: http.ClientRequest;
-
-  constructor(person: Person, path: string, method = "PUT", headers: object = {}) {
-    const url = new URL(path, troupe().url);
-    this.#request = http.request(url, {
-      method,
-      headers: {
-        authorization: `Bearer ${person.token}`,
-        "transfer-encoding": "chunked",
-        ...headers,
-      },
-    });
-    this.answer = new Promise((resolve, reject) => {
-      this.#request.on("response", (response) => {
-        let text = "";
-        response.setEncoding("utf8");
-        response.on("data", (chunk: string) => {
-          text += chunk;
-        });
-        response.on("end", () =>
-          resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }),
-        );
-      });
-      this.#request.on("error", reject);
-    });
-    this.answer.catch(() => undefined);
-    this.#request.flushHeaders();
-  }
-
-  writes(bytes: Buffer | string): void {
-    this.#request.write(bytes);
-  }
-
-  ends(): void {
-    this.#request.end();
-  }
-
-  cuts(): void {
-    this.#request.destroy();
-  }
-}
-
-describe("a message that is piped in over HTTP", () => {
-  const pathOf = ({ id }: Conversation, client: string) =>
-    `/api/conversations/${id}/messages/stream?client_id=${client}`;
-
-  it("[CTR-PIP1] grows as its body arrives, wherever its characters are cut, and ends with it", async () => {
-    const { ann, bob, group } = await trio();
-    const reader = await bob.connects(NEW);
-    const piped = new PipedRequest(ann, `${pathOf(group, "p1")}&type=answer`);
-    const bytes = Buffer.from("Grüße, 😀!\r\n");
-    const message = await reader.next("message");
-    expect(message).toMatchObject({ type: "answer", body: "", stream: { state: "open" } });
-    piped.writes(bytes.subarray(0, 3));
-    expect(await grown(reader, "", 2)).toBe("Gr");
-    piped.writes(bytes.subarray(3, 11));
-    expect(await grown(reader, "Gr", 7)).toBe("Grüße, ");
-    piped.writes(bytes.subarray(11));
-    piped.ends();
-    const { status, body } = await piped.answer;
-    expect(status).toBe(201);
-    expect(body).toMatchObject({ body: "Grüße, 😀!\n", stream: { state: "done" } });
-    const again = new PipedRequest(ann, pathOf(group, "p1"), "POST");
-    expect(await again.answer).toMatchObject({ status: 200, body: { seq: body.seq } });
-    again.cuts();
-  });
-
-  it("[CTR-PIP2] is refused at once, before its body", async () => {
-    const { ann, group } = await trio();
-    const [stranger] = await troupe().users("eve");
-    for (const [piped, status] of [
-      [new PipedRequest(stranger!, pathOf(group, "p")), 404],
-      [new PipedRequest(ann, `/api/conversations/${group.id}/messages/stream`), 400],
-      [
-        new PipedRequest(ann, pathOf(group, "p"), "POST", { "content-type": "application/json" }),
-        415,
-      ],
-    ] as const) {
-      expect(await piped.answer).toMatchObject({ status });
-      piped.cuts();
-    }
-  });
-
-  it("[CTR-PIP3] whose connection is cut is `failed`, and one whose reader asks to stop `cancelled`", async () => {
-    const { ann, bob } = await trio();
-    const direct = await ann.startsDirect(bob);
-    const reader = await bob.connects(NEW);
-    const cut = new PipedRequest(ann, pathOf(direct, "cut"));
-    cut.writes("half");
-    await reader.next("message_delta");
-    cut.cuts();
-    const failed = await reader.next("message_updated");
-    expect(failed).toMatchObject({ body: "half", stream: { state: "failed" } });
-
-    const stopped = new PipedRequest(ann, pathOf(direct, "stopped"), "POST");
-    stopped.writes("and so on");
-    const { seq } = await reader.next("message_delta");
-    await reader.does("signal", {
-      conversation_id: direct.id,
-      type: "stream.stop",
-      data: { seq },
-    });
-    expect(await stopped.answer).toMatchObject({
-      status: 201,
-      body: { body: "and so on", stream: { state: "cancelled" } },
-    });
-    stopped.cuts();
-  });
-
-  it("[CTR-PIP5] is refused with what is wrong with its address", async () => {
-    const { ann, group } = await trio();
-    const asks = async (query: string) => {
-      const path = `/api/conversations/${group.id}/messages/stream?${query}`;
-      const { status, body } = await ann.api.post<{ error: ErrorObject }>(path, {});
-      expect(status).toBe(400);
-      return (body as { error: ErrorObject }).error.details;
-    };
-    expect(await asks("type=ai.x")).toEqual([
-      { in: "query", at: "client_id", problem: "is missing" },
-    ]);
-    expect(await asks("client_id=a&zzz=1")).toMatchObject([{ in: "query", at: "zzz" }]);
-    expect(await asks("client_id=a&type=No")).toMatchObject([{ in: "query", at: "type" }]);
-  });
-
-  it("[CTR-PIP4] is of at most 64 KiB", async () => {
-    const { ann, bob, group } = await trio();
-    const reader = await bob.connects(NEW);
-    const piped = new PipedRequest(ann, pathOf(group, "large"));
-    piped.writes("x".repeat(70_000));
-    expect(await piped.answer).toMatchObject({ status: 413 });
-    piped.cuts();
-    const ended = await reader.next("message_updated", ({ stream }) => stream?.state !== "open");
-    expect(ended.stream).toEqual({ state: "failed" });
   });
 });
