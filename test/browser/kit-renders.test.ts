@@ -3,19 +3,14 @@
  * the page itself, so that nothing else takes time. Skipped, saying so, where no Chromium is found
  * (CHROMIUM_PATH).
  */
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { browserAppForFile } from "../support/browser-app.ts";
 import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Tools } from "../support/kit-renders-app.tsx";
 import { SLOW_MS, screensForFile } from "../support/screen.ts";
 
-const APP = fileURLToPath(new URL("../support/kit-renders-app.tsx", import.meta.url));
 /** React looks for such a hook when it is loaded, and tells it of each commit. */
 const HOOK = `globalThis.__REACT_DEVTOOLS_GLOBAL_HOOK__ = {
   isDisabled: false,
@@ -36,39 +31,13 @@ declare const tools: Tools;
 
 describe.skipIf(!hasChromiumFor("tests of the kit's draws"))("the kit's draws", () => {
   const screens = screensForFile();
-  let host: Server;
-  let origin: string;
-
-  beforeAll(async () => {
-    const { outputFiles } = await build({
-      entryPoints: [APP],
-      bundle: true,
-      write: false,
-      format: "esm",
-      platform: "browser",
-      target: "es2022",
-      jsx: "automatic",
-      keepNames: true,
-      define: { "process.env.NODE_ENV": '"production"' },
-    });
-    const script = outputFiles[0]!.text;
-    host = createServer((request, response) => {
-      const isScript = request.url === "/app.js";
-      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-      response.end(isScript ? script : PAGE);
-    }).listen(0, "127.0.0.1");
-    await once(host, "listening");
-    origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
-  });
-
-  afterAll(async () => {
-    host.closeAllConnections();
-    host.close();
-    await once(host, "close");
+  const origin = browserAppForFile("./kit-renders-app.tsx", PAGE, {
+    keepNames: true,
+    define: { "process.env.NODE_ENV": '"production"' },
   });
 
   const opens = async (held: number, older = 0): Promise<Page> => {
-    const { page } = await screens.open(`${origin}/?held=${held}&older=${older}`);
+    const { page } = await screens.open(`${origin()}/?held=${held}&older=${older}`);
     await page.locator(`[data-seq="${held}"]`).waitFor({ timeout: SLOW_MS });
     await page.locator(".troupe-scroll:not([data-settling])").waitFor();
     return page;

@@ -4,15 +4,11 @@
  * What is watched is read off the socket's packets. Skipped, saying so, where no Chromium is
  * found (CHROMIUM_PATH).
  */
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Conversation } from "../../src/protocol/schemas.ts";
 import type { Post } from "../../src/protocol/social.ts";
+import { browserAppForFile } from "../support/browser-app.ts";
 import { hasChromiumFor } from "../support/chromium.ts";
 import { eventually } from "../support/eventually.ts";
 import type { Person } from "../support/person.ts";
@@ -20,7 +16,6 @@ import { type Screen, SLOW_MS, screensForFile } from "../support/screen.ts";
 import { Service } from "../support/service.ts";
 import { troupeForFile } from "../support/suite.ts";
 
-const APP = fileURLToPath(new URL("../support/react-app.tsx", import.meta.url));
 const PAGE = `<!doctype html><html lang="en"><link rel="icon" href="data:," /><title>An application</title>
 <main></main><script type="module" src="/app.js"></script></html>`;
 
@@ -98,35 +93,9 @@ class App {
 describe.skipIf(!hasChromiumFor("tests of the React hooks"))("the React hooks", () => {
   const troupe = troupeForFile();
   const screens = screensForFile();
-  let host: Server;
-  let origin: string;
-
-  beforeAll(async () => {
-    const { outputFiles } = await build({
-      entryPoints: [APP],
-      bundle: true,
-      write: false,
-      format: "esm",
-      platform: "browser",
-      target: "es2022",
-      jsx: "automatic",
-      // With React's own checks: StrictMode does nothing in production.
-      define: { "process.env.NODE_ENV": '"development"' },
-    });
-    const script = outputFiles[0]!.text;
-    host = createServer((request, response) => {
-      const isScript = request.url === "/app.js";
-      response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-      response.end(isScript ? script : PAGE);
-    }).listen(0, "127.0.0.1");
-    await once(host, "listening");
-    origin = `http://127.0.0.1:${(host.address() as AddressInfo).port}`;
-  });
-
-  afterAll(async () => {
-    host.closeAllConnections();
-    host.close();
-    await once(host, "close");
+  const origin = browserAppForFile("./react-app.tsx", PAGE, {
+    // With React's own checks: StrictMode does nothing in production.
+    define: { "process.env.NODE_ENV": '"development"' },
   });
 
   const opens = async (who: Person, scene: Scene): Promise<App> => {
@@ -138,7 +107,7 @@ describe.skipIf(!hasChromiumFor("tests of the React hooks"))("the React hooks", 
       watched: scene.cleo.id,
       post: scene.post.id,
     });
-    await app.page.goto(`${origin}/#${about}`);
+    await app.page.goto(`${origin()}/#${about}`);
     await app.is("online");
     return app;
   };
